@@ -1,0 +1,163 @@
+"""What an index contract is: the fields, their mapping, the index names and one sample document.
+
+Everything that names a field (server, pipeline checks, agent, dashboards, documentation) takes it from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+TOTAL_FIELDS_LIMIT = 400
+"""Fields an index may have; further client-made ones stay in the source, unindexed (`_ignored`)."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field: its Elasticsearch type, what it means, its unit, further mapping parameters."""
+
+    type: str
+    help: str
+    unit: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def mapping(self) -> dict[str, Any]:
+        """Return the field's entry in an Elasticsearch mapping."""
+        return {"type": self.type, **self.options}
+
+
+def keyword(help_: str, *, ignore_above: int = 1024) -> Field:
+    """Return a field for exact text."""
+    return Field("keyword", help_, options={"ignore_above": ignore_above})
+
+
+def text(help_: str) -> Field:
+    """Return a field for free text, searchable by words."""
+    return Field("text", help_)
+
+
+def date(help_: str) -> Field:
+    """Return a point in time, UTC; the source keeps microseconds, the index milliseconds."""
+    return Field("date", help_, unit="UTC")
+
+
+def long(help_: str, unit: str = "") -> Field:
+    """Return a whole number."""
+    return Field("long", help_, unit)
+
+
+def integer(help_: str, unit: str = "") -> Field:
+    """Return a small whole number."""
+    return Field("integer", help_, unit)
+
+
+def double(help_: str, unit: str = "") -> Field:
+    """Return a 64-bit floating point number."""
+    return Field("double", help_, unit)
+
+
+def boolean(help_: str) -> Field:
+    """Return a yes or no."""
+    return Field("boolean", help_)
+
+
+def stored(help_: str) -> Field:
+    """Return an object that is kept in the source only: neither parsed nor indexed."""
+    return Field("object", help_, options={"enabled": False})
+
+
+def blob(help_: str) -> Field:
+    """Return base64 text that is kept in the source only."""
+    return Field("binary", help_)
+
+
+def alias(path: str) -> Field:
+    """Return a second name of the field at `path`."""
+    return Field("alias", f"the same as `{path}`", options={"path": path})
+
+
+def dynamic(type_: str, help_: str, unit: str = "", **options: Any) -> Field:
+    """Return an object whose names clients choose (behind an allow-list), all mapped to `type_`."""
+    return Field("object", help_, unit, {"dynamic": True, "_values": {"type": type_, **options}})
+
+
+@dataclass(frozen=True)
+class IndexContract:
+    """One family of indices.
+
+    Attributes
+    ----------
+    name : prefix of the concrete indices, and the template's name.
+    alias : the name for reading.
+    suffix : strftime pattern of the event's date, "" for a single index.
+    fields : full dotted name -> Field.
+    sample : one document, as it is in `_source`.
+    strict : refuse unknown fields (else keep them unindexed).
+    """
+
+    name: str
+    alias: str
+    suffix: str
+    help: str
+    fields: Mapping[str, Field]
+    sample: Mapping[str, Any]
+    strict: bool = True
+
+    @property
+    def pattern(self) -> str:
+        """The index pattern that matches every concrete index."""
+        return f"{self.name}-*" if self.suffix else self.name
+
+    def index_for(self, moment: datetime) -> str:
+        """Return the concrete index of an event at `moment` (converted to UTC)."""
+        if not self.suffix:
+            return self.name
+        return f"{self.name}-{moment.astimezone(timezone.utc).strftime(self.suffix)}"
+
+    def day_of(self, index: str) -> datetime:
+        """Return the start (UTC) of the day or month that `index` holds; ValueError if it is not ours."""
+        return datetime.strptime(index.removeprefix(f"{self.name}-"), self.suffix).replace(tzinfo=timezone.utc)
+
+    def mapping(self) -> dict[str, Any]:
+        """Return the Elasticsearch mapping: nested properties and templates for client-made names."""
+        root: dict[str, Any] = {"dynamic": "strict" if self.strict else False, "properties": {}}
+        templates: list[dict[str, Any]] = []
+        for name, entry in self.fields.items():
+            self._place(root, templates, name, entry)
+        if templates:
+            root["dynamic_templates"] = templates
+        return root
+
+    @staticmethod
+    def _place(root: dict[str, Any], templates: list[dict[str, Any]], name: str, entry: Field) -> None:
+        node = root["properties"]
+        *parents, leaf = name.split(".")
+        for parent in parents:
+            node = node.setdefault(parent, {"properties": {}}).setdefault("properties", {})
+        mapping = dict(entry.mapping())
+        values = mapping.pop("_values", None)
+        if values is not None:
+            templates.append({name: {"path_match": f"{name}.*", "mapping": values}})
+        node[leaf] = mapping
+
+    def template(self, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the body of the index template; `settings` are added to ours (lifecycle, replicas)."""
+        own = {
+            "index.number_of_shards": 1,
+            "index.auto_expand_replicas": "0-1",
+            "index.mapping.total_fields.limit": TOTAL_FIELDS_LIMIT,
+            "index.mapping.total_fields.ignore_dynamic_beyond_limit": True,
+        }
+        aliases: dict[str, Any] = {self.alias: {}} if self.suffix else {}
+        return {
+            "index_patterns": [self.pattern],
+            "priority": 500,
+            "template": {
+                "settings": {**own, **(settings or {})},
+                "mappings": self.mapping(),
+                "aliases": aliases,
+            },
+            "_meta": {"description": self.help, "managed_by": "monitor-agent"},
+        }

@@ -1,0 +1,37 @@
+"""Fields that every event carries, by the Elastic Common Schema, and the names of the datasets."""
+
+from __future__ import annotations
+
+from monitor_agent.contracts._base import Field, date, dynamic, keyword, long, text
+
+ECS_VERSION = "8.17.0"
+MAX_LABELS = 16
+MAX_LINE_BYTES = 32 * 1024
+
+DATASET_PREDICTION = "model.prediction"
+DATASET_FEEDBACK = "model.feedback"
+DATASET_ERROR = "model.request_error"
+
+COMMON: dict[str, Field] = {
+    "@timestamp": date("the event's own time, microseconds"),
+    "ecs.version": keyword("version of the Elastic Common Schema that the line follows"),
+    "event.id": keyword("UUIDv7; the document's `_id`"),
+    "event.dataset": keyword("`model.prediction`, `model.feedback` or `model.request_error`"),
+    "event.kind": keyword("`event`"),
+    "event.outcome": keyword("`success` or `failure`"),
+    "event.created": date("when the writer made the line"),
+    "event.sequence": long("counter per writer and process start, over all its datasets, without gaps"),
+    "event.ingested": date("when the pipeline handled the line"),
+    "service.name": keyword("name of the service that wrote the line"),
+    "service.version": keyword("version of that service"),
+    "service.environment": keyword("such as `production` or `staging`"),
+    "service.node.name": keyword("the writer: host, process id and start"),
+    "trace.id": keyword("from the request's W3C `traceparent`"),
+    "span.id": keyword("from the request's W3C `traceparent`"),
+    "log.level": keyword("`info`, `warning` or `error`"),
+    "log.file.path": keyword("the file that the pipeline read the line from"),
+    "host.name": keyword("the host that the pipeline read the line on"),
+    "message": text("one sentence for people"),
+    "tags": keyword("set by the pipeline on trouble"),
+    "labels": dynamic("keyword", "segments: client's names behind an allow-list of at most 16", ignore_above=256),
+}

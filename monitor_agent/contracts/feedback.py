@@ -1,0 +1,78 @@
+"""Feedback: what users did with a prediction, in the index of the prediction's day."""
+
+from __future__ import annotations
+
+from monitor_agent.contracts._base import Field, IndexContract, alias, date, double, integer, keyword
+from monitor_agent.contracts.ecs import COMMON, DATASET_FEEDBACK, ECS_VERSION
+
+TYPES = ("impression", "click", "purchase", "label")
+
+STATUS_NEW = "new"
+STATUS_MATCHED = "matched"
+STATUS_DUPLICATE = "duplicate"
+STATUS_TOO_LATE = "too_late"
+STATUS_WAITING = "waiting"
+STATUS_ORPHAN = "orphan"
+STATUS_EXPIRED = "expired"
+STATUSES = (
+    STATUS_NEW,
+    STATUS_MATCHED,
+    STATUS_DUPLICATE,
+    STATUS_TOO_LATE,
+    STATUS_WAITING,
+    STATUS_ORPHAN,
+    STATUS_EXPIRED,
+)
+
+FIELDS: dict[str, Field] = {
+    **COMMON,
+    "prediction.id": keyword("the prediction that it is about"),
+    "prediction.timestamp": date(
+        "the prediction's time as its UUIDv7 tells, else the feedback's own; decides the index"
+    ),
+    "feedback.type": keyword("`impression`, `click`, `purchase` or `label`"),
+    "feedback.label": integer("1 or 0"),
+    "feedback.value": double("such as the revenue of a purchase"),
+    "feedback.status": keyword("`new`, then the agent's: " + ", ".join(f"`{status}`" for status in STATUSES[1:])),
+    "feedback.waiting_since": date("when the agent first looked for the prediction in vain"),
+    "model.name": keyword("the model of the server that took the feedback"),
+    "model.version": keyword("the version that this server serves"),
+    "model_name": alias("model.name"),
+    "model_version": alias("model.version"),
+}
+
+FEEDBACK = IndexContract(
+    name="model-feedback",
+    alias="model-feedback",
+    suffix="%Y.%m.%d",
+    help="Feedback by the day of its prediction (UTC)",
+    fields=FIELDS,
+    sample={
+        "@timestamp": "2026-11-23T10:00:05.000000Z",
+        "ecs": {"version": ECS_VERSION},
+        "event": {
+            "id": "019ab0a5-b086-7d10-9d3b-0a4c5e6f7081",
+            "dataset": DATASET_FEEDBACK,
+            "kind": "event",
+            "outcome": "success",
+            "created": "2026-11-23T10:00:05.001200Z",
+            "ingested": "2026-11-23T10:00:05.420000Z",
+            "sequence": 18,
+        },
+        "service": {
+            "name": "model-server",
+            "version": "0.1.0",
+            "environment": "production",
+            "node": {"name": "web-1:4242:1763892000"},
+        },
+        "log": {"level": "info", "file": {"path": "/var/log/model-server/events-4242.ndjson"}},
+        "host": {"name": "web-1"},
+        "message": "feedback",
+        "prediction": {
+            "id": "019ab0a5-9d7b-7c3e-8a51-6f2b9d1c4e70",
+            "timestamp": "2026-11-23T10:00:00.123000Z",
+        },
+        "feedback": {"type": "click", "label": 1, "status": STATUS_NEW},
+        "model": {"name": "click", "version": "1"},
+    },
+)

@@ -1,0 +1,116 @@
+"""Predictions: one document per scored instance, in the index of its own day."""
+
+from __future__ import annotations
+
+from monitor_agent.contracts._base import (
+    Field,
+    IndexContract,
+    alias,
+    boolean,
+    date,
+    double,
+    dynamic,
+    integer,
+    keyword,
+    long,
+    stored,
+    text,
+)
+from monitor_agent.contracts.ecs import COMMON, DATASET_PREDICTION, ECS_VERSION
+
+LOG_LOSS_CLIP = 1e-7
+"""Probabilities are clipped to [clip, 1 - clip] before the logarithm."""
+
+OUTCOMES = ("tp", "fn", "fp", "tn")
+
+FIELDS: dict[str, Field] = {
+    **COMMON,
+    "event.duration": long("the whole request; counted once a request, at rank 1", "ns"),
+    "prediction.id": keyword("the same as `event.id`; clients send it back with feedback"),
+    "prediction.score": double("probability of a positive, 0..1"),
+    "prediction.label": integer("1 where the score reached the threshold, else 0"),
+    "prediction.threshold": double("the threshold that was applied"),
+    "prediction.rank": integer("1 = best score of its request"),
+    "prediction.request_size": integer("instances in the request"),
+    "prediction.batch_size": integer("instances that the model computed together"),
+    "prediction.log_loss_1": double("the log loss were the label 1 (probability clipped at 1e-7)"),
+    "prediction.log_loss_0": double("the log loss were the label 0 (probability clipped at 1e-7)"),
+    "prediction.shadow": boolean("scored, but never shown to anyone"),
+    "prediction.propensity": double("probability with which the shown item was chosen"),
+    "prediction.queue_time": long("waiting for a batch", "ns"),
+    "prediction.compute_time": long("in the model", "ns"),
+    "model.name": keyword("the model"),
+    "model.version": keyword("its version"),
+    "model_name": alias("model.name"),
+    "model_version": alias("model.version"),
+    "http.request.id": keyword("one per request"),
+    "session.id": keyword("HMAC of the client's session id"),
+    "user.id": keyword("HMAC of the client's user id"),
+    "item.id": keyword("the scored item"),
+    "item.position": integer("position on the page, 1 = first"),
+    "query.hash": keyword("HMAC of the search query"),
+    "query.text": text("the search query, only where allowed"),
+    "features.numeric": dynamic("double", "numeric features, behind an allow-list"),
+    "features.categorical": dynamic("keyword", "categorical features, behind an allow-list", ignore_above=256),
+    "features.other": Field("flattened", "features outside the allow-lists", options={"ignore_above": 256}),
+    "feedback.label": integer("the truth: 1 or 0; written by the agent when it is told, never guessed"),
+    "feedback.shown": boolean("an impression event says that it was shown; written by the agent"),
+    "feedback.clicked_at": date("time of the first positive; written by the agent"),
+    "feedback.value": double("sum of the values of its feedback; written by the agent"),
+    "feedback.count": integer("distinct feedback events; written by the agent"),
+    "feedback.duplicates": integer("feedback that repeats what was known; written by the agent"),
+    "feedback.too_late": integer("feedback after the attribution window; written by the agent"),
+    "feedback.events": stored("the feedback events that were counted; written by the agent"),
+    "outcome": keyword("`tp` or `fn` (`fp`, `tn` where the label 0 was told); written by the agent"),
+}
+
+PREDICTIONS = IndexContract(
+    name="model-predictions",
+    alias="model-predictions",
+    suffix="%Y.%m.%d",
+    help="Predictions by their own day (UTC), one document per scored instance",
+    fields=FIELDS,
+    sample={
+        "@timestamp": "2026-11-23T10:00:00.123456Z",
+        "ecs": {"version": ECS_VERSION},
+        "event": {
+            "id": "019ab0a5-9d7b-7c3e-8a51-6f2b9d1c4e70",
+            "dataset": DATASET_PREDICTION,
+            "kind": "event",
+            "outcome": "success",
+            "created": "2026-11-23T10:00:00.131002Z",
+            "ingested": "2026-11-23T10:00:00.642000Z",
+            "sequence": 17,
+            "duration": 3_120_000,
+        },
+        "service": {
+            "name": "model-server",
+            "version": "0.1.0",
+            "environment": "production",
+            "node": {"name": "web-1:4242:1763892000"},
+        },
+        "log": {"level": "info", "file": {"path": "/var/log/model-server/events-4242.ndjson"}},
+        "host": {"name": "web-1"},
+        "message": "prediction",
+        "labels": {"scene": "search"},
+        "prediction": {
+            "id": "019ab0a5-9d7b-7c3e-8a51-6f2b9d1c4e70",
+            "score": 0.25,
+            "label": 0,
+            "threshold": 0.5,
+            "rank": 1,
+            "request_size": 1,
+            "batch_size": 1,
+            "log_loss_1": 1.3862943611198906,
+            "log_loss_0": 0.2876820724517809,
+            "shadow": False,
+            "queue_time": 210_000,
+            "compute_time": 2_300_000,
+        },
+        "model": {"name": "click", "version": "1"},
+        "http": {"request": {"id": "5f1c1c9a3e5d4f0a"}},
+        "session": {"id": "b8f0c1d2e3a4b5c6"},
+        "item": {"id": "79", "position": 2},
+        "features": {"numeric": {"price": -0.49}, "categorical": {"category": "c12"}},
+    },
+)

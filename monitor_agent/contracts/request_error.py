@@ -1,0 +1,48 @@
+"""Request errors: one document per request that the model server refused or failed."""
+
+from __future__ import annotations
+
+from monitor_agent.contracts._base import Field, IndexContract, alias, integer, keyword, long, text
+from monitor_agent.contracts.ecs import COMMON, DATASET_ERROR, ECS_VERSION
+
+FIELDS: dict[str, Field] = {
+    **COMMON,
+    "event.duration": long("from the request's first byte to the answer", "ns"),
+    "error.type": keyword("class of the error"),
+    "error.message": text("what was wrong, naming the field"),
+    "http.request.id": keyword("one per request"),
+    "http.response.status_code": integer("HTTP status that was answered"),
+    "url.path": keyword("the path that was called"),
+    "model.name": keyword("the model"),
+    "model.version": keyword("its version"),
+    "model_name": alias("model.name"),
+    "model_version": alias("model.version"),
+}
+
+ERRORS = IndexContract(
+    name="model-errors",
+    alias="model-errors",
+    suffix="%Y.%m.%d",
+    help="Refused and failed requests by their own day (UTC)",
+    fields=FIELDS,
+    sample={
+        "@timestamp": "2026-11-23T10:00:06.000000Z",
+        "ecs": {"version": ECS_VERSION},
+        "event": {
+            "id": "019ab0a5-b470-7b9e-a1c2-d3e4f5061728",
+            "dataset": DATASET_ERROR,
+            "kind": "event",
+            "outcome": "failure",
+            "created": "2026-11-23T10:00:06.000000Z",
+            "sequence": 19,
+            "duration": 410_000,
+        },
+        "service": {"name": "model-server", "version": "0.1.0", "node": {"name": "web-1:4242:1763892000"}},
+        "log": {"level": "warning"},
+        "message": "request refused",
+        "error": {"type": "ValidationError", "message": "input_mask: 64 values expected, 3 given"},
+        "http": {"request": {"id": "9c1185a5c5e9fc54"}, "response": {"status_code": 400}},
+        "url": {"path": "/predict"},
+        "model": {"name": "click", "version": "1"},
+    },
+)

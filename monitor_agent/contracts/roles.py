@@ -1,0 +1,60 @@
+"""The least-privilege roles, in the body format of Elasticsearch's role API: one source for every kind of stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PIPELINE_WRITER = "pipeline_writer"
+MONITOR_AGENT = "monitor_agent"
+ANALYST = "analyst"
+
+# An alias needs a privilege of its own name, so each pattern covers the alias and its dated indices.
+EVENT_INDICES = ["model-predictions*", "model-feedback*", "model-errors*"]
+RESULT_INDICES = [
+    "model-performance*",
+    "model_performance",
+    "model-curves*",
+    "model-restatements*",
+    "model-alerts*",
+    "model-releases",
+    "monitor-agent-state",
+]
+DEADLETTER_INDICES = ["model-deadletters*"]
+
+ROLES: dict[str, dict[str, Any]] = {
+    PIPELINE_WRITER: {
+        "cluster": ["monitor"],
+        "indices": [
+            {
+                "names": EVENT_INDICES + DEADLETTER_INDICES,
+                "privileges": ["create_doc", "auto_configure", "read"],
+            },
+        ],
+    },
+    MONITOR_AGENT: {
+        "cluster": ["monitor", "manage_index_templates"],
+        "indices": [
+            {
+                "names": EVENT_INDICES + DEADLETTER_INDICES,
+                "privileges": [
+                    "read",
+                    "write",
+                    "view_index_metadata",
+                    "maintenance",
+                    "monitor",
+                    "delete_index",
+                ],
+            },
+            {"names": RESULT_INDICES, "privileges": ["all"]},
+        ],
+    },
+    ANALYST: {
+        "cluster": ["monitor"],
+        "indices": [
+            {
+                "names": ["model-*", "model_performance"],
+                "privileges": ["read", "view_index_metadata"],
+            },
+        ],
+    },
+}

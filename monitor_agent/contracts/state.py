@@ -1,0 +1,26 @@
+"""The agent's own memory: a few documents with fixed ids, written by `if_seq_no`."""
+
+from __future__ import annotations
+
+from monitor_agent.contracts._base import Field, IndexContract, date, keyword, stored
+
+FIELDS: dict[str, Field] = {
+    "@timestamp": date("when it was written"),
+    "kind": keyword("`progress`, `segments` or `lease`"),
+    "owner": keyword("the agent that wrote it"),
+    "content": stored("what is remembered"),
+}
+
+STATE = IndexContract(
+    name="monitor-agent-state",
+    alias="monitor-agent-state",
+    suffix="",
+    help="Leases and progress of the agent",
+    fields=FIELDS,
+    sample={
+        "@timestamp": "2026-11-23T10:01:00Z",
+        "kind": "progress",
+        "owner": "host-1:4711",
+        "content": {"documents": {"model-predictions-2026.11.23": 120}},
+    },
+)
