@@ -11,7 +11,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
@@ -270,7 +270,7 @@ def load(environ: Mapping[str, str], toml_path: Path | None = None) -> Settings:
     toml_path : an optional file; a key in it that is no setting is an error.
     """
     document = _read_toml(toml_path) if toml_path else {}
-    sections = {entry.name: entry.default_factory for entry in fields(Settings)}
+    sections: dict[str, Any] = {entry.name: entry.default_factory for entry in fields(Settings)}
     unknown = sorted(set(document) - set(sections))
     if unknown:
         raise SettingsError(f"{toml_path}: unknown table [{unknown[0]}]", f"known are {', '.join(sections)}")
@@ -279,20 +279,21 @@ def load(environ: Mapping[str, str], toml_path: Path | None = None) -> Settings:
             name: _section(kind, document.get(name, {}), environ, f"{toml_path}: {name}.")
             for name, kind in sections.items()
         }
-    )  # type: ignore[arg-type]
+    )
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        return document
     except OSError as error:
         raise SettingsError(f"{path} cannot be read ({error.strerror})", "check --config") from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: {error}", "mend the file") from error
 
 
-def _section(kind: Callable[..., Any], table: Mapping[str, Any], environ: Mapping[str, str], where: str) -> Any:
-    entries = {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]
+def _section(kind: Any, table: Mapping[str, Any], environ: Mapping[str, str], where: str) -> Any:
+    entries = {entry.name: entry for entry in fields(kind)}
     if not isinstance(table, Mapping):
         raise SettingsError(f"{where.rstrip('.')} is not a table", "write it as [section] with its keys below")
     for name in table:

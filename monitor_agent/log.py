@@ -1,0 +1,53 @@
+"""Structured logs of the services themselves: one ECS JSON object per line on standard error.
+
+Events (predictions, feedback) do not go through here: they have a writer of their own.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, TextIO
+
+import orjson
+import structlog
+
+from monitor_agent.contracts.ecs import ECS_VERSION
+
+
+def configure(service: str, *, level: str = "info", stream: TextIO | None = None) -> None:
+    """Set structlog up for a process; called once, by the console scripts only."""
+    number = getattr(logging, level.upper())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="@timestamp"),
+            structlog.processors.format_exc_info,
+            _Ecs(service),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+class _Ecs:
+    """The last processor: structlog's names become those of the Elastic Common Schema."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def __call__(self, _logger: Any, _method: str, event: dict[str, Any]) -> str:
+        exception = event.pop("exception", None)
+        line = {
+            "@timestamp": event.pop("@timestamp"),
+            "log.level": event.pop("level"),
+            "message": event.pop("event"),
+            "ecs.version": ECS_VERSION,
+            "service.name": self._service,
+            **event,
+        }
+        if exception:
+            line["error.stack_trace"] = exception
+        return orjson.dumps(line, default=str).decode()
