@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any, TextIO
 
 import orjson
@@ -38,7 +39,7 @@ class _Ecs:
     def __init__(self, service: str) -> None:
         self._service = service
 
-    def __call__(self, _logger: Any, _method: str, event: dict[str, Any]) -> str:
+    def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
         exception = event.pop("exception", None)
         line = {
             "@timestamp": event.pop("@timestamp"),
