@@ -1,0 +1,62 @@
+"""The console script `monitor-agent`: finds the command's module, reads the settings, turns errors into one line.
+
+A command is a module of this package with `add_parser(subparsers)` and `run(args, settings) -> exit status`.
+Only the chosen command's module is imported, so that a command starts as fast as its own imports allow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from monitor_agent import log, settings
+from monitor_agent.errors import MonitorError
+
+COMMANDS = ("demo", "up", "setup", "run", "once", "backfill", "stack", "pipeline", "docs")
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Return the exit status: 0 done, 1 an error that was told in one line, 2 wrong usage, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser(arguments)
+    args = parser.parse_args(arguments)
+    log.configure("monitor-agent")
+    try:
+        loaded = settings.load(os.environ, args.config)
+        status: int = args.run(args, loaded)
+    except MonitorError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): nothing is left to say, nor anywhere to say it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="monitor-agent", description="Monitoring for models that score clicks.")
+    config = os.environ.get("MONITOR_CONFIG")
+    parser.add_argument(
+        "--config", type=Path, default=Path(config) if config else None, metavar="FILE", help="settings (TOML)"
+    )
+    subparsers = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
+    chosen = next((argument for argument in arguments if argument in COMMANDS), None)
+    for name in COMMANDS if chosen is None else (chosen,):
+        module = _module(name)
+        module.add_parser(subparsers)
+        subparsers.choices[name].set_defaults(run=module.run)
+    return parser
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")

@@ -1,0 +1,38 @@
+# The commands of the project. `make demo` and `make test` need nothing but Python >= 3.10 and Java >= 17.
+PYTHON ?= python3
+VENV ?= .venv
+CAMPAIGN ?= all
+BIN := $(VENV)/bin
+SOURCES := monitor_agent model_server tests benchmarks scripts
+
+.PHONY: demo up test bench lint docs clean
+
+demo: $(VENV)/.user
+	@$(BIN)/monitor-agent demo --campaign $(CAMPAIGN)
+
+up: $(VENV)/.user
+	@$(BIN)/monitor-agent up
+
+test: $(VENV)/.developer
+	@$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+bench: $(VENV)/.developer
+	@$(BIN)/python -m benchmarks
+
+lint: $(VENV)/.developer
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/mypy
+	@$(BIN)/monitor-agent docs --check
+
+docs: $(VENV)/.developer
+	@$(BIN)/monitor-agent docs
+
+$(VENV)/.user: setup.cfg pyproject.toml
+	@$(PYTHON) scripts/install.py --venv $(VENV) --stamp $@ --extras server,train,embedded
+
+$(VENV)/.developer: setup.cfg pyproject.toml
+	@$(PYTHON) scripts/install.py --venv $(VENV) --stamp $@ --extras server,train,embedded,dev
+
+clean:
+	rm -rf $(VENV) var build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,37 @@
+"""The reference pages as text: settings, fields, metrics; made from the code that defines them (pure)."""
+
+from __future__ import annotations
+
+from monitor_agent import contracts, settings
+from monitor_agent.contracts import IndexContract
+
+_HEAD = "Made from `{source}` by `monitor-agent docs`; do not edit.\n"
+
+
+def pages() -> dict[str, str]:
+    """Return file name -> Markdown text of every generated page."""
+    return {"settings.md": settings.documentation(), "fields.md": fields_page()}
+
+
+def fields_page() -> str:
+    """Return the page of every index and every field in it."""
+    lines = ["# Fields", "", _HEAD.format(source="monitor_agent/contracts/")]
+    for contract in contracts.ALL:
+        lines += _index(contract)
+    return "\n".join(lines) + "\n"
+
+
+def _index(contract: IndexContract) -> list[str]:
+    unknown = "refused" if contract.strict else "kept, but not indexed"
+    name = contract.name + (f"-{_readable(contract.suffix)}" if contract.suffix else "")
+    lines = [f"## `{name}`", "", f"{contract.help}. Read it as `{contract.alias}`; unknown fields are {unknown}.", ""]
+    lines += ["| field | type | unit | meaning |", "|---|---|---|---|"]
+    for field_name, entry in contract.fields.items():
+        kind = entry.type if entry.options.get("dynamic") is None else f"{entry.options['_values']['type']} each"
+        shown = f"{field_name}.*" if entry.options.get("dynamic") else field_name
+        lines.append(f"| `{shown}` | {kind} | {entry.unit} | {entry.help} |")
+    return [*lines, ""]
+
+
+def _readable(suffix: str) -> str:
+    return suffix.replace("%Y", "YYYY").replace("%m", "MM").replace("%d", "DD")
