@@ -55,9 +55,9 @@ def install(venv: Path, extras: str) -> None:
     start = time.monotonic()
     with log.open("w", encoding="utf-8") as output:
         python = venv / "bin" / "python"
-        if not python.exists():
+        if not (venv / "bin" / "pip").exists():
             print(f"making the virtual environment {venv}", flush=True)
-            step([sys.executable, "-m", "venv", str(venv)], output)
+            step([sys.executable, "-m", "venv", "--clear", str(venv)], output)
         print(f"installing the project with {extras} (details in {log})", flush=True)
         step([str(python), "-m", "pip", "install", "--disable-pip-version-check", "-e", f".[{extras}]"], output)
     print(f"installed in {time.monotonic() - start:.0f} s", flush=True)

@@ -1,0 +1,44 @@
+"""The reference pages say what the code says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monitor_agent import contracts, reference
+from monitor_agent.contracts import IndexContract
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize("name", sorted(reference.pages()))
+def test_a_generated_page_is_up_to_date(name: str) -> None:
+    """`monitor-agent docs` would change nothing."""
+    assert (DOCS / name).read_text(encoding="utf-8") == reference.pages()[name]
+
+
+@pytest.mark.parametrize("contract", contracts.ALL, ids=lambda contract: contract.name)
+def test_a_sample_document_has_only_fields_of_its_contract(contract: IndexContract) -> None:
+    """Every field of the sample is in the contract, or below an object that clients fill."""
+    open_objects = {name for name, entry in contract.fields.items() if entry.type in {"object", "flattened"}}
+
+    unknown = {
+        name
+        for name in flat(contract.sample)
+        if name not in contract.fields and not any(name.startswith(f"{parent}.") for parent in open_objects)
+    }
+    assert unknown == set()
+
+
+@pytest.mark.parametrize("contract", contracts.ALL, ids=lambda contract: contract.name)
+def test_every_field_says_what_it_means(contract: IndexContract) -> None:
+    """No field is without its help text."""
+    assert [name for name, entry in contract.fields.items() if not entry.help] == []
+
+
+def flat(document: object, prefix: str = "") -> list[str]:
+    """Return the dotted names of a document's leaves."""
+    if not isinstance(document, dict):
+        return [prefix]
+    return [name for key, value in document.items() for name in flat(value, f"{prefix}.{key}" if prefix else str(key))]
