@@ -1,0 +1,29 @@
+"""Accuracy: the share of predictions whose label was right."""
+
+from __future__ import annotations
+
+from monitor_agent.metrics._spec import MetricSpec, Undefined
+from monitor_agent.metrics.wilson import wilson_interval
+
+
+def accuracy(tp: int, fp: int, tn: int, fn: int) -> float | Undefined:
+    """(tp + tn) / (tp + fp + tn + fn).
+
+    Undefined (``no_samples``) when nothing is labelled. Source: `sklearn.metrics.accuracy_score`.
+
+    >>> accuracy(tp=3, fp=1, tn=5, fn=1)
+    0.8
+    """
+    n = tp + fp + tn + fn
+    return (tp + tn) / n if n else Undefined("no_samples")
+
+
+SPEC = MetricSpec(
+    "accuracy",
+    "ratio",
+    "share of predictions whose label was right",
+    lambda s: accuracy(s.tp, s.fp, s.tn, s.fn),
+    lambda s: wilson_interval(s.tp + s.tn, s.n),
+    bigger_is_better=True,
+    source="sklearn.metrics.accuracy_score",
+)

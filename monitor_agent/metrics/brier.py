@@ -1,0 +1,43 @@
+"""Brier score: the mean squared difference of score and label."""
+
+from __future__ import annotations
+
+from monitor_agent.metrics._spec import MetricSpec, Undefined
+from monitor_agent.metrics.state import Fixed, WindowState, fixed, unfixed
+
+
+def brier(positives: int, score_sum_pos: Fixed, square_sum: Fixed, n: int) -> float | Undefined:
+    """The mean of (score - label)^2.
+
+    Parameters
+    ----------
+    positives : predictions with label 1.
+    score_sum_pos : sum of their scores, in fixed point.
+    square_sum : sum of squared scores over both classes, in fixed point.
+    n : predictions of both classes.
+
+    From sum(p^2) - 2 sum(p y) + sum(y), in integers: no digits are lost to cancellation.
+
+    Undefined (``no_samples``) when ``n`` is 0. Source: `sklearn.metrics.brier_score_loss`.
+
+    >>> brier(1, fixed(0.75), fixed(0.75**2 + 0.5**2), 2)
+    0.15625
+    """
+    if not n:
+        return Undefined("no_samples")
+    return max(0.0, unfixed(square_sum - 2 * score_sum_pos + positives * fixed(1.0)) / n)
+
+
+def _of(state: WindowState) -> float | Undefined:
+    squares = Fixed(state.score_square_sum_pos + state.score_square_sum_neg)
+    return brier(state.positives, state.score_sum_pos, squares, state.n)
+
+
+SPEC = MetricSpec(
+    "brier",
+    "ratio",
+    "mean squared difference of score and label",
+    _of,
+    bigger_is_better=False,
+    source="sklearn.metrics.brier_score_loss",
+)

@@ -1,0 +1,46 @@
+"""The confusion counts and the funnel from predictions to labels: the plain numbers of a window."""
+
+from __future__ import annotations
+
+from monitor_agent.metrics._spec import MetricSpec
+
+_LABEL_COUNTS = {
+    "n": "predictions with a known label",
+    "tp": "true positives: predicted 1, label 1",
+    "fp": "false positives: predicted 1, label 0",
+    "tn": "true negatives: predicted 0, label 0",
+    "fn": "false negatives: predicted 0, label 1",
+}
+
+_FUNNEL_COUNTS = {
+    "predictions": "predictions made in the window",
+    "shown": "predictions that were shown to someone",
+    "labelled": "predictions whose label is known",
+    "eligible": "predictions that can get a label",
+    "mature": "eligible predictions older than the attribution window",
+    "matched": "feedback joined with its prediction",
+    "duplicate": "feedback that repeats what was known",
+    "too_late": "feedback after the attribution window",
+    "orphan": "feedback whose prediction was not found",
+    "expired": "feedback whose prediction has been deleted by retention",
+    "clicks": "predictions with a click",
+    "conversions": "predictions with a purchase",
+    "requests": "requests answered with predictions",
+    "errors": "requests refused or failed",
+}
+
+
+def _count(name: str, text: str, label_free: bool) -> MetricSpec:
+    return MetricSpec(
+        name,
+        "count",
+        text,
+        lambda s: int(getattr(s, name)),
+        range=(0, None),
+        label_free=label_free,
+        source="sklearn.metrics.confusion_matrix" if not label_free else "counted",
+    )
+
+
+FUNNEL_SPECS = tuple(_count(name, text, True) for name, text in _FUNNEL_COUNTS.items())
+SPECS = tuple(_count(name, text, False) for name, text in _LABEL_COUNTS.items())

@@ -1,0 +1,56 @@
+"""Log loss: the mean negative log-likelihood of the labels under the scores."""
+
+from __future__ import annotations
+
+import math
+
+from monitor_agent.metrics._spec import MetricSpec, Undefined
+from monitor_agent.metrics.state import unfixed
+
+CLIP = 1e-7
+"""Scores are clipped to [1e-7, 1 - 1e-7], about a float32's own resolution at 1."""
+
+
+def log_loss_1(score: float) -> float:
+    """The loss of a score were the label 1: -ln(score), clipped.
+
+    >>> log_loss_1(1.0) < 2e-7, round(log_loss_1(0.0), 3)
+    (True, 16.118)
+    """
+    return -math.log(min(max(score, CLIP), 1 - CLIP))
+
+
+def log_loss_0(score: float) -> float:
+    """The loss of a score were the label 0: -ln(1 - score), clipped.
+
+    >>> round(log_loss_0(0.5), 3)
+    0.693
+    """
+    return -math.log(1 - min(max(score, CLIP), 1 - CLIP))
+
+
+def log_loss(loss_sum: float, n: int) -> float | Undefined:
+    """The mean of the single losses; defined for one class too, as with ``labels=[0, 1]``.
+
+    Parameters
+    ----------
+    loss_sum : sum of `log_loss_1` over positives and of `log_loss_0` over negatives.
+    n : how many they are.
+
+    Undefined (``no_samples``) when ``n`` is 0. Source: `sklearn.metrics.log_loss`, which clips at its float's eps.
+
+    >>> log_loss(log_loss_1(0.5) + log_loss_0(0.5), 2) == math.log(2)
+    True
+    """
+    return loss_sum / n if n else Undefined("no_samples")
+
+
+SPEC = MetricSpec(
+    "log_loss",
+    "float",
+    "mean negative log-likelihood of the labels, scores clipped at 1e-7",
+    lambda s: log_loss(unfixed(s.log_loss_pos + s.log_loss_neg), s.n),
+    bigger_is_better=False,
+    range=(0.0, -math.log(CLIP)),
+    source="sklearn.metrics.log_loss",
+)

@@ -1,0 +1,70 @@
+"""Response time: mean and percentiles of a request's duration, and of its queue and compute parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from monitor_agent.metrics._spec import MetricSpec, Undefined
+from monitor_agent.metrics.log_histogram import DURATION_EDGES, LogHistogram
+from monitor_agent.metrics.state import WindowState
+
+_MS = 1_000_000  # nanoseconds
+_PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
+
+
+def mean_ms(times: LogHistogram) -> float | Undefined:
+    """The exact mean, in milliseconds; undefined (``no_requests``) when empty.
+
+    >>> mean_ms(LogHistogram.from_values([2_000_000, 4_000_000], DURATION_EDGES))
+    3.0
+    """
+    mean = times.mean()
+    return Undefined("no_requests") if mean is None else mean / _MS
+
+
+def quantile_ms(times: LogHistogram, q: float) -> float | Undefined:
+    """The value of rank ceil(q n), in milliseconds, within 4.4 %; undefined (``no_requests``) when empty.
+
+    Source: `numpy.quantile` with ``method="inverted_cdf"``.
+
+    >>> quantile_ms(LogHistogram.from_values([2_000_000], DURATION_EDGES), 0.99)
+    2.0
+    """
+    value = times.quantile(q, DURATION_EDGES)
+    return Undefined("no_requests") if value is None else value / _MS
+
+
+def _specs(name: str, what: str, times: Callable[[WindowState], LogHistogram]) -> Iterator[MetricSpec]:
+    def mean(state: WindowState) -> float | Undefined:
+        return mean_ms(times(state))
+
+    def quantile(q: float, state: WindowState) -> float | Undefined:
+        return quantile_ms(times(state), q)
+
+    yield _spec(name, f"mean {what}", mean, "exact sum / count")
+    for suffix, q in _PERCENTILES.items():
+        text = f"{what}: {100 * q:g} % of requests took no longer (within 4.4 %)"
+        source = "numpy.quantile, inverted_cdf, from a log-spaced histogram"
+        yield _spec(f"{name}_{suffix}", text, partial(quantile, q), source)
+
+
+def _spec(name: str, text: str, value: Callable[[WindowState], float | Undefined], source: str) -> MetricSpec:
+    return MetricSpec(
+        name,
+        "duration_ms",
+        text,
+        value,
+        unit="ms",
+        bigger_is_better=False,
+        range=(0.0, None),
+        label_free=True,
+        source=source,
+    )
+
+
+SPECS = (
+    *_specs("response_time", "time of a request", lambda s: s.duration),
+    *_specs("queue_time", "time waiting for a batch", lambda s: s.queue_time),
+    *_specs("compute_time", "time in the model", lambda s: s.compute_time),
+)

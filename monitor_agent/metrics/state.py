@@ -1,0 +1,269 @@
+"""The mergeable state of one (window, model, version, segment): counts, sums and histograms.
+
+Every part is an integer or a mapping to integers, so merging is exact, associative and commutative, and the
+empty state is its zero. Sums of real numbers are kept in fixed point (`Fixed`, steps of 2**-60): integers add up
+to the same total in every order, where floats would not, so that a larger window is byte-equal however it was put
+together. The step is finer than a float's own rounding for every sum above 0.008.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, NewType
+
+from monitor_agent.metrics._blob import Reader, Writer
+from monitor_agent.metrics.log_histogram import LogHistogram, merge_log_histograms
+from monitor_agent.metrics.score_histogram import Counts
+
+Fixed = NewType("Fixed", int)
+"""A real number in units of 2**-60."""
+
+_FRACTION_BITS = 60
+_ZERO = Fixed(0)
+
+
+def fixed(value: float) -> Fixed:
+    """A float in fixed point.
+
+    >>> fixed(0.5) == 2**59
+    True
+    """
+    if not math.isfinite(value):
+        raise ValueError(f"a sum must be finite, not {value}")
+    return Fixed(round(math.ldexp(value, _FRACTION_BITS)))
+
+
+def unfixed(value: int) -> float:
+    """The nearest float of a fixed-point number.
+
+    >>> unfixed(fixed(0.1)) == 0.1
+    True
+    """
+    return value / (1 << _FRACTION_BITS)
+
+
+@dataclass(frozen=True)
+class WindowState:
+    """What a window stores so that it can be merged with any other.
+
+    Mappings must not be changed in place and hold no zero counts. Every field has its zero as default.
+
+    Attributes
+    ----------
+    predictions, shown, labelled, eligible, mature : predictions in the window; those that were shown; those whose
+        label is known; those that can get a label (shown); those of them older than the attribution window.
+    matched, duplicate, too_late, orphan, expired : feedback by what became of it.
+    tp, fp, tn, fn : predictions with a known label, by label and predicted label.
+    predicted_positive : predictions labelled 1 by the model, with or without a known label.
+    clicks, conversions : predictions with a click; with a purchase.
+    requests, errors : requests answered with predictions; requests refused or failed.
+    score_sum, score_square_sum : over all predictions; ``_pos`` and ``_neg`` over known positives and negatives.
+    log_loss_pos, log_loss_neg : sum of ``prediction.log_loss_1`` over known positives, of ``prediction.log_loss_0``
+        over known negatives.
+    value_sum : sum of feedback values, in the client's unit.
+    scores, scores_pos, scores_neg : score histograms of all predictions, known positives, known negatives.
+    duration, queue_time, compute_time : histograms over `DURATION_EDGES`; one value a request.
+    delay : histogram over `DELAY_EDGES` of the time from a prediction to its first positive feedback.
+    shown_by_position, clicks_by_position : counts by position (1 = first) of predictions with a known label, and
+        of those clicked.
+    counts, sums : more named counts and sums (ranking, propensity, ...); absent means zero.
+    """
+
+    predictions: int = 0
+    shown: int = 0
+    labelled: int = 0
+    eligible: int = 0
+    mature: int = 0
+    matched: int = 0
+    duplicate: int = 0
+    too_late: int = 0
+    orphan: int = 0
+    expired: int = 0
+    tp: int = 0
+    fp: int = 0
+    tn: int = 0
+    fn: int = 0
+    predicted_positive: int = 0
+    clicks: int = 0
+    conversions: int = 0
+    requests: int = 0
+    errors: int = 0
+    score_sum: Fixed = _ZERO
+    score_square_sum: Fixed = _ZERO
+    score_sum_pos: Fixed = _ZERO
+    score_sum_neg: Fixed = _ZERO
+    score_square_sum_pos: Fixed = _ZERO
+    score_square_sum_neg: Fixed = _ZERO
+    log_loss_pos: Fixed = _ZERO
+    log_loss_neg: Fixed = _ZERO
+    value_sum: Fixed = _ZERO
+    scores: Counts = field(default_factory=dict)
+    scores_pos: Counts = field(default_factory=dict)
+    scores_neg: Counts = field(default_factory=dict)
+    shown_by_position: Counts = field(default_factory=dict)
+    clicks_by_position: Counts = field(default_factory=dict)
+    duration: LogHistogram = field(default_factory=LogHistogram)
+    queue_time: LogHistogram = field(default_factory=LogHistogram)
+    compute_time: LogHistogram = field(default_factory=LogHistogram)
+    delay: LogHistogram = field(default_factory=LogHistogram)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    sums: Mapping[str, Fixed] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        """Predictions with a known label."""
+        return self.tp + self.fp + self.tn + self.fn
+
+    @property
+    def positives(self) -> int:
+        """Predictions whose known label is 1."""
+        return self.tp + self.fn
+
+    @property
+    def negatives(self) -> int:
+        """Predictions whose known label is 0."""
+        return self.fp + self.tn
+
+    def to_blob(self) -> str:
+        """The state as text: the same state gives the same text on every machine.
+
+        >>> state = WindowState(tp=3, scores_pos={700: 3}, log_loss_pos=fixed(0.75))
+        >>> WindowState.from_blob(state.to_blob()) == state
+        True
+        """
+        writer = Writer()
+        writer.integer(BLOB_VERSION)
+        for tag, name in enumerate(FIELDS):
+            value = getattr(self, name)
+            if value != getattr(_ZERO_STATE, name):
+                writer.integer(tag)
+                _write_part(writer, name, value)
+        return writer.text()
+
+    @classmethod
+    def from_blob(cls, blob: str) -> WindowState:
+        """The state that `to_blob` wrote; ValueError when the text is not one."""
+        reader = Reader(blob)
+        version = reader.integer()
+        if version != BLOB_VERSION:
+            raise ValueError(f"a state of version {version} cannot be read, only of version {BLOB_VERSION}")
+        parts: dict[str, Any] = {}
+        while not reader.finished:
+            tag = reader.integer()
+            if not 0 <= tag < len(FIELDS):
+                raise ValueError(f"the state has an unknown part {tag}")
+            parts[FIELDS[tag]] = _read_part(reader, FIELDS[tag])
+        return cls(**parts)
+
+
+BLOB_VERSION = 1
+"""Raised when bins, edges or the meaning of a field change. New fields are only ever appended to `WindowState`:
+a field's place is its tag in the blob."""
+
+FIELDS: tuple[str, ...] = tuple(each.name for each in fields(WindowState))
+_ZERO_STATE = WindowState()
+_NAMED = frozenset({"counts", "sums"})
+
+
+def merge_all(states: Iterable[WindowState]) -> WindowState:
+    """The state of all windows together: one pass, exact, in any order.
+
+    >>> merge_all([WindowState(tp=1, scores={3: 1}), WindowState(tp=2, scores={3: 1, 4: 1})]).scores
+    {3: 2, 4: 1}
+    >>> merge_all([]) == WindowState()
+    True
+    """
+    parts = list(states)
+    merged: dict[str, Any] = {}
+    for name in FIELDS:
+        values = [getattr(part, name) for part in parts]
+        zero = getattr(_ZERO_STATE, name)
+        if isinstance(zero, int):
+            merged[name] = sum(values)
+        elif isinstance(zero, LogHistogram):
+            merged[name] = merge_log_histograms(values)
+        else:
+            merged[name] = _add_mappings(values)
+    return WindowState(**merged)
+
+
+def merge(left: WindowState, right: WindowState) -> WindowState:
+    """The state of two windows together.
+
+    >>> merge(WindowState(fp=1), WindowState(fp=2, tn=4)).n
+    7
+    """
+    return merge_all((left, right))
+
+
+def settle(current: WindowState, stored: WindowState, tolerance: float = 1e-12) -> WindowState:
+    """``stored`` where ``current`` differs from it by rounding alone, else ``current``.
+
+    A search engine adds floats in an order of its own, so the same documents may give sums that differ in their
+    last bits; a document must not be written again for that. Counts must be equal; sums may differ by
+    ``tolerance``, relative.
+
+    >>> state = WindowState(tp=1, log_loss_pos=fixed(0.3))
+    >>> settle(WindowState(tp=1, log_loss_pos=fixed(0.1 + 0.2)), state) is state
+    True
+    """
+    for name in FIELDS:
+        ours, theirs = getattr(current, name), getattr(stored, name)
+        if ours == theirs:
+            continue
+        if name == "sums":
+            same = all(_close(ours.get(key, 0), theirs.get(key, 0), tolerance) for key in ours.keys() | theirs.keys())
+        else:
+            same = name in _REAL_SUMS and _close(ours, theirs, tolerance)
+        if not same:
+            return current
+    return stored
+
+
+_REAL_SUMS = frozenset(
+    {
+        "score_sum", "score_square_sum", "score_sum_pos", "score_sum_neg", "score_square_sum_pos",
+        "score_square_sum_neg", "log_loss_pos", "log_loss_neg", "value_sum",
+    }
+)  # fmt: skip
+
+
+def _close(left: int, right: int, tolerance: float) -> bool:
+    return math.isclose(unfixed(left), unfixed(right), rel_tol=tolerance)
+
+
+def _add_mappings(parts: list[Mapping[Any, int]]) -> dict[Any, int]:
+    total: dict[Any, int] = {}
+    for part in parts:
+        for key, count in part.items():
+            total[key] = total.get(key, 0) + count
+    return {key: count for key, count in total.items() if count}
+
+
+def _write_part(writer: Writer, name: str, value: Any) -> None:
+    zero = getattr(_ZERO_STATE, name)
+    if isinstance(zero, int):
+        writer.integer(value)
+    elif isinstance(zero, LogHistogram):
+        writer.histogram(value.counts)
+        writer.integer(value.total)
+        # Shifted by one, so that 0 can say "none".
+        writer.integer(0 if value.minimum is None else value.minimum + 1)
+        writer.integer(0 if value.maximum is None else value.maximum + 1)
+    elif name in _NAMED:
+        writer.named(value)
+    else:
+        writer.histogram(value)
+
+
+def _read_part(reader: Reader, name: str) -> Any:
+    zero = getattr(_ZERO_STATE, name)
+    if isinstance(zero, int):
+        return reader.integer()
+    if isinstance(zero, LogHistogram):
+        counts, total = reader.histogram(), reader.integer()
+        minimum, maximum = reader.integer(), reader.integer()
+        return LogHistogram(counts, total, minimum - 1 if minimum else None, maximum - 1 if maximum else None)
+    return reader.named() if name in _NAMED else reader.histogram()

@@ -1,0 +1,77 @@
+"""States made from labelled scores, as the agent would count them; and strategies for any state."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import strategies as st
+
+from monitor_agent.metrics import DURATION_EDGES, LogHistogram, WindowState, fixed
+from monitor_agent.metrics.log_loss import log_loss_0, log_loss_1
+from monitor_agent.metrics.score_histogram import from_scores
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def state_of(labels: Ints, scores: Floats, threshold: float = 0.5) -> WindowState:
+    """The state of predictions whose labels are all known."""
+    predicted = scores >= threshold
+    pos, neg = scores[labels == 1], scores[labels == 0]
+    return WindowState(
+        predictions=len(scores),
+        shown=len(scores),
+        labelled=len(scores),
+        tp=int(np.sum(predicted & (labels == 1))),
+        fp=int(np.sum(predicted & (labels == 0))),
+        tn=int(np.sum(~predicted & (labels == 0))),
+        fn=int(np.sum(~predicted & (labels == 1))),
+        predicted_positive=int(predicted.sum()),
+        clicks=len(pos),
+        score_sum=fixed(float(scores.sum())),
+        score_square_sum=fixed(float((scores**2).sum())),
+        score_sum_pos=fixed(float(pos.sum())),
+        score_sum_neg=fixed(float(neg.sum())),
+        score_square_sum_pos=fixed(float((pos**2).sum())),
+        score_square_sum_neg=fixed(float((neg**2).sum())),
+        log_loss_pos=fixed(sum(log_loss_1(score) for score in pos.tolist())),
+        log_loss_neg=fixed(sum(log_loss_0(score) for score in neg.tolist())),
+        scores=from_scores(scores),
+        scores_pos=from_scores(pos),
+        scores_neg=from_scores(neg),
+    )
+
+
+def clicks_and_scores(seed: int, n: int = 4000) -> tuple[Ints, Floats]:
+    """Labels and scores of a rare-click model, calibrated up to noise; seeded."""
+    random = np.random.default_rng(seed)
+    scores = random.beta(0.6, 6.0, n)
+    labels = (random.random(n) < np.clip(scores * 1.2, 0, 1)).astype(np.int64)
+    return labels, scores
+
+
+_counts = st.dictionaries(st.integers(0, 999), st.integers(1, 2**40), max_size=8)
+_durations = st.lists(st.integers(0, 10**12), max_size=6).map(
+    lambda values: LogHistogram.from_values(values, DURATION_EDGES)
+)
+_sums = st.floats(-1e12, 1e12).map(fixed)
+_small = st.integers(0, 10**9)
+
+states = st.builds(
+    WindowState,
+    tp=_small,
+    fp=_small,
+    tn=_small,
+    fn=_small,
+    predictions=_small,
+    requests=_small,
+    errors=_small,
+    log_loss_pos=_sums,
+    value_sum=_sums,
+    scores=_counts,
+    scores_pos=_counts,
+    scores_neg=_counts,
+    duration=_durations,
+    counts=st.dictionaries(st.text(max_size=5), st.integers(1, 100), max_size=3),
+    sums=st.dictionaries(st.text(max_size=5), _sums.filter(bool), max_size=3),
+)

@@ -1,0 +1,74 @@
+"""The metric fields of a document: names, undefined values, intervals."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+
+from monitor_agent.metrics import CATALOGUE, LogHistogram, WindowState, fields, measure
+
+from .states import states
+
+UNDEFINED = {
+    "no predicted positive": (WindowState(fn=2, tn=3), {"precision": "no_predicted_positive"}),
+    "no actual positive": (WindowState(fp=2, tn=3), {"recall": "no_actual_positive"}),
+    "nothing positive": (WindowState(tn=3), {"f1": "no_positive"}),
+    "one class": (WindowState(tp=1, scores_pos={7: 1}), {"auc": "one_class", "auc_error_bound": "one_class"}),
+    "no labels": (WindowState(predictions=9), {"accuracy": "no_samples", "f1": "no_samples", "ctr": "no_samples"}),
+    "no requests": (WindowState(), {"response_time_p99": "no_requests", "error_rate": "no_requests"}),
+}
+
+
+@pytest.mark.parametrize("case", UNDEFINED)
+def test_undefined_is_null_with_its_reason(case: str) -> None:
+    """What cannot be computed is null, with a word that says why, and never 0."""
+    state, reasons = UNDEFINED[case]
+    document = measure(state)
+
+    assert reasons == {name: document[f"{name}_undefined"] for name in reasons}
+    assert all(document[name] is None for name in reasons)
+
+
+def test_f1_is_zero_where_only_false_positives_are() -> None:
+    """F1 has a value as soon as its denominator has one, as in scikit-learn."""
+    assert measure(WindowState(fp=3, tn=1))["f1"] == 0.0
+
+
+def test_an_undefined_value_has_no_interval() -> None:
+    """The ends of the interval are null where the value is."""
+    document = measure(WindowState(tn=3))
+
+    assert (document["precision_low"], document["precision_high"]) == (None, None)
+
+
+@settings(max_examples=60, deadline=None)
+@given(states)
+def test_values_are_finite_and_in_range(state: WindowState) -> None:
+    """No state gives NaN, an infinity, or an interval that does not hold its value."""
+    document = measure(state)
+
+    for name, value in document.items():
+        assert not isinstance(value, float) or math.isfinite(value), name
+    for spec in CATALOGUE:
+        value = document[spec.name]
+        if spec.interval is not None and value is not None and document[f"{spec.name}_low"] is not None:
+            assert document[f"{spec.name}_low"] - 1e-12 <= value <= document[f"{spec.name}_high"] + 1e-12, spec.name
+
+
+@pytest.mark.parametrize("state", [WindowState(), WindowState(tp=1, fp=2, tn=3, fn=4)], ids=["empty", "full"])
+def test_writes_only_declared_fields(state: WindowState) -> None:
+    """Every field that is written is one that the mapping can know of."""
+    assert set(measure(state)) <= set(fields())
+
+
+def test_names_are_unique_and_explained() -> None:
+    """Each metric has its own name, a line of help and a source."""
+    assert len(CATALOGUE) == len({spec.name for spec in CATALOGUE})
+    assert all(spec.help and spec.source for spec in CATALOGUE)
+
+
+def test_requests_without_durations_have_no_response_time() -> None:
+    """A mean over nothing is undefined even where requests were counted."""
+    assert measure(WindowState(requests=2, duration=LogHistogram()))["response_time"] is None

@@ -1,0 +1,112 @@
+"""The laws that let a larger window be merged from smaller ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from monitor_agent.metrics import (
+    DURATION_EDGES,
+    LogHistogram,
+    WindowState,
+    fixed,
+    measure,
+    merge,
+    merge_all,
+    settle,
+)
+
+from .states import clicks_and_scores, state_of, states
+
+quick = settings(max_examples=60, deadline=None)
+
+
+class TestMerge:
+    @quick
+    @given(states, states, states)
+    def test_order_and_grouping_do_not_matter(self, a: WindowState, b: WindowState, c: WindowState) -> None:
+        """Merging is associative and commutative, down to the stored bytes."""
+        expected = merge(merge(a, b), c).to_blob()
+
+        assert expected == merge(c, merge(b, a)).to_blob()
+        assert expected == merge_all([b, c, a]).to_blob()
+
+    @quick
+    @given(states)
+    def test_the_empty_state_is_zero(self, state: WindowState) -> None:
+        """Merging with an empty window changes nothing."""
+        assert state == merge(state, WindowState())
+
+    def test_the_parts_give_the_whole(self) -> None:
+        """Metrics of merged windows equal those of all predictions counted at once."""
+        labels, scores = clicks_and_scores(3)
+        parts = [state_of(labels[i::7], scores[i::7]) for i in range(7)]
+
+        expected = {name: value for name, value in measure(state_of(labels, scores)).items() if value is not None}
+        merged = measure(merge_all(parts))
+        for name, value in expected.items():
+            same = value if isinstance(value, str) else pytest.approx(value, rel=1e-12)
+            assert merged[name] == same, name
+
+
+class TestBlob:
+    @quick
+    @given(states)
+    def test_round_trip(self, state: WindowState) -> None:
+        """A stored state is read back as it was."""
+        assert state == WindowState.from_blob(state.to_blob())
+
+    def test_text_does_not_depend_on_insertion_order(self) -> None:
+        """Equal states give equal text."""
+        assert WindowState(scores={1: 2, 9: 1}).to_blob() == WindowState(scores={9: 1, 1: 2}).to_blob()
+
+    def test_a_stored_text_stays_readable(self) -> None:
+        """What an earlier revision stored is read by this one: fields are only ever appended."""
+        state = WindowState(tp=3, errors=2, scores={5: 300}, counts={"a": 1}, sums={"b": fixed(-0.5)})
+
+        assert state == WindowState.from_blob("AhQGJAQ4AgrYBEoCAmECTAICYv//////////Dw==")
+
+    @pytest.mark.parametrize("text", ["", "not base64!", "BA==", "AhY=", "Ahb/", "AqwC"])
+    def test_anything_else_is_refused(self, text: str) -> None:
+        """Damaged text, another version and unknown parts are errors, not guesses."""
+        with pytest.raises(ValueError):
+            WindowState.from_blob(text)
+
+    def test_size_of_a_full_hour(self) -> None:
+        """A window of 10,000 predictions is stored in less than 6 kB."""
+        labels, scores = clicks_and_scores(1, 10_000)
+
+        assert len(state_of(labels, scores).to_blob()) < 6_000
+
+
+class TestSettle:
+    def test_rounding_is_not_a_change(self) -> None:
+        """Sums that differ in their last bits leave the stored state as it is."""
+        stored = WindowState(fp=2, score_sum=fixed(0.3), sums={"x": fixed(1e6)})
+        current = WindowState(fp=2, score_sum=fixed(0.1 + 0.2), sums={"x": fixed(np.nextafter(1e6, 2e6))})
+
+        assert stored is settle(current, stored)
+
+    @pytest.mark.parametrize("current", [{"fp": 3}, {"fp": 2, "score_sum": fixed(0.3001)}, {"fp": 2, "scores": {1: 1}}])
+    def test_anything_more_is(self, current: dict[str, int]) -> None:
+        """Another count, histogram or sum is a change."""
+        state = WindowState(**current)  # type: ignore[arg-type]
+
+        assert state is settle(state, WindowState(fp=2, score_sum=fixed(0.3)))
+
+
+class TestLogHistogram:
+    def test_open_ends_are_held_by_the_extremes(self) -> None:
+        """Values outside the edges are never estimated beyond the smallest and the largest seen."""
+        times = LogHistogram.from_values([3, 500 * 10**9], DURATION_EDGES)
+
+        assert 3 <= times.quantile(0.1, DURATION_EDGES) < DURATION_EDGES[0]
+        assert DURATION_EDGES[-1] <= times.quantile(1.0, DURATION_EDGES) <= 500 * 10**9
+
+    def test_zero_is_a_value(self) -> None:
+        """A time of 0 ns is kept through the stored text."""
+        state = WindowState(duration=LogHistogram.from_values([0], DURATION_EDGES))
+
+        assert WindowState.from_blob(state.to_blob()).duration.minimum == 0
+        assert measure(state)["response_time_p50"] == 0.0
