@@ -1,0 +1,43 @@
+"""The installation that `make` runs on a fresh machine: it ends ready, or with one line that says what to do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "install.py"
+PROJECT = "[metadata]\nname = nothing\nversion = 1\n[options]\npackages =\n[options.extras_require]\nuser =\n"
+
+
+def install(folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the script in a folder that holds a project without code."""
+    (folder / "setup.cfg").write_text(PROJECT)
+    (folder / "pyproject.toml").write_text('[build-system]\nrequires = ["setuptools"]\n')
+    command = [sys.executable, str(SCRIPT), "--venv", "venv", "--stamp", "venv/.user", "--extras", "user"]
+    return subprocess.run(
+        command, cwd=folder, env={**os.environ, **environ}, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_no_registry_is_one_clear_line_and_no_stamp(tmp_path: Path) -> None:
+    """Without a package index the user is told so in one line, and the next run tries again."""
+    done = install(tmp_path, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0", PIP_NO_CACHE_DIR="1")
+
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ")
+    assert "check the network" in done.stderr
+    assert not (tmp_path / "venv" / ".user").exists()
+
+
+def test_an_environment_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
+    """A file in the way ends in one line, not in a traceback."""
+    (tmp_path / "venv").write_text("a file stands where the environment should be")
+
+    done = install(tmp_path)
+
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ")
