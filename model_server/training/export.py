@@ -1,0 +1,67 @@
+"""Writing a trained model: a SavedModel with two signatures, and ``model.json`` beside it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from model_server.training.classifier import ClickModel
+from monitor_agent.errors import ModelError
+
+CARD = "model.json"
+
+
+def signatures(model: ClickModel) -> dict[str, Callable[..., Any]]:
+    """Return the functions a server calls.
+
+    ``serving_default`` takes int32 ``input_word_ids``, ``input_mask``, ``segment_ids`` of shape (batch, sequence);
+    ``text`` takes strings ``text_a``, ``text_b`` of shape (batch,); both give float32 ``score`` of shape (batch,).
+    """
+    ids = {
+        name: tf.TensorSpec([None, None], tf.int32, name=name)
+        for name in ("input_word_ids", "input_mask", "segment_ids")
+    }
+    texts = {name: tf.TensorSpec([None], tf.string, name=name) for name in ("text_a", "text_b")}
+
+    @tf.function(input_signature=list(ids.values()))  # type: ignore[untyped-decorator]
+    def serve_ids(input_word_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
+        return {"score": model.score(input_word_ids, input_mask, segment_ids)}
+
+    @tf.function(input_signature=list(texts.values()))  # type: ignore[untyped-decorator]
+    def serve_text(text_a: Any, text_b: Any) -> dict[str, Any]:
+        return {"score": model.score(*model.tokenizer(text_a, text_b))}
+
+    return {"serving_default": serve_ids, "text": serve_text}
+
+
+def export(model: ClickModel, folder: Path, card: dict[str, Any]) -> None:
+    """Write the model and its card as one folder, which appears whole or not at all; an older one is replaced.
+
+    Raises
+    ------
+    ModelError : when the folder cannot be written.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as room:
+            written = Path(room) / "new"
+            model.served = signatures(model)
+            tf.saved_model.save(model, str(written), signatures=model.served)
+            (written / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+            if folder.exists():
+                folder.rename(Path(room) / "old")
+            written.rename(folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ModelError(f"{folder} cannot be written ({reason})", "name another folder or free disk space") from error
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder and what is in it, if it is there."""
+    shutil.rmtree(folder, ignore_errors=True)
