@@ -13,38 +13,71 @@ from __future__ import annotations
 
 from monitor_agent.metrics import (
     accuracy,
+    average_precision,
+    balanced_accuracy,
     brier,
+    calibration_error,
+    calibration_ratio,
     click_through_rate,
     confusion,
+    conversion_rate,
     error_rate,
     f1,
+    fbeta,
+    feedback_delay,
+    inverse_propensity,
     log_loss,
+    matthews_corrcoef,
     precision,
+    ranking,
     recall,
     response_time,
     roc_auc,
+    score_mean,
+    specificity,
+    threshold_sweep,
+    value_per_thousand,
 )
 from monitor_agent.metrics._spec import Interval, Kind, MetricSpec, Undefined
 from monitor_agent.metrics.document import Fields, fields_of, measure_with
+from monitor_agent.metrics.estimate import Calibration, estimate_specs, isotonic_calibration
 from monitor_agent.metrics.log_histogram import DELAY_EDGES, DURATION_EDGES, LogHistogram
 from monitor_agent.metrics.score_histogram import SCORE_BINS, SCORE_INTERVAL
 from monitor_agent.metrics.state import Fixed, WindowState, fixed, merge, merge_all, settle, unfixed
+from monitor_agent.metrics.throughput import throughput_spec
 
-CATALOGUE: tuple[MetricSpec, ...] = (
+_OF_THE_STATE: tuple[MetricSpec, ...] = (
     *confusion.SPECS,
     accuracy.SPEC,
+    balanced_accuracy.SPEC,
     precision.SPEC,
     recall.SPEC,
+    specificity.SPEC,
     f1.SPEC,
+    *fbeta.SPECS,
+    matthews_corrcoef.SPEC,
     roc_auc.SPEC,
     roc_auc.ERROR_BOUND_SPEC,
+    average_precision.SPEC,
+    average_precision.ERROR_BOUND_SPEC,
     log_loss.SPEC,
     brier.SPEC,
+    calibration_error.SPEC,
+    calibration_ratio.SPEC,
+    *threshold_sweep.SPECS,
     click_through_rate.SPEC,
+    *inverse_propensity.SPECS,
+    conversion_rate.SPEC,
+    value_per_thousand.SPEC,
+    *ranking.SPECS,
+    *score_mean.SPECS,
     *response_time.SPECS,
     error_rate.SPEC,
     *confusion.FUNNEL_SPECS,
+    *feedback_delay.SPECS,
 )
+
+CATALOGUE: tuple[MetricSpec, ...] = (*_OF_THE_STATE, throughput_spec(None), *estimate_specs())
 
 __all__ = [
     "CATALOGUE",
@@ -52,6 +85,7 @@ __all__ = [
     "DURATION_EDGES",
     "SCORE_BINS",
     "SCORE_INTERVAL",
+    "Calibration",
     "Fields",
     "Fixed",
     "Interval",
@@ -62,6 +96,7 @@ __all__ = [
     "WindowState",
     "fields",
     "fixed",
+    "isotonic_calibration",
     "measure",
     "merge",
     "merge_all",
@@ -70,9 +105,18 @@ __all__ = [
 ]
 
 
-def measure(state: WindowState) -> Fields:
-    """The metric fields of a window's document; see `measure_with`."""
-    return measure_with(CATALOGUE, state)
+def measure(state: WindowState, seconds: float | None = None, calibration: Calibration | None = None) -> Fields:
+    """The metric fields of a window's document.
+
+    Parameters
+    ----------
+    state : the window's mergeable state.
+    seconds : the window's length, for the throughput.
+    calibration : learnt on earlier labelled windows, for the estimates; None takes the scores as probabilities.
+
+    A value is finite or None; ``<name>_undefined`` is there, with the reason, exactly when the value is None.
+    """
+    return measure_with((*_OF_THE_STATE, throughput_spec(seconds), *estimate_specs(calibration)), state)
 
 
 def fields() -> dict[str, Kind]:

@@ -14,7 +14,8 @@ Fields = dict[str, float | int | str | None]
 def measure_with(catalogue: Iterable[MetricSpec], state: WindowState) -> Fields:
     """Every metric of ``catalogue``, flat: value, ``_low`` and ``_high``, ``_undefined`` with the reason.
 
-    A value is finite or None; ``<name>_undefined`` is there exactly when the value is None.
+    A value is finite and in its range, or None; ``<name>_undefined`` is there exactly when the value is None, and is
+    ``inconsistent_counts`` where counts read at different moments contradict each other.
     """
     found: Fields = {}
     for spec in catalogue:
@@ -45,6 +46,11 @@ def _value(spec: MetricSpec, state: WindowState) -> Value:
     if spec.kind != "count" and not spec.label_free and state.n == 0:
         return Undefined("no_samples")
     value = spec.value(state)
-    if not isinstance(value, Undefined) and not math.isfinite(value):
-        return Undefined("not_finite")
-    return value
+    if isinstance(value, Undefined) or spec.kind == "count":
+        return value
+    low = -math.inf if spec.range[0] is None else spec.range[0]
+    high = math.inf if spec.range[1] is None else spec.range[1]
+    # Rounding may leave the range by a hair; more means that the counts contradict each other.
+    if not math.isfinite(value) or not low - 1e-9 <= value <= high + 1e-9:
+        return Undefined("inconsistent_counts")
+    return min(max(value, low), high)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from monitor_agent.metrics._spec import MetricSpec, Undefined
+from monitor_agent.metrics._spec import Interval, MetricSpec, Undefined
+from monitor_agent.metrics.wilson import wilson_interval
 
 
 def f1(tp: int, fp: int, fn: int) -> float | Undefined:
@@ -22,11 +23,30 @@ def f1(tp: int, fp: int, fn: int) -> float | Undefined:
     return 2 * tp / denominator if denominator else Undefined("no_positive")
 
 
+def f1_interval(tp: int, fp: int, fn: int) -> Interval | Undefined:
+    """The 95 % interval of F1: Wilson's for the Jaccard index, carried over.
+
+    Given ``tp + fp + fn``, ``tp`` is binomial with the Jaccard index ``j = tp / (tp + fp + fn)`` as its share, and
+    ``F1 = 2 j / (1 + j)`` rises with it, so the ends of the one interval are those of the other.
+
+    Undefined (``no_positive``) as `f1` is. Source: `wilson_interval`.
+
+    >>> interval = f1_interval(tp=20, fp=10, fn=10)
+    >>> round(interval.low, 3), round(interval.high, 3)
+    (0.521, 0.786)
+    """
+    jaccard = wilson_interval(tp, tp + fp + fn)
+    if isinstance(jaccard, Undefined):
+        return Undefined("no_positive")
+    return Interval(2 * jaccard.low / (1 + jaccard.low), 2 * jaccard.high / (1 + jaccard.high))
+
+
 SPEC = MetricSpec(
     "f1",
     "ratio",
     "harmonic mean of precision and recall",
     lambda s: f1(s.tp, s.fp, s.fn),
+    lambda s: f1_interval(s.tp, s.fp, s.fn),
     bigger_is_better=True,
     source="sklearn.metrics.f1_score",
 )

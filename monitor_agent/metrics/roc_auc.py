@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from monitor_agent.metrics._spec import MetricSpec, Undefined
+from monitor_agent.metrics._spec import Interval, MetricSpec, Undefined
+from monitor_agent.metrics.auc_interval import auc_interval
 from monitor_agent.metrics.score_histogram import Counts, dense
+from monitor_agent.metrics.state import WindowState
 
 
 def roc_auc(pos: Counts, neg: Counts) -> float | Undefined:
@@ -50,11 +52,17 @@ def roc_auc_error_bound(pos: Counts, neg: Counts) -> float | Undefined:
     return shared / (2 * float(positives.sum()) * float(negatives.sum()))
 
 
+def _interval(state: WindowState) -> Interval | Undefined:
+    area = roc_auc(state.scores_pos, state.scores_neg)
+    return area if isinstance(area, Undefined) else auc_interval(area, state.scores_pos, state.scores_neg)
+
+
 SPEC = MetricSpec(
     "auc",
     "ratio",
     "share of pairs of a positive and a negative that the score puts in the right order",
     lambda s: roc_auc(s.scores_pos, s.scores_neg),
+    _interval,
     bigger_is_better=True,
     source="sklearn.metrics.roc_auc_score",
 )

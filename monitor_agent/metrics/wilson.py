@@ -15,7 +15,7 @@ def wilson_interval(successes: int, trials: int, z: float = Z_95) -> Interval | 
 
     It assumes independent trials: clicks of one user or query are correlated, and then it is too narrow.
 
-    Undefined when ``trials`` is 0.
+    Undefined: ``no_samples`` without trials; ``inconsistent_counts`` where successes are no part of them.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
 
@@ -25,6 +25,8 @@ def wilson_interval(successes: int, trials: int, z: float = Z_95) -> Interval | 
     """
     if not trials:
         return Undefined("no_samples")
+    if not 0 <= successes <= trials:
+        return Undefined("inconsistent_counts")
     share = successes / trials
     weight = 1 + z * z / trials
     middle = (share + z * z / (2 * trials)) / weight

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from monitor_agent.metrics import DURATION_EDGES, LogHistogram, WindowState, fixed
+from monitor_agent.metrics import DELAY_EDGES, DURATION_EDGES, LogHistogram, WindowState, fixed
 from monitor_agent.metrics.log_loss import log_loss_0, log_loss_1
 from monitor_agent.metrics.score_histogram import from_scores
 
@@ -54,6 +54,10 @@ _counts = st.dictionaries(st.integers(0, 999), st.integers(1, 2**40), max_size=8
 _durations = st.lists(st.integers(0, 10**12), max_size=6).map(
     lambda values: LogHistogram.from_values(values, DURATION_EDGES)
 )
+_delays = st.lists(st.integers(0, 10**17), max_size=6).map(lambda values: LogHistogram.from_values(values, DELAY_EDGES))
+_names = st.sampled_from(
+    ["", "é", "ranked_requests", "clicked_requests", "mrr", "mrr_square", "ips_weight", "ips_click_weight"]
+)
 _sums = st.floats(-1e12, 1e12).map(fixed)
 _small = st.integers(0, 10**9)
 
@@ -64,6 +68,12 @@ states = st.builds(
     tn=_small,
     fn=_small,
     predictions=_small,
+    predicted_positive=_small,
+    shown=_small,
+    clicks=_small,
+    conversions=_small,
+    score_sum=_sums,
+    score_sum_pos=_sums,
     requests=_small,
     errors=_small,
     log_loss_pos=_sums,
@@ -72,6 +82,7 @@ states = st.builds(
     scores_pos=_counts,
     scores_neg=_counts,
     duration=_durations,
-    counts=st.dictionaries(st.text(max_size=5), st.integers(1, 100), max_size=3),
-    sums=st.dictionaries(st.text(max_size=5), _sums.filter(bool), max_size=3),
+    delay=_delays,
+    counts=st.dictionaries(_names, st.integers(1, 100), max_size=3),
+    sums=st.dictionaries(_names, st.floats(1e-9, 1e12).map(fixed), max_size=3),
 )

@@ -10,7 +10,7 @@ import pytest
 
 from monitor_agent import metrics
 
-MODULES = [metrics.__name__, *(found.name for found in pkgutil.iter_modules(metrics.__path__, f"{metrics.__name__}."))]
+MODULES = [metrics.__name__, *(found.name for found in pkgutil.walk_packages(metrics.__path__, f"{metrics.__name__}."))]
 
 
 @pytest.mark.parametrize("name", MODULES)

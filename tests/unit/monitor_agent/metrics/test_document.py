@@ -53,8 +53,18 @@ def test_values_are_finite_and_in_range(state: WindowState) -> None:
         assert not isinstance(value, float) or math.isfinite(value), name
     for spec in CATALOGUE:
         value = document[spec.name]
+        low, high = (value if limit is None else limit for limit in spec.range)
+        if isinstance(value, float):
+            assert low <= value <= high, spec.name
         if spec.interval is not None and value is not None and document[f"{spec.name}_low"] is not None:
             assert document[f"{spec.name}_low"] - 1e-12 <= value <= document[f"{spec.name}_high"] + 1e-12, spec.name
+
+
+def test_counts_that_contradict_each_other_give_no_ratio() -> None:
+    """More positives than predictions, as two searches at different moments may say, are told and not hidden."""
+    document = measure(WindowState(predictions=1, predicted_positive=2))
+
+    assert document["predicted_positive_rate_undefined"] == "inconsistent_counts"
 
 
 @pytest.mark.parametrize("state", [WindowState(), WindowState(tp=1, fp=2, tn=3, fn=4)], ids=["empty", "full"])

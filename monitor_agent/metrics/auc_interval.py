@@ -1,0 +1,75 @@
+"""The interval of the AUC, from the same histograms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from monitor_agent.metrics._spec import Interval, Undefined
+from monitor_agent.metrics.score_histogram import Counts, dense
+from monitor_agent.metrics.wilson import Z_95
+
+
+def auc_interval(area: float, pos: Counts, neg: Counts, z: float = Z_95) -> Interval | Undefined:
+    """The values of the true AUC from which the measured one is at most ``z`` standard errors away.
+
+    The standard error is Newcombe's (Hanley and McNeil's, with both class sizes at their mean), taken at each
+    candidate value, so that it is sound for a handful of clicks and for an AUC of 1; where the data's own (DeLong's)
+    is larger, it is scaled up to that. Measured coverage with 3 to 200 positives among 500 to 5,000 negatives, five
+    shapes of scores: 92 % to 99 %, for a nominal 95 %. `roc_auc_error_bound` comes on top.
+
+    Parameters
+    ----------
+    area : `roc_auc` of the same histograms.
+    pos, neg : score histograms of the positives and of the negatives.
+
+    Undefined (``one_class``) when either is empty.
+
+    Source: R. Newcombe, "Confidence intervals for an effect size measure based on the Mann-Whitney statistic",
+    Statistics in Medicine 25 (2006), method 5; E. DeLong et al., Biometrics 44 (1988).
+
+    >>> interval = auc_interval(1.0, {900: 30}, {100: 300})
+    >>> 0.9 < interval.low < interval.high == 1.0
+    True
+    """
+    if not pos or not neg:
+        return Undefined("one_class")
+    positives, negatives = sum(pos.values()), sum(neg.values())
+    modelled = _variance(area, positives, negatives)
+    scale = max(1.0, _delong_variance(pos, neg, area) / modelled) if modelled else 1.0
+
+    def near(candidate: float) -> bool:
+        return (area - candidate) ** 2 <= z * z * scale * _variance(candidate, positives, negatives)
+
+    low = _edge(near, inside=area, outside=0.0) if area > 0 else 0.0
+    high = _edge(near, inside=area, outside=1.0) if area < 1 else 1.0
+    return Interval(low, high)
+
+
+def _variance(area: float, positives: int, negatives: int) -> float:
+    other = (positives + negatives) / 2 - 1
+    spread = 1 + other * ((1 - area) / (2 - area) + area / (1 + area))
+    return area * (1 - area) * spread / (positives * negatives)
+
+
+def _delong_variance(pos: Counts, neg: Counts, area: float) -> float:
+    positives, negatives = dense(pos), dense(neg)
+    m, n = float(positives.sum()), float(negatives.sum())
+    if m < 2 or n < 2:
+        return 0.0
+    beaten = (np.cumsum(negatives) - negatives / 2) / n
+    beating = (m - np.cumsum(positives) + positives / 2) / m
+    of_positives = float(np.sum(positives * (beaten - area) ** 2)) / (m - 1)
+    of_negatives = float(np.sum(negatives * (beating - area) ** 2)) / (n - 1)
+    return of_positives / m + of_negatives / n
+
+
+def _edge(near: Callable[[float], bool], inside: float, outside: float) -> float:
+    for _ in range(50):
+        middle = (inside + outside) / 2
+        if near(middle):
+            inside = middle
+        else:
+            outside = middle
+    return inside

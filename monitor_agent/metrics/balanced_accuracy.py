@@ -1,0 +1,29 @@
+"""Balanced accuracy: the mean of recall and specificity."""
+
+from __future__ import annotations
+
+from monitor_agent.metrics._spec import MetricSpec, Undefined
+
+
+def balanced_accuracy(tp: int, fp: int, tn: int, fn: int) -> float | Undefined:
+    """(tp / (tp + fn) + tn / (tn + fp)) / 2.
+
+    Undefined (``one_class``) when a class is missing; scikit-learn then answers the other class's recall and warns.
+    Source: `sklearn.metrics.balanced_accuracy_score`.
+
+    >>> balanced_accuracy(tp=1, fp=1, tn=3, fn=1)
+    0.625
+    """
+    if not tp + fn or not tn + fp:
+        return Undefined("one_class")
+    return (tp / (tp + fn) + tn / (tn + fp)) / 2
+
+
+SPEC = MetricSpec(
+    "balanced_accuracy",
+    "ratio",
+    "mean of recall and specificity",
+    lambda s: balanced_accuracy(s.tp, s.fp, s.tn, s.fn),
+    bigger_is_better=True,
+    source="sklearn.metrics.balanced_accuracy_score",
+)

@@ -1,0 +1,95 @@
+"""Calibration: reliability bins of equal mass, and their expected error (ECE)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor_agent.metrics._spec import Interval, MetricSpec, Undefined
+from monitor_agent.metrics.score_histogram import SCORE_BINS, Counts, bin_means, dense
+from monitor_agent.metrics.state import WindowState, unfixed
+from monitor_agent.metrics.wilson import wilson_interval
+
+BINS = 10
+"""Reliability bins asked for; fewer come out where single scores are too frequent."""
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """One point of the reliability diagram: scores in [low, high), their mean, and the rate of positives."""
+
+    low: float
+    high: float
+    n: int
+    positives: int
+    mean_score: float
+    rate: float
+    interval: Interval
+
+
+def reliability(pos: Counts, neg: Counts, score_sum: float, bins: int = BINS) -> list[ReliabilityBin]:
+    """The reliability bins, lowest scores first: at most ``bins`` of them, each of about n / ``bins`` predictions.
+
+    Parameters
+    ----------
+    pos, neg : score histograms of the positives and of the negatives.
+    score_sum : exact sum of all their scores; it corrects the means read from the histogram, each of which is within
+        0.001 of the true one.
+
+    Source: C. Guo et al., "On calibration of modern neural networks", ICML (2017), for P(y = 1) and equal-mass bins.
+
+    >>> [(each.low, each.high, each.n, each.rate) for each in reliability({100: 1, 800: 3}, {100: 3, 800: 1}, 3.6, 2)]
+    [(0.1, 0.101, 4, 0.25), (0.8, 0.801, 4, 0.75)]
+    """
+    positives = dense(pos)
+    counts = positives + dense(neg)
+    means = bin_means(counts, score_sum)
+    below = np.cumsum(counts)
+    total = float(below[-1])
+    # The group of a fine bin follows from the mass up to its middle, so groups are balanced and never split a bin.
+    group = np.minimum(((below - counts / 2) * bins / max(total, 1.0)).astype(np.int64), bins - 1)
+    found = []
+    for index in range(bins):
+        inside = np.flatnonzero((group == index) & (counts > 0))
+        if not inside.size:
+            continue
+        n, hits = int(counts[inside].sum()), int(positives[inside].sum())
+        interval = wilson_interval(hits, n)
+        assert isinstance(interval, Interval)  # n > 0
+        mean = float(np.dot(counts[inside], means[inside])) / n
+        low, high = float(inside[0]) / SCORE_BINS, float(inside[-1] + 1) / SCORE_BINS
+        found.append(ReliabilityBin(low, high, n, hits, mean, hits / n, interval))
+    return found
+
+
+def expected_calibration_error(points: list[ReliabilityBin]) -> float | Undefined:
+    """The sum over bins of (share of predictions) x abs(rate of positives - mean score).
+
+    Chance alone makes it positive: about sqrt(rate x bins / n) for small n.
+
+    Undefined (``no_samples``) without bins.
+
+    >>> expected_calibration_error(reliability({100: 1, 800: 3}, {100: 3, 800: 1}, 3.6, 2)).__round__(6)
+    0.1
+    """
+    n = sum(point.n for point in points)
+    if not n:
+        return Undefined("no_samples")
+    return sum(point.n * abs(point.rate - point.mean_score) for point in points) / n
+
+
+def reliability_of(state: WindowState, bins: int = BINS) -> list[ReliabilityBin]:
+    """The reliability bins of a window's known labels."""
+    score_sum = unfixed(state.score_sum_pos + state.score_sum_neg)
+    return reliability(state.scores_pos, state.scores_neg, score_sum, bins)
+
+
+SPEC = MetricSpec(
+    "ece",
+    "ratio",
+    "expected calibration error: mean distance of score and rate of positives over 10 bins of equal mass",
+    lambda s: expected_calibration_error(reliability_of(s)),
+    bigger_is_better=False,
+    source="Guo et al. 2017, equal-mass bins",
+)

@@ -1,0 +1,27 @@
+"""Calibration ratio: predicted positives, by the scores, per actual positive."""
+
+from __future__ import annotations
+
+from monitor_agent.metrics._spec import MetricSpec, Undefined
+from monitor_agent.metrics.state import unfixed
+
+
+def calibration_ratio(score_sum: float, positives: int) -> float | Undefined:
+    """sum(score) / sum(label): 1 is calibrated on the whole, above 1 too confident of clicks.
+
+    Undefined (``no_actual_positive``) without positives.
+
+    >>> calibration_ratio(score_sum=6.0, positives=4)
+    1.5
+    """
+    return score_sum / positives if positives else Undefined("no_actual_positive")
+
+
+SPEC = MetricSpec(
+    "calibration_ratio",
+    "float",
+    "mean score per rate of positives: 1 is calibrated, above 1 too high",
+    lambda s: calibration_ratio(unfixed(s.score_sum_pos + s.score_sum_neg), s.positives),
+    range=(0.0, None),
+    source="mean(score) / mean(label)",
+)

@@ -1,0 +1,40 @@
+"""Drift of scores, predicted labels and features against a stored reference with fixed bins.
+
+>>> import numpy as np
+>>> random = np.random.default_rng(0)
+>>> reference = NumericReference.from_values(random.normal(0, 1, 5000))
+>>> moved = NumericSample.from_values(random.normal(0.5, 1, 5000), reference)
+>>> result = drift(reference, moved)
+>>> result.method, result.drifted
+('wasserstein', True)
+"""
+
+from __future__ import annotations
+
+from monitor_agent.metrics.drift.reference import (
+    CategoricalReference,
+    NumericReference,
+    NumericSample,
+)
+from monitor_agent.metrics.drift.verdict import (
+    MIN_SAMPLES,
+    THRESHOLDS,
+    DriftResult,
+    Method,
+    default_method,
+    drift,
+    measure_drift,
+)
+
+__all__ = [
+    "MIN_SAMPLES",
+    "THRESHOLDS",
+    "CategoricalReference",
+    "DriftResult",
+    "Method",
+    "NumericReference",
+    "NumericSample",
+    "default_method",
+    "drift",
+    "measure_drift",
+]

@@ -1,0 +1,46 @@
+"""Kolmogorov-Smirnov: the largest distance of two distribution functions, at the bins' edges."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+
+def ks_statistic(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
+    """The largest distance of the two distribution functions at the edges.
+
+    Parameters
+    ----------
+    reference, current : counts of shape (bins,), each with a positive sum.
+
+    At most the statistic of the values themselves, and less than it by the mass of one bin at most; equal where each
+    value has a bin of its own.
+
+    Source: `scipy.stats.ks_2samp`.
+
+    >>> ks_statistic([1, 1, 2], [2, 2, 0])
+    0.5
+    """
+    r, c = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
+    return float(np.max(np.abs(np.cumsum(r) / r.sum() - np.cumsum(c) / c.sum())))
+
+
+def ks_p_value(statistic: float, n: int, m: int) -> float:
+    """The chance of a statistic as large for two samples, of ``n`` and ``m``, of one continuous distribution.
+
+    The limit distribution with Stephens' correction. With a million values a shift of a hundredth of a standard
+    deviation has a p of 1e-10: for large samples look at the statistic itself.
+
+    Source: M. Stephens, JRSS B 32 (1970).
+
+    >>> round(ks_p_value(0.1, 200, 200), 2)
+    0.26
+    """
+    root = math.sqrt(n * m / (n + m))
+    distance = (root + 0.12 + 0.11 / root) * statistic
+    if distance < 0.2:  # the series converges slowly here, and the sum is 1 to 12 digits
+        return 1.0
+    terms = [math.exp(-2 * (k * distance) ** 2) for k in range(1, 101)]
+    return min(1.0, max(0.0, 2 * (sum(terms[::2]) - sum(terms[1::2]))))

@@ -1,0 +1,180 @@
+"""Performance before labels arrive: an estimate from calibrated scores, in the manner of CBPE.
+
+A calibrated score is the probability of a positive, so the expected confusion counts follow from the scores alone.
+They are right as far as the scores are: give a `Calibration` learnt on labelled windows where a model's scores are
+not probabilities (class weights, focal loss). They cannot see that the relation of score and click has changed.
+
+Source: NannyML, "Confidence-based performance estimation (CBPE)", documentation, section "How it works".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor_agent.metrics._spec import MetricSpec, Undefined, Value
+from monitor_agent.metrics.accuracy import SPEC as ACCURACY
+from monitor_agent.metrics.click_through_rate import SPEC as CTR
+from monitor_agent.metrics.f1 import SPEC as F1
+from monitor_agent.metrics.precision import SPEC as PRECISION
+from monitor_agent.metrics.recall import SPEC as RECALL
+from monitor_agent.metrics.roc_auc import SPEC as AUC
+from monitor_agent.metrics.score_histogram import SCORE_BINS, Counts, bin_means, dense
+from monitor_agent.metrics.state import WindowState, unfixed
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The probability of a positive in each of the 1,000 score bins."""
+
+    probabilities: tuple[float, ...]
+
+
+def isotonic_calibration(pos: Counts, neg: Counts) -> Calibration | Undefined:
+    """The rising step function of the score that fits the labels best (isotonic regression).
+
+    Bins without labels take the value of the nearest labelled bin below them, or else above.
+
+    Undefined (``one_class``) when either histogram is empty.
+
+    Source: B. Zadrozny, C. Elkan, KDD (2002); pool adjacent violators, as `sklearn.isotonic.IsotonicRegression`.
+
+    >>> fit = isotonic_calibration({300: 1, 700: 1}, {100: 4, 300: 1, 500: 1, 700: 1})
+    >>> fit.probabilities[100], round(fit.probabilities[400], 3), fit.probabilities[999]
+    (0.0, 0.333, 0.5)
+    """
+    if not pos or not neg:
+        return Undefined("one_class")
+    blocks: list[list[float]] = []  # positives, all, first bin
+    for index in sorted(pos.keys() | neg.keys()):
+        hits = pos.get(index, 0)
+        blocks.append([hits, hits + neg.get(index, 0), index])
+        while len(blocks) > 1 and blocks[-2][0] * blocks[-1][1] >= blocks[-1][0] * blocks[-2][1]:
+            last = blocks.pop()
+            blocks[-1][0] += last[0]
+            blocks[-1][1] += last[1]
+    values = np.empty(SCORE_BINS)
+    values[:] = blocks[0][0] / blocks[0][1]
+    for positives, count, first in blocks:
+        values[int(first) :] = positives / count
+    return Calibration(tuple(values.tolist()))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The expected counts of a window, and its expected AUC."""
+
+    tp: float
+    fp: float
+    tn: float
+    fn: float
+    auc: float | Undefined
+
+
+def estimate(state: WindowState, calibration: Calibration | None = None) -> Estimate | Undefined:
+    """The confusion counts to be expected of all predictions of a window, labelled or not.
+
+    Predicted positive are taken to be the ``predicted_positive`` highest scores, which they are where the threshold
+    was the same throughout the window.
+
+    Undefined (``no_predictions``) without scores.
+
+    >>> expected = estimate(WindowState(scores={899: 10, 99: 90}, score_sum=0, predicted_positive=10))
+    >>> round(expected.tp, 2), round(expected.fn, 2)
+    (8.99, 8.91)
+    """
+    counts = dense(state.scores)
+    if not counts.any():
+        return Undefined("no_predictions")
+    if calibration is None:
+        probability = bin_means(counts, unfixed(state.score_sum))
+    else:
+        probability = np.asarray(calibration.probabilities)
+    # A bin is split where the predicted positives end inside it.
+    above = np.cumsum(counts[::-1])[::-1] - counts
+    flagged = np.clip(state.predicted_positive - above, 0, counts)
+    rest = counts - flagged
+    tp, fn = float(flagged @ probability), float(rest @ probability)
+    area = _auc(counts * probability, counts * (1 - probability))
+    return Estimate(tp, float(flagged.sum()) - tp, float(rest.sum()) - fn, fn, area)
+
+
+def _auc(positives: Floats, negatives: Floats) -> float | Undefined:
+    pairs = 2 * float(positives.sum()) * float(negatives.sum())
+    if not pairs:
+        return Undefined("one_class")
+    return float(np.sum(positives * (2 * np.cumsum(negatives) - negatives))) / pairs
+
+
+def _ratio(numerator: float, denominator: float) -> float | Undefined:
+    return numerator / denominator if denominator > 0 else Undefined("nothing_expected")
+
+
+_ESTIMATES: tuple[tuple[MetricSpec, Callable[[Estimate], float | Undefined]], ...] = (
+    (ACCURACY, lambda e: _ratio(e.tp + e.tn, e.tp + e.fp + e.tn + e.fn)),
+    (PRECISION, lambda e: _ratio(e.tp, e.tp + e.fp)),
+    (RECALL, lambda e: _ratio(e.tp, e.tp + e.fn)),
+    (F1, lambda e: _ratio(2 * e.tp, 2 * e.tp + e.fp + e.fn)),
+    (AUC, lambda e: e.auc),
+    (CTR, lambda e: _ratio(e.tp + e.fn, e.tp + e.fp + e.tn + e.fn)),
+)
+
+
+class _Estimates:
+    """The estimate of a state; the latest is kept, since several metrics are read from one."""
+
+    def __init__(self, calibration: Calibration | None) -> None:
+        self._calibration = calibration
+        self._latest: tuple[WindowState, Estimate | Undefined] | None = None
+
+    def __call__(self, state: WindowState) -> Estimate | Undefined:
+        if self._latest is None or self._latest[0] is not state:
+            self._latest = (state, estimate(state, self._calibration))
+        return self._latest[1]
+
+
+def _value(state: WindowState, estimates: _Estimates, of: Callable[[Estimate], float | Undefined]) -> Value:
+    expected = estimates(state)
+    return expected if isinstance(expected, Undefined) else of(expected)
+
+
+def _error(state: WindowState, guess: Callable[[WindowState], Value], realised: MetricSpec) -> Value:
+    expected, known = guess(state), realised.value(state)
+    if isinstance(expected, Undefined):
+        return expected
+    return known if isinstance(known, Undefined) else expected - known
+
+
+def estimate_specs(calibration: Calibration | None = None) -> tuple[MetricSpec, ...]:
+    """The metrics ``estimated_<metric>`` and, once labels are in, ``estimated_<metric>_error``, its error."""
+    estimates = _Estimates(calibration)
+    found = []
+    for realised, of in _ESTIMATES:
+        name = f"estimated_{realised.name}"
+        value = partial(_value, estimates=estimates, of=of)
+        found += [
+            MetricSpec(
+                name,
+                "ratio",
+                f"estimate of {realised.name} from the scores alone, as if they were calibrated",
+                value,
+                bigger_is_better=realised.bigger_is_better,
+                label_free=True,
+                source="CBPE",
+            ),
+            MetricSpec(
+                f"{name}_error",
+                "float",
+                f"{name} minus {realised.name}",
+                partial(_error, guess=value, realised=realised),
+                range=(-1.0, 1.0),
+                source="estimate - value",
+            ),
+        ]
+    return tuple(found)

@@ -1,0 +1,79 @@
+"""Feedback delay: how long clicks take to come, and the attribution window that would catch them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from monitor_agent.metrics._spec import MetricSpec, Undefined
+from monitor_agent.metrics.log_histogram import DELAY_EDGES, LogHistogram
+from monitor_agent.metrics.state import WindowState
+
+_MS, _SECOND = 1_000_000, 1_000_000_000  # nanoseconds
+MIN_FEEDBACK = 100
+"""Fewer delays than this suggest nothing."""
+
+_STEPS_SECONDS = (
+    1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 172800, 259200,
+    604800, 1209600, 2592000,
+)  # fmt: skip
+
+
+def delay_quantile_ms(delay: LogHistogram, q: float) -> float | Undefined:
+    """The delay of rank ceil(q n), in milliseconds, within 4.4 %; undefined (``no_feedback``) when empty.
+
+    >>> delay_quantile_ms(LogHistogram.from_values([3 * 10**9], DELAY_EDGES), 0.5)
+    3000.0
+    """
+    value = delay.quantile(q, DELAY_EDGES)
+    return Undefined("no_feedback") if value is None else value / _MS
+
+
+def suggested_window_seconds(delay: LogHistogram, share: float = 0.99) -> int | Undefined:
+    """The shortest usual length (1 s ... 30 d) that ``share`` of the feedback seen keeps within.
+
+    The histogram must hold late feedback too, or it can never suggest a longer window than the present one.
+
+    Undefined: ``insufficient_data`` below `MIN_FEEDBACK` delays; ``longer_than_30_days``.
+
+    >>> suggested_window_seconds(LogHistogram.from_values([45 * 10**9] * 200, DELAY_EDGES))
+    60
+    """
+    if delay.count < MIN_FEEDBACK:
+        return Undefined("insufficient_data")
+    needed = delay.quantile(share, DELAY_EDGES)
+    assert needed is not None  # count > 0
+    fitting = (step for step in _STEPS_SECONDS if step * _SECOND >= needed)
+    return next(fitting, Undefined("longer_than_30_days"))
+
+
+def _quantile_ms(state: WindowState, q: float) -> float | Undefined:
+    return delay_quantile_ms(state.delay, q)
+
+
+def _suggested_ms(state: WindowState) -> float | Undefined:
+    seconds = suggested_window_seconds(state.delay)
+    return seconds if isinstance(seconds, Undefined) else seconds * 1000.0
+
+
+def _spec(name: str, text: str, value: Callable[[WindowState], float | Undefined], source: str) -> MetricSpec:
+    return MetricSpec(name, "duration_ms", text, value, unit="ms", range=(0.0, None), label_free=True, source=source)
+
+
+SPECS = (
+    *(
+        _spec(
+            f"feedback_delay_p{percent}",
+            f"{percent} % of positive feedback came this long after its prediction or sooner (within 4.4 %)",
+            partial(_quantile_ms, q=percent / 100),
+            "numpy.quantile, inverted_cdf, from a log-spaced histogram",
+        )
+        for percent in (50, 90, 99)
+    ),
+    _spec(
+        "suggested_attribution_window",
+        "the shortest usual window that would have caught 99 % of the feedback seen",
+        _suggested_ms,
+        "99 % quantile, rounded up",
+    ),
+)

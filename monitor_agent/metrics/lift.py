@@ -1,0 +1,83 @@
+"""Lift: how much a candidate's proportion (such as its CTR) is above a baseline's, with its interval."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from monitor_agent.metrics._spec import Interval, Undefined
+from monitor_agent.metrics.drift.proportion import z_p_value
+from monitor_agent.metrics.wilson import Z_95, wilson_interval
+
+Verdict = Literal["better", "worse", "no_difference", "insufficient_data"]
+
+
+@dataclass(frozen=True)
+class Lift:
+    """A candidate against a baseline.
+
+    Attributes
+    ----------
+    difference, difference_interval : candidate's share minus baseline's.
+    relative, relative_interval : candidate's share per baseline's, minus 1; None where a count is 0.
+    p_value : of the two-sided test that both shares are the same.
+    """
+
+    difference: float
+    difference_interval: Interval
+    relative: float | None
+    relative_interval: Interval | None
+    p_value: float
+
+
+def lift(successes: int, trials: int, base_successes: int, base_trials: int, z: float = Z_95) -> Lift | Undefined:
+    """The lift of ``successes`` of ``trials`` over ``base_successes`` of ``base_trials``.
+
+    It tells what the versions caused only where requests were assigned to them at random.
+
+    Undefined (``no_samples``) when either has no trials.
+
+    Source: difference: R. Newcombe, "Interval estimation for the difference between independent proportions",
+    Statistics in Medicine 17 (1998), method 10; ratio: D. Katz et al., Biometrics 34 (1978), on the logarithm;
+    p: pooled two-proportion z test.
+
+    >>> result = lift(60, 1000, 40, 1000)
+    >>> round(result.difference, 3), round(result.relative, 3), round(result.p_value, 3)
+    (0.02, 0.5, 0.04)
+    """
+    ours, theirs = wilson_interval(successes, trials, z), wilson_interval(base_successes, base_trials, z)
+    if isinstance(ours, Undefined) or isinstance(theirs, Undefined):
+        return Undefined("no_samples")
+    share, base = successes / trials, base_successes / base_trials
+    difference = share - base
+    interval = Interval(
+        max(-1.0, difference - math.hypot(share - ours.low, theirs.high - base)),
+        min(1.0, difference + math.hypot(ours.high - share, base - theirs.low)),
+    )
+    relative = share / base - 1 if base_successes else None
+    return Lift(
+        difference, interval, relative, _ratio_interval(successes, trials, base_successes, base_trials, z),
+        z_p_value(successes, trials, base_successes, base_trials),
+    )  # fmt: skip
+
+
+def verdict(result: Lift | Undefined, *, bigger_is_better: bool = True) -> Verdict:
+    """What the interval of the difference says: only an interval without 0 is a difference.
+
+    >>> verdict(lift(60, 1000, 40, 1000)), verdict(lift(6, 100, 4, 100)), verdict(lift(1, 0, 1, 1))
+    ('better', 'no_difference', 'insufficient_data')
+    """
+    if isinstance(result, Undefined):
+        return "insufficient_data"
+    if result.difference_interval.low <= 0 <= result.difference_interval.high:
+        return "no_difference"
+    return "better" if (result.difference > 0) == bigger_is_better else "worse"
+
+
+def _ratio_interval(successes: int, trials: int, base_successes: int, base_trials: int, z: float) -> Interval | None:
+    if not successes or not base_successes:
+        return None
+    error = math.sqrt(1 / successes - 1 / trials + 1 / base_successes - 1 / base_trials)
+    ratio = (successes / trials) / (base_successes / base_trials)
+    return Interval(ratio * math.exp(-z * error) - 1, ratio * math.exp(z * error) - 1)

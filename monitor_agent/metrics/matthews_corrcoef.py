@@ -1,0 +1,34 @@
+"""MCC: the correlation of label and predicted label."""
+
+from __future__ import annotations
+
+import math
+
+from monitor_agent.metrics._spec import MetricSpec, Undefined
+
+
+def matthews_corrcoef(tp: int, fp: int, tn: int, fn: int) -> float | Undefined:
+    """(tp tn - fp fn) / sqrt((tp + fp) (tp + fn) (tn + fp) (tn + fn)).
+
+    Undefined (``one_class``, ``one_predicted_class``) when labels or predictions are all alike; scikit-learn answers 0.
+    Source: `sklearn.metrics.matthews_corrcoef`.
+
+    >>> matthews_corrcoef(tp=2, fp=0, tn=2, fn=0)
+    1.0
+    """
+    if not tp + fn or not tn + fp:
+        return Undefined("one_class")
+    if not tp + fp or not tn + fn:
+        return Undefined("one_predicted_class")
+    return (tp * tn - fp * fn) / math.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+
+
+SPEC = MetricSpec(
+    "mcc",
+    "float",
+    "Matthews correlation coefficient of label and predicted label",
+    lambda s: matthews_corrcoef(s.tp, s.fp, s.tn, s.fn),
+    bigger_is_better=True,
+    range=(-1.0, 1.0),
+    source="sklearn.metrics.matthews_corrcoef",
+)

@@ -1,0 +1,40 @@
+"""CTR by position: how clicks fall with the place on the page, whatever was shown there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monitor_agent.metrics._spec import Interval
+from monitor_agent.metrics.score_histogram import Counts
+from monitor_agent.metrics.wilson import wilson_interval
+
+
+@dataclass(frozen=True)
+class PositionRate:
+    """The click-through rate at one position (1 = first)."""
+
+    position: int
+    shown: int
+    clicks: int
+    rate: float
+    interval: Interval
+
+
+def position_click_through_rate(shown: Counts, clicks: Counts) -> list[PositionRate]:
+    """The rate at each position, first position first; positions where nothing was shown are left out.
+
+    The fall from one position to the next mixes what people look at with what the model puts there: two versions
+    compare fairly only position by position, or where the items were placed at random.
+
+    Source: T. Joachims et al., "Unbiased learning-to-rank with biased feedback", WSDM (2017).
+
+    >>> [(each.position, each.rate) for each in position_click_through_rate({1: 100, 2: 50}, {1: 10, 2: 1})]
+    [(1, 0.1), (2, 0.02)]
+    """
+    found = []
+    for position in sorted(shown):
+        impressions, hits = shown[position], clicks.get(position, 0)
+        interval = wilson_interval(hits, impressions)
+        if isinstance(interval, Interval):
+            found.append(PositionRate(position, impressions, hits, hits / impressions, interval))
+    return found

@@ -1,0 +1,118 @@
+"""Ranking metrics of a window: means over its requests with a click, from mergeable sums.
+
+Requests without a click say nothing of the order; they are left out of the means, and their share is reported.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from monitor_agent.metrics._spec import Interval, MetricSpec, Undefined
+from monitor_agent.metrics.average_precision_at_k import average_precision_at_k
+from monitor_agent.metrics.hit_rate import hit
+from monitor_agent.metrics.ndcg import ndcg
+from monitor_agent.metrics.reciprocal_rank import reciprocal_rank
+from monitor_agent.metrics.state import Fixed, WindowState, fixed, unfixed
+from monitor_agent.metrics.wilson import Z_95, wilson_interval
+
+REQUESTS, CLICKED_REQUESTS = "ranked_requests", "clicked_requests"
+"""Names in `WindowState.counts`: requests with every label known; those of them with a click."""
+
+_SQUARE = "_square"
+
+PerRequest = Callable[[Sequence[float]], float]
+
+
+def _at(k: int) -> dict[str, tuple[PerRequest, str, str]]:
+    return {
+        f"ndcg_at_{k}": (partial(ndcg, k=k), f"mean NDCG of the first {k} ranks", "sklearn.metrics.ndcg_score"),
+        f"hit_rate_at_{k}": (partial(hit, k=k), f"share of clicked requests with a click in the first {k}", "mean hit"),
+        f"map_at_{k}": (partial(average_precision_at_k, k=k), f"mean average precision at {k}", "Manning 2008, 8.4"),
+    }
+
+
+PER_REQUEST: dict[str, tuple[PerRequest, str, str]] = {
+    "mrr": (reciprocal_rank, "mean of 1 / rank of the first clicked item", "Voorhees 1999"),
+    **_at(5),
+    **_at(10),
+}
+
+
+def ranking_parts(requests: Iterable[Sequence[float]]) -> tuple[dict[str, int], dict[str, Fixed]]:
+    """The parts for `WindowState.counts` and `WindowState.sums` of single requests.
+
+    Parameters
+    ----------
+    requests : for each, the labels of its items in ranked order (``prediction.rank``), rank 1 first, all known.
+
+    >>> counts, sums = ranking_parts([[0, 1], [0, 0]])
+    >>> counts, unfixed(sums["mrr"])
+    ({'ranked_requests': 2, 'clicked_requests': 1}, 0.5)
+    """
+    seen = clicked = 0
+    totals = {name + suffix: 0 for name in PER_REQUEST for suffix in ("", _SQUARE)}
+    for gains in requests:
+        seen += 1
+        if not any(gain > 0 for gain in gains):
+            continue
+        clicked += 1
+        for name, (measure, _, _) in PER_REQUEST.items():
+            value = measure(gains)
+            totals[name] += fixed(value)
+            totals[name + _SQUARE] += fixed(value * value)
+    return {REQUESTS: seen, CLICKED_REQUESTS: clicked}, {name: Fixed(value) for name, value in totals.items()}
+
+
+def mean_over_requests(state: WindowState, name: str) -> float | Undefined:
+    """The mean of a per-request metric over the requests with a click; undefined (``no_clicked_requests``)."""
+    clicked = state.counts.get(CLICKED_REQUESTS, 0)
+    return unfixed(state.sums.get(name, 0)) / clicked if clicked else Undefined("no_clicked_requests")
+
+
+def mean_interval(state: WindowState, name: str) -> Interval | Undefined:
+    """The normal 95 % interval of `mean_over_requests`; undefined (``too_few_requests``) below two."""
+    mean, clicked = mean_over_requests(state, name), state.counts.get(CLICKED_REQUESTS, 0)
+    if isinstance(mean, Undefined):
+        return mean
+    if clicked < 2:
+        return Undefined("too_few_requests")
+    variance = max(0.0, unfixed(state.sums.get(name + _SQUARE, 0)) / clicked - mean * mean) / (clicked - 1)
+    half = Z_95 * math.sqrt(variance)
+    return Interval(max(0.0, mean - half), min(1.0, mean + half))
+
+
+def share_without_click(state: WindowState) -> float | Undefined:
+    """The share of requests without a click; undefined (``no_ranked_requests``) where none was looked at."""
+    seen = state.counts.get(REQUESTS, 0)
+    return 1 - state.counts.get(CLICKED_REQUESTS, 0) / seen if seen else Undefined("no_ranked_requests")
+
+
+def _without(state: WindowState) -> int:
+    return state.counts.get(REQUESTS, 0) - state.counts.get(CLICKED_REQUESTS, 0)
+
+
+SPECS = (
+    *(
+        MetricSpec(
+            name,
+            "ratio",
+            text,
+            partial(mean_over_requests, name=name),
+            partial(mean_interval, name=name),
+            bigger_is_better=True,
+            source=source,
+        )
+        for name, (_, text, source) in PER_REQUEST.items()
+    ),
+    MetricSpec(
+        "requests_without_click",
+        "ratio",
+        "share of requests without a click, which the ranking metrics leave out",
+        share_without_click,
+        lambda s: wilson_interval(_without(s), s.counts.get(REQUESTS, 0)),
+        bigger_is_better=False,
+        source="counted",
+    ),
+)

@@ -1,0 +1,120 @@
+"""The threshold sweep: what the confusion counts would be at any other threshold, and which gives the best F1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor_agent.metrics._spec import MetricSpec, Undefined
+from monitor_agent.metrics.f1 import f1
+from monitor_agent.metrics.precision import precision
+from monitor_agent.metrics.recall import recall
+from monitor_agent.metrics.score_histogram import SCORE_BINS, Counts, dense
+from monitor_agent.metrics.state import WindowState
+
+CURVE_THRESHOLDS = tuple(step / 100 for step in range(101))
+"""The thresholds of the stored curve; the histogram answers any multiple of 0.001."""
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """The counts at one threshold: predicted positive is a score at or above it."""
+
+    threshold: float
+    tp: int
+    fp: int
+    tn: int
+    fn: int
+
+    @property
+    def precision(self) -> float | Undefined:
+        """See `monitor_agent.metrics.precision.precision`."""
+        return precision(self.tp, self.fp)
+
+    @property
+    def recall(self) -> float | Undefined:
+        """See `monitor_agent.metrics.recall.recall`."""
+        return recall(self.tp, self.fn)
+
+    @property
+    def f1(self) -> float | Undefined:
+        """See `monitor_agent.metrics.f1.f1`."""
+        return f1(self.tp, self.fp, self.fn)
+
+
+def threshold_sweep(pos: Counts, neg: Counts, thresholds: Iterable[float] = CURVE_THRESHOLDS) -> list[SweepPoint]:
+    """The confusion counts at each threshold, exact for multiples of 0.001.
+
+    Parameters
+    ----------
+    pos, neg : score histograms of the positives and of the negatives.
+    thresholds : in [0, 1]; others than multiples of 0.001 are moved to the nearest, which the point tells.
+        At 1 nothing is predicted positive.
+
+    >>> threshold_sweep({350: 2, 100: 1}, {350: 1, 299: 5}, [0.3])
+    [SweepPoint(threshold=0.3, tp=2, fp=1, tn=5, fn=1)]
+    """
+    above_pos, above_neg = _at_or_above(pos), _at_or_above(neg)
+    positives, negatives = sum(pos.values()), sum(neg.values())
+    points = []
+    for threshold in thresholds:
+        if not 0.0 <= threshold <= 1.0:
+            raise ValueError(f"a threshold lies in [0, 1], not {threshold}")
+        edge = round(threshold * SCORE_BINS)
+        tp, fp = int(above_pos[edge]), int(above_neg[edge])
+        points.append(SweepPoint(edge / SCORE_BINS, tp, fp, negatives - fp, positives - tp))
+    return points
+
+
+def best_f1(pos: Counts, neg: Counts) -> SweepPoint | Undefined:
+    """The point with the highest F1 over all multiples of 0.001; the highest threshold of equal ones.
+
+    Undefined (``no_actual_positive``) without positives.
+
+    >>> best_f1({800: 3, 300: 1}, {300: 4, 100: 90}).threshold
+    0.8
+    """
+    if not pos:
+        return Undefined("no_actual_positive")
+    tp, fp = _at_or_above(pos), _at_or_above(neg)
+    scores = 2 * tp / (tp + fp + sum(pos.values()))
+    edge = SCORE_BINS - int(np.argmax(scores[::-1]))
+    return threshold_sweep(pos, neg, [edge / SCORE_BINS])[0]
+
+
+def _at_or_above(histogram: Counts) -> npt.NDArray[np.float64]:
+    above = np.zeros(SCORE_BINS + 1)
+    above[:SCORE_BINS] = np.cumsum(dense(histogram)[::-1])[::-1]
+    return above
+
+
+def _best_f1(state: WindowState) -> float | Undefined:
+    best = best_f1(state.scores_pos, state.scores_neg)
+    return best if isinstance(best, Undefined) else best.f1
+
+
+def _best_threshold(state: WindowState) -> float | Undefined:
+    best = best_f1(state.scores_pos, state.scores_neg)
+    return best if isinstance(best, Undefined) else best.threshold
+
+
+SPECS = (
+    MetricSpec(
+        "best_f1",
+        "ratio",
+        "the highest f1 that any threshold would give on this window: optimistic where clicks are few",
+        _best_f1,
+        bigger_is_better=True,
+        source="maximum of sklearn.metrics.f1_score over thresholds",
+    ),
+    MetricSpec(
+        "best_f1_threshold",
+        "ratio",
+        "the threshold that gives best_f1",
+        _best_threshold,
+        source="multiples of 0.001",
+    ),
+)

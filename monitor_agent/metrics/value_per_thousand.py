@@ -1,0 +1,29 @@
+"""Value per thousand: the feedback's value (such as revenue) per thousand predictions shown."""
+
+from __future__ import annotations
+
+from monitor_agent.metrics._spec import MetricSpec, Undefined
+from monitor_agent.metrics.state import unfixed
+
+
+def value_per_thousand(value_sum: float, shown: int) -> float | Undefined:
+    """1000 x sum of values / predictions shown, in the value's own unit.
+
+    Undefined (``no_impressions``) when nothing was shown.
+
+    >>> value_per_thousand(value_sum=12.5, shown=5000)
+    2.5
+    """
+    return 1000 * value_sum / shown if shown else Undefined("no_impressions")
+
+
+SPEC = MetricSpec(
+    "value_per_thousand",
+    "float",
+    "sum of feedback values per thousand predictions shown",
+    lambda s: value_per_thousand(unfixed(s.value_sum), s.shown),
+    unit="value",
+    bigger_is_better=True,
+    range=(None, None),
+    source="effective revenue per mille (eCPM)",
+)

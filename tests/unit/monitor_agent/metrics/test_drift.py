@@ -1,0 +1,164 @@
+"""Drift measures against scipy's, and how often chance alone is called drift."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.spatial.distance import jensenshannon
+
+from monitor_agent.metrics import Undefined
+from monitor_agent.metrics.drift import (
+    CategoricalReference,
+    Method,
+    NumericReference,
+    NumericSample,
+    default_method,
+    drift,
+    measure_drift,
+)
+from monitor_agent.metrics.drift.chi_square import chi_square_p_value, chi_square_tail
+from monitor_agent.metrics.drift.jensen_shannon import jensen_shannon_distance
+from monitor_agent.metrics.drift.kolmogorov_smirnov import ks_p_value, ks_statistic
+from monitor_agent.metrics.drift.population_stability import expected_psi, psi
+from monitor_agent.metrics.drift.proportion import z_p_value
+
+SHIFTS = [0.0, 0.1, 1.0]
+
+
+def _normal(seed: int, n: int, shift: float = 0.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(shift, 2.0, n)
+
+
+@pytest.mark.parametrize("shift", SHIFTS)
+def test_ks_is_within_a_bin_of_scipy(shift: float) -> None:
+    """The statistic from bins is below scipy's by the mass of one bin at most; p follows scipy's for it."""
+    before, after = _normal(0, 3000), _normal(1, 2000, shift)
+    reference = NumericReference.from_values(before)
+    found = ks_statistic(reference.counts, NumericSample.from_values(after, reference).counts)
+
+    exact = stats.ks_2samp(before, after).statistic
+    assert exact - 0.026 <= found <= exact + 1e-12
+    assert ks_p_value(found, 3000, 2000) == pytest.approx(stats.kstwobign.sf(found * np.sqrt(1200)), rel=0.1, abs=1e-9)
+
+
+@pytest.mark.parametrize("shift", SHIFTS)
+def test_wasserstein_is_near_scipy(shift: float) -> None:
+    """The normed distance from bins is within 0.02 of scipy's over the standard deviation."""
+    before, after = _normal(2, 5000), _normal(3, 4000, shift)
+    reference = NumericReference.from_values(before)
+
+    exact = stats.wasserstein_distance(before, after) / before.std()
+    found = measure_drift(reference, NumericSample.from_values(after, reference), "wasserstein")
+    assert found == pytest.approx(exact, abs=0.02)
+
+
+def test_wasserstein_of_disjoint_samples() -> None:
+    """Samples that do not overlap are as far apart as they are, beyond the reference's edges too."""
+    before = np.random.default_rng(4).uniform(0, 1, 4000)
+    reference = NumericReference.from_values(before)
+
+    found = measure_drift(reference, NumericSample.from_values(before + 10, reference), "wasserstein")
+    assert found == pytest.approx(10 / before.std(), rel=1e-3)
+
+
+def test_jensen_shannon_equals_scipy() -> None:
+    """The distance is scipy's, empty bins included."""
+    assert jensen_shannon_distance([5, 0, 3, 2], [1, 4, 0, 2]) == pytest.approx(
+        jensenshannon([5, 0, 3, 2], [1, 4, 0, 2])
+    )
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 9, 200])
+def test_chi_square_tail_equals_scipy(degrees: int) -> None:
+    """The tail is scipy's from the middle to the far end."""
+    for statistic in (0.1, degrees * 0.5, float(degrees), degrees * 2.0, degrees + 60.0):
+        assert chi_square_tail(statistic, degrees) == pytest.approx(stats.chi2.sf(statistic, degrees), rel=1e-9)
+
+
+def test_chi_square_equals_scipy() -> None:
+    """The test of two samples of categories is scipy's, a new category included."""
+    table = [[40, 50, 0], [60, 30, 5]]
+
+    assert chi_square_p_value(*table) == pytest.approx(stats.chi2_contingency(table, correction=False).pvalue, rel=1e-9)
+
+
+def test_z_equals_the_square_root_of_chi_square() -> None:
+    """The test of two shares is the chi-square test of their table."""
+    assert z_p_value(30, 100, 55, 120) == pytest.approx(chi_square_p_value([30, 70], [55, 65]), rel=1e-9)
+
+
+def test_psi_of_chance_is_about_its_expectation() -> None:
+    """Without drift the mean PSI is what the formula says, within a fifth."""
+    random = np.random.default_rng(5)
+    samples = [random.multinomial(1000, [0.1] * 10, 2) for _ in range(200)]
+
+    assert np.mean([psi(*pair) for pair in samples]) == pytest.approx(expected_psi(10, 1000, 1000), rel=0.2)
+
+
+@pytest.mark.parametrize("method", ["psi", "jensenshannon", "wasserstein"])
+def test_chance_is_not_drift(method: Method) -> None:
+    """With a thousand values at most one sample in 20 of the reference's own distribution is called drift."""
+    reference = NumericReference.from_values(_normal(6, 5000))
+    results = [
+        drift(reference, NumericSample.from_values(_normal(seed, 1000), reference), method) for seed in range(60)
+    ]
+
+    assert sum(result.drifted for result in results) <= 3
+
+
+@pytest.mark.parametrize("method", ["psi", "jensenshannon", "wasserstein", "ks", "chisquare"])
+def test_a_shift_is_drift(method: Method) -> None:
+    """Half a standard deviation is found by every measure."""
+    reference = NumericReference.from_values(_normal(6, 5000))
+
+    assert drift(reference, NumericSample.from_values(_normal(7, 1000, shift=1.0), reference), method).drifted
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        (NumericReference.from_values(_normal(8, 1000)), "ks"),
+        (NumericReference.from_values(_normal(8, 1001)), "wasserstein"),
+        (NumericReference.from_values([1.0, 2.0] * 600), "jensenshannon"),
+        (NumericReference.from_values([1.0, 2.0] * 60), "chisquare"),
+        (CategoricalReference({"a": 5, "b": 5}), "z"),
+        (CategoricalReference({"a": 5, "b": 5, "c": 5}), "chisquare"),
+        (CategoricalReference({"a": 5000, "b": 5}), "jensenshannon"),
+    ],
+    ids=["small", "large", "few values", "small and few values", "two classes", "three classes", "many of a class"],
+)
+def test_default_measure_is_evidentlys(reference: NumericReference | CategoricalReference, expected: Method) -> None:
+    """The measure follows from the reference's size and kind, by Evidently's rule."""
+    assert default_method(reference) == expected
+
+
+def test_too_few_values_say_nothing() -> None:
+    """Below a thousand values there is no verdict, however different they are."""
+    reference = NumericReference.from_values(_normal(9, 5000))
+
+    assert drift(reference, NumericSample.from_values([99.0] * 999, reference)) == Undefined("insufficient_data")
+
+
+def test_new_categories_are_drift() -> None:
+    """Values that the reference never had count together and are noticed."""
+    reference = CategoricalReference({"a": 3000, "b": 3000})
+    current = {"a": 700, "b": 700, **{f"new{number}": 10 for number in range(40)}}
+
+    assert drift(reference, current).drifted
+
+
+@pytest.mark.parametrize("value", [7.0, [1.0, 1.0, 2.0]], ids=["constant", "two values"])
+def test_few_distinct_values_have_bins_of_their_own(value: float | list[float]) -> None:
+    """Constant and nearly constant features can be compared with themselves."""
+    values = np.resize(np.asarray(value), 2000)
+    reference = NumericReference.from_values(values)
+    result = drift(reference, NumericSample.from_values(values, reference))
+
+    assert (result.value, result.drifted) == (0.0, False)
+
+
+def test_numeric_measures_refuse_categories() -> None:
+    """A measure that needs an order says so."""
+    with pytest.raises(ValueError, match="numeric"):
+        measure_drift(CategoricalReference({"a": 1}), {"a": 1}, "ks")
