@@ -34,7 +34,8 @@ THRESHOLDS: dict[Method, float] = {
 P_VALUES: frozenset[Method] = frozenset({"ks", "chisquare", "z"})
 
 MIN_SAMPLES = 1000
-"""Fewer current values than this say nothing: with 10 bins, PSI of 200 values exceeds 0.1 by chance in 38 %."""
+"""Fewer current values than this say nothing: against a large reference, 200 values of the same normal distribution
+exceed Wasserstein's threshold in a third of samples, PSI's in 3 %; 1,000 values in 1 % and never in 500."""
 
 SMALL_REFERENCE = 1000
 """Up to this many reference values Evidently tests, above it measures distances."""
