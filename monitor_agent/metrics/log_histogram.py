@@ -34,8 +34,8 @@ DELAY_EDGES = _edges(100_000_000, 8)
 class LogHistogram:
     """Counts by bucket, with the exact sum and extremes; times in integer nanoseconds.
 
-    A range aggregation with the ranges (-inf, edges[0]), [edges[0], edges[1]), ..., [edges[-1], inf) counts these buckets
-    in order; sum, minimum and maximum are exact in float64 up to 2**53 ns, 104 days.
+    A range aggregation with the ranges (-inf, edges[0]), [edges[0], edges[1]), ..., [edges[-1], inf) counts these
+    buckets in order; sum, minimum and maximum are exact in float64 up to 2**53 ns, 104 days.
 
     >>> times = LogHistogram.from_values([2_000_000, 4_000_000, 9_000_000], DURATION_EDGES)
     >>> times.count, times.mean()
