@@ -1,0 +1,124 @@
+"""Who runs on a data folder: a lock that ends with its holder, and a record of what runs there.
+
+The lock is the kernel's: it is free as soon as its holder is gone, however it went, so a record without a held lock is
+what a crash left, and a process id read under a held lock is really the holder's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from monitor_agent.errors import StackError
+
+LOCK_FILE = "lock"
+RECORD_FILE = "instance.json"
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Instance:
+    """What runs on a data folder.
+
+    Attributes
+    ----------
+    pid : the process that started it and stops it.
+    url : address of Elasticsearch; empty while it starts.
+    version : version of Elasticsearch.
+    """
+
+    pid: int
+    url: str = ""
+    version: str = ""
+
+
+class DataFolderLock:
+    """The exclusive use of a data folder by one process."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self._stream: IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Take the folder; StackError names the process that has it."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        stream = (self.data_dir / LOCK_FILE).open("a")
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            stream.close()
+            other = read_record(self.data_dir)
+            who = f"process {other.pid}" if other else "another process"
+            raise StackError(
+                f"{self.data_dir} is in use by {who}",
+                f"stop it with `monitor-agent stack down --data {self.data_dir}`, or choose another folder",
+            ) from error
+        self._stream = stream
+        self.record(Instance(os.getpid()))
+
+    def record(self, instance: Instance) -> None:
+        """Write what runs here for other processes to read."""
+        path = self.data_dir / RECORD_FILE
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps(asdict(instance)), encoding="utf-8")
+        temporary.replace(path)
+
+    def release(self) -> None:
+        """Give the folder back; do nothing when it was not taken."""
+        if self._stream is not None:
+            (self.data_dir / RECORD_FILE).unlink(missing_ok=True)
+            self._stream.close()
+            self._stream = None
+
+
+def running_instance(data_dir: Path) -> Instance | None:
+    """Return what runs on `data_dir`; None when nothing does, whatever a crash left there."""
+    try:
+        stream = (data_dir / LOCK_FILE).open("r")
+    except OSError:
+        return None
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return read_record(data_dir)
+    return None
+
+
+def read_record(data_dir: Path) -> Instance | None:
+    """Return the record in `data_dir`, true or left by a crash; None when there is none."""
+    try:
+        return Instance(**json.loads((data_dir / RECORD_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def stop_instance(data_dir: Path, timeout: float) -> bool:
+    """Stop what runs on `data_dir` and return True once it is gone; return False when nothing runs there.
+
+    Raises StackError when it has not ended after `timeout` seconds, or belongs to somebody else.
+    """
+    instance = running_instance(data_dir)
+    if instance is None:
+        return False
+    try:
+        os.kill(instance.pid, signal.SIGTERM)
+    except PermissionError as error:
+        raise StackError(f"process {instance.pid} belongs to another user", "stop it as that user") from error
+    except ProcessLookupError:
+        return True
+    deadline = time.monotonic() + timeout
+    while running_instance(data_dir) is not None:
+        if time.monotonic() > deadline:
+            raise StackError(f"process {instance.pid} has not ended after {timeout:.0f} s", f"see {data_dir}/log")
+        time.sleep(POLL_SECONDS)
+    with contextlib.suppress(OSError):
+        (data_dir / RECORD_FILE).unlink(missing_ok=True)
+    return True

@@ -1,0 +1,294 @@
+"""Child processes that end with their parent: started, watched, made ready and stopped in one place.
+
+A child gets its own session, so that Ctrl-C reaches the parent alone, which then stops its children in order. Where
+the kernel offers it (Linux), a child is also told when its parent is gone, however the parent went.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import BinaryIO, Protocol
+
+from monitor_agent.errors import StackError
+from monitor_agent.stack.account import Account
+
+POLL_SECONDS = 0.05
+STOP_SECONDS = 20.0
+KILL_SECONDS = 5.0
+LOG_TAIL_BYTES = 64 * 1024
+LOG_ROTATE_BYTES = 32 * 1024 * 1024
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PR_SET_PDEATHSIG = 1
+# What says why a process ended: an error line, rather than the stack trace and the farewells that follow it.
+_TELLING = re.compile(r"error|exception|fatal|refused|cannot|could not|failed|unable", re.IGNORECASE)
+_NOISE = re.compile(r"^\s*(at |\.\.\. |Caused by: .*\$|\s*$)|\[INFO \]")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run.
+
+    Attributes
+    ----------
+    name : the part's name, used in messages and for its log file.
+    argv : program and arguments.
+    log_path : file that standard output and error are appended to.
+    environ : the whole environment; None = the parent's.
+    cwd : working directory; None = the parent's.
+    account : who to run as; None = whoever the parent is.
+    stop_seconds : how long the process may take to end after SIGTERM before it is killed.
+    """
+
+    name: str
+    argv: Sequence[str]
+    log_path: Path
+    environ: Mapping[str, str] | None = None
+    cwd: Path | None = None
+    account: Account | None = None
+    stop_seconds: float = STOP_SECONDS
+
+
+class Part(Protocol):
+    """Anything that a supervisor starts and stops: a process, or a server made of one."""
+
+    @property
+    def name(self) -> str:
+        """Return the name used in messages."""
+
+    @property
+    def running(self) -> bool:
+        """Return whether it is running."""
+
+    def start(self) -> None:
+        """Start it; return without waiting until it is ready."""
+
+    def stop(self) -> None:
+        """Stop it; do nothing when it is not running."""
+
+    def last_words(self) -> str:
+        """Return the line of its log that best says why it ended."""
+
+
+class ChildProcess:
+    """One child process: its start, its readiness and its end."""
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_offset = 0
+
+    @property
+    def name(self) -> str:
+        """Return the name used in messages."""
+        return self.command.name
+
+    @property
+    def pid(self) -> int | None:
+        """Return the process id; None before the start."""
+        return self._process.pid if self._process else None
+
+    @property
+    def running(self) -> bool:
+        """Return whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the process; StackError where it cannot be started.
+
+        Must be called in the main thread: the kernel takes the end of the starting *thread* for the parent's end.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError(f"{self.name} must be started in the main thread")
+        if self.running:
+            raise StackError(f"{self.name} is already running (process {self.pid})")
+        command = self.command
+        account = command.account
+        try:
+            with _open_log(command.log_path) as log:
+                self._log_offset = log.tell()
+                self._process = subprocess.Popen(
+                    list(command.argv),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=dict(command.environ) if command.environ is not None else None,
+                    cwd=command.cwd,
+                    start_new_session=True,
+                    preexec_fn=_follow_parent(),
+                    user=account.uid if account else None,
+                    group=account.gid if account else None,
+                    extra_groups=[] if account else None,
+                )
+        except OSError as error:
+            raise StackError(f"{self.name} cannot be started ({error.strerror}: {error.filename})") from error
+
+    def wait_ready(self, check: Callable[[], bool], timeout: float) -> None:
+        """Return as soon as `check()` is true.
+
+        Raises StackError at once when the process ends, with its last words, and when `timeout` seconds have passed.
+        """
+        deadline = time.monotonic() + timeout
+        while not check():
+            if not self.running:
+                code = self._process.returncode if self._process else None
+                raise StackError(f"{self.name} ended with status {code} ({self.last_words()})", self._see_log())
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"{self.name} was not ready after {timeout:.0f} s ({self.last_words()})", self._see_log()
+                )
+            time.sleep(POLL_SECONDS)
+
+    def stop(self) -> None:
+        """Ask the process to end, kill it when it does not, and clear away what it left in its session."""
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(self.command.stop_seconds)
+        _kill_group(process.pid)
+        process.wait(KILL_SECONDS)
+
+    def kill(self) -> None:
+        """Kill the process and its children at once, as a crash would."""
+        if self._process is not None:
+            _kill_group(self._process.pid)
+            self._process.wait(KILL_SECONDS)
+
+    def last_words(self) -> str:
+        """Return the line of this run's log that best says why the process ended."""
+        return telling_line(self.command.log_path, self._log_offset)
+
+    def _see_log(self) -> str:
+        return f"see {self.command.log_path}"
+
+
+@dataclass
+class Supervisor:
+    """Starts parts in order and stops them in the reverse order, exactly once, however the block is left.
+
+    Inside the `with` block the first Ctrl-C, SIGTERM or SIGHUP raises KeyboardInterrupt; later ones are ignored, so
+    that nothing interrupts the stopping.
+
+    >>> with Supervisor() as supervisor:  # doctest: +SKIP
+    ...     supervisor.start(elasticsearch)
+    ...     supervisor.start(ChildProcess(Command("model-server", argv, log_path)))
+    ...     supervisor.watch()
+    """
+
+    report: Callable[[str], None] = lambda _line: None
+    _parts: list[Part] = field(default_factory=list)
+    _previous: dict[signal.Signals, signal._HANDLER] = field(default_factory=dict)
+    _stopping: bool = False
+
+    def __enter__(self) -> Supervisor:
+        """Take over the signals."""
+        for number in STOP_SIGNALS:
+            self._previous[number] = signal.signal(number, self._interrupt)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop all parts and give the signals back."""
+        try:
+            self.stop()
+        finally:
+            for number, handler in self._previous.items():
+                signal.signal(number, handler)
+
+    def start(self, part: Part) -> None:
+        """Start `part`; it is stopped with the others."""
+        self._parts.append(part)
+        part.start()
+
+    def stop(self) -> None:
+        """Stop all parts, the last one first; a part that cannot be stopped does not keep the others running."""
+        self._stopping = True
+        failures: list[StackError] = []
+        while self._parts:
+            part = self._parts.pop()
+            if part.running:
+                self.report(f"stopping {part.name}")
+            try:
+                part.stop()
+            except (StackError, OSError, subprocess.TimeoutExpired) as error:
+                failures.append(StackError(f"{part.name} could not be stopped ({error})"))
+        if failures:
+            raise failures[0]
+
+    def check(self) -> None:
+        """Raise StackError when a part has ended by itself, with its last words."""
+        for part in self._parts:
+            if not part.running:
+                raise StackError(f"{part.name} has ended ({part.last_words()})")
+
+    def watch(self, period_seconds: float = 0.5) -> None:
+        """Block until a part ends by itself (StackError) or a signal arrives (KeyboardInterrupt)."""
+        while True:
+            self.check()
+            time.sleep(period_seconds)
+
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        if not self._stopping:
+            self._stopping = True
+            raise KeyboardInterrupt
+
+
+def telling_line(path: Path, offset: int = 0) -> str:
+    """Return the line of a log, from `offset` bytes on, that best says what went wrong; the last one if none does."""
+    try:
+        with path.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(offset, size - LOG_TAIL_BYTES))
+            lines = stream.read().decode("utf-8", errors="replace").splitlines()
+    except OSError:
+        return "it wrote nothing"
+    meaningful = [line.strip() for line in lines if not _NOISE.search(line) and line.strip()]
+    telling = [line for line in meaningful if _TELLING.search(line)]
+    chosen = (telling or meaningful or ["it wrote nothing"])[-1]
+    return chosen if len(chosen) <= 300 else chosen[:297] + "..."
+
+
+@contextlib.contextmanager
+def _open_log(path: Path) -> Iterator[BinaryIO]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > LOG_ROTATE_BYTES:
+        path.replace(path.with_name(path.name + ".1"))
+    with path.open("ab") as stream:
+        yield stream
+
+
+def _follow_parent() -> Callable[[], None] | None:
+    """Return what the child runs before its program, so that it gets SIGTERM when its parent ends; None elsewhere."""
+    if not sys.platform.startswith("linux"):
+        return None
+    # Everything is looked up before the fork: a child of a threaded process must not wait for a lock held by a thread.
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    getppid, leave, parent = os.getppid, os._exit, os.getpid()
+
+    def follow() -> None:
+        # Runs after the account was changed, which would have cleared the setting.
+        prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+        if getppid() != parent:  # the parent ended before the setting took hold
+            leave(1)
+
+    return follow
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)

@@ -1,0 +1,46 @@
+"""What all tests share: one Elasticsearch for the whole run, started when the first test asks for it.
+
+`elasticsearch` (session)
+    a `tests.cluster.Cluster`: `elasticsearch.url`, `elasticsearch.users["monitor_agent"]` (a password),
+    `elasticsearch.version`, `elasticsearch.client()` as `admin` (all privileges), or
+    `elasticsearch.client("pipeline_writer" | "monitor_agent" | "analyst")` with the privileges of that role.
+`clean_indices`
+    the same cluster, with every `model-*`, `model_performance*` and `monitor-agent-state` index deleted before the
+    test; index templates stay. Ask for it in tests that write::
+
+        def test_a_rule(clean_indices: Cluster) -> None:
+            client = clean_indices.client("monitor_agent")
+
+`pytest --stack=embedded` (default) starts the embedded node on a free port; `ELASTIC_VERSION` chooses its version.
+`pytest --stack=external` uses ELASTICSEARCH_URL, ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD (a superuser), and
+refuses a cluster that holds indices of the product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import Cluster, embedded_cluster, external_cluster
+
+STACKS = {"embedded": embedded_cluster, "external": external_cluster}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--stack`."""
+    parser.addoption("--stack", choices=sorted(STACKS), default="embedded", help="where Elasticsearch comes from")
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Yield the run's one Elasticsearch."""
+    with STACKS[request.config.getoption("--stack")]() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def clean_indices(elasticsearch: Cluster) -> Cluster:
+    """Return the run's Elasticsearch without any index of the product."""
+    elasticsearch.clean()
+    return elasticsearch
