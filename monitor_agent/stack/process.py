@@ -49,6 +49,7 @@ class Command:
     cwd : working directory; None = the parent's.
     account : who to run as; None = whoever the parent is.
     stop_seconds : how long the process may take to end after SIGTERM before it is killed.
+    telling : regular expression of what the program logs when it fails; its group 1 is the reason.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Command:
     cwd: Path | None = None
     account: Account | None = None
     stop_seconds: float = STOP_SECONDS
+    telling: str = ""
 
 
 class Part(Protocol):
@@ -170,7 +172,7 @@ class ChildProcess:
 
     def last_words(self) -> str:
         """Return the line of this run's log that best says why the process ended."""
-        return telling_line(self.command.log_path, self._log_offset)
+        return telling_line(self.command.log_path, self._log_offset, self.command.telling)
 
     def _see_log(self) -> str:
         return f"see {self.command.log_path}"
@@ -248,8 +250,11 @@ class Supervisor:
             raise KeyboardInterrupt
 
 
-def telling_line(path: Path, offset: int = 0) -> str:
-    """Return the line of a log, from `offset` bytes on, that best says what went wrong; the last one if none does."""
+def telling_line(path: Path, offset: int = 0, telling: str = "") -> str:
+    """Return what a log, from `offset` bytes on, says about the reason of an end.
+
+    That is group 1 of the first match of `telling`, else the last line that reads like an error, else the last line.
+    """
     try:
         with path.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
@@ -258,8 +263,10 @@ def telling_line(path: Path, offset: int = 0) -> str:
     except OSError:
         return "it wrote nothing"
     meaningful = [line.strip() for line in lines if not _NOISE.search(line) and line.strip()]
-    telling = [line for line in meaningful if _TELLING.search(line)]
-    chosen = (telling or meaningful or ["it wrote nothing"])[-1]
+    matches = (re.search(telling, line) for line in meaningful if telling)
+    stated = next((match[1] for match in matches if match), "")
+    errors = [line for line in meaningful if _TELLING.search(line)]
+    chosen = stated or (errors or meaningful or ["it wrote nothing"])[-1]
     return chosen if len(chosen) <= 300 else chosen[:297] + "..."
 
 

@@ -182,5 +182,6 @@ def _progress(report: Report) -> Callable[[str, int], contextlib.AbstractContext
 
 
 def _reason(error: Exception) -> str:
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return text if len(text) <= 160 else text[:157] + "..."
+    # What a failed connection says of itself is several nested sentences with addresses of objects in them.
+    name = type(error).__name__
+    return str(error).splitlines()[0] if isinstance(error, RuntimeError) and str(error) else name

@@ -6,59 +6,34 @@ launcher does. The launcher gets SIGTERM when our process ends, so that even a k
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 import os
-import shutil
+import re
 import socket
-import urllib.request
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from monitor_agent.errors import PortInUseError, StackError
 from monitor_agent.stack.account import Account, reachable_by, unprivileged_account
 from monitor_agent.stack.embedded import archive, java, users
+from monitor_agent.stack.embedded.configuration import HOST, ElasticsearchOptions, write_configuration
+from monitor_agent.stack.health import Login, cluster_status
 from monitor_agent.stack.instance import DataFolderLock, Instance
 from monitor_agent.stack.process import ChildProcess, Command
 
-HOST = "127.0.0.1"
+__all__ = ["ElasticsearchOptions", "EmbeddedElasticsearch", "cache_folder", "home_folder"]
+
 READY_SECONDS = 120.0
 STOP_SECONDS = 30.0
-PROBE_SECONDS = 5.0
+BOOT_FAILURE = r"fatal exception while booting Elasticsearch\s*(.+)"
+VERSION_FILE = "version"
+PORT_GRACE_SECONDS = 3.0
+POLL_SECONDS = 0.05
 # Where root keeps what the unprivileged account must reach, when the wanted folder is out of that account's reach.
 SYSTEM_CACHE = Path("/var/cache/model-monitor")
 SYSTEM_DATA = Path("/var/lib/model-monitor")
-
-
-@dataclass(frozen=True)
-class ElasticsearchOptions:
-    """How the embedded Elasticsearch is run.
-
-    Attributes
-    ----------
-    data_dir : data, log and generated passwords; one node a folder.
-    cache_dir : where the server is unpacked; None = the user's cache folder.
-    version : a version of `archive.SHA512`; empty = the newest that the found Java runs.
-    http_port, transport_port : 0 = any free one.
-    heap : heap of the server, as Java writes it.
-    cluster_name, node_name : names within a cluster.
-    masters : node names that elect the first master of a new cluster; empty = this node is a cluster of its own.
-    seed_hosts : `host:port` of the transport of the other nodes.
-    """
-
-    data_dir: Path
-    cache_dir: Path | None = None
-    version: str = ""
-    http_port: int = 9200
-    transport_port: int = 0
-    heap: str = "512m"
-    cluster_name: str = "model-monitor"
-    node_name: str = "node-1"
-    masters: tuple[str, ...] = ()
-    seed_hosts: tuple[str, ...] = ()
 
 
 class EmbeddedElasticsearch:
@@ -77,6 +52,7 @@ class EmbeddedElasticsearch:
         self._report = report
         self._account = unprivileged_account()
         self._data_dir = options.data_dir.absolute()
+        self._home = home_folder(self._data_dir, self._account)
         self._lock = DataFolderLock(self._data_dir)
         self._process: ChildProcess | None = None
 
@@ -126,6 +102,8 @@ class EmbeddedElasticsearch:
 
         Raises JavaNotFoundError, PortInUseError, and StackError for a folder in use, no registry or no disk space.
         """
+        if not re.fullmatch(r"\d+[kmgKMG]", self.options.heap):
+            raise StackError(f"the heap {self.options.heap!r} is malformed", "STACK_HEAP is a size such as 512m or 2g")
         if self.running:
             raise StackError(f"Elasticsearch is already running at {self.url}")
         cache_dir = cache_folder(self.options.cache_dir, self._account)
@@ -134,11 +112,14 @@ class EmbeddedElasticsearch:
         )
         self.version = java.version_for(runtime, self.options.version)
         server = archive.server_folder(self.version, cache_dir, self._report)
-        self._lock.acquire()
         try:
+            self._lock.acquire()
             self._start_process(runtime, server)
-        except BaseException:
+        except BaseException as error:
             self._lock.release()
+            if isinstance(error, OSError):
+                reason = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+                raise StackError(f"Elasticsearch cannot be prepared ({reason})", "set STACK_DATA_DIR") from error
             raise
 
     def wait_ready(self, timeout: float = READY_SECONDS) -> None:
@@ -148,8 +129,8 @@ class EmbeddedElasticsearch:
         try:
             self._process.wait_ready(self._healthy, timeout)
         except StackError as error:
-            if "address already in use" in str(error).lower() or "BindHttpException" in str(error):
-                raise self._port_in_use(self.options.http_port) from error
+            if "BindHttpException" in str(error):
+                raise _port_in_use(self.options.http_port) from error
             raise
         self._lock.record(Instance(os.getpid(), self.url, self.version))
 
@@ -173,45 +154,51 @@ class EmbeddedElasticsearch:
 
     def _start_process(self, runtime: java.Java, server: Path) -> None:
         for port in (self.options.http_port, self.options.transport_port):
-            if port and not _is_free(port):
-                raise self._port_in_use(port)
-        home = self._home()
+            if port and not _becomes_free(port):
+                raise _port_in_use(port)
+        if self._account and self._data_dir not in self._home.parents:
+            self._report(f"Elasticsearch runs as {self._account.name} and keeps its data in {self._home}")
+        self._check_version()
         self.users = users.passwords(self._data_dir)
-        _write_configuration(home, server, self.options, self.users)
-        _give(home, self._account)
-        self._process = ChildProcess(self._command(runtime, server, home))
+        write_configuration(self._home, server, self.options, self.users)
+        _give(self._home, self._account)
+        self._process = ChildProcess(self._command(runtime, server))
         self._process.start()
 
-    def _command(self, runtime: java.Java, server: Path, home: Path) -> Command:
+    def _check_version(self) -> None:
+        path = self._data_dir / VERSION_FILE
+        written = path.read_text(encoding="utf-8").strip() if path.exists() else self.version
+        if java.OLDEST_JAVA[written] > java.OLDEST_JAVA[self.version]:
+            raise StackError(
+                f"{self._data_dir} was written by Elasticsearch {written}, which {self.version} cannot read",
+                f"install Java {java.OLDEST_JAVA[written]} or newer, or choose another folder (STACK_DATA_DIR)",
+            )
+        path.write_text(self.version + "\n", encoding="utf-8")
+
+    def _command(self, runtime: java.Java, server: Path) -> Command:
         environ = {key: value for key, value in os.environ.items() if not key.startswith(("ES_", "CLI_JAVA"))}
         environ |= {
             "ES_JAVA_HOME": str(runtime.home),
-            "ES_PATH_CONF": str(home / "config"),
-            "ES_TMPDIR": str(home / "tmp"),
-            "ES_JAVA_OPTS": f"-Xms{self.options.heap} -Xmx{self.options.heap}",
+            "ES_PATH_CONF": str(self._home / "config"),
+            "ES_TMPDIR": str(self._home / "tmp"),
+            # This server has no index for roles: without the property it tries to write one, again and again.
+            "ES_JAVA_OPTS": (
+                f"-Xms{self.options.heap} -Xmx{self.options.heap} -Des.queryable_built_in_roles_enabled=false"
+            ),
             # The launcher lives for seconds of work: compile little, share the runtime's own class archive.
             "CLI_JAVA_OPTS": "-XX:TieredStopAtLevel=1 -Xshare:auto",
-            "HOME": str(home),
+            "HOME": str(self._home),
         }
         return Command(
             name=self.name,
             argv=(str(server / "bin" / "elasticsearch"),),
             log_path=self.log_path,
             environ=environ,
-            cwd=home,
+            cwd=self._home,
             account=self._account,
             stop_seconds=STOP_SECONDS,
+            telling=BOOT_FAILURE,
         )
-
-    def _home(self) -> Path:
-        """Return the node's own folder (configuration, data), made where its account can reach it."""
-        home = self._data_dir / "elasticsearch"
-        if self._account is None or reachable_by(self._account, self._data_dir.parent):
-            return home
-        name = hashlib.sha256(str(self._data_dir).encode()).hexdigest()[:16]
-        elsewhere = SYSTEM_DATA / name
-        self._report(f"Elasticsearch runs as {self._account.name} and keeps its data in {elsewhere}")
-        return elsewhere
 
     def _bound(self, kind: str) -> str:
         path = self._ports_file(kind)
@@ -222,26 +209,14 @@ class EmbeddedElasticsearch:
         return next(address for address in addresses if address.startswith(HOST))
 
     def _ports_file(self, kind: str) -> Path:
-        return self._home_quietly() / "logs" / f"{kind}.ports"
-
-    def _home_quietly(self) -> Path:
-        report, self._report = self._report, lambda _line: None
-        try:
-            return self._home()
-        finally:
-            self._report = report
+        return self._home / "logs" / f"{kind}.ports"
 
     def _healthy(self) -> bool:
         if not self._ports_file("http").exists():
             return False
         # Yellow: every primary shard of the indices kept from an earlier run can be searched and written.
-        answer = _get(f"{self.url}/_cluster/health?wait_for_status=yellow&timeout=1s", users.ADMIN, self.users)
-        return answer.get("status") in ("green", "yellow") and not answer.get("timed_out", True)
-
-    def _port_in_use(self, port: int) -> PortInUseError:
-        return PortInUseError(
-            f"port {port} of {HOST} is taken by another process", "stop that process, or set STACK_HTTP_PORT (0 = any)"
-        )
+        login = Login(self.url, users.ADMIN, self.users[users.ADMIN])
+        return cluster_status(login, "?wait_for_status=yellow&timeout=1s") in ("green", "yellow")
 
 
 def cache_folder(wanted: Path | None, account: Account | None = None) -> Path:
@@ -253,72 +228,28 @@ def cache_folder(wanted: Path | None, account: Account | None = None) -> Path:
     return folder if reachable_by(account, folder) else SYSTEM_CACHE
 
 
-def _write_configuration(
-    home: Path, server: Path, options: ElasticsearchOptions, passwords_by_user: dict[str, str]
-) -> None:
-    config = home / "config"
-    shutil.rmtree(home / "tmp", ignore_errors=True)
-    for folder in (config / "jvm.options.d", home / "data", home / "logs", home / "tmp"):
-        folder.mkdir(parents=True, exist_ok=True)
-    for kind in ("http", "transport"):
-        (home / "logs" / f"{kind}.ports").unlink(missing_ok=True)
-    files = {
-        "elasticsearch.yml": _settings_text(options, home),
-        "jvm.options": _jvm_options(server),
-        "log4j2.properties": LOGGING,
-        **users.realm_files(passwords_by_user),
-    }
-    for name, text in files.items():
-        path = config / name
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(text, encoding="utf-8")
-
-
-def _settings_text(options: ElasticsearchOptions, home: Path) -> str:
-    """Return `elasticsearch.yml`; JSON values are YAML too."""
-    alone = {"discovery.type": "single-node"}
-    cluster = {"discovery.seed_hosts": list(options.seed_hosts), "cluster.initial_master_nodes": list(options.masters)}
-    settings: dict[str, object] = {
-        "cluster.name": options.cluster_name,
-        "node.name": options.node_name,
-        "path.data": str(home / "data"),
-        "path.logs": str(home / "logs"),
-        "network.host": HOST,
-        "http.port": options.http_port,
-        "transport.port": options.transport_port,
-        "node.portsfile": True,
-        **(cluster if options.masters or options.seed_hosts else alone),
-        "xpack.security.enabled": True,
-        "xpack.security.autoconfiguration.enabled": False,
-        "xpack.security.enrollment.enabled": False,
-        "xpack.security.http.ssl.enabled": False,
-        "xpack.security.transport.ssl.enabled": False,
-        "xpack.security.authc.realms.file.file1.order": 0,
-        "xpack.security.authc.reserved_realm.enabled": False,
-        # The flood stage makes every index read-only at 95 % of a disk that others fill, too: nothing could be
-        # written on a laptop whose disk is nearly full, however much space is left for a demonstration.
-        "cluster.routing.allocation.disk.threshold_enabled": False,
-        "action.destructive_requires_name": True,
-    }
-    return "".join(f"{name}: {json.dumps(value)}\n" for name, value in settings.items())
-
-
-def _jvm_options(server: Path) -> str:
-    """Return the server's own options without its log of garbage collections, which fills disks."""
-    text = (server / "config" / "jvm.options").read_text(encoding="utf-8")
-    return "".join(
-        line for line in text.splitlines(keepends=True) if not line.lstrip("0123456789-:").startswith("Xlog")
-    )
+def home_folder(data_dir: Path, account: Account | None) -> Path:
+    """Return the node's own folder (configuration, data): in `data_dir`, where `account` can reach that."""
+    if reachable_by(account, data_dir.parent):
+        return data_dir / "elasticsearch"
+    return SYSTEM_DATA / hashlib.sha256(str(data_dir).encode()).hexdigest()[:16]
 
 
 def _give(folder: Path, account: Account | None) -> None:
     if account is None:
         return
     for path in (folder, *folder.rglob("*")):
-        if path.stat().st_uid != account.uid:
-            os.chown(path, account.uid, account.gid)
+        if path.lstat().st_uid != account.uid:
+            os.chown(path, account.uid, account.gid, follow_symlinks=False)
     folder.parent.chmod(folder.parent.stat().st_mode | 0o011)
+
+
+def _becomes_free(port: int) -> bool:
+    """Return whether the port is free, or becomes so as a node whose parent has just been killed goes away."""
+    deadline = time.monotonic() + PORT_GRACE_SECONDS
+    while not (free := _is_free(port)) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return free
 
 
 def _is_free(port: int) -> bool:
@@ -331,25 +262,7 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _get(url: str, user: str, passwords_by_user: dict[str, str]) -> dict[str, object]:
-    """Return the JSON answer; empty while nothing answers properly."""
-    token = base64.b64encode(f"{user}:{passwords_by_user[user]}".encode()).decode()
-    request = urllib.request.Request(url, headers={"Authorization": f"Basic {token}"})
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the loopback is never behind a proxy
-    try:
-        with opener.open(request, timeout=PROBE_SECONDS) as response:
-            answer: dict[str, object] = json.load(response)
-            return answer
-    except (OSError, ValueError):
-        return {}
-
-
-LOGGING = """\
-status = error
-appender.console.type = Console
-appender.console.name = console
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = [%d{ISO8601}][%-5p][%-25c{1.}] %marker%m%consoleException%n
-rootLogger.level = info
-rootLogger.appenderRef.console.ref = console
-"""
+def _port_in_use(port: int) -> PortInUseError:
+    return PortInUseError(
+        f"port {port} of {HOST} is taken by another process", "stop that process, or set STACK_HTTP_PORT (0 = any)"
+    )

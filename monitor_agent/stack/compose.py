@@ -1,0 +1,95 @@
+"""The full stack in containers, by `docker compose` and the file `docker-compose.yml`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from monitor_agent.errors import StackError
+from monitor_agent.settings import StackSettings
+from monitor_agent.stack.provider import PartStatus
+
+COMPOSE_FILE = "docker-compose.yml"
+
+
+class ComposeProvider:
+    """The containers of one compose file."""
+
+    def __init__(self, settings: StackSettings, report: Callable[[str], None], file: Path = Path(COMPOSE_FILE)) -> None:
+        self._settings = settings
+        self._report = report
+        self._file = file
+
+    def up(self, *, detach: bool) -> None:
+        """Start the containers; with `detach`, return when all of them are healthy."""
+        self._report("starting the containers")
+        self._run("up", *(("--detach", "--wait") if detach else ()))
+
+    def down(self) -> bool:
+        """Stop the containers, keeping their volumes; return whether there were any."""
+        if not self._containers():
+            return False
+        self._run("down")
+        return True
+
+    def status(self) -> list[PartStatus]:
+        """Return how each container is."""
+        return [
+            PartStatus(
+                str(container["Service"]),
+                container["State"] == "running",
+                str(container.get("Health") or container.get("Status") or container["State"]),
+            )
+            for container in self._containers()
+        ]
+
+    def logs(self, component: str, *, follow: bool) -> None:
+        """Print the log of a service (empty = all); with `follow`, until interrupted."""
+        self._run("logs", *(("--follow",) if follow else ()), *((component,) if component else ()))
+
+    def urls(self) -> dict[str, str]:
+        """Return the published address of each container that has one."""
+        return {
+            str(container["Service"]): f"http://127.0.0.1:{published['PublishedPort']}"
+            for container in self._containers()
+            for published in container.get("Publishers") or ()
+            if published.get("PublishedPort")
+        }
+
+    def _containers(self) -> list[dict[str, Any]]:
+        return parse_containers(self._run("ps", "--all", "--format", "json", capture=True))
+
+    def _run(self, *arguments: str, capture: bool = False) -> str:
+        docker = shutil.which("docker")
+        if docker is None:
+            raise StackError(
+                "docker is not installed", "install Docker with its compose plug-in, or use --provider embedded"
+            )
+        if not self._file.is_file():
+            raise StackError(f"{self._file} is not here", "run the command in the project's folder")
+        command = [docker, "compose", "--file", str(self._file), *arguments]
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE if capture else None, stderr=subprocess.PIPE, text=True, check=False
+        )
+        if done.returncode:
+            said = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
+            raise StackError(f"docker compose {arguments[0]} failed ({said[-1].strip()})", "see `docker compose logs`")
+        return done.stdout or ""
+
+
+def parse_containers(text: str) -> list[dict[str, Any]]:
+    """Return the containers that `docker compose ps --format json` lists: one array, or one object a line.
+
+    >>> parse_containers('{"Service": "a"}\\n{"Service": "b"}')
+    [{'Service': 'a'}, {'Service': 'b'}]
+    >>> parse_containers('[{"Service": "a"}]')
+    [{'Service': 'a'}]
+    """
+    if text.lstrip().startswith("["):
+        listed: list[dict[str, Any]] = json.loads(text)
+        return listed
+    return [json.loads(line) for line in text.splitlines() if line.strip()]

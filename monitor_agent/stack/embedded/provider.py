@@ -1,0 +1,143 @@
+"""The stack on this machine, without containers: Elasticsearch in a data folder, in the foreground or detached."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from monitor_agent.errors import StackError
+from monitor_agent.settings import StackSettings, environment_of
+from monitor_agent.stack.embedded import users
+from monitor_agent.stack.embedded.elasticsearch import ElasticsearchOptions, EmbeddedElasticsearch
+from monitor_agent.stack.health import Login, cluster_status
+from monitor_agent.stack.instance import Instance, running_instance, stop_instance
+from monitor_agent.stack.log_files import print_logs
+from monitor_agent.stack.process import Supervisor, telling_line
+from monitor_agent.stack.provider import PartStatus
+
+POLL_SECONDS = 0.1
+STOP_SECONDS = 60.0
+# A detached start may have to fetch the server first.
+DETACHED_SECONDS = 900.0
+
+
+class EmbeddedProvider:
+    """Elasticsearch as a child process of this one, or of one that stays in the background."""
+
+    def __init__(self, settings: StackSettings, report: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._data_dir = Path(settings.data_dir).absolute()
+        self._report = report
+
+    def up(self, *, detach: bool) -> None:
+        """Start Elasticsearch; adopt the one that runs on the data folder already."""
+        instance = running_instance(self._data_dir)
+        if instance is not None:
+            self._report(f"already running (process {instance.pid}){': ' if instance.url else ''}{instance.url}")
+        elif detach:
+            self._start_background()
+        else:
+            self.run(announce=True)
+
+    def run(self, *, announce: bool) -> None:
+        """Start Elasticsearch and return when it was told to stop; StackError when it ends by itself."""
+        ready = False
+        try:
+            with Supervisor(self._report) as supervisor:
+                node = EmbeddedElasticsearch(options_from(self._settings), self._report)
+                supervisor.start(node)
+                node.wait_ready()
+                ready = True
+                if announce:
+                    self._announce(Instance(os.getpid(), node.url, node.version))
+                    self._report("Ctrl-C stops it")
+                supervisor.watch()
+        except KeyboardInterrupt:
+            if not ready:
+                raise
+
+    def down(self) -> bool:
+        """Stop whatever process runs on the data folder; return whether there was one."""
+        return stop_instance(self._data_dir, STOP_SECONDS)
+
+    def status(self) -> list[PartStatus]:
+        """Return how Elasticsearch is."""
+        instance = running_instance(self._data_dir)
+        if instance is None:
+            return [PartStatus("elasticsearch", False, f"nothing runs on {self._data_dir}")]
+        if not instance.url:
+            return [PartStatus("elasticsearch", False, f"starting (process {instance.pid})")]
+        password = users.read_passwords(self._data_dir).get(users.ADMIN, "")
+        status = cluster_status(Login(instance.url, users.ADMIN, password))
+        detail = f"{instance.version} {instance.url} {status or 'does not answer'} (process {instance.pid})"
+        return [PartStatus("elasticsearch", bool(status), detail)]
+
+    def logs(self, component: str, *, follow: bool) -> None:
+        """Print the log of a component (empty = all); with `follow`, until interrupted."""
+        print_logs(self._data_dir / "log", component, follow=follow)
+
+    def urls(self) -> dict[str, str]:
+        """Return the address of Elasticsearch while it runs."""
+        instance = running_instance(self._data_dir)
+        return {"elasticsearch": instance.url} if instance and instance.url else {}
+
+    def _start_background(self) -> None:
+        log_path = self._data_dir / "log" / "stack.log"
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        settings = dataclasses.replace(self._settings, data_dir=str(self._data_dir))
+        with log_path.open("ab") as log:
+            offset = log.tell()
+            keeper = subprocess.Popen(
+                [sys.executable, "-m", "monitor_agent", "stack", "up", "--background"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment_of(settings)},
+                start_new_session=True,
+            )
+        self._report("starting Elasticsearch in the background")
+        self._await_background(keeper, log_path, offset)
+
+    def _await_background(self, keeper: subprocess.Popen[bytes], log_path: Path, offset: int) -> None:
+        deadline = time.monotonic() + DETACHED_SECONDS
+        try:
+            while not (instance := running_instance(self._data_dir)) or not instance.url:
+                if keeper.poll() is not None:
+                    raise StackError(telling_line(log_path, offset).removeprefix("error: "), f"see {log_path}")
+                if time.monotonic() > deadline:
+                    raise StackError(f"Elasticsearch was not ready after {DETACHED_SECONDS:.0f} s", f"see {log_path}")
+                time.sleep(POLL_SECONDS)
+        except BaseException:
+            keeper.terminate()
+            keeper.wait(STOP_SECONDS)
+            raise
+        self._announce(instance)
+        self._report(f"`monitor-agent stack down --data {self._settings.data_dir}` stops it")
+
+    def _announce(self, instance: Instance) -> None:
+        known = users.read_passwords(self._data_dir)
+        width = max(map(len, known))
+        self._report(f"Elasticsearch {instance.version} is ready: {instance.url}")
+        for user, password in known.items():
+            self._report(f"  {user:<{width}}  {password}")
+        self._report(f"passwords are kept in {self._data_dir / users.PASSWORDS_FILE}; for other commands:")
+        self._report(
+            f"  export ELASTICSEARCH_URL={instance.url} ELASTICSEARCH_USERNAME={users.ADMIN}"
+            f" ELASTICSEARCH_PASSWORD={known[users.ADMIN]}"
+        )
+
+
+def options_from(settings: StackSettings) -> ElasticsearchOptions:
+    """Return how the embedded Elasticsearch is run by these settings."""
+    return ElasticsearchOptions(
+        data_dir=Path(settings.data_dir),
+        cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
+        version=settings.version,
+        http_port=settings.http_port,
+        heap=settings.heap,
+    )
