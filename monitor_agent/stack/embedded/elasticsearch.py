@@ -168,10 +168,10 @@ class EmbeddedElasticsearch:
     def _check_version(self) -> None:
         path = self._data_dir / VERSION_FILE
         written = path.read_text(encoding="utf-8").strip() if path.exists() else self.version
-        if java.OLDEST_JAVA[written] > java.OLDEST_JAVA[self.version]:
+        if java.oldest_java_of(written) > java.oldest_java_of(self.version):
             raise StackError(
                 f"{self._data_dir} was written by Elasticsearch {written}, which {self.version} cannot read",
-                f"install Java {java.OLDEST_JAVA[written]} or newer, or choose another folder (STACK_DATA_DIR)",
+                f"install Java {java.oldest_java_of(written)} or newer, or choose another folder (STACK_DATA_DIR)",
             )
         path.write_text(self.version + "\n", encoding="utf-8")
 

@@ -1,0 +1,147 @@
+"""`monitor-agent stack`: up, down, and what is left when its processes are killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import elasticsearch as client_library
+import pytest
+
+from monitor_agent.stack.instance import running_instance
+
+STARTED_WITHIN_SECONDS = 30
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """Yield an empty data folder; whatever runs on it is stopped afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="model-monitor-"))
+    folder.chmod(0o711)  # run by root, the node has an account of its own that must get here
+    yield folder / "stack"
+    stack("down", folder / "stack")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def stack(action: str, data_dir: Path, *arguments: str, port: int = 0) -> subprocess.CompletedProcess[str]:
+    """Return what `monitor-agent stack <action>` did."""
+    return subprocess.run(
+        [sys.executable, "-m", "monitor_agent", "stack", action, "--data", str(data_dir), *arguments],
+        env={**os.environ, "STACK_HTTP_PORT": str(port)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def processes_of(data_dir: Path) -> list[int]:
+    """Return the processes whose command line names the data folder."""
+    needle = str(data_dir / "elasticsearch").encode()
+    return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cmdline") if needle in _read(path)]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def becomes(condition: Callable[[], bool], timeout: float = 30.0) -> bool:
+    """Return whether the condition comes true in time."""
+    deadline = time.monotonic() + timeout
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def test_a_detached_stack_keeps_its_data_and_leaves_nothing_running(data_dir: Path) -> None:
+    """Detached it stays up; a second `up` finds it; killed outright it leaves no process and loses no document."""
+    port = free_port()
+    began = time.monotonic()
+    up = stack("up", data_dir, "--detach", port=port)
+    took = time.monotonic() - began
+    assert up.returncode == 0, up.stderr
+    assert took < STARTED_WITHIN_SECONDS
+    assert f"is ready: http://127.0.0.1:{port}" in up.stdout
+    passwords = json.loads((data_dir / "passwords.json").read_text())
+    assert all(up.stdout.count(f"  {user} ") == 1 for user in passwords)
+    assert not [path for path in (data_dir / "log").iterdir() if passwords["analyst"] in path.read_text()]
+
+    again = stack("up", data_dir, "--detach", port=port)
+    assert (again.returncode, "already running" in again.stdout) == (0, True)
+    instance = running_instance(data_dir)
+    assert instance is not None
+    with client_library.Elasticsearch(instance.url, basic_auth=("admin", passwords["admin"])) as client:
+        client.index(index="model-releases", id="kept", document={"message": "kept"}, refresh=True)
+
+    assert processes_of(data_dir)
+    os.kill(instance.pid, signal.SIGKILL)
+    assert becomes(lambda: not processes_of(data_dir))
+    assert stack("status", data_dir).returncode == 1
+
+    assert stack("up", data_dir, "--detach", port=port).returncode == 0
+    with client_library.Elasticsearch(instance.url, basic_auth=("admin", passwords["admin"])) as client:
+        assert client.get(index="model-releases", id="kept")["found"]
+    status = stack("status", data_dir)
+    assert (status.returncode, "elasticsearch: running" in status.stdout) == (0, True)
+
+    assert "[node-1] started" in stack("logs", data_dir, "elasticsearch").stdout
+    assert stack("down", data_dir).stdout == "stopped\n"
+    assert not processes_of(data_dir)
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(instance.url, timeout=5)
+
+
+def test_a_taken_port_is_one_line(data_dir: Path) -> None:
+    """Another listener on the port is told at once, in one line that names it, and nothing stays behind."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+
+        up = stack("up", data_dir, port=port)
+
+    assert up.returncode == 1
+    assert up.stderr.splitlines()[-1].startswith(f"error: port {port} of 127.0.0.1 is taken by another process: ")
+    assert "Traceback" not in up.stderr
+    assert running_instance(data_dir) is None
+
+
+def test_a_detached_stack_that_cannot_start_says_why(data_dir: Path) -> None:
+    """What goes wrong in the background reaches the one who asked."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+
+        up = stack("up", data_dir, "--detach", port=port)
+
+    assert up.returncode == 1
+    assert f"port {port} of 127.0.0.1 is taken by another process" in up.stderr
+
+
+def test_an_empty_folder_is_told_as_such(data_dir: Path) -> None:
+    """`down`, `status` and `logs` on a folder where nothing runs say so."""
+    assert stack("down", data_dir).stdout == "nothing to stop\n"
+    assert stack("status", data_dir).returncode == 1
+    logs = stack("logs", data_dir, "elasticsearch")
+    assert (logs.returncode, logs.stderr.startswith("error: elasticsearch has no log in")) == (1, True)

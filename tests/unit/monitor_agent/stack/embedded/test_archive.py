@@ -1,0 +1,150 @@
+"""The server is unpacked once, completely or not at all, and only from the pinned file."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from monitor_agent.errors import StackError
+from monitor_agent.stack.embedded import archive
+
+VERSION = "9.5.0"
+PROGRAM = f"elasticsearch-{VERSION}/bin/elasticsearch"
+
+
+@pytest.fixture
+def server_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a small archive of the real one's shape, pinned in its place."""
+    path = tmp_path / "server.zip"
+    with zipfile.ZipFile(path, "w") as stored:
+        entry = zipfile.ZipInfo(PROGRAM)
+        entry.external_attr = 0o100755 << 16
+        stored.writestr(entry, "#!/bin/sh\n")
+        stored.writestr(f"elasticsearch-{VERSION}/config/jvm.options", "-Xss1m\n")
+    monkeypatch.setitem(archive.SHA512, VERSION, hashlib.sha512(path.read_bytes()).hexdigest())
+    return path
+
+
+def ignore(_line: str) -> None:
+    """Say nothing."""
+
+
+def test_the_server_is_unpacked_once(tmp_path: Path, server_zip: Path) -> None:
+    """The second call finds the folder and fetches nothing; programs can be executed."""
+    fetched: list[str] = []
+
+    def fetch(version: str, _folder: Path, _report: archive.Report) -> Path:
+        fetched.append(version)
+        return server_zip
+
+    folders = [archive.server_folder(VERSION, tmp_path / "cache", ignore, fetch) for _ in range(2)]
+
+    assert folders == [tmp_path / "cache" / f"elasticsearch-{VERSION}"] * 2
+    assert fetched == [VERSION]
+    assert (folders[0] / "bin" / "elasticsearch").stat().st_mode & 0o777 == 0o755
+    assert (folders[0] / "config" / "jvm.options").stat().st_mode & 0o777 == 0o644
+
+
+def test_another_file_is_refused(tmp_path: Path, server_zip: Path) -> None:
+    """A file with another checksum is refused, and the next try starts afresh."""
+    other = tmp_path / "other.zip"
+    other.write_bytes(server_zip.read_bytes() + b"x")
+    cache = tmp_path / "cache"
+
+    with pytest.raises(StackError, match=r"other\.zip is not the pinned file"):
+        archive.server_folder(VERSION, cache, ignore, lambda *_: other)
+    assert not [path for path in cache.iterdir() if path.is_dir()]
+    assert archive.server_folder(VERSION, cache, ignore, lambda *_: server_zip).is_dir()
+
+
+def test_an_interrupted_fetch_leaves_nothing(tmp_path: Path, server_zip: Path) -> None:
+    """What an interruption or a crash left is cleared away by the next call."""
+    cache = tmp_path / "cache"
+    (cache / f".elasticsearch-{VERSION}-crashed" / "unpacked").mkdir(parents=True)
+
+    def interrupted(_version: str, folder: Path, _report: archive.Report) -> Path:
+        folder.mkdir()
+        (folder / "half.zip").write_bytes(server_zip.read_bytes()[:50])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        archive.server_folder(VERSION, cache, ignore, interrupted)
+    assert not [path for path in cache.iterdir() if path.is_dir()]
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path, server_zip: Path) -> None:  # noqa: ARG001  # pins the version
+    """No space left is told with what to do about it."""
+
+    def full(_version: str, _folder: Path, _report: archive.Report) -> Path:
+        with Path("/dev/full").open("wb", buffering=0) as stream:
+            stream.write(b"x")
+        raise AssertionError
+
+    with pytest.raises(StackError, match=r"no space left in .*STACK_CACHE_DIR"):
+        archive.server_folder(VERSION, tmp_path / "cache", ignore, full)
+
+
+def test_no_registry_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing can be fetched, the line says so and where a copy may be put."""
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("M2_REPO", str(tmp_path / "m2"))
+
+    with pytest.raises(StackError) as caught:
+        archive.server_folder(VERSION, tmp_path / "cache", ignore)
+    assert str(caught.value).splitlines() == [
+        f"Elasticsearch {VERSION} cannot be fetched from Maven Central (ProxyError): check the network or its proxy,"
+        f" or put the archive at {tmp_path}/m2/org/elasticsearch/distribution/integ-test-zip/elasticsearch/{VERSION}/"
+        f"elasticsearch-{VERSION}.zip"
+    ]
+
+
+def test_a_copy_in_the_users_maven_repository_is_taken(
+    tmp_path: Path, server_zip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine without a registry can be given the archive beforehand."""
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("M2_REPO", str(tmp_path / "m2"))
+    place = tmp_path / "m2" / archive.GROUP.replace(".", "/") / archive.ARTIFACT / VERSION
+    place.mkdir(parents=True)
+    server_zip.rename(place / f"elasticsearch-{VERSION}.zip")
+
+    assert (archive.server_folder(VERSION, tmp_path / "cache", ignore) / "bin" / "elasticsearch").is_file()
+
+
+def _fetch_in_child(cache: Path, server_zip: Path, fetched: Path, start: object) -> None:
+    def fetch(_version: str, _folder: Path, _report: archive.Report) -> Path:
+        with fetched.open("a") as stream:
+            stream.write("x")
+        return server_zip
+
+    start.wait()  # type: ignore[attr-defined]  # a barrier
+    assert (archive.server_folder(VERSION, cache, ignore, fetch) / "bin" / "elasticsearch").is_file()
+
+
+def test_several_processes_at_once_fetch_it_once(tmp_path: Path, server_zip: Path) -> None:
+    """Processes that need the server at the same time all get it, and one of them fetches it."""
+    context = multiprocessing.get_context("fork")
+    start = context.Barrier(4)
+    fetched = tmp_path / "fetched"
+    children = [
+        context.Process(target=_fetch_in_child, args=(tmp_path / "cache", server_zip, fetched, start)) for _ in range(4)
+    ]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(30)
+
+    assert [child.exitcode for child in children] == [0] * 4
+    assert fetched.read_text() == "x"
+
+
+def test_an_unknown_version_is_refused(tmp_path: Path) -> None:
+    """A version without a pinned checksum is refused, naming those that have one."""
+    with pytest.raises(StackError, match=r"8\.0\.0 is not known .*8\.19\.21 or 9\.5\.0"):
+        archive.server_folder("8.0.0", tmp_path, ignore)
