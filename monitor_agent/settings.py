@@ -220,6 +220,15 @@ class StackSettings:
     )
     http_port: int = setting(9200, "STACK_HTTP_PORT", "port of the embedded Elasticsearch; 0 = any free one")
     heap: str = setting("512m", "STACK_HEAP", "heap of the embedded Elasticsearch")
+    agent_password: str = setting(
+        "", "STACK_AGENT_PASSWORD", "password that `stack users` gives the user `monitor_agent`", secret=True
+    )
+    analyst_password: str = setting(
+        "", "STACK_ANALYST_PASSWORD", "password that `stack users` gives the user `analyst`", secret=True
+    )
+    kibana_password: str = setting(
+        "", "STACK_KIBANA_PASSWORD", "password that `stack users` gives Kibana's own user", secret=True
+    )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import dataclasses
 from typing import Any
 
 from monitor_agent.settings import Settings
+from monitor_agent.stack.native_users import create_users
 from monitor_agent.stack.provider import PROVIDERS, make_provider
 
 NOT_RUNNING = 1
@@ -24,6 +25,7 @@ def add_parser(subparsers: Any) -> None:
     logs = actions.add_parser("logs", help="print the logs")
     logs.add_argument("--follow", "-f", action="store_true", help="go on as they grow")
     logs.add_argument("component", nargs="?", default="", help="such as elasticsearch; all when left out")
+    actions.add_parser("users", help="create the product's roles and users on the cluster at ELASTICSEARCH_URL")
     for action in (up, down, status, logs):
         action.add_argument("--provider", choices=PROVIDERS, help="where Elasticsearch comes from")
         action.add_argument("--data", metavar="DIR", help="data folder of the embedded stack")
@@ -31,6 +33,9 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Carry out the action; 1 when `status` finds a part that does not run."""
+    if args.action == "users":
+        create_users(settings, say)
+        return 0
     settings = with_arguments(settings, args)
     provider = make_provider(settings, say)
     if args.action == "up":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from monitor_agent.settings import StackSettings
 from monitor_agent.stack.provider import PartStatus
 
 COMPOSE_FILE = "docker-compose.yml"
+SECRET_BYTES = 16
 
 
 class ComposeProvider:
@@ -26,6 +29,9 @@ class ComposeProvider:
 
     def up(self, *, detach: bool) -> None:
         """Start the containers; with `detach`, return when all of them are healthy."""
+        environment = self._file.with_name(".env")
+        if self._file.is_file() and write_environment(self._file.with_name(".env.example"), environment):
+            self._report(f"passwords were generated and are kept in {environment}")
         self._report("starting the containers")
         self._run("up", *(("--detach", "--wait") if detach else ()))
 
@@ -79,6 +85,20 @@ class ComposeProvider:
             said = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
             raise StackError(f"docker compose {arguments[0]} failed ({said[-1].strip()})", "see `docker compose logs`")
         return done.stdout or ""
+
+
+def write_environment(example: Path, target: Path) -> bool:
+    """Write the file of variables from the example, a random value for each empty one; return whether it was missing.
+
+    The file is for its owner only; one that is there already is left as it is.
+    """
+    if target.exists():
+        return False
+    lines = example.read_text(encoding="utf-8").splitlines()
+    filled = [line + secrets.token_hex(SECRET_BYTES) if line.endswith("=") else line for line in lines]
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+        stream.write("\n".join(filled) + "\n")
+    return True
 
 
 def parse_containers(text: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a cluster says of its health, asked without the client library."""
+"""One request to a cluster, such as for its health, without the client library."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitor_agent.errors import ElasticsearchError
@@ -45,20 +46,33 @@ def cluster_status(login: Login, query: str = "") -> str:
 
 def ask_health(login: Login, query: str = "") -> dict[str, object]:
     """Return the answer of `GET /_cluster/health`; ElasticsearchError says why there is none."""
+    return call(login, "GET", f"/_cluster/health{query}")
+
+
+def call(login: Login, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, object]:
+    """Return the JSON answer to one request; ElasticsearchError says why there is none.
+
+    Parameters
+    ----------
+    method, path : of the request; `path` begins with a slash.
+    body : what is sent as JSON.
+    """
     url = login.url.rstrip("/")
-    request = urllib.request.Request(f"{url}/_cluster/health{query}", headers=_authorization(login))
+    content = json.dumps(body).encode() if body is not None else None
+    headers = {**_authorization(login), "Content-Type": "application/json"}
+    request = urllib.request.Request(url + path, content, headers, method=method)
     handlers: list[urllib.request.BaseHandler] = []
     if url.startswith(LOOPBACK):
         handlers.append(urllib.request.ProxyHandler({}))  # the loopback is never behind a proxy
-    if login.ca_certs:
-        handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=login.ca_certs)))
     try:
+        if login.ca_certs:
+            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=login.ca_certs)))
         with urllib.request.build_opener(*handlers).open(request, timeout=PROBE_SECONDS) as response:
             answer: dict[str, object] = json.load(response)
     except urllib.error.HTTPError as error:
         if error.code in (401, 403):
             raise ElasticsearchError(f"{url} refuses the user or the password", "check ELASTICSEARCH_*") from error
-        raise ElasticsearchError(f"{url} answers {error.code}", "check ELASTICSEARCH_URL") from error
+        raise ElasticsearchError(f"{url} answers {error.code} to {method} {path}", "check ELASTICSEARCH_URL") from error
     except (OSError, ValueError) as error:
         raise ElasticsearchError(f"{url} does not answer ({error})", "check ELASTICSEARCH_URL") from error
     return answer
