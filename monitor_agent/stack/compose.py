@@ -43,11 +43,11 @@ class ComposeProvider:
         return True
 
     def status(self) -> list[PartStatus]:
-        """Return how each container is."""
+        """Return how each container is; one that ran once and succeeded counts as running."""
         return [
             PartStatus(
                 str(container["Service"]),
-                container["State"] == "running",
+                container["State"] == "running" or (container["State"] == "exited" and container.get("ExitCode") == 0),
                 str(container.get("Health") or container.get("Status") or container["State"]),
             )
             for container in self._containers()
@@ -78,12 +78,12 @@ class ComposeProvider:
         if not self._file.is_file():
             raise StackError(f"{self._file} is not here", "run the command in the project's folder")
         command = [docker, "compose", "--file", str(self._file), *arguments]
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE if capture else None, stderr=subprocess.PIPE, text=True, check=False
-        )
+        pipe = subprocess.PIPE if capture else None  # what is not ours to read, the user sees as it comes
+        done = subprocess.run(command, stdout=pipe, stderr=pipe, text=True, check=False)
         if done.returncode:
-            said = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
-            raise StackError(f"docker compose {arguments[0]} failed ({said[-1].strip()})", "see `docker compose logs`")
+            said = [line.strip() for line in (done.stderr or "").splitlines() if line.strip()]
+            reason = said[-1] if said else f"status {done.returncode}"
+            raise StackError(f"docker compose {arguments[0]} failed ({reason})", "see `docker compose logs`")
         return done.stdout or ""
 
 
