@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -60,8 +59,3 @@ def export(model: ClickModel, folder: Path, card: dict[str, Any]) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise ModelError(f"{folder} cannot be written ({reason})", "name another folder or free disk space") from error
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder and what is in it, if it is there."""
-    shutil.rmtree(folder, ignore_errors=True)

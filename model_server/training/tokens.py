@@ -31,7 +31,7 @@ class PairTokenizer(tf.Module):  # type: ignore[misc]
         )
         self._start = vocabulary.index("[CLS]")
         self._end = vocabulary.index("[SEP]")
-        self._pad = vocabulary.index("[PAD]") if "[PAD]" in vocabulary else 0
+        self.pad = vocabulary.index("[PAD]") if "[PAD]" in vocabulary else 0
         self._budget = max_seq_length - SEPARATORS
 
     def __call__(self, text_a: Any, text_b: Any) -> tuple[Any, Any, Any]:
@@ -41,7 +41,7 @@ class PairTokenizer(tf.Module):  # type: ignore[misc]
         rows = tf.shape(text_a)[:1]
         start, end = (tf.fill(tf.concat([rows, [1]], 0), piece) for piece in (self._start, self._end))
         pieces = tf.concat([start, first, end, second, end], axis=1)
-        word_ids = pieces.to_tensor(default_value=self._pad)
+        word_ids = pieces.to_tensor(default_value=self.pad)
         places = tf.range(tf.shape(word_ids)[1])[tf.newaxis, :]
         lengths = tf.cast(pieces.row_lengths(), tf.int32)[:, tf.newaxis]
         border = tf.cast(first.row_lengths(), tf.int32)[:, tf.newaxis] + SEPARATORS - 1

@@ -1,0 +1,122 @@
+"""``model-server train``: the options on the command line, progress on stderr, the result on stdout."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from model_server.training.options import TrainOptions
+from monitor_agent.errors import ModelError
+
+PLAIN_STEPS = 4
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``train`` to the commands."""
+    parser = subparsers.add_parser("train", help="train a click model and export it as a SavedModel")
+    parser.add_argument("--data", type=Path, required=True, help="CSV or NDJSON with text_a, text_b, label")
+    parser.add_argument("--out", type=Path, required=True, help="folder that gets one folder per model version")
+    parser.add_argument(
+        "--encoder",
+        metavar="HANDLE",
+        help="BERT module: a local folder or a hub address (default: a small built-in one)",
+    )
+    parser.add_argument(
+        "--epochs", type=_positive, default=TrainOptions.epochs, help="passes over the data (%(default)s)"
+    )
+    parser.add_argument(
+        "--batch-size", type=_positive, default=TrainOptions.batch_size, help="rows a step (%(default)s)"
+    )
+    parser.add_argument("--learning-rate", type=float, help="peak rate (5e-4 built-in encoder, else 2e-5)")
+    parser.add_argument("--seed", type=int, default=TrainOptions.seed, help="same seed, same model (%(default)s)")
+    parser.add_argument("--model-name", default=TrainOptions.model_name, help="(%(default)s)")
+    parser.add_argument("--model-version", default=TrainOptions.model_version, help="(%(default)s)")
+    parser.add_argument(
+        "--max-seq-length", type=_length, default=TrainOptions.max_seq_length, help="pieces of a pair (%(default)s)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train as the command line says and return the exit status."""
+    chosen = {field.name: getattr(args, field.name) for field in fields(TrainOptions) if hasattr(args, field.name)}
+    _quieten_tensorflow()
+    try:
+        with _muted(sys.stderr):
+            from model_server.training.train import train
+    except ImportError as error:
+        raise ModelError(f"training needs {error.name}", "install the project with its extra `train`") from error
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console) as bars:
+            report = train(TrainOptions(**chosen), _bar(bars))
+    else:
+        report = train(TrainOptions(**chosen), _lines(sys.stderr.write))
+    sys.stdout.write(json.dumps({"folder": str(report.folder), **report.card}, indent=2) + "\n")
+    return 0
+
+
+def _quieten_tensorflow() -> None:
+    """Hold back TensorFlow's start-up notes; only its C++ part reads these, and only before its import."""
+    os.putenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.putenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    warnings.filterwarnings("ignore", category=UserWarning, message="pkg_resources is deprecated")
+
+
+@contextmanager
+def _muted(stream: TextIO) -> Iterator[None]:
+    """Throw away what C++ code writes to a stream's descriptor before its own log level is known."""
+    try:
+        kept = os.dup(stream.fileno())
+    except (OSError, ValueError):  # not a real file, as under a test runner: nothing to mute
+        yield
+        return
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+        yield
+    finally:
+        os.dup2(kept, stream.fileno())
+        os.close(kept)
+
+
+def _bar(bars: Progress) -> Callable[[str, int, int], None]:
+    task = bars.add_task("reading", total=None)
+    return lambda stage, done, total: bars.update(task, description=stage, completed=done, total=total)
+
+
+def _lines(write: Callable[[str], Any]) -> Callable[[str, int, int], None]:
+    said: set[str] = set()
+
+    def report(stage: str, done: int, total: int) -> None:
+        line = f"{stage} {100 * (done * PLAIN_STEPS // total) // PLAIN_STEPS} %\n"
+        if line not in said:
+            said.add(line)
+            write(line)
+
+    return report
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _length(text: str) -> int:
+    number = int(text)
+    if not 8 <= number <= 512:
+        raise argparse.ArgumentTypeError("must be from 8 to 512")
+    return number

@@ -1,0 +1,222 @@
+"""Training from a file to a SavedModel that a server can call; the only module that imports TensorFlow for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model_server.training.options import TrainOptions
+from monitor_agent.errors import DataError, ModelError
+
+ROWS = 600
+PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcdefghijklmnopqrstuvwxyz"]
+OPTIONS: dict[str, Any] = {"epochs": 4, "batch_size": 32, "max_seq_length": 16, "folds": 2, "model_version": "7"}
+
+
+def write_examples(path: Path) -> tuple[list[str], list[str], np.ndarray]:
+    """Write texts whose label follows from one word in each: clicked where a red user meets a hat, else rarely."""
+    random = np.random.default_rng(5)
+    colours, items = random.choice(["red", "blue", "green"], ROWS), random.choice(["hat", "shoe", "coat"], ROWS)
+    text_a = [f"{colour} evening slot{slot}" for colour, slot in zip(colours, random.integers(0, 3, ROWS), strict=True)]
+    text_b = [f"{item} price{price}" for item, price in zip(items, random.integers(0, 3, ROWS), strict=True)]
+    labels = ((colours == "red") & (items == "hat") | (random.random(ROWS) < 0.005)).astype(int)
+    rows = (f"{a},{b},{label}" for a, b, label in zip(text_a, text_b, labels, strict=True))
+    path.write_text("\n".join(["text_a,text_b,label", *rows]) + "\n", encoding="utf-8")
+    return text_a, text_b, labels
+
+
+class Trained:
+    """A trained model, loaded from its folder as a server loads it, and what it was trained on."""
+
+    def __init__(self, room: Path) -> None:
+        import tensorflow as tf
+
+        from model_server.training.train import train
+
+        self.data = room / "examples.csv"
+        self.text_a, self.text_b, self.labels = write_examples(self.data)
+        self.options = TrainOptions(data=self.data, out=room / "models", **OPTIONS)
+        self.report = train(self.options)
+        loaded = tf.saved_model.load(str(self.report.folder))
+        self.loaded, self.ids, self.text = loaded, loaded.signatures["serving_default"], loaded.signatures["text"]
+
+    def score_text(self, text_a: list[str], text_b: list[str]) -> np.ndarray:
+        """Return the scores of text pairs by the model's `text` signature."""
+        import tensorflow as tf
+
+        scores: np.ndarray = self.text(text_a=tf.constant(text_a), text_b=tf.constant(text_b))["score"].numpy()
+        return scores
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Return the model that all tests here share."""
+    return Trained(tmp_path_factory.mktemp("training"))
+
+
+def test_it_learns(trained: Trained) -> None:
+    """Where the label follows from both texts together, held-out and final scores rank it."""
+    scores = trained.score_text(trained.text_a, trained.text_b)
+
+    assert trained.report.card["metrics"]["auc"] > 0.9
+    assert trained.score_text(["red evening slot1"], ["hat price1"]) > 5 * trained.score_text(
+        ["blue evening slot1"], ["hat price1"]
+    )
+    assert ((scores >= trained.report.card["threshold"]) == (trained.labels > 0)).mean() > 0.95
+
+
+def test_scores_are_probabilities(trained: Trained) -> None:
+    """The class weights are undone: the mean score is about the rate of positives."""
+    scores = trained.score_text(trained.text_a, trained.text_b)
+
+    assert scores.dtype == np.float32
+    assert scores.mean() == pytest.approx(trained.labels.mean(), rel=0.25)
+
+
+def test_both_signatures_agree(trained: Trained) -> None:
+    """Raw text and the ids that a BERT tokeniser makes of it get the same score, alone, padded and in a batch."""
+    import tensorflow as tf
+
+    from model_server.training.tokens import PairTokenizer
+
+    pieces = (trained.report.folder / "assets" / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    tokenizer = PairTokenizer(pieces, lower_case=True, max_seq_length=16)
+    pairs = ["red evening slot1", "an unseen user, in the Evening!"], ["hat price1", "shoe"]
+    by_text = trained.score_text(*pairs)
+    word_ids, mask, segment_ids = tokenizer(*(tf.constant(text) for text in pairs))
+
+    wider = [tf.pad(part, [[0, 0], [0, 5]]) for part in (word_ids, mask, segment_ids)]
+    for ids in ((word_ids, mask, segment_ids), wider):
+        by_ids = trained.ids(input_word_ids=ids[0], input_mask=ids[1], segment_ids=ids[2])["score"].numpy()
+        np.testing.assert_allclose(by_ids, by_text, rtol=1e-4)
+    alone = [trained.score_text([a], [b])[0] for a, b in zip(*pairs, strict=True)]
+    np.testing.assert_allclose(alone, by_text, rtol=1e-4)
+
+
+def test_tokens_are_those_of_bert() -> None:
+    """A pair becomes [CLS] a [SEP] b [SEP] with its segments; what is too long is cut, the longer text first."""
+    import tensorflow as tf
+
+    from model_server.training.tokens import PairTokenizer
+
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b"]
+    tokenizer = PairTokenizer(pieces, lower_case=True, max_seq_length=8)
+
+    word_ids, mask, segment_ids = tokenizer(tf.constant(["A a", "a a a a a a", ""]), tf.constant(["b zz", "b", ""]))
+
+    assert word_ids.numpy().tolist() == [[2, 4, 4, 3, 5, 1, 3, 0], [2, 4, 4, 4, 4, 3, 5, 3], [2, 3, 3, 0, 0, 0, 0, 0]]
+    assert mask.numpy().sum(axis=1).tolist() == [7, 8, 3]
+    assert segment_ids.numpy().tolist() == [
+        [0, 0, 0, 0, 1, 1, 1, 0],
+        [0, 0, 0, 0, 0, 0, 1, 1],
+        [0, 0, 1, 0, 0, 0, 0, 0],
+    ]
+
+
+def test_the_card_says_what_a_server_needs(trained: Trained) -> None:
+    """`model.json` lies beside the SavedModel with name, version, threshold and limits."""
+    card = json.loads((trained.report.folder / "model.json").read_text(encoding="utf-8"))
+
+    assert card == trained.report.card
+    assert (card["name"], card["version"], card["max_seq_length"]) == ("click", "7", 16)
+    assert 0 < card["threshold"] < 1
+    assert card["training"]["positives"] == trained.labels.sum()
+    assert sorted(path.name for path in trained.report.folder.parent.iterdir()) == ["7"]
+
+
+def test_the_same_seed_gives_the_same_model(trained: Trained, tmp_path: Path) -> None:
+    """A second training with the same options writes the same card and gives the same scores, to the bit."""
+    import tensorflow as tf
+
+    from model_server.training.train import train
+
+    handle = write_module(tmp_path, [*PIECES, "red", "hat"], "dict")
+    pair = {"text_a": tf.constant(["red evening slot1"]), "text_b": tf.constant(["hat price1"])}
+    cards, scores = [], []
+    for out in (tmp_path / "first", tmp_path / "second"):
+        report = train(TrainOptions(data=trained.data, out=out, encoder=handle, seed=3, **{**OPTIONS, "epochs": 1}))
+        cards.append(report.card)
+        scores.append(tf.saved_model.load(str(report.folder)).signatures["text"](**pair)["score"].numpy()[0])
+
+    assert cards[0] == cards[1]
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize("style", ["dict", "list"])
+def test_a_module_from_elsewhere_is_fine_tuned(style: str, trained: Trained, tmp_path: Path) -> None:
+    """A module folder in either TF-Hub BERT form is used with its own vocabulary and letter case."""
+    from model_server.training.train import train
+
+    pieces = [*PIECES, "Red", "red", "hat"]
+    handle = write_module(tmp_path, pieces, style)
+
+    report = train(TrainOptions(data=trained.data, out=tmp_path / "out", encoder=handle, **{**OPTIONS, "epochs": 1}))
+
+    assert (report.card["vocab_size"], report.card["lower_case"], report.card["encoder"]) == (33, False, handle)
+    assert (report.folder / "assets" / "words.txt").read_text(encoding="utf-8").split() == pieces
+
+
+def write_module(folder: Path, pieces: list[str], style: str) -> str:
+    """Write a tiny cased module: one that takes and gives dicts, or one that takes a list and gives a pair."""
+    import tensorflow as tf
+
+    from model_server.training.encoder import EncoderConfig, save_encoder
+
+    words = folder / "words.txt"
+    words.write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    if style == "dict":
+        config = EncoderConfig(layers=1, hidden=16, heads=4, intermediate=32)
+        save_encoder(folder / "module", words, config, lower_case=False, seed=1)
+        return str(folder / "module")
+    table = tf.Variable(np.random.default_rng(1).standard_normal((len(pieces), 8)).astype(np.float32))
+
+    @tf.function
+    def call(inputs: list[Any], training: bool = False) -> tuple[Any, Any]:
+        del training
+        word_ids, mask, _segment_ids = inputs
+        sequence = tf.gather(table, word_ids) * tf.cast(mask, tf.float32)[:, :, tf.newaxis]
+        return tf.reduce_sum(sequence, axis=1), sequence
+
+    for training in (True, False):
+        call.get_concrete_function([tf.TensorSpec([None, None], tf.int32) for _ in range(3)], training=training)
+    module = tf.train.Checkpoint()
+    module.__call__, module.trainable_variables = call, [table]
+    module.vocab_file, module.do_lower_case = tf.saved_model.Asset(str(words)), tf.Variable(False, trainable=False)
+    tf.saved_model.save(module, str(folder / "module"))
+    return str(folder / "module")
+
+
+def test_an_unreachable_hub_is_one_clear_error(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handle that cannot be fetched is an error that names it and says what to do; nothing is written."""
+    from model_server.training.train import train
+
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    handle = "https://127.0.0.1:9/bert/1"
+
+    with pytest.raises(ModelError, match=r"bert/1 cannot be loaded .* local module folder"):
+        train(TrainOptions(data=trained.data, out=tmp_path / "out", encoder=handle, **OPTIONS))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_no_module_is_refused(trained: Trained, tmp_path: Path) -> None:
+    """A SavedModel without vocabulary, such as an exported click model, is refused with what it lacks."""
+    from model_server.training.train import train
+
+    with pytest.raises(ModelError, match=r"not a BERT module: it has no .*vocab_file"):
+        train(TrainOptions(data=trained.data, out=tmp_path, encoder=str(trained.report.folder), **OPTIONS))
+
+
+def test_too_few_positives_are_refused(tmp_path: Path) -> None:
+    """Fewer positives than folds cannot be cross-fitted."""
+    from model_server.training.train import train
+
+    (tmp_path / "few.csv").write_text("text_a,text_b,label\na,b,1\na,b,0\na,b,0\n", encoding="utf-8")
+
+    with pytest.raises(DataError, match="only 1 examples have label 1"):
+        train(TrainOptions(data=tmp_path / "few.csv", out=tmp_path, **OPTIONS))

@@ -1,0 +1,75 @@
+"""Calibration, threshold and the measures of quality, against known answers and scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from model_server.training import calibration
+
+
+def make_scores(rows: int = 20_000, rate: float = 0.02) -> tuple[np.ndarray, np.ndarray]:
+    """Return log-odds and labels drawn with exactly these odds."""
+    random = np.random.default_rng(7)
+    logits = random.normal(np.log(rate / (1 - rate)), 1.5, rows)
+    return logits, (random.random(rows) < calibration.sigmoid(logits)).astype(np.float32)
+
+
+def test_platt_undoes_scale_and_shift() -> None:
+    """Log-odds that were stretched and shifted, as class weights do, come back as they were."""
+    logits, labels = make_scores()
+
+    fitted = calibration.fit_platt(3.0 * logits + 5.0, labels)
+
+    assert fitted.slope == pytest.approx(1 / 3, rel=0.1)
+    assert fitted(3.0 * logits + 5.0).mean() == pytest.approx(labels.mean(), rel=0.01)
+
+
+def test_a_model_without_skill_says_the_base_rate() -> None:
+    """Log-odds that rank backwards are flattened to about the base rate, never turned round."""
+    logits, labels = make_scores()
+
+    fitted = calibration.fit_platt(-logits, labels)
+
+    assert fitted.slope == calibration.MIN_SLOPE
+    assert fitted(-logits).mean() == pytest.approx(labels.mean(), rel=0.01)
+    assert calibration.calibration_error(fitted(-logits), labels) < 2 * labels.mean()
+
+
+def test_the_threshold_has_the_best_f1() -> None:
+    """No other threshold with the same limits has a better F1."""
+    logits, labels = make_scores()
+    scores = calibration.sigmoid(logits)
+
+    threshold = calibration.best_f1_threshold(scores, labels)
+
+    chosen = metrics.f1_score(labels, scores >= threshold)
+    others = [metrics.f1_score(labels, scores >= cut) for cut in np.quantile(scores, np.linspace(0.5, 0.99, 40))]
+    assert chosen >= max(others) - 1e-12
+
+
+def test_the_threshold_does_not_flag_everything() -> None:
+    """Where scores say nothing, the threshold still flags some examples and not most of them."""
+    random = np.random.default_rng(3)
+    scores, labels = random.random(5000), (random.random(5000) < 0.004).astype(np.float32)
+
+    threshold = calibration.best_f1_threshold(scores, labels)
+
+    assert 0 < (scores >= threshold).mean() <= calibration.MAX_FLAGGED
+
+
+@pytest.mark.parametrize("decimals", [1, 6])
+def test_quality_follows_the_definitions(decimals: int) -> None:
+    """AUC with ties, log loss, Brier score and the confusion at the threshold equal scikit-learn's."""
+    logits, labels = make_scores(3000, 0.1)
+    scores = np.round(calibration.sigmoid(logits), decimals)
+
+    measured = calibration.quality(scores, labels, 0.25)
+
+    assert measured["auc"] == pytest.approx(metrics.roc_auc_score(labels, scores), abs=1e-12)
+    clipped = np.clip(scores, calibration.CLIP, 1 - calibration.CLIP)
+    assert measured["log_loss"] == pytest.approx(metrics.log_loss(labels, clipped), abs=1e-9)
+    assert measured["brier"] == pytest.approx(metrics.brier_score_loss(labels, scores), abs=1e-9)
+    assert measured["f1"] == pytest.approx(metrics.f1_score(labels, scores >= 0.25), abs=1e-12)
+    assert measured["precision"] == pytest.approx(metrics.precision_score(labels, scores >= 0.25), abs=1e-12)
