@@ -127,7 +127,7 @@ def load(campaign: str, cache_dir: Path) -> OpenBandit:
             from monitor_agent.demo.make_extract import make_extract
 
             make_extract(campaign, folder)
-    impressions, items = (_read(path) for path in extract_paths(campaign, folder))
+    impressions, items = (read_table(path) for path in extract_paths(campaign, folder))
     if content_sha256(impressions, items) != CONTENT_SHA256[campaign]:
         raise DataError(
             f"the extract of campaign {campaign} in {folder} is damaged",
@@ -191,7 +191,8 @@ def _policy_items(rows: list[dict[str, str]]) -> dict[int, Item]:
     return items
 
 
-def _read(path: Path) -> str:
+def read_table(path: Path) -> str:
+    """Return the text of an xz-packed table; DataError when it cannot be read."""
     try:
         return lzma.decompress(path.read_bytes()).decode()
     except (OSError, lzma.LZMAError, UnicodeDecodeError) as error:
