@@ -217,6 +217,11 @@ class Supervisor:
         self._parts.append(part)
         part.start()
 
+    def release(self, part: Part) -> None:
+        """Stop `part` ahead of the others, such as one that has done its work."""
+        self._parts.remove(part)
+        part.stop()
+
     def stop(self) -> None:
         """Stop all parts, the last one first; a part that cannot be stopped does not keep the others running."""
         self._stopping = True

@@ -115,6 +115,20 @@ def test_parts_stop_in_reverse_order(tmp_path: Path) -> None:
     assert not any(child.running for child in children)
 
 
+def test_a_part_that_has_done_its_work_is_no_longer_watched(tmp_path: Path) -> None:
+    """A released part may end: the others are watched on; one that still runs is stopped."""
+    done, runs, other = (make_child(tmp_path, code, name) for code, name in (("", "a"), (SLEEPER, "b"), (SLEEPER, "c")))
+    with Supervisor() as supervisor:
+        for child in (done, runs, other):
+            supervisor.start(child)
+        supervisor.release(done)
+        supervisor.release(runs)
+
+        supervisor.check()
+        assert not runs.running
+        assert other.running
+
+
 def test_the_end_of_a_part_is_noticed(tmp_path: Path) -> None:
     """Watching ends with the last words of the part that ended by itself."""
     with Supervisor() as supervisor:
