@@ -23,7 +23,7 @@ from monitor_agent.stack.health import Login, cluster_status
 from monitor_agent.stack.instance import DataFolderLock, Instance
 from monitor_agent.stack.process import ChildProcess, Command
 
-__all__ = ["ElasticsearchOptions", "EmbeddedElasticsearch", "cache_folder", "home_folder"]
+__all__ = ["ElasticsearchOptions", "EmbeddedElasticsearch", "cache_folder", "home_folder", "is_free"]
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 30.0
@@ -247,16 +247,17 @@ def _give(folder: Path, account: Account | None) -> None:
 def _becomes_free(port: int) -> bool:
     """Return whether the port is free, or becomes so as a node whose parent has just been killed goes away."""
     deadline = time.monotonic() + PORT_GRACE_SECONDS
-    while not (free := _is_free(port)) and time.monotonic() < deadline:
+    while not (free := is_free(port)) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     return free
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int, host: str = HOST) -> bool:
+    """Return whether nothing listens on the port."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True

@@ -1,0 +1,162 @@
+"""The whole product on this machine: Elasticsearch, the model server, the pipeline and the agent, as child processes.
+
+Each child is told its settings by its environment and gets the user of its own role, no other. Where Elasticsearch is
+an existing cluster (`STACK_PROVIDER=external`), the other parts run against that one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from monitor_agent.contracts.roles import MONITOR_AGENT, PIPELINE_WRITER
+from monitor_agent.errors import PortInUseError, StackError
+from monitor_agent.settings import Settings, environment_of
+from monitor_agent.stack.account import unprivileged_account
+from monitor_agent.stack.embedded.elasticsearch import EmbeddedElasticsearch, home_folder, is_free
+from monitor_agent.stack.embedded.provider import options_from
+from monitor_agent.stack.health import Login, ask_health
+from monitor_agent.stack.process import ChildProcess, Command, Supervisor
+
+SERVER_READY_SECONDS = 180.0
+ADDRESS_FILE = "model-server.address"
+
+
+class LocalProduct:
+    """The parts of the product, started in the main thread and stopped by a supervisor.
+
+    Attributes
+    ----------
+    settings : as given, with absolute paths; once Elasticsearch is ready, with its address and users.
+    users : password by user name of the embedded Elasticsearch; empty with an existing cluster.
+    server_url : address of the model server once it is ready.
+    """
+
+    def __init__(self, settings: Settings, supervisor: Supervisor, report: Callable[[str], None]) -> None:
+        if settings.stack.provider == "compose":
+            raise StackError(
+                "the containers hold the whole product already", "run `monitor-agent stack up --provider compose`"
+            )
+        self.settings = _absolute(settings)
+        self.users: dict[str, str] = {}
+        self.server_url = ""
+        self._supervisor = supervisor
+        self._report = report
+        self._node: EmbeddedElasticsearch | None = None
+        self._server: ChildProcess | None = None
+
+    @property
+    def log_dir(self) -> Path:
+        """Return the folder of the parts' logs, `<part>.log` each."""
+        return Path(self.settings.stack.data_dir) / "log"
+
+    def require_ports(self) -> None:
+        """Raise PortInUseError where the model server's port is taken, before anything that takes long is done."""
+        server = self.settings.server
+        if server.port and not is_free(server.port, server.host):
+            raise PortInUseError(
+                f"port {server.port} of {server.host} is taken by another process",
+                "stop that process, or set MODEL_SERVER_PORT (0 = any free one)",
+            )
+
+    def start_elasticsearch(self) -> None:
+        """Start Elasticsearch, without waiting for it; do nothing where it is an existing cluster."""
+        if self.settings.stack.provider == "embedded":
+            self._node = EmbeddedElasticsearch(options_from(self.settings.stack), self._report)
+            self._supervisor.start(self._node)
+
+    def wait_for_elasticsearch(self) -> None:
+        """Return when Elasticsearch answers; `settings` then say where it is and who its users are."""
+        node = self._node
+        if node is None:
+            found = self.settings.elasticsearch
+            ask_health(Login(found.url[0], found.username, found.password, found.api_key, found.ca_certs))
+            return
+        node.wait_ready()
+        self.users = node.users
+        self.settings = dataclasses.replace(
+            self.settings,
+            elasticsearch=dataclasses.replace(
+                self.settings.elasticsearch,
+                url=(node.url,),
+                username=MONITOR_AGENT,
+                password=node.users[MONITOR_AGENT],
+                api_key="",
+                ca_certs="",
+            ),
+            pipeline=dataclasses.replace(
+                self.settings.pipeline, username=PIPELINE_WRITER, password=node.users[PIPELINE_WRITER]
+            ),
+        )
+
+    def start_model_server(self, model_dir: Path) -> None:
+        """Start the model server on a folder of models, without waiting for it."""
+        server = dataclasses.replace(self.settings.server, model_dir=str(model_dir.absolute()))
+        address_file = Path(self.settings.stack.data_dir) / ADDRESS_FILE
+        address_file.unlink(missing_ok=True)
+        argv = ("-m", "model_server.cli", "serve", "--address-file", str(address_file))
+        self._server = self._start("model-server", argv, environment_of(server))
+
+    def wait_for_model_server(self) -> None:
+        """Return when the model is loaded and `server_url` is known."""
+        if self._server is None:
+            raise StackError("the model server was not started")
+        address_file = Path(self.settings.stack.data_dir) / ADDRESS_FILE
+        self._server.wait_ready(address_file.exists, SERVER_READY_SECONDS)
+        self.server_url = address_file.read_text(encoding="utf-8").strip()
+
+    def start_pipeline(self) -> None:
+        """Start the pipeline; the index templates must be there."""
+        settings, reached = self.settings.pipeline, self.settings.elasticsearch
+        if not Path(settings.config).exists():
+            raise StackError(f"{settings.config} is not here", "run the command in the project's folder")
+        environ = {
+            **environment_of(settings),
+            **environment_of(dataclasses.replace(reached, username="", password="", api_key="")),
+            "MODEL_LOG_DIR": self.settings.server.log_dir,
+            "PIPELINE_USERNAME": settings.username or reached.username,
+            "PIPELINE_PASSWORD": settings.password or reached.password,
+        }
+        self._start("pipeline", ("-m", "monitor_agent", "pipeline", "run", "-f", settings.config), environ)
+
+    def start_agent(self) -> None:
+        """Start the agent, which then runs every period."""
+        environ = {**environment_of(self.settings.elasticsearch), **environment_of(self.settings.agent)}
+        self._start("agent", ("-m", "monitor_agent", "run"), environ)
+
+    def _start(self, name: str, argv: tuple[str, ...], environ: Mapping[str, str]) -> ChildProcess:
+        self._report(f"starting the {name.replace('-', ' ')}")
+        child = ChildProcess(
+            Command(name, (sys.executable, *argv), self.log_dir / f"{name}.log", {**os.environ, **environ})
+        )
+        self._supervisor.start(child)
+        return child
+
+
+def forget_data(data_dir: Path) -> None:
+    """Delete what an embedded Elasticsearch, which must not be running, keeps for a data folder, in it or outside."""
+    folder = data_dir.absolute()
+    shutil.rmtree(home_folder(folder, unprivileged_account()), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _absolute(settings: Settings) -> Settings:
+    """Return the settings with paths that do not depend on where a process runs."""
+    return dataclasses.replace(
+        settings,
+        server=dataclasses.replace(
+            settings.server,
+            model_dir=str(Path(settings.server.model_dir).absolute()),
+            log_dir=str(Path(settings.server.log_dir).absolute()),
+        ),
+        pipeline=dataclasses.replace(
+            settings.pipeline,
+            config=str(Path(settings.pipeline.config).absolute()),
+            data_dir=str(Path(settings.pipeline.data_dir).absolute()),
+        ),
+        stack=dataclasses.replace(settings.stack, data_dir=str(Path(settings.stack.data_dir).absolute())),
+    )
