@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from model_server.quiet import muted, quieten_tensorflow
 from model_server.training.options import TrainOptions
 from monitor_agent.errors import ModelError
 
-PLAIN_STEPS = 4
+PLAIN_STEPS = 20
 
 
 def add_parser(subparsers: Any) -> None:
@@ -51,9 +49,9 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train as the command line says and return the exit status."""
     chosen = {field.name: getattr(args, field.name) for field in fields(TrainOptions) if hasattr(args, field.name)}
-    _quieten_tensorflow()
+    quieten_tensorflow()
     try:
-        with _muted(sys.stderr):
+        with muted(sys.stderr):
             from model_server.training.train import train
     except ImportError as error:
         raise ModelError(f"training needs {error.name}", "install the project with its extra `train`") from error
@@ -65,30 +63,6 @@ def run(args: argparse.Namespace) -> int:
         report = train(TrainOptions(**chosen), _lines(sys.stderr.write))
     sys.stdout.write(json.dumps({"folder": str(report.folder), **report.card}, indent=2) + "\n")
     return 0
-
-
-def _quieten_tensorflow() -> None:
-    """Hold back TensorFlow's start-up notes; only its C++ part reads these, and only before its import."""
-    os.putenv("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.putenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    warnings.filterwarnings("ignore", category=UserWarning, message="pkg_resources is deprecated")
-
-
-@contextmanager
-def _muted(stream: TextIO) -> Iterator[None]:
-    """Throw away what C++ code writes to a stream's descriptor before its own log level is known."""
-    try:
-        kept = os.dup(stream.fileno())
-    except (OSError, ValueError):  # not a real file, as under a test runner: nothing to mute
-        yield
-        return
-    try:
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), stream.fileno())
-        yield
-    finally:
-        os.dup2(kept, stream.fileno())
-        os.close(kept)
 
 
 def _bar(bars: Progress) -> Callable[[str, int, int], None]:

@@ -1,0 +1,73 @@
+"""The folder of a demo: used by one demo at a time, and emptied at its start."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from monitor_agent.errors import DataError
+from monitor_agent.stack.instance import LOCK_FILE, RECORD_FILE, DataFolderLock
+from monitor_agent.stack.local import forget_data
+
+MARK = ".demo"
+KEPT = (MARK, LOCK_FILE, RECORD_FILE)
+
+
+class DemoFolder:
+    """Where a demo writes.
+
+    Attributes
+    ----------
+    log : the model server's event files.
+    stack : data, logs and passwords of Elasticsearch, and the logs of the other parts.
+    pipeline : the pipeline's positions.
+    responses, summary : the results.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.log = self.path / "log"
+        self.stack = self.path / "stack"
+        self.pipeline = self.path / "pipeline"
+        self.responses = self.path / "responses.ndjson"
+        self.summary = self.path / "summary.json"
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[None]:
+        """Hold the folder, without what an earlier demo left.
+
+        Raises StackError when another demo runs there, DataError when it is somebody else's or cannot be written.
+        """
+        try:
+            if self.path.exists() and not (self.path / MARK).exists() and any(self.path.iterdir()):
+                raise DataError(f"{self.path} holds something else than a demo", "choose another folder with --out")
+            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / MARK).touch()
+            lock = DataFolderLock(self.path)
+            lock.acquire()
+        except OSError as error:
+            raise _refused(self.path, error) from error
+        try:
+            self._empty()
+            yield
+        finally:
+            lock.release()
+
+    def _empty(self) -> None:
+        try:
+            forget_data(self.stack)
+            for entry in self.path.iterdir():
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                elif entry.name not in KEPT:
+                    entry.unlink()
+        except OSError as error:
+            raise _refused(self.path, error) from error
+
+
+def _refused(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{path} cannot be written ({error.strerror})", "free disk space, or choose another folder (--out)"
+    )

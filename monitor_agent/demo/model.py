@@ -1,0 +1,62 @@
+"""The click model of the demo and of `up`: trained on the Open Bandit log by `model-server train`, where none is."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from monitor_agent.demo.display import Display
+from monitor_agent.demo.open_bandit import OpenBandit
+from monitor_agent.errors import DataError
+from monitor_agent.stack.process import ChildProcess, Command, Supervisor
+
+TRAINING_SECONDS = 1800.0
+SAVED_MODEL = "saved_model.pb"
+_STAGE = re.compile(rb"^(\w+) (\d+) %$", re.MULTILINE)
+
+
+def has_model(folder: Path) -> bool:
+    """Return whether a folder is a SavedModel or holds one in a sub-folder, one for each version."""
+    return (folder / SAVED_MODEL).is_file() or any(folder.glob(f"[!.]*/{SAVED_MODEL}"))
+
+
+def train(log: OpenBandit, folder: Path, work: Path, supervisor: Supervisor, display: Display) -> None:
+    """Train a model on the log's training part and write it to `<folder>/1`.
+
+    Parameters
+    ----------
+    work : folder for the training examples and the log `training.log`.
+
+    Raises
+    ------
+    StackError : with the reason, when the training fails.
+    """
+    examples, log_path = work / "training.csv", work / "log" / "training.log"
+    try:
+        log.write_training_csv(examples)
+        log_path.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{examples} cannot be written ({error.strerror})", "free disk space") from error
+    argv = (sys.executable, "-m", "model_server.cli", "train", "--data", str(examples), "--out", str(folder))
+    training = ChildProcess(Command("training", argv, log_path))
+    with display.bar(f"training a BERT click model on {len(log.train):,} impressions", 100) as done:
+        supervisor.start(training)
+
+        def finished() -> bool:
+            done(percentage(log_path))
+            return not training.running and has_model(folder)
+
+        training.wait_ready(finished, TRAINING_SECONDS)
+        done(100)
+    supervisor.release(training)
+
+
+def percentage(log_path: Path) -> int:
+    """Return how far the training that writes this log has come, in percent."""
+    try:
+        stages = _STAGE.findall(log_path.read_bytes())
+    except OSError:
+        return 0
+    name, part = stages[-1] if stages else (b"", b"0")
+    return 99 if name == b"exporting" else int(part) * (name == b"training")

@@ -1,0 +1,53 @@
+"""The folder of a demo: never somebody else's, never two demos at once, always empty at the start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monitor_agent.demo.folder import DemoFolder
+from monitor_agent.errors import DataError, StackError
+
+
+def test_a_second_demo_starts_empty(tmp_path: Path) -> None:
+    """What an earlier demo has written is gone when the next one begins."""
+    folder = DemoFolder(tmp_path / "demo")
+    with folder.taken():
+        folder.log.mkdir()
+        (folder.log / "events.ndjson").write_text("{}\n")
+        folder.summary.write_text("{}")
+
+    with folder.taken():
+        assert not folder.log.exists()
+        assert not folder.summary.exists()
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    """A folder that holds anything but a demo is refused, and nothing in it is touched."""
+    precious = tmp_path / "log" / "precious.txt"
+    precious.parent.mkdir()
+    precious.write_text("mine")
+
+    with pytest.raises(DataError, match="--out"), DemoFolder(tmp_path).taken():
+        pass
+    assert precious.read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    """While one demo runs in a folder, another one does not empty it."""
+    first, second = DemoFolder(tmp_path / "demo"), DemoFolder(tmp_path / "demo")
+    with first.taken():
+        first.summary.write_text("{}")
+        with pytest.raises(StackError, match="in use by process"), second.taken():
+            pass
+        assert first.summary.exists()
+
+
+def test_a_file_in_its_place_is_one_clear_line(tmp_path: Path) -> None:
+    """A path that cannot be a folder is refused with what to do."""
+    (tmp_path / "demo").write_text("a file")
+
+    with pytest.raises(DataError, match="choose another folder"), DemoFolder(tmp_path / "demo").taken():
+        pass
