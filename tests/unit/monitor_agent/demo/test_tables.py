@@ -1,0 +1,88 @@
+"""The tables of the demo say what the documents say, and nothing where a value is undefined."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from monitor_agent.demo.summary import totals_by_version
+from monitor_agent.demo.tables import totals_table, windows_table
+from monitor_agent.metrics import WindowState, measure
+
+
+def window(hour: int, state: WindowState, **more: Any) -> dict[str, Any]:
+    """Return the metrics document of an hour."""
+    return {
+        "window_start": f"2019-11-24T{hour:02}:00:00Z",
+        "window_size": "1h",
+        "model_version": "all",
+        "segment": "all",
+        "state": "final",
+        "maturity": 1.0,
+        "coverage": 1.0,
+        "state_blob": state.to_blob(),
+        **measure(state),
+        **more,
+    }
+
+
+def text_of(table: Table) -> str:
+    """Return a table as text."""
+    console = Console(width=160)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
+
+
+def test_a_window_shows_its_values_with_their_intervals() -> None:
+    """Precision 1 of 2 with its Wilson interval; the AUC is undefined without scores and shown as such."""
+    table = text_of(windows_table([window(3, WindowState(predictions=4, shown=4, tp=1, fp=1, tn=2))], "1h", most=5))
+
+    assert "11-24 03:00" in table
+    assert "0.500" in table
+    assert "0.095-0.905" in table
+    assert "25.00%" in table
+    assert " - " in table
+
+
+def test_segments_and_versions_are_not_mixed_in() -> None:
+    """Only the documents over all versions and segments are rows."""
+    state = WindowState(predictions=4, shown=4, tn=4)
+    rows = [window(3, state), window(4, state, segment="labels.slot=left"), window(5, state, model_version="1")]
+
+    table = text_of(windows_table(rows, "1h", most=5))
+
+    assert "1 windows of 1h" in table
+    assert "04:00" not in table
+    assert "05:00" not in table
+
+
+def test_of_many_windows_those_with_positives_are_shown() -> None:
+    """The title says how many there are and which are shown."""
+    quiet, clicked = WindowState(tn=4), WindowState(tn=3, fn=1)
+    rows = [window(hour, clicked if hour in (2, 7, 9) else quiet) for hour in range(12)]
+
+    table = text_of(windows_table(rows, "1h", most=2))
+
+    assert "12 windows of 1h (the last 2 with a positive" in table
+    assert [hour for hour in range(12) if f" {hour:02}:00" in table] == [7, 9]
+
+
+def test_totals_are_merged_from_the_windows_of_a_version() -> None:
+    """Counts add up per version; a version's documents of segments and other sizes are not counted again."""
+    rows = [
+        window(1, WindowState(tp=1, tn=1), model_version="1"),
+        window(2, WindowState(fp=1, tn=1), model_version="1"),
+        window(2, WindowState(fn=1), model_version="2"),
+        window(2, WindowState(fn=5), model_version="2", segment="labels.slot=left"),
+        window(2, WindowState(fn=6)),
+        window(2, WindowState(fn=7), model_version="2", window_size="1d"),
+    ]
+
+    totals = totals_by_version(rows, "1h")
+
+    assert {version: total["n"] for version, total in totals.items()} == {"1": 4, "2": 1}
+    assert totals["1"]["precision"] == 0.5
+    assert "1/1/2/0" in text_of(totals_table(totals))
