@@ -5,18 +5,20 @@ from __future__ import annotations
 from monitor_agent.contracts._base import Field, IndexContract
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.contracts.restatement import RESTATEMENTS
 from monitor_agent.contracts.state import STATE
 
-ALL: tuple[IndexContract, ...] = (PREDICTIONS, FEEDBACK, ERRORS, DEADLETTERS, RESTATEMENTS, STATE)
+ALL: tuple[IndexContract, ...] = (PREDICTIONS, FEEDBACK, ERRORS, DEADLETTERS, PERFORMANCE, RESTATEMENTS, STATE)
 
 __all__ = [
     "ALL",
     "DEADLETTERS",
     "ERRORS",
     "FEEDBACK",
+    "PERFORMANCE",
     "PREDICTIONS",
     "RESTATEMENTS",
     "STATE",

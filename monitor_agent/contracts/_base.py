@@ -147,6 +147,8 @@ class IndexContract:
         own = {
             "index.number_of_shards": 1,
             "index.auto_expand_replicas": "0-1",
+            # Said, so that an index nobody searches is refreshed too.
+            "index.refresh_interval": "1s",
             "index.mapping.total_fields.limit": TOTAL_FIELDS_LIMIT,
             "index.mapping.total_fields.ignore_dynamic_beyond_limit": True,
         }

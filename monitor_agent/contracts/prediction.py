@@ -54,13 +54,15 @@ FIELDS: dict[str, Field] = {
     "features.categorical": dynamic("keyword", "categorical features, behind an allow-list", ignore_above=256),
     "features.other": Field("flattened", "features outside the allow-lists", options={"ignore_above": 256}),
     "feedback.label": integer("the truth: 1 or 0; written by the agent when it is told, never guessed"),
-    "feedback.shown": boolean("an impression event says that it was shown; written by the agent"),
+    "feedback.shown": boolean("an impression, click or purchase says that it was shown; written by the agent"),
     "feedback.clicked_at": date("time of the first positive; written by the agent"),
+    "feedback.delay": long("from the prediction to its first positive feedback, late ones too; by the agent", "ns"),
+    "feedback.types": keyword("types of its feedback within the attribution window; written by the agent"),
     "feedback.value": double("sum of the values of its feedback; written by the agent"),
     "feedback.count": integer("distinct feedback events; written by the agent"),
     "feedback.duplicates": integer("feedback that repeats what was known; written by the agent"),
     "feedback.too_late": integer("feedback after the attribution window; written by the agent"),
-    "feedback.events": stored("the feedback events that were counted; written by the agent"),
+    "feedback.events": stored("its feedback by event id: type, time, label, value; written by the agent"),
     "outcome": keyword("`tp` or `fn` (`fp`, `tn` where the label 0 was told); written by the agent"),
 }
 

@@ -36,14 +36,8 @@ ROLES: dict[str, dict[str, Any]] = {
         "indices": [
             {
                 "names": EVENT_INDICES + DEADLETTER_INDICES,
-                "privileges": [
-                    "read",
-                    "write",
-                    "view_index_metadata",
-                    "maintenance",
-                    "monitor",
-                    "delete_index",
-                ],
+                # To manage: new fields for existing indices, refreshes, and the deletion of what has expired.
+                "privileges": ["read", "write", "view_index_metadata", "manage"],
             },
             {"names": RESULT_INDICES, "privileges": ["all"]},
         ],

@@ -1,0 +1,33 @@
+"""The time as an argument: a clock that runs, and one that stands still."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime:
+        """Return the present moment in UTC."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Return the present moment in UTC."""
+        return datetime.now(timezone.utc)
+
+
+@dataclass(frozen=True)
+class FixedClock:
+    """A clock that always says the same: for replays of old logs, and for tests."""
+
+    moment: datetime
+
+    def now(self) -> datetime:
+        """Return the one moment."""
+        return self.moment.astimezone(timezone.utc)

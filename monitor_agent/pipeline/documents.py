@@ -1,0 +1,168 @@
+"""The metrics document of a state: its id, its content, and what a difference to the stored one leads to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from monitor_agent.contracts.performance import (
+    ALL_SEGMENT,
+    PERFORMANCE,
+    STATE_FINAL,
+    STATE_OPEN,
+    STATE_PROVISIONAL,
+    STATE_RESTATED,
+)
+from monitor_agent.contracts.restatement import RESTATEMENTS
+from monitor_agent.metrics import WindowState, measure, settle
+from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.windows import Calendar, Window
+from monitor_agent.settings import AgentSettings
+
+Document = dict[str, Any]
+
+_AGE = {STATE_OPEN: 0, STATE_PROVISIONAL: 1, STATE_FINAL: 2, STATE_RESTATED: 2}
+
+_REASONS = {
+    "predictions": "late_predictions",
+    "errors": "late_errors",
+    "matched": "late_feedback",
+    "duplicate": "late_feedback",
+    "too_late": "late_feedback",
+    "orphan": "late_feedback",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Key:
+    """What a metrics document is about."""
+
+    model: str
+    version: str
+    segment: str
+    window: Window
+
+    @property
+    def id(self) -> str:
+        """The document's `_id`."""
+        start = instants.text(self.window.start)
+        parts = (self.model, self.version, self.segment, start, self.window.size)
+        return _hash(*parts)
+
+    @property
+    def index(self) -> str:
+        """The index that the document is in."""
+        return PERFORMANCE.index_for(self.window.start)
+
+
+@dataclass(frozen=True)
+class Write:
+    """One document to be written: with `version` as its external version, or (None) only where there is none."""
+
+    index: str
+    id: str
+    document: Document
+    version: int | None
+
+
+def metrics_document(key: Key, state: WindowState, time_state: str, settings: AgentSettings) -> Document:
+    """Return the document of a state, as of revision 1: a pure function of its arguments."""
+    start, end = instants.text(key.window.start), instants.text(key.window.end)
+    maturity = state.mature / state.eligible if state.eligible else None
+    coverage = state.labelled / state.mature if state.mature else None
+    document: Document = {
+        "@timestamp": start,
+        "window_start": start,
+        "window_end": end,
+        "window_size": key.window.size,
+        "model_name": key.model,
+        "model_version": key.version,
+        "segment": key.segment,
+        "labels": _labels(key.segment),
+        "state": time_state,
+        "revision": 1,
+        "maturity": maturity,
+        "coverage": coverage,
+        "alertable": alertable(state.positives, coverage, maturity, settings),
+        **measure(state, key.window.seconds),
+        "state_blob": state.to_blob(),
+    }
+    return document
+
+
+def alertable(positives: int, coverage: float | None, maturity: float | None, settings: AgentSettings) -> bool:
+    """Return whether a window says enough for quality alerts."""
+    return (
+        positives >= settings.gate_positives
+        and (coverage or 0.0) >= settings.gate_coverage
+        and (maturity or 0.0) >= settings.gate_maturity
+    )
+
+
+def changes(
+    key: Key,
+    counted: WindowState,
+    stored: Document | None,
+    calendar: Calendar,
+    now: datetime,
+    settings: AgentSettings,
+) -> list[Write]:
+    """Return what is to be written: nothing where the stored document says the same.
+
+    A sum that differs from the stored one by rounding alone is the same. A document never grows younger: one that a
+    later clock has made final is left as it is by an earlier one. What a final document said goes to the
+    restatements before it is written anew.
+    """
+    time_state = calendar.state(key.window, now)
+    if stored is None:
+        document = metrics_document(key, counted, time_state, settings)
+        return [Write(key.index, key.id, document, 1)]
+    if _AGE[time_state] < _AGE[stored["state"]]:
+        return []
+    state = settle(counted, WindowState.from_blob(stored["state_blob"]))
+    document = metrics_document(key, state, time_state, settings)
+    final = stored["state"] in (STATE_FINAL, STATE_RESTATED)
+    if _said(document) == _said(stored) and (final or stored["state"] == time_state):
+        return []
+    document["revision"] = stored["revision"] + 1
+    write = Write(key.index, key.id, document, document["revision"])
+    if not final:
+        return [write]
+    document["state"] = STATE_RESTATED
+    return [_restatement(key, stored, document), write]
+
+
+def _restatement(key: Key, stored: Document, document: Document) -> Write:
+    revision = stored["revision"]
+    restatement = {
+        "@timestamp": stored["window_start"],
+        "metrics_id": key.id,
+        "model_name": key.model,
+        "model_version": key.version,
+        "segment": key.segment,
+        "window_size": key.window.size,
+        "revision": revision,
+        "reason": next((why for name, why in _REASONS.items() if stored[name] != document[name]), "recomputed"),
+        "document": stored,
+    }
+    return Write(RESTATEMENTS.index_for(key.window.start), _hash(key.id, str(revision)), restatement, None)
+
+
+def _said(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name not in ("revision", "state")}
+
+
+def _labels(segment: str) -> dict[str, str]:
+    if segment == ALL_SEGMENT:
+        return {}
+    label, _, value = segment.removeprefix("labels.").partition("=")
+    return {label: value}
+
+
+def _hash(*parts: str) -> str:
+    # Lengths keep ("a", "bc") apart from ("ab", "c").
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

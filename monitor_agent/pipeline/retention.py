@@ -1,0 +1,43 @@
+"""Which indices have outlived their retention (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from monitor_agent.contracts import ALL, DEADLETTERS, ERRORS, FEEDBACK, PREDICTIONS, IndexContract
+from monitor_agent.settings import AgentSettings
+
+DAY, LONGEST_MONTH = timedelta(days=1), timedelta(days=31)
+_EVENTS = (PREDICTIONS, FEEDBACK, ERRORS, DEADLETTERS)
+
+
+def dated() -> list[IndexContract]:
+    """Return the contracts whose indices carry a date, and so expire."""
+    return [contract for contract in ALL if contract.suffix]
+
+
+def kept_for(contract: IndexContract, settings: AgentSettings) -> timedelta:
+    """Return how long after the end of its day or month an index is kept."""
+    return settings.retention_events if contract in _EVENTS else settings.retention_metrics
+
+
+def expired(names: Iterable[str], now: datetime, settings: AgentSettings) -> list[str]:
+    """Return those of the index names whose day or month ended longer ago than they are kept; others are not ours.
+
+    >>> from datetime import timezone
+    >>> now = datetime(2026, 11, 23, tzinfo=timezone.utc)
+    >>> expired(["model-predictions-2026.10.23", "model-predictions-2026.10.24", "model-x"], now, AgentSettings())
+    ['model-predictions-2026.10.23']
+    """
+    found = []
+    for name in names:
+        for contract in dated():
+            try:
+                start = contract.day_of(name)
+            except ValueError:
+                continue
+            length = DAY if contract.suffix.endswith("%d") else LONGEST_MONTH
+            if start + length + kept_for(contract, settings) <= now:
+                found.append(name)
+    return sorted(found)

@@ -1,0 +1,101 @@
+"""The windows that metrics are computed for: where they begin and end, what they are made of, how final they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+from monitor_agent.contracts.performance import STATE_FINAL, STATE_OPEN, STATE_PROVISIONAL
+from monitor_agent.errors import SettingsError
+from monitor_agent.pipeline.instants import EPOCH
+from monitor_agent.settings import AgentSettings, format_duration
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """A half-open stretch of time, in UTC: `start` is in it, `end` is not."""
+
+    start: datetime
+    end: datetime
+    size: str
+
+    @property
+    def seconds(self) -> float:
+        """Its real length: a day on which clocks change has 23 or 25 hours."""
+        return (self.end - self.start).total_seconds()
+
+
+class Calendar:
+    """All windows of the settings.
+
+    The smallest windows, and all shorter than a day, begin at multiples of their size since 1970 (UTC); larger windows
+    of days begin at midnight in the time zone, those of seven days on Mondays. A larger window is merged from the
+    largest smaller ones that fit into it without a remainder.
+    """
+
+    def __init__(self, settings: AgentSettings) -> None:
+        self._zone = ZoneInfo(settings.time_zone)
+        self._wait = settings.attribution_window + settings.ingest_grace
+        self.sizes: tuple[timedelta, ...] = (settings.base_window, *settings.larger_windows)
+        self.names: tuple[str, ...] = tuple(format_duration(size) for size in self.sizes)
+
+    @property
+    def base(self) -> str:
+        """The name of the smallest size."""
+        return self.names[0]
+
+    @property
+    def larger(self) -> tuple[str, ...]:
+        """The names of the other sizes, smallest first."""
+        return self.names[1:]
+
+    def window(self, size: str, moment: datetime) -> Window:
+        """Return the window of that size that holds `moment`."""
+        length = self.sizes[self.names.index(size)]
+        if size == self.base or length % DAY:
+            start = moment - (moment - EPOCH) % length
+            return Window(start, start + length, size)
+        days = length // DAY
+        local = moment.astimezone(self._zone)
+        first = local.toordinal() - (local.toordinal() - 1) % days
+        return Window(self._midnight(first), self._midnight(first + days), size)
+
+    def base_window(self, moment: datetime) -> Window:
+        """Return the smallest window that holds `moment`."""
+        return self.window(self.base, moment)
+
+    def between(self, size: str, start: datetime, end: datetime) -> Iterator[Window]:
+        """Yield the windows of that size that share any time with [start, end), in order."""
+        window = self.window(size, start)
+        while window.start < end:
+            yield window
+            window = self.window(size, window.end)
+
+    def part_size(self, window: Window) -> str:
+        """Return the size of the windows that `window` is merged from; SettingsError where none fits."""
+        for size in reversed(self.names[: self.names.index(window.size)]):
+            first = self.window(size, window.start)
+            last = self.window(size, window.end)
+            if first.start == window.start and last.start == window.end:
+                return size
+        raise SettingsError(
+            f"windows of {self.base} do not fit into a day of {self._zone.key}", "set MONITOR_BASE_WINDOW=15m or less"
+        )
+
+    def final_at(self, window: Window) -> datetime:
+        """Return when no label of the window can come in time any more."""
+        return window.end + self._wait
+
+    def state(self, window: Window, now: datetime) -> str:
+        """Return `open`, `provisional` or `final`."""
+        if now < window.end:
+            return STATE_OPEN
+        return STATE_FINAL if now >= self.final_at(window) else STATE_PROVISIONAL
+
+    def _midnight(self, ordinal: int) -> datetime:
+        day = datetime.fromordinal(ordinal)
+        return day.replace(tzinfo=self._zone).astimezone(timezone.utc)
