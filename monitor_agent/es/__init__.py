@@ -1,0 +1,1 @@
+"""Elasticsearch as the agent uses it: the only room that imports the client."""

@@ -1,0 +1,212 @@
+"""What Elasticsearch says of predictions and errors: how many there are where, and each window's counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from monitor_agent.contracts import ERRORS, FEEDBACK, PREDICTIONS
+from monitor_agent.contracts.feedback import STATUS_NEW, STATUS_ORPHAN
+from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, PERFORMANCE, STATE_OPEN, STATE_PROVISIONAL
+from monitor_agent.es.feedback import waiting_too_long
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.metrics import WindowState
+from monitor_agent.pipeline import counting, instants
+from monitor_agent.pipeline.segments import Segment
+from monitor_agent.pipeline.windows import Calendar, Window
+from monitor_agent.settings import AgentSettings
+
+MAX_DAYS = 10_000
+COMPOSITE_PAGE = 5_000
+SEARCHES_AT_ONCE = 24
+# Elasticsearch refuses to make more than 65,536 buckets for one request.
+TOO_MANY_BUCKETS = "too_many_buckets_exception"
+
+States = dict[tuple[str, str], WindowState]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a first look shows.
+
+    Attributes
+    ----------
+    documents : index -> documents in it, of predictions and errors.
+    new, overdue : feedback that nobody has looked at; that waits no longer.
+    young : documents (model, window) of all versions and segments that time alone may change, when they are few.
+    """
+
+    documents: dict[str, int]
+    new: int
+    overdue: int
+    young: int
+
+
+@dataclass
+class WindowCounts:
+    """Documents by (model, window)."""
+
+    predictions: dict[tuple[str, Window], int] = field(default_factory=dict)
+    errors: dict[tuple[str, Window], int] = field(default_factory=dict)
+
+
+class EventStore:
+    """Predictions, errors and orphans as counts."""
+
+    def __init__(self, gateway: Gateway, settings: AgentSettings, calendar: Calendar) -> None:
+        self._gateway = gateway
+        self._settings = settings
+        self._calendar = calendar
+
+    def look(self, now: datetime) -> Look:
+        """Return what there is to do, by one request whose cost does not follow the history."""
+        days = {"terms": {"field": "_index", "size": MAX_DAYS}}
+        counted = {"size": 0, "track_total_hits": True}
+        index = f"{PREDICTIONS.alias},{ERRORS.alias}"
+        answers = self._gateway.msearch(
+            [
+                (index, {"size": 0, "track_total_hits": False, "aggs": {"days": days}}),
+                (FEEDBACK.alias, {**counted, "query": {"term": {"feedback.status": STATUS_NEW}}}),
+                (FEEDBACK.alias, {**counted, "query": waiting_too_long(now, self._settings.orphan_horizon)}),
+                (PERFORMANCE.alias, {**counted, "query": young()}),
+            ]
+        )
+        buckets = answers[0].get("aggregations", {}).get("days", {}).get("buckets", [])
+        new, overdue, young_ones = (answer["hits"]["total"]["value"] for answer in answers[1:])
+        return Look({bucket["key"]: bucket["doc_count"] for bucket in buckets}, new, overdue, young_ones)
+
+    def window_counts(self, day: datetime, stretch: Window | None = None) -> WindowCounts:
+        """Return how many predictions and errors each base window of a day (UTC) holds, within `stretch`."""
+        return WindowCounts(
+            dict(self._counts(PREDICTIONS.index_for(day), stretch)),
+            dict(self._counts(ERRORS.index_for(day), stretch)),
+        )
+
+    def _counts(self, index: str, stretch: Window | None) -> Iterator[tuple[tuple[str, Window], int]]:
+        interval = f"{self._settings.base_window // instants.MILLISECOND}ms"
+        composite: dict[str, Any] = {
+            "size": COMPOSITE_PAGE,
+            "sources": [
+                {"model": {"terms": {"field": "model.name"}}},
+                {"window": {"date_histogram": {"field": "@timestamp", "fixed_interval": interval}}},
+            ],
+        }
+        query = counting.within(stretch) if stretch else {"match_all": {}}
+        while True:
+            body = {"size": 0, "track_total_hits": False, "query": query, "aggs": {"windows": {"composite": composite}}}
+            found = self._gateway.search(index, body).get("aggregations", {}).get("windows", {"buckets": []})
+            for bucket in found["buckets"]:
+                window = self._calendar.base_window(instants.parse(bucket["key"]["window"]))
+                yield (bucket["key"]["model"], window), bucket["doc_count"]
+            if "after_key" not in found:
+                return
+            composite["after"] = found["after_key"]
+
+    def label_values(self, model: str, start: datetime, end: datetime, size: int) -> dict[str, list[str]]:
+        """Return the most frequent values of each segment label of a model's predictions in [start, end)."""
+        if not self._settings.segments:
+            return {}
+        filters = [{"term": {"model.name": model}}, counting.within(Window(start, end, ""))]
+        aggs = {
+            label: {"terms": {"field": f"labels.{label}", "size": size, "order": [{"_count": "desc"}, {"_key": "asc"}]}}
+            for label in self._settings.segments
+        }
+        body = {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": aggs}
+        answer = self._gateway.search(PREDICTIONS.alias, body).get("aggregations", {})
+        return {label: [bucket["key"] for bucket in answer[label]["buckets"]] for label in answer}
+
+    def count(
+        self, model: str, windows: Sequence[Window], segments: Sequence[Segment], now: datetime
+    ) -> dict[Window, States]:
+        """Return the state of every version and segment of base windows, by (version, segment)."""
+        bodies = [counting.body(model, window, segments, self._settings, now) for window in windows]
+        indices = [PREDICTIONS.index_for(window.start) for window in windows]
+        found: dict[Window, States] = {}
+        answers = self._gateway.msearch(list(zip(indices, bodies, strict=True)), tolerate=TOO_MANY_BUCKETS)
+        for window, answer in zip(windows, answers, strict=True):
+            if "error" in answer or ("aggregations" in answer and not counting.complete(answer)):
+                found[window] = self._count_in_pieces(model, window, segments, now)
+            else:
+                found[window] = counting.states(answer, segments) if "aggregations" in answer else {}
+        orphans, errors = self._orphans(model, windows, now), self._errors(model, windows)
+        for window in windows:
+            _add(found[window], orphans.get(window, {}), errors.get(window, {}))
+        return found
+
+    def _count_in_pieces(self, model: str, window: Window, segments: Sequence[Segment], now: datetime) -> States:
+        """Count a window of very many versions or values one version and one segment at a time."""
+        found: States = {}
+        index = PREDICTIONS.index_for(window.start)
+        for version in self._versions(model, window):
+            for segment in segments:
+                body = counting.body(model, window, [segment], self._settings, now, version)
+                found |= counting.states(self._gateway.search(index, body), [segment])
+        return found
+
+    def _versions(self, model: str, window: Window) -> list[str]:
+        filters = [{"term": {"model.name": model}}, counting.within(window)]
+        composite: dict[str, Any] = {
+            "size": COMPOSITE_PAGE,
+            "sources": [{"version": {"terms": {"field": "model.version"}}}],
+        }
+        found: list[str] = []
+        while True:
+            body = {"size": 0, "query": {"bool": {"filter": filters}}, "aggs": {"versions": {"composite": composite}}}
+            answer = self._gateway.search(PREDICTIONS.index_for(window.start), body)["aggregations"]["versions"]
+            found += [bucket["key"]["version"] for bucket in answer["buckets"]]
+            if "after_key" not in answer:
+                return found
+            composite["after"] = answer["after_key"]
+
+    def _errors(self, model: str, windows: Sequence[Window]) -> dict[Window, dict[str, int]]:
+        return self._by_version(ERRORS.alias, "@timestamp", [{"term": {"model.name": model}}], windows)
+
+    def _orphans(self, model: str, windows: Sequence[Window], now: datetime) -> dict[Window, dict[str, int]]:
+        # Those that will be marked at the end of this cycle count already.
+        lost = [{"term": {"feedback.status": STATUS_ORPHAN}}, waiting_too_long(now, self._settings.orphan_horizon)]
+        filters: list[dict[str, Any]] = [{"term": {"model.name": model}}, {"bool": {"should": lost}}]
+        return self._by_version(FEEDBACK.alias, "prediction.timestamp", filters, windows)
+
+    def _by_version(
+        self, index: str, time: str, filters: Sequence[Mapping[str, Any]], windows: Sequence[Window]
+    ) -> dict[Window, dict[str, int]]:
+        versions = {"versions": {"terms": {"field": "model.version", "size": counting.MAX_VERSIONS}}}
+        names = {str(number): counting.within(window, time) for number, window in enumerate(windows)}
+        stretch = counting.within(Window(windows[0].start, windows[-1].end, ""), time)
+        body = {
+            "size": 0,
+            "track_total_hits": False,
+            "query": {"bool": {"filter": [*filters, stretch]}},
+            "aggs": {"windows": {"filters": {"filters": names}, "aggs": versions}},
+        }
+        answer = self._gateway.search(index, body).get("aggregations")
+        if not answer:
+            return {}
+        buckets = answer["windows"]["buckets"]
+        return {
+            window: {each["key"]: each["doc_count"] for each in buckets[str(number)]["versions"]["buckets"]}
+            for number, window in enumerate(windows)
+        }
+
+
+def young() -> dict[str, Any]:
+    """Return the filter for the documents, over all versions and segments, that are not final."""
+    return {
+        "bool": {
+            "filter": [
+                {"terms": {"state": [STATE_OPEN, STATE_PROVISIONAL]}},
+                {"term": {"model_version": ALL_VERSIONS}},
+                {"term": {"segment": ALL_SEGMENT}},
+            ]
+        }
+    }
+
+
+def _add(states: States, orphans: Mapping[str, int], errors: Mapping[str, int]) -> None:
+    for version in orphans.keys() | errors.keys():
+        key = (version, ALL_SEGMENT)
+        states[key] = counting.with_feedback_and_errors(
+            states.get(key, WindowState()), orphans.get(version, 0), errors.get(version, 0)
+        )

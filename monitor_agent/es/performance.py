@@ -1,0 +1,130 @@
+"""Metrics documents in Elasticsearch: read with their states, written only where their content differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from monitor_agent.contracts import PERFORMANCE
+from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS
+from monitor_agent.es.events import young
+from monitor_agent.es.gateway import Gateway, Operation
+from monitor_agent.es.retry import Decision
+from monitor_agent.metrics import WindowState
+from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.documents import Document, Key, Write
+from monitor_agent.pipeline.windows import Calendar, Window
+
+Stored = dict[Key, Document]
+
+_SUMMARY = ["window_start", "window_size", "model_name", "state", "maturity", "predictions", "errors"]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the document over all versions and segments of a window says, in short."""
+
+    model: str
+    window: Window
+    state: str
+    maturity: float | None
+    predictions: int
+    errors: int
+
+
+class PerformanceStore:
+    """Metrics documents."""
+
+    def __init__(self, gateway: Gateway, calendar: Calendar, page_size: int) -> None:
+        self._gateway = gateway
+        self._calendar = calendar
+        self._page_size = page_size
+
+    def young(self) -> list[Summary]:
+        """Return the windows that are not final, all sizes."""
+        return list(self._summaries(young()["bool"]["filter"]))
+
+    def summaries(self, start: datetime, end: datetime) -> list[Summary]:
+        """Return the windows that begin in [start, end), all sizes, over all versions and segments."""
+        filters = [
+            _starts_in(start, end),
+            {"term": {"model_version": ALL_VERSIONS}},
+            {"term": {"segment": ALL_SEGMENT}},
+        ]
+        return list(self._summaries(filters))
+
+    def _summaries(self, filters: Sequence[Mapping[str, Any]]) -> Iterator[Summary]:
+        body = {"query": {"bool": {"filter": filters}}, "_source": _SUMMARY}
+        for hit in self._gateway.scan(PERFORMANCE.alias, body, self._page_size):
+            source = hit["_source"]
+            if source["window_size"] in self._calendar.names:
+                yield Summary(
+                    source["model_name"],
+                    self._window(source),
+                    source["state"],
+                    source["maturity"],
+                    source["predictions"],
+                    source["errors"],
+                )
+
+    def read(self, model: str, windows: Sequence[Window]) -> Stored:
+        """Return the stored documents of windows of one size, every version and segment."""
+        starts = [instants.milliseconds(window.start) for window in windows]
+        filters = [
+            {"term": {"model_name": model}},
+            {"term": {"window_size": windows[0].size}},
+            {"terms": {"@timestamp": starts}},
+        ]
+        body = {"query": {"bool": {"filter": filters}}}
+        found: Stored = {}
+        for hit in self._gateway.scan(PERFORMANCE.alias, body, self._page_size):
+            found[self._key(hit["_source"])] = hit["_source"]
+        return found
+
+    def stored_states(self, keys: Sequence[Key]) -> dict[Key, str]:
+        """Return the states (`open`, ...) of those documents that exist."""
+        docs = self._gateway.mget([(key.index, key.id) for key in keys], ["state"])
+        found = {doc["_id"]: doc["_source"]["state"] for doc in docs}
+        return {key: found[key.id] for key in keys if key.id in found}
+
+    def states(self, model: str, size: str, start: datetime, end: datetime) -> Iterator[tuple[Key, WindowState]]:
+        """Yield the states of all windows of one size that begin in [start, end), every version and segment."""
+        filters = [{"term": {"model_name": model}}, {"term": {"window_size": size}}, _starts_in(start, end)]
+        source = ["window_start", "window_size", "model_name", "model_version", "segment", "state_blob"]
+        body = {"query": {"bool": {"filter": filters}}, "_source": source}
+        for hit in self._gateway.scan(PERFORMANCE.alias, body, self._page_size):
+            yield self._key(hit["_source"]), WindowState.from_blob(hit["_source"]["state_blob"])
+
+    def write(self, writes: Sequence[Write]) -> list[Write]:
+        """Write documents and return those that another agent has written in the meantime."""
+        operations = [
+            Operation("create", each.index, each.id, each.document)
+            if each.version is None
+            else Operation(
+                "index", each.index, each.id, each.document, {"version": each.version, "version_type": "external"}
+            )
+            for each in writes
+        ]
+        results = self._gateway.bulk(operations)
+        return [
+            each
+            for each, result in zip(writes, results, strict=True)
+            if result is Decision.CONFLICT and each.version is not None
+        ]
+
+    def refresh(self, writes: Iterable[Write]) -> None:
+        """Make written documents visible to searches."""
+        self._gateway.refresh(each.index for each in writes if each.version is not None)
+
+    def _key(self, source: Mapping[str, Any]) -> Key:
+        return Key(source["model_name"], source["model_version"], source["segment"], self._window(source))
+
+    def _window(self, source: Mapping[str, Any]) -> Window:
+        return self._calendar.window(source["window_size"], instants.parse(source["window_start"]))
+
+
+def _starts_in(start: datetime, end: datetime) -> dict[str, Any]:
+    bounds = {"gte": instants.milliseconds(start), "lt": instants.milliseconds(end), "format": "epoch_millis"}
+    return {"range": {"@timestamp": bounds}}
