@@ -1,0 +1,201 @@
+"""Feedback meets its prediction: what the events say is written onto the prediction, their fate onto themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from monitor_agent.contracts import PREDICTIONS
+from monitor_agent.contracts.feedback import (
+    STATUS_DUPLICATE,
+    STATUS_EXPIRED,
+    STATUS_NEW,
+    STATUS_ORPHAN,
+    STATUS_TOO_LATE,
+    STATUS_WAITING,
+)
+from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE_FINAL, STATE_RESTATED
+from monitor_agent.es.feedback import Feedback, FeedbackStore, Prediction, index_of_event, index_of_prediction
+from monitor_agent.es.performance import PerformanceStore
+from monitor_agent.pipeline.attribution import Event, Folded, fold, restored, union
+from monitor_agent.pipeline.changes import Cell
+from monitor_agent.pipeline.documents import Key
+from monitor_agent.pipeline.windows import Calendar
+from monitor_agent.settings import AgentSettings
+
+
+@dataclass
+class Joined:
+    """What a round of joins leaves to be done.
+
+    Attributes
+    ----------
+    cells : base windows that count the joined predictions.
+    indices : indices of predictions that were written.
+    statuses, flips : fates to be written once the windows are: of the events read; of events joined earlier.
+    again : some feedback was put back to `new`.
+    """
+
+    cells: set[Cell] = field(default_factory=set)
+    indices: set[str] = field(default_factory=set)
+    statuses: list[tuple[Feedback, str]] = field(default_factory=list)
+    flips: list[tuple[str, str, str]] = field(default_factory=list)
+    again: bool = False
+
+    def found_orphans(self) -> list[tuple[Feedback, str]]:
+        """Return the events whose predictions have come after they were given up, with their new fates."""
+        return [(each, status) for each, status in self.statuses if each.status == STATUS_ORPHAN != status]
+
+    def counts(self) -> Counter[str]:
+        """Return how many events met each fate."""
+        return Counter(status for _, status in self.statuses)
+
+
+class Join:
+    """One round of joins.
+
+    Parameters
+    ----------
+    seen : the indices that exist and hold documents.
+    remembered : the indices that have been seen before.
+    forced : whether windows that were final for long are restated too.
+    """
+
+    def __init__(
+        self,
+        feedback: FeedbackStore,
+        performance: PerformanceStore,
+        calendar: Calendar,
+        settings: AgentSettings,
+        now: datetime,
+        *,
+        seen: Mapping[str, int],
+        remembered: Mapping[str, int],
+        forced: bool = False,
+    ) -> None:
+        self._feedback = feedback
+        self._performance = performance
+        self._calendar = calendar
+        self._settings = settings
+        self._now = now
+        self._seen = seen
+        self._remembered = remembered
+        self._forced = forced
+        self.joined = Joined()
+
+    def page(self, events: Sequence[Feedback]) -> None:
+        """Join a page of feedback, new or waiting."""
+        predictions = self._feedback.predictions(events)
+        settled = self._settled(predictions.values())
+        known: dict[str, list[Feedback]] = {}
+        lost: list[Feedback] = []
+        for each in events:
+            prediction = predictions.get(each.prediction_id)
+            if prediction is None:
+                lost.append(each)
+            elif prediction.id in settled and each.id not in prediction.feedback.get("events", {}):
+                self.joined.statuses.append((each, STATUS_TOO_LATE))
+            else:
+                known.setdefault(prediction.id, []).append(each)
+        self._write([(predictions[identifier], told) for identifier, told in known.items()])
+        self._missing(lost)
+
+    def overdue(self, events: Sequence[Feedback]) -> None:
+        """Give up feedback that has waited too long; what has a prediction after all is put back to `new`."""
+        predictions = self._feedback.predictions(events)
+        found = [each for each in events if each.prediction_id in predictions]
+        self._put_back(found)
+        for each in events:
+            if each.prediction_id not in predictions:
+                self.joined.statuses.append((each, STATUS_ORPHAN))
+                if each.model and PREDICTIONS.index_for(each.day) in self._seen:
+                    self.joined.cells.add((each.model, self._calendar.base_window(each.day)))
+
+    def _write(self, pairs: list[tuple[Prediction, list[Feedback]]]) -> None:
+        while pairs:
+            changes: list[tuple[Prediction, dict[str, Any]]] = []
+            folded: dict[str, tuple[Folded, Folded]] = {}
+            for prediction, told in pairs:
+                before, after = self._fold(prediction, (each.event for each in told))
+                folded[prediction.id] = (before, after)
+                fields = _difference(prediction, after)
+                if fields:
+                    changes.append((prediction, fields))
+            conflicts = {prediction.id: prediction for prediction in self._feedback.update_predictions(changes)}
+            self.joined.indices |= {prediction.index for prediction, _ in changes}
+            for prediction, told in pairs:
+                if prediction.id not in conflicts:
+                    self._record(prediction, told, *folded[prediction.id])
+            latest = self._feedback.current((each.index, each.id) for each in conflicts.values())
+            # One that is gone meanwhile leaves its feedback as it is, for the next cycle.
+            pairs = [(latest[prediction.id], told) for prediction, told in pairs if prediction.id in latest]
+
+    def _fold(self, prediction: Prediction, more: Iterable[Event]) -> tuple[Folded, Folded]:
+        known = restored(prediction.feedback.get("events") or {})
+        arguments = (prediction.made_at, prediction.label, self._settings)
+        return fold(known, *arguments), fold(union(known, more), *arguments)
+
+    def _record(self, prediction: Prediction, told: list[Feedback], before: Folded, after: Folded) -> None:
+        self.joined.cells.add((prediction.model, self._calendar.base_window(prediction.made_at)))
+        read = {each.id for each in told}
+        for each in told:
+            status = after.statuses.get(each.id, STATUS_DUPLICATE)
+            if status != each.status:
+                self.joined.statuses.append((each, status))
+        events = restored(prediction.feedback.get("events") or {})
+        for identifier, status in after.statuses.items():
+            if identifier not in read and before.statuses.get(identifier) != status:
+                self.joined.flips.append((index_of_event(prediction.id, events[identifier]), identifier, status))
+
+    def _missing(self, events: list[Feedback]) -> None:
+        expired = [each for each in events if self._expired(each)]
+        self.joined.statuses += [(each, STATUS_EXPIRED) for each in expired]
+        nameless = [each for each in events if not each.prediction_id]
+        self.joined.statuses += [(each, STATUS_ORPHAN) for each in nameless]
+        first = [each for each in events if each.status == STATUS_NEW and each not in expired and each.prediction_id]
+        if not first:
+            return
+        self._feedback.set_status([(each, STATUS_WAITING) for each in first], self._now)
+        self._feedback.refresh()
+        # A prediction that came between the look-up and this moment would be waited for in vain.
+        predictions = self._feedback.predictions(first)
+        self._put_back([each for each in first if each.prediction_id in predictions])
+
+    def _put_back(self, events: list[Feedback]) -> None:
+        if events:
+            self._feedback.flip_status((each.index, each.id, STATUS_NEW) for each in events)
+            self._feedback.refresh()
+            self.joined.again = True
+
+    def _expired(self, each: Feedback) -> bool:
+        index = index_of_prediction(each.prediction_id)
+        if index is None or index in self._seen:
+            return False
+        end = PREDICTIONS.day_of(index) + timedelta(days=1)
+        too_old = self._settings.retention and end + self._settings.retention_events < self._now
+        return too_old or index in self._remembered
+
+    def _settled(self, predictions: Iterable[Prediction]) -> set[str]:
+        """Return the predictions whose windows have been final for longer than the restatement limit."""
+        if self._forced:
+            return set()
+        old: dict[Key, list[str]] = {}
+        for each in predictions:
+            window = self._calendar.base_window(each.made_at)
+            if self._now - self._calendar.final_at(window) > self._settings.restatement_limit:
+                old.setdefault(Key(each.model, ALL_VERSIONS, ALL_SEGMENT, window), []).append(each.id)
+        final = (STATE_FINAL, STATE_RESTATED)
+        states = self._performance.stored_states(list(old))
+        return {identifier for key, ids in old.items() if states.get(key) in final for identifier in ids}
+
+
+def _difference(prediction: Prediction, folded: Folded) -> dict[str, Any]:
+    """Return the fields that an update must write; a field that no longer holds becomes null."""
+    feedback = {name: value for name, value in folded.feedback.items() if value != prediction.feedback.get(name)}
+    fields: dict[str, Any] = {"feedback": feedback} if feedback else {}
+    if folded.outcome != prediction.outcome:
+        fields["outcome"] = folded.outcome
+    return fields

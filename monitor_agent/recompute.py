@@ -1,0 +1,186 @@
+"""Windows computed anew: the smallest ones counted by Elasticsearch, the larger ones merged from stored states."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from monitor_agent.clock import Clock
+from monitor_agent.contracts import PREDICTIONS
+from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE_RESTATED
+from monitor_agent.errors import ElasticsearchError
+from monitor_agent.es.events import SEARCHES_AT_ONCE, EventStore, States
+from monitor_agent.es.memory import Memory
+from monitor_agent.es.performance import PerformanceStore, Stored
+from monitor_agent.metrics import WindowState, merge_all
+from monitor_agent.pipeline.changes import Cell
+from monitor_agent.pipeline.documents import Key, Write, changes
+from monitor_agent.pipeline.segments import keep, segments
+from monitor_agent.pipeline.windows import Calendar, Window
+from monitor_agent.settings import AgentSettings
+
+SEGMENTS = "segments"
+ROUNDS = 30
+"""How often documents that another agent writes at the same time are computed again."""
+MERGED_AT_ONCE = 64
+
+T = TypeVar("T")
+
+
+@dataclass
+class Tally:
+    """What was done."""
+
+    windows: int = 0
+    merged: int = 0
+    written: int = 0
+    restated: int = 0
+
+
+class Recomputation:
+    """Computes windows and writes their documents, until nobody else has written them in between."""
+
+    def __init__(
+        self,
+        events: EventStore,
+        performance: PerformanceStore,
+        memory: Memory,
+        calendar: Calendar,
+        settings: AgentSettings,
+        clock: Clock,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._events = events
+        self._performance = performance
+        self._memory = memory
+        self._calendar = calendar
+        self._settings = settings
+        self._clock = clock
+        self._sleep = sleep
+
+    def run(
+        self,
+        base: Iterable[Cell],
+        larger: Iterable[Cell],
+        now: datetime,
+        seen: Iterable[str],
+        progress: Callable[[int], None] = lambda _windows: None,
+    ) -> Tally:
+        """Compute base windows, the larger windows that hold them, and further larger ones.
+
+        Parameters
+        ----------
+        now : the moment that states and maturity are told for.
+        seen : the indices that exist: windows of a day that has been deleted are left as they are.
+        progress : told how many base windows were done.
+
+        A document that another agent has written since it was read here is computed again, from what both see then.
+        """
+        tally, indices = Tally(), frozenset(seen)
+        pending, further = set(base), set(larger)
+        for _ in range(ROUNDS):
+            conflicts = self._count(pending, now, indices, tally, progress)
+            lost: set[Cell] = set()
+            for size in self._calendar.larger:
+                cells = {(model, self._calendar.window(size, window.start)) for model, window in pending}
+                lost |= self._merge(cells | {cell for cell in further if cell[1].size == size}, now, tally)
+            if not conflicts and not lost:
+                return tally
+            pending, further = conflicts, lost
+            now = max(now, self._clock.now())
+            self._sleep(random.uniform(0.02, 0.2))
+        raise ElasticsearchError("another agent keeps writing the same documents", "run fewer agents")
+
+    def _count(
+        self, cells: set[Cell], now: datetime, seen: frozenset[str], tally: Tally, progress: Callable[[int], None]
+    ) -> set[Cell]:
+        conflicts: set[Cell] = set()
+        for model, windows in _by_model(cells):
+            parts = segments(self._kept_values(model, windows, now))
+            for some in _batches(windows, SEARCHES_AT_ONCE):
+                # Read before they are counted: what another agent writes in between is then a conflict, and counts
+                # that are older than a document never replace it.
+                stored = self._performance.read(model, some)
+                kept = [window for window in some if PREDICTIONS.index_for(window.start) in seen]
+                gone = [window for window in some if window not in kept and not _has_predictions(model, window, stored)]
+                found = self._events.count(model, [*kept, *gone], parts, now) if kept or gone else {}
+                conflicts |= self._write(model, found, stored, now, tally)
+                tally.windows += len(some)
+                progress(len(some))
+        return conflicts
+
+    def _merge(self, cells: set[Cell], now: datetime, tally: Tally) -> set[Cell]:
+        conflicts: set[Cell] = set()
+        for model, windows in _by_model(cells):
+            for some in _batches(windows, MERGED_AT_ONCE):
+                stored = self._performance.read(model, some)
+                found = {window: self._merged(model, window) for window in some}
+                conflicts |= self._write(model, found, stored, now, tally)
+                tally.merged += len(some)
+        return conflicts
+
+    def _merged(self, model: str, window: Window) -> States:
+        parts: dict[tuple[str, str], list[WindowState]] = {}
+        size = self._calendar.part_size(window)
+        for key, state in self._performance.states(model, size, window.start, window.end):
+            # Those over all versions are merged from the versions, like everywhere.
+            if key.version != ALL_VERSIONS:
+                parts.setdefault((key.version, key.segment), []).append(state)
+        return {name: merge_all(states) for name, states in parts.items()}
+
+    def _write(self, model: str, found: dict[Window, States], stored: Stored, now: datetime, tally: Tally) -> set[Cell]:
+        writes: list[tuple[Write, Window]] = []
+        for window, states in found.items():
+            wanted = {Key(model, *name, window): state for name, state in _with_all_versions(states).items()}
+            # What is stored and counts nothing any more is told so.
+            known = {key for key in stored if key.window == window}
+            for key in sorted(wanted.keys() | known):
+                state = wanted.get(key, WindowState())
+                changed = changes(key, state, stored.get(key), self._calendar, now, self._settings)
+                writes += [(each, window) for each in changed]
+        refused = {each.id for each in self._performance.write([each for each, _ in writes])}
+        done = [each for each, _ in writes if each.version is not None and each.id not in refused]
+        tally.written += len(done)
+        tally.restated += sum(each.document["state"] == STATE_RESTATED for each in done)
+        self._performance.refresh([each for each, _ in writes])
+        return {(model, window) for each, window in writes if each.id in refused}
+
+    def _kept_values(self, model: str, windows: Sequence[Window], now: datetime) -> dict[str, list[str]]:
+        """Return the values of each label that have a segment of their own, remembering those not seen before."""
+        names, cap = self._settings.segments, self._settings.segment_values
+        while True:
+            (known,) = self._memory.read(SEGMENTS)
+            before: dict[str, list[str]] = known.content.get(model, {})
+            seen: dict[str, list[str]] = {}
+            if any(len(before.get(name, ())) < cap for name in names):
+                seen = self._events.label_values(model, windows[0].start, windows[-1].end, 2 * cap + 1)
+            kept = {name: keep(before.get(name, ()), seen.get(name, ()), cap) for name in names}
+            if all(kept[name] == before.get(name, []) for name in names):
+                return kept
+            if self._memory.write(known, {**known.content, model: {**before, **kept}}, now):
+                return kept
+
+
+def _has_predictions(model: str, window: Window, stored: Stored) -> bool:
+    document = stored.get(Key(model, ALL_VERSIONS, ALL_SEGMENT, window))
+    return document is not None and document["predictions"] > 0
+
+
+def _with_all_versions(states: States) -> States:
+    by_segment: dict[str, list[WindowState]] = {}
+    for (_, segment), state in states.items():
+        by_segment.setdefault(segment, []).append(state)
+    return {**states, **{(ALL_VERSIONS, segment): merge_all(parts) for segment, parts in by_segment.items()}}
+
+
+def _by_model(cells: set[Cell]) -> Iterator[tuple[str, list[Window]]]:
+    for model in sorted({model for model, _ in cells}):
+        yield model, sorted(window for name, window in cells if name == model)
+
+
+def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

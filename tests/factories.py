@@ -1,0 +1,100 @@
+"""Documents as the pipeline indexes them: defaults, and what a test is about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from elasticsearch import Elasticsearch, helpers
+
+from monitor_agent.contracts import ERRORS, FEEDBACK, PREDICTIONS, uuid7
+
+Document = dict[str, Any]
+START = datetime(2026, 3, 2, 10, 0, tzinfo=timezone.utc)
+CLIP = 1e-7
+
+
+def iso(moment: datetime) -> str:
+    """Return a moment as events write it."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def make_prediction(
+    at: datetime = START,
+    score: float = 0.25,
+    *,
+    threshold: float = 0.5,
+    model: str = "click",
+    version: str = "1",
+    scene: str | None = "search",
+    duration_ms: float = 3.0,
+    **own: Any,
+) -> Document:
+    """Return a prediction; `own` are further fields below `prediction`."""
+    identifier = uuid7.make(at)
+    clipped = min(max(score, CLIP), 1 - CLIP)
+    return {
+        "@timestamp": iso(at),
+        "event": {"id": identifier, "dataset": "model.prediction", "duration": round(duration_ms * 1e6)},
+        "model": {"name": model, "version": version},
+        **({"labels": {"scene": scene}} if scene else {}),
+        "prediction": {
+            "id": identifier,
+            "score": score,
+            "label": int(score >= threshold),
+            "threshold": threshold,
+            "rank": 1,
+            "log_loss_1": -math.log(clipped),
+            "log_loss_0": -math.log(1 - clipped),
+            **own,
+        },
+    }
+
+
+def make_feedback(
+    prediction: Document, after: timedelta = timedelta(seconds=5), type_: str = "click", **own: Any
+) -> Document:
+    """Return feedback on a prediction; `own` are fields below `feedback`, such as `label` and `value`."""
+    made_at = datetime.fromisoformat(prediction["@timestamp"].replace("Z", "+00:00"))
+    told_at = made_at + after
+    label = {"label": 1} if type_ == "click" else {}
+    return {
+        "@timestamp": iso(told_at),
+        "event": {"id": uuid7.make(told_at), "dataset": "model.feedback"},
+        "prediction": {"id": prediction["prediction"]["id"], "timestamp": prediction["@timestamp"]},
+        "feedback": {"type": type_, "status": "new", **label, **own},
+        "model": prediction["model"],
+    }
+
+
+def make_error(at: datetime = START, *, model: str = "click", version: str = "1") -> Document:
+    """Return a request error."""
+    return {
+        "@timestamp": iso(at),
+        "event": {"id": uuid7.make(at), "dataset": "model.request_error"},
+        "error": {"type": "ValidationError", "message": "score: a number is expected"},
+        "model": {"name": model, "version": version},
+    }
+
+
+def index_of(document: Document) -> str:
+    """Return the index that the pipeline would choose."""
+    contract = {"model.prediction": PREDICTIONS, "model.feedback": FEEDBACK, "model.request_error": ERRORS}[
+        document["event"]["dataset"]
+    ]
+    told = document["prediction"]["timestamp"] if contract is FEEDBACK else document["@timestamp"]
+    return contract.index_for(datetime.fromisoformat(told.replace("Z", "+00:00")))
+
+
+def deliver(client: Elasticsearch, documents: Iterable[Document]) -> None:
+    """Index documents as the pipeline does: created by `event.id`, once; searches see them afterwards."""
+    actions = [
+        {"_op_type": "create", "_index": index_of(each), "_id": each["event"]["id"], "_source": each}
+        for each in documents
+    ]
+    _, errors = helpers.bulk(client, actions, raise_on_error=False)
+    refused = [error for error in errors if error["create"]["status"] != 409]
+    assert not refused, refused[:2]
+    client.indices.refresh(index="model-*")

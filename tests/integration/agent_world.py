@@ -1,0 +1,73 @@
+"""An agent on a real Elasticsearch, and what a user sees of its work."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from monitor_agent.agent import Agent, Report
+from monitor_agent.clock import FixedClock
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.settings import AgentSettings
+from tests.cluster import Cluster
+from tests.factories import Document, deliver
+
+MUCH_LATER = timedelta(days=2)
+BASE = AgentSettings(retention=False)
+
+
+class World:
+    """Delivers events as the pipeline would, runs the agent as its own user, and reads documents as an analyst."""
+
+    def __init__(self, agent: Elasticsearch, admin: Elasticsearch) -> None:
+        self.agent, self.admin = agent, admin
+
+    def deliver(self, *documents: Document) -> None:
+        """Index events."""
+        deliver(self.admin, documents)
+
+    def cycle(self, now: datetime, **changed: Any) -> Report:
+        """Run one cycle at `now`, with changed settings."""
+        return self.make_agent(now, **changed).cycle()
+
+    def make_agent(self, now: datetime, **changed: Any) -> Agent:
+        """Return an agent whose clock stands at `now`."""
+        return Agent(Gateway(self.agent), dataclasses.replace(BASE, **changed), FixedClock(now))
+
+    def documents(self, index: str = "model_performance") -> dict[str, dict[str, Any]]:
+        """Return every document of an alias by `_id`, with its version as the index knows it."""
+        self.admin.indices.refresh(index="model-*")
+        answer = self.admin.search(index=index, size=10_000, version=True, ignore_unavailable=True)
+        return {hit["_id"]: {**hit["_source"], "_version": hit["_version"]} for hit in answer["hits"]["hits"]}
+
+    def window(self, size: str, start: str = "", *, version: str = "all", segment: str = "all") -> dict[str, Any]:
+        """Return the one document of a window."""
+        found = [
+            each
+            for each in self.documents().values()
+            if (each["window_size"], each["model_version"], each["segment"]) == (size, version, segment)
+            and each["window_start"].startswith(start)
+        ]
+        assert len(found) == 1, [(each["window_start"], each["segment"]) for each in found]
+        return found[0]
+
+    def statuses(self) -> list[str]:
+        """Return the statuses of all feedback, sorted."""
+        return sorted(each["feedback"]["status"] for each in self.documents("model-feedback").values())
+
+
+@contextmanager
+def world_on(cluster: Cluster) -> Iterator[World]:
+    """Yield the world of a cluster."""
+    with cluster.client("monitor_agent") as agent, cluster.client() as admin:
+        yield World(agent, admin)
+
+
+def moved(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """Return the documents that are new or were written again."""
+    return [each for identifier, each in after.items() if before.get(identifier) != each]
