@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-OLDEST = (3, 10)
+OLDEST, NEWEST = (3, 10), (3, 13)  # TensorFlow has packages for these
 CAUSES = (
     ("No space left on device", "no space left on the disk", "free about 3 GB and run the command again"),
     ("ensurepip", "Python cannot make a virtual environment", "install its venv package, such as python3-venv"),
@@ -47,9 +47,11 @@ def main() -> int:
 
 def install(venv: Path, extras: str) -> None:
     """Install the project with `extras` into `venv`, which is made where it is missing."""
-    if sys.version_info < OLDEST:
-        found = ".".join(map(str, sys.version_info[:3]))
-        raise InstallError(f"Python {found} is too old: use 3.10 or newer (make PYTHON=python3.11 ...)")
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        found, oldest, newest = (".".join(map(str, version)) for version in (sys.version_info[:2], OLDEST, NEWEST))
+        raise InstallError(
+            f"Python {found} does not fit: use {oldest} to {newest}, such as `make demo PYTHON=python{newest}`"
+        )
     log = Path("var/install.log")
     log.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "install.py"
 PROJECT = "[metadata]\nname = nothing\nversion = 1\n[options]\npackages =\n[options.extras_require]\nuser =\n"
@@ -41,3 +44,18 @@ def test_an_environment_that_cannot_be_made_is_one_clear_line(tmp_path: Path) ->
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize("version", [(3, 9, 18), (3, 14, 0)])
+def test_a_python_that_does_not_fit_is_told_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], version: tuple[int, int, int]
+) -> None:
+    """TensorFlow has no packages for it: the line says which ones it has them for, and nothing is left behind."""
+    main = runpy.run_path(str(SCRIPT))["main"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "version_info", version)
+    monkeypatch.setattr(sys, "argv", ["install.py", "--venv", "venv", "--stamp", "venv/.user", "--extras", "user"])
+
+    assert main() == 1
+    assert "use 3.10 to 3.13" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
