@@ -1,0 +1,73 @@
+"""`monitor-agent up`: the whole product on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from monitor_agent.demo import model, open_bandit
+from monitor_agent.demo.display import Display
+from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.install import install
+from monitor_agent.settings import Settings
+from monitor_agent.stack.local import LocalProduct
+from monitor_agent.stack.process import Supervisor
+
+CAMPAIGN = "all"
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command's arguments."""
+    subparsers.add_parser("up", help="run the whole product on this machine until Ctrl-C")
+
+
+def run(_args: argparse.Namespace, settings: Settings) -> int:
+    """Start every part, say where it is, and stay until a signal; 0 when it was stopped by one."""
+    display, ready = Display(), False
+    try:
+        with Supervisor(display.say) as supervisor:
+            product = LocalProduct(settings, supervisor, display.say)
+            start(product, supervisor, display)
+            announce(product, display)
+            ready = True
+            supervisor.watch()
+    except KeyboardInterrupt:
+        if not ready:
+            raise
+    return 0
+
+
+def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> None:
+    """Start every part, in the order in which they need each other; a missing model is trained before."""
+    product.require_ports()
+    display.say("starting Elasticsearch")
+    product.start_elasticsearch()
+    model_dir = Path(product.settings.server.model_dir)
+    if not model.has_model(model_dir):
+        display.say(f"{model_dir} holds no model: the one of the demo is trained into it")
+        recorded = open_bandit.load(CAMPAIGN, Path(product.settings.stack.data_dir))
+        model.train(recorded, model_dir, Path(product.settings.stack.data_dir), supervisor, display)
+    product.start_model_server(model_dir)
+    with display.waiting("waiting for Elasticsearch and the model server"):
+        product.wait_for_elasticsearch()
+        product.wait_for_model_server()
+    with closing(Gateway(connect(product.settings.elasticsearch))) as gateway:
+        install(gateway, product.settings.agent)
+    product.start_pipeline()
+    product.start_agent()
+
+
+def announce(product: LocalProduct, display: Display) -> None:
+    """Say where everything is and who may log in."""
+    say, url = display.say, product.server_url
+    say("")
+    say(f"model server   {url}/predict  {url}/feedback")
+    say(f"event files    {product.settings.server.log_dir}")
+    say(f"Elasticsearch  {product.settings.elasticsearch.url[0]}")
+    for user, password in product.users.items():
+        say(f"  {user:<{max(map(len, product.users))}}  {password}")
+    say(f"logs           {product.log_dir}")
+    say("Ctrl-C stops everything")
+    say("")

@@ -1,0 +1,235 @@
+"""The demo: a real click log through every part of the product, and what it finds compared with what was sent."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from monitor_agent import log
+from monitor_agent.agent import Agent
+from monitor_agent.clock import FixedClock
+from monitor_agent.demo import model, open_bandit, tables
+from monitor_agent.demo.display import Display
+from monitor_agent.demo.folder import DemoFolder
+from monitor_agent.demo.open_bandit import Impression, OpenBandit
+from monitor_agent.demo.replay import CLICK_DELAY, LABELS, ModelServerClient, Replay, Response
+from monitor_agent.demo.results import Results
+from monitor_agent.demo.summary import summarise
+from monitor_agent.errors import DataError, ModelError
+from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.install import install
+from monitor_agent.pipeline.windows import Calendar
+from monitor_agent.settings import AgentSettings, Settings
+from monitor_agent.stack.embedded.elasticsearch import cache_folder
+from monitor_agent.stack.local import LocalProduct
+from monitor_agent.stack.process import Supervisor
+
+BASE, LARGEST = timedelta(hours=1), timedelta(days=1)
+MOST_HOURS = 12
+CHECK_EVERY = 64
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """A demo.
+
+    Attributes
+    ----------
+    campaign : of the Open Bandit log.
+    out : folder for everything that is written; emptied at the start.
+    model : a SavedModel, or a folder with one for each version; None = one trained on the log, kept in `models`.
+    models : folder that keeps trained models, one sub-folder for each campaign.
+    limit : replay the first impressions only; None = all.
+    """
+
+    campaign: str
+    out: Path
+    models: Path
+    model: Path | None = None
+    limit: int | None = None
+
+
+class Demonstration:
+    """One run of the demo; `run` does everything."""
+
+    def __init__(self, options: DemoOptions, settings: Settings, display: Display) -> None:
+        self._options = options
+        self._settings = settings
+        self._display = display
+        self._folder = DemoFolder(options.out)
+
+    def run(self) -> None:
+        """Run the demo and stop all that it started, however it ends; MonitorError says why it cannot."""
+        options, say = self._options, self._display.say
+        if options.model is not None and not model.has_model(options.model):
+            raise ModelError(f"{options.model} holds no SavedModel", "leave --model out to have one trained")
+        with self._folder.taken(), Supervisor(say) as supervisor:
+            product = LocalProduct(demo_settings(self._settings, self._folder), supervisor, say)
+            say("starting Elasticsearch")
+            product.start_elasticsearch()
+            recorded = self._load()
+            product.start_model_server(options.model or self._trained(recorded, supervisor))
+            with self._display.waiting("waiting for Elasticsearch and the model server"):
+                product.wait_for_elasticsearch()
+                product.wait_for_model_server()
+            with self._agent_log(product), closing(Gateway(connect(product.settings.elasticsearch))) as gateway:
+                install(gateway, product.settings.agent)
+                product.start_pipeline()
+                impressions = recorded.evaluate[: options.limit]
+                responses, feedback = self._replay(impressions, product.server_url, supervisor)
+                self._evaluate(Results(gateway), gateway, product.settings.agent, responses, feedback)
+            self._say_where(product)
+
+    def _load(self) -> OpenBandit:
+        kept = self._settings.stack.cache_dir
+        cache = cache_folder(Path(kept) if kept else None) / "open-bandit"
+        with self._display.waiting(f"reading the Open Bandit log, campaign {self._options.campaign}"):
+            return open_bandit.load(self._options.campaign, cache)
+
+    def _trained(self, recorded: OpenBandit, supervisor: Supervisor) -> Path:
+        folder = self._options.models / recorded.campaign
+        if model.has_model(folder):
+            self._display.say(f"the model is there already: {folder} (delete it to have it trained again)")
+        else:
+            model.train(recorded, folder, self._folder.stack, supervisor, self._display)
+        return folder
+
+    @contextmanager
+    def _agent_log(self, product: LocalProduct) -> Iterator[None]:
+        """Send the agent's own log, as it runs in this process, to a file beside the other parts' logs."""
+        with (product.log_dir / "agent.log").open("a", encoding="utf-8", buffering=1) as stream:
+            log.configure("monitor-agent", stream=stream)
+            try:
+                yield
+            finally:
+                log.configure("monitor-agent")
+
+    def _replay(
+        self, impressions: Sequence[Impression], url: str, supervisor: Supervisor
+    ) -> tuple[list[Response], list[str]]:
+        """Send the impressions and their clicks; return the answers and the ids of the accepted feedback."""
+        client, responses = ModelServerClient(url), []
+        replay = Replay(client)
+        what = f"replaying {len(impressions):,} impressions"
+        try:
+            with (
+                self._folder.responses.open("w", encoding="utf-8") as file,
+                self._display.bar(what, len(impressions), "calls") as done,
+            ):
+                for response in replay.responses(impressions):
+                    file.write(json.dumps(asdict(response)) + "\n")
+                    responses.append(response)
+                    done(len(responses))
+                    if len(responses) % CHECK_EVERY == 0:
+                        supervisor.check()
+        except OSError as error:
+            raise _unwritable(self._folder.responses, error) from error
+        finally:
+            client.close()
+        return responses, replay.feedback
+
+    def _evaluate(
+        self,
+        results: Results,
+        gateway: Gateway,
+        settings: AgentSettings,
+        responses: Sequence[Response],
+        feedback: Sequence[str],
+    ) -> None:
+        """Wait until everything has arrived, verify it, let the agent compute, and show and write what it found."""
+        accepted = {"predictions": [each.prediction_id for each in responses], "feedback": feedback}
+        sent = {kind: len(ids) for kind, ids in accepted.items()}
+        with self._display.bar("waiting for the pipeline", sum(sent.values()), "events") as done:
+            indexed = results.wait_for(sent, done)
+        results.require_exactly_once(accepted)
+        self._display.say(
+            f"exactly once: all {sent['predictions']:,} accepted predictions and {sent['feedback']:,} accepted clicks"
+            " are in Elasticsearch, each one time, nothing else is"
+        )
+        moments = [datetime.fromisoformat(each.timestamp.replace("Z", "+00:00")) for each in responses]
+        self._compute(gateway, settings, moments)
+        windows = results.windows()
+        summary = summarise(
+            campaign=self._options.campaign,
+            sent=sent,
+            indexed=indexed,
+            feedback_status=results.feedback_status(),
+            windows=windows,
+            largest=Calendar(settings).names[-1],
+        )
+        self._write_summary(summary)
+        for name in Calendar(settings).names:
+            self._display.show(tables.windows_table(windows, name, most=MOST_HOURS))
+        self._display.show(tables.totals_table(summary["totals"]))
+
+    def _compute(self, gateway: Gateway, settings: AgentSettings, moments: Sequence[datetime]) -> None:
+        agent = Agent(gateway, settings, FixedClock(end_of(moments[-1], settings)))
+        hours = len({moment.replace(minute=0, second=0, microsecond=0) for moment in moments})
+        computed = 0
+        with self._display.bar("the agent joins and computes", hours, "windows") as done:
+
+            def advance(windows: int) -> None:
+                nonlocal computed
+                computed += windows
+                done(computed)
+
+            agent.cycle(advance)
+            done(hours)
+
+    def _write_summary(self, summary: dict[str, Any]) -> None:
+        try:
+            self._folder.summary.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise _unwritable(self._folder.summary, error) from error
+
+    def _say_where(self, product: LocalProduct) -> None:
+        say, folder = self._display.say, self._folder
+        say("")
+        say(f"answers of /predict, one a line  {_shown(folder.responses)}")
+        say(f"metrics, all windows and totals  {_shown(folder.summary)}")
+        say(f"event files of the model server  {_shown(folder.log)}")
+        say(f"logs of the parts                {_shown(product.log_dir)}")
+        say(f"Elasticsearch's data             monitor-agent stack up --data {_shown(folder.stack)}")
+        say("")
+
+
+def demo_settings(settings: Settings, folder: DemoFolder) -> Settings:
+    """Return the settings of a demo: free ports, its own folder, the log's own times; the stack as the user has it."""
+    defaults = Settings()
+    return dataclasses.replace(
+        defaults,
+        agent=AgentSettings(base_window=BASE, larger_windows=(LARGEST,), retention=False, segments=LABELS),
+        server=dataclasses.replace(
+            defaults.server,
+            port=0,
+            log_dir=str(folder.log),
+            labels=LABELS,
+            environment="demo",
+            allow_client_timestamps=True,
+        ),
+        pipeline=dataclasses.replace(settings.pipeline, data_dir=str(folder.pipeline), username="", password=""),
+        stack=dataclasses.replace(settings.stack, provider="embedded", data_dir=str(folder.stack), http_port=0),
+    )
+
+
+def end_of(last: datetime, settings: AgentSettings) -> datetime:
+    """Return the moment at which every window up to the one of `last` is final."""
+    calendar = Calendar(settings)
+    window = calendar.window(calendar.names[-1], last + CLICK_DELAY)
+    return calendar.final_at(window)
+
+
+def _shown(path: Path) -> str:
+    """Return a path as the user would type it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _unwritable(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path} cannot be written ({error.strerror or error})", "free disk space")

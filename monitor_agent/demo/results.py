@@ -1,0 +1,100 @@
+"""What a demo has left in Elasticsearch: counts while it fills, then all ids, fates and metrics documents."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from monitor_agent.contracts import DEADLETTERS, ERRORS, FEEDBACK, PERFORMANCE, PREDICTIONS, IndexContract
+from monitor_agent.errors import DataError, ElasticsearchError
+from monitor_agent.es.gateway import Gateway
+
+Document = dict[str, Any]
+
+COUNTED = {"predictions": PREDICTIONS, "feedback": FEEDBACK, "errors": ERRORS, "deadletters": DEADLETTERS}
+PAGE = 2000
+POLL_SECONDS = 0.2
+STALLED_SECONDS = 60.0
+
+
+class Results:
+    """The documents of a demo."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def counts(self) -> dict[str, int]:
+        """Return how many predictions, feedback events, errors and dead letters can be searched."""
+        body = {"size": 0, "track_total_hits": True}
+        answers = self._gateway.msearch([(contract.alias, body) for contract in COUNTED.values()])
+        return {name: answer["hits"]["total"]["value"] for name, answer in zip(COUNTED, answers, strict=True)}
+
+    def wait_for(self, accepted: Mapping[str, int], progress: Callable[[int], None]) -> dict[str, int]:
+        """Return the counts as soon as everything that the server has accepted can be searched.
+
+        Parameters
+        ----------
+        accepted : how many predictions and feedback events that is.
+        progress : told how many of them there are.
+
+        Raises ElasticsearchError when an event became a dead letter, or nothing has arrived for a minute.
+        """
+        best, deadline = -1, 0.0
+        while True:
+            found = self.counts()
+            arrived = sum(found[name] for name in accepted)
+            progress(arrived)
+            if all(found[name] >= accepted[name] for name in accepted):
+                return found
+            if found["deadletters"]:
+                raise ElasticsearchError(f"{found['deadletters']} events became dead letters ({self._reason()})")
+            if arrived > best:
+                best, deadline = arrived, time.monotonic() + STALLED_SECONDS
+            if time.monotonic() > deadline:
+                raise ElasticsearchError(
+                    f"{arrived} of {sum(accepted.values())} events are in Elasticsearch, and none came for"
+                    f" {STALLED_SECONDS:.0f} s",
+                    "see the log of the pipeline",
+                )
+            time.sleep(POLL_SECONDS)
+
+    def require_exactly_once(self, accepted: Mapping[str, Sequence[str]]) -> None:
+        """Raise DataError unless Elasticsearch holds each accepted event once, and no other.
+
+        Parameters
+        ----------
+        accepted : the ids by kind, `predictions` and `feedback`.
+        """
+        for kind, ids in accepted.items():
+            held = Counter(self._ids(COUNTED[kind]))
+            lost, foreign = set(ids) - held.keys(), held.keys() - set(ids)
+            doubled = [identifier for identifier, times in held.items() if times > 1]
+            if lost or foreign or doubled or len(ids) != len(set(ids)):
+                raise DataError(
+                    f"of {len(ids)} accepted {kind}, {len(lost)} are missing in Elasticsearch, {len(doubled)} are there"
+                    f" more than once, {len(foreign)} were never accepted"
+                )
+
+    def feedback_status(self) -> dict[str, int]:
+        """Return how many feedback events have each status."""
+        body = {"size": 0, "aggs": {"status": {"terms": {"field": "feedback.status", "size": 20}}}}
+        aggregations = self._gateway.search(FEEDBACK.alias, body).get("aggregations")
+        buckets = aggregations["status"]["buckets"] if aggregations else []
+        return {bucket["key"]: bucket["doc_count"] for bucket in buckets}
+
+    def windows(self) -> list[Document]:
+        """Return all metrics documents, by window size and start, version and segment."""
+        found = [hit["_source"] for hit in self._gateway.scan(PERFORMANCE.alias, {"query": {"match_all": {}}}, PAGE)]
+        order = ("window_size", "window_start", "model_version", "segment")
+        return sorted(found, key=lambda document: [document[name] for name in order])
+
+    def _ids(self, contract: IndexContract) -> list[str]:
+        body = {"query": {"match_all": {}}, "_source": False}
+        return [hit["_id"] for hit in self._gateway.scan(contract.alias, body, PAGE)]
+
+    def _reason(self) -> str:
+        hits = self._gateway.search(DEADLETTERS.alias, {"size": 1})["hits"]["hits"]
+        error = hits[0]["_source"].get("error", {}) if hits else {}
+        return str(error.get("message", "the reason is in model-deadletters"))[:200]

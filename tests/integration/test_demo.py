@@ -1,0 +1,158 @@
+"""The main job, end to end: real processes, real calls, real Elasticsearch; its results against scikit-learn."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import oracle
+
+IMPRESSIONS = 1200
+
+
+def demo_command(out: Path, model: Path, *more: str) -> list[str]:
+    """Return the command of a short demo with a model that is there already."""
+    command = [sys.executable, "-m", "monitor_agent", "demo", "--out", str(out), "--model", str(model)]
+    return [*command, "--limit", str(IMPRESSIONS), *more]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory, saved_model: Path) -> Path:
+    """The folder of a finished short demo."""
+    out = tmp_path_factory.mktemp("demo") / "var"
+    done = subprocess.run(demo_command(out, saved_model), capture_output=True, text=True, timeout=170, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (out / "stdout.txt").write_text(done.stdout)
+    return out
+
+
+@pytest.fixture(scope="module")
+def summary(demo: Path) -> dict[str, Any]:
+    """What the demo wrote as its summary."""
+    document: dict[str, Any] = json.loads((demo / "summary.json").read_text())
+    return document
+
+
+@pytest.fixture(scope="module")
+def responses(demo: Path) -> list[dict[str, Any]]:
+    """What `/predict` answered."""
+    return [json.loads(line) for line in (demo / "responses.ndjson").read_text().splitlines()]
+
+
+def test_everything_accepted_is_in_elasticsearch_exactly_once(
+    summary: dict[str, Any], responses: list[dict[str, Any]]
+) -> None:
+    """As many predictions and feedback are indexed as were accepted, and the agent matched every click."""
+    clicks = sum(row["click"] for row in responses)
+
+    assert len({row["prediction_id"] for row in responses}) == len(responses) == IMPRESSIONS
+    assert summary["predictions"] == IMPRESSIONS
+    assert summary["feedback"] == clicks > 0
+    assert summary["indexed"]["predictions"] == IMPRESSIONS
+    assert summary["indexed"]["feedback"] == clicks
+    assert summary["indexed"]["deadletters"] == 0
+    assert summary["feedback_status"] == {"matched": clicks}
+
+
+def test_the_log_files_hold_every_event_without_a_gap(demo: Path, summary: dict[str, Any]) -> None:
+    """The sequence numbers in the event files run from 1 to the number of events."""
+    lines = [json.loads(line) for path in (demo / "log").glob("*.ndjson") for line in path.read_text().splitlines()]
+
+    sequences = sorted(line["event"]["sequence"] for line in lines)
+    first = sequences[0]
+    assert sequences == list(range(first, first + summary["predictions"] + summary["feedback"]))
+
+
+def test_the_totals_are_those_of_scikit_learn(summary: dict[str, Any], responses: list[dict[str, Any]]) -> None:
+    """Counts are equal, ratios and log loss to 1e-9, the AUC within its bound."""
+    versions = {row["model_version"] for row in responses}
+
+    assert set(summary["totals"]) == versions
+    for version, total in summary["totals"].items():
+        assert oracle.differences(total, [row for row in responses if row["model_version"] == version]) == []
+
+
+@pytest.mark.parametrize("size", ["1h", "1d"])
+def test_every_window_is_that_of_scikit_learn(
+    summary: dict[str, Any], responses: list[dict[str, Any]], size: str
+) -> None:
+    """Each window's document says what scikit-learn computes from the answers in it."""
+    windows = oracle.by_window(responses, size)
+    documents = {
+        datetime.fromisoformat(row["window_start"].replace("Z", "+00:00")).isoformat(): row
+        for row in summary["windows"]
+        if row["window_size"] == size and row["segment"] == "all" and row["model_version"] == "all"
+    }
+
+    assert set(documents) == set(windows)
+    for start, document in documents.items():
+        assert oracle.differences(document, windows[start]) == [], start
+        assert (document["state"], document["maturity"]) == ("final", 1.0)
+
+
+def test_the_windows_of_a_segment_add_up(summary: dict[str, Any]) -> None:
+    """The days of all slots count what the days of all predictions count."""
+    days = [row for row in summary["windows"] if row["window_size"] == "1d" and row["model_version"] == "all"]
+    slots = [row for row in days if row["segment"].startswith("labels.slot=")]
+
+    assert {row["segment"] for row in slots} == {"labels.slot=left", "labels.slot=center", "labels.slot=right"}
+    for count in ("n", "tp", "fp", "tn", "fn"):
+        assert sum(row[count] for row in slots) == sum(row[count] for row in days if row["segment"] == "all")
+
+
+def test_what_the_user_sees(demo: Path) -> None:
+    """The tables and the places of the files are printed."""
+    shown = (demo / "stdout.txt").read_text()
+
+    for expected in ("windows of 1h", "windows of 1d", "totals by model version", "summary.json", "responses.ndjson"):
+        assert expected in shown
+
+
+def test_interrupted_it_stops_its_children_and_can_be_run_again(tmp_path: Path, saved_model: Path) -> None:
+    """Ctrl-C during the replay ends every process it started; nothing of it stays."""
+    out = tmp_path / "var"
+    process = subprocess.Popen(
+        demo_command(out, saved_model),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    wait_until(lambda: (out / "responses.ndjson").exists() or process.poll() is not None, 120)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert processes_in(out) == []
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Return the command lines of running processes that name the folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if str(folder) in command:
+                found.append(command)
+    return found
+
+
+def wait_until(condition: Any, seconds: float) -> None:
+    """Wait for a condition; fail when it does not come true in time."""
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "it did not happen in time"
+        time.sleep(0.05)
