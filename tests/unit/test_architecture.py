@@ -43,6 +43,8 @@ PURE = {
     ),
 }
 
+STACK_USERS = ("monitor_agent/cli/", "monitor_agent/demo/", "monitor_agent/stack/")
+
 
 def imports_of(path: Path) -> set[str]:
     """Return the dotted names that a module imports, wherever in it."""
@@ -96,6 +98,14 @@ def test_a_pure_room_imports_only_what_lies_below_it(path: Path) -> None:
             ours = {imported for imported in imports_of(path) if imported.startswith(PACKAGES)}
             outside = {imported for imported in ours if not imported.startswith(allowed)}
             assert not outside, f"{name} imports {sorted(outside)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_only_what_starts_a_stack_knows_how(path: Path) -> None:
+    """The agent, the metrics and the server work with any Elasticsearch: they do not import `stack`."""
+    imported = {name for name in imports_of(path) if name.startswith("monitor_agent.stack")}
+
+    assert not imported or relative(path).startswith(STACK_USERS)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
