@@ -8,6 +8,7 @@ from typing import Any
 
 from monitor_agent.demo.demonstration import Demonstration, DemoOptions
 from monitor_agent.demo.display import Display
+from monitor_agent.demo.model import MODELS
 from monitor_agent.demo.open_bandit import CAMPAIGNS
 from monitor_agent.settings import Settings
 
@@ -23,7 +24,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--models",
         type=Path,
-        default=Path("var/demo-models"),
+        default=MODELS,
         metavar="DIR",
         help="folder that keeps what was trained (%(default)s)",
     )

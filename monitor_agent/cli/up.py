@@ -40,16 +40,11 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
 
 
 def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> None:
-    """Start every part, in the order in which they need each other; a missing model is trained before."""
+    """Start every part, in the order in which they need each other."""
     product.require_ports()
     display.say("starting Elasticsearch")
     product.start_elasticsearch()
-    model_dir = Path(product.settings.server.model_dir)
-    if not model.has_model(model_dir):
-        display.say(f"{model_dir} holds no model: the one of the demo is trained into it")
-        recorded = open_bandit.load(CAMPAIGN, Path(product.settings.stack.data_dir))
-        model.train(recorded, model_dir, Path(product.settings.stack.data_dir), supervisor, display)
-    product.start_model_server(model_dir)
+    product.start_model_server(model_folder(product, supervisor, display))
     with display.waiting("waiting for Elasticsearch and the model server"):
         product.wait_for_elasticsearch()
         product.wait_for_model_server()
@@ -57,6 +52,17 @@ def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> No
         install(gateway, product.settings.agent)
     product.start_pipeline()
     product.start_agent()
+
+
+def model_folder(product: LocalProduct, supervisor: Supervisor, display: Display) -> Path:
+    """Return the folder of the user's models, or of the demo's model while there are none."""
+    folder = Path(product.settings.server.model_dir)
+    if model.has_model(folder):
+        return folder
+    display.say(f"{folder} holds no model yet: the demo's is served (MODEL_SERVER_MODEL_DIR chooses another folder)")
+    data_dir = Path(product.settings.stack.data_dir)
+    recorded = open_bandit.load(CAMPAIGN, data_dir)
+    return model.trained_on(recorded, model.MODELS, data_dir, supervisor, display)
 
 
 def announce(product: LocalProduct, display: Display) -> None:

@@ -74,7 +74,10 @@ class Demonstration:
             say("starting Elasticsearch")
             product.start_elasticsearch()
             recorded = self._load()
-            product.start_model_server(options.model or self._trained(recorded, supervisor))
+            product.start_model_server(
+                options.model
+                or model.trained_on(recorded, options.models, self._folder.stack, supervisor, self._display)
+            )
             with self._display.waiting("waiting for Elasticsearch and the model server"):
                 product.wait_for_elasticsearch()
                 product.wait_for_model_server()
@@ -91,14 +94,6 @@ class Demonstration:
         cache = cache_folder(Path(kept) if kept else None) / "open-bandit"
         with self._display.waiting(f"reading the Open Bandit log, campaign {self._options.campaign}"):
             return open_bandit.load(self._options.campaign, cache)
-
-    def _trained(self, recorded: OpenBandit, supervisor: Supervisor) -> Path:
-        folder = self._options.models / recorded.campaign
-        if model.has_model(folder):
-            self._display.say(f"the model is there already: {folder} (delete it to have it trained again)")
-        else:
-            model.train(recorded, folder, self._folder.stack, supervisor, self._display)
-        return folder
 
     @contextmanager
     def _agent_log(self, product: LocalProduct) -> Iterator[None]:

@@ -9,8 +9,10 @@ from pathlib import Path
 from monitor_agent.demo.display import Display
 from monitor_agent.demo.open_bandit import OpenBandit
 from monitor_agent.errors import DataError
+from monitor_agent.stack.local import ERROR_LINE
 from monitor_agent.stack.process import ChildProcess, Command, Supervisor
 
+MODELS = Path("var/demo-models")
 TRAINING_SECONDS = 1800.0
 SAVED_MODEL = "saved_model.pb"
 _STAGE = re.compile(rb"^(\w+) (\d+) %$", re.MULTILINE)
@@ -19,6 +21,21 @@ _STAGE = re.compile(rb"^(\w+) (\d+) %$", re.MULTILINE)
 def has_model(folder: Path) -> bool:
     """Return whether a folder is a SavedModel or holds one in a sub-folder, one for each version."""
     return (folder / SAVED_MODEL).is_file() or any(folder.glob(f"[!.]*/{SAVED_MODEL}"))
+
+
+def trained_on(log: OpenBandit, models: Path, work: Path, supervisor: Supervisor, display: Display) -> Path:
+    """Return the folder `<models>/<campaign>` with a model of the log, which is trained where it is not there yet.
+
+    Parameters
+    ----------
+    work : as `train` takes it.
+    """
+    folder = models / log.campaign
+    if has_model(folder):
+        display.say(f"the model is there already: {folder} (delete it to have it trained again)")
+    else:
+        train(log, folder, work, supervisor, display)
+    return folder
 
 
 def train(log: OpenBandit, folder: Path, work: Path, supervisor: Supervisor, display: Display) -> None:
@@ -39,7 +56,7 @@ def train(log: OpenBandit, folder: Path, work: Path, supervisor: Supervisor, dis
     except OSError as error:
         raise DataError(f"{examples} cannot be written ({error.strerror})", "free disk space") from error
     argv = (sys.executable, "-m", "model_server.cli", "train", "--data", str(examples), "--out", str(folder))
-    training = ChildProcess(Command("training", argv, log_path))
+    training = ChildProcess(Command("training", argv, log_path, telling=ERROR_LINE))
     with display.bar(f"training a BERT click model on {len(log.train):,} impressions", 100) as done:
         supervisor.start(training)
 

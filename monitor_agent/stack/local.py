@@ -24,6 +24,8 @@ from monitor_agent.stack.process import ChildProcess, Command, Supervisor
 
 SERVER_READY_SECONDS = 180.0
 ADDRESS_FILE = "model-server.address"
+ERROR_LINE = r"^error: (.+)"
+"""How our commands say why they end."""
 
 
 class LocalProduct:
@@ -130,8 +132,9 @@ class LocalProduct:
 
     def _start(self, name: str, argv: tuple[str, ...], environ: Mapping[str, str]) -> ChildProcess:
         self._report(f"starting the {name.replace('-', ' ')}")
+        log_path = self.log_dir / f"{name}.log"
         child = ChildProcess(
-            Command(name, (sys.executable, *argv), self.log_dir / f"{name}.log", {**os.environ, **environ})
+            Command(name, (sys.executable, *argv), log_path, {**os.environ, **environ}, telling=ERROR_LINE)
         )
         self._supervisor.start(child)
         return child
