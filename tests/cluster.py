@@ -46,6 +46,10 @@ class Cluster:
             pytest.skip(f"the cluster has no user {user}")
         return Elasticsearch(self.url, basic_auth=(name, self.users[name]), request_timeout=30)
 
+    def settings(self, user: str) -> settings.ElasticsearchSettings:
+        """Return the settings that reach it as `user`."""
+        return settings.ElasticsearchSettings(url=(self.url,), username=user, password=self.users[user])
+
     def index_names(self) -> list[str]:
         """Return the names of all indices that the product writes."""
         with self.client() as client:

@@ -25,6 +25,7 @@ BULK_ITEMS = 500
 KEEP_ALIVE = "2m"
 # Copies of a shard refresh at different moments; always asking the same one means that time never runs backwards.
 PREFERENCE = "monitor-agent"
+_JSON = ("application/json", "application/vnd.elasticsearch+json")
 _LENIENT = {"ignore_unavailable": True, "allow_no_indices": True}
 
 
@@ -54,7 +55,7 @@ def connect(settings: ElasticsearchSettings) -> Elasticsearch:
         request_timeout=settings.request_timeout.total_seconds(),
         max_retries=0,
         retry_on_timeout=False,
-        serializer=OrjsonSerializer(),
+        serializers=dict.fromkeys(_JSON, OrjsonSerializer()),
     )
 
 

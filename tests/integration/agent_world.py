@@ -12,7 +12,7 @@ from elasticsearch import Elasticsearch
 
 from monitor_agent.agent import Agent, Report
 from monitor_agent.clock import FixedClock
-from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.settings import AgentSettings
 from tests.cluster import Cluster
 from tests.factories import Document, deliver
@@ -64,7 +64,7 @@ class World:
 @contextmanager
 def world_on(cluster: Cluster) -> Iterator[World]:
     """Yield the world of a cluster."""
-    with cluster.client("monitor_agent") as agent, cluster.client() as admin:
+    with connect(cluster.settings("monitor_agent")) as agent, cluster.client() as admin:
         yield World(agent, admin)
 
 

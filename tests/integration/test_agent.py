@@ -39,7 +39,7 @@ def world(clean_indices: Cluster) -> Iterator[World]:
         yield made
 
 
-def traffic(count: int, seed: int = 1, span: timedelta = timedelta(hours=3)) -> tuple[list[Document], list[Document]]:
+def traffic(count: int, seed: int = 1, span: timedelta = timedelta(minutes=70)) -> tuple[list[Document], list[Document]]:
     """Return predictions of two versions and three scenes, spread over `span`, and clicks on some."""
     dice = random.Random(seed)
     predictions = [
@@ -78,7 +78,7 @@ def rows(predictions: list[Document], clicks: list[Document]) -> list[dict[str, 
 
 def test_every_document_says_what_scikit_learn_says(world: World) -> None:
     """Each window of each size, version and segment has the metrics of the predictions in it."""
-    predictions, clicks = traffic(600)
+    predictions, clicks = traffic(400)
     world.deliver(*predictions, *clicks)
 
     world.cycle(FINAL)
@@ -107,7 +107,7 @@ def test_every_document_says_what_scikit_learn_says(world: World) -> None:
 
 def test_response_times_are_those_of_the_requests(world: World) -> None:
     """The mean is exact, percentiles lie within the stated error of the histogram."""
-    predictions, _ = traffic(400)
+    predictions, _ = traffic(400, span=timedelta(minutes=5))
     world.deliver(*predictions)
 
     world.cycle(FINAL)
@@ -122,7 +122,7 @@ def test_response_times_are_those_of_the_requests(world: World) -> None:
 
 def test_a_rerun_changes_no_document(world: World) -> None:
     """A second cycle and a backfill write nothing: no document, no version, no restatement."""
-    predictions, clicks = traffic(200)
+    predictions, clicks = traffic(120)
     world.deliver(*predictions, *clicks)
     world.cycle(FINAL)
     before = {name: world.documents(name) for name in ("model_performance", "model-predictions", "model-feedback")}
@@ -138,7 +138,7 @@ def test_a_rerun_changes_no_document(world: World) -> None:
 
 def test_two_agents_at_once_write_what_one_writes(world: World) -> None:
     """Two agents at the same moment leave what one alone would leave, and nothing for a third to mend."""
-    predictions, clicks = traffic(200)
+    predictions, clicks = traffic(120)
     world.deliver(*predictions, *clicks)
 
     with ThreadPoolExecutor(2) as pool:
@@ -276,7 +276,7 @@ def test_a_cycle_with_nothing_new_costs_the_same_whatever_the_history(world: Wor
     world.deliver(*traffic(10)[0])
     world.cycle(FINAL)
     few = world.cycle(FINAL).requests
-    world.deliver(*traffic(500, seed=2, span=timedelta(days=3))[0])
+    world.deliver(*traffic(300, seed=2, span=timedelta(days=3))[0])
     world.cycle(FINAL + 3 * DAY)
 
     many = world.cycle(FINAL + 3 * DAY).requests
