@@ -151,6 +151,9 @@ class ServerSettings:
     threshold: float | None = setting(
         None, "MODEL_SERVER_THRESHOLD", "overrides the threshold in model.json", unit="0..1"
     )
+    model_threads: int = setting(
+        0, "MODEL_SERVER_MODEL_THREADS", "CPU threads that one batch may use; 0 = one per core"
+    )
     log_dir: str = setting(
         "var/log/model-server", "MODEL_LOG_DIR", "folder of the event files; the pipeline reads `*.ndjson` there"
     )
@@ -182,7 +185,7 @@ class ServerSettings:
         secret=True,
     )
     max_body_bytes: int = setting(1024 * 1024, "MODEL_SERVER_MAX_BODY_BYTES", "largest request body", unit="bytes")
-    max_instances: int = setting(512, "MODEL_SERVER_MAX_INSTANCES", "instances in one request")
+    max_instances: int = setting(512, "MODEL_SERVER_MAX_INSTANCES", "instances, or feedback events, in one request")
     max_batch_size: int = setting(64, "MODEL_SERVER_MAX_BATCH_SIZE", "instances computed together")
     max_batch_delay: timedelta = setting(
         timedelta(), "MODEL_SERVER_MAX_BATCH_DELAY", "wait for a batch to fill; 0s = take what is there"
@@ -202,6 +205,11 @@ class PipelineSettings:
     data_dir: str = setting("var/pipeline", "PIPELINE_DATA_DIR", "positions, statistics and dead letters")
     username: str = setting("", "PIPELINE_USERNAME", "user that writes events")
     password: str = setting("", "PIPELINE_PASSWORD", "password of that user", secret=True)
+    batch_size: int = setting(1000, "PIPELINE_BATCH_SIZE", "most events in one batch")
+    batch_delay: timedelta = setting(
+        timedelta(milliseconds=50), "PIPELINE_BATCH_DELAY", "events that come within this time share a batch"
+    )
+    workers: int = setting(2, "PIPELINE_WORKERS", "batches sent at once")
 
 
 @dataclass(frozen=True)

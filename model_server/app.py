@@ -1,0 +1,92 @@
+"""The Flask application: routes, and what every request has (an id, a start, a trace)."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import default_exceptions
+
+from model_server import error_handlers, trace_context
+from model_server.counters import Counters
+from model_server.errors import BodyTooLargeError
+from model_server.events import Call
+from model_server.http_server import RECEIVED, REFUSAL
+from model_server.service import ModelService
+
+ACCEPTED = 202
+TOO_LARGE = 413
+UNAVAILABLE = 503
+
+
+def create_app(service: ModelService, counters: Counters, clock: Callable[[], datetime]) -> Flask:
+    """Return the application; nothing is started here.
+
+    Parameters
+    ----------
+    clock : the time, UTC.
+    """
+    app = Flask(__name__)
+    error_handlers.register(app, service)
+    _add_routes(app, service, counters)
+
+    @app.before_request
+    def begin() -> None:
+        g.began = request.environ.get(RECEIVED) or time.perf_counter_ns()
+        waited = timedelta(microseconds=(time.perf_counter_ns() - g.began) // 1000)
+        trace = trace_context.parse(request.headers.get("traceparent", ""))
+        g.call = Call(uuid.uuid4().hex, request.path, clock() - waited, trace)
+        if REFUSAL in request.environ:
+            status, reason = request.environ[REFUSAL]
+            raise BodyTooLargeError(reason) if status == TOO_LARGE else default_exceptions[status](reason)
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        rule = request.url_rule
+        path = rule.rule if rule else "other"
+        counters.count(path, response.status_code, (time.perf_counter_ns() - g.began) / 1e9)
+        response.headers["X-Request-Id"] = g.call.request_id
+        return response
+
+    return app
+
+
+def _add_routes(app: Flask, service: ModelService, counters: Counters) -> None:
+    largest = service.parts.settings.max_body_bytes
+
+    @app.post("/predict")
+    def predict() -> Response:
+        return _json(service.predict(_body(largest), g.call, g.began))
+
+    @app.post("/feedback")
+    def feedback() -> Response:
+        return _json(service.feedback(_body(largest), g.call), ACCEPTED)
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return _json({"status": "alive"})
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        if reason := service.problem():
+            return _json({"status": "not ready", "reason": reason}, UNAVAILABLE)
+        return _json({"status": "ready", "model": service.model})
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(counters.text(service.gauges()), mimetype="text/plain; version=0.0.4")
+
+
+def _body(largest: int) -> bytes:
+    if (size := request.content_length or 0) > largest:
+        raise BodyTooLargeError(f"the body has {size} bytes, {largest} at most are taken")
+    return request.get_data(cache=False)
+
+
+def _json(content: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(content), status, mimetype="application/json")

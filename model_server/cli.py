@@ -1,0 +1,64 @@
+"""The console script `model-server`: serves when called without arguments, or trains; errors become one line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from model_server.training import command as training
+from monitor_agent import log, settings
+from monitor_agent.errors import MonitorError
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Return the exit status: 0 done, 1 an error that was told in one line, 2 wrong usage, 130 interrupted."""
+    args = _parser().parse_args(argv)
+    log.configure("model-server")
+    try:
+        if args.command == "train":
+            return training.run(args)
+        return _serve(args)
+    except MonitorError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="model-server",
+        description="Serve a click model over HTTP, one event line per prediction; settings come from the environment.",
+    )
+    config = os.environ.get("MONITOR_CONFIG")
+    parser.add_argument(
+        "--config", type=Path, default=Path(config) if config else None, metavar="FILE", help="settings (TOML)"
+    )
+    subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    serve = subparsers.add_parser("serve", help="serve until SIGTERM (the default)")
+    serve.add_argument(
+        "--address-file", type=Path, metavar="FILE", help="holds the server's URL from when it is ready until it stops"
+    )
+    training.add_parser(subparsers)
+    parser.set_defaults(address_file=None)
+    return parser
+
+
+def _serve(args: argparse.Namespace) -> int:
+    loaded = settings.load(os.environ, args.config).server
+    try:
+        from model_server.server import serve
+    except ImportError as error:
+        raise MonitorError(f"serving needs {error.name}", "install the project with its extra `server`") from error
+    serve(loaded, args.address_file)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""How errors become HTTP answers: the one table of statuses, and the one form of body."""
+
+from __future__ import annotations
+
+import orjson
+import structlog
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+from model_server.errors import (
+    BodyTooLargeError,
+    EventLogError,
+    ModelFailureError,
+    PredictionTimeoutError,
+    QueueFullError,
+    RequestError,
+    ValidationError,
+)
+from model_server.events import MAX_MESSAGE_LENGTH
+from model_server.service import ModelService
+
+STATUS: dict[type[RequestError], int] = {
+    ValidationError: 400,
+    BodyTooLargeError: 413,
+    ModelFailureError: 500,
+    QueueFullError: 503,
+    EventLogError: 503,
+    PredictionTimeoutError: 504,
+}
+RETRY_AFTER_SECONDS: dict[type[RequestError], int] = {QueueFullError: 1, EventLogError: 5}
+INTERNAL_ERROR = 500
+_log = structlog.get_logger()
+
+
+def register(app: Flask, service: ModelService) -> None:
+    """Let every error of `app` be answered as JSON and logged as an event."""
+
+    def answer(status: int, kind: str, message: str, field: str = "") -> Response:
+        message = message[:MAX_MESSAGE_LENGTH]
+        service.refused(g.call, g.began, status, kind, message)
+        body = {"error": {"type": kind, "message": message, "field": field[:MAX_MESSAGE_LENGTH] or None}}
+        return Response(orjson.dumps(body), status, mimetype="application/json")
+
+    def on_request_error(error: RequestError) -> Response:
+        response = answer(STATUS[type(error)], type(error).__name__, str(error), error.field)
+        if seconds := RETRY_AFTER_SECONDS.get(type(error)):
+            response.headers["Retry-After"] = str(seconds)
+        return response
+
+    def on_http_error(error: HTTPException) -> Response:
+        response = answer(error.code or INTERNAL_ERROR, type(error).__name__, _say(error))
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return response
+
+    def on_any_error(error: Exception) -> Response:
+        _log.error("request failed", exc_info=error, **{"http.request.id": g.call.request_id})
+        return answer(INTERNAL_ERROR, type(error).__name__, "the server failed; its log says why")
+
+    app.register_error_handler(RequestError, on_request_error)
+    app.register_error_handler(HTTPException, on_http_error)
+    app.register_error_handler(Exception, on_any_error)
+
+
+def _say(error: HTTPException) -> str:
+    if isinstance(error, NotFound):
+        return f"there is no {request.path}; see POST /predict, POST /feedback, GET /healthz, /readyz, /metrics"
+    if isinstance(error, MethodNotAllowed):
+        allowed = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
+        return f"{request.method} is not allowed here; use {', '.join(allowed)}"
+    return error.description or error.name

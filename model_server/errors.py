@@ -1,0 +1,46 @@
+"""What can go wrong with one request; `error_handlers` says which HTTP status each becomes.
+
+The tree::
+
+    RequestError                the request is answered with an error
+    ├── ValidationError         the body is not what it should be; `field` names the place
+    ├── BodyTooLargeError       the body is larger than the server takes
+    ├── QueueFullError          too many instances wait for the model already
+    ├── PredictionTimeoutError  the model did not answer in time
+    ├── ModelFailureError       the model failed, or gave what is no probability
+    └── EventLogError           the events cannot be written, so nothing is accepted
+"""
+
+from __future__ import annotations
+
+
+class RequestError(Exception):
+    """Raised when a request cannot be answered as asked; `field` is where in its body the reason lies."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field = field
+
+
+class ValidationError(RequestError):
+    """Raised when a body, or a field of it, is not what it should be."""
+
+
+class BodyTooLargeError(RequestError):
+    """Raised when a body is larger than the server takes."""
+
+
+class QueueFullError(RequestError):
+    """Raised when the instances of a request do not fit into the queue of the model."""
+
+
+class PredictionTimeoutError(RequestError):
+    """Raised when the model did not answer in time."""
+
+
+class ModelFailureError(RequestError):
+    """Raised when the model fails, or gives a score that is no probability."""
+
+
+class EventLogError(RequestError):
+    """Raised when events cannot be written: disk full, permission, file size limit."""

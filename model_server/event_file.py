@@ -1,0 +1,142 @@
+"""The file that one process appends its event lines to: whole or not at all, rotated by renaming, forced to disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import structlog
+
+SUFFIX = ".ndjson"
+PROBE_BYTES = 64 * 1024
+_log = structlog.get_logger()
+
+
+class EventFile:
+    """One process's own file; not safe for threads, its owner takes care of that.
+
+    The file is `<stem>.ndjson`; when it has reached `rotate_bytes` it is renamed to `<stem>.<number>.ndjson`, which a
+    reader of `*.ndjson` that knows files by their inode reads to the end, and a new one is begun.
+
+    Raises
+    ------
+    OSError : when the folder or the file cannot be made.
+    """
+
+    def __init__(self, folder: Path, stem: str, rotate_bytes: int) -> None:
+        self.path = folder / (stem + SUFFIX)
+        self._stem = stem
+        self._rotate_bytes = rotate_bytes
+        self._rotations = 0
+        self._descriptor = -1
+        self._retired: list[int] = []
+        self._dirty = False
+        folder.mkdir(parents=True, exist_ok=True)
+        self._open()
+
+    def append(self, lines: bytes) -> None:
+        """Write whole lines with one call of the system; OSError when they do not fit, and then none of them stays."""
+        size = self._make_ready(len(lines))
+        self._dirty = True
+        try:
+            _write_all(self._descriptor, lines)
+        except OSError:
+            self._cut_back(size)
+            raise
+
+    def _make_ready(self, more: int) -> int:
+        """Open, begin anew or rotate where that is due; return the file's size."""
+        size = self._size()
+        if size is None:  # somebody moved or removed the file: what is written to it would be read by nobody
+            self._retire()
+            self._open()
+            return os.fstat(self._descriptor).st_size
+        if size and size + more > self._rotate_bytes:
+            return 0 if self._rotate() else size
+        return size
+
+    def _size(self) -> int | None:
+        """Return the size of the file; None when it is not open, or no longer at its path."""
+        if self._descriptor < 0:
+            return None
+        ours = os.fstat(self._descriptor)
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return ours.st_size if (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino) else None
+
+    def _rotate(self) -> bool:
+        """Rename the file and begin a new one; False when renaming is refused: then the old one just grows."""
+        target = self.path.with_name(f"{self._stem}.{self._rotations + 1:04d}{SUFFIX}")
+        try:
+            self.path.rename(target)
+        except OSError as error:
+            _log.warning("event file not rotated", **{"file.path": str(self.path), "error.message": str(error)})
+            return False
+        self._rotations += 1
+        self._retire()
+        self._open()
+        _log.info("event file rotated", **{"file.path": str(target)})
+        return True
+
+    def _cut_back(self, size: int) -> None:
+        """Take away what was written of lines that did not fit; where even that fails, begin a new file."""
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            _log.error("event file left with a torn line", **{"error.message": str(error)})
+            self._rotate()
+
+    def _open(self) -> None:
+        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        with contextlib.suppress(OSError):  # not every file system can; then the name is as safe as it can be
+            _sync_folder(self.path.parent)
+
+    def _retire(self) -> None:
+        if self._descriptor >= 0:
+            self._retired.append(self._descriptor)
+            self._descriptor = -1
+
+    def unsynced(self) -> list[int]:
+        """Return descriptors, the caller's to force to disk and close, of what was written since the last call."""
+        current = [os.dup(self._descriptor)] if self._dirty and self._descriptor >= 0 else []
+        found, self._retired, self._dirty = self._retired + current, [], False
+        return found
+
+    def probe(self) -> None:
+        """Try whether lines could be written now, in a file beside this one; OSError says why not."""
+        path = self.path.with_name(f".{self._stem}.probe")
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+        try:
+            # A hole as large as the event file takes no room, but meets the same limit of a file's size.
+            size = self._size() or 0
+            os.ftruncate(descriptor, size)
+            os.lseek(descriptor, size, os.SEEK_SET)
+            _write_all(descriptor, b" " * PROBE_BYTES)
+        finally:
+            os.close(descriptor)
+            path.unlink()
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._retire()
+        for descriptor in self._retired:
+            os.close(descriptor)
+        self._retired = []
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data`; a call that wrote a part of it (disk full, limit) is gone on with, until one fails."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

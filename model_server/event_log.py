@@ -1,0 +1,159 @@
+"""The event log of a process: numbered lines, written before a request is answered, forced to disk by and by."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+
+from model_server.errors import EventLogError
+from model_server.event_file import EventFile
+from model_server.events import iso
+from monitor_agent.contracts.ecs import MAX_LINE_BYTES
+from monitor_agent.errors import SettingsError
+
+_log = structlog.get_logger()
+
+
+class LineTooLongError(Exception):
+    """Raised when an event has more bytes than a line may have; `index` is its place among the events given."""
+
+    def __init__(self, index: int, size: int) -> None:
+        super().__init__(f"its event has {size} bytes, {MAX_LINE_BYTES} at most are taken")
+        self.index = index
+
+
+class EventLog:
+    """Appends events to this process's own file; safe for threads, refused after a fork.
+
+    Parameters
+    ----------
+    rotate_bytes : size at which the file is renamed and a new one begun.
+    sync_seconds : how often lines are forced to disk; 0 = never.
+    clock : the time, UTC.
+
+    Attributes
+    ----------
+    node : names the writer: host, process id, start (ms since 1970); goes into `service.node.name`.
+    written, failures : lines written, and requests whose lines could not be, since the start.
+
+    Raises
+    ------
+    SettingsError : when the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, *, rotate_bytes: int, sync_seconds: float, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._pid = os.getpid()
+        host = re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname()) or "localhost"
+        start = int(clock().timestamp() * 1000)
+        self.node = f"{host}:{self._pid}:{start}"
+        self.written = 0
+        self.failures = 0
+        self._problem = ""
+        self._lock = threading.Lock()
+        try:
+            self._file = EventFile(folder, f"events-{host}-{self._pid}-{start}", rotate_bytes)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise SettingsError(f"events cannot be written to {folder} ({reason})", "set MODEL_LOG_DIR") from error
+        self._sync_seconds = sync_seconds
+        self._closing = threading.Event()
+        self._syncing = threading.Thread(target=self._sync_again_and_again, name="event-log-sync", daemon=True)
+        if sync_seconds:
+            self._syncing.start()
+
+    @property
+    def path(self) -> Path:
+        """The file that is written to."""
+        return self._file.path
+
+    def append(self, events: Sequence[dict[str, Any]]) -> None:
+        """Number and write the events of one request, all or none of them; sets `event.created` and `event.sequence`.
+
+        Raises
+        ------
+        LineTooLongError : when one of them is longer than a line may be.
+        EventLogError : when they cannot be written; the next call may succeed.
+        """
+        if os.getpid() != self._pid:
+            raise EventLogError("events can only be written by the process that opened the log")
+        with self._lock:
+            lines = []
+            created = iso(self._clock())
+            for index, event in enumerate(events):
+                event["event"] |= {"created": created, "sequence": self.written + index + 1}
+                line = orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
+                if len(line) > MAX_LINE_BYTES:
+                    raise LineTooLongError(index, len(line))
+                lines.append(line)
+            try:
+                self._file.append(b"".join(lines))
+            except OSError as error:
+                self._fail(error)
+                raise EventLogError(f"events cannot be written ({self._problem}); try again later") from error
+            self.written += len(lines)
+            self._recover()
+
+    def problem(self) -> str:
+        """Return why events cannot be written, "" when they can; tried anew where the last attempt failed."""
+        with self._lock:
+            if self._problem:
+                try:
+                    self._file.probe()
+                except OSError as error:
+                    self._problem = error.strerror or str(error)
+                else:
+                    self._recover()
+            return self._problem
+
+    def sync(self) -> None:
+        """Force to disk what was written so far."""
+        with self._lock:
+            try:
+                descriptors = self._file.unsynced()
+            except OSError as error:
+                self._fail(error)
+                return
+        for descriptor in descriptors:
+            try:
+                os.fsync(descriptor)
+            except OSError as error:
+                with self._lock:
+                    self._fail(error)
+            finally:
+                os.close(descriptor)
+
+    def close(self) -> None:
+        """Force everything to disk and close the file; what comes later is refused."""
+        self._closing.set()
+        if self._syncing.is_alive():
+            self._syncing.join()
+        if self._sync_seconds:
+            self.sync()
+        with self._lock:
+            self._file.close()
+
+    def _sync_again_and_again(self) -> None:
+        while not self._closing.wait(self._sync_seconds):
+            self.sync()
+
+    def _fail(self, error: OSError) -> None:
+        self.failures += 1
+        reason = error.strerror or str(error)
+        if reason != self._problem:
+            _log.error("events cannot be written", **{"file.path": str(self.path), "error.message": reason})
+        self._problem = reason
+
+    def _recover(self) -> None:
+        if self._problem:
+            _log.info("events can be written again", **{"file.path": str(self.path)})
+        self._problem = ""

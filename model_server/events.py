@@ -1,0 +1,214 @@
+"""The events that the server writes: one function per dataset, fields as the contracts name them (pure)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from model_server.batching import Scored
+from model_server.feedback_request import Feedback
+from model_server.predict_request import Context, Instance, PredictRequest
+from model_server.trace_context import Trace
+from monitor_agent.contracts import uuid7
+from monitor_agent.contracts.ecs import DATASET_ERROR, DATASET_FEEDBACK, DATASET_PREDICTION, ECS_VERSION
+from monitor_agent.contracts.feedback import STATUS_NEW
+from monitor_agent.contracts.prediction import LOG_LOSS_CLIP
+
+Event = dict[str, Any]
+MAX_MESSAGE_LENGTH = 1000
+MAX_PATH_LENGTH = 256
+SERVER_ERRORS = 500
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where events come from: the same for all of a process.
+
+    Attributes
+    ----------
+    node : names the writer, from the event log.
+    threshold : the model's; a score at or above it is labelled 1.
+    """
+
+    service_name: str
+    service_version: str
+    environment: str
+    node: str
+    model_name: str
+    model_version: str
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Call:
+    """One HTTP request.
+
+    Attributes
+    ----------
+    received : when its first byte arrived, UTC.
+    trace : the caller's, from its `traceparent`.
+    """
+
+    request_id: str
+    path: str
+    received: datetime
+    trace: Trace | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is answered for one instance, and the event that says the same."""
+
+    id: str
+    score: float
+    label: int
+    rank: int
+    event: Event
+
+
+def predictions(
+    request: PredictRequest,
+    scored: Sequence[Scored],
+    call: Call,
+    origin: Origin,
+    duration: int,
+    pseudonym: Callable[[str], str],
+    *,
+    query_text: bool,
+) -> list[Prediction]:
+    """Return one prediction per instance, in the order given.
+
+    Parameters
+    ----------
+    duration : of the whole request so far, ns; the same on every event.
+    query_text : whether the search query itself is logged, not only its pseudonym.
+    """
+    shared = _context_fields(request.context, pseudonym, query_text=query_text)
+    ranks = rank([each.score for each in scored])
+    made = []
+    for instance, each, place in zip(request.instances, scored, ranks, strict=True):
+        moment = instance.timestamp or call.received
+        event = _event(DATASET_PREDICTION, uuid7.make(moment), moment, call, origin, "prediction")
+        event["event"]["duration"] = duration
+        event["http"] = {"request": {"id": call.request_id}}
+        label = int(each.score >= origin.threshold)
+        event["prediction"] = {
+            "id": event["event"]["id"],
+            "score": each.score,
+            "label": label,
+            "threshold": origin.threshold,
+            "rank": place,
+            "request_size": len(scored),
+            "batch_size": each.batch_size,
+            **log_losses(each.score),
+            "shadow": instance.shadow,
+            "queue_time": each.queue_time,
+            "compute_time": each.compute_time,
+        }
+        event.update(shared)
+        _add_instance(event, instance)
+        made.append(Prediction(event["event"]["id"], each.score, label, place, event))
+    return made
+
+
+def feedback(said: Feedback, call: Call, origin: Origin) -> Event:
+    """Return the event of one feedback; its prediction's time decides its index, its id tells repeats apart."""
+    moment = said.timestamp or call.received
+    event = _event(DATASET_FEEDBACK, said.event_id or uuid7.make(moment), moment, call, origin, "feedback")
+    event["prediction"] = {"id": said.prediction_id, "timestamp": iso(said.prediction_time or moment)}
+    event["feedback"] = {"type": said.type, "status": STATUS_NEW}
+    if said.label is not None:
+        event["feedback"]["label"] = said.label
+    if said.value is not None:
+        event["feedback"]["value"] = said.value
+    return event
+
+
+def request_error(call: Call, origin: Origin, duration: int, status: int, kind: str, message: str) -> Event:
+    """Return the event of a request that was refused (4xx) or failed (5xx)."""
+    failed = status >= SERVER_ERRORS
+    said = "request failed" if failed else "request refused"
+    event = _event(DATASET_ERROR, uuid7.make(call.received), call.received, call, origin, said)
+    event["event"] |= {"outcome": "failure", "duration": duration}
+    event["log"] = {"level": "error" if failed else "warning"}
+    event["error"] = {"type": kind, "message": message[:MAX_MESSAGE_LENGTH]}
+    event["http"] = {"request": {"id": call.request_id}, "response": {"status_code": status}}
+    event["url"] = {"path": call.path[:MAX_PATH_LENGTH]}
+    return event
+
+
+def rank(scores: Sequence[float]) -> list[int]:
+    """Return each score's place, 1 = best; equal scores in the order given.
+
+    >>> rank([0.2, 0.9, 0.2])
+    [2, 1, 3]
+    """
+    places = [0] * len(scores)
+    for place, index in enumerate(sorted(range(len(scores)), key=lambda each: -scores[each]), start=1):
+        places[index] = place
+    return places
+
+
+def log_losses(score: float) -> dict[str, float]:
+    """Return the log loss of a score were its label 1, and 0.
+
+    >>> log_losses(0.25)
+    {'log_loss_1': 1.3862943611198906, 'log_loss_0': 0.2876820724517809}
+    """
+    clipped = min(max(score, LOG_LOSS_CLIP), 1 - LOG_LOSS_CLIP)
+    return {"log_loss_1": -math.log(clipped), "log_loss_0": -math.log1p(-clipped)}
+
+
+def iso(moment: datetime) -> str:
+    """Return a UTC time as events write it, with microseconds."""
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def _event(dataset: str, identifier: str, moment: datetime, call: Call, origin: Origin, message: str) -> Event:
+    """Return what all events have; `event.created` and `event.sequence` are the log's to add."""
+    event: Event = {
+        "@timestamp": iso(moment),
+        "ecs": {"version": ECS_VERSION},
+        "event": {"id": identifier, "dataset": dataset, "kind": "event", "outcome": "success"},
+        "service": {
+            "name": origin.service_name,
+            "version": origin.service_version,
+            "environment": origin.environment,
+            "node": {"name": origin.node},
+        },
+        "log": {"level": "info"},
+        "message": message,
+        "model": {"name": origin.model_name, "version": origin.model_version},
+    }
+    if call.trace:
+        event |= {"trace": {"id": call.trace.trace_id}, "span": {"id": call.trace.span_id}}
+    return event
+
+
+def _context_fields(context: Context, pseudonym: Callable[[str], str], *, query_text: bool) -> Event:
+    fields: Event = {}
+    if context.labels:
+        fields["labels"] = context.labels
+    if context.session_id:
+        fields["session"] = {"id": pseudonym(context.session_id)}
+    if context.user_id:
+        fields["user"] = {"id": pseudonym(context.user_id)}
+    if context.query:
+        fields["query"] = {"hash": pseudonym(context.query)}
+        if query_text:
+            fields["query"]["text"] = context.query
+    return fields
+
+
+def _add_instance(event: Event, instance: Instance) -> None:
+    if instance.propensity is not None:
+        event["prediction"]["propensity"] = instance.propensity
+    item = {"id": instance.item_id, "position": instance.position}
+    if given := {name: value for name, value in item.items() if value is not None}:
+        event["item"] = given
+    features = vars(instance.features)
+    if given := {name: values for name, values in features.items() if values}:
+        event["features"] = given

@@ -1,0 +1,171 @@
+"""Reading of JSON objects field by field: a refusal names the field by its path, such as `instances[3].position`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
+from typing import Any, NoReturn, TypeVar
+
+import orjson
+
+from model_server.errors import ValidationError
+
+Value = TypeVar("Value")
+
+
+def decode(body: bytes) -> Any:
+    """Return the value that a JSON body holds; ValidationError says where it breaks off."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ValidationError(f"the body is not JSON ({error})") from error
+
+
+class JsonObject:
+    """A JSON object at a path; `null` is the same as an absent field.
+
+    Parameters
+    ----------
+    value : what should be an object; anything else is refused.
+    path : where it lies in the body, "" for the body itself.
+    known : the names that it may have; others are refused.
+    """
+
+    def __init__(self, value: Any, path: str, known: Sequence[str]) -> None:
+        self.path = path
+        if not isinstance(value, dict):
+            self._refuse_value(f"an object is expected, {kind_of(value)} given")
+        self._value: dict[str, Any] = value
+        for name in value:
+            if name not in known:
+                self.refuse(name, f"unknown field, known are {', '.join(known) or 'none'}")
+
+    def __contains__(self, name: str) -> bool:
+        return self._value.get(name) is not None
+
+    def place(self, name: str) -> str:
+        """Return the path of a field."""
+        return f"{self.path}.{name}" if self.path else name
+
+    def refuse(self, name: str, reason: str) -> NoReturn:
+        """Raise ValidationError for a field."""
+        raise ValidationError(reason, self.place(name))
+
+    def _refuse_value(self, reason: str) -> NoReturn:
+        raise ValidationError(reason if self.path else f"the body: {reason}", self.path)
+
+    def required(self, name: str, read: Callable[[str], Value | None]) -> Value:
+        """Return what one of the methods below reads from a field that must be there."""
+        value = read(name)
+        if value is None:
+            self.refuse(name, "is missing")
+        return value
+
+    def text(self, name: str, longest: int, shortest: int = 1) -> str | None:
+        """Return a text of `shortest` to `longest` characters; None when absent."""
+        value = self._value.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            self.refuse(name, f"text is expected, {kind_of(value)} given")
+        if not shortest <= len(value) <= longest:
+            self.refuse(name, f"{shortest} to {longest} characters expected, {len(value)} given")
+        return value
+
+    def choice(self, name: str, choices: Sequence[str]) -> str | None:
+        """Return one of the texts in `choices`; None when absent."""
+        value = self._value.get(name)
+        if value is not None and value not in choices:
+            self.refuse(name, f"one of {', '.join(choices)} is expected")
+        return value
+
+    def integer(self, name: str, least: int, most: int) -> int | None:
+        """Return a whole number from `least` to `most`; None when absent."""
+        value = self._value.get(name)
+        if value is None:
+            return None
+        if type(value) is not int or not least <= value <= most:
+            self.refuse(name, f"a whole number from {least} to {most} is expected")
+        return value
+
+    def number(self, name: str) -> float | None:
+        """Return a finite number; None when absent."""
+        value = self._value.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            self.refuse(name, f"a number is expected, {kind_of(value)} given")
+        return float(value)
+
+    def boolean(self, name: str) -> bool | None:
+        """Return true or false; None when absent."""
+        value = self._value.get(name)
+        if value is not None and not isinstance(value, bool):
+            self.refuse(name, f"true or false is expected, {kind_of(value)} given")
+        return value
+
+    def moment(self, name: str) -> datetime | None:
+        """Return a point in time, UTC, that an RFC 3339 text with its offset says; None when absent."""
+        text = self.text(name, 40)
+        if text is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(text[:-1] + "+00:00" if text[-1] in "zZ" else text)
+            in_utc = moment.astimezone(timezone.utc)
+        except (ValueError, OverflowError):
+            self.refuse(name, "a time such as 2026-11-23T10:00:00.123456Z is expected")
+        if moment.tzinfo is None or not 1970 <= in_utc.year < 2262:
+            self.refuse(name, "a time from 1970 to 2261 with its offset, such as Z, is expected")
+        return in_utc
+
+    def integers(self, name: str, most: int, above: int) -> list[int] | None:
+        """Return a list of at most `most` whole numbers from 0 to below `above`; None when absent."""
+        value = self._value.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not value or any(type(each) is not int for each in value):
+            self.refuse(name, "a list of whole numbers is expected")
+        if len(value) > most:
+            self.refuse(name, f"{most} values at most expected, {len(value)} given")
+        if min(value) < 0 or max(value) >= above:
+            self.refuse(name, f"values from 0 to {above - 1} expected, {min(value)} to {max(value)} given")
+        return value
+
+    def objects(self, name: str, most: int) -> Iterator[tuple[str, Any]] | None:
+        """Return path and value of each element of a list that has 1 to `most`; None when absent."""
+        value = self._value.get(name)
+        return None if value is None else elements(value, self.place(name), most)
+
+    def entries(self, name: str) -> Iterator[tuple[str, Any]]:
+        """Return name and value of each entry of the object in a field; none when absent."""
+        value = self._value.get(name)
+        if value is None:
+            return iter(())
+        if not isinstance(value, dict):
+            self.refuse(name, f"an object is expected, {kind_of(value)} given")
+        return iter(value.items())
+
+    def get(self, name: str) -> Any:
+        """Return a field as it is; None when absent."""
+        return self._value.get(name)
+
+
+def elements(value: Any, path: str, most: int) -> Iterator[tuple[str, Any]]:
+    """Return path and value of each element of a list; ValidationError when it is none, empty or too long."""
+    where = path or "the body"
+    if not isinstance(value, list) or not value:
+        raise ValidationError("a list that is not empty is expected", where)
+    if len(value) > most:
+        raise ValidationError(f"{most} elements at most expected, {len(value)} given", where)
+    return ((f"{path}[{index}]", element) for index, element in enumerate(value))
+
+
+def kind_of(value: Any) -> str:
+    """Return what JSON calls a value's type.
+
+    >>> kind_of([]), kind_of(1.5), kind_of(None)
+    ('a list', 'a number', 'null')
+    """
+    kinds = {bool: "true or false", str: "text", list: "a list", dict: "an object", type(None): "null"}
+    return kinds.get(type(value), "a number")

@@ -1,0 +1,114 @@
+"""Which model is served: its folder, found below the model folder, and what its `model.json` says."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monitor_agent.errors import ModelError
+from monitor_agent.settings import ServerSettings
+
+CARD = "model.json"
+GRAPH = "saved_model.pb"
+DEFAULT_MAX_SEQ_LENGTH = 512
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A model as the server knows it.
+
+    Attributes
+    ----------
+    folder : the SavedModel.
+    threshold : a score at or above it is a predicted positive.
+    max_seq_length : the most ids that an instance may have.
+    vocab_size : ids are below it; None = unknown.
+    takes_text : whether the model tokenises raw text itself.
+    """
+
+    folder: Path
+    name: str
+    version: str
+    threshold: float
+    max_seq_length: int = DEFAULT_MAX_SEQ_LENGTH
+    vocab_size: int | None = None
+    takes_text: bool = True
+
+
+def read_card(settings: ServerSettings) -> ModelCard:
+    """Return the card of the model that the settings choose; what they say wins over `model.json`.
+
+    Raises
+    ------
+    ModelError : when there is no model, no such version, or its card says too little.
+    """
+    folder = find_folder(Path(settings.model_dir), settings.model_version)
+    path = folder / CARD
+    said = _read(path)
+    name = settings.model_name or _of(said, "name", str, path)
+    if not name:
+        raise ModelError(f"{folder} does not say the model's name", f"set MODEL_SERVER_MODEL_NAME or write {path}")
+    threshold = settings.threshold if settings.threshold is not None else _of(said, "threshold", float, path)
+    if threshold is None:
+        raise ModelError(f"{folder} does not say the model's threshold", "set MODEL_SERVER_THRESHOLD, such as 0.5")
+    if not 0 <= threshold <= 1:
+        raise ModelError(f"{path}: threshold {threshold} is not between 0 and 1", "mend the file")
+    return ModelCard(
+        folder=folder,
+        name=name,
+        version=_of(said, "version", str, path) or folder.resolve().name,
+        threshold=threshold,
+        max_seq_length=_of(said, "max_seq_length", int, path) or DEFAULT_MAX_SEQ_LENGTH,
+        vocab_size=_of(said, "vocab_size", int, path),
+    )
+
+
+def find_folder(root: Path, version: str) -> Path:
+    """Return the SavedModel at `root`, or the one of `version` ("" = the newest) in a sub-folder of it."""
+    hint = "train one with `model-server train`, or set MODEL_SERVER_MODEL_DIR"
+    if not root.is_dir():
+        raise ModelError(f"there is no model folder {root}", hint)
+    if (root / GRAPH).is_file():
+        return root
+    versions = {path.name: path for path in root.iterdir() if (path / GRAPH).is_file() and path.name[0] != "."}
+    if not versions:
+        raise ModelError(f"{root} holds no SavedModel, nor a folder with one", hint)
+    if version and version not in versions:
+        known = ", ".join(sorted(versions, key=natural))
+        raise ModelError(f"{root} has no version {version}", f"it has {known}")
+    return versions[version or max(versions, key=natural)]
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Return a key by which names sort as people number them.
+
+    >>> sorted(["10", "9", "v2.10", "v2.9"], key=natural)
+    ['9', '10', 'v2.9', 'v2.10']
+    """
+    parts = re.findall(r"\d+|\D+", name)
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read ({error})", "mend the file") from error
+    if not isinstance(said, dict):
+        raise ModelError(f"{path} is not a JSON object", "mend the file")
+    return said
+
+
+def _of(said: dict[str, Any], name: str, kind: type[Any], path: Path) -> Any:
+    """Return an entry of the card, None when absent; ModelError when it is of another kind."""
+    value = said.get(name)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if value is not None and type(value) is not kind:
+        raise ModelError(f"{path}: {name} is {value!r}, a {kind.__name__} is expected", "mend the file")
+    return value

@@ -1,0 +1,141 @@
+"""The model itself: a SavedModel behind a small interface; the only module of the server that imports TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model_server.model_card import ModelCard
+from model_server.predict_request import TextPair, TokenIds
+from model_server.quiet import muted, quieten_tensorflow
+from monitor_agent.errors import ModelError
+
+Scores = npt.NDArray[np.float32]
+Inputs = TokenIds | TextPair
+IDS_SIGNATURE = "serving_default"
+TEXT_SIGNATURE = "text"
+NAMES = {
+    IDS_SIGNATURE: {"input_word_ids", "input_mask", "segment_ids"},
+    TEXT_SIGNATURE: {"text_a", "text_b"},
+}
+
+
+class SavedModel:
+    """A loaded model; its calls are made by one thread at a time.
+
+    Parameters
+    ----------
+    card : what is known of it; `self.card` also says whether it takes text.
+    threads : CPU threads that one call may use; 0 = one per core.
+
+    Raises
+    ------
+    ModelError : when TensorFlow is missing, or the folder's content cannot be loaded or called.
+    """
+
+    def __init__(self, card: ModelCard, threads: int = 0) -> None:
+        tensorflow = _import_tensorflow()
+        try:
+            # One batch is computed at a time: operations side by side would only compete for the same cores.
+            tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+            tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+            loaded = tensorflow.saved_model.load(str(card.folder))
+        except (OSError, RuntimeError, ValueError, KeyError, tensorflow.errors.OpError) as error:
+            raise ModelError(
+                f"{card.folder} cannot be loaded ({_first_line(error)})", "train or copy it anew"
+            ) from error
+        self._constant: Callable[..., Any] = tensorflow.constant
+        self._integer = tensorflow.int32
+        self._loaded = loaded  # the signatures hold their variables weakly
+        self._signatures = {name: loaded.signatures[name] for name in NAMES if name in loaded.signatures}
+        self._check(card)
+        self._width = self._fixed_width()
+        self.card = dataclasses.replace(
+            card,
+            takes_text=TEXT_SIGNATURE in self._signatures,
+            max_seq_length=min(card.max_seq_length, self._width or card.max_seq_length),
+        )
+
+    def _check(self, card: ModelCard) -> None:
+        if IDS_SIGNATURE not in self._signatures:
+            raise ModelError(f"{card.folder} has no signature {IDS_SIGNATURE}", "export it with `model-server train`")
+        for name, signature in self._signatures.items():
+            inputs = set(signature.structured_input_signature[1])
+            if inputs != NAMES[name]:
+                given, expected = ", ".join(sorted(inputs)), ", ".join(sorted(NAMES[name]))
+                raise ModelError(f"{card.folder}: {name} takes {given}", f"{expected} are expected")
+
+    def _fixed_width(self) -> int | None:
+        """Return the sequence length that the signature demands, if any."""
+        width: int | None = self._signatures[IDS_SIGNATURE].structured_input_signature[1]["input_mask"].shape[1]
+        return width
+
+    def warm_up(self, batch_size: int) -> None:
+        """Call every signature with one instance and a full batch, so that the first request is as fast as the next."""
+        try:
+            for count in (1, batch_size):
+                self.score([TokenIds([0], [1], [0])] * count)
+                if self.card.takes_text:
+                    self.score([TextPair("warm", "up")] * count)
+        except Exception as error:
+            raise ModelError(f"{self.card.folder} cannot be called ({_first_line(error)})", "export it anew") from error
+
+    def score(self, inputs: Sequence[Inputs]) -> Scores:
+        """Return the score of each instance, float32 of shape (n,); all of them are of one kind.
+
+        What TensorFlow raises passes through.
+        """
+        if isinstance(inputs[0], TextPair):
+            columns = {name: [getattr(each, name) for each in inputs] for name in ("text_a", "text_b")}
+            answer = self._call(TEXT_SIGNATURE, {name: self._constant(texts) for name, texts in columns.items()})
+        else:
+            ids = [each for each in inputs if isinstance(each, TokenIds)]
+            width = self._width or max(len(each.input_seq) for each in ids)
+            columns = {
+                "input_word_ids": [each.input_seq for each in ids],
+                "input_mask": [each.input_mask for each in ids],
+                "segment_ids": [each.segment_ids for each in ids],
+            }
+            padded = {name: self._constant(pad(rows, width), self._integer) for name, rows in columns.items()}
+            answer = self._call(IDS_SIGNATURE, padded)
+        scores: Scores = np.asarray(answer, np.float32).reshape(-1)
+        if len(scores) != len(inputs):
+            raise ValueError(f"the model gave {len(scores)} scores for {len(inputs)} instances")
+        return scores
+
+    def _call(self, name: str, columns: dict[str, Any]) -> Any:
+        outputs = self._signatures[name](**columns)
+        return (outputs["score"] if "score" in outputs else next(iter(outputs.values()))).numpy()
+
+
+def pad(rows: Sequence[Sequence[int]], width: int) -> npt.NDArray[np.int32]:
+    """Return rows of numbers as int32 of shape (rows, width), filled up with 0.
+
+    >>> pad([[1, 2], [3]], 3)
+    array([[1, 2, 0],
+           [3, 0, 0]], dtype=int32)
+    """
+    padded = np.zeros((len(rows), width), np.int32)
+    for row, values in zip(padded, rows, strict=True):
+        row[: len(values)] = values
+    return padded
+
+
+def _import_tensorflow() -> Any:
+    quieten_tensorflow()
+    try:
+        with muted(sys.stderr):
+            import tensorflow
+            import tensorflow_text  # registers the tokeniser's operations  # noqa: F401
+    except ImportError as error:
+        raise ModelError(f"serving needs {error.name}", "install the project with its extra `server`") from error
+    return tensorflow
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,199 @@
+"""The body of `POST /predict`: what it may say, checked, as plain values (pure).
+
+Two forms: one instance as the body itself, or a list of `instances`; `context` and `timestamp` hold for all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from model_server.json_object import JsonObject, kind_of
+from model_server.model_card import ModelCard
+from monitor_agent.settings import ServerSettings
+
+IDS = ("input_seq", "input_mask", "segment_ids")
+TEXTS = ("text_a", "text_b")
+DETAILS = ("item_id", "position", "propensity", "features", "shadow", "timestamp")
+CONTEXT = ("session_id", "user_id", "query", "labels")
+ANY_ID = 2**31
+MAX_ID_LENGTH = 256
+MAX_LABEL_LENGTH = 256
+MAX_FEATURE_NAME_LENGTH = 128
+MAX_FEATURE_LENGTH = 1024
+MAX_QUERY_LENGTH = 4096
+MAX_TEXT_LENGTH = 100_000
+MAX_PADDED_LENGTH = 4096
+MAX_POSITION = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class TokenIds:
+    """One instance as a BERT tokeniser gives it: three lists of one length, without padding at the end."""
+
+    input_seq: list[int]
+    input_mask: list[int]
+    segment_ids: list[int]
+
+
+@dataclass(frozen=True)
+class TextPair:
+    """One instance as raw text; the model tokenises it."""
+
+    text_a: str
+    text_b: str
+
+
+@dataclass(frozen=True)
+class Features:
+    """What is logged of the instance's features, by how the index keeps them."""
+
+    numeric: dict[str, float] = field(default_factory=dict)
+    categorical: dict[str, str] = field(default_factory=dict)
+    other: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One thing to be scored.
+
+    Attributes
+    ----------
+    timestamp : the event time that the client supplies, UTC; None = when the request arrived.
+    """
+
+    inputs: TokenIds | TextPair
+    item_id: str | None = None
+    position: int | None = None
+    propensity: float | None = None
+    features: Features = field(default_factory=Features)
+    shadow: bool = False
+    timestamp: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """Who asked and where, for all instances of a request."""
+
+    session_id: str | None = None
+    user_id: str | None = None
+    query: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """A checked request; `single` where the body itself was the one instance."""
+
+    instances: list[Instance]
+    context: Context
+    single: bool
+
+
+class PredictParser:
+    """Turns a decoded body into a PredictRequest, by the rules of the settings and the limits of the model."""
+
+    def __init__(self, settings: ServerSettings, card: ModelCard) -> None:
+        self._settings = settings
+        self._card = card
+
+    def parse(self, body: Any) -> PredictRequest:
+        """Return the request; ValidationError names the field that is refused."""
+        if isinstance(body, dict) and "instances" in body:
+            root = JsonObject(body, "", ("instances", "context", "timestamp"))
+            timestamp = self.timestamp(root)
+            rows = root.objects("instances", self._settings.max_instances)
+            if rows is None:
+                root.refuse("instances", "is missing")
+            known = (*IDS, *TEXTS, *DETAILS)
+            instances = [self._instance(JsonObject(value, path, known), timestamp) for path, value in rows]
+            return PredictRequest(instances, self._context(root), single=False)
+        root = JsonObject(body, "", (*IDS, *TEXTS, *DETAILS, "context", "instances"))
+        return PredictRequest([self._instance(root, None)], self._context(root), single=True)
+
+    def timestamp(self, node: JsonObject) -> datetime | None:
+        """Return the event time that a client supplies, where it may."""
+        if "timestamp" in node and not self._settings.allow_client_timestamps:
+            node.refuse("timestamp", "the server sets the time (MODEL_SERVER_ALLOW_CLIENT_TIMESTAMPS is off)")
+        return node.moment("timestamp")
+
+    def _instance(self, node: JsonObject, timestamp: datetime | None) -> Instance:
+        propensity = node.number("propensity")
+        if propensity is not None and not 0 < propensity <= 1:
+            node.refuse("propensity", "a number above 0, up to 1, is expected")
+        return Instance(
+            inputs=self._inputs(node),
+            item_id=node.text("item_id", MAX_ID_LENGTH),
+            position=node.integer("position", 1, MAX_POSITION),
+            propensity=propensity,
+            features=self._features(node),
+            shadow=bool(node.boolean("shadow")),
+            timestamp=self.timestamp(node) or timestamp,
+        )
+
+    def _inputs(self, node: JsonObject) -> TokenIds | TextPair:
+        given = [name for name in (*IDS, *TEXTS) if name in node]
+        if not given:
+            node.refuse("input_seq", "is missing; give input_seq, input_mask and segment_ids, or text_a and text_b")
+        if given[0] in TEXTS:
+            return self._texts(node)
+        if given[-1] in TEXTS:
+            node.refuse(given[-1], "cannot be given together with input_seq")
+        return self._ids(node)
+
+    def _texts(self, node: JsonObject) -> TextPair:
+        if not self._card.takes_text:
+            node.refuse("text_a", "this model takes input_seq, input_mask and segment_ids only")
+        text_a, text_b = (node.required(name, lambda each: node.text(each, MAX_TEXT_LENGTH, 0)) for name in TEXTS)
+        return TextPair(text_a, text_b)
+
+    def _ids(self, node: JsonObject) -> TokenIds:
+        above = {"input_seq": self._card.vocab_size or ANY_ID, "input_mask": 2, "segment_ids": 2}
+        read = {
+            name: node.required(name, lambda each: node.integers(each, MAX_PADDED_LENGTH, above[each])) for name in IDS
+        }
+        given = len(read["input_seq"])
+        for name in IDS[1:]:
+            if len(read[name]) != given:
+                node.refuse(name, f"{given} values expected, {len(read[name])} given")
+        mask = read["input_mask"]
+        length = next((index for index in range(given, 0, -1) if mask[index - 1]), 1)
+        if length > self._card.max_seq_length:
+            node.refuse("input_seq", f"{self._card.max_seq_length} values at most expected, {length} given")
+        return TokenIds(*(read[name][:length] for name in IDS))
+
+    def _features(self, node: JsonObject) -> Features:
+        features = Features()
+        for name, value in node.entries("features"):
+            place = f"features.{name}"
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            is_text = isinstance(value, str) and len(value) <= MAX_FEATURE_LENGTH
+            if not 1 <= len(name) <= MAX_FEATURE_NAME_LENGTH or not name.isprintable():
+                node.refuse("features", f"a name has 1 to {MAX_FEATURE_NAME_LENGTH} printable characters")
+            if name in self._settings.numeric_features:
+                if not is_number:
+                    node.refuse(place, f"a number is expected, {kind_of(value)} given")
+                features.numeric[name] = float(value)
+            elif name in self._settings.categorical_features:
+                if not is_text:
+                    node.refuse(place, f"text of at most {MAX_FEATURE_LENGTH} characters is expected")
+                features.categorical[name] = value
+            elif is_number or is_text:
+                features.other[name] = value
+            else:
+                node.refuse(place, f"a number, or text of at most {MAX_FEATURE_LENGTH} characters, is expected")
+        return features
+
+    def _context(self, root: JsonObject) -> Context:
+        if "context" not in root:
+            return Context()
+        node = JsonObject(root.get("context"), "context", CONTEXT)
+        labels = JsonObject(node.get("labels") or {}, "context.labels", self._settings.labels)
+        named = {name: labels.text(name, MAX_LABEL_LENGTH) for name in self._settings.labels}
+        return Context(
+            session_id=node.text("session_id", MAX_ID_LENGTH),
+            user_id=node.text("user_id", MAX_ID_LENGTH),
+            query=node.text("query", MAX_QUERY_LENGTH),
+            labels={name: value for name, value in named.items() if value is not None},
+        )

@@ -1,0 +1,69 @@
+"""Pseudonyms of people's ids and queries: HMAC-SHA256, so that logs tell who is the same, not who it is."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from monitor_agent.errors import SettingsError
+
+KEY_FILE = "hmac.key"
+MIN_KEY_LENGTH = 16
+
+
+class Pseudonyms:
+    """Turns texts into pseudonyms, by one key."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key.encode()
+
+    def __call__(self, text: str) -> str:
+        """Return the HMAC-SHA256 of a text, 64 hexadecimal digits.
+
+        >>> Pseudonyms("0123456789abcdef")("user-1")[:16]
+        '9671a70114c638ee'
+        """
+        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def load_key(configured: str, folder: Path) -> str:
+    """Return the configured key; where it is empty the one in `folder`, which is made at random once.
+
+    Raises
+    ------
+    SettingsError : when the key is too short, or cannot be read or written.
+    """
+    path = folder / KEY_FILE
+    if not configured:
+        try:
+            _make(path)
+            configured = path.read_text(encoding="ascii").strip()
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"{path} cannot be read or written ({error})", "set MODEL_SERVER_HMAC_KEY") from error
+    if len(configured) < MIN_KEY_LENGTH:
+        raise SettingsError(
+            f"the key for ids has {len(configured)} characters",
+            f"give MODEL_SERVER_HMAC_KEY {MIN_KEY_LENGTH} or more, or leave it empty and remove {path}",
+        )
+    return configured
+
+
+def _make(path: Path) -> None:
+    """Write a random key that only this account can read, unless there is one; never half of one."""
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+            stream.write(secrets.token_hex(32) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was first: its key is the one
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,174 @@
+"""A serving process from start to end: address, event log, model, HTTP; then everything in the reverse order."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+
+import structlog
+
+from model_server import setting_limits
+from model_server.app import create_app
+from model_server.batching import Batcher
+from model_server.counters import Counters
+from model_server.event_log import EventLog
+from model_server.events import Origin
+from model_server.http_server import HttpServer, bind
+from model_server.model_card import ModelCard, read_card
+from model_server.models import SavedModel
+from model_server.pseudonyms import Pseudonyms, load_key
+from model_server.service import ModelService, Parts
+from monitor_agent.errors import SettingsError
+from monitor_agent.settings import ServerSettings
+
+DISTRIBUTION = "model-monitor"
+_log = structlog.get_logger()
+
+
+class StopSignals:
+    """SIGTERM and SIGINT, from now on: remembered, and told to whoever can stop."""
+
+    def __init__(self) -> None:
+        self.received = False
+        self._stop: Callable[[], None] = lambda: None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._receive)
+
+    def then(self, stop: Callable[[], None]) -> None:
+        """Call `stop` when a signal arrives; at once where one has."""
+        self._stop = stop
+        if self.received:
+            stop()
+
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
+        if not self.received:
+            self.received = True
+            _log.info("stopping", signal=signal.Signals(number).name)
+            self._stop()
+
+
+def serve(settings: ServerSettings, address_file: Path | None = None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    address_file : holds the server's URL from when it is ready until it stops.
+
+    Raises
+    ------
+    MonitorError : when the port, the log folder or the model are not what is needed.
+    """
+    setting_limits.check(settings)
+    signals = StopSignals()
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(bind(settings.host, settings.port))
+        log = open_log(settings)
+        stack.callback(log.close)
+        pseudonym = Pseudonyms(load_key(settings.hmac_key, Path(settings.log_dir)))
+        model = load_model(settings)
+        batcher = make_batcher(settings, model)
+        batcher.start()
+        stack.callback(batcher.stop)
+        origin = make_origin(settings, model.card, log.node)
+        service = ModelService(Parts(settings, model.card, batcher, log, origin, pseudonym))
+        run_http(service, listener, signals, address_file)
+    _log.info("stopped", events=log.written)
+
+
+def run_http(service: ModelService, listener: socket.socket, signals: StopSignals, address_file: Path | None) -> None:
+    """Serve HTTP until a signal arrives and the requests in flight are answered."""
+    settings = service.parts.settings
+    app = create_app(service, Counters(), now)
+    http = HttpServer(app, listener, threads=settings.threads, max_body_bytes=settings.max_body_bytes)
+    signals.then(http.stop)
+    address = http.address
+    with announced(address, address_file):
+        _log.info(
+            "ready",
+            **{
+                "server.address": address,
+                "model.name": service.parts.card.name,
+                "model.version": service.parts.card.version,
+                "log.file.path": str(service.parts.log.path),
+            },
+        )
+        http.run()
+
+
+def open_log(settings: ServerSettings) -> EventLog:
+    """Return the event log of this process; SettingsError when its folder cannot be written."""
+    return EventLog(
+        Path(settings.log_dir),
+        rotate_bytes=settings.rotate_bytes,
+        sync_seconds=settings.sync_interval.total_seconds(),
+        clock=now,
+    )
+
+
+def load_model(settings: ServerSettings) -> SavedModel:
+    """Return the model that the settings choose, loaded and called once; ModelError says why not."""
+    card = read_card(settings)
+    _log.info("loading the model", **{"model.name": card.name, "model.version": card.version})
+    model = SavedModel(card, settings.model_threads)
+    model.warm_up(settings.max_batch_size)
+    return model
+
+
+def make_batcher(settings: ServerSettings, model: SavedModel) -> Batcher:
+    """Return the batcher of a model, not started yet."""
+    return Batcher(
+        model.score,
+        max_batch_size=settings.max_batch_size,
+        max_delay_seconds=settings.max_batch_delay.total_seconds(),
+        max_queue=settings.max_queue,
+        timeout_seconds=settings.predict_timeout.total_seconds(),
+    )
+
+
+def make_origin(settings: ServerSettings, card: ModelCard, node: str) -> Origin:
+    """Return what all events of this process say of where they come from."""
+    return Origin(
+        service_name=settings.service_name,
+        service_version=version(DISTRIBUTION),
+        environment=settings.environment,
+        node=node,
+        model_name=card.name,
+        model_version=card.version,
+        threshold=card.threshold,
+    )
+
+
+@contextmanager
+def announced(address: str, path: Path | None) -> Iterator[None]:
+    """Keep a file that holds the address while the block runs; it appears whole. None = no file.
+
+    Raises
+    ------
+    SettingsError : when it cannot be written.
+    """
+    if path is None:
+        yield
+        return
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(address + "\n", encoding="ascii")
+        draft.replace(path)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written ({error.strerror})", "name another --address-file") from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def now() -> datetime:
+    """Return the time, UTC."""
+    return datetime.now(timezone.utc)

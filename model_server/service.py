@@ -1,0 +1,123 @@
+"""What the server does with a request, apart from HTTP: check it, compute, log, answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from model_server import events, feedback_request
+from model_server.batching import Batcher
+from model_server.errors import EventLogError, ValidationError
+from model_server.event_log import EventLog, LineTooLongError
+from model_server.events import Call, Event, Origin, Prediction
+from model_server.json_object import decode
+from model_server.model_card import ModelCard
+from model_server.predict_request import PredictParser
+from monitor_agent.settings import ServerSettings
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a service is made of; whoever made them starts and stops them."""
+
+    settings: ServerSettings
+    card: ModelCard
+    batcher: Batcher
+    log: EventLog
+    origin: Origin
+    pseudonym: Callable[[str], str]
+
+
+class ModelService:
+    """Answers predictions and feedback; an answer is given only when its events are written."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self._parser = PredictParser(parts.settings, parts.card)
+        self.model = {"name": parts.card.name, "version": parts.card.version}
+
+    def predict(self, body: bytes, call: Call, began: int) -> dict[str, Any]:
+        """Return the answer to a body of `POST /predict`.
+
+        Parameters
+        ----------
+        began : when the request's first byte arrived, by `time.perf_counter_ns`.
+
+        Raises
+        ------
+        RequestError : of the kind that says what went wrong; then nothing is logged as a prediction.
+        """
+        parts = self.parts
+        request = self._parser.parse(decode(body))
+        scored = parts.batcher.score([instance.inputs for instance in request.instances])
+        made = events.predictions(
+            request,
+            scored,
+            call,
+            parts.origin,
+            time.perf_counter_ns() - began,
+            parts.pseudonym,
+            query_text=parts.settings.log_query_text,
+        )
+        self._write([each.event for each in made], "" if request.single else "instances")
+        if request.single:
+            only = made[0]
+            return {
+                "prediction": only.score,
+                "prediction_id": only.id,
+                "label": only.label,
+                "model": self.model,
+            }
+        return {"predictions": [_answer(each) for each in made], "model": self.model}
+
+    def feedback(self, body: bytes, call: Call) -> dict[str, Any]:
+        """Return the answer to a body of `POST /feedback`; raises RequestError as `predict` does."""
+        decoded = decode(body)
+        said = feedback_request.parse(decoded, self.parts.settings, call.received)
+        lines = [events.feedback(each, call, self.parts.origin) for each in said]
+        self._write(lines, "the body" if isinstance(decoded, list) else "")
+        return {"event_ids": [line["event"]["id"] for line in lines]}
+
+    def refused(self, call: Call, began: int, status: int, kind: str, message: str) -> None:
+        """Log a request that was refused or failed; the service log says where even that cannot be written."""
+        event = events.request_error(call, self.parts.origin, time.perf_counter_ns() - began, status, kind, message)
+        try:
+            self.parts.log.append([event])
+        except EventLogError:
+            _log.warning("request error not logged", **{"error.type": kind, "http.response.status_code": status})
+
+    def problem(self) -> str:
+        """Return why the server cannot take requests now; "" when it can."""
+        if not self.parts.batcher.running:
+            return "the model's thread has ended"
+        if problem := self.parts.log.problem():
+            return f"events cannot be written ({problem})"
+        return ""
+
+    def gauges(self) -> dict[str, tuple[str, str, float]]:
+        """Return the numbers of queue, batches and log for `/metrics`: name -> type, meaning, value."""
+        batcher, log = self.parts.batcher, self.parts.log
+        return {
+            "model_server_queue_instances": ("gauge", "instances that wait for the model", batcher.depth),
+            "model_server_batches_total": ("counter", "batches computed", batcher.batches),
+            "model_server_instances_total": ("counter", "instances computed", batcher.computed),
+            "model_server_events_total": ("counter", "event lines written", log.written),
+            "model_server_event_log_failures_total": ("counter", "failed attempts to write events", log.failures),
+            "model_server_ready": ("gauge", "1 where requests can be taken", float(not self.problem())),
+        }
+
+    def _write(self, lines: Sequence[Event], path: str) -> None:
+        try:
+            self.parts.log.append(lines)
+        except LineTooLongError as error:
+            raise ValidationError(str(error), f"{path}[{error.index}]" if path else "") from error
+
+
+def _answer(made: Prediction) -> dict[str, Any]:
+    return {"prediction_id": made.id, "score": made.score, "label": made.label, "rank": made.rank}

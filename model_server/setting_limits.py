@@ -1,0 +1,43 @@
+"""What the server's settings may be: numbers that make sense, names that the index can keep (pure)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from datetime import timedelta
+
+from monitor_agent.contracts.ecs import MAX_LABELS
+from monitor_agent.errors import SettingsError
+from monitor_agent.settings import ServerSettings, format_duration
+
+LEAST = {
+    "rotate_bytes": 1,
+    "max_body_bytes": 1,
+    "max_instances": 1,
+    "max_batch_size": 1,
+    "max_queue": 1,
+    "model_threads": 0,
+    "port": 0,
+    "predict_timeout": timedelta(milliseconds=1),
+    "sync_interval": timedelta(),
+    "max_batch_delay": timedelta(),
+    "threads": 1,
+}
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def check(settings: ServerSettings) -> None:
+    """Return when the settings can be served with; SettingsError names the one that cannot."""
+    variables = {entry.name: entry.metadata["env"] for entry in fields(settings)}
+    for name, least in LEAST.items():
+        if getattr(settings, name) < least:
+            shown = format_duration(least) if isinstance(least, timedelta) else least
+            raise SettingsError(f"{variables[name]} is too small", f"{shown} or more is needed")
+    if settings.threshold is not None and not 0 <= settings.threshold <= 1:
+        raise SettingsError(f"MODEL_SERVER_THRESHOLD={settings.threshold} is no probability", "give 0 to 1")
+    if len(settings.labels) > MAX_LABELS:
+        raise SettingsError(f"MODEL_SERVER_LABELS has {len(settings.labels)} names", f"{MAX_LABELS} at most")
+    for setting in ("labels", "numeric_features", "categorical_features"):
+        for name in getattr(settings, setting):
+            if not _NAME.fullmatch(name):
+                raise SettingsError(f"{variables[setting]}: {name!r} cannot be a name", "use letters, digits, _ and -")
