@@ -1,0 +1,142 @@
+"""Moments: ISO 8601 text in UTC that knows it is one.
+
+A `Timestamp` is a `str`, so that it is written to JSON as it is and a day or an hour of it is a slice.
+Its form is that of `java.time.Instant`, with three fraction digits at least: `2026-01-02T03:04:05.678901Z`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+NANOS = 1_000_000_000
+
+_CANONICAL = re.compile(
+    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
+    r"\.(?:\d{3}|\d{3}(?!000)\d{3}|\d{6}(?!000)\d{3})Z",
+    re.ASCII,
+)
+_ISO = re.compile(
+    r"(?P<year>\d{4})(?:-(?P<month>\d\d?)(?:-(?P<day>\d\d?))?)?"
+    r"(?:T(?:(?P<hour>\d\d?)(?::(?P<minute>\d\d?)(?::(?P<second>\d\d?)(?:[.,](?P<fraction>\d{1,9})\d*)?)?)?)?"
+    r"(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?",
+    re.ASCII,
+)
+
+
+class Timestamp(str):
+    """A moment as text, UTC.
+
+    >>> Timestamp.parse("2026-01-02T05:04:05.5+02:00")
+    '2026-01-02T03:04:05.500Z'
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def now(cls) -> Timestamp:
+        """Return the current time, with nanoseconds."""
+        seconds, nanos = divmod(time.time_ns(), NANOS)
+        return cls(f"{_seconds_text(seconds)}.{nanos:09d}Z")
+
+    @classmethod
+    def at(cls, seconds: int, nanos: int = 0) -> Timestamp:
+        """Return the moment `seconds` and `nanos` after the epoch; ValueError where no calendar reaches."""
+        if nanos % 1_000_000 == 0:
+            fraction = f"{nanos // 1_000_000:03d}"
+        elif nanos % 1000 == 0:
+            fraction = f"{nanos // 1000:06d}"
+        else:
+            fraction = f"{nanos:09d}"
+        return cls(f"{_seconds_text(seconds)}.{fraction}Z")
+
+    @classmethod
+    def parse(cls, text: str) -> Timestamp:
+        """Return what an ISO 8601 text says, to the nanosecond; ValueError where it is none.
+
+        A whole date is asked for; a time is midnight where it is left out.
+        """
+        if _CANONICAL.fullmatch(text) and (text[8:10] < "29" or _is_day(text[:10])):
+            return cls(text)
+        match = _ISO.fullmatch(text)
+        if match is None or match["day"] is None:
+            raise ValueError(f"{text!r} is no ISO 8601 time")
+        return cls.at(*_moment(match, None))
+
+    @property
+    def seconds(self) -> int:
+        """Whole seconds since the epoch."""
+        return _text_seconds(self[:19])
+
+
+def parse_iso(text: str, zone: tzinfo | None) -> Timestamp:
+    """Return what an ISO 8601 text says, cut to milliseconds; ValueError where it is none.
+
+    A year, or a year and a month, may stand alone. `zone` holds where the text names none; None = that of the machine.
+    """
+    if _CANONICAL.fullmatch(text) and (text[8:10] < "29" or _is_day(text[:10])):
+        return Timestamp(text[:23] + "Z")
+    match = _ISO.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no ISO 8601 time")
+    seconds, nanos = _moment(match, zone)
+    return Timestamp.at(seconds, nanos // 1_000_000 * 1_000_000)
+
+
+def from_millis(millis: int) -> Timestamp:
+    """Return the moment `millis` milliseconds after the epoch; ValueError where no calendar reaches."""
+    seconds, rest = divmod(millis, 1000)
+    return Timestamp(f"{_seconds_text(seconds)}.{rest:03d}Z")
+
+
+def epoch_seconds(local: datetime, zone: tzinfo | None) -> int:
+    """Return seconds since the epoch of a wall clock time in `zone`; None = the zone of the machine."""
+    aware = local.replace(tzinfo=zone) if zone is not None else local.astimezone()
+    return (aware - EPOCH) // timedelta(seconds=1)
+
+
+def offset(text: str) -> timezone:
+    """Return the zone that `Z`, `+02`, `+0200` or `+02:00` names; ValueError for an impossible one."""
+    if text == "Z":
+        return timezone.utc
+    digits = text[1:].replace(":", "")
+    delta = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
+    return timezone(-delta if text[0] == "-" else delta)
+
+
+def _moment(match: re.Match[str], zone: tzinfo | None) -> tuple[int, int]:
+    year, month, day = int(match["year"]), int(match["month"] or 1), int(match["day"] or 1)
+    hour, minute, second = int(match["hour"] or 0), int(match["minute"] or 0), int(match["second"] or 0)
+    try:
+        local = datetime(year, month, day, hour, minute, second)
+        named = offset(match["zone"]) if match["zone"] else zone
+        seconds = epoch_seconds(local, named)
+    except OverflowError as error:
+        raise ValueError(f"{match[0]!r} is out of range") from error
+    return seconds, int((match["fraction"] or "").ljust(9, "0"))
+
+
+@lru_cache(maxsize=4096)
+def _seconds_text(seconds: int) -> str:
+    try:
+        moment = EPOCH + timedelta(seconds=seconds)
+    except OverflowError as error:
+        raise ValueError(f"{seconds} seconds are out of range") from error
+    return f"{moment.year:04d}{moment:-%m-%dT%H:%M:%S}"
+
+
+@lru_cache(maxsize=4096)
+def _text_seconds(text: str) -> int:
+    return epoch_seconds(datetime.fromisoformat(text), timezone.utc)
+
+
+@lru_cache(maxsize=4096)
+def _is_day(text: str) -> bool:
+    try:
+        datetime(int(text[:4]), int(text[5:7]), int(text[8:10]))
+    except ValueError:
+        return False
+    return True
