@@ -58,7 +58,3 @@ def _serve(args: argparse.Namespace) -> int:
         raise MonitorError(f"serving needs {error.name}", "install the project with its extra `server`") from error
     serve(loaded, args.address_file)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
