@@ -31,7 +31,7 @@ from monitor_agent.stack.local import LocalProduct
 from monitor_agent.stack.process import Supervisor
 
 BASE, LARGEST = timedelta(hours=1), timedelta(days=1)
-MOST_HOURS = 12
+MOST_WINDOWS = 12
 CHECK_EVERY = 64
 
 
@@ -160,7 +160,8 @@ class Demonstration:
         )
         self._write_summary(summary)
         for name in Calendar(settings).names:
-            self._display.show(tables.windows_table(windows, name, most=MOST_HOURS))
+            for table in tables.windows_tables(windows, name, most=MOST_WINDOWS, width=self._display.width):
+                self._display.show(table)
         self._display.show(tables.totals_table(summary["totals"]))
 
     def _compute(self, gateway: Gateway, settings: AgentSettings, moments: Sequence[datetime]) -> None:

@@ -37,12 +37,18 @@ class Display:
         if not self._console.is_terminal:
             self._console.width = PLAIN_WIDTH
 
+    @property
+    def width(self) -> int:
+        """Return how many columns a line may have."""
+        return self._console.width
+
     def say(self, line: str) -> None:
         """Print a line as it is, at once."""
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def show(self, what: RenderableType) -> None:
-        """Print a table."""
+        """Print a table, with an empty line before it."""
+        self._console.print()
         self._console.print(what)
 
     @contextlib.contextmanager

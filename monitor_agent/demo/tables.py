@@ -2,86 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 Document = Mapping[str, Any]
+Column = tuple[str, Callable[[Document], str | Text]]
 
-METRICS = {
-    "accuracy": "accuracy",
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "auc": "AUC",
-    "ctr": "CTR",
-}
-TIMES = ("response_time_p50", "response_time_p95", "response_time_p99")
 UNDEFINED = "-"
+WIDE = 118
+"""Columns that the whole table of windows needs; a narrower terminal gets it in two parts."""
 
 
-def windows_table(windows: Sequence[Document], size: str, *, most: int) -> Table:
-    """Return the windows of one size, all versions and segments together.
+def windows_tables(windows: Sequence[Document], size: str, *, most: int, width: int) -> list[Table]:
+    """Return the windows of one size, all versions and segments together, in one table or in two narrow ones.
 
-    Of more than `most` windows those with a positive are shown, the latest first to stay.
+    Parameters
+    ----------
+    most : of more windows than that, only the last ones with a positive are shown, `most` at most.
+    width : columns of the terminal.
     """
     rows = [row for row in windows if row["window_size"] == size and row["segment"] == row["model_version"] == "all"]
     shown = rows if len(rows) <= most else [row for row in rows if row["tp"] + row["fn"]][-most:]
     kept = "" if len(shown) == len(rows) else f" (the last {len(shown)} with a positive; all are in summary.json)"
-    table = _table(f"{len(rows)} windows of {size}{kept}", "start (UTC)", "n", *METRICS.values())
-    for name in ("p50/p95/p99 ms", "coverage", "maturity", "state"):
-        table.add_column(name, justify="right")
-    for row in shown:
-        table.add_row(
-            row["window_start"][5:16].replace("T", " "),
-            str(row["n"]),
-            *(_measured(row, metric) for metric in METRICS),
-            "/".join(_number(row[time], 1) for time in TIMES),
-            _number(row["coverage"], 2),
-            _number(row["maturity"], 2),
-            row["state"],
-        )
-    return table
+    title = f"windows of {size}: {len(rows)}{kept}"
+    if width >= WIDE:
+        return [_table(title, [_START, _COUNT, *_METRICS, *_SERVICE], shown)]
+    return [_table(title, [_START, _COUNT, *_METRICS], shown), _table("", [_START, *_SERVICE], shown)]
 
 
 def totals_table(totals: Mapping[str, Document]) -> Table:
-    """Return the totals of each model version."""
-    table = _table("totals by model version", "version", "n", "tp/fp/tn/fn", *METRICS.values())
-    table.add_column("log loss", justify="right")
-    table.add_column("AUC bound", justify="right")
-    for version, total in totals.items():
-        table.add_row(
-            version,
-            str(total["n"]),
-            "/".join(str(total[count]) for count in ("tp", "fp", "tn", "fn")),
-            *(_measured(total, metric) for metric in METRICS),
-            _number(total["log_loss"], 4),
-            _number(total["auc_error_bound"], 4),
-        )
+    """Return the totals of each model version: one column a version, one row a metric, its interval beside it."""
+    table = _empty("totals by model version", ["version", *totals])
+    for name, cell in (_COUNT, _CONFUSION, *_METRICS, _LOG_LOSS, _TIMES):
+        table.add_row(name, *(_on_one_line(cell(total)) for total in totals.values()))
     return table
 
 
-def _table(title: str, first: str, *others: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False, box=None)
-    table.add_column(first, no_wrap=True)
-    for name in others:
-        table.add_column(name, justify="right", no_wrap=True)
+def _table(title: str, columns: Sequence[Column], rows: Sequence[Document]) -> Table:
+    table = _empty(title, [name for name, _ in columns])
+    for row in rows:
+        table.add_row(*(cell(row) for _, cell in columns))
     return table
 
 
-def _measured(row: Document, metric: str) -> Text:
-    """Return the value, and below it the interval (95 %) where the metric has one."""
-    value, low, high = (row.get(name) for name in (metric, f"{metric}_low", f"{metric}_high"))
-    if value is None:
-        return Text(UNDEFINED, style="dim")
-    scale, digits = (100.0, 2) if metric == "ctr" else (1.0, 3)
-    text = Text(_number(value * scale, digits) + ("%" if scale > 1 else ""))
-    if low is not None and high is not None:
-        text.append(f"\n{_number(low * scale, digits)}-{_number(high * scale, digits)}", style="dim")
-    return text
+def _empty(title: str, names: Sequence[str]) -> Table:
+    table = Table(
+        title=title or None, title_justify="left", title_style="bold", pad_edge=False, box=None, collapse_padding=True
+    )
+    for number, name in enumerate(names):
+        table.add_column(name, justify="right" if number else "left", no_wrap=True)
+    return table
+
+
+def _on_one_line(cell: str | Text) -> str | Text:
+    return Text("  ").join(cell.split("\n")) if isinstance(cell, Text) else cell
+
+
+def _metric(title: str, name: str, *, percent: bool = False) -> Column:
+    """Return the column of a metric: the value, and below it the interval (95 %) where it has one."""
+    scale, unit, ends = (100.0, "%", 1) if percent else (1.0, "", 2)
+
+    def cell(row: Document) -> Text:
+        value, low, high = (row.get(field) for field in (name, f"{name}_low", f"{name}_high"))
+        if value is None:
+            return Text(UNDEFINED, style="dim")
+        text = Text(_number(value * scale, ends + 1) + unit)
+        if low is not None and high is not None:
+            text.append(f"\n{_number(low * scale, ends)}-{_number(high * scale, ends)}", style="dim")
+        return text
+
+    return title, cell
+
+
+def _share(title: str, name: str) -> Column:
+    return title, lambda row: _number(row[name], 2)
 
 
 def _number(value: float | None, digits: int) -> str:
     return UNDEFINED if value is None else f"{value:.{digits}f}"
+
+
+_START: Column = ("start (UTC)", lambda row: row["window_start"][5:16].replace("T", " "))
+_COUNT: Column = ("n", lambda row: str(row["n"]))
+_CONFUSION: Column = ("tp/fp/tn/fn", lambda row: "/".join(str(row[name]) for name in ("tp", "fp", "tn", "fn")))
+_TIMES: Column = (
+    "p50/p95/p99 ms",
+    lambda row: "/".join(_number(row[f"response_time_{part}"], 1) for part in ("p50", "p95", "p99")),
+)
+_LOG_LOSS: Column = ("log loss", lambda row: _number(row["log_loss"], 4))
+_METRICS: tuple[Column, ...] = (
+    _metric("accuracy", "accuracy"),
+    _metric("precision", "precision"),
+    _metric("recall", "recall"),
+    _metric("F1", "f1"),
+    _metric("AUC", "auc"),
+    _metric("CTR", "ctr", percent=True),
+)
+_SERVICE: tuple[Column, ...] = (
+    _TIMES,
+    _share("coverage", "coverage"),
+    _share("maturity", "maturity"),
+    ("state", lambda row: row["state"]),
+)

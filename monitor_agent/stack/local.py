@@ -56,6 +56,10 @@ class LocalProduct:
         """Return the folder of the parts' logs, `<part>.log` each."""
         return Path(self.settings.stack.data_dir) / "log"
 
+    @property
+    def _address_file(self) -> Path:
+        return Path(self.settings.stack.data_dir) / ADDRESS_FILE
+
     def require_ports(self) -> None:
         """Raise PortInUseError where the model server's port is taken, before anything that takes long is done."""
         server = self.settings.server
@@ -98,18 +102,16 @@ class LocalProduct:
     def start_model_server(self, model_dir: Path) -> None:
         """Start the model server on a folder of models, without waiting for it."""
         server = dataclasses.replace(self.settings.server, model_dir=str(model_dir.absolute()))
-        address_file = Path(self.settings.stack.data_dir) / ADDRESS_FILE
-        address_file.unlink(missing_ok=True)
-        argv = ("-m", "model_server.cli", "serve", "--address-file", str(address_file))
+        self._address_file.unlink(missing_ok=True)
+        argv = ("-m", "model_server.cli", "serve", "--address-file", str(self._address_file))
         self._server = self._start("model-server", argv, environment_of(server))
 
     def wait_for_model_server(self) -> None:
         """Return when the model is loaded and `server_url` is known."""
         if self._server is None:
             raise StackError("the model server was not started")
-        address_file = Path(self.settings.stack.data_dir) / ADDRESS_FILE
-        self._server.wait_ready(address_file.exists, SERVER_READY_SECONDS)
-        self.server_url = address_file.read_text(encoding="utf-8").strip()
+        self._server.wait_ready(self._address_file.exists, SERVER_READY_SECONDS)
+        self.server_url = self._address_file.read_text(encoding="utf-8").strip()
 
     def start_pipeline(self) -> None:
         """Start the pipeline; the index templates must be there."""

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from monitor_agent.demo.summary import totals_by_version
-from monitor_agent.demo.tables import totals_table, windows_table
+from monitor_agent.demo.tables import WIDE, totals_table, windows_tables
 from monitor_agent.metrics import WindowState, measure
 
 
@@ -28,23 +28,40 @@ def window(hour: int, state: WindowState, **more: Any) -> dict[str, Any]:
     }
 
 
-def text_of(table: Table) -> str:
-    """Return a table as text."""
-    console = Console(width=160)
+def text_of(*tables: Table, width: int = WIDE) -> str:
+    """Return tables as text."""
+    console = Console(width=width)
     with console.capture() as captured:
-        console.print(table)
+        for table in tables:
+            console.print(table)
     return captured.get()
+
+
+def hours(windows: list[dict[str, Any]], *, most: int = 5) -> str:
+    """Return the table of windows of an hour as text."""
+    return text_of(*windows_tables(windows, "1h", most=most, width=WIDE))
 
 
 def test_a_window_shows_its_values_with_their_intervals() -> None:
     """Precision 1 of 2 with its Wilson interval; the AUC is undefined without scores and shown as such."""
-    table = text_of(windows_table([window(3, WindowState(predictions=4, shown=4, tp=1, fp=1, tn=2))], "1h", most=5))
+    table = hours([window(3, WindowState(predictions=4, shown=4, tp=1, fp=1, tn=2))])
 
     assert "11-24 03:00" in table
     assert "0.500" in table
-    assert "0.095-0.905" in table
+    assert "0.09-0.91" in table
     assert "25.00%" in table
     assert " - " in table
+
+
+def test_nothing_is_cut_off_on_a_narrow_terminal() -> None:
+    """At 80 columns the same values come in two tables instead of one."""
+    rows = [window(3, WindowState(predictions=30_000, shown=30_000, tp=10_000, fp=10_000, tn=5_000, fn=5_000))]
+
+    wide = text_of(*windows_tables(rows, "1h", most=5, width=WIDE)).split()
+    narrow = text_of(*windows_tables(rows, "1h", most=5, width=80), width=80).split()
+
+    assert set(narrow) == set(wide)
+    assert not any("…" in word for word in narrow)
 
 
 def test_segments_and_versions_are_not_mixed_in() -> None:
@@ -52,9 +69,9 @@ def test_segments_and_versions_are_not_mixed_in() -> None:
     state = WindowState(predictions=4, shown=4, tn=4)
     rows = [window(3, state), window(4, state, segment="labels.slot=left"), window(5, state, model_version="1")]
 
-    table = text_of(windows_table(rows, "1h", most=5))
+    table = hours(rows)
 
-    assert "1 windows of 1h" in table
+    assert "windows of 1h: 1" in table
     assert "04:00" not in table
     assert "05:00" not in table
 
@@ -64,9 +81,9 @@ def test_of_many_windows_those_with_positives_are_shown() -> None:
     quiet, clicked = WindowState(tn=4), WindowState(tn=3, fn=1)
     rows = [window(hour, clicked if hour in (2, 7, 9) else quiet) for hour in range(12)]
 
-    table = text_of(windows_table(rows, "1h", most=2))
+    table = hours(rows, most=2)
 
-    assert "12 windows of 1h (the last 2 with a positive" in table
+    assert "windows of 1h: 12 (the last 2 with a positive" in table
     assert [hour for hour in range(12) if f" {hour:02}:00" in table] == [7, 9]
 
 
