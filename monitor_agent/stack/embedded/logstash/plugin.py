@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from monitor_agent.settings import Settings
 from monitor_agent.stack.embedded.logstash.syntax import Location
@@ -129,6 +129,16 @@ class Input(Protocol):
 
     def close(self) -> None:
         """Let go of everything; called once, after the last acknowledgement."""
+
+
+@runtime_checkable
+class Followed(Protocol):
+    """An input that knows how much is still to come."""
+
+    id: str
+
+    def backlog(self) -> dict[str, int | float]:
+        """Return, among others, `bytes_behind`: bytes that are there and not delivered."""
 
 
 class Filter(Protocol):

@@ -1,0 +1,94 @@
+"""Files that survive a crash: replaced whole, appended to, or held by one process."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from monitor_agent.errors import PipelineError
+
+LOCK_NAME = "lock"
+
+
+def replace_file(path: Path, content: bytes, *, sync: bool = True) -> None:
+    """Put `content` in the place of the file at once: a reader, or a crash, sees the old or the new one, whole.
+
+    The rename itself is not forced to disk: after a power cut the old content may be back, which is as good.
+    PipelineError where it cannot be written; the old file is untouched then.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            if sync:
+                os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise cannot_write(path, error) from error
+
+
+def append_file(path: Path, content: bytes) -> None:
+    """Append `content` and force it to disk; on failure the file is cut back to what it was.
+
+    PipelineError where it cannot be written.
+    """
+    try:
+        with path.open("ab") as stream:
+            before = stream.tell()
+            try:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            except OSError:
+                os.ftruncate(stream.fileno(), before)
+                raise
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def make_folder(path: Path) -> Path:
+    """Return the folder, made where it is missing; PipelineError where it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return path
+
+
+def cannot_write(path: Path, error: OSError) -> PipelineError:
+    """Return the error that tells what could not be written and what to do."""
+    return PipelineError(
+        f"{path} cannot be written ({error.strerror})", "make room or mend the rights, then start again"
+    )
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process; PipelineError where another process holds it.
+
+    The kernel lets go of it when the process ends, however it ends.
+    """
+    path = make_folder(folder) / LOCK_NAME
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+            message = f"{folder} is used by another pipeline runner (process {holder})"
+            raise PipelineError(message, "stop it, or choose another PIPELINE_DATA_DIR") from error
+        with contextlib.suppress(OSError):  # a full disk is told where it matters, not here
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

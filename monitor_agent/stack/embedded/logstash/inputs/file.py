@@ -1,0 +1,122 @@
+"""The `file` input: lines of files, followed as they grow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from monitor_agent.errors import PipelineError
+from monitor_agent.stack.embedded.logstash.decoration import decoration
+from monitor_agent.stack.embedded.logstash.durable import make_folder
+from monitor_agent.stack.embedded.logstash.file_set import Checkpoint, FileSet, Wanted
+from monitor_agent.stack.embedded.logstash.plugin import Batch, Codec, Configured, Context, Event, Option, Spec
+from monitor_agent.stack.embedded.logstash.positions import Positions
+
+POSITIONS_NAME = "positions.json"
+
+
+class FileInput:
+    """Reads the files of `path`; where it is, it keeps beside `sincedb_path`, in a format of its own."""
+
+    def __init__(self, configured: Configured, context: Context) -> None:
+        options = configured.options
+        self.id = configured.id
+        self._codec: Codec = options["codec"]
+        self._decorate = decoration(configured) if configured.common.keys() - {"id"} else None
+        self._host = context.host
+        self._counters = configured.counters
+        self._positions_path = _positions_path(configured, context)
+        wanted = Wanted(
+            patterns=[str(Path(path).absolute()) for path in options["path"]],
+            excluded=options["exclude"],
+            from_beginning=options["start_position"] == "beginning",
+            newest_last=options["file_sort_by"] == "last_modified",
+            delimiter=options["delimiter"].encode(),
+            poll_seconds=options["stat_interval"],
+            discover_seconds=options["stat_interval"] * options["discover_interval"],
+            close_seconds=options["close_older"],
+        )
+        self._files = FileSet(wanted, Positions(self._positions_path))
+
+    def open(self) -> None:
+        """Find the files and where reading stopped; PipelineError where that cannot be read."""
+        if self._positions_path is not None:
+            make_folder(self._positions_path.parent)
+        try:
+            self._files.open()
+        except OSError as error:
+            raise PipelineError(f"{error.filename} cannot be read ({error.strerror})", "mend its rights") from error
+
+    def read(self, most: int) -> Batch | None:
+        """Return the events of up to `most` lines; None where no line is there."""
+        reading = self._files.read(most)
+        if reading is None:
+            return None
+        events: list[Event] = []
+        for path, lines in reading.pieces:
+            for line in lines:
+                decoded = self._codec.decode(line)
+                for event in decoded:
+                    self._describe(event, path)
+                    if self._decorate is not None:
+                        self._decorate(event)
+                events += decoded
+        self._counters.events_in += reading.lines
+        self._counters.events_out += len(events)
+        return Batch(events, reading.checkpoint, reading.bytes)
+
+    @property
+    def finished(self) -> bool:
+        """Return False: files may always grow."""
+        return False
+
+    def acknowledge(self, positions: Sequence[Checkpoint]) -> None:
+        """Remember on disk what is delivered; PipelineError where that cannot be written."""
+        self._files.acknowledge(positions)
+
+    def backlog(self) -> dict[str, int | float]:
+        """Return how much is there, read and delivered, for the statistics."""
+        return self._files.backlog()
+
+    def close(self) -> None:
+        """Close the files."""
+        self._files.close()
+
+    def _describe(self, event: Event, path: str) -> None:
+        """Add where the event was read, as a Logstash in ECS mode does: only where the line does not say it."""
+        event["@metadata"] = {"path": path, "host": self._host}
+        log = event.setdefault("log", {})
+        if type(log) is dict:
+            file = log.setdefault("file", {})
+            if type(file) is dict:
+                file.setdefault("path", path)
+        host = event.setdefault("host", {})
+        if type(host) is dict:
+            host.setdefault("name", self._host)
+
+
+def _positions_path(configured: Configured, context: Context) -> Path | None:
+    stated = configured.options["sincedb_path"]
+    if stated is None:
+        return Path(context.settings.pipeline.data_dir) / f"{configured.id}.{POSITIONS_NAME}"
+    return None if stated == "/dev/null" else Path(f"{stated}.{POSITIONS_NAME}")
+
+
+SPEC = Spec(
+    "input",
+    "file",
+    (
+        Option("path", "array", required=True),
+        Option("codec", "codec", default="plain"),
+        Option("mode", choices=("tail",), default="tail"),
+        Option("start_position", choices=("beginning", "end"), default="end"),
+        Option("sincedb_path"),
+        Option("exclude", "array", default=[]),
+        Option("delimiter", default="\n"),
+        Option("stat_interval", "duration", default=1.0),
+        Option("discover_interval", "number", default=15),
+        Option("close_older", "duration", default=3600.0),
+        Option("file_sort_by", choices=("last_modified", "path"), default="last_modified"),
+    ),
+    FileInput,
+)

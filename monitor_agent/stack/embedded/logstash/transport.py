@@ -1,0 +1,148 @@
+"""Requests to Elasticsearch: several addresses with fail-over, kept connections, TLS, credentials, compression."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from monitor_agent.errors import SettingsError
+
+REST_SECONDS = 5.0
+"""An address that failed is asked again after this time, or when no other is left."""
+
+
+class UnreachableError(Exception):
+    """Raised when no address gave an answer; the request may have been carried out all the same."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """How Elasticsearch is reached.
+
+    Attributes
+    ----------
+    hosts : addresses such as `https://es-1:9200`.
+    ca_certs : file with the certificate authority; "" = the system's.
+    verify : whether the certificate is checked.
+    connections : connections kept per address.
+    compression : level of gzip, 1..9; 0 = none.
+    """
+
+    hosts: Sequence[str]
+    user: str = ""
+    password: str = field(default="", repr=False)
+    api_key: str = field(default="", repr=False)
+    ca_certs: str = ""
+    verify: bool = True
+    timeout_seconds: float = 60.0
+    connections: int = 4
+    compression: int = 0
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers of every request."""
+        headers = {"Accept": "application/json"}
+        if self.api_key:
+            key = self.api_key if ":" not in self.api_key else base64.b64encode(self.api_key.encode()).decode()
+            headers["Authorization"] = f"ApiKey {key}"
+        elif self.user:
+            pair = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+            headers["Authorization"] = f"Basic {pair}"
+        return headers
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status and body of an answer."""
+
+    status: int
+    body: bytes
+
+
+class Transport:
+    """Sends requests; may be used by several threads at once."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._headers = access.headers()
+        self._pools, self._prefixes = zip(*(_pool(address, access) for address in access.hosts), strict=True)
+        self._resting = [0.0] * len(self._pools)
+        self._first = 0
+        self._lock = threading.Lock()
+
+    def request(self, method: str, path: str, body: bytes = b"", content_type: str = "application/json") -> Answer:
+        """Return the answer of the first address that gives one; UnreachableError where none does."""
+        headers = {**self._headers, "Content-Type": content_type} if body else self._headers
+        if body and self._access.compression:
+            body = gzip.compress(body, self._access.compression)
+            headers = {**headers, "Content-Encoding": "gzip"}
+        failures: list[str] = []
+        for number in self._order():
+            try:
+                return self._ask(number, method, path, body, headers)
+            except (HTTPError, OSError) as error:
+                self._resting[number] = time.monotonic() + REST_SECONDS
+                failures.append(f"{self._access.hosts[number]}: {_told(error)}")
+        raise UnreachableError("; ".join(failures))
+
+    def close(self) -> None:
+        """Close all connections."""
+        for pool in self._pools:
+            pool.close()
+
+    def _ask(self, number: int, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        target = self._prefixes[number] + path
+        answer = self._pools[number].urlopen(
+            method, target, body=body or None, headers=headers, retries=False, redirect=False, assert_same_host=False
+        )
+        self._resting[number] = 0.0
+        return Answer(answer.status, answer.data)
+
+    def _order(self) -> list[int]:
+        """Return the addresses to ask: in turn, those that failed a moment ago last."""
+        with self._lock:
+            first = self._first
+            self._first = (first + 1) % len(self._pools)
+        turn = [(first + step) % len(self._pools) for step in range(len(self._pools))]
+        now = time.monotonic()
+        return sorted(turn, key=lambda number: self._resting[number] > now)
+
+
+def _pool(address: str, access: Access) -> tuple[urllib3.HTTPConnectionPool, str]:
+    """Return the connections to an address, and the path that it puts before every other."""
+    try:
+        url = urllib3.util.parse_url(address if "://" in address else f"http://{address}")
+    except HTTPError as error:
+        raise SettingsError(f"{address!r} is no address of Elasticsearch", "write http://host:9200") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise SettingsError(f"{address!r} is no address of Elasticsearch", "write http://host:9200")
+    common: dict[str, Any] = {
+        "maxsize": access.connections,
+        "timeout": urllib3.Timeout(connect=min(5.0, access.timeout_seconds), read=access.timeout_seconds),
+    }
+    prefix = (url.path or "").rstrip("/")
+    if url.scheme == "http":
+        return urllib3.HTTPConnectionPool(url.host, url.port or 9200, **common), prefix
+    secured = urllib3.HTTPSConnectionPool(
+        url.host,
+        url.port or 9200,
+        ca_certs=access.ca_certs or None,
+        cert_reqs="CERT_REQUIRED" if access.verify else "CERT_NONE",
+        **common,
+    )
+    return secured, prefix
+
+
+def _told(error: Exception) -> str:
+    """Return the innermost reason of a failed request, without the objects that wrap it."""
+    cause: BaseException = error
+    while isinstance(inner := cause.__cause__ or cause.__context__, Exception):
+        cause = inner
+    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
