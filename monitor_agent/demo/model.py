@@ -55,7 +55,7 @@ def train(log: OpenBandit, folder: Path, work: Path, supervisor: Supervisor, dis
         log_path.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f"{examples} cannot be written ({error.strerror})", "free disk space") from error
-    argv = (sys.executable, "-m", "model_server.cli", "train", "--data", str(examples), "--out", str(folder))
+    argv = (sys.executable, "-m", "model_server", "train", "--data", str(examples), "--out", str(folder))
     training = ChildProcess(Command("training", argv, log_path, telling=ERROR_LINE))
     with display.bar(f"training a BERT click model on {len(log.train):,} impressions", 100) as done:
         supervisor.start(training)

@@ -103,7 +103,7 @@ class LocalProduct:
         """Start the model server on a folder of models, without waiting for it."""
         server = dataclasses.replace(self.settings.server, model_dir=str(model_dir.absolute()))
         self._address_file.unlink(missing_ok=True)
-        argv = ("-m", "model_server.cli", "serve", "--address-file", str(self._address_file))
+        argv = ("-m", "model_server", "serve", "--address-file", str(self._address_file))
         self._server = self._start("model-server", argv, environment_of(server))
 
     def wait_for_model_server(self) -> None:
