@@ -171,7 +171,9 @@ def _contained(left: _Operand, right: _Operand, at: syntax.Location) -> Test:
 def _in_list(get: Callable[[Event], Any], texts: frozenset[str]) -> Test:
     def test(event: Event) -> bool:
         value = get(event)
-        return value is not None and (value if type(value) is str else text_of(value)) in texts
+        if type(value) is str:
+            return value in texts
+        return value is not None and type(value) not in (dict, list) and text_of(value) in texts
 
     return test
 

@@ -20,9 +20,9 @@ Change = Callable[[Event], None]
 
 
 def decoration(configured: Configured) -> Change:
-    """Return what applies the common options that are given: after success for a filter, to new events for an input.
+    """Return what applies the common options that are given, for a filter after its success.
 
-    It raises FieldError where a field cannot be set.
+    It raises FieldError where a field cannot be set; the compiler tags such an event.
     """
     common, at = configured.common, configured.at
     changes: list[Change] = []
@@ -36,6 +36,20 @@ def decoration(configured: Configured) -> Change:
     if "type" in common:
         changes.append(_typing(common["type"]))
     return _all(changes)
+
+
+def input_decoration(configured: Configured) -> Change:
+    """Return what applies the common options of an input to an event; what it refuses is tagged."""
+    change, counters, failure = decoration(configured), configured.counters, f"_{configured.name}_error"
+
+    def decorate(event: Event) -> None:
+        try:
+            change(event)
+        except FieldError:
+            counters.fail(failure)
+            tag(event, (failure,))
+
+    return decorate
 
 
 def _all(changes: list[Change]) -> Change:

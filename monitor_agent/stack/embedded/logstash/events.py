@@ -10,6 +10,8 @@ from monitor_agent.stack.embedded.logstash.references import set_tags
 from monitor_agent.stack.embedded.logstash.timestamps import Timestamp
 
 TIMESTAMP_FAILURE = "_timestampparsefailure"
+DEEPEST = 100
+"""Objects and lists within each other; Elasticsearch maps 20."""
 
 
 def event_of(fields: dict[str, Any]) -> Event:
@@ -29,6 +31,18 @@ def event_of(fields: dict[str, Any]) -> Event:
         fields["_@timestamp"] = stated
         tag(fields, (TIMESTAMP_FAILURE,))
     return fields
+
+
+def is_too_deep(value: Any, text: str | bytes) -> bool:
+    """Return whether objects and lists in `value`, which `text` says, are nested too deeply to be handled."""
+    openings = text.count("{") + text.count("[") if isinstance(text, str) else text.count(b"{") + text.count(b"[")
+    if openings <= DEEPEST:  # nearly always, so that the value need not be walked through
+        return False
+    layer = [value]
+    for _ in range(DEEPEST):
+        inner = [list(item.values()) if type(item) is dict else item for item in layer if type(item) in (dict, list)]
+        layer = [item for items in inner for item in items]
+    return bool(layer)
 
 
 def message_event(text: str, *tags: str) -> Event:

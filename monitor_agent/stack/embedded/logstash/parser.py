@@ -59,6 +59,8 @@ def parse(text: str, path: str) -> list[syntax.Section]:
         if isinstance(error.orig_exc, ConfigurationError):
             raise error.orig_exc from None
         raise
+    except RecursionError:
+        raise ConfigurationError("the configuration is nested too deeply", path=path) from None
     return sections
 
 
@@ -123,10 +125,16 @@ class _Builder(Transformer[Token, Any]):
     def word(self, meta: Any, children: list[Any]) -> Any:
         text = str(children[0])
         if _NUMBER.fullmatch(text):
-            return float(text) if "." in text else int(text)
+            return self.number(meta, children)
         if not _BAREWORD.fullmatch(text):
             raise self._at(meta).error(f"{text!r} is neither a number nor a word", "put it in quotes")
         return text
+
+    def number(self, meta: Any, children: list[Any]) -> int | float:
+        text = str(children[0])
+        if not _NUMBER.fullmatch(text):
+            raise self._at(meta).error(f"{text!r} is no number", "put a text in quotes")
+        return float(text) if "." in text else int(text)
 
     def string(self, _meta: Any, children: list[Any]) -> str:
         return str(children[0])[1:-1]

@@ -17,7 +17,8 @@ Render = Callable[[Event], str]
 
 def is_dynamic(template: str) -> bool:
     """Return whether the text depends on the event."""
-    return any(not isinstance(part, str) for part in _parts(template))
+    start = template.find("%{")
+    return start >= 0 and template.find("}", start) >= 0
 
 
 def compile_template(template: Any, at: Location) -> Render:

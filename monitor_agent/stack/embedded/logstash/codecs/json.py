@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from monitor_agent.stack.embedded.logstash.events import event_of, keep_original, message_event, payload
+from monitor_agent.stack.embedded.logstash.events import event_of, is_too_deep, keep_original, message_event, payload
 from monitor_agent.stack.embedded.logstash.plugin import Configured, Context, Event, Option, Spec
 from monitor_agent.stack.embedded.logstash.sprintf import static_reference
 
@@ -28,6 +28,8 @@ class JsonCodec:
         self._utf8, self._charset = charset_of(configured)
         target = configured.options["target"]
         self._target = static_reference(target, configured.at) if target else None
+        if self._target is not None and self._target.path == ("@timestamp",):
+            raise configured.at.error("the target cannot be @timestamp", "name another field")
 
     def ignore_target(self) -> None:
         """Put fields into the event itself, whatever `target` says."""
@@ -62,6 +64,8 @@ class JsonCodec:
         return self._events(found, data)
 
     def _events(self, found: Any, data: bytes) -> list[Event]:
+        if is_too_deep(found, data):
+            return [message_event(data.decode(), FAILURE)]
         if type(found) is dict and type(found.get("@metadata", found)) is dict:
             event = self._event(found)
             keep_original(event, data.decode())

@@ -90,7 +90,7 @@ def _digest(name: str, key: str | None, *, encode: bool) -> Hash:
     secret = key.encode() if key is not None else None
 
     def digest(value: Any) -> str:
-        data = (value if type(value) is str else ruby_text(value)).encode("utf-8", "surrogatepass")
+        data = (value if type(value) is str else ruby_text(value)).encode()
         if secret is None:
             return base64.b64encode(make(data).digest()).decode() if encode else str(make(data).hexdigest())
         signed = hmac.digest(secret, data, name)

@@ -8,7 +8,7 @@ import orjson
 import structlog
 
 from monitor_agent.stack.embedded.logstash.decoration import decoration
-from monitor_agent.stack.embedded.logstash.events import TIMESTAMP_FAILURE, tag
+from monitor_agent.stack.embedded.logstash.events import TIMESTAMP_FAILURE, is_too_deep, tag
 from monitor_agent.stack.embedded.logstash.plugin import Configured, Context, Event, Option, Spec
 from monitor_agent.stack.embedded.logstash.references import FieldError, legal_tags
 from monitor_agent.stack.embedded.logstash.sprintf import static_reference
@@ -38,6 +38,8 @@ class JsonFilter:
             if not isinstance(text, str):
                 raise ValueError("not a text")
             found = orjson.loads(text)
+            if is_too_deep(found, text):
+                raise ValueError("nested too deeply")
         except ValueError as error:
             if not self._quiet:
                 self._fail(event, error)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monitor_agent.errors import PipelineError
-from monitor_agent.stack.embedded.logstash.decoration import decoration
+from monitor_agent.stack.embedded.logstash.decoration import input_decoration
 from monitor_agent.stack.embedded.logstash.durable import make_folder
 from monitor_agent.stack.embedded.logstash.file_set import Checkpoint, FileSet, Wanted
 from monitor_agent.stack.embedded.logstash.plugin import Batch, Codec, Configured, Context, Event, Option, Spec
@@ -22,7 +22,7 @@ class FileInput:
         options = configured.options
         self.id = configured.id
         self._codec: Codec = options["codec"]
-        self._decorate = decoration(configured) if configured.common.keys() - {"id"} else None
+        self._decorate = input_decoration(configured) if configured.common.keys() - {"id"} else None
         self._host = context.host
         self._counters = configured.counters
         self._positions_path = _positions_path(configured, context)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from monitor_agent.stack.embedded.logstash.codecs.json import JsonCodec
-from monitor_agent.stack.embedded.logstash.decoration import decoration
+from monitor_agent.stack.embedded.logstash.decoration import input_decoration
 from monitor_agent.stack.embedded.logstash.events import keep_original
 from monitor_agent.stack.embedded.logstash.plugin import Batch, Codec, Configured, Context, Event, Option, Spec
 
@@ -23,7 +23,7 @@ class StdinInput:
         if isinstance(codec, JsonCodec):
             codec.ignore_target()  # as Logstash does: on a stream it puts json_lines in the place of json
         self._codec = codec
-        self._decorate = decoration(configured)
+        self._decorate = input_decoration(configured)
         self._host = context.host
         self._stream = context.stdin
         self._lines: list[bytes] = []
