@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from monitor_agent.demo.folder import DemoFolder
 from tests import oracle
 
 IMPRESSIONS = 1200
@@ -26,9 +30,18 @@ def demo_command(out: Path, model: Path, *more: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory, saved_model: Path) -> Path:
+def room() -> Iterator[Path]:
+    """A folder that is gone afterwards; run by root, Elasticsearch has an account of its own that must get there."""
+    folder = Path(tempfile.mkdtemp(prefix="model-monitor-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def demo(room: Path, saved_model: Path) -> Path:
     """The folder of a finished short demo."""
-    out = tmp_path_factory.mktemp("demo") / "var"
+    out = room / "finished"
     done = subprocess.run(demo_command(out, saved_model), capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     (out / "stdout.txt").write_text(done.stdout)
@@ -117,9 +130,9 @@ def test_what_the_user_sees(demo: Path) -> None:
         assert expected in shown
 
 
-def test_interrupted_it_stops_its_children_and_can_be_run_again(tmp_path: Path, saved_model: Path) -> None:
-    """Ctrl-C during the replay ends every process it started; nothing of it stays."""
-    out = tmp_path / "var"
+def test_interrupted_it_stops_its_children_and_can_be_run_again(room: Path, saved_model: Path) -> None:
+    """Ctrl-C during the replay ends every process it started; the next demo may begin in the same folder."""
+    out = room / "interrupted"
     process = subprocess.Popen(
         demo_command(out, saved_model),
         stdout=subprocess.PIPE,
@@ -128,29 +141,32 @@ def test_interrupted_it_stops_its_children_and_can_be_run_again(tmp_path: Path, 
         start_new_session=True,
     )
     wait_until(lambda: (out / "responses.ndjson").exists() or process.poll() is not None, 120)
+    assert len(processes_in(out)) > 3
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
 
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert processes_in(out) == []
+    with DemoFolder(out).taken():
+        assert not (out / "responses.ndjson").exists()
 
 
 def processes_in(folder: Path) -> list[str]:
-    """Return the command lines of running processes that name the folder."""
+    """Return the command lines of running processes whose arguments or environment name the folder."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                command, environ = ((entry / name).read_bytes() for name in ("cmdline", "environ"))
             except OSError:
                 continue
-            if str(folder) in command:
-                found.append(command)
+            if str(folder).encode() in command + environ:
+                found.append(command.replace(b"\0", b" ").decode(errors="replace"))
     return found
 
 
-def wait_until(condition: Any, seconds: float) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float) -> None:
     """Wait for a condition; fail when it does not come true in time."""
     limit = time.monotonic() + seconds
     while not condition():
