@@ -254,8 +254,9 @@ class FileSet:
         idle = time.monotonic() - file.grew
         delivered = file.acknowledged == file.size()
         if not file.listed and idle > GONE_SECONDS:
-            if file.acknowledged == file.offset:
+            if file.ending and file.acknowledged == file.offset:
                 self._drop(file)
+            file.ending = True
         elif file.listed and delivered and self._wanted.removable and self._wanted.removable(file.path, idle):
             self._remove(file)
         elif file.listed and delivered and idle > self._wanted.close_seconds:

@@ -26,6 +26,7 @@ class FollowedFile:
     acknowledged : bytes delivered.
     listed : whether the path still leads to it.
     superseded : whether the file was truncated: what was read before says nothing about it any more.
+    ending : whether its last line counts though nothing ends it.
     grew : when it last grew, in seconds of the monotonic clock.
     """
 
@@ -36,6 +37,7 @@ class FollowedFile:
         self.acknowledged = 0
         self.listed = True
         self.superseded = False
+        self.ending = False
         self.grew = time.monotonic()
         self._delimiter = delimiter
         self._descriptor = -1
@@ -98,6 +100,8 @@ class FollowedFile:
         """Return up to `most` whole lines without their ends; TruncatedError where the file was replaced in place."""
         if not self.has_lines:
             self._fill()
+        if self.ending and not self.has_lines:
+            return self._take_rest()
         taken = self._lines[self._next : self._next + most]
         self._next += len(taken)
         self.offset += sum(map(len, taken)) + len(taken) * len(self._delimiter)
@@ -105,12 +109,6 @@ class FollowedFile:
             self.offset += self._beyond
             self._beyond = 0
         return taken
-
-    def take_rest(self) -> list[bytes]:
-        """Return the last line though nothing ends it; used when nobody will ever end it."""
-        rest = os.pread(self._descriptor, LONGEST_LINE_BYTES, self.offset)
-        self.offset = max(self.offset, self.size())
-        return [rest] if rest else []
 
     def entry(self, offset: int) -> Entry:
         """Return what to remember once everything before `offset` is delivered."""
@@ -139,6 +137,11 @@ class FollowedFile:
             if len(chunk) >= LONGEST_LINE_BYTES:
                 self._cut_line(chunk)
 
+    def _take_rest(self) -> list[bytes]:
+        rest = os.pread(self._descriptor, LONGEST_LINE_BYTES, self.offset)
+        self.offset = max(self.offset, self.size())
+        return [rest] if rest else []
+
     def _chunk(self) -> bytes:
         """Return what comes next: several lines, or as much of one as is ever kept."""
         chunk = os.pread(self._descriptor, CHUNK_BYTES, self.offset)
@@ -161,8 +164,10 @@ class FollowedFile:
 
 
 def _whole_characters(text: bytes) -> bytes:
-    """Return UTF-8 text without a last character that was cut in two."""
-    for back in range(1, 4):
-        if text[-back] & 0xC0 != 0x80:
-            return text[:-back] if text[-back] >= 0xC0 else text
+    """Return UTF-8 text without a last character that was cut."""
+    for back in range(1, 5):
+        first = text[-back]
+        if first & 0xC0 != 0x80:
+            length = 1 if first < 0x80 else 2 if first < 0xE0 else 3 if first < 0xF0 else 4
+            return text if back >= length else text[:-back]
     return text

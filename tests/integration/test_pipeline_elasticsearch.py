@@ -1,0 +1,93 @@
+"""The product's pipeline delivers event files to a real Elasticsearch, with the rights of its role."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from monitor_agent.contracts import ALL
+from tests.cluster import Cluster
+from tests.factories import START, make_error, make_feedback, make_prediction
+from tests.pipelines import Place, stop, until
+
+LATER = START + timedelta(days=1)
+
+
+@pytest.fixture
+def cluster(clean_indices: Cluster) -> Cluster:
+    """Return the cluster with the product's templates."""
+    with clean_indices.client() as client:
+        for contract in ALL:
+            client.indices.put_index_template(name=contract.name, body=contract.template())
+    return clean_indices
+
+
+@pytest.fixture
+def place(cluster: Cluster, tmp_path: Path) -> Place:
+    """Return the folders of a pipeline that may only do what its role allows."""
+    return Place(tmp_path, cluster.url, "pipeline_writer", cluster.users["pipeline_writer"])
+
+
+def documents(cluster: Cluster) -> dict[tuple[str, str], dict[str, object]]:
+    """Return every document by index and id."""
+    with cluster.client() as client:
+        client.cluster.health(wait_for_status="yellow")
+        client.indices.refresh(index="model-*")
+        found = client.search(index="model-*", size=1000, ignore_unavailable=True)["hits"]["hits"]
+    return {(hit["_index"], hit["_id"]): hit["_source"] for hit in found}
+
+
+def test_events_go_to_the_index_of_their_day(place: Place, cluster: Cluster) -> None:
+    """Predictions and errors by their own day, feedback by its prediction's, each once, refused lines beside them."""
+    prediction = make_prediction(START + timedelta(hours=13, microseconds=123456))
+    click = make_feedback(prediction, after=timedelta(hours=2))
+    failure = make_error(LATER)
+    place.append(prediction, click, failure, click, b'{"cut off', {"event": {"id": "x", "dataset": "model.other"}})
+    process = place.spawn()
+    try:
+        until(lambda: place.statistics().get("delivered") and len(documents(cluster)) == 5)
+    finally:
+        seconds = stop(process)
+
+    found = documents(cluster)
+    events = {key: value for key, value in found.items() if "deadletters" not in key[0]}
+    assert set(events) == {
+        ("model-predictions-2026.03.02", prediction["event"]["id"]),
+        ("model-feedback-2026.03.02", click["event"]["id"]),
+        ("model-errors-2026.03.03", failure["event"]["id"]),
+    }
+    stored = events["model-predictions-2026.03.02", prediction["event"]["id"]]
+    assert stored["@timestamp"] == prediction["@timestamp"]
+    assert stored["prediction"] == prediction["prediction"]
+    assert {name for name in stored if name not in prediction} == {"host", "log"}
+    assert (process.returncode, seconds < 2.0) == (0, True)
+
+
+def test_a_refused_document_becomes_a_dead_letter(place: Place, cluster: Cluster) -> None:
+    """What the mapping refuses is kept in a file and in Elasticsearch, with text and reason; the rest is delivered."""
+    good, bad = make_prediction(), make_prediction(score=0.5)
+    bad["surprise"] = "a field that no contract knows"
+    place.append(good, bad)
+    with place.running():
+        until(lambda: place.statistics().get("delivered"))
+
+    found = documents(cluster)
+    (letter,) = [value for (index, _), value in found.items() if "deadletters" in index]
+    assert ("model-predictions-2026.03.02", good["event"]["id"]) in found
+    assert letter["error"]["type"] == "refused"
+    assert "surprise" in letter["error"]["message"]
+    assert letter["http"] == {"response": {"status_code": 400}}
+    assert bad["event"]["id"] in letter["message"]
+    assert len(list((place.data / "dead_letters").glob("*.ndjson"))) == 1
+
+
+def test_a_user_without_rights_loses_nothing(place: Place, cluster: Cluster) -> None:
+    """401: the pipeline says so and waits; with the right password everything is delivered."""
+    place.append(make_prediction())
+    wrong = Place(place.folder, place.url, place.user, "wrong")
+    with wrong.running():
+        until(lambda: "PIPELINE_PASSWORD" in wrong.statistics().get("trouble", ""))
+    with place.running():
+        until(lambda: len(documents(cluster)) == 1)

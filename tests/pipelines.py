@@ -1,0 +1,129 @@
+"""Pipelines in tests: event lines, a runner in a thread of this process, or as a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from monitor_agent.settings import PipelineSettings, Settings
+from monitor_agent.stack.embedded.logstash import compiler, runner
+from monitor_agent.stack.embedded.logstash.plugin import Context
+from monitor_agent.stack.embedded.logstash.statistics import FILE_NAME
+
+ROOT = Path(__file__).parents[1]
+PIPELINE = ROOT / "logstash/pipeline"
+
+
+def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """Return what `condition()` returns as soon as it is true; AssertionError when it never is."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "this never came true"
+        time.sleep(0.01)
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """The folders of one pipeline, and where it sends to."""
+
+    folder: Path
+    url: str
+    user: str = "pipeline_writer"
+    password: str = "secret"
+    retry_seconds: float = 0.02
+
+    @property
+    def logs(self) -> Path:
+        """The folder of event files."""
+        return self.folder / "logs"
+
+    @property
+    def data(self) -> Path:
+        """The pipeline's data folder."""
+        return self.folder / "data"
+
+    def environ(self) -> dict[str, str]:
+        """Return what the product's pipeline reads from the environment."""
+        return {
+            "MODEL_LOG_DIR": str(self.logs),
+            "PIPELINE_DATA_DIR": str(self.data),
+            "PIPELINE_USERNAME": self.user,
+            "PIPELINE_PASSWORD": self.password,
+            "ELASTICSEARCH_URL": self.url,
+        }
+
+    def append(self, *events: Mapping[str, Any] | bytes, name: str = "events.ndjson") -> None:
+        """Write events, or lines as they are, to an event file by one write."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        lines = [event if isinstance(event, bytes) else orjson.dumps(event) for event in events]
+        with (self.logs / name).open("ab") as stream:
+            stream.write(b"".join(line + b"\n" for line in lines))
+
+    def statistics(self) -> dict[str, Any]:
+        """Return what the statistics file says; nothing before it is there."""
+        path = self.data / FILE_NAME
+        return orjson.loads(path.read_bytes()) if path.exists() else {}
+
+    @contextlib.contextmanager
+    def running(self, **pipeline: Any) -> Iterator[Context]:
+        """Run the product's pipeline in a thread while the block runs; its failure is raised at the end."""
+        settings = Settings(pipeline=PipelineSettings(data_dir=str(self.data), **pipeline))
+        context = Context(settings, io.BytesIO(), io.BytesIO(), "host-1")
+        sources = [(path, self._quicker(text)) for path, text in compiler.read_sources(str(PIPELINE))]
+        program = compiler.compile_sections(compiler.parse_sources(sources), self.environ(), context)
+        failures: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                runner.run(program, context)
+            except BaseException as error:  # noqa: BLE001 - raised again in the test's own thread
+                failures.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield context
+        finally:
+            context.stopping.set()
+            thread.join(20)
+        if failures:
+            raise failures[0]
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start `monitor-agent pipeline run` on the product's pipeline; its log goes to `pipeline.log`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        quicker = self.folder / "pipeline"
+        quicker.mkdir(exist_ok=True)
+        for path, text in compiler.read_sources(str(PIPELINE)):
+            (quicker / Path(path).name).write_text(self._quicker(text), encoding="utf-8")
+        command = [sys.executable, "-m", "monitor_agent", "pipeline", "run", "-f", str(quicker)]
+        with (self.folder / "pipeline.log").open("ab") as log:
+            return subprocess.Popen(command, env={**os.environ, **self.environ()}, cwd=ROOT, stderr=log)
+
+    def log(self) -> str:
+        """Return what the spawned pipelines logged."""
+        return (self.folder / "pipeline.log").read_text(encoding="utf-8")
+
+    def _quicker(self, text: str) -> str:
+        return text.replace("retry_initial_interval => 1\n", f"retry_initial_interval => {self.retry_seconds}\n")
+
+
+def stop(process: subprocess.Popen[bytes]) -> float:
+    """Stop a process by SIGTERM; return the seconds that it took."""
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    process.wait(20)
+    return time.monotonic() - began
