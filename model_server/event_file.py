@@ -120,7 +120,9 @@ class EventFile:
             path.unlink()
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close what is open; a file that nothing was written to is taken away."""
+        if self._size() == 0:
+            self.path.unlink()
         self._retire()
         for descriptor in self._retired:
             os.close(descriptor)

@@ -87,6 +87,8 @@ class EventLog:
         if os.getpid() != self._pid:
             raise EventLogError("events can only be written by the process that opened the log")
         with self._lock:
+            if self._closing.is_set():
+                raise EventLogError("the event log is closed")
             lines = []
             created = iso(self._clock())
             for index, event in enumerate(events):

@@ -132,11 +132,6 @@ class JsonObject:
             self.refuse(name, f"values from 0 to {above - 1} expected, {min(value)} to {max(value)} given")
         return value
 
-    def objects(self, name: str, most: int) -> Iterator[tuple[str, Any]] | None:
-        """Return path and value of each element of a list that has 1 to `most`; None when absent."""
-        value = self._value.get(name)
-        return None if value is None else elements(value, self.place(name), most)
-
     def entries(self, name: str) -> Iterator[tuple[str, Any]]:
         """Return name and value of each entry of the object in a field; none when absent."""
         value = self._value.get(name)

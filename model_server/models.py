@@ -19,6 +19,7 @@ Scores = npt.NDArray[np.float32]
 Inputs = TokenIds | TextPair
 IDS_SIGNATURE = "serving_default"
 TEXT_SIGNATURE = "text"
+WARM_UP_LENGTH = 16
 NAMES = {
     IDS_SIGNATURE: {"input_word_ids", "input_mask", "segment_ids"},
     TEXT_SIGNATURE: {"text_a", "text_b"},
@@ -76,12 +77,14 @@ class SavedModel:
         return width
 
     def warm_up(self, batch_size: int) -> None:
-        """Call every signature with one instance and a full batch, so that the first request is as fast as the next."""
+        """Call every signature with several shapes, so that the first requests are as fast as the next."""
+        short, long = (TokenIds([0] * length, [1] * length, [0] * length) for length in (1, WARM_UP_LENGTH))
         try:
-            for count in (1, batch_size):
-                self.score([TokenIds([0], [1], [0])] * count)
+            for count in (1, batch_size, 2):
+                self.score([short] * count)
+                self.score([long if self.card.max_seq_length >= WARM_UP_LENGTH else short] * count)
                 if self.card.takes_text:
-                    self.score([TextPair("warm", "up")] * count)
+                    self.score([TextPair("warm up", "the model")] * count)
         except Exception as error:
             raise ModelError(f"{self.card.folder} cannot be called ({_first_line(error)})", "export it anew") from error
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from model_server.json_object import JsonObject, kind_of
+from model_server.json_object import JsonObject, elements, kind_of
 from model_server.model_card import ModelCard
 from monitor_agent.settings import ServerSettings
 
@@ -100,12 +100,10 @@ class PredictParser:
 
     def parse(self, body: Any) -> PredictRequest:
         """Return the request; ValidationError names the field that is refused."""
-        if isinstance(body, dict) and "instances" in body:
+        if isinstance(body, dict) and body.get("instances") is not None:
             root = JsonObject(body, "", ("instances", "context", "timestamp"))
             timestamp = self.timestamp(root)
-            rows = root.objects("instances", self._settings.max_instances)
-            if rows is None:
-                root.refuse("instances", "is missing")
+            rows = elements(body["instances"], "instances", self._settings.max_instances)
             known = (*IDS, *TEXTS, *DETAILS)
             instances = [self._instance(JsonObject(value, path, known), timestamp) for path, value in rows]
             return PredictRequest(instances, self._context(root), single=False)
@@ -189,7 +187,7 @@ class PredictParser:
         if "context" not in root:
             return Context()
         node = JsonObject(root.get("context"), "context", CONTEXT)
-        labels = JsonObject(node.get("labels") or {}, "context.labels", self._settings.labels)
+        labels = JsonObject(node.get("labels") if "labels" in node else {}, "context.labels", self._settings.labels)
         named = {name: labels.text(name, MAX_LABEL_LENGTH) for name in self._settings.labels}
         return Context(
             session_id=node.text("session_id", MAX_ID_LENGTH),

@@ -33,6 +33,10 @@ def check(settings: ServerSettings) -> None:
         if getattr(settings, name) < least:
             shown = format_duration(least) if isinstance(least, timedelta) else least
             raise SettingsError(f"{variables[name]} is too small", f"{shown} or more is needed")
+    if settings.max_queue < settings.max_instances:
+        raise SettingsError(
+            "MODEL_SERVER_MAX_QUEUE is smaller than MODEL_SERVER_MAX_INSTANCES", "the largest request must fit"
+        )
     if settings.threshold is not None and not 0 <= settings.threshold <= 1:
         raise SettingsError(f"MODEL_SERVER_THRESHOLD={settings.threshold} is no probability", "give 0 to 1")
     if len(settings.labels) > MAX_LABELS:

@@ -5,10 +5,11 @@ Events (predictions, feedback) do not go through here: they have a writer of the
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import orjson
 import structlog
@@ -28,9 +29,24 @@ def configure(service: str, *, level: str = "info", stream: TextIO | None = None
             _Ecs(service),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Unfailing(stream or sys.stderr))),
         cache_logger_on_first_use=False,
     )
+
+
+class _Unfailing:
+    """A stream whose failure (disk full, reader gone) does not end the work that wanted to say something."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 class _Ecs:

@@ -1,0 +1,63 @@
+"""Parts of a model server for tests: defaults, override what the test is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from model_server.batching import Batcher
+from model_server.event_log import EventLog
+from model_server.events import Call, Origin
+from model_server.model_card import ModelCard
+from model_server.pseudonyms import Pseudonyms
+from model_server.trace_context import Trace
+
+NOW = datetime(2026, 11, 23, 10, 0, 0, 123456, tzinfo=timezone.utc)
+KEY = "a key that only tests know"
+IDS = {"input_seq": [2, 5, 3, 6, 3, 0], "input_mask": [1, 1, 1, 1, 1, 0], "segment_ids": [0, 0, 0, 1, 1, 0]}
+TEXTS = {"text_a": "red evening", "text_b": "hat"}
+
+
+def make_card(**changes: Any) -> ModelCard:
+    """Return the card of a small model."""
+    given = {"name": "click", "version": "7", "threshold": 0.5, "max_seq_length": 8, "vocab_size": 100}
+    return ModelCard(folder=Path("models/7"), **{**given, **changes})
+
+
+def make_origin(**changes: Any) -> Origin:
+    """Return where the events of a test come from."""
+    given = {
+        "service_name": "model-server",
+        "service_version": "0.1.0",
+        "environment": "test",
+        "node": "host:1:2",
+        "model_name": "click",
+        "model_version": "7",
+        "threshold": 0.5,
+    }
+    return Origin(**{**given, **changes})
+
+
+def make_call(**changes: Any) -> Call:
+    """Return one HTTP request that carries a trace."""
+    given = {"request_id": "r1", "path": "/predict", "received": NOW, "trace": Trace("a" * 32, "b" * 16)}
+    return Call(**{**given, **changes})
+
+
+def make_batcher(compute: Callable[[list[Any]], Any], **changes: Any) -> Batcher:
+    """Return a batcher that takes what is there, not started yet."""
+    given = {"max_batch_size": 64, "max_delay_seconds": 0.0, "max_queue": 1000, "timeout_seconds": 20.0}
+    return Batcher(compute, **{**given, **changes})
+
+
+def make_log(folder: Path, **changes: Any) -> EventLog:
+    """Return an event log that rotates late and leaves syncing to the test."""
+    given = {"rotate_bytes": 2**30, "sync_seconds": 0.0, "clock": lambda: NOW}
+    return EventLog(folder, **{**given, **changes})
+
+
+def make_pseudonym() -> Pseudonyms:
+    """Return pseudonyms by the tests' key."""
+    return Pseudonyms(KEY)

@@ -1,0 +1,293 @@
+"""Every request is answered as JSON, and leaves exactly the events that it should."""
+
+from __future__ import annotations
+
+import io
+import json
+import resource
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from model_server.app import create_app
+from model_server.counters import Counters
+from model_server.event_log import EventLog
+from model_server.service import ModelService, Parts
+from monitor_agent.settings import ServerSettings
+from tests.unit.model_server.factories import (
+    IDS,
+    NOW,
+    TEXTS,
+    make_batcher,
+    make_card,
+    make_log,
+    make_origin,
+    make_pseudonym,
+)
+
+SCORE = 0.75
+TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01"
+
+
+def same_score(inputs: list[Any]) -> list[float]:
+    return [SCORE for _ in inputs]
+
+
+class World:
+    """A served application without a socket: its client, and what it has logged."""
+
+    def __init__(self, client: FlaskClient, log: EventLog) -> None:
+        self.client = client
+        self.log = log
+
+    def post(self, path: str, body: Any) -> tuple[int, Any]:
+        """Return status and decoded answer to a JSON body, or to bytes as they are."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        answer = self.client.post(path, data=data, headers={"traceparent": TRACEPARENT})
+        return answer.status_code, answer.get_json()
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the events logged so far, in file order."""
+        return [json.loads(line) for line in self.log.path.read_text().splitlines()]
+
+
+@contextmanager
+def serving(
+    folder: Path,
+    compute: Callable[[list[Any]], Any] = same_score,
+    pseudonym: Callable[[str], str] | None = None,
+    **changes: Any,
+) -> Iterator[World]:
+    """Yield an application over real parts; the model is a function."""
+    settings = ServerSettings(**{"max_body_bytes": 100_000, **changes})
+    log = make_log(folder)
+    batcher = make_batcher(
+        compute, max_queue=settings.max_queue, timeout_seconds=settings.predict_timeout.total_seconds()
+    )
+    batcher.start()
+    parts = Parts(settings, make_card(), batcher, log, make_origin(node=log.node), pseudonym or make_pseudonym())
+    yield World(create_app(ModelService(parts), Counters(), lambda: NOW).test_client(), log)
+    batcher.stop()
+    log.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with serving(tmp_path) as served:
+        yield served
+
+
+def test_one_instance_is_answered_as_the_clients_know_it(world: World) -> None:
+    """The body of ids gets its prediction, with id, label and model; the event says the same."""
+    status, answer = world.post("/predict", IDS)
+
+    (event,) = world.events()
+    assert status == 200
+    assert answer == {
+        "prediction": SCORE,
+        "prediction_id": event["prediction"]["id"],
+        "label": 1,
+        "model": {"name": "click", "version": "7"},
+    }
+    assert (event["prediction"]["score"], event["prediction"]["label"]) == (SCORE, 1)
+    assert (event["trace"]["id"], event["span"]["id"]) == ("a" * 32, "b" * 16)
+
+
+def test_a_batch_is_answered_in_its_order(tmp_path: Path) -> None:
+    """Each instance has its prediction with rank; all events share request id and duration."""
+    scores = {"low": 0.1, "high": 0.9}
+    with serving(tmp_path, lambda inputs: [scores[each.text_b] for each in inputs]) as world:
+        rows = [{"text_a": "a", "text_b": name} for name in ("low", "high", "low")]
+        answer = world.client.post("/predict", json={"instances": rows, "context": {"labels": {"scene": "ad"}}})
+        events = world.events()
+
+    given = answer.get_json()["predictions"]
+    assert [(each["score"], each["label"], each["rank"]) for each in given] == [(0.1, 0, 2), (0.9, 1, 1), (0.1, 0, 3)]
+    assert [each["prediction_id"] for each in given] == [event["event"]["id"] for event in events]
+    assert {event["http"]["request"]["id"] for event in events} == {answer.headers["X-Request-Id"]}
+    assert len({event["event"]["duration"] for event in events}) == 1
+    assert {event["labels"]["scene"] for event in events} == {"ad"}
+    assert [event["event"]["sequence"] for event in events] == [1, 2, 3]
+
+
+def test_feedback_is_accepted_by_its_ids(world: World) -> None:
+    """202 tells the event ids: the client's own, or the server's."""
+    body = [
+        {"prediction_id": "p1", "type": "click", "event_id": "mine"},
+        {"prediction_id": "p2", "type": "label", "label": 0},
+    ]
+
+    status, answer = world.post("/feedback", body)
+
+    events = world.events()
+    assert status == 202
+    assert answer == {"event_ids": ["mine", events[1]["event"]["id"]]}
+    assert [(event["prediction"]["id"], event["feedback"]["type"]) for event in events] == [
+        ("p1", "click"),
+        ("p2", "label"),
+    ]
+
+
+def test_the_same_feedback_again_has_the_same_id(world: World) -> None:
+    """A retry becomes the same document downstream."""
+    body = {"prediction_id": "p1", "type": "click", "event_id": "mine"}
+
+    assert world.post("/feedback", body) == world.post("/feedback", body)
+    assert [event["event"]["id"] for event in world.events()] == ["mine", "mine"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "kind", "field"),
+    [
+        ("/predict", b"{", 400, "ValidationError", None),
+        ("/predict", b'{"text_a": NaN}', 400, "ValidationError", None),
+        ("/predict", b"\xff", 400, "ValidationError", None),
+        ("/predict", b"", 400, "ValidationError", None),
+        ("/predict", b"[" * 5000, 400, "ValidationError", None),
+        ("/predict", {**IDS, "input_mask": [1]}, 400, "ValidationError", "input_mask"),
+        ("/predict", {"instances": [TEXTS, {}]}, 400, "ValidationError", "instances[1].input_seq"),
+        ("/predict", {**TEXTS, "x" * 5000: 1}, 400, "ValidationError", ("x" * 5000)[:1000]),
+        ("/predict", b" " * 100_001, 413, "BodyTooLargeError", None),
+        ("/feedback", [{"prediction_id": "p", "type": "click"}, 1], 400, "ValidationError", "[1]"),
+        ("/nothing", {}, 404, "NotFound", None),
+        ("/healthz", {}, 405, "MethodNotAllowed", None),
+    ],
+)
+def test_a_refusal_is_told_and_logged(
+    world: World, path: str, body: Any, status: int, kind: str, field: str | None
+) -> None:
+    """The answer has type, message and field; one error event says the same, and nothing else is logged."""
+    answered, answer = world.post(path, body)
+
+    (event,) = world.events()
+    assert (answered, answer["error"]["type"], answer["error"]["field"]) == (status, kind, field)
+    assert event["event"]["dataset"] == "model.request_error"
+    assert event["error"] == {"type": kind, "message": answer["error"]["message"]}
+    assert (event["http"]["response"]["status_code"], event["url"]["path"]) == (status, path)
+
+
+def test_nothing_of_a_bad_list_is_accepted(world: World) -> None:
+    """One wrong element refuses the whole request."""
+    world.post("/feedback", [{"prediction_id": "p", "type": "click"}, {"prediction_id": "p", "type": "like"}])
+    world.post("/predict", {"instances": [TEXTS, {**TEXTS, "position": 0}]})
+
+    assert {event["event"]["dataset"] for event in world.events()} == {"model.request_error"}
+
+
+def test_an_event_too_long_for_a_line_is_refused(world: World) -> None:
+    """The instance whose event would be above 32 KiB is named, before anything is accepted."""
+    features = {f"name{number}": "x" * 1000 for number in range(40)}
+
+    status, answer = world.post("/predict", {"instances": [TEXTS, {**TEXTS, "features": features}]})
+
+    assert (status, answer["error"]["field"]) == (400, "instances[1]")
+    assert "32768 at most" in answer["error"]["message"]
+    assert [event["event"]["dataset"] for event in world.events()] == ["model.request_error"]
+
+
+def test_a_model_that_fails_is_a_500(tmp_path: Path) -> None:
+    """The client learns the reason in one line; no prediction is logged."""
+
+    def fail(_inputs: list[Any]) -> list[float]:
+        raise ValueError("shapes differ\nlong story")
+
+    with serving(tmp_path, fail) as world:
+        status, answer = world.post("/predict", TEXTS)
+        (event,) = world.events()
+
+    assert (status, answer["error"]["type"]) == (500, "ModelFailureError")
+    assert answer["error"]["message"] == "the model failed (shapes differ)"
+    assert (event["log"]["level"], event["message"]) == ("error", "request failed")
+
+
+def test_a_score_that_is_no_number_is_a_500(tmp_path: Path) -> None:
+    """NaN is never answered, nor logged as a prediction."""
+    with serving(tmp_path, lambda inputs: [float("nan") for _ in inputs]) as world:
+        status, answer = world.post("/predict", TEXTS)
+
+        assert (status, answer["error"]["type"]) == (500, "ModelFailureError")
+        assert [event["event"]["dataset"] for event in world.events()] == ["model.request_error"]
+
+
+def test_a_busy_model_is_a_503_and_a_late_one_a_504(tmp_path: Path) -> None:
+    """A full queue says when to come again; a wait that is too long ends."""
+    entered, release = threading.Event(), threading.Event()
+
+    def wait(inputs: list[Any]) -> list[float]:
+        entered.set()
+        release.wait(10)
+        return same_score(inputs)
+
+    with (
+        serving(tmp_path, wait, max_queue=1, predict_timeout=timedelta(seconds=1)) as world,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        late = pool.submit(world.post, "/predict", TEXTS)
+        assert entered.wait(10)
+        refused = world.client.post("/predict", json={"instances": [TEXTS, TEXTS]})
+        assert late.result()[0] == 504
+        release.set()
+        kinds = [event["error"]["type"] for event in world.events()]
+
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    assert kinds == ["QueueFullError", "PredictionTimeoutError"]
+
+
+def test_an_unforeseen_error_is_a_500_without_its_inside(tmp_path: Path, service_log: io.StringIO) -> None:
+    """A mistake of ours is told without its inside; the service log has the stack."""
+
+    def stumble(_text: str) -> str:
+        raise KeyError("inside")
+
+    with serving(tmp_path, pseudonym=stumble) as world:
+        status, answer = world.post("/predict", {**TEXTS, "context": {"user_id": "u"}})
+        (event,) = world.events()
+
+    assert (status, event["http"]["response"]["status_code"]) == (500, 500)
+    assert answer["error"] == {"type": "KeyError", "message": "the server failed; its log says why", "field": None}
+    assert "in stumble" in service_log.getvalue()
+
+
+def test_when_events_cannot_be_written_nothing_is_accepted(world: World) -> None:
+    """Predictions and feedback are refused with 503, the server is not ready; with room again all is well by itself."""
+    world.post("/predict", TEXTS)
+    before = world.log.path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, limits[1]))
+    try:
+        refused = world.client.post("/predict", json=TEXTS)
+        feedback, _ = world.post("/feedback", {"prediction_id": "p", "type": "click"})
+        ready = world.client.get("/readyz")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    assert refused.get_json()["error"]["type"] == "EventLogError"
+    assert feedback == 503
+    assert (ready.status_code, ready.get_json()["reason"]) == (503, "events cannot be written (File too large)")
+    assert world.log.path.read_bytes() == before
+    assert world.client.get("/readyz").status_code == 200
+    assert world.post("/predict", TEXTS)[0] == 200
+    assert [event["event"]["sequence"] for event in world.events()] == [1, 2]
+
+
+def test_health_and_metrics(world: World) -> None:
+    """The server says that it lives, which model it serves, and what it did."""
+    world.post("/predict", {"instances": [TEXTS, TEXTS]})
+    world.post("/predict", b"{")
+
+    assert world.client.get("/healthz").get_json() == {"status": "alive"}
+    assert world.client.get("/readyz").get_json() == {"status": "ready", "model": {"name": "click", "version": "7"}}
+    text = world.client.get("/metrics").get_data(as_text=True)
+    assert 'model_server_requests_total{path="/predict",status="400"} 1\n' in text
+    assert "model_server_instances_total 2\n" in text
+    assert "model_server_events_total 3\n" in text
+    assert "model_server_ready 1\n" in text
+    assert len(world.events()) == 3

@@ -1,0 +1,68 @@
+"""The console script: quick, and one line where something is wrong."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the script in a folder and return what it said."""
+    return subprocess.run(
+        [sys.executable, "-m", "model_server", *arguments],
+        env={**os.environ, "MODEL_LOG_DIR": str(folder / "log"), "MODEL_SERVER_PORT": "0", **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_needs_no_tensorflow() -> None:
+    """The commands are told without loading what only serving and training need."""
+    code = (
+        "import sys\nfrom model_server.cli import main\ntry:\n    main(['--help'])\nfinally:\n    print(*sys.modules)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    assert "serve until SIGTERM (the default)" in done.stdout
+    assert not {"tensorflow", "flask", "waitress", "elasticsearch"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("environ", "reason"),
+    [
+        ({"MODEL_SERVER_PORT": "http"}, "MODEL_SERVER_PORT='http' is malformed"),
+        ({"MODEL_SERVER_THREADS": "0"}, "MODEL_SERVER_THREADS is too small"),
+        ({"MODEL_SERVER_MODEL_DIR": "/nowhere"}, "there is no model folder /nowhere: train one with"),
+        ({"MODEL_SERVER_HOST": "192.0.2.1"}, "192.0.2.1:0 cannot be listened on"),
+        ({"MODEL_LOG_DIR": "/proc/log"}, "events cannot be written to /proc/log"),
+        ({"MODEL_SERVER_HMAC_KEY": "short"}, "the key for ids has 5 characters"),
+    ],
+)
+def test_what_is_wrong_is_one_line(tmp_path: Path, environ: dict[str, str], reason: str) -> None:
+    """Exit status 1 and one line that says what to do; no traceback, no file left behind."""
+    done = run(tmp_path, **environ)
+
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert line.startswith("error: ")
+    assert reason in line
+    assert not list((tmp_path / "log").glob("*.ndjson"))
+
+
+def test_a_taken_port_is_told_before_the_model_is_loaded(tmp_path: Path) -> None:
+    """Another process listens: the address and the way out are named at once."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run(tmp_path, MODEL_SERVER_PORT=str(port))
+
+    assert done.returncode == 1
+    assert f"127.0.0.1:{port} cannot be listened on (Address already in use)" in done.stderr
+    assert "MODEL_SERVER_PORT" in done.stderr

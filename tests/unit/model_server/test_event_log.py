@@ -1,0 +1,253 @@
+"""The event log loses nothing, numbers everything, and writes a request whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_server.errors import EventLogError
+from model_server.event_log import EventLog, LineTooLongError
+from monitor_agent import log as service_log
+from monitor_agent.errors import SettingsError
+from tests.unit.model_server.factories import make_log
+
+
+def make_events(count: int = 1, text: str = "x") -> list[dict[str, Any]]:
+    return [{"event": {"id": f"{text[:8]}{index}"}, "message": text} for index in range(count)]
+
+
+def lines_in(folder: Path) -> list[dict[str, Any]]:
+    """Return every event in a folder as a reader of `*.ndjson` finds it; every line must be whole."""
+    texts = [path.read_text() for path in folder.glob("*.ndjson")]
+    assert all(text.endswith("\n") or not text for text in texts)
+    return [json.loads(line) for text in texts for line in text.splitlines()]
+
+
+def sequences(folder: Path) -> list[int]:
+    return sorted(line["event"]["sequence"] for line in lines_in(folder))
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """Let the system refuse files of this process above a size, as a full disk would refuse them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_events_are_numbered_in_file_order(tmp_path: Path) -> None:
+    """The sequence starts at 1, has no gaps, and follows the file; every event says when it was made."""
+    log = make_log(tmp_path)
+    log.append(make_events(3))
+    log.append(make_events(2))
+
+    (path,) = tmp_path.glob("*.ndjson")
+    written = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["event"]["sequence"] for line in written] == [1, 2, 3, 4, 5]
+    assert {line["event"]["created"] for line in written} == {"2026-11-23T10:00:00.123456Z"}
+    assert path == log.path
+    assert path.name == f"events-{log.node.replace(':', '-')}.ndjson"
+
+
+def test_a_request_s_lines_go_out_in_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader can never find a line, or a request, that is written by halves of two calls."""
+    sizes: list[int] = []
+    real_write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: sizes.append(len(data)) or real_write(descriptor, data))
+    log = make_log(tmp_path)
+
+    log.append(make_events(3))
+
+    assert sizes == [log.path.stat().st_size]
+
+
+def test_eight_threads_leave_no_gap(tmp_path: Path) -> None:
+    """Under concurrent writers and many rotations, every number is there once and every line is whole."""
+    log = make_log(tmp_path, rotate_bytes=4096, sync_seconds=0.001)
+
+    def write() -> None:
+        for _ in range(100):
+            log.append(make_events(3))
+
+    threads = [threading.Thread(target=write) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log.close()
+
+    assert sequences(tmp_path) == list(range(1, 2401))
+    assert len(list(tmp_path.glob("*.ndjson"))) > 10
+
+
+def test_rotation_renames_the_file(tmp_path: Path) -> None:
+    """The full file keeps its inode under a name that still matches `*.ndjson`; the new one has the old name."""
+    log = make_log(tmp_path, rotate_bytes=300)
+    log.append(make_events(1, "a" * 200))
+    inode = log.path.stat().st_ino
+    log.append(make_events(1, "b" * 200))
+
+    (rotated,) = set(tmp_path.glob("*.ndjson")) - {log.path}
+    assert rotated.stat().st_ino == inode
+    assert rotated.name == log.path.name.replace(".ndjson", ".0001.ndjson")
+    assert "aaa" in rotated.read_text()
+    assert "bbb" in log.path.read_text()
+
+
+def test_a_line_that_is_too_long_is_refused_whole(tmp_path: Path) -> None:
+    """One event above 32 KiB refuses its whole request, and takes no number."""
+    log = make_log(tmp_path)
+
+    with pytest.raises(LineTooLongError) as refused:
+        log.append([*make_events(1), *make_events(1, "x" * 40_000)])
+    log.append(make_events(1))
+
+    assert refused.value.index == 1
+    assert sequences(tmp_path) == [1]
+
+
+def test_lines_that_do_not_fit_leave_nothing_behind(tmp_path: Path) -> None:
+    """Where the system takes only a part of a request, that part is taken back; then all goes on without a gap."""
+    log = make_log(tmp_path)
+    log.append(make_events(2))
+    before = log.path.read_bytes()
+
+    with file_size_limit(len(before) + 150), pytest.raises(EventLogError, match="events cannot be written"):
+        log.append(make_events(5))
+    after = log.path.read_bytes()
+    log.append(make_events(3))
+
+    assert after == before
+    assert sequences(tmp_path) == [1, 2, 3, 4, 5]
+    assert log.failures == 1
+
+
+def test_a_service_log_on_the_same_full_disk_is_no_further_trouble(tmp_path: Path) -> None:
+    """Where the failure itself cannot be told, the request is refused all the same, with its reason."""
+    events = make_log(tmp_path)
+    with (tmp_path / "service.log").open("w") as stream:
+        service_log.configure("model-server", stream=stream)
+        with file_size_limit(0), pytest.raises(EventLogError, match="File too large"):
+            events.append(make_events(1))
+        events.append(make_events(1))
+
+    assert sequences(tmp_path) == [1]
+
+
+def test_it_says_that_it_cannot_write_until_it_can(tmp_path: Path) -> None:
+    """After a failure the log is a problem as long as a write would fail, and recovers by itself."""
+    log = make_log(tmp_path)
+    log.append(make_events(1))
+    assert log.problem() == ""
+
+    with file_size_limit(log.path.stat().st_size + 10):
+        with pytest.raises(EventLogError):
+            log.append(make_events(1))
+        assert log.problem() == "File too large"
+
+    assert log.problem() == ""
+    assert [path for path in tmp_path.iterdir() if path != log.path] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
+    """On a disk without room nothing is half written; when there is room again, the next request is."""
+    room = tmp_path / "disk"
+    room.mkdir()
+    if os.system(f"mount -t tmpfs -o size=256k tmpfs {room}") != 0:
+        pytest.skip("mounting is not allowed here")
+    try:
+        (room / "ballast").write_bytes(b"x" * 220 * 1024)
+        log = make_log(room)
+        with pytest.raises(EventLogError, match="No space left on device"):
+            append_until_refused(log)
+        problem, accepted = log.problem(), log.written
+        (room / "ballast").unlink()
+        assert (problem, log.problem()) == ("No space left on device", "")
+        log.append(make_events(1))
+
+        assert sequences(room) == list(range(1, accepted + 2))
+        log.close()
+    finally:
+        os.system(f"umount {room}")
+
+
+def append_until_refused(log: EventLog) -> None:
+    for _ in range(100):
+        log.append(make_events(2, "x" * 900))
+
+
+def test_a_file_that_was_taken_away_is_begun_anew(tmp_path: Path) -> None:
+    """Somebody moved the file: what comes next goes to a new one, not to one that nobody reads."""
+    log = make_log(tmp_path)
+    log.append(make_events(1))
+    log.path.rename(tmp_path / "elsewhere.ndjson")
+    log.append(make_events(1))
+    log.path.unlink()
+    log.append(make_events(1))
+
+    assert [line["event"]["sequence"] for line in map(json.loads, log.path.read_text().splitlines())] == [3]
+    assert sequences(tmp_path) == [1, 3]
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    """The error names the folder, the reason and the setting."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(SettingsError, match=r"events cannot be written to .*/file/log \(.+\): set MODEL_LOG_DIR"):
+        make_log(tmp_path / "file" / "log")
+
+
+def test_a_forked_child_may_not_write(tmp_path: Path) -> None:
+    """Numbers and file belong to one process: a child of it is refused, and the file stays as it is."""
+    log = make_log(tmp_path)
+    log.append(make_events(1))
+
+    child = os.fork()
+    if child == 0:
+        os._exit(_status_of_append(log))
+    _, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 7
+    assert sequences(tmp_path) == [1]
+
+
+def _status_of_append(log: EventLog) -> int:
+    try:
+        log.append(make_events(1))
+    except EventLogError:
+        return 7
+    return 0
+
+
+def test_closing_forces_everything_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file that was written to, rotated ones too, is synced before the process ends."""
+    synced: set[int] = set()
+    real_sync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (synced.add(os.fstat(file).st_ino), real_sync(file))[1])
+    log = make_log(tmp_path, rotate_bytes=300, sync_seconds=3600.0)
+    for _ in range(3):
+        log.append(make_events(1, "x" * 200))
+    log.close()
+    with pytest.raises(EventLogError, match="closed"):
+        log.append(make_events(1))
+
+    assert {path.stat().st_ino for path in tmp_path.glob("*.ndjson")} <= synced
+
+
+def test_a_server_that_did_nothing_leaves_no_file(tmp_path: Path) -> None:
+    """A start that fails, or is not used, leaves no empty file."""
+    make_log(tmp_path).close()
+
+    assert list(tmp_path.iterdir()) == []

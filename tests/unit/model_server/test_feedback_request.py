@@ -1,0 +1,76 @@
+"""What `POST /feedback` takes, and how it names what it refuses."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from model_server.errors import ValidationError
+from model_server.feedback_request import Feedback, parse
+from monitor_agent.contracts import uuid7
+from monitor_agent.settings import ServerSettings
+from tests.unit.model_server.factories import NOW
+
+SETTINGS = ServerSettings(max_instances=3)
+CLICK = {"prediction_id": "p1", "type": "click"}
+
+
+def test_one_event_or_a_list_of_them() -> None:
+    """Both forms say the same."""
+    purchase = {"prediction_id": "p2", "type": "purchase", "value": 12.5, "event_id": "e2", "label": 1}
+
+    assert parse(CLICK, SETTINGS, NOW) == [Feedback("p1", None, "click")]
+    assert parse([CLICK, purchase], SETTINGS, NOW) == [
+        Feedback("p1", None, "click"),
+        Feedback("p2", None, "purchase", label=1, value=12.5, event_id="e2"),
+    ]
+
+
+def test_the_prediction_id_tells_its_time() -> None:
+    """A UUIDv7 says when the prediction was made, which decides the index."""
+    made_at = NOW - timedelta(minutes=3)
+
+    (said,) = parse({**CLICK, "prediction_id": uuid7.make(made_at)}, SETTINGS, NOW)
+
+    assert said.prediction_time == made_at.replace(microsecond=123000)
+
+
+def test_a_client_may_tell_the_time_where_that_is_allowed() -> None:
+    """A replay sends the time of each event."""
+    body = {**CLICK, "timestamp": "2019-11-24T00:00:01Z"}
+
+    (said,) = parse(body, ServerSettings(allow_client_timestamps=True), NOW)
+
+    assert said.timestamp == datetime(2019, 11, 24, 0, 0, 1, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "reason"),
+    [
+        (5, "", "the body: an object is expected, a number given"),
+        ([], "the body", "a list that is not empty"),
+        ([CLICK] * 4, "the body", "3 elements at most expected, 4 given"),
+        ([CLICK, {}], "[1].prediction_id", "is missing"),
+        ({**CLICK, "prediction_id": ""}, "prediction_id", "1 to 256 characters"),
+        ({"prediction_id": "p1"}, "type", "is missing"),
+        ({**CLICK, "type": "like"}, "type", "one of impression, click, purchase, label is expected"),
+        ({**CLICK, "type": ["click"]}, "type", "one of impression"),
+        ({**CLICK, "label": 2}, "label", "a whole number from 0 to 1"),
+        ({**CLICK, "label": True}, "label", "a whole number from 0 to 1"),
+        ({**CLICK, "type": "label"}, "label", "is missing"),
+        ({**CLICK, "value": "12"}, "value", "a number is expected, text given"),
+        ({**CLICK, "event_id": "x" * 129}, "event_id", "1 to 128 characters expected, 129 given"),
+        ({**CLICK, "timestamp": "2026-11-23T10:00:00Z"}, "timestamp", "the server sets the time"),
+        ({**CLICK, "user_id": "u"}, "user_id", "unknown field"),
+        ({**CLICK, "prediction_id": uuid7.make(NOW + timedelta(hours=1))}, "prediction_id", "tells a time to come"),
+    ],
+)
+def test_what_is_wrong_is_named(body: Any, field: str, reason: str) -> None:
+    """A refusal names the field by its path and says what is expected there."""
+    with pytest.raises(ValidationError) as refused:
+        parse(body, SETTINGS, NOW)
+
+    assert refused.value.field == field
+    assert reason in str(refused.value)

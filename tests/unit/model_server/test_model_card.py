@@ -1,0 +1,96 @@
+"""Which model is served, and what is said where there is none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_server.model_card import ModelCard, read_card
+from monitor_agent.errors import ModelError
+from monitor_agent.settings import ServerSettings
+
+CARD = {"name": "click", "version": "1", "threshold": 0.25, "max_seq_length": 64, "vocab_size": 240, "metrics": {}}
+
+
+def make_model(folder: Path, card: Any = CARD) -> Path:
+    """Write what looks like a SavedModel from outside."""
+    folder.mkdir(parents=True)
+    (folder / "saved_model.pb").touch()
+    if card is not None:
+        (folder / "model.json").write_text(json.dumps(card))
+    return folder
+
+
+def read(folder: Path, **settings: Any) -> ModelCard:
+    return read_card(ServerSettings(model_dir=str(folder), **settings))
+
+
+def test_a_folder_may_be_the_model(tmp_path: Path) -> None:
+    """One SavedModel is served as it is."""
+    folder = make_model(tmp_path / "model")
+
+    assert read(folder) == ModelCard(folder, "click", "1", 0.25, 64, 240)
+
+
+def test_the_newest_version_is_served(tmp_path: Path) -> None:
+    """Version 10 is newer than 9; unfinished exports and other folders are passed over."""
+    for version in ("9", "10", "8.5"):
+        make_model(tmp_path / version, {**CARD, "version": version})
+    make_model(tmp_path / ".11-unfinished")
+    (tmp_path / "99").mkdir()
+
+    assert read(tmp_path).version == "10"
+    assert read(tmp_path, model_version="8.5").folder == tmp_path / "8.5"
+
+
+def test_settings_win_over_the_card(tmp_path: Path) -> None:
+    """Name and threshold can be set from outside; without a card they must be."""
+    folder = make_model(tmp_path / "3", card=None)
+
+    card = read(folder, model_name="other", threshold=0.5)
+
+    assert (card.name, card.version, card.threshold, card.vocab_size) == ("other", "3", 0.5, None)
+
+
+@pytest.mark.parametrize(
+    ("card", "settings", "reason"),
+    [
+        (None, {}, "does not say the model's name: set MODEL_SERVER_MODEL_NAME"),
+        ({"name": "click"}, {}, "does not say the model's threshold: set MODEL_SERVER_THRESHOLD"),
+        ({**CARD, "threshold": 1.5}, {}, "threshold 1.5 is not between 0 and 1"),
+        ({**CARD, "threshold": "high"}, {}, "threshold is 'high', a float is expected"),
+        ({**CARD, "vocab_size": 1.5}, {}, "vocab_size is 1.5, a int is expected"),
+        ([], {}, "is not a JSON object"),
+    ],
+)
+def test_a_card_that_says_too_little_is_refused(
+    tmp_path: Path, card: Any, settings: dict[str, Any], reason: str
+) -> None:
+    """The error says what is missing and how to give it."""
+    make_model(tmp_path / "1", card)
+
+    with pytest.raises(ModelError) as refused:
+        read(tmp_path, **settings)
+    assert reason in str(refused.value)
+
+
+def test_a_card_that_is_no_json_is_refused(tmp_path: Path) -> None:
+    """A damaged file is named."""
+    (make_model(tmp_path / "1") / "model.json").write_text("{")
+
+    with pytest.raises(ModelError, match=r"1/model\.json cannot be read"):
+        read(tmp_path)
+
+
+def test_where_there_is_no_model_it_is_said_how_to_get_one(tmp_path: Path) -> None:
+    """A missing folder, an empty one and a missing version are three clear errors."""
+    with pytest.raises(ModelError, match=r"there is no model folder .*nowhere: train one with `model-server train`"):
+        read(tmp_path / "nowhere")
+    with pytest.raises(ModelError, match="holds no SavedModel"):
+        read(tmp_path)
+    make_model(tmp_path / "1")
+    with pytest.raises(ModelError, match="has no version 2: it has 1"):
+        read(tmp_path, model_version="2")

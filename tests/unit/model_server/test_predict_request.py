@@ -1,0 +1,157 @@
+"""What `POST /predict` takes, and how it names what it refuses."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from model_server.errors import ValidationError
+from model_server.predict_request import Features, PredictParser, PredictRequest, TextPair, TokenIds
+from monitor_agent.settings import ServerSettings
+from tests.unit.model_server.factories import IDS, TEXTS, make_card
+
+SETTINGS = ServerSettings(
+    labels=("scene", "slot"), numeric_features=("price",), categorical_features=("brand",), max_instances=3
+)
+
+
+def parse(body: Any, settings: ServerSettings = SETTINGS, **card: Any) -> PredictRequest:
+    return PredictParser(settings, make_card(**card)).parse(body)
+
+
+def batch(**details: Any) -> dict[str, Any]:
+    """Return a batch whose second instance has further details."""
+    return {"instances": [TEXTS, {**TEXTS, **details}]}
+
+
+def test_the_body_may_be_the_one_instance() -> None:
+    """Ids at the top are one instance; padding at their end is dropped."""
+    request = parse({**IDS, "item_id": "79"})
+
+    assert request.single
+    assert [instance.inputs for instance in request.instances] == [
+        TokenIds([2, 5, 3, 6, 3], [1, 1, 1, 1, 1], [0, 0, 0, 1, 1])
+    ]
+    assert request.instances[0].item_id == "79"
+
+
+def test_a_batch_has_ids_and_texts_side_by_side() -> None:
+    """Instances come in both forms, with their details and a shared context."""
+    context = {"session_id": "s", "user_id": "u", "query": "hat", "labels": {"scene": "search"}}
+    details = {"item_id": "1", "position": 2, "propensity": 0.5, "shadow": True}
+
+    request = parse({"instances": [IDS, {**TEXTS, **details}], "context": context})
+
+    second = request.instances[1]
+    assert not request.single
+    assert second.inputs == TextPair("red evening", "hat")
+    assert (second.item_id, second.position, second.propensity, second.shadow) == ("1", 2, 0.5, True)
+    assert vars(request.context) == context
+
+
+def test_features_are_kept_by_their_allow_lists() -> None:
+    """Listed names are numbers or keywords, all others are kept aside."""
+    features = (
+        parse({**TEXTS, "features": {"price": 3, "brand": "b", "colour": "red", "size": 4}}).instances[0].features
+    )
+
+    assert features == Features({"price": 3.0}, {"brand": "b"}, {"colour": "red", "size": 4})
+
+
+def test_null_is_the_same_as_absent() -> None:
+    """Clients that send every field, empty ones as null, are understood."""
+    request = parse({**TEXTS, "item_id": None, "features": None, "input_seq": None, "context": None})
+
+    assert request.instances[0].item_id is None
+    assert request.instances[0].features == Features()
+
+
+def test_an_instance_may_have_its_own_time() -> None:
+    """Where clients may tell the time, an instance's own wins over the request's; any offset becomes UTC."""
+    body = {**batch(timestamp="2026-11-23T12:00:00.5+02:00"), "timestamp": "2026-11-23T09:00:00Z"}
+
+    first, second = parse(body, ServerSettings(allow_client_timestamps=True)).instances
+
+    assert first.timestamp == datetime(2026, 11, 23, 9, tzinfo=timezone.utc)
+    assert second.timestamp == datetime(2026, 11, 23, 10, 0, 0, 500000, tzinfo=timezone.utc)
+
+
+REFUSED: list[tuple[Any, str, str]] = [
+    ([], "", "the body: an object is expected, a list given"),
+    ({}, "input_seq", "is missing"),
+    ({**TEXTS, "instances": None, "colour": 1}, "colour", "unknown field"),
+    ({"instances": [TEXTS], **IDS}, "input_seq", "unknown field"),
+    ({"instances": {}}, "instances", "a list that is not empty"),
+    ({"instances": []}, "instances", "a list that is not empty"),
+    ({"instances": [TEXTS] * 4}, "instances", "3 elements at most expected, 4 given"),
+    ({"instances": [TEXTS, 5]}, "instances[1]", "an object is expected, a number given"),
+    ({"instances": [TEXTS], "timestamp": "2026-11-23T10:00:00Z"}, "timestamp", "the server sets the time"),
+    ({**IDS, **TEXTS}, "text_b", "cannot be given together with input_seq"),
+    ({**IDS, "input_mask": [1, 1, 1]}, "input_mask", "6 values expected, 3 given"),
+    ({"instances": [TEXTS, {**IDS, "segment_ids": [0]}]}, "instances[1].segment_ids", "6 values expected, 1 given"),
+    ({**IDS, "segment_ids": None}, "segment_ids", "is missing"),
+    ({**IDS, "input_seq": "2 5 3"}, "input_seq", "a list of whole numbers"),
+    ({**IDS, "input_seq": []}, "input_seq", "a list of whole numbers"),
+    ({**IDS, "input_seq": [2, 5, 3, 6, 3, True]}, "input_seq", "a list of whole numbers"),
+    ({**IDS, "input_seq": [[2, 5, 3, 6, 3, 0]]}, "input_seq", "a list of whole numbers"),
+    ({**IDS, "input_seq": [2, 5, 3, 100, 3, 0]}, "input_seq", "values from 0 to 99 expected, 0 to 100 given"),
+    ({**IDS, "input_seq": [2, 5, 3, -1, 3, 0]}, "input_seq", "values from 0 to 99"),
+    ({**IDS, "input_mask": [1, 1, 1, 1, 2, 0]}, "input_mask", "values from 0 to 1"),
+    (dict.fromkeys(IDS, [1] * 9), "input_seq", "8 values at most expected, 9 given"),
+    (dict.fromkeys(IDS, [0] * 5000), "input_seq", "4096 values at most"),
+    ({"text_a": "a"}, "text_b", "is missing"),
+    ({"text_a": 1, "text_b": "b"}, "text_a", "text is expected, a number given"),
+    (batch(item_id=7), "instances[1].item_id", "text is expected, a number given"),
+    (batch(item_id=""), "instances[1].item_id", "1 to 256 characters expected, 0 given"),
+    (batch(item_id="x" * 257), "instances[1].item_id", "257 given"),
+    (batch(position=0), "instances[1].position", "a whole number from 1"),
+    (batch(position=1.5), "instances[1].position", "a whole number"),
+    (batch(position=True), "instances[1].position", "a whole number"),
+    (batch(propensity=0), "instances[1].propensity", "a number above 0, up to 1"),
+    (batch(propensity=1.01), "instances[1].propensity", "a number above 0, up to 1"),
+    (batch(propensity="1"), "instances[1].propensity", "a number is expected, text given"),
+    (batch(shadow="no"), "instances[1].shadow", "true or false is expected"),
+    (batch(features=[1]), "instances[1].features", "an object is expected, a list given"),
+    (batch(features={"price": "3"}), "instances[1].features.price", "a number is expected, text given"),
+    (batch(features={"price": False}), "instances[1].features.price", "a number is expected"),
+    (batch(features={"brand": 3}), "instances[1].features.brand", "text of at most"),
+    (batch(features={"colour": {"r": 1}}), "instances[1].features.colour", "a number, or text"),
+    (batch(features={"colour": None}), "instances[1].features.colour", "a number, or text"),
+    (batch(features={"": 1}), "instances[1].features", "a name has 1 to 128 printable characters"),
+    (batch(features={"a\0b": 1}), "instances[1].features", "a name has 1 to 128 printable characters"),
+    (batch(timestamp="2026-11-23T10:00:00Z"), "instances[1].timestamp", "the server sets the time"),
+    ({**TEXTS, "context": "search"}, "context", "an object is expected, text given"),
+    ({**TEXTS, "context": {"ip": "1"}}, "context.ip", "unknown field, known are session_id, user_id, query, labels"),
+    ({**TEXTS, "context": {"user_id": 1}}, "context.user_id", "text is expected"),
+    ({**TEXTS, "context": {"query": "x" * 4097}}, "context.query", "4097 given"),
+    ({**TEXTS, "context": {"labels": []}}, "context.labels", "an object is expected"),
+    ({**TEXTS, "context": {"labels": {"shop": "a"}}}, "context.labels.shop", "unknown field, known are scene, slot"),
+    ({**TEXTS, "context": {"labels": {"scene": 1}}}, "context.labels.scene", "text is expected"),
+    ({**TEXTS, "context": {"labels": {"scene": ""}}}, "context.labels.scene", "1 to 256 characters"),
+]
+
+
+@pytest.mark.parametrize(("body", "field", "reason"), REFUSED, ids=[f"{row[1]}-{i}" for i, row in enumerate(REFUSED)])
+def test_what_is_wrong_is_named(body: Any, field: str, reason: str) -> None:
+    """A refusal names the field by its path and says what is expected there."""
+    with pytest.raises(ValidationError) as refused:
+        parse(body)
+
+    assert refused.value.field == field
+    assert str(refused.value).startswith(field)
+    assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-11-23T10:00:00", "1969-12-31T23:59:59Z", "9999-01-01T00:00:00Z"])
+def test_a_time_that_is_none_is_refused(text: str) -> None:
+    """A time has its offset and lies where the index can keep it."""
+    with pytest.raises(ValidationError, match="timestamp: a time"):
+        parse({**TEXTS, "timestamp": text}, ServerSettings(allow_client_timestamps=True))
+
+
+def test_a_model_without_tokeniser_takes_ids_only() -> None:
+    """Raw text for a model that cannot read it is refused as such."""
+    with pytest.raises(ValidationError, match=r"instances\[0\].text_a: this model takes input_seq"):
+        parse({"instances": [TEXTS]}, takes_text=False)

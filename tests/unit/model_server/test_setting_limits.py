@@ -1,0 +1,38 @@
+"""Settings that cannot be served with are refused before anything is started."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from model_server import setting_limits
+from monitor_agent.errors import SettingsError
+from monitor_agent.settings import ServerSettings
+
+
+def test_the_defaults_can_be_served_with() -> None:
+    """Nothing has to be set."""
+    setting_limits.check(ServerSettings())
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"threads": 0}, "MODEL_SERVER_THREADS is too small: 1 or more"),
+        ({"max_batch_size": 0}, "MODEL_SERVER_MAX_BATCH_SIZE is too small"),
+        ({"predict_timeout": timedelta()}, "MODEL_SERVER_PREDICT_TIMEOUT is too small: 1ms or more"),
+        ({"max_queue": 100}, "MODEL_SERVER_MAX_QUEUE is smaller than MODEL_SERVER_MAX_INSTANCES"),
+        ({"threshold": 1.5}, "MODEL_SERVER_THRESHOLD=1.5"),
+        ({"labels": tuple("abcdefghijklmnopq")}, "MODEL_SERVER_LABELS has 17 names: 16 at most"),
+        ({"labels": ("a.b",)}, "MODEL_SERVER_LABELS: 'a.b' cannot be a name"),
+        ({"numeric_features": ("",)}, "MODEL_SERVER_NUMERIC_FEATURES: '' cannot be a name"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(changes: dict[str, Any], named: str) -> None:
+    """The error names the variable and what it may be."""
+    with pytest.raises(SettingsError) as refused:
+        setting_limits.check(ServerSettings(**changes))
+
+    assert named in str(refused.value)
