@@ -10,6 +10,8 @@ The tree::
     ├── PipelineError            the pipeline configuration is refused, or the pipeline cannot go on
     │   └── ConfigurationError   names file and line of what was refused
     ├── ElasticsearchError       Elasticsearch cannot be reached or refuses a request
+    ├── KibanaError              Kibana cannot be reached or refuses a request
+    ├── UnsupportedPanelError    a saved object uses an operation that is not translated to a search
     ├── ModelError               the model cannot be loaded or trained
     └── DataError                an input file is missing or not what it should be
 """
@@ -67,6 +69,25 @@ class ConfigurationError(PipelineError):
 
 class ElasticsearchError(MonitorError):
     """Raised when Elasticsearch cannot be reached or refuses a request."""
+
+
+class KibanaError(MonitorError):
+    """Raised when Kibana cannot be reached or refuses a request."""
+
+
+class UnsupportedPanelError(MonitorError):
+    """Raised when a saved object uses an operation that is not translated to a search.
+
+    Attributes
+    ----------
+    panel : the object, such as `lens:accuracy`.
+    operation : what it uses.
+    """
+
+    def __init__(self, panel: str, operation: str) -> None:
+        super().__init__(f"{panel} uses {operation}, which is not supported here", "docs/kibana.md lists what is")
+        self.panel = panel
+        self.operation = operation
 
 
 class ModelError(MonitorError):

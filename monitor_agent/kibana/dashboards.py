@@ -1,0 +1,186 @@
+"""Dashboards as typed values: panels on a grid, controls, filters, the time range (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from monitor_agent.errors import DataError, UnsupportedPanelError
+from monitor_agent.kibana.data_views import DataView
+from monitor_agent.kibana.filters import Context, Query, conjunction, search_query, within
+from monitor_agent.kibana.objects import SavedObject
+from monitor_agent.kibana.times import TimeRange
+
+COLUMNS = 48
+"""Columns of the grid."""
+
+MOST_OPTIONS = 100
+_LINK = re.compile(r"\]\(#/view/([^)?#]+)\)")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a panel is on the grid of 48 columns."""
+
+    x: int
+    y: int
+    w: int
+    h: int
+
+
+@dataclass(frozen=True)
+class DashboardPanel:
+    """One panel of a dashboard.
+
+    Attributes
+    ----------
+    kind : `lens`, `search` or `markdown`.
+    target : id of the Lens or search object; empty for a text.
+    title : its own title; empty = that of its object.
+    text : Markdown of a text panel; links to dashboards are `#/view/<id>`.
+    """
+
+    id: str
+    kind: str
+    place: Place
+    target: str = ""
+    title: str = ""
+    text: str = ""
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """The ids of the dashboards that the text leads to."""
+        return tuple(_LINK.findall(self.text))
+
+
+@dataclass(frozen=True)
+class Control:
+    """A list of a field's values above the panels; what is chosen filters them.
+
+    Attributes
+    ----------
+    view : id of the data view that offers the values.
+    selected : what is chosen when the dashboard opens.
+    """
+
+    id: str
+    title: str
+    field: str
+    view: str
+    selected: tuple[str, ...]
+    single: bool
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A dashboard.
+
+    Attributes
+    ----------
+    start, end : the time range when it opens, as the time picker writes it; empty where it keeps the reader's.
+    refresh_seconds : how often it refreshes itself; 0 = not.
+    """
+
+    id: str
+    title: str
+    description: str
+    panels: tuple[DashboardPanel, ...]
+    controls: tuple[Control, ...]
+    query: str
+    filters: tuple[Mapping[str, Any], ...]
+    start: str
+    end: str
+    refresh_seconds: float
+
+    def context(self, time: TimeRange, chosen: Mapping[str, Sequence[str]] | None = None) -> Context:
+        """Return what the dashboard says to its panels.
+
+        Parameters
+        ----------
+        chosen : control id -> chosen values; a control that is not in it keeps what it opens with.
+        """
+        return Context(time, (*self._own(), *self._chosen(self.controls, chosen or {})))
+
+    def options(
+        self, control: Control, view: DataView, time: TimeRange, chosen: Mapping[str, Sequence[str]]
+    ) -> dict[str, Any]:
+        """Return the search for a control's values: those that the controls before it leave, most frequent first."""
+        before = self.controls[: self.controls.index(control)]
+        narrowed = [*within(time, view.time_field), *self._own(), *self._chosen(before, chosen)]
+        terms = {"field": control.field, "size": MOST_OPTIONS}
+        return {
+            "size": 0,
+            "track_total_hits": False,
+            "query": conjunction(narrowed),
+            "aggs": {"options": {"terms": terms}},
+        }
+
+    def _own(self) -> list[Query]:
+        return search_query(self.query, self.filters)
+
+    @staticmethod
+    def _chosen(controls: Sequence[Control], chosen: Mapping[str, Sequence[str]]) -> list[Query]:
+        picked = [(control, chosen.get(control.id, control.selected)) for control in controls]
+        return [{"terms": {control.field: list(values)}} for control, values in picked if values]
+
+
+def dashboard(saved: SavedObject) -> Dashboard:
+    """Return the dashboard of a saved object; UnsupportedPanelError for what is not supported."""
+    attributes = saved.attributes
+    try:
+        source = attributes["kibanaSavedObjectMeta"]["searchSourceJSON"]
+        refresh = attributes.get("refreshInterval") or {"pause": True, "value": 0}
+        restored = attributes.get("timeRestore", False)
+        return Dashboard(
+            id=saved.id,
+            title=attributes["title"],
+            description=attributes.get("description", ""),
+            panels=tuple(_panel(saved, each) for each in attributes["panelsJSON"]),
+            controls=_controls(saved),
+            query=source.get("query", {}).get("query", ""),
+            filters=tuple(source.get("filter", ())),
+            start=attributes["timeFrom"] if restored else "",
+            end=attributes["timeTo"] if restored else "",
+            refresh_seconds=0.0 if refresh["pause"] else refresh["value"] / 1000,
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{saved.key}: no dashboard, {error!r} is missing or wrong") from error
+
+
+def _panel(saved: SavedObject, stored: Mapping[str, Any]) -> DashboardPanel:
+    grid, config, name = stored["gridData"], stored["embeddableConfig"], stored["panelIndex"]
+    place = Place(grid["x"], grid["y"], grid["w"], grid["h"])
+    title = stored.get("title", "")
+    if stored["type"] == "visualization" and config.get("savedVis", {}).get("type") == "markdown":
+        return DashboardPanel(name, "markdown", place, title=title, text=config["savedVis"]["params"]["markdown"])
+    if stored["type"] not in ("lens", "search"):
+        raise UnsupportedPanelError(saved.key, f"a panel of type {stored['type']}")
+    for key in ("attributes", "timeRange", "query", "filters"):
+        if config.get(key):
+            raise UnsupportedPanelError(saved.key, f"`{key}` of the panel {name}")
+    target = saved.target(f"{name}:{stored.get('panelRefName', 'savedObjectRef')}")
+    return DashboardPanel(name, stored["type"], place, target, title)
+
+
+def _controls(saved: SavedObject) -> tuple[Control, ...]:
+    stored = (saved.attributes.get("controlGroupInput") or {}).get("panelsJSON") or {}
+    found = []
+    for name, control in sorted(stored.items(), key=lambda item: item[1]["order"]):
+        if control["type"] != "optionsListControl":
+            raise UnsupportedPanelError(saved.key, f"a control of type {control['type']}")
+        own = control["explicitInput"]
+        if own.get("exclude") or own.get("existsSelected"):
+            raise UnsupportedPanelError(saved.key, "a control that excludes")
+        found.append(
+            Control(
+                id=name,
+                title=own["title"],
+                field=own["fieldName"],
+                view=saved.target(f"controlGroup_{name}:optionsListDataView"),
+                selected=tuple(own.get("selectedOptions") or ()),
+                single=bool(own.get("singleSelect")),
+            )
+        )
+    return tuple(found)

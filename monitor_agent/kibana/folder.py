@@ -1,0 +1,96 @@
+"""The folder `kibana/`: saved objects, watches and rules as files that people read, edit and commit.
+
+`objects/<type>/<id>.json`, `watches/<id>.json`, `rules/<id>.json`, `alerts.toml`, `model-monitoring.ndjson`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monitor_agent.errors import DataError
+from monitor_agent.kibana.objects import SavedObject, file_text, from_document, to_document
+
+PACKAGE = "model-monitoring.ndjson"
+ALERTS = "alerts.toml"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write to the folder changed: paths relative to it."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+def read_objects(folder: Path) -> dict[str, SavedObject]:
+    """Return path (relative to `folder`) -> object of every file in `folder/objects`; DataError where one is broken."""
+    root = folder / "objects"
+    if not root.is_dir():
+        raise DataError(f"{root} is no folder", "run in the project's folder, or set KIBANA_DIR")
+    found: dict[str, SavedObject] = {}
+    for path in sorted(root.glob("*/*.json")):
+        name = path.relative_to(folder).as_posix()
+        try:
+            found[name] = from_document(_read(path))
+        except DataError as error:
+            raise DataError(f"{name}: {error.message}", error.hint) from error
+    return found
+
+
+def write_objects(folder: Path, objects: Iterable[SavedObject], *, prune: bool = False) -> Written:
+    """Write each object to its file and return what changed.
+
+    Parameters
+    ----------
+    prune : remove the files of objects that are not among `objects`; else they are kept and listed.
+    """
+    texts = {f"objects/{each.type}/{each.id}.json": file_text(to_document(each, encoded=False)) for each in objects}
+    here = {path.relative_to(folder).as_posix() for path in (folder / "objects").glob("*/*.json")}
+    return _write(folder, texts, here, prune=prune)
+
+
+def write_generated(folder: Path, kind: str, documents: Mapping[str, Mapping[str, Any]]) -> Written:
+    """Write `folder/<kind>/<id>.json` for each document, remove all other files there, and return what changed."""
+    texts = {f"{kind}/{name}.json": file_text(document) for name, document in documents.items()}
+    here = {path.relative_to(folder).as_posix() for path in (folder / kind).glob("*.json")}
+    return _write(folder, texts, here, prune=True)
+
+
+def read_documents(folder: Path, kind: str) -> dict[str, dict[str, Any]]:
+    """Return id -> document of every file in `folder/<kind>`."""
+    return {path.stem: _read(path) for path in sorted((folder / kind).glob("*.json"))}
+
+
+def _write(folder: Path, texts: Mapping[str, str], here: set[str], *, prune: bool) -> Written:
+    added, changed = [], []
+    for name, text in sorted(texts.items()):
+        path = folder / name
+        if not path.is_file():
+            added.append(name)
+        elif path.read_text(encoding="utf-8") == text:
+            continue
+        else:
+            changed.append(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    rest = sorted(here - texts.keys())
+    if prune:
+        for name in rest:
+            (folder / name).unlink()
+    return Written(tuple(added), tuple(changed), tuple(rest) if prune else (), () if prune else tuple(rest))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    if not isinstance(document, dict):
+        raise DataError(f"{path} holds no JSON object")
+    return document

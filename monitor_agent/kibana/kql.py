@@ -1,0 +1,162 @@
+"""The Kibana query language, as far as saved objects use it, as Elasticsearch queries (pure).
+
+`field: value`, `field: "a phrase"`, `field: (a or b)`, `field: *`, `field: pre*`, `field >= 3`, `not`, `and`, `or`,
+brackets. Values follow the field's type as `match` does.
+
+>>> query('outcome: (fp or fn) and not prediction.score < 0.5')["bool"]["filter"][1]
+{'bool': {'must_not': [{'range': {'prediction.score': {'lt': '0.5'}}}]}}
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from monitor_agent.errors import DataError
+
+Query = dict[str, Any]
+
+_TOKEN = re.compile(
+    r'\s*(?:(?P<quoted>"(?:\\.|[^"\\])*")|(?P<sign><=|>=|<|>|:|\(|\))|(?P<word>(?:\\.|[^\s"()<>:\\])+))'
+)
+_RANGES = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
+_EVERYTHING: Query = {"match_all": {}}
+
+
+def query(text: str) -> Query:
+    """Return the Elasticsearch query of a KQL text; an empty one matches everything.
+
+    Raises DataError where the text is no KQL, or uses what saved objects here do not.
+    """
+    if not text.strip():
+        return _EVERYTHING
+    reader = _Reader(text)
+    found = reader.alternatives()
+    reader.end()
+    return found
+
+
+def fields(text: str) -> set[str]:
+    """Return the fields that a KQL text names."""
+    return set(_fields(query(text)))
+
+
+def _fields(node: Any) -> Iterator[str]:
+    for kind, inner in node.items():
+        if kind == "bool":
+            for clauses in inner.values():
+                for clause in clauses if isinstance(clauses, list) else []:
+                    yield from _fields(clause)
+        elif kind == "exists":
+            yield inner["field"]
+        elif kind != "match_all":
+            yield from inner
+
+
+class _Reader:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+
+    def alternatives(self) -> Query:
+        parts = [self._conjunction()]
+        while self._keyword("or"):
+            parts.append(self._conjunction())
+        return parts[0] if len(parts) == 1 else {"bool": {"minimum_should_match": 1, "should": parts}}
+
+    def end(self) -> None:
+        if self._peek() is not None:
+            raise self._refused()
+
+    def _conjunction(self) -> Query:
+        parts = [self._term()]
+        while self._keyword("and"):
+            parts.append(self._term())
+        return parts[0] if len(parts) == 1 else {"bool": {"filter": parts}}
+
+    def _term(self) -> Query:
+        if self._keyword("not"):
+            return {"bool": {"must_not": [self._term()]}}
+        if self._sign("("):
+            inner = self.alternatives()
+            self._expect(")")
+            return inner
+        field = self._word()
+        for sign, name in _RANGES.items():
+            if self._sign(sign):
+                return {"range": {field: {name: _plain(self._value())}}}
+        self._expect(":")
+        if self._sign("("):
+            inner = self._values(field)
+            self._expect(")")
+            return inner
+        return _matches(field, self._value())
+
+    def _values(self, field: str) -> Query:
+        parts = [_matches(field, self._value())]
+        joined = "and" if self._keyword("and") else "or" if self._keyword("or") else ""
+        if not joined:
+            return parts[0]
+        parts.append(_matches(field, self._value()))
+        while self._keyword(joined):
+            parts.append(_matches(field, self._value()))
+        return {"bool": {"filter": parts} if joined == "and" else {"minimum_should_match": 1, "should": parts}}
+
+    def _peek(self) -> re.Match[str] | None:
+        found = _TOKEN.match(self._text, self._at)
+        if found is None and self._text[self._at :].strip():
+            raise self._refused()
+        return found
+
+    def _take(self, group: str) -> str | None:
+        found = self._peek()
+        if found is None or found[group] is None:
+            return None
+        self._at = found.end()
+        return found[group]
+
+    def _keyword(self, word: str) -> bool:
+        found = self._peek()
+        if found is None or (found["word"] or "").lower() != word:
+            return False
+        self._at = found.end()
+        return True
+
+    def _sign(self, sign: str) -> bool:
+        found = self._peek()
+        if found is None or found["sign"] != sign:
+            return False
+        self._at = found.end()
+        return True
+
+    def _expect(self, sign: str) -> None:
+        if not self._sign(sign):
+            raise self._refused()
+
+    def _word(self) -> str:
+        found = self._take("word")
+        if found is None or found.lower() in ("and", "or", "not"):
+            raise self._refused()
+        return found
+
+    def _value(self) -> str:
+        return self._take("quoted") or self._word()
+
+    def _refused(self) -> DataError:
+        return DataError(f"no KQL that is understood here, at character {self._at + 1}: {self._text}")
+
+
+def _matches(field: str, value: str) -> Query:
+    if value.startswith('"'):
+        return {"match_phrase": {field: _plain(value)}}
+    if value == "*":
+        return {"exists": {"field": field}}
+    if "*" in value:
+        return {"wildcard": {field: {"value": _plain(value)}}}
+    return {"match": {field: _plain(value)}}
+
+
+def _plain(value: str) -> str:
+    inner = value[1:-1] if value.startswith('"') else value
+    return re.sub(r"\\(.)", r"\1", inner)

@@ -1,0 +1,152 @@
+"""One saved object: decoded as people read and edit it, encoded as Kibana imports it (pure)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monitor_agent.errors import DataError
+
+TYPES = ("index-pattern", "tag", "search", "lens", "dashboard")
+"""In the order in which an import file holds them."""
+
+CORE_VERSION = "8.8.0"
+
+ENCODED: dict[str, tuple[str, ...]] = {
+    "index-pattern": ("fieldFormatMap", "fieldAttrs", "fields", "runtimeFieldMap", "sourceFilters", "typeMeta"),
+    "search": ("kibanaSavedObjectMeta.searchSourceJSON",),
+    "dashboard": (
+        "kibanaSavedObjectMeta.searchSourceJSON",
+        "optionsJSON",
+        "panelsJSON",
+        "controlGroupInput.panelsJSON",
+        "controlGroupInput.ignoreParentSettingsJSON",
+    ),
+}
+"""Attributes that Kibana stores as JSON inside a string."""
+
+
+@dataclass(frozen=True, order=True)
+class Reference:
+    """A named link from one saved object to another."""
+
+    name: str
+    type: str
+    id: str
+
+
+@dataclass(frozen=True)
+class SavedObject:
+    """A saved object with decoded attributes.
+
+    Attributes
+    ----------
+    version : Kibana's `typeMigrationVersion`; an older one is migrated when imported, a newer one is refused.
+    """
+
+    type: str
+    id: str
+    attributes: dict[str, Any]
+    references: tuple[Reference, ...] = ()
+    version: str = ""
+    core_version: str = CORE_VERSION
+
+    @property
+    def key(self) -> str:
+        """The object's name for people: `lens:accuracy`."""
+        return f"{self.type}:{self.id}"
+
+    @property
+    def title(self) -> str:
+        """What people see: the title, or the name of a tag or data view."""
+        return str(self.attributes.get("name") or self.attributes.get("title") or self.id)
+
+    def target(self, name: str) -> str:
+        """Return the id that the reference `name` leads to; DataError where there is none."""
+        for reference in self.references:
+            if reference.name == name:
+                return reference.id
+        raise DataError(f"{self.key} has no reference named {name}", "add it to `references`")
+
+
+def from_document(document: Mapping[str, Any]) -> SavedObject:
+    """Return the object that a line of an export, or a file of ours, holds; what differs at every export is dropped.
+
+    Raises DataError where it is no saved object, or a JSON string in it cannot be read.
+    """
+    if not isinstance(document, Mapping) or not {"type", "id", "attributes"} <= document.keys():
+        raise DataError("not a saved object: type, id or attributes are missing", "see docs/kibana.md")
+    key = f"{document['type']}:{document['id']}"
+    attributes: dict[str, Any] = json.loads(json.dumps(document["attributes"]))
+    for path in ENCODED.get(document["type"], ()):
+        _change(attributes, path, lambda value, path=path: _decoded(value, f"{key} {path}"))
+    try:
+        references = tuple(
+            sorted(Reference(each["name"], each["type"], each["id"]) for each in document.get("references", ()))
+        )
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{key}: a reference lacks name, type or id") from error
+    return SavedObject(
+        type=document["type"],
+        id=document["id"],
+        attributes=attributes,
+        references=references,
+        version=document.get("typeMigrationVersion", ""),
+        core_version=document.get("coreMigrationVersion", CORE_VERSION),
+    )
+
+
+def to_document(saved: SavedObject, *, encoded: bool) -> dict[str, Any]:
+    """Return the object as a file of ours (decoded), or as a line of an import file (encoded)."""
+    attributes: dict[str, Any] = json.loads(json.dumps(saved.attributes))
+    if encoded:
+        for path in ENCODED.get(saved.type, ()):
+            _change(attributes, path, _encoded)
+    document: dict[str, Any] = {
+        "attributes": attributes,
+        "coreMigrationVersion": saved.core_version,
+        "id": saved.id,
+        "references": [{"id": each.id, "name": each.name, "type": each.type} for each in sorted(saved.references)],
+        "type": saved.type,
+    }
+    if saved.version:
+        document["typeMigrationVersion"] = saved.version
+    if encoded:
+        document["managed"] = False
+    return document
+
+
+def file_text(document: Mapping[str, Any]) -> str:
+    """Return a document as our files hold it: keys sorted, two spaces, one final newline."""
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def line_text(document: Mapping[str, Any]) -> str:
+    """Return a document as one line without needless spaces, keys sorted."""
+    return json.dumps(document, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+
+def _change(attributes: dict[str, Any], path: str, change: Any) -> None:
+    *parents, leaf = path.split(".")
+    node: Any = attributes
+    for parent in parents:
+        node = node.get(parent)
+        if not isinstance(node, dict):
+            return
+    if node.get(leaf) is not None:
+        node[leaf] = change(node[leaf])
+
+
+def _decoded(value: Any, where: str) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise DataError(f"{where} is not JSON: {error}") from error
+
+
+def _encoded(value: Any) -> Any:
+    return value if isinstance(value, str) else line_text(value)

@@ -1,0 +1,87 @@
+"""Saved searches: lists of documents with chosen columns (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monitor_agent.errors import DataError, UnsupportedPanelError
+from monitor_agent.kibana.answers import Answer, Table, TableColumn, Value, source_value
+from monitor_agent.kibana.data_views import DataView
+from monitor_agent.kibana.filters import Context, conjunction, search_query, within
+from monitor_agent.kibana.objects import SavedObject
+
+PAGE = 100
+INDEX_REFERENCE = "kibanaSavedObjectMeta.searchSourceJSON.index"
+
+
+@dataclass(frozen=True)
+class SavedSearch:
+    """A saved search: `columns` of the documents of `view` that match, in the order of `sort` (field, direction)."""
+
+    key: str
+    title: str
+    description: str
+    view: str
+    columns: tuple[str, ...]
+    sort: tuple[tuple[str, str], ...]
+    query: str
+    filters: tuple[Mapping[str, Any], ...]
+
+    def body(self, view: DataView, context: Context, size: int = PAGE) -> dict[str, Any]:
+        """Return the search for its first documents."""
+        narrowed = [
+            *within(context.time, view.time_field),
+            *context.filters,
+            *search_query(self.query, self.filters),
+        ]
+        return {
+            "size": size,
+            "track_total_hits": True,
+            "query": conjunction(narrowed),
+            "sort": [{field: {"order": direction, "unmapped_type": "keyword"}} for field, direction in self.sort],
+            "_source": [view.time_field, *self.columns] if view.time_field else list(self.columns),
+        }
+
+    def table(self, view: DataView, answer: Answer) -> Table:
+        """Return the documents as rows; the first column is their time."""
+        names = [view.time_field, *self.columns] if view.time_field else list(self.columns)
+        columns = tuple(
+            TableColumn(name, view.label(name), "date" if name == view.time_field else "string", False, None)
+            if name not in view.formats
+            else TableColumn(name, view.label(name), "number", False, view.formats[name])
+            for name in names
+        )
+        rows = tuple({name: _shown(hit["_source"], name) for name in names} for hit in answer["hits"]["hits"])
+        return Table(columns, rows)
+
+
+def saved_search(saved: SavedObject) -> SavedSearch:
+    """Return the saved search of an object; UnsupportedPanelError for what is not supported."""
+    attributes = saved.attributes
+    try:
+        source = attributes["kibanaSavedObjectMeta"]["searchSourceJSON"]
+        query = source.get("query") or {"query": "", "language": "kuery"}
+        if query.get("language") != "kuery":
+            raise UnsupportedPanelError(saved.key, "a query that is no KQL")
+        return SavedSearch(
+            key=saved.key,
+            title=attributes["title"],
+            description=attributes.get("description", ""),
+            view=saved.target(source["indexRefName"]),
+            columns=tuple(attributes.get("columns", ())),
+            sort=tuple((field, direction) for field, direction in attributes.get("sort", ())),
+            query=query["query"],
+            filters=tuple(source.get("filter", ())),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{saved.key}: no saved search, {error!r} is missing or wrong") from error
+
+
+def _shown(source: Mapping[str, Any], name: str) -> Value:
+    found = source_value(source, name)
+    if isinstance(found, list):
+        return ", ".join(map(str, found))
+    value: Value = found
+    return value
