@@ -44,7 +44,7 @@ def tokens(pattern: str) -> list[tuple[str, int] | str]:
     """Return the pattern's parts: (letter, how often it is repeated), or text that stands for itself.
 
     >>> tokens("yyyy'T'.")
-    [('yyyy'[0], 4), 'T', '.']
+    [('y', 4), 'T', '.']
     """
     parts: list[tuple[str, int] | str] = []
     position = 0

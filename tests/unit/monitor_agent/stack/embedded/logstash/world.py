@@ -17,18 +17,18 @@ IN = "input { stdin { codec => json_lines } }\n"
 OUT = "\noutput { stdout { codec => json_lines } }"
 
 
-def context(lines: Sequence[str], path: Path, printed: io.BytesIO) -> Context:
-    """Return a context whose standard input is a file with these lines."""
-    path.write_bytes("".join(f"{line}\n" for line in lines).encode())
+def context(lines: Sequence[str], path: Path, printed: io.BytesIO, ending: str = "\n") -> Context:
+    """Return a context whose standard input is a file with these lines, each followed by `ending`."""
+    path.write_bytes("".join(f"{line}{ending}" for line in lines).encode(errors="surrogateescape"))
     return Context(Settings(), path.open("rb"), printed, "host-1")
 
 
 def printed_by(
-    config: str, lines: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None
+    config: str, lines: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None, *, ending: str = "\n"
 ) -> list[str]:
     """Return the lines that the pipeline prints for these lines of standard input."""
     printed = io.BytesIO()
-    around = context(lines, folder / "stdin", printed)
+    around = context(lines, folder / "stdin", printed, ending)
     with around.stdin:
         drain(compile_text(config, variables or {}, around))
     return printed.getvalue().decode().splitlines()
