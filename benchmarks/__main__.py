@@ -29,7 +29,7 @@ def main(names: list[str]) -> int:
 
 def known() -> list[str]:
     """Return the names of all benchmarks."""
-    found = [module.name for module in pkgutil.iter_modules(benchmarks.__path__)]
+    found = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if not module.ispkg]
     return [name for name in found if name not in {"__main__", "measurement"}]
 
 

@@ -1,0 +1,126 @@
+"""An Elasticsearch for one benchmark: real, alone, with the product's templates, gone afterwards.
+
+`python -m benchmarks.rig.node PREDICTIONS CLICKS` fills one with a day and keeps it until Ctrl-C; it prints the
+variables that lead `monitor-agent` there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import orjson
+from elasticsearch import Elasticsearch
+
+from benchmarks.rig.traffic import Action, Traffic
+from monitor_agent.contracts import ALL
+from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.install import install
+from monitor_agent.settings import AgentSettings, ElasticsearchSettings, load
+from monitor_agent.stack.embedded.elasticsearch import ElasticsearchOptions, EmbeddedElasticsearch
+
+AT_ONCE = 2000
+THREADS = 3
+EVENTS = "model-predictions-*,model-feedback-*,model-errors-*"
+RESULTS = "model-performance-*,model-restatements-*,monitor-agent-state"
+
+
+class Node:
+    """A running node and what benchmarks do with it."""
+
+    def __init__(self, url: str, users: dict[str, str]) -> None:
+        self.settings = ElasticsearchSettings(url=(url,), username="monitor_agent", password=users["monitor_agent"])
+        self.admin = Elasticsearch(url, basic_auth=("admin", users["admin"]), request_timeout=120)
+
+    def gateway(self) -> Gateway:
+        """Return the agent's way to it."""
+        return Gateway(connect(self.settings))
+
+    def install(self) -> None:
+        """Put the product's index templates."""
+        with contextlib.closing(self.gateway()) as gateway:
+            install(gateway, AgentSettings())
+
+    def delete(self, pattern: str) -> None:
+        """Delete all indices that match."""
+        names = sorted(self.admin.indices.get(index=pattern, ignore_unavailable=True, features="aliases"))
+        if names:
+            self.admin.indices.delete(index=names)
+
+    def load(self, actions: Iterable[Action]) -> float:
+        """Index documents, so that searches see them; return the seconds that it took."""
+        started = time.monotonic()
+        waiting = iter(actions)
+        with ThreadPoolExecutor(THREADS) as pool:
+            running = [pool.submit(self._send, batch) for batch in islice(_batches(waiting), THREADS + 1)]
+            for batch in _batches(waiting):
+                running.pop(0).result()
+                running.append(pool.submit(self._send, batch))
+            for each in running:
+                each.result()
+        self.admin.indices.refresh(index=EVENTS)
+        return time.monotonic() - started
+
+    def _send(self, batch: list[Action]) -> None:
+        lines: list[bytes] = []
+        for each in batch:
+            lines += [orjson.dumps({"create": {"_index": each.index, "_id": each.id}}), each.source]
+        answer = self.admin.bulk(operations=lines, filter_path="errors,items.*.error")
+        if answer["errors"]:
+            raise RuntimeError(f"a generated event was refused: {answer['items'][0]}")
+
+    def size(self, pattern: str) -> tuple[int, int]:
+        """Return how many documents and bytes the matching indices hold."""
+        self.admin.indices.flush(index=pattern)
+        total = self.admin.indices.stats(index=pattern, metric="docs,store")["_all"]["primaries"]
+        return total["docs"]["count"], total["store"]["size_in_bytes"]
+
+
+@contextlib.contextmanager
+def node() -> Iterator[Node]:
+    """Yield a node with the product's templates."""
+    folder = Path(tempfile.mkdtemp(prefix="model-monitor-bench-"))
+    folder.chmod(0o711)  # run by root, the node has an account of its own that must get here
+    stack = load(os.environ).stack
+    cache_dir = Path(stack.cache_dir) if stack.cache_dir else None
+    options = ElasticsearchOptions(folder / "stack", cache_dir, version=stack.version, heap=stack.heap, http_port=0)
+    try:
+        with EmbeddedElasticsearch(options) as running:
+            made = Node(running.url, running.users)
+            made.install()
+            yield made
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _batches(actions: Iterator[Action]) -> Iterator[list[Action]]:
+    while batch := list(islice(actions, AT_ONCE)):
+        yield batch
+
+
+def main(arguments: list[str]) -> None:
+    """Fill a node with a day and keep it."""
+    predictions, clicks = (int(argument) for argument in arguments)
+    with node() as made:
+        seconds = made.load(Traffic(predictions, clicks).actions())
+        settings = made.settings
+        print(f"# {len(ALL)} templates, {predictions} predictions and {clicks} clicks in {seconds:.0f} s")
+        print(f"export ELASTICSEARCH_URL={settings.url[0]}")
+        print(
+            f"export ELASTICSEARCH_USERNAME={settings.username} ELASTICSEARCH_PASSWORD={settings.password}", flush=True
+        )
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

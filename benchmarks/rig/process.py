@@ -1,0 +1,62 @@
+"""A command run as a process of its own: how long it took, how much memory it needed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+MIB = 1 << 20
+POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished process.
+
+    Attributes
+    ----------
+    seconds : from its start to its end.
+    mib : the most memory that it held (RSS).
+    output : what it printed.
+    log : its log lines that are JSON.
+    """
+
+    seconds: float
+    mib: float
+    output: str
+    log: list[dict[str, object]]
+
+
+def measured(command: Sequence[str], environ: Mapping[str, str] | None = None) -> Run:
+    """Run a command to its end; RuntimeError with its last line where it fails."""
+    started, most = time.monotonic(), 0
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdout=output, stderr=errors, env={**os.environ, **(environ or {})})
+        while process.poll() is None:
+            most = max(most, _peak_bytes(process.pid))
+            time.sleep(POLL_SECONDS)
+        seconds = time.monotonic() - started
+        for stream in (output, errors):
+            stream.seek(0)
+        said, told = output.read().decode(), errors.read().decode()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {(told or said).strip().splitlines()[-1:]}")
+    log = [orjson.loads(line) for line in told.splitlines() if line.startswith("{")]
+    return Run(seconds, most / MIB, said, log)
+
+
+def _peak_bytes(pid: int) -> int:
+    # Of the process's own memory, where getrusage would count that of whoever forked it.
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
