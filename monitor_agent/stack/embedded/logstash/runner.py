@@ -127,7 +127,7 @@ class Runner:
         return False
 
     def _goes_on(self) -> bool:
-        return not self._stopping.is_set() and self._failure is None
+        return not self._stopping.is_set()
 
     def _guarded(self, work: Any) -> None:
         try:
@@ -140,6 +140,7 @@ class Runner:
     def _fail(self, error: Exception) -> None:
         with self._changed:
             self._failure = self._failure or error
+            self._stopping.set()  # nobody waits on for what cannot be acknowledged any more
             self._changed.notify_all()
 
     def _work(self) -> None:

@@ -1,0 +1,239 @@
+"""Whatever goes wrong on the way, every accepted event arrives once, or is a dead letter."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import orjson
+import pytest
+
+from monitor_agent.errors import PipelineError
+from monitor_agent.stack.embedded.logstash import runner
+from tests.factories import START, Document, make_prediction
+from tests.pipelines import Place, stop, until
+from tests.stand_in import Faults, StandIn
+
+FULL = "No space left on device"
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runners of this process write their statistics often, so that no test waits for them."""
+    monkeypatch.setattr(runner, "STATISTICS_SECONDS", 0.05)
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StandIn]:
+    """Yield an Elasticsearch that can be told to fail."""
+    with StandIn().serving() as serving:
+        yield serving
+
+
+@pytest.fixture
+def place(stand_in: StandIn, tmp_path: Path) -> Place:
+    """Return the folders of a pipeline that sends there."""
+    return Place(tmp_path, stand_in.url)
+
+
+def predictions(count: int, first: int = 0) -> list[Document]:
+    return [make_prediction(START + timedelta(seconds=first + number)) for number in range(count)]
+
+
+def ids(events: list[Document]) -> set[str]:
+    return {event["event"]["id"] for event in events}
+
+
+def test_a_storm_of_failures_loses_and_repeats_nothing(stand_in: StandIn, place: Place) -> None:
+    """Refused requests and documents, dropped connections and rotations: each event is there once."""
+    stand_in.faults = Faults(
+        statuses={429: 0.1, 502: 0.03, 503: 0.05, 504: 0.03, 500: 0.02},
+        items={429: 0.05, 503: 0.02},
+        dropped_before=0.05,
+        dropped_after=0.1,
+        late=0.1,
+    )
+    written: list[Document] = []
+    with place.running(batch_size=25):
+        for number in range(16):
+            events = predictions(50, first=number * 50)
+            place.append(*events)
+            written += events
+            if number % 4 == 0:
+                (place.logs / "events.ndjson").rename(place.logs / f"events-{number}.ndjson")
+        until(lambda: set(stand_in.of("model-predictions")) == ids(written))
+        until(lambda: place.statistics().get("delivered"))
+
+    assert len(stand_in.documents) == len(written)
+    assert {"request 429", "request 503", "item 429", "item 409", "dropped before", "dropped after"} <= set(
+        stand_in.seen
+    )
+
+
+def test_a_killed_runner_loses_and_repeats_nothing(stand_in: StandIn, place: Place) -> None:
+    """kill -9 at any moment: the next run goes on where the acknowledged lines end."""
+    random_ = random.Random(7)
+    stand_in.faults = Faults(dropped_after=0.05, late=0.2)
+    written = predictions(3000)
+    for number in range(3):
+        place.append(*written[number * 1000 : (number + 1) * 1000], name=f"events-{number}.ndjson")
+    for _ in range(3):
+        goal = len(stand_in.documents) + random_.randrange(1, 900)
+        process = place.spawn()
+        until(lambda goal=goal: len(stand_in.documents) >= goal)
+        process.kill()
+        process.wait()
+    process = place.spawn()
+    try:
+        until(lambda: set(stand_in.of("model-predictions")) == ids(written))
+        until(lambda: place.statistics()["process"] == process.pid and place.statistics()["delivered"])
+    finally:
+        stop(process)
+
+    assert len(stand_in.documents) == len(written)
+    assert stand_in.seen["item 201"] == len(written)
+
+
+def test_a_stop_is_quick_and_what_was_delivered_is_not_sent_again(stand_in: StandIn, place: Place) -> None:
+    """SIGTERM: within two seconds, status 0, and the next run begins behind what was delivered."""
+    place.append(*predictions(10))
+    process = place.spawn()
+    until(lambda: place.statistics().get("delivered") and len(stand_in.documents) == 10)
+    seconds = stop(process)
+    place.append(*predictions(1, first=10))
+    with place.running():
+        until(lambda: len(stand_in.documents) == 11)
+
+    assert (process.returncode, seconds < 2.0) == (0, True)
+    assert stand_in.seen["item 409"] == 0
+
+
+def test_elasticsearch_may_come_later(tmp_path: Path) -> None:
+    """Nothing listens: the runner says so, waits, stops at once when told to, and delivers when there is someone."""
+    with StandIn().serving() as gone:
+        port = gone.port
+    place = Place(tmp_path, f"http://127.0.0.1:{port}", retry_seconds=0.1)
+    written = predictions(10)
+    place.append(*written)
+    process = place.spawn()
+    until(lambda: "cannot be reached" in place.statistics().get("trouble", ""))
+    assert stop(process) < 2.0
+    with place.running():
+        until(lambda: place.statistics().get("batches_in_flight"))
+        with StandIn(port=port).serving() as come:
+            until(lambda: set(come.of("model-predictions")) == ids(written))
+            until(lambda: place.statistics()["trouble"] == "")
+
+
+def test_another_address_is_asked_when_one_fails(stand_in: StandIn, tmp_path: Path) -> None:
+    """Several addresses in ELASTICSEARCH_URL: one that is down costs nothing."""
+    with StandIn().serving() as gone:
+        down = gone.url
+    place = Place(tmp_path, f"{down},{stand_in.url}")
+    place.append(*predictions(10))
+    with place.running():
+        until(lambda: len(stand_in.documents) == 10)
+
+    assert place.statistics()["plugins"]["elasticsearch"]["failures"] == {}
+
+
+def test_a_body_that_is_too_large_is_sent_in_parts(stand_in: StandIn, place: Place) -> None:
+    """413 for many documents is no reason to lose one."""
+    stand_in.faults = Faults(largest=20_000)
+    written = predictions(500)
+    place.append(*written)
+    with place.running():
+        until(lambda: set(stand_in.of("model-predictions")) == ids(written))
+
+    assert stand_in.of("model-deadletters") == {}
+
+
+def test_what_is_refused_for_good_is_a_dead_letter_and_holds_up_nothing(stand_in: StandIn, place: Place) -> None:
+    """400 for a document: it is in a file and in the index of dead letters with its line; the others are delivered."""
+    good, bad = predictions(20), make_prediction(score=0.5, note="poison")
+    place.append(*good[:10], bad, *good[10:])
+    with place.running():
+        until(lambda: place.statistics().get("delivered"))
+
+    (letter,) = stand_in.of("model-deadletters-2026.03.02").values()
+    assert set(stand_in.of("model-predictions")) == ids(good)
+    assert orjson.loads(letter["message"]) == bad
+    assert letter["http"]["response"]["status_code"] == 400
+    (kept,) = (place.data / "dead_letters").glob("*.ndjson")
+    assert [orjson.loads(line)["document"] for line in kept.read_bytes().splitlines()] == [letter]
+
+
+def test_rights_that_are_missing_are_told_and_waited_for(stand_in: StandIn, place: Place) -> None:
+    """403 drops nothing: the statistics say what to check, and delivery goes on when it is mended."""
+    stand_in.faults = Faults(items={403: 1.0})
+    place.append(*predictions(3))
+    with place.running():
+        until(lambda: "check PIPELINE_USERNAME" in place.statistics().get("trouble", ""))
+        stand_in.faults = Faults()
+        until(lambda: len(stand_in.documents) == 3)
+
+    assert stand_in.of("model-deadletters") == {}
+
+
+def test_a_data_folder_has_one_runner(place: Place) -> None:
+    """A second runner would send everything twice; it is refused in one line."""
+    with place.running():
+        until(place.statistics)
+        second = place.spawn()
+        assert second.wait(20) == 1
+
+    (line,) = place.log().splitlines()
+    assert line.startswith(f"error: {place.data} is used by another pipeline runner (process {os.getpid()})")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Yield a folder on a disk of 64 KiB."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("only root may make a small disk")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Write a file that leaves no room in the folder."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as stream:
+        try:
+            while True:
+                stream.write(b"x" * 4096)
+        except OSError:
+            return filler
+
+
+@pytest.mark.parametrize("poison", ["", "poison"], ids=["positions", "dead letters"])
+def test_a_full_disk_stops_the_runner_and_loses_nothing(
+    stand_in: StandIn, place: Place, small_disk: Path, poison: str
+) -> None:
+    """Where a position or a dead letter cannot be kept, the runner ends with one line; with room it goes on."""
+    place.append(*predictions(10))
+    with place.running():
+        until(lambda: place.statistics().get("delivered"))
+    filler = fill(small_disk)
+    more = make_prediction(START + timedelta(minutes=1), note=poison)
+    place.append(more)
+
+    with pytest.raises(PipelineError, match=FULL) as caught, place.running() as context:
+        until(context.stopping.is_set)
+    filler.unlink()
+    with place.running():
+        until(lambda: len(stand_in.documents) == 11)
+
+    assert "\n" not in str(caught.value)
+    assert "make room" in caught.value.hint

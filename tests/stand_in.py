@@ -1,0 +1,149 @@
+"""A stand-in for Elasticsearch's bulk interface that keeps documents by index and id, and fails as it is told to."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import orjson
+
+
+@dataclass
+class Faults:
+    """How often what goes wrong, as shares of requests or of documents.
+
+    Attributes
+    ----------
+    statuses : whole requests answered with this status.
+    items : documents answered with this status, not kept.
+    dropped_before, dropped_after : connections closed without an answer, before or after the documents are kept.
+    late : requests answered after a tenth of a second.
+    largest : bodies with more bytes are answered 413.
+    """
+
+    statuses: dict[int, float] = field(default_factory=dict)
+    items: dict[int, float] = field(default_factory=dict)
+    dropped_before: float = 0.0
+    dropped_after: float = 0.0
+    late: float = 0.0
+    largest: int = 0
+
+
+class StandIn:
+    """The server; documents that hold `poison` are refused for good.
+
+    Attributes
+    ----------
+    documents : by index and id.
+    seen : answers given, by status or kind of fault.
+    """
+
+    def __init__(self, seed: int = 1, port: int = 0) -> None:
+        self.faults = Faults()
+        self.documents: dict[tuple[str, str], dict[str, Any]] = {}
+        self.seen: Counter[str] = Counter()
+        self._random = random.Random(seed)
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        self._server.daemon_threads = True
+
+    @property
+    def port(self) -> int:
+        """Return the port."""
+        return self._server.server_port
+
+    @property
+    def url(self) -> str:
+        """Return the address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def of(self, prefix: str) -> dict[str, dict[str, Any]]:
+        """Return the documents of the indices with this prefix, by id."""
+        with self._lock:
+            return {id_: found for (index, id_), found in self.documents.items() if index.startswith(prefix)}
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[StandIn]:
+        """Serve while the block runs."""
+        thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._server.shutdown()
+            thread.join()
+            self._server.server_close()
+
+    def answer(self, body: bytes) -> tuple[int, bytes] | None:
+        """Return status and body of the answer to a bulk request; None where the connection is dropped."""
+        with self._lock:
+            if self.faults.largest and len(body) > self.faults.largest:
+                return self._whole(413)
+            for status, share in self.faults.statuses.items():
+                if self._random.random() < share:
+                    return self._whole(status)
+            if self._random.random() < self.faults.dropped_before:
+                self.seen["dropped before"] += 1
+                return None
+            lines = body.splitlines()
+            items = [self._item(action, source) for action, source in zip(lines[::2], lines[1::2], strict=True)]
+            if self._random.random() < self.faults.dropped_after:
+                self.seen["dropped after"] += 1
+                return None
+            late = self._random.random() < self.faults.late
+        if late:
+            time.sleep(0.1)
+        errors = any("error" in item["create"] for item in items)
+        return 200, orjson.dumps({"errors": errors, "items": items})
+
+    def _whole(self, status: int) -> tuple[int, bytes]:
+        self.seen[f"request {status}"] += 1
+        return status, b'{"error":{"type":"stand_in","reason":"told to"}}'
+
+    def _item(self, action: bytes, source: bytes) -> dict[str, Any]:
+        target = orjson.loads(action)["create"]
+        status = 201
+        for failing, share in self.faults.items.items():
+            if self._random.random() < share:
+                status = failing
+        key = target["_index"], target["_id"]
+        if b"poison" in source and "deadletters" not in key[0]:
+            status = 400
+        elif status == 201 and key in self.documents:
+            status = 409
+        self.seen[f"item {status}"] += 1
+        if status == 201:
+            self.documents[key] = orjson.loads(source)
+            return {"create": {"status": 201}}
+        return {"create": {"status": status, "error": {"type": "stand_in", "reason": "told to"}}}
+
+
+def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        timeout = 30
+
+        def do_POST(self) -> None:
+            answer = stand_in.answer(self.rfile.read(int(self.headers["Content-Length"])))
+            if answer is None:
+                self.close_connection = True
+                return
+            status, body = answer
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    return Handler
