@@ -140,7 +140,7 @@ class Demonstration:
         """Wait until everything has arrived, verify it, let the agent compute, and show and write what it found."""
         accepted = {"predictions": [each.prediction_id for each in responses], "feedback": feedback}
         sent = {kind: len(ids) for kind, ids in accepted.items()}
-        with self._display.bar("waiting for the pipeline", sum(sent.values()), "events") as done:
+        with self._display.bar("waiting for the pipeline", sum(sent.values())) as done:
             indexed = results.wait_for(sent, done)
         results.require_exactly_once(accepted)
         self._display.say(

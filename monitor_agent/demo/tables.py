@@ -11,6 +11,7 @@ from rich.text import Text
 Document = Mapping[str, Any]
 Column = tuple[str, Callable[[Document], str | Text]]
 
+METRICS = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "F1": "f1", "AUC": "auc"}
 UNDEFINED = "-"
 WIDE = 118
 """Columns that the whole table of windows needs; a narrower terminal gets it in two parts."""
@@ -29,14 +30,14 @@ def windows_tables(windows: Sequence[Document], size: str, *, most: int, width: 
     kept = "" if len(shown) == len(rows) else f" (the last {len(shown)} with a positive; all are in summary.json)"
     title = f"windows of {size}: {len(rows)}{kept}"
     if width >= WIDE:
-        return [_table(title, [_START, _COUNT, *_METRICS, *_SERVICE], shown)]
-    return [_table(title, [_START, _COUNT, *_METRICS], shown), _table("", [_START, *_SERVICE], shown)]
+        return [_table(title, [_START, _COUNT, *_metrics(digits=2), *_SERVICE], shown)]
+    return [_table(title, [_START, _COUNT, *_metrics(digits=2)], shown), _table("", [_START, *_SERVICE], shown)]
 
 
 def totals_table(totals: Mapping[str, Document]) -> Table:
     """Return the totals of each model version: one column a version, one row a metric, its interval beside it."""
     table = _empty("totals by model version", ["version", *totals])
-    for name, cell in (_COUNT, _CONFUSION, *_METRICS, _LOG_LOSS, _TIMES):
+    for name, cell in (_COUNT, _CONFUSION, *_metrics(digits=3), _AUC_BOUND, _LOG_LOSS, _TIMES):
         table.add_row(name, *(_on_one_line(cell(total)) for total in totals.values()))
     return table
 
@@ -61,17 +62,24 @@ def _on_one_line(cell: str | Text) -> str | Text:
     return Text("  ").join(cell.split("\n")) if isinstance(cell, Text) else cell
 
 
-def _metric(title: str, name: str, *, percent: bool = False) -> Column:
+def _metrics(digits: int) -> list[Column]:
+    """Return the columns of the metrics, their intervals with so many digits."""
+    return [
+        *(_metric(title, name, digits) for title, name in METRICS.items()),
+        _metric("CTR", "ctr", digits - 1, scale=100.0, unit="%"),
+    ]
+
+
+def _metric(title: str, name: str, digits: int, *, scale: float = 1.0, unit: str = "") -> Column:
     """Return the column of a metric: the value, and below it the interval (95 %) where it has one."""
-    scale, unit, ends = (100.0, "%", 1) if percent else (1.0, "", 2)
 
     def cell(row: Document) -> Text:
         value, low, high = (row.get(field) for field in (name, f"{name}_low", f"{name}_high"))
         if value is None:
             return Text(UNDEFINED, style="dim")
-        text = Text(_number(value * scale, ends + 1) + unit)
+        text = Text(_number(value * scale, digits + 1) + unit)
         if low is not None and high is not None:
-            text.append(f"\n{_number(low * scale, ends)}-{_number(high * scale, ends)}", style="dim")
+            text.append(f"\n{_number(low * scale, digits)}-{_number(high * scale, digits)}", style="dim")
         return text
 
     return title, cell
@@ -92,15 +100,8 @@ _TIMES: Column = (
     "p50/p95/p99 ms",
     lambda row: "/".join(_number(row[f"response_time_{part}"], 1) for part in ("p50", "p95", "p99")),
 )
+_AUC_BOUND: Column = ("AUC, error of its bins", lambda row: _number(row["auc_error_bound"], 3))
 _LOG_LOSS: Column = ("log loss", lambda row: _number(row["log_loss"], 4))
-_METRICS: tuple[Column, ...] = (
-    _metric("accuracy", "accuracy"),
-    _metric("precision", "precision"),
-    _metric("recall", "recall"),
-    _metric("F1", "f1"),
-    _metric("AUC", "auc"),
-    _metric("CTR", "ctr", percent=True),
-)
 _SERVICE: tuple[Column, ...] = (
     _TIMES,
     _share("coverage", "coverage"),
