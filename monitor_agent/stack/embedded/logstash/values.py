@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -83,12 +84,9 @@ def _inspect(value: Any) -> str:
 def _decimal(value: float, smallest: float, largest: float, sign: str) -> str:
     """Return the shortest text of a number, with an exponent outside of [smallest, largest)."""
     if value == 0 or smallest <= abs(value) < largest:
-        text = repr(value)
-        if "e" not in text:
-            return text
-        return f"{value:.17f}".rstrip("0")
-    mantissa, _, exponent = f"{value:.17e}".partition("e")
-    digits = repr(value).replace("-", "").partition("e")[0].replace(".", "").strip("0") or mantissa
-    power = int(exponent)
-    text = f"{'-' if value < 0 else ''}{digits[0]}.{digits[1:] or '0'}{sign}"
+        return repr(value)
+    negative, numerals, exponent = Decimal(repr(value)).as_tuple()
+    power = len(numerals) + int(exponent) - 1
+    digits = "".join(map(str, numerals)).rstrip("0")
+    text = f"{'-' if negative else ''}{digits[0]}.{digits[1:] or '0'}{sign}"
     return f"{text}{power:+03d}" if sign == "e" else f"{text}{power}"

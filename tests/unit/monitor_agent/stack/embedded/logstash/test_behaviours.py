@@ -331,3 +331,37 @@ def test_an_event_without_newline_at_the_end_is_read(tmp_path: Path) -> None:
     )
 
     assert printed_by(config, ["x"], tmp_path, ending="") == ["{", '    "message" => "x"', "}"]
+
+
+def test_a_name_that_an_event_makes_impossible_tags_it(tmp_path: Path) -> None:
+    """A field name with a stray bracket is that event's failure."""
+    filters = 'mutate { add_field => { "%{name}" => "v" } } mutate { remove_field => ["%{name}"] }'
+    event = one(filters, {"name": "a[b"}, tmp_path)
+
+    assert event["tags"] == ["_mutate_error"]
+
+
+def test_metadata_takes_several_values(tmp_path: Path) -> None:
+    """`@metadata` is a field like others, lists included."""
+    filters = """mutate { add_field => { "[@metadata][x]" => "1" } } mutate { add_field => { "[@metadata][x]" => "2" } }
+      mutate { add_field => { "out" => "%{[@metadata][x]}" } }"""
+
+    assert one(filters, {}, tmp_path)["out"] == "1,2"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        ("a\\Z", "a\n", True),
+        ("a\\z", "a\n", False),
+        ("\\Aa", "b\na", False),
+        ("[\\h]{3}", "xAf1", True),
+        ("a.b", "a\nb", False),
+        ("\\d", "٣", False),
+    ],
+)
+def test_patterns_mean_what_they_mean_in_ruby(pattern: str, text: str, expected: bool, tmp_path: Path) -> None:
+    """Anchors, hexadecimal digits, the dot and digits follow Ruby."""
+    event = one(f'if [t] =~ /{pattern}/ {{ mutate {{ add_tag => ["yes"] }} }}', {"t": text}, tmp_path)
+
+    assert ("tags" in event) is expected

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor_agent.stack.embedded.logstash.date_formats import java_time, joda
@@ -15,8 +15,10 @@ from monitor_agent.stack.embedded.logstash.timestamps import Timestamp
 
 MOMENTS = st.datetimes(min_value=datetime(1000, 1, 2), max_value=datetime(9999, 12, 30))
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+quick = settings(max_examples=60, deadline=None)
 
 
+@quick
 @given(MOMENTS, OFFSETS)
 def test_a_moment_is_the_same_in_every_zone(local: datetime, zone: timezone) -> None:
     """ISO 8601 text with an offset is turned into UTC to the microsecond."""
@@ -26,6 +28,7 @@ def test_a_moment_is_the_same_in_every_zone(local: datetime, zone: timezone) -> 
     assert datetime.strptime(parsed, "%Y-%m-%dT%H:%M:%S.%f%z") == aware
 
 
+@quick
 @given(MOMENTS)
 def test_a_canonical_text_is_kept(moment: datetime) -> None:
     """What a Timestamp writes, it reads as it is, and JSON holds it as it is."""
@@ -35,6 +38,7 @@ def test_a_canonical_text_is_kept(moment: datetime) -> None:
     assert orjson.loads(orjson.dumps({"t": written}))["t"] == written
 
 
+@quick
 @given(MOMENTS)
 def test_a_written_date_is_read_again(moment: datetime) -> None:
     """Joda's patterns read what they write, to the millisecond."""
@@ -44,6 +48,7 @@ def test_a_written_date_is_read_again(moment: datetime) -> None:
         assert parser(pattern)(joda(pattern)(time), timezone.utc) == time
 
 
+@quick
 @given(MOMENTS)
 def test_weeks_are_those_of_iso_8601(moment: datetime) -> None:
     """`xxxx.ww.e` is year, week and day of the week by the standard."""
