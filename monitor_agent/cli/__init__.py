@@ -17,7 +17,11 @@ from types import ModuleType
 from monitor_agent import log, settings
 from monitor_agent.errors import MonitorError
 
-COMMANDS = ("demo", "up", "setup", "run", "once", "backfill", "stack", "pipeline", "docs")
+COMMANDS = (
+    *("demo", "up", "setup", "run", "once", "backfill"),
+    *("totals", "compare", "explain-window"),
+    *("stack", "pipeline", "docs"),
+)
 INTERRUPTED = 130
 
 

@@ -10,18 +10,27 @@ from datetime import datetime
 from monitor_agent.agent import Agent, Report
 from monitor_agent.clock import Clock, SystemClock
 from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.history import History
+from monitor_agent.es.retry import Backoff
 from monitor_agent.pipeline import instants
 from monitor_agent.settings import Settings
 
 
 @contextlib.contextmanager
-def gateway_of(settings: Settings) -> Iterator[Gateway]:
+def gateway_of(settings: Settings, backoff: Backoff | None = None) -> Iterator[Gateway]:
     """Yield the Elasticsearch of the settings; its connections are closed afterwards."""
-    gateway = Gateway(connect(settings.elasticsearch))
+    gateway = Gateway(connect(settings.elasticsearch), backoff)
     try:
         yield gateway
     finally:
         gateway.close()
+
+
+@contextlib.contextmanager
+def history_of(settings: Settings) -> Iterator[History]:
+    """Yield what is stored, for a question: somebody waits for the answer, so that trouble is told soon."""
+    with gateway_of(settings, Backoff(tries=2)) as gateway:
+        yield History(gateway, settings.agent.page_size)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,134 @@
+"""Two versions side by side: each metric's difference, its interval, and what that says (pure)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from monitor_agent.metrics import CATALOGUE, Fields, Interval, MetricSpec, Undefined, WindowState, measure
+from monitor_agent.metrics.lift import lift
+from monitor_agent.settings import AgentSettings
+
+Verdict = Literal["better", "worse", "no_difference", "insufficient_data", "no_interval"]
+
+HEADLINE = "ctr"
+COMPARED = (
+    "ctr",
+    "ctr_snips",
+    "conversion_rate",
+    "value_per_thousand",
+    "precision",
+    "recall",
+    "f1",
+    "accuracy",
+    "auc",
+    "log_loss",
+    "brier",
+    "ece",
+    "ndcg_at_10",
+    "mrr",
+    "requests_without_click",
+    "error_rate",
+    "response_time",
+    "response_time_p95",
+)
+"""Metrics of which more or less is better, in display order."""
+
+CAUSAL = (
+    "It tells what the version caused only where requests were assigned to the versions at random; "
+    "else it may be another time, another audience, another place on the page."
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of both versions.
+
+    Attributes
+    ----------
+    baseline, candidate : the values; None where undefined.
+    difference, interval : candidate minus baseline, and its 95 % interval where both metrics have one.
+    relative, relative_interval : the difference as a share of the baseline; only of the CTR with an interval.
+    verdict : `no_interval` where a metric has none, `insufficient_data` where the gates for alerts are not reached.
+    """
+
+    metric: str
+    unit: str
+    baseline: float | None
+    candidate: float | None
+    difference: float | None
+    interval: Interval | None
+    relative: float | None
+    relative_interval: Interval | None
+    verdict: Verdict
+
+
+def compare(baseline: WindowState, candidate: WindowState, settings: AgentSettings) -> list[Row]:
+    """Return the rows of all metrics that either version has a value for.
+
+    The interval of a difference is recovered from the two intervals of the values; where these are Wilson's, it is
+    Newcombe's method 10. Source: G. Zou, A. Donner, "Construction of confidence limits about effect measures: a general
+    approach", Statistics in Medicine 27 (2008).
+
+    >>> rows = compare(WindowState(tp=40, tn=960), WindowState(tp=70, tn=930), AgentSettings())
+    >>> rows[0].metric, round(rows[0].difference, 3), rows[0].verdict
+    ('ctr', 0.03, 'better')
+    """
+    return list(_rows(baseline, candidate, settings))
+
+
+def _rows(baseline: WindowState, candidate: WindowState, settings: AgentSettings) -> Iterator[Row]:
+    ours, theirs = measure(candidate), measure(baseline)
+    enough = min(baseline.positives, candidate.positives) >= settings.gate_positives
+    specs = {spec.name: spec for spec in CATALOGUE}
+    for name in COMPARED:
+        value, base = _number(ours, name), _number(theirs, name)
+        if value is None and base is None:
+            continue
+        difference = None if value is None or base is None else value - base
+        interval = _difference_interval(ours, theirs, name)
+        relative = None if difference is None or not base else difference / base
+        yield Row(
+            name,
+            "" if specs[name].unit == "1" else specs[name].unit,
+            base,
+            value,
+            difference,
+            interval,
+            relative,
+            _relative_interval(baseline, candidate) if name == HEADLINE else None,
+            _verdict(specs[name], difference, interval, enough or specs[name].label_free),
+        )
+
+
+def _difference_interval(ours: Fields, theirs: Fields, name: str) -> Interval | None:
+    value, low, high = (_number(ours, name + end) for end in ("", "_low", "_high"))
+    base, base_low, base_high = (_number(theirs, name + end) for end in ("", "_low", "_high"))
+    if value is None or low is None or high is None or base is None or base_low is None or base_high is None:
+        return None
+    difference = value - base
+    return Interval(
+        difference - math.hypot(value - low, base_high - base), difference + math.hypot(high - value, base - base_low)
+    )
+
+
+def _relative_interval(baseline: WindowState, candidate: WindowState) -> Interval | None:
+    found = lift(candidate.positives, candidate.n, baseline.positives, baseline.n)
+    return None if isinstance(found, Undefined) else found.relative_interval
+
+
+def _verdict(spec: MetricSpec, difference: float | None, interval: Interval | None, enough: bool) -> Verdict:
+    if difference is None or not enough:
+        return "insufficient_data"
+    if interval is None:
+        return "no_interval"
+    if interval.low <= 0 <= interval.high:
+        return "no_difference"
+    return "better" if (difference > 0) == spec.bigger_is_better else "worse"
+
+
+def _number(found: Fields, name: str) -> float | None:
+    value = found.get(name)
+    return float(value) if isinstance(value, (int, float)) else None

@@ -1,0 +1,190 @@
+"""A metrics document in words: how final it is, where its predictions went, why a metric has no value (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATES
+from monitor_agent.metrics import CATALOGUE, MetricSpec
+from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.windows import Calendar
+from monitor_agent.settings import AgentSettings, format_duration
+
+Document = Mapping[str, Any]
+
+_FINALITY = dict(
+    zip(
+        STATES,
+        (
+            "it has not ended: predictions still come",
+            "it has ended, but labels may still come in time",
+            "no label can come in time any more",
+            "it was final, and was written anew when late events came",
+        ),
+        strict=True,
+    )
+)
+
+REASONS = {
+    "inconsistent_counts": "counts that were read at different moments contradict each other",
+    "insufficient_data": "there are too few samples",
+    "more_conversions_than_clicks": "purchases came without their clicks",
+    "no_actual_negative": "no known label is 0",
+    "no_actual_positive": "no known label is 1",
+    "no_clicked_requests": "no request has a click",
+    "no_clicks": "there is no click",
+    "no_feedback": "there is no feedback",
+    "no_impressions": "nothing was shown",
+    "no_positive": "no known label is 1 and nothing was predicted to be 1",
+    "no_predicted_positive": "nothing with a known label was predicted to be 1",
+    "no_predictions": "there is no prediction",
+    "no_propensity": "the predictions carry no propensity",
+    "no_ranked_requests": "no request with known labels has ranks",
+    "no_requests": "there is no request",
+    "no_samples": "no label is known",
+    "no_window_length": "the length of the window is unknown",
+    "nothing_expected": "the scores expect no positive at all",
+    "one_class": "all known labels are the same",
+    "one_predicted_class": "all predictions with a known label are the same",
+    "too_few_requests": "there are too few requests",
+}
+"""What the reasons of undefined metrics mean."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled part of the explanation; each line is (what, how much, remark)."""
+
+    title: str
+    lines: Sequence[tuple[str, str, str]]
+
+
+def explain(
+    identifier: str, document: Document, restatements: Sequence[Document], calendar: Calendar, settings: AgentSettings
+) -> list[Section]:
+    """Return the explanation of a metrics document.
+
+    Parameters
+    ----------
+    identifier : its `_id`.
+    restatements : what it said before, oldest first.
+    """
+    sections = [
+        _about(identifier, document, calendar),
+        _funnel(document, settings),
+        _feedback(document, settings),
+        _gates(document, settings),
+        Section("metrics", [_metric(spec, document) for spec in _specs() if document.get(spec.name) is not None]),
+        _undefined(document),
+    ]
+    if restatements:
+        sections.append(_history(document, restatements))
+    return sections
+
+
+def _about(identifier: str, document: Document, calendar: Calendar) -> Section:
+    version = "all versions" if document["model_version"] == ALL_VERSIONS else f"version {document['model_version']}"
+    segment = "everything" if document["segment"] == ALL_SEGMENT else document["segment"]
+    lines = [
+        ("model", document["model_name"], version),
+        ("segment", segment, ""),
+        ("window", document["window_size"], f"{document['window_start']} to {document['window_end']}"),
+        ("state", document["state"], _FINALITY[document["state"]]),
+        ("revision", str(document["revision"]), "how often its content has been written"),
+    ]
+    if document["state"] in STATES[:2] and document["window_size"] in calendar.names:
+        window = calendar.window(document["window_size"], instants.parse(document["window_start"]))
+        lines.append(("final at", instants.text(calendar.final_at(window)), "its end, the attribution window, a grace"))
+    return Section(identifier, lines)
+
+
+def _funnel(document: Document, settings: AgentSettings) -> Section:
+    predictions, shown, mature = document["predictions"], document["shown"], document["mature"]
+    waited = format_duration(settings.attribution_window)
+    return Section(
+        "from predictions to labels",
+        [
+            ("predictions", str(predictions), "made in the window"),
+            ("shown", str(shown), _lost(predictions - shown, "scored in shadow, or nothing says that it was shown")),
+            ("mature", str(mature), _lost(document["eligible"] - mature, f"younger than {waited}: still waited for")),
+            ("labelled", str(document["n"]), _lost(mature - document["n"], "no label is known, none is guessed")),
+            ("positive", str(document["tp"] + document["fn"]), f"tp {document['tp']}, fn {document['fn']}"),
+            ("negative", str(document["fp"] + document["tn"]), f"fp {document['fp']}, tn {document['tn']}"),
+        ],
+    )
+
+
+def _lost(count: int, why: str) -> str:
+    return f"{count} less: {why}" if count else "all of them"
+
+
+def _feedback(document: Document, settings: AgentSettings) -> Section:
+    waited, horizon = format_duration(settings.attribution_window), format_duration(settings.orphan_horizon)
+    meanings = {
+        "matched": "joined with its prediction, counted",
+        "duplicate": "repeats what was known, not counted",
+        "too_late": f"more than {waited} after its prediction, not counted",
+        "orphan": f"its prediction had not come within {horizon}",
+        "expired": "its prediction has been deleted by retention",
+    }
+    return Section(
+        "feedback on these predictions", [(name, str(document[name]), why) for name, why in meanings.items()]
+    )
+
+
+def _gates(document: Document, settings: AgentSettings) -> Section:
+    positives = document["tp"] + document["fn"]
+    gates = (
+        ("positives", float(positives), float(settings.gate_positives)),
+        ("coverage", document["coverage"], settings.gate_coverage),
+        ("maturity", document["maturity"], settings.gate_maturity),
+    )
+    lines = [
+        (name, _number(value), ("reaches" if (value or 0.0) >= needed else "does not reach") + f" {needed:g}")
+        for name, value, needed in gates
+    ]
+    verdict = "yes" if document["alertable"] else "no"
+    return Section("may it alert?", [*lines, ("alertable", verdict, "all of these are needed")])
+
+
+def _specs() -> list[MetricSpec]:
+    return [spec for spec in CATALOGUE if spec.kind != "count"]
+
+
+def _undefined(document: Document) -> Section:
+    by_reason: dict[str, list[str]] = {}
+    for spec in _specs():
+        if document.get(spec.name) is None:
+            reason = str(document.get(f"{spec.name}_undefined", "not computed"))
+            by_reason.setdefault(reason, []).append(spec.name)
+    return Section(
+        "without a value", [(REASONS.get(reason, reason), "", ", ".join(names)) for reason, names in by_reason.items()]
+    )
+
+
+def _metric(spec: MetricSpec, document: Document) -> tuple[str, str, str]:
+    value = document[spec.name]
+    unit = "" if spec.unit == "1" else f" {spec.unit}"
+    low, high = document.get(f"{spec.name}_low"), document.get(f"{spec.name}_high")
+    interval = "" if low is None or high is None else f"95 % interval {_number(low)} to {_number(high)}"
+    return spec.name, _number(value) + unit, interval
+
+
+def _history(document: Document, restatements: Sequence[Document]) -> Section:
+    lines = []
+    after = [*[each["document"] for each in restatements[1:]], document]
+    for each, then in zip(restatements, after, strict=True):
+        before = each["document"]
+        moved = [
+            f"{name} {before[name]} -> {then[name]}"
+            for name in ("predictions", "n", "tp", "fn", "fp", "tn", "errors")
+            if before[name] != then[name]
+        ]
+        lines.append((f"revision {each['revision']}", each["reason"], ", ".join(moved)))
+    return Section("what it said before", lines)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.6g}"
