@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+import typing
+from dataclasses import fields
+from typing import Any
+
 from monitor_agent import contracts, settings
 from monitor_agent.contracts import IndexContract
+from monitor_agent.settings import Settings
 
 _HEAD = "Made from `{source}` by `monitor-agent docs`; do not edit.\n"
 
 
 def pages() -> dict[str, str]:
     """Return file name -> Markdown text of every generated page."""
-    return {"settings.md": settings.documentation(), "fields.md": fields_page()}
+    return {"settings.md": settings_page(), "fields.md": fields_page()}
+
+
+def settings_page() -> str:
+    """Return the page of every setting with its variable, default, unit and meaning."""
+    lines = ["# Settings", "", _HEAD.format(source="monitor_agent/settings.py")]
+    lines += [line.rstrip() for line in (settings.__doc__ or "").split("\n\n", 1)[1].strip().splitlines()]
+    for section in fields(Settings):
+        kind = typing.cast("type[Any]", section.default_factory)
+        lines += ["", f"## `[{section.name}]`", "", (kind.__doc__ or "").strip(), ""]
+        lines += ["| key | environment | default | meaning |", "|---|---|---|---|"]
+        lines += [_setting(entry) for entry in fields(kind)]
+    return "\n".join(lines) + "\n"
+
+
+def _setting(entry: Any) -> str:
+    meta = entry.metadata
+    choices = f" ({', '.join(f'`{choice}`' for choice in meta['choices'])})" if meta["choices"] else ""
+    unit = f" [{meta['unit']}]" if meta["unit"] else ""
+    default = f"`{settings.as_text(entry.default)}`" if settings.as_text(entry.default) else ""
+    return f"| `{entry.name}` | `{meta['env']}` | {default} | {meta['help']}{choices}{unit} |"
 
 
 def fields_page() -> str:

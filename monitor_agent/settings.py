@@ -6,7 +6,6 @@ Durations are written as `90s`, `30m`, `2h`, `7d`. The environment wins over the
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import sys
 import types
@@ -115,6 +114,13 @@ class AgentSettings:
     gate_coverage: float = setting(0.9, "MONITOR_GATE_COVERAGE", "coverage that it needs", unit="share")
     gate_maturity: float = setting(0.95, "MONITOR_GATE_MATURITY", "maturity that it needs", unit="share")
     page_size: int = setting(1000, "MONITOR_PAGE_SIZE", "documents in one request")
+    health_host: str = setting("127.0.0.1", "MONITOR_HEALTH_HOST", "address where a running agent tells its health")
+    health_port: int | None = setting(
+        8600, "MONITOR_HEALTH_PORT", "port of `/healthz`, `/livez` and `/metrics`; 0 = any free one, empty = none"
+    )
+    lease: timedelta = setting(
+        timedelta(seconds=30), "MONITOR_LEASE", "an agent that has given no sign for so long is taken for dead"
+    )
 
     def __post_init__(self) -> None:
         """Refuse windows that do not fit into each other."""
@@ -210,6 +216,11 @@ class PipelineSettings:
         timedelta(milliseconds=50), "PIPELINE_BATCH_DELAY", "events that come within this time share a batch"
     )
     workers: int = setting(2, "PIPELINE_WORKERS", "batches sent at once")
+    http: str = setting("off", "PIPELINE_HTTP", "take feedback from a shop's front end by HTTP", choices=("off", "on"))
+    http_host: str = setting("127.0.0.1", "PIPELINE_HTTP_HOST", "address that the front end reaches")
+    http_port: int = setting(8501, "PIPELINE_HTTP_PORT", "port that the front end reaches")
+    http_username: str = setting("", "PIPELINE_HTTP_USERNAME", "user that the front end names")
+    http_password: str = setting("", "PIPELINE_HTTP_PASSWORD", "password of that user", secret=True)
 
 
 @dataclass(frozen=True)
@@ -368,31 +379,15 @@ def _refuse(expected: str) -> typing.NoReturn:
 
 def environment_of(settings: Any) -> dict[str, str]:
     """Return the environment variables that make `settings` (one section) again, for child processes."""
-    return {entry.metadata["env"]: _text(getattr(settings, entry.name)) for entry in fields(settings)}
+    return {entry.metadata["env"]: as_text(getattr(settings, entry.name)) for entry in fields(settings)}
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return a setting's value as its environment variable holds it."""
     if isinstance(value, timedelta):
         return format_duration(value)
     if isinstance(value, tuple):
-        return ",".join(_text(part) for part in value)
+        return ",".join(as_text(part) for part in value)
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
-
-
-def documentation() -> str:
-    """Return `docs/settings.md`: every setting with its variable, default, unit and meaning."""
-    lines = ["# Settings", "", "Made from `monitor_agent/settings.py` by `monitor-agent docs`; do not edit.", ""]
-    lines += [line.rstrip() for line in (__doc__ or "").split("\n\n", 1)[1].strip().splitlines()]
-    for section in fields(Settings):
-        kind = typing.cast("type[Any]", section.default_factory)
-        lines += ["", f"## `[{section.name}]`", "", (kind.__doc__ or "").strip(), ""]
-        lines += ["| key | environment | default | meaning |", "|---|---|---|---|"]
-        for entry in dataclasses.fields(kind):
-            meta = entry.metadata
-            choices = f" ({', '.join(f'`{choice}`' for choice in meta['choices'])})" if meta["choices"] else ""
-            unit = f" [{meta['unit']}]" if meta["unit"] else ""
-            default = f"`{_text(entry.default)}`" if _text(entry.default) else ""
-            lines.append(f"| `{entry.name}` | `{meta['env']}` | {default} | {meta['help']}{choices}{unit} |")
-    return "\n".join(lines) + "\n"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monitor_agent import settings
+from monitor_agent import reference
 from monitor_agent.stack.compose import write_environment
 
 ROOT = Path(__file__).parents[2]
@@ -122,7 +122,7 @@ def test_logstash_reads_what_the_server_writes() -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_our_services_are_given_settings_that_exist(name: str) -> None:
     """Each variable of our own services is a setting, and their images are built from files that are here."""
-    known = set(re.findall(r"`([A-Z_]+)`", settings.documentation()))
+    known = set(re.findall(r"`([A-Z_]+)`", reference.settings_page()))
 
     assert set(SERVICES[name]["environment"]) <= known
     assert (ROOT / SERVICES[name]["build"]["dockerfile"]).is_file()

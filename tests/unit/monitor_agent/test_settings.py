@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor_agent import settings
+from monitor_agent import reference, settings
 from monitor_agent.errors import SettingsError
 
 
@@ -72,7 +72,7 @@ def test_a_section_survives_the_way_through_the_environment() -> None:
 
 def test_every_setting_has_its_own_variable_and_says_what_it_means() -> None:
     """No two settings share a variable; the page names each."""
-    page = settings.documentation()
+    page = reference.settings_page()
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     variables = [row.split("`")[3] for row in rows]
 
