@@ -32,19 +32,15 @@ class SavedModel:
     Parameters
     ----------
     card : what is known of it; `self.card` also says whether it takes text.
-    threads : CPU threads that one call may use; 0 = one per core.
 
     Raises
     ------
     ModelError : when TensorFlow is missing, or the folder's content cannot be loaded or called.
     """
 
-    def __init__(self, card: ModelCard, threads: int = 0) -> None:
+    def __init__(self, card: ModelCard) -> None:
         tensorflow = _import_tensorflow()
         try:
-            # One batch is computed at a time: operations side by side would only compete for the same cores.
-            tensorflow.config.threading.set_inter_op_parallelism_threads(1)
-            tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
             loaded = tensorflow.saved_model.load(str(card.folder))
         except (OSError, RuntimeError, ValueError, KeyError, tensorflow.errors.OpError) as error:
             raise ModelError(
@@ -114,6 +110,14 @@ class SavedModel:
     def _call(self, name: str, columns: dict[str, Any]) -> Any:
         outputs = self._signatures[name](**columns)
         return (outputs["score"] if "score" in outputs else next(iter(outputs.values()))).numpy()
+
+
+def limit_threads(threads: int) -> None:
+    """Let one batch use so many CPU threads, 0 = one per core; to be called before a model is loaded."""
+    tensorflow = _import_tensorflow()
+    # One batch is computed at a time: operations side by side would only compete for the same cores.
+    tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+    tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
 
 
 def pad(rows: Sequence[Sequence[int]], width: int) -> npt.NDArray[np.int32]:

@@ -23,7 +23,7 @@ from model_server.event_log import EventLog
 from model_server.events import Origin
 from model_server.http_server import HttpServer, bind
 from model_server.model_card import ModelCard, read_card
-from model_server.models import SavedModel
+from model_server.models import SavedModel, limit_threads
 from model_server.pseudonyms import Pseudonyms, load_key
 from model_server.service import ModelService, Parts
 from monitor_agent.errors import SettingsError
@@ -117,7 +117,8 @@ def load_model(settings: ServerSettings) -> SavedModel:
     """Return the model that the settings choose, loaded and called once; ModelError says why not."""
     card = read_card(settings)
     _log.info("loading the model", **{"model.name": card.name, "model.version": card.version})
-    model = SavedModel(card, settings.model_threads)
+    limit_threads(settings.model_threads)
+    model = SavedModel(card)
     model.warm_up(settings.max_batch_size)
     return model
 

@@ -1,0 +1,63 @@
+"""What the server writes is what Elasticsearch takes, under the strict mappings of the contracts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model_server import events
+from model_server.batching import Scored
+from model_server.feedback_request import Feedback
+from model_server.predict_request import PredictParser
+from monitor_agent import contracts
+from monitor_agent.contracts import IndexContract
+from monitor_agent.settings import ServerSettings
+from tests.cluster import Cluster
+from tests.unit.model_server.factories import IDS, NOW, TEXTS, make_call, make_card, make_origin, make_pseudonym
+
+SETTINGS = ServerSettings(labels=("scene",), numeric_features=("price",), categorical_features=("brand",))
+FEATURES = {"price": 1.5, "brand": "b" * 1000, "colour": "r" * 1000, "a.b": 1, "a": "ü", "size of shoe": 4.5}
+BODY = {
+    "instances": [IDS, {**TEXTS, "item_id": "ä" * 256, "position": 1, "propensity": 1e-9, "features": FEATURES}],
+    "context": {"session_id": "s", "user_id": "u", "query": "q" * 4096, "labels": {"scene": "ä" * 256}},
+}
+
+
+def index(cluster: Cluster, contract: IndexContract, lines: list[events.Event]) -> list[dict[str, Any]]:
+    """Create the lines in an index of their contract and return them as they can be searched."""
+    with cluster.client() as client:
+        name = contract.index_for(NOW)
+        client.indices.create(index=name, mappings=contract.mapping())
+        for number, line in enumerate(lines):
+            line["event"] |= {"created": events.iso(NOW), "sequence": number}
+            client.create(index=name, id=line["event"]["id"], document=line)
+        client.indices.refresh(index=name)
+        return [hit["_source"] for hit in client.search(index=name, sort=["event.sequence"])["hits"]["hits"]]
+
+
+def test_predictions_are_taken(clean_indices: Cluster) -> None:
+    """Whatever passes the server's checks is indexed: long texts, odd names, all kinds of features."""
+    request = PredictParser(SETTINGS, make_card()).parse(BODY)
+    scored = [Scored(0.25, 1, 2, 2), Scored(1.0, 1, 2, 2)]
+    made = events.predictions(request, scored, make_call(), make_origin(), 9, make_pseudonym(), query_text=True)
+
+    found = index(clean_indices, contracts.PREDICTIONS, [each.event for each in made])
+
+    assert found == [each.event for each in made]
+
+
+def test_feedback_is_taken(clean_indices: Cluster) -> None:
+    """All types, with the longest ids that the server accepts."""
+    said = [
+        Feedback("p" * 256, NOW, "impression"),
+        Feedback("p1", None, "purchase", label=1, value=-1e300, event_id="😀" * 128),
+    ]
+    made = [events.feedback(each, make_call(), make_origin()) for each in said]
+
+    assert index(clean_indices, contracts.FEEDBACK, made) == made
+
+
+def test_errors_are_taken(clean_indices: Cluster) -> None:
+    """Refusals with long messages and paths are indexed."""
+    made = [events.request_error(make_call(path="/" + "ä" * 999), make_origin(), 9, 400, "ValidationError", "é" * 5000)]
+
+    assert index(clean_indices, contracts.ERRORS, made) == made
