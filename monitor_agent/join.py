@@ -136,7 +136,8 @@ class Join:
     def _fold(self, prediction: Prediction, more: Iterable[Event]) -> tuple[Folded, Folded]:
         known = restored(prediction.feedback.get("events") or {})
         arguments = (prediction.made_at, prediction.label, self._settings)
-        return fold(known, *arguments), fold(union(known, more), *arguments)
+        together = union(known, more, prediction.made_at, self._settings)
+        return fold(known, *arguments), fold(together, *arguments)
 
     def _record(self, prediction: Prediction, told: list[Feedback], before: Folded, after: Folded) -> None:
         self.joined.cells.add((prediction.model, self._calendar.base_window(prediction.made_at)))

@@ -15,7 +15,8 @@ from monitor_agent.pipeline import instants
 from monitor_agent.settings import AgentSettings
 
 KEPT_PER_TYPE = 32
-"""Events of one type that a prediction remembers: the earliest (of type `label` the latest); others are duplicates."""
+"""Events of one type that a prediction remembers, in time and out of it: the earliest (of type `label` the latest);
+others are duplicates."""
 
 _SEEN = ("impression", "click", "purchase")
 
@@ -65,15 +66,20 @@ def restored(kept: Mapping[str, Sequence[Any]]) -> Events:
     }
 
 
-def union(known: Mapping[str, Event], more: Iterable[Event]) -> Events:
-    """Return all events together, at most `KEPT_PER_TYPE` of each type; in any order and any batching the same."""
+def union(known: Mapping[str, Event], more: Iterable[Event], made_at: datetime, settings: AgentSettings) -> Events:
+    """Return all events on a prediction together; in any order and any batching the same.
+
+    At most `KEPT_PER_TYPE` of each type that came in time, and as many that did not: these can hide none that counts.
+    """
     together = dict(known)
     for event in more:
         other = together.get(event.id)
         together[event.id] = event if other is None else min(event, other, key=_order)
+    groups: dict[tuple[str, bool], list[Event]] = {}
+    for event in sorted(together.values(), key=_order):
+        groups.setdefault((event.type, _in_time(event, made_at, settings)), []).append(event)
     kept: Events = {}
-    for kind in {event.type for event in together.values()}:
-        events = sorted((each for each in together.values() if each.type == kind), key=_order)
+    for (kind, _), events in groups.items():
         chosen = events[-KEPT_PER_TYPE:] if kind == "label" else events[:KEPT_PER_TYPE]
         kept |= {each.id: each for each in chosen}
     return kept
@@ -114,10 +120,9 @@ def fold(events: Mapping[str, Event], made_at: datetime, predicted: int, setting
 
 def _statuses(events: Mapping[str, Event], made_at: datetime, settings: AgentSettings) -> dict[str, str]:
     statuses: dict[str, str] = {}
-    first, last = made_at - settings.clock_skew, made_at + settings.attribution_window
     best: dict[str, Event] = {}
     for event in sorted(events.values(), key=_order):
-        if not first <= event.time <= last:
+        if not _in_time(event, made_at, settings):
             statuses[event.id] = STATUS_TOO_LATE
             continue
         known = best.get(event.type)
@@ -129,6 +134,10 @@ def _statuses(events: Mapping[str, Event], made_at: datetime, settings: AgentSet
         else:
             statuses[event.id] = STATUS_DUPLICATE
     return statuses
+
+
+def _in_time(event: Event, made_at: datetime, settings: AgentSettings) -> bool:
+    return made_at - settings.clock_skew <= event.time <= made_at + settings.attribution_window
 
 
 def _says_more(event: Event, known: Event) -> bool:
