@@ -5,7 +5,7 @@ CAMPAIGN ?= all
 BIN := $(VENV)/bin
 SOURCES := monitor_agent model_server tests benchmarks scripts
 
-.PHONY: demo up test bench lint docs clean
+.PHONY: demo up test soak bench lint docs clean
 
 demo: $(VENV)/.user
 	@$(BIN)/monitor-agent demo --campaign $(CAMPAIGN)
@@ -15,6 +15,9 @@ up: $(VENV)/.user
 
 test: $(VENV)/.developer
 	@$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+soak: $(VENV)/.developer
+	@$(BIN)/python -m pytest -q -m soak $(PYTEST_ARGS)
 
 bench: $(VENV)/.developer
 	@$(BIN)/python -m benchmarks

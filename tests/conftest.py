@@ -14,15 +14,22 @@
 `pytest --stack=embedded` (default) starts the embedded node on a free port; `ELASTIC_VERSION` chooses its version.
 `pytest --stack=external` uses ELASTICSEARCH_URL, ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD (a superuser), and
 refuses a cluster that holds indices of the product.
+
+Tests marked `soak` run for long and are left out; `make soak` runs them alone. Hypothesis draws the same examples every
+time, but for those, which draw new ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.cluster import Cluster, embedded_cluster, external_cluster
+
+hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None, database=None, print_blob=True)
+hypothesis.settings.load_profile("seeded")
 
 STACKS = {"embedded": embedded_cluster, "external": external_cluster}
 
