@@ -20,7 +20,7 @@ from monitor_agent.errors import MonitorError
 COMMANDS = (
     *("demo", "up", "setup", "run", "once", "backfill"),
     *("totals", "compare", "explain-window"),
-    *("stack", "pipeline", "docs"),
+    *("stack", "pipeline", "deadletters", "docs"),
 )
 INTERRUPTED = 130
 

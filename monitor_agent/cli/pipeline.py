@@ -5,12 +5,19 @@ from __future__ import annotations
 import argparse
 import socket
 import sys
+from pathlib import Path
 from typing import Any
+
+import orjson
 
 from monitor_agent.errors import ConfigurationError, PipelineError
 from monitor_agent.settings import Settings
+from monitor_agent.stack.embedded.logstash import statistics
+from monitor_agent.stack.embedded.logstash.durable import is_held
 from monitor_agent.stack.embedded.logstash.plugin import Context
 from monitor_agent.stack.embedded.logstash.variables import environment
+
+NOT_RUNNING = 1
 
 
 def add_parser(subparsers: Any) -> None:
@@ -19,18 +26,25 @@ def add_parser(subparsers: Any) -> None:
     actions = parser.add_subparsers(title="actions", dest="action", required=True, metavar="ACTION")
     check = actions.add_parser("check", help="say whether the configuration can be run, and what it hardly means")
     run_ = actions.add_parser("run", help="run it; Ctrl-C stops it, an ended standard input does too")
+    stats = actions.add_parser("stats", help="say what it did and how far it is behind; exit status 1 unless it runs")
+    stats.add_argument("--json", action="store_true", help="print the statistics file as it is")
     for action in (check, run_):
         action.add_argument("-f", dest="file", metavar="CONF", help="file or folder; default: PIPELINE_CONFIG")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Carry out the action."""
+    """Carry out the action; 1 when `stats` finds that it does not run."""
+    if args.action == "stats":
+        return _print_statistics(settings, as_json=args.json)
     try:
         from monitor_agent.stack.embedded.logstash import compiler, lint, runner
     except ModuleNotFoundError as error:
         raise PipelineError(f"the pipeline needs {error.name}", "pip install 'model-monitor[embedded]'") from error
     config = args.file or settings.pipeline.config
     sources = compiler.read_sources(config)
+    optional = Path(config) / f"http-{settings.pipeline.http}"
+    if optional.is_dir():  # as config/pipelines.yml says it to a Logstash
+        sources += compiler.read_sources(str(optional))
     sections = compiler.parse_sources(sources)
     context = Context(settings, sys.stdin.buffer, sys.stdout.buffer, socket.gethostname())
     program = compiler.compile_sections(sections, environment(settings), context)
@@ -43,3 +57,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         print(f"warning: {warning}")
     print(f"{config} is fine: {len(program.counters) - 1} plugins, files read: {len(sources)}")
     return 0
+
+
+def _print_statistics(settings: Settings, *, as_json: bool) -> int:
+    folder = Path(settings.pipeline.data_dir)
+    document = statistics.read_statistics(folder)
+    runs = is_held(folder)
+    if not runs and document["state"] == "running":
+        document["state"] = "gone"  # it was killed, so that it could not say so
+    print(orjson.dumps(document).decode() if as_json else "\n".join(statistics.report(document)))
+    return 0 if runs else NOT_RUNNING

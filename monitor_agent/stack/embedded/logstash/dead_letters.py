@@ -68,8 +68,8 @@ def dead_letter(event: Event, item: Item, verdict: Verdict) -> DeadLetter:
 
 
 def original_text(event: Event) -> str:
-    """Return the line that an event was made from, else the event as JSON."""
-    stated = _text(event, "@metadata", "original") or _text(event, "event", "original")
+    """Return the line of a file that an event was made from, else the event as JSON: either can be read again."""
+    stated = _text(event, "@metadata", "original") if _text(event, "@metadata", "path") else None
     return stated or orjson.dumps(payload(event), default=str).decode()
 
 

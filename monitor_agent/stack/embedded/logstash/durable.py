@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from monitor_agent.errors import PipelineError
 
 LOCK_NAME = "lock"
+LOCK_SECONDS = 0.2
 
 
 def replace_file(path: Path, content: bytes, *, sync: bool = True) -> None:
@@ -81,7 +83,7 @@ def held(folder: Path) -> Iterator[None]:
         raise cannot_write(path, error) from error
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
         except OSError as error:
             holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
             message = f"{folder} is used by another pipeline runner (process {holder})"
@@ -92,3 +94,32 @@ def held(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock; OSError where another process keeps it for longer than `is_held` does."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(LOCK_SECONDS / 10)
+        else:
+            return
+
+
+def is_held(folder: Path) -> bool:
+    """Return whether a process holds `folder`."""
+    try:
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -9,7 +9,7 @@ from monitor_agent.stack.embedded.logstash.plugin import Spec
 from monitor_agent.stack.embedded.logstash.syntax import Location
 
 PLUGINS = {
-    "input": ("file", "stdin"),
+    "input": ("file", "http", "stdin"),
     "filter": ("date", "drop", "fingerprint", "json", "mutate", "prune"),
     "output": ("elasticsearch", "stdout"),
     "codec": ("json", "json_lines", "line", "plain", "rubydebug"),

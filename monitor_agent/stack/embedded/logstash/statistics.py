@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
 
 from monitor_agent.errors import DataError, PipelineError
-from monitor_agent.stack.embedded.logstash.compiler import Program
 from monitor_agent.stack.embedded.logstash.durable import replace_file
 from monitor_agent.stack.embedded.logstash.plugin import Followed
 from monitor_agent.stack.embedded.logstash.timestamps import Timestamp
+
+if TYPE_CHECKING:
+    from monitor_agent.stack.embedded.logstash.compiler import Program
 
 FILE_NAME = "statistics.json"
 
@@ -70,3 +72,33 @@ def read_statistics(folder: Path) -> dict[str, Any]:
     except (OSError, orjson.JSONDecodeError) as error:
         raise DataError(f"{path} cannot be read ({error})", "start the pipeline with this PIPELINE_DATA_DIR") from error
     return document
+
+
+def report(document: dict[str, Any]) -> list[str]:
+    """Return what a statistics file says, for people.
+
+    >>> lines = report({"state": "running", "process": 7, "started": "2026-11-23T10:00:00.000Z", "delivered": False,
+    ...     "updated": "2026-11-23T10:05:00.000Z", "trouble": "", "batches_in_flight": 2, "plugins": {},
+    ...     "inputs": {"log": {"files": 1, "bytes": 9000, "bytes_behind": 4000, "seconds_behind": 0.3}}})
+    >>> print(lines[1])
+    log: 4,000 of 9,000 bytes in 1 files are not delivered yet, 0.3 s behind
+    """
+    lines = [
+        f"{document['state']}, process {document['process']}, since {document['started'][:19]}Z, "
+        f"as of {document['updated'][:23]}Z"
+    ]
+    for name, backlog in document["inputs"].items():
+        lines.append(
+            f"{name}: {backlog['bytes_behind']:,} of {backlog['bytes']:,} bytes in {backlog['files']:,} files "
+            f"are not delivered yet, {backlog['seconds_behind']:.1f} s behind"
+        )
+    lines.append(f"batches on their way: {document['batches_in_flight']}")
+    if document["trouble"]:
+        lines.append(f"trouble: {document['trouble']}")
+    worked = {name: counts for name, counts in document["plugins"].items() if any(counts.values())}
+    lines += ["", f"{'plugin':40} {'in':>12} {'out':>12} {'seconds':>9}  else"]
+    for name, counts in worked.items():
+        others = ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts["failures"].items()))
+        row = f"{name[:40]:40} {counts['events_in']:12,} {counts['events_out']:12,} {counts['seconds']:9.1f}  {others}"
+        lines.append(row.rstrip())
+    return lines

@@ -1,0 +1,128 @@
+"""Feedback from a shop's front end: answered when it is on disk, delivered like every other event."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+import urllib3
+
+from tests.factories import make_prediction
+from tests.pipelines import PIPELINE, ROOT, Place, stop, until
+from tests.stand_in import Faults, StandIn
+
+LINE = '"message":"listening for events"'
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StandIn]:
+    """Yield an Elasticsearch."""
+    with StandIn().serving() as serving:
+        yield serving
+
+
+class FrontEnd:
+    """A pipeline with the http input on, and a client of it."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        environ = {
+            **place.environ(),
+            "PIPELINE_HTTP": "on",
+            "PIPELINE_HTTP_PORT": "0",
+            "PIPELINE_HTTP_USERNAME": "shop",
+            "PIPELINE_HTTP_PASSWORD": "a secret",
+        }
+        place.folder.mkdir(parents=True, exist_ok=True)
+        self._log = place.folder / "pipeline.log"
+        before = self._log.stat().st_size if self._log.exists() else 0
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "monitor_agent", "pipeline", "run", "-f", str(PIPELINE)],
+                env={**os.environ, **environ},
+                cwd=ROOT,
+                stderr=log,
+            )
+        until(lambda: LINE in self._log.read_text()[before:] or self.process.poll() is not None)
+        (told,) = [line for line in self._log.read_text()[before:].splitlines() if LINE in line]
+        self._url = f"http://127.0.0.1:{orjson.loads(told)['port']}/"
+        self._headers = urllib3.make_headers(basic_auth="shop:a secret")
+
+    def post(self, body: object, **options: object) -> int:
+        """Return the status that a body is answered with; bytes are sent as they are."""
+        sent = body if isinstance(body, bytes) else orjson.dumps(body)
+        options.setdefault("headers", self._headers)
+        return urllib3.request("POST", self._url, body=sent, retries=False, **options).status  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def front_end(stand_in: StandIn, tmp_path: Path) -> Iterator[FrontEnd]:
+    """Yield a front end whose pipeline runs."""
+    found = FrontEnd(Place(tmp_path, stand_in.url))
+    try:
+        yield found
+    finally:
+        stop(found.process)
+
+
+def click(**event: object) -> dict[str, object]:
+    identifier = str(make_prediction()["prediction"]["id"])
+    return {"event": event, "prediction": {"id": identifier}, "feedback": {"type": "click"}}
+
+
+def test_a_click_becomes_feedback(front_end: FrontEnd, stand_in: StandIn) -> None:
+    """One object or a list; the same click sent twice is one; who sent it is not stored."""
+    one, two = click(id="click-1"), click()
+    assert [front_end.post(one), front_end.post([two, two]), front_end.post(one)] == [200, 200, 200]
+
+    until(lambda: len(stand_in.of("model-feedback")) == 2 and stand_in.seen["item 409"] == 2)
+
+    stored = stand_in.of("model-feedback")["click-1"]
+    assert stored["event"]["dataset"] == "model.feedback"
+    assert stored["feedback"] == {"type": "click", "status": "new"}
+    assert set(stored) == {"@timestamp", "event", "prediction", "feedback"}
+
+
+def test_what_is_no_feedback_is_a_dead_letter(front_end: FrontEnd, stand_in: StandIn) -> None:
+    """Malformed, incomplete and oversized bodies are accepted, kept and told apart."""
+    for body in (b"not json", {"feedback": {"type": "click"}}, {**click(), "text": "x" * 40_000}, b'{"\xff": 1}'):
+        assert front_end.post(body) == 200
+
+    until(lambda: len(stand_in.of("model-deadletters")) == 4)
+
+    reasons = sorted(letter["error"]["type"] for letter in stand_in.of("model-deadletters").values())
+    assert reasons == ["malformed", "malformed", "no prediction.id or feedback.type", "oversized"]
+
+
+def test_only_who_knows_the_password_is_heard(front_end: FrontEnd, stand_in: StandIn) -> None:
+    """Without it 401, and nothing is kept; a body that is far too large is refused before it is read."""
+    assert front_end.post(click(), headers={}) == 401
+    assert front_end.post(click(), headers=urllib3.make_headers(basic_auth="shop:guessed")) == 401
+    assert front_end.post(b"x" * 200_000) == 413
+    assert front_end.post(click(id="the last")) == 200
+
+    until(lambda: stand_in.documents)
+    assert set(stand_in.of("model-")) == {"the last"}
+
+
+def test_an_answered_request_survives_a_kill(stand_in: StandIn, tmp_path: Path) -> None:
+    """200 means on disk: after kill -9, with Elasticsearch down, it is delivered by the next run."""
+    stand_in.faults = Faults(statuses={503: 1.0})
+    first = FrontEnd(Place(tmp_path, stand_in.url))
+    assert [first.post(click(id=str(number))) for number in range(20)] == [200] * 20
+    first.process.send_signal(signal.SIGKILL)
+    first.process.wait()
+    stand_in.faults = Faults()
+    second = FrontEnd(Place(tmp_path, stand_in.url))
+    try:
+        until(lambda: len(stand_in.of("model-feedback")) == 20)
+        spool = second.place.data / "http-shop_front_end"
+        until(lambda: len(list(spool.glob("*.ndjson"))) == 1)
+    finally:
+        stop(second.process)
