@@ -1,0 +1,100 @@
+"""What is to be computed again: windows whose events changed, windows that time has changed, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+
+from monitor_agent.pipeline.changes import aged_cells, changed_cells, changed_days, day_of, settled, unmerged_cells
+from monitor_agent.pipeline.windows import Calendar, Window
+from monitor_agent.settings import AgentSettings
+
+SETTINGS = AgentSettings()
+CALENDAR = Calendar(SETTINGS)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+START = datetime(2026, 3, 2, 10, tzinfo=timezone.utc)
+TODAY = Window(START.replace(hour=0), START.replace(hour=0) + DAY, "")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A stored window in short."""
+
+    window: Window
+    model: str = "click"
+    state: str = "final"
+    maturity: float | None = 1.0
+    predictions: int = 5
+    errors: int = 0
+
+
+def minute(number: int) -> Window:
+    """Return one of the hour's minutes."""
+    return CALENDAR.base_window(START + number * MINUTE)
+
+
+def test_a_day_whose_index_grew_shrank_or_is_new_has_changed() -> None:
+    """Predictions and errors count alike; an index that is gone has been deleted, and changes nothing."""
+    remembered = {"model-predictions-2026.03.01": 5, "model-predictions-2026.03.02": 5, "model-errors-2026.03.03": 1}
+    seen = {"model-predictions-2026.03.01": 5, "model-predictions-2026.03.02": 4, "model-errors-2026.03.04": 1}
+
+    assert [day.day for day in changed_days(seen, remembered)] == [2, 4]
+
+
+def test_only_windows_with_other_counts_have_changed() -> None:
+    """New windows, more or fewer predictions, more errors; never one outside the day."""
+    stored = [Row(minute(0)), Row(minute(1)), Row(minute(2)), Row(minute(3)), Row(CALENDAR.window("1h", START))]
+    yesterday = Row(replace(minute(0), start=START - DAY, end=START - DAY + MINUTE))
+    predictions = {("click", minute(0)): 5, ("click", minute(1)): 6, ("click", minute(3)): 5, ("ads", minute(0)): 1}
+    errors = {("click", minute(3)): 1, ("click", minute(4)): 1}
+
+    found = changed_cells(predictions, errors, [*stored, yesterday], TODAY)
+
+    assert found == {
+        ("click", minute(1)),
+        ("click", minute(3)),
+        ("click", minute(4)),
+        ("ads", minute(0)),
+    }
+
+
+def test_a_larger_window_that_misses_what_its_parts_count_is_merged_again() -> None:
+    """A crash between the minutes and their hour leaves the hour behind: the counts show it."""
+    hour, day = CALENDAR.window("1h", START), CALENDAR.window("1d", START)
+    parts = [Row(minute(0), predictions=5), Row(minute(1), predictions=2, errors=1)]
+    whole = Row(hour, predictions=7, errors=1)
+
+    assert unmerged_cells([*parts, whole, replace(whole, window=day)], CALENDAR) == set()
+    assert unmerged_cells([*parts, whole, Row(day, predictions=7)], CALENDAR) == {("click", day)}
+    assert unmerged_cells(parts, CALENDAR) == {("click", hour), ("click", day)}
+
+
+def test_time_moves_windows_that_are_not_final() -> None:
+    """A state that has passed, predictions that can have become mature; a window that is as it was is left alone."""
+    young = Row(minute(0), state="provisional", maturity=0.5)
+
+    def aged(row: Row, minutes: float) -> bool:
+        return bool(list(aged_cells([row], CALENDAR, SETTINGS, START + timedelta(minutes=minutes))))
+
+    assert not aged(young, 29)
+    assert aged(young, 30)
+    assert not aged(replace(young, maturity=1.0), 31)
+    assert aged(replace(young, maturity=1.0), 33)
+    assert aged(replace(young, state="open"), 2)
+
+
+def test_a_window_is_settled_when_it_was_final_for_the_restatement_limit() -> None:
+    """Seven days after it became final; one that never became final is not."""
+    final_at = CALENDAR.final_at(minute(0))
+
+    assert not settled(Row(minute(0)), CALENDAR, SETTINGS, final_at + 7 * DAY)
+    assert settled(Row(minute(0)), CALENDAR, SETTINGS, final_at + 7 * DAY + timedelta(microseconds=1))
+    assert settled(Row(minute(0), state="restated"), CALENDAR, SETTINGS, final_at + 8 * DAY)
+    assert not settled(Row(minute(0), state="provisional"), CALENDAR, SETTINGS, final_at + 80 * DAY)
+
+
+def test_the_day_of_a_moment_is_that_of_utc() -> None:
+    """Indices are by UTC days, whatever offset a moment is told in."""
+    berlin = datetime(2026, 3, 2, 0, 30, tzinfo=timezone(timedelta(hours=1)))
+
+    assert day_of(berlin) == datetime(2026, 3, 1, tzinfo=timezone.utc)

@@ -1,0 +1,163 @@
+"""Metrics documents: the same state gives the same document, and only a difference is written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from monitor_agent.contracts import PERFORMANCE
+from monitor_agent.metrics import WindowState, fixed
+from monitor_agent.pipeline.documents import Key, Write, alertable, changes, metrics_document
+from monitor_agent.pipeline.windows import Calendar
+from monitor_agent.settings import AgentSettings
+
+SETTINGS = AgentSettings()
+CALENDAR = Calendar(SETTINGS)
+START = datetime(2026, 3, 2, 10, tzinfo=timezone.utc)
+HOUR = timedelta(hours=1)
+KEY = Key("click", "1", "labels.scene=search", CALENDAR.window("1h", START))
+STATE = WindowState(
+    predictions=5, shown=5, eligible=5, mature=4, labelled=4, tp=1, fp=1, tn=2, matched=1, log_loss_pos=fixed(0.3)
+)
+FINAL = START + 2 * HOUR
+
+
+def stored(state: WindowState = STATE, time_state: str = "final", revision: int = 1) -> dict[str, Any]:
+    """Return a stored document."""
+    return {**metrics_document(KEY, state, time_state, SETTINGS), "revision": revision}
+
+
+def difference(state: WindowState, known: dict[str, Any] | None, now: datetime = FINAL) -> list[Write]:
+    """Return what is written when `state` is counted."""
+    return changes(KEY, state, known, CALENDAR, now, SETTINGS)
+
+
+def test_a_document_says_what_its_window_is_and_how_far() -> None:
+    """Its head names window, model, version, segment and label; maturity and coverage are shares."""
+    document = stored(time_state="provisional")
+
+    assert {name: document[name] for name in ("window_start", "window_end", "window_size", "segment", "labels")} == {
+        "window_start": "2026-03-02T10:00:00Z",
+        "window_end": "2026-03-02T11:00:00Z",
+        "window_size": "1h",
+        "segment": "labels.scene=search",
+        "labels": {"scene": "search"},
+    }
+    assert document["@timestamp"] == document["window_start"]
+    assert (document["maturity"], document["coverage"]) == (0.8, 1.0)
+    assert WindowState.from_blob(document["state_blob"]) == STATE
+
+
+def test_a_document_fits_its_contract() -> None:
+    """Every field is one that the index knows: the mapping is strict."""
+    head = {name.split(".")[0] for name in PERFORMANCE.fields}
+
+    assert set(stored()) <= head
+
+
+def test_shares_of_nothing_are_null() -> None:
+    """Without predictions there is neither maturity nor coverage, and nothing to alert on."""
+    document = stored(WindowState())
+
+    assert (document["maturity"], document["coverage"], document["alertable"]) == (None, None, False)
+
+
+@pytest.mark.parametrize(
+    ("positives", "coverage", "maturity", "may"),
+    [
+        (30, 0.9, 0.95, True),
+        (29, 1.0, 1.0, False),
+        (99, 0.89, 1.0, False),
+        (99, 1.0, 0.94, False),
+        (99, None, None, False),
+    ],
+)
+def test_all_gates_must_be_reached(positives: int, coverage: float | None, maturity: float | None, may: bool) -> None:
+    """Positives, coverage and maturity."""
+    assert alertable(positives, coverage, maturity, SETTINGS) is may
+
+
+def test_ids_tell_every_part_of_a_key_apart() -> None:
+    """Another model, version, segment, window or size is another document; the same key is the same on any machine."""
+    others = [
+        replace(KEY, model="clic", version="k1"),
+        replace(KEY, version="all"),
+        replace(KEY, segment="all"),
+        replace(KEY, window=CALENDAR.window("1h", START + HOUR)),
+        replace(KEY, window=CALENDAR.window("1d", START)),
+        replace(KEY, window=CALENDAR.window("1m", START)),
+    ]
+
+    assert len({key.id for key in [KEY, *others]}) == 7
+    assert KEY.id == "1bf9b7263adbd4080e71bdd6ec89de2b"
+    assert KEY.index == "model-performance-2026.03"
+
+
+def test_the_first_document_is_revision_one() -> None:
+    """It is written with its revision as external version."""
+    (write,) = difference(STATE, None)
+
+    assert (write.index, write.id, write.version) == (KEY.index, KEY.id, 1)
+    assert (write.document["revision"], write.document["state"]) == (1, "final")
+
+
+@pytest.mark.parametrize("time_state", ["final", "restated"])
+def test_the_same_content_is_not_written_again(time_state: str) -> None:
+    """A rerun writes nothing, also where a sum differs by rounding alone."""
+    rounding = replace(STATE, log_loss_pos=fixed(0.1 + 0.2))
+
+    assert difference(STATE, stored(time_state=time_state, revision=4)) == []
+    assert difference(rounding, stored(time_state=time_state, revision=4)) == []
+
+
+def test_a_state_that_moves_on_is_a_revision() -> None:
+    """Provisional becomes final without any other change; nothing was final, so nothing is restated."""
+    (write,) = difference(STATE, stored(time_state="provisional", revision=2))
+
+    assert (write.document["state"], write.document["revision"], write.version) == ("final", 3, 3)
+
+
+def test_a_final_document_that_changes_is_restated() -> None:
+    """What it said is kept under its revision with the reason, before the new one is written."""
+    known = stored(revision=3)
+
+    restatement, write = difference(replace(STATE, matched=2, tp=2, tn=1), known)
+
+    assert (write.document["state"], write.document["revision"], write.version) == ("restated", 4, 4)
+    assert (restatement.index, restatement.version) == ("model-restatements-2026.03", None)
+    assert restatement.document["document"] == known
+    assert (restatement.document["revision"], restatement.document["reason"]) == (3, "late_feedback")
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        ("predictions", "late_predictions"),
+        ("errors", "late_errors"),
+        ("orphan", "late_feedback"),
+        ("fp", "recomputed"),
+    ],
+)
+def test_a_restatement_says_why(part: str, reason: str) -> None:
+    """Late predictions, late errors, late feedback; anything else was computed otherwise."""
+    restatement, _ = difference(replace(STATE, **{part: getattr(STATE, part) + 1}), stored())
+
+    assert restatement.document["reason"] == reason
+
+
+def test_a_restatement_has_one_id_per_revision() -> None:
+    """Two agents that restate the same revision write the same restatement."""
+    one, _ = difference(replace(STATE, fp=2), stored(revision=3))
+    same, _ = difference(replace(STATE, fp=3), stored(revision=3))
+    next_one, _ = difference(replace(STATE, fp=3), stored(revision=4))
+
+    assert one.id == same.id != next_one.id
+
+
+@pytest.mark.parametrize("now", [START, START + HOUR])
+def test_a_document_never_grows_younger(now: datetime) -> None:
+    """A clock that is behind leaves a final document as it is, whatever it counts."""
+    assert difference(replace(STATE, fp=9), stored(), now) == []

@@ -1,0 +1,35 @@
+"""Segments: one for each kept value, `other` for the rest, everything for all."""
+
+from __future__ import annotations
+
+from monitor_agent.pipeline.segments import keep, segments
+
+
+def test_a_value_once_kept_stays() -> None:
+    """Values seen later take the places that are left, most frequent first; the cap holds."""
+    assert keep(["a", "b"], ["c", "b", "d"], cap=3) == ["a", "b", "c"]
+    assert keep(["a", "b", "c"], ["d"], cap=2) == ["a", "b", "c"]
+
+
+def test_a_value_named_other_is_part_of_other() -> None:
+    """Else two segments would share a name."""
+    assert keep([], ["other", "a"], cap=5) == ["a"]
+
+
+def test_segments_are_asked_for_as_filters() -> None:
+    """All, each kept value, and what has the label but none of them."""
+    found = {segment.name: (segment.labels, segment.query) for segment in segments({"scene": ["ad"]})}
+
+    assert found == {
+        "all": ({}, {"match_all": {}}),
+        "labels.scene=ad": ({"scene": "ad"}, {"term": {"labels.scene": "ad"}}),
+        "labels.scene=other": (
+            {"scene": "other"},
+            {
+                "bool": {
+                    "filter": [{"exists": {"field": "labels.scene"}}],
+                    "must_not": [{"terms": {"labels.scene": ["ad"]}}],
+                }
+            },
+        ),
+    }
