@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import structlog
 from elastic_transport import ConnectionError as NoConnection
-from elastic_transport import ConnectionTimeout, TransportError
+from elastic_transport import ConnectionTimeout, SerializationError, TransportError
 from elasticsearch import ApiError, Elasticsearch
 from elasticsearch.serializer import OrjsonSerializer
 
@@ -101,7 +101,8 @@ class Gateway:
                 status, reason = error.meta.status, _reason(error)
                 if decide(status) is not Decision.RETRY:
                     raise _refused(what, status, reason) from error
-            except (NoConnection, ConnectionTimeout) as error:
+            except (NoConnection, ConnectionTimeout, SerializationError) as error:
+                # An answer that cannot be read, such as a cut one, is none.
                 reason, status = str(error.message), NO_ANSWER
             except TransportError as error:
                 raise ElasticsearchError(f"{what}: {error}", "check ELASTICSEARCH_URL") from error

@@ -1,0 +1,220 @@
+"""Requests to Elasticsearch: a whole answer or an error, never a part of one; against its literal answers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from monitor_agent.errors import ElasticsearchError
+from monitor_agent.es.gateway import Gateway, Operation, connect
+from monitor_agent.es.retry import Backoff, Decision
+from monitor_agent.settings import ElasticsearchSettings
+from tests.unit.monitor_agent.es.answers import OK_SHARDS, Answer, Server, serving
+
+TRIES = 3
+WHOLE = {"status": 200, "timed_out": False, "_shards": OK_SHARDS, "hits": {"total": {"value": 7}, "hits": []}}
+OVERLOADED = {"type": "es_rejected_execution_exception", "reason": "rejected execution of coordinating operation"}
+UNAVAILABLE = {"error": {"type": "search_phase_execution_exception", "reason": "all shards failed"}, "status": 503}
+
+
+@contextlib.contextmanager
+def gateway_to(*answers: Answer) -> Iterator[tuple[Gateway, Server, list[float]]]:
+    """Yield a gateway to a server with these answers, and the waits that it made (none really)."""
+    waits: list[float] = []
+    with serving(*answers) as server:
+        settings = ElasticsearchSettings(url=(server.url,), request_timeout=timedelta(seconds=0.5))
+        gateway = Gateway(connect(settings), Backoff(tries=TRIES), waits.append)
+        try:
+            yield gateway, server, waits
+        finally:
+            gateway.close()
+
+
+def searched(*parts: Any) -> Answer:
+    """Return the answer to a request with several searches."""
+    return Answer({"took": 1, "responses": list(parts)})
+
+
+def items(*results: dict[str, Any]) -> Answer:
+    """Return the answer to a bulk request."""
+    return Answer({"errors": True, "items": [{"update": result} for result in results]})
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        searched({**WHOLE, "_shards": {"total": 2, "successful": 1, "skipped": 0, "failed": 1}}),
+        searched({**WHOLE, "_shards": {"total": 2, "successful": 1, "skipped": 0, "failed": 0}}),
+        searched({**WHOLE, "timed_out": True}),
+        searched(UNAVAILABLE),
+        searched({"error": OVERLOADED, "status": 429}),
+        Answer({"error": OVERLOADED, "status": 429}, 429),
+        Answer({"error": "no master", "status": 503}, 503),
+        Answer(b"<html>Bad Gateway</html>", 502, content_type="text/html"),
+        Answer(b"{", 200),
+        Answer(dropped=True),
+        Answer(searched(WHOLE).body, cut=True),
+        Answer(searched(WHOLE).body, after_seconds=0.7),
+    ],
+    ids=["a shard failed", "a shard is missing", "timed out", "all failed", "rejected", "429", "503", "502", "garbled",
+         "dropped", "cut", "late"],
+)  # fmt: skip
+def test_a_search_that_did_not_answer_whole_is_asked_again(bad: Answer) -> None:
+    """Missing shards and timeouts are no answers, whatever the status; the next whole one counts."""
+    with gateway_to(bad, searched(WHOLE)) as (gateway, server, waits):
+        answer = gateway.search("model-predictions", {"size": 0})
+
+    assert answer["hits"]["total"]["value"] == 7
+    assert (len(server.asked), len(waits), gateway.requests, gateway.trouble) == (2, 1, 2, "")
+
+
+def test_one_bad_search_of_several_spoils_them_all() -> None:
+    """They are asked for again together: no answer is built from two moments."""
+    with gateway_to(searched(WHOLE, UNAVAILABLE), searched(WHOLE, WHOLE)) as (gateway, server, _):
+        answers = gateway.msearch([("a", {}), ("b", {})])
+
+    assert len(answers) == 2
+    assert len(server.asked) == 2
+
+
+def test_a_search_asks_for_whole_answers_from_the_same_copies() -> None:
+    """Partial answers are refused by name; missing indices are not an error."""
+    with gateway_to(searched(WHOLE)) as (gateway, server, _):
+        gateway.search("model-predictions", {"size": 0})
+
+    ((method, path, (header, body)),) = server.asked
+    assert (method, path, body) == ("POST", "/_msearch", {"size": 0})
+    assert header == {
+        "index": "model-predictions",
+        "preference": "monitor-agent",
+        "allow_partial_search_results": False,
+        "ignore_unavailable": True,
+        "allow_no_indices": True,
+    }
+
+
+def test_trouble_that_does_not_end_is_told_in_one_line() -> None:
+    """After the last try the error names the trouble and the setting; the gateway remembers it for its health."""
+    with gateway_to(Answer({"error": OVERLOADED}, 429)) as (gateway, server, waits):
+        with pytest.raises(ElasticsearchError, match=r"rejected execution.*429.*ELASTICSEARCH_URL"):
+            gateway.search("model-predictions", {})
+        assert "rejected" in gateway.trouble
+
+    assert (len(server.asked), len(waits)) == (TRIES, TRIES - 1)
+    assert waits[0] < waits[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [(401, "ELASTICSEARCH_PASSWORD"), (403, "role monitor_agent"), (404, "monitor-agent setup"), (400, "see")],
+)
+def test_a_refusal_is_not_tried_again(status: int, hint: str) -> None:
+    """Waiting would not help: the error says what would."""
+    answer = Answer({"error": {"type": "some_exception", "reason": "no"}}, status)
+    with gateway_to(answer) as (gateway, server, _), pytest.raises(ElasticsearchError, match=hint):
+        gateway.refresh(["model-predictions-2026.03.02"])
+
+    assert len(server.asked) == 1
+
+
+def test_a_search_of_too_many_buckets_can_be_tolerated() -> None:
+    """Whoever can ask for less gets the error as an answer."""
+    many = {"error": {"type": "too_many_buckets_exception", "reason": "65536"}, "status": 400}
+    with gateway_to(searched(WHOLE, many)) as (gateway, _, _):
+        good, bad = gateway.msearch([("a", {}), ("b", {})], tolerate="too_many_buckets_exception")
+    with gateway_to(searched(many)) as (gateway, _, _), pytest.raises(ElasticsearchError, match="too_many_buckets"):
+        gateway.search("a", {})
+
+    assert good == WHOLE
+    assert "error" in bad
+
+
+def test_bulk_items_are_sent_again_alone() -> None:
+    """Only what was rejected for a passing reason; the others keep their fate."""
+    operations = [Operation("update", "model-predictions-1", name, {"doc": {}}) for name in "abcd"]
+    first = items({"status": 200}, {"status": 429, "error": OVERLOADED}, {"status": 409}, {"status": 404})
+    with gateway_to(first, items({"status": 200})) as (gateway, server, waits):
+        fates = gateway.bulk(operations)
+
+    assert fates == [Decision.DONE, Decision.DONE, Decision.CONFLICT, Decision.MISSING]
+    assert [line["update"]["_id"] for line in server.asked[1][2][::2]] == ["b"]
+    assert len(waits) == 1
+
+
+def test_a_refused_document_is_an_error() -> None:
+    """A mapping that does not fit is never passed over."""
+    refused = {"status": 400, "error": {"type": "strict_dynamic_mapping_exception", "reason": "[x] is not allowed"}}
+    told = r"model-performance.*\[x\] is not allowed"
+    with gateway_to(items(refused)) as (gateway, _, _), pytest.raises(ElasticsearchError, match=told):
+        gateway.bulk([Operation("index", "model-performance-2026.03", "a", {"x": 1})])
+
+
+def test_rejections_that_do_not_end_are_an_error() -> None:
+    """A bulk request is tried as often as any other."""
+    rejected, told = items({"status": 429, "error": OVERLOADED}), "rejected execution"
+    with gateway_to(rejected) as (gateway, server, _), pytest.raises(ElasticsearchError, match=told):
+        gateway.bulk([Operation("update", "i", "a", {"doc": {}})])
+
+    assert len(server.asked) == TRIES
+
+
+def test_documents_that_are_missing_are_left_out() -> None:
+    """A missing index is like a missing document; any other trouble is asked again."""
+    found = {"_index": "i", "_id": "a", "found": True, "_source": {}}
+    gone = {"_index": "j", "_id": "b", "error": {"type": "index_not_found_exception", "reason": "no such index [j]"}}
+    ill = {"_index": "i", "_id": "c", "error": {"type": "no_shard_available_action_exception", "reason": "red"}}
+    with gateway_to(Answer({"docs": [found, gone, ill]}), Answer({"docs": [found, gone, found]})) as (
+        gateway,
+        server,
+        _,
+    ):
+        docs = gateway.mget([("i", "a"), ("j", "b"), ("i", "c")])
+
+    assert docs == [found, found]
+    assert len(server.asked) == 2
+
+
+def test_a_scan_takes_one_request_where_a_page_holds_all() -> None:
+    """Few hits cost one search."""
+    hits = {**WHOLE, "hits": {"hits": [{"_id": "a"}]}}
+    with gateway_to(searched(hits)) as (gateway, server, _):
+        assert list(gateway.scan("model-feedback", {}, page=2)) == [{"_id": "a"}]
+
+    assert len(server.asked) == 1
+
+
+def test_a_scan_pages_through_one_point_in_time_and_closes_it() -> None:
+    """More than a page is read from one moment, page after page; the point in time is given back, also when left."""
+    first, second = ({"_id": name, "sort": [number]} for number, name in enumerate("ab"))
+    full = {**WHOLE, "hits": {"hits": [first, second]}}
+    answers = [searched(full), Answer({"id": "pit", "_shards": OK_SHARDS}), Answer(full),
+               Answer({**WHOLE, "hits": {"hits": [first]}}), Answer({"succeeded": True})]  # fmt: skip
+    with gateway_to(*answers) as (gateway, server, _):
+        assert [hit["_id"] for hit in gateway.scan("model-feedback", {}, page=2)] == ["a", "b", "a"]
+
+    asked = [(method, path.split("?")[0]) for method, path, _ in server.asked]
+    assert asked[1:] == [
+        ("POST", "/model-feedback/_pit"),
+        ("POST", "/_search"),
+        ("POST", "/_search"),
+        ("DELETE", "/_pit"),
+    ]
+    assert server.asked[3][2][0]["search_after"] == [1]
+
+
+def test_a_page_without_all_shards_is_asked_again() -> None:
+    """Hits that are missing from a page would be feedback that nobody joins."""
+    hit = {"_id": "a", "sort": [1]}
+    full = {**WHOLE, "hits": {"hits": [hit]}}
+    partial = {**full, "hits": {"hits": []}, "_shards": {"total": 2, "successful": 1, "failed": 1}}
+    answers = [searched(full), Answer({"id": "pit", "_shards": OK_SHARDS}), Answer(full), Answer(partial),
+               Answer({**WHOLE, "hits": {"hits": []}}), Answer({"succeeded": True})]  # fmt: skip
+    with gateway_to(*answers) as (gateway, server, waits):
+        assert len(list(gateway.scan("model-feedback", {}, page=1))) == 1
+
+    assert len(waits) == 1
+    assert len(server.asked) == len(answers)

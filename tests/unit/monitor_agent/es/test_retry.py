@@ -1,0 +1,41 @@
+"""What an answer leads to, and how long is waited."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor_agent.es.retry import NO_ANSWER, Backoff, Decision, decide
+
+
+@pytest.mark.parametrize(
+    ("statuses", "decision"),
+    [
+        ([200, 201], Decision.DONE),
+        ([NO_ANSWER, 408, 429, 502, 503, 504], Decision.RETRY),
+        ([409], Decision.CONFLICT),
+        ([404], Decision.MISSING),
+        ([301, 400, 401, 403, 405, 413, 500], Decision.REFUSED),
+    ],
+)
+def test_a_status_leads_to_one_decision(statuses: list[int], decision: Decision) -> None:
+    """What passes is tried again, what does not is an error; somebody else's write is neither."""
+    assert {decide(status) for status in statuses} == {decision}
+
+
+@given(st.integers(1, 50), st.floats(0, 1, exclude_max=True))
+def test_waits_grow_and_stay_bounded(failures: int, chance: float) -> None:
+    """Each wait lies in the second half of twice the one before, up to the longest."""
+    wait = Backoff(tries=None, first=0.5, longest=30).wait(failures, chance)
+
+    full = min(30.0, 0.5 * 2 ** (failures - 1))
+    assert wait is not None
+    assert full / 2 <= wait <= full
+
+
+def test_it_ends_after_so_many_tries() -> None:
+    """The last failure has no wait after it."""
+    backoff = Backoff(tries=3)
+
+    assert [backoff.wait(failures, 0.0) is None for failures in (1, 2, 3, 4)] == [False, False, True, True]
