@@ -6,7 +6,6 @@ Durations are written as `90s`, `30m`, `2h`, `7d`. The environment wins over the
 
 from __future__ import annotations
 
-import re
 import sys
 import types
 import typing
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from monitor_agent.durations import format_duration as format_duration
+from monitor_agent.durations import parse_duration as parse_duration
 from monitor_agent.errors import SettingsError
 
 if sys.version_info >= (3, 11):
@@ -24,8 +25,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 
@@ -251,6 +250,20 @@ class StackSettings:
 
 
 @dataclass(frozen=True)
+class KibanaSettings:
+    """How Kibana is reached; nothing needs one but `kibana import`, `kibana export` and `setup --kibana`."""
+
+    url: str = setting("http://127.0.0.1:5601", "KIBANA_URL", "its address, with the base path where it has one")
+    space: str = setting("", "KIBANA_SPACE", "the space that objects go to; empty = the default one")
+    username: str = setting("", "KIBANA_USERNAME", "user of basic authentication")
+    password: str = setting("", "KIBANA_PASSWORD", "password of that user", secret=True)
+    api_key: str = setting("", "KIBANA_API_KEY", "API key (encoded), instead of user and password", secret=True)
+    ca_certs: str = setting("", "KIBANA_CA_CERTS", "file with the certificate authority, for https")
+    request_timeout: timedelta = setting(timedelta(seconds=60), "KIBANA_REQUEST_TIMEOUT", "longest wait for one answer")
+    folder: str = setting("kibana", "KIBANA_FOLDER", "folder of the saved objects, watches and rules")
+
+
+@dataclass(frozen=True)
 class Settings:
     """The whole tree; each part is a table of the same name in the TOML file."""
 
@@ -259,34 +272,7 @@ class Settings:
     server: ServerSettings = field(default_factory=ServerSettings)
     pipeline: PipelineSettings = field(default_factory=PipelineSettings)
     stack: StackSettings = field(default_factory=StackSettings)
-
-
-def parse_duration(text: str) -> timedelta:
-    """Return the duration that `text` says; ValueError where it says none.
-
-    >>> parse_duration("1h30m")
-    datetime.timedelta(seconds=5400)
-    """
-    rest = text.strip()
-    if rest == "0":
-        return timedelta()
-    parts = _DURATION.findall(rest)
-    if not parts or "".join(number + unit for number, unit in parts) != rest:
-        raise ValueError("a duration such as 90s, 30m, 2h or 7d is expected")
-    return sum((timedelta(**{_UNITS[unit]: float(number)}) for number, unit in parts), timedelta())
-
-
-def format_duration(duration: timedelta) -> str:
-    """Return `duration` as settings and window sizes write it.
-
-    >>> format_duration(timedelta(minutes=90)), format_duration(timedelta(days=1)), format_duration(timedelta(0))
-    ('90m', '1d', '0s')
-    """
-    milliseconds = duration // timedelta(milliseconds=1)
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
-        if milliseconds % size == 0 and (milliseconds or unit == "s"):
-            return f"{milliseconds // size}{unit}"
-    return f"{milliseconds}ms"
+    kibana: KibanaSettings = field(default_factory=KibanaSettings)
 
 
 def load(environ: Mapping[str, str], toml_path: Path | None = None) -> Settings:

@@ -32,7 +32,7 @@ def read_objects(folder: Path) -> dict[str, SavedObject]:
     """Return path (relative to `folder`) -> object of every file in `folder/objects`; DataError where one is broken."""
     root = folder / "objects"
     if not root.is_dir():
-        raise DataError(f"{root} is no folder", "run in the project's folder, or set KIBANA_DIR")
+        raise DataError(f"{root} is no folder", "run in the project's folder, or set KIBANA_FOLDER")
     found: dict[str, SavedObject] = {}
     for path in sorted(root.glob("*/*.json")):
         name = path.relative_to(folder).as_posix()

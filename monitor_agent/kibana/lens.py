@@ -37,6 +37,7 @@ class Column:
     shift : how much earlier its documents are, such as `1d`; empty for none.
     scale : unit of time that a count is divided by, such as `s`; empty for none.
     format : its own format; None = that of its field.
+    order : what `terms` are ordered by where that is no column of the layer.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Column:
     shift: str = ""
     scale: str = ""
     format: Format | None = None
+    order: Column | None = None
 
     @property
     def bucketed(self) -> bool:
@@ -181,6 +183,7 @@ def _column(saved: SavedObject, name: str, stored: Mapping[str, Any]) -> Column:
         shift=stored.get("timeShift") or "",
         scale=stored.get("timeScale") or "",
         format=params.get("format"),
+        order=_column(saved, f"{name}-order", params["orderAgg"]) if params.get("orderAgg") else None,
     )
 
 

@@ -106,8 +106,9 @@ def _layer(panel: Panel, layer: Layer, view: DataView, context: Context) -> Laye
         aggregations, same = _metrics(panel, metrics)
         for column in reversed(layer.buckets):
             grouped: dict[str, Any] = _bucket(panel, layer, column, bar, context.time.moved(earlier))
-            if aggregations:
-                grouped["aggs"] = aggregations
+            order = _metric(panel, column.order) if column.order else None
+            if aggregations or order:
+                grouped["aggs"] = {**aggregations, **({f"{column.id}-order": order} if order else {})}
             aggregations = {column.id: grouped}
         body: dict[str, Any] = {
             "size": 0,
@@ -176,7 +177,7 @@ def _bucket(panel: Panel, layer: Layer, column: Column, bar: str, time: TimeRang
     for name in ("otherBucket", "missingBucket", "secondaryFields", "includeIsRegex", "excludeIsRegex", "accuracyMode"):
         if params.get(name):
             raise UnsupportedPanelError(panel.key, f"`{name}` of terms")
-    terms: dict[str, Any] = {"field": column.field, "size": params["size"], "order": _order(panel, layer, params)}
+    terms: dict[str, Any] = {"field": column.field, "size": params["size"], "order": _order(panel, layer, column)}
     for name in ("include", "exclude"):
         if params.get(name):
             terms[name] = list(params[name])
@@ -203,13 +204,13 @@ def _dates(column: Column, bar: str, time: TimeRange) -> dict[str, Any]:
     return found
 
 
-def _order(panel: Panel, layer: Layer, params: Mapping[str, Any]) -> dict[str, str]:
-    by, direction = params["orderBy"], params["orderDirection"]
+def _order(panel: Panel, layer: Layer, terms: Column) -> dict[str, str]:
+    by, direction = terms.params["orderBy"], terms.params["orderDirection"]
     if by["type"] == "alphabetical":
         return {"_key": direction}
-    if by["type"] != "column":
+    column = terms.order if by["type"] == "custom" else layer.columns.get(by.get("columnId", ""))
+    if column is None:
         raise UnsupportedPanelError(panel.key, f"terms ordered by {by['type']}")
-    column = layer.columns[by["columnId"]]
     if column.operation == "count" and column.field == RECORDS:
         return {f"{column.id}._count" if column.filter else "_count": direction}
     path = f"{column.id}>value" if column.filter else column.id

@@ -1,0 +1,64 @@
+"""Every object has the form that Kibana 8.19 and 9.x store: JSON Schemas, one for each type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from monitor_agent.errors import DataError
+from monitor_agent.kibana.checks._base import Bundle
+from monitor_agent.kibana.objects import SavedObject, to_document
+
+_PARTS = {
+    "index-pattern": {"fieldFormatMap": "fieldFormatMap", "fieldAttrs": "fieldAttrs"},
+    "search": {"kibanaSavedObjectMeta.searchSourceJSON": "searchSource"},
+    "dashboard": {
+        "panelsJSON": "panels",
+        "optionsJSON": "options",
+        "kibanaSavedObjectMeta.searchSourceJSON": "searchSource",
+        "controlGroupInput.panelsJSON": "controls",
+        "controlGroupInput.ignoreParentSettingsJSON": "ignoreParentSettings",
+    },
+}
+
+
+def check(_bundle: Bundle, saved: SavedObject) -> Iterator[str]:
+    """Yield where an object, or what it keeps as a JSON string, differs from its schema."""
+    if saved.type not in ("index-pattern", "tag", "search", "lens", "dashboard"):
+        return
+    yield from problems(saved.type, to_document(saved, encoded=True))
+    for path, part in _PARTS.get(saved.type, {}).items():
+        node: Any = saved.attributes
+        for name in path.split("."):
+            node = node.get(name) if isinstance(node, dict) else None
+        if node is not None:
+            yield from (f"{path}/{message}" for message in problems(saved.type, node, part))
+
+
+def problems(schema: str, document: Any, part: str = "") -> list[str]:
+    """Return how a document differs from a schema of ours, or from one of its definitions.
+
+    Parameters
+    ----------
+    schema : `dashboard`, `index-pattern`, `lens`, `rule`, `search`, `tag` or `watch`.
+    """
+    found = []
+    for error in _validator(schema, part).iter_errors(document):
+        while error.context:
+            error = min(error.context, key=lambda each: (-len(each.absolute_path), str(each.message)))
+        found.append(f"{'/'.join(map(str, error.absolute_path)) or '(top)'}: {error.message[:200]}")
+    return found
+
+
+@cache
+def _validator(schema: str, part: str) -> Any:
+    try:
+        from jsonschema import Draft202012Validator
+    except ImportError as error:
+        raise DataError("jsonschema is not installed", "pip install 'model-monitor[dev]'") from error
+    text = resources.files("monitor_agent.kibana").joinpath(f"schemas/{schema}.schema.json").read_text("utf-8")
+    whole = json.loads(text)
+    return Draft202012Validator({"$defs": whole["$defs"], "$ref": f"#/$defs/{part}"} if part else whole)

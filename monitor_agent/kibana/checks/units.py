@@ -1,0 +1,25 @@
+"""Every number is shown with its unit: by its own format, or by that of its field in the data view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from monitor_agent.kibana.answers import table_column
+from monitor_agent.kibana.checks._base import Bundle
+from monitor_agent.kibana.lens import METRICS
+from monitor_agent.kibana.objects import SavedObject
+
+
+def check(bundle: Bundle, saved: SavedObject) -> Iterator[str]:
+    """Yield values that are drawn as bare numbers."""
+    panel = bundle.panel(saved)
+    if panel is None:
+        return
+    for layer in panel.layers.values():
+        parts = {part for name in layer.columns for part in layer.columns if part.startswith(f"{name}X")}
+        for column in layer.columns.values():
+            valued = column.operation in (*METRICS, "formula", "static_value") and column.data_type == "number"
+            if not valued or column.id in parts or layer.view not in bundle.views:
+                continue
+            if table_column(column, bundle.views[layer.view]).format is None:
+                yield f"{column.id} ({column.label}) has no format: say percent, duration, bytes or how many decimals"
