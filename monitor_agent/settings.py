@@ -215,6 +215,11 @@ class PipelineSettings:
         timedelta(milliseconds=50), "PIPELINE_BATCH_DELAY", "events that come within this time share a batch"
     )
     workers: int = setting(2, "PIPELINE_WORKERS", "batches sent at once")
+    remove_after: timedelta = setting(
+        timedelta(),
+        "PIPELINE_REMOVE_AFTER",
+        "a delivered event file that nobody writes is deleted when it has not grown for so long; 0s = never",
+    )
     http: str = setting("off", "PIPELINE_HTTP", "take feedback from a shop's front end by HTTP", choices=("off", "on"))
     http_host: str = setting("127.0.0.1", "PIPELINE_HTTP_HOST", "address that the front end reaches")
     http_port: int = setting(8501, "PIPELINE_HTTP_PORT", "port that the front end reaches")

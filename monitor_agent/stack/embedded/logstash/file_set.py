@@ -42,7 +42,8 @@ class Wanted:
     newest_last : order of files that wait: by their last change, else by path.
     poll_seconds, discover_seconds : time between two looks at known files, and for new ones.
     close_seconds : an idle file is closed after this time (and opened again when it grows).
-    removable : whether a file (its path, seconds since it last grew) may be deleted once all of it is delivered.
+    removable : whether a file (its path, seconds since it last grew) may be deleted once all of it is delivered and
+        nobody has it open for writing.
     """
 
     patterns: Sequence[str]
@@ -257,10 +258,14 @@ class FileSet:
             if file.ending and file.acknowledged == file.offset:
                 self._drop(file)
             file.ending = True
-        elif file.listed and delivered and self._wanted.removable and self._wanted.removable(file.path, idle):
+        elif file.listed and delivered and self._may_remove(file, idle):
             self._remove(file)
         elif file.listed and delivered and idle > self._wanted.close_seconds:
             file.close()
+
+    def _may_remove(self, file: FollowedFile, idle: float) -> bool:
+        removable = self._wanted.removable
+        return removable is not None and removable(file.path, idle) and not file.has_writer()
 
     def _remove(self, file: FollowedFile) -> None:
         try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import signal
 import time
 
 from monitor_agent.stack.embedded.logstash.positions import HEAD_BYTES, Entry, Key, fingerprint
@@ -95,6 +98,20 @@ class FollowedFile:
     def size(self) -> int:
         """Return the file's size in bytes."""
         return os.fstat(self._descriptor).st_size
+
+    def has_writer(self) -> bool:
+        """Return whether a process has the file open for writing; False where the system cannot tell."""
+        if not hasattr(fcntl, "F_SETLEASE"):
+            return False
+        # A read lease is granted only while nobody writes. It is given back at once; should a writer come in between,
+        # the kernel tells us by the signal named here, which is ignored by default, as the usual one is not.
+        try:
+            fcntl.fcntl(self._descriptor, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(self._descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except OSError as error:
+            return error.errno == errno.EAGAIN
+        fcntl.fcntl(self._descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        return False
 
     def take(self, most: int) -> list[bytes]:
         """Return up to `most` whole lines without their ends; TruncatedError where the file was replaced in place."""

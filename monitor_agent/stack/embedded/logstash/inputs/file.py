@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from monitor_agent.errors import PipelineError
@@ -35,6 +35,7 @@ class FileInput:
             poll_seconds=options["stat_interval"],
             discover_seconds=options["stat_interval"] * options["discover_interval"],
             close_seconds=options["close_older"],
+            removable=_removable(context),
         )
         self._files = FileSet(wanted, Positions(self._positions_path))
 
@@ -100,6 +101,11 @@ def _positions_path(configured: Configured, context: Context) -> Path | None:
     if stated is None:
         return Path(context.settings.pipeline.data_dir) / f"{configured.id}.{POSITIONS_NAME}"
     return None if stated == "/dev/null" else Path(f"{stated}.{POSITIONS_NAME}")
+
+
+def _removable(context: Context) -> Callable[[str, float], bool] | None:
+    seconds = context.settings.pipeline.remove_after.total_seconds()
+    return (lambda _path, idle: idle > seconds) if seconds else None
 
 
 SPEC = Spec(

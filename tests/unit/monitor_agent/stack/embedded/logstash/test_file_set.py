@@ -307,16 +307,24 @@ def test_a_file_that_is_gone_is_let_go_with_its_unfinished_line(folder: Path, mo
 
 
 def test_a_delivered_file_may_be_removed(folder: Path) -> None:
-    """Only once all of it is acknowledged."""
+    """Only once all of it is acknowledged, and nobody has it open for writing any more."""
     path = folder / "a.ndjson"
-    append(path, "1")
     reader = Reader(folder, removable=lambda _path, _idle: True)
-    reading = reader.files.read(1000)
-    assert reading is not None
+    with path.open("w", encoding="utf-8") as writer:
+        writer.write("1\n")
+        writer.flush()
+        reading = reader.files.read(1000)
+        assert reading is not None
+        reader.files.acknowledge([reading.checkpoint])
+        reader.read()
+        assert path.exists()
+        writer.write("2\n")
+    second = reader.files.read(1000)
+    assert second is not None
     reader.read()
     assert path.exists()
 
-    reader.files.acknowledge([reading.checkpoint])
+    reader.files.acknowledge([second.checkpoint])
     reader.read()
 
     assert not path.exists()

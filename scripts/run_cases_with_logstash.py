@@ -1,0 +1,150 @@
+"""Run the pipeline's golden cases through a real Logstash and compare.
+
+    LOGSTASH_HOME=/opt/logstash-8.19.0 python scripts/run_cases_with_logstash.py [CASE ...]
+
+Each `logstash/cases/CASE.log` is read by the pipeline's own files; only its input reads that one file to its end, and
+its output prints what it would index. The tests do the same with the embedded runner. Needs the standard library only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+CASES = ROOT / "logstash" / "cases"
+PIPELINE = ROOT / "logstash" / "pipeline"
+
+INPUT = """
+input {
+  file {
+    path => "%s"
+    mode => "read"
+    exit_after_read => true
+    file_completed_action => "log"
+    file_completed_log_path => "%s"
+    sincedb_path => "/dev/null"
+    start_position => "beginning"
+    codec => json
+  }
+}
+"""
+OUTPUT = """
+filter { mutate { add_field => { "[to][index]" => "%{[@metadata][index]}" "[to][id]" => "%{[@metadata][id]}" } } }
+output { stdout { codec => json_lines } }
+"""
+_OUTPUT_SECTION = re.compile(r"^output \{.*", re.MULTILINE | re.DOTALL)
+_DEAD_LETTERS = "model-deadletters-"
+
+
+def case_names() -> list[str]:
+    """Return the names of all cases."""
+    return sorted(path.stem for path in CASES.glob("*.log"))
+
+
+def expected(name: str) -> list[dict[str, Any]]:
+    """Return what a case must give."""
+    found: list[dict[str, Any]] = json.loads((CASES / f"{name}.expected.json").read_text(encoding="utf-8"))
+    return found
+
+
+def comparable(documents: Sequence[dict[str, Any]], path: str, host: str) -> list[dict[str, Any]]:
+    """Return documents (`_index`, `_id`, `_source`) in a fixed order, without what differs from run to run."""
+    return sorted((_comparable(document, path, host) for document in documents), key=json.dumps)
+
+
+def text(documents: Sequence[dict[str, Any]]) -> str:
+    """Return documents as an `expected.json` file holds them."""
+    return json.dumps(documents, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _comparable(document: dict[str, Any], path: str, host: str) -> dict[str, Any]:
+    source = json.loads(json.dumps(document["_source"]))
+    index, identifier = document["_index"], document["_id"]
+    if _is_recent(source.get("@timestamp", "")):
+        source["@timestamp"] = "NOW"
+    if isinstance(source.get("event"), dict) and _is_recent(source["event"].get("ingested", "")):
+        source["event"]["ingested"] = "NOW"
+    if source.get("log", {}).get("file", {}).get("path") == path:
+        source["log"]["file"]["path"] = "LOG"
+    if source.get("host") == {"name": host}:
+        source["host"]["name"] = "HOST"
+    if index.startswith(_DEAD_LETTERS):
+        identifier = "HASH" if re.fullmatch("[0-9a-f]{64}", identifier) else identifier
+        if _is_recent(index.removeprefix(_DEAD_LETTERS).replace(".", "-")):
+            index = f"{_DEAD_LETTERS}TODAY"
+    return {"_index": index, "_id": identifier, "_source": source}
+
+
+def _is_recent(stated: str) -> bool:
+    """Return whether a text begins with a day near today."""
+    try:
+        day = datetime.strptime(stated[:10], "%Y-%m-%d").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return False
+    return abs(datetime.now(timezone.utc) - day) < timedelta(days=3)
+
+
+def run_with_logstash(home: Path, name: str, room: Path) -> list[dict[str, Any]]:
+    """Return what a real Logstash makes of a case, comparable."""
+    pipeline, log = room / "pipeline", room / f"{name}.ndjson"
+    pipeline.mkdir()
+    log.write_bytes((CASES / f"{name}.log").read_bytes())
+    for path in PIPELINE.glob("*.conf"):
+        content = path.read_text(encoding="utf-8")
+        if path.name.startswith("10-"):
+            content = INPUT % (log, room / "completed")
+        (pipeline / path.name).write_text(_OUTPUT_SECTION.sub("", content), encoding="utf-8")
+    (pipeline / "99-print.conf").write_text(OUTPUT, encoding="utf-8")
+    done = subprocess.run(
+        [
+            str(home / "bin" / "logstash"),
+            *("--path.config", str(pipeline / "*.conf"), "--path.data", str(room / "data")),
+            *("--pipeline.ecs_compatibility", "v8", "--pipeline.workers", "1", "--log.level", "error"),
+        ],
+        stdout=subprocess.PIPE,
+        timeout=300,
+        check=True,
+    )
+    documents = []
+    for line in done.stdout.splitlines():
+        if line.startswith(b"{"):
+            event = json.loads(line)
+            to = event.pop("to")
+            documents.append({"_index": to["index"], "_id": to["id"], "_source": event})
+    return comparable(documents, str(log), socket.gethostname())
+
+
+def main(names: Sequence[str]) -> int:
+    """Return the number of cases that differ."""
+    home = os.environ.get("LOGSTASH_HOME", "")
+    if not (Path(home) / "bin" / "logstash").exists():
+        print(
+            "error: LOGSTASH_HOME names no folder of a Logstash: set it to one that has bin/logstash", file=sys.stderr
+        )
+        return 1
+    different = 0
+    for name in names or case_names():
+        with tempfile.TemporaryDirectory() as room:
+            found, wanted = text(run_with_logstash(Path(home), name, Path(room))), text(expected(name))
+        same = found == wanted
+        different += not same
+        print(f"{name}: {'as expected' if same else 'differs'}")
+        sys.stdout.writelines(
+            difflib.unified_diff(wanted.splitlines(True), found.splitlines(True), "expected", "found")
+        )
+    return different
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
