@@ -19,7 +19,7 @@ from monitor_agent.errors import MonitorError
 
 COMMANDS = (
     *("demo", "up", "setup", "run", "once", "backfill"),
-    *("totals", "compare", "explain-window"),
+    *("totals", "compare", "explain-window", "release"),
     *("stack", "pipeline", "deadletters", "docs"),
 )
 INTERRUPTED = 130

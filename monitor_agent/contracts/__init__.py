@@ -7,11 +7,16 @@ from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.release import RELEASES
 from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.contracts.restatement import RESTATEMENTS
 from monitor_agent.contracts.state import STATE
 
-ALL: tuple[IndexContract, ...] = (PREDICTIONS, FEEDBACK, ERRORS, DEADLETTERS, PERFORMANCE, RESTATEMENTS, STATE)
+ALL: tuple[IndexContract, ...] = (
+    *(PREDICTIONS, FEEDBACK, ERRORS, DEADLETTERS),
+    *(PERFORMANCE, RESTATEMENTS, RELEASES),
+    STATE,
+)
 
 __all__ = [
     "ALL",
@@ -20,6 +25,7 @@ __all__ = [
     "FEEDBACK",
     "PERFORMANCE",
     "PREDICTIONS",
+    "RELEASES",
     "RESTATEMENTS",
     "STATE",
     "Field",

@@ -84,18 +84,25 @@ class FeedbackStore:
         self._gateway = gateway
         self._page_size = page_size
 
-    def new(self) -> Iterator[list[Feedback]]:
-        """Yield pages of feedback that nobody has looked at."""
-        yield from self._pages({"term": {"feedback.status": STATUS_NEW}})
+    def new(self, ours: Sequence[dict[str, Any]] = ()) -> Iterator[list[Feedback]]:
+        """Yield pages of feedback that nobody has looked at.
+
+        Parameters
+        ----------
+        ours : further filters, such as those of a share.
+        """
+        yield from self._pages({"bool": {"filter": [{"term": {"feedback.status": STATUS_NEW}}, *ours]}})
 
     def waiting(self, since: datetime) -> Iterator[list[Feedback]]:
         """Yield pages of waiting feedback about predictions made at `since` or later."""
         made = {"range": {"prediction.timestamp": {"gte": instants.milliseconds(since), "format": "epoch_millis"}}}
         yield from self._pages({"bool": {"filter": [{"term": {"feedback.status": STATUS_WAITING}}, made]}})
 
-    def overdue(self, now: datetime, horizon: timedelta) -> Iterator[list[Feedback]]:
-        """Yield pages of waiting feedback beyond the orphan horizon."""
-        yield from self._pages(waiting_too_long(now, horizon))
+    def overdue(
+        self, now: datetime, horizon: timedelta, ours: Sequence[dict[str, Any]] = ()
+    ) -> Iterator[list[Feedback]]:
+        """Yield pages of waiting feedback beyond the orphan horizon; `ours` are further filters."""
+        yield from self._pages({"bool": {"filter": [waiting_too_long(now, horizon), *ours]}})
 
     def unsettled(self, window: Window) -> Iterator[list[Feedback]]:
         """Yield pages of feedback on a stretch of time that is not joined with its prediction, for whatever reason."""

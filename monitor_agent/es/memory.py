@@ -1,4 +1,4 @@
-"""What the agent remembers between cycles: small documents with fixed ids in `monitor-agent-state`."""
+"""What the agents remember between cycles: small documents with fixed ids in `monitor-agent-state`."""
 
 from __future__ import annotations
 
@@ -18,34 +18,44 @@ OWNER = f"{platform.node()}:{os.getpid()}"
 
 @dataclass(frozen=True)
 class Remembered:
-    """One document: its content, and where it stood when it was read."""
+    """One document: its id, its content, and where it stood when it was read."""
 
-    kind: str
+    id: str
     content: dict[str, Any] = field(default_factory=dict)
     place: dict[str, int] | None = None
 
 
 class Memory:
-    """Reads and writes what is remembered; a document that another agent has changed meanwhile is not overwritten."""
+    """Reads and writes what is remembered; a document that another agent has changed meanwhile is not overwritten.
 
-    def __init__(self, gateway: Gateway) -> None:
+    The part of an id before its first colon is the document's kind.
+    """
+
+    def __init__(self, gateway: Gateway, owner: str = OWNER) -> None:
         self._gateway = gateway
+        self._owner = owner
 
-    def read(self, *kinds: str) -> list[Remembered]:
+    def read(self, *ids: str) -> list[Remembered]:
         """Return the documents, empty ones where there is none yet."""
-        docs = {doc["_id"]: doc for doc in self._gateway.mget([(STATE.name, kind) for kind in kinds])}
-        return [self._remembered(kind, docs.get(kind)) for kind in kinds]
+        docs = {doc["_id"]: doc for doc in self._gateway.mget([(STATE.name, each) for each in ids])}
+        return [self._remembered(each, docs.get(each)) for each in ids]
 
     def write(self, known: Remembered, content: dict[str, Any], now: datetime) -> bool:
         """Write new content; return False, and write nothing, where `known` is not the latest."""
-        body = {"@timestamp": instants.text(now), "kind": known.kind, "owner": OWNER, "content": content}
-        kind = "create" if known.place is None else "index"
-        (result,) = self._gateway.bulk([Operation(kind, STATE.name, known.kind, body, known.place)])
+        kind = known.id.partition(":")[0]
+        body = {"@timestamp": instants.text(now), "kind": kind, "owner": self._owner, "content": content}
+        operation = "create" if known.place is None else "index"
+        (result,) = self._gateway.bulk([Operation(operation, STATE.name, known.id, body, known.place)])
         return result is Decision.DONE
 
+    def forget(self, known: Remembered) -> None:
+        """Delete a document, if nobody has changed it since."""
+        if known.place is not None:
+            self._gateway.bulk([Operation("delete", STATE.name, known.id, None, known.place)])
+
     @staticmethod
-    def _remembered(kind: str, doc: dict[str, Any] | None) -> Remembered:
+    def _remembered(identifier: str, doc: dict[str, Any] | None) -> Remembered:
         if doc is None:
-            return Remembered(kind)
+            return Remembered(identifier)
         place = {"if_seq_no": doc["_seq_no"], "if_primary_term": doc["_primary_term"]}
-        return Remembered(kind, doc["_source"]["content"], place)
+        return Remembered(identifier, doc["_source"]["content"], place)

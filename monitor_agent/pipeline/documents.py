@@ -50,7 +50,7 @@ class Key:
         """The document's `_id`."""
         start = instants.text(self.window.start)
         parts = (self.model, self.version, self.segment, start, self.window.size)
-        return _hash(*parts)
+        return hashed(*parts)
 
     @property
     def index(self) -> str:
@@ -148,7 +148,7 @@ def _restatement(key: Key, stored: Document, document: Document) -> Write:
         "reason": next((why for name, why in _REASONS.items() if stored[name] != document[name]), "recomputed"),
         "document": stored,
     }
-    return Write(RESTATEMENTS.index_for(key.window.start), _hash(key.id, str(revision)), restatement, None)
+    return Write(RESTATEMENTS.index_for(key.window.start), hashed(key.id, str(revision)), restatement, None)
 
 
 def _said(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,7 +162,8 @@ def _labels(segment: str) -> dict[str, str]:
     return {label: value}
 
 
-def _hash(*parts: str) -> str:
+def hashed(*parts: str) -> str:
+    """Return the id that stands for these texts, in this order."""
     # Lengths keep ("a", "bc") apart from ("ab", "c").
     text = "".join(f"{len(part)}:{part}" for part in parts)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

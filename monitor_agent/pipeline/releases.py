@@ -1,0 +1,35 @@
+"""What a release document says, and its id (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.documents import Document, hashed
+
+
+@dataclass(frozen=True)
+class Release:
+    """One version of a model that went live at a moment; `source` is `told` or `seen`."""
+
+    model: str
+    version: str
+    at: datetime
+    source: str
+    note: str = ""
+
+    @property
+    def id(self) -> str:
+        """The document's `_id`: of model and version, so that a version has one document."""
+        return hashed(self.model, self.version)
+
+    def document(self) -> Document:
+        """Return the document's content."""
+        return {
+            "@timestamp": instants.text(self.at),
+            "model_name": self.model,
+            "model_version": self.version,
+            "source": self.source,
+            **({"note": self.note} if self.note else {}),
+        }
