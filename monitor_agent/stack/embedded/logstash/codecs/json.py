@@ -15,7 +15,6 @@ from monitor_agent.stack.embedded.logstash.sprintf import static_reference
 FAILURE = "_jsonparsefailure"
 OPTIONS = (Option("charset", default="UTF-8"), Option("target"))
 
-_OBJECTS = ("@metadata", "event")  # what is put into them could not be, were they anything else
 _DECODER = json.JSONDecoder(parse_constant=lambda name: _refuse(name))
 
 
@@ -67,7 +66,12 @@ class JsonCodec:
     def _events(self, found: Any, data: bytes) -> list[Event]:
         if is_too_deep(found, data):
             return [message_event(data.decode(), FAILURE)]
-        if type(found) is dict and all(type(found.get(name) or found) is dict for name in _OBJECTS):
+        # What is put into `@metadata` and `event` could not be, were they anything else.
+        if (
+            type(found) is dict
+            and type(found.get("@metadata") or found) is dict
+            and type(found.get("event") or found) is dict
+        ):
             event = self._event(found)
             keep_original(event, data.decode())
             return [event]
