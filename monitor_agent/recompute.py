@@ -12,7 +12,7 @@ from monitor_agent.clock import Clock
 from monitor_agent.contracts import PREDICTIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE_RESTATED
 from monitor_agent.errors import ElasticsearchError
-from monitor_agent.es.events import SEARCHES_AT_ONCE, EventStore, States
+from monitor_agent.es.events import EventStore, States
 from monitor_agent.es.memory import Memory
 from monitor_agent.es.performance import PerformanceStore, Stored
 from monitor_agent.metrics import WindowState, merge_all
@@ -25,7 +25,7 @@ from monitor_agent.settings import AgentSettings
 SEGMENTS = "segments"
 ROUNDS = 30
 """How often documents that another agent writes at the same time are computed again."""
-MERGED_AT_ONCE = 64
+WINDOWS_AT_ONCE = 64
 
 T = TypeVar("T")
 
@@ -100,7 +100,7 @@ class Recomputation:
         conflicts: set[Cell] = set()
         for model, windows in _by_model(cells):
             parts = segments(self._kept_values(model, windows, now))
-            for some in _batches(windows, SEARCHES_AT_ONCE):
+            for some in _batches(windows, WINDOWS_AT_ONCE):
                 # Read before they are counted: what another agent writes in between is then a conflict, and counts
                 # that are older than a document never replace it.
                 stored = self._performance.read(model, some)
@@ -115,7 +115,7 @@ class Recomputation:
     def _merge(self, cells: set[Cell], now: datetime, tally: Tally) -> set[Cell]:
         conflicts: set[Cell] = set()
         for model, windows in _by_model(cells):
-            for some in _batches(windows, MERGED_AT_ONCE):
+            for some in _batches(windows, WINDOWS_AT_ONCE):
                 stored = self._performance.read(model, some)
                 found = {window: self._merged(model, window) for window in some}
                 conflicts |= self._write(model, found, stored, now, tally)

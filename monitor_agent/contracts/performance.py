@@ -47,7 +47,9 @@ _HEAD: dict[str, Field] = {
     "alertable": boolean("positives, coverage and maturity reach the gates: alerts may be raised on it"),
 }
 
-_TYPES = {"count": long, "ratio": double, "float": double, "duration_ms": double}
+_TYPES = {"count": "long", "ratio": "double", "float": "double", "duration_ms": "double"}
+# Read, sorted and compared from their columns; an index of each of the many numbers would cost more than it gives.
+_COLUMN = {"index": False}
 
 
 def _metric_fields() -> dict[str, Field]:
@@ -61,7 +63,7 @@ def _metric_fields() -> dict[str, Field]:
                 continue
             texts = {"_low": f"lower end of the 95 % interval of `{spec.name}`", "_high": "its upper end"}
             unit = "" if spec.unit == "1" else spec.unit
-            found[name] = _TYPES[kinds[name]](texts.get(part, spec.help), unit)
+            found[name] = Field(_TYPES[kinds[name]], texts.get(part, spec.help), unit, _COLUMN)
     return found
 
 

@@ -20,7 +20,7 @@ from monitor_agent.settings import AgentSettings
 
 MAX_DAYS = 10_000
 COMPOSITE_PAGE = 5_000
-SEARCHES_AT_ONCE = 24
+SEARCHES_AT_ONCE = 8
 # Elasticsearch refuses to make more than 65,536 buckets for one request.
 TOO_MANY_BUCKETS = "too_many_buckets_exception"
 
@@ -121,15 +121,18 @@ class EventStore:
         self, model: str, windows: Sequence[Window], segments: Sequence[Segment], now: datetime
     ) -> dict[Window, States]:
         """Return the state of every version and segment of base windows, by (version, segment)."""
-        bodies = [counting.body(model, window, segments, self._settings, now) for window in windows]
-        indices = [PREDICTIONS.index_for(window.start) for window in windows]
         found: dict[Window, States] = {}
-        answers = self._gateway.msearch(list(zip(indices, bodies, strict=True)), tolerate=TOO_MANY_BUCKETS)
-        for window, answer in zip(windows, answers, strict=True):
-            if "error" in answer or ("aggregations" in answer and not counting.complete(answer)):
-                found[window] = self._count_in_pieces(model, window, segments, now)
-            else:
-                found[window] = counting.states(answer, segments) if "aggregations" in answer else {}
+        for first in range(0, len(windows), SEARCHES_AT_ONCE):
+            some = windows[first : first + SEARCHES_AT_ONCE]
+            bodies = [counting.body(model, window, segments, self._settings, now) for window in some]
+            searches = [(PREDICTIONS.index_for(window.start), body) for window, body in zip(some, bodies, strict=True)]
+            for window, answer in zip(some, self._gateway.msearch(searches, tolerate=TOO_MANY_BUCKETS), strict=True):
+                if "error" in answer or ("aggregations" in answer and not counting.complete(answer)):
+                    found[window] = self._count_in_pieces(model, window, segments, now)
+                elif "aggregations" in answer:
+                    found[window] = counting.states(counting.counted(answer, segments))
+                else:
+                    found[window] = {}
         orphans, errors = self._orphans(model, windows, now), self._errors(model, windows)
         for window in windows:
             _add(found[window], orphans.get(window, {}), errors.get(window, {}))
@@ -137,13 +140,13 @@ class EventStore:
 
     def _count_in_pieces(self, model: str, window: Window, segments: Sequence[Segment], now: datetime) -> States:
         """Count a window of very many versions or values one version and one segment at a time."""
-        found: States = {}
+        found: list[counting.Counted] = []
         index = PREDICTIONS.index_for(window.start)
         for version in self._versions(model, window):
             for segment in segments:
                 body = counting.body(model, window, [segment], self._settings, now, version)
-                found |= counting.states(self._gateway.search(index, body), [segment])
-        return found
+                found += counting.counted(self._gateway.search(index, body), [segment])
+        return counting.states(found)
 
     def _versions(self, model: str, window: Window) -> list[str]:
         filters = [{"term": {"model.name": model}}, counting.within(window)]

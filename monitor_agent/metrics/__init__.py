@@ -41,8 +41,14 @@ from monitor_agent.metrics import (
 from monitor_agent.metrics._spec import Interval, Kind, MetricSpec, Undefined
 from monitor_agent.metrics.document import Fields, fields_of, measure_with
 from monitor_agent.metrics.estimate import Calibration, estimate_specs, isotonic_calibration
-from monitor_agent.metrics.log_histogram import DELAY_EDGES, DURATION_EDGES, LogHistogram
-from monitor_agent.metrics.score_histogram import SCORE_BINS, SCORE_INTERVAL
+from monitor_agent.metrics.log_histogram import (
+    DELAY_DECADES,
+    DELAY_EDGES,
+    DURATION_DECADES,
+    DURATION_EDGES,
+    LogHistogram,
+)
+from monitor_agent.metrics.score_histogram import SCORE_BINS
 from monitor_agent.metrics.state import Fixed, WindowState, fixed, merge, merge_all, settle, unfixed
 from monitor_agent.metrics.throughput import throughput_spec
 
@@ -81,10 +87,11 @@ CATALOGUE: tuple[MetricSpec, ...] = (*_OF_THE_STATE, throughput_spec(None), *est
 
 __all__ = [
     "CATALOGUE",
+    "DELAY_DECADES",
     "DELAY_EDGES",
+    "DURATION_DECADES",
     "DURATION_EDGES",
     "SCORE_BINS",
-    "SCORE_INTERVAL",
     "Calibration",
     "Fields",
     "Fixed",

@@ -2,7 +2,7 @@
 
 Variable-length integers (LEB128 after a zigzag for the sign), sorted keys as differences. Not compressed: a
 compressor's output depends on its version, and equal states must give equal text on every machine; bins are mostly
-two bytes each, so little would be gained.
+two bytes each, so little would be gained. A name is the integer of its bytes.
 """
 
 from __future__ import annotations
@@ -10,45 +10,63 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor_agent.metrics.score_histogram import Histogram
+
+_WIDEST = 9
+"""Bytes of an integer that 64 bits surely hold."""
 
 
 class Writer:
-    """Appends values and gives them as text."""
+    """Takes values and gives them as text."""
 
     def __init__(self) -> None:
-        self._bytes = bytearray()
+        self._values: list[int] = []
+        self._done: list[bytes] = []
 
     def integer(self, value: int) -> None:
         """Append an integer of any size and sign."""
-        rest = value << 1 if value >= 0 else (-value << 1) - 1
-        while rest > 0x7F:
-            self._bytes.append(rest & 0x7F | 0x80)
-            rest >>= 7
-        self._bytes.append(rest)
+        self._values.append(value)
+
+    def bins(self, counts: Histogram) -> None:
+        """Append a histogram that is kept as arrays, as `histogram` would."""
+        self._values.append(len(counts))
+        self._flush()
+        pairs = np.empty(2 * len(counts), dtype=np.uint64)
+        pairs[::2] = np.diff(counts.bins, prepend=0)
+        pairs[1::2] = counts.counts
+        self._done.append(_packed(pairs << np.uint64(1)))
 
     def histogram(self, counts: Mapping[int, int]) -> None:
         """Append a mapping of integers, without its zero counts."""
         kept = sorted(key for key, count in counts.items() if count)
-        self.integer(len(kept))
+        self._values.append(len(kept))
         previous = 0
         for key in kept:
-            self.integer(key - previous)
-            self.integer(counts[key])
+            self._values += (key - previous, counts[key])
             previous = key
 
     def named(self, values: Mapping[str, int]) -> None:
         """Append a mapping of names to integers, without its zeros."""
         kept = sorted(name for name, value in values.items() if value)
-        self.integer(len(kept))
+        self._values.append(len(kept))
         for name in kept:
-            raw = name.encode()
-            self.integer(len(raw))
-            self._bytes += raw
-            self.integer(values[name])
+            # A leading 1 keeps an empty name, and zero bytes at its front.
+            self._values += (int.from_bytes(b"\1" + name.encode(), "big"), values[name])
 
     def text(self) -> str:
         """All that was appended, as base64."""
-        return base64.b64encode(bytes(self._bytes)).decode("ascii")
+        self._flush()
+        return base64.b64encode(b"".join(self._done)).decode("ascii")
+
+    def _flush(self) -> None:
+        self._done += [_SHORT[value] if 0 <= value < len(_SHORT) else _bytes(value) for value in self._values]
+        self._values.clear()
 
 
 class Reader:
@@ -56,47 +74,104 @@ class Reader:
 
     def __init__(self, text: str) -> None:
         try:
-            self._bytes = base64.b64decode(text, validate=True)
+            raw = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError) as error:
             raise ValueError("a state must be base64 text") from error
+        self._integers = _integers(raw)
+        self._values: list[int] = self._integers.tolist()
         self._at = 0
 
     @property
     def finished(self) -> bool:
         """Whether everything has been read."""
-        return self._at == len(self._bytes)
+        return self._at == len(self._values)
 
     def integer(self) -> int:
         """The next integer."""
-        value = shift = 0
-        while True:
-            byte = self._take(1)[0]
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return -((value + 1) >> 1) if value & 1 else value >> 1
+        return self._take(1)[0]
 
     def histogram(self) -> dict[int, int]:
         """The next mapping of integers."""
-        counts: dict[int, int] = {}
-        key = 0
-        for _ in range(self.integer()):
-            key += self.integer()
-            counts[key] = self.integer()
-        return counts
+        pairs = self._take(2 * self.integer())
+        return dict(zip(accumulate(pairs[::2]), pairs[1::2], strict=True))
+
+    def bins(self) -> Histogram:
+        """The next mapping of integers, as arrays."""
+        size = 2 * self.integer()
+        start = self._at
+        self._take(size)
+        pairs = self._integers[start : start + size].astype(np.int64)
+        return Histogram(np.cumsum(pairs[::2]), pairs[1::2])
 
     def named(self) -> dict[str, int]:
         """The next mapping of names."""
-        values: dict[str, int] = {}
-        for _ in range(self.integer()):
-            name = self._take(self.integer()).decode()
-            values[name] = self.integer()
-        return values
+        pairs = self._take(2 * self.integer())
+        return dict(zip(map(_name, pairs[::2]), pairs[1::2], strict=True))
 
-    def _take(self, size: int) -> bytes:
+    def _take(self, size: int) -> list[int]:
         end = self._at + size
-        if size < 0 or end > len(self._bytes):
+        if size < 0 or end > len(self._values):
             raise ValueError("the state is cut short")
-        taken = self._bytes[self._at : end]
+        taken = self._values[self._at : end]
         self._at = end
         return taken
+
+
+def _bytes(value: int) -> bytes:
+    rest = value << 1 if value >= 0 else (-value << 1) - 1
+    found = bytearray()
+    while rest > 0x7F:
+        found.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    found.append(rest)
+    return bytes(found)
+
+
+_SHORT = tuple(_bytes(value) for value in range(4096))
+
+
+def _packed(values: npt.NDArray[np.uint64]) -> bytes:
+    """Return the bytes of integers below 2**63."""
+    sizes = np.ones(len(values), dtype=np.int64)
+    for bits in range(7, 64, 7):
+        sizes += values >= np.uint64(1 << bits)
+    ends = np.cumsum(sizes)
+    places = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - sizes, sizes)
+    parts = (np.repeat(values, sizes) >> (np.uint64(7) * places.astype(np.uint64))).astype(np.uint8) & np.uint8(0x7F)
+    parts |= np.uint8(0x80)
+    parts[ends - 1] &= np.uint8(0x7F)
+    raw: bytes = parts.tobytes()
+    return raw
+
+
+def _integers(raw: bytes) -> npt.NDArray[Any]:
+    data = np.frombuffer(raw, np.uint8)
+    ends = np.flatnonzero(data < 0x80)
+    if not data.size or not ends.size or ends[-1] != data.size - 1:
+        raise ValueError("the state is cut short")
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    lengths = ends - starts + 1
+    places: npt.NDArray[np.uint64] = (np.arange(data.size) - np.repeat(starts, lengths)).astype(np.uint64)
+    parts = (data & 0x7F).astype(np.uint64) << (np.uint64(7) * np.minimum(places, np.uint64(_WIDEST - 1)))
+    # Every second value is negative: 0, -1, 1, -2, ...
+    folded = np.add.reduceat(parts, starts)
+    halves = (folded >> np.uint64(1)).astype(np.int64)
+    values: npt.NDArray[Any] = np.where(folded & np.uint64(1), -halves - 1, halves)
+    wide = np.flatnonzero(lengths > _WIDEST).tolist()
+    if wide:
+        values = values.astype(object)
+        for index in wide:
+            values[index] = _integer(raw[int(starts[index]) : int(ends[index]) + 1])
+    return values
+
+
+def _integer(raw: bytes) -> int:
+    value = sum((byte & 0x7F) << (7 * place) for place, byte in enumerate(raw))
+    return -((value + 1) >> 1) if value & 1 else value >> 1
+
+
+def _name(value: int) -> str:
+    raw = value.to_bytes((max(value, 0).bit_length() + 7) // 8, "big") if value > 0 else b""
+    if raw[:1] != b"\1":
+        raise ValueError("the state holds something else than a name")
+    return raw[1:].decode()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from monitor_agent.metrics._spec import Interval, Undefined
-from monitor_agent.metrics.score_histogram import Counts, dense
+from monitor_agent.metrics.score_histogram import Counts, dense, total
 from monitor_agent.metrics.wilson import Z_95
 
 
@@ -35,7 +35,7 @@ def auc_interval(area: float, pos: Counts, neg: Counts, z: float = Z_95) -> Inte
     """
     if not pos or not neg:
         return Undefined("one_class")
-    positives, negatives = sum(pos.values()), sum(neg.values())
+    positives, negatives = total(pos), total(neg)
     modelled = _variance(area, positives, negatives)
     scale = max(1.0, _delong_variance(pos, neg, area) / modelled) if modelled else 1.0
 

@@ -76,7 +76,7 @@ SPEC = MetricSpec(
 ERROR_BOUND_SPEC = MetricSpec(
     "pr_auc_error_bound",
     "ratio",
-    "the most by which pr_auc, read from 1,000 bins, can differ from the exact value",
+    "the most by which pr_auc, read from scores of three digits, can differ from the exact value",
     lambda s: average_precision_error_bound(s.scores_pos, s.scores_neg),
     bigger_is_better=False,
     source="best and worst order within each bin",

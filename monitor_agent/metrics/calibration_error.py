@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor_agent.metrics._spec import Interval, MetricSpec, Undefined
-from monitor_agent.metrics.score_histogram import SCORE_BINS, Counts, bin_means, dense
+from monitor_agent.metrics.score_histogram import EDGES, Counts, bin_means, dense
 from monitor_agent.metrics.state import WindowState, unfixed
 from monitor_agent.metrics.wilson import wilson_interval
 
@@ -34,12 +34,12 @@ def reliability(pos: Counts, neg: Counts, score_sum: float, bins: int = BINS) ->
     Parameters
     ----------
     pos, neg : score histograms of the positives and of the negatives.
-    score_sum : exact sum of all their scores; it corrects the means read from the histogram, each of which is within
-        0.001 of the true one.
+    score_sum : exact sum of all their scores; it corrects the means read from the histogram.
 
     Source: C. Guo et al., "On calibration of modern neural networks", ICML (2017), for P(y = 1) and equal-mass bins.
 
-    >>> [(each.low, each.high, each.n, each.rate) for each in reliability({100: 1, 800: 3}, {100: 3, 800: 1}, 3.6, 2)]
+    >>> pos, neg = {2800: 1, 3500: 3}, {2800: 3, 3500: 1}
+    >>> [(each.low, each.high, each.n, each.rate) for each in reliability(pos, neg, 3.6, 2)]
     [(0.1, 0.101, 4, 0.25), (0.8, 0.801, 4, 0.75)]
     """
     positives = dense(pos)
@@ -58,7 +58,7 @@ def reliability(pos: Counts, neg: Counts, score_sum: float, bins: int = BINS) ->
         interval = wilson_interval(hits, n)
         assert isinstance(interval, Interval)  # n > 0
         mean = float(np.dot(counts[inside], means[inside])) / n
-        low, high = float(inside[0]) / SCORE_BINS, float(inside[-1] + 1) / SCORE_BINS
+        low, high = float(EDGES[inside[0]]), float(EDGES[inside[-1] + 1])
         found.append(ReliabilityBin(low, high, n, hits, mean, hits / n, interval))
     return found
 
@@ -70,7 +70,7 @@ def expected_calibration_error(points: list[ReliabilityBin]) -> float | Undefine
 
     Undefined (``no_samples``) without bins.
 
-    >>> expected_calibration_error(reliability({100: 1, 800: 3}, {100: 3, 800: 1}, 3.6, 2)).__round__(6)
+    >>> expected_calibration_error(reliability({2800: 1, 3500: 3}, {2800: 3, 3500: 1}, 3.6, 2)).__round__(6)
     0.1
     """
     n = sum(point.n for point in points)

@@ -31,7 +31,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Calibration:
-    """The probability of a positive in each of the 1,000 score bins."""
+    """The probability of a positive in each of the score bins."""
 
     probabilities: tuple[float, ...]
 
@@ -85,9 +85,12 @@ def estimate(state: WindowState, calibration: Calibration | None = None) -> Esti
 
     Undefined (``no_predictions``) without scores.
 
-    >>> expected = estimate(WindowState(scores={899: 10, 99: 90}, score_sum=0, predicted_positive=10))
+    >>> from monitor_agent.metrics import fixed
+    >>> from monitor_agent.metrics.score_histogram import from_scores
+    >>> scores = from_scores([0.9] * 10 + [0.1] * 90)
+    >>> expected = estimate(WindowState(scores_unknown=scores, score_sum=fixed(18.0), predicted_positive=10))
     >>> round(expected.tp, 2), round(expected.fn, 2)
-    (8.99, 8.91)
+    (9.0, 9.0)
     """
     counts = dense(state.scores)
     if not counts.any():

@@ -20,7 +20,7 @@ _STEPS_SECONDS = (
 
 
 def delay_quantile_ms(delay: LogHistogram, q: float) -> float | Undefined:
-    """The delay of rank ceil(q n), in milliseconds, within 4.4 %; undefined (``no_feedback``) when empty.
+    """The delay of rank ceil(q n), in milliseconds, within 4.9 %; undefined (``no_feedback``) when empty.
 
     >>> delay_quantile_ms(LogHistogram.from_values([3 * 10**9], DELAY_EDGES), 0.5)
     3000.0
@@ -64,7 +64,7 @@ SPECS = (
     *(
         _spec(
             f"feedback_delay_p{percent}",
-            f"{percent} % of positive feedback came this long after its prediction or sooner (within 4.4 %)",
+            f"{percent} % of positive feedback came this long after its prediction or sooner (within 4.9 %)",
             partial(_quantile_ms, q=percent / 100),
             "numpy.quantile, inverted_cdf, from a log-spaced histogram",
         )

@@ -24,7 +24,7 @@ def mean_ms(times: LogHistogram) -> float | Undefined:
 
 
 def quantile_ms(times: LogHistogram, q: float) -> float | Undefined:
-    """The value of rank ceil(q n), in milliseconds, within 4.4 %; undefined (``no_requests``) when empty.
+    """The value of rank ceil(q n), in milliseconds, within 4.9 %; undefined (``no_requests``) when empty.
 
     Source: `numpy.quantile` with ``method="inverted_cdf"``.
 
@@ -44,7 +44,7 @@ def _specs(name: str, what: str, times: Callable[[WindowState], LogHistogram]) -
 
     yield _spec(name, f"mean {what}", mean, "exact sum / count")
     for suffix, q in _PERCENTILES.items():
-        text = f"{what}: {100 * q:g} % of requests took no longer (within 4.4 %)"
+        text = f"{what}: {100 * q:g} % of requests took no longer (within 4.9 %)"
         source = "numpy.quantile, inverted_cdf, from a log-spaced histogram"
         yield _spec(f"{name}_{suffix}", text, partial(quantile, q), source)
 

@@ -70,7 +70,7 @@ SPEC = MetricSpec(
 ERROR_BOUND_SPEC = MetricSpec(
     "auc_error_bound",
     "ratio",
-    "the most by which auc, read from 1,000 bins, can differ from the exact value",
+    "the most by which auc, read from scores of three digits, can differ from the exact value",
     lambda s: roc_auc_error_bound(s.scores_pos, s.scores_neg),
     bigger_is_better=False,
     range=(0.0, 0.5),

@@ -1,90 +1,207 @@
-"""The score histogram: 1,000 equal bins over [0, 1], kept as a sparse mapping of bin to count.
+"""The score histogram: scores cut to three significant digits, kept as a sparse mapping of bin to count.
 
-Bin ``i`` holds the scores in ``[i / 1000, (i + 1) / 1000)``; the last one also holds 1.0.
+Click models score low, most of them below 0.02: equal bins would put all scores into a few. So each decade has bins of
+its own, a thousandth of its end wide: 0.000001 wide below 0.001, 0.00001 below 0.01, 0.0001 below 0.1, 0.001 up to 1.
+A bin is at most 1 % of its scores wide (below 0.0001 up to 0.000001), and every decimal of three digits is an edge.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-SCORE_BINS = 1000
-"""Number of bins. Part of the stored state: another number would be another state version."""
-
-SCORE_INTERVAL = 1.0 / SCORE_BINS
-"""Width of a bin: the ``interval`` to ask a histogram aggregation for."""
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 Counts = Mapping[int, int]
 """A sparse histogram: bin index to a positive count. Never changed in place."""
 
 
-def score_bin(score: float) -> int:
-    """The bin of one score.
+class Histogram(Mapping[int, int]):
+    """A sparse histogram kept as arrays: rising bins and their counts, int64 of shape (n,).
 
-    >>> score_bin(0.0), score_bin(0.25), score_bin(0.9999), score_bin(1.0)
-    (0, 250, 999, 999)
+    >>> Histogram.of({7: 2, 3: 1})
+    Histogram({3: 1, 7: 2})
     """
-    if not 0.0 <= score <= 1.0:
-        raise ValueError(f"a score lies in [0, 1], not {score}")
-    return min(int(score * SCORE_BINS), SCORE_BINS - 1)
+
+    __slots__ = ("bins", "counts")
+
+    def __init__(self, bins: Ints, counts: Ints) -> None:
+        self.bins, self.counts = bins, counts
+
+    @classmethod
+    def of(cls, counts: Counts) -> Histogram:
+        """The same histogram as arrays; one that is so already is returned itself."""
+        if isinstance(counts, cls):
+            return counts
+        bins = np.array(sorted(counts), dtype=np.int64)
+        return cls(bins, np.array([counts[key] for key in bins.tolist()], dtype=np.int64))
+
+    def __getitem__(self, key: int) -> int:
+        place = int(np.searchsorted(self.bins, key))
+        if place == len(self.bins) or self.bins[place] != key:
+            raise KeyError(key)
+        return int(self.counts[place])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.bins.tolist())
+
+    def __len__(self) -> int:
+        return len(self.bins)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        if len(self) != len(other):
+            return False
+        if not isinstance(other, Histogram):
+            return self._pairs() == other
+        return np.array_equal(self.bins, other.bins) and np.array_equal(self.counts, other.counts)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Histogram({self._pairs()})"
+
+    def _pairs(self) -> dict[int, int]:
+        return dict(zip(self.bins.tolist(), self.counts.tolist(), strict=True))
 
 
-def from_scores(scores: npt.ArrayLike) -> dict[int, int]:
-    """The histogram of scores: float array of shape (n,), in [0, 1].
+@dataclass(frozen=True)
+class Decade:
+    """The bins of one decade, as a histogram aggregation counts them.
 
-    >>> from_scores([0.1, 0.1, 0.5])
-    {100: 2, 500: 1}
+    Attributes
+    ----------
+    number : 0 for the scores below 0.001, 3 for those from 0.1 on.
+    interval : width of a bin, a rounding below the decimal: so a score such as 0.29 is in the bin that it begins.
+    low, high : ``hard_bounds``: the keys of the decade's bins lie between them.
+    """
+
+    number: int
+    interval: float
+    low: float
+    high: float
+
+
+_INTERVALS = (9.999999999999997e-07, 9.999999999999997e-06, 9.999999999999998e-05, 0.0009999999999999998)
+# Chosen by trying: every decimal of three digits is the key of its own bin, and every score is in exactly one decade.
+
+DECADES: tuple[Decade, ...] = tuple(
+    Decade(number, interval, (99.5 if number else 0.0) * interval, (999.5 if number < 3 else 1000.5) * interval)
+    for number, interval in enumerate(_INTERVALS)
+)
+
+SCORE_BINS = 3700
+"""Number of bins. Part of the stored state: another number would be another state version."""
+
+EDGES: Floats = np.concatenate(
+    [np.arange(1000) / 1e6, *(np.arange(100, 1000) / 10 ** (6 - number) for number in (1, 2, 3)), [1.0]]
+)
+"""The bins' edges, shape (3701,): bin ``i`` holds the scores in ``[EDGES[i], EDGES[i + 1])``, the last also 1.0."""
+
+MIDDLES: Floats = (EDGES[:-1] + EDGES[1:]) / 2
+
+
+def score_bins(scores: npt.ArrayLike) -> Ints:
+    """The bins of scores: int64 of the shape of ``scores``, float in [0, 1].
+
+    >>> score_bins([0.0, 0.0012345, 0.25, 1.0]).tolist(), EDGES[[0, 1023, 2950, 3699]].tolist()
+    ([0, 1023, 2950, 3699], [0.0, 0.00123, 0.25, 0.999])
     """
     values = np.asarray(scores, dtype=np.float64)
     if values.size and not (values.min() >= 0.0 and values.max() <= 1.0):
         raise ValueError("scores lie in [0, 1]")
-    bins = np.minimum((values * SCORE_BINS).astype(np.int64), SCORE_BINS - 1)
-    found, counts = np.unique(bins, return_counts=True)
-    return {int(index): int(count) for index, count in zip(found, counts, strict=True)}
-
-
-def from_buckets(buckets: Iterable[tuple[float, int]]) -> dict[int, int]:
-    """The histogram of (lower edge, count) pairs, as a histogram aggregation answers them.
-
-    An edge is a multiple of `SCORE_INTERVAL` up to rounding; empty buckets are dropped, 1.0 joins the last bin.
-
-    >>> from_buckets([(0.003, 2), (0.004, 0), (0.999, 1), (1.0, 1)])
-    {3: 2, 999: 2}
-    """
-    found: dict[int, int] = {}
-    for edge, count in buckets:
-        index = min(round(edge * SCORE_BINS), SCORE_BINS - 1)
-        if count:
-            found[index] = found.get(index, 0) + count
+    found = np.zeros(values.shape, dtype=np.int64)
+    for decade in DECADES:
+        digits = np.floor(values / decade.interval)
+        keys = digits * decade.interval
+        inside = (keys >= decade.low) & (keys <= decade.high)
+        found[inside] = np.minimum(digits[inside], 999) + 900 * decade.number
     return found
 
 
-def dense(histogram: Counts) -> npt.NDArray[np.float64]:
-    """The counts as a float64 array of shape (1000,): exact below 2**53.
+def from_scores(scores: npt.ArrayLike) -> Histogram:
+    """The histogram of scores: float array of shape (n,), in [0, 1].
+
+    >>> from_scores([0.1, 0.1, 0.5])
+    Histogram({2800: 2, 3200: 1})
+    """
+    return Histogram(*np.unique(score_bins(scores), return_counts=True))
+
+
+def from_buckets(decades: Iterable[Sequence[Mapping[str, float]]]) -> Histogram:
+    """The histogram that the aggregations of `DECADES` answer, in their order: buckets of ``key``, ``doc_count``.
+
+    >>> from_buckets([[], [], [], [{"key": 0.25, "doc_count": 2}, {"key": 0.999, "doc_count": 1}]])
+    Histogram({2950: 2, 3699: 1})
+    """
+    counts = np.zeros(SCORE_BINS, dtype=np.int64)
+    for decade, buckets in zip(DECADES, decades, strict=True):
+        if buckets:
+            digits = np.rint(np.array([bucket["key"] for bucket in buckets]) / decade.interval).astype(np.int64)
+            found = np.array([bucket["doc_count"] for bucket in buckets], dtype=np.int64)
+            np.add.at(counts, np.minimum(digits, 999) + 900 * decade.number, found)
+    return _sparse(counts)
+
+
+def add(histograms: Iterable[Counts]) -> Histogram:
+    """The histogram of all scores together.
+
+    >>> add([{1: 2}, {1: 1, 5: 1}, {}])
+    Histogram({1: 3, 5: 1})
+    """
+    parts = [Histogram.of(each) for each in histograms if each]
+    if len(parts) == 1:
+        return parts[0]
+    total = np.zeros(SCORE_BINS, dtype=np.int64)
+    for part in parts:
+        total[part.bins] += part.counts
+    return _sparse(total)
+
+
+def _sparse(counts: Ints) -> Histogram:
+    bins = np.flatnonzero(counts)
+    return Histogram(bins, counts[bins])
+
+
+def dense(histogram: Counts) -> Floats:
+    """The counts as a float64 array of shape (3700,): exact below 2**53.
 
     >>> dense({2: 5})[:4].tolist()
     [0.0, 0.0, 5.0, 0.0]
     """
-    counts = np.zeros(SCORE_BINS, dtype=np.float64)
+    counts = np.zeros(SCORE_BINS)
     if histogram:
-        counts[list(histogram.keys())] = list(histogram.values())
+        known = Histogram.of(histogram)
+        counts[known.bins] = known.counts
     return counts
 
 
-def bin_means(counts: npt.NDArray[np.float64], score_sum: float) -> npt.NDArray[np.float64]:
-    """The estimated mean score of each bin: float64 array of shape (1000,).
+def total(histogram: Counts) -> int:
+    """How many scores it holds.
 
-    The middles of the bins, moved together so that their weighted sum is the exact ``score_sum`` as far as the bins
-    allow; each is within 0.001 of the true mean.
-
-    >>> float(bin_means(dense({4: 2}), 0.0084)[4].round(6))
-    0.0042
+    >>> total({2: 5, 7: 1})
+    6
     """
-    middles = (np.arange(SCORE_BINS) + 0.5) / SCORE_BINS
-    total = float(counts.sum())
-    if not total:
-        return middles
-    shift = (score_sum - float(np.dot(counts, middles))) / total
-    return middles + max(-0.5 / SCORE_BINS, min(0.5 / SCORE_BINS, shift))
+    return int(Histogram.of(histogram).counts.sum())
+
+
+def bin_means(counts: Floats, score_sum: float) -> Floats:
+    """The estimated mean score of each bin: float64 array of shape (3700,).
+
+    The middles of the bins, all moved by one share of their widths so that their weighted sum is the exact
+    ``score_sum`` as far as the bins allow; each is within its bin.
+
+    >>> float(bin_means(dense(from_scores([0.35, 0.35])), 0.7004)[score_bins(0.35)].round(6))
+    0.3502
+    """
+    widths = np.diff(EDGES)
+    reach = float(counts @ widths)
+    if not reach:
+        return MIDDLES
+    share = (score_sum - float(counts @ MIDDLES)) / reach
+    return MIDDLES + max(-0.5, min(0.5, share)) * widths

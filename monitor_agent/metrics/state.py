@@ -15,7 +15,7 @@ from typing import Any, NewType
 
 from monitor_agent.metrics._blob import Reader, Writer
 from monitor_agent.metrics.log_histogram import LogHistogram, merge_log_histograms
-from monitor_agent.metrics.score_histogram import Counts
+from monitor_agent.metrics.score_histogram import Counts, Histogram, add
 
 Fixed = NewType("Fixed", int)
 """A real number in units of 2**-60."""
@@ -63,7 +63,8 @@ class WindowState:
     log_loss_pos, log_loss_neg : sum of ``prediction.log_loss_1`` over known positives, of ``prediction.log_loss_0``
         over known negatives.
     value_sum : sum of feedback values, in the client's unit.
-    scores, scores_pos, scores_neg : score histograms of all predictions, known positives, known negatives.
+    scores_unknown, scores_pos, scores_neg : score histograms of the predictions whose label is not known, of known
+        positives, of known negatives.
     duration, queue_time, compute_time : histograms over `DURATION_EDGES`; one value a request.
     delay : histogram over `DELAY_EDGES` of the time from a prediction to its first positive feedback.
     shown_by_position, clicks_by_position : counts by position (1 = first) of predictions with a known label, and
@@ -99,7 +100,7 @@ class WindowState:
     log_loss_pos: Fixed = _ZERO
     log_loss_neg: Fixed = _ZERO
     value_sum: Fixed = _ZERO
-    scores: Counts = field(default_factory=dict)
+    scores_unknown: Counts = field(default_factory=dict)
     scores_pos: Counts = field(default_factory=dict)
     scores_neg: Counts = field(default_factory=dict)
     shown_by_position: Counts = field(default_factory=dict)
@@ -115,6 +116,11 @@ class WindowState:
     def n(self) -> int:
         """Predictions with a known label."""
         return self.tp + self.fp + self.tn + self.fn
+
+    @property
+    def scores(self) -> Counts:
+        """Score histogram of all predictions."""
+        return add((self.scores_unknown, self.scores_pos, self.scores_neg))
 
     @property
     def positives(self) -> int:
@@ -158,24 +164,27 @@ class WindowState:
         return cls(**parts)
 
 
-BLOB_VERSION = 1
+BLOB_VERSION = 2
 """Raised when bins, edges or the meaning of a field change. New fields are only ever appended to `WindowState`:
 a field's place is its tag in the blob."""
 
 FIELDS: tuple[str, ...] = tuple(each.name for each in fields(WindowState))
 _ZERO_STATE = WindowState()
 _NAMED = frozenset({"counts", "sums"})
+_OF_SCORES = frozenset({"scores_unknown", "scores_pos", "scores_neg"})
 
 
 def merge_all(states: Iterable[WindowState]) -> WindowState:
     """The state of all windows together: one pass, exact, in any order.
 
-    >>> merge_all([WindowState(tp=1, scores={3: 1}), WindowState(tp=2, scores={3: 1, 4: 1})]).scores
-    {3: 2, 4: 1}
+    >>> merge_all([WindowState(tp=1, scores_pos={3: 1}), WindowState(tp=2, scores_pos={3: 1, 4: 1})]).scores_pos
+    Histogram({3: 2, 4: 1})
     >>> merge_all([]) == WindowState()
     True
     """
     parts = list(states)
+    if len(parts) == 1:
+        return parts[0]
     merged: dict[str, Any] = {}
     for name in FIELDS:
         values = [getattr(part, name) for part in parts]
@@ -184,6 +193,8 @@ def merge_all(states: Iterable[WindowState]) -> WindowState:
             merged[name] = sum(values)
         elif isinstance(zero, LogHistogram):
             merged[name] = merge_log_histograms(values)
+        elif name in _OF_SCORES:
+            merged[name] = add(values)
         else:
             merged[name] = _add_mappings(values)
     return WindowState(**merged)
@@ -254,6 +265,8 @@ def _write_part(writer: Writer, name: str, value: Any) -> None:
         writer.integer(0 if value.maximum is None else value.maximum + 1)
     elif name in _NAMED:
         writer.named(value)
+    elif name in _OF_SCORES:
+        writer.bins(Histogram.of(value))
     else:
         writer.histogram(value)
 
@@ -266,4 +279,6 @@ def _read_part(reader: Reader, name: str) -> Any:
         counts, total = reader.histogram(), reader.integer()
         minimum, maximum = reader.integer(), reader.integer()
         return LogHistogram(counts, total, minimum - 1 if minimum else None, maximum - 1 if maximum else None)
+    if name in _OF_SCORES:
+        return reader.bins()
     return reader.named() if name in _NAMED else reader.histogram()

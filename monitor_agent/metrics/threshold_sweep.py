@@ -12,11 +12,16 @@ from monitor_agent.metrics._spec import MetricSpec, Undefined
 from monitor_agent.metrics.f1 import f1
 from monitor_agent.metrics.precision import precision
 from monitor_agent.metrics.recall import recall
-from monitor_agent.metrics.score_histogram import SCORE_BINS, Counts, dense
+from monitor_agent.metrics.score_histogram import EDGES, SCORE_BINS, Counts, dense, total
 from monitor_agent.metrics.state import WindowState
 
-CURVE_THRESHOLDS = tuple(step / 100 for step in range(101))
-"""The thresholds of the stored curve; the histogram answers any multiple of 0.001."""
+CURVE_THRESHOLDS = (
+    0.0,
+    *(step / scale for scale in (10_000, 1000) for step in range(10, 100, 5)),
+    *(step / 50 for step in range(5, 51)),
+)
+"""The thresholds of the stored curve: close together where click models score; the histogram answers any of three
+digits."""
 
 
 @dataclass(frozen=True)
@@ -46,43 +51,51 @@ class SweepPoint:
 
 
 def threshold_sweep(pos: Counts, neg: Counts, thresholds: Iterable[float] = CURVE_THRESHOLDS) -> list[SweepPoint]:
-    """The confusion counts at each threshold, exact for multiples of 0.001.
+    """The confusion counts at each threshold, exact for thresholds of three significant digits.
 
     Parameters
     ----------
     pos, neg : score histograms of the positives and of the negatives.
-    thresholds : in [0, 1]; others than multiples of 0.001 are moved to the nearest, which the point tells.
+    thresholds : in [0, 1]; those of more digits are moved to the nearest edge of a bin, which the point tells.
         At 1 nothing is predicted positive.
 
-    >>> threshold_sweep({350: 2, 100: 1}, {350: 1, 299: 5}, [0.3])
+    >>> from monitor_agent.metrics.score_histogram import from_scores
+    >>> threshold_sweep(from_scores([0.35, 0.35, 0.1]), from_scores([0.35, *[0.2999] * 5]), [0.3])
     [SweepPoint(threshold=0.3, tp=2, fp=1, tn=5, fn=1)]
     """
     above_pos, above_neg = _at_or_above(pos), _at_or_above(neg)
-    positives, negatives = sum(pos.values()), sum(neg.values())
+    positives, negatives = total(pos), total(neg)
     points = []
     for threshold in thresholds:
         if not 0.0 <= threshold <= 1.0:
             raise ValueError(f"a threshold lies in [0, 1], not {threshold}")
-        edge = round(threshold * SCORE_BINS)
+        edge = _nearest_edge(threshold)
         tp, fp = int(above_pos[edge]), int(above_neg[edge])
-        points.append(SweepPoint(edge / SCORE_BINS, tp, fp, negatives - fp, positives - tp))
+        points.append(SweepPoint(float(EDGES[edge]), tp, fp, negatives - fp, positives - tp))
     return points
 
 
 def best_f1(pos: Counts, neg: Counts) -> SweepPoint | Undefined:
-    """The point with the highest F1 over all multiples of 0.001; the highest threshold of equal ones.
+    """The point with the highest F1 over all thresholds of three digits; the highest threshold of equal ones.
 
     Undefined (``no_actual_positive``) without positives.
 
-    >>> best_f1({800: 3, 300: 1}, {300: 4, 100: 90}).threshold
+    >>> from monitor_agent.metrics.score_histogram import from_scores
+    >>> best_f1(from_scores([0.8, 0.8, 0.8, 0.3]), from_scores([0.3] * 4 + [0.1] * 90)).threshold
     0.8
     """
     if not pos:
         return Undefined("no_actual_positive")
     tp, fp = _at_or_above(pos), _at_or_above(neg)
-    scores = 2 * tp / (tp + fp + sum(pos.values()))
+    scores = 2 * tp / (tp + fp + total(pos))
     edge = SCORE_BINS - int(np.argmax(scores[::-1]))
-    return threshold_sweep(pos, neg, [edge / SCORE_BINS])[0]
+    return threshold_sweep(pos, neg, [float(EDGES[edge])])[0]
+
+
+def _nearest_edge(threshold: float) -> int:
+    right = min(int(np.searchsorted(EDGES, threshold)), SCORE_BINS)
+    left = max(right - 1, 0)
+    return left if threshold - EDGES[left] < EDGES[right] - threshold else right
 
 
 def _at_or_above(histogram: Counts) -> npt.NDArray[np.float64]:
@@ -115,6 +128,6 @@ SPECS = (
         "ratio",
         "the threshold that gives best_f1",
         _best_threshold,
-        source="multiples of 0.001",
+        source="thresholds of three digits",
     ),
 )

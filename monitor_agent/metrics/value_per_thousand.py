@@ -20,8 +20,8 @@ def value_per_thousand(value_sum: float, shown: int) -> float | Undefined:
 SPEC = MetricSpec(
     "value_per_thousand",
     "float",
-    "sum of feedback values per thousand predictions shown",
-    lambda s: value_per_thousand(unfixed(s.value_sum), s.shown),
+    "sum of feedback values per thousand predictions shown that are older than the attribution window",
+    lambda s: value_per_thousand(unfixed(s.value_sum), s.mature),
     unit="value",
     bigger_is_better=True,
     range=(None, None),

@@ -1,21 +1,39 @@
-"""How Elasticsearch counts a window: the aggregations, and the mergeable states that their answers make."""
+"""How Elasticsearch counts a window: the aggregations, and the mergeable states that their answers make.
+
+Histograms are asked for by decade, so that an answer holds only the bins that hold something. Predictions are counted
+once each: by the segments of one label, in which each is in one, and by what is known of their label.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
-from monitor_agent.metrics import DELAY_EDGES, DURATION_EDGES, SCORE_INTERVAL, Fixed, LogHistogram, WindowState, fixed
-from monitor_agent.metrics.score_histogram import from_buckets
+from monitor_agent.contracts.performance import ALL_SEGMENT
+from monitor_agent.metrics import (
+    DELAY_DECADES,
+    DURATION_DECADES,
+    Fixed,
+    LogHistogram,
+    WindowState,
+    fixed,
+    merge_all,
+)
+from monitor_agent.metrics.inverse_propensity import propensity_sums
+from monitor_agent.metrics.log_histogram import PER_DECADE
+from monitor_agent.metrics.ranking import REQUESTS
+from monitor_agent.metrics.score_histogram import DECADES, MIDDLES, Histogram, add, from_buckets
 from monitor_agent.pipeline import instants, labels
 from monitor_agent.pipeline.segments import Segment
 from monitor_agent.pipeline.windows import Window
 from monitor_agent.settings import AgentSettings
 
 Aggregations = dict[str, Any]
+Counted = tuple[str, Segment, WindowState]
+"""A version, a segment, and the state of both."""
 
 MAX_VERSIONS = 500
 MAX_POSITION = 100
@@ -32,6 +50,11 @@ def within(window: Window, field: str = "@timestamp") -> dict[str, Any]:
     """Return the filter for events in a window."""
     bounds = {"gte": instants.milliseconds(window.start), "lt": instants.milliseconds(window.end)}
     return {"range": {field: {**bounds, "format": "epoch_millis"}}}
+
+
+def ranked() -> dict[str, Any]:
+    """Return the filter for predictions that were ranked among others of their request."""
+    return {"range": {"prediction.request_size": {"gte": 2}}}
 
 
 def body(
@@ -59,16 +82,28 @@ def body(
     }
 
 
-def states(answer: Mapping[str, Any], segments: Sequence[Segment]) -> dict[tuple[str, str], WindowState]:
-    """Return (version, segment) -> state of an answer to `body`; segments without predictions are left out."""
-    found: dict[tuple[str, str], WindowState] = {}
+def counted(answer: Mapping[str, Any], segments: Sequence[Segment]) -> list[Counted]:
+    """Return what an answer to `body` counts; segments without predictions are left out."""
+    found: list[Counted] = []
     for bucket in answer["aggregations"]["versions"]["buckets"]:
         parts = bucket["segments"]["buckets"]
         for number, segment in enumerate(segments):
             part = parts[str(number)]
             if part["doc_count"]:
-                found[bucket["key"], segment.name] = _state(part)
+                found.append((bucket["key"], segment, _state(part)))
     return found
+
+
+def states(parts: Iterable[Counted]) -> dict[tuple[str, str], WindowState]:
+    """Return (version, segment) -> state; the segment `all` is merged from the parts that make it up."""
+    found: dict[tuple[str, str], WindowState] = {}
+    everything: dict[str, list[WindowState]] = {}
+    for version, segment, state in parts:
+        if segment.name:
+            found[version, segment.name] = state
+        if segment.part_of_all:
+            everything.setdefault(version, []).append(state)
+    return found | {(version, ALL_SEGMENT): merge_all(some) for version, some in everything.items()}
 
 
 def complete(answer: Mapping[str, Any]) -> bool:
@@ -82,72 +117,87 @@ def with_feedback_and_errors(state: WindowState, orphans: int, errors: int) -> W
 
 
 def _parts(settings: AgentSettings, now: datetime) -> Aggregations:
-    known = {
-        "clicked": {"filter": {"term": {"feedback.types": "click"}}},
-        "bought": {"filter": {"term": {"feedback.types": "purchase"}}},
-        "value": {"sum": {"field": "feedback.value"}},
-        "pos": {"filter": labels.positive(), "aggs": _class("prediction.log_loss_1")},
-        "neg": {"filter": labels.negative(settings), "aggs": _class("prediction.log_loss_0")},
-    }
     return {
-        "predicted": {"filter": {"term": {"prediction.label": 1}}},
-        "scores": _scores(),
-        "score": {"extended_stats": {"field": "prediction.score"}},
         "shown": {"filter": labels.shown(settings)},
-        "mature": {"filter": labels.mature(settings, now), "aggs": known},
+        "unknown": {"filter": labels.unknown(settings, now), "aggs": _scores()},
+        "mature": {
+            "filter": labels.mature(settings, now),
+            "aggs": {
+                "clicked": {"filter": {"term": {"feedback.types": "click"}}},
+                "bought": {"filter": {"term": {"feedback.types": "purchase"}}},
+                "value": {"sum": {"field": "feedback.value"}},
+                "pos": {"filter": labels.positive(), "aggs": _class("prediction.log_loss_1")},
+                "neg": {"filter": labels.negative(settings), "aggs": _class("prediction.log_loss_0")},
+            },
+        },
         "requests": {
             "filter": {"term": {"prediction.rank": 1}},
             "aggs": {
-                name: _times(field, DURATION_EDGES) if part == "ranges" else {"stats": {"field": field}}
-                for which, field in _TIMES.items()
-                for part, name in (("ranges", which), ("stats", f"{which}_stats"))
+                part: body
+                for name, field in _TIMES.items()
+                for part, body in _times(name, field, DURATION_DECADES).items()
             },
         },
         "told": {
             "filter": {"exists": {"field": "feedback.count"}},
             "aggs": {
                 **{name: {"sum": {"field": f"feedback.{name}"}} for name in ("count", "duplicates", "too_late")},
-                "delay": _times("feedback.delay", DELAY_EDGES),
-                "delay_stats": {"stats": {"field": "feedback.delay"}},
+                **_times("delay", "feedback.delay", DELAY_DECADES),
             },
         },
     }
 
 
-def _class(loss: str) -> Aggregations:
+def _scores() -> Aggregations:
     return {
         "predicted": {"filter": {"term": {"prediction.label": 1}}},
-        "scores": _scores(),
         "score": {"extended_stats": {"field": "prediction.score"}},
-        "loss": {"sum": {"field": loss}},
-        "positions": {
-            "histogram": {
-                "field": "item.position",
-                "interval": 1,
-                "min_doc_count": 1,
-                "hard_bounds": {"min": 1, "max": MAX_POSITION},
-            }
-        },
+        **_decades("scores", "prediction.score"),
     }
 
 
-def _scores() -> dict[str, Any]:
-    return {"histogram": {"field": "prediction.score", "interval": SCORE_INTERVAL, "min_doc_count": 1}}
+def _class(loss: str) -> Aggregations:
+    positions = {"field": "item.position", "interval": 1, "min_doc_count": 1}
+    return {
+        **_scores(),
+        **_decades("propensity", "prediction.propensity"),
+        "loss": {"sum": {"field": loss}},
+        "positions": {"histogram": {**positions, "hard_bounds": {"min": 1, "max": MAX_POSITION}}},
+        "ranked": {"filter": {"bool": {"filter": [{"term": {"prediction.rank": 1}}, ranked()]}}},
+    }
 
 
-def _times(field: str, edges: Sequence[int]) -> dict[str, Any]:
-    inner = [{"from": low, "to": high} for low, high in pairwise(edges)]
-    return {"range": {"field": field, "ranges": [{"to": edges[0]}, *inner, {"from": edges[-1]}]}}
+def _decades(name: str, field: str) -> Aggregations:
+    return {f"{name}_{each.number}": _histogram(field, each.interval, each.low, each.high) for each in DECADES}
+
+
+def _times(name: str, field: str, decades: range) -> Aggregations:
+    inner = {f"{name}_{power}": _histogram(field, _step(power), 10**power, 99 * _step(power)) for power in decades}
+    ends = [{"to": 10**decades.start}, {"from": 10**decades.stop}]
+    return {
+        **inner,
+        f"{name}_ends": {"range": {"field": field, "ranges": ends}},
+        f"{name}_stats": {"stats": {"field": field}},
+    }
+
+
+def _histogram(field: str, interval: float, low: float, high: float) -> dict[str, Any]:
+    bounds = {"min": low, "max": high}
+    return {"histogram": {"field": field, "interval": interval, "min_doc_count": 1, "hard_bounds": bounds}}
+
+
+def _step(power: int) -> int:
+    step: int = 10 ** (power - 1)
+    return step
 
 
 def _state(part: Mapping[str, Any]) -> WindowState:
-    mature, told, requests = part["mature"], part["told"], part["requests"]
+    mature, told, requests, unknown = part["mature"], part["told"], part["requests"], part["unknown"]
     pos, neg = mature["pos"], mature["neg"]
     feedback, duplicates, late = (round(told[name]["value"]) for name in ("count", "duplicates", "too_late"))
-    score, squares = _sums(part)
-    score_pos, squares_pos = _sums(pos)
-    score_neg, squares_neg = _sums(neg)
+    tp, fp = pos["predicted"]["doc_count"], neg["predicted"]["doc_count"]
     shown_by_position, clicks_by_position = _positions(pos, neg)
+    requests_ranked = pos["ranked"]["doc_count"] + neg["ranked"]["doc_count"]
     return WindowState(
         predictions=part["doc_count"],
         shown=part["shown"]["doc_count"],
@@ -157,59 +207,75 @@ def _state(part: Mapping[str, Any]) -> WindowState:
         matched=feedback - duplicates - late,
         duplicate=duplicates,
         too_late=late,
-        tp=pos["predicted"]["doc_count"],
-        fn=pos["doc_count"] - pos["predicted"]["doc_count"],
-        fp=neg["predicted"]["doc_count"],
-        tn=neg["doc_count"] - neg["predicted"]["doc_count"],
-        predicted_positive=part["predicted"]["doc_count"],
+        tp=tp,
+        fn=pos["doc_count"] - tp,
+        fp=fp,
+        tn=neg["doc_count"] - fp,
+        predicted_positive=tp + fp + unknown["predicted"]["doc_count"],
         clicks=mature["clicked"]["doc_count"],
         conversions=mature["bought"]["doc_count"],
         requests=requests["doc_count"],
-        score_sum=score,
-        score_square_sum=squares,
-        score_sum_pos=score_pos,
-        score_square_sum_pos=squares_pos,
-        score_sum_neg=score_neg,
-        score_square_sum_neg=squares_neg,
+        score_sum=_total((pos, neg, unknown), "sum"),
+        score_square_sum=_total((pos, neg, unknown), "sum_of_squares"),
+        score_sum_pos=_total((pos,), "sum"),
+        score_square_sum_pos=_total((pos,), "sum_of_squares"),
+        score_sum_neg=_total((neg,), "sum"),
+        score_square_sum_neg=_total((neg,), "sum_of_squares"),
         log_loss_pos=_fixed(pos["loss"]["value"]),
         log_loss_neg=_fixed(neg["loss"]["value"]),
         value_sum=_fixed(mature["value"]["value"]),
-        scores=_histogram(part),
-        scores_pos=_histogram(pos),
-        scores_neg=_histogram(neg),
+        scores_unknown=_binned(unknown, "scores"),
+        scores_pos=_binned(pos, "scores"),
+        scores_neg=_binned(neg, "scores"),
         shown_by_position=shown_by_position,
         clicks_by_position=clicks_by_position,
-        duration=_log_histogram(requests, "duration"),
-        queue_time=_log_histogram(requests, "queue_time"),
-        compute_time=_log_histogram(requests, "compute_time"),
-        delay=_log_histogram(told, "delay"),
+        duration=_log_histogram(requests, "duration", DURATION_DECADES),
+        queue_time=_log_histogram(requests, "queue_time", DURATION_DECADES),
+        compute_time=_log_histogram(requests, "compute_time", DURATION_DECADES),
+        delay=_log_histogram(told, "delay", DELAY_DECADES),
+        counts={REQUESTS: requests_ranked} if requests_ranked else {},
+        sums=_propensities(pos, neg),
     )
 
 
-def _sums(part: Mapping[str, Any]) -> tuple[Fixed, Fixed]:
-    return _fixed(part["score"]["sum"]), _fixed(part["score"]["sum_of_squares"])
+def _total(classes: Iterable[Mapping[str, Any]], name: str) -> Fixed:
+    return Fixed(sum(_fixed(each["score"][name]) for each in classes))
 
 
 def _fixed(value: float | None) -> Fixed:
     return fixed(value or 0.0)
 
 
-def _histogram(part: Mapping[str, Any]) -> dict[int, int]:
-    return from_buckets((bucket["key"], bucket["doc_count"]) for bucket in part["scores"]["buckets"])
+def _binned(part: Mapping[str, Any], name: str) -> Histogram:
+    return from_buckets(part[f"{name}_{decade.number}"]["buckets"] for decade in DECADES)
+
+
+def _propensities(pos: Mapping[str, Any], neg: Mapping[str, Any]) -> dict[str, Fixed]:
+    """Return the sums of inverse propensities, each taken as the middle of its bin: within 0.5 % of its own."""
+    clicked, ignored = _binned(pos, "propensity"), _binned(neg, "propensity")
+    seen = add((clicked, ignored))
+    if not seen:
+        return {}
+    return propensity_sums((float(MIDDLES[index]), count, clicked.get(index, 0)) for index, count in seen.items())
 
 
 def _positions(pos: Mapping[str, Any], neg: Mapping[str, Any]) -> tuple[dict[int, int], dict[int, int]]:
-    clicks = {int(bucket["key"]): bucket["doc_count"] for bucket in pos["positions"]["buckets"]}
-    shown = dict(clicks)
-    for bucket in neg["positions"]["buckets"]:
-        position = int(bucket["key"])
-        shown[position] = shown.get(position, 0) + bucket["doc_count"]
-    return shown, clicks
+    clicks, ignored = (
+        {int(bucket["key"]): bucket["doc_count"] for bucket in part["positions"]["buckets"]} for part in (pos, neg)
+    )
+    return dict(Counter(clicks) + Counter(ignored)), clicks
 
 
-def _log_histogram(part: Mapping[str, Any], name: str) -> LogHistogram:
+def _log_histogram(part: Mapping[str, Any], name: str, decades: range) -> LogHistogram:
     stats = part[f"{name}_stats"]
     if not stats["count"]:
         return LogHistogram()
-    counts = {index: bucket["doc_count"] for index, bucket in enumerate(part[name]["buckets"]) if bucket["doc_count"]}
-    return LogHistogram(counts, round(stats["sum"]), round(stats["min"]), round(stats["max"]))
+    below, above = (bucket["doc_count"] for bucket in part[f"{name}_ends"]["buckets"])
+    counts = {0: below, len(decades) * PER_DECADE + 1: above}
+    for place, power in enumerate(decades):
+        # The first of a decade's edges is 10 steps, and bucket 0 lies below the first edge of all.
+        first = place * PER_DECADE - 9
+        for bucket in part[f"{name}_{power}"]["buckets"]:
+            counts[first + round(bucket["key"] / _step(power))] = bucket["doc_count"]
+    kept = {index: count for index, count in counts.items() if count}
+    return LogHistogram(kept, round(stats["sum"]), round(stats["min"]), round(stats["max"]))

@@ -43,3 +43,9 @@ def negative(settings: AgentSettings) -> Query:
     if settings.absent_feedback == "negative":
         return {"bool": {"must_not": [positive()]}}
     return {"term": {"feedback.label": 0}}
+
+
+def unknown(settings: AgentSettings, now: datetime) -> Query:
+    """Return the filter for predictions whose label is not known at `now`: neither positive nor negative."""
+    told = [] if settings.absent_feedback == "negative" else [{"exists": {"field": "feedback.label"}}]
+    return {"bool": {"must_not": [{"bool": {"filter": [mature(settings, now), *told]}}]}}

@@ -6,37 +6,49 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monitor_agent.contracts.performance import ALL_SEGMENT, OTHER
+from monitor_agent.contracts.performance import OTHER
 
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment: its name, the labels that it stands for, and the filter of its predictions."""
+    """One segment.
+
+    Attributes
+    ----------
+    name : as documents tell it; empty for a part that is counted only as a part of all.
+    labels : the labels that it stands for.
+    query : the filter of its predictions.
+    part_of_all : whether it is one of those that make up all predictions, each in exactly one of them.
+    """
 
     name: str
     labels: Mapping[str, str]
     query: dict[str, Any]
+    part_of_all: bool = False
 
 
-EVERYTHING = Segment(ALL_SEGMENT, {}, {"match_all": {}})
+EVERYTHING = Segment("", {}, {"match_all": {}}, part_of_all=True)
 
 
 def segments(kept: Mapping[str, Sequence[str]]) -> list[Segment]:
-    """Return the segments of a model.
+    """Return the segments of a model that are counted; the segment `all` is made of those of the first label.
 
     Parameters
     ----------
     kept : label -> the values that have a segment of their own.
 
-    Predictions without the label are in none of its segments, so that its segments can add up to less than all.
+    Predictions without the label are in none of its named segments, so that those can add up to less than all. A
+    prediction has one value of a label at most.
     """
-    found = [EVERYTHING]
+    found: list[Segment] = []
     for label, values in kept.items():
-        field = f"labels.{label}"
-        found += [Segment(f"{field}={value}", {label: value}, {"term": {field: value}}) for value in values]
+        field, first = f"labels.{label}", not found
+        found += [Segment(f"{field}={value}", {label: value}, {"term": {field: value}}, first) for value in values]
         rest = {"bool": {"filter": [{"exists": {"field": field}}], "must_not": [{"terms": {field: list(values)}}]}}
-        found.append(Segment(f"{field}={OTHER}", {label: OTHER}, rest))
-    return found
+        found.append(Segment(f"{field}={OTHER}", {label: OTHER}, rest, first))
+        if first:
+            found.append(Segment("", {}, {"bool": {"must_not": [{"exists": {"field": field}}]}}, first))
+    return found or [EVERYTHING]
 
 
 def keep(known: Sequence[str], seen: Iterable[str], cap: int) -> list[str]:

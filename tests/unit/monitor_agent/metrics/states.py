@@ -36,7 +36,6 @@ def state_of(labels: Ints, scores: Floats, threshold: float = 0.5) -> WindowStat
         score_square_sum_neg=fixed(float((neg**2).sum())),
         log_loss_pos=fixed(sum(log_loss_1(score) for score in pos.tolist())),
         log_loss_neg=fixed(sum(log_loss_0(score) for score in neg.tolist())),
-        scores=from_scores(scores),
         scores_pos=from_scores(pos),
         scores_neg=from_scores(neg),
     )
@@ -50,7 +49,7 @@ def clicks_and_scores(seed: int, n: int = 4000) -> tuple[Ints, Floats]:
     return labels, scores
 
 
-_counts = st.dictionaries(st.integers(0, 999), st.integers(1, 2**40), max_size=8)
+_counts = st.dictionaries(st.integers(0, 3699), st.integers(1, 2**40), max_size=8)
 _durations = st.lists(st.integers(0, 10**12), max_size=6).map(
     lambda values: LogHistogram.from_values(values, DURATION_EDGES)
 )
@@ -78,7 +77,7 @@ states = st.builds(
     errors=_small,
     log_loss_pos=_sums,
     value_sum=_sums,
-    scores=_counts,
+    scores_unknown=_counts,
     scores_pos=_counts,
     scores_neg=_counts,
     duration=_durations,
