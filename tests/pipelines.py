@@ -118,7 +118,8 @@ class Place:
         return (self.folder / "pipeline.log").read_text(encoding="utf-8")
 
     def _quicker(self, text: str) -> str:
-        return text.replace("retry_initial_interval => 1\n", f"retry_initial_interval => {self.retry_seconds}\n")
+        text = text.replace("retry_initial_interval => 1\n", f"retry_initial_interval => {self.retry_seconds}\n")
+        return text.replace("retry_max_interval => 30\n", f"retry_max_interval => {10 * self.retry_seconds}\n")
 
 
 def stop(process: subprocess.Popen[bytes]) -> float:

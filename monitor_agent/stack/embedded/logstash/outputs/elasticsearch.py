@@ -71,12 +71,13 @@ class ElasticsearchOutput:
         """Return when every event is in Elasticsearch or a dead letter; Stopping where the runner stops before."""
         began = time.perf_counter()
         waiting = self._items(events)
-        attempt = 0
+        in_vain = 0
         while waiting:
-            waiting = [item for portion in portions(waiting) for item in self._deliver(portion)]
-            if waiting:
-                attempt += 1
-                self._wait(attempt)
+            again = [item for portion in portions(waiting) for item in self._deliver(portion)]
+            if again:
+                in_vain = in_vain + 1 if len(again) >= len(waiting) else 0
+                self._wait(in_vain)
+            waiting = again
         with self._lock:
             self._counters.events_in += len(events)
             self._counters.events_out += len(events)
@@ -159,10 +160,10 @@ class ElasticsearchOutput:
         )
         return self._deliver([letter.item() for letter in letters])
 
-    def _wait(self, attempt: int) -> None:
-        """Wait before the next attempt: longer each time, and not all workers at once."""
+    def _wait(self, in_vain: int) -> None:
+        """Wait before the next attempt: longer after each one that delivered nothing, and not all workers at once."""
         self._count("retries", 1)
-        longest = min(self._longest_wait, self._first_wait * 2 ** min(attempt - 1, 20))
+        longest = min(self._longest_wait, self._first_wait * 2 ** min(max(in_vain - 1, 0), 20))
         if self._stopping.wait(longest * random.uniform(0.5, 1.0)):
             raise Stopping
 
