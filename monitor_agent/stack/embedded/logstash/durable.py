@@ -41,11 +41,13 @@ def append_file(path: Path, content: bytes) -> None:
     PipelineError where it cannot be written.
     """
     try:
-        with path.open("ab") as stream:
+        # Without a buffer, which would be written again when the file is closed.
+        with path.open("ab", buffering=0) as stream:
             before = stream.tell()
             try:
-                stream.write(content)
-                stream.flush()
+                written = 0
+                while written < len(content):
+                    written += stream.write(content[written:])
                 os.fsync(stream.fileno())
             except OSError:
                 os.ftruncate(stream.fileno(), before)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from monitor_agent.errors import SettingsError
 
@@ -130,6 +130,8 @@ def _pool(address: str, access: Access) -> tuple[urllib3.HTTPConnectionPool, str
     prefix = (url.path or "").rstrip("/")
     if url.scheme == "http":
         return urllib3.HTTPConnectionPool(url.host, url.port or 9200, **common), prefix
+    if not access.verify:
+        urllib3.disable_warnings(InsecureRequestWarning)  # it was asked for; each request would say so again
     secured = urllib3.HTTPSConnectionPool(
         url.host,
         url.port or 9200,
