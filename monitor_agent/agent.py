@@ -21,9 +21,19 @@ from monitor_agent.es.memory import Remembered
 from monitor_agent.es.performance import Summary
 from monitor_agent.join import Join
 from monitor_agent.parts import Parts, take_some
-from monitor_agent.pipeline.changes import DAY, Cell, aged_cells, changed_cells, changed_days, settled, unmerged_cells
+from monitor_agent.pipeline.changes import (
+    Cell,
+    HourCounts,
+    aged_cells,
+    changed_cells,
+    changed_days,
+    changed_stretches,
+    day_of,
+    larger_cells,
+    remembered_hours,
+    settled,
+)
 from monitor_agent.pipeline.sharing import REST, Share
-from monitor_agent.pipeline.windows import Window
 from monitor_agent.report import Report
 from monitor_agent.settings import AgentSettings
 
@@ -71,7 +81,8 @@ class Agent:
         parts, now = self._parts, self._parts.clock.now()
         look = parts.events.look(now)
         known = dict(zip(share.names, parts.memory.read(*map(_progress_id, share.names)), strict=True))
-        base, larger = self._changed(look, known, share, now)
+        hours = self._hours_of_changed_days(look, known.values())
+        base, larger = self._changed(hours, known.values(), share, now)
         if look.young:
             self._add_aged(base, larger, share, now)
         join = parts.join(now, look.documents, _indices_seen(known.values()))
@@ -85,24 +96,31 @@ class Agent:
         parts.settle(join.joined, report)
         for each in known.values():
             if each.content.get("documents") != look.documents:
-                parts.memory.write(each, {"documents": look.documents}, now)
+                kept = remembered_hours(hours, each.content.get("hours", {}))
+                parts.memory.write(each, {"documents": look.documents, "hours": kept}, now)
         return more or join.joined.again
 
+    def _hours_of_changed_days(self, look: Look, known: Iterable[Remembered]) -> HourCounts:
+        remembered = [each.content.get("documents", {}) for each in known]
+        days = sorted({day for each in remembered for day in changed_days(look.documents, each)})
+        return self._parts.events.hour_counts(days) if days else {}
+
     def _changed(
-        self, look: Look, known: dict[str, Remembered], share: Share, now: datetime
+        self, hours: HourCounts, known: Iterable[Remembered], share: Share, now: datetime
     ) -> tuple[set[Cell], set[Cell]]:
         """Return the base and larger windows of the share whose predictions or errors are not those counted."""
         parts = self._parts
         base: set[Cell] = set()
         larger: set[Cell] = set()
-        remembered = [each.content.get("documents", {}) for each in known.values()]
-        for day in sorted({day for each in remembered for day in changed_days(look.documents, each)}):
-            stretch = Window(day, day + DAY, "")
-            counts = parts.events.window_counts(day)
-            stored = parts.summaries_around(stretch)
+        remembered = [each.content.get("hours", {}) for each in known]
+        for stretch in sorted({new for each in remembered for new in changed_stretches(hours, each, parts.calendar)}):
+            counts = parts.events.window_counts(day_of(stretch.start), stretch)
+            stored = parts.summaries_of(stretch)
             cells = changed_cells(counts.predictions, counts.errors, stored, stretch)
             base |= self._open_to_change(cells, share, stored, now)
-            larger |= self._open_to_change(unmerged_cells(stored, parts.calendar), share, stored, now)
+            # A crash may have left them behind: also where all base windows are as they should be.
+            whole = larger_cells(counts.predictions.keys() | counts.errors.keys(), parts.calendar)
+            larger |= self._open_to_change(whole, share, stored, now)
         return base, larger
 
     def _open_to_change(self, cells: set[Cell], share: Share, stored: Iterable[Summary], now: datetime) -> set[Cell]:

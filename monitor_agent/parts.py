@@ -70,6 +70,15 @@ class Parts:
         last = self.calendar.window(largest, stretch.end - timedelta(microseconds=1))
         return self.performance.summaries(min(first.start, stretch.start), max(last.end, stretch.end))
 
+    def summaries_of(self, stretch: Window) -> list[Summary]:
+        """Return the base windows of a stretch and all larger windows that share time with it."""
+        base, larger = (self.calendar.base,), self.calendar.larger
+        found = self.performance.summaries(stretch.start, stretch.end, base)
+        if larger:
+            first = self.calendar.window(larger[-1], stretch.start).start
+            found += self.performance.summaries(first, stretch.end, larger)
+        return found
+
     def settle(self, joined: Joined, report: Report) -> None:
         """Write what became of the feedback: only now, so that a crash before leaves it to be joined again."""
         if joined.statuses or joined.flips:

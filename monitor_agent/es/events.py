@@ -20,6 +20,7 @@ from monitor_agent.settings import AgentSettings
 
 MAX_DAYS = 10_000
 COMPOSITE_PAGE = 5_000
+DAYS_AT_ONCE = 50
 SEARCHES_AT_ONCE = 8
 # Elasticsearch refuses to make more than 65,536 buckets for one request.
 TOO_MANY_BUCKETS = "too_many_buckets_exception"
@@ -76,6 +77,19 @@ class EventStore:
         buckets = answers[0].get("aggregations", {}).get("days", {}).get("buckets", [])
         new, overdue, young_ones = (answer["hits"]["total"]["value"] for answer in answers[1:])
         return Look({bucket["key"]: bucket["doc_count"] for bucket in buckets}, new, overdue, young_ones)
+
+    def hour_counts(self, days: Sequence[datetime]) -> dict[str, dict[str, int]]:
+        """Return index -> start of an hour -> documents in it, of predictions and errors of days (UTC)."""
+        hours = {"date_histogram": {"field": "@timestamp", "fixed_interval": "1h", "min_doc_count": 1}}
+        body = {"size": 0, "track_total_hits": False, "aggs": {"hours": hours}}
+        names = [contract.index_for(day) for day in days for contract in (PREDICTIONS, ERRORS)]
+        found: dict[str, dict[str, int]] = {}
+        for first in range(0, len(names), DAYS_AT_ONCE):
+            some = names[first : first + DAYS_AT_ONCE]
+            for name, answer in zip(some, self._gateway.msearch([(each, body) for each in some]), strict=True):
+                buckets = answer.get("aggregations", {}).get("hours", {}).get("buckets", [])
+                found[name] = {instants.text(instants.parse(each["key"])): each["doc_count"] for each in buckets}
+        return found
 
     def window_counts(self, day: datetime, stretch: Window | None = None) -> WindowCounts:
         """Return how many predictions and errors each base window of a day (UTC) holds, within `stretch`."""

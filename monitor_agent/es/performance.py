@@ -46,10 +46,11 @@ class PerformanceStore:
         """Return the windows that are not final, all sizes."""
         return list(self._summaries(young()["bool"]["filter"]))
 
-    def summaries(self, start: datetime, end: datetime) -> list[Summary]:
-        """Return the windows that begin in [start, end), all sizes, over all versions and segments."""
+    def summaries(self, start: datetime, end: datetime, sizes: Sequence[str] = ()) -> list[Summary]:
+        """Return the windows that begin in [start, end), of some sizes or all, over all versions and segments."""
         filters = [
             _starts_in(start, end),
+            {"terms": {"window_size": list(sizes or self._calendar.names)}},
             {"term": {"model_version": ALL_VERSIONS}},
             {"term": {"segment": ALL_SEGMENT}},
         ]

@@ -8,13 +8,19 @@ from typing import Protocol
 
 from monitor_agent.contracts import ERRORS, PREDICTIONS
 from monitor_agent.contracts.performance import STATE_FINAL, STATE_RESTATED
+from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
 
-DAY = timedelta(days=1)
+DAY, HOUR, MICROSECOND = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
+HOURS_OF_INDICES = 6
+"""Indices whose hours are remembered: predictions and errors of three days."""
 
 Cell = tuple[str, Window]
 """A model and a window."""
+
+HourCounts = Mapping[str, Mapping[str, int]]
+"""Index -> start of an hour, as text -> documents in it."""
 
 
 class Summary(Protocol):
@@ -70,18 +76,37 @@ def changed_cells(
     return {cell for cell in cells if known.get(cell) != (predictions.get(cell, 0), errors.get(cell, 0))}
 
 
-def unmerged_cells(stored: Iterable[Summary], calendar: Calendar) -> set[Cell]:
-    """Return the larger windows that count other predictions or errors than their base windows together."""
-    rows = list(stored)
-    base = [each for each in rows if each.window.size == calendar.base]
-    known = {(each.model, each.window): (each.predictions, each.errors) for each in rows}
-    sums: dict[Cell, tuple[int, int]] = {}
-    for each in base:
-        for size in calendar.larger:
-            cell = (each.model, calendar.window(size, each.window.start))
-            predictions, errors = sums.get(cell, (0, 0))
-            sums[cell] = (predictions + each.predictions, errors + each.errors)
-    return {cell for cell, counts in sums.items() if known.get(cell) != counts}
+def changed_stretches(seen: HourCounts, remembered: HourCounts, calendar: Calendar) -> list[Window]:
+    """Return the stretches of time whose hours hold other numbers of documents than remembered, in order.
+
+    Hours that follow each other are one stretch, within a day; whole base windows are in it.
+    """
+    hours = {
+        instants.parse(hour)
+        for index, counts in seen.items()
+        for hour in counts.keys() | remembered.get(index, {}).keys()
+        if counts.get(hour) != remembered.get(index, {}).get(hour)
+    }
+    stretches: list[Window] = []
+    for hour in sorted(hours):
+        start, end = calendar.base_window(hour).start, calendar.base_window(hour + HOUR - MICROSECOND).end
+        if stretches and start <= stretches[-1].end and day_of(start) == day_of(stretches[-1].start):
+            stretches[-1] = Window(stretches[-1].start, end, "")
+        else:
+            stretches.append(Window(start, end, ""))
+    return stretches
+
+
+def remembered_hours(seen: HourCounts, before: HourCounts) -> HourCounts:
+    """Return what is to be remembered: hours of the latest indices, since old days hardly ever change."""
+    together = {**before, **seen}
+    latest = sorted(together, key=lambda index: index.rpartition("-")[2])[-HOURS_OF_INDICES:]
+    return {index: together[index] for index in latest}
+
+
+def larger_cells(cells: Iterable[Cell], calendar: Calendar) -> set[Cell]:
+    """Return the larger windows that hold these base windows."""
+    return {(model, calendar.window(size, window.start)) for model, window in cells for size in calendar.larger}
 
 
 def aged_cells(young: Iterable[Summary], calendar: Calendar, settings: AgentSettings, now: datetime) -> Iterator[Cell]:

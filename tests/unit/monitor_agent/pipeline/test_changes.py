@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
-from monitor_agent.pipeline.changes import aged_cells, changed_cells, changed_days, day_of, settled, unmerged_cells
+from monitor_agent.pipeline.changes import (
+    aged_cells,
+    changed_cells,
+    changed_days,
+    changed_stretches,
+    day_of,
+    larger_cells,
+    remembered_hours,
+    settled,
+)
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
 
@@ -58,15 +67,57 @@ def test_only_windows_with_other_counts_have_changed() -> None:
     }
 
 
-def test_a_larger_window_that_misses_what_its_parts_count_is_merged_again() -> None:
-    """A crash between the minutes and their hour leaves the hour behind: the counts show it."""
-    hour, day = CALENDAR.window("1h", START), CALENDAR.window("1d", START)
-    parts = [Row(minute(0), predictions=5), Row(minute(1), predictions=2, errors=1)]
-    whole = Row(hour, predictions=7, errors=1)
+def test_only_hours_with_other_counts_are_looked_at() -> None:
+    """Hours that follow each other are looked at together, never those of two days; the rest is left alone."""
+    seen = {
+        "model-predictions-2026.03.02": {
+            "2026-03-02T10:00:00Z": 5,
+            "2026-03-02T11:00:00Z": 6,
+            "2026-03-02T23:00:00Z": 1,
+        },
+        "model-predictions-2026.03.03": {"2026-03-03T00:00:00Z": 2, "2026-03-03T05:00:00Z": 2},
+    }
+    remembered = {"model-predictions-2026.03.02": {"2026-03-02T10:00:00Z": 4}, "model-predictions-2026.03.03": {}}
+    remembered["model-predictions-2026.03.03"] = {"2026-03-03T05:00:00Z": 2}
 
-    assert unmerged_cells([*parts, whole, replace(whole, window=day)], CALENDAR) == set()
-    assert unmerged_cells([*parts, whole, Row(day, predictions=7)], CALENDAR) == {("click", day)}
-    assert unmerged_cells(parts, CALENDAR) == {("click", hour), ("click", day)}
+    found = [
+        (each.start.isoformat()[:16], each.end.isoformat()[:16])
+        for each in changed_stretches(seen, remembered, CALENDAR)
+    ]
+
+    assert found == [
+        ("2026-03-02T10:00", "2026-03-02T12:00"),
+        ("2026-03-02T23:00", "2026-03-03T00:00"),
+        ("2026-03-03T00:00", "2026-03-03T01:00"),
+    ]
+    assert changed_stretches(seen, seen, CALENDAR) == []
+
+
+def test_a_stretch_holds_whole_base_windows() -> None:
+    """Where a base window is longer than an hour, all of its hours are looked at."""
+    calendar = Calendar(AgentSettings(base_window=6 * HOUR, larger_windows=(DAY,)))
+
+    (found,) = changed_stretches({"i": {"2026-03-02T10:00:00Z": 5}}, {}, calendar)
+
+    assert (found.start.hour, found.end.hour) == (6, 12)
+
+
+def test_hours_of_the_latest_days_are_remembered() -> None:
+    """Predictions and errors of three days; what was seen now replaces what was known."""
+    before = {f"model-predictions-2026.03.{day:02}": {"x": 1} for day in range(1, 7)}
+
+    kept = remembered_hours({"model-errors-2026.03.09": {"y": 1}, "model-predictions-2026.03.06": {"x": 2}}, before)
+
+    assert sorted(kept) == ["model-errors-2026.03.09", *(f"model-predictions-2026.03.{day:02}" for day in range(2, 7))]
+    assert kept["model-predictions-2026.03.06"] == {"x": 2}
+
+
+def test_larger_windows_are_those_that_hold_the_base_windows() -> None:
+    """Its hour and its day."""
+    assert larger_cells([("click", minute(3))], CALENDAR) == {
+        ("click", CALENDAR.window("1h", START)),
+        ("click", CALENDAR.window("1d", START)),
+    }
 
 
 def test_time_moves_windows_that_are_not_final() -> None:

@@ -17,11 +17,11 @@ def test_a_value_named_other_is_part_of_other() -> None:
 
 
 def test_segments_are_asked_for_as_filters() -> None:
-    """All, each kept value, and what has the label but none of them."""
+    """Each kept value, what has the label but none of them, and, for all, what has no label."""
     found = {segment.name: (segment.labels, segment.query) for segment in segments({"scene": ["ad"]})}
 
     assert found == {
-        "all": ({}, {"match_all": {}}),
+        "": ({}, {"bool": {"must_not": [{"exists": {"field": "labels.scene"}}]}}),
         "labels.scene=ad": ({"scene": "ad"}, {"term": {"labels.scene": "ad"}}),
         "labels.scene=other": (
             {"scene": "other"},
@@ -33,3 +33,11 @@ def test_segments_are_asked_for_as_filters() -> None:
             },
         ),
     }
+
+
+def test_all_is_made_of_the_segments_of_one_label() -> None:
+    """Each prediction is in exactly one of the first label's parts; without labels all are one part."""
+    parts = [each.name for each in segments({"scene": ["ad"], "shop": ["de"]}) if each.part_of_all]
+
+    assert parts == ["labels.scene=ad", "labels.scene=other", ""]
+    assert [(each.query, each.part_of_all) for each in segments({})] == [({"match_all": {}}, True)]
