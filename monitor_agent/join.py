@@ -89,14 +89,14 @@ class Join:
     def page(self, events: Sequence[Feedback]) -> None:
         """Join a page of feedback, new or waiting."""
         predictions = self._feedback.predictions(events)
-        settled = self._settled(predictions.values())
+        settled = self._settled({self._cell(prediction) for prediction in predictions.values()})
         known: dict[str, list[Feedback]] = {}
         lost: list[Feedback] = []
         for each in events:
             prediction = predictions.get(each.prediction_id)
             if prediction is None:
                 lost.append(each)
-            elif prediction.id in settled and each.id not in prediction.feedback.get("events", {}):
+            elif self._cell(prediction) in settled and each.id not in prediction.feedback.get("events", {}):
                 self.joined.statuses.append((each, STATUS_TOO_LATE))
             else:
                 known.setdefault(prediction.id, []).append(each)
@@ -106,13 +106,11 @@ class Join:
     def overdue(self, events: Sequence[Feedback]) -> None:
         """Give up feedback that has waited too long; what has a prediction after all is put back to `new`."""
         predictions = self._feedback.predictions(events)
-        found = [each for each in events if each.prediction_id in predictions]
-        self._put_back(found)
-        for each in events:
-            if each.prediction_id not in predictions:
-                self.joined.statuses.append((each, STATUS_ORPHAN))
-                if each.model and PREDICTIONS.index_for(each.day) in self._seen:
-                    self.joined.cells.add((each.model, self._calendar.base_window(each.day)))
+        self._put_back([each for each in events if each.prediction_id in predictions])
+        lost = [each for each in events if each.prediction_id not in predictions]
+        self.joined.statuses += [(each, STATUS_ORPHAN) for each in lost]
+        cells = {(each.model, self._calendar.base_window(each.day)) for each in lost if each.model}
+        self.joined.cells |= cells - self._settled(cells)
 
     def _write(self, pairs: list[tuple[Prediction, list[Feedback]]]) -> None:
         while pairs:
@@ -140,7 +138,7 @@ class Join:
         return fold(known, *arguments), fold(together, *arguments)
 
     def _record(self, prediction: Prediction, told: list[Feedback], before: Folded, after: Folded) -> None:
-        self.joined.cells.add((prediction.model, self._calendar.base_window(prediction.made_at)))
+        self.joined.cells.add(self._cell(prediction))
         read = {each.id for each in told}
         for each in told:
             status = after.statuses.get(each.id, STATUS_DUPLICATE)
@@ -179,18 +177,20 @@ class Join:
         too_old = self._settings.retention and end + self._settings.retention_events < self._now
         return too_old or index in self._remembered
 
-    def _settled(self, predictions: Iterable[Prediction]) -> set[str]:
-        """Return the predictions whose windows have been final for longer than the restatement limit."""
+    def _cell(self, prediction: Prediction) -> Cell:
+        return prediction.model, self._calendar.base_window(prediction.made_at)
+
+    def _settled(self, cells: Iterable[Cell]) -> set[Cell]:
+        """Return the windows that have been final for longer than the restatement limit."""
         if self._forced:
             return set()
-        old: dict[Key, list[str]] = {}
-        for each in predictions:
-            window = self._calendar.base_window(each.made_at)
-            if self._now - self._calendar.final_at(window) > self._settings.restatement_limit:
-                old.setdefault(Key(each.model, ALL_VERSIONS, ALL_SEGMENT, window), []).append(each.id)
-        final = (STATE_FINAL, STATE_RESTATED)
+        old = {
+            Key(model, ALL_VERSIONS, ALL_SEGMENT, window): (model, window)
+            for model, window in cells
+            if self._now - self._calendar.final_at(window) > self._settings.restatement_limit
+        }
         states = self._performance.stored_states(list(old))
-        return {identifier for key, ids in old.items() if states.get(key) in final for identifier in ids}
+        return {cell for key, cell in old.items() if states.get(key) in (STATE_FINAL, STATE_RESTATED)}
 
 
 def _difference(prediction: Prediction, folded: Folded) -> dict[str, Any]:

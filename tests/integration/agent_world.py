@@ -45,6 +45,17 @@ class World:
         answer = self.admin.search(index=index, size=10_000, version=True, ignore_unavailable=True)
         return {hit["_id"]: {**hit["_source"], "_version": hit["_version"]} for hit in answer["hits"]["hits"]}
 
+    def by_key(self) -> dict[tuple[str, ...], dict[str, Any]]:
+        """Return every metrics document by model, version, segment, size and start."""
+        names = ("model_name", "model_version", "segment", "window_size")
+        return {
+            (
+                *(each[name] for name in names),
+                datetime.fromisoformat(each["window_start"].replace("Z", "+00:00")).isoformat(),
+            ): each
+            for each in self.documents().values()
+        }
+
     def window(self, size: str, start: str = "", *, version: str = "all", segment: str = "all") -> dict[str, Any]:
         """Return the one document of a window."""
         found = [

@@ -1,0 +1,133 @@
+"""Stories: events of all kinds in any order and any batching, with moments at which the agent looks in between."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from hypothesis import strategies as st
+
+from monitor_agent.settings import AgentSettings, parse_duration
+from tests.factories import Document, make_error, make_feedback, make_prediction
+from tests.integration.brute_force import Rules
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+EVENING = datetime(2026, 3, 28, 22, 0, tzinfo=timezone.utc)
+"""The evening before the clocks of Berlin change: two hours later it is another day there, and two in UTC."""
+
+SCENES = (None, "search", "ad", "home")
+TYPES = ("click", "click", "purchase", "impression", "label")
+DELAYS = (-6 * MINUTE, -2 * MINUTE, MINUTE, 5 * MINUTE, 29 * MINUTE, 31 * MINUTE, 40 * HOUR)
+PAUSES = (MINUTE, 17 * MINUTE, 40 * MINUTE, 3 * HOUR, 25 * HOUR, 9 * DAY)
+
+
+@dataclass(frozen=True)
+class Story:
+    """Events as they are delivered before each cycle, and the moment of the cycle."""
+
+    rules: Rules
+    steps: list[tuple[list[Document], datetime]] = field(default_factory=list)
+
+    def settings(self) -> AgentSettings:
+        """Return the agent's settings that say what the rules say."""
+        return AgentSettings(
+            base_window=parse_duration(self.rules.base),
+            larger_windows=tuple(parse_duration(size) for size in self.rules.larger),
+            time_zone=self.rules.zone,
+            feedback_type=self.rules.judged_by,
+            impressions=self.rules.impressions,
+            absent_feedback=self.rules.silence,
+            retention=False,
+            page_size=20,
+        )
+
+
+rules = st.builds(
+    Rules,
+    base=st.sampled_from(["15m", "1h"]),
+    larger=st.just(("1d",)),
+    zone=st.sampled_from(["UTC", "Europe/Berlin"]),
+    judged_by=st.sampled_from(["click", "label", "purchase"]),
+    impressions=st.sampled_from(["implied", "explicit"]),
+    silence=st.sampled_from(["negative", "unknown"]),
+)
+
+
+def _made_at(draw: tuple[int, int]) -> datetime:
+    slot, second = draw
+    return EVENING + slot * 20 * MINUTE + timedelta(seconds=second, milliseconds=second % 7, microseconds=second % 3)
+
+
+_moments = st.tuples(st.integers(0, 9), st.integers(0, 1199)).map(_made_at)
+_predictions = st.builds(
+    make_prediction,
+    at=_moments,
+    score=st.one_of(st.integers(0, 20).map(lambda n: n / 20), st.floats(0, 1).map(lambda x: round(x, 5))),
+    model=st.sampled_from(["click", "click", "click", "conversion"]),
+    version=st.sampled_from(["1", "2"]),
+    scene=st.sampled_from(SCENES),
+    duration_ms=st.floats(0.02, 900),
+    shadow=st.sampled_from([False, False, False, True]),
+    rank=st.sampled_from([1, 1, 2]),
+)
+_errors = st.builds(make_error, at=_moments, version=st.sampled_from(["1", "2", "3"]))
+
+
+@st.composite
+def stories(draw: st.DrawFn, most: int = 40) -> Story:
+    """Return a story of up to `most` predictions."""
+    story = Story(draw(rules))
+    dice = draw(st.randoms(use_true_random=False))
+    predictions = draw(st.lists(_predictions, min_size=8, max_size=most))
+    for each in predictions:
+        if dice.random() < 0.1:
+            _name_elsewhere(each, dice)
+    told = draw(
+        st.lists(
+            st.tuples(st.integers(0, len(predictions) - 1), st.sampled_from(DELAYS), st.sampled_from(TYPES)),
+            min_size=8,
+            max_size=2 * most,
+        )
+    )
+    feedback = [_feedback(predictions[number], delay, kind, dice) for number, delay, kind in told]
+    lost = {each["event"]["id"] for each in predictions if dice.random() < 0.15}
+    # An orphan is counted where its day has predictions at all.
+    first = [make_prediction(EVENING, 0.3), make_prediction(EVENING + 3 * HOUR, 0.6)]
+    rest = [each for each in predictions if each["event"]["id"] not in lost]
+    pauses = draw(st.lists(st.sampled_from(PAUSES), min_size=2, max_size=5))
+    events = [*rest, *feedback, *draw(st.lists(_errors, max_size=5))]
+    story.steps.extend(_steps(first, events, pauses, dice))
+    return story
+
+
+def _name_elsewhere(prediction: Document, dice: random.Random) -> None:
+    identifier = f"order-{dice.getrandbits(40)}"
+    prediction["event"]["id"] = prediction["prediction"]["id"] = identifier
+
+
+def _feedback(prediction: Document, delay: timedelta, kind: str, dice: random.Random) -> Document:
+    own: dict[str, Any] = {"label": dice.randint(0, 1)} if kind == "label" else {}
+    if kind == "purchase":
+        own["value"] = dice.randint(1, 50) / 4
+    made = make_feedback(prediction, delay, kind, **own)
+    if prediction["event"]["id"].startswith("order-"):
+        made["prediction"]["timestamp"] = made["@timestamp"]
+    return made
+
+
+def _steps(
+    first: list[Document], events: list[Document], pauses: list[timedelta], dice: random.Random
+) -> list[tuple[list[Document], datetime]]:
+    batches: list[list[Document]] = [[] for _ in pauses]
+    for event in events:
+        batches[dice.randrange(len(batches))].append(event)
+        if dice.random() < 0.1:
+            batches[dice.randrange(len(batches))].append(event)
+    steps, now = [], EVENING + 30 * MINUTE
+    for number, (batch, pause) in enumerate(zip(batches, pauses, strict=True)):
+        dice.shuffle(batch)
+        steps.append((first + batch if not number else batch, now))
+        now += pause
+    return steps
