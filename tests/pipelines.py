@@ -103,7 +103,7 @@ class Place:
             raise failures[0]
 
     def spawn(self) -> subprocess.Popen[bytes]:
-        """Start `monitor-agent pipeline run` on the product's pipeline; its log goes to `pipeline.log`."""
+        """Start `monitor-agent pipeline run` on the product's pipeline, in small batches; it logs to `pipeline.log`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         quicker = self.folder / "pipeline"
         quicker.mkdir(exist_ok=True)
@@ -111,7 +111,9 @@ class Place:
             (quicker / Path(path).name).write_text(self._quicker(text), encoding="utf-8")
         command = [sys.executable, "-m", "monitor_agent", "pipeline", "run", "-f", str(quicker)]
         with (self.folder / "pipeline.log").open("ab") as log:
-            return subprocess.Popen(command, env={**os.environ, **self.environ()}, cwd=ROOT, stderr=log)
+            return subprocess.Popen(
+                command, env={**os.environ, **self.environ(), "PIPELINE_BATCH_SIZE": "100"}, cwd=ROOT, stderr=log
+            )
 
     def log(self) -> str:
         """Return what the spawned pipelines logged."""

@@ -51,8 +51,7 @@ class StandIn:
         self.seen: Counter[str] = Counter()
         self._random = random.Random(seed)
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), _handler(self))
 
     @property
     def port(self) -> int:
@@ -123,6 +122,13 @@ class StandIn:
             self.documents[key] = orjson.loads(source)
             return {"create": {"status": 201}}
         return {"create": {"status": status, "error": {"type": "stand_in", "reason": "told to"}}}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing of a client that was killed."""
 
 
 def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:

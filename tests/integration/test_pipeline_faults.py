@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from monitor_agent.errors import PipelineError
 from monitor_agent.stack.embedded.logstash import runner
 from tests.factories import START, Document, make_prediction
-from tests.pipelines import Place, stop, until
+from tests.pipelines import ROOT, Place, stop, until
 from tests.stand_in import Faults, StandIn
 
 FULL = "No space left on device"
@@ -82,7 +84,7 @@ def test_a_killed_runner_loses_and_repeats_nothing(stand_in: StandIn, place: Pla
     for number in range(3):
         place.append(*written[number * 1000 : (number + 1) * 1000], name=f"events-{number}.ndjson")
     for _ in range(3):
-        goal = len(stand_in.documents) + random_.randrange(1, 900)
+        goal = min(len(stand_in.documents) + random_.randrange(1, 900), len(written))
         process = place.spawn()
         until(lambda goal=goal: len(stand_in.documents) >= goal)
         process.kill()
@@ -237,3 +239,28 @@ def test_a_full_disk_stops_the_runner_and_loses_nothing(
 
     assert "\n" not in str(caught.value)
     assert "make room" in caught.value.hint
+
+
+def test_the_statistics_say_how_it_goes(stand_in: StandIn, place: Place) -> None:
+    """`pipeline stats`: delivered events, trouble and the delay while it runs; status 1 once it does not."""
+
+    def stats(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "monitor_agent", "pipeline", "stats", *arguments]
+        environ = {**os.environ, **place.environ()}
+        return subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+
+    place.append(*predictions(7))
+    with place.running():
+        until(lambda: place.statistics().get("delivered"))
+        stand_in.faults = Faults(statuses={503: 1.0})
+        place.append(*predictions(1, first=7))
+        until(lambda: place.statistics()["trouble"])
+        running = stats()
+        document = orjson.loads(stats("--json").stdout)
+    stopped = stats()
+
+    assert (running.returncode, stopped.returncode) == (0, 1)
+    assert re.search(r"^elasticsearch +7 +7 ", running.stdout, re.MULTILINE)
+    assert "trouble: elasticsearch takes no documents now; trying again (status 503" in running.stdout
+    assert document["inputs"]["model_server_log"]["bytes_behind"] > 0
+    assert stopped.stdout.startswith("stopped")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +75,21 @@ def decide(status: int) -> Decision:
     return Decision.FORBIDDEN if status in _FORBIDDEN else Decision.RETRY
 
 
+def json_line(document: Any) -> bytes:
+    """Return a document as a line of JSON, whatever a filter has put into it.
+
+    What no JSON reader is sure to take (a number beyond 64 bits, half a character) is written all the same: it is for
+    Elasticsearch to refuse.
+
+    >>> json_line({"n": 2**70})
+    b'{"n": 1180591620717411303424}\\n'
+    """
+    try:
+        return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:
+        return json.dumps(document, default=str).encode() + b"\n"
+
+
 def action_line(action: str, index: str, identifier: str | None) -> bytes:
     """Return the first of a document's two lines.
 
@@ -81,7 +97,7 @@ def action_line(action: str, index: str, identifier: str | None) -> bytes:
     b'{"create":{"_index":"model-errors-2026.11.23","_id":"e1"}}\\n'
     """
     target = {"_index": index} if identifier is None else {"_index": index, "_id": identifier}
-    return orjson.dumps({action: target}, option=orjson.OPT_APPEND_NEWLINE)
+    return json_line({action: target})
 
 
 def portions(items: Sequence[Item], most_bytes: int = MOST_BODY_BYTES) -> Iterator[list[Item]]:

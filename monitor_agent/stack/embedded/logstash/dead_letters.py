@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from monitor_agent.contracts import DEADLETTERS
-from monitor_agent.stack.embedded.logstash.bulk import Item, Verdict, action_line
+from monitor_agent.stack.embedded.logstash.bulk import Item, Verdict, action_line, json_line
 from monitor_agent.stack.embedded.logstash.durable import append_file, make_folder
 from monitor_agent.stack.embedded.logstash.events import payload
 from monitor_agent.stack.embedded.logstash.plugin import Event
@@ -41,8 +41,8 @@ class DeadLetter:
 
     def item(self) -> Item:
         """Return the dead letter on its way to its own index."""
-        source = orjson.dumps(self.document, option=orjson.OPT_APPEND_NEWLINE)
-        return Item(self.index, self.id, action_line("create", self.index, self.id), source, None)
+        line = action_line("create", self.index, self.id)
+        return Item(self.index, self.id, line, json_line(self.document), None)
 
 
 def dead_letter(event: Event, item: Item, verdict: Verdict) -> DeadLetter:
@@ -70,7 +70,7 @@ def dead_letter(event: Event, item: Item, verdict: Verdict) -> DeadLetter:
 def original_text(event: Event) -> str:
     """Return the line of a file that an event was made from, else the event as JSON: either can be read again."""
     stated = _text(event, "@metadata", "original") if _text(event, "@metadata", "path") else None
-    return stated or orjson.dumps(payload(event), default=str).decode()
+    return stated or json_line(payload(event)).decode().rstrip("\n")
 
 
 def _text(event: Event, *path: str) -> str | None:
@@ -93,7 +93,7 @@ class DeadLetterFiles:
 
     def keep(self, letters: Sequence[DeadLetter]) -> None:
         """Append letters to the file of today; PipelineError where it cannot be written."""
-        content = b"".join(orjson.dumps(asdict(letter), option=orjson.OPT_APPEND_NEWLINE) for letter in letters)
+        content = b"".join(json_line(asdict(letter)) for letter in letters)
         with self._lock:
             append_file(self._folder / f"{Timestamp.now()[:10]}.ndjson", content)
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import structlog
 
+from monitor_agent.errors import MonitorError, PipelineError
 from monitor_agent.stack.embedded.logstash.compiler import Program
 from monitor_agent.stack.embedded.logstash.durable import held
 from monitor_agent.stack.embedded.logstash.plugin import Batch, Context, Event, Input, Output, Stopping
@@ -88,8 +89,14 @@ class Runner:
                 self._fail(error)
             self._finish(threads, keeper)
             self._statistics.write("failed" if self._failure else "stopped", len(self._flights))
-        if self._failure is not None:
+        if isinstance(self._failure, MonitorError):
             raise self._failure
+        if self._failure is not None:
+            _log.error("the pipeline failed", exc_info=self._failure)
+            reason = f"{type(self._failure).__name__}: {self._failure}"
+            raise PipelineError(
+                f"the pipeline failed ({reason})", "this is a defect; the log has more"
+            ) from self._failure
 
     def _pump(self) -> None:
         while self._goes_on():

@@ -41,6 +41,8 @@ class HttpInput:
 
     def __init__(self, configured: Configured, context: Context) -> None:
         options = configured.options
+        if options["user"] is not None and not (options["user"] and options["password"]):
+            raise configured.at.error("'user' and 'password' must not be empty", "set both, or leave both out")
         self.id = configured.id
         self.port: int = options["port"]
         self._options: Mapping[str, Any] = options
@@ -145,7 +147,7 @@ class HttpInput:
     def _allowed(self, authorization: str) -> bool:
         if self._options["user"] is None:
             return True
-        pair = f"{self._options['user']}:{self._options['password'] or ''}".encode()
+        pair = f"{self._options['user']}:{self._options['password']}".encode()
         expected = f"Basic {base64.b64encode(pair).decode()}"
         return hmac.compare_digest(authorization.encode(), expected.encode())
 

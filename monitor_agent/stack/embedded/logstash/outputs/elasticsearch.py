@@ -21,6 +21,7 @@ from monitor_agent.stack.embedded.logstash.bulk import (
     action_line,
     body_of,
     decide,
+    json_line,
     portions,
     reason_of,
     verdicts,
@@ -89,13 +90,12 @@ class ElasticsearchOutput:
 
     def _items(self, events: Sequence[Event]) -> list[Item]:
         action, index_of, id_of = self._action, self._index, self._id
-        dumps, newline = orjson.dumps, orjson.OPT_APPEND_NEWLINE
         items: list[Item] = []
         for event in events:
             index = index_of(event)
             identifier = id_of(event) if id_of is not None else None
-            source = dumps(payload(event), option=newline)
-            items.append(Item(index, identifier or "", action_line(action, index, identifier), source, event))
+            line = action_line(action, index, identifier)
+            items.append(Item(index, identifier or "", line, json_line(payload(event)), event))
         return items
 
     def _deliver(self, portion: list[Item]) -> list[Item]:

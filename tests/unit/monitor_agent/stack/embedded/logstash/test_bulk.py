@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor_agent.stack.embedded.logstash.bulk import Decision, Item, decide, portions, verdicts
+from monitor_agent.stack.embedded.logstash.bulk import Decision, Item, decide, json_line, portions, verdicts
 
 REJECTED = b"""{"errors":true,"items":[
  {"create":{"status":201}},
@@ -75,3 +75,9 @@ def test_a_body_has_a_largest_size() -> None:
     sizes = [[each.size() for each in portion] for portion in portions([item(size) for size in (4, 4, 4, 20, 1)], 10)]
 
     assert sizes == [[4, 4], [4], [20], [1]]
+
+
+@pytest.mark.parametrize("value", [2**70, "\ud800", float("nan"), {1, 2}])
+def test_no_value_stops_the_pipeline(value: object) -> None:
+    """What a filter makes of an event is always written somehow; Elasticsearch says whether it takes it."""
+    assert json_line({"field": value}).endswith(b"}\n")
