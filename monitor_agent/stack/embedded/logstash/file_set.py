@@ -118,9 +118,14 @@ class FileSet:
                 self._positions.put(file.entry(file.acknowledged))
             self._positions.save()
 
+    def bytes_behind(self) -> int:
+        """Return the bytes of the known files that are not delivered."""
+        return sum(file.size() - file.acknowledged for file in self._turns if file.is_open)
+
     def backlog(self) -> dict[str, int | float]:
-        """Return how many files there are, their bytes, how many of them are read and delivered, and the delay."""
-        files = [file for file in list(self._turns) if file.is_open]
+        """Return how many files there are now, their bytes, how many are read and delivered, and the delay."""
+        self._discover()
+        files = [file for file in self._turns if file.is_open]
         size = sum(file.size() for file in files)
         acknowledged = sum(file.acknowledged for file in files)
         now = time.time()

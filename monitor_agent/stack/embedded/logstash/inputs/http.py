@@ -60,7 +60,7 @@ class HttpInput:
         )
         self._files = FileSet(wanted, Positions(folder / "positions.json"))
         self._server: http.server.ThreadingHTTPServer | None = None
-        self._behind = 0.0
+        self._behind = 0
 
     def open(self) -> None:
         """Open the spool, then listen; PipelineError where the port is taken or the spool cannot be written."""
@@ -78,7 +78,7 @@ class HttpInput:
         """Return the events of up to `most` requests."""
         reading = self._files.read(most)
         if reading is None:
-            self._behind = self._files.backlog()["bytes_behind"]
+            self._behind = self._files.bytes_behind()
             return None
         events = [event for _, lines in reading.pieces for line in lines for event in self._events(line)]
         self._counters.events_in += reading.lines

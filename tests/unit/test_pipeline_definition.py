@@ -1,0 +1,89 @@
+"""The one definition of the pipeline, as a real Logstash will find it; the golden cases say what it does."""
+
+from __future__ import annotations
+
+import glob
+import io
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from monitor_agent.contracts import DEADLETTERS, ERRORS, FEEDBACK, PREDICTIONS
+from monitor_agent.errors import ConfigurationError
+from monitor_agent.settings import Settings
+from monitor_agent.stack.embedded.logstash import compiler, lint
+from monitor_agent.stack.embedded.logstash.plugin import Context
+
+LOGSTASH = Path(__file__).parents[2] / "logstash"
+FILES = sorted((LOGSTASH / "pipeline").rglob("*.conf"))
+VARIABLE = re.compile(r"\$\{(\w+)(?::([^}]*))?\}")
+NEEDED = {"MODEL_LOG_DIR": "/logs", "PIPELINE_DATA_DIR": "/data", "PIPELINE_PASSWORD": "secret"}
+CREDENTIALS = {"PIPELINE_HTTP_USERNAME": "shop", "PIPELINE_HTTP_PASSWORD": "secret"}
+
+
+def matches(pattern: str, **environ: str) -> list[str]:
+    """Return the names of the files that `path.config` finds: variables, then braces, then stars, then sorted."""
+    found = {"LOGSTASH_PIPELINE_DIR": str(LOGSTASH / "pipeline"), **environ}
+    pattern = VARIABLE.sub(lambda match: found.get(match[1], match[2] or ""), pattern)
+    braces = re.search(r"\{(.*)\}", pattern)
+    choices = [pattern.replace(braces[0], each) for each in braces[1].split(",")] if braces else [pattern]
+    paths = sorted(path for choice in choices for path in glob.glob(choice))  # noqa: PTH207 - as Logstash does
+    return [str(Path(path).relative_to(LOGSTASH / "pipeline")) for path in paths]
+
+
+def compiled(folders: tuple[str, ...], variables: dict[str, str]) -> compiler.Program:
+    """Return the program of some folders of the pipeline."""
+    sources = [source for folder in folders for source in compiler.read_sources(str(LOGSTASH / "pipeline" / folder))]
+    context = Context(Settings(), io.BytesIO(), io.BytesIO(), "host-1")
+    return compiler.compile_sections(compiler.parse_sources(sources), variables, context)
+
+
+def test_logstash_finds_the_files() -> None:
+    """pipelines.yml names all files of a pipeline, and the http input only where it is switched on."""
+    events, letters = yaml.safe_load((LOGSTASH / "config/pipelines.yml").read_text(encoding="utf-8"))
+
+    off, on = matches(events["path.config"]), matches(events["path.config"], PIPELINE_HTTP="on")
+    assert off == sorted(path.name for path in (LOGSTASH / "pipeline").glob("*.conf"))
+    assert on == [*off, "http-on/15-http.conf"]
+    assert matches(letters["path.config"]) == ["dead-letters/dead-letters.conf"]
+
+
+def test_logstash_keeps_what_it_must() -> None:
+    """Its queue is on disk, refused documents are kept, and events have the names that the mappings know."""
+    settings = yaml.safe_load((LOGSTASH / "config/logstash.yml").read_text(encoding="utf-8"))
+
+    assert settings["queue.type"] == "persisted"
+    assert settings["dead_letter_queue.enable"] is True
+    assert settings["pipeline.ecs_compatibility"] == "v8"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_file_is_ascii(path: Path) -> None:
+    """Older versions of Logstash refuse a configuration that is not."""
+    assert path.read_text(encoding="utf-8").isascii()
+
+
+def test_the_indices_are_those_of_the_contracts() -> None:
+    """A misspelt index would be made without its template."""
+    named = set(re.findall(r'"(model-[a-z]+)-%', "".join(path.read_text(encoding="utf-8") for path in FILES)))
+
+    assert named == {contract.name for contract in (PREDICTIONS, ERRORS, FEEDBACK, DEADLETTERS)}
+
+
+def test_the_http_input_needs_credentials() -> None:
+    """Switched on without a password it does not start; without it none is needed."""
+    assert len(compiled((".",), NEEDED).inputs) == 1
+    assert len(compiled((".", "http-on"), NEEDED | CREDENTIALS).inputs) == 2
+    with pytest.raises(ConfigurationError, match="PIPELINE_HTTP_USERNAME is not set"):
+        compiled((".", "http-on"), NEEDED)
+    with pytest.raises(ConfigurationError, match="must not be empty"):
+        compiled((".", "http-on"), NEEDED | {**CREDENTIALS, "PIPELINE_HTTP_PASSWORD": ""})
+
+
+def test_no_condition_drops_events() -> None:
+    """`<` on a field that may be missing drops the event without a word."""
+    sections = compiler.parse_sources(compiler.read_sources(str(LOGSTASH / "pipeline")))
+
+    assert lint.warnings(sections) == []
