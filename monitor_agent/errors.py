@@ -10,6 +10,7 @@ The tree::
     ├── PipelineError            the pipeline configuration is refused, or the pipeline cannot go on
     │   └── ConfigurationError   names file and line of what was refused
     ├── ElasticsearchError       Elasticsearch cannot be reached or refuses a request
+    ├── StoppedError             the process was told to stop in the midst of something
     ├── KibanaError              Kibana cannot be reached or refuses a request
     ├── UnsupportedPanelError    a saved object uses an operation that is not translated to a search
     ├── ModelError               the model cannot be loaded or trained
@@ -88,6 +89,10 @@ class UnsupportedPanelError(MonitorError):
         super().__init__(f"{panel} uses {operation}, which is not supported here", "docs/kibana.md lists what is")
         self.panel = panel
         self.operation = operation
+
+
+class StoppedError(MonitorError):
+    """Raised between two requests when the process was told to stop: what was not done is found again later."""
 
 
 class ModelError(MonitorError):

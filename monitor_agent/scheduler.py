@@ -3,34 +3,55 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
-import schedule
-import structlog
-
-from monitor_agent.errors import ElasticsearchError
-
-POLL_SECONDS = 0.2
+from monitor_agent.errors import StoppedError
 
 
-def run(cycle: Callable[[], object], period: timedelta, stop: threading.Event) -> None:
-    """Run `cycle` now and then every `period`, until `stop` is set.
+class Bell:
+    """Wakes the one who waits: for a reason to work at once, or to stop."""
 
-    A cycle that takes longer than the period delays the next one; they never overlap. Trouble with Elasticsearch ends
-    one cycle, which has left nothing half done, and the next one tries again.
+    def __init__(self) -> None:
+        self._rung = threading.Event()
+        self._stopped = threading.Event()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is time to stop."""
+        return self._stopped.is_set()
+
+    def stop(self) -> None:
+        """Tell to stop."""
+        self._stopped.set()
+        self._rung.set()
+
+    def ring(self) -> None:
+        """Tell that there is work."""
+        self._rung.set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until somebody rings, or tells to stop, or the time is over."""
+        self._rung.wait(seconds)
+        if not self.stopped:
+            self._rung.clear()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait until the time is over; only a stop ends it sooner."""
+        self._stopped.wait(seconds)
+
+
+def run(step: Callable[[], object], period: timedelta, bell: Bell) -> None:
+    """Run `step` now and then every `period`, or when the bell rings, until it tells to stop.
+
+    A step that takes longer than the period is followed by the next one at once; they never overlap. A step that is
+    told to stop ends between two requests.
     """
-    log = structlog.get_logger()
-
-    def attempt() -> None:
+    while not bell.stopped:
+        due = time.monotonic() + period.total_seconds()
         try:
-            cycle()
-        except ElasticsearchError as error:
-            log.error("the cycle failed and will be tried again", reason=str(error))
-
-    plan = schedule.Scheduler()
-    plan.every(max(1, round(period.total_seconds()))).seconds.do(attempt)
-    plan.run_all()
-    while not stop.is_set():
-        plan.run_pending()
-        stop.wait(POLL_SECONDS)
+            step()
+        except StoppedError:
+            return
+        bell.wait(max(0.0, due - time.monotonic()))

@@ -104,7 +104,7 @@ class AgentSettings:
     retention_events: timedelta = setting(
         timedelta(days=30),
         "MONITOR_RETENTION_EVENTS",
-        "predictions, feedback, errors and dead letters are kept this long",
+        "events, dead letters and the agent's own cycles are kept this long",
     )
     retention_metrics: timedelta = setting(
         timedelta(days=400), "MONITOR_RETENTION_METRICS", "metrics are kept this long"
@@ -269,6 +269,14 @@ class KibanaSettings:
 
 
 @dataclass(frozen=True)
+class DashboardsSettings:
+    """The viewer of the dashboards, which needs no Kibana."""
+
+    host: str = setting("127.0.0.1", "DASHBOARDS_HOST", "address to listen on; it asks nobody who they are")
+    port: int = setting(8601, "DASHBOARDS_PORT", "port to listen on; 0 = any free one")
+
+
+@dataclass(frozen=True)
 class Settings:
     """The whole tree; each part is a table of the same name in the TOML file."""
 
@@ -278,6 +286,7 @@ class Settings:
     pipeline: PipelineSettings = field(default_factory=PipelineSettings)
     stack: StackSettings = field(default_factory=StackSettings)
     kibana: KibanaSettings = field(default_factory=KibanaSettings)
+    dashboards: DashboardsSettings = field(default_factory=DashboardsSettings)
 
 
 def load(environ: Mapping[str, str], toml_path: Path | None = None) -> Settings:

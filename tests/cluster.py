@@ -16,7 +16,7 @@ from elasticsearch import Elasticsearch
 from monitor_agent import settings
 from monitor_agent.stack.embedded.elasticsearch import ElasticsearchOptions, EmbeddedElasticsearch
 
-OURS = "model-*,model_performance*,monitor-agent-state"
+OURS = "model-*,model_performance*,monitor-agent-*"
 
 
 @dataclass(frozen=True)

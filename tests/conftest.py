@@ -5,7 +5,7 @@
     `elasticsearch.version`, `elasticsearch.client()` as `admin` (all privileges), or
     `elasticsearch.client("pipeline_writer" | "monitor_agent" | "analyst")` with the privileges of that role.
 `clean_indices`
-    the same cluster, with every `model-*`, `model_performance*` and `monitor-agent-state` index deleted before the
+    the same cluster, with every `model-*`, `model_performance*` and `monitor-agent-*` index deleted before the
     test; index templates stay. Ask for it in tests that write::
 
         def test_a_rule(clean_indices: Cluster) -> None:

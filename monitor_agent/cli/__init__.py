@@ -19,7 +19,8 @@ from monitor_agent.errors import MonitorError
 
 COMMANDS = (
     *("demo", "up", "setup", "run", "once", "backfill"),
-    *("totals", "compare", "explain-window", "release"),
+    *("totals", "compare", "explain-window", "release", "lost-lines"),
+    *("dashboards", "report"),
     *("stack", "pipeline", "deadletters", "docs"),
 )
 INTERRUPTED = 130

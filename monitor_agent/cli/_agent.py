@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from monitor_agent.agent import Agent, Report
@@ -17,9 +18,14 @@ from monitor_agent.settings import Settings
 
 
 @contextlib.contextmanager
-def gateway_of(settings: Settings, backoff: Backoff | None = None) -> Iterator[Gateway]:
+def gateway_of(
+    settings: Settings,
+    backoff: Backoff | None = None,
+    sleep: Callable[[float], object] = time.sleep,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Iterator[Gateway]:
     """Yield the Elasticsearch of the settings; its connections are closed afterwards."""
-    gateway = Gateway(connect(settings.elasticsearch), backoff)
+    gateway = Gateway(connect(settings.elasticsearch), backoff, sleep, stopping)
     try:
         yield gateway
     finally:

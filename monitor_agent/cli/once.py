@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from monitor_agent.cli._agent import agent_of, in_words, moment
+from monitor_agent.agent import Agent
+from monitor_agent.cli._agent import gateway_of, in_words, moment
 from monitor_agent.clock import FixedClock, SystemClock
+from monitor_agent.health import Health
+from monitor_agent.service import Service
 from monitor_agent.settings import Settings
 
 
@@ -17,7 +20,15 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Run one cycle and say what it did."""
-    with agent_of(settings, FixedClock(args.now) if args.now else SystemClock()) as agent:
-        print(in_words(agent.cycle()))
+    """Run one cycle over everything, whoever holds a lease, and say what it did."""
+    with gateway_of(settings) as gateway:
+        if args.now:
+            # No document about it: the times of a replay say nothing about how the agent does today.
+            report = Agent(gateway, settings.agent, FixedClock(args.now)).cycle()
+        else:
+            clock = SystemClock()
+            health = Health(settings.agent.period, lambda: gateway.trouble)
+            agent = Agent(gateway, settings.agent, clock)
+            report = Service(gateway, settings.agent, clock, health, agent).cycle()
+    print(in_words(report))
     return 0

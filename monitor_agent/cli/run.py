@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import os
+import platform
 import signal
-import threading
+import time
 from types import FrameType
 from typing import Any
 
-from monitor_agent import scheduler
-from monitor_agent.cli._agent import agent_of
+from monitor_agent import exposition, scheduler
+from monitor_agent.agent import Agent
+from monitor_agent.cli._agent import gateway_of
+from monitor_agent.clock import SystemClock
+from monitor_agent.es.leases import Leases
+from monitor_agent.es.memory import Memory
+from monitor_agent.es.retry import Backoff
+from monitor_agent.health import Health
+from monitor_agent.health_server import health_server
+from monitor_agent.heartbeat import heartbeat
+from monitor_agent.service import Service
 from monitor_agent.settings import Settings
 
 
@@ -19,14 +30,32 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(_args: argparse.Namespace, settings: Settings) -> int:
-    """Run until SIGTERM or Ctrl-C; the cycle in progress is finished first."""
-    stop = threading.Event()
+    """Run until SIGTERM or Ctrl-C; the cycle in progress ends between two requests, and its work is found again."""
+    bell = scheduler.Bell()
 
     def finish(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
+        bell.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, finish)
-    with agent_of(settings) as agent:
-        scheduler.run(agent.cycle, settings.agent.period, stop)
+    own, clock = settings.agent, SystemClock()
+    name = f"{platform.node()}:{os.getpid()}:{int(time.time())}"
+    with (
+        gateway_of(settings, sleep=bell.sleep, stopping=lambda: bell.stopped) as gateway,
+        gateway_of(settings, Backoff(tries=1)) as beating,
+    ):
+        health = Health(own.period, lambda: gateway.trouble or beating.trouble)
+        leases = Leases(Memory(beating, name), name, own.lease, clock)
+        agent = Agent(gateway, own, clock, bell.sleep)
+        service = Service(gateway, own, clock, health, agent, leases, name)
+        with (
+            health_server(
+                own.health_host,
+                own.health_port,
+                health,
+                lambda: exposition.render(exposition.families(health, gateway.requests, gateway.failures)),
+            ),
+            heartbeat(leases, own.lease, bell.ring),
+        ):
+            scheduler.run(service.step, own.period, bell)
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monitor_agent.contracts._base import Field, IndexContract
+from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.performance import PERFORMANCE
@@ -15,11 +16,12 @@ from monitor_agent.contracts.state import STATE
 ALL: tuple[IndexContract, ...] = (
     *(PREDICTIONS, FEEDBACK, ERRORS, DEADLETTERS),
     *(PERFORMANCE, RESTATEMENTS, RELEASES),
-    STATE,
+    *(CYCLES, STATE),
 )
 
 __all__ = [
     "ALL",
+    "CYCLES",
     "DEADLETTERS",
     "ERRORS",
     "FEEDBACK",

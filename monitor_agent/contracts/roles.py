@@ -17,6 +17,7 @@ RESULT_INDICES = [
     "model-restatements*",
     "model-alerts*",
     "model-releases",
+    "monitor-agent-cycles*",
     "monitor-agent-state",
 ]
 DEADLETTER_INDICES = ["model-deadletters*"]
@@ -46,7 +47,7 @@ ROLES: dict[str, dict[str, Any]] = {
         "cluster": ["monitor"],
         "indices": [
             {
-                "names": ["model-*", "model_performance"],
+                "names": ["model-*", "model_performance", "monitor-agent-cycles*"],
                 "privileges": ["read", "view_index_metadata"],
             },
         ],

@@ -14,7 +14,7 @@ from elastic_transport import ConnectionTimeout, SerializationError, TransportEr
 from elasticsearch import ApiError, Elasticsearch
 from elasticsearch.serializer import OrjsonSerializer
 
-from monitor_agent.errors import ElasticsearchError
+from monitor_agent.errors import ElasticsearchError, StoppedError
 from monitor_agent.es.retry import NO_ANSWER, Backoff, Decision, decide
 from monitor_agent.settings import ElasticsearchSettings
 
@@ -64,18 +64,28 @@ class Gateway:
 
     Attributes
     ----------
-    requests : requests sent so far, tries included.
+    requests, failures : requests sent so far, tries included; those of them without a good answer.
     trouble : what went wrong last; empty since the last good answer.
+
+    Parameters
+    ----------
+    stopping : asked before each request; where it says yes, StoppedError is raised instead.
     """
 
     def __init__(
-        self, client: Elasticsearch, backoff: Backoff | None = None, sleep: Callable[[float], None] = time.sleep
+        self,
+        client: Elasticsearch,
+        backoff: Backoff | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._client = client
         self._backoff = backoff or Backoff()
         self._sleep = sleep
+        self._stopping = stopping
         self._log = structlog.get_logger()
         self.requests = 0
+        self.failures = 0
         self.trouble = ""
 
     def close(self) -> None:
@@ -92,6 +102,8 @@ class Gateway:
         """
         failures = 0
         while True:
+            if self._stopping():
+                raise StoppedError(f"stopped before: {what}")
             self.requests += 1
             try:
                 answer = request(self._client)
@@ -115,6 +127,7 @@ class Gateway:
     def pause(self, what: str, status: int, reason: str, failures: int) -> None:
         """Wait before the next try; ElasticsearchError when there is none."""
         self.trouble = f"{what}: {reason}"
+        self.failures += 1
         wait = self._backoff.wait(failures, random.random())
         if wait is None:
             raise ElasticsearchError(

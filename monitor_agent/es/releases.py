@@ -61,6 +61,7 @@ class Releases:
         if new:
             # Created, never overwritten: another agent, or a person, may have been faster.
             self._gateway.bulk(Operation("create", RELEASES.name, each.id, each.document()) for each in new)
+            self._gateway.refresh([RELEASES.name])
             self._known |= {(each.model, each.version) for each in new}
         return new
 

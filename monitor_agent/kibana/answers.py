@@ -39,9 +39,11 @@ class Table:
 
     @property
     def empty(self) -> bool:
-        """Whether no row holds a value that is not 0."""
-        metrics = [column.id for column in self.columns if not column.bucketed]
-        return not any(row[name] for row in self.rows for name in metrics)
+        """Whether there is nothing to see: no value, or in a chart or list none but 0."""
+        values = [row[column.id] for row in self.rows for column in self.columns if not column.bucketed]
+        if not any(column.bucketed for column in self.columns) and len(self.rows) == 1:
+            return all(value is None for value in values)
+        return not any(values)
 
 
 @dataclass(frozen=True)

@@ -212,7 +212,7 @@ def _order(panel: Panel, layer: Layer, terms: Column) -> dict[str, str]:
     if column is None:
         raise UnsupportedPanelError(panel.key, f"terms ordered by {by['type']}")
     if column.operation == "count" and column.field == RECORDS:
-        return {f"{column.id}._count" if column.filter else "_count": direction}
+        return {column.id if column.filter else "_count": direction}
     path = f"{column.id}>value" if column.filter else column.id
     if column.operation in ("percentile", "median"):
         return {f"{path}.{percent(column):g}": direction}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from monitor_agent.contracts import ALL, DEADLETTERS, ERRORS, FEEDBACK, PREDICTIONS, IndexContract
+from monitor_agent.contracts import ALL, CYCLES, DEADLETTERS, ERRORS, FEEDBACK, PREDICTIONS, IndexContract
 from monitor_agent.settings import AgentSettings
 
 DAY, LONGEST_MONTH = timedelta(days=1), timedelta(days=31)
-_EVENTS = (PREDICTIONS, FEEDBACK, ERRORS, DEADLETTERS)
+_EVENTS = (PREDICTIONS, FEEDBACK, ERRORS, DEADLETTERS, CYCLES)
 
 
 def dated() -> list[IndexContract]:

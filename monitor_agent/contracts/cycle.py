@@ -1,0 +1,70 @@
+"""Cycles of the agent: one document each, for dashboards and alerts about the monitoring itself."""
+
+from __future__ import annotations
+
+from monitor_agent.contracts._base import Field, IndexContract, boolean, date, double, keyword, long
+from monitor_agent.contracts.feedback import STATUSES
+
+STATUS_GREEN = "green"
+STATUS_RED = "red"
+OUTCOME_DONE = "done"
+OUTCOME_FAILED = "failed"
+
+FIELDS: dict[str, Field] = {
+    "@timestamp": date("when the cycle began"),
+    "agent": keyword("the agent: host and process id"),
+    "outcome": keyword("`done`, or `failed` where Elasticsearch refused something"),
+    "status": keyword("health after the cycle: `green` or `red`"),
+    "reasons": keyword("why it is red"),
+    "failed_before": long("cycles that failed since the last one that was done"),
+    "shares": keyword("models whose leases it held; `*` is whatever no lease names"),
+    "cycle_seconds": double("how long it took", "s"),
+    "overrun": boolean("it took longer than its period"),
+    "windows": long("base windows counted"),
+    "merged": long("larger windows merged"),
+    "written": long("metrics documents written"),
+    "restated": long("of them, those that had been final"),
+    "requests": long("requests to Elasticsearch"),
+    **{f"feedback_{status}": long(f"feedback that became `{status}`") for status in STATUSES[1:]},
+    "backlog": long("feedback that nobody has looked at, when the cycle ended"),
+    "lag_seconds": double("age, since it was ingested, of the oldest of that backlog; 0 = there is none", "s"),
+    "delivery_seconds": double("median from writing to ingestion of the 100 events ingested last", "s"),
+    "silent_seconds": double("time since the last event was ingested; null = none within a day", "s"),
+    "writers": long("writers whose lines came since the last check"),
+    "pending_lines": long("lines missing in the writers' sequences that may still be on their way"),
+    "lost_lines": long("lines missing for longer than the grace"),
+    "quality_held_back": boolean("lines are lost: alerts on quality are not to be trusted"),
+}
+
+CYCLES = IndexContract(
+    name="monitor-agent-cycles",
+    alias="monitor-agent-cycles",
+    suffix="%Y.%m",
+    help="Cycles of the agent by their start, one document each",
+    fields=FIELDS,
+    sample={
+        "@timestamp": "2026-11-23T10:01:00.000Z",
+        "agent": "host-1:4711",
+        "outcome": OUTCOME_DONE,
+        "status": STATUS_GREEN,
+        "reasons": [],
+        "failed_before": 0,
+        "shares": ["*", "click"],
+        "cycle_seconds": 0.42,
+        "overrun": False,
+        "windows": 2,
+        "merged": 2,
+        "written": 24,
+        "restated": 0,
+        "requests": 14,
+        "feedback_matched": 12,
+        "backlog": 0,
+        "lag_seconds": 0.0,
+        "delivery_seconds": 0.31,
+        "silent_seconds": 0.8,
+        "writers": 2,
+        "pending_lines": 0,
+        "lost_lines": 0,
+        "quality_held_back": False,
+    },
+)

@@ -1,0 +1,79 @@
+"""Documents about the agent's own cycles, and what it measures of the pipeline beside them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from monitor_agent.contracts import FEEDBACK
+from monitor_agent.contracts.cycle import CYCLES
+from monitor_agent.contracts.feedback import STATUS_NEW
+from monitor_agent.es.gateway import Gateway, Operation
+from monitor_agent.es.sequences import EVENTS
+from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.changes import DAY
+from monitor_agent.pipeline.documents import hashed
+
+NEWEST = 100
+
+
+@dataclass(frozen=True)
+class Flow:
+    """How events flow; names, units and meanings as in the cycles' contract."""
+
+    backlog: int
+    lag_seconds: float
+    delivery_seconds: float | None
+    silent_seconds: float | None
+
+    def figures(self) -> dict[str, float]:
+        """Return those that are known."""
+        return {name: float(value) for name, value in asdict(self).items() if value is not None}
+
+
+class Cycles:
+    """Writes one document a cycle."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def flow(self, now: datetime) -> Flow:
+        """Return how events flow, by one request."""
+        recent = {"range": {"event.ingested": {"gte": instants.milliseconds(now - DAY), "format": "epoch_millis"}}}
+        newest = {
+            "size": NEWEST,
+            "track_total_hits": False,
+            "query": {"bool": {"filter": [recent]}},
+            "sort": [{"event.ingested": {"order": "desc", "unmapped_type": "date"}}],
+            "_source": ["event.created", "event.ingested"],
+        }
+        new = {
+            "size": 0,
+            "track_total_hits": True,
+            "query": {"term": {"feedback.status": STATUS_NEW}},
+            "aggs": {"oldest": {"min": {"field": "event.ingested"}}},
+        }
+        events, waiting = self._gateway.msearch([(EVENTS, newest), (FEEDBACK.alias, new)])
+        told = [hit["_source"]["event"] for hit in events["hits"]["hits"]]
+        ingested = [instants.parse(each["ingested"]) for each in told]
+        delays = [
+            (instants.parse(each["ingested"]) - instants.parse(each["created"])).total_seconds()
+            for each in told
+            if "created" in each
+        ]
+        oldest = waiting.get("aggregations", {}).get("oldest", {}).get("value")
+        # Clocks of different machines may differ by a little: no age is negative.
+        return Flow(
+            backlog=waiting["hits"]["total"]["value"],
+            lag_seconds=0.0 if oldest is None else max(0.0, (now - instants.parse(oldest)).total_seconds()),
+            delivery_seconds=max(0.0, statistics.median(delays)) if delays else None,
+            silent_seconds=max(0.0, (now - max(ingested)).total_seconds()) if ingested else None,
+        )
+
+    def write(self, began: datetime, agent: str, document: Mapping[str, Any]) -> None:
+        """Write the document of a cycle."""
+        body = {"@timestamp": instants.text(began), "agent": agent, **document}
+        self._gateway.bulk([Operation("index", CYCLES.index_for(began), hashed(agent, instants.text(began)), body)])

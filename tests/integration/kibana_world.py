@@ -1,0 +1,146 @@
+"""A small world in Elasticsearch in which every panel has something to show, made by the real agent."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from elasticsearch import helpers
+
+from monitor_agent.contracts import DEADLETTERS, RESTATEMENTS, uuid7
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.install import install
+from monitor_agent.settings import AgentSettings
+from tests.cluster import Cluster
+from tests.factories import START, Document, iso, make_error, make_feedback, make_prediction
+from tests.integration.agent_world import World, world_on
+
+ROOT = Path(__file__).parents[2]
+HOURS = 25
+NOW = START + timedelta(hours=HOURS)
+SETTINGS = AgentSettings(
+    retention=False, base_window=timedelta(hours=1), larger_windows=(timedelta(days=1),), segments=("scene",)
+)
+
+
+def ask_of(gateway: Gateway) -> Any:
+    """Return what answers searches as `trial` asks them."""
+
+    def ask(searches: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+        return gateway.msearch(searches, tolerate="type")
+
+    return ask
+
+
+def events() -> list[Document]:
+    """Return a day of searches: two versions and one in shadow, three scenes, clicks, errors, trouble."""
+    chance = random.Random(7)
+    found: list[Document] = []
+    for number in range(HOURS * 5):
+        at = START + timedelta(minutes=12 * number, seconds=chance.uniform(0, 500))
+        found += _request(at, chance, number)
+    found += [_orphan(START + timedelta(hours=hour)) for hour in (3, 20)]
+    return found
+
+
+def _request(at: datetime, chance: random.Random, number: int) -> list[Document]:
+    """Return one request of a few instances, with what users did with them."""
+    version = ("1", "2", "1", "3")[number % 4]
+    scene = ("search", "recommendation", "ad")[number % 3]
+    size = 2 + number % 4
+    request = f"{number:016x}"
+    predictions, feedback = [], []
+    for position, score in enumerate(sorted((chance.random() for _ in range(size)), reverse=True), 1):
+        prediction = make_prediction(
+            at + timedelta(microseconds=position),
+            score,
+            version=version,
+            scene=scene,
+            duration_ms=chance.lognormvariate(1.5, 0.6),
+            rank=position,
+            request_size=size,
+            batch_size=min(64, size * (1 + number % 7)),
+            queue_time=round(chance.expovariate(1e-6)),
+            compute_time=round(chance.lognormvariate(14.5, 0.3)),
+            shadow=version == "3",
+            propensity=0.25,
+        )
+        prediction |= _surroundings(number)
+        prediction["http"] = {"request": {"id": request}}
+        prediction["item"] = {"id": str(10 + number % 5 + position), "position": position}
+        prediction["query"] = {"hash": f"q{number % 11}"}
+        prediction["features"] = {
+            "numeric": {"price": chance.gauss(0, 1)},
+            "categorical": {"category": f"c{number % 3}"},
+        }
+        prediction["event"] |= {"sequence": number * 20 + position, "ingested": iso(at + timedelta(seconds=2))}
+        predictions.append(prediction)
+        if version != "3" and chance.random() < score * 0.8:
+            late = timedelta(minutes=50) if number % 29 == 0 else timedelta(seconds=chance.expovariate(1 / 60))
+            click = make_feedback(prediction, late)
+            click |= _surroundings(number)
+            click["event"] |= {"sequence": number * 20 + 10 + position, "ingested": iso(at + late)}
+            feedback.append(click)
+    error = make_error(at, version=version) if number % 17 == 0 else None
+    if error:
+        error["http"] = {"response": {"status_code": 400}}
+        error |= _surroundings(number)
+    return [*predictions, *feedback, *([error] if error else [])]
+
+
+def _surroundings(number: int) -> Document:
+    host = f"web-{number % 2}"
+    return {
+        "service": {"node": {"name": f"{host}:42:1"}},
+        "host": {"name": host},
+        "log": {"file": {"path": "/var/log/events-42.ndjson"}},
+    }
+
+
+def _orphan(at: datetime) -> Document:
+    lost = make_prediction(at)
+    return {**make_feedback(lost), **_surroundings(0)}
+
+
+def others() -> list[tuple[str, str, Document]]:
+    """Return dead letters and a restatement as (index, id, document)."""
+    restated = {**RESTATEMENTS.sample, "@timestamp": iso(NOW - timedelta(hours=7))}
+    found = [(RESTATEMENTS.index_for(NOW), "restated", restated)]
+    for hour in range(0, HOURS, 5):
+        at = START + timedelta(hours=hour)
+        document = {**DEADLETTERS.sample, "@timestamp": iso(at), "event": {"ingested": iso(at)}}
+        found.append((DEADLETTERS.index_for(at), uuid7.make(at), document))
+    return found
+
+
+@contextmanager
+def filled_world(cluster: Cluster) -> Iterator[World]:
+    """Yield a cluster that holds `events()`, all that the agent makes of them, a restatement and dead letters."""
+    cluster.clean()
+    with world_on(cluster) as world:
+        install(Gateway(world.agent), SETTINGS)
+        if not _MADE:
+            _make(world)
+            _MADE.extend(helpers.scan(world.admin, index="model-*", query={"query": {"match_all": {}}}))
+        else:
+            again = [{"_index": hit["_index"], "_id": hit["_id"], "_source": hit["_source"]} for hit in _MADE]
+            helpers.bulk(world.admin, again, refresh=True)
+        yield world
+
+
+_MADE: list[Document] = []
+"""The world's documents once the agent has computed them: the next module only has to index them."""
+
+
+def _make(world: World) -> None:
+    world.deliver(*events())
+    for index, identifier, document in others():
+        world.admin.index(index=index, id=identifier, document=document)
+    changes = {entry.name: getattr(SETTINGS, entry.name) for entry in dataclasses.fields(SETTINGS)}
+    world.cycle(NOW, **changes)
+    world.admin.indices.refresh(index="model-*")

@@ -1,0 +1,331 @@
+"""A running agent as an operator sees it: shared work, health, lost lines, releases, an interrupted backfill."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor_agent.agent import Agent
+from monitor_agent.backfill import Progress
+from monitor_agent.clock import FixedClock
+from monitor_agent.contracts.release import SOURCE_TOLD
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.install import install
+from monitor_agent.es.releases import Releases
+from monitor_agent.health import Health
+from monitor_agent.pipeline.releases import Release
+from monitor_agent.pipeline.windows import Calendar
+from monitor_agent.service import Service
+from monitor_agent.settings import AgentSettings
+from tests.cluster import Cluster
+from tests.factories import START, Document, iso, make_error, make_feedback, make_prediction
+from tests.integration.agent_world import BASE, World, world_on
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+NODE = "web-1:42:1"
+PATIENCE = 60.0
+LEASE = 3.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def templates(elasticsearch: Cluster) -> None:
+    """Install the index templates as the agent's user."""
+    elasticsearch.clean()
+    with elasticsearch.client("monitor_agent") as client:
+        install(Gateway(client), AgentSettings())
+
+
+@pytest.fixture
+def world(clean_indices: Cluster) -> Iterator[World]:
+    """Yield an empty world."""
+    with world_on(clean_indices) as made:
+        yield made
+
+
+def until(true: Callable[[], Any], what: str) -> Any:
+    """Return the first true answer; fail when there is none in time."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if found := true():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"in vain: {what}")
+
+
+@contextlib.contextmanager
+def running(cluster_environ: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Yield a running agent; it is ended afterwards."""
+    with log.open("wb") as out:
+        agent = subprocess.Popen([sys.executable, "-m", "monitor_agent", "run"], env=cluster_environ, stderr=out)
+    try:
+        yield agent
+    finally:
+        agent.kill()
+        agent.wait()
+
+
+def environ_of(cluster: Cluster, **more: str) -> dict[str, str]:
+    """Return the environment of an agent that runs every second."""
+    user = "monitor_agent" if "monitor_agent" in cluster.users else cluster.admin
+    return {
+        **os.environ,
+        "ELASTICSEARCH_URL": cluster.url,
+        "ELASTICSEARCH_USERNAME": user,
+        "ELASTICSEARCH_PASSWORD": cluster.users[user],
+        "MONITOR_PERIOD": "1s",
+        "MONITOR_LEASE": f"{LEASE:g}s",
+        "MONITOR_HEALTH_PORT": "0",
+        **more,
+    }
+
+
+def address_in(log: Path) -> str:
+    """Return the address of the health page, once the log tells it."""
+    found = until(lambda: re.search(r'"address":"([^"]+)"', log.read_text()), "the address")
+    return str(found[1])
+
+
+def asked(url: str) -> tuple[int, str]:
+    """Return status and body of a page."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def holders(world: World) -> dict[str, str]:
+    """Return who holds each lease, as far as that is settled."""
+    if not world.admin.indices.exists(index="monitor-agent-state"):
+        return {}
+    doc = world.admin.options(ignore_status=(404, 503), max_retries=0).get(index="monitor-agent-state", id="leases")
+    return dict(doc["_source"]["content"]["holders"]) if doc.get("found") else {}
+
+
+def test_agents_share_the_models_and_take_over_after_a_death(
+    world: World, clean_indices: Cluster, tmp_path: Path
+) -> None:
+    """Two agents hold one share each; when one is killed the other soon holds both; a stopped one leaves at once."""
+    world.deliver(make_prediction(START))
+    environ, logs = environ_of(clean_indices), [tmp_path / "a", tmp_path / "b"]
+    with running(environ, logs[0]) as first:
+        until(lambda: set(holders(world)) == {"", "click"}, "a lease of the model")
+        with running(environ, logs[1]) as second:
+            until(lambda: len(set(holders(world).values())) == 2, "shared work")
+            second.kill()
+            second.wait()
+            died = time.monotonic()
+            until(lambda: len(set(holders(world).values())) == 1, "the take-over")
+            took = time.monotonic() - died
+            status, told = asked(address_in(logs[0]) + "/healthz")
+            metrics = asked(address_in(logs[0]) + "/metrics")[1]
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(timeout=PATIENCE) == 0
+    assert took < 2 * LEASE + 10
+    assert (status, json.loads(told)["status"]) == (200, "green")
+    assert "monitor_agent_healthy 1" in metrics.splitlines()
+    assert 'monitor_agent_cycles_total{outcome="failed"}' not in metrics
+    assert set(holders(world).values()) == {""}
+    assert world.window("1d")["predictions"] == 1
+    assert {each["outcome"] for each in cycles(world)} == {"done"}
+    assert sum(each["windows"] for each in cycles(world)) >= 1
+
+
+def test_without_elasticsearch_the_agent_is_red_and_stops_at_once(tmp_path: Path) -> None:
+    """Health says why, the process lives on, and a signal ends it in the midst of its waits."""
+    nowhere = Cluster("http://127.0.0.1:1", {"monitor_agent": "secret"}, "")
+    log = tmp_path / "log"
+    with running(environ_of(nowhere, MONITOR_PERIOD="1h"), log) as agent:
+        address = address_in(log)
+        until(lambda: asked(address + "/healthz")[0] == 503, "red")
+        status, told = asked(address + "/healthz")
+        assert (status, asked(address + "/livez")[0]) == (503, 200)
+        assert "elasticsearch is in trouble" in json.loads(told)["reasons"][0]
+        assert "monitor_agent_healthy 0" in asked(address + "/metrics")[1]
+        agent.send_signal(signal.SIGTERM)
+        stopped = time.monotonic()
+        assert agent.wait(timeout=PATIENCE) == 0
+        assert time.monotonic() - stopped < 10
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_taken_health_port_is_told_in_one_line(tmp_path: Path) -> None:
+    """The line names the setting."""
+    import socket
+
+    nowhere = Cluster("http://127.0.0.1:1", {"monitor_agent": "secret"}, "")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        log = tmp_path / "log"
+        with running(environ_of(nowhere, MONITOR_HEALTH_PORT=str(port)), log) as agent:
+            assert agent.wait(timeout=PATIENCE) == 1
+    (line,) = log.read_text().splitlines()
+    assert f"127.0.0.1:{port}" in line
+    assert "MONITOR_HEALTH_PORT" in line
+
+
+def service(world: World, minutes: float) -> Service:
+    """Return a service whose clock stands some minutes after the start."""
+    gateway, clock = Gateway(world.agent), FixedClock(START + minutes * MINUTE)
+    return Service(gateway, BASE, clock, Health(BASE.period, lambda: ""), Agent(gateway, BASE, clock))
+
+
+def numbered(document: Document, sequence: int) -> Document:
+    """Return an event as the line of that number of a writer."""
+    document["event"] |= {"sequence": sequence, "created": iso(START), "ingested": iso(START)}
+    return {**document, "service": {"node": {"name": NODE}}, "log": {"file": {"path": "/log/events.ndjson"}}}
+
+
+def cycles(world: World) -> list[dict[str, Any]]:
+    """Return the documents about cycles, oldest first."""
+    world.admin.indices.refresh(index="monitor-agent-cycles")
+    return sorted(world.documents("monitor-agent-cycles").values(), key=lambda each: str(each["@timestamp"]))
+
+
+def newest_cycle(world: World) -> dict[str, Any]:
+    """Return the newest document about a cycle."""
+    return cycles(world)[-1]
+
+
+def test_lines_that_never_arrive_are_lost_after_the_grace(world: World) -> None:
+    """Gaps in a writer's numbers are pending, then lost and hold quality alerts back, until the lines arrive."""
+    click = make_feedback(make_prediction())
+    lines = [numbered(make_prediction(START + timedelta(seconds=i)), i) for i in range(1, 9)]
+    lines += [numbered(click, 9), numbered(make_error(START), 10)]
+    late = lines[3:5]
+    world.deliver(*lines[:3], *lines[5:])
+
+    service(world, 1).cycle()
+    found = newest_cycle(world)
+    assert (found["pending_lines"], found["lost_lines"], found["quality_held_back"]) == (2, 0, False)
+
+    service(world, 4).cycle()
+    found = newest_cycle(world)
+    assert (found["pending_lines"], found["lost_lines"], found["quality_held_back"]) == (0, 2, True)
+
+    world.deliver(*late)
+    service(world, 5).cycle()
+    found = newest_cycle(world)
+    assert (found["pending_lines"], found["lost_lines"], found["quality_held_back"]) == (0, 0, False)
+
+
+def test_a_dead_letter_is_not_a_lost_line(world: World) -> None:
+    """What was refused is kept with its reason: it is missing, but not lost; another missing line is."""
+    lines = [numbered(make_prediction(START + timedelta(seconds=i)), i) for i in range(1, 7)]
+    world.deliver(lines[0], lines[2], lines[5])
+    letter = {
+        "@timestamp": iso(START),
+        "log": {"file": {"path": "/log/events.ndjson"}},
+        "message": json.dumps({"event": {"sequence": 2}}),
+    }
+    world.admin.index(index="model-deadletters-2026.03.02", document=letter, refresh=True)
+    service(world, 1).cycle()
+
+    service(world, 4).cycle()
+
+    assert newest_cycle(world)["lost_lines"] == 2
+
+
+def test_a_cycle_says_how_events_flow(world: World) -> None:
+    """Delivery is the median from writing to ingestion, silence the time since; nothing waits after a cycle."""
+    lines = [numbered(make_prediction(START), 1), numbered(make_prediction(START), 2)]
+    for line in lines:
+        line["event"]["ingested"] = iso(START + timedelta(seconds=3))
+    world.deliver(*lines)
+
+    service(world, 10).cycle()
+
+    found = newest_cycle(world)
+    assert (found["delivery_seconds"], found["silent_seconds"]) == (3.0, 597.0)
+    assert (found["backlog"], found["lag_seconds"], found["writers"]) == (0, 0.0, 1)
+    assert (found["windows"], found["status"], found["overrun"]) == (1, "green", False)
+
+
+def test_an_interrupted_backfill_goes_on_where_it_was(world: World) -> None:
+    """The finished days of the same range are not done again, unless that is wished; then nothing is remembered."""
+    world.deliver(*[make_prediction(START + day * DAY) for day in range(3)])
+    agent = world.make_agent(START + 9 * DAY)
+
+    def stop_on_the_second_day(at: Progress) -> None:
+        if at.done == 1 and at.windows:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        agent.backfill(START, START + 2 * DAY + HOUR, stop_on_the_second_day)
+    told: list[Progress] = []
+    rest = agent.backfill(START, START + 2 * DAY + HOUR, told.append)
+    again = agent.backfill(START, START + 2 * DAY + HOUR)
+
+    assert (told[0].before, told[0].done, told[0].days) == (1, 1, 3)
+    assert (rest.tally.windows, again.tally.windows) == (2, 3)
+    assert again.tally.written == 0
+    days = [each for each in world.documents().values() if each["window_size"] == "1d"]
+    assert [each["predictions"] for each in days if each["model_version"] == each["segment"] == "all"] == [1, 1, 1]
+
+
+def test_a_version_that_is_seen_is_a_release(world: World) -> None:
+    """Its mark stands at its first prediction; what a person tells stands over what was seen."""
+    world.deliver(make_prediction(START + timedelta(seconds=7)), make_prediction(START + DAY, version="2"))
+    world.cycle(START + 2 * DAY)
+    releases = Releases(Gateway(world.agent), Calendar(BASE), 100)
+    assert [(each.version, each.at, each.source) for each in releases.all()] == [
+        ("1", START + timedelta(seconds=7), "seen"),
+        ("2", START + DAY, "seen"),
+    ]
+
+    told = Release("click", "2", START + HOUR, SOURCE_TOLD, "trained on February")
+    assert releases.tell(told)
+    assert not releases.tell(told)
+    world.deliver(make_prediction(START + DAY + HOUR, version="2"))
+    world.cycle(START + 3 * DAY)
+
+    assert releases.all()[1] == told
+
+
+def test_a_cycle_that_takes_longer_than_its_period_is_red() -> None:
+    """While it runs, and until one has been in time again; a failed one is red until one is done."""
+    now = [0.0]
+    health = Health(MINUTE, lambda: "", lambda: now[0])
+    health.began()
+    assert health.reasons() == []
+    now[0] = 61.0
+    assert "has been running for 61 s" in health.reasons()[0]
+    health.failed("refused")
+    assert [reason.partition(":")[0] for reason in health.reasons()] == [
+        "the last cycle failed",
+        "the last cycle took 61 s, its period is 60 s",
+    ]
+
+
+def test_another_share_is_left_alone(world: World) -> None:
+    """An agent that holds one model computes its windows and joins its feedback, and nobody else's."""
+    from monitor_agent.pipeline.sharing import Share
+
+    ours, theirs = make_prediction(START), make_prediction(START, model="rank")
+    world.deliver(ours, theirs, make_feedback(ours), make_feedback(theirs))
+    named = frozenset({"click", "rank"})
+    world.make_agent(START + DAY).cycle(share=Share(frozenset({"click"}), False, named))
+    assert {each["model_name"] for each in world.documents().values()} == {"click"}
+    assert world.statuses() == ["matched", "new"]
+
+    world.make_agent(START + DAY).cycle(share=Share(frozenset({"rank"}), True, named))
+
+    assert {each["model_name"] for each in world.documents().values()} == {"click", "rank"}
+    assert world.statuses() == ["matched", "matched"]
+    everything = dataclasses.replace(BASE, page_size=10)
+    assert Agent(Gateway(world.agent), everything, FixedClock(START + DAY)).cycle().tally.written == 0
