@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,14 +13,16 @@ from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, PERFO
 from monitor_agent.es.feedback import waiting_too_long
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.metrics import WindowState
-from monitor_agent.pipeline import counting, instants
-from monitor_agent.pipeline.segments import Segment
+from monitor_agent.metrics.ranking import REQUESTS
+from monitor_agent.pipeline import counting, instants, ranks
+from monitor_agent.pipeline.segments import Segment, kept_by
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
 
 MAX_DAYS = 10_000
 COMPOSITE_PAGE = 5_000
 DAYS_AT_ONCE = 50
+ITEMS_PAGE = 5_000
 SEARCHES_AT_ONCE = 8
 # Elasticsearch refuses to make more than 65,536 buckets for one request.
 TOO_MANY_BUCKETS = "too_many_buckets_exception"
@@ -148,9 +150,39 @@ class EventStore:
                 else:
                     found[window] = {}
         orphans, errors = self._orphans(model, windows, now), self._errors(model, windows)
+        self._add_ranks(model, found, segments, now)
         for window in windows:
             _add(found[window], orphans.get(window, {}), errors.get(window, {}))
         return found
+
+    def _add_ranks(self, model: str, found: dict[Window, States], segments: Sequence[Segment], now: datetime) -> None:
+        """Add what the ranking metrics need to the windows that have a click among ranked items."""
+        windows = [
+            window
+            for window, states in found.items()
+            if any(state.positives and REQUESTS in state.counts for state in states.values())
+        ]
+        kept = kept_by(segments)
+        for window, items in self._clicked_items(model, windows, now):
+            for name, clicks in ranks.clicked_ranks(items, kept).items():
+                # A click that came in between the two searches is counted with the next change.
+                if name in found[window]:
+                    found[window][name] = ranks.with_ranks(found[window][name], clicks)
+
+    def _clicked_items(
+        self, model: str, windows: Sequence[Window], now: datetime
+    ) -> Iterator[tuple[Window, list[Mapping[str, Any]]]]:
+        for first in range(0, len(windows), SEARCHES_AT_ONCE):
+            some = windows[first : first + SEARCHES_AT_ONCE]
+            searches = [
+                (PREDICTIONS.index_for(window.start), ranks.body(model, window, self._settings, now)) for window in some
+            ]
+            pages = [(index, {**body, "size": ITEMS_PAGE, "track_total_hits": False}) for index, body in searches]
+            for window, (index, body), answer in zip(some, searches, self._gateway.msearch(pages), strict=True):
+                hits: Iterable[Mapping[str, Any]] = answer["hits"]["hits"]
+                if len(answer["hits"]["hits"]) == ITEMS_PAGE:
+                    hits = self._gateway.scan(index, body, ITEMS_PAGE)
+                yield window, [hit["fields"] for hit in hits]
 
     def _count_in_pieces(self, model: str, window: Window, segments: Sequence[Segment], now: datetime) -> States:
         """Count a window of very many versions or values one version and one segment at a time."""

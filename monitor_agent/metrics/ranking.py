@@ -6,7 +6,7 @@ Requests without a click say nothing of the order; they are left out of the mean
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from monitor_agent.metrics._spec import Interval, MetricSpec, Undefined
@@ -18,7 +18,7 @@ from monitor_agent.metrics.state import Fixed, WindowState, fixed, unfixed
 from monitor_agent.metrics.wilson import Z_95, wilson_interval
 
 REQUESTS, CLICKED_REQUESTS = "ranked_requests", "clicked_requests"
-"""Names in `WindowState.counts`: requests with every label known; those of them with a click."""
+"""Names in `WindowState.counts`: requests of several items with known labels; those of them with a click."""
 
 _SQUARE = "_square"
 
@@ -38,6 +38,28 @@ PER_REQUEST: dict[str, tuple[PerRequest, str, str]] = {
     **_at(5),
     **_at(10),
 }
+
+
+def clicked_parts(clicked: Mapping[tuple[int, ...], int]) -> tuple[dict[str, int], dict[str, Fixed]]:
+    """The parts of requests with a click, for `WindowState.counts` and `WindowState.sums`.
+
+    Parameters
+    ----------
+    clicked : the clicked ranks of a request (1 = first) -> how many requests were clicked so.
+
+    >>> counts, sums = clicked_parts({(2,): 3})
+    >>> counts, unfixed(sums["mrr"])
+    ({'clicked_requests': 3}, 1.5)
+    """
+    totals = {name + suffix: 0 for name in PER_REQUEST for suffix in ("", _SQUARE)}
+    for ranks, requests in clicked.items():
+        gains = [float(rank in ranks) for rank in range(1, max(ranks) + 1)]
+        for name, (measure, _, _) in PER_REQUEST.items():
+            value = measure(gains)
+            totals[name] += requests * fixed(value)
+            totals[name + _SQUARE] += requests * fixed(value * value)
+    sums = {name: Fixed(total) for name, total in totals.items()}
+    return {CLICKED_REQUESTS: sum(clicked.values())}, sums
 
 
 def ranking_parts(requests: Iterable[Sequence[float]]) -> tuple[dict[str, int], dict[str, Fixed]]:

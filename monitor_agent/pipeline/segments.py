@@ -51,6 +51,19 @@ def segments(kept: Mapping[str, Sequence[str]]) -> list[Segment]:
     return found or [EVERYTHING]
 
 
+def kept_by(found: Iterable[Segment]) -> dict[str, list[str]]:
+    """Return label -> the values that have a segment of their own, as `segments` was told.
+
+    >>> kept_by(segments({"scene": ["ad", "search"]}))
+    {'scene': ['ad', 'search']}
+    """
+    kept: dict[str, list[str]] = {}
+    for segment in found:
+        for label, value in segment.labels.items():
+            kept.setdefault(label, []).extend([value] if value != OTHER else [])
+    return kept
+
+
 def keep(known: Sequence[str], seen: Iterable[str], cap: int) -> list[str]:
     """Return the kept values of a label: those known, and, while there is room, those seen.
 

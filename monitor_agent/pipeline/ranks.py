@@ -1,0 +1,80 @@
+"""At which ranks the requests of a window were clicked: the search for them, and the ranking metrics' parts (pure).
+
+Clicks are rare, so only requests with a click are looked at one by one: their clicked ranks tell all that NDCG, MRR,
+hit rate and MAP need. How many requests there are is counted with the window: those of several items whose first-ranked
+item has a known label. An item whose label is not known counts as not clicked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from monitor_agent.contracts.performance import ALL_SEGMENT, OTHER
+from monitor_agent.metrics import WindowState, merge
+from monitor_agent.metrics.ranking import CLICKED_REQUESTS, REQUESTS, clicked_parts
+from monitor_agent.pipeline import labels
+from monitor_agent.pipeline.counting import ranked, within
+from monitor_agent.pipeline.windows import Window
+from monitor_agent.settings import AgentSettings
+
+_COLUMNS = ("http.request.id", "model.version", "prediction.rank")
+
+Clicks = dict[tuple[str, str], Counter[tuple[int, ...]]]
+"""(version, segment) -> how many requests were clicked at exactly these ranks."""
+
+
+def body(model: str, window: Window, settings: AgentSettings, now: datetime) -> dict[str, Any]:
+    """Return the search for the clicked items of a model's window; hits tell their columns only."""
+    filters = [
+        {"term": {"model.name": model}},
+        within(window),
+        labels.mature(settings, now),
+        labels.positive(),
+        ranked(),
+        {"exists": {"field": "http.request.id"}},
+        {"exists": {"field": "prediction.rank"}},
+    ]
+    return {
+        "query": {"bool": {"filter": filters}},
+        "_source": False,
+        "stored_fields": "_none_",
+        "docvalue_fields": [*_COLUMNS, *(f"labels.{label}" for label in settings.segments)],
+    }
+
+
+def clicked_ranks(items: Iterable[Mapping[str, Any]], kept: Mapping[str, Sequence[str]]) -> Clicks:
+    """Return what the columns of a window's clicked items tell.
+
+    Parameters
+    ----------
+    items : the ``fields`` of all hits of the search.
+    kept : label -> the values that have a segment of their own.
+    """
+    requests: dict[tuple[str, str, str], set[int]] = {}
+    for item in items:
+        request, version, rank = (item[name][0] for name in _COLUMNS)
+        for segment in _segments_of(item, kept):
+            requests.setdefault((version, segment, request), set()).add(int(rank))
+    found: Clicks = {}
+    for (version, segment, _), ranks in requests.items():
+        found.setdefault((version, segment), Counter())[tuple(sorted(ranks))] += 1
+    return found
+
+
+def with_ranks(state: WindowState, clicks: Mapping[tuple[int, ...], int]) -> WindowState:
+    """Return the state together with its clicked requests; there are at least as many requests as clicked ones."""
+    counts, sums = clicked_parts(clicks)
+    missing = counts[CLICKED_REQUESTS] - state.counts.get(REQUESTS, 0)
+    if missing > 0:
+        counts[REQUESTS] = missing
+    return merge(state, WindowState(counts=counts, sums=sums))
+
+
+def _segments_of(item: Mapping[str, Any], kept: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    yield ALL_SEGMENT
+    for label, values in kept.items():
+        for value in item.get(f"labels.{label}", ()):
+            yield f"labels.{label}={value if value in values else OTHER}"
