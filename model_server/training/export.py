@@ -56,6 +56,7 @@ def export(model: ClickModel, folder: Path, card: dict[str, Any]) -> None:
             if folder.exists():
                 folder.rename(Path(room) / "old")
             written.rename(folder)
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, tf.errors.OpError) as error:  # TensorFlow says in its own way that a disk is full
+        told = error.message if isinstance(error, tf.errors.OpError) else error.strerror or str(error)
+        reason = told.rpartition("; ")[2].partition(" [Op:")[0]
         raise ModelError(f"{folder} cannot be written ({reason})", "name another folder or free disk space") from error

@@ -75,7 +75,7 @@ def fetch(folder: Path) -> Path:
         reason = (done.stderr.strip() or "pip gave no reason").splitlines()[-1]
         raise DataError(
             f"{PACKAGE} could not be fetched ({reason})",
-            "check that pip reaches its package index, or pass the wheel with --wheel FILE",
+            "check that pip reaches its package index",
         )
     return wheels[0]
 

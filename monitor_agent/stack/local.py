@@ -23,6 +23,8 @@ from monitor_agent.stack.health import Login, ask_health
 from monitor_agent.stack.process import ChildProcess, Command, Supervisor
 
 SERVER_READY_SECONDS = 180.0
+LEAST_FREE_MIB = 200
+MIB = 1024 * 1024
 ADDRESS_FILE = "model-server.address"
 ERROR_LINE = r"^error: (.+)"
 """How our commands say why they end."""
@@ -70,8 +72,12 @@ class LocalProduct:
             )
 
     def start_elasticsearch(self) -> None:
-        """Start Elasticsearch, without waiting for it; do nothing where it is an existing cluster."""
+        """Start Elasticsearch, without waiting for it; do nothing where it is an existing cluster.
+
+        Raises StackError where its disk is full, before it or any other part stumbles over that.
+        """
         if self.settings.stack.provider == "embedded":
+            require_space(Path(self.settings.stack.data_dir))
             self._node = EmbeddedElasticsearch(options_from(self.settings.stack), self._report)
             self._supervisor.start(self._node)
 
@@ -140,6 +146,17 @@ class LocalProduct:
         )
         self._supervisor.start(child)
         return child
+
+
+def require_space(folder: Path) -> None:
+    """Raise StackError where the disk of a folder, which may not be there yet, has no room for a start."""
+    found = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(found).free // MIB
+    if free < LEAST_FREE_MIB:
+        raise StackError(
+            f"{found} has {free} MiB left, and {LEAST_FREE_MIB} MiB are needed",
+            "free disk space, or choose another folder",
+        )
 
 
 def forget_data(data_dir: Path) -> None:

@@ -1,0 +1,59 @@
+"""The whole product on one machine: what is refused before anything is started."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from pathlib import Path
+
+import pytest
+
+from monitor_agent.errors import ElasticsearchError, PortInUseError, StackError
+from monitor_agent.settings import ElasticsearchSettings, ServerSettings, Settings, StackSettings
+from monitor_agent.stack import local
+from monitor_agent.stack.local import LocalProduct
+from monitor_agent.stack.process import Supervisor
+
+
+def product(settings: Settings) -> LocalProduct:
+    """Return the product of these settings; nothing is started."""
+    return LocalProduct(settings, Supervisor(), lambda _line: None)
+
+
+def test_a_taken_port_of_the_model_server_is_told(tmp_path: Path) -> None:
+    """The line names the port and the setting."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = ServerSettings(port=taken.getsockname()[1])
+
+        with pytest.raises(PortInUseError, match=f"port {server.port} .* set MODEL_SERVER_PORT"):
+            product(Settings(server=server, stack=StackSettings(data_dir=str(tmp_path)))).require_ports()
+    product(Settings(server=dataclasses.replace(server, port=0))).require_ports()
+
+
+def test_a_full_disk_is_told_before_elasticsearch_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder need not be there yet; the line says how much is left and how much is needed."""
+    monkeypatch.setattr(local, "LEAST_FREE_MIB", 10**12)
+    folder = tmp_path / "not" / "there"
+
+    with pytest.raises(StackError, match=rf"{tmp_path} has \d+ MiB left, and {10**12} MiB are needed"):
+        product(Settings(stack=StackSettings(data_dir=str(folder)))).start_elasticsearch()
+    assert not folder.exists()
+
+
+def test_containers_are_started_by_their_own_command() -> None:
+    """The compose file holds the model server and the agent too: the line names the command."""
+    with pytest.raises(StackError, match="monitor-agent stack up --provider compose"):
+        product(Settings(stack=StackSettings(provider="compose")))
+
+
+def test_an_existing_cluster_that_does_not_answer_is_told() -> None:
+    """With `STACK_PROVIDER=external` nothing is started, and the address must answer."""
+    found = product(
+        Settings(
+            elasticsearch=ElasticsearchSettings(url=("http://127.0.0.1:9",)), stack=StackSettings(provider="external")
+        )
+    )
+    found.start_elasticsearch()
+
+    with pytest.raises(ElasticsearchError, match="does not answer"):
+        found.wait_for_elasticsearch()
