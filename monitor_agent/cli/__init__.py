@@ -21,7 +21,7 @@ COMMANDS = (
     *("demo", "up", "setup", "run", "once", "backfill"),
     *("totals", "compare", "explain-window", "release", "lost-lines"),
     *("dashboards", "report"),
-    *("stack", "pipeline", "deadletters", "docs"),
+    *("stack", "pipeline", "deadletters", "kibana", "docs"),
 )
 INTERRUPTED = 130
 

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from monitor_agent.errors import DataError
+from monitor_agent.kibana.alerts import Alert, alerts, rule, watch
 from monitor_agent.kibana.objects import SavedObject, file_text, from_document, to_document
+from monitor_agent.kibana.package import pack as pack_objects
 
 PACKAGE = "model-monitoring.ndjson"
 ALERTS = "alerts.toml"
+GENERATED = ("watches", "rules")
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,55 @@ def write_objects(folder: Path, objects: Iterable[SavedObject], *, prune: bool =
     return _write(folder, texts, here, prune=prune)
 
 
-def write_generated(folder: Path, kind: str, documents: Mapping[str, Mapping[str, Any]]) -> Written:
-    """Write `folder/<kind>/<id>.json` for each document, remove all other files there, and return what changed."""
-    texts = {f"{kind}/{name}.json": file_text(document) for name, document in documents.items()}
-    here = {path.relative_to(folder).as_posix() for path in (folder / kind).glob("*.json")}
-    return _write(folder, texts, here, prune=True)
-
-
 def read_documents(folder: Path, kind: str) -> dict[str, dict[str, Any]]:
     """Return id -> document of every file in `folder/<kind>`."""
     return {path.stem: _read(path) for path in sorted((folder / kind).glob("*.json"))}
+
+
+def generated(folder: Path) -> dict[str, str]:
+    """Return name -> text of everything that is made from the sources: import file, watches, rules."""
+    found = {PACKAGE: pack_objects(read_objects(folder).values())}
+    for alert in read_alerts(folder):
+        found[f"watches/{alert.id}.json"] = file_text(watch(alert))
+        found[f"rules/{alert.id}.json"] = file_text(rule(alert))
+    return found
+
+
+def read_alerts(folder: Path) -> list[Alert]:
+    """Return the alerts of `folder/alerts.toml`."""
+    text = _text(folder / ALERTS)
+    if text is None:
+        raise DataError(f"{folder / ALERTS} is missing", "run in the project's folder, or set KIBANA_FOLDER")
+    return alerts(text)
+
+
+def stale(folder: Path) -> list[str]:
+    """Return the names of generated files that differ from their sources, or should not be there."""
+    wanted = generated(folder)
+    here = _generated_here(folder)
+    return sorted(name for name in wanted.keys() | here if _text(folder / name) != wanted.get(name))
+
+
+def pack(folder: Path) -> list[str]:
+    """Write what is generated, remove what is no longer, and return the names of the files that changed."""
+    changed = stale(folder)
+    wanted = generated(folder)
+    for name in changed:
+        path = folder / name
+        if name in wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted[name], encoding="utf-8")
+        else:
+            path.unlink()
+    return changed
+
+
+def _generated_here(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for kind in GENERATED for path in (folder / kind).glob("*.json")}
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _write(folder: Path, texts: Mapping[str, str], here: set[str], *, prune: bool) -> Written:

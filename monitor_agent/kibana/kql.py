@@ -82,7 +82,7 @@ class _Reader:
             inner = self.alternatives()
             self._expect(")")
             return inner
-        field = self._word()
+        field = _plain(self._value())
         for sign, name in _RANGES.items():
             if self._sign(sign):
                 return {"range": {field: {name: _plain(self._value())}}}

@@ -20,8 +20,8 @@ from monitor_agent.kibana.translation import layer_searches, mark_searches
 Ask = Callable[[Sequence[tuple[str, Mapping[str, Any]]]], Sequence[Answer]]
 """Answers searches (index expression, body), in order; a refused one as `{"error": ...}`."""
 
-EMPTY_IS_GOOD = "empty-is-good"
-"""The tag of objects that show trouble: without any, they are empty."""
+MAY_BE_EMPTY = "may-be-empty"
+"""The tag of objects that show trouble, or what not every client sends: without any, they are empty."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def trial(
             except (DataError, UnsupportedPanelError) as error:
                 yield Problem(place, str(error))
                 continue
-            if shown.empty and not any(each.id == EMPTY_IS_GOOD for each in saved.references):
+            if shown.empty and not any(each.id == MAY_BE_EMPTY for each in saved.references):
                 yield Problem(place, f"empty from {time.start:%Y-%m-%d %H:%M} to {time.end:%Y-%m-%d %H:%M} UTC")
 
 

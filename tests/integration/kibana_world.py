@@ -12,11 +12,11 @@ from typing import Any
 
 from elasticsearch import helpers
 
-from monitor_agent.contracts import DEADLETTERS, RESTATEMENTS, uuid7
+from monitor_agent.contracts import CYCLES, DEADLETTERS, RESTATEMENTS, uuid7
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.settings import AgentSettings
-from tests.cluster import Cluster
+from tests.cluster import OURS, Cluster
 from tests.factories import START, Document, iso, make_error, make_feedback, make_prediction
 from tests.integration.agent_world import World, world_on
 
@@ -108,11 +108,13 @@ def _orphan(at: datetime) -> Document:
 
 
 def others() -> list[tuple[str, str, Document]]:
-    """Return dead letters and a restatement as (index, id, document)."""
+    """Return dead letters, cycles of the agent and a restatement as (index, id, document)."""
     restated = {**RESTATEMENTS.sample, "@timestamp": iso(NOW - timedelta(hours=7))}
     found = [(RESTATEMENTS.index_for(NOW), "restated", restated)]
-    for hour in range(0, HOURS, 5):
+    for hour in range(0, HOURS, 2):
         at = START + timedelta(hours=hour)
+        cycle = {**CYCLES.sample, "@timestamp": iso(at), "cycle_seconds": 0.4 + hour / 100, "lost_lines": hour}
+        found.append((CYCLES.index_for(at), f"cycle-{hour}", cycle))
         document = {**DEADLETTERS.sample, "@timestamp": iso(at), "event": {"ingested": iso(at)}}
         found.append((DEADLETTERS.index_for(at), uuid7.make(at), document))
     return found
@@ -126,7 +128,7 @@ def filled_world(cluster: Cluster) -> Iterator[World]:
         install(Gateway(world.agent), SETTINGS)
         if not _MADE:
             _make(world)
-            _MADE.extend(helpers.scan(world.admin, index="model-*", query={"query": {"match_all": {}}}))
+            _MADE.extend(helpers.scan(world.admin, index=OURS, query={"query": {"match_all": {}}}))
         else:
             again = [{"_index": hit["_index"], "_id": hit["_id"], "_source": hit["_source"]} for hit in _MADE]
             helpers.bulk(world.admin, again, refresh=True)
@@ -143,4 +145,4 @@ def _make(world: World) -> None:
         world.admin.index(index=index, id=identifier, document=document)
     changes = {entry.name: getattr(SETTINGS, entry.name) for entry in dataclasses.fields(SETTINGS)}
     world.cycle(NOW, **changes)
-    world.admin.indices.refresh(index="model-*")
+    world.admin.indices.refresh(index=OURS)

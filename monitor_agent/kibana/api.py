@@ -1,0 +1,162 @@
+"""A Kibana over HTTP: import and export of saved objects, alerting rules and connectors.
+
+Source: Kibana's saved objects and alerting APIs, 8.19 and 9.x.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import ssl
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from monitor_agent.errors import KibanaError
+from monitor_agent.settings import KibanaSettings
+
+_CONFLICT = 409
+_HINTS = {
+    401: "check KIBANA_API_KEY, or KIBANA_USERNAME and KIBANA_PASSWORD",
+    403: "the user lacks a privilege in this space: Saved Objects Management, and Stack Rules for rules",
+    404: "check KIBANA_URL and KIBANA_SPACE",
+    413: "raise savedObjects.maxImportPayloadBytes",
+}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An object that was not imported: `reason` is Kibana's word, such as `conflict` or `missing_references`."""
+
+    type: str
+    id: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did: how many objects are in Kibana now, how many of them were replaced, which were refused."""
+
+    done: int
+    replaced: int
+    refused: tuple[Refusal, ...]
+
+
+class Kibana:
+    """One space of one Kibana."""
+
+    def __init__(self, settings: KibanaSettings) -> None:
+        base = settings.url.rstrip("/")
+        self._base = f"{base}/s/{urllib.parse.quote(settings.space)}" if settings.space else base
+        self._timeout = settings.request_timeout.total_seconds()
+        self._headers = {"kbn-xsrf": "true", **_authorization(settings)}
+        trust = ssl.create_default_context(cafile=settings.ca_certs) if settings.ca_certs else None
+        self._opener = urllib.request.build_opener(*([urllib.request.HTTPSHandler(context=trust)] if trust else []))
+
+    def import_objects(self, package: str, *, overwrite: bool) -> Imported:
+        """Import a file of saved objects and return what became of them.
+
+        Raises KibanaError where Kibana cannot be reached or refuses the file as a whole.
+        """
+        boundary = uuid.uuid4().hex
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="model-monitoring.ndjson"\r\n'
+            "Content-Type: application/ndjson\r\n\r\n"
+        )
+        body = f"{head}{package}\r\n--{boundary}--\r\n".encode()
+        _, answer = self._send(
+            "POST",
+            f"/api/saved_objects/_import?overwrite={str(overwrite).lower()}",
+            body,
+            f"multipart/form-data; boundary={boundary}",
+        )
+        found = _json(answer)
+        refused = tuple(_refusal(error) for error in found.get("errors", ()))
+        replaced = sum(bool(each.get("overwrite")) for each in found.get("successResults", ()))
+        return Imported(int(found.get("successCount", 0)), replaced, refused)
+
+    def export_tagged(self, tag: str, types: Sequence[str]) -> str:
+        """Return, as an export file, the objects of some types that carry a tag, and all that they refer to."""
+        wanted = {
+            "type": list(types),
+            "hasReference": {"type": "tag", "id": tag},
+            "includeReferencesDeep": True,
+        }
+        _, answer = self._send("POST", "/api/saved_objects/_export", json.dumps(wanted).encode())
+        return answer.decode("utf-8")
+
+    def put_rule(self, identifier: str, rule: Mapping[str, Any]) -> bool:
+        """Create an alerting rule, or change it where it exists; return whether it is new."""
+        path = f"/api/alerting/rule/{identifier}"
+        status, _ = self._send("POST", path, json.dumps(rule).encode(), accept=(_CONFLICT,))
+        if status != _CONFLICT:
+            return True
+        fixed = ("rule_type_id", "consumer", "enabled")
+        body = {name: value for name, value in rule.items() if name not in fixed}
+        self._send("PUT", path, json.dumps(body).encode())
+        return False
+
+    def put_connector(self, identifier: str, connector: Mapping[str, Any]) -> bool:
+        """Create a connector, or change it where it exists; return whether it is new."""
+        path = f"/api/actions/connector/{identifier}"
+        status, _ = self._send("POST", path, json.dumps(connector).encode(), accept=(_CONFLICT,))
+        if status != _CONFLICT:
+            return True
+        body = {name: value for name, value in connector.items() if name != "connector_type_id"}
+        self._send("PUT", path, json.dumps(body).encode())
+        return False
+
+    def _send(
+        self, method: str, path: str, body: bytes, content: str = "application/json", accept: tuple[int, ...] = ()
+    ) -> tuple[int, bytes]:
+        headers = {**self._headers, "Content-Type": content}
+        request = urllib.request.Request(self._base + path, body, headers, method=method)
+        try:
+            with self._opener.open(request, timeout=self._timeout) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            told = error.read()
+            if error.code in accept:
+                return error.code, told
+            raise KibanaError(
+                f"Kibana answered {error.code} to {method} {path}: {_reason(told)}", _HINTS.get(error.code, "")
+            ) from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise KibanaError(f"{self._base} does not answer ({reason})", "check KIBANA_URL") from error
+
+
+def _authorization(settings: KibanaSettings) -> dict[str, str]:
+    if settings.api_key:
+        return {"Authorization": f"ApiKey {settings.api_key}"}
+    if settings.username:
+        login = base64.b64encode(f"{settings.username}:{settings.password}".encode()).decode()
+        return {"Authorization": f"Basic {login}"}
+    return {}
+
+
+def _refusal(error: Mapping[str, Any]) -> Refusal:
+    told = error.get("error", {})
+    missing = ", ".join(f"{each['type']}:{each['id']}" for each in told.get("references", ()))
+    return Refusal(error["type"], error["id"], told.get("type", "unknown"), missing or str(told.get("message", "")))
+
+
+def _json(answer: bytes) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(answer)
+    except ValueError as error:
+        raise KibanaError(f"no answer of a Kibana: {answer[:100]!r}", "check KIBANA_URL") from error
+    return found
+
+
+def _reason(told: bytes) -> str:
+    try:
+        return str(json.loads(told).get("message", ""))[:300]
+    except (ValueError, AttributeError):
+        return told[:100].decode(errors="replace")
