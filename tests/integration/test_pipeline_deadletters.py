@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import argparse
 from pathlib import Path
 
 import orjson
 import pytest
 
+from monitor_agent.cli import deadletters as command
 from monitor_agent.contracts import ALL, PREDICTIONS
+from monitor_agent.errors import DataError
+from monitor_agent.settings import ElasticsearchSettings, PipelineSettings, ServerSettings, Settings
 from monitor_agent.stack.embedded.logstash import runner
 from tests.cluster import Cluster
 from tests.factories import make_prediction
-from tests.pipelines import ROOT, Place, until
+from tests.pipelines import Place, until
 
 
 @pytest.fixture
@@ -33,21 +34,34 @@ def place(cluster: Cluster, tmp_path: Path) -> Place:
     return Place(tmp_path, cluster.url, "pipeline_writer", cluster.users["pipeline_writer"])
 
 
-def deadletters(place: Place, cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as the agent's user."""
-    environ = {
-        "ELASTICSEARCH_USERNAME": "monitor_agent",
-        "ELASTICSEARCH_PASSWORD": cluster.users["monitor_agent"],
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "monitor_agent", "deadletters", *arguments],
-        env={**os.environ, **place.environ(), **environ},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
+class Desk:
+    """The command as the agent's user gives it, and what it prints."""
+
+    def __init__(self, place: Place, cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+        self.place = place
+        self.url = cluster.url
+        self._password = cluster.users["monitor_agent"]
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> str:
+        """Return what the command prints; its errors are raised."""
+        parser = argparse.ArgumentParser()
+        command.add_parser(parser.add_subparsers())
+        reached = ElasticsearchSettings(url=(self.url,), username="monitor_agent", password=self._password)
+        settings = Settings(
+            elasticsearch=reached,
+            server=ServerSettings(log_dir=str(self.place.logs)),
+            pipeline=PipelineSettings(data_dir=str(self.place.data)),
+        )
+        self._capsys.readouterr()
+        assert command.run(parser.parse_args(["deadletters", *arguments]), settings) == 0
+        return self._capsys.readouterr().out
+
+
+@pytest.fixture
+def desk(place: Place, cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> Desk:
+    """Return the command, for the letters of the pipeline."""
+    return Desk(place, cluster, capsys)
 
 
 def deliver(place: Place) -> None:
@@ -56,43 +70,42 @@ def deliver(place: Place) -> None:
         until(lambda: place.statistics().get("state") == "running" and place.statistics()["delivered"])
 
 
-def test_a_letter_arrives_once_the_cause_is_mended(place: Place, cluster: Cluster) -> None:
+def test_a_letter_arrives_once_the_cause_is_mended(place: Place, cluster: Cluster, desk: Desk) -> None:
     """A field that the mapping did not know: after it does, replay brings the event, and the letter is gone."""
     event = {**make_prediction(), "campaign": "spring"}
     place.append(event, b"not json")
     deliver(place)
-    listed = deadletters(place, cluster, "list").stdout
-    shown = orjson.loads(deadletters(place, cluster, "show", "--reason", "refused").stdout)
+    listed = desk("list")
+    shown = orjson.loads(desk("show", "--reason", "refused"))
     with cluster.client() as client:
         mapping = {"properties": {"campaign": {"type": "keyword"}}}
         client.indices.put_mapping(index="model-predictions-*", body=mapping)
 
-    replayed = deadletters(place, cluster, "replay", "--reason", "refused")
+    replayed = desk("replay", "--reason", "refused")
     deliver(place)
 
     assert "1 refused" in listed
     assert "1 malformed" in listed
     assert orjson.loads(shown["message"]) == event
-    assert replayed.stdout.startswith("1 lines are on their way again")
+    assert replayed.startswith("1 lines are on their way again")
     with cluster.client() as client:
         client.indices.refresh(index="model-*")
         (hit,) = client.search(index=PREDICTIONS.alias)["hits"]["hits"]
         assert (hit["_id"], hit["_source"]["campaign"]) == (event["event"]["id"], "spring")
-    assert "refused" not in deadletters(place, cluster, "list").stdout
+    assert "refused" not in desk("list")
 
 
-def test_letters_in_the_data_folder_can_be_sent_without_elasticsearch(place: Place, cluster: Cluster) -> None:
+def test_letters_in_the_data_folder_can_be_sent_without_elasticsearch(place: Place, desk: Desk) -> None:
     """--offline: what the runner kept on disk is enough; the files are set aside, so that it is not sent twice."""
     event = {**make_prediction(), "campaign": "spring"}
     place.append(event)
     deliver(place)
-    nowhere = Place(place.folder, "http://127.0.0.1:9")
+    desk.url = "http://127.0.0.1:9"
 
-    first = deadletters(nowhere, cluster, "replay", "--all", "--offline")
-    second = deadletters(nowhere, cluster, "replay", "--all", "--offline")
+    first, second = desk("replay", "--all", "--offline"), desk("replay", "--all", "--offline")
 
-    assert first.stdout.startswith("1 lines")
-    assert second.stdout.startswith("0 lines")
+    assert first.startswith("1 lines")
+    assert second.startswith("0 lines")
     (file,) = place.logs.glob("replay-*.ndjson")
     assert orjson.loads(file.read_bytes()) == event
 
@@ -100,12 +113,13 @@ def test_letters_in_the_data_folder_can_be_sent_without_elasticsearch(place: Pla
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["replay"], "error: nothing was chosen to be sent again: name ids, --reason or --all"),
-        (["show", "feed"], "error: there is no dead letter feed: see `monitor-agent deadletters list`"),
+        (["replay"], "nothing was chosen to be sent again: name ids, --reason or --all"),
+        (["show", "feed"], "there is no dead letter feed: see `monitor-agent deadletters list`"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(place: Place, cluster: Cluster, arguments: list[str], told: str) -> None:
+def test_a_mistake_is_told_in_one_line(desk: Desk, arguments: list[str], told: str) -> None:
     """Nothing is sent again by accident; an unknown id is said to be one."""
-    done = deadletters(place, cluster, *arguments)
+    with pytest.raises(DataError) as caught:
+        desk(*arguments)
 
-    assert (done.returncode, done.stderr.strip()) == (1, told)
+    assert str(caught.value) == told
