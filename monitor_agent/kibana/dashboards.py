@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from monitor_agent.errors import DataError, UnsupportedPanelError
@@ -36,7 +36,7 @@ class DashboardPanel:
 
     Attributes
     ----------
-    kind : `lens`, `search` or `markdown`.
+    kind : `lens`, `search`, `markdown`, or `unsupported`, whose text says why.
     target : id of the Lens or search object; empty for a text.
     title : its own title; empty = that of its object.
     text : Markdown of a text panel; links to dashboards are `#/view/<id>`.
@@ -126,8 +126,13 @@ class Dashboard:
         return [{"terms": {control.field: list(values)}} for control, values in picked if values]
 
 
-def dashboard(saved: SavedObject) -> Dashboard:
-    """Return the dashboard of a saved object; UnsupportedPanelError for what is not supported."""
+def dashboard(saved: SavedObject, *, strict: bool = True) -> Dashboard:
+    """Return the dashboard of a saved object.
+
+    Parameters
+    ----------
+    strict : raise UnsupportedPanelError for a panel that is not supported; else the panel says so in its place.
+    """
     attributes = saved.attributes
     try:
         source = attributes["kibanaSavedObjectMeta"]["searchSourceJSON"]
@@ -137,7 +142,7 @@ def dashboard(saved: SavedObject) -> Dashboard:
             id=saved.id,
             title=attributes["title"],
             description=attributes.get("description", ""),
-            panels=tuple(_panel(saved, each) for each in attributes["panelsJSON"]),
+            panels=tuple(_panel(saved, each, strict=strict) for each in attributes["panelsJSON"]),
             controls=_controls(saved),
             query=source.get("query", {}).get("query", ""),
             filters=tuple(source.get("filter", ())),
@@ -149,19 +154,27 @@ def dashboard(saved: SavedObject) -> Dashboard:
         raise DataError(f"{saved.key}: no dashboard, {error!r} is missing or wrong") from error
 
 
-def _panel(saved: SavedObject, stored: Mapping[str, Any]) -> DashboardPanel:
-    grid, config, name = stored["gridData"], stored["embeddableConfig"], stored["panelIndex"]
+def _panel(saved: SavedObject, stored: Mapping[str, Any], *, strict: bool) -> DashboardPanel:
+    grid, name, title = stored["gridData"], stored["panelIndex"], stored.get("title", "")
     place = Place(grid["x"], grid["y"], grid["w"], grid["h"])
-    title = stored.get("title", "")
-    if stored["type"] == "visualization" and config.get("savedVis", {}).get("type") == "markdown":
-        return DashboardPanel(name, "markdown", place, title=title, text=config["savedVis"]["params"]["markdown"])
-    if stored["type"] not in ("lens", "search"):
-        raise UnsupportedPanelError(saved.key, f"a panel of type {stored['type']}")
+    try:
+        return _supported(saved, stored, DashboardPanel(name, stored["type"], place, title=title))
+    except UnsupportedPanelError as error:
+        if strict:
+            raise
+        return DashboardPanel(name, "unsupported", place, title=title, text=str(error))
+
+
+def _supported(saved: SavedObject, stored: Mapping[str, Any], found: DashboardPanel) -> DashboardPanel:
+    config = stored["embeddableConfig"]
+    if found.kind == "visualization" and config.get("savedVis", {}).get("type") == "markdown":
+        return replace(found, kind="markdown", text=config["savedVis"]["params"]["markdown"])
+    if found.kind not in ("lens", "search"):
+        raise UnsupportedPanelError(saved.key, f"a panel of type {found.kind}")
     for key in ("attributes", "timeRange", "query", "filters"):
         if config.get(key):
-            raise UnsupportedPanelError(saved.key, f"`{key}` of the panel {name}")
-    target = saved.target(f"{name}:{stored.get('panelRefName', 'savedObjectRef')}")
-    return DashboardPanel(name, stored["type"], place, target, title)
+            raise UnsupportedPanelError(saved.key, f"`{key}` of the panel {found.id}")
+    return replace(found, target=saved.target(f"{found.id}:{stored.get('panelRefName', 'savedObjectRef')}"))
 
 
 def _controls(saved: SavedObject) -> tuple[Control, ...]:

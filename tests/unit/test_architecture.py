@@ -22,7 +22,8 @@ OWNERS = {
     "tensorflow": ("model_server/models.py", "model_server/training/"),
     "tensorflow_hub": ("model_server/training/",),
     "tensorflow_text": ("model_server/models.py", "model_server/training/"),
-    "waitress": ("model_server/",),
+    "vl_convert": ("monitor_agent/stack/embedded/kibana/",),
+    "waitress": ("model_server/", "monitor_agent/stack/embedded/kibana/"),
 }
 PURE = {
     "monitor_agent/metrics/": ("monitor_agent.metrics",),

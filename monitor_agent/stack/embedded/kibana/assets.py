@@ -1,0 +1,47 @@
+"""The chart library that pages load: Vega, Vega-Lite and Vega-Embed, from the Python package that ships them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+from monitor_agent.errors import StackError
+
+PACKAGE = "vl-convert-python"
+VEGA_LITE = "6.4"
+
+
+def charts_library() -> ModuleType:
+    """Return `vl_convert`; StackError where it is not installed."""
+    try:
+        import vl_convert
+    except ImportError as error:
+        raise StackError(f"{PACKAGE} is not installed", "install the extra `embedded`") from error
+    return vl_convert
+
+
+def bundle_name() -> str:
+    """Return the file name of the bundle, which changes with what is in it."""
+    try:
+        return f"vega-{metadata.version(PACKAGE)}-{VEGA_LITE}.js"
+    except metadata.PackageNotFoundError as error:
+        raise StackError(f"{PACKAGE} is not installed", "install the extra `embedded`") from error
+
+
+def bundle(cache: Path, report: Callable[[str], None] = lambda _line: None) -> Path:
+    """Return the bundle's path in the folder `cache`, where it is put (some seconds) the first time."""
+    path = cache / bundle_name()
+    if not path.is_file():
+        report("preparing the chart library, once")
+        text = charts_library().javascript_bundle(vl_version=VEGA_LITE)
+        temporary = path.with_suffix(f".{os.getpid()}")
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
+        except OSError as error:
+            raise StackError(f"{path} cannot be written ({error.strerror})", "set STACK_CACHE_DIR") from error
+    return path

@@ -1,0 +1,172 @@
+"""Values as Kibana's field formats write them, for cells, tiles and axes (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from monitor_agent.kibana.answers import Value
+from monitor_agent.kibana.data_views import Format
+
+NOTHING = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
+_PATTERN = re.compile(r"(0,)?0(?:\.(\[?0*\]?))?")
+_SECONDS = {
+    "picoseconds": 1e-12,
+    "nanoseconds": 1e-9,
+    "microseconds": 1e-6,
+    "milliseconds": 1e-3,
+    "seconds": 1.0,
+    "minutes": 60.0,
+    "hours": 3600.0,
+    "days": 86_400.0,
+}
+_SHORT = {
+    "microseconds": "\N{GREEK SMALL LETTER MU}s",
+    "milliseconds": "ms",
+    "seconds": "s",
+    "minutes": "min",
+    "hours": "h",
+    "days": "d",
+}
+_BYTES = ("B", "KB", "MB", "GB", "TB", "PB")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How an axis shows a format.
+
+    Attributes
+    ----------
+    factor : values are multiplied by it before they are drawn.
+    label : Vega expression of a tick's text, with `datum.value`.
+    """
+
+    factor: float
+    label: str
+
+
+SHARES = Scale(1.0, "format(datum.value * 100, ',~r') + ' %'")
+"""Of values that are piled up to 1."""
+
+
+def text(value: Value, format_: Format | None, kind: str = "number") -> str:
+    """Return a value for people.
+
+    Parameters
+    ----------
+    kind : `date` (milliseconds since 1970), `number`, `string` or `boolean`, as a table's column says.
+
+    >>> text(0.0123, {"id": "percent", "params": {"decimals": 1}}), text(1234.5, None), text(None, None)
+    ('1.2 %', '1,234.5', '–')
+    """
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if kind == "date":
+        return date_text(value)
+    if not isinstance(value, (int, float)):
+        return str(value)
+    if format_ is None:
+        return _number(value, 3, trim=True) if kind == "number" else f"{value:g}"
+    name: str = format_["id"]
+    params: Mapping[str, Any] = format_.get("params") or {}
+    if name == "percent":
+        return f"{_number(value * 100, _decimals(params, 1))} %"
+    if name == "bytes":
+        return _bytes(value, _decimals(params, 1))
+    if name == "duration":
+        return _duration(value, params)
+    if params.get("compact"):
+        return _compact(value, _decimals(params, 1)) + str(params.get("suffix", ""))
+    return _number(value, _decimals(params, 2)) + str(params.get("suffix", ""))
+
+
+def signed(value: Value, format_: Format | None, kind: str = "number") -> str:
+    """Return a change for people: with its sign, whichever it is."""
+    plus = "+" if isinstance(value, (int, float)) and value > 0 else ""
+    return plus + text(value, format_, kind)
+
+
+def date_text(value: Value) -> str:
+    """Return a moment, UTC.
+
+    >>> date_text(1574553600000), date_text("2026-11-23T10:00:00.123Z")
+    ('2019-11-24 00:00', '2026-11-23 10:00:00.123')
+    """
+    if isinstance(value, str):
+        return value.removesuffix("Z").replace("T", " ", 1)
+    if not isinstance(value, (int, float)):
+        return str(value)
+    moment = datetime.fromtimestamp(value / 1000, timezone.utc)
+    if moment.microsecond:
+        return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
+    return moment.strftime("%Y-%m-%d %H:%M:%S" if moment.second else "%Y-%m-%d %H:%M")
+
+
+def scale(format_: Format | None, greatest: float) -> Scale:
+    """Return how an axis whose greatest value is `greatest` shows a format."""
+    name, params = (format_["id"], format_.get("params") or {}) if format_ else ("number", {})
+    if name == "percent":
+        return Scale(100.0, "format(datum.value, ',~r') + ' %'")
+    if name == "duration":
+        from_, to = _units(params)
+        unit = to or _fitting(abs(greatest) * _SECONDS[from_])
+        return Scale(_SECONDS[from_] / _SECONDS[unit], f"format(datum.value, ',~r') + ' {_SHORT[unit]}'")
+    if name == "bytes":
+        return Scale(1.0, "format(datum.value, '~s') + 'B'")
+    return Scale(1.0, "format(datum.value, abs(datum.value) >= 10000 ? '~s' : ',~r')")
+
+
+def _decimals(params: Mapping[str, Any], default: int) -> int:
+    if "decimals" in params:
+        return int(params["decimals"])
+    found = _PATTERN.match(params.get("pattern", ""))
+    return len((found[2] or "").strip("[]")) if found else default
+
+
+def _number(value: float, decimals: int, *, trim: bool = False) -> str:
+    found = f"{value:,.{decimals}f}"
+    if trim and "." in found:
+        found = found.rstrip("0").rstrip(".")
+    if not found.strip("-0.,"):
+        # What rounds to nothing is nothing: no "-0.0".
+        found = found.lstrip("-")
+    return found.replace("-", MINUS)
+
+
+def _compact(value: float, decimals: int) -> str:
+    for limit, sign in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if abs(value) >= limit:
+            return _number(value / limit, decimals, trim=True) + sign
+    return _number(value, decimals, trim=True)
+
+
+def _bytes(value: float, decimals: int) -> str:
+    power = 0
+    while abs(value) >= 1024 and power < len(_BYTES) - 1:
+        value, power = value / 1024, power + 1
+    return f"{_number(value, decimals if power else 0, trim=True)} {_BYTES[power]}"
+
+
+def _units(params: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the unit of a duration's number, and the one it is shown in; empty = whichever fits."""
+    shown = str(params.get("toUnit") or params.get("outputFormat") or "humanizePrecise")
+    unit = shown.removeprefix("as").lower()
+    return str(params.get("fromUnit") or params.get("inputFormat") or "seconds"), unit if unit in _SHORT else ""
+
+
+def _duration(value: float, params: Mapping[str, Any]) -> str:
+    from_, to = _units(params)
+    unit = to or _fitting(abs(value) * _SECONDS[from_])
+    decimals = int(params.get("decimals", params.get("outputPrecision", 1)))
+    return f"{_number(value * _SECONDS[from_] / _SECONDS[unit], decimals)} {_SHORT[unit]}"
+
+
+def _fitting(seconds: float) -> str:
+    """Return the greatest unit that a duration has at least one of."""
+    return next((unit for unit in reversed(_SHORT) if seconds >= _SECONDS[unit]), "milliseconds")

@@ -1,0 +1,61 @@
+"""Where dashboards and reports read from: the cluster of the settings, or the embedded one of a data folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from monitor_agent.contracts.roles import ANALYST
+from monitor_agent.errors import DataError
+from monitor_agent.settings import ElasticsearchSettings, Settings
+from monitor_agent.stack.embedded import users
+from monitor_agent.stack.embedded.elasticsearch import EmbeddedElasticsearch
+from monitor_agent.stack.embedded.provider import options_from
+from monitor_agent.stack.instance import running_instance
+from monitor_agent.stack.process import Supervisor
+
+
+@contextmanager
+def reading(settings: Settings, data: Path | None, report: Callable[[str], None]) -> Iterator[ElasticsearchSettings]:
+    """Yield how Elasticsearch is read.
+
+    Parameters
+    ----------
+    data : data folder of an embedded Elasticsearch, which is started where it does not run, until the block is left;
+        None = the cluster of the settings, or, where they name none, the embedded one that runs.
+
+    The embedded one is read as the user `analyst`, who may do nothing else. A signal raises KeyboardInterrupt.
+    """
+    with Supervisor(report) as supervisor:
+        if data is None:
+            yield _named(settings)
+            return
+        folder = data.absolute()
+        if not (folder / users.PASSWORDS_FILE).is_file():
+            raise DataError(f"{data} holds no data of an embedded Elasticsearch", "check --data")
+        running = running_instance(folder)
+        if running is not None and running.url:
+            yield _embedded(settings.elasticsearch, folder, running.url)
+            return
+        stack = dataclasses.replace(settings.stack, data_dir=str(folder), http_port=0)
+        node = EmbeddedElasticsearch(options_from(stack), report)
+        report("starting Elasticsearch")
+        supervisor.start(node)
+        node.wait_ready()
+        yield _embedded(settings.elasticsearch, folder, node.url)
+
+
+def _named(settings: Settings) -> ElasticsearchSettings:
+    found, defaults = settings.elasticsearch, ElasticsearchSettings()
+    if found.url != defaults.url or found.username or found.api_key:
+        return found
+    folder = Path(settings.stack.data_dir).absolute()
+    running = running_instance(folder)
+    return _embedded(found, folder, running.url) if running is not None and running.url else found
+
+
+def _embedded(settings: ElasticsearchSettings, folder: Path, url: str) -> ElasticsearchSettings:
+    password = users.read_passwords(folder).get(ANALYST, "")
+    return dataclasses.replace(settings, url=(url,), username=ANALYST, password=password, api_key="", ca_certs="")

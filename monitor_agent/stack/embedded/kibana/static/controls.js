@@ -1,0 +1,64 @@
+// The lists of values above the panels: what is chosen there filters them.
+import { page } from "./state.js";
+
+export function setUp(place, change) {
+  for (const control of page.controls) {
+    const details = Object.assign(document.createElement("details"), { className: "popover control" });
+    details.dataset.control = control.id;
+    const summary = document.createElement("summary");
+    summary.append(
+      Object.assign(document.createElement("span"), { className: "name", textContent: control.title }),
+      Object.assign(document.createElement("span"), { className: "chosen" }));
+    const sheet = Object.assign(document.createElement("fieldset"), { className: "sheet" });
+    sheet.append(Object.assign(document.createElement("legend"), { className: "hidden", textContent: control.title }));
+    details.append(summary, sheet);
+    sheet.addEventListener("change", () => {
+      const values = [...sheet.querySelectorAll("input:checked")].map((input) => input.value).filter(Boolean);
+      change(control.id, values);
+      if (control.single) { details.open = false; summary.focus(); }
+    });
+    place.append(details);
+  }
+}
+
+// Shows what is chosen, and, once they are known, the values that there are.
+export function show(place, chosen, options = {}) {
+  for (const control of page.controls) {
+    const details = place.querySelector(`[data-control="${CSS.escape(control.id)}"]`);
+    const values = chosen[control.id];
+    details.querySelector(".chosen").textContent = values.length ? values.join(", ") : "Any";
+    details.classList.toggle("set", values.length > 0);
+    const offered = options[control.id];
+    if (offered === undefined) continue;
+    const sheet = details.querySelector(".sheet");
+    const focused = sheet.contains(document.activeElement) ? document.activeElement.value : null;
+    if (typeof offered === "string") {
+      const line = Object.assign(document.createElement("p"), { className: "notice error", textContent: offered });
+      sheet.replaceChildren(sheet.firstElementChild, line);
+      continue;
+    }
+    const known = offered.map((option) => option.value);
+    const all = [...offered, ...values.filter((value) => !known.includes(value)).map((value) => ({ value, count: 0 }))];
+    const lines = all.map(({ value, count }) => line(control, value, value, count.toLocaleString("en"), values.includes(value)));
+    sheet.replaceChildren(sheet.firstElementChild, line(control, "", "Any", "", !values.length), ...lines);
+    if (focused !== null) [...sheet.querySelectorAll("input")].find((input) => input.value === focused)?.focus();
+  }
+}
+
+function line(control, value, text, count, checked) {
+  const single = control.single || value === "";
+  const input = Object.assign(document.createElement("input"), {
+    type: control.single ? "radio" : "checkbox", name: control.id, value, checked,
+  });
+  if (value === "" && !control.single) {
+    // "Any" takes every other choice back.
+    input.addEventListener("change", (event) => {
+      for (const other of event.target.closest("fieldset").querySelectorAll("input")) other.checked = other === event.target;
+    });
+  }
+  const label = document.createElement("label");
+  label.className = single ? "any" : "";
+  label.append(input, Object.assign(document.createElement("span"), { className: "value", textContent: text }),
+    Object.assign(document.createElement("span"), { className: "count", textContent: count }));
+  return label;
+}

@@ -1,0 +1,96 @@
+// Tables that sort, have pages, and can be downloaded.
+const collator = new Intl.Collator("en", { numeric: true });
+
+function compare(one, other) {
+  if (one === null || other === null) return (one === null) - (other === null);
+  return typeof one === "number" && typeof other === "number" ? one - other : collator.compare(one, other);
+}
+
+function element(name, attributes = {}, ...children) {
+  const found = Object.assign(document.createElement(name), attributes);
+  found.append(...children);
+  return found;
+}
+
+// Draws `grid` into `place`. What is sorted, and the page, are kept in `memory` from one drawing to the next.
+export function drawTable(place, grid, title, memory, pick) {
+  memory.sort ??= grid.sort;
+  memory.page ??= 0;
+  const order = grid.rows.map((_, index) => index);
+  if (memory.sort) {
+    const [column, falling] = memory.sort;
+    const sign = falling ? -1 : 1;
+    // What has no value stays at the end, whichever way.
+    order.sort((a, b) => {
+      const [one, other] = [grid.rows[a][column], grid.rows[b][column]];
+      return one === null || other === null ? compare(one, other) : sign * compare(one, other);
+    });
+  }
+  const pages = Math.max(1, Math.ceil(order.length / grid.page));
+  memory.page = Math.min(memory.page, pages - 1);
+  const again = (change) => { Object.assign(memory, change); drawTable(place, grid, title, memory, pick); };
+  const head = element("tr", {}, ...grid.columns.map((column, index) => {
+    const falling = memory.sort?.[0] === index ? memory.sort[1] : null;
+    const button = element("button", { type: "button", textContent: column.label });
+    button.addEventListener("click", () => {
+      again({ sort: [index, falling === null ? column.kind === "number" || column.kind === "date" : !falling], page: 0 });
+      place.querySelectorAll("th button")[index].focus();
+    });
+    const cell = element("th", { scope: "col", className: column.align }, button);
+    cell.setAttribute("aria-sort", falling === null ? "none" : falling ? "descending" : "ascending");
+    return cell;
+  }));
+  const body = order.slice(memory.page * grid.page, (memory.page + 1) * grid.page).map((row) =>
+    element("tr", {}, ...grid.columns.map((column, index) => {
+      const text = grid.texts[row][index];
+      const cell = element("td", { className: column.align });
+      if (column.control && pick && grid.rows[row][index] !== null) {
+        const button = element("button", { type: "button", textContent: text, title: `Show only ${text}` });
+        button.addEventListener("click", () => pick(column.control, String(grid.rows[row][index])));
+        cell.append(button);
+      } else {
+        cell.textContent = text;
+        if (text.length > 40) cell.title = text;
+      }
+      return cell;
+    })));
+  const table = element("table", {}, element("caption", { className: "hidden", textContent: title }),
+    element("thead", {}, head), element("tbody", {}, ...body));
+  const frame = element("div", { className: "scroll", tabIndex: 0, role: "region" }, table);
+  frame.setAttribute("aria-label", title);
+  place.replaceChildren(frame);
+  if (pages > 1) place.append(pager(memory.page, pages, order.length, grid.page, again));
+}
+
+function pager(page, pages, rows, size, again) {
+  const step = (text, label, to) => {
+    const button = element("button", { type: "button", textContent: text, disabled: to < 0 || to >= pages });
+    button.setAttribute("aria-label", label);
+    button.addEventListener("click", () => again({ page: to }));
+    return button;
+  };
+  const told = `${page * size + 1}–${Math.min(rows, (page + 1) * size)} of ${rows}`;
+  return element("div", { className: "pager" }, step("‹", "Previous page", page - 1),
+    element("span", { textContent: told }), step("›", "Next page", page + 1));
+}
+
+const cell = (value, column) => {
+  if (value === null) return "";
+  const text = column.kind === "date" && typeof value === "number" ? new Date(value).toISOString() : String(value);
+  // A text that begins like a formula is not to be run by whatever opens the file.
+  const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+};
+
+export function csv(grid) {
+  const head = grid.columns.map((column) => cell(column.label, { kind: "string" }));
+  const rows = grid.rows.map((row) => row.map((value, index) => cell(value, grid.columns[index])));
+  return [head, ...rows].map((row) => row.join(",")).join("\r\n") + "\r\n";
+}
+
+export function download(grid, title) {
+  const address = URL.createObjectURL(new Blob(["\ufeff", csv(grid)], { type: "text/csv" }));
+  const name = `${title.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || "panel"}.csv`;
+  Object.assign(document.createElement("a"), { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 1000);
+}

@@ -1,0 +1,136 @@
+// The page of a dashboard: asks for its data, draws them, and asks again when something is chosen or time has passed.
+import * as controls from "./controls.js";
+import { Panel } from "./panels.js";
+import { carry, page, query, read, write } from "./state.js";
+import * as time from "./time.js";
+
+const board = document.getElementById("main");
+const banner = document.getElementById("banner");
+const status = document.getElementById("status");
+const filters = document.getElementById("controls");
+const refresh = document.getElementById("refresh");
+
+let state = read();
+let extent = null;
+let request = null;
+let timer = null;
+
+const panels = [...document.querySelectorAll("[data-panel]")].map((section) => new Panel(section, {
+  range: (from, to) => change({ from, to }),
+  pick: (control, value) => change({ chosen: { ...state.chosen, [control]: [value] } }),
+}));
+
+const watcher = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (entry.isIntersecting) {
+      watcher.unobserve(entry.target);
+      panels.find((panel) => panel.section === entry.target).enter();
+    }
+  }
+}, { rootMargin: "300px" });
+for (const panel of panels) watcher.observe(panel.section);
+
+function change(changes) {
+  state = { ...state, ...changes };
+  write(state);
+  update();
+}
+
+function update() {
+  time.show(state.from, state.to);
+  controls.show(filters, state.chosen);
+  if (![...refresh.options].some((option) => option.value === String(state.refresh))) {
+    refresh.append(new Option(`every ${state.refresh} s`, state.refresh));
+  }
+  refresh.value = String(state.refresh);
+  carry(state);
+  load();
+}
+
+async function load() {
+  request?.abort();
+  const mine = (request = new AbortController());
+  clearTimeout(timer);
+  board.setAttribute("aria-busy", "true");
+  try {
+    const asked = query(state);
+    asked.set("from", state.from);
+    asked.set("to", state.to);
+    const answer = await fetch(`${page.data}?${asked}`, { signal: mine.signal });
+    const told = await answer.json();
+    if (!answer.ok) throw new Error(told.error);
+    draw(told);
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    fail(error);
+  }
+  board.setAttribute("aria-busy", "false");
+  if (state.refresh) timer = setTimeout(tick, state.refresh * 1000);
+}
+
+function tick() {
+  // A page that nobody sees asks nothing; it asks as soon as it is seen again.
+  if (document.hidden) document.addEventListener("visibilitychange", load, { once: true });
+  else load();
+}
+
+function draw(told) {
+  extent = told.extent;
+  controls.show(filters, state.chosen, told.options);
+  for (const panel of panels) panel.take(told.pictures[panel.id]);
+  const empty = panels.every(({ id }) => ["empty", "good"].includes(told.pictures[id].body.tone) || blank(told.pictures[id].body));
+  if (empty && extent) {
+    const all = time.around(extent);
+    say("warning", `No data from ${time.describe(state.from, state.to)}. There are data from ${time.describe(all.from, all.to)}.`,
+      "Show them", () => change(all));
+  } else if (empty) say("warning", "There are no data yet.");
+  else banner.hidden = true;
+  const [from, to] = told.range.map((moment) => time.iso(moment).slice(0, 16).replace("T", " "));
+  status.textContent = `${from} to ${to} UTC, read at ${new Date().toISOString().slice(11, 19)}`;
+  board.dataset.drawn = String(Number(board.dataset.drawn || 0) + 1);
+}
+
+const blank = (body) => body.kind === "tiles" && body.tiles.every((tile) => ["–", "0", "0.00 %"].includes(tile.text));
+
+function fail(error) {
+  // What was drawn stays; it is older than it should be, and the banner says so.
+  const network = error instanceof TypeError;
+  say("error", network ? "The viewer does not answer: is monitor-agent dashboards still running?" : error.message);
+  for (const panel of panels) if (!panel.picture) panel.body.replaceChildren();
+}
+
+function say(tone, text, action, run) {
+  banner.className = `banner ${tone}`;
+  banner.replaceChildren(text);
+  if (action) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "primary", textContent: action });
+    button.addEventListener("click", run);
+    banner.append(button);
+  }
+  banner.hidden = false;
+}
+
+controls.setUp(filters, (id, values) => change({ chosen: { ...state.chosen, [id]: values } }));
+time.setUp((from, to) => change({ from, to }), () => extent && time.around(extent));
+refresh.addEventListener("change", () => change({ refresh: Number(refresh.value) }));
+document.getElementById("reload").addEventListener("click", load);
+window.addEventListener("popstate", () => { state = read(); update(); });
+document.addEventListener("themechange", () => panels.forEach((panel) => panel.redraw()));
+
+// One popover at a time; Escape, or a click elsewhere, closes it.
+document.addEventListener("toggle", (event) => {
+  if (event.target.open) {
+    for (const other of document.querySelectorAll("details.popover[open]")) if (other !== event.target) other.open = false;
+  }
+}, true);
+document.addEventListener("click", (event) => {
+  for (const popover of document.querySelectorAll("details.popover[open]")) {
+    if (!popover.contains(event.target)) popover.open = false;
+  }
+});
+document.addEventListener("keydown", (event) => {
+  const popover = event.key === "Escape" && document.querySelector("details.popover[open]");
+  if (popover) { popover.open = false; popover.querySelector("summary").focus(); }
+});
+
+update();
