@@ -112,6 +112,8 @@ def larger_cells(cells: Iterable[Cell], calendar: Calendar) -> set[Cell]:
 def aged_cells(young: Iterable[Summary], calendar: Calendar, settings: AgentSettings, now: datetime) -> Iterator[Cell]:
     """Yield the windows that time alone changes: their state, or how many of their predictions are mature."""
     for each in young:
+        if each.window.start > now:
+            continue  # of events from the future: nothing changes before its time comes
         moved = calendar.state(each.window, now) != each.state
         maturing = each.window.start + settings.attribution_window <= now and (each.maturity or 0.0) < 1.0
         if moved or maturing or each.window.size != calendar.base:
