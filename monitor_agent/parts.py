@@ -10,6 +10,7 @@ from itertools import islice
 import structlog
 
 from monitor_agent.clock import Clock
+from monitor_agent.es.curves import CurveStore
 from monitor_agent.es.events import EventStore
 from monitor_agent.es.feedback import Feedback, FeedbackStore
 from monitor_agent.es.gateway import Gateway
@@ -45,7 +46,7 @@ class Parts:
         self.releases = Releases(gateway, self.calendar, settings.page_size)
         self.memory = Memory(gateway)
         self.recomputation = Recomputation(
-            self.events, self.performance, self.memory, self.calendar, settings, clock, sleep
+            self.events, self.performance, CurveStore(gateway), self.memory, self.calendar, settings, clock, sleep
         )
 
     def join(

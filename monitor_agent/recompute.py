@@ -12,11 +12,13 @@ from monitor_agent.clock import Clock
 from monitor_agent.contracts import PREDICTIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE_RESTATED
 from monitor_agent.errors import ElasticsearchError
+from monitor_agent.es.curves import CurveStore
 from monitor_agent.es.events import EventStore, States
 from monitor_agent.es.memory import Memory
 from monitor_agent.es.performance import PerformanceStore, Stored
 from monitor_agent.metrics import WindowState, merge_all
 from monitor_agent.pipeline.changes import Cell
+from monitor_agent.pipeline.curves import has_curves, points
 from monitor_agent.pipeline.documents import Key, Write, changes
 from monitor_agent.pipeline.segments import keep, segments
 from monitor_agent.pipeline.windows import Calendar, Window
@@ -47,6 +49,7 @@ class Recomputation:
         self,
         events: EventStore,
         performance: PerformanceStore,
+        curves: CurveStore,
         memory: Memory,
         calendar: Calendar,
         settings: AgentSettings,
@@ -55,6 +58,7 @@ class Recomputation:
     ) -> None:
         self._events = events
         self._performance = performance
+        self._curves = curves
         self._memory = memory
         self._calendar = calendar
         self._settings = settings
@@ -141,6 +145,14 @@ class Recomputation:
                 state = wanted.get(key, WindowState())
                 changed = changes(key, state, stored.get(key), self._calendar, now, self._settings)
                 writes += [(each, window) for each in changed]
+        # Before their documents: after a crash between the two, the documents are still to be written.
+        self._curves.write(
+            {
+                each.key: points(each.key, each.document)
+                for each, _ in writes
+                if each.key is not None and has_curves(each.key, each.document, self._settings)
+            }
+        )
         refused = {each.id for each in self._performance.write([each for each, _ in writes])}
         done = [each for each, _ in writes if each.version is not None and each.id not in refused]
         tally.written += len(done)

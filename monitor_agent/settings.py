@@ -70,6 +70,11 @@ class AgentSettings:
     larger_windows: tuple[timedelta, ...] = setting(
         (timedelta(hours=1), timedelta(days=1)), "MONITOR_LARGER_WINDOWS", "windows merged from the smaller ones"
     )
+    curve_windows: tuple[timedelta, ...] = setting(
+        (timedelta(hours=1), timedelta(days=1)),
+        "MONITOR_CURVE_WINDOWS",
+        "which of the larger windows have curves (reliability, thresholds, distributions) once they have ended",
+    )
     time_zone: str = setting("UTC", "MONITOR_TIME_ZONE", "time zone in which windows of a day begin")
     feedback_type: str = setting(
         "click",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monitor_agent.contracts._base import Field, IndexContract
+from monitor_agent.contracts.curve import CURVES
 from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.feedback import FEEDBACK
@@ -15,12 +16,13 @@ from monitor_agent.contracts.state import STATE
 
 ALL: tuple[IndexContract, ...] = (
     *(PREDICTIONS, FEEDBACK, ERRORS, DEADLETTERS),
-    *(PERFORMANCE, RESTATEMENTS, RELEASES),
+    *(PERFORMANCE, CURVES, RESTATEMENTS, RELEASES),
     *(CYCLES, STATE),
 )
 
 __all__ = [
     "ALL",
+    "CURVES",
     "CYCLES",
     "DEADLETTERS",
     "ERRORS",

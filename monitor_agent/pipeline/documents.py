@@ -60,12 +60,16 @@ class Key:
 
 @dataclass(frozen=True)
 class Write:
-    """One document to be written: with `version` as its external version, or (None) only where there is none."""
+    """One document to be written: with `version` as its external version, or (None) only where there is none.
+
+    `key` is that of a metrics document, None for others.
+    """
 
     index: str
     id: str
     document: Document
     version: int | None
+    key: Key | None = None
 
 
 def metrics_document(key: Key, state: WindowState, time_state: str, settings: AgentSettings) -> Document:
@@ -119,7 +123,7 @@ def changes(
     time_state = calendar.state(key.window, now)
     if stored is None:
         document = metrics_document(key, counted, time_state, settings)
-        return [Write(key.index, key.id, document, 1)]
+        return [Write(key.index, key.id, document, 1, key)]
     if _AGE[time_state] < _AGE[stored["state"]]:
         return []
     state = settle(counted, WindowState.from_blob(stored["state_blob"]))
@@ -128,7 +132,7 @@ def changes(
     if _said(document) == _said(stored) and (final or stored["state"] == time_state):
         return []
     document["revision"] = stored["revision"] + 1
-    write = Write(key.index, key.id, document, document["revision"])
+    write = Write(key.index, key.id, document, document["revision"], key)
     if not final:
         return [write]
     document["state"] = STATE_RESTATED

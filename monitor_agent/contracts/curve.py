@@ -1,0 +1,84 @@
+"""Curves: one document a point, since charts cannot draw arrays inside a document."""
+
+from __future__ import annotations
+
+from monitor_agent.contracts._base import Field, IndexContract, date, double, dynamic, integer, keyword, long
+
+RELIABILITY = "reliability"
+THRESHOLD = "threshold"
+SCORE = "score"
+POSITION = "position"
+FEATURE = "feature"
+
+FIELDS: dict[str, Field] = {
+    "@timestamp": date("start of the window"),
+    "window_start": date("start of the window"),
+    "window_end": date("end of the window, not part of it"),
+    "window_size": keyword("`1h`, `1d`, ..."),
+    "model_name": keyword("the model"),
+    "model_version": keyword("its version; `all` = across versions"),
+    "segment": keyword("`all`"),
+    "labels": dynamic("keyword", "the segment's label and value once more", ignore_above=256),
+    "metrics_id": keyword("`_id` of the window's metrics document"),
+    "curve": keyword(
+        "`reliability` (scores in bins of equal mass against the rate of positives), `threshold` (what any threshold "
+        "would give), `score` (distribution of scores), `position` (clicks by place on the page) or `feature` "
+        "(distribution of a logged feature beside its reference)"
+    ),
+    "feature": keyword("the feature of a `feature` point, such as `numeric.price`; else empty"),
+    "bin": integer("number of the point on its curve, from 0"),
+    "bin_label": keyword("what the point stands for, in words"),
+    "x": double("place on the axis: mean score, threshold, middle of the scores, position, middle of the values"),
+    "low": double("lower end of the bin, part of it"),
+    "high": double("upper end of the bin, not part of it"),
+    "n": long("predictions in the bin; of reliability, threshold and position those with a known label"),
+    "positives": long("those with the label 1"),
+    "negatives": long("those with the label 0"),
+    "rate": double("positives / n", "share"),
+    "rate_low": double("lower end of its 95 % interval", "share"),
+    "rate_high": double("its upper end", "share"),
+    "share": double("n / n of the whole curve", "share"),
+    "share_positive": double("positives / positives of the whole curve", "share"),
+    "share_negative": double("negatives / negatives of the whole curve", "share"),
+    "share_reference": double("of a `feature` point: the bin's share of the reference", "share"),
+    "tp": long("true positives at the threshold"),
+    "fp": long("false positives at the threshold"),
+    "tn": long("true negatives at the threshold"),
+    "fn": long("false negatives at the threshold"),
+    "precision": double("precision at the threshold", "share"),
+    "recall": double("recall at the threshold", "share"),
+    "f1": double("F1 at the threshold", "share"),
+}
+
+CURVES = IndexContract(
+    name="model-curves",
+    alias="model-curves",
+    suffix="%Y.%m",
+    help="Points of curves of the larger windows, by window start; written anew only where they differ",
+    fields=FIELDS,
+    sample={
+        "@timestamp": "2026-11-23T10:00:00Z",
+        "window_start": "2026-11-23T10:00:00Z",
+        "window_end": "2026-11-23T11:00:00Z",
+        "window_size": "1h",
+        "model_name": "click",
+        "model_version": "1",
+        "segment": "all",
+        "labels": {},
+        "metrics_id": "5f0f8a3a1a8e4d4f9a53a7f5c2f0e1d2",
+        "curve": THRESHOLD,
+        "bin": 40,
+        "bin_label": "0.05",
+        "x": 0.05,
+        "n": 1200,
+        "positives": 9,
+        "negatives": 1191,
+        "tp": 6,
+        "fp": 54,
+        "tn": 1137,
+        "fn": 3,
+        "precision": 0.1,
+        "recall": 0.6666666666666666,
+        "f1": 0.17391304347826086,
+    },
+)
