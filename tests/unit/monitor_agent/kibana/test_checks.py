@@ -1,0 +1,70 @@
+"""The rules that saved objects keep: the ones in git keep all of them, and each broken sample breaks its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor_agent.kibana.checks import RULES, check
+from monitor_agent.kibana.folder import read_objects
+from monitor_agent.kibana.objects import SavedObject, from_document, to_document
+
+ROOT = Path(__file__).parents[4]
+BROKEN = Path(__file__).parent / "broken"
+SAMPLES = [
+    pytest.param(path.stem, sample, id=f"{path.stem}: {sample['what']}")
+    for path in sorted(BROKEN.glob("*.json"))
+    for sample in json.loads(path.read_text())
+]
+
+
+@pytest.fixture(scope="module")
+def objects() -> dict[str, SavedObject]:
+    """The saved objects in git."""
+    return read_objects(ROOT / "kibana")
+
+
+def broken(document: dict[str, Any], sample: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with one value set, added or removed, as the sample says."""
+    *parents, leaf = sample["at"].removeprefix("/").split("/")
+    node: Any = document
+    for parent in parents:
+        node = node[int(parent) if isinstance(node, list) else parent]
+    key = int(leaf) if isinstance(node, list) else leaf
+    if sample.get("remove"):
+        del node[key]
+    else:
+        node[key] = sample["value"]
+    return document
+
+
+def test_the_objects_in_git_keep_every_rule(objects: dict[str, SavedObject]) -> None:
+    """Nothing is wrong with what is shipped."""
+    assert check(objects) == []
+
+
+def test_every_rule_has_a_broken_sample() -> None:
+    """A rule that no sample breaks would not be known to work."""
+    assert {path.stem for path in BROKEN.glob("*.json")} == set(RULES)
+
+
+@pytest.mark.parametrize(("rule", "sample"), SAMPLES)
+def test_a_broken_sample_breaks_its_rule(rule: str, sample: dict[str, Any], objects: dict[str, SavedObject]) -> None:
+    """Each sample is an object in git with one thing wrong, and its rule finds it."""
+    document = to_document(objects[sample["file"]], encoded=False)
+    changed = {**objects, sample["file"]: from_document(broken(document, sample))}
+
+    assert [finding.rule for finding in check(changed, [rule])].count(rule) >= 1
+
+
+def test_an_object_that_is_hardly_one_is_told_not_crashed_on(objects: dict[str, SavedObject]) -> None:
+    """A file without anything that belongs into it gives findings, no traceback."""
+    nothing = SavedObject("lens", "nothing", {}, version="8.9.0")
+
+    findings = check({**objects, "objects/lens/nothing.json": nothing})
+
+    assert {finding.place for finding in findings} == {"objects/lens/nothing.json"}
+    assert {"schemas", "support", "unused"} <= {finding.rule for finding in findings}

@@ -1,0 +1,221 @@
+"""Panels as searches: literal bodies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from monitor_agent.errors import UnsupportedPanelError
+from monitor_agent.kibana.filters import Context
+from monitor_agent.kibana.formula import expand
+from monitor_agent.kibana.translation import layer_searches
+from tests.unit.monitor_agent.kibana.samples import CONTEXT, DAY, VIEWS, column, dates, make_panel, terms
+
+WITHIN = {"range": {"@timestamp": {"gte": 1772409600000, "lte": 1772496000000, "format": "epoch_millis"}}}
+
+
+def body_of(columns: dict[str, dict[str, Any]], context: Context = CONTEXT, **own: Any) -> Any:
+    """Return the body of the one search of a panel."""
+    ((search,),) = (each.searches for each in layer_searches(make_panel(columns, **own), VIEWS, context))
+    assert search.index == "model-predictions-*"
+    return search.body
+
+
+def test_values_over_time_are_nested_in_the_order_of_the_groups() -> None:
+    """Groups nest as the columns are listed; the values are asked in the innermost one."""
+    columns = {
+        "time": dates(),
+        "version": terms("model_version"),
+        "mean": column("average", "price"),
+        "count": column("count", "___records___"),
+    }
+
+    assert body_of(columns) == {
+        "size": 0,
+        "track_total_hits": False,
+        "query": {"bool": {"filter": [WITHIN]}},
+        "aggs": {
+            "time": {
+                "date_histogram": {
+                    "field": "@timestamp",
+                    "fixed_interval": "1h",
+                    "time_zone": "UTC",
+                    "min_doc_count": 1,
+                },
+                "aggs": {
+                    "version": {
+                        "terms": {"field": "model_version", "size": 5, "order": {"_key": "asc"}},
+                        "aggs": {"mean": {"avg": {"field": "price"}}},
+                    }
+                },
+            }
+        },
+    }
+
+
+def test_a_tile_without_groups_counts_the_hits_themselves() -> None:
+    """Where nothing groups, the number of documents is asked exactly."""
+    assert body_of({"count": column("count", "___records___")}) == {
+        "size": 0,
+        "track_total_hits": True,
+        "query": {"bool": {"filter": [WITHIN]}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("stored", "aggregation"),
+    [
+        (column("sum", "price"), {"sum": {"field": "price"}}),
+        (column("unique_count", "price"), {"cardinality": {"field": "price"}}),
+        (column("count", "price"), {"value_count": {"field": "price"}}),
+        (column("median", "price"), {"percentiles": {"field": "price", "percents": [50.0]}}),
+        (
+            column("percentile", "price", params={"percentile": 95}),
+            {"percentiles": {"field": "price", "percents": [95.0]}},
+        ),
+        (
+            column("count", "___records___", filter={"query": "outcome: tp", "language": "kuery"}),
+            {"filter": {"match": {"outcome": "tp"}}},
+        ),
+        (
+            column("sum", "price", filter={"query": "outcome: tp", "language": "kuery"}),
+            {"filter": {"match": {"outcome": "tp"}}, "aggs": {"value": {"sum": {"field": "price"}}}},
+        ),
+        (
+            column("last_value", "price", params={"sortField": "@timestamp"}),
+            {
+                "top_hits": {
+                    "size": 1,
+                    "_source": False,
+                    "docvalue_fields": ["price"],
+                    "sort": [{"@timestamp": {"order": "desc"}}],
+                }
+            },
+        ),
+    ],
+    ids=lambda value: value.get("operationType", "") if isinstance(value, dict) else "",
+)
+def test_each_operation_has_its_aggregation(stored: dict[str, Any], aggregation: dict[str, Any]) -> None:
+    """An operation becomes one aggregation, below a filter where the column has one."""
+    assert body_of({"value": stored})["aggs"] == {"value": aggregation}
+
+
+def test_equal_parts_of_formulas_are_asked_once() -> None:
+    """A formula that says `sum(price)` three times asks for one sum."""
+    columns = expand("f", column("formula", params={"formula": "sum(price) / (sum(price) + count()) + sum(price)"}))
+
+    assert body_of(columns)["aggs"] == {"fX0": {"sum": {"field": "price"}}}
+
+
+def test_a_shifted_column_is_a_search_of_its_own_a_day_earlier() -> None:
+    """`shift='1d'` asks for the same range a day before."""
+    columns = expand("f", column("formula", params={"formula": "sum(price) - sum(price, shift='1d')"}))
+
+    (layer,) = layer_searches(make_panel(columns), VIEWS, CONTEXT)
+
+    now, before = layer.searches
+    day = 86_400_000
+    bounds = before.body["query"]["bool"]["filter"][0]["range"]["@timestamp"]
+    assert now.body["query"]["bool"]["filter"] == [WITHIN]
+    assert (bounds["gte"], bounds["lte"]) == (1772409600000 - day, 1772496000000 - day)
+    assert [column.id for column in now.metrics] == ["fX0"]
+    assert [column.id for column in before.metrics] == ["fX1"]
+
+
+@pytest.mark.parametrize(
+    ("order", "values", "expected"),
+    [
+        ({"type": "column", "columnId": "v"}, column("sum", "price"), {"v": "desc"}),
+        ({"type": "column", "columnId": "v"}, column("count", "___records___"), {"_count": "desc"}),
+        (
+            {"type": "column", "columnId": "v"},
+            column("sum", "price", filter={"query": "outcome: tp", "language": "kuery"}),
+            {"v>value": "desc"},
+        ),
+        (
+            {"type": "column", "columnId": "v"},
+            column("percentile", "price", params={"percentile": 95}),
+            {"v.95": "desc"},
+        ),
+    ],
+)
+def test_terms_are_ordered_by_a_value(order: Any, values: Any, expected: Any) -> None:
+    """The order of terms names the aggregation of the column that it goes by."""
+    by = terms("model_version", orderBy=order, orderDirection="desc")
+
+    assert body_of({"by": by, "v": values})["aggs"]["by"]["terms"]["order"] == expected
+
+
+def test_terms_are_ordered_by_a_value_that_is_not_shown() -> None:
+    """A custom order is asked beside the values."""
+    by = terms("model_version", orderBy={"type": "custom"}, orderDirection="desc", orderAgg=column("sum", "price"))
+
+    asked = body_of({"by": by, "count": column("count", "___records___")})["aggs"]["by"]
+
+    assert asked["terms"]["order"] == {"by-order": "desc"}
+    assert asked["aggs"] == {"by-order": {"sum": {"field": "price"}}}
+
+
+def test_ranges_and_filters_are_groups() -> None:
+    """Ranges may be open; filters are named by their label, else by their text."""
+    bounds = [{"from": 0, "to": 1, "label": "low"}, {"from": 1, "to": None, "label": "high"}]
+    asked = [{"label": "hit", "input": {"query": "outcome: tp"}}, {"label": "", "input": {"query": "outcome: fn"}}]
+    columns = {
+        "size": column("range", "price", params={"type": "range", "ranges": bounds}),
+        "kind": column("filters", params={"filters": asked}),
+        "count": column("count", "___records___"),
+    }
+
+    aggregations = body_of(columns)["aggs"]
+
+    assert aggregations["size"]["range"] == {"field": "price", "ranges": [{"from": 0, "to": 1}, {"from": 1}]}
+    assert aggregations["size"]["aggs"]["kind"]["filters"]["filters"] == {
+        "hit": {"match": {"outcome": "tp"}},
+        "outcome: fn": {"match": {"outcome": "fn"}},
+    }
+
+
+def test_empty_bars_are_asked_where_they_are_shown() -> None:
+    """A chart that shows empty bars asks for all of the range."""
+    asked = body_of({"time": dates(empty=True), "count": column("count", "___records___")})
+
+    histogram = asked["aggs"]["time"]["date_histogram"]
+    assert histogram["min_doc_count"] == 0
+    assert histogram["extended_bounds"] == {"min": 1772409600000, "max": 1772496000000}
+
+
+def test_the_dashboard_and_the_panel_narrow_the_documents() -> None:
+    """Time, controls and the panel's own query all have to match."""
+    context = Context(DAY, ({"terms": {"model_name": ["click"]}},))
+
+    asked = body_of({"count": column("count", "___records___")}, context, query="outcome: tp")
+
+    own = {"match": {"outcome": "tp"}}
+    assert asked["query"]["bool"]["filter"] == [WITHIN, {"terms": {"model_name": ["click"]}}, own]
+
+
+def test_a_layer_that_ignores_filters_keeps_the_time() -> None:
+    """Neither controls nor the panel's query touch such a layer, as in Kibana; the time range does."""
+    context = Context(DAY, ({"terms": {"model_name": ["click"]}},))
+
+    asked = body_of({"count": column("count", "___records___")}, context, query="outcome: tp", alone=True)
+
+    assert asked["query"]["bool"]["filter"] == [WITHIN]
+
+
+@pytest.mark.parametrize(
+    ("stored", "operation"),
+    [
+        (column("range", "price", params={"type": "histogram", "ranges": []}), "intervals that follow from the data"),
+        (terms("price", otherBucket=True), "`otherBucket` of terms"),
+        (terms("price", secondaryFields=["item.id"]), "`secondaryFields` of terms"),
+        (terms("price", orderBy={"type": "rare"}), "terms ordered by rare"),
+    ],
+)
+def test_what_cannot_be_asked_is_named(stored: dict[str, Any], operation: str) -> None:
+    """The error says which object uses what."""
+    with pytest.raises(UnsupportedPanelError) as caught:
+        body_of({"by": stored, "count": column("count", "___records___")})
+
+    assert (caught.value.panel, caught.value.operation) == ("lens:sample", operation)
