@@ -1,0 +1,69 @@
+"""Date math, intervals and ranges as Kibana writes them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from monitor_agent.errors import DataError
+from monitor_agent.kibana.times import TimeRange, interval, moment, span, time_range
+
+NOW = datetime(2026, 3, 4, 10, 17, 30, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("now", "2026-03-04T10:17:30+00:00"),
+        ("now-24h", "2026-03-03T10:17:30+00:00"),
+        ("now-1d+2h", "2026-03-03T12:17:30+00:00"),
+        ("now/d", "2026-03-04T00:00:00+00:00"),
+        ("now/w", "2026-03-02T00:00:00+00:00"),
+        ("now-1h/h", "2026-03-04T09:00:00+00:00"),
+        ("2026-03-01T00:00:00Z", "2026-03-01T00:00:00+00:00"),
+        ("2026-03-01", "2026-03-01T00:00:00+00:00"),
+    ],
+)
+def test_a_text_is_a_moment(text: str, expected: str) -> None:
+    """Weeks begin on Monday; a time without an offset is UTC."""
+    assert moment(text, NOW).isoformat() == expected
+
+
+def test_the_end_of_a_range_is_rounded_up() -> None:
+    """`now/d` to `now/d` is the whole day."""
+    today = time_range("now/d", "now/d", NOW)
+
+    assert (today.start.isoformat(), today.end.isoformat()) == (
+        "2026-03-04T00:00:00+00:00",
+        "2026-03-04T23:59:59.999000+00:00",
+    )
+
+
+@pytest.mark.parametrize("texts", [("now", "now-1h"), ("yesterday", "now"), ("now-1x", "now")])
+def test_what_is_no_range_is_refused(texts: tuple[str, str]) -> None:
+    """A range that ends before it starts, and words that are no time."""
+    with pytest.raises(DataError):
+        time_range(*texts, NOW)
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [("15m", "30s"), ("1h", "1m"), ("24h", "30m"), ("7d", "3h"), ("30d", "12h"), ("90d", "1d"), ("365d", "1w")],
+)
+def test_bars_are_about_fifty(length: str, expected: str) -> None:
+    """The interval of `auto` is a round one, as in Kibana."""
+    assert interval("auto", TimeRange(NOW - span(length), NOW)) == expected
+
+
+def test_an_interval_that_is_told_is_kept() -> None:
+    """`h` is `1h`."""
+    shown = TimeRange(NOW - timedelta(days=1), NOW)
+
+    assert (interval("h", shown), interval("5m", shown)) == ("1h", "5m")
+
+
+def test_months_have_no_fixed_length() -> None:
+    """What cannot be shifted by a fixed time is refused."""
+    with pytest.raises(DataError, match="no fixed length"):
+        span("1M")
