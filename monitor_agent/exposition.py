@@ -51,7 +51,7 @@ def families(health: Health, requests: int, failures: int) -> list[Family]:
     ----------
     requests, failures : requests to Elasticsearch so far, and those without a good answer.
     """
-    figures = health.figures
+    figures = health.snapshot()
     since = health.since_last_cycle()
     found = [
         Family("healthy", "gauge", "1 where /healthz is green", {"": float(not health.reasons())}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections import Counter
@@ -118,6 +119,11 @@ class Health:
                 "cycles": dict(self.figures.cycles),
                 **self.figures.observed,
             }
+
+    def snapshot(self) -> Figures:
+        """Return the figures as they are now."""
+        with self._lock:
+            return copy.deepcopy(self.figures)
 
     def since_last_cycle(self) -> float | None:
         """Return the seconds since a cycle was done; None before the first."""

@@ -127,8 +127,9 @@ class LineCheck:
         for start in range(0, len(stretches), FILTERS_AT_ONCE):
             part = stretches[start : start + FILTERS_AT_ONCE]
             filters = {str(number): _stretch(*each) for number, each in enumerate(part)}
-            names = {"terms": {NODE: sorted({name for name, _, _ in part})}}
-            answer = self._aggregated(names, {"stretches": {"filters": {"filters": filters}}})
+            # Only these lines are gone through, not everything that the writers have ever written.
+            asked = {"bool": {"should": list(filters.values()), "minimum_should_match": 1}}
+            answer = self._aggregated(asked, {"stretches": {"filters": {"filters": filters}}})
             buckets = answer["stretches"]["buckets"] if answer else {}
             found += [buckets.get(str(number), {"doc_count": 0})["doc_count"] for number in range(len(part))]
         return found
@@ -162,8 +163,10 @@ class LineCheck:
 
     def _dead_letters(self, name: str, gaps: Sequence[Gap]) -> int:
         """Return how many of the missing lines are dead letters: kept with their reason, not lost."""
+        beside = sorted({line for gap in gaps for line in (gap.first - 1, gap.last + 1)})
+        neighbours = {"bool": {"filter": [{"term": {NODE: name}}, {"terms": {SEQUENCE: beside}}]}}
         files = {"files": {"terms": {"field": FILE, "size": MOST_FILES}}}
-        buckets = self._aggregated({"term": {NODE: name}}, files).get("files", {"buckets": []})["buckets"]
+        buckets = self._aggregated(neighbours, files).get("files", {"buckets": []})["buckets"]
         body = {
             "size": MOST_LETTERS,
             "query": {"terms": {FILE: [bucket["key"] for bucket in buckets]}},
