@@ -10,8 +10,8 @@ from monitor_agent.stack.embedded.logstash.syntax import Location
 
 PLUGINS = {
     "input": ("file", "http", "stdin"),
-    "filter": ("date", "drop", "fingerprint", "json", "mutate", "prune"),
-    "output": ("elasticsearch", "stdout"),
+    "filter": ("date", "drop", "fingerprint", "json", "mutate", "prune", "truncate"),
+    "output": ("elasticsearch", "file", "stdout"),
     "codec": ("json", "json_lines", "line", "plain", "rubydebug"),
 }
 

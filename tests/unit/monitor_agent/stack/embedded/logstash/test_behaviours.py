@@ -365,3 +365,20 @@ def test_patterns_mean_what_they_mean_in_ruby(pattern: str, text: str, expected:
     event = one(f'if [t] =~ /{pattern}/ {{ mutate {{ add_tag => ["yes"] }} }}', {"t": text}, tmp_path)
 
     assert ("tags" in event) is expected
+
+
+@pytest.mark.parametrize(
+    ("value", "cut"),
+    [
+        ("12345", "1234"),
+        ("äöü", "äö"),
+        ("abcä", "abc"),
+        ("€€", "€"),
+        (["12345", 12345, {"a": "12345"}], ["1234", 12345, {"a": "12345"}]),
+        ({"a": "12345", "b": {"c": ["äöü"]}}, {"a": "1234", "b": {"c": ["äö"]}}),
+        (12345, 12345),
+    ],
+)
+def test_texts_are_cut_by_bytes(value: Any, cut: Any, tmp_path: Path) -> None:
+    """`truncate` counts bytes, never breaks a character, and looks into objects and at the texts of a list."""
+    assert one('truncate { fields => ["a", "missing"] length_bytes => 4 }', {"a": value}, tmp_path)["a"] == cut
