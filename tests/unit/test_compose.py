@@ -126,3 +126,14 @@ def test_our_services_are_given_settings_that_exist(name: str) -> None:
 
     assert set(SERVICES[name]["environment"]) <= known
     assert (ROOT / SERVICES[name]["build"]["dockerfile"]).is_file()
+
+
+def test_a_front_end_reaches_the_http_input_once_it_is_on() -> None:
+    """Off unless `.env` says otherwise; every variable of the input is given, and its port is published."""
+    environ = SERVICES["logstash"]["environment"]
+    needed = re.findall(r"\$\{(\w+)", (ROOT / "logstash/pipeline/http-on/15-http.conf").read_text(encoding="utf-8"))
+
+    assert set(needed) <= set(environ)
+    assert environ["PIPELINE_HTTP"] == "${PIPELINE_HTTP:-off}"
+    (port,) = SERVICES["logstash"]["ports"]
+    assert port.endswith(f":{environ['PIPELINE_HTTP_PORT']}")
