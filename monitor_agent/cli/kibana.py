@@ -42,7 +42,9 @@ def add_parser(subparsers: Any) -> None:
     put.add_argument("--overwrite", action="store_true", help="replace objects that exist")
     put.add_argument("--dry-run", action="store_true", help="only say what would be new, and what differs")
     get = actions.add_parser("export", help="take our objects out of Kibana, back into files")
-    get.add_argument("--out", type=Path, metavar="FILE", help="write the export as it is, instead of into files")
+    get.add_argument(
+        "--out", type=Path, metavar="FILE", help="write one file to import elsewhere, and change none of ours"
+    )
     get.add_argument("--prune", action="store_true", help="remove the files of objects that are not in Kibana")
 
 
@@ -52,14 +54,15 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.action == "pack":
         return _pack(root, check_only=args.check)
     if args.action == "unpack":
-        return _take(root, _text(args.file), prune=args.prune)
+        return _take(root, package.unpack(_text(args.file)), prune=args.prune)
     if args.action == "check":
         return _check(root, args, settings)
     if args.action == "import":
         return _import(root, args, settings)
-    exported = Kibana(settings.kibana).export_tagged(installation.TAG, installation.TAGGED)
+    known = [saved.id for saved in folder.read_objects(root).values()]
+    exported = installation.exported(Kibana(settings.kibana), known)
     if args.out:
-        args.out.write_text(exported, encoding="utf-8")
+        args.out.write_text(package.pack(exported.values()), encoding="utf-8")
         print(args.out)
         return 0
     return _take(root, exported, prune=args.prune)
@@ -76,8 +79,7 @@ def _pack(root: Path, *, check_only: bool) -> int:
     return 0
 
 
-def _take(root: Path, exported: str, *, prune: bool) -> int:
-    objects = package.unpack(exported)
+def _take(root: Path, objects: Mapping[tuple[str, str], SavedObject], *, prune: bool) -> int:
     if not objects:
         raise DataError("the export holds no objects", f"our objects carry the tag {installation.TAG}")
     done = folder.write_objects(root, objects.values(), prune=prune)

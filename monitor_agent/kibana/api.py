@@ -81,13 +81,16 @@ class Kibana:
         replaced = sum(bool(each.get("overwrite")) for each in found.get("successResults", ()))
         return Imported(int(found.get("successCount", 0)), replaced, refused)
 
-    def export_tagged(self, tag: str, types: Sequence[str]) -> str:
-        """Return, as an export file, the objects of some types that carry a tag, and all that they refer to."""
-        wanted = {
-            "type": list(types),
-            "hasReference": {"type": "tag", "id": tag},
-            "includeReferencesDeep": True,
-        }
+    def export(self, types: Sequence[str], tag: str = "") -> str:
+        """Return an export file of all objects of some types.
+
+        Parameters
+        ----------
+        tag : id of a tag that they carry; what they refer to is then exported with them.
+        """
+        wanted: dict[str, Any] = {"type": list(types)}
+        if tag:
+            wanted |= {"hasReference": {"type": "tag", "id": tag}, "includeReferencesDeep": True}
         _, answer = self._send("POST", "/api/saved_objects/_export", json.dumps(wanted).encode())
         return answer.decode("utf-8")
 
@@ -116,8 +119,8 @@ class Kibana:
         self, method: str, path: str, body: bytes, content: str = "application/json", accept: tuple[int, ...] = ()
     ) -> tuple[int, bytes]:
         headers = {**self._headers, "Content-Type": content}
-        request = urllib.request.Request(self._base + path, body, headers, method=method)
         try:
+            request = urllib.request.Request(self._base + path, body, headers, method=method)
             with self._opener.open(request, timeout=self._timeout) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:

@@ -1,0 +1,180 @@
+"""Imports, exports and rules over HTTP, against a stand-in that behaves as Kibana does."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monitor_agent import cli
+from monitor_agent.errors import KibanaError
+from monitor_agent.kibana.alerts import CONNECTORS, rule
+from monitor_agent.kibana.api import Kibana
+from monitor_agent.kibana.folder import read_alerts, read_objects
+from monitor_agent.settings import KibanaSettings
+from tests.kibana_stand_in import KibanaStandIn, kibana_stand_in
+
+ROOT = Path(__file__).parents[4]
+COUNT = len(read_objects(ROOT / "kibana"))
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[KibanaStandIn]:
+    """A Kibana that wants an API key, with a space, known to the command line; the files are a copy of ours."""
+    shutil.copytree(ROOT / "kibana", tmp_path / "kibana")
+    with kibana_stand_in("ApiKey secret") as found:
+        monkeypatch.setenv("KIBANA_URL", found.url)
+        monkeypatch.setenv("KIBANA_SPACE", "models")
+        monkeypatch.setenv("KIBANA_API_KEY", "secret")
+        monkeypatch.setenv("KIBANA_FOLDER", str(tmp_path / "kibana"))
+        yield found
+
+
+def settings_of(stand_in: KibanaStandIn, **own: str) -> KibanaSettings:
+    """Return settings that reach the stand-in."""
+    return KibanaSettings(url=stand_in.url, **{"api_key": "secret", **own})  # type: ignore[arg-type]
+
+
+def test_everything_is_imported_into_the_space(stand_in: KibanaStandIn, capsys: pytest.CaptureFixture[str]) -> None:
+    """One command puts all objects there, and says so."""
+    assert cli.main(["kibana", "import"]) == 0
+
+    assert capsys.readouterr().out == f"{COUNT} objects imported, 0 of them replaced, 0 refused\n"
+    assert set(stand_in.objects) == {"models"}
+    assert len(stand_in.objects["models"]) == COUNT
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_what_exists_is_a_conflict_until_it_may_be_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
+    """A second import is refused, object by object, with what to do; --overwrite replaces them."""
+    cli.main(["kibana", "import"])
+    capsys.readouterr()
+
+    assert cli.main(["kibana", "import"]) == 1
+    told = capsys.readouterr()
+    assert "dashboard:serving exists already\n" in told.out
+    assert told.err == (
+        f"error: {COUNT} of {COUNT} objects were refused: --overwrite replaces what exists;"
+        " --dry-run shows how it differs\n"
+    )
+
+    assert cli.main(["kibana", "import", "--overwrite"]) == 0
+    assert f"{COUNT} objects imported, {COUNT} of them replaced" in capsys.readouterr().out
+
+
+def test_a_dry_run_says_what_differs_and_changes_nothing(
+    stand_in: KibanaStandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """New, different and foreign objects are told; an export is all that is asked."""
+    cli.main(["kibana", "import"])
+    held = stand_in.objects["models"]
+    held["lens", "serving-p95"]["attributes"]["title"] = "Changed in Kibana"
+    del held["search", "dead-letters"]
+    foreign = {**held["lens", "serving-p50"], "id": "our-own"}
+    held["lens", "our-own"] = foreign
+    stand_in.requests.clear()
+    capsys.readouterr()
+
+    assert cli.main(["kibana", "import", "--dry-run"]) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "different: lens:serving-p95",
+        "new: search:dead-letters",
+        "only in Kibana: lens:our-own",
+        f"1 new, 1 different, {COUNT - 2} the same, 1 only in Kibana; nothing was changed",
+    ]
+    assert set(stand_in.requests) == {("POST", "/s/models/api/saved_objects/_export")}
+
+
+def test_an_edit_made_in_kibana_comes_back_as_one_changed_file(
+    stand_in: KibanaStandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Import, edit there, export: the one file changes."""
+    cli.main(["kibana", "import"])
+    stand_in.objects["models"]["lens", "serving-p95"]["attributes"]["title"] = "How slow?"
+    capsys.readouterr()
+
+    assert cli.main(["kibana", "export"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith(("added", "changed", "removed"))] == [
+        "changed: objects/lens/serving-p95.json"
+    ]
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_an_export_can_be_kept_as_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--out writes one file, and unpack takes it."""
+    cli.main(["kibana", "import"])
+    out = tmp_path / "export.ndjson"
+
+    assert cli.main(["kibana", "export", "--out", str(out)]) == 0
+    assert cli.main(["kibana", "unpack", str(out)]) == 0
+    assert "changed" not in capsys.readouterr().out
+
+
+def test_missing_references_are_named(stand_in: KibanaStandIn) -> None:
+    """An object whose data view is neither in the file nor there is refused with its name."""
+    lens = {
+        "type": "lens",
+        "id": "lost",
+        "attributes": {"title": "Lost"},
+        "typeMigrationVersion": "8.9.0",
+        "references": [{"type": "index-pattern", "id": "gone", "name": "indexpattern-datasource-layer-data"}],
+    }
+
+    done = Kibana(settings_of(stand_in)).import_objects(json.dumps(lens), overwrite=False)
+
+    (refused,) = done.refused
+    assert (refused.id, refused.reason, refused.detail) == ("lost", "missing_references", "index-pattern:gone")
+
+
+def test_rules_and_connectors_are_created_then_changed(stand_in: KibanaStandIn) -> None:
+    """A second time changes them, without what cannot be changed."""
+    kibana = Kibana(settings_of(stand_in))
+    alert = read_alerts(ROOT / "kibana")[0]
+    ((name, connector),) = CONNECTORS.items()
+
+    assert (kibana.put_rule(alert.id, rule(alert)), kibana.put_rule(alert.id, rule(alert))) == (True, False)
+    assert (kibana.put_connector(name, connector), kibana.put_connector(name, connector)) == (True, False)
+    assert stand_in.rules[alert.id]["name"] == alert.title
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"api_key": "wrong"}, "answered 401 .*: check KIBANA_API_KEY"),
+        ({"api_key": "", "username": "elastic", "password": "x"}, "answered 401"),
+        ({"url": "http://127.0.0.1:9"}, "does not answer .*: check KIBANA_URL"),
+        ({"url": "nonsense"}, "does not answer .*: check KIBANA_URL"),
+    ],
+)
+def test_what_is_wrong_with_the_way_to_kibana_is_told(
+    stand_in: KibanaStandIn, own: dict[str, str], message: str
+) -> None:
+    """One line says what to check."""
+    settings = KibanaSettings(**{"url": stand_in.url, "api_key": "secret", **own})  # type: ignore[arg-type]
+
+    with pytest.raises(KibanaError, match=message):
+        Kibana(settings).export(["lens"], "model-monitoring")
+
+
+def test_a_user_logs_in_by_basic_authentication() -> None:
+    """User and password are sent where there is no API key."""
+    login = base64.b64encode(b"elastic:secret").decode()
+
+    with kibana_stand_in(f"Basic {login}") as stand_in:
+        kibana = Kibana(settings_of(stand_in, api_key="", username="elastic", password="secret"))
+        assert '"exportedCount": 0' in kibana.export(["lens"], "model-monitoring")
+
+
+def test_a_newer_object_is_refused_in_kibanas_own_words(stand_in: KibanaStandIn) -> None:
+    """The reason is Kibana's message."""
+    newer = {"type": "tag", "id": "t", "attributes": {}, "references": [], "typeMigrationVersion": "99.0.0"}
+
+    with pytest.raises(KibanaError, match=r"answered 422 .*belongs to a more recent version"):
+        Kibana(settings_of(stand_in)).import_objects(json.dumps(newer), overwrite=True)
