@@ -6,7 +6,7 @@ from monitor_agent.contracts._base import Field, IndexContract, date, keyword, s
 
 FIELDS: dict[str, Field] = {
     "@timestamp": date("when it was written"),
-    "kind": keyword("`progress`, `segments` or `lease`"),
+    "kind": keyword("`progress`, `segments`, `leases`, `writers` or `backfill`, the part of the id before its colon"),
     "owner": keyword("the agent that wrote it"),
     "content": stored("what is remembered"),
 }

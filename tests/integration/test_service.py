@@ -8,12 +8,14 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,12 @@ from monitor_agent.clock import FixedClock
 from monitor_agent.contracts.release import SOURCE_TOLD
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
+from monitor_agent.es.leases import Leases
+from monitor_agent.es.memory import Memory
 from monitor_agent.es.releases import Releases
 from monitor_agent.health import Health
 from monitor_agent.pipeline.releases import Release
+from monitor_agent.pipeline.sharing import Share
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.service import Service
 from monitor_agent.settings import AgentSettings
@@ -146,6 +151,24 @@ def test_agents_share_the_models_and_take_over_after_a_death(
     assert sum(each["windows"] for each in cycles(world)) >= 1
 
 
+def test_agents_that_renew_at_the_same_moment_never_hold_the_same(world: World) -> None:
+    """Of writes that meet, one is refused and made again from what the other one wrote."""
+    leases = [Leases(Memory(Gateway(world.agent), name), name, MINUTE, FixedClock(START)) for name in "abc"]
+    with ThreadPoolExecutor(3) as pool:
+        for _ in range(4):
+            list(pool.map(lambda each: each.renew(["click", "rank", "ads"]), leases))
+
+    held = [each.share() for each in leases]
+
+    names = [name for share in held if share for name in share.names]
+    assert sorted(names) == ["", "ads", "click", "rank"]
+    leases[0].release()
+    leases[1].renew()
+    leases[2].renew()
+    assert leases[0].share() is None
+    assert len([name for each in leases[1:] for name in (each.share() or Share()).names]) == 4
+
+
 def test_without_elasticsearch_the_agent_is_red_and_stops_at_once(tmp_path: Path) -> None:
     """Health says why, the process lives on, and a signal ends it in the midst of its waits."""
     nowhere = Cluster("http://127.0.0.1:1", {"monitor_agent": "secret"}, "")
@@ -166,8 +189,6 @@ def test_without_elasticsearch_the_agent_is_red_and_stops_at_once(tmp_path: Path
 
 def test_a_taken_health_port_is_told_in_one_line(tmp_path: Path) -> None:
     """The line names the setting."""
-    import socket
-
     nowhere = Cluster("http://127.0.0.1:1", {"monitor_agent": "secret"}, "")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -314,8 +335,6 @@ def test_a_cycle_that_takes_longer_than_its_period_is_red() -> None:
 
 def test_another_share_is_left_alone(world: World) -> None:
     """An agent that holds one model computes its windows and joins its feedback, and nobody else's."""
-    from monitor_agent.pipeline.sharing import Share
-
     ours, theirs = make_prediction(START), make_prediction(START, model="rank")
     world.deliver(ours, theirs, make_feedback(ours), make_feedback(theirs))
     named = frozenset({"click", "rank"})
