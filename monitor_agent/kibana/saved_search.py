@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor_agent.errors import DataError, UnsupportedPanelError
-from monitor_agent.kibana.answers import Answer, Table, TableColumn, Value, source_value
+from monitor_agent.kibana.answers import Answer, Table, TableColumn, Value
 from monitor_agent.kibana.data_views import DataView
 from monitor_agent.kibana.filters import Context, conjunction, search_query, within
 from monitor_agent.kibana.objects import SavedObject
@@ -41,20 +41,27 @@ class SavedSearch:
             "track_total_hits": True,
             "query": conjunction(narrowed),
             "sort": [{field: {"order": direction, "unmapped_type": "keyword"}} for field, direction in self.sort],
-            "_source": [view.time_field, *self.columns] if view.time_field else list(self.columns),
+            "_source": False,
+            # Not the source: what a field's alias and its format say, as Kibana asks for it.
+            "fields": [{"field": name, "include_unmapped": True} for name in self._names(view)],
         }
 
     def table(self, view: DataView, answer: Answer) -> Table:
         """Return the documents as rows; the first column is their time."""
-        names = [view.time_field, *self.columns] if view.time_field else list(self.columns)
+        names = self._names(view)
         columns = tuple(
             TableColumn(name, view.label(name), "date" if name == view.time_field else "string", False, None)
             if name not in view.formats
             else TableColumn(name, view.label(name), "number", False, view.formats[name])
             for name in names
         )
-        rows = tuple({name: _shown(hit["_source"], name) for name in names} for hit in answer["hits"]["hits"])
+        rows = tuple(
+            {name: _shown(hit.get("fields", {}).get(name)) for name in names} for hit in answer["hits"]["hits"]
+        )
         return Table(columns, rows)
+
+    def _names(self, view: DataView) -> list[str]:
+        return list(dict.fromkeys([view.time_field, *self.columns] if view.time_field else self.columns))
 
 
 def saved_search(saved: SavedObject) -> SavedSearch:
@@ -79,9 +86,7 @@ def saved_search(saved: SavedObject) -> SavedSearch:
         raise DataError(f"{saved.key}: no saved search, {error!r} is missing or wrong") from error
 
 
-def _shown(source: Mapping[str, Any], name: str) -> Value:
-    found = source_value(source, name)
-    if isinstance(found, list):
-        return ", ".join(map(str, found))
-    value: Value = found
-    return value
+def _shown(found: list[Value] | None) -> Value:
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else ", ".join(map(str, found))

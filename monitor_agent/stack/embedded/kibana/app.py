@@ -180,7 +180,7 @@ def _page_settings(viewer: Viewer, shown: Dashboard) -> dict[str, Any]:
         "to": shown.end or END,
         "refresh": shown.refresh_seconds,
         "controls": [
-            {"id": each.id, "title": each.title, "selected": each.selected, "single": each.single}
+            {"id": each.id, "title": each.title, "field": each.field, "selected": each.selected, "single": each.single}
             for each in shown.controls
         ],
         "themes": {"light": vega_config(dark=False), "dark": vega_config(dark=True)},

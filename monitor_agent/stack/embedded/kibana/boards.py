@@ -13,11 +13,11 @@ from monitor_agent.kibana.dashboards import Dashboard
 from monitor_agent.kibana.filters import conjunction, search_query
 from monitor_agent.kibana.lens import Panel
 from monitor_agent.kibana.times import TimeRange
-from monitor_agent.stack.embedded.kibana import formats, pictures
+from monitor_agent.stack.embedded.kibana import pictures
 from monitor_agent.stack.embedded.kibana.library import Library, Subject
 from monitor_agent.stack.embedded.kibana.palette import colors_of
 from monitor_agent.stack.embedded.kibana.pictures import Body, Notice, Picture, Shown
-from monitor_agent.stack.embedded.kibana.questions import Asked, Question, question
+from monitor_agent.stack.embedded.kibana.questions import Asked, LensQuestion, Question, question
 
 Told = dict[str, Any] | ElasticsearchError
 Chosen = Mapping[str, Sequence[str]]
@@ -67,7 +67,11 @@ def board(gateway: Gateway, library: Library, dashboard: Dashboard, time: TimeRa
         searches.append((view.index, dashboard.options(control, view, time, chosen)))
     told = iter(ask(gateway, searches + extent))
     found = {name: _read(each, told) for name, each in asked.items()}
-    colors = colors_of(_split_values(each for each in found.values() if isinstance(each, Shown)))
+    colors = colors_of(
+        each.split_values(shown)
+        for name, each in asked.items()
+        if isinstance(each, LensQuestion) and isinstance(shown := found[name], Shown)
+    )
     return Board(
         time=time,
         pictures={name: _picture(subjects[name], asked[name], found[name], colors) for name in asked},
@@ -117,18 +121,6 @@ def _picture(
     if isinstance(body, Notice) and body.tone == "empty" and subject.may_be_empty:
         body = Notice(pictures.NOTHING_FOUND, "good")
     return Picture(subject.title, subject.description, body)
-
-
-def _split_values(found: Iterable[Shown]) -> list[str]:
-    """Return every value that a series of some panel may stand for."""
-    return [
-        formats.text(row[column.id], column.format, column.kind)
-        for each in found
-        for table in each.tables.values()
-        for column in table.columns
-        if column.bucketed and column.kind == "string"
-        for row in table.rows
-    ]
 
 
 def _extent(library: Library, dashboard: Dashboard, subjects: Iterable[Subject]) -> list[Asked]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 from monitor_agent.errors import UnsupportedPanelError
 from monitor_agent.kibana.answers import Table, TableColumn, Value
 from monitor_agent.kibana.lens import Panel
+from monitor_agent.kibana.times import TimeRange
 from monitor_agent.stack.embedded.kibana import formats
 from monitor_agent.stack.embedded.kibana.drawing import Axes, Series, Threshold, specification
 from monitor_agent.stack.embedded.kibana.palette import SERIES
@@ -124,17 +126,32 @@ def _axes(
     return Axes(
         time=x is not None and x.kind == "date",
         interval=shown.intervals.get(first["layerId"], 0),
-        shown=shown.time,
+        shown=_reach(series, shown.intervals[first["layerId"]]) if first["layerId"] in shown.own_time else shown.time,
         categories=() if x is not None and x.kind == "date" else tuple(places),
         sideways=first["seriesType"] in _SIDEWAYS,
         title_x=(state.get("xTitle") or (x.label if x else "")) if titles.get("x", True) else "",
-        title_y=(state.get("yTitle") or series[0].column.label) if titles.get("yLeft", True) else "",
+        title_y=_title_y(panel, series[0].column),
         scale=formats.SHARES if stacked else formats.scale(series[0].column.format, greatest),
         greatest=greatest,
         whole=not stacked and all(value == int(value) for value in values),
         extent=(float(extent["lowerBound"]), float(extent["upperBound"])) if extent.get("mode") == "custom" else None,
         from_zero=extent.get("mode") != "dataBounds",
     )
+
+
+def _title_y(panel: Panel, column: TableColumn) -> str:
+    """Return the y axis' title; none where it says a unit of time, as each of its labels does."""
+    title = panel.state.get("yTitle") or column.label
+    told = (column.format or {}).get("id") == "duration" and title in formats.UNITS_OF_TIME
+    shown = (panel.state.get("axisTitlesVisibilitySettings") or {}).get("yLeft", True)
+    return title if shown and not told else ""
+
+
+def _reach(series: Sequence[Series], interval: int) -> TimeRange:
+    """Return the time that the bars themselves reach over."""
+    places = [float(place) for each in series for place, _, _ in each.points if isinstance(place, (int, float))]
+    first, last = (datetime.fromtimestamp(at / 1000, timezone.utc) for at in (min(places), max(places) + interval))
+    return TimeRange(first, last)
 
 
 def _numbers(series: Sequence[Series], axes: Axes) -> Grid:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from monitor_agent.kibana.answers import Mark, TableColumn, Value
+from monitor_agent.kibana.filters import milliseconds
 from monitor_agent.kibana.times import TimeRange
 from monitor_agent.stack.embedded.kibana import formats
 
@@ -25,6 +27,8 @@ SPECK = 1e-4
 """The share of the greatest value below which a value is drawn as 0."""
 LABEL_SHARE = 0.12
 """Marked events that are nearer than this share of the range share one label."""
+HOVER = "hover"
+"""The name of the layer that answers the pointer."""
 DAY = 86_400.0
 
 
@@ -80,12 +84,12 @@ class Threshold:
 def specification(
     series: Sequence[Series], axes: Axes, thresholds: Sequence[Threshold], events: Sequence[Mark]
 ) -> Spec:
-    """Return the chart; `hover` is the name of its layer that tells all values of a moment."""
+    """Return the chart."""
     layers = [_drawn(group, series, axes) for group in _groups(series)]
     layers += [part for each in thresholds for part in _line(each, axes)]
     if axes.time:
+        layers += [_frame(axes), _hover(series, axes)]
         layers += _events(events, axes) if events else []
-        layers.append(_hover(series, axes))
     return {"$schema": SCHEMA, "layer": layers}
 
 
@@ -256,26 +260,45 @@ def _events(events: Sequence[Mark], axes: Axes) -> list[Spec]:
     ]
 
 
+def _frame(axes: Axes) -> Spec:
+    """Return an invisible layer that says which time is shown: Vega-Lite takes that from one layer only."""
+    shown = [_moment(axes.shown.start), _moment(axes.shown.end)]
+    scale = {"type": "utc", "domain": shown, "nice": False}
+    return {
+        "data": {"values": [{"x": milliseconds(axes.shown.start)}]},
+        "mark": {"type": "point", "opacity": 0, "tooltip": None},
+        "encoding": {"x": {"field": "x", "type": "temporal", "scale": scale}},
+    }
+
+
 def _hover(series: Sequence[Series], axes: Axes) -> Spec:
-    """Return the layer that tells all values of the moment under the pointer."""
-    middle = axes.interval / 2 if series[0].kind.startswith("bar") else 0
-    moments: dict[Value, Spec] = {}
+    """Return the layer of bands, one for each moment, that tell all values of it when they are pointed at."""
+    moments: dict[float, Spec] = {}
     for number, each in enumerate(series):
         for place, _, told in each.points:
-            row = moments.setdefault(place, {"x": float(place or 0) + middle, "w": f"{formats.date_text(place)} UTC"})
+            at = float(place or 0)
+            row = moments.setdefault(at, {"x": at, "w": f"{formats.date_text(place)} UTC"})
             row[f"v{number}"] = told
-    pointed = {"type": "point", "fields": ["x"], "nearest": True, "on": "pointermove", "clear": "pointerout"}
-    # One layer says what is shown for all: Vega-Lite would not take the same from each.
-    shown = [_moment(axes.shown.start), _moment(axes.shown.end)]
+    # A bar begins at its moment, a point of a line is there: the band lies around what is drawn.
+    middle = axes.interval / 2 if series[0].kind.startswith("bar") else 0.0
+    places = sorted(moments)
+    edges = [(one + other) / 2 + middle for one, other in pairwise(places)]
+    half = axes.interval / 2
+    for at, left, right in zip(
+        places, [places[0] + middle - half, *edges], [*edges, places[-1] + middle + half], strict=True
+    ):
+        moments[at] |= {"from": left, "to": right}
+    pointed = {"type": "point", "fields": ["x"], "on": "pointerover", "clear": "pointerout"}
     told_series = [{"field": f"v{number}", "type": "nominal", "title": each.name} for number, each in enumerate(series)]
     return {
-        "name": "hover",
+        "name": HOVER,
         "data": {"values": list(moments.values())},
         "params": [{"name": "at", "select": pointed}],
-        "mark": {"type": "rule", "strokeWidth": 1, "clip": True},
+        "mark": {"type": "rect", "clip": True, "color": "#98A2B3"},
         "encoding": {
-            "x": {"field": "x", "type": "temporal", "scale": {"type": "utc", "domain": shown, "nice": False}},
-            "opacity": {"condition": {"param": "at", "empty": False, "value": 0.6}, "value": 0},
+            "x": {"field": "from", "type": "temporal", "scale": {"type": "utc"}},
+            "x2": {"field": "to"},
+            "opacity": {"condition": {"param": "at", "empty": False, "value": 0.2}, "value": 0},
             "tooltip": [{"field": "w", "type": "nominal", "title": "Time"}, *told_series],
         },
     }

@@ -24,6 +24,7 @@ _SECONDS = {
     "hours": 3600.0,
     "days": 86_400.0,
 }
+UNITS_OF_TIME = frozenset(_SECONDS)
 _SHORT = {
     "microseconds": "\N{GREEK SMALL LETTER MU}s",
     "milliseconds": "ms",
@@ -99,7 +100,7 @@ def date_text(value: Value) -> str:
     ('2019-11-24 00:00', '2026-11-23 10:00:00.123')
     """
     if isinstance(value, str):
-        return value.removesuffix("Z").replace("T", " ", 1)
+        return value.removesuffix("Z").replace("T", " ", 1)[:23]
     if not isinstance(value, (int, float)):
         return str(value)
     moment = datetime.fromtimestamp(value / 1000, timezone.utc)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from xml.sax.saxutils import escape
@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 from monitor_agent.kibana.dashboards import COLUMNS, Dashboard, DashboardPanel
 from monitor_agent.stack.embedded.kibana import markdown, svg
 from monitor_agent.stack.embedded.kibana.boards import Board, Chosen
+from monitor_agent.stack.embedded.kibana.drawing import HOVER
 from monitor_agent.stack.embedded.kibana.palette import vega_config
 from monitor_agent.stack.embedded.kibana.pictures import Chart, Grid, Notice, Picture, Tiles
 from monitor_agent.stack.embedded.kibana.svg import BACK, BAD, INK, LINE, PANEL, SOFT, box, text
@@ -59,10 +60,11 @@ def image(sheets: list[Sheet], now: datetime, render: Render) -> Image:
 
 
 def _sheet(sheet: Sheet, now: datetime, render: Render, prefix: str, top: float) -> tuple[str, float]:
-    rows = max((panel.place.y + panel.place.h for panel in sheet.dashboard.panels), default=0)
+    panels = list(without_links(sheet.dashboard.panels))
+    rows = max((panel.place.y + panel.place.h for panel in panels), default=0)
     parts = [_head(sheet, now, top)]
     column = (WIDTH - 2 * MARGIN + GAP) / COLUMNS
-    for number, panel in enumerate(sheet.dashboard.panels):
+    for number, panel in enumerate(panels):
         place = panel.place
         frame = Frame(
             x=MARGIN + place.x * column,
@@ -72,6 +74,16 @@ def _sheet(sheet: Sheet, now: datetime, render: Render, prefix: str, top: float)
         )
         parts.append(_panel(panel, sheet.board.pictures.get(panel.id), frame, render, f"{prefix}p{number}"))
     return "".join(parts), HEAD + rows * (ROW + GAP) + MARGIN
+
+
+def without_links(panels: Iterable[DashboardPanel]) -> Iterator[DashboardPanel]:
+    """Yield the panels without those that lead to other dashboards; what is below a wide one of them moves up."""
+    known = list(panels)
+    gaps = [each.place for each in known if each.links and each.place.w == COLUMNS]
+    for each in known:
+        if not each.links:
+            above = sum(gap.h for gap in gaps if gap.y < each.place.y)
+            yield replace(each, place=replace(each.place, y=each.place.y - above))
 
 
 def _head(sheet: Sheet, now: datetime, top: float) -> str:
@@ -165,10 +177,11 @@ def _chart(picture: Picture, chart: Chart, frame: Frame, render: Render, prefix:
     height = frame.height - (LEGEND if chart.legend else 0)
     spec = copy.deepcopy(chart.spec)
     for layer in spec["layer"]:
-        if layer.get("name") == "hover":
+        if layer.get("name") == HOVER:
             # Nobody points at paper.
             layer.pop("params")
-            layer["encoding"] = {"x": layer["encoding"]["x"], "opacity": {"value": 0}}
+            layer["encoding"] |= {"opacity": {"value": 0}}
+            layer["encoding"].pop("tooltip")
     spec |= {"width": frame.width, "height": height, "autosize": {"type": "fit", "contains": "padding"}}
     spec["config"] = vega_config(dark=False)
     drawn = svg.nested(render(spec), frame.x, frame.y, prefix)

@@ -15,17 +15,26 @@ SERIES = (
 FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 
 
-def colors_of(names: Iterable[str]) -> dict[str, str]:
+def colors_of(charts: Iterable[Iterable[str]]) -> dict[str, str]:
     """Return a colour for each name: chosen by the name itself, so that it stays when others come and go.
 
-    >>> colors_of(["1"])["1"] == colors_of(["0", "1", "2"])["1"]
+    Parameters
+    ----------
+    charts : the names that are seen together; these get colours that differ, while there are enough.
+
+    >>> colors_of([["1"]])["1"] == colors_of([["0", "1", "2"]])["1"]
     True
     """
     found: dict[str, str] = {}
-    for name in sorted(set(names)):
-        first = zlib.crc32(name.encode()) % len(SERIES)
-        order = [SERIES[(first + step) % len(SERIES)] for step in range(len(SERIES))]
-        found[name] = next((color for color in order if color not in found.values()), order[0])
+    for names in charts:
+        together = sorted(set(names))
+        used = {found[name] for name in together if name in found}
+        for name in together:
+            if name not in found:
+                first = zlib.crc32(name.encode()) % len(SERIES)
+                order = SERIES[first:] + SERIES[:first]
+                found[name] = next((color for color in order if color not in used), order[0])
+                used.add(found[name])
     return found
 
 

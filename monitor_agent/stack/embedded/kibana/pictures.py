@@ -31,11 +31,12 @@ class LegendEntry:
 
 @dataclass(frozen=True)
 class GridColumn:
-    """A column: `kind` is `date`, `number`, `string` or `boolean`; numbers stand right unless told otherwise."""
+    """A column: `kind` is `date`, `number`, `string` or `boolean`; `field` is what its groups are values of."""
 
     label: str
     kind: str
     align: str
+    field: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,19 +119,27 @@ class Shown:
     ----------
     tables : rows by layer.
     intervals : layer -> length of a bar in milliseconds; 0 where it has no bars of time.
+    own_time : layers whose bars are of another time than the one that the range is about.
     colors : the colour of each value that series are split by.
     """
 
     time: TimeRange
     tables: Mapping[str, Table]
     intervals: Mapping[str, int] = field(default_factory=dict)
+    own_time: frozenset[str] = frozenset()
     marks: Sequence[Mark] = ()
     colors: Mapping[str, str] = field(default_factory=dict)
 
 
-def grid(table: Table, state: Mapping[str, Any] | None = None) -> Grid:
-    """Return a table for people; `state` is how Lens stores a data table."""
-    state = state or {}
+def grid(table: Table, state: Mapping[str, Any] | None = None, fields: Mapping[str, str] | None = None) -> Grid:
+    """Return a table for people.
+
+    Parameters
+    ----------
+    state : how Lens stores a data table.
+    fields : column -> the field whose values it holds.
+    """
+    state, fields = state or {}, fields or {}
     stored: dict[str, Mapping[str, Any]] = {each["columnId"]: each for each in state.get("columns", ())}
     columns = [column for column in table.columns if not stored.get(column.id, {}).get("hidden")]
     order = list(stored)
@@ -143,6 +152,7 @@ def grid(table: Table, state: Mapping[str, Any] | None = None) -> Grid:
                 column.label,
                 column.kind,
                 stored.get(column.id, {}).get("alignment") or ("right" if column.kind == "number" else "left"),
+                fields.get(column.id, ""),
             )
             for column in columns
         ),
@@ -162,7 +172,8 @@ def data_table(panel: Panel, shown: Shown) -> Body:
     if any(column.get("isTransposed") for column in panel.state["columns"]):
         raise UnsupportedPanelError(panel.key, "a table with columns by value")
     table = shown.tables[panel.state["layerId"]]
-    return grid(table, panel.state) if table.rows else Notice(NO_DATA, "empty")
+    groups = {column.id: column.field for column in panel.layers[panel.state["layerId"]].buckets}
+    return grid(table, panel.state, groups) if table.rows else Notice(NO_DATA, "empty")
 
 
 def metric(panel: Panel, shown: Shown) -> Body:

@@ -14,7 +14,7 @@ from monitor_agent.kibana.lens import Panel
 from monitor_agent.kibana.saved_search import SavedSearch
 from monitor_agent.kibana.times import TimeRange, span
 from monitor_agent.kibana.translation import LayerSearches, MarkSearch, layer_searches, mark_searches
-from monitor_agent.stack.embedded.kibana import charts, pictures
+from monitor_agent.stack.embedded.kibana import charts, formats, heatmaps, pictures
 from monitor_agent.stack.embedded.kibana.library import Library, Subject
 from monitor_agent.stack.embedded.kibana.pictures import Body, Notice, Shown
 
@@ -23,7 +23,12 @@ Asked = tuple[str, Mapping[str, Any]]
 
 Answers = Sequence[Mapping[str, Any]]
 
-DRAWERS = {"lnsXY": charts.chart, "lnsMetric": pictures.metric, "lnsDatatable": pictures.data_table}
+DRAWERS = {
+    "lnsXY": charts.chart,
+    "lnsMetric": pictures.metric,
+    "lnsDatatable": pictures.data_table,
+    "lnsHeatmap": heatmaps.heatmap,
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,23 @@ class LensQuestion:
             each.layer.id: round(span(each.interval).total_seconds() * 1000) for each in self.layers if each.interval
         }
         events = [mark for each in self.marks for mark in marks(each.marks, next(told))]
-        return Shown(self.time, tables, bars, sorted(events, key=lambda mark: mark.at))
+        own = frozenset(
+            each.layer.id
+            for each in self.layers
+            for column in each.layer.buckets
+            if column.operation == "date_histogram" and column.field != each.view.time_field
+        )
+        return Shown(self.time, tables, bars, own, sorted(events, key=lambda mark: mark.at))
+
+    def split_values(self, shown: Shown) -> list[str]:
+        """Return what the panel's series are called where they stand for values of a field."""
+        found = []
+        for layer in self.panel.state.get("layers", ()):
+            for column in shown.tables[layer["layerId"]].columns if layer.get("splitAccessor") else ():
+                if column.id == layer["splitAccessor"]:
+                    rows = shown.tables[layer["layerId"]].rows
+                    found += [formats.text(row[column.id], column.format, column.kind) for row in rows]
+        return found
 
     def draw(self, shown: Shown) -> Body:
         """Return the panel's picture."""
@@ -76,7 +97,8 @@ class ListQuestion:
     def draw(self, shown: Shown) -> Body:
         """Return the panel's picture."""
         found = shown.tables[""]
-        return pictures.grid(found) if found.rows else Notice(pictures.NO_DATA, "empty")
+        groups = {column.id: column.id for column in found.columns if column.kind == "string"}
+        return pictures.grid(found, fields=groups) if found.rows else Notice(pictures.NO_DATA, "empty")
 
 
 Question = LensQuestion | ListQuestion

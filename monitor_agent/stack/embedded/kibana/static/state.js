@@ -48,5 +48,6 @@ export function carry(state) {
   }
   for (const link of document.querySelectorAll('a[data-keep], .panel.text a[href^="/dashboards/"]')) {
     link.search = found.toString();
+    if (link.pathname === location.pathname) link.setAttribute("aria-current", "page");
   }
 }

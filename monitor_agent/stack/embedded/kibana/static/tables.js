@@ -1,4 +1,6 @@
-// Tables that sort, have pages, and can be downloaded.
+// Tables that sort, have pages, filter by what is clicked, and can be downloaded.
+import { page } from "./state.js";
+
 const collator = new Intl.Collator("en", { numeric: true });
 
 function compare(one, other) {
@@ -44,9 +46,10 @@ export function drawTable(place, grid, title, memory, pick) {
     element("tr", {}, ...grid.columns.map((column, index) => {
       const text = grid.texts[row][index];
       const cell = element("td", { className: column.align });
-      if (column.control && pick && grid.rows[row][index] !== null) {
-        const button = element("button", { type: "button", textContent: text, title: `Show only ${text}` });
-        button.addEventListener("click", () => pick(column.control, String(grid.rows[row][index])));
+      const control = column.field && grid.rows[row][index] !== null && page.controls.find(({ field }) => field === column.field);
+      if (control) {
+        const button = element("button", { type: "button", textContent: text, title: `Show only ${control.title} ${text}` });
+        button.addEventListener("click", () => pick(control.id, String(grid.rows[row][index])));
         cell.append(button);
       } else {
         cell.textContent = text;

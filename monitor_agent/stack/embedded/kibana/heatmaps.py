@@ -1,0 +1,68 @@
+"""Lens' heat maps as Vega-Lite: the deeper the colour, the greater the value (pure)."""
+
+from __future__ import annotations
+
+from monitor_agent.kibana.lens import Panel
+from monitor_agent.stack.embedded.kibana import formats
+from monitor_agent.stack.embedded.kibana.drawing import SCHEMA, Spec
+from monitor_agent.stack.embedded.kibana.pictures import NO_DATA, Body, Chart, Notice, Shown, empty, grid
+
+PALE, DEEP = "#E1ECF9", "#1D5FB4"
+ON_PALE, ON_DEEP = "#1D2A3E", "#FFFFFF"
+DEEP_SHARE = 0.55
+"""The share of the greatest value from which a cell is so dark that its text must be light."""
+
+
+def heatmap(panel: Panel, shown: Shown) -> Body:
+    """Return what a heat map shows; its cells tell their values, so it needs no legend."""
+    if empty(shown):
+        return Notice(NO_DATA, "empty")
+    state = panel.state
+    table = shown.tables[state["layerId"]]
+    columns = {column.id: column for column in table.columns}
+    x, value = columns[state["xAccessor"]], columns[state["valueAccessor"]]
+    y = columns.get(state.get("yAccessor") or "")
+    cells = []
+    for row in table.rows:
+        found = row[value.id]
+        if isinstance(found, (int, float)):
+            cells.append(
+                {
+                    "x": formats.text(row[x.id], x.format, x.kind),
+                    "y": formats.text(row[y.id], y.format, y.kind) if y else "",
+                    "v": found,
+                    "t": formats.text(found, value.format, value.kind),
+                }
+            )
+    told = "; ".join(f"{cell['y']} {cell['x']}: {cell['t']}" for cell in cells[:40])
+    return Chart(_specification(cells, (x.label, y.label if y else "", value.label)), (), "right", grid(table), told)
+
+
+def _specification(cells: list[Spec], labels: tuple[str, str, str]) -> Spec:
+    greatest = max(float(cell["v"]) for cell in cells)
+    places: dict[str, Spec] = {
+        name: {
+            "field": name,
+            "type": "nominal",
+            "sort": None,
+            "axis": {"title": label or None, "labelAngle": 0, "ticks": False, "domain": False, "labelLimit": 140},
+        }
+        for name, label in zip("xy", labels[:2], strict=True)
+    }
+    color: Spec = {"field": "v", "type": "quantitative", "legend": None}
+    color["scale"] = {"range": [PALE, DEEP], "domain": [0, greatest or 1]}
+    light = {"condition": {"test": f"datum.v > {greatest * DEEP_SHARE!r}", "value": ON_DEEP}, "value": ON_PALE}
+    tooltip = [
+        {"field": name, "type": "nominal", "title": label or "Group"}
+        for name, label in zip("xyt", labels, strict=True)
+        if label
+    ]
+    return {
+        "$schema": SCHEMA,
+        "data": {"values": cells},
+        "encoding": {**places, "tooltip": tooltip},
+        "layer": [
+            {"mark": {"type": "rect", "cornerRadius": 2, "stroke": None}, "encoding": {"color": color}},
+            {"mark": {"type": "text"}, "encoding": {"text": {"field": "t"}, "color": light}},
+        ],
+    }
