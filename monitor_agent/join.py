@@ -35,14 +35,15 @@ class Joined:
     ----------
     cells : base windows that count the joined predictions.
     indices : indices of predictions that were written.
-    statuses, flips : fates to be written once the windows are: of the events read; of events joined earlier.
+    statuses, flips : fates to be written once the windows are: of the events read; of events joined earlier, by index
+        and id.
     again : some feedback was put back to `new`.
     """
 
     cells: set[Cell] = field(default_factory=set)
     indices: set[str] = field(default_factory=set)
     statuses: list[tuple[Feedback, str]] = field(default_factory=list)
-    flips: list[tuple[str, str, str]] = field(default_factory=list)
+    flips: dict[tuple[str, str], str] = field(default_factory=dict)
     again: bool = False
 
     def found_orphans(self) -> list[tuple[Feedback, str]]:
@@ -115,39 +116,38 @@ class Join:
     def _write(self, pairs: list[tuple[Prediction, list[Feedback]]]) -> None:
         while pairs:
             changes: list[tuple[Prediction, dict[str, Any]]] = []
-            folded: dict[str, tuple[Folded, Folded]] = {}
+            folded: dict[str, Folded] = {}
             for prediction, told in pairs:
-                before, after = self._fold(prediction, (each.event for each in told))
-                folded[prediction.id] = (before, after)
-                fields = _difference(prediction, after)
+                folded[prediction.id] = self._fold(prediction, (each.event for each in told))
+                fields = _difference(prediction, folded[prediction.id])
                 if fields:
                     changes.append((prediction, fields))
             conflicts = {prediction.id: prediction for prediction in self._feedback.update_predictions(changes)}
             self.joined.indices |= {prediction.index for prediction, _ in changes}
             for prediction, told in pairs:
                 if prediction.id not in conflicts:
-                    self._record(prediction, told, *folded[prediction.id])
+                    self._record(prediction, told, folded[prediction.id])
             latest = self._feedback.current((each.index, each.id) for each in conflicts.values())
             # One that is gone meanwhile leaves its feedback as it is, for the next cycle.
             pairs = [(latest[prediction.id], told) for prediction, told in pairs if prediction.id in latest]
 
-    def _fold(self, prediction: Prediction, more: Iterable[Event]) -> tuple[Folded, Folded]:
+    def _fold(self, prediction: Prediction, more: Iterable[Event]) -> Folded:
         known = restored(prediction.feedback.get("events") or {})
-        arguments = (prediction.made_at, prediction.label, self._settings)
         together = union(known, more, prediction.made_at, self._settings)
-        return fold(known, *arguments), fold(together, *arguments)
+        return fold(together, prediction.made_at, prediction.label, self._settings)
 
-    def _record(self, prediction: Prediction, told: list[Feedback], before: Folded, after: Folded) -> None:
+    def _record(self, prediction: Prediction, told: list[Feedback], folded: Folded) -> None:
         self.joined.cells.add(self._cell(prediction))
-        read = {each.id for each in told}
+        read, kinds = {each.id for each in told}, {each.event.type for each in told}
         for each in told:
-            status = after.statuses.get(each.id, STATUS_DUPLICATE)
+            status = folded.statuses.get(each.id, STATUS_DUPLICATE)
             if status != each.status:
                 self.joined.statuses.append((each, status))
-        events = restored(prediction.feedback.get("events") or {})
-        for identifier, status in after.statuses.items():
-            if identifier not in read and before.statuses.get(identifier) != status:
-                self.joined.flips.append((index_of_event(prediction.id, events[identifier]), identifier, status))
+        # Told again even where they are as before: a crash may have kept an earlier agent from telling.
+        for identifier, event in restored(prediction.feedback.get("events") or {}).items():
+            if identifier not in read and event.type in kinds and identifier in folded.statuses:
+                place = index_of_event(prediction.id, event), identifier
+                self.joined.flips[place] = folded.statuses[identifier]
 
     def _missing(self, events: list[Feedback]) -> None:
         expired = [each for each in events if self._expired(each)]

@@ -18,8 +18,10 @@ from monitor_agent.es.history import History
 from monitor_agent.es.memory import Memory
 from monitor_agent.es.performance import PerformanceStore, Summary
 from monitor_agent.es.releases import Releases
+from monitor_agent.es.sequences import remembered_writers
 from monitor_agent.join import Join, Joined
 from monitor_agent.pipeline.changes import Cell
+from monitor_agent.pipeline.sequences import Loss, losses
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.recompute import Recomputation
 from monitor_agent.report import Report
@@ -81,12 +83,19 @@ class Parts:
         return found
 
     def settle(self, joined: Joined, report: Report) -> None:
-        """Write what became of the feedback: only now, so that a crash before leaves it to be joined again."""
+        """Write what became of the feedback: only now, so that a crash before leaves it to be joined again.
+
+        What was read comes last: as long as it is not told, earlier events will be told again.
+        """
         if joined.statuses or joined.flips:
+            self.feedback.flip_status((*place, status) for place, status in joined.flips.items())
             self.feedback.set_status(joined.statuses)
-            self.feedback.flip_status(joined.flips)
             self.feedback.refresh()
             report.feedback += joined.counts()
+
+    def losses(self, now: datetime) -> list[Loss]:
+        """Return the lines that the last check found to be lost."""
+        return losses(remembered_writers(self.memory).values(), now, self.settings.ingest_grace)
 
     def notice_releases(self, cells: set[Cell], report: Report) -> None:
         """Record the versions that the computed base windows show for the first time."""

@@ -176,7 +176,11 @@ class Gateway:
         try:
             yield from self._pages(pit, body, page)
         finally:
-            self.call("close a point in time", lambda client: client.close_point_in_time(id=pit).body)
+            # One that is gone already, such as by a first try whose answer was lost, is no error.
+            self.call(
+                "close a point in time",
+                lambda client: client.options(ignore_status=404).close_point_in_time(id=pit).body,
+            )
 
     def _pages(self, pit: str, body: Body, page: int) -> Iterator[dict[str, Any]]:
         after: list[Any] | None = None

@@ -142,9 +142,19 @@ class BruteForce:
                 self._windows[model, start] = found
         self._cycled = now
 
-    def fates(self) -> dict[str, str]:
-        """Return what has become of every feedback event, by id."""
-        return {name: heard.fate.replace("refused", "too_late") for name, heard in self._heard.items()}
+    def fates(self) -> dict[str, set[str]]:
+        """Return what may have become of every feedback event, by id.
+
+        One that waits in vain, because its prediction came too late to be counted, may be told so any time.
+        """
+        return {identifier: self._fates(heard) for identifier, heard in self._heard.items()}
+
+    def _fates(self, heard: Heard) -> set[str]:
+        if heard.fate != "refused":
+            return {heard.fate}
+        assert self._cycled is not None
+        patient = heard.since is not None and self._cycled - heard.since < self._rules.horizon
+        return {"too_late", "waiting"} if patient else {"too_late"}
 
     def documents(self) -> dict[tuple[str, ...], dict[str, Any]]:
         """Return (model, version, segment, size, start) -> the fields of every document."""

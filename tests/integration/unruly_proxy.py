@@ -14,15 +14,15 @@ from urllib.parse import urlsplit
 
 import orjson
 
-STATUSES = {"429": 429, "502": 502, "503": 503}
+STATUSES = {"429": 429, "503": 503}
 FAULTS = (*STATUSES, "dropped before", "dropped after", "cut", "half", "items", "slow")
 """A status instead of an answer; the connection closed before or after the request took effect; an answer cut off;
 one of half the shards; bulk items said to be rejected that were written; a late answer."""
 
-SLOW_SECONDS = 0.3
+SLOW_SECONDS = 0.05
 
-Rule = Callable[[int, str], str]
-"""Number of the request (from 1) and its path -> the fault, or an empty text."""
+Rule = Callable[[int, bytes], str]
+"""Number of the request (from 1), its path and body as one -> the fault, or an empty text."""
 
 
 class UnrulyProxy:
@@ -48,7 +48,7 @@ class UnrulyProxy:
         """Return its address."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def obey(self, rule: Rule = lambda _number, _path: "") -> None:
+    def obey(self, rule: Rule = lambda _number, _asked: "") -> None:
         """Follow another rule from the next request on, which is number 1; without one, pass everything on."""
         with self._lock:
             self.rule, self.requests = rule, 0
@@ -65,11 +65,11 @@ class UnrulyProxy:
             thread.join()
             self._server.server_close()
 
-    def fault(self, path: str) -> str:
+    def fault(self, asked: bytes) -> str:
         """Return what is to go wrong with the next request."""
         with self._lock:
             self.requests += 1
-            found = self.rule(self.requests, path)
+            found = self.rule(self.requests, asked)
             self.done[found] += 1
             return found
 
@@ -111,7 +111,7 @@ def _handler(proxy: UnrulyProxy) -> type[BaseHTTPRequestHandler]:
 
         def _pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            fault = proxy.fault(self.path)
+            fault = proxy.fault(self.path.encode() + body)
             if fault == "dropped before":
                 self.close_connection = True
             elif fault in STATUSES:
