@@ -1,0 +1,167 @@
+"""A walk through the life of windows: whatever happens in whatever order, some things never do."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.install import install
+from monitor_agent.settings import AgentSettings
+from tests.cluster import Cluster
+from tests.factories import START, Document, make_error, make_feedback, make_prediction
+from tests.integration.agent_world import World, world_on
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+WINDOWS: dict[str, Any] = {"base_window": 15 * MINUTE, "larger_windows": (HOUR,)}
+AGE = {"open": 0, "provisional": 1, "final": 2, "restated": 3}
+CONTENT = {"state", "revision", "_version"}
+
+
+@pytest.fixture(scope="module")
+def world(elasticsearch: Cluster) -> Iterator[World]:
+    """Yield an empty world with the index templates."""
+    elasticsearch.clean()
+    with world_on(elasticsearch) as made:
+        install(Gateway(made.admin), AgentSettings())
+        yield made
+
+
+class WindowLife(RuleBasedStateMachine):
+    """Events arrive, time passes, one or two agents look; after each look the documents are compared with the last."""
+
+    def __init__(self, cluster: Cluster, world: World) -> None:
+        super().__init__()
+        cluster.clean()
+        self.world = world
+        self.now = START + MINUTE
+        self.predictions: list[Document] = []
+        self.dice = random.Random(1)
+        self.seen: dict[str, dict[str, Any]] = {}
+        self.said: dict[tuple[str, int], dict[str, Any]] = {}
+        self.looked = False
+
+    @rule(minutes=st.integers(-50, 50), score=st.integers(0, 64), count=st.integers(1, 3))
+    def predictions_arrive(self, minutes: int, score: int, count: int) -> None:
+        """In time, late, or from a clock that is ahead."""
+        at = self.now + minutes * MINUTE
+        made = [make_prediction(at + n * MINUTE, score / 64, log_loss_1=1.5, log_loss_0=0.5) for n in range(count)]
+        self.predictions += made
+        self.world.deliver(*made)
+        self.looked = False
+
+    @precondition(lambda self: self.predictions)
+    @rule(number=st.integers(0, 99), seconds=st.integers(-400, 2200), kind=st.sampled_from(["click", "purchase"]))
+    def feedback_arrives(self, number: int, seconds: int, kind: str) -> None:
+        """On any prediction so far: soon, or when its windows have long been final."""
+        prediction = self.predictions[number % len(self.predictions)]
+        self.world.deliver(make_feedback(prediction, timedelta(seconds=seconds), kind))
+        self.looked = False
+
+    @rule()
+    def a_request_fails(self) -> None:
+        """Somebody sends nonsense."""
+        self.world.deliver(make_error(self.now))
+        self.looked = False
+
+    @rule(pause=st.sampled_from([MINUTE, 15 * MINUTE, 40 * MINUTE, 2 * HOUR, 26 * HOUR, 8 * DAY]))
+    def time_passes(self, pause: timedelta) -> None:
+        """A little or a lot."""
+        self.now += pause
+        self.looked = False
+
+    @rule()
+    def an_agent_looks(self) -> None:
+        """One cycle."""
+        self.world.cycle(self.now, **WINDOWS)
+        self.compare()
+
+    @rule()
+    def two_agents_look(self) -> None:
+        """Two at the same moment."""
+        with ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(self.world.cycle, self.now, **WINDOWS) for _ in range(2)]:
+                done.result()
+        self.compare()
+
+    @precondition(lambda self: self.looked)
+    @rule(skew=st.sampled_from([timedelta(), -MINUTE, -3 * HOUR]))
+    def an_agent_looks_again(self, skew: timedelta) -> None:
+        """A rerun writes nothing, nor does an agent whose clock is behind."""
+        again = self.world.cycle(self.now + skew, **WINDOWS)
+        assert again.tally.written == 0
+        assert self.world.documents() == self.seen
+
+    def compare(self) -> None:
+        """Compare all documents with what they said before."""
+        found = self.world.documents()
+        assert set(self.seen) <= set(found)
+        for identifier, document in found.items():
+            before = self.seen.get(identifier)
+            assert document["revision"] == document["_version"]
+            if before is not None:
+                self.moved_forward(before, document)
+                if document != before and AGE[before["state"]] >= AGE["final"]:
+                    self.said[identifier, before["revision"]] = before
+        self.seen, self.looked = found, True
+
+    def moved_forward(self, before: dict[str, Any], after: dict[str, Any]) -> None:
+        """A state never goes back; a revision grows exactly when something is said otherwise."""
+        assert AGE[after["state"]] >= AGE[before["state"]]
+        otherwise = {name for name in after if name not in CONTENT and after[name] != before.get(name)}
+        if after["revision"] == before["revision"]:
+            assert after == before
+        else:
+            assert after["revision"] > before["revision"]
+            assert otherwise or after["state"] != before["state"]
+        assert (after["state"] == "restated") == (
+            before["state"] == "restated" or (AGE[before["state"]] == 2 and bool(otherwise))
+        )
+
+    @invariant()
+    def restatements_hold_what_was_said(self) -> None:
+        """Every final document that was replaced is kept as it was."""
+        if not self.looked:
+            return
+        kept = {
+            (each["metrics_id"], each["revision"]): each["document"]
+            for each in self.world.documents("model-restatements").values()
+        }
+        for place, document in self.said.items():
+            assert kept[place] == {name: value for name, value in document.items() if name != "_version"}
+
+
+def walk(cluster: Cluster, world: World, settings: hypothesis.settings) -> None:
+    """Walk through many lives."""
+    run_state_machine_as_test(lambda: WindowLife(cluster, world), settings=settings)
+
+
+def test_windows_only_move_forward(elasticsearch: Cluster, world: World) -> None:
+    """States, revisions and restatements over a few lives."""
+    quiet = list(hypothesis.HealthCheck)
+    walk(
+        elasticsearch,
+        world,
+        hypothesis.settings(
+            max_examples=4, stateful_step_count=14, suppress_health_check=quiet, phases=[hypothesis.Phase.generate]
+        ),
+    )
+
+
+@pytest.mark.soak
+def test_windows_only_move_forward_for_long(elasticsearch: Cluster, world: World) -> None:
+    """The same over many."""
+    quiet = list(hypothesis.HealthCheck)
+    walk(
+        elasticsearch,
+        world,
+        hypothesis.settings(max_examples=150, stateful_step_count=40, suppress_health_check=quiet, derandomize=False),
+    )
