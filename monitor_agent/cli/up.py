@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,7 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
     try:
         with Supervisor(display.say) as supervisor:
             product = LocalProduct(settings, supervisor, display.say)
-            start(product, supervisor, display)
-            announce(product, display)
+            announce(product, start(product, supervisor, display), display)
             ready = True
             supervisor.watch()
     except KeyboardInterrupt:
@@ -39,19 +39,29 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> None:
-    """Start every part, in the order in which they need each other."""
+def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> dict[str, str]:
+    """Start every part, in the order in which they need each other; return what is where."""
     product.require_ports()
     display.say("starting Elasticsearch")
     product.start_elasticsearch()
     product.start_model_server(model_folder(product, supervisor, display))
     with display.waiting("waiting for Elasticsearch and the model server"):
         product.wait_for_elasticsearch()
-        product.wait_for_model_server()
+        server = product.wait_for_model_server()
     with closing(Gateway(connect(product.settings.elasticsearch))) as gateway:
         install(gateway, product.settings.agent)
     product.start_pipeline()
     product.start_agent()
+    product.start_dashboards()
+    with display.waiting("waiting for the dashboards"):
+        dashboards = product.wait_for_dashboards()
+    return {
+        "model server": f"{server}/predict  {server}/feedback",
+        "dashboards": dashboards,
+        "Elasticsearch": product.settings.elasticsearch.url[0],
+        "event files": product.settings.server.log_dir,
+        "logs": str(product.log_dir),
+    }
 
 
 def model_folder(product: LocalProduct, supervisor: Supervisor, display: Display) -> Path:
@@ -65,15 +75,12 @@ def model_folder(product: LocalProduct, supervisor: Supervisor, display: Display
     return model.trained_on(recorded, model.MODELS, data_dir, supervisor, display)
 
 
-def announce(product: LocalProduct, display: Display) -> None:
+def announce(product: LocalProduct, places: Mapping[str, str], display: Display) -> None:
     """Say where everything is and who may log in."""
-    say, url = display.say, product.server_url
-    say("")
-    say(f"model server   {url}/predict  {url}/feedback")
-    say(f"event files    {product.settings.server.log_dir}")
-    say(f"Elasticsearch  {product.settings.elasticsearch.url[0]}")
+    display.say("")
+    for name, place in places.items():
+        display.say(f"{name:<16} {place}")
     for user, password in product.users.items():
-        say(f"  {user:<{max(map(len, product.users))}}  {password}")
-    say(f"logs           {product.log_dir}")
-    say("Ctrl-C stops everything")
-    say("")
+        display.say(f"{'user':<16} {user:<16} {password}")
+    display.say("Ctrl-C stops everything")
+    display.say("")

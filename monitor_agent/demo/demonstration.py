@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -24,6 +25,7 @@ from monitor_agent.demo.summary import summarise
 from monitor_agent.errors import DataError, ModelError
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.install import install
+from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, Settings
 from monitor_agent.stack.embedded.elasticsearch import cache_folder
@@ -80,14 +82,14 @@ class Demonstration:
             )
             with self._display.waiting("waiting for Elasticsearch and the model server"):
                 product.wait_for_elasticsearch()
-                product.wait_for_model_server()
+                url = product.wait_for_model_server()
             with self._agent_log(product), closing(Gateway(connect(product.settings.elasticsearch))) as gateway:
                 install(gateway, product.settings.agent)
                 product.start_pipeline()
                 impressions = recorded.evaluate[: options.limit]
-                responses, feedback = self._replay(impressions, product.server_url, supervisor)
+                responses, feedback = self._replay(impressions, url, supervisor)
                 self._evaluate(Results(gateway), gateway, product.settings.agent, responses, feedback)
-            self._say_where(product)
+            self._say_where(product, impressions)
 
     def _load(self) -> OpenBandit:
         kept = self._settings.stack.cache_dir
@@ -147,8 +149,7 @@ class Demonstration:
             f"exactly once: all {sent['predictions']:,} accepted predictions and {sent['feedback']:,} accepted clicks"
             " are in Elasticsearch, each one time, nothing else is"
         )
-        moments = [datetime.fromisoformat(each.timestamp.replace("Z", "+00:00")) for each in responses]
-        self._compute(gateway, settings, moments)
+        self._compute(gateway, settings, [instants.parse(each.timestamp) for each in responses])
         windows = results.windows()
         summary = summarise(
             campaign=self._options.campaign,
@@ -184,15 +185,22 @@ class Demonstration:
         except OSError as error:
             raise _unwritable(self._folder.summary, error) from error
 
-    def _say_where(self, product: LocalProduct) -> None:
-        say, folder = self._display.say, self._folder
-        say("")
-        say(f"answers of /predict, one a line  {_shown(folder.responses)}")
-        say(f"metrics, all windows and totals  {_shown(folder.summary)}")
-        say(f"event files of the model server  {_shown(folder.log)}")
-        say(f"logs of the parts                {_shown(product.log_dir)}")
-        say(f"Elasticsearch's data             monitor-agent stack up --data {_shown(folder.stack)}")
-        say("")
+    def _say_where(self, product: LocalProduct, impressions: Sequence[Impression]) -> None:
+        folder, command = self._folder, _shown(Path(sys.executable).parent / "monitor-agent")
+        data, after = f"--data {_shown(folder.stack)}", (impressions[-1].timestamp + LARGEST).date()
+        places = {
+            "answers of /predict, one a line": _shown(folder.responses),
+            "metrics, all windows and totals": _shown(folder.summary),
+            "event files of the model server": _shown(folder.log),
+            "logs of the parts": _shown(product.log_dir),
+            "charts": f"{command} report {data} --from {impressions[0].timestamp.date()} --to {after} --set window=1d"
+            f" --out {_shown(folder.path / 'report.html')}",
+            "Elasticsearch, with these data": f"{command} stack up {data}",
+        }
+        self._display.say("")
+        for what, place in places.items():
+            self._display.say(f"{what:<32} {place}")
+        self._display.say("")
 
 
 def demo_settings(settings: Settings, folder: DemoFolder) -> Settings:

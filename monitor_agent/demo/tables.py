@@ -100,7 +100,7 @@ _TIMES: Column = (
     "p50/p95/p99 ms",
     lambda row: "/".join(_number(row[f"response_time_{part}"], 1) for part in ("p50", "p95", "p99")),
 )
-_AUC_BOUND: Column = ("AUC, error of its bins", lambda row: _number(row["auc_error_bound"], 3))
+_AUC_BOUND: Column = ("AUC error bound", lambda row: _number(row["auc_error_bound"], 3))
 _LOG_LOSS: Column = ("log loss", lambda row: _number(row["log_loss"], 4))
 _SERVICE: tuple[Column, ...] = (
     _TIMES,

@@ -1,4 +1,4 @@
-"""The whole product on this machine: Elasticsearch, the model server, the pipeline and the agent, as child processes.
+"""The whole product on this machine, as child processes: Elasticsearch, model server, pipeline, agent, dashboards.
 
 Each child is told its settings by its environment and gets the user of its own role, no other. Where Elasticsearch is
 an existing cluster (`STACK_PROVIDER=external`), the other parts run against that one.
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from monitor_agent.contracts.roles import MONITOR_AGENT, PIPELINE_WRITER
+from monitor_agent.contracts.roles import ANALYST, MONITOR_AGENT, PIPELINE_WRITER
 from monitor_agent.errors import PortInUseError, StackError
 from monitor_agent.settings import Settings, environment_of
 from monitor_agent.stack.account import unprivileged_account
@@ -22,10 +22,10 @@ from monitor_agent.stack.embedded.provider import options_from
 from monitor_agent.stack.health import Login, ask_health
 from monitor_agent.stack.process import ChildProcess, Command, Supervisor
 
-SERVER_READY_SECONDS = 180.0
+READY_SECONDS = 180.0
 LEAST_FREE_MIB = 200
 MIB = 1024 * 1024
-ADDRESS_FILE = "model-server.address"
+MODEL_SERVER, DASHBOARDS = "model-server", "dashboards"
 ERROR_LINE = r"^error: (.+)"
 """How our commands say why they end."""
 
@@ -37,7 +37,6 @@ class LocalProduct:
     ----------
     settings : as given, with absolute paths; once Elasticsearch is ready, with its address and users.
     users : password by user name of the embedded Elasticsearch; empty with an existing cluster.
-    server_url : address of the model server once it is ready.
     """
 
     def __init__(self, settings: Settings, supervisor: Supervisor, report: Callable[[str], None]) -> None:
@@ -47,29 +46,21 @@ class LocalProduct:
             )
         self.settings = _absolute(settings)
         self.users: dict[str, str] = {}
-        self.server_url = ""
         self._supervisor = supervisor
         self._report = report
         self._node: EmbeddedElasticsearch | None = None
-        self._server: ChildProcess | None = None
+        self._children: dict[str, ChildProcess] = {}
 
     @property
     def log_dir(self) -> Path:
         """Return the folder of the parts' logs, `<part>.log` each."""
         return Path(self.settings.stack.data_dir) / "log"
 
-    @property
-    def _address_file(self) -> Path:
-        return Path(self.settings.stack.data_dir) / ADDRESS_FILE
-
     def require_ports(self) -> None:
-        """Raise PortInUseError where the model server's port is taken, before anything that takes long is done."""
-        server = self.settings.server
-        if server.port and not is_free(server.port, server.host):
-            raise PortInUseError(
-                f"port {server.port} of {server.host} is taken by another process",
-                "stop that process, or set MODEL_SERVER_PORT (0 = any free one)",
-            )
+        """Raise PortInUseError where a part's port is taken, before anything that takes long is done."""
+        server, dashboards = self.settings.server, self.settings.dashboards
+        _require_port(server.host, server.port, "MODEL_SERVER_PORT")
+        _require_port(dashboards.host, dashboards.port, "DASHBOARDS_PORT")
 
     def start_elasticsearch(self) -> None:
         """Start Elasticsearch, without waiting for it; do nothing where it is an existing cluster.
@@ -108,16 +99,11 @@ class LocalProduct:
     def start_model_server(self, model_dir: Path) -> None:
         """Start the model server on a folder of models, without waiting for it."""
         server = dataclasses.replace(self.settings.server, model_dir=str(model_dir.absolute()))
-        self._address_file.unlink(missing_ok=True)
-        argv = ("-m", "model_server", "serve", "--address-file", str(self._address_file))
-        self._server = self._start("model-server", argv, environment_of(server))
+        self._start_addressed(MODEL_SERVER, ("-m", "model_server", "serve"), environment_of(server))
 
-    def wait_for_model_server(self) -> None:
-        """Return when the model is loaded and `server_url` is known."""
-        if self._server is None:
-            raise StackError("the model server was not started")
-        self._server.wait_ready(self._address_file.exists, SERVER_READY_SECONDS)
-        self.server_url = self._address_file.read_text(encoding="utf-8").strip()
+    def wait_for_model_server(self) -> str:
+        """Return the model server's address as soon as its model is loaded."""
+        return self._address(MODEL_SERVER)
 
     def start_pipeline(self) -> None:
         """Start the pipeline; the index templates must be there."""
@@ -138,14 +124,52 @@ class LocalProduct:
         environ = {**environment_of(self.settings.elasticsearch), **environment_of(self.settings.agent)}
         self._start("agent", ("-m", "monitor_agent", "run"), environ)
 
-    def _start(self, name: str, argv: tuple[str, ...], environ: Mapping[str, str]) -> ChildProcess:
+    def start_dashboards(self) -> None:
+        """Start the viewer of the dashboards, which reads as an analyst, without waiting for it."""
+        reached = self.settings.elasticsearch
+        if ANALYST in self.users:
+            reached = dataclasses.replace(reached, username=ANALYST, password=self.users[ANALYST])
+        environ = {
+            **environment_of(reached),
+            **environment_of(self.settings.dashboards),
+            "KIBANA_FOLDER": self.settings.kibana.folder,
+        }
+        self._start_addressed(DASHBOARDS, ("-m", "monitor_agent", "dashboards"), environ)
+
+    def wait_for_dashboards(self) -> str:
+        """Return the viewer's address as soon as it answers."""
+        return self._address(DASHBOARDS)
+
+    def _start_addressed(self, name: str, argv: tuple[str, ...], environ: Mapping[str, str]) -> None:
+        """Start a part that writes its address into a file once it is ready."""
+        path = self._address_file(name)
+        path.unlink(missing_ok=True)
+        self._start(name, (*argv, "--address-file", str(path)), environ)
+
+    def _address(self, name: str) -> str:
+        path = self._address_file(name)
+        self._children[name].wait_ready(path.exists, READY_SECONDS)
+        return path.read_text(encoding="utf-8").strip()
+
+    def _address_file(self, name: str) -> Path:
+        return Path(self.settings.stack.data_dir) / f"{name}.address"
+
+    def _start(self, name: str, argv: tuple[str, ...], environ: Mapping[str, str]) -> None:
         self._report(f"starting the {name.replace('-', ' ')}")
         log_path = self.log_dir / f"{name}.log"
         child = ChildProcess(
             Command(name, (sys.executable, *argv), log_path, {**os.environ, **environ}, telling=ERROR_LINE)
         )
+        self._children[name] = child
         self._supervisor.start(child)
-        return child
+
+
+def _require_port(host: str, port: int, variable: str) -> None:
+    if port and not is_free(port, host):
+        raise PortInUseError(
+            f"port {port} of {host} is taken by another process",
+            f"stop that process, or set {variable} (0 = any free one)",
+        )
 
 
 def require_space(folder: Path) -> None:
@@ -181,4 +205,5 @@ def _absolute(settings: Settings) -> Settings:
             data_dir=str(Path(settings.pipeline.data_dir).absolute()),
         ),
         stack=dataclasses.replace(settings.stack, data_dir=str(Path(settings.stack.data_dir).absolute())),
+        kibana=dataclasses.replace(settings.kibana, folder=str(Path(settings.kibana.folder).absolute())),
     )

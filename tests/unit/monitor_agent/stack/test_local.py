@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from monitor_agent.errors import ElasticsearchError, PortInUseError, StackError
-from monitor_agent.settings import ElasticsearchSettings, ServerSettings, Settings, StackSettings
+from monitor_agent.settings import DashboardsSettings, ElasticsearchSettings, ServerSettings, Settings, StackSettings
 from monitor_agent.stack import local
 from monitor_agent.stack.local import LocalProduct
 from monitor_agent.stack.process import Supervisor
@@ -20,14 +20,16 @@ def product(settings: Settings) -> LocalProduct:
     return LocalProduct(settings, Supervisor(), lambda _line: None)
 
 
-def test_a_taken_port_of_the_model_server_is_told(tmp_path: Path) -> None:
-    """The line names the port and the setting."""
+def test_a_taken_port_is_told_before_anything_starts() -> None:
+    """The line names the port and the setting of the part that needs it; any free one is never taken."""
+    free = Settings(server=ServerSettings(port=0), dashboards=DashboardsSettings(port=0))
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = ServerSettings(port=taken.getsockname()[1])
-
-        with pytest.raises(PortInUseError, match=f"port {server.port} .* set MODEL_SERVER_PORT"):
-            product(Settings(server=server, stack=StackSettings(data_dir=str(tmp_path)))).require_ports()
-    product(Settings(server=dataclasses.replace(server, port=0))).require_ports()
+        port = taken.getsockname()[1]
+        with pytest.raises(PortInUseError, match=f"port {port} .* set MODEL_SERVER_PORT"):
+            product(dataclasses.replace(free, server=ServerSettings(port=port))).require_ports()
+        with pytest.raises(PortInUseError, match=f"port {port} .* set DASHBOARDS_PORT"):
+            product(dataclasses.replace(free, dashboards=DashboardsSettings(port=port))).require_ports()
+    product(free).require_ports()
 
 
 def test_a_full_disk_is_told_before_elasticsearch_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,77 @@
+"""`monitor-agent up`: the whole product as a user meets it, from its addresses to the Ctrl-C."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.waiting import processes_in, wait_until
+
+ANY_FREE_PORT = {"STACK_HTTP_PORT": "0", "MODEL_SERVER_PORT": "0", "DASHBOARDS_PORT": "0"}
+
+
+@pytest.fixture
+def room() -> Iterator[Path]:
+    """A folder that is gone afterwards; run by root, Elasticsearch has an account of its own that must get there."""
+    folder = Path(tempfile.mkdtemp(prefix="model-monitor-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def ask(url: str, body: Any = None, user: tuple[str, str] | None = None) -> Any:
+    """Return the decoded answer of a GET, or of a POST of `body`."""
+    headers = {"Content-Type": "application/json"}
+    if user:
+        headers["Authorization"] = "Basic " + base64.b64encode(":".join(user).encode()).decode()
+    content = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, content, headers), timeout=30) as answer:
+        return json.load(answer)
+
+
+def test_a_click_becomes_a_metric_and_ctrl_c_ends_it_all(room: Path, saved_model: Path) -> None:
+    """What is printed is all that a user needs: the server's address, the analyst's password, the dashboards."""
+    environ = {
+        **os.environ,
+        **ANY_FREE_PORT,
+        "STACK_DATA_DIR": str(room / "stack"),
+        "PIPELINE_DATA_DIR": str(room / "pipeline"),
+        "MODEL_LOG_DIR": str(room / "log"),
+        "MODEL_SERVER_MODEL_DIR": str(saved_model),
+        "MONITOR_PERIOD": "1s",
+    }
+    command = [sys.executable, "-m", "monitor_agent", "up"]
+    up = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert up.stdout is not None
+    try:
+        said = []
+        for line in up.stdout:
+            said.append(line)
+            if line.startswith("Ctrl-C"):
+                break
+        told = {line[:17].strip(): line[17:].split() for line in said if "http" in line}
+        analyst = next(line.split() for line in said if line.startswith("user") and "analyst" in line)
+        instances = [{"text_a": "ua81ce left hour3", "text_b": "item14 price2"}]
+        answer = ask(told["model server"][0], {"instances": instances})
+        ask(told["model server"][1], {"prediction_id": answer["predictions"][0]["prediction_id"], "type": "click"})
+        windows = f"{told['Elasticsearch'][0]}/model_performance/_search?ignore_unavailable=true&q=matched:1"
+        wait_until(lambda: ask(windows, user=(analyst[1], analyst[2]))["hits"]["total"]["value"] > 0, 60)
+        assert "error" not in ask(f"{told['dashboards'][0]}/dashboards/model-quality/data")
+    finally:
+        up.send_signal(signal.SIGINT)
+        rest, _ = up.communicate(timeout=60)
+    assert up.returncode == 0, "".join(said) + rest
+    assert "stopping model-server" in rest
+    assert processes_in(room) == []
