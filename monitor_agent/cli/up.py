@@ -55,9 +55,11 @@ def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> di
     product.start_dashboards()
     with display.waiting("waiting for the dashboards"):
         dashboards = product.wait_for_dashboards()
+    agent = product.settings.agent
     return {
         "model server": f"{server}/predict  {server}/feedback",
         "dashboards": dashboards,
+        **({"agent's health": f"http://{agent.health_host}:{agent.health_port}/healthz"} if agent.health_port else {}),
         "Elasticsearch": product.settings.elasticsearch.url[0],
         "event files": product.settings.server.log_dir,
         "logs": str(product.log_dir),

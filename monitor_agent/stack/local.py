@@ -58,8 +58,9 @@ class LocalProduct:
 
     def require_ports(self) -> None:
         """Raise PortInUseError where a part's port is taken, before anything that takes long is done."""
-        server, dashboards = self.settings.server, self.settings.dashboards
+        server, agent, dashboards = self.settings.server, self.settings.agent, self.settings.dashboards
         _require_port(server.host, server.port, "MODEL_SERVER_PORT")
+        _require_port(agent.health_host, agent.health_port or 0, "MONITOR_HEALTH_PORT")
         _require_port(dashboards.host, dashboards.port, "DASHBOARDS_PORT")
 
     def start_elasticsearch(self) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from tests.waiting import processes_in, wait_until
 
-ANY_FREE_PORT = {"STACK_HTTP_PORT": "0", "MODEL_SERVER_PORT": "0", "DASHBOARDS_PORT": "0"}
+PORTS = ("STACK_HTTP_PORT", "MODEL_SERVER_PORT", "DASHBOARDS_PORT", "MONITOR_HEALTH_PORT")
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_click_becomes_a_metric_and_ctrl_c_ends_it_all(room: Path, saved_model
     """What is printed is all that a user needs: the server's address, the analyst's password, the dashboards."""
     environ = {
         **os.environ,
-        **ANY_FREE_PORT,
+        **dict.fromkeys(PORTS, "0"),
         "STACK_DATA_DIR": str(room / "stack"),
         "PIPELINE_DATA_DIR": str(room / "pipeline"),
         "MODEL_LOG_DIR": str(room / "log"),

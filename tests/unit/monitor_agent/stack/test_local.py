@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from monitor_agent.errors import ElasticsearchError, PortInUseError, StackError
-from monitor_agent.settings import DashboardsSettings, ElasticsearchSettings, ServerSettings, Settings, StackSettings
+from monitor_agent.settings import (
+    AgentSettings,
+    DashboardsSettings,
+    ElasticsearchSettings,
+    ServerSettings,
+    Settings,
+    StackSettings,
+)
 from monitor_agent.stack import local
 from monitor_agent.stack.local import LocalProduct
 from monitor_agent.stack.process import Supervisor
@@ -22,11 +29,15 @@ def product(settings: Settings) -> LocalProduct:
 
 def test_a_taken_port_is_told_before_anything_starts() -> None:
     """The line names the port and the setting of the part that needs it; any free one is never taken."""
-    free = Settings(server=ServerSettings(port=0), dashboards=DashboardsSettings(port=0))
+    free = Settings(
+        agent=AgentSettings(health_port=0), server=ServerSettings(port=0), dashboards=DashboardsSettings(port=0)
+    )
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(PortInUseError, match=f"port {port} .* set MODEL_SERVER_PORT"):
             product(dataclasses.replace(free, server=ServerSettings(port=port))).require_ports()
+        with pytest.raises(PortInUseError, match=f"port {port} .* set MONITOR_HEALTH_PORT"):
+            product(dataclasses.replace(free, agent=AgentSettings(health_port=port))).require_ports()
         with pytest.raises(PortInUseError, match=f"port {port} .* set DASHBOARDS_PORT"):
             product(dataclasses.replace(free, dashboards=DashboardsSettings(port=port))).require_ports()
     product(free).require_ports()
