@@ -8,7 +8,7 @@ are functions of what is counted, so that a rerun or a second agent changes noth
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from monitor_agent.backfill import Backfill, Tell
@@ -33,6 +33,8 @@ from monitor_agent.pipeline.changes import (
     remembered_hours,
     settled,
 )
+from monitor_agent.pipeline.ranges import INSTANT
+from monitor_agent.pipeline.sequences import Loss, lost_in
 from monitor_agent.pipeline.sharing import REST, Share
 from monitor_agent.report import Report
 from monitor_agent.settings import AgentSettings
@@ -85,12 +87,15 @@ class Agent:
         base, larger = self._changed(hours, known.values(), share, now)
         if look.young:
             self._add_aged(base, larger, share, now)
+        losses = parts.losses(now)
+        if losses or look.marked:
+            self._add_incomplete(base, larger, losses, share, now)
         join = parts.join(now, look.documents, _indices_seen(known.values()))
         more = self._read_feedback(join, look, base, share, now)
         base |= join.joined.cells
         if base or larger:
             parts.gateway.refresh(join.joined.indices)
-            report.add(parts.recomputation.run(base, larger, now, look.documents, progress))
+            report.add(parts.recomputation.run(base, larger, now, look.documents, progress, losses))
             parts.notice_releases(base, report)
             report.models |= {model for model, _ in base if share.holds(model)} - share.named
         parts.settle(join.joined, report)
@@ -134,6 +139,23 @@ class Agent:
         for cell in aged_cells(parts.performance.young(), parts.calendar, parts.settings, now):
             if share.holds(cell[0]):
                 (base if cell[1].size == parts.calendar.base else larger).add(cell)
+
+    def _add_incomplete(
+        self, base: set[Cell], larger: set[Cell], losses: Sequence[Loss], share: Share, now: datetime
+    ) -> None:
+        """Add the windows that tell of other lost lines than are lost now."""
+        parts = self._parts
+        stored = parts.performance.marked()
+        for loss in losses:
+            first = parts.calendar.window(parts.calendar.names[-1], loss.start)
+            stored += parts.performance.summaries(first.start, loss.end + INSTANT)
+        wrong = {
+            (each.model, each.window)
+            for each in stored
+            if each.lost_lines != lost_in(each.window.start, each.window.end, losses)
+        }
+        for cell in self._open_to_change(wrong, share, stored, now):
+            (base if cell[1].size == parts.calendar.base else larger).add(cell)
 
     def _read_feedback(self, join: Join, look: Look, changed: set[Cell], share: Share, now: datetime) -> bool:
         """Join what is new, what waits for predictions that have come, and what has waited too long."""

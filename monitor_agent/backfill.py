@@ -103,6 +103,7 @@ class Backfill:
         now = parts.clock.now()
         seen = parts.events.look(now).documents
         stored = parts.summaries_around(stretch)
+        losses = parts.losses(now)
         counts = parts.events.window_counts(day_of(stretch.start), stretch)
         known = {
             (each.model, each.window)
@@ -127,7 +128,7 @@ class Backfill:
             # Where this is cut short, running it again mends it.
             parts.feedback.set_status(join.joined.found_orphans())
             parts.feedback.refresh()
-            report.add(parts.recomputation.run(base, (), now, seen, progress))
+            report.add(parts.recomputation.run(base, (), now, seen, progress, losses))
             parts.notice_releases(base, report)
             parts.settle(join.joined, report)
             if not more:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from monitor_agent.clock import Clock
 from monitor_agent.contracts import PREDICTIONS
-from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE_RESTATED
+from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE_FINAL, STATE_RESTATED
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.curves import CurveStore
 from monitor_agent.es.events import EventStore, States
@@ -21,6 +21,7 @@ from monitor_agent.pipeline.changes import Cell
 from monitor_agent.pipeline.curves import has_curves, points
 from monitor_agent.pipeline.documents import Key, Write, changes
 from monitor_agent.pipeline.segments import keep, segments
+from monitor_agent.pipeline.sequences import Loss, lost_in
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
 
@@ -72,6 +73,7 @@ class Recomputation:
         now: datetime,
         seen: Iterable[str],
         progress: Callable[[int], None] = lambda _windows: None,
+        losses: Sequence[Loss] = (),
     ) -> Tally:
         """Compute base windows, the larger windows that hold them, and further larger ones.
 
@@ -80,17 +82,19 @@ class Recomputation:
         now : the moment that states and maturity are told for.
         seen : the indices that exist: windows of a day that has been deleted are left as they are.
         progress : told how many base windows were done.
+        losses : lines that never arrived.
 
         A document that another agent has written since it was read here is computed again, from what both see then.
         """
         tally, indices = Tally(), frozenset(seen)
         pending, further = set(base), set(larger)
         for _ in range(ROUNDS):
-            conflicts = self._count(pending, now, indices, tally, progress)
+            conflicts = self._count(pending, now, losses, indices, tally, progress)
             lost: set[Cell] = set()
             for size in self._calendar.larger:
                 cells = {(model, self._calendar.window(size, window.start)) for model, window in pending}
-                lost |= self._merge(cells | {cell for cell in further if cell[1].size == size}, now, tally)
+                cells |= {cell for cell in further if cell[1].size == size}
+                lost |= self._merge(cells, now, losses, tally)
             if not conflicts and not lost:
                 return tally
             pending, further = conflicts, lost
@@ -99,7 +103,13 @@ class Recomputation:
         raise ElasticsearchError("another agent keeps writing the same documents", "run fewer agents")
 
     def _count(
-        self, cells: set[Cell], now: datetime, seen: frozenset[str], tally: Tally, progress: Callable[[int], None]
+        self,
+        cells: set[Cell],
+        now: datetime,
+        losses: Sequence[Loss],
+        seen: frozenset[str],
+        tally: Tally,
+        progress: Callable[[int], None],
     ) -> set[Cell]:
         conflicts: set[Cell] = set()
         for model, windows in _by_model(cells):
@@ -110,21 +120,35 @@ class Recomputation:
                 stored = self._performance.read(model, some)
                 kept = [window for window in some if PREDICTIONS.index_for(window.start) in seen]
                 gone = [window for window in some if window not in kept and not _has_predictions(model, window, stored)]
-                found = self._events.count(model, [*kept, *gone], parts, now) if kept or gone else {}
-                conflicts |= self._write(model, found, stored, now, tally)
+                for then, told in self._by_moment([*kept, *gone], stored, now).items():
+                    found = self._events.count(model, told, parts, then)
+                    conflicts |= self._write(model, found, stored, then, losses, tally)
                 tally.windows += len(some)
                 progress(len(some))
         return conflicts
 
-    def _merge(self, cells: set[Cell], now: datetime, tally: Tally) -> set[Cell]:
+    def _merge(self, cells: set[Cell], now: datetime, losses: Sequence[Loss], tally: Tally) -> set[Cell]:
         conflicts: set[Cell] = set()
         for model, windows in _by_model(cells):
             for some in _batches(windows, WINDOWS_AT_ONCE):
                 stored = self._performance.read(model, some)
-                found = {window: self._merged(model, window) for window in some}
-                conflicts |= self._write(model, found, stored, now, tally)
+                for then, told in self._by_moment(some, stored, now).items():
+                    found = {window: self._merged(model, window) for window in told}
+                    conflicts |= self._write(model, found, stored, then, losses, tally)
                 tally.merged += len(some)
         return conflicts
+
+    def _by_moment(self, windows: Sequence[Window], stored: Stored, now: datetime) -> dict[datetime, list[Window]]:
+        """Return the windows by the moment that they are told for: `now`, but for those that a later clock made final.
+
+        A click that this clock counts must be seen there too, or nobody would count it.
+        """
+        final = {key.window for key, document in stored.items() if document["state"] in (STATE_FINAL, STATE_RESTATED)}
+        found: dict[datetime, list[Window]] = {}
+        for window in windows:
+            then = max(now, self._calendar.final_at(window)) if window in final else now
+            found.setdefault(then, []).append(window)
+        return found
 
     def _merged(self, model: str, window: Window) -> States:
         parts: dict[tuple[str, str], list[WindowState]] = {}
@@ -135,15 +159,24 @@ class Recomputation:
                 parts.setdefault((key.version, key.segment), []).append(state)
         return {name: merge_all(states) for name, states in parts.items()}
 
-    def _write(self, model: str, found: dict[Window, States], stored: Stored, now: datetime, tally: Tally) -> set[Cell]:
+    def _write(
+        self,
+        model: str,
+        found: dict[Window, States],
+        stored: Stored,
+        now: datetime,
+        losses: Sequence[Loss],
+        tally: Tally,
+    ) -> set[Cell]:
         writes: list[tuple[Write, Window]] = []
         for window, states in found.items():
+            lost = lost_in(window.start, window.end, losses)
             wanted = {Key(model, *name, window): state for name, state in _with_all_versions(states).items()}
             # What is stored and counts nothing any more is told so.
             known = {key for key in stored if key.window == window}
             for key in sorted(wanted.keys() | known):
                 state = wanted.get(key, WindowState())
-                changed = changes(key, state, stored.get(key), self._calendar, now, self._settings)
+                changed = changes(key, state, stored.get(key), self._calendar, now, self._settings, lost)
                 writes += [(each, window) for each in changed]
         # Before their documents: after a crash between the two, the documents are still to be written.
         self._curves.write(

@@ -11,7 +11,7 @@ from monitor_agent.cli._output import add_json, print_json, say, show
 from monitor_agent.clock import SystemClock
 from monitor_agent.es.memory import Memory
 from monitor_agent.es.retry import Backoff
-from monitor_agent.es.sequences import LineCheck
+from monitor_agent.es.sequences import remembered_writers
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.sequences import Gap
 from monitor_agent.settings import Settings, format_duration
@@ -27,13 +27,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Print the gaps; 0 where there is none or all may still close, 1 where lines are lost."""
     now = SystemClock().now()
     with gateway_of(settings, Backoff(tries=2)) as gateway:
-        check = LineCheck(gateway, Memory(gateway), settings.agent)
-        writers = check.remembered()
-        rows = [
-            _row(name, gap, check.times_around(name, gap), settings, now)
-            for name, writer in sorted(writers.items())
-            for gap in writer.gaps
-        ]
+        writers = remembered_writers(Memory(gateway))
+    rows = [_row(name, gap, settings, now) for name, writer in sorted(writers.items()) for gap in writer.gaps]
     lost = any(row["state"] == "lost" for row in rows)
     if args.json:
         print_json(rows)
@@ -50,12 +45,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     return int(lost)
 
 
-def _row(name: str, gap: Gap, times: list[str], settings: Settings, now: datetime) -> dict[str, Any]:
+def _row(name: str, gap: Gap, settings: Settings, now: datetime) -> dict[str, Any]:
     return {
         "writer": name,
         "state": "lost" if now - gap.since > settings.agent.ingest_grace else "pending",
         "lines": str(gap.first) if gap.first == gap.last else f"{gap.first} to {gap.last}",
         "missing": gap.missing,
         "noticed": instants.text(gap.since),
-        "between": " and ".join(times),
+        "between": " and ".join(map(instants.text, gap.around)),
     }

@@ -44,7 +44,10 @@ _HEAD: dict[str, Field] = {
     "revision": long("1 when first written; grows whenever the content changes"),
     "maturity": double("share of the shown predictions that are older than the attribution window", "share"),
     "coverage": double("share of those mature predictions whose label is known", "share"),
-    "alertable": boolean("positives, coverage and maturity reach the gates: alerts may be raised on it"),
+    "lost_lines": long("lines of the event files that never arrived and may belong to this window"),
+    "alertable": boolean(
+        "positives, coverage and maturity reach the gates, and lost lines are few: alerts may be raised on it"
+    ),
 }
 
 _TYPES = {"count": "long", "ratio": "double", "float": "double", "duration_ms": "double"}
@@ -86,6 +89,7 @@ PERFORMANCE = IndexContract(
         "revision": 3,
         "maturity": 1.0,
         "coverage": 1.0,
+        "lost_lines": 0,
         "alertable": False,
         **metrics.measure(metrics.WindowState(tp=1, fp=1, tn=2), seconds=3600.0),
         "state_blob": metrics.WindowState(tp=1, fp=1, tn=2).to_blob(),

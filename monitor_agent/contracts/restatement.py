@@ -12,7 +12,7 @@ FIELDS: dict[str, Field] = {
     "segment": keyword("`all`, or as `labels.scene=search`"),
     "window_size": keyword("`1m`, `1h`, `1d`, ..."),
     "revision": long("the revision that was replaced"),
-    "reason": keyword("`late_feedback`, `late_predictions`, `late_errors` or `recomputed`"),
+    "reason": keyword("`late_feedback`, `late_predictions`, `late_errors`, `lost_lines` or `recomputed`"),
     "document": stored("the metrics document as it was"),
 }
 

@@ -39,12 +39,14 @@ class Look:
     documents : index -> documents in it, of predictions and errors.
     new, overdue : feedback that nobody has looked at; that waits no longer.
     young : documents (model, window) of all versions and segments that time alone may change, when they are few.
+    marked : such documents that tell of lost lines.
     """
 
     documents: dict[str, int]
     new: int
     overdue: int
     young: int
+    marked: int
 
 
 @dataclass
@@ -74,11 +76,12 @@ class EventStore:
                 (FEEDBACK.alias, {**counted, "query": {"term": {"feedback.status": STATUS_NEW}}}),
                 (FEEDBACK.alias, {**counted, "query": waiting_too_long(now, self._settings.orphan_horizon)}),
                 (PERFORMANCE.alias, {**counted, "query": young()}),
+                (PERFORMANCE.alias, {**counted, "query": marked()}),
             ]
         )
         buckets = answers[0].get("aggregations", {}).get("days", {}).get("buckets", [])
-        new, overdue, young_ones = (answer["hits"]["total"]["value"] for answer in answers[1:])
-        return Look({bucket["key"]: bucket["doc_count"] for bucket in buckets}, new, overdue, young_ones)
+        counts = [answer["hits"]["total"]["value"] for answer in answers[1:]]
+        return Look({bucket["key"]: bucket["doc_count"] for bucket in buckets}, *counts)
 
     def hour_counts(self, days: Sequence[datetime]) -> dict[str, dict[str, int]]:
         """Return index -> start of an hour -> documents in it, of predictions and errors of days (UTC)."""
@@ -246,6 +249,19 @@ def young() -> dict[str, Any]:
         "bool": {
             "filter": [
                 {"terms": {"state": [STATE_OPEN, STATE_PROVISIONAL]}},
+                {"term": {"model_version": ALL_VERSIONS}},
+                {"term": {"segment": ALL_SEGMENT}},
+            ]
+        }
+    }
+
+
+def marked() -> dict[str, Any]:
+    """Return the filter for the documents, over all versions and segments, that tell of lost lines."""
+    return {
+        "bool": {
+            "filter": [
+                {"range": {"lost_lines": {"gt": 0}}},
                 {"term": {"model_version": ALL_VERSIONS}},
                 {"term": {"segment": ALL_SEGMENT}},
             ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from monitor_agent.contracts import PERFORMANCE
 from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS
-from monitor_agent.es.events import young
+from monitor_agent.es.events import marked, young
 from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.es.retry import Decision
 from monitor_agent.metrics import WindowState
@@ -19,7 +19,7 @@ from monitor_agent.pipeline.windows import Calendar, Window
 
 Stored = dict[Key, Document]
 
-_SUMMARY = ["window_start", "window_size", "model_name", "state", "maturity", "predictions", "errors"]
+_SUMMARY = ["window_start", "window_size", "model_name", "state", "maturity", "predictions", "errors", "lost_lines"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Summary:
     maturity: float | None
     predictions: int
     errors: int
+    lost_lines: int = 0
 
 
 class PerformanceStore:
@@ -45,6 +46,10 @@ class PerformanceStore:
     def young(self) -> list[Summary]:
         """Return the windows that are not final, all sizes."""
         return list(self._summaries(young()["bool"]["filter"]))
+
+    def marked(self) -> list[Summary]:
+        """Return the windows that tell of lost lines, all sizes."""
+        return list(self._summaries(marked()["bool"]["filter"]))
 
     def summaries(self, start: datetime, end: datetime, sizes: Sequence[str] = ()) -> list[Summary]:
         """Return the windows that begin in [start, end), of some sizes or all, over all versions and segments."""
@@ -68,6 +73,7 @@ class PerformanceStore:
                     source["maturity"],
                     source["predictions"],
                     source["errors"],
+                    source.get("lost_lines", 0),
                 )
 
     def read(self, model: str, windows: Sequence[Window]) -> Stored:

@@ -72,16 +72,14 @@ class LineCheck:
         self._checked_at = now
         return self._lines(after, len(active), now)
 
-    def remembered(self) -> dict[str, Writer]:
-        """Return the writers as the last check left them."""
-        (known,) = self._memory.read(WRITERS)
-        return {name: Writer.from_content(each) for name, each in known.content.items()}
-
-    def times_around(self, writer: str, gap: Gap) -> list[str]:
-        """Return the times of the events right before and right after a gap, as far as they are there."""
-        filters = [{"term": {NODE: writer}}, {"terms": {SEQUENCE: [gap.first - 1, gap.last + 1]}}]
+    def _placed(self, name: str, gap: Gap, now: datetime) -> Gap:
+        """Return a lost gap with the times of the lines right before and after it, as far as they are there."""
+        if gap.around or not lost([gap], now, self._settings.ingest_grace):
+            return gap
+        filters = [{"term": {NODE: name}}, {"terms": {SEQUENCE: [gap.first - 1, gap.last + 1]}}]
         body = {"size": 2, "query": {"bool": {"filter": filters}}, "_source": ["@timestamp"], "sort": [SEQUENCE]}
-        return [hit["_source"]["@timestamp"] for hit in self._gateway.search(EVENTS, body)["hits"]["hits"]]
+        hits = self._gateway.search(EVENTS, body)["hits"]["hits"]
+        return replace(gap, around=tuple(instants.parse(hit["_source"]["@timestamp"]) for hit in hits))
 
     def _active(self, now: datetime) -> dict[str, int]:
         """Return the writers whose lines came since the last check, each with the highest number among them."""
@@ -119,7 +117,8 @@ class LineCheck:
             writer = counted(writers[name], newest, own, now)
             seen = now if name in active else writers[name].seen
             kept = [gap for gap in writer.gaps if now - gap.since <= self._settings.restatement_limit]
-            found[name] = replace(writer, seen=seen, gaps=bounded(self._located(name, kept)))
+            gaps = [self._placed(name, gap, now) for gap in bounded(self._located(name, kept))]
+            found[name] = replace(writer, seen=seen, gaps=tuple(gaps))
         return found
 
     def _counts(self, stretches: Sequence[tuple[str, int, int]]) -> list[int]:
@@ -181,6 +180,12 @@ class LineCheck:
         body = {"size": 0, "track_total_hits": False, "query": query, "aggs": aggs}
         found: dict[str, Any] = self._gateway.search(EVENTS, body).get("aggregations", {})
         return found
+
+
+def remembered_writers(memory: Memory) -> dict[str, Writer]:
+    """Return the writers as the last check left them."""
+    (known,) = memory.read(WRITERS)
+    return {name: Writer.from_content(each) for name, each in known.content.items()}
 
 
 def _stretch(name: str, first: int, last: int) -> dict[str, Any]:

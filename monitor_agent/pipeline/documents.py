@@ -33,6 +33,7 @@ _REASONS = {
     "duplicate": "late_feedback",
     "too_late": "late_feedback",
     "orphan": "late_feedback",
+    "lost_lines": "lost_lines",
 }
 
 
@@ -72,7 +73,9 @@ class Write:
     key: Key | None = None
 
 
-def metrics_document(key: Key, state: WindowState, time_state: str, settings: AgentSettings) -> Document:
+def metrics_document(
+    key: Key, state: WindowState, time_state: str, settings: AgentSettings, lost_lines: int = 0
+) -> Document:
     """Return the document of a state, as of revision 1: a pure function of its arguments."""
     start, end = instants.text(key.window.start), instants.text(key.window.end)
     maturity = state.mature / state.eligible if state.eligible else None
@@ -90,7 +93,9 @@ def metrics_document(key: Key, state: WindowState, time_state: str, settings: Ag
         "revision": 1,
         "maturity": maturity,
         "coverage": coverage,
-        "alertable": alertable(state.positives, coverage, maturity, settings),
+        "lost_lines": lost_lines,
+        "alertable": alertable(state.positives, coverage, maturity, settings)
+        and not lost_too_many(lost_lines, state.predictions, settings),
         **measure(state, key.window.seconds),
         "state_blob": state.to_blob(),
     }
@@ -106,6 +111,11 @@ def alertable(positives: int, coverage: float | None, maturity: float | None, se
     )
 
 
+def lost_too_many(lost_lines: int, predictions: int, settings: AgentSettings) -> bool:
+    """Return whether so much of a window may be missing that its coverage would not reach the gate."""
+    return predictions < settings.gate_coverage * (predictions + lost_lines)
+
+
 def changes(
     key: Key,
     counted: WindowState,
@@ -113,6 +123,7 @@ def changes(
     calendar: Calendar,
     now: datetime,
     settings: AgentSettings,
+    lost_lines: int = 0,
 ) -> list[Write]:
     """Return what is to be written: nothing where the stored document says the same.
 
@@ -122,12 +133,12 @@ def changes(
     """
     time_state = calendar.state(key.window, now)
     if stored is None:
-        document = metrics_document(key, counted, time_state, settings)
+        document = metrics_document(key, counted, time_state, settings, lost_lines)
         return [Write(key.index, key.id, document, 1, key)]
     if _AGE[time_state] < _AGE[stored["state"]]:
         return []
     state = settle(counted, WindowState.from_blob(stored["state_blob"]))
-    document = metrics_document(key, state, time_state, settings)
+    document = metrics_document(key, state, time_state, settings, lost_lines)
     final = stored["state"] in (STATE_FINAL, STATE_RESTATED)
     if _said(document) == _said(stored) and (final or stored["state"] == time_state):
         return []

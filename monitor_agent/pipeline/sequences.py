@@ -17,12 +17,16 @@ MOST_GAPS = 32
 
 @dataclass(frozen=True)
 class Gap:
-    """A stretch of a sequence, both ends in it, of which `missing` lines have not arrived; noticed at `since`."""
+    """A stretch of a sequence, both ends in it, of which `missing` lines have not arrived; noticed at `since`.
+
+    `around` are the times of the lines right before and after it; empty while they have not been looked for.
+    """
 
     first: int
     last: int
     missing: int
     since: datetime
+    around: tuple[datetime, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -47,13 +51,17 @@ class Writer:
     def from_content(cls, content: Mapping[str, Any]) -> Writer:
         """Return a writer as it is remembered."""
         gaps = tuple(
-            Gap(first, last, missing, instants.parse(since)) for first, last, missing, since in content["gaps"]
+            Gap(first, last, missing, instants.parse(since), tuple(map(instants.parse, around)))
+            for first, last, missing, since, around in content["gaps"]
         )
         return cls(content["upto"], instants.parse(content["seen"]), gaps)
 
     def content(self) -> dict[str, Any]:
         """Return what is remembered of it."""
-        gaps = [[gap.first, gap.last, gap.missing, instants.text(gap.since)] for gap in self.gaps]
+        gaps = [
+            [gap.first, gap.last, gap.missing, instants.text(gap.since), list(map(instants.text, gap.around))]
+            for gap in self.gaps
+        ]
         return {"upto": self.upto, "seen": instants.text(self.seen), "gaps": gaps}
 
     def stretches(self, newest: int) -> list[tuple[int, int]]:
@@ -70,11 +78,10 @@ def counted(writer: Writer, newest: int, counts: Sequence[int], now: datetime) -
     >>> [(gap.first, gap.last, gap.missing) for gap in counted(Writer(10, now), 20, [9], now).gaps]
     [(11, 20, 1)]
     """
-    since = [gap.since for gap in writer.gaps] + [now]
-    gaps = [
-        Gap(first, last, last - first + 1 - count, when)
-        for (first, last), count, when in zip(writer.stretches(newest), counts, since, strict=False)
-    ]
+    asked = list(writer.gaps)
+    if newest > writer.upto:
+        asked.append(Gap(writer.upto + 1, newest, 0, now))
+    gaps = [replace(gap, missing=gap.last - gap.first + 1 - count) for gap, count in zip(asked, counts, strict=True)]
     return Writer(max(writer.upto, newest), now, tuple(gap for gap in gaps if gap.missing > 0))
 
 
@@ -102,6 +109,30 @@ def bounded(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
         both = Gap(left.first, right.last, left.missing + right.missing, min(left.since, right.since))
         found[place : place + 2] = [both]
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Lines that are lost, and between which times they were written."""
+
+    start: datetime
+    end: datetime
+    lines: int
+
+
+def losses(writers: Iterable[Writer], now: datetime, grace: timedelta) -> list[Loss]:
+    """Return the gaps that are lost and whose times are known."""
+    return [
+        Loss(min(gap.around), max(gap.around), gap.missing)
+        for writer in writers
+        for gap in lost(writer.gaps, now, grace)
+        if gap.around
+    ]
+
+
+def lost_in(start: datetime, end: datetime, found: Iterable[Loss]) -> int:
+    """Return how many lost lines may belong to the window [start, end)."""
+    return sum(loss.lines for loss in found if loss.start < end and start <= loss.end)
 
 
 def lost(gaps: Iterable[Gap], now: datetime, grace: timedelta) -> list[Gap]:

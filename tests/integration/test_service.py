@@ -238,11 +238,16 @@ def test_lines_that_never_arrive_are_lost_after_the_grace(world: World) -> None:
     service(world, 4).cycle()
     found = newest_cycle(world)
     assert (found["pending_lines"], found["lost_lines"], found["quality_held_back"]) == (0, 2, True)
+    service(world, 5).cycle()
+    assert {each["lost_lines"] for each in world.documents().values()} == {2}
 
     world.deliver(*late)
-    service(world, 5).cycle()
+    service(world, 6).cycle()
     found = newest_cycle(world)
     assert (found["pending_lines"], found["lost_lines"], found["quality_held_back"]) == (0, 0, False)
+    service(world, 7).cycle()
+    assert {each["lost_lines"] for each in world.documents().values()} == {0}
+    assert world.window("1d")["predictions"] == 8
 
 
 def test_a_dead_letter_is_not_a_lost_line(world: World) -> None:

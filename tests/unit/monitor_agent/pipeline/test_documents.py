@@ -161,3 +161,12 @@ def test_a_restatement_has_one_id_per_revision() -> None:
 def test_a_document_never_grows_younger(now: datetime) -> None:
     """A clock that is behind leaves a final document as it is, whatever it counts."""
     assert difference(replace(STATE, fp=9), stored(), now) == []
+
+
+def test_a_window_that_may_miss_much_does_not_alert() -> None:
+    """Lost lines hold alerts back where they could bring the coverage below its gate."""
+    state = WindowState(predictions=900, shown=900, eligible=900, mature=900, labelled=900, tp=400, tn=500)
+
+    told = [metrics_document(KEY, state, "final", SETTINGS, lost)["alertable"] for lost in (0, 100, 101)]
+
+    assert told == [True, True, False]

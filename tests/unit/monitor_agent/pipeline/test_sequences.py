@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor_agent.pipeline.sequences import MOST_GAPS, Gap, Writer, bounded, counted, located, lost
+from monitor_agent.pipeline.sequences import (
+    MOST_GAPS,
+    Gap,
+    Writer,
+    bounded,
+    counted,
+    located,
+    losses,
+    lost,
+    lost_in,
+)
 
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=timezone.utc)
 LATER = NOW + timedelta(minutes=5)
@@ -69,6 +80,19 @@ def test_a_gap_is_lost_only_after_the_grace() -> None:
     assert [gap.missing for gap in lost(again.gaps, LATER, timedelta(minutes=2))] == [1]
 
 
+def test_lost_lines_belong_to_the_windows_between_their_neighbours() -> None:
+    """Every window that the gap may lie in tells of all its lines; others, and gaps without a place, of none."""
+    known = Writer(9, NOW, (Gap(4, 6, 3, NOW, (NOW + timedelta(seconds=50), NOW + timedelta(seconds=70))),))
+    unplaced = Writer(9, NOW, (Gap(4, 6, 3, NOW),))
+    minutes = [NOW + timedelta(minutes=number) for number in range(4)]
+
+    found = losses([known, unplaced], LATER, timedelta(minutes=2))
+
+    told = [lost_in(start, end, found) for start, end in pairwise(minutes)]
+    assert told == [3, 3, 0]
+    assert losses([known], NOW, timedelta(minutes=2)) == []
+
+
 def test_what_is_remembered_of_a_writer_is_bounded() -> None:
     """Very many gaps are told as few wider ones that miss as many lines."""
     gaps = [Gap(line, line, 1, NOW) for line in range(1, 400, 2)]
@@ -77,4 +101,5 @@ def test_what_is_remembered_of_a_writer_is_bounded() -> None:
 
     assert len(kept) == MOST_GAPS
     assert sum(gap.missing for gap in kept) == len(gaps)
-    assert Writer.from_content(Writer(9, NOW, kept).content()) == Writer(9, NOW, kept)
+    placed = (*kept[1:], Gap(1, 2, 2, NOW, (NOW, LATER)))
+    assert Writer.from_content(Writer(9, NOW, placed).content()) == Writer(9, NOW, placed)
