@@ -150,7 +150,8 @@ def _value(column: Column, search: Search, bucket: Answer) -> Value:
             found = inner.get("doc_count", 0) if column.field == RECORDS else _read(column, inner.get("value", {}))
         else:
             found = _read(column, inner)
-    return None if found == 0 and column.params.get("emptyAsNull") else found
+    counted = column.operation in ("count", "sum", "unique_count")
+    return None if found == 0 and counted and column.params.get("emptyAsNull") else found
 
 
 def _read(column: Column, inner: Answer) -> Value:

@@ -21,10 +21,10 @@ from tests.factories import START, Document, iso, make_error, make_feedback, mak
 from tests.integration.agent_world import World, world_on
 
 ROOT = Path(__file__).parents[2]
-HOURS = 25
+HOURS = 10
 NOW = START + timedelta(hours=HOURS)
 SETTINGS = AgentSettings(
-    retention=False, base_window=timedelta(hours=1), larger_windows=(timedelta(days=1),), segments=("scene",)
+    retention=False, base_window=timedelta(minutes=30), larger_windows=(timedelta(hours=1),), segments=("scene",)
 )
 
 
@@ -38,13 +38,13 @@ def ask_of(gateway: Gateway) -> Any:
 
 
 def events() -> list[Document]:
-    """Return a day of searches: two versions and one in shadow, three scenes, clicks, errors, trouble."""
+    """Return ten hours of searches: two versions and one in shadow, three scenes, clicks, errors, trouble."""
     chance = random.Random(7)
     found: list[Document] = []
-    for number in range(HOURS * 5):
-        at = START + timedelta(minutes=12 * number, seconds=chance.uniform(0, 500))
+    for number in range(HOURS * 12):
+        at = START + timedelta(minutes=5 * number, seconds=chance.uniform(0, 200))
         found += _request(at, chance, number)
-    found += [_orphan(START + timedelta(hours=hour)) for hour in (3, 20)]
+    found += [_orphan(START + timedelta(hours=hour)) for hour in (3, 8)]
     return found
 
 

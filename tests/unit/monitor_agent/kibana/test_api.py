@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from monitor_agent import cli
 from monitor_agent.errors import KibanaError
 from monitor_agent.kibana.alerts import CONNECTORS, rule
 from monitor_agent.kibana.api import Kibana
 from monitor_agent.kibana.folder import read_alerts, read_objects
 from monitor_agent.settings import KibanaSettings
+from tests.command_line import monitor_agent
 from tests.kibana_stand_in import KibanaStandIn, kibana_stand_in
 
 ROOT = Path(__file__).parents[4]
@@ -41,7 +41,7 @@ def settings_of(stand_in: KibanaStandIn, **own: str) -> KibanaSettings:
 
 def test_everything_is_imported_into_the_space(stand_in: KibanaStandIn, capsys: pytest.CaptureFixture[str]) -> None:
     """One command puts all objects there, and says so."""
-    assert cli.main(["kibana", "import"]) == 0
+    assert monitor_agent("kibana", "import") == 0
 
     assert capsys.readouterr().out == f"{COUNT} objects imported, 0 of them replaced, 0 refused\n"
     assert set(stand_in.objects) == {"models"}
@@ -51,10 +51,10 @@ def test_everything_is_imported_into_the_space(stand_in: KibanaStandIn, capsys: 
 @pytest.mark.usefixtures("stand_in")
 def test_what_exists_is_a_conflict_until_it_may_be_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
     """A second import is refused, object by object, with what to do; --overwrite replaces them."""
-    cli.main(["kibana", "import"])
+    monitor_agent("kibana", "import")
     capsys.readouterr()
 
-    assert cli.main(["kibana", "import"]) == 1
+    assert monitor_agent("kibana", "import") == 1
     told = capsys.readouterr()
     assert "dashboard:serving exists already\n" in told.out
     assert told.err == (
@@ -62,7 +62,7 @@ def test_what_exists_is_a_conflict_until_it_may_be_overwritten(capsys: pytest.Ca
         " --dry-run shows how it differs\n"
     )
 
-    assert cli.main(["kibana", "import", "--overwrite"]) == 0
+    assert monitor_agent("kibana", "import", "--overwrite") == 0
     assert f"{COUNT} objects imported, {COUNT} of them replaced" in capsys.readouterr().out
 
 
@@ -70,7 +70,7 @@ def test_a_dry_run_says_what_differs_and_changes_nothing(
     stand_in: KibanaStandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """New, different and foreign objects are told; an export is all that is asked."""
-    cli.main(["kibana", "import"])
+    monitor_agent("kibana", "import")
     held = stand_in.objects["models"]
     held["lens", "serving-p95"]["attributes"]["title"] = "Changed in Kibana"
     del held["search", "dead-letters"]
@@ -79,7 +79,7 @@ def test_a_dry_run_says_what_differs_and_changes_nothing(
     stand_in.requests.clear()
     capsys.readouterr()
 
-    assert cli.main(["kibana", "import", "--dry-run"]) == 0
+    assert monitor_agent("kibana", "import", "--dry-run") == 0
 
     assert capsys.readouterr().out.splitlines() == [
         "different: lens:serving-p95",
@@ -94,11 +94,11 @@ def test_an_edit_made_in_kibana_comes_back_as_one_changed_file(
     stand_in: KibanaStandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Import, edit there, export: the one file changes."""
-    cli.main(["kibana", "import"])
+    monitor_agent("kibana", "import")
     stand_in.objects["models"]["lens", "serving-p95"]["attributes"]["title"] = "How slow?"
     capsys.readouterr()
 
-    assert cli.main(["kibana", "export"]) == 0
+    assert monitor_agent("kibana", "export") == 0
 
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.startswith(("added", "changed", "removed"))] == [
@@ -109,11 +109,11 @@ def test_an_edit_made_in_kibana_comes_back_as_one_changed_file(
 @pytest.mark.usefixtures("stand_in")
 def test_an_export_can_be_kept_as_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--out writes one file, and unpack takes it."""
-    cli.main(["kibana", "import"])
+    monitor_agent("kibana", "import")
     out = tmp_path / "export.ndjson"
 
-    assert cli.main(["kibana", "export", "--out", str(out)]) == 0
-    assert cli.main(["kibana", "unpack", str(out)]) == 0
+    assert monitor_agent("kibana", "export", "--out", str(out)) == 0
+    assert monitor_agent("kibana", "unpack", str(out)) == 0
     assert "changed" not in capsys.readouterr().out
 
 

@@ -1,0 +1,200 @@
+"""Watches and rules on a real Elasticsearch: each fires on what it is about, and not on a healthy day."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from elasticsearch import helpers
+
+from monitor_agent.contracts import ALL, CYCLES, PERFORMANCE, IndexContract
+from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.install import install
+from monitor_agent.es.watcher import put_watch, why_without
+from monitor_agent.kibana.alerts import Alert, fires, rule, search_of, watch
+from monitor_agent.kibana.folder import read_alerts, read_objects
+from monitor_agent.settings import AgentSettings, ElasticsearchSettings
+from tests.cluster import Cluster
+from tests.command_line import monitor_agent
+from tests.factories import START, Document, iso
+from tests.integration.agent_world import World, world_on
+from tests.kibana_stand_in import kibana_stand_in
+from tests.unit.monitor_agent.es.answers import Answer, serving
+
+ROOT = Path(__file__).parents[2]
+ALERTS = {alert.id: alert for alert in read_alerts(ROOT / "kibana")}
+DUE = START + timedelta(hours=2)
+
+HEALTHY_CYCLE = {**CYCLES.sample, "outcome": "done", "lost_lines": 0, "lag_seconds": 0.0, "silent_seconds": 1.0}
+HEALTHY_CYCLE |= {"delivery_seconds": 0.3}
+HEALTHY_MINUTE = {
+    **{name: PERFORMANCE.sample[name] for name in ("state", "revision", "maturity", "coverage")},
+    "window_size": "1m",
+    "model_name": "click",
+    "model_version": "all",
+    "segment": "all",
+    "requests": 100,
+    "response_time_p95": 40.0,
+    "error_rate_low": 0.0,
+}
+HEALTHY_HOUR = {**HEALTHY_MINUTE, "window_size": "1h", "model_version": "1", "alertable": True, "f1_high": 0.7}
+
+TROUBLE: dict[str, Document] = {
+    "quality-below-threshold": {"f1_high": 0.15},
+    "response-time": {"response_time_p95": 400.0},
+    "error-rate": {"error_rate_low": 0.03},
+    "no-data": {"silent_seconds": 900.0},
+    "pipeline-lag": {"lag_seconds": 400.0},
+    "lost-lines": {"lost_lines": 3},
+    "agent-silent": {"outcome": "failed"},
+}
+"""What each alert is about: the fields that differ from a healthy day."""
+
+
+@pytest.fixture(scope="module")
+def world(elasticsearch: Cluster) -> Iterator[World]:
+    """A cluster with the index templates."""
+    elasticsearch.clean()
+    with world_on(elasticsearch) as found:
+        install(Gateway(found.agent), AgentSettings())
+        yield found
+
+
+def fill(world: World, **trouble: Any) -> None:
+    """Index two hours of documents as the agent writes them; the last quarter of an hour has some fields changed."""
+    forget(world, PERFORMANCE, CYCLES)
+    documents: list[Document] = []
+    for minute in range(120):
+        at = START + timedelta(minutes=minute)
+        changes = trouble if minute >= 105 else {}
+        documents += [made(CYCLES, at, HEALTHY_CYCLE, changes), made(PERFORMANCE, at, HEALTHY_MINUTE, changes)]
+    documents += [made(PERFORMANCE, START + timedelta(hours=hour), HEALTHY_HOUR, trouble) for hour in range(2)]
+    helpers.bulk(world.admin, documents, refresh=True)
+
+
+def forget(world: World, *contracts: IndexContract) -> None:
+    """Delete what was indexed before."""
+    names = [contract.index_for(START) for contract in contracts]
+    world.admin.indices.delete(index=names, ignore_unavailable=True)
+
+
+def made(contract: IndexContract, at: datetime, document: Document, changes: Document) -> Document:
+    """Return a document, to be indexed, with those of the changes that its index knows."""
+    known = {name: value for name, value in changes.items() if name in contract.fields}
+    return {"_index": contract.index_for(at), "_source": {**document, "@timestamp": iso(at), **known}}
+
+
+def firing(world: World) -> set[str]:
+    """Return the alerts whose watch fires when it is due."""
+    found = set()
+    for name, alert in ALERTS.items():
+        index, body = search_of(watch(alert), iso(DUE))
+        if fires(watch(alert), world.admin.search(index=index, body=body).body):
+            found.add(name)
+    return found
+
+
+def test_every_alert_has_a_test() -> None:
+    """An alert that nothing shows to fire would not be known to work."""
+    assert set(TROUBLE) == set(ALERTS)
+
+
+def test_nothing_fires_on_a_healthy_day(world: World) -> None:
+    """No watch's condition holds, and every search is taken."""
+    fill(world)
+
+    assert firing(world) == set()
+
+
+@pytest.mark.parametrize("name", TROUBLE)
+def test_a_watch_fires_on_what_it_is_about_and_no_other_does(name: str, world: World) -> None:
+    """One thing goes wrong, one watch fires."""
+    fill(world, **TROUBLE[name])
+
+    assert firing(world) == {name}
+
+
+def test_a_silent_agent_is_told_when_its_index_is_gone(world: World) -> None:
+    """No index at all is silence too."""
+    forget(world, CYCLES)
+
+    index, body = search_of(watch(ALERTS["agent-silent"]), iso(DUE))
+
+    answer = world.admin.search(index=index, body=body, ignore_unavailable=True, allow_no_indices=True)
+    assert fires(watch(ALERTS["agent-silent"]), answer.body)
+
+
+@pytest.mark.parametrize("alert", ALERTS.values(), ids=lambda alert: alert.id)
+def test_a_rule_asks_for_the_same_documents_as_the_watch(alert: Alert, world: World) -> None:
+    """The rule's query within the rule's window finds as many documents as the watch does."""
+    fill(world, **TROUBLE[alert.id])
+    params = rule(alert)["params"]
+    window = timedelta(**{{"m": "minutes", "h": "hours"}[params["timeWindowUnit"]]: params["timeWindowSize"]})
+    within = {"range": {"@timestamp": {"gte": iso(DUE - window), "lte": iso(DUE)}}}
+    query = {"bool": {"filter": [within, json.loads(params["esQuery"])["query"]]}}
+    index, body = search_of(watch(alert), iso(DUE))
+
+    of_the_rule = world.admin.count(index=params["index"], query=query)["count"]
+
+    assert of_the_rule == world.admin.search(index=index, body=body)["hits"]["total"]["value"]
+
+
+def test_setup_installs_dashboards_and_rules_where_there_is_no_watcher(
+    elasticsearch: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The embedded cluster has no Watcher: it is said, and rules are installed instead."""
+    settings = elasticsearch.settings("monitor_agent")
+    with kibana_stand_in() as kibana:
+        monkeypatch.setenv("KIBANA_URL", kibana.url)
+        monkeypatch.setenv("KIBANA_FOLDER", str(ROOT / "kibana"))
+        monkeypatch.setenv("ELASTICSEARCH_URL", settings.url[0])
+        monkeypatch.setenv("ELASTICSEARCH_USERNAME", settings.username)
+        monkeypatch.setenv("ELASTICSEARCH_PASSWORD", settings.password)
+
+        assert monitor_agent("setup", "--kibana") == 0
+        assert monitor_agent("setup", "--kibana") == 0
+
+    told = capsys.readouterr().out
+    count = len(read_objects(ROOT / "kibana"))
+    assert all(contract.name in told for contract in ALL)
+    assert f"saved objects: {count} imported, 0 of them replaced, 0 refused" in told
+    assert f"saved objects: {count} imported, {count} of them replaced, 0 refused" in told
+    assert "watches skipped: this cluster has no Watcher" in told
+    assert set(kibana.rules) == set(ALERTS)
+    assert set(kibana.connectors) == {"model-monitoring-log"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer({"watcher_state": "started"}), ""),
+        (Answer({"error": "no handler found for uri"}, status=400), "this cluster has no Watcher"),
+        (
+            Answer({"error": {"type": "security_exception", "reason": "license is non-compliant"}}, status=403),
+            "the cluster's licence does not include Watcher",
+        ),
+        (
+            Answer({"error": {"type": "security_exception", "reason": "is unauthorized"}}, status=403),
+            "this user may not manage them (privilege manage_watcher)",
+        ),
+    ],
+)
+def test_why_there_are_no_watches_is_told(answer: Answer, reason: str) -> None:
+    """A licence, a privilege and a missing module are told apart."""
+    with serving(answer) as server, closing(Gateway(connect(ElasticsearchSettings(url=(server.url,))))) as gateway:
+        assert why_without(gateway) == reason
+
+
+def test_a_watch_is_put_by_its_id() -> None:
+    """The body is the watch itself, and it is active."""
+    alert = ALERTS["lost-lines"]
+    with serving(Answer({"created": True})) as server:
+        with closing(Gateway(connect(ElasticsearchSettings(url=(server.url,))))) as gateway:
+            put_watch(gateway, alert.id, watch(alert))
+
+        assert server.asked == [("PUT", "/_watcher/watch/lost-lines?active=true", [watch(alert)])]
