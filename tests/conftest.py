@@ -25,6 +25,7 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+import structlog
 
 from tests.cluster import Cluster, embedded_cluster, external_cluster
 
@@ -37,6 +38,13 @@ STACKS = {"embedded": embedded_cluster, "external": external_cluster}
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--stack`."""
     parser.addoption("--stack", choices=sorted(STACKS), default="embedded", help="where Elasticsearch comes from")
+
+
+@pytest.fixture(autouse=True)
+def clean_logging() -> Iterator[None]:
+    """Set logging back after each test: what one has set up writes to a stream that ends with it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

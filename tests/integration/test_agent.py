@@ -39,7 +39,9 @@ def world(clean_indices: Cluster) -> Iterator[World]:
         yield made
 
 
-def traffic(count: int, seed: int = 1, span: timedelta = timedelta(minutes=70)) -> tuple[list[Document], list[Document]]:
+def traffic(
+    count: int, seed: int = 1, span: timedelta = timedelta(minutes=70)
+) -> tuple[list[Document], list[Document]]:
     """Return predictions of two versions and three scenes, spread over `span`, and clicks on some."""
     dice = random.Random(seed)
     predictions = [
