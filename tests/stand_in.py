@@ -22,7 +22,8 @@ class Faults:
     Attributes
     ----------
     statuses : whole requests answered with this status.
-    items : documents answered with this status, not kept.
+    items : documents answered with this status, not kept; 400 is never the answer to a dead letter, nor to
+        what is there already.
     dropped_before, dropped_after : connections closed without an answer, before or after the documents are kept.
     late : requests answered after a tenth of a second.
     largest : bodies with more bytes are answered 413.
@@ -108,12 +109,14 @@ class StandIn:
 
     def _item(self, action: bytes, source: bytes) -> dict[str, Any]:
         target = orjson.loads(action)["create"]
+        key = target["_index"], target["_id"]
+        letter = "deadletters" in key[0]
+        acceptable = letter or key in self.documents
         status = 201
         for failing, share in self.faults.items.items():
-            if self._random.random() < share:
+            if self._random.random() < share and not (failing == 400 and acceptable):
                 status = failing
-        key = target["_index"], target["_id"]
-        if b"poison" in source and "deadletters" not in key[0]:
+        if b"poison" in source and not letter:
             status = 400
         elif status == 201 and key in self.documents:
             status = 409

@@ -132,7 +132,8 @@ class FollowedFile:
         head = self._head[:offset]
         if len(head) < HEAD_BYTES or not self._fingerprint:
             self._fingerprint = fingerprint(head)
-        return Entry(*self.key, offset, len(head), self._fingerprint, self.path, time.time())
+        # Where a link leads, since that is where the file is looked for when the link has turned away from it.
+        return Entry(*self.key, offset, len(head), self._fingerprint, os.path.realpath(self.path), time.time())
 
     def _fill(self) -> None:
         size = self.size()

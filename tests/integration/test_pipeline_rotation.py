@@ -1,0 +1,188 @@
+"""Files are rotated in every usual way, by several writers, while the runner is up, down and restarting."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from monitor_agent.stack.embedded.logstash import runner
+from tests.factories import START, make_prediction
+from tests.pipelines import Place, until
+from tests.stand_in import StandIn
+
+WRITERS = 3
+GENERATIONS = 3
+LINES = 10
+
+Rotate = Callable[[Path, int], None]
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runners write their statistics often, so that no test waits for them."""
+    monkeypatch.setattr(runner, "STATISTICS_SECONDS", 0.05)
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StandIn]:
+    """Yield an Elasticsearch."""
+    with StandIn().serving() as serving:
+        yield serving
+
+
+@pytest.fixture
+def place(stand_in: StandIn, tmp_path: Path) -> Place:
+    """Return the folders of a pipeline; the folder of event files is not there yet."""
+    return Place(tmp_path, stand_in.url)
+
+
+def rename(path: Path, number: int) -> None:
+    """As the model server does: within the pattern of the pipeline."""
+    path.rename(path.with_name(f"{path.stem}.{number}.ndjson"))
+
+
+def rename_away(path: Path, number: int) -> None:
+    """As logrotate does: out of the pattern."""
+    path.rename(path.with_name(f"{path.name}.{number}"))
+
+
+def copy_and_truncate(path: Path, number: int) -> None:
+    """As logrotate's copytruncate does."""
+    shutil.copy(path, path.with_name(f"{path.stem}.{number}.ndjson"))
+    os.truncate(path, 0)
+
+
+def delete(path: Path, _number: int) -> None:
+    """What is delivered is deleted; the next file may get the same inode."""
+    path.unlink()
+
+
+def turn_link(path: Path, number: int) -> None:
+    """The name is a link, which is turned to another file."""
+    target = path.parent.parent / "elsewhere" / f"{path.stem}-{number}"
+    target.touch()
+    fresh = path.with_suffix(".new")
+    fresh.symlink_to(target)
+    fresh.rename(path)
+
+
+SEEN = {rename_away: 1, turn_link: 1, delete: LINES}
+"""So many lines of a file must be delivered before a rotation that takes its name away, or the file itself."""
+ROTATIONS = [rename, rename_away, copy_and_truncate, delete, turn_link]
+
+
+class Writer:
+    """Writes some generations of one file.
+
+    Attributes
+    ----------
+    ids : of the events written.
+    """
+
+    def __init__(self, place: Place, stand_in: StandIn, number: int, rotate: Rotate) -> None:
+        self._place = place
+        self._stand_in = stand_in
+        self._path = place.logs / f"writer-{number}.ndjson"
+        self._rotate = rotate
+        self._number = number
+        self._generation = 0
+        self.ids: list[str] = []
+        if rotate is turn_link:
+            for folder in (place.logs, place.folder / "elsewhere"):
+                folder.mkdir(exist_ok=True)
+            turn_link(self._path, 0)
+
+    def write(self, count: int) -> None:
+        """Append events one by one."""
+        for _ in range(count):
+            event = make_prediction(START + timedelta(days=self._number, seconds=len(self.ids)))
+            self._place.append(event, name=self._path.name)
+            self.ids.append(event["event"]["id"])
+
+    def rotate(self) -> None:
+        """Take the file away."""
+        self._generation += 1
+        self._rotate(self._path, self._generation)
+
+    def write_all(self) -> None:
+        """Write every generation, and rotate as soon as the runner has seen enough of it."""
+        for generation in range(GENERATIONS):
+            seen = SEEN.get(self._rotate, 0)
+            self.write(seen)
+            until(lambda: self.delivered())
+            self.write(LINES - seen)
+            if generation < GENERATIONS - 1:
+                self.rotate()
+
+    def delivered(self) -> bool:
+        """Return whether all events so far are delivered, where the rotation asks for it."""
+        return self._rotate not in SEEN or set(self.ids) <= set(self._stand_in.of("model-predictions"))
+
+
+def finished(place: Place, stand_in: StandIn, writers: list[Writer]) -> None:
+    """Wait until the events of all writers are there; each is there once."""
+    expected = {identifier for writer in writers for identifier in writer.ids}
+    until(lambda: set(stand_in.of("model-predictions")) == expected)
+    until(lambda: place.statistics()["delivered"])
+    assert len(stand_in.documents) == len(expected)
+
+
+@pytest.mark.parametrize("rotate", ROTATIONS)
+@pytest.mark.parametrize("restarts", [False, True], ids=["up", "restarting"])
+def test_rotations_under_way(place: Place, stand_in: StandIn, rotate: Rotate, restarts: bool) -> None:
+    """Several writers rotate while the runner reads, or is stopped and started again and again."""
+    place.folder.mkdir(exist_ok=True)
+    writers = [Writer(place, stand_in, number, rotate) for number in range(WRITERS)]
+    threads = [threading.Thread(target=writer.write_all) for writer in writers]
+    with place.running():
+        for thread in threads:
+            thread.start()
+        if not restarts:
+            for thread in threads:
+                thread.join()
+    while any(thread.is_alive() for thread in threads):
+        with place.running() as context:
+            before = len(stand_in.documents)
+            until(lambda before=before: len(stand_in.documents) > before or not any(map(alive, threads)))
+            context.stopping.set()
+    with place.running():
+        finished(place, stand_in, writers)
+
+
+def alive(thread: threading.Thread) -> bool:
+    return thread.is_alive()
+
+
+@pytest.mark.parametrize("rotate", ROTATIONS)
+def test_a_rotation_while_the_runner_is_down(place: Place, stand_in: StandIn, rotate: Rotate) -> None:
+    """What was written before and after a rotation that nobody watched is delivered."""
+    writers = [Writer(place, stand_in, number, rotate) for number in range(WRITERS)]
+    for writer in writers:
+        writer.write(LINES)
+    with place.running():
+        finished(place, stand_in, writers)
+
+    for writer in writers:
+        if rotate is not delete:
+            writer.write(LINES)
+        writer.rotate()
+        writer.write(LINES)
+
+    with place.running():
+        finished(place, stand_in, writers)
+
+
+def test_many_files_in_a_folder_that_comes_later(place: Place, stand_in: StandIn) -> None:
+    """The runner starts first; then the folder appears, with hundreds of files."""
+    with place.running():
+        until(place.statistics)
+        for number in range(300):
+            event = make_prediction(START + timedelta(seconds=number))
+            place.append(event, name=f"events-{number}.ndjson")
+        until(lambda: len(stand_in.of("model-predictions")) == 300)
