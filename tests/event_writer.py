@@ -1,0 +1,37 @@
+"""`python -m tests.event_writer FOLDER RATE [ROTATE_BYTES]`: predictions, by the model server's own event log.
+
+It writes until it is killed, RATE events a second in requests of one to eight.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+from model_server.event_log import EventLog
+from tests.factories import make_prediction
+
+ROTATE_BYTES = 64 * 1024
+
+
+def main(folder: str, rate: str, rotate_bytes: str = str(ROTATE_BYTES)) -> None:
+    """Write without end."""
+
+    def now() -> datetime:
+        return datetime.now(timezone.utc)
+
+    dice = random.Random()
+    log = EventLog(Path(folder), rotate_bytes=int(rotate_bytes), sync_seconds=1.0, clock=now)
+    due = time.monotonic()
+    while True:
+        size = dice.randint(1, 8)
+        log.append([make_prediction(now(), dice.random()) for _ in range(size)])
+        due += size / float(rate)
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

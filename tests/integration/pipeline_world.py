@@ -1,0 +1,179 @@
+"""Writers, a runner and nodes of Elasticsearch, each a process that can be killed and started again."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+from elasticsearch import Elasticsearch, helpers
+
+from monitor_agent import settings
+from monitor_agent.contracts import ALL
+from monitor_agent.stack.embedded import users
+from monitor_agent.stack.embedded.elasticsearch import ElasticsearchOptions, EmbeddedElasticsearch
+from tests.pipelines import ROOT, Place, stop, until
+
+READY_SECONDS = 300.0
+PATIENCE_SECONDS = 180.0
+
+
+class Nodes:
+    """One node, or several that are a cluster; each keeps its ports when it is started again."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        stack = settings.load(os.environ).stack
+        cache_dir = Path(stack.cache_dir) if stack.cache_dir else None
+        names = tuple(f"node-{number}" for number in range(1, count + 1))
+        ports = free_ports(2 * count)
+        hosts = tuple(f"127.0.0.1:{port}" for port in ports[count:])
+        cluster = {"masters": names, "seed_hosts": hosts} if count > 1 else {}
+        passwords: dict[str, str] = {}
+        self._nodes: dict[str, EmbeddedElasticsearch] = {}
+        for name, http, transport in zip(names, ports[:count], ports[count:], strict=True):
+            options = ElasticsearchOptions(
+                folder / name, cache_dir, stack.version, http, transport, node_name=name, **cluster
+            )
+            options.data_dir.mkdir(parents=True)
+            if passwords:  # the users of a cluster are the same on every node
+                (options.data_dir / users.PASSWORDS_FILE).write_text(orjson.dumps(passwords).decode())
+            passwords = users.passwords(options.data_dir)
+            self._nodes[name] = EmbeddedElasticsearch(options)
+        self.passwords = passwords
+        self.urls = [f"http://127.0.0.1:{port}" for port in ports[:count]]
+
+    def start(self, *names: str) -> None:
+        """Start nodes, all of them where none is named, and wait until they answer."""
+        chosen = [self._nodes[name] for name in names or self._nodes]
+        for node in chosen:
+            node.start()
+        for node in chosen:
+            node.wait_ready(READY_SECONDS)
+
+    def kill(self, name: str = "node-1") -> None:
+        """kill -9."""
+        self._nodes[name].kill()
+
+    def stop(self) -> None:
+        """Kill what still runs: nothing of it is needed any more."""
+        for node in self._nodes.values():
+            node.kill()
+
+    def client(self) -> Elasticsearch:
+        """Return a client that may do everything and asks another node where one is gone."""
+        return Elasticsearch(
+            self.urls, basic_auth=(users.ADMIN, self.passwords[users.ADMIN]), request_timeout=30, max_retries=10
+        )
+
+
+@dataclasses.dataclass
+class World:
+    """What runs. `writers` and `runner` are processes."""
+
+    nodes: Nodes
+    place: Place
+    rate: int = 200
+    writers: list[subprocess.Popen[bytes]] = dataclasses.field(default_factory=list)
+    runner: subprocess.Popen[bytes] | None = None
+
+    def start_writer(self) -> None:
+        """Start another writer with files of its own."""
+        command = [sys.executable, "-m", "tests.event_writer", str(self.place.logs), str(self.rate)]
+        self.writers.append(subprocess.Popen(command, cwd=ROOT))
+
+    def kill_writer(self) -> None:
+        """kill -9 of the oldest writer."""
+        writer = self.writers.pop(0)
+        writer.kill()
+        writer.wait()
+
+    def start_runner(self) -> None:
+        """Start the pipeline."""
+        self.runner = self.place.spawn()
+
+    def kill_runner(self) -> None:
+        """kill -9 of the pipeline."""
+        assert self.runner is not None
+        self.runner.kill()
+        self.runner.wait()
+
+    def until_count(self, goal: int) -> None:
+        """Wait until so many predictions can be found."""
+        until(lambda: self.count() >= goal, PATIENCE_SECONDS, every=0.3)
+
+    def count(self) -> int:
+        """Return how many predictions can be found; 0 while Elasticsearch cannot say."""
+        with self.nodes.client() as client, contextlib.suppress(Exception):
+            client.indices.refresh(index="model-predictions-*")
+            return int(client.count(index="model-predictions-*")["count"])
+        return 0
+
+    def written(self) -> set[str]:
+        """Return the ids of all whole lines in the files."""
+        lines = (line for path in self.place.logs.glob("*.ndjson") for line in path.read_bytes().split(b"\n")[:-1])
+        return {orjson.loads(line)["event"]["id"] for line in lines}
+
+    def stored(self) -> Counter[str]:
+        """Return how often each event is in Elasticsearch, in whatever index."""
+        with self.nodes.client() as client:
+            client.indices.refresh(index="model-*")
+            found = helpers.scan(client, index="model-*", query={"_source": ["event.id"]}, size=5000)
+            return Counter(hit["_source"]["event"]["id"] for hit in found)
+
+    def settle(self) -> None:
+        """Stop the writers and wait until everything is delivered."""
+        while self.writers:
+            self.kill_writer()
+        runner = self.runner
+        assert runner is not None
+
+        def delivered() -> bool:
+            found = self.place.statistics()
+            return found.get("process") == runner.pid and bool(found["delivered"])
+
+        until(delivered, PATIENCE_SECONDS, every=0.1)
+
+    def close(self) -> None:
+        """End every process."""
+        while self.writers:
+            self.kill_writer()
+        if self.runner is not None and self.runner.poll() is None:
+            stop(self.runner)
+        self.nodes.stop()
+
+
+@contextlib.contextmanager
+def world(count: int) -> Iterator[World]:
+    """Yield a cluster of so many nodes with the product's templates, and no writer and no runner yet."""
+    folder = Path(tempfile.mkdtemp(prefix="model-monitor-"))
+    folder.chmod(0o711)  # run by root, a node has an account of its own that must get here
+    nodes = Nodes(folder, count)
+    place = Place(folder / "pipeline", ",".join(nodes.urls), "pipeline_writer", nodes.passwords["pipeline_writer"])
+    made = World(nodes, place)
+    try:
+        nodes.start()
+        with nodes.client() as client:
+            for contract in ALL:
+                client.indices.put_index_template(name=contract.name, body=contract.template())
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nothing listens on, all different."""
+    with contextlib.ExitStack() as probes:
+        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in sockets:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in sockets]
