@@ -1,1 +1,1 @@
-"""What the benchmarks of the agent stand on: a node of their own, generated events, processes that are measured."""
+"""What the benchmarks stand on: a node of their own, generated events, processes that are measured, stand-ins."""

@@ -35,9 +35,10 @@ RESULTS = "model-performance-*,model-restatements-*,monitor-agent-state"
 
 
 class Node:
-    """A running node and what benchmarks do with it."""
+    """A running node and what benchmarks do with it; `users` are its passwords by user name."""
 
     def __init__(self, url: str, users: dict[str, str]) -> None:
+        self.users = users
         self.settings = ElasticsearchSettings(url=(url,), username="monitor_agent", password=users["monitor_agent"])
         self.admin = Elasticsearch(url, basic_auth=("admin", users["admin"]), request_timeout=120)
 

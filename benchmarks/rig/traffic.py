@@ -34,7 +34,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Traffic:
-    """Predictions spread evenly over whole days from `FIRST_DAY`, in order of time, and clicks on some of them.
+    """Predictions spread evenly over whole days, in order of time, and clicks on some of them.
 
     Attributes
     ----------
@@ -42,22 +42,24 @@ class Traffic:
     clicks : how many of them are clicked, half a minute later; clicked ones score higher.
     days : over how many days.
     seed : another seed gives other ids and scores.
+    first : start of the first day.
     """
 
     predictions: int
     clicks: int = 0
     days: int = 1
     seed: int = 1
+    first: datetime = FIRST_DAY
 
     @property
     def end(self) -> datetime:
         """The end of the last day."""
-        return FIRST_DAY + timedelta(days=self.days)
+        return self.first + timedelta(days=self.days)
 
     def columns(self) -> dict[str, npt.NDArray[np.float64] | npt.NDArray[np.int64]]:
         """Return `score`, `label` (predicted), `click` and `time` (ms since 1970), arrays of shape (predictions,)."""
         dice = np.random.default_rng(self.seed)
-        start = round((FIRST_DAY - _EPOCH).total_seconds() * 1000)
+        start = round((self.first - _EPOCH).total_seconds() * 1000)
         time = start + np.arange(self.predictions, dtype=np.int64) * (_DAY_MS * self.days) // self.predictions
         click = np.zeros(self.predictions, dtype=np.int64)
         click[dice.permutation(self.predictions)[: self.clicks]] = 1
