@@ -13,11 +13,12 @@ from monitor_agent.contracts import PREDICTIONS
 from monitor_agent.errors import DataError, KibanaError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.kibana import folder, installation, package
+from monitor_agent.kibana.alerts import Alert
 from monitor_agent.kibana.api import Kibana
-from monitor_agent.kibana.checks import check
+from monitor_agent.kibana.checks import check, check_alerts
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.times import TimeRange
-from monitor_agent.kibana.trial import trial
+from monitor_agent.kibana.trial import trial, trial_of_alerts
 from monitor_agent.pipeline import instants
 from monitor_agent.settings import Settings
 
@@ -93,19 +94,22 @@ def _take(root: Path, objects: Mapping[tuple[str, str], SavedObject], *, prune: 
 
 
 def _check(root: Path, args: argparse.Namespace, settings: Settings) -> int:
-    objects = folder.read_objects(root)
-    problems = [f"{each.place}: [{each.rule}] {each.message}" for each in check(objects)]
+    objects, alerts = folder.read_objects(root), folder.read_alerts(root)
+    findings = [*check(objects), *check_alerts(alerts, objects)]
+    problems = [f"{each.place}: [{each.rule}] {each.message}" for each in findings]
     problems += [f"{name}: out of date, run monitor-agent kibana pack" for name in folder.stale(root)]
     if not args.offline:
         with gateway_of(settings) as gateway:
-            problems += _on_elasticsearch(gateway, objects, args)
+            problems += _on_elasticsearch(gateway, objects, alerts, args)
     for problem in problems:
         print(problem)
-    print(f"{len(objects)} objects, {len(problems)} problems")
+    print(f"{len(objects)} objects, {len(alerts)} alerts, {len(problems)} problems")
     return FOUND if problems else 0
 
 
-def _on_elasticsearch(gateway: Gateway, objects: Mapping[str, SavedObject], args: argparse.Namespace) -> Iterator[str]:
+def _on_elasticsearch(
+    gateway: Gateway, objects: Mapping[str, SavedObject], alerts: Sequence[Alert], args: argparse.Namespace
+) -> Iterator[str]:
     if bool(args.start) != bool(args.end):
         raise DataError("--from and --to belong together")
     chosen = TimeRange(args.start, args.end) if args.start else None
@@ -114,7 +118,7 @@ def _on_elasticsearch(gateway: Gateway, objects: Mapping[str, SavedObject], args
     def ask(searches: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
         return gateway.msearch(searches, tolerate="type")
 
-    for problem in trial(objects, ask, now, chosen):
+    for problem in [*trial(objects, ask, now, chosen), *trial_of_alerts(alerts, ask, now)]:
         yield f"{problem.place}: {problem.message}"
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from monitor_agent.errors import DataError, UnsupportedPanelError
 from monitor_agent.kibana import dashboards, lens, saved_search
+from monitor_agent.kibana.alerts import Alert, fires, search_of, watch
 from monitor_agent.kibana.answers import Answer, Table, marks, table
 from monitor_agent.kibana.dashboards import Dashboard
 from monitor_agent.kibana.data_views import DataView, data_view
@@ -39,6 +40,15 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """What an object asks, and how its answers are read."""
+
+    saved: SavedObject
+    searches: Sequence[tuple[str, Mapping[str, Any]]]
+    read: Callable[[Sequence[Answer]], Shown]
+
+
+@dataclass(frozen=True)
 class Problem:
     """A panel that cannot be shown, or is empty where it should not be."""
 
@@ -63,21 +73,44 @@ def trial(
     chosen : a time range instead of theirs.
     """
     by_key = {saved.key: saved for saved in objects.values()}
+    views = views_of(objects)
     for dashboard in dashboards_of(objects):
         time = chosen or time_range(dashboard.start, dashboard.end, now)
         context = dashboard.context(time)
+        prepared: list[tuple[str, Prepared]] = []
         for panel in dashboard.panels:
-            if panel.kind == "markdown":
-                continue
-            place = f"{dashboard.id}/{panel.id}"
-            saved = by_key[f"{panel.kind}:{panel.target}"]
-            try:
-                shown = show(saved, views_of(objects), context, ask)
-            except (DataError, UnsupportedPanelError) as error:
-                yield Problem(place, str(error))
-                continue
-            if shown.empty and not any(each.id == MAY_BE_EMPTY for each in saved.references):
-                yield Problem(place, f"empty from {time.start:%Y-%m-%d %H:%M} to {time.end:%Y-%m-%d %H:%M} UTC")
+            if panel.kind != "markdown":
+                place = f"{dashboard.id}/{panel.id}"
+                try:
+                    prepared.append((place, prepare(by_key[f"{panel.kind}:{panel.target}"], views, context)))
+                except (DataError, UnsupportedPanelError) as error:
+                    yield Problem(place, str(error))
+        # One request a dashboard: a panel alone takes a few milliseconds, a request as many again.
+        answers = iter(ask([search for _, each in prepared for search in each.searches]))
+        for place, each in prepared:
+            found = [next(answers) for _ in each.searches]
+            yield from (Problem(place, message) for message in _judged(each, found, time))
+
+
+def _judged(prepared: Prepared, answers: Sequence[Answer], time: TimeRange) -> Iterator[str]:
+    try:
+        shown = prepared.read(_accepted(prepared.saved.key, answers))
+    except DataError as error:
+        yield str(error)
+        return
+    if shown.empty and not any(each.id == MAY_BE_EMPTY for each in prepared.saved.references):
+        yield f"empty from {time.start:%Y-%m-%d %H:%M} to {time.end:%Y-%m-%d %H:%M} UTC"
+
+
+def trial_of_alerts(alerts: Iterable[Alert], ask: Ask, now: datetime) -> Iterator[Problem]:
+    """Yield the problems of every watch due at `now`: a search that is refused, a condition it cannot read."""
+    for alert in alerts:
+        made = watch(alert)
+        try:
+            (answer,) = _accepted(f"watch {alert.id}", ask([search_of(made, now.isoformat())]))
+            fires(made, answer)
+        except DataError as error:
+            yield Problem(f"watches/{alert.id}", str(error))
 
 
 def views_of(objects: Mapping[str, SavedObject]) -> dict[str, DataView]:
@@ -86,25 +119,32 @@ def views_of(objects: Mapping[str, SavedObject]) -> dict[str, DataView]:
 
 
 def show(saved: SavedObject, views: Mapping[str, DataView], context: Context, ask: Ask) -> Shown:
-    """Return what a Lens panel or saved search shows; DataError or UnsupportedPanelError where
-    it cannot be asked or is refused."""
+    """Return what a Lens panel or saved search shows; DataError where its search is refused."""
+    prepared = prepare(saved, views, context)
+    return prepared.read(_accepted(saved.key, ask(prepared.searches)))
+
+
+def prepare(saved: SavedObject, views: Mapping[str, DataView], context: Context) -> Prepared:
+    """Return the searches of a Lens panel or saved search; UnsupportedPanelError where it cannot be asked."""
     if saved.type == "search":
         search = saved_search.saved_search(saved)
         view = views[search.view]
-        (answer,) = _asked(ask, saved.key, [(view.index, search.body(view, context))])
-        return Shown(saved.key, {"documents": search.table(view, answer)})
+        searches = [(view.index, search.body(view, context))]
+        return Prepared(saved, searches, lambda found: Shown(saved.key, {"documents": search.table(view, found[0])}))
     panel = lens.panel(saved)
-    layers = layer_searches(panel, views, context)
-    marked = mark_searches(panel, views, context)
-    wanted = [(search.index, search.body) for layer in layers for search in layer.searches]
-    answers = iter(_asked(ask, saved.key, [*wanted, *((each.search.index, each.search.body) for each in marked)]))
-    tables = {layer.layer.id: table(layer, [next(answers) for _ in layer.searches]) for layer in layers}
-    drawn = {name: shown for name, shown in tables.items() if panel.layers[name].metrics}
-    return Shown(saved.key, drawn, sum(len(marks(each.marks, next(answers))) for each in marked))
+    layers, marked = layer_searches(panel, views, context), mark_searches(panel, views, context)
+
+    def read(found: Sequence[Answer]) -> Shown:
+        answers = iter(found)
+        tables = {layer.layer.id: table(layer, [next(answers) for _ in layer.searches]) for layer in layers}
+        drawn = {name: shown for name, shown in tables.items() if panel.layers[name].metrics}
+        return Shown(saved.key, drawn, sum(len(marks(each.marks, next(answers))) for each in marked))
+
+    wanted = [*(each for layer in layers for each in layer.searches), *(each.search for each in marked)]
+    return Prepared(saved, [(search.index, search.body) for search in wanted], read)
 
 
-def _asked(ask: Ask, key: str, searches: Sequence[tuple[str, Mapping[str, Any]]]) -> Sequence[Answer]:
-    answers = ask(searches) if searches else []
+def _accepted(key: str, answers: Sequence[Answer]) -> Sequence[Answer]:
     for answer in answers:
         if "error" in answer:
             raise DataError(f"{key}: Elasticsearch refuses its search", str(answer["error"])[:300])

@@ -24,6 +24,7 @@ from monitor_agent.kibana.checks import (
     versions,
 )
 from monitor_agent.kibana.checks._base import Bundle, Finding, Rule
+from monitor_agent.kibana.checks.alerting import check_alerts
 from monitor_agent.kibana.objects import SavedObject
 
 RULES: dict[str, Rule] = {
@@ -43,7 +44,7 @@ RULES: dict[str, Rule] = {
     "versions": versions.check,
 }
 
-__all__ = ["RULES", "Bundle", "Finding", "check"]
+__all__ = ["RULES", "Bundle", "Finding", "check", "check_alerts"]
 
 
 def check(objects: Mapping[str, SavedObject], rules: Iterable[str] = tuple(RULES)) -> list[Finding]:

@@ -12,8 +12,7 @@ import pytest
 from monitor_agent.errors import DataError
 from monitor_agent.kibana import kql
 from monitor_agent.kibana.alerts import Alert, alerts, fires, rule, search_of, watch
-from monitor_agent.kibana.checks import Bundle
-from monitor_agent.kibana.checks.schemas import problems
+from monitor_agent.kibana.checks import check_alerts
 from monitor_agent.kibana.folder import read_alerts, read_objects
 
 ROOT = Path(__file__).parents[4]
@@ -37,23 +36,26 @@ SLOW = Alert(
 SILENT = replace(SLOW, at_least=0, fewer_than=1, group_by=())
 
 
-@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.id)
-def test_every_watch_and_rule_has_the_form_of_its_api(alert: Alert) -> None:
-    """Both are what `PUT _watcher/watch` and `POST /api/alerting/rule` take."""
-    assert problems("watch", watch(alert)) == []
-    assert problems("rule", rule(alert)) == []
+def test_every_alert_in_git_is_right() -> None:
+    """Fields, dashboards, watches and rules are all as they should be."""
+    assert check_alerts(ALERTS, read_objects(ROOT / "kibana")) == []
 
 
-@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.id)
-def test_every_alert_compares_fields_that_exist_and_leads_to_a_dashboard(alert: Alert) -> None:
-    """Each field is in the contract of the index, and the dashboard that is named is one of ours."""
-    objects = read_objects(ROOT / "kibana")
-    bundle = Bundle(objects)
-    view = next(name for name, view in bundle.views.items() if view.index == alert.index)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"where": "respose_time_p95 > 250"}, "model-performance-* has no field respose_time_p95"),
+        ({"group_by": ("model",)}, "model-performance-* has no field model"),
+        ({"index": "logs-*"}, "no data view reads logs-*"),
+        ({"dashboard": "servings"}, "the dashboard servings does not exist"),
+        ({"every": "90ms"}, "watch trigger/schedule/interval: '90ms' does not match"),
+    ],
+)
+def test_what_is_wrong_with_an_alert_is_found(change: dict[str, Any], message: str) -> None:
+    """Each mistake is told with the alert's name."""
+    findings = check_alerts([replace(SLOW, **change)], read_objects(ROOT / "kibana"))
 
-    for field in [*kql.fields(alert.where), *alert.group_by]:
-        assert bundle.type_of(view, field), field
-    assert f"objects/dashboard/{alert.dashboard}.json" in objects
+    assert any(finding.message.startswith(f"slow: {message}") for finding in findings), findings
 
 
 def test_a_watch_looks_back_from_when_it_was_due() -> None:

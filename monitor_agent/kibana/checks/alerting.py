@@ -1,0 +1,32 @@
+"""Alerts compare fields that exist, lead to dashboards that exist, and make watches and rules of the right form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from monitor_agent.kibana import kql
+from monitor_agent.kibana.alerts import Alert, rule, watch
+from monitor_agent.kibana.checks._base import Bundle, Finding
+from monitor_agent.kibana.checks.schemas import problems
+from monitor_agent.kibana.objects import SavedObject
+
+PLACE = "alerts.toml"
+
+
+def check_alerts(alerts: Iterable[Alert], objects: Mapping[str, SavedObject]) -> list[Finding]:
+    """Return what is wrong with the alerts."""
+    bundle = Bundle(objects)
+    return [Finding("alerts", PLACE, f"{alert.id}: {message}") for alert in alerts for message in _alert(alert, bundle)]
+
+
+def _alert(alert: Alert, bundle: Bundle) -> Iterator[str]:
+    view = next((name for name, view in bundle.views.items() if view.index == alert.index), None)
+    if view is None:
+        yield f"no data view reads {alert.index}"
+    else:
+        named = sorted({*kql.fields(alert.where), *alert.group_by})
+        yield from (f"{alert.index} has no field {name}" for name in named if bundle.type_of(view, name) is None)
+    if f"dashboard:{alert.dashboard}" not in bundle.by_key:
+        yield f"the dashboard {alert.dashboard} does not exist"
+    yield from (f"watch {message}" for message in problems("watch", watch(alert)))
+    yield from (f"rule {message}" for message in problems("rule", rule(alert)))
