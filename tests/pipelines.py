@@ -27,7 +27,7 @@ PIPELINE = ROOT / "logstash/pipeline"
 
 
 def until(condition: Callable[[], Any], seconds: float = 20.0, every: float = 0.01) -> Any:
-    """Return what `condition()` returns as soon as it is true; AssertionError when it never is. Asked `every` so often."""
+    """Return what `condition()` returns as soon as it is true, asked `every` so often; else AssertionError."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "this never came true"

@@ -76,10 +76,9 @@ class Nodes:
 
 
 @dataclasses.dataclass
-class World:
-    """What runs. `writers` and `runner` are processes."""
+class Load:
+    """Writers and the runner that delivers what they write, all of them processes."""
 
-    nodes: Nodes
     place: Place
     rate: int = 200
     writers: list[subprocess.Popen[bytes]] = dataclasses.field(default_factory=list)
@@ -106,28 +105,10 @@ class World:
         self.runner.kill()
         self.runner.wait()
 
-    def until_count(self, goal: int) -> None:
-        """Wait until so many predictions can be found."""
-        until(lambda: self.count() >= goal, PATIENCE_SECONDS, every=0.3)
-
-    def count(self) -> int:
-        """Return how many predictions can be found; 0 while Elasticsearch cannot say."""
-        with self.nodes.client() as client, contextlib.suppress(Exception):
-            client.indices.refresh(index="model-predictions-*")
-            return int(client.count(index="model-predictions-*")["count"])
-        return 0
-
     def written(self) -> set[str]:
         """Return the ids of all whole lines in the files."""
         lines = (line for path in self.place.logs.glob("*.ndjson") for line in path.read_bytes().split(b"\n")[:-1])
         return {orjson.loads(line)["event"]["id"] for line in lines}
-
-    def stored(self) -> Counter[str]:
-        """Return how often each event is in Elasticsearch, in whatever index."""
-        with self.nodes.client() as client:
-            client.indices.refresh(index="model-*")
-            found = helpers.scan(client, index="model-*", query={"_source": ["event.id"]}, size=5000)
-            return Counter(hit["_source"]["event"]["id"] for hit in found)
 
     def settle(self) -> None:
         """Stop the writers and wait until everything is delivered."""
@@ -148,6 +129,42 @@ class World:
             self.kill_writer()
         if self.runner is not None and self.runner.poll() is None:
             stop(self.runner)
+
+    def memory_mib(self) -> float:
+        """Return what the runner holds now."""
+        assert self.runner is not None
+        pages = int(Path(f"/proc/{self.runner.pid}/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+class World(Load):
+    """A load on real nodes."""
+
+    def __init__(self, nodes: Nodes, place: Place) -> None:
+        super().__init__(place)
+        self.nodes = nodes
+
+    def until_count(self, goal: int) -> None:
+        """Wait until so many predictions can be found."""
+        until(lambda: self.count() >= goal, PATIENCE_SECONDS, every=0.3)
+
+    def count(self) -> int:
+        """Return how many predictions can be found; 0 while Elasticsearch cannot say."""
+        with self.nodes.client() as client, contextlib.suppress(Exception):
+            client.indices.refresh(index="model-predictions-*")
+            return int(client.count(index="model-predictions-*")["count"])
+        return 0
+
+    def stored(self) -> Counter[str]:
+        """Return how often each event is in Elasticsearch, in whatever index."""
+        with self.nodes.client() as client:
+            client.indices.refresh(index="model-*")
+            found = helpers.scan(client, index="model-*", query={"_source": ["event.id"]}, size=5000)
+            return Counter(hit["_source"]["event"]["id"] for hit in found)
+
+    def close(self) -> None:
+        """End every process."""
+        super().close()
         self.nodes.stop()
 
 

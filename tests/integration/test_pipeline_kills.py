@@ -1,13 +1,20 @@
-"""kill -9 of writers, runner and Elasticsearch at any moment: what is in the files is in Elasticsearch, once."""
+"""kill -9 of writers, runner and Elasticsearch at any moment: what is in the files is in Elasticsearch, once.
+
+A short part of each proof runs always; `make soak` runs fifty rounds, and an Elasticsearch that is gone for minutes.
+"""
 
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from tests.integration.pipeline_world import PATIENCE_SECONDS, World, world
+from tests.integration.pipeline_world import PATIENCE_SECONDS, Load, World, world
+from tests.pipelines import Place, until
+from tests.stand_in import Faults, StandIn
 
 SEED = 11
 VICTIMS = ("writer", "runner", "elasticsearch")
@@ -72,3 +79,48 @@ def test_a_cluster_that_loses_a_node_loses_nothing() -> None:
 
         made.until_count(made.count() + 300)
         assert_each_once(made)
+
+
+def grown_mib(made: Load, seconds: float) -> float:
+    """Return by how much the runner's memory grows in so much time of an outage."""
+    before = made.memory_mib()
+    time.sleep(seconds)  # the time is what is tested
+    return made.memory_mib() - before
+
+
+def test_an_outage_under_load_costs_no_memory(tmp_path: Path) -> None:
+    """The files are the buffer: while nothing can be delivered, reading pauses, and afterwards everything arrives."""
+    with StandIn().serving() as stand_in:
+        stand_in.faults = Faults(statuses={503: 1.0})
+        made = Load(Place(tmp_path, stand_in.url), rate=2000)
+        made.start_writer()
+        made.start_runner()
+        try:
+            until(lambda: made.place.statistics().get("trouble"), PATIENCE_SECONDS)
+            until(lambda: len(made.written()) > 2000, PATIENCE_SECONDS, every=0.1)
+            grown = grown_mib(made, 2.0)
+            stand_in.faults = Faults()
+            made.settle()
+
+            assert set(stand_in.of("model-predictions")) == made.written()
+            assert grown < 5
+        finally:
+            made.close()
+
+
+@pytest.mark.soak
+def test_elasticsearch_is_gone_for_minutes() -> None:
+    """A real node, killed under load and started again three minutes later: the runner catches up, its memory flat."""
+    with world(1) as made:
+        made.start_writer()
+        made.start_writer()
+        made.start_runner()
+        made.until_count(1000)
+        made.nodes.kill()
+        until(lambda: made.place.statistics()["trouble"], PATIENCE_SECONDS)
+
+        grown = grown_mib(made, 180.0)
+        made.nodes.start()
+
+        assert_each_once(made)
+        assert grown < 5
