@@ -20,11 +20,8 @@ from monitor_agent.kibana.filters import milliseconds
 from monitor_agent.kibana.times import time_range
 from monitor_agent.stack.embedded.kibana import markdown
 from monitor_agent.stack.embedded.kibana.boards import board
-from monitor_agent.stack.embedded.kibana.library import Library
+from monitor_agent.stack.embedded.kibana.library import END, START, Library
 from monitor_agent.stack.embedded.kibana.palette import vega_config
-
-START, END = "now-24h", "now"
-"""The time range of a dashboard that keeps its reader's."""
 
 CONTROL = "c."
 LONGEST_CACHE = 365 * 86_400
@@ -137,6 +134,7 @@ def _data(viewer: Viewer, shown: Dashboard) -> Response:
             "range": [milliseconds(time.start), milliseconds(time.end)],
             "pictures": found.pictures,
             "options": found.options,
+            "empty": found.empty,
             "extent": found.extent,
         }
     )

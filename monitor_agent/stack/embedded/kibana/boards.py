@@ -40,12 +40,14 @@ class Board:
     ----------
     pictures : by panel.
     options : by control; a text where they cannot be had.
+    empty : no panel has found anything.
     extent : first and last moment of the data, in milliseconds, whatever the time range; None = there are none.
     """
 
     time: TimeRange
     pictures: Mapping[str, Picture]
     options: Mapping[str, list[Option] | str]
+    empty: bool
     extent: tuple[float, float] | None
 
 
@@ -67,15 +69,17 @@ def board(gateway: Gateway, library: Library, dashboard: Dashboard, time: TimeRa
         searches.append((view.index, dashboard.options(control, view, time, chosen)))
     told = iter(ask(gateway, searches + extent))
     found = {name: _read(each, told) for name, each in asked.items()}
-    colors = colors_of(
-        each.split_values(shown)
+    answered = [
+        (each, shown)
         for name, each in asked.items()
-        if isinstance(each, LensQuestion) and isinstance(shown := found[name], Shown)
-    )
+        if not isinstance(each, MonitorError) and isinstance(shown := found[name], Shown)
+    ]
+    colors = colors_of(each.split_values(shown) for each, shown in answered if isinstance(each, LensQuestion))
     return Board(
         time=time,
         pictures={name: _picture(subjects[name], asked[name], found[name], colors) for name in asked},
         options={control.id: _options(next(told)) for control in controls},
+        empty=bool(answered) and not any(each.found(shown) for each, shown in answered),
         extent=_reach(next(told)) if extent else None,
     )
 

@@ -14,6 +14,9 @@ from monitor_agent.kibana.lens import Panel, panel
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.saved_search import SavedSearch, saved_search
 
+START, END = "now-24h", "now"
+"""The time range of a dashboard that keeps its reader's."""
+
 MAY_BE_EMPTY = "may-be-empty"
 """The tag of panels that show trouble, or what not every client sends."""
 

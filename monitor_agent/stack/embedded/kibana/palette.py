@@ -57,6 +57,8 @@ def vega_config(*, dark: bool) -> dict[str, Any]:
         "tickSize": 4,
     }
     return {
+        # A chart as a whole says what it shows: hundreds of described marks help nobody who listens.
+        "aria": False,
         "background": "transparent",
         "font": FONT,
         "view": {"stroke": None},

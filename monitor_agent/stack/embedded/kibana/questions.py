@@ -62,6 +62,17 @@ class LensQuestion:
         )
         return Shown(self.time, tables, bars, own, sorted(events, key=lambda mark: mark.at))
 
+    def found(self, shown: Shown) -> bool:
+        """Return whether there is anything but zeros; lines that are fixed do not count."""
+        return any(
+            row[column.id]
+            for each in self.layers
+            if each.searches
+            for column in shown.tables[each.layer.id].columns
+            if not column.bucketed
+            for row in shown.tables[each.layer.id].rows
+        )
+
     def split_values(self, shown: Shown) -> list[str]:
         """Return what the panel's series are called where they stand for values of a field."""
         found = []
@@ -93,6 +104,10 @@ class ListQuestion:
     def read(self, answers: Answers) -> Shown:
         """Return what the answer says."""
         return Shown(self.context.time, {"": self.search.table(self.view, answers[0])})
+
+    def found(self, shown: Shown) -> bool:
+        """Return whether there are documents."""
+        return bool(shown.tables[""].rows)
 
     def draw(self, shown: Shown) -> Body:
         """Return the panel's picture."""

@@ -11,10 +11,9 @@ from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.kibana.dashboards import Dashboard
 from monitor_agent.kibana.times import time_range
-from monitor_agent.stack.embedded.kibana.app import END, START
 from monitor_agent.stack.embedded.kibana.assets import VEGA_LITE, charts_library
 from monitor_agent.stack.embedded.kibana.boards import Chosen, board
-from monitor_agent.stack.embedded.kibana.library import read_library
+from monitor_agent.stack.embedded.kibana.library import END, START, read_library
 from monitor_agent.stack.embedded.kibana.page import Image, Sheet, image
 
 SUFFIXES = (".html", ".png", ".pdf", ".svg")
@@ -56,21 +55,22 @@ def report(
         raise SettingsError(f"{out} has no suffix that is known", f"use one of {', '.join(SUFFIXES)}")
     library, charts = read_library(folder), charts_library()
     shown = [library.dashboard(name) for name in dashboards or list(library.dashboards)[:1]]
+    _require_known(shown, chosen or {})
     sheets = []
     for each in shown:
-        own = _own(each, chosen or {})
+        own = {control.id: chosen[control.id] for control in each.controls if chosen and control.id in chosen}
         time = time_range(start or each.start or START, end or each.end or END, now)
         sheets.append(Sheet(each, board(gateway, library, each, time, own), own))
     page = image(sheets, now, lambda spec: str(charts.vegalite_to_svg(spec, vl_version=VEGA_LITE)))
     _write(out, _content(out.suffix, ", ".join(each.title for each in shown), page))
 
 
-def _own(dashboard: Dashboard, chosen: Chosen) -> Chosen:
-    known = [control.id for control in dashboard.controls]
-    unknown = [name for name in chosen if name not in known]
-    if unknown:
-        raise DataError(f"{dashboard.title} has no control {unknown[0]}", f"it has {', '.join(known) or 'none'}")
-    return chosen
+def _require_known(dashboards: Sequence[Dashboard], chosen: Chosen) -> None:
+    known = dict.fromkeys(control.id for each in dashboards for control in each.controls)
+    for name in chosen:
+        if name not in known:
+            titles = ", ".join(each.title for each in dashboards)
+            raise DataError(f"{titles}: no control is called {name}", f"there are {', '.join(known) or 'none'}")
 
 
 def _content(suffix: str, title: str, page: Image) -> bytes:

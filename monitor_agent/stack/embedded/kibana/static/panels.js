@@ -107,8 +107,6 @@ export class Panel {
     const embed = await charts();
     const figure = Object.assign(document.createElement("figure"), { className: `chart legend-${picture.legend_place}` });
     const drawing = Object.assign(document.createElement("div"), { className: "drawing" });
-    drawing.setAttribute("role", "img");
-    drawing.setAttribute("aria-label", `${this.title}: ${picture.summary}`);
     figure.append(drawing);
     if (picture.legend.length) figure.append(legend(picture.legend));
     this.body.replaceChildren(figure);
@@ -121,6 +119,10 @@ export class Panel {
     });
     if (turn !== this.turn) { found.finalize(); return; }
     this.view = found;
+    // Vega calls the place a document and describes each mark; one sentence says more to those who listen.
+    drawing.setAttribute("role", "img");
+    drawing.removeAttribute("aria-roledescription");
+    drawing.setAttribute("aria-label", `${this.title}: ${picture.summary}`);
     if (picture.time) zoom(drawing, found.view, this.actions.range);
   }
 }

@@ -78,19 +78,17 @@ function draw(told) {
   extent = told.extent;
   controls.show(filters, state.chosen, told.options);
   for (const panel of panels) panel.take(told.pictures[panel.id]);
-  const empty = panels.every(({ id }) => ["empty", "good"].includes(told.pictures[id].body.tone) || blank(told.pictures[id].body));
-  if (empty && extent) {
+  if (told.empty && extent) {
     const all = time.around(extent);
     say("warning", `No data from ${time.describe(state.from, state.to)}. There are data from ${time.describe(all.from, all.to)}.`,
       "Show them", () => change(all));
-  } else if (empty) say("warning", "There are no data yet.");
+  } else if (told.empty) say("warning", "There are no data yet.");
   else banner.hidden = true;
   const [from, to] = told.range.map((moment) => time.iso(moment).slice(0, 16).replace("T", " "));
   status.textContent = `${from} to ${to} UTC, read at ${new Date().toISOString().slice(11, 19)}`;
+  performance.mark("drawn");
   board.dataset.drawn = String(Number(board.dataset.drawn || 0) + 1);
 }
-
-const blank = (body) => body.kind === "tiles" && body.tiles.every((tile) => ["–", "0", "0.00 %"].includes(tile.text));
 
 function fail(error) {
   // What was drawn stays; it is older than it should be, and the banner says so.

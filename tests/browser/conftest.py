@@ -1,0 +1,72 @@
+"""A real browser on the pages of the viewer."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.cluster import Cluster
+from tests.integration.kibana_world import filled_world
+from tests.viewers import address_of, viewer_on
+
+DRAWN = "main[data-drawn]"
+WIDTH, HEIGHT = 1440, 900
+
+
+@pytest.fixture(scope="module")
+def viewer(elasticsearch: Cluster) -> Iterator[str]:
+    """The address of a viewer whose dashboards have something to show."""
+    with filled_world(elasticsearch), viewer_on(elasticsearch) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, as the machine has it."""
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    assert path, "no browser: install chromium (.ci/run does)"
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield found
+        found.close()
+
+
+@dataclass
+class Reader:
+    """A person with a browser: opens dashboards, and keeps what the console and the network complain of."""
+
+    page: Page
+    viewer: str
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Listen."""
+        self.page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("requestfailed", lambda lost: self.complaints.append(lost.url))
+
+    def open(self, dashboard: str, **query: str) -> Page:
+        """Open a dashboard at the time that has data, and return the page once its data are there."""
+        self.page.goto(address_of(self.viewer, dashboard, **{"refresh": "0", **query}))
+        self.page.wait_for_selector(DRAWN)
+        return self.page
+
+    def drawings(self) -> int:
+        """Return how often the data were drawn."""
+        return int(self.page.locator("main").get_attribute("data-drawn") or 0)
+
+    def wait_for_drawing(self, number: int) -> None:
+        """Return once the data have been drawn so often."""
+        self.page.wait_for_selector(f'main[data-drawn="{number}"]')
+
+
+@pytest.fixture
+def reader(browser: Browser, viewer: str) -> Iterator[Reader]:
+    """A reader with a browser of its own."""
+    context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, accept_downloads=True)
+    yield Reader(context.new_page(), viewer)
+    context.close()

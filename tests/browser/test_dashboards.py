@@ -1,0 +1,268 @@
+"""The dashboards in a real browser: what a person sees, and what happens when he does something."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import DRAWN, Reader
+from tests.viewers import ROOT, address_of
+
+DASHBOARDS = sorted(path.stem for path in (ROOT / "kibana/objects/dashboard").glob("*.json"))
+FIRST_PAINT_SECONDS = 5.0
+"""Two on an idle machine; tests share theirs."""
+
+UNDRAWN = ".panel.data:not([data-state=drawn])"
+LABELS = """() => [...document.querySelectorAll(".drawing")].map((drawing) => ({
+    panel: drawing.closest(".panel").dataset.panel,
+    frame: drawing.getBoundingClientRect(),
+    labels: [...drawing.querySelectorAll(".role-axis-label text")]
+        .filter((label) => label.checkVisibility({ opacityProperty: true }))
+        .map((label) => label.getBoundingClientRect()),
+}))"""
+PHONE = {"width": 375, "height": 700}
+
+
+def show_all(page: Page) -> None:
+    """Make the window as high as the page, so that every panel is drawn, and wait until all are."""
+    height = int(page.evaluate("document.documentElement.scrollHeight"))
+    page.set_viewport_size({"width": 1440, "height": height})
+    expect(page.locator(UNDRAWN)).to_have_count(0)
+
+
+def may_be_empty(panel: str) -> bool:
+    """Return whether a panel, called like its object, is tagged as one that shows trouble."""
+    (path,) = (ROOT / "kibana/objects").glob(f"*/{panel}.json")
+    return any(each["id"] == "may-be-empty" for each in json.loads(path.read_text(encoding="utf-8"))["references"])
+
+
+def require_readable_labels(page: Page) -> None:
+    """Fail where a label of an axis is cut off by its chart, or lies on another one."""
+    for chart in page.evaluate(LABELS):
+        frame, labels = chart["frame"], chart["labels"]
+        assert labels, chart["panel"]
+        for number, one in enumerate(labels):
+            assert one["left"] >= frame["left"] - 2, chart["panel"]
+            assert one["right"] <= frame["right"] + 2, chart["panel"]
+            for other in labels[number + 1 :]:
+                beside = one["right"] <= other["left"] + 1 or other["right"] <= one["left"] + 1
+                above = one["bottom"] <= other["top"] + 2 or other["bottom"] <= one["top"] + 2
+                assert beside or above, chart["panel"]
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS)
+def test_every_panel_of_a_dashboard_draws_its_data(reader: Reader, dashboard: str) -> None:
+    """A dashboard appears soon, the console is silent, every panel shows something, and its labels can be read."""
+    page = reader.open(dashboard)
+    seconds = page.evaluate("performance.getEntriesByName('drawn')[0].startTime") / 1000
+    show_all(page)
+
+    assert reader.complaints == []
+    assert seconds < FIRST_PAINT_SECONDS
+    for panel in page.locator(".panel.data").all():
+        title = panel.locator("h2").inner_text()
+        kind = panel.get_attribute("data-kind")
+        if kind == "notice":
+            assert may_be_empty(panel.get_attribute("data-panel") or ""), panel.inner_text()
+        elif kind == "chart":
+            marks = panel.locator(
+                "svg .mark-line path, svg .mark-rect path, svg .mark-area path, svg .mark-symbol path"
+            )
+            assert any((mark.bounding_box() or {}).get("height", 0) > 0 for mark in marks.all()), title
+            assert panel.locator("svg .role-axis-label text").count() > 1, title
+        elif kind == "tiles":
+            assert panel.locator(".value").first.inner_text() != "–", title
+        else:
+            assert panel.locator("tbody tr").count() > 0, title
+    require_readable_labels(page)
+
+
+def test_a_control_filters_every_panel(reader: Reader) -> None:
+    """What is chosen in a control is all that is shown, the address says it, and going back takes it back."""
+    page = reader.open("model-quality")
+    versions = page.locator("#panel-quality-by-version tbody tr")
+    show_all(page)
+    expect(versions).to_have_count(3)
+    ctr = page.locator("#panel-quality-ctr .value").inner_text()
+
+    page.locator("[data-control=version] summary").click()
+    page.locator("[data-control=version] label", has_text=re.compile(r"^2")).click()
+    reader.wait_for_drawing(2)
+
+    expect(versions).to_have_count(1)
+    assert page.locator("#panel-quality-ctr .value").inner_text() != ctr
+    assert "c.version=2" in page.url
+    page.go_back()
+    expect(versions).to_have_count(3)
+
+
+def test_a_cell_of_a_table_filters_by_its_value(reader: Reader) -> None:
+    """A version in a table leads to that version alone; "Any" leads back."""
+    page = reader.open("versions-compared")
+    rows = page.locator("#panel-versions-table tbody tr")
+    rows.first.locator("button", has_text=re.compile("^1$")).click()
+    expect(rows).to_have_count(1)
+    page.locator("[data-control=version] summary").click()
+    page.locator("[data-control=version] label", has_text="Any").click()
+    expect(rows).to_have_count(3)
+
+
+def test_the_time_picker_takes_what_kibana_takes(reader: Reader) -> None:
+    """A quick range, an own one in Kibana's words, and one that is none, which is told in one line."""
+    page = reader.open("serving")
+    page.locator("#time summary").click()
+    page.get_by_role("button", name="Last 7 days").click()
+    expect(page.locator("#time-text")).to_have_text("Last 7 days")
+    expect(page.locator("#banner")).to_contain_text("No data from Last 7 days")
+
+    page.get_by_role("button", name="Show them").click()
+    expect(page.locator("#banner")).to_be_hidden()
+    expect(page.locator("#panel-serving-requests .value")).to_have_text(re.compile(r"^1\d\d$"))
+
+    page.locator("#time summary").click()
+    page.locator("input[name=from]").fill("yesterday")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("#banner.error")).to_have_text(re.compile("'yesterday' is no time: write now-24h"))
+
+
+def test_dragging_over_a_chart_shows_that_time(reader: Reader) -> None:
+    """A part of a chart's time, dragged over, becomes the dashboard's."""
+    page = reader.open("serving")
+    box = page.locator("#panel-serving-response-time[data-state=drawn] .drawing svg").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 60, steps=4)
+    page.mouse.up()
+    reader.wait_for_drawing(2)
+
+    chosen = parse_qs(urlsplit(page.url).query)
+    start, end = (datetime.fromisoformat(chosen[name][0].replace("Z", "+00:00")) for name in ("from", "to"))
+    assert timedelta(hours=4) < end - start < timedelta(hours=7)
+    assert int(page.locator("#panel-serving-requests .value").inner_text()) < 60
+
+
+def test_a_table_sorts_turns_pages_and_is_downloaded(reader: Reader) -> None:
+    """A click on a head sorts, another one turns it round; the file holds every row, not only the page."""
+    page = reader.open("search-and-ranking")
+    show_all(page)
+    panel = page.locator("#panel-ranking-worst-queries")
+    head = panel.locator("th", has_text="Predictions")
+    cells = panel.locator("tbody tr td:nth-child(2)")
+
+    head.locator("button").click()
+    falling = [int(text) for text in cells.all_inner_texts()]
+    assert falling == sorted(falling, reverse=True)
+    expect(head).to_have_attribute("aria-sort", "descending")
+    head.locator("button").click()
+    rising = [int(text) for text in cells.all_inner_texts()]
+    assert rising == sorted(rising)
+
+    panel.get_by_role("button", name="Next page").click()
+    expect(panel.locator(".pager")).to_contain_text("11–11 of 11")
+    panel.hover()
+    with page.expect_download() as download:
+        panel.locator(".csv").click()
+    lines = Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()
+    assert download.value.suggested_filename == "queries-with-the-worst-results.csv"
+    assert len(lines) == 12
+    assert lines[0].startswith("Query,Predictions,Requests,Clicks,CTR")
+
+
+def test_a_chart_tells_its_numbers(reader: Reader) -> None:
+    """A chart has a name that says what it shows, and turns into a table; pointed at, it tells all values."""
+    page = reader.open("model-quality")
+    panel = page.locator("#panel-quality-f1-over-time")
+    drawing = panel.get_by_role("img", name=re.compile("F1 over time"))
+    expect(drawing).to_have_attribute("aria-label", re.compile(r"F1 over time.*latest: F1 [\d.]+ %"))
+    box = drawing.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.locator("#vg-tooltip-element")).to_contain_text(re.compile(r"UTC.*F1.*%.*lower end", re.DOTALL))
+
+    panel.get_by_role("button", name="Numbers of F1").click()
+    assert panel.locator("tbody tr").count() == 10
+    expect(panel.locator("thead")).to_contain_text("upper end")
+
+
+def test_links_between_dashboards_keep_the_time_and_the_choice(reader: Reader) -> None:
+    """Who goes from one dashboard to another keeps looking at the same time and the same version."""
+    page = reader.open("model-quality", **{"c.version": "2"})
+    page.locator(".panel.text a", has_text="Versions compared").click()
+    page.wait_for_selector(DRAWN)
+
+    expect(page.locator("#time-text")).to_contain_text("2026-03-02 10:00")
+    expect(page.locator("[data-control=version] .chosen")).to_have_text("2")
+    expect(page.locator("#panel-versions-table tbody tr")).to_have_count(1)
+
+
+def test_the_theme_is_the_readers_and_stays(reader: Reader) -> None:
+    """The switch turns light into dark, charts too, and another page keeps it."""
+    page = reader.open("serving")
+    label = page.locator("#panel-serving-response-time .role-axis-label text").first
+    light = label.get_attribute("fill")
+    page.locator("#theme").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(label).not_to_have_attribute("fill", light or "")
+    page.goto(reader.viewer)
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_it_refreshes_itself(reader: Reader) -> None:
+    """With a period chosen, the data are asked for again and again."""
+    page = reader.open("pipeline-health", refresh="1")
+    page.wait_for_selector('main[data-drawn="2"]')
+
+    assert reader.complaints == []
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS)
+def test_a_phone_shows_everything(browser: Browser, viewer: str, dashboard: str) -> None:
+    """On a screen 375 pixels wide nothing sticks out sideways, and time and filters are in reach."""
+    context = browser.new_context(viewport=PHONE, is_mobile=True, has_touch=True)
+    page = context.new_page()
+    page.goto(address_of(viewer, dashboard, refresh="0"))
+    page.wait_for_selector(DRAWN)
+
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    page.locator("#time summary").tap()
+    apply = page.get_by_role("button", name="Apply").bounding_box()
+    assert apply
+    assert apply["x"] >= 0
+    assert apply["x"] + apply["width"] <= PHONE["width"]
+    context.close()
+
+
+def test_the_keyboard_is_enough(reader: Reader) -> None:
+    """A value is chosen, and a popover left, without a mouse; every button says what it does."""
+    page = reader.open("model-quality")
+    page.locator("[data-control=version] summary").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    expect(page.locator("[data-control=version] .chosen")).to_have_text("1")
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-control=version]")).not_to_have_attribute("open", "")
+    assert page.evaluate("document.activeElement.closest('[data-control]').dataset.control") == "version"
+    nameless = "[...document.querySelectorAll('button, summary')].filter((each) => each.checkVisibility() && \
+        !(each.getAttribute('aria-label') || each.textContent.trim())).length"
+    assert page.evaluate(nameless) == 0
+
+
+def test_what_was_drawn_stays_when_the_viewer_is_gone(reader: Reader) -> None:
+    """Without an answer the page says so in one line, and keeps its last pictures."""
+    page = reader.open("serving")
+    requests = page.locator("#panel-serving-requests .value")
+    before = requests.inner_text()
+    page.context.set_offline(True)
+    page.locator("#reload").click()
+
+    expect(page.locator("#banner.error")).to_contain_text("The viewer does not answer")
+    expect(requests).to_have_text(before)

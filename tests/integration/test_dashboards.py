@@ -1,0 +1,161 @@
+"""The viewer as a program: what its pages never hold, what it refuses, what it says when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+from monitor_agent.settings import environment_of
+from tests.cluster import Cluster
+from tests.integration.kibana_world import filled_world
+from tests.viewers import RANGE, ROOT, fetch, viewer_on
+
+DASHBOARDS = sorted(path.stem for path in (ROOT / "kibana/objects/dashboard").glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def world(elasticsearch: Cluster) -> Iterator[Cluster]:
+    """A cluster in which every panel has something to show."""
+    with filled_world(elasticsearch):
+        yield elasticsearch
+
+
+@pytest.fixture(scope="module")
+def viewer(world: Cluster) -> Iterator[str]:
+    """A viewer of it."""
+    with viewer_on(world) as url:
+        yield url
+
+
+def data(viewer: str, dashboard: str, **query: str) -> Any:
+    """Return a dashboard's data."""
+    _, _, text = fetch(f"{viewer}/dashboards/{dashboard}/data?{urlencode({**RANGE, **query})}")
+    return json.loads(text)
+
+
+def test_credentials_and_addresses_never_reach_a_page(world: Cluster, viewer: str) -> None:
+    """No page, no data and no script names a password, a user, or where Elasticsearch is."""
+    paths = ["/", "/static/viewer.js", "/static/state.js"]
+    for name in DASHBOARDS:
+        paths += [f"/dashboards/{name}", f"/dashboards/{name}/data?{urlencode(RANGE)}"]
+    for path in paths:
+        status, headers, text = fetch(viewer + path)
+        assert status == 200
+        assert world.users["analyst"] not in text
+        assert urlsplit(world.url).netloc not in text
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_it_only_reads(viewer: str, method: str) -> None:
+    """Nothing can be written through it."""
+    assert fetch(f"{viewer}/dashboards/model-quality/data", method=method)[0] == 405
+
+
+def test_it_is_known_by_its_own_name_only(viewer: str) -> None:
+    """A page of another site whose name leads to this machine gets nothing."""
+    assert fetch(f"{viewer}/", headers={"Host": "evil.example"})[0] == 400
+
+
+def test_what_does_not_exist_is_told(viewer: str) -> None:
+    """An unknown dashboard, and a time that is none, are told in one line."""
+    status, _, text = fetch(f"{viewer}/dashboards/nothing")
+    assert status == 404
+    assert "no dashboard is called nothing" in text
+    assert data(viewer, "serving", to="tomorrow")["error"].startswith("'tomorrow' is no time")
+
+
+def test_a_panel_that_cannot_be_shown_says_so_in_its_place(world: Cluster, tmp_path: Path) -> None:
+    """What is not supported, and what Elasticsearch refuses, is told by its own panel; the others are drawn."""
+    shutil.copytree(ROOT / "kibana/objects", tmp_path / "objects")
+    change(tmp_path / "objects/lens/quality-f1.json", lambda lens: lens.update(visualizationType="lnsTagcloud"))
+    change(tmp_path / "objects/dashboard/model-quality.json", lambda board: board["panelsJSON"][2].update(type="map"))
+    change(tmp_path / "objects/lens/quality-recall.json", lambda lens: refused(lens))
+    with viewer_on(world, {"KIBANA_FOLDER": str(tmp_path)}) as url:
+        pictures = data(url, "model-quality")["pictures"]
+        page = fetch(f"{url}/dashboards/model-quality")[2]
+
+    assert pictures["quality-f1"]["body"]["tone"] == "unsupported"
+    assert "lens:quality-f1 uses the visualization lnsTagcloud" in pictures["quality-f1"]["body"]["text"]
+    assert "uses a panel of type map, which is not supported here" in page
+    assert pictures["quality-recall"]["body"]["tone"] == "error"
+    assert "Elasticsearch refuses the search: " in pictures["quality-recall"]["body"]["text"]
+    assert pictures["quality-ctr"]["body"]["kind"] == "tiles"
+
+
+def change(path: Path, how: Any) -> None:
+    """Change the attributes of a saved object's file."""
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    how(saved["attributes"])
+    path.write_text(json.dumps(saved), encoding="utf-8")
+
+
+def refused(lens: Any) -> None:
+    """Let a panel sum a field that holds words."""
+    columns = lens["state"]["datasourceStates"]["formBased"]["layers"]["data"]["columns"]
+    next(column for column in columns.values() if column["operationType"] == "sum")["sourceField"] = "model_name"
+
+
+def test_without_elasticsearch_it_says_so(world: Cluster) -> None:
+    """A cluster that does not answer is one line, not an empty dashboard."""
+    with viewer_on(world, {"ELASTICSEARCH_URL": "http://127.0.0.1:9"}) as url:
+        status, _, text = fetch(f"{url}/dashboards/serving/data")
+
+    assert status == 502
+    assert "check that Elasticsearch runs" in json.loads(text)["error"]
+
+
+def test_the_port_is_told_when_it_is_taken(world: Cluster, viewer: str) -> None:
+    """A second viewer on the same port ends with one line that says what to do."""
+    ended = run(world, "dashboards", "--port", str(urlsplit(viewer).port))
+
+    assert ended.returncode == 1
+    assert "set DASHBOARDS_PORT" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(("suffix", "beginning"), [("html", b"<!doctype html>"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
+def test_a_report_is_one_file(world: Cluster, tmp_path: Path, suffix: str, beginning: bytes) -> None:
+    """A report needs no browser and no server, and holds everything that it shows."""
+    out = tmp_path / f"report.{suffix}"
+    choice = ["--dashboard", "versions-compared", "--dashboard", "drift", "--set", "window=1d"]
+    ended = run(world, "report", *choice, "--from", RANGE["from"], "--to", RANGE["to"], "--out", str(out))
+
+    assert ended.returncode == 0, ended.stderr
+    content = out.read_bytes()
+    assert content.startswith(beginning)
+    if suffix == "html":
+        text = content.decode()
+        assert "Mean score" in text
+        assert "Window: 1d" in text
+        assert "<script" not in text
+        assert "http" not in text.replace("http://www.w3.org/", "")
+
+
+def test_a_report_that_cannot_be_made_says_why(world: Cluster, tmp_path: Path) -> None:
+    """Unknown dashboards, controls and kinds of files are one line each."""
+    for arguments, told in (
+        (["--dashboard", "nothing", "--out", "a.pdf"], "no dashboard is called nothing"),
+        (["--set", "color=red", "--out", "a.pdf"], "no control is called color"),
+        (["--out", "report.docx"], "use one of .html, .png, .pdf, .svg"),
+        (["--data", str(tmp_path), "--out", "a.pdf"], "holds no data of an embedded Elasticsearch"),
+    ):
+        ended = run(world, "report", *arguments)
+        assert ended.returncode == 1
+        assert told in ended.stderr
+        assert ended.stderr.count("\n") == 1
+
+
+def run(cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as the analyst would."""
+    environ = {**environment_of(cluster.settings("analyst")), "PATH": "/usr/bin:/bin"}
+    argv = [sys.executable, "-m", "monitor_agent", *arguments]
+    return subprocess.run(argv, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
