@@ -215,6 +215,7 @@ class PipelineSettings:
     data_dir: str = setting("var/pipeline", "PIPELINE_DATA_DIR", "positions, statistics and dead letters")
     username: str = setting("", "PIPELINE_USERNAME", "user that writes events")
     password: str = setting("", "PIPELINE_PASSWORD", "password of that user", secret=True)
+    api_key: str = setting("", "PIPELINE_API_KEY", "API key (encoded), instead of that user and password", secret=True)
     batch_size: int = setting(1000, "PIPELINE_BATCH_SIZE", "most events in one batch")
     batch_delay: timedelta = setting(
         timedelta(milliseconds=50), "PIPELINE_BATCH_DELAY", "events that come within this time share a batch"

@@ -44,12 +44,14 @@ class StandIn:
     ----------
     documents : by index and id.
     seen : answers given, by status or kind of fault.
+    authorization : what the last request said of its sender.
     """
 
     def __init__(self, seed: int = 1, port: int = 0) -> None:
         self.faults = Faults()
         self.documents: dict[tuple[str, str], dict[str, Any]] = {}
         self.seen: Counter[str] = Counter()
+        self.authorization = ""
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", port), _handler(self))
@@ -141,6 +143,7 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
         timeout = 30
 
         def do_POST(self) -> None:
+            stand_in.authorization = self.headers.get("Authorization", "")
             answer = stand_in.answer(self.rfile.read(int(self.headers["Content-Length"])))
             if answer is None:
                 self.close_connection = True

@@ -93,7 +93,10 @@ class LocalProduct:
                 ca_certs="",
             ),
             pipeline=dataclasses.replace(
-                self.settings.pipeline, username=PIPELINE_WRITER, password=node.users[PIPELINE_WRITER]
+                self.settings.pipeline,
+                username=PIPELINE_WRITER,
+                password=node.users[PIPELINE_WRITER],
+                api_key="",
             ),
         )
 
@@ -117,6 +120,7 @@ class LocalProduct:
             "MODEL_LOG_DIR": self.settings.server.log_dir,
             "PIPELINE_USERNAME": settings.username or reached.username,
             "PIPELINE_PASSWORD": settings.password or reached.password,
+            "PIPELINE_API_KEY": settings.api_key or ("" if settings.username else reached.api_key),
         }
         self._start("pipeline", ("-m", "monitor_agent", "pipeline", "run", "-f", settings.config), environ)
 

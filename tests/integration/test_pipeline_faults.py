@@ -145,6 +145,18 @@ def test_another_address_is_asked_when_one_fails(stand_in: StandIn, tmp_path: Pa
     assert place.statistics()["plugins"]["elasticsearch"]["failures"] == {}
 
 
+@pytest.mark.parametrize(
+    ("key", "said"), [("", "Basic cGlwZWxpbmVfd3JpdGVyOnNlY3JldA=="), ("aWQ6a2V5", "ApiKey aWQ6a2V5")]
+)
+def test_the_pipeline_says_who_it_is(stand_in: StandIn, place: Place, key: str, said: str) -> None:
+    """User and password, or an API key in their place."""
+    place.append(*predictions(1))
+    with place.running(api_key=key):
+        until(lambda: stand_in.documents)
+
+    assert stand_in.authorization == said
+
+
 def test_a_body_that_is_too_large_is_sent_in_parts(stand_in: StandIn, place: Place) -> None:
     """413 for many documents is no reason to lose one."""
     stand_in.faults = Faults(largest=20_000)

@@ -12,9 +12,10 @@ import yaml
 
 from monitor_agent.contracts import DEADLETTERS, ERRORS, FEEDBACK, PREDICTIONS
 from monitor_agent.errors import ConfigurationError
-from monitor_agent.settings import Settings
+from monitor_agent.settings import PipelineSettings, Settings
 from monitor_agent.stack.embedded.logstash import compiler, lint
 from monitor_agent.stack.embedded.logstash.plugin import Context
+from monitor_agent.stack.embedded.logstash.variables import environment
 
 LOGSTASH = Path(__file__).parents[2] / "logstash"
 FILES = sorted((LOGSTASH / "pipeline").rglob("*.conf"))
@@ -80,6 +81,17 @@ def test_the_http_input_needs_credentials() -> None:
         compiled((".", "http-on"), NEEDED)
     with pytest.raises(ConfigurationError, match="must not be empty"):
         compiled((".", "http-on"), NEEDED | {**CREDENTIALS, "PIPELINE_HTTP_PASSWORD": ""})
+
+
+def test_an_api_key_needs_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one is set, the pipeline starts without PIPELINE_PASSWORD; without both it does not."""
+    monkeypatch.delenv("PIPELINE_PASSWORD", raising=False)
+    needed = {name: value for name, value in NEEDED.items() if name != "PIPELINE_PASSWORD"}
+    known = environment(Settings(pipeline=PipelineSettings(api_key="aWQ6a2V5")))
+
+    assert compiled((".",), known | needed).outputs
+    with pytest.raises(ConfigurationError, match="PIPELINE_PASSWORD is not set"):
+        compiled((".",), environment(Settings()) | needed)
 
 
 def test_no_condition_drops_events() -> None:

@@ -14,9 +14,14 @@ _VARIABLE = re.compile(r"\$\{(?P<name>[a-zA-Z_.][a-zA-Z0-9_.]*)(?::(?P<default>[
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Return the variables of a pipeline: our own settings that say something, and over them those of the process."""
+    """Return the variables of a pipeline: our own settings that say something, and over them those of the process.
+
+    With an API key no password need be set.
+    """
     sections = (settings.elasticsearch, settings.server, settings.pipeline)
     ours = {name: text for section in sections for name, text in environment_of(section).items() if text}
+    if settings.pipeline.api_key:
+        ours.setdefault("PIPELINE_PASSWORD", "")
     return {**ours, **os.environ}
 
 

@@ -214,7 +214,7 @@ def _access(configured: Configured, context: Context) -> Access:
         hosts=hosts,
         user=options["user"] or "",
         password=options["password"] or "",
-        api_key=options["api_key"] or "",
+        api_key=options["api_key"] or context.settings.pipeline.api_key,
         ca_certs=authorities[0],
         verify=options["ssl_verification_mode"] == "full",
         timeout_seconds=options["timeout"],

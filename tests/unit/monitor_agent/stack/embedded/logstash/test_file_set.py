@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from monitor_agent.stack.embedded.logstash import file_set, followed_file
 from monitor_agent.stack.embedded.logstash.file_set import FileSet, Wanted
@@ -109,7 +110,7 @@ def test_a_rotation_while_nobody_looks_loses_nothing(folder: Path, rotate: Calla
 
 
 def test_a_truncated_file_is_read_from_its_start(folder: Path) -> None:
-    """Copytruncate: what is written after the cut is read, though the file may be shorter than what was read."""
+    """Copytruncate: what is written after the cut is read, though the file may be shorter; a warning tells of it."""
     path = folder / "a.ndjson"
     append(path, "one", "two")
     reader = Reader(folder)
@@ -118,7 +119,11 @@ def test_a_truncated_file_is_read_from_its_start(folder: Path) -> None:
     os.truncate(path, 0)
     append(path, "3")
 
-    assert reader.read() == ["3"]
+    with capture_logs() as logs:
+        assert reader.read() == ["3"]
+
+    (told,) = logs
+    assert (told["log_level"], told["path"]) == ("warning", str(path))
 
 
 def test_a_truncated_file_that_grew_past_the_old_end_is_noticed(folder: Path) -> None:
