@@ -42,7 +42,6 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
 def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> dict[str, str]:
     """Start every part, in the order in which they need each other; return what is where."""
     product.require_ports()
-    display.say("starting Elasticsearch")
     product.start_elasticsearch()
     product.start_model_server(model_folder(product, supervisor, display))
     with display.waiting("waiting for Elasticsearch and the model server"):

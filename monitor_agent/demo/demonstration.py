@@ -14,7 +14,7 @@ from typing import Any
 
 from monitor_agent import log
 from monitor_agent.agent import Agent
-from monitor_agent.clock import FixedClock
+from monitor_agent.clock import FixedClock, SystemClock
 from monitor_agent.demo import model, open_bandit, tables
 from monitor_agent.demo.display import Display
 from monitor_agent.demo.folder import DemoFolder
@@ -22,18 +22,21 @@ from monitor_agent.demo.open_bandit import Impression, OpenBandit
 from monitor_agent.demo.replay import CLICK_DELAY, LABELS, ModelServerClient, Replay, Response
 from monitor_agent.demo.results import Results
 from monitor_agent.demo.summary import summarise
-from monitor_agent.errors import DataError, ModelError
+from monitor_agent.errors import DataError, ModelError, MonitorError
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.install import install
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, Settings
 from monitor_agent.stack.embedded.elasticsearch import cache_folder
+from monitor_agent.stack.embedded.kibana.reports import report
 from monitor_agent.stack.local import LocalProduct
 from monitor_agent.stack.process import Supervisor
 
 BASE, LARGEST = timedelta(hours=1), timedelta(days=1)
 MOST_WINDOWS = 12
+REPORTED = ("model-quality", "serving")
+"""The dashboards whose charts a demo draws."""
 CHECK_EVERY = 64
 
 
@@ -73,7 +76,6 @@ class Demonstration:
             raise ModelError(f"{options.model} holds no SavedModel", "leave --model out to have one trained")
         with self._folder.taken(), Supervisor(say) as supervisor:
             product = LocalProduct(demo_settings(self._settings, self._folder), supervisor, say)
-            say("starting Elasticsearch")
             product.start_elasticsearch()
             recorded = self._load()
             product.start_model_server(
@@ -89,7 +91,8 @@ class Demonstration:
                 impressions = recorded.evaluate[: options.limit]
                 responses, feedback = self._replay(impressions, url, supervisor)
                 self._evaluate(Results(gateway), gateway, product.settings.agent, responses, feedback)
-            self._say_where(product, impressions)
+                charts = self._draw(gateway, impressions)
+            self._say_where(product, impressions, charts)
 
     def _load(self) -> OpenBandit:
         kept = self._settings.stack.cache_dir
@@ -185,16 +188,35 @@ class Demonstration:
         except OSError as error:
             raise _unwritable(self._folder.summary, error) from error
 
-    def _say_where(self, product: LocalProduct, impressions: Sequence[Impression]) -> None:
+    def _draw(self, gateway: Gateway, impressions: Sequence[Impression]) -> str:
+        """Write the report with the charts; return where it is, or why there is none: the numbers are there anyway."""
+        start, end = _days(impressions)
+        try:
+            with self._display.waiting("drawing the charts"):
+                report(
+                    gateway,
+                    Path(self._settings.kibana.folder),
+                    self._folder.report,
+                    SystemClock().now(),
+                    dashboards=REPORTED,
+                    start=start,
+                    end=end,
+                )
+        except MonitorError as error:
+            return f"none ({error})"
+        return _shown(self._folder.report)
+
+    def _say_where(self, product: LocalProduct, impressions: Sequence[Impression], charts: str) -> None:
         folder, command = self._folder, _shown(Path(sys.executable).parent / "monitor-agent")
-        data, after = f"--data {_shown(folder.stack)}", (impressions[-1].timestamp + LARGEST).date()
+        data, (start, end) = f"--data {_shown(folder.stack)}", _days(impressions)
+        viewer = f"http://{self._settings.dashboards.host}:{self._settings.dashboards.port}"
         places = {
             "answers of /predict, one a line": _shown(folder.responses),
             "metrics, all windows and totals": _shown(folder.summary),
             "event files of the model server": _shown(folder.log),
             "logs of the parts": _shown(product.log_dir),
-            "charts": f"{command} report {data} --from {impressions[0].timestamp.date()} --to {after} --set window=1d"
-            f" --out {_shown(folder.path / 'report.html')}",
+            "charts": charts,
+            "dashboards": f"{command} dashboards {data}, then {viewer}/dashboards/{REPORTED[0]}?from={start}&to={end}",
             "Elasticsearch, with these data": f"{command} stack up {data}",
         }
         self._display.say("")
@@ -227,6 +249,11 @@ def end_of(last: datetime, settings: AgentSettings) -> datetime:
     calendar = Calendar(settings)
     window = calendar.window(calendar.names[-1], last + CLICK_DELAY)
     return calendar.final_at(window)
+
+
+def _days(impressions: Sequence[Impression]) -> tuple[str, str]:
+    """Return the day of the first impression, and the day after the last one."""
+    return str(impressions[0].timestamp.date()), str((impressions[-1].timestamp + LARGEST).date())
 
 
 def _shown(path: Path) -> str:

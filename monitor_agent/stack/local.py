@@ -70,6 +70,7 @@ class LocalProduct:
         """
         if self.settings.stack.provider == "embedded":
             require_space(Path(self.settings.stack.data_dir))
+            self._report("starting Elasticsearch")
             self._node = EmbeddedElasticsearch(options_from(self.settings.stack), self._report)
             self._supervisor.start(self._node)
 
