@@ -23,7 +23,7 @@ class DemoFolder:
     log : the model server's event files.
     stack : data, logs and passwords of Elasticsearch, and the logs of the other parts.
     pipeline : the pipeline's positions.
-    responses, summary : the results.
+    responses, summary, report : the results.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,6 +33,7 @@ class DemoFolder:
         self.pipeline = self.path / "pipeline"
         self.responses = self.path / "responses.ndjson"
         self.summary = self.path / "summary.json"
+        self.report = self.path / "report.html"
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[None]:
