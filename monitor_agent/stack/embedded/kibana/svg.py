@@ -10,7 +10,9 @@ from monitor_agent.stack.embedded.kibana.palette import FONT
 from monitor_agent.stack.embedded.kibana.pictures import Grid
 
 INK, SOFT, LINE, BACK, PANEL, BAD = "#1D2A3E", "#5A6376", "#E3E8F2", "#F6F9FC", "#FFFFFF", "#C61E25"
-ROW, CELL_SIZE, CELL_GAP = 24.0, 12.0, 16.0
+ROW, CELL_SIZE, CELL_GAP, LEAST_WIDTH = 24.0, 12.0, 16.0, 48.0
+BOLD = 1.06
+"""How much wider bold letters are."""
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 _NARROW = set("iIjl|.,:;'! ftr()[]-\N{MIDDLE DOT}")
@@ -102,16 +104,24 @@ def _widths(grid: Grid, shown: Iterable[int], width: float) -> list[float]:
     rows = list(shown)
     wanted = []
     for number, column in enumerate(grid.columns):
-        texts = [column.label, *(grid.texts[row][number] for row in rows)]
-        wanted.append(max(text_width(each, CELL_SIZE) for each in texts) * 1.04 + CELL_GAP)
+        cells = max((text_width(grid.texts[row][number], CELL_SIZE) for row in rows), default=0.0)
+        head = text_width(column.label, CELL_SIZE) * BOLD
+        wanted.append(max(cells, head) + CELL_GAP)
     total = sum(wanted)
     if total <= width:
         return [each + (width - total) / len(wanted) for each in wanted]
-    # The widest give way first: short columns, such as numbers, stay whole.
-    limit = max(wanted)
-    while sum(min(each, limit) for each in wanted) > width and limit > CELL_GAP:
-        limit -= 4
-    return [min(each, limit) for each in wanted]
+    # Words give way before numbers and times, the widest first; then everything does.
+    for kinds in (("string", "boolean"), ("string", "boolean", "number", "date")):
+        yielding = [column.kind in kinds for column in grid.columns]
+        limit = max(wanted)
+        while sum(_narrowed(wanted, yielding, limit)) > width and limit > LEAST_WIDTH:
+            limit -= 4
+        wanted = _narrowed(wanted, yielding, limit)
+    return wanted
+
+
+def _narrowed(widths: Sequence[float], yielding: Sequence[bool], limit: float) -> list[float]:
+    return [min(each, limit) if yields else each for each, yields in zip(widths, yielding, strict=True)]
 
 
 def _row(cells: Sequence[str], grid: Grid, x: float, y: float, widths: Sequence[float], weight: int = 400) -> str:
