@@ -39,6 +39,15 @@ def add_parser(subparsers: Any) -> None:
     checked.add_argument("--now", type=moment, metavar="TIME", help="what `now` is; else the newest prediction")
     checked.add_argument("--from", dest="start", type=moment, metavar="TIME", help="show this range instead")
     checked.add_argument("--to", dest="end", type=moment, metavar="TIME", help="its end")
+    checked.add_argument(
+        "--set",
+        dest="chosen",
+        action="append",
+        default=[],
+        type=_choice,
+        metavar="CONTROL=VALUE",
+        help="what a control says, such as window=1d; may be repeated",
+    )
     put = actions.add_parser("import", help="put the saved objects into Kibana")
     put.add_argument("--overwrite", action="store_true", help="replace objects that exist")
     put.add_argument("--dry-run", action="store_true", help="only say what would be new, and what differs")
@@ -112,14 +121,23 @@ def _on_elasticsearch(
 ) -> Iterator[str]:
     if bool(args.start) != bool(args.end):
         raise DataError("--from and --to belong together")
-    chosen = TimeRange(args.start, args.end) if args.start else None
+    shown = TimeRange(args.start, args.end) if args.start else None
+    chosen = {control: [value for name, value in args.chosen if name == control] for control, _ in args.chosen}
     now = args.now or args.end or _newest(gateway)
 
     def ask(searches: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
         return gateway.msearch(searches, tolerate="type")
 
-    for problem in [*trial(objects, ask, now, chosen), *trial_of_alerts(alerts, ask, now)]:
+    for problem in [*trial(objects, ask, now, shown, chosen), *trial_of_alerts(alerts, ask, now)]:
         yield f"{problem.place}: {problem.message}"
+
+
+def _choice(text: str) -> tuple[str, str]:
+    """Return the control and the value that an argument tells."""
+    control, sign, value = text.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(f"{text!r} is no CONTROL=VALUE such as window=1d")
+    return control, value
 
 
 def _newest(gateway: Gateway) -> datetime:

@@ -16,18 +16,27 @@ from monitor_agent.kibana.translation import LayerSearches, Search, labelled_fil
 Value = float | int | str | bool | None
 Answer = Mapping[str, Any]
 
+COUNTED = ("count", "sum", "unique_count")
 _KEEP_FORMAT = ("sum", "average", "min", "max", "median", "percentile", "last_value", "terms", "range")
 
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column of a table: `kind` is `date`, `string`, `number` or `boolean`; dates are milliseconds since 1970."""
+    """A column of a table.
+
+    Attributes
+    ----------
+    kind : `date`, `string`, `number` or `boolean`; dates are milliseconds since 1970.
+    bucketed : whether it groups; else it is a value.
+    counted : whether it counts or adds up, so that 0 stands for nothing.
+    """
 
     id: str
     label: str
     kind: str
     bucketed: bool
     format: Format | None
+    counted: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,11 +48,14 @@ class Table:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to see: no value, or in a chart or list none but 0."""
-        values = [row[column.id] for row in self.rows for column in self.columns if not column.bucketed]
-        if not any(column.bucketed for column in self.columns) and len(self.rows) == 1:
-            return all(value is None for value in values)
-        return not any(values)
+        """Whether there is nothing to see: no value, or in a chart no count but 0."""
+        alone = not any(column.bucketed for column in self.columns) and len(self.rows) == 1
+        return not any(
+            row[column.id] or (row[column.id] is not None and (alone or not column.counted))
+            for row in self.rows
+            for column in self.columns
+            if not column.bucketed
+        )
 
 
 @dataclass(frozen=True)
@@ -97,9 +109,10 @@ def source_value(source: Mapping[str, Any], path: str) -> Any:
 
 def table_column(column: Column, view: DataView) -> TableColumn:
     """Return what a table says about a column: its own format, else its field's."""
-    own = column.format if column.format is not None else None
+    own = column.format
     inherited = view.formats.get(column.field) if column.operation in _KEEP_FORMAT else None
-    return TableColumn(column.id, column.label, column.data_type, column.bucketed, own or inherited)
+    counted = column.operation in COUNTED
+    return TableColumn(column.id, column.label, column.data_type, column.bucketed, own or inherited, counted)
 
 
 def _part(layer: Layer, column: Column) -> bool:
@@ -150,8 +163,7 @@ def _value(column: Column, search: Search, bucket: Answer) -> Value:
             found = inner.get("doc_count", 0) if column.field == RECORDS else _read(column, inner.get("value", {}))
         else:
             found = _read(column, inner)
-    counted = column.operation in ("count", "sum", "unique_count")
-    return None if found == 0 and counted and column.params.get("emptyAsNull") else found
+    return None if found == 0 and column.operation in COUNTED and column.params.get("emptyAsNull") else found
 
 
 def _read(column: Column, inner: Answer) -> Value:

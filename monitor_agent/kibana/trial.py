@@ -63,20 +63,25 @@ def dashboards_of(objects: Mapping[str, SavedObject]) -> list[Dashboard]:
 
 
 def trial(
-    objects: Mapping[str, SavedObject], ask: Ask, now: datetime, chosen: TimeRange | None = None
+    objects: Mapping[str, SavedObject],
+    ask: Ask,
+    now: datetime,
+    shown: TimeRange | None = None,
+    chosen: Mapping[str, Sequence[str]] | None = None,
 ) -> Iterator[Problem]:
     """Yield the problems of every panel of every dashboard, as it opens.
 
     Parameters
     ----------
     now : what the dashboards' time ranges are relative to.
-    chosen : a time range instead of theirs.
+    shown : a time range instead of theirs.
+    chosen : control id -> values, instead of what is chosen when a dashboard opens.
     """
     by_key = {saved.key: saved for saved in objects.values()}
     views = views_of(objects)
     for dashboard in dashboards_of(objects):
-        time = chosen or time_range(dashboard.start, dashboard.end, now)
-        context = dashboard.context(time)
+        time = shown or time_range(dashboard.start, dashboard.end, now)
+        context = dashboard.context(time, chosen)
         prepared: list[tuple[str, Prepared]] = []
         for panel in dashboard.panels:
             if panel.kind != "markdown":
