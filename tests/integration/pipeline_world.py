@@ -85,9 +85,11 @@ class Load:
     runner: subprocess.Popen[bytes] | None = None
 
     def start_writer(self) -> None:
-        """Start another writer with files of its own."""
+        """Start another writer with files of its own; it logs to `writers.log`."""
         command = [sys.executable, "-m", "tests.event_writer", str(self.place.logs), str(self.rate)]
-        self.writers.append(subprocess.Popen(command, cwd=ROOT))
+        self.place.folder.mkdir(parents=True, exist_ok=True)
+        with (self.place.folder / "writers.log").open("ab") as log:
+            self.writers.append(subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log))
 
     def kill_writer(self) -> None:
         """kill -9 of the oldest writer."""
