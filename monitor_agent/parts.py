@@ -10,13 +10,16 @@ from itertools import islice
 import structlog
 
 from monitor_agent.clock import Clock
+from monitor_agent.comparisons import Comparisons
 from monitor_agent.es.curves import CurveStore
+from monitor_agent.es.drift import DriftStore
 from monitor_agent.es.events import EventStore
 from monitor_agent.es.feedback import Feedback, FeedbackStore
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.history import History
 from monitor_agent.es.memory import Memory
 from monitor_agent.es.performance import PerformanceStore, Summary
+from monitor_agent.es.references import ReferenceStore
 from monitor_agent.es.releases import Releases
 from monitor_agent.es.sequences import remembered_writers
 from monitor_agent.join import Join, Joined
@@ -47,8 +50,22 @@ class Parts:
         self.history = History(gateway, settings.page_size)
         self.releases = Releases(gateway, self.calendar, settings.page_size)
         self.memory = Memory(gateway)
+        self.references = ReferenceStore(gateway, self.memory, self.performance, self.calendar)
         self.recomputation = Recomputation(
-            self.events, self.performance, CurveStore(gateway), self.memory, self.calendar, settings, clock, sleep
+            self.events,
+            self.performance,
+            CurveStore(gateway),
+            Comparisons(
+                self.performance,
+                self.references,
+                DriftStore(gateway, self.calendar, settings.drift_samples),
+                self.calendar,
+            ),
+            self.memory,
+            self.calendar,
+            settings,
+            clock,
+            sleep,
         )
 
     def join(

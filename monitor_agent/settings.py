@@ -75,6 +75,7 @@ class AgentSettings:
         "MONITOR_CURVE_WINDOWS",
         "which of the larger windows have curves (reliability, thresholds, distributions) once they have ended",
     )
+    drift_samples: int = setting(1000, "MONITOR_DRIFT_SAMPLES", "values below which no drift is told: it may be chance")
     time_zone: str = setting("UTC", "MONITOR_TIME_ZONE", "time zone in which windows of a day begin")
     feedback_type: str = setting(
         "click",

@@ -6,6 +6,7 @@ from monitor_agent.contracts._base import Field, IndexContract
 from monitor_agent.contracts.curve import CURVES
 from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.deadletter import DEADLETTERS
+from monitor_agent.contracts.drift import DRIFT
 from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.contracts.prediction import PREDICTIONS
@@ -16,7 +17,7 @@ from monitor_agent.contracts.state import STATE
 
 ALL: tuple[IndexContract, ...] = (
     *(PREDICTIONS, FEEDBACK, ERRORS, DEADLETTERS),
-    *(PERFORMANCE, CURVES, RESTATEMENTS, RELEASES),
+    *(PERFORMANCE, CURVES, DRIFT, RESTATEMENTS, RELEASES),
     *(CYCLES, STATE),
 )
 
@@ -25,6 +26,7 @@ __all__ = [
     "CURVES",
     "CYCLES",
     "DEADLETTERS",
+    "DRIFT",
     "ERRORS",
     "FEEDBACK",
     "PERFORMANCE",

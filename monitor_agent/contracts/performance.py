@@ -15,6 +15,7 @@ from monitor_agent.contracts._base import (
     keyword,
     long,
 )
+from monitor_agent.metrics import weekly
 
 STATE_OPEN = "open"
 STATE_PROVISIONAL = "provisional"
@@ -44,6 +45,9 @@ _HEAD: dict[str, Field] = {
     "revision": long("1 when first written; grows whenever the content changes"),
     "maturity": double("share of the shown predictions that are older than the attribution window", "share"),
     "coverage": double("share of those mature predictions whose label is known", "share"),
+    "calibrated_by": keyword(
+        "the reference that the estimates are calibrated by; null = the scores are taken as they are"
+    ),
     "lost_lines": long("lines of the event files that never arrived and may belong to this window"),
     "alertable": boolean(
         "positives, coverage and maturity reach the gates, and lost lines are few: alerts may be raised on it"
@@ -70,12 +74,45 @@ def _metric_fields() -> dict[str, Field]:
     return found
 
 
+_DRIFT: dict[str, Field] = {
+    "drift_reference": keyword("the reference that larger windows, once ended, are compared with"),
+    "drift_measured": long("scores, predicted labels and features with enough values; each is in `model-drift`"),
+    "drifted_features": long("how many of them have drifted"),
+    "drift_share": double("drifted_features / drift_measured", "share"),
+    "drift_undefined": keyword("why `drift_share` is null: `no_reference` or `insufficient_data`"),
+}
+
+
+def _weekly_fields() -> dict[str, Field]:
+    """Return the fields that compare a window of an hour or longer with the same one a week before."""
+    traffic = weekly.TRAFFIC
+    found = {
+        traffic: double("predictions per prediction of the same window a week before"),
+        f"{traffic}_undefined": keyword(f"why `{traffic}` is null"),
+    }
+    for metric in weekly.COMPARED:
+        name = metric + weekly.SUFFIX
+        found[name] = Field(
+            "double", f"`{metric}` of the same window a week before minus this one: above 0 is worse", "", _COLUMN
+        )
+        found[f"{name}_low"] = Field("double", "lower end of its 95 % interval: above 0 is no chance", "", _COLUMN)
+        found[f"{name}_high"] = Field("double", "its upper end", "", _COLUMN)
+        found[f"{name}_undefined"] = keyword(f"why `{name}` is null")
+    return found
+
+
 PERFORMANCE = IndexContract(
     name="model-performance",
     alias="model_performance",
     suffix="%Y.%m",
     help="Metrics of each model, version, segment and window, by window start",
-    fields={**_HEAD, **_metric_fields(), "state_blob": blob("the mergeable state that all numbers follow from")},
+    fields={
+        **_HEAD,
+        **_metric_fields(),
+        **_weekly_fields(),
+        **_DRIFT,
+        "state_blob": blob("the mergeable state that all numbers follow from"),
+    },
     sample={
         "@timestamp": "2026-11-23T10:00:00Z",
         "window_start": "2026-11-23T10:00:00Z",

@@ -14,6 +14,7 @@ RESULT_INDICES = [
     "model-performance*",
     "model_performance",
     "model-curves*",
+    "model-drift*",
     "model-restatements*",
     "model-alerts*",
     "model-releases",

@@ -6,7 +6,10 @@ from monitor_agent.contracts._base import Field, IndexContract, date, keyword, s
 
 FIELDS: dict[str, Field] = {
     "@timestamp": date("when it was written"),
-    "kind": keyword("`progress`, `segments`, `leases`, `writers` or `backfill`, the part of the id before its colon"),
+    "kind": keyword(
+        "`progress`, `segments`, `scores`, `reference`, `leases`, `writers` or `backfill`: the part of the id before "
+        "its colon"
+    ),
     "owner": keyword("the agent that wrote it"),
     "content": stored("what is remembered"),
 }

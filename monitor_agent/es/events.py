@@ -14,7 +14,9 @@ from monitor_agent.es.feedback import waiting_too_long
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.metrics import WindowState
 from monitor_agent.metrics.ranking import REQUESTS
+from monitor_agent.metrics.score_histogram import Histogram
 from monitor_agent.pipeline import counting, instants, ranks
+from monitor_agent.pipeline.crowding import NOT_CROWDED, Crowded
 from monitor_agent.pipeline.segments import Segment, kept_by
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
@@ -136,20 +138,32 @@ class EventStore:
         answer = self._gateway.search(PREDICTIONS.alias, body).get("aggregations", {})
         return {label: [bucket["key"] for bucket in answer[label]["buckets"]] for label in answer}
 
+    def scores(self, model: str, start: datetime, end: datetime) -> Histogram:
+        """Return the score histogram of a model's predictions in [start, end)."""
+        filters = [{"term": {"model.name": model}}, counting.within(Window(start, end, ""))]
+        body = {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": counting.scores()}
+        answer = self._gateway.search(PREDICTIONS.alias, body)
+        return counting.binned(answer["aggregations"], "scores") if "aggregations" in answer else Histogram.of({})
+
     def count(
-        self, model: str, windows: Sequence[Window], segments: Sequence[Segment], now: datetime
+        self,
+        model: str,
+        windows: Sequence[Window],
+        segments: Sequence[Segment],
+        now: datetime,
+        crowded: Crowded = NOT_CROWDED,
     ) -> dict[Window, States]:
         """Return the state of every version and segment of base windows, by (version, segment)."""
         found: dict[Window, States] = {}
         for first in range(0, len(windows), SEARCHES_AT_ONCE):
             some = windows[first : first + SEARCHES_AT_ONCE]
-            bodies = [counting.body(model, window, segments, self._settings, now) for window in some]
+            bodies = [counting.body(model, each, segments, self._settings, now, crowded=crowded) for each in some]
             searches = [(PREDICTIONS.index_for(window.start), body) for window, body in zip(some, bodies, strict=True)]
             for window, answer in zip(some, self._gateway.msearch(searches, tolerate=TOO_MANY_BUCKETS), strict=True):
                 if "error" in answer or ("aggregations" in answer and not counting.complete(answer)):
-                    found[window] = self._count_in_pieces(model, window, segments, now)
+                    found[window] = self._count_in_pieces(model, window, segments, now, crowded)
                 elif "aggregations" in answer:
-                    found[window] = counting.states(counting.counted(answer, segments))
+                    found[window] = counting.states(counting.counted(answer, segments, window, crowded))
                 else:
                     found[window] = {}
         orphans, errors = self._orphans(model, windows, now), self._errors(model, windows)
@@ -187,14 +201,16 @@ class EventStore:
                     hits = self._gateway.scan(index, body, ITEMS_PAGE)
                 yield window, [hit["fields"] for hit in hits]
 
-    def _count_in_pieces(self, model: str, window: Window, segments: Sequence[Segment], now: datetime) -> States:
+    def _count_in_pieces(
+        self, model: str, window: Window, segments: Sequence[Segment], now: datetime, crowded: Crowded
+    ) -> States:
         """Count a window of very many versions or values one version and one segment at a time."""
         found: list[counting.Counted] = []
         index = PREDICTIONS.index_for(window.start)
         for version in self._versions(model, window):
             for segment in segments:
-                body = counting.body(model, window, [segment], self._settings, now, version)
-                found += counting.counted(self._gateway.search(index, body), [segment])
+                body = counting.body(model, window, [segment], self._settings, now, version, crowded)
+                found += counting.counted(self._gateway.search(index, body), [segment], window, crowded)
         return counting.states(found)
 
     def _versions(self, model: str, window: Window) -> list[str]:

@@ -12,7 +12,7 @@ from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS
 from monitor_agent.es.events import marked, young
 from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.es.retry import Decision
-from monitor_agent.metrics import WindowState
+from monitor_agent.metrics import WindowState, weekly
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import Document, Key, Write
 from monitor_agent.pipeline.windows import Calendar, Window
@@ -78,17 +78,25 @@ class PerformanceStore:
 
     def read(self, model: str, windows: Sequence[Window]) -> Stored:
         """Return the stored documents of windows of one size, every version and segment."""
+        return self._documents(model, windows, True)
+
+    def _documents(self, model: str, windows: Sequence[Window], source: Sequence[str] | bool) -> Stored:
         starts = [instants.milliseconds(window.start) for window in windows]
         filters = [
             {"term": {"model_name": model}},
             {"term": {"window_size": windows[0].size}},
             {"terms": {"@timestamp": starts}},
         ]
-        body = {"query": {"bool": {"filter": filters}}}
+        body = {"query": {"bool": {"filter": filters}}, "_source": source}
         found: Stored = {}
         for hit in self._gateway.scan(PERFORMANCE.alias, body, self._page_size):
             found[self._key(hit["_source"])] = hit["_source"]
         return found
+
+    def last_week(self, model: str, windows: Sequence[Window]) -> dict[Key, Document]:
+        """Return what is compared of documents of windows of one size, every version and segment."""
+        source = ["window_start", "window_size", "model_name", "model_version", "segment", *weekly.read_fields()]
+        return self._documents(model, windows, source)
 
     def stored_states(self, keys: Sequence[Key]) -> dict[Key, str]:
         """Return the states (`open`, ...) of those documents that exist."""

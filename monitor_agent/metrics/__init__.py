@@ -28,6 +28,7 @@ from monitor_agent.metrics import (
     inverse_propensity,
     log_loss,
     matthews_corrcoef,
+    orphan_rate,
     precision,
     ranking,
     recall,
@@ -80,6 +81,7 @@ _OF_THE_STATE: tuple[MetricSpec, ...] = (
     *response_time.SPECS,
     error_rate.SPEC,
     *confusion.FUNNEL_SPECS,
+    orphan_rate.SPEC,
     *feedback_delay.SPECS,
 )
 

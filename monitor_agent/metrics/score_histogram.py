@@ -105,6 +105,9 @@ EDGES: Floats = np.concatenate(
 
 MIDDLES: Floats = (EDGES[:-1] + EDGES[1:]) / 2
 
+FINE = 100
+"""Parts that a crowded bin can be counted in: scores of five digits. Part ``p`` of bin ``i`` is ``i * FINE + p``."""
+
 
 def score_bins(scores: npt.ArrayLike) -> Ints:
     """The bins of scores: int64 of the shape of ``scores``, float in [0, 1].
@@ -148,6 +151,32 @@ def from_buckets(decades: Iterable[Sequence[Mapping[str, float]]]) -> Histogram:
     return _sparse(counts)
 
 
+def fine_decade(decade: Decade, first: int, last: int) -> Decade:
+    """The parts of neighbouring bins of one decade, as a histogram aggregation counts them.
+
+    >>> parts = fine_decade(DECADES[3], 3050, 3051)
+    >>> round(parts.interval, 7), round(parts.low, 6), round(parts.high, 6)
+    (1e-05, 0.349995, 0.351995)
+    """
+    interval = decade.interval / FINE
+    start, end = ((each - 900 * decade.number) * FINE for each in (first, last + 1))
+    return Decade(decade.number, interval, (start - 0.5) * interval, (end - 0.5) * interval)
+
+
+def from_fine_buckets(found: Iterable[tuple[Decade, Sequence[Mapping[str, float]]]]) -> Histogram:
+    """The histogram of parts that aggregations of `fine_decade` answer.
+
+    >>> from_fine_buckets([(fine_decade(DECADES[3], 3050, 3050), [{"key": 0.35012, "doc_count": 2}])])
+    Histogram({305012: 2})
+    """
+    counts: dict[int, int] = {}
+    for decade, buckets in found:
+        for bucket in buckets:
+            part = round(bucket["key"] / decade.interval) + 900 * FINE * decade.number
+            counts[part] = int(bucket["doc_count"])
+    return Histogram.of(counts)
+
+
 def add(histograms: Iterable[Counts]) -> Histogram:
     """The histogram of all scores together.
 
@@ -157,6 +186,11 @@ def add(histograms: Iterable[Counts]) -> Histogram:
     parts = [Histogram.of(each) for each in histograms if each]
     if len(parts) == 1:
         return parts[0]
+    if any(part.bins[-1] >= SCORE_BINS for part in parts):
+        bins, places = np.unique(np.concatenate([part.bins for part in parts]), return_inverse=True)
+        sums = np.zeros(len(bins), dtype=np.int64)
+        np.add.at(sums, places, np.concatenate([part.counts for part in parts]))
+        return Histogram(bins, sums)
     total = np.zeros(SCORE_BINS, dtype=np.int64)
     for part in parts:
         total[part.bins] += part.counts

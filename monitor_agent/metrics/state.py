@@ -70,6 +70,8 @@ class WindowState:
     shown_by_position, clicks_by_position : counts by position (1 = first) of predictions with a known label, and
         of those clicked.
     counts, sums : more named counts and sums (ranking, propensity, ...); absent means zero.
+    fine_pos, fine_neg : known positives and negatives in the parts of crowded bins: a part of ``scores_pos`` and
+        ``scores_neg`` in more detail, from which only the AUC is read.
     """
 
     predictions: int = 0
@@ -111,6 +113,8 @@ class WindowState:
     delay: LogHistogram = field(default_factory=LogHistogram)
     counts: Mapping[str, int] = field(default_factory=dict)
     sums: Mapping[str, Fixed] = field(default_factory=dict)
+    fine_pos: Counts = field(default_factory=dict)
+    fine_neg: Counts = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -171,7 +175,7 @@ a field's place is its tag in the blob."""
 FIELDS: tuple[str, ...] = tuple(each.name for each in fields(WindowState))
 _ZERO_STATE = WindowState()
 _NAMED = frozenset({"counts", "sums"})
-_OF_SCORES = frozenset({"scores_unknown", "scores_pos", "scores_neg"})
+_OF_SCORES = frozenset({"scores_unknown", "scores_pos", "scores_neg", "fine_pos", "fine_neg"})
 
 
 def merge_all(states: Iterable[WindowState]) -> WindowState:

@@ -25,8 +25,17 @@ from monitor_agent.metrics import (
 from monitor_agent.metrics.inverse_propensity import propensity_sums
 from monitor_agent.metrics.log_histogram import PER_DECADE
 from monitor_agent.metrics.ranking import REQUESTS
-from monitor_agent.metrics.score_histogram import DECADES, MIDDLES, Histogram, add, from_buckets
+from monitor_agent.metrics.score_histogram import (
+    DECADES,
+    MIDDLES,
+    Decade,
+    Histogram,
+    add,
+    from_buckets,
+    from_fine_buckets,
+)
 from monitor_agent.pipeline import instants, labels
+from monitor_agent.pipeline.crowding import NOT_CROWDED, Crowded
 from monitor_agent.pipeline.segments import Segment
 from monitor_agent.pipeline.windows import Window
 from monitor_agent.settings import AgentSettings
@@ -64,6 +73,7 @@ def body(
     settings: AgentSettings,
     now: datetime,
     version: str | None = None,
+    crowded: Crowded = NOT_CROWDED,
 ) -> dict[str, Any]:
     """Return the search that counts one window of one model: by version (or of one `version`) and segment."""
     filters = [{"term": {"model.name": model}}, within(window)]
@@ -71,7 +81,7 @@ def body(
         filters.append({"term": {"model.version": version}})
     by_segment = {
         "filters": {"filters": {str(number): segment.query for number, segment in enumerate(segments)}},
-        "aggs": _parts(settings, now),
+        "aggs": _parts(settings, now, crowded.parts(window)),
     }
     versions = {"terms": {"field": "model.version", "size": MAX_VERSIONS}, "aggs": {"segments": by_segment}}
     return {
@@ -82,7 +92,9 @@ def body(
     }
 
 
-def counted(answer: Mapping[str, Any], segments: Sequence[Segment]) -> list[Counted]:
+def counted(
+    answer: Mapping[str, Any], segments: Sequence[Segment], window: Window, crowded: Crowded = NOT_CROWDED
+) -> list[Counted]:
     """Return what an answer to `body` counts; segments without predictions are left out."""
     found: list[Counted] = []
     for bucket in answer["aggregations"]["versions"]["buckets"]:
@@ -90,7 +102,7 @@ def counted(answer: Mapping[str, Any], segments: Sequence[Segment]) -> list[Coun
         for number, segment in enumerate(segments):
             part = parts[str(number)]
             if part["doc_count"]:
-                found.append((bucket["key"], segment, _state(part)))
+                found.append((bucket["key"], segment, _state(part, crowded.parts(window))))
     return found
 
 
@@ -106,6 +118,16 @@ def states(parts: Iterable[Counted]) -> dict[tuple[str, str], WindowState]:
     return found | {(version, ALL_SEGMENT): merge_all(some) for version, some in everything.items()}
 
 
+def scores() -> Aggregations:
+    """Return the aggregations that count scores, by decade."""
+    return _decades("scores", "prediction.score")
+
+
+def binned(part: Mapping[str, Any], name: str) -> Histogram:
+    """Return the histogram that an answer to `scores` holds."""
+    return from_buckets(part[f"{name}_{decade.number}"]["buckets"] for decade in DECADES)
+
+
 def complete(answer: Mapping[str, Any]) -> bool:
     """Return whether the answer holds every version."""
     return not answer["aggregations"]["versions"]["sum_other_doc_count"]
@@ -116,7 +138,7 @@ def with_feedback_and_errors(state: WindowState, orphans: int, errors: int) -> W
     return replace(state, orphan=orphans, errors=errors) if orphans or errors else state
 
 
-def _parts(settings: AgentSettings, now: datetime) -> Aggregations:
+def _parts(settings: AgentSettings, now: datetime, fine: Sequence[Decade]) -> Aggregations:
     return {
         "shown": {"filter": labels.shown(settings)},
         "unknown": {"filter": labels.unknown(settings, now), "aggs": _scores()},
@@ -126,8 +148,8 @@ def _parts(settings: AgentSettings, now: datetime) -> Aggregations:
                 "clicked": {"filter": {"term": {"feedback.types": "click"}}},
                 "bought": {"filter": {"term": {"feedback.types": "purchase"}}},
                 "value": {"sum": {"field": "feedback.value"}},
-                "pos": {"filter": labels.positive(), "aggs": _class("prediction.log_loss_1")},
-                "neg": {"filter": labels.negative(settings), "aggs": _class("prediction.log_loss_0")},
+                "pos": {"filter": labels.positive(), "aggs": _class("prediction.log_loss_1", fine)},
+                "neg": {"filter": labels.negative(settings), "aggs": _class("prediction.log_loss_0", fine)},
             },
         },
         "requests": {
@@ -152,14 +174,18 @@ def _scores() -> Aggregations:
     return {
         "predicted": {"filter": {"term": {"prediction.label": 1}}},
         "score": {"extended_stats": {"field": "prediction.score"}},
-        **_decades("scores", "prediction.score"),
+        **scores(),
     }
 
 
-def _class(loss: str) -> Aggregations:
+def _class(loss: str, fine: Sequence[Decade]) -> Aggregations:
     positions = {"field": "item.position", "interval": 1, "min_doc_count": 1}
     return {
         **_scores(),
+        **{
+            f"fine_{number}": _histogram("prediction.score", each.interval, each.low, each.high)
+            for number, each in enumerate(fine)
+        },
         **_decades("propensity", "prediction.propensity"),
         "loss": {"sum": {"field": loss}},
         "positions": {"histogram": {**positions, "hard_bounds": {"min": 1, "max": MAX_POSITION}}},
@@ -191,7 +217,7 @@ def _step(power: int) -> int:
     return step
 
 
-def _state(part: Mapping[str, Any]) -> WindowState:
+def _state(part: Mapping[str, Any], fine: Sequence[Decade]) -> WindowState:
     mature, told, requests, unknown = part["mature"], part["told"], part["requests"], part["unknown"]
     pos, neg = mature["pos"], mature["neg"]
     feedback, duplicates, late = (round(told[name]["value"]) for name in ("count", "duplicates", "too_late"))
@@ -224,9 +250,9 @@ def _state(part: Mapping[str, Any]) -> WindowState:
         log_loss_pos=_fixed(pos["loss"]["value"]),
         log_loss_neg=_fixed(neg["loss"]["value"]),
         value_sum=_fixed(mature["value"]["value"]),
-        scores_unknown=_binned(unknown, "scores"),
-        scores_pos=_binned(pos, "scores"),
-        scores_neg=_binned(neg, "scores"),
+        scores_unknown=binned(unknown, "scores"),
+        scores_pos=binned(pos, "scores"),
+        scores_neg=binned(neg, "scores"),
         shown_by_position=shown_by_position,
         clicks_by_position=clicks_by_position,
         duration=_log_histogram(requests, "duration", DURATION_DECADES),
@@ -235,6 +261,8 @@ def _state(part: Mapping[str, Any]) -> WindowState:
         delay=_log_histogram(told, "delay", DELAY_DECADES),
         counts={REQUESTS: requests_ranked} if requests_ranked else {},
         sums=_propensities(pos, neg),
+        fine_pos=_fine(pos, fine),
+        fine_neg=_fine(neg, fine),
     )
 
 
@@ -246,13 +274,13 @@ def _fixed(value: float | None) -> Fixed:
     return fixed(value or 0.0)
 
 
-def _binned(part: Mapping[str, Any], name: str) -> Histogram:
-    return from_buckets(part[f"{name}_{decade.number}"]["buckets"] for decade in DECADES)
+def _fine(part: Mapping[str, Any], fine: Sequence[Decade]) -> Histogram:
+    return from_fine_buckets((each, part[f"fine_{number}"]["buckets"]) for number, each in enumerate(fine))
 
 
 def _propensities(pos: Mapping[str, Any], neg: Mapping[str, Any]) -> dict[str, Fixed]:
     """Return the sums of inverse propensities, each taken as the middle of its bin: within 0.5 % of its own."""
-    clicked, ignored = _binned(pos, "propensity"), _binned(neg, "propensity")
+    clicked, ignored = binned(pos, "propensity"), binned(neg, "propensity")
     seen = add((clicked, ignored))
     if not seen:
         return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,8 @@ from monitor_agent.contracts.performance import (
     STATE_RESTATED,
 )
 from monitor_agent.contracts.restatement import RESTATEMENTS
-from monitor_agent.metrics import WindowState, measure, settle
+from monitor_agent.metrics import Calibration, Fields, WindowState, measure, settle
+from monitor_agent.metrics.weekly import against_last_week
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
@@ -73,8 +74,31 @@ class Write:
     key: Key | None = None
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What a document says of things beside its state.
+
+    Attributes
+    ----------
+    compared : whether it is compared with the same window a week before.
+    last_week : what that window's document says (`weekly.read_fields`); None where there is none.
+    calibration : what the estimates are made with, learnt earlier; None = the scores are taken as probabilities.
+    calibrated_by : the name of the reference that it is from.
+    drift : what is told of drift; empty where it is not measured.
+    """
+
+    compared: bool = False
+    last_week: Mapping[str, Any] | None = None
+    calibration: Calibration | None = None
+    calibrated_by: str | None = None
+    drift: Fields = field(default_factory=dict)
+
+
+ALONE = Beside()
+
+
 def metrics_document(
-    key: Key, state: WindowState, time_state: str, settings: AgentSettings, lost_lines: int = 0
+    key: Key, state: WindowState, time_state: str, settings: AgentSettings, lost_lines: int = 0, beside: Beside = ALONE
 ) -> Document:
     """Return the document of a state, as of revision 1: a pure function of its arguments."""
     start, end = instants.text(key.window.start), instants.text(key.window.end)
@@ -96,9 +120,13 @@ def metrics_document(
         "lost_lines": lost_lines,
         "alertable": alertable(state.positives, coverage, maturity, settings)
         and not lost_too_many(lost_lines, state.predictions, settings),
-        **measure(state, key.window.seconds),
-        "state_blob": state.to_blob(),
+        **measure(state, key.window.seconds, beside.calibration),
+        "calibrated_by": beside.calibrated_by,
+        **beside.drift,
     }
+    if beside.compared:
+        document |= against_last_week(document, beside.last_week)
+    document["state_blob"] = state.to_blob()
     return document
 
 
@@ -124,6 +152,7 @@ def changes(
     now: datetime,
     settings: AgentSettings,
     lost_lines: int = 0,
+    beside: Beside = ALONE,
 ) -> list[Write]:
     """Return what is to be written: nothing where the stored document says the same.
 
@@ -133,12 +162,12 @@ def changes(
     """
     time_state = calendar.state(key.window, now)
     if stored is None:
-        document = metrics_document(key, counted, time_state, settings, lost_lines)
+        document = metrics_document(key, counted, time_state, settings, lost_lines, beside)
         return [Write(key.index, key.id, document, 1, key)]
     if _AGE[time_state] < _AGE[stored["state"]]:
         return []
     state = settle(counted, WindowState.from_blob(stored["state_blob"]))
-    document = metrics_document(key, state, time_state, settings, lost_lines)
+    document = metrics_document(key, state, time_state, settings, lost_lines, beside)
     final = stored["state"] in (STATE_FINAL, STATE_RESTATED)
     if _said(document) == _said(stored) and (final or stored["state"] == time_state):
         return []

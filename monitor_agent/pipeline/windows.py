@@ -12,7 +12,7 @@ from monitor_agent.errors import SettingsError
 from monitor_agent.pipeline.instants import EPOCH
 from monitor_agent.settings import AgentSettings, format_duration
 
-DAY = timedelta(days=1)
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 
 @dataclass(frozen=True, order=True)
@@ -67,6 +67,10 @@ class Calendar:
     def base_window(self, moment: datetime) -> Window:
         """Return the smallest window that holds `moment`."""
         return self.window(self.base, moment)
+
+    def week_later(self, window: Window, weeks: int = 1) -> Window:
+        """Return the same window so many weeks later, by the clock of the time zone; earlier below 0."""
+        return self.window(window.size, window.start + weeks * WEEK + (window.end - window.start) / 2)
 
     def between(self, size: str, start: datetime, end: datetime) -> Iterator[Window]:
         """Yield the windows of that size that share any time with [start, end), in order."""

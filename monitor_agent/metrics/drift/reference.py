@@ -19,6 +19,9 @@ _BEYOND = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """More edges, so that Wasserstein sees the ends well: at quantiles of the tails, at even steps over the range, and at
 so many standard deviations beyond it."""
 
+QUANTILES = (*(step / FINE_BINS for step in range(1, FINE_BINS)), *_TAILS)
+"""The shares of values that edges are placed at."""
+
 COARSE_BINS = 10
 """Bins of about equal mass for PSI and Jensen-Shannon: finer ones report chance as drift."""
 
@@ -59,7 +62,11 @@ class NumericReference:
             raise ValueError("a reference needs finite values")
         unique = np.unique(found)
         # Few values: an edge at each, so that each has a bin of its own.
-        edges = unique[1:] if unique.size <= bins else _edges(found, bins)
+        if unique.size <= bins:
+            edges = unique[1:]
+        else:
+            shares = [*np.arange(1, bins) / bins, *_TAILS]
+            edges = edges_from(np.quantile(found, shares), float(unique[0]), float(unique[-1]), float(found.std()))
         return cls(
             edges=tuple(edges.tolist()),
             counts=_count(found, edges),
@@ -131,13 +138,18 @@ class CategoricalReference:
         return np.array([*ours, 0.0]), np.array([*theirs, float(new)])
 
 
-def _edges(values: Floats, bins: int) -> Floats:
-    quantiles = np.quantile(values, [*np.arange(1, bins) / bins, *_TAILS])
-    even = np.linspace(values.min(), values.max(), _EVEN_STEPS + 1)
-    beyond = values.std() * np.array(_BEYOND)
+def edges_from(quantiles: Floats, minimum: float, maximum: float, std: float) -> Floats:
+    """The edges of a feature of many values: at quantiles, at even steps over its range, and beyond it, rising.
+
+    Parameters
+    ----------
+    quantiles : values at `QUANTILES`, or as many others.
+    """
+    even = np.linspace(minimum, maximum, _EVEN_STEPS + 1)
+    beyond = std * np.array(_BEYOND)
     edges = np.unique(np.concatenate([even[0] - beyond, quantiles, even, even[-1] + beyond]))
     # An edge at the minimum would cut off nothing.
-    kept: Floats = edges[edges != values.min()]
+    kept: Floats = edges[edges != minimum]
     return kept
 
 

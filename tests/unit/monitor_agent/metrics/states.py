@@ -83,5 +83,6 @@ states = st.builds(
     duration=_durations,
     delay=_delays,
     counts=st.dictionaries(_names, st.integers(1, 100), max_size=3),
+    fine_pos=st.dictionaries(st.integers(0, 369_999), st.integers(1, 2**40), max_size=8),
     sums=st.dictionaries(_names, st.floats(1e-9, 1e12).map(fixed), max_size=3),
 )

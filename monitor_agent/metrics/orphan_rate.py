@@ -1,0 +1,34 @@
+"""Orphan rate: the share of feedback whose prediction was never found."""
+
+from __future__ import annotations
+
+from monitor_agent.metrics._spec import MetricSpec, Undefined
+from monitor_agent.metrics.state import WindowState
+from monitor_agent.metrics.wilson import wilson_interval
+
+
+def orphan_rate(orphans: int, feedback: int) -> float | Undefined:
+    """orphans / feedback about the window's predictions, told by the time in the feedback.
+
+    Undefined (``no_feedback``) when there is none.
+
+    >>> orphan_rate(orphans=2, feedback=40)
+    0.05
+    """
+    return orphans / feedback if feedback else Undefined("no_feedback")
+
+
+def _feedback(state: WindowState) -> int:
+    return state.matched + state.duplicate + state.too_late + state.orphan
+
+
+SPEC = MetricSpec(
+    "orphan_rate",
+    "ratio",
+    "share of the feedback whose prediction was not found",
+    lambda s: orphan_rate(s.orphan, _feedback(s)),
+    lambda s: wilson_interval(s.orphan, _feedback(s)),
+    bigger_is_better=False,
+    label_free=True,
+    source="orphan / (matched + duplicate + too_late + orphan)",
+)
