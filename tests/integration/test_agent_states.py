@@ -11,7 +11,14 @@ from typing import Any
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
@@ -38,10 +45,11 @@ def world(elasticsearch: Cluster) -> Iterator[World]:
 class WindowLife(RuleBasedStateMachine):
     """Events arrive, time passes, one or two agents look; after each look the documents are compared with the last."""
 
-    def __init__(self, cluster: Cluster, world: World) -> None:
+    def __init__(self, cluster: Cluster, world: World, restated: list[str]) -> None:
         super().__init__()
         cluster.clean()
         self.world = world
+        self.restated = restated
         self.now = START + MINUTE
         self.predictions: list[Document] = []
         self.dice = random.Random(1)
@@ -49,34 +57,49 @@ class WindowLife(RuleBasedStateMachine):
         self.said: dict[tuple[str, int], dict[str, Any]] = {}
         self.looked = False
 
-    @rule(minutes=st.integers(-50, 50), score=st.integers(0, 64), count=st.integers(1, 3))
-    def predictions_arrive(self, minutes: int, score: int, count: int) -> None:
+    @initialize()
+    def windows_of_all_ages_are_there(self) -> None:
+        """A final one, a provisional one, an open one."""
+        for minutes in (-100, -30, -1):
+            self.predictions_arrive(minutes, 40, 1, look=False)
+        self.an_agent_looks()
+
+    @rule(minutes=st.integers(-150, 50), score=st.integers(0, 64), count=st.integers(1, 3), look=st.booleans())
+    def predictions_arrive(self, minutes: int, score: int, count: int, look: bool) -> None:
         """In time, late, or from a clock that is ahead."""
         at = self.now + minutes * MINUTE
         made = [make_prediction(at + n * MINUTE, score / 64, log_loss_1=1.5, log_loss_0=0.5) for n in range(count)]
         self.predictions += made
-        self.world.deliver(*made)
-        self.looked = False
+        self.happens(*made, look=look)
 
-    @precondition(lambda self: self.predictions)
-    @rule(number=st.integers(0, 99), seconds=st.integers(-400, 2200), kind=st.sampled_from(["click", "purchase"]))
-    def feedback_arrives(self, number: int, seconds: int, kind: str) -> None:
+    @rule(
+        number=st.integers(0, 99),
+        seconds=st.integers(-400, 2200),
+        kind=st.sampled_from(["click", "purchase"]),
+        look=st.booleans(),
+    )
+    def feedback_arrives(self, number: int, seconds: int, kind: str, look: bool) -> None:
         """On any prediction so far: soon, or when its windows have long been final."""
         prediction = self.predictions[number % len(self.predictions)]
-        self.world.deliver(make_feedback(prediction, timedelta(seconds=seconds), kind))
-        self.looked = False
+        self.happens(make_feedback(prediction, timedelta(seconds=seconds), kind), look=look)
 
-    @rule()
-    def a_request_fails(self) -> None:
-        """Somebody sends nonsense."""
-        self.world.deliver(make_error(self.now))
-        self.looked = False
+    @rule(minutes=st.integers(-150, 0), look=st.booleans())
+    def a_request_fails(self, minutes: int, look: bool) -> None:
+        """Somebody sends nonsense; its event comes soon or late."""
+        self.happens(make_error(self.now + minutes * MINUTE), look=look)
 
-    @rule(pause=st.sampled_from([MINUTE, 15 * MINUTE, 40 * MINUTE, 2 * HOUR, 26 * HOUR, 8 * DAY]))
-    def time_passes(self, pause: timedelta) -> None:
+    @rule(pause=st.sampled_from([MINUTE, 15 * MINUTE, 40 * MINUTE, 2 * HOUR, 26 * HOUR, 8 * DAY]), look=st.booleans())
+    def time_passes(self, pause: timedelta, look: bool) -> None:
         """A little or a lot."""
         self.now += pause
+        self.happens(look=look)
+
+    def happens(self, *events: Document, look: bool) -> None:
+        """Deliver events; perhaps an agent looks at once."""
+        self.world.deliver(*events)
         self.looked = False
+        if look:
+            self.an_agent_looks()
 
     @rule()
     def an_agent_looks(self) -> None:
@@ -111,6 +134,7 @@ class WindowLife(RuleBasedStateMachine):
                 self.moved_forward(before, document)
                 if document != before and AGE[before["state"]] >= AGE["final"]:
                     self.said[identifier, before["revision"]] = before
+                    self.restated.append(identifier)
         self.seen, self.looked = found, True
 
     def moved_forward(self, before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -140,28 +164,20 @@ class WindowLife(RuleBasedStateMachine):
 
 
 def walk(cluster: Cluster, world: World, settings: hypothesis.settings) -> None:
-    """Walk through many lives."""
-    run_state_machine_as_test(lambda: WindowLife(cluster, world), settings=settings)
+    """Walk through many lives, some of which must have been restated."""
+    restated: list[str] = []
+    quiet = hypothesis.settings(settings, suppress_health_check=list(hypothesis.HealthCheck))
+    run_state_machine_as_test(lambda: WindowLife(cluster, world, restated), settings=quiet)
+    assert restated
 
 
 def test_windows_only_move_forward(elasticsearch: Cluster, world: World) -> None:
     """States, revisions and restatements over a few lives."""
-    quiet = list(hypothesis.HealthCheck)
-    walk(
-        elasticsearch,
-        world,
-        hypothesis.settings(
-            max_examples=4, stateful_step_count=14, suppress_health_check=quiet, phases=[hypothesis.Phase.generate]
-        ),
-    )
+    generate = [hypothesis.Phase.generate]
+    walk(elasticsearch, world, hypothesis.settings(max_examples=4, stateful_step_count=10, phases=generate))
 
 
 @pytest.mark.soak
 def test_windows_only_move_forward_for_long(elasticsearch: Cluster, world: World) -> None:
     """The same over many."""
-    quiet = list(hypothesis.HealthCheck)
-    walk(
-        elasticsearch,
-        world,
-        hypothesis.settings(max_examples=150, stateful_step_count=40, suppress_health_check=quiet, derandomize=False),
-    )
+    walk(elasticsearch, world, hypothesis.settings(max_examples=150, stateful_step_count=40, derandomize=False))
