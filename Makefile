@@ -18,6 +18,7 @@ test: $(VENV)/.developer
 
 soak: $(VENV)/.developer
 	@$(BIN)/python -m pytest -q -m soak $(PYTEST_ARGS)
+	@$(BIN)/python -m benchmarks soak.agent_ten_million
 
 bench: $(VENV)/.developer
 	@$(BIN)/python -m benchmarks

@@ -1,69 +1,63 @@
-"""A day of a million predictions: its 50 thousand new clicks joined, its windows computed, the agent's memory."""
+"""A day of a million predictions: its 50 thousand new clicks joined, its windows computed, beside other tools."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from benchmarks.measurement import Measurement, at_most
+from benchmarks.measurement import Measurement, at_least, at_most
 from benchmarks.rig.node import RESULTS, Node, node
-from benchmarks.rig.process import MIB, Run, measured
-from benchmarks.rig.traffic import FIRST_DAY, Traffic
+from benchmarks.rig.process import Run, measured
+from benchmarks.rig.traffic import Traffic
+from benchmarks.rivals import compared
 from monitor_agent.settings import AgentSettings, environment_of
 
 DAY = Traffic(1_000_000, clicks=50_000)
-NOW = DAY.end + timedelta(hours=1)
 HOURLY = AgentSettings(
     base_window=timedelta(hours=1), larger_windows=(timedelta(days=1),), segments=(), retention=False
 )
-SHAPES = {
-    "24 hourly windows": HOURLY,
+FURTHER = {
     "24 hourly windows, 3 scenes": replace(HOURLY, segments=("scene",)),
-    "1,440 windows of a minute, 24 hours, a day": AgentSettings(segments=(), retention=False),
     "1,440 windows of a minute, 24 hours, a day, 3 scenes": AgentSettings(retention=False),
 }
 REPEATS = 3
+FASTER = {"Evidently": 5.0, "NannyML": 1.5}
 
 
 def run() -> Iterator[Measurement]:
-    """Yield the times of the agent's cycles over the day."""
+    """Yield the times of the agent's cycles over the day, then those of the other tools over the same rows."""
     with node() as made:
-        seconds = made.load(DAY.actions())
-        yield Measurement("events indexed (1,050,000)", seconds, "s")
-        joined = agent(made, HOURLY, "once")
+        yield Measurement("events indexed (1,050,000)", made.load(DAY.actions()), "s")
+        joined = once(made, HOURLY, DAY)
         yield at_most("join of 50,000 clicks, 24 hourly windows x 3 versions", cycle_seconds(joined), "s", 15)
         yield at_most("the same, memory of the agent", joined.mib, "MiB", 200)
-        yield from whole_days(made)
+        best = min((anew(made, HOURLY) for _ in range(REPEATS)), key=cycle_seconds)
+        seconds = cycle_seconds(best)
+        yield at_most("full day from indexed documents: 24 hourly windows x 3 versions", seconds, "s", 4)
+        yield Measurement("the same, with the start of the process", best.seconds, "s")
+        yield at_most("the same, memory of the agent", best.mib, "MiB", 200)
+        for shape, settings in FURTHER.items():
+            further = anew(made, settings)
+            yield Measurement(f"full day from indexed documents: {shape} x 3 versions", cycle_seconds(further), "s")
+            yield Measurement("the same, memory of the agent", further.mib, "MiB")
+    for result in compared(DAY):
+        yield Measurement(f"{result.rival.work}: rows already in memory", result.seconds, "s")
+        yield Measurement("the same, memory of its process", result.mib, "MiB")
+        faster = result.seconds / seconds
+        yield at_least(f"full day: times as fast as {result.rival.name}", faster, "x", FASTER[result.rival.name])
 
 
-def whole_days(made: Node) -> Iterable[Measurement]:
-    """Yield what it costs to compute the joined day from nothing, for several sets of windows."""
-    for number, (shape, settings) in enumerate(SHAPES.items()):
-        runs = []
-        for _ in range(REPEATS if not number else 1):
-            made.delete(RESULTS)
-            runs.append(agent(made, settings, "once"))
-        best = min(runs, key=cycle_seconds)
-        what = f"full day from indexed documents: {shape} x 3 versions"
-        if number:
-            yield Measurement(what, cycle_seconds(best), "s")
-            yield Measurement("the same, memory of the agent", best.mib, "MiB")
-        else:
-            yield at_most(what, cycle_seconds(best), "s", 4)
-            yield Measurement("the same, with the start of the process", best.seconds, "s")
-            yield at_most("the same, memory of the agent", best.mib, "MiB", 200)
-        documents, stored = made.size("model-performance-*")
-        yield Measurement("the same, metrics documents", documents, "documents")
-        yield Measurement("the same, stored", stored / MIB, "MiB")
+def anew(made: Node, settings: AgentSettings) -> Run:
+    """Return the agent that computed the joined day from nothing."""
+    made.delete(RESULTS)
+    return once(made, settings, DAY)
 
 
-def agent(made: Node, settings: AgentSettings, command: str) -> Run:
-    """Return a finished `monitor-agent` over the day."""
-    argv = [sys.executable, "-m", "monitor_agent", command, "--now", NOW.isoformat()]
-    if command == "backfill":
-        argv += ["--from", FIRST_DAY.isoformat(), "--to", DAY.end.isoformat()]
+def once(made: Node, settings: AgentSettings, day: Traffic) -> Run:
+    """Return the agent that ran one cycle after the day."""
+    argv = [sys.executable, "-m", "monitor_agent", "once", "--now", (day.end + timedelta(hours=1)).isoformat()]
     return measured(argv, environment_of(made.settings) | environment_of(settings))
 
 

@@ -1,0 +1,62 @@
+"""What a cycle costs: it follows what is new, neither the predictions nor the history that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from statistics import median
+
+from benchmarks.measurement import Measurement, at_most
+from benchmarks.rig.node import EVENTS, RESULTS, Node, node
+from benchmarks.rig.traffic import FIRST_DAY, Action, Traffic, click_on
+from monitor_agent.agent import Agent
+from monitor_agent.clock import FixedClock
+from monitor_agent.settings import AgentSettings
+
+FEW, MANY = Traffic(10_000), Traffic(1_000_000)
+SHORT, LONG = Traffic(30_000, days=1), Traffic(300_000, days=10)
+SETTINGS = AgentSettings(retention=False)
+REPEATS = 7
+
+
+def run() -> Iterator[Measurement]:
+    """Yield the seconds of cycles with the same new events over little and much that is there."""
+    with node() as made:
+        few, many = (cycles(made, each, lambda n, each=each: one_click(each, n)) for each in (FEW, MANY))
+        yield Measurement("one new click in 10,000 predictions", few, "s")
+        yield at_most("one new click in 1,000,000 predictions", many, "s", 1)
+        yield at_most("the one by the other", many / few, "x", 1.2)
+        short, long = (cycles(made, each, lambda n, each=each: new_events(each, n)) for each in (SHORT, LONG))
+        yield Measurement("300 new predictions, 15 clicks, after a day of 30,000", short, "s")
+        yield Measurement("300 new predictions, 15 clicks, after ten days of 30,000", long, "s")
+        yield at_most("the one by the other", long / short, "x", 1.2)
+
+
+def one_click(traffic: Traffic, number: int) -> Iterable[Action]:
+    """Return a click somewhere in the traffic."""
+    return [click_on(traffic, (number + 1) * traffic.predictions // (REPEATS + 2))]
+
+
+def new_events(traffic: Traffic, number: int) -> Iterable[Action]:
+    """Return new predictions of the last day, and clicks on some of them."""
+    return Traffic(300, clicks=15, seed=100 + number, first=traffic.end - timedelta(days=1)).actions()
+
+
+def cycles(made: Node, traffic: Traffic, new: Callable[[int], Iterable[Action]]) -> float:
+    """Return the median seconds of cycles, each after new events, over computed traffic."""
+    for pattern in (EVENTS, RESULTS):
+        made.delete(pattern)
+    made.load(traffic.actions())
+    gateway = made.gateway()
+    try:
+        agent = Agent(gateway, SETTINGS, FixedClock(traffic.end + timedelta(hours=1)))
+        agent.backfill(FIRST_DAY, traffic.end)
+        agent.cycle()
+        seconds = []
+        for number in range(REPEATS):
+            made.load(new(number))
+            seconds.append(agent.cycle().seconds)
+    finally:
+        gateway.close()
+    # The first one warms the caches of both sides.
+    return median(seconds[1:])

@@ -1,0 +1,85 @@
+"""Other tools over the same day, each in an environment of its own with pinned versions.
+
+The scripts here import nothing of ours: each reads the columns of a day from a file, times its own work on rows that
+are already in memory, and prints the seconds.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from benchmarks.rig.process import Run, measured
+from benchmarks.rig.traffic import Traffic
+
+FOLDER = Path("var/bench/rivals")
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A tool: its name, what it computes, its script beside this file, and what pip installs for it."""
+
+    name: str
+    work: str
+    script: str
+    packages: tuple[str, ...]
+
+
+RIVALS = (
+    Rival(
+        "Evidently",
+        "Evidently 0.7.23, ClassificationPreset with a reference of the same size",
+        "evidently_day.py",
+        ("evidently==0.7.23", "pandas==2.3.3"),
+    ),
+    Rival(
+        "NannyML",
+        "NannyML 0.13.1, PerformanceCalculator of 6 metrics in 24 chunks, fitted on a reference of the same size",
+        "nannyml_day.py",
+        ("nannyml==0.13.1", "pandas==2.3.3", "statsmodels<0.16"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a rival needed: seconds of its own work, MiB of its process."""
+
+    rival: Rival
+    seconds: float
+    mib: float
+
+
+def compared(day: Traffic) -> Iterator[Result]:
+    """Yield the rivals' results; one that cannot be installed is skipped with a line that says why."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    columns = FOLDER / "day.npz"
+    np.savez(columns, **day.columns())  # type: ignore[arg-type]
+    for rival in RIVALS:
+        try:
+            run = _run(rival, columns)
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+            print(f"{rival.name} is skipped: {error}", file=sys.stderr)
+            continue
+        yield Result(rival, float(orjson.loads(run.output.splitlines()[-1])["seconds"]), run.mib)
+
+
+def _run(rival: Rival, columns: Path) -> Run:
+    home = FOLDER / rival.name.lower()
+    python = home / "bin" / "python"
+    installed = home / "installed"
+    if not installed.exists() or installed.read_text(encoding="utf-8") != " ".join(rival.packages):
+        venv.create(home, with_pip=True, clear=True)
+        command = [str(python), "-m", "pip", "install", "--quiet", *rival.packages]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"pip cannot install it ({done.stderr.strip().splitlines()[-1:]})")
+        installed.write_text(" ".join(rival.packages), encoding="utf-8")
+    return measured([str(python), str(Path(__file__).parent / rival.script), str(columns)])
