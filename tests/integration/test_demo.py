@@ -42,7 +42,7 @@ def room() -> Iterator[Path]:
 def demo(room: Path, saved_model: Path) -> Path:
     """The folder of a finished short demo."""
     out = room / "finished"
-    done = subprocess.run(demo_command(out, saved_model), capture_output=True, text=True, timeout=170, check=False)
+    done = subprocess.run(demo_command(out, saved_model), capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     (out / "stdout.txt").write_text(done.stdout)
     return out
