@@ -12,7 +12,7 @@ from typing import Any
 
 from elasticsearch import helpers
 
-from monitor_agent.contracts import CYCLES, DEADLETTERS, RESTATEMENTS, uuid7
+from monitor_agent.contracts import CYCLES, DEADLETTERS, DRIFT, RESTATEMENTS, uuid7
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.settings import AgentSettings
@@ -108,13 +108,15 @@ def _orphan(at: datetime) -> Document:
 
 
 def others() -> list[tuple[str, str, Document]]:
-    """Return dead letters, cycles of the agent and a restatement as (index, id, document)."""
+    """Return dead letters, cycles of the agent, drift and a restatement as (index, id, document)."""
     restated = {**RESTATEMENTS.sample, "@timestamp": iso(NOW - timedelta(hours=7))}
     found = [(RESTATEMENTS.index_for(NOW), "restated", restated)]
     for hour in range(0, HOURS, 2):
         at = START + timedelta(hours=hour)
         cycle = {**CYCLES.sample, "@timestamp": iso(at), "cycle_seconds": 0.4 + hour / 100, "lost_lines": hour}
         found.append((CYCLES.index_for(at), f"cycle-{hour}", cycle))
+        drift = {**DRIFT.sample, "@timestamp": iso(at), "psi": 0.01 * hour}
+        found.append((DRIFT.index_for(at), f"drift-{hour}", drift))
         document = {**DEADLETTERS.sample, "@timestamp": iso(at), "event": {"ingested": iso(at)}}
         found.append((DEADLETTERS.index_for(at), uuid7.make(at), document))
     return found

@@ -42,10 +42,24 @@ HEALTHY_MINUTE = {
     "response_time_p95": 40.0,
     "error_rate_low": 0.0,
 }
-HEALTHY_HOUR = {**HEALTHY_MINUTE, "window_size": "1h", "model_version": "1", "alertable": True, "f1_high": 0.7}
+HEALTHY_HOUR = {
+    **HEALTHY_MINUTE,
+    "window_size": "1h",
+    "model_version": "1",
+    "alertable": True,
+    "f1_high": 0.7,
+    "f1_drop_vs_last_week": 0.06,
+    "f1_drop_vs_last_week_low": -0.02,
+    "drift_measured": 4,
+    "drift_share": 0.25,
+    "orphan_rate_low": 0.0,
+}
 
 TROUBLE: dict[str, Document] = {
     "quality-below-threshold": {"f1_high": 0.15},
+    "quality-drop": {"f1_drop_vs_last_week": 0.2, "f1_drop_vs_last_week_low": 0.1},
+    "drift": {"drift_share": 0.75},
+    "orphan-rate": {"orphan_rate_low": 0.08},
     "response-time": {"response_time_p95": 400.0},
     "error-rate": {"error_rate_low": 0.03},
     "no-data": {"silent_seconds": 900.0},
@@ -73,7 +87,9 @@ def fill(world: World, **trouble: Any) -> None:
         at = START + timedelta(minutes=minute)
         changes = trouble if minute >= 105 else {}
         documents += [made(CYCLES, at, HEALTHY_CYCLE, changes), made(PERFORMANCE, at, HEALTHY_MINUTE, changes)]
-    documents += [made(PERFORMANCE, START + timedelta(hours=hour), HEALTHY_HOUR, trouble) for hour in range(2)]
+    for hour in range(2):
+        at = START + timedelta(hours=hour)
+        documents += [made(PERFORMANCE, at, {**HEALTHY_HOUR, "model_version": of}, trouble) for of in ("1", "all")]
     helpers.bulk(world.admin, documents, refresh=True)
 
 

@@ -18,6 +18,7 @@ OWNERS = {
     "elastic_transport": ("monitor_agent/es/",),
     "flask": ("model_server/", "monitor_agent/stack/embedded/kibana/"),
     "jgo": ("monitor_agent/stack/embedded/",),
+    "jsonschema": ("monitor_agent/kibana/checks/",),
     "lark": ("monitor_agent/stack/embedded/logstash/",),
     "tensorflow": ("model_server/models.py", "model_server/training/"),
     "tensorflow_hub": ("model_server/training/",),
@@ -33,6 +34,12 @@ PURE = {
         "monitor_agent.errors",
         "monitor_agent.metrics",
         "monitor_agent.pipeline",
+        "monitor_agent.settings",
+    ),
+    "monitor_agent/kibana/": (
+        "monitor_agent.contracts",
+        "monitor_agent.errors",
+        "monitor_agent.kibana",
         "monitor_agent.settings",
     ),
     "model_server/": (
