@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from datetime import timedelta
 
+import schedule
+
 from monitor_agent.errors import StoppedError
+
+LONGEST_WAIT_SECONDS = 1.0
 
 
 class Bell:
@@ -31,11 +34,12 @@ class Bell:
         """Tell that there is work."""
         self._rung.set()
 
-    def wait(self, seconds: float) -> None:
-        """Wait until somebody rings, or tells to stop, or the time is over."""
-        self._rung.wait(seconds)
+    def wait(self, seconds: float) -> bool:
+        """Wait until somebody rings, or tells to stop, or the time is over; return whether it was rung."""
+        rung = self._rung.wait(seconds)
         if not self.stopped:
             self._rung.clear()
+        return rung
 
     def sleep(self, seconds: float) -> None:
         """Wait until the time is over; only a stop ends it sooner."""
@@ -48,10 +52,18 @@ def run(step: Callable[[], object], period: timedelta, bell: Bell) -> None:
     A step that takes longer than the period is followed by the next one at once; they never overlap. A step that is
     told to stop ends between two requests.
     """
+    seconds = period.total_seconds()
+    plan = schedule.Scheduler()
+    plan.every(seconds).seconds.do(bell.ring)  # type: ignore[arg-type]  # fractions are taken too
+    bell.ring()
     while not bell.stopped:
-        due = time.monotonic() + period.total_seconds()
-        try:
-            step()
-        except StoppedError:
-            return
-        bell.wait(max(0.0, due - time.monotonic()))
+        plan.run_pending()
+        idle = plan.idle_seconds or 0.0
+        if idle > seconds:
+            # The plan is kept by the wall clock: set back, it would be waited for.
+            plan.run_all()
+        if bell.wait(min(max(0.0, idle), LONGEST_WAIT_SECONDS)) and not bell.stopped:
+            try:
+                step()
+            except StoppedError:
+                return
