@@ -166,9 +166,7 @@ class Recomputation:
         parts: dict[tuple[str, str], list[WindowState]] = {}
         size = self._calendar.part_size(window)
         for key, state in self._performance.states(model, size, window.start, window.end):
-            # Those over all versions are merged from the versions, like everywhere.
-            if key.version != ALL_VERSIONS:
-                parts.setdefault((key.version, key.segment), []).append(state)
+            parts.setdefault((key.version, key.segment), []).append(state)
         return {name: merge_all(states) for name, states in parts.items()}
 
     def _write(self, model: str, found: Mapping[Window, States], stored: Stored, now: datetime, done: _Pass) -> None:

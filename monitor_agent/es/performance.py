@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,9 @@ from monitor_agent.pipeline.windows import Calendar, Window
 
 Stored = dict[Key, Document]
 
+DECODED_CHARACTERS = 4_000_000
+"""Text of states that are kept decoded: some 20 MiB."""
+
 _SUMMARY = ["window_start", "window_size", "model_name", "state", "maturity", "predictions", "errors", "lost_lines"]
 
 
@@ -35,6 +39,27 @@ class Summary:
     lost_lines: int = 0
 
 
+class Decoded:
+    """States read lately: most of a larger window's parts have not changed since it was merged last."""
+
+    def __init__(self, most: int = DECODED_CHARACTERS) -> None:
+        self._most = most
+        self._size = 0
+        self._kept: OrderedDict[str, WindowState] = OrderedDict()
+
+    def state(self, blob: str) -> WindowState:
+        """Return the state of a stored text."""
+        state = self._kept.get(blob)
+        if state is None:
+            state = self._kept[blob] = WindowState.from_blob(blob)
+            self._size += len(blob)
+            while self._size > self._most:
+                self._size -= len(self._kept.popitem(last=False)[0])
+        else:
+            self._kept.move_to_end(blob)
+        return state
+
+
 class PerformanceStore:
     """Metrics documents."""
 
@@ -42,6 +67,7 @@ class PerformanceStore:
         self._gateway = gateway
         self._calendar = calendar
         self._page_size = page_size
+        self._decoded = Decoded()
 
     def young(self) -> list[Summary]:
         """Return the windows that are not final, all sizes."""
@@ -105,12 +131,14 @@ class PerformanceStore:
         return {key: found[key.id] for key in keys if key.id in found}
 
     def states(self, model: str, size: str, start: datetime, end: datetime) -> Iterator[tuple[Key, WindowState]]:
-        """Yield the states of all windows of one size that begin in [start, end), every version and segment."""
+        """Yield the states of all windows of one size that begin in [start, end), every single version and segment."""
         filters = [{"term": {"model_name": model}}, {"term": {"window_size": size}}, _starts_in(start, end)]
         source = ["window_start", "window_size", "model_name", "model_version", "segment", "state_blob"]
-        body = {"query": {"bool": {"filter": filters}}, "_source": source}
+        # Those over all versions are merged from the versions, like everywhere.
+        query = {"bool": {"filter": filters, "must_not": [{"term": {"model_version": ALL_VERSIONS}}]}}
+        body = {"query": query, "_source": source}
         for hit in self._gateway.scan(PERFORMANCE.alias, body, self._page_size):
-            yield self._key(hit["_source"]), WindowState.from_blob(hit["_source"]["state_blob"])
+            yield self._key(hit["_source"]), self._decoded.state(hit["_source"]["state_blob"])
 
     def write(self, writes: Sequence[Write]) -> list[Write]:
         """Write documents and return those that another agent has written in the meantime."""

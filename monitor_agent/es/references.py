@@ -10,7 +10,7 @@ import numpy as np
 
 from monitor_agent.contracts import PREDICTIONS
 from monitor_agent.contracts.drift import CATEGORICAL, LABEL, NUMERIC, SCORE
-from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS
+from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.errors import DataError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.memory import Memory
@@ -108,7 +108,7 @@ class ReferenceStore:
         """Return what the labelled windows of the range teach of each version's scores."""
         parts: dict[str, list[WindowState]] = {}
         for key, state in self._performance.states(model, self._calendar.base, stretch.start, stretch.end):
-            if key.segment == ALL_SEGMENT and key.version != ALL_VERSIONS:
+            if key.segment == ALL_SEGMENT:
                 parts[key.version] = [merge_all([*parts.get(key.version, ()), state])]
         learnt = {version: calibration_of(merge_all(states)) for version, states in parts.items()}
         return {version: each for version, each in learnt.items() if each is not None}

@@ -157,16 +157,25 @@ def _integers(raw: bytes) -> npt.NDArray[Any]:
     folded = np.add.reduceat(parts, starts)
     halves = (folded >> np.uint64(1)).astype(np.int64)
     values: npt.NDArray[Any] = np.where(folded & np.uint64(1), -halves - 1, halves)
-    wide = np.flatnonzero(lengths > _WIDEST).tolist()
-    if wide:
+    wide = np.flatnonzero(lengths > _WIDEST)
+    if wide.size:
         values = values.astype(object)
-        for index in wide:
-            values[index] = _integer(raw[int(starts[index]) : int(ends[index]) + 1])
+        low = np.add.reduceat(np.where(places < _WIDEST, parts, np.uint64(0)), starts)[wide].tolist()
+        nine = np.uint64(_WIDEST)
+        # Sums fill two words; what is wider, such as a long name, is read byte by byte.
+        above = np.where(places < _WIDEST, np.uint64(0), data & 0x7F).astype(np.uint64)
+        high = np.add.reduceat(above << (np.uint64(7) * (np.maximum(places, nine) - nine)), starts)[wide]
+        for index, first, second in zip(wide.tolist(), low, high.tolist(), strict=True):
+            whole = raw[int(starts[index]) : int(ends[index]) + 1]
+            values[index] = _unfolded(first | second << (7 * _WIDEST)) if len(whole) <= 2 * _WIDEST else _integer(whole)
     return values
 
 
 def _integer(raw: bytes) -> int:
-    value = sum((byte & 0x7F) << (7 * place) for place, byte in enumerate(raw))
+    return _unfolded(sum((byte & 0x7F) << (7 * place) for place, byte in enumerate(raw)))
+
+
+def _unfolded(value: int) -> int:
     return -((value + 1) >> 1) if value & 1 else value >> 1
 
 
