@@ -6,6 +6,7 @@ import base64
 import gzip
 import threading
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,6 +91,7 @@ class Transport:
             except (HTTPError, OSError) as error:
                 self._resting[number] = time.monotonic() + REST_SECONDS
                 failures.append(f"{self._access.hosts[number]}: {_told(error)}")
+                _let_go(error)
         raise UnreachableError("; ".join(failures))
 
     def close(self) -> None:
@@ -140,6 +142,16 @@ def _pool(address: str, access: Access) -> tuple[urllib3.HTTPConnectionPool, str
         **common,
     )
     return secured, prefix
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Clear what the frames of a failure hold: they refer to it in a circle, and to the body of the request.
+
+    Such circles are looked for rarely here (`runner`), so that an outage would fill the memory with bodies.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _told(error: Exception) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -114,3 +116,20 @@ def test_what_is_no_address_is_told(address: str) -> None:
     """A mistake in ELASTICSEARCH_URL is found at the start."""
     with pytest.raises(SettingsError, match="no address of Elasticsearch"):
         Transport(Access([address]))
+
+
+def test_a_failure_holds_no_body() -> None:
+    """Bodies of requests that failed are let go at once: garbage is collected too rarely to wait for that."""
+    body = b"x" * 1000
+    transport = Transport(Access(["http://127.0.0.1:9", "http://127.0.0.1:10"]))
+    before = sys.getrefcount(body)
+    gc.disable()
+    try:
+        for _ in range(5):
+            with pytest.raises(UnreachableError):
+                transport.request("POST", "/", body)
+        after = sys.getrefcount(body)
+    finally:
+        gc.enable()
+
+    assert after <= before + 1  # the last failure is still known to this test
