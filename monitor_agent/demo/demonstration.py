@@ -19,12 +19,21 @@ from monitor_agent.demo import model, open_bandit, tables
 from monitor_agent.demo.display import Display
 from monitor_agent.demo.folder import DemoFolder
 from monitor_agent.demo.open_bandit import Impression, OpenBandit
-from monitor_agent.demo.replay import CLICK_DELAY, LABELS, ModelServerClient, Replay, Response
+from monitor_agent.demo.replay import (
+    CATEGORICAL_FEATURES,
+    CLICK_DELAY,
+    LABELS,
+    NUMERIC_FEATURES,
+    ModelServerClient,
+    Replay,
+    Response,
+)
 from monitor_agent.demo.results import Results
 from monitor_agent.demo.summary import summarise
 from monitor_agent.errors import DataError, ModelError, MonitorError
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.install import install
+from monitor_agent.parts import Parts
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, Settings
@@ -169,7 +178,9 @@ class Demonstration:
         self._display.show(tables.totals_table(summary["totals"]))
 
     def _compute(self, gateway: Gateway, settings: AgentSettings, moments: Sequence[datetime]) -> None:
-        agent = Agent(gateway, settings, FixedClock(end_of(moments[-1], settings)))
+        clock = FixedClock(end_of(moments[-1], settings))
+        self._learn_first_day(Parts(gateway, settings, clock), moments)
+        agent = Agent(gateway, settings, clock)
         hours = len({moment.replace(minute=0, second=0, microsecond=0) for moment in moments})
         computed = 0
         with self._display.bar("the agent joins and computes", hours, "windows") as done:
@@ -181,6 +192,17 @@ class Demonstration:
 
             agent.cycle(advance)
             done(hours)
+
+    @staticmethod
+    def _learn_first_day(parts: Parts, moments: Sequence[datetime]) -> None:
+        """Make the first day the reference that the drift of the others is told against."""
+        first = parts.calendar.window(parts.calendar.names[-1], moments[0])
+        if moments[-1] < first.end:
+            return
+        for name in sorted({name for name, _ in parts.events.window_counts(first.start).predictions}):
+            parts.references.add(
+                name, parts.references.learn(name, first.start, first.end, first.end), parts.clock.now()
+            )
 
     def _write_summary(self, summary: dict[str, Any]) -> None:
         try:
@@ -236,6 +258,8 @@ def demo_settings(settings: Settings, folder: DemoFolder) -> Settings:
             port=0,
             log_dir=str(folder.log),
             labels=LABELS,
+            numeric_features=NUMERIC_FEATURES,
+            categorical_features=CATEGORICAL_FEATURES,
             environment="demo",
             allow_client_timestamps=True,
         ),

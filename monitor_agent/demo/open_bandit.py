@@ -79,13 +79,27 @@ class Impression:
         return SLOTS[self.position]
 
     @property
+    def hours(self) -> int:
+        """The part of the shop's day, 0 to 5: four hours each."""
+        return self.timestamp.astimezone(SHOP_TIME).hour // HOURS_PER_BUCKET
+
+    @property
+    def features(self) -> dict[str, float | str]:
+        """What is logged beside the score: the item's price, the user's liking for it and for all, the hours."""
+        return {
+            "price": self.item.price,
+            "affinity": self.affinities.get(self.item_id, 0.0),
+            "history": sum(self.affinities.values()),
+            "hours": str(self.hours),
+        }
+
+    @property
     def text_a(self) -> str:
         """User and context as words, such as ``ua81ce ub03a5 uc2723 ud9bde affinity0 history1 left hour3``."""
         users = " ".join(f"u{kind}{value[:4]}" for kind, value in zip("abcd", self.user_features, strict=True))
         affinity = min(int(self.affinities.get(self.item_id, 0.0)), 2)
         history = min(int(sum(self.affinities.values())), 2)
-        hour = self.timestamp.astimezone(SHOP_TIME).hour // HOURS_PER_BUCKET
-        return f"{users} affinity{affinity} history{history} {self.slot} hour{hour}"
+        return f"{users} affinity{affinity} history{history} {self.slot} hour{self.hours}"
 
     @property
     def text_b(self) -> str:

@@ -22,6 +22,7 @@ from monitor_agent.pipeline import instants
 CLICK_DELAY = timedelta(seconds=1)
 SCENE = "recommendation"
 LABELS = ("scene", "slot")
+NUMERIC_FEATURES, CATEGORICAL_FEATURES = ("price", "affinity", "history"), ("hours",)
 TIMEOUT_SECONDS = 60.0
 
 
@@ -106,6 +107,7 @@ class Replay:
                         "item_id": str(impression.item_id),
                         "position": impression.position,
                         "propensity": impression.propensity,
+                        "features": impression.features,
                     }
                 ],
             },
