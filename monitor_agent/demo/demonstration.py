@@ -46,6 +46,8 @@ BASE, LARGEST = timedelta(hours=1), timedelta(days=1)
 MOST_WINDOWS = 12
 REPORTED = ("model-quality", "serving")
 """The dashboards whose charts a demo draws."""
+SHOWN_WINDOW = "1d"
+"""Hours of this log hold a click at most, and curves are written for the larger windows."""
 CHECK_EVERY = 64
 
 
@@ -223,6 +225,7 @@ class Demonstration:
                     dashboards=REPORTED,
                     start=start,
                     end=end,
+                    chosen={"window": (SHOWN_WINDOW,)},
                 )
         except MonitorError as error:
             return f"none ({error})"
@@ -238,7 +241,8 @@ class Demonstration:
             "event files of the model server": _shown(folder.log),
             "logs of the parts": _shown(product.log_dir),
             "charts": charts,
-            "dashboards": f"{command} dashboards {data}, then {viewer}/dashboards/{REPORTED[0]}?from={start}&to={end}",
+            "dashboards": f"{command} dashboards {data}, then {viewer}/dashboards/{REPORTED[0]}"
+            f"?from={start}&to={end}&c.window={SHOWN_WINDOW}",
             "Elasticsearch, with these data": f"{command} stack up {data}",
         }
         self._display.say("")
