@@ -14,7 +14,7 @@ from monitor_agent.clock import FixedClock
 from monitor_agent.settings import AgentSettings
 
 FEW, MANY = Traffic(10_000), Traffic(1_000_000)
-SHORT, LONG = Traffic(30_000, days=1), Traffic(300_000, days=10)
+SHORT, LONG = Traffic(30_000), Traffic(300_000, span=timedelta(days=10))
 SETTINGS = AgentSettings(retention=False)
 REPEATS = 7
 
@@ -38,8 +38,9 @@ def one_click(traffic: Traffic, number: int) -> Iterable[Action]:
 
 
 def new_events(traffic: Traffic, number: int) -> Iterable[Action]:
-    """Return new predictions of the last day, and clicks on some of them."""
-    return Traffic(300, clicks=15, seed=100 + number, first=traffic.end - timedelta(days=1)).actions()
+    """Return what comes in five minutes: predictions, and clicks on some of them."""
+    five = timedelta(minutes=5)
+    return Traffic(300, clicks=15, seed=100 + number, first=traffic.end - (number + 1) * five, span=five).actions()
 
 
 def cycles(made: Node, traffic: Traffic, new: Callable[[int], Iterable[Action]]) -> float:

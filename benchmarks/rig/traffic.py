@@ -20,7 +20,7 @@ MODEL = "click"
 THRESHOLD = 0.5
 CLIP = 1e-7
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_DAY_MS = 86_400_000
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
@@ -34,33 +34,33 @@ class Action:
 
 @dataclass(frozen=True)
 class Traffic:
-    """Predictions spread evenly over whole days, in order of time, and clicks on some of them.
+    """Predictions spread evenly over a span of time, in order, and clicks on some of them.
 
     Attributes
     ----------
     predictions : how many.
     clicks : how many of them are clicked, half a minute later; clicked ones score higher.
-    days : over how many days.
     seed : another seed gives other ids and scores.
-    first : start of the first day.
+    first : the start.
+    span : how long; a day by default.
     """
 
     predictions: int
     clicks: int = 0
-    days: int = 1
     seed: int = 1
     first: datetime = FIRST_DAY
+    span: timedelta = timedelta(days=1)
 
     @property
     def end(self) -> datetime:
-        """The end of the last day."""
-        return self.first + timedelta(days=self.days)
+        """The moment after the last prediction."""
+        return self.first + self.span
 
     def columns(self) -> dict[str, npt.NDArray[np.float64] | npt.NDArray[np.int64]]:
         """Return `score`, `label` (predicted), `click` and `time` (ms since 1970), arrays of shape (predictions,)."""
         dice = np.random.default_rng(self.seed)
-        start = round((self.first - _EPOCH).total_seconds() * 1000)
-        time = start + np.arange(self.predictions, dtype=np.int64) * (_DAY_MS * self.days) // self.predictions
+        start, length = (self.first - _EPOCH) // _MILLISECOND, self.span // _MILLISECOND
+        time = start + np.arange(self.predictions, dtype=np.int64) * length // self.predictions
         click = np.zeros(self.predictions, dtype=np.int64)
         click[dice.permutation(self.predictions)[: self.clicks]] = 1
         score = np.where(click == 1, dice.beta(4, 3, self.predictions), dice.beta(2, 5, self.predictions)).round(6)
@@ -87,7 +87,7 @@ class Traffic:
         for identifier, time, score, label, v, s, took, losses in rows:
             yield _prediction(identifier, time, score, label, VERSIONS[v], SCENES[s], took, losses)
         for number in np.flatnonzero(columns["click"]).tolist():
-            yield _click(ids[number], int(columns["time"][number]), VERSIONS[int(version[number])], number)
+            yield _click(ids[number], int(columns["time"][number]), VERSIONS[int(version[number])], self.seed)
 
     def _ids(self, time: npt.NDArray[np.int64] | npt.NDArray[np.float64]) -> list[str]:
         tails = np.random.default_rng(self.seed + 2).integers(0, 1 << 62, self.predictions).tolist()
@@ -95,11 +95,11 @@ class Traffic:
 
 
 def click_on(traffic: Traffic, number: int) -> Action:
-    """Return a click on the prediction of that number: a new one each time."""
+    """Return the click on the prediction of that number."""
     time = traffic.columns()["time"]
     dice = np.random.default_rng(traffic.seed + 1)
     version = VERSIONS[int(dice.integers(0, 3, traffic.predictions)[number])]
-    return _click(traffic._ids(time)[number], int(time[number]), version, number)
+    return _click(traffic._ids(time)[number], int(time[number]), version, traffic.seed)
 
 
 def _uuid7(milliseconds: int, tail: int) -> str:
@@ -148,8 +148,9 @@ def _prediction(
     return Action(_index(PREDICTIONS.name, moment), identifier, orjson.dumps(source))
 
 
-def _click(prediction: str, made_at: int, version: str, number: int) -> Action:
-    identifier = _uuid7(made_at + 30_000, number)
+def _click(prediction: str, made_at: int, version: str, seed: int) -> Action:
+    # One click a prediction: its own random bits make the click's id too.
+    identifier = _uuid7(made_at + 30_000, (uuid.UUID(prediction).int ^ seed) & ((1 << 62) - 1))
     source = {
         "@timestamp": _iso(made_at + 30_000),
         "event": {"id": identifier, "dataset": "model.feedback"},
