@@ -10,7 +10,6 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from monitor_agent import log
 from monitor_agent.agent import Agent
@@ -36,7 +35,7 @@ from monitor_agent.es.install import install
 from monitor_agent.parts import Parts
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.windows import Calendar
-from monitor_agent.settings import AgentSettings, Settings
+from monitor_agent.settings import AgentSettings, Settings, format_duration
 from monitor_agent.stack.embedded.elasticsearch import cache_folder
 from monitor_agent.stack.embedded.kibana.reports import report
 from monitor_agent.stack.local import LocalProduct
@@ -173,7 +172,8 @@ class Demonstration:
             windows=windows,
             largest=Calendar(settings).names[-1],
         )
-        self._write_summary(summary)
+        self._write(self._folder.summary, json.dumps(summary, indent=1))
+        self._write(self._folder.settings, agent_toml(settings))
         for name in Calendar(settings).names:
             for table in tables.windows_tables(windows, name, most=MOST_WINDOWS, width=self._display.width):
                 self._display.show(table)
@@ -206,11 +206,12 @@ class Demonstration:
                 name, parts.references.learn(name, first.start, first.end, first.end), parts.clock.now()
             )
 
-    def _write_summary(self, summary: dict[str, Any]) -> None:
+    @staticmethod
+    def _write(path: Path, text: str) -> None:
         try:
-            self._folder.summary.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+            path.write_text(text + "\n", encoding="utf-8")
         except OSError as error:
-            raise _unwritable(self._folder.summary, error) from error
+            raise _unwritable(path, error) from error
 
     def _draw(self, gateway: Gateway, impressions: Sequence[Impression]) -> str:
         """Write the report with the charts; return where it is, or why there is none: the numbers are there anyway."""
@@ -238,6 +239,7 @@ class Demonstration:
         places = {
             "answers of /predict, one a line": _shown(folder.responses),
             "metrics, all windows and totals": _shown(folder.summary),
+            "the agent's settings": f"{_shown(folder.settings)}, for {command} --config",
             "event files of the model server": _shown(folder.log),
             "logs of the parts": _shown(product.log_dir),
             "charts": charts,
@@ -270,6 +272,17 @@ def demo_settings(settings: Settings, folder: DemoFolder) -> Settings:
         pipeline=dataclasses.replace(settings.pipeline, data_dir=str(folder.pipeline), username="", password=""),
         stack=dataclasses.replace(settings.stack, provider="embedded", data_dir=str(folder.stack), http_port=0),
     )
+
+
+def agent_toml(settings: AgentSettings) -> str:
+    """Return the settings that are not the default ones as a file for `monitor-agent --config`."""
+    lines = ["# What the demo's agent ran with: another run with it over the same days changes nothing.", "[agent]"]
+    for each in dataclasses.fields(settings):
+        value = getattr(settings, each.name)
+        if value != each.default:
+            # What JSON writes of texts, truths and lists of them is TOML too.
+            lines.append(f"{each.name} = {json.dumps(value, default=format_duration)}")
+    return "\n".join(lines)
 
 
 def end_of(last: datetime, settings: AgentSettings) -> datetime:

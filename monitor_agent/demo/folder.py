@@ -24,6 +24,7 @@ class DemoFolder:
     stack : data, logs and passwords of Elasticsearch, and the logs of the other parts.
     pipeline : the pipeline's positions.
     responses, summary, report : the results.
+    settings : the agent's settings, for `monitor-agent --config`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,6 +35,7 @@ class DemoFolder:
         self.responses = self.path / "responses.ndjson"
         self.summary = self.path / "summary.json"
         self.report = self.path / "report.html"
+        self.settings = self.path / "monitor.toml"
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[None]:

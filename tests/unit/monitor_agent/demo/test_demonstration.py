@@ -1,0 +1,18 @@
+"""What a demo leaves for later commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from monitor_agent.demo.demonstration import agent_toml, demo_settings
+from monitor_agent.demo.folder import DemoFolder
+from monitor_agent.settings import Settings, load
+
+
+def test_later_commands_get_the_settings_of_the_demos_agent(tmp_path: Path) -> None:
+    """`--config` with the written file makes the very settings that the agent ran with."""
+    ran_with = demo_settings(Settings(), DemoFolder(tmp_path)).agent
+    path = tmp_path / "monitor.toml"
+    path.write_text(agent_toml(ran_with))
+
+    assert load({}, path).agent == ran_with != Settings().agent
