@@ -64,7 +64,7 @@ def check(cluster: Cluster, world: World, story: Story) -> None:
     assert all(each["revision"] == each["_version"] for each in before.values())
 
 
-@hypothesis.settings(max_examples=6, suppress_health_check=SLOW, phases=[Phase.generate])
+@hypothesis.settings(max_examples=4, suppress_health_check=SLOW, phases=[Phase.generate])
 @given(story=stories())
 def test_documents_say_what_the_events_say(elasticsearch: Cluster, world: World, story: Story) -> None:
     """Counts, funnel, ratios, state, maturity and coverage of every window, and the fate of every feedback event."""
