@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,9 +27,11 @@ def viewer(elasticsearch: Cluster) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Chromium, as the machine has it."""
+    """Chromium, as the machine has it; the gate must have it, a user's machine need not."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
-    assert path, "no browser: install chromium (.ci/run does)"
+    if path is None and "CI" not in os.environ:
+        pytest.skip("no browser: install chromium")
+    assert path, "no browser: install chromium"
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield found
