@@ -38,6 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MonitorError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        package = (error.name or __name__).partition(".")[0]
+        if package == __name__.partition(".")[0]:
+            raise
+        print(f"error: {args.command} needs {package}: pip install 'model-monitor[embedded]'", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
