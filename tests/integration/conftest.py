@@ -1,7 +1,13 @@
-"""What integration tests share: one click model, trained when the first test asks for it.
+"""What integration tests share: a click model, trained when the first test asks for it, and places of pipelines.
 
 `saved_model` (session)
     a folder for MODEL_SERVER_MODEL_DIR, with version `1` of the model `click` of the Open Bandit log.
+`stand_in`, `place`
+    an Elasticsearch that can be told to fail, and the folders of a pipeline that sends there.
+`cluster`
+    an Elasticsearch with the product's templates and nothing else.
+`frequent_statistics`
+    lets runners of this process write their statistics often, so that no test waits for them.
 """
 
 from __future__ import annotations
@@ -9,11 +15,17 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from monitor_agent.contracts import ALL
 from monitor_agent.demo import open_bandit
+from monitor_agent.stack.embedded.logstash import runner
+from tests.cluster import Cluster
+from tests.pipelines import Place
+from tests.stand_in import StandIn
 
 EVERY = 20
 """Of the impressions without a click one in so many is trained on; of the others all."""
@@ -32,3 +44,31 @@ def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert done.returncode == 0, done.stderr
     return room / "models"
+
+
+@pytest.fixture
+def frequent_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runners of this process write their statistics often."""
+    monkeypatch.setattr(runner, "STATISTICS_SECONDS", 0.05)
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StandIn]:
+    """Yield an Elasticsearch that can be told to fail."""
+    with StandIn().serving() as serving:
+        yield serving
+
+
+@pytest.fixture
+def place(stand_in: StandIn, tmp_path: Path) -> Place:
+    """Return the folders of a pipeline that sends to the stand-in; none of them is there yet."""
+    return Place(tmp_path, stand_in.url)
+
+
+@pytest.fixture
+def cluster(clean_indices: Cluster) -> Cluster:
+    """Return the cluster with the product's templates."""
+    with clean_indices.client() as client:
+        for contract in ALL:
+            client.indices.put_index_template(name=contract.name, body=contract.template())
+    return clean_indices

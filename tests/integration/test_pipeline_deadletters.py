@@ -9,28 +9,19 @@ import orjson
 import pytest
 
 from monitor_agent.cli import deadletters as command
-from monitor_agent.contracts import ALL, PREDICTIONS
+from monitor_agent.contracts import PREDICTIONS
 from monitor_agent.errors import DataError
 from monitor_agent.settings import ElasticsearchSettings, PipelineSettings, ServerSettings, Settings
-from monitor_agent.stack.embedded.logstash import runner
 from tests.cluster import Cluster
 from tests.factories import make_prediction
 from tests.pipelines import Place, until
 
-
-@pytest.fixture
-def cluster(clean_indices: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    """Return the cluster with the product's templates; the runner writes its statistics often."""
-    monkeypatch.setattr(runner, "STATISTICS_SECONDS", 0.05)
-    with clean_indices.client() as client:
-        for contract in ALL:
-            client.indices.put_index_template(name=contract.name, body=contract.template())
-    return clean_indices
+pytestmark = pytest.mark.usefixtures("frequent_statistics")
 
 
 @pytest.fixture
 def place(cluster: Cluster, tmp_path: Path) -> Place:
-    """Return the folders of a pipeline."""
+    """Return the folders of a pipeline that may only do what its role allows."""
     return Place(tmp_path, cluster.url, "pipeline_writer", cluster.users["pipeline_writer"])
 
 

@@ -7,21 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from monitor_agent.contracts import ALL
 from tests.cluster import Cluster
 from tests.factories import START, make_error, make_feedback, make_prediction
 from tests.pipelines import Place, stop, until
 
 LATER = START + timedelta(days=1)
-
-
-@pytest.fixture
-def cluster(clean_indices: Cluster) -> Cluster:
-    """Return the cluster with the product's templates."""
-    with clean_indices.client() as client:
-        for contract in ALL:
-            client.indices.put_index_template(name=contract.name, body=contract.template())
-    return clean_indices
 
 
 @pytest.fixture

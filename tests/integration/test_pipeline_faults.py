@@ -15,31 +15,12 @@ import orjson
 import pytest
 
 from monitor_agent.errors import PipelineError
-from monitor_agent.stack.embedded.logstash import runner
 from tests.factories import START, Document, make_prediction
 from tests.pipelines import ROOT, Place, stop, until
 from tests.stand_in import Faults, StandIn
 
 FULL = "No space left on device"
-
-
-@pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runners of this process write their statistics often, so that no test waits for them."""
-    monkeypatch.setattr(runner, "STATISTICS_SECONDS", 0.05)
-
-
-@pytest.fixture
-def stand_in() -> Iterator[StandIn]:
-    """Yield an Elasticsearch that can be told to fail."""
-    with StandIn().serving() as serving:
-        yield serving
-
-
-@pytest.fixture
-def place(stand_in: StandIn, tmp_path: Path) -> Place:
-    """Return the folders of a pipeline that sends there."""
-    return Place(tmp_path, stand_in.url)
+pytestmark = pytest.mark.usefixtures("frequent_statistics")
 
 
 def predictions(count: int, first: int = 0) -> list[Document]:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import orjson
 import pytest
@@ -18,13 +17,6 @@ from tests.pipelines import PIPELINE, ROOT, Place, stop, until
 from tests.stand_in import Faults, StandIn
 
 LINE = '"message":"listening for events"'
-
-
-@pytest.fixture
-def stand_in() -> Iterator[StandIn]:
-    """Yield an Elasticsearch."""
-    with StandIn().serving() as serving:
-        yield serving
 
 
 class FrontEnd:
@@ -62,9 +54,9 @@ class FrontEnd:
 
 
 @pytest.fixture
-def front_end(stand_in: StandIn, tmp_path: Path) -> Iterator[FrontEnd]:
+def front_end(place: Place) -> Iterator[FrontEnd]:
     """Yield a front end whose pipeline runs."""
-    found = FrontEnd(Place(tmp_path, stand_in.url))
+    found = FrontEnd(place)
     try:
         yield found
     finally:
@@ -111,15 +103,15 @@ def test_only_who_knows_the_password_is_heard(front_end: FrontEnd, stand_in: Sta
     assert set(stand_in.of("model-")) == {"the last"}
 
 
-def test_an_answered_request_survives_a_kill(stand_in: StandIn, tmp_path: Path) -> None:
+def test_an_answered_request_survives_a_kill(stand_in: StandIn, place: Place) -> None:
     """200 means on disk: after kill -9, with Elasticsearch down, it is delivered by the next run."""
     stand_in.faults = Faults(statuses={503: 1.0})
-    first = FrontEnd(Place(tmp_path, stand_in.url))
+    first = FrontEnd(place)
     assert [first.post(click(id=str(number))) for number in range(20)] == [200] * 20
     first.process.send_signal(signal.SIGKILL)
     first.process.wait()
     stand_in.faults = Faults()
-    second = FrontEnd(Place(tmp_path, stand_in.url))
+    second = FrontEnd(place)
     try:
         until(lambda: len(stand_in.of("model-feedback")) == 20)
         spool = second.place.data / "http-shop_front_end"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from monitor_agent.stack.embedded.logstash import runner
 from tests.factories import START, make_prediction
 from tests.pipelines import Place, until
 from tests.stand_in import StandIn
@@ -21,25 +20,7 @@ GENERATIONS = 3
 LINES = 10
 
 Rotate = Callable[[Path, int], None]
-
-
-@pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runners write their statistics often, so that no test waits for them."""
-    monkeypatch.setattr(runner, "STATISTICS_SECONDS", 0.05)
-
-
-@pytest.fixture
-def stand_in() -> Iterator[StandIn]:
-    """Yield an Elasticsearch."""
-    with StandIn().serving() as serving:
-        yield serving
-
-
-@pytest.fixture
-def place(stand_in: StandIn, tmp_path: Path) -> Place:
-    """Return the folders of a pipeline; the folder of event files is not there yet."""
-    return Place(tmp_path, stand_in.url)
+pytestmark = pytest.mark.usefixtures("frequent_statistics")
 
 
 def rename(path: Path, number: int) -> None:
