@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from monitor_agent.errors import PipelineError
 from monitor_agent.stack.embedded.logstash.decoration import input_decoration
 from monitor_agent.stack.embedded.logstash.durable import make_folder
-from monitor_agent.stack.embedded.logstash.file_set import Checkpoint, FileSet, Wanted
-from monitor_agent.stack.embedded.logstash.plugin import Batch, Codec, Configured, Context, Event, Option, Spec
+from monitor_agent.stack.embedded.logstash.file_set import Wanted
+from monitor_agent.stack.embedded.logstash.inputs._files import FilesInput
+from monitor_agent.stack.embedded.logstash.plugin import Configured, Context, Event, Option, Spec
 from monitor_agent.stack.embedded.logstash.positions import Positions
 
 POSITIONS_NAME = "positions.json"
 
 
-class FileInput:
+class FileInput(FilesInput):
     """Reads the files of `path`; where it is, it keeps beside `sincedb_path`, in a format of its own."""
 
     def __init__(self, configured: Configured, context: Context) -> None:
         options = configured.options
-        self.id = configured.id
-        self._codec: Codec = options["codec"]
         self._decorate = input_decoration(configured) if configured.common.keys() - {"id"} else None
         self._host = context.host
-        self._counters = configured.counters
         self._positions_path = _positions_path(configured, context)
         wanted = Wanted(
             patterns=[str(Path(path).absolute()) for path in options["path"]],
@@ -37,51 +34,21 @@ class FileInput:
             close_seconds=options["close_older"],
             removable=_removable(context),
         )
-        self._files = FileSet(wanted, Positions(self._positions_path))
+        super().__init__(configured, wanted, Positions(self._positions_path))
 
     def open(self) -> None:
-        """Find the files and where reading stopped; PipelineError where that cannot be read."""
+        """Make the folder of the positions, then find the files."""
         if self._positions_path is not None:
             make_folder(self._positions_path.parent)
-        try:
-            self._files.open()
-        except OSError as error:
-            raise PipelineError(f"{error.filename} cannot be read ({error.strerror})", "mend its rights") from error
+        super().open()
 
-    def read(self, most: int) -> Batch | None:
-        """Return the events of up to `most` lines; None where no line is there."""
-        reading = self._files.read(most)
-        if reading is None:
-            return None
-        events: list[Event] = []
-        for path, lines in reading.pieces:
-            for line in lines:
-                decoded = self._codec.decode(line)
-                for event in decoded:
-                    self._describe(event, path)
-                    if self._decorate is not None:
-                        self._decorate(event)
-                events += decoded
-        self._counters.events_in += reading.lines
-        self._counters.events_out += len(events)
-        return Batch(events, reading.checkpoint, reading.bytes)
-
-    @property
-    def finished(self) -> bool:
-        """Return False: files may always grow."""
-        return False
-
-    def acknowledge(self, positions: Sequence[Checkpoint]) -> None:
-        """Remember on disk what is delivered; PipelineError where that cannot be written."""
-        self._files.acknowledge(positions)
-
-    def backlog(self) -> dict[str, int | float]:
-        """Return how much is there, read and delivered, for the statistics."""
-        return self._files.backlog()
-
-    def close(self) -> None:
-        """Close the files."""
-        self._files.close()
+    def _events(self, line: bytes, path: str) -> list[Event]:
+        events = self._codec.decode(line)
+        for event in events:
+            self._describe(event, path)
+            if self._decorate is not None:
+                self._decorate(event)
+        return events
 
     def _describe(self, event: Event, path: str) -> None:
         """Add where the event was read, as a Logstash in ECS mode does: only where the line does not say it."""

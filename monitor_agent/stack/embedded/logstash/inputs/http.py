@@ -7,7 +7,7 @@ import hmac
 import http.server
 import ssl
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ import structlog
 
 from monitor_agent.errors import PipelineError, PortInUseError
 from monitor_agent.stack.embedded.logstash.decoration import decoration
-from monitor_agent.stack.embedded.logstash.file_set import Checkpoint, FileSet, Wanted
-from monitor_agent.stack.embedded.logstash.plugin import Batch, Codec, Configured, Context, Event, Option, Spec
+from monitor_agent.stack.embedded.logstash.file_set import Wanted
+from monitor_agent.stack.embedded.logstash.inputs._files import FilesInput
+from monitor_agent.stack.embedded.logstash.plugin import Batch, Configured, Context, Event, Option, Spec
 from monitor_agent.stack.embedded.logstash.positions import Positions
 from monitor_agent.stack.embedded.logstash.spool import Spool
 
@@ -31,7 +32,7 @@ REQUEST_SECONDS = 10.0
 _log = structlog.get_logger()
 
 
-class HttpInput:
+class HttpInput(FilesInput):
     """A server in threads that spools requests, and the reading of that spool.
 
     Attributes
@@ -43,13 +44,10 @@ class HttpInput:
         options = configured.options
         if options["user"] is not None and not (options["user"] and options["password"]):
             raise configured.at.error("'user' and 'password' must not be empty", "set both, or leave both out")
-        self.id = configured.id
         self.port: int = options["port"]
         self._options: Mapping[str, Any] = options
         self._at = configured.at
-        self._codec: Codec = options["codec"]
         self._decorate = decoration(configured)
-        self._counters = configured.counters
         folder = Path(context.settings.pipeline.data_dir) / f"http-{configured.id}"
         self._spool = Spool(folder)
         wanted = Wanted(
@@ -58,7 +56,7 @@ class HttpInput:
             discover_seconds=0.1,
             removable=lambda path, _idle: path != self._spool.path,
         )
-        self._files = FileSet(wanted, Positions(folder / "positions.json"))
+        super().__init__(configured, wanted, Positions(folder / "positions.json"))
         self._server: http.server.ThreadingHTTPServer | None = None
         self._behind = 0
 
@@ -66,9 +64,9 @@ class HttpInput:
         """Open the spool, then listen; PipelineError where the port is taken or the spool cannot be written."""
         try:
             self._spool.open()
-            self._files.open()
         except OSError as error:
             raise PipelineError(f"{error.filename} cannot be used ({error.strerror})", "mend its rights") from error
+        super().open()
         self._server = self._listen()
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
@@ -76,27 +74,10 @@ class HttpInput:
 
     def read(self, most: int) -> Batch | None:
         """Return the events of up to `most` requests."""
-        reading = self._files.read(most)
-        if reading is None:
+        batch = super().read(most)
+        if batch is None:
             self._behind = self._files.bytes_behind()
-            return None
-        events = [event for _, lines in reading.pieces for line in lines for event in self._events(line)]
-        self._counters.events_in += reading.lines
-        self._counters.events_out += len(events)
-        return Batch(events, reading.checkpoint, reading.bytes)
-
-    @property
-    def finished(self) -> bool:
-        """Return False: requests may always come."""
-        return False
-
-    def acknowledge(self, positions: Sequence[Checkpoint]) -> None:
-        """Remember what is delivered; PipelineError where that cannot be written."""
-        self._files.acknowledge(positions)
-
-    def backlog(self) -> dict[str, int | float]:
-        """Return how much is spooled, read and delivered."""
-        return self._files.backlog()
+        return batch
 
     def close(self) -> None:
         """Stop listening; what is spooled is read at the next start."""
@@ -104,7 +85,7 @@ class HttpInput:
             self._server.shutdown()
             self._server.server_close()
         self._spool.close()
-        self._files.close()
+        super().close()
 
     def keep(self, body: bytes, headers: Message, client: str, method: str, path: str) -> int:
         """Spool a request; return the status to answer it with."""
@@ -124,7 +105,7 @@ class HttpInput:
             return 503
         return int(self._options["response_code"])
 
-    def _events(self, line: bytes) -> list[Event]:
+    def _events(self, line: bytes, _path: str) -> list[Event]:
         try:
             record = orjson.loads(line)
             body = record["text"].encode("utf-8" if record["utf8"] else "latin-1")
