@@ -8,19 +8,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from monitor_agent import log
-from monitor_agent.agent import Agent
-from monitor_agent.clock import FixedClock, SystemClock
+from monitor_agent.clock import SystemClock
 from monitor_agent.demo import model, open_bandit, tables
 from monitor_agent.demo.display import Display
 from monitor_agent.demo.folder import DemoFolder
+from monitor_agent.demo.nights import Nights
 from monitor_agent.demo.open_bandit import Impression, OpenBandit
+from monitor_agent.demo.pages import days, pages
 from monitor_agent.demo.replay import (
     CATEGORICAL_FEATURES,
-    CLICK_DELAY,
     LABELS,
     NUMERIC_FEATURES,
     ModelServerClient,
@@ -32,8 +32,6 @@ from monitor_agent.demo.summary import summarise
 from monitor_agent.errors import DataError, ModelError, MonitorError
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.install import install
-from monitor_agent.parts import Parts
-from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, Settings, format_duration
 from monitor_agent.stack.embedded.elasticsearch import cache_folder
@@ -46,7 +44,7 @@ MOST_WINDOWS = 12
 REPORTED = ("model-quality", "serving")
 """The dashboards whose charts a demo draws."""
 SHOWN_WINDOW = "1d"
-"""Hours of this log hold a click at most, and curves are written for the larger windows."""
+"""Hours of this log hold a click at most."""
 CHECK_EVERY = 64
 
 
@@ -98,9 +96,10 @@ class Demonstration:
             with self._agent_log(product), closing(Gateway(connect(product.settings.elasticsearch))) as gateway:
                 install(gateway, product.settings.agent)
                 product.start_pipeline()
-                impressions = recorded.evaluate[: options.limit]
-                responses, feedback = self._replay(impressions, url, supervisor)
-                self._evaluate(Results(gateway), gateway, product.settings.agent, responses, feedback)
+                impressions, agent = recorded.evaluate[: options.limit], product.settings.agent
+                results, nights = Results(gateway), Nights(gateway, agent)
+                responses, feedback = self._replay(impressions, url, supervisor, results, nights)
+                self._conclude(results, agent, responses, feedback)
                 charts = self._draw(gateway, impressions)
             self._say_where(product, impressions, charts)
 
@@ -121,48 +120,49 @@ class Demonstration:
                 log.configure("monitor-agent")
 
     def _replay(
-        self, impressions: Sequence[Impression], url: str, supervisor: Supervisor
+        self, impressions: Sequence[Impression], url: str, supervisor: Supervisor, results: Results, nights: Nights
     ) -> tuple[list[Response], list[str]]:
-        """Send the impressions and their clicks; return the answers and the ids of the accepted feedback."""
+        """Send the impressions and their clicks, day by day, and let the agent work after each day.
+
+        Return the answers and the ids of the accepted feedback.
+        """
         client, responses = ModelServerClient(url), []
         replay = Replay(client)
-        what = f"replaying {len(impressions):,} impressions"
+        what = f"replaying {len(impressions):,} impressions, the agent at work after each day"
         try:
             with (
                 self._folder.responses.open("w", encoding="utf-8") as file,
-                self._display.bar(what, len(impressions), "calls") as done,
+                self._display.bar(what, len(impressions), "impressions") as done,
             ):
-                for response in replay.responses(impressions):
-                    file.write(json.dumps(asdict(response)) + "\n")
-                    responses.append(response)
-                    done(len(responses))
-                    if len(responses) % CHECK_EVERY == 0:
-                        supervisor.check()
+                for number, day in enumerate(days(impressions)):
+                    for response in replay.responses(pages(day)):
+                        file.write(json.dumps(asdict(response)) + "\n")
+                        responses.append(response)
+                        done(len(responses))
+                        if len(responses) % CHECK_EVERY == 0:
+                            supervisor.check()
+                    results.wait_for({"predictions": len(responses), "feedback": len(replay.feedback)})
+                    nights.work(day[-1].timestamp)
+                    if number == 0:
+                        nights.learn(day[0].timestamp)
         except OSError as error:
             raise _unwritable(self._folder.responses, error) from error
         finally:
             client.close()
         return responses, replay.feedback
 
-    def _evaluate(
-        self,
-        results: Results,
-        gateway: Gateway,
-        settings: AgentSettings,
-        responses: Sequence[Response],
-        feedback: Sequence[str],
+    def _conclude(
+        self, results: Results, settings: AgentSettings, responses: Sequence[Response], feedback: Sequence[str]
     ) -> None:
-        """Wait until everything has arrived, verify it, let the agent compute, and show and write what it found."""
+        """Verify that everything has arrived once, and show and write what the agent found."""
         accepted = {"predictions": [each.prediction_id for each in responses], "feedback": feedback}
         sent = {kind: len(ids) for kind, ids in accepted.items()}
-        with self._display.bar("waiting for the pipeline", sum(sent.values())) as done:
-            indexed = results.wait_for(sent, done)
+        indexed = results.wait_for(sent)
         results.require_exactly_once(accepted)
         self._display.say(
             f"exactly once: all {sent['predictions']:,} accepted predictions and {sent['feedback']:,} accepted clicks"
             " are in Elasticsearch, each one time, nothing else is"
         )
-        self._compute(gateway, settings, [instants.parse(each.timestamp) for each in responses])
         windows = results.windows()
         summary = summarise(
             campaign=self._options.campaign,
@@ -179,33 +179,6 @@ class Demonstration:
                 self._display.show(table)
         self._display.show(tables.totals_table(summary["totals"]))
 
-    def _compute(self, gateway: Gateway, settings: AgentSettings, moments: Sequence[datetime]) -> None:
-        clock = FixedClock(end_of(moments[-1], settings))
-        self._learn_first_day(Parts(gateway, settings, clock), moments)
-        agent = Agent(gateway, settings, clock)
-        hours = len({moment.replace(minute=0, second=0, microsecond=0) for moment in moments})
-        computed = 0
-        with self._display.bar("the agent joins and computes", hours, "windows") as done:
-
-            def advance(windows: int) -> None:
-                nonlocal computed
-                computed += windows
-                done(computed)
-
-            agent.cycle(advance)
-            done(hours)
-
-    @staticmethod
-    def _learn_first_day(parts: Parts, moments: Sequence[datetime]) -> None:
-        """Make the first day the reference that the drift of the others is told against."""
-        first = parts.calendar.window(parts.calendar.names[-1], moments[0])
-        if moments[-1] < first.end:
-            return
-        for name in sorted({name for name, _ in parts.events.window_counts(first.start).predictions}):
-            parts.references.add(
-                name, parts.references.learn(name, first.start, first.end, first.end), parts.clock.now()
-            )
-
     @staticmethod
     def _write(path: Path, text: str) -> None:
         try:
@@ -215,7 +188,7 @@ class Demonstration:
 
     def _draw(self, gateway: Gateway, impressions: Sequence[Impression]) -> str:
         """Write the report with the charts; return where it is, or why there is none: the numbers are there anyway."""
-        start, end = _days(impressions)
+        start, end = _shown_time(impressions)
         try:
             with self._display.waiting("drawing the charts"):
                 report(
@@ -234,7 +207,7 @@ class Demonstration:
 
     def _say_where(self, product: LocalProduct, impressions: Sequence[Impression], charts: str) -> None:
         folder, command = self._folder, _shown(Path(sys.executable).parent / "monitor-agent")
-        data, (start, end) = f"--data {_shown(folder.stack)}", _days(impressions)
+        data, (start, end) = f"--data {_shown(folder.stack)}", _shown_time(impressions)
         viewer = f"http://{self._settings.dashboards.host}:{self._settings.dashboards.port}"
         places = {
             "answers of /predict, one a line": _shown(folder.responses),
@@ -285,16 +258,9 @@ def agent_toml(settings: AgentSettings) -> str:
     return "\n".join(lines)
 
 
-def end_of(last: datetime, settings: AgentSettings) -> datetime:
-    """Return the moment at which every window up to the one of `last` is final."""
-    calendar = Calendar(settings)
-    window = calendar.window(calendar.names[-1], last + CLICK_DELAY)
-    return calendar.final_at(window)
-
-
-def _days(impressions: Sequence[Impression]) -> tuple[str, str]:
-    """Return the day of the first impression, and the day after the last one."""
-    return str(impressions[0].timestamp.date()), str((impressions[-1].timestamp + LARGEST).date())
+def _shown_time(impressions: Sequence[Impression]) -> tuple[str, str]:
+    """Return the first day of the impressions, and the last moment of their last day."""
+    return str(impressions[0].timestamp.date()), f"{impressions[-1].timestamp.date()}T23:59:59"
 
 
 def _shown(path: Path) -> str:

@@ -79,6 +79,11 @@ class Impression:
         return SLOTS[self.position]
 
     @property
+    def visitor(self) -> str:
+        """``known`` for one who took to an item before, else ``new``."""
+        return "known" if self.affinities else "new"
+
+    @property
     def hours(self) -> int:
         """The part of the shop's day, 0 to 5: four hours each."""
         return self.timestamp.astimezone(SHOP_TIME).hour // HOURS_PER_BUCKET

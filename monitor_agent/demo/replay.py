@@ -1,13 +1,13 @@
-"""The replay of a click log: one call of `/predict` per impression, in event-time order, and the clicks to `/feedback`.
+"""The replay of a click log: one call of `/predict` a page, in event-time order, and the clicks to `/feedback`.
 
-The log has no time of its own for a click: a click is sent with its impression's time plus `CLICK_DELAY`.
+Each impression keeps its own time. The log has none for a click: it is sent with its impression's plus `CLICK_DELAY`.
 """
 
 from __future__ import annotations
 
+import heapq
 import http.client
 import json
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 
 from monitor_agent.contracts import uuid7
 from monitor_agent.demo.open_bandit import Impression
+from monitor_agent.demo.pages import Page
 from monitor_agent.errors import StackError
 from monitor_agent.pipeline import instants
 
 CLICK_DELAY = timedelta(seconds=1)
 SCENE = "recommendation"
-LABELS = ("scene", "slot")
+LABELS = ("scene", "visitor")
 NUMERIC_FEATURES, CATEGORICAL_FEATURES = ("price", "affinity", "history"), ("hours",)
 TIMEOUT_SECONDS = 60.0
 
@@ -80,47 +81,36 @@ class Replay:
         self.feedback: list[str] = []
         self._client = client
 
-    def responses(self, impressions: Iterable[Impression]) -> Iterator[Response]:
-        """Yield the answer to each impression, in order; a click is sent when the log's time has reached it."""
-        clicks: deque[tuple[datetime, str]] = deque()
-        for impression in impressions:
-            while clicks and clicks[0][0] <= impression.timestamp:
-                self._click(*clicks.popleft())
-            response = self._predict(impression)
-            if impression.click:
-                clicks.append((impression.timestamp + CLICK_DELAY, response.prediction_id))
-            yield response
-        for moment, prediction_id in clicks:
+    def responses(self, pages: Iterable[Page]) -> Iterator[Response]:
+        """Yield the answer to each impression, page by page; a click is sent when the log's time has reached it."""
+        clicks: list[tuple[datetime, str]] = []
+        for page in pages:
+            while clicks and clicks[0][0] <= page[-1].timestamp:
+                self._click(*heapq.heappop(clicks))
+            responses = self._predict(page)
+            for impression, response in zip(page, responses, strict=True):
+                if impression.click:
+                    heapq.heappush(clicks, (impression.timestamp + CLICK_DELAY, response.prediction_id))
+            yield from responses
+        for moment, prediction_id in sorted(clicks):
             self._click(moment, prediction_id)
 
-    def _predict(self, impression: Impression) -> Response:
-        moment = instants.text(impression.timestamp)
+    def _predict(self, page: Page) -> list[Response]:
+        labels = {"scene": SCENE, "visitor": page[0].visitor}
         answer = self._client.post(
-            "/predict",
-            {
-                "timestamp": moment,
-                "context": {"labels": {"scene": SCENE, "slot": impression.slot}},
-                "instances": [
-                    {
-                        "text_a": impression.text_a,
-                        "text_b": impression.text_b,
-                        "item_id": str(impression.item_id),
-                        "position": impression.position,
-                        "propensity": impression.propensity,
-                        "features": impression.features,
-                    }
-                ],
-            },
+            "/predict", {"context": {"labels": labels}, "instances": [_instance(impression) for impression in page]}
         )
-        (prediction,) = answer["predictions"]
-        return Response(
-            prediction_id=prediction["prediction_id"],
-            timestamp=moment,
-            model_version=answer["model"]["version"],
-            score=prediction["score"],
-            label=prediction["label"],
-            click=impression.click,
-        )
+        return [
+            Response(
+                prediction_id=prediction["prediction_id"],
+                timestamp=instants.text(impression.timestamp),
+                model_version=answer["model"]["version"],
+                score=prediction["score"],
+                label=prediction["label"],
+                click=impression.click,
+            )
+            for impression, prediction in zip(page, answer["predictions"], strict=True)
+        ]
 
     def _click(self, moment: datetime, prediction_id: str) -> None:
         event_id = uuid7.make(moment)
@@ -134,3 +124,15 @@ class Replay:
             },
         )
         self.feedback.append(event_id)
+
+
+def _instance(impression: Impression) -> dict[str, Any]:
+    return {
+        "timestamp": instants.text(impression.timestamp),
+        "text_a": impression.text_a,
+        "text_b": impression.text_b,
+        "item_id": str(impression.item_id),
+        "position": impression.position,
+        "propensity": impression.propensity,
+        "features": impression.features,
+    }

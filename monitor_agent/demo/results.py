@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monitor_agent.contracts import DEADLETTERS, ERRORS, FEEDBACK, PERFORMANCE, PREDICTIONS, IndexContract
@@ -31,13 +31,12 @@ class Results:
         answers = self._gateway.msearch([(contract.alias, body) for contract in COUNTED.values()])
         return {name: answer["hits"]["total"]["value"] for name, answer in zip(COUNTED, answers, strict=True)}
 
-    def wait_for(self, accepted: Mapping[str, int], progress: Callable[[int], None]) -> dict[str, int]:
+    def wait_for(self, accepted: Mapping[str, int]) -> dict[str, int]:
         """Return the counts as soon as everything that the server has accepted can be searched.
 
         Parameters
         ----------
         accepted : how many predictions and feedback events that is.
-        progress : told how many of them there are.
 
         Raises ElasticsearchError when an event became a dead letter, or nothing has arrived for a minute.
         """
@@ -45,7 +44,6 @@ class Results:
         while True:
             found = self.counts()
             arrived = sum(found[name] for name in accepted)
-            progress(arrived)
             if all(found[name] >= accepted[name] for name in accepted):
                 return found
             if found["deadletters"]:

@@ -38,7 +38,7 @@ def test_nothing_accepted_needs_nothing(gateway: Gateway) -> None:
     """Without any index all counts are 0, and that is exactly once."""
     found = Results(gateway)
 
-    assert found.wait_for({"predictions": 0, "feedback": 0}, lambda _done: None)["predictions"] == 0
+    assert found.wait_for({"predictions": 0, "feedback": 0})["predictions"] == 0
     found.require_exactly_once({"predictions": [], "feedback": []})
     assert found.feedback_status() == {}
     assert found.windows() == []
@@ -66,7 +66,7 @@ def test_what_never_comes_is_told(gateway: Gateway, clean_indices: Cluster, monk
     monkeypatch.setattr(results, "STALLED_SECONDS", 0.3)
 
     with pytest.raises(ElasticsearchError, match="1 of 3 events are in Elasticsearch"):
-        found.wait_for({"predictions": 2, "feedback": 1}, lambda _done: None)
+        found.wait_for({"predictions": 2, "feedback": 1})
     write(clean_indices, "model-deadletters-2026.11.23", "1", DEADLETTERS.sample)
     with pytest.raises(ElasticsearchError, match="1 events became dead letters"):
-        found.wait_for({"predictions": 2, "feedback": 1}, lambda _done: None)
+        found.wait_for({"predictions": 2, "feedback": 1})
