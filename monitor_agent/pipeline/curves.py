@@ -31,10 +31,8 @@ Point = dict[str, Any]
 
 
 def has_curves(key: Key, document: Mapping[str, Any], settings: AgentSettings) -> bool:
-    """Return whether curves are written beside a metrics document: of larger windows that have ended, over all."""
-    sizes = {format_duration(size) for size in settings.curve_windows} & {
-        format_duration(size) for size in settings.larger_windows
-    }
+    """Return whether curves are written beside a metrics document: of windows that have ended, over all segments."""
+    sizes = {format_duration(size) for size in settings.curve_windows}
     return key.window.size in sizes and key.segment == ALL_SEGMENT and document["state"] != STATE_OPEN
 
 
