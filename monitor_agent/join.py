@@ -34,7 +34,7 @@ class Joined:
     Attributes
     ----------
     cells : base windows that count the joined predictions.
-    indices : indices of predictions that were written.
+    indices : indices of predictions that feedback was found for.
     statuses, flips : fates to be written once the windows are: of the events read; of events joined earlier, by index
         and id.
     again : some feedback was put back to `new`.
@@ -123,7 +123,8 @@ class Join:
                 if fields:
                     changes.append((prediction, fields))
             conflicts = {prediction.id: prediction for prediction in self._feedback.update_predictions(changes)}
-            self.joined.indices |= {prediction.index for prediction, _ in changes}
+            # Also where nothing was to be written: an agent that died may have written it, unseen by searches.
+            self.joined.indices |= {prediction.index for prediction, _ in pairs}
             for prediction, told in pairs:
                 if prediction.id not in conflicts:
                     self._record(prediction, told, folded[prediction.id])

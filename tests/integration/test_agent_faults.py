@@ -230,6 +230,19 @@ def test_a_killed_agent_leaves_work_that_the_next_one_finishes(trial: Trial, see
     check_kill_at(trial, dice.randint(1, trial.calls), dice.choice(["dropped before", "dropped after"]))
 
 
+def test_labels_that_an_agent_wrote_before_it_died_are_counted(trial: Trial) -> None:
+    """They are stored, but no search sees them yet: the next agent, which has none of them to write, waits for that."""
+    trial.begin()
+    trial.world.admin.indices.put_settings(index="model-predictions-*", settings={"refresh_interval": "-1"})
+    trial.proxy.obey(lambda _number, asked: "dropped before" if b"/_refresh" in asked and b"predict" in asked else "")
+    assert not trial.cycle(tries=1)
+    trial.proxy.obey()
+
+    assert trial.cycle(tries=1)
+
+    trial.check_whole()
+
+
 def test_two_agents_among_faults_write_what_one_writes(trial: Trial) -> None:
     """They fight over the same windows while requests fail; nobody coordinates them but Elasticsearch."""
     trial.begin()
