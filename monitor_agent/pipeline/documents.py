@@ -157,8 +157,8 @@ def changes(
     """Return what is to be written: nothing where the stored document says the same.
 
     A sum that differs from the stored one by rounding alone is the same. A document never grows younger: one that a
-    later clock has made final is left as it is by an earlier one. What a final document said goes to the
-    restatements before it is written anew.
+    later clock has made final is left as it is by an earlier one, and so is one of the same events that tells of more
+    mature ones. What a final document said goes to the restatements before it is written anew.
     """
     time_state = calendar.state(key.window, now)
     if stored is None:
@@ -166,9 +166,12 @@ def changes(
         return [Write(key.index, key.id, document, 1, key)]
     if _AGE[time_state] < _AGE[stored["state"]]:
         return []
-    state = settle(counted, WindowState.from_blob(stored["state_blob"]))
-    document = metrics_document(key, state, time_state, settings, lost_lines, beside)
+    before = WindowState.from_blob(stored["state_blob"])
     final = stored["state"] in (STATE_FINAL, STATE_RESTATED)
+    if not final and counted.mature < before.mature and _events(counted) == _events(before):
+        return []
+    state = settle(counted, before)
+    document = metrics_document(key, state, time_state, settings, lost_lines, beside)
     if _said(document) == _said(stored) and (final or stored["state"] == time_state):
         return []
     document["revision"] = stored["revision"] + 1
@@ -193,6 +196,11 @@ def _restatement(key: Key, stored: Document, document: Document) -> Write:
         "document": stored,
     }
     return Write(RESTATEMENTS.index_for(key.window.start), hashed(key.id, str(revision)), restatement, None)
+
+
+def _events(state: WindowState) -> tuple[int, ...]:
+    feedback = (state.matched, state.duplicate, state.too_late, state.orphan)
+    return (state.predictions, state.shown, state.errors, *feedback)
 
 
 def _said(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -163,6 +163,16 @@ def test_a_document_never_grows_younger(now: datetime) -> None:
     assert difference(replace(STATE, fp=9), stored(), now) == []
 
 
+def test_a_clock_that_is_behind_takes_no_label_back() -> None:
+    """Of the same events, an earlier moment knows fewer labels and writes nothing; a new event is written."""
+    earlier = replace(STATE, mature=3, labelled=3, tn=1)
+    known, now = stored(time_state="provisional"), START + HOUR
+
+    assert difference(earlier, known, now) == []
+    (write,) = difference(replace(earlier, errors=1), known, now)
+    assert write.document["maturity"] == 0.6
+
+
 def test_a_window_that_may_miss_much_does_not_alert() -> None:
     """Lost lines hold alerts back where they could bring the coverage below its gate."""
     state = WindowState(predictions=900, shown=900, eligible=900, mature=900, labelled=900, tp=400, tn=500)
