@@ -65,6 +65,8 @@ def families(health: Health, requests: int, failures: int) -> list[Family]:
         Family("elasticsearch_requests_total", "counter", "requests to Elasticsearch", {"": requests}),
         Family("elasticsearch_failures_total", "counter", "of them, those without a good answer", {"": failures}),
     ]
+    if figures.alerts:
+        found.append(Family("alerts_active", "gauge", "active firings by alert", figures.alerts, "alert"))
     if since is not None:
         found.append(Family("seconds_since_last_cycle", "gauge", "since a cycle was done", {"": since}))
     for name, value in figures.observed.items():

@@ -6,7 +6,7 @@ import copy
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -27,6 +27,7 @@ class Figures:
     seconds : time spent in cycles.
     feedback : feedback by what became of it.
     observed : figures of the last cycle, such as `lag_seconds`, by the names of the cycles' documents.
+    alerts : how many firings of each alert are active; empty where another agent looks for them.
     """
 
     cycles: Counter[str] = field(default_factory=Counter)
@@ -37,6 +38,7 @@ class Figures:
     restated: int = 0
     feedback: Counter[str] = field(default_factory=Counter)
     observed: dict[str, float] = field(default_factory=dict)
+    alerts: dict[str, float] = field(default_factory=dict)
 
 
 class Health:
@@ -60,6 +62,7 @@ class Health:
         self._done_at: float | None = None
         self._last_seconds = 0.0
         self._error = ""
+        self._alerts: list[Mapping[str, Any]] = []
         self.failed_in_a_row = 0
         self.figures = Figures()
 
@@ -92,6 +95,11 @@ class Health:
         with self._lock:
             self.figures.observed = dict(figures)
 
+    def alerted(self, active: Mapping[str, float], firings: Sequence[Mapping[str, Any]]) -> None:
+        """Take over how many firings of each alert are active, and what is told of them."""
+        with self._lock:
+            self.figures.alerts, self._alerts = dict(active), list(firings)
+
     def reasons(self) -> list[str]:
         """Return why the agent is red; an empty list where it is green."""
         trouble = self._trouble()
@@ -118,6 +126,7 @@ class Health:
                 "seconds_since_last_cycle": since,
                 "cycles": dict(self.figures.cycles),
                 **self.figures.observed,
+                "alerts": self._alerts,
             }
 
     def snapshot(self) -> Figures:

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from monitor_agent.agent import Agent
+from monitor_agent.alerts import Alerting, Watched
 from monitor_agent.clock import Clock
 from monitor_agent.contracts.cycle import OUTCOME_DONE, OUTCOME_FAILED, STATUS_GREEN, STATUS_RED
 from monitor_agent.errors import ElasticsearchError
@@ -34,6 +35,7 @@ class Service:
     ----------
     leases : None = every cycle does everything, whoever holds a lease.
     name : the agent's own, which no other one has.
+    alerting : None = no alerts are looked for.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Service:
         agent: Agent,
         leases: Leases | None = None,
         name: str = OWNER,
+        alerting: Alerting | None = None,
     ) -> None:
         self._gateway = gateway
         self._settings = settings
@@ -53,6 +56,7 @@ class Service:
         self._agent = agent
         self._leases = leases
         self._name = name
+        self._alerting = alerting
         self._cycles = Cycles(gateway)
         self._lines = LineCheck(gateway, Memory(gateway), settings)
         self._log = structlog.get_logger()
@@ -74,7 +78,7 @@ class Service:
             if self._leases is not None and report.models:
                 self._leases.renew(report.models)
             flow = self._cycles.flow(self._clock.now())
-            lines = self._lines.check(self._clock.now()) if share is None or share.rest else None
+            lines, watched = self._watch(share)
         except ElasticsearchError as error:
             self._health.failed(str(error))
             self._record_failure(began, str(error), failed_before)
@@ -82,6 +86,10 @@ class Service:
         self._health.done(report)
         figures = {"cycle_seconds": report.seconds, **flow.figures(), **_line_figures(lines)}
         self._health.observe(figures)
+        if watched is None:
+            self._health.alerted({}, [])
+        else:
+            self._health.alerted(watched.active_by_rule, watched.active)
         document: Document = {
             "outcome": OUTCOME_DONE,
             "failed_before": failed_before,
@@ -94,7 +102,7 @@ class Service:
             "requests": report.requests,
             **{f"feedback_{status}": count for status, count in report.feedback.items()},
             **figures,
-            **({} if lines is None else {"quality_held_back": lines.lost > 0}),
+            **_verdicts(lines, watched),
         }
         try:
             self._write(began, document)
@@ -102,6 +110,13 @@ class Service:
             self._health.failed(str(error))
             raise
         return report
+
+    def _watch(self, share: Share | None) -> tuple[Lines | None, Watched | None]:
+        """Check the lines and look for alerts, where that is this agent's."""
+        if share is not None and not share.rest:
+            return None, None
+        lines = self._lines.check(self._clock.now())
+        return lines, None if self._alerting is None else self._alerting.step(self._clock.now())
 
     def _share(self) -> Share | None:
         if self._leases is None:
@@ -133,3 +148,16 @@ def _line_figures(lines: Lines | None) -> dict[str, float]:
     if lines is None:
         return {}
     return {"writers": lines.writers, "pending_lines": lines.pending, "lost_lines": lines.lost}
+
+
+def _verdicts(lines: Lines | None, watched: Watched | None) -> Document:
+    if lines is None:
+        return {}
+    if watched is None:
+        return {"quality_held_back": lines.lost > 0}
+    return {
+        "quality_held_back": lines.lost > 0 or bool(watched.holding),
+        "held_back_by": watched.holding,
+        "alerts_pending": watched.pending,
+        "alerts_active": len(watched.active),
+    }

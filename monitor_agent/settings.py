@@ -7,7 +7,6 @@ Durations are written as `90s`, `30m`, `2h`, `7d`. The environment wins over the
 from __future__ import annotations
 
 import sys
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from monitor_agent.conversion import convert
 from monitor_agent.durations import format_duration as format_duration
 from monitor_agent.durations import parse_duration as parse_duration
 from monitor_agent.errors import SettingsError
@@ -24,9 +24,6 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-_TRUE = {"1", "true", "yes", "on"}
-_FALSE = {"0", "false", "no", "off"}
 
 
 def setting(
@@ -73,7 +70,7 @@ class AgentSettings:
     curve_windows: tuple[timedelta, ...] = setting(
         (timedelta(hours=1), timedelta(days=1)),
         "MONITOR_CURVE_WINDOWS",
-        "which of the larger windows have curves (reliability, thresholds, distributions) once they have ended",
+        "windows that have curves (reliability, thresholds, distributions) once they have ended",
     )
     drift_samples: int = setting(1000, "MONITOR_DRIFT_SAMPLES", "values below which no drift is told: it may be chance")
     time_zone: str = setting("UTC", "MONITOR_TIME_ZONE", "time zone in which windows of a day begin")
@@ -118,6 +115,7 @@ class AgentSettings:
     gate_positives: int = setting(30, "MONITOR_GATE_POSITIVES", "positives that a window needs before it may alert")
     gate_coverage: float = setting(0.9, "MONITOR_GATE_COVERAGE", "coverage that it needs", unit="share")
     gate_maturity: float = setting(0.95, "MONITOR_GATE_MATURITY", "maturity that it needs", unit="share")
+    alerts: str = setting("", "MONITOR_ALERTS", "file of alerts; empty = the one that comes with the agent")
     page_size: int = setting(1000, "MONITOR_PAGE_SIZE", "documents in one request")
     health_host: str = setting("127.0.0.1", "MONITOR_HEALTH_HOST", "address where a running agent tells its health")
     health_port: int | None = setting(
@@ -339,49 +337,10 @@ def _section(kind: Any, table: Mapping[str, Any], environ: Mapping[str, str], wh
     for name, entry in entries.items():
         variable = entry.metadata["env"]
         if variable in environ:
-            values[name] = _convert(environ[variable], hints[name], variable, entry.metadata["choices"])
+            values[name] = convert(environ[variable], hints[name], variable, entry.metadata["choices"])
         elif name in table:
-            values[name] = _convert(table[name], hints[name], where + name, entry.metadata["choices"])
+            values[name] = convert(table[name], hints[name], where + name, entry.metadata["choices"])
     return kind(**values)
-
-
-def _convert(value: Any, hint: Any, name: str, choices: tuple[str, ...]) -> Any:
-    try:
-        converted = _typed(value, hint)
-    except (TypeError, ValueError) as error:
-        raise SettingsError(f"{name}={value!r} is malformed", str(error)) from error
-    if choices and converted not in choices:
-        raise SettingsError(f"{name}={value!r} is unknown", f"use one of {', '.join(choices)}")
-    return converted
-
-
-def _typed(value: Any, hint: Any) -> Any:
-    if isinstance(hint, types.UnionType):
-        return None if value in ("", None) else _typed(value, typing.get_args(hint)[0])
-    if typing.get_origin(hint) is tuple:
-        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else list(value)
-        return tuple(_typed(part, typing.get_args(hint)[0]) for part in parts)
-    if hint is timedelta:
-        return parse_duration(value) if isinstance(value, str) else _refuse("a duration such as 30m is expected")
-    if hint is bool:
-        return _boolean(value)
-    if hint is str:
-        return value if isinstance(value, str) else _refuse("text is expected")
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        return _refuse("a number is expected")
-    return hint(value)
-
-
-def _boolean(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if str(value).lower() in _TRUE | _FALSE:
-        return str(value).lower() in _TRUE
-    return bool(_refuse("true or false is expected"))
-
-
-def _refuse(expected: str) -> typing.NoReturn:
-    raise ValueError(expected)
 
 
 def environment_of(settings: Any) -> dict[str, str]:

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from monitor_agent.agent import Agent
+from monitor_agent.alerts import Alerting, listed
 from monitor_agent.cli._agent import gateway_of, in_words, moment
 from monitor_agent.clock import FixedClock, SystemClock
 from monitor_agent.health import Health
@@ -23,12 +24,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run one cycle over everything, whoever holds a lease, and say what it did."""
     with gateway_of(settings) as gateway:
         if args.now:
-            # No document about it: the times of a replay say nothing about how the agent does today.
+            # No document about it, no alert: the times of a replay say nothing about today.
             report = Agent(gateway, settings.agent, FixedClock(args.now)).cycle()
         else:
             clock = SystemClock()
             health = Health(settings.agent.period, lambda: gateway.trouble)
             agent = Agent(gateway, settings.agent, clock)
-            report = Service(gateway, settings.agent, clock, health, agent).cycle()
+            alerting = Alerting(gateway, listed(settings.agent.alerts))
+            report = Service(gateway, settings.agent, clock, health, agent, alerting=alerting).cycle()
     print(in_words(report))
     return 0

@@ -12,6 +12,7 @@ from typing import Any
 
 from monitor_agent import exposition, scheduler
 from monitor_agent.agent import Agent
+from monitor_agent.alerts import Alerting, listed
 from monitor_agent.cli._agent import gateway_of
 from monitor_agent.clock import SystemClock
 from monitor_agent.es.leases import Leases
@@ -39,6 +40,7 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, finish)
     own, clock = settings.agent, SystemClock()
+    alerts = listed(own.alerts)
     name = f"{platform.node()}:{os.getpid()}:{int(time.time())}"
     with (
         gateway_of(settings, sleep=bell.sleep, stopping=lambda: bell.stopped) as gateway,
@@ -47,7 +49,7 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
         health = Health(own.period, lambda: gateway.trouble or beating.trouble)
         leases = Leases(Memory(beating, name), name, own.lease, clock)
         agent = Agent(gateway, own, clock, bell.sleep)
-        service = Service(gateway, own, clock, health, agent, leases, name)
+        service = Service(gateway, own, clock, health, agent, leases, name, Alerting(gateway, alerts, name))
         with (
             health_server(
                 own.health_host,

@@ -11,9 +11,10 @@ from monitor_agent.es import watcher
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.kibana import folder, installation
-from monitor_agent.kibana.alerts import CONNECTORS, rule, watch
 from monitor_agent.kibana.api import Kibana
 from monitor_agent.kibana.package import pack
+from monitor_agent.kibana.rules import CONNECTORS, rule
+from monitor_agent.kibana.watches import watch
 from monitor_agent.settings import Settings
 
 

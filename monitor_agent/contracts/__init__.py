@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monitor_agent.contracts._base import Field, IndexContract
+from monitor_agent.contracts.alert import ALERTS
 from monitor_agent.contracts.curve import CURVES
 from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.deadletter import DEADLETTERS
@@ -17,11 +18,12 @@ from monitor_agent.contracts.state import STATE
 
 ALL: tuple[IndexContract, ...] = (
     *(PREDICTIONS, FEEDBACK, ERRORS, DEADLETTERS),
-    *(PERFORMANCE, CURVES, DRIFT, RESTATEMENTS, RELEASES),
+    *(PERFORMANCE, CURVES, DRIFT, RESTATEMENTS, ALERTS, RELEASES),
     *(CYCLES, STATE),
 )
 
 __all__ = [
+    "ALERTS",
     "ALL",
     "CURVES",
     "CYCLES",

@@ -33,7 +33,10 @@ FIELDS: dict[str, Field] = {
     "writers": long("writers whose lines came since the last check"),
     "pending_lines": long("lines missing in the writers' sequences that may still be on their way"),
     "lost_lines": long("lines missing for longer than the grace"),
-    "quality_held_back": boolean("lines are lost: alerts on quality are not to be trusted"),
+    "quality_held_back": boolean("alerts on quality are held back: lines are lost, or an alert that does so goes on"),
+    "held_back_by": keyword("those alerts"),
+    "alerts_pending": long("firings that are pending"),
+    "alerts_active": long("firings that are active"),
 }
 
 CYCLES = IndexContract(
@@ -66,5 +69,8 @@ CYCLES = IndexContract(
         "pending_lines": 0,
         "lost_lines": 0,
         "quality_held_back": False,
+        "held_back_by": [],
+        "alerts_pending": 0,
+        "alerts_active": 1,
     },
 )

@@ -23,6 +23,11 @@ STATE_FINAL = "final"
 STATE_RESTATED = "restated"
 STATES = (STATE_OPEN, STATE_PROVISIONAL, STATE_FINAL, STATE_RESTATED)
 
+FEW_POSITIVES = "few_positives"
+LOW_COVERAGE = "low_coverage"
+IMMATURE = "immature"
+LOST_LINES = "lost_lines"
+
 ALL_VERSIONS = "all"
 ALL_SEGMENT = "all"
 OTHER = "other"
@@ -51,6 +56,9 @@ _HEAD: dict[str, Field] = {
     "lost_lines": long("lines of the event files that never arrived and may belong to this window"),
     "alertable": boolean(
         "positives, coverage and maturity reach the gates, and lost lines are few: alerts may be raised on it"
+    ),
+    "not_alertable": keyword(
+        f"why it is not `alertable`: `{FEW_POSITIVES}`, `{LOW_COVERAGE}`, `{IMMATURE}`, `{LOST_LINES}`"
     ),
 }
 
@@ -128,6 +136,7 @@ PERFORMANCE = IndexContract(
         "coverage": 1.0,
         "lost_lines": 0,
         "alertable": False,
+        "not_alertable": [FEW_POSITIVES],
         **metrics.measure(metrics.WindowState(tp=1, fp=1, tn=2), seconds=3600.0),
         "state_blob": metrics.WindowState(tp=1, fp=1, tn=2).to_blob(),
     },

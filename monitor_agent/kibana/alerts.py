@@ -1,20 +1,24 @@
-"""Alerts: one readable list, and the Watcher watch and the Kibana rule that each entry becomes (pure).
+"""Alerts: one readable list, the question that the agent asks for each, its Watcher watch and Kibana rule (pure).
 
+The agent looks for the trouble itself and writes firings to `model-alerts`; watches and rules tell people of those that
+are active and not held back. Only what the agent cannot tell, its own silence, they look for themselves.
 Watches need a licence of at least the level `standard`; rules with the connector `.server-log` are free.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from monitor_agent.contracts.alert import ALERTS, CRITICAL, GROUP_FIELDS, STATE_ACTIVE, WARNING
 from monitor_agent.errors import DataError
 from monitor_agent.kibana import kql
 from monitor_agent.kibana.times import span
+from monitor_agent.pipeline.alerting import Group, Rule, Sighting
+from monitor_agent.settings import parse_duration
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,59 +27,82 @@ else:
 
 Document = dict[str, Any]
 
-CONNECTOR = "model-monitoring-log"
-"""The connector that rules tell their alerts to."""
+LEVELS = {CRITICAL: "error", WARNING: "warn"}
+"""The level of the log line that tells an alert, by its severity."""
 
-CONNECTORS: dict[str, Document] = {
-    CONNECTOR: {
-        "name": "Model monitoring: Kibana's log",
-        "connector_type_id": ".server-log",
-        "config": {},
-        "secrets": {},
-    }
-}
+GROUPS = 50
+"""Values of a field that are told apart."""
 
-SEVERITIES = {"critical": "error", "warning": "warn"}
-_TIME = "{{ctx.trigger.scheduled_time}}"
-_GROUPS = 50
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_BUCKETS = "groups"
+_FIRINGS = "400d"
+"""How long ago a firing that still goes on may have begun: as long as its document is kept."""
 
 
-@dataclass(frozen=True)
-class Alert:
+@dataclass(frozen=True, kw_only=True)
+class Alert(Rule):
     """One alert, as `kibana/alerts.toml` says it; the file's head explains each key."""
 
-    id: str
-    title: str
-    message: str
     index: str
     where: str
     look_back: str
-    every: str
     throttle: str
-    severity: str
-    dashboard: str
-    in_a_row: int = 1
     at_least: int = 0
     fewer_than: int = 0
+    values: tuple[str, ...] = ()
     group_by: tuple[str, ...] = ()
+    agent: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what cannot be an alert."""
         if bool(self.at_least) == bool(self.fewer_than):
             raise DataError(f"the alert {self.id} needs either at_least or fewer_than")
-        if self.fewer_than and self.group_by:
-            raise DataError(f"the alert {self.id}: what is missing has no groups", "leave group_by out")
-        if self.severity not in SEVERITIES:
-            raise DataError(f"the alert {self.id}: severity is one of {', '.join(SEVERITIES)}")
+        if self.group_by and (self.fewer_than or not self.agent):
+            told = "what is missing, or not for the agent to tell, has no groups"
+            raise DataError(f"the alert {self.id}: {told}", "leave group_by out")
+        if self.severity not in LEVELS:
+            raise DataError(f"the alert {self.id}: severity is one of {', '.join(LEVELS)}")
+        needed, of = self.looks
+        if not 1 <= needed <= of or self.quiet < 1:
+            raise DataError(f"the alert {self.id}: looks are [N, M] with 1 <= N <= M, quiet is 1 or more")
         for text in (self.look_back, self.every, self.throttle):
             span(text)
-        kql.query(self.where)
+        try:
+            parse_duration(self.every)
+        except ValueError as error:
+            raise DataError(f"the alert {self.id}: every = {self.every!r}", str(error)) from error
+        self._check_fields()
+
+    def _check_fields(self) -> None:
+        limits = self.limits()
+        for value in self.values:
+            if value not in limits:
+                raise DataError(f"the alert {self.id}: its value {value} is not compared in where")
+        if self.group_by != GROUP_FIELDS[: len(self.group_by)]:
+            raise DataError(f"the alert {self.id}: groups are {', '.join(GROUP_FIELDS)}, in this order")
 
     @property
     def comparison(self) -> tuple[str, int]:
         """How many documents make it fire: `gte` or `lt`, and the number."""
         return ("gte", self.at_least) if self.at_least else ("lt", self.fewer_than)
+
+    def limits(self) -> dict[str, tuple[str, float]]:
+        """Return the fields that `where` compares with a number: which end is worse (`max` or `min`), and the number.
+
+        Raises DataError where it is no KQL.
+        """
+        return dict(_limits(kql.query(self.where)))
+
+
+def _limits(node: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, float]]]:
+    for kind, inner in node.items():
+        if kind == "range":
+            ((name, compared),) = inner.items()
+            ((sign, number),) = compared.items()
+            yield name, ("max" if sign in ("gt", "gte") else "min", float(number))
+        elif kind == "bool":
+            for clause, parts in inner.items():
+                for part in parts if clause in ("filter", "should") else []:
+                    yield from _limits(part)
 
 
 def alerts(text: str) -> list[Alert]:
@@ -84,149 +111,100 @@ def alerts(text: str) -> list[Alert]:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"alerts.toml is no TOML: {error}") from error
-    return [_alert(name, table) for name, table in tables.items()]
+    found = [_alert(name, table) for name, table in tables.items()]
+    free = {alert.id for alert in found if alert.agent and not alert.held_back_by}
+    for alert in found:
+        for name in alert.held_back_by:
+            if name not in free:
+                raise DataError(f"the alert {alert.id}: {name} cannot hold it back", f"use {', '.join(sorted(free))}")
+    return found
 
 
 def _alert(name: str, table: Mapping[str, Any]) -> Alert:
-    known = {entry.name for entry in dataclasses.fields(Alert)} - {"id"}
-    unknown = sorted(table.keys() - known)
+    known = {entry.name: entry.default for entry in dataclasses.fields(Alert) if entry.name != "id"}
+    unknown = sorted(table.keys() - known.keys()) if isinstance(table, Mapping) else [name]
     if unknown:
         raise DataError(f"the alert {name} has no key {unknown[0]}", f"known are {', '.join(sorted(known))}")
-    values: dict[str, Any] = {**table, "group_by": tuple(table.get("group_by", ()))}
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    for key, value in values.items():
+        if isinstance(known[key], tuple) and not isinstance(value, tuple):
+            raise DataError(f"the alert {name}: {key} is a list")
     try:
         return Alert(id=name, **values)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise DataError(f"the alert {name} is incomplete: {error}") from error
 
 
-def watch(alert: Alert) -> Document:
-    """Return the body of `PUT _watcher/watch/<id>`; all times in it follow from when it was due."""
-    times = {"gte": f"{_TIME}||-{alert.look_back}", "lte": _TIME, "format": "strict_date_optional_time"}
+def followed(alert: Alert) -> Alert:
+    """Return what watches and rules look for: its active firings; where the agent cannot tell, the trouble itself."""
+    if not alert.agent:
+        return alert
+    held = " and not held_back_by: *" if alert.held_back_by else ""
+    return dataclasses.replace(
+        alert,
+        index=ALERTS.pattern,
+        where=f"rule.name: {alert.id} and state: {STATE_ACTIVE}{held}",
+        look_back=_FIRINGS,
+        every="1m",
+        looks=(1, 1),
+        at_least=1,
+        fewer_than=0,
+        values=(),
+    )
+
+
+def question(alert: Alert, due: str) -> tuple[str, Document]:
+    """Return the search, index and body, for the trouble that an alert is about, as of `due` (ISO 8601)."""
+    times = {"gte": f"{due}||-{alert.look_back}", "lte": due, "format": "strict_date_optional_time"}
     body: Document = {
         "size": 0,
+        "track_total_hits": True,
         "query": {"bool": {"filter": [{"range": {"@timestamp": times}}, kql.query(alert.where)]}},
     }
-    groups: Document = {}
+    limits = alert.limits()
+    groups: Document = {value: {limits[value][0]: {"field": value}} for value in alert.values}
     for field in reversed(alert.group_by):
         inner = {"aggs": groups} if groups else {}
-        groups = {"groups": {"terms": {"field": field, "size": _GROUPS}, **inner}}
-    if groups:
-        body["aggs"] = groups
-    told = f"{alert.title}: {alert.message}{_named(alert)}; see the dashboard {alert.dashboard}"
-    return {
-        "trigger": {"schedule": {"interval": alert.every}},
-        "metadata": {"title": alert.title, "severity": alert.severity, "dashboard": alert.dashboard},
-        "input": {
-            "search": {
-                "request": {
-                    "indices": [alert.index],
-                    "indices_options": {"ignore_unavailable": True, "allow_no_indices": True},
-                    "body": body,
-                }
-            }
-        },
-        "condition": _condition(alert),
-        "throttle_period": alert.throttle,
-        "actions": {"log": {"logging": {"level": SEVERITIES[alert.severity], "text": told}}},
-    }
+        groups = {_BUCKETS: {"terms": {"field": field, "size": GROUPS}, **inner}}
+    return alert.index, {**body, **({"aggs": groups} if groups else {})}
 
 
-def _condition(alert: Alert) -> Document:
+def sightings(alert: Alert, answer: Mapping[str, Any]) -> list[Sighting]:
+    """Return what the answer to an alert's question shows; nothing where there is no trouble."""
     comparison, count = alert.comparison
-    if not alert.group_by:
-        return {"compare": {"ctx.payload.hits.total": {comparison: count}}}
-    enough = {"path": "doc_count", comparison: {"value": count, "quantifier": "some"}}
-    return {"array_compare": {"ctx.payload.aggregations.groups.buckets": enough}}
-
-
-def _named(alert: Alert) -> str:
-    """Return the Mustache text that lists the groups, with how many documents each has."""
-    if not alert.group_by:
-        return ""
-    inner = "{{#groups.buckets}} {{key}}{{/groups.buckets}}" if len(alert.group_by) > 1 else ""
-    listed = "{{#ctx.payload.aggregations.groups.buckets}} {{key}}" + inner
-    return f" ({', '.join(alert.group_by)}:{listed}{{{{/ctx.payload.aggregations.groups.buckets}}}})"
-
-
-def rule(alert: Alert) -> Document:
-    """Return the body of `POST /api/alerting/rule/<id>`."""
-    comparison, count = alert.comparison
-    params: Document = {
-        "searchType": "esQuery",
-        "index": [alert.index],
-        "timeField": "@timestamp",
-        "esQuery": json.dumps({"query": kql.query(alert.where)}, sort_keys=True),
-        "size": 10,
-        **_window(alert.look_back),
-        "threshold": [count],
-        "thresholdComparator": {"gte": ">=", "lt": "<"}[comparison],
-        "aggType": "count",
-        "groupBy": "top" if alert.group_by else "all",
-        "excludeHitsFromPreviousRun": False,
-    }
-    if alert.group_by:
-        params["termField"] = list(alert.group_by) if len(alert.group_by) > 1 else alert.group_by[0]
-        params["termSize"] = _GROUPS
-    told = f"{alert.title}: {alert.message}; see the dashboard {alert.dashboard}. {{{{context.message}}}}"
-    level = SEVERITIES[alert.severity]
-    return {
-        "name": alert.title,
-        "rule_type_id": ".es-query",
-        "consumer": "stackAlerts",
-        "enabled": True,
-        "tags": ["model-monitoring", alert.severity],
-        "schedule": {"interval": alert.every},
-        "params": params,
-        "alert_delay": {"active": alert.in_a_row},
-        "actions": [
-            _action("query matched", level, told, "onThrottleInterval", alert.throttle),
-            _action("recovered", "info", f"{alert.title}: recovered", "onActionGroupChange", None),
-        ],
-    }
-
-
-def _action(group: str, level: str, message: str, when: str, throttle: str | None) -> Document:
-    return {
-        "id": CONNECTOR,
-        "group": group,
-        "params": {"level": level, "message": message},
-        "frequency": {"summary": False, "notify_when": when, "throttle": throttle},
-    }
-
-
-def _window(look_back: str) -> Document:
-    seconds = round(span(look_back).total_seconds())
-    unit, size = next((unit, size) for unit, size in reversed(_UNITS.items()) if seconds % size == 0)
-    return {"timeWindowSize": seconds // size, "timeWindowUnit": unit}
-
-
-def search_of(watched: Mapping[str, Any], due: str) -> tuple[str, Document]:
-    """Return the search of a watch, index and body, as it runs when it is due at `due` (ISO 8601)."""
-    request = watched["input"]["search"]["request"]
-    body: Document = json.loads(json.dumps(request["body"]).replace(_TIME, due))
-    return ",".join(request["indices"]), {**body, "track_total_hits": True}
-
-
-def fires(watched: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
-    """Return whether a watch's condition holds for the answer to its search; DataError for what it cannot read.
-
-    Watcher counts hits as one number.
-    """
     total = answer["hits"]["total"]["value"]
-    context = {"ctx": {"payload": {**answer, "hits": {**answer["hits"], "total": total}}}}
-    ((kind, stated),) = watched["condition"].items()
-    ((path, compared),) = stated.items()
-    found: Any = context
-    for name in path.split("."):
-        if not isinstance(found, Mapping) or name not in found:
-            raise DataError(f"the condition reads {path}, which the search does not answer")
-        found = found[name]
-    if kind == "compare":
-        ((comparison, value),) = compared.items()
-        return _compare(found, comparison, value)
-    ((comparison, wanted),) = ((name, each) for name, each in compared.items() if name != "path")
-    return any(_compare(each[compared["path"]], comparison, wanted["value"]) for each in found)
+    if not alert.group_by:
+        found: list[tuple[Group, int, Mapping[str, Any]]] = [((), total, answer.get("aggregations", {}))]
+    else:
+        found = list(_innermost(alert.group_by, answer.get("aggregations", {})))
+    return [_sighting(alert, group, values) for group, number, values in found if compared(number, comparison, count)]
 
 
-def _compare(found: Any, comparison: str, value: Any) -> bool:
-    return bool({"gte": found >= value, "lt": found < value}[comparison])
+def _innermost(fields: Sequence[str], values: Mapping[str, Any]) -> Iterator[tuple[Group, int, Mapping[str, Any]]]:
+    for bucket in values.get(_BUCKETS, {}).get("buckets", []):
+        group = ((fields[0], bucket["key"]),)
+        if len(fields) == 1:
+            yield group, bucket["doc_count"], bucket
+        else:
+            for rest, number, inner in _innermost(fields[1:], bucket):
+                yield group + rest, number, inner
+
+
+def _sighting(alert: Alert, group: Group, values: Mapping[str, Any]) -> Sighting:
+    """Return what is told: of several fields the first that is beyond its limit."""
+    limits = alert.limits()
+    for measure in alert.values:
+        value = values.get(measure, {}).get("value")
+        worse, limit = limits[measure]
+        if value is not None and (value >= limit if worse == "max" else value <= limit):
+            return Sighting(alert.id, group, measure, value, limit)
+    return Sighting(alert.id, group)
+
+
+def compared(number: int, comparison: str, count: int) -> bool:
+    """Return whether so many documents are as an alert's comparison says.
+
+    >>> compared(3, "gte", 3), compared(1, "lt", 1)
+    (True, False)
+    """
+    return number >= count if comparison == "gte" else number < count

@@ -9,7 +9,7 @@ from typing import Any
 
 from monitor_agent.errors import DataError, UnsupportedPanelError
 from monitor_agent.kibana import dashboards, lens, saved_search
-from monitor_agent.kibana.alerts import Alert, fires, search_of, watch
+from monitor_agent.kibana.alerts import Alert
 from monitor_agent.kibana.answers import Answer, Table, marks, table
 from monitor_agent.kibana.dashboards import Dashboard
 from monitor_agent.kibana.data_views import DataView, data_view
@@ -17,6 +17,7 @@ from monitor_agent.kibana.filters import Context
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.times import TimeRange, time_range
 from monitor_agent.kibana.translation import layer_searches, mark_searches
+from monitor_agent.kibana.watches import fires, search_of, watch
 
 Ask = Callable[[Sequence[tuple[str, Mapping[str, Any]]]], Sequence[Answer]]
 """Answers searches (index expression, body), in order; a refused one as `{"error": ...}`."""

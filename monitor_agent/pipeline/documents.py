@@ -10,6 +10,10 @@ from typing import Any
 
 from monitor_agent.contracts.performance import (
     ALL_SEGMENT,
+    FEW_POSITIVES,
+    IMMATURE,
+    LOST_LINES,
+    LOW_COVERAGE,
     PERFORMANCE,
     STATE_FINAL,
     STATE_OPEN,
@@ -104,6 +108,9 @@ def metrics_document(
     start, end = instants.text(key.window.start), instants.text(key.window.end)
     maturity = state.mature / state.eligible if state.eligible else None
     coverage = state.labelled / state.mature if state.mature else None
+    reasons = not_alertable(state.positives, coverage, maturity, settings)
+    if lost_too_many(lost_lines, state.predictions, settings):
+        reasons.append(LOST_LINES)
     document: Document = {
         "@timestamp": start,
         "window_start": start,
@@ -118,8 +125,8 @@ def metrics_document(
         "maturity": maturity,
         "coverage": coverage,
         "lost_lines": lost_lines,
-        "alertable": alertable(state.positives, coverage, maturity, settings)
-        and not lost_too_many(lost_lines, state.predictions, settings),
+        "alertable": not reasons,
+        "not_alertable": reasons,
         **measure(state, key.window.seconds, beside.calibration),
         "calibrated_by": beside.calibrated_by,
         **beside.drift,
@@ -130,13 +137,14 @@ def metrics_document(
     return document
 
 
-def alertable(positives: int, coverage: float | None, maturity: float | None, settings: AgentSettings) -> bool:
-    """Return whether a window says enough for quality alerts."""
-    return (
-        positives >= settings.gate_positives
-        and (coverage or 0.0) >= settings.gate_coverage
-        and (maturity or 0.0) >= settings.gate_maturity
-    )
+def not_alertable(positives: int, coverage: float | None, maturity: float | None, settings: AgentSettings) -> list[str]:
+    """Return why a window does not say enough for quality alerts; nothing where it does."""
+    reached = {
+        FEW_POSITIVES: positives >= settings.gate_positives,
+        LOW_COVERAGE: (coverage or 0.0) >= settings.gate_coverage,
+        IMMATURE: (maturity or 0.0) >= settings.gate_maturity,
+    }
+    return [reason for reason, reaches in reached.items() if not reaches]
 
 
 def lost_too_many(lost_lines: int, predictions: int, settings: AgentSettings) -> bool:

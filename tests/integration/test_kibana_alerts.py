@@ -1,10 +1,11 @@
-"""Watches and rules on a real Elasticsearch: each fires on what it is about, and not on a healthy day."""
+"""Alerts on a real Elasticsearch: the agent finds what each is about, and its watch and its rule tell of it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,18 @@ from typing import Any
 import pytest
 from elasticsearch import helpers
 
-from monitor_agent.contracts import ALL, CYCLES, PERFORMANCE, IndexContract
+from monitor_agent.alerts import Alerting
+from monitor_agent.contracts import ALERTS, ALL, CYCLES, PERFORMANCE, STATE, IndexContract
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.install import install
 from monitor_agent.es.watcher import put_watch, why_without
-from monitor_agent.kibana.alerts import Alert, fires, rule, search_of, watch
+from monitor_agent.kibana.alerts import Alert
 from monitor_agent.kibana.folder import read_alerts, read_objects
+from monitor_agent.kibana.rules import rule
+from monitor_agent.kibana.watches import fires, search_of, watch
+from monitor_agent.metrics import WindowState
+from monitor_agent.pipeline.documents import Key, metrics_document
+from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, ElasticsearchSettings
 from tests.cluster import Cluster
 from tests.command_line import monitor_agent
@@ -27,8 +34,10 @@ from tests.kibana_stand_in import kibana_stand_in
 from tests.unit.monitor_agent.es.answers import Answer, serving
 
 ROOT = Path(__file__).parents[2]
-ALERTS = {alert.id: alert for alert in read_alerts(ROOT / "kibana")}
+LISTED = {alert.id: alert for alert in read_alerts(ROOT / "kibana")}
 DUE = START + timedelta(hours=2)
+SECOND = timedelta(seconds=1)
+LATER = DUE + 2 * SECOND
 
 HEALTHY_CYCLE = {**CYCLES.sample, "outcome": "done", "lost_lines": 0, "lag_seconds": 0.0, "silent_seconds": 1.0}
 HEALTHY_CYCLE |= {"delivery_seconds": 0.3}
@@ -80,10 +89,10 @@ def world(elasticsearch: Cluster) -> Iterator[World]:
 
 
 def fill(world: World, **trouble: Any) -> None:
-    """Index two hours of documents as the agent writes them; the last quarter of an hour has some fields changed."""
-    forget(world, PERFORMANCE, CYCLES)
+    """Index documents as the agent writes them, over those of the test before; in the last ones some fields differ."""
+    forget(world, ALERTS, STATE)
     documents: list[Document] = []
-    for minute in range(120):
+    for minute in range(90, 120):
         at = START + timedelta(minutes=minute)
         changes = trouble if minute >= 105 else {}
         documents += [made(CYCLES, at, HEALTHY_CYCLE, changes), made(PERFORMANCE, at, HEALTHY_MINUTE, changes)]
@@ -102,14 +111,23 @@ def forget(world: World, *contracts: IndexContract) -> None:
 def made(contract: IndexContract, at: datetime, document: Document, changes: Document) -> Document:
     """Return a document, to be indexed, with those of the changes that its index knows."""
     known = {name: value for name, value in changes.items() if name in contract.fields}
-    return {"_index": contract.index_for(at), "_source": {**document, "@timestamp": iso(at), **known}}
+    identifier = f"{iso(at)} {document.get('window_size')} {document.get('model_version')}"
+    return {
+        "_index": contract.index_for(at),
+        "_id": identifier,
+        "_source": {**document, "@timestamp": iso(at), **known},
+    }
 
 
 def firing(world: World) -> set[str]:
-    """Return the alerts whose watch fires when it is due."""
+    """Return the alerts whose watch fires when it is due, after the agent has looked as often as they need."""
+    alerting = Alerting(Gateway(world.agent), [replace(alert, every="1s") for alert in LISTED.values()])
+    for number in range(2):
+        alerting.step(DUE + number * SECOND)
+        world.admin.indices.refresh(index=f"{ALERTS.pattern},{STATE.name}", ignore_unavailable=True)
     found = set()
-    for name, alert in ALERTS.items():
-        index, body = search_of(watch(alert), iso(DUE))
+    for name, alert in LISTED.items():
+        index, body = search_of(watch(alert), iso(LATER))
         if fires(watch(alert), world.admin.search(index=index, body=body).body):
             found.add(name)
     return found
@@ -117,11 +135,11 @@ def firing(world: World) -> set[str]:
 
 def test_every_alert_has_a_test() -> None:
     """An alert that nothing shows to fire would not be known to work."""
-    assert set(TROUBLE) == set(ALERTS)
+    assert set(TROUBLE) == set(LISTED)
 
 
 def test_nothing_fires_on_a_healthy_day(world: World) -> None:
-    """No watch's condition holds, and every search is taken."""
+    """No alert is found, and every search is taken."""
     fill(world)
 
     assert firing(world) == set()
@@ -129,35 +147,79 @@ def test_nothing_fires_on_a_healthy_day(world: World) -> None:
 
 @pytest.mark.parametrize("name", TROUBLE)
 def test_a_watch_fires_on_what_it_is_about_and_no_other_does(name: str, world: World) -> None:
-    """One thing goes wrong, one watch fires."""
+    """One thing goes wrong, one watch fires; the rule's query within its window finds as many documents."""
     fill(world, **TROUBLE[name])
 
     assert firing(world) == {name}
+    assert told_by_the_rule(world, LISTED[name]) == told_by_the_watch(world, LISTED[name])
+
+
+def told_by_the_watch(world: World, alert: Alert) -> int:
+    """Return how many documents the search of a watch finds."""
+    index, body = search_of(watch(alert), iso(LATER))
+    return int(world.admin.search(index=index, body=body)["hits"]["total"]["value"])
+
+
+def told_by_the_rule(world: World, alert: Alert) -> int:
+    """Return how many documents the query of a rule finds."""
+    params = rule(alert)["params"]
+    unit = {"m": "minutes", "h": "hours", "d": "days"}[params["timeWindowUnit"]]
+    window = timedelta(**{unit: params["timeWindowSize"]})
+    within = {"range": {"@timestamp": {"gte": iso(LATER - window), "lte": iso(LATER)}}}
+    query = {"bool": {"filter": [within, json.loads(params["esQuery"])["query"]]}}
+    return int(world.admin.count(index=params["index"], query=query)["count"])
+
+
+@pytest.mark.parametrize("holder", ["no-data", "pipeline-lag", "orphan-rate", "lost-lines"])
+@pytest.mark.parametrize("quality", ["quality-below-threshold", "quality-drop"])
+def test_trouble_of_the_pipeline_holds_back_alerts_on_quality(quality: str, holder: str, world: World) -> None:
+    """Only the trouble itself is told; the quality is pending, with the reason."""
+    fill(world, **TROUBLE[quality], **TROUBLE[holder])
+
+    assert firing(world) == {holder}
+    found = world.documents(ALERTS.alias).values()
+    (held,) = (each for each in found if each["rule"]["name"] == quality)
+    assert (held["state"], held["held_back_by"]) == ("pending", [holder])
+
+
+BAD = WindowState(predictions=1000, shown=1000, eligible=1000, mature=1000, labelled=1000, tp=5, fn=95, fp=100, tn=800)
+"""An F1 of 0.05, known exactly enough."""
+
+
+@pytest.mark.parametrize(
+    ("state", "lost", "fired"),
+    [
+        (BAD, 0, True),
+        (replace(BAD, tp=1, fn=28, tn=871), 0, False),
+        (replace(BAD, mature=940, labelled=940, tn=740), 0, False),
+        (replace(BAD, labelled=890, tn=690), 0, False),
+        (BAD, 200, False),
+        (replace(BAD, tp=18, fn=82, fp=87, tn=813), 0, False),
+    ],
+    ids=["all gates", "29 positives", "immature", "low coverage", "lost lines", "the interval holds the limit"],
+)
+def test_quality_alerts_only_on_what_is_known_well(state: WindowState, lost: int, fired: bool, world: World) -> None:
+    """The gates and the interval decide, by the document that the agent makes of a window."""
+    fill(world)
+    key = Key("click", "3", "all", Calendar(AgentSettings()).window("1h", START + timedelta(hours=1)))
+    document = metrics_document(key, state, "final", AgentSettings(), lost)
+    assert document["f1"] < 0.2
+    world.admin.index(index=key.index, id=key.id, document=document, refresh=True)
+
+    try:
+        assert firing(world) == ({"quality-below-threshold"} if fired else set())
+    finally:
+        world.admin.delete(index=key.index, id=key.id)
 
 
 def test_a_silent_agent_is_told_when_its_index_is_gone(world: World) -> None:
     """No index at all is silence too."""
     forget(world, CYCLES)
 
-    index, body = search_of(watch(ALERTS["agent-silent"]), iso(DUE))
+    index, body = search_of(watch(LISTED["agent-silent"]), iso(DUE))
 
     answer = world.admin.search(index=index, body=body, ignore_unavailable=True, allow_no_indices=True)
-    assert fires(watch(ALERTS["agent-silent"]), answer.body)
-
-
-@pytest.mark.parametrize("alert", ALERTS.values(), ids=lambda alert: alert.id)
-def test_a_rule_asks_for_the_same_documents_as_the_watch(alert: Alert, world: World) -> None:
-    """The rule's query within the rule's window finds as many documents as the watch does."""
-    fill(world, **TROUBLE[alert.id])
-    params = rule(alert)["params"]
-    window = timedelta(**{{"m": "minutes", "h": "hours"}[params["timeWindowUnit"]]: params["timeWindowSize"]})
-    within = {"range": {"@timestamp": {"gte": iso(DUE - window), "lte": iso(DUE)}}}
-    query = {"bool": {"filter": [within, json.loads(params["esQuery"])["query"]]}}
-    index, body = search_of(watch(alert), iso(DUE))
-
-    of_the_rule = world.admin.count(index=params["index"], query=query)["count"]
-
-    assert of_the_rule == world.admin.search(index=index, body=body)["hits"]["total"]["value"]
+    assert fires(watch(LISTED["agent-silent"]), answer.body)
 
 
 def test_setup_installs_dashboards_and_rules_where_there_is_no_watcher(
@@ -181,7 +243,7 @@ def test_setup_installs_dashboards_and_rules_where_there_is_no_watcher(
     assert f"saved objects: {count} imported, 0 of them replaced, 0 refused" in told
     assert f"saved objects: {count} imported, {count} of them replaced, 0 refused" in told
     assert "watches skipped: this cluster has no Watcher" in told
-    assert set(kibana.rules) == set(ALERTS)
+    assert set(kibana.rules) == set(LISTED)
     assert set(kibana.connectors) == {"model-monitoring-log"}
 
 
@@ -208,7 +270,7 @@ def test_why_there_are_no_watches_is_told(answer: Answer, reason: str) -> None:
 
 def test_a_watch_is_put_by_its_id() -> None:
     """The body is the watch itself, and it is active."""
-    alert = ALERTS["lost-lines"]
+    alert = LISTED["lost-lines"]
     with serving(Answer({"created": True})) as server:
         with closing(Gateway(connect(ElasticsearchSettings(url=(server.url,))))) as gateway:
             put_watch(gateway, alert.id, watch(alert))

@@ -40,6 +40,7 @@ PURE = {
         "monitor_agent.contracts",
         "monitor_agent.errors",
         "monitor_agent.kibana",
+        "monitor_agent.pipeline",
         "monitor_agent.settings",
     ),
     "model_server/": (

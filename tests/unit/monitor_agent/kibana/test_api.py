@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from monitor_agent.errors import KibanaError
-from monitor_agent.kibana.alerts import CONNECTORS, rule
 from monitor_agent.kibana.api import Kibana
 from monitor_agent.kibana.folder import read_alerts, read_objects
+from monitor_agent.kibana.rules import CONNECTORS, rule
 from monitor_agent.settings import KibanaSettings
 from tests.command_line import monitor_agent
 from tests.kibana_stand_in import KibanaStandIn, kibana_stand_in

@@ -10,7 +10,7 @@ import pytest
 
 from monitor_agent.contracts import PERFORMANCE
 from monitor_agent.metrics import WindowState, fixed
-from monitor_agent.pipeline.documents import Key, Write, alertable, changes, metrics_document
+from monitor_agent.pipeline.documents import Key, Write, changes, metrics_document, not_alertable
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 
@@ -66,18 +66,20 @@ def test_shares_of_nothing_are_null() -> None:
 
 
 @pytest.mark.parametrize(
-    ("positives", "coverage", "maturity", "may"),
+    ("positives", "coverage", "maturity", "why"),
     [
-        (30, 0.9, 0.95, True),
-        (29, 1.0, 1.0, False),
-        (99, 0.89, 1.0, False),
-        (99, 1.0, 0.94, False),
-        (99, None, None, False),
+        (30, 0.9, 0.95, []),
+        (29, 1.0, 1.0, ["few_positives"]),
+        (99, 0.89, 1.0, ["low_coverage"]),
+        (99, 1.0, 0.94, ["immature"]),
+        (0, None, None, ["few_positives", "low_coverage", "immature"]),
     ],
 )
-def test_all_gates_must_be_reached(positives: int, coverage: float | None, maturity: float | None, may: bool) -> None:
-    """Positives, coverage and maturity."""
-    assert alertable(positives, coverage, maturity, SETTINGS) is may
+def test_all_gates_must_be_reached(
+    positives: int, coverage: float | None, maturity: float | None, why: list[str]
+) -> None:
+    """Positives, coverage and maturity; those that are not are told."""
+    assert not_alertable(positives, coverage, maturity, SETTINGS) == why
 
 
 def test_ids_tell_every_part_of_a_key_apart() -> None:
@@ -177,6 +179,7 @@ def test_a_window_that_may_miss_much_does_not_alert() -> None:
     """Lost lines hold alerts back where they could bring the coverage below its gate."""
     state = WindowState(predictions=900, shown=900, eligible=900, mature=900, labelled=900, tp=400, tn=500)
 
-    told = [metrics_document(KEY, state, "final", SETTINGS, lost)["alertable"] for lost in (0, 100, 101)]
+    documents = [metrics_document(KEY, state, "final", SETTINGS, lost) for lost in (0, 100, 101)]
 
-    assert told == [True, True, False]
+    assert [each["alertable"] for each in documents] == [True, True, False]
+    assert [each["not_alertable"] for each in documents] == [[], [], ["lost_lines"]]

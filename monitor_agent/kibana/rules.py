@@ -1,0 +1,79 @@
+"""The Kibana rule that each alert becomes (pure)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from monitor_agent.kibana import kql
+from monitor_agent.kibana.alerts import GROUPS, LEVELS, Alert, followed
+from monitor_agent.kibana.times import span
+
+Document = dict[str, Any]
+
+CONNECTOR = "model-monitoring-log"
+"""The connector that rules tell their alerts to."""
+
+CONNECTORS: dict[str, Document] = {
+    CONNECTOR: {
+        "name": "Model monitoring: Kibana's log",
+        "connector_type_id": ".server-log",
+        "config": {},
+        "secrets": {},
+    }
+}
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def rule(alert: Alert) -> Document:
+    """Return the body of `POST /api/alerting/rule/<id>`."""
+    alert = followed(alert)
+    comparison, count = alert.comparison
+    params: Document = {
+        "searchType": "esQuery",
+        "index": [alert.index],
+        "timeField": "@timestamp",
+        "esQuery": json.dumps({"query": kql.query(alert.where)}, sort_keys=True),
+        "size": 10,
+        **_window(alert.look_back),
+        "threshold": [count],
+        "thresholdComparator": {"gte": ">=", "lt": "<"}[comparison],
+        "aggType": "count",
+        "groupBy": "top" if alert.group_by else "all",
+        "excludeHitsFromPreviousRun": False,
+    }
+    if alert.group_by:
+        params["termField"] = list(alert.group_by) if len(alert.group_by) > 1 else alert.group_by[0]
+        params["termSize"] = GROUPS
+    told = f"{alert.title}: {alert.message}; see the dashboard {alert.dashboard}. {{{{context.message}}}}"
+    level = LEVELS[alert.severity]
+    return {
+        "name": alert.title,
+        "rule_type_id": ".es-query",
+        "consumer": "stackAlerts",
+        "enabled": True,
+        "tags": ["model-monitoring", alert.severity],
+        "schedule": {"interval": alert.every},
+        "params": params,
+        "alert_delay": {"active": alert.looks[0]},
+        "actions": [
+            _action("query matched", level, told, "onThrottleInterval", alert.throttle),
+            _action("recovered", "info", f"{alert.title}: recovered", "onActionGroupChange", None),
+        ],
+    }
+
+
+def _action(group: str, level: str, message: str, when: str, throttle: str | None) -> Document:
+    return {
+        "id": CONNECTOR,
+        "group": group,
+        "params": {"level": level, "message": message},
+        "frequency": {"summary": False, "notify_when": when, "throttle": throttle},
+    }
+
+
+def _window(look_back: str) -> Document:
+    seconds = round(span(look_back).total_seconds())
+    unit, size = next((unit, size) for unit, size in reversed(_UNITS.items()) if seconds % size == 0)
+    return {"timeWindowSize": seconds // size, "timeWindowUnit": unit}
