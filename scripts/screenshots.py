@@ -21,7 +21,9 @@ def main() -> int:
     parser.add_argument("--from", dest="start", default="now-24h", help="first moment (%(default)s)")
     parser.add_argument("--to", dest="end", default="now", help="last moment (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("docs/images"), help="folder (%(default)s)")
+    parser.add_argument("--set", dest="chosen", action="append", default=[], help="CONTROL=VALUE, such as window=1d")
     parser.add_argument("--only", default="", help="one dashboard's id")
+    parser.add_argument("--theme", action="append", choices=("light", "dark"), help="one of both")
     parser.add_argument("--phone", action="store_true", help="as on a screen 375 pixels wide")
     args = parser.parse_args()
     browser_path = shutil.which("chromium") or shutil.which("google-chrome")
@@ -31,9 +33,11 @@ def main() -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        query = urlencode({"from": args.start, "to": args.end, "refresh": 0})
+        chosen = (choice.partition("=") for choice in args.chosen)
+        controls = {f"c.{control}": value for control, _, value in chosen}
+        query = urlencode({"from": args.start, "to": args.end, "refresh": 0, **controls})
         names = [args.only] if args.only else dashboards(browser, args.url)
-        for theme in ("light", "dark"):
+        for theme in args.theme or ("light", "dark"):
             for name in names:
                 path = args.out / f"{name}-{theme}{'-phone' if args.phone else ''}.png"
                 photograph(browser, f"{args.url}/dashboards/{name}?{query}", theme, path, phone=args.phone)

@@ -35,14 +35,15 @@ from monitor_agent.es.install import install
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, Settings, format_duration
 from monitor_agent.stack.embedded.elasticsearch import cache_folder
+from monitor_agent.stack.embedded.kibana.library import read_library
 from monitor_agent.stack.embedded.kibana.reports import report
 from monitor_agent.stack.local import LocalProduct
 from monitor_agent.stack.process import Supervisor
 
 BASE, LARGEST = timedelta(hours=1), timedelta(days=1)
 MOST_WINDOWS = 12
-REPORTED = ("model-quality", "serving")
-"""The dashboards whose charts a demo draws."""
+FIRST = "model-quality"
+"""The dashboard that a reader is sent to."""
 SHOWN_WINDOW = "1d"
 """Hours of this log hold a click at most."""
 CHECK_EVERY = 64
@@ -189,14 +190,15 @@ class Demonstration:
     def _draw(self, gateway: Gateway, impressions: Sequence[Impression]) -> str:
         """Write the report with the charts; return where it is, or why there is none: the numbers are there anyway."""
         start, end = _shown_time(impressions)
+        folder = Path(self._settings.kibana.folder)
         try:
             with self._display.waiting("drawing the charts"):
                 report(
                     gateway,
-                    Path(self._settings.kibana.folder),
+                    folder,
                     self._folder.report,
                     SystemClock().now(),
-                    dashboards=REPORTED,
+                    dashboards=tuple(read_library(folder).dashboards),
                     start=start,
                     end=end,
                     chosen={"window": (SHOWN_WINDOW,)},
@@ -216,7 +218,7 @@ class Demonstration:
             "event files of the model server": _shown(folder.log),
             "logs of the parts": _shown(product.log_dir),
             "charts": charts,
-            "dashboards": f"{command} dashboards {data}, then {viewer}/dashboards/{REPORTED[0]}"
+            "dashboards": f"{command} dashboards {data}, then {viewer}/dashboards/{FIRST}"
             f"?from={start}&to={end}&c.window={SHOWN_WINDOW}",
             "Elasticsearch, with these data": f"{command} stack up {data}",
         }

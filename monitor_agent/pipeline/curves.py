@@ -19,9 +19,12 @@ from monitor_agent.pipeline.documents import Document, Key, hashed
 from monitor_agent.settings import AgentSettings, format_duration
 
 SCORE_EDGES = (
-    0.0, *(step / scale for scale in (10_000, 1000, 100) for step in (1, 2, 5)), *(step / 10 for step in range(1, 11)),
-)  # fmt: skip
-"""Edges of the score distribution: the same for all models and versions, so that their curves compare."""
+    0.0,
+    *(step / scale for scale in (10_000, 1000, 100) for step in (1, 2, 3, 4, 5, 7)),
+    *(step / 10 for step in range(1, 11)),
+)
+"""Edges of the score distribution: the same for all models and versions, so that their curves compare. They are close
+together where click models score."""
 
 _HEAD = (
     "@timestamp", "window_start", "window_end", "window_size", "model_name", "model_version", "segment", "labels",

@@ -120,17 +120,18 @@ def test_crowded_scores_are_told_apart(world: World) -> None:
 
 
 class TestCurves:
-    def test_curves_are_points_of_the_ended_larger_windows(self, world: World) -> None:
+    def test_curves_are_points_of_windows_that_have_ended(self, world: World) -> None:
         """Each curve of a day, over all and by version, holds every prediction; open windows have none."""
         told = make_traffic()
         world.deliver(*told)
         world.cycle(START + timedelta(hours=2), **HOURS)
-        assert world.documents("model-curves") == {}
+        assert {each["window_size"] for each in world.documents("model-curves").values()} == {"1h"}
 
         world.cycle(FINAL, **HOURS)
 
         day = world.window("1d")
-        points = [each for each in world.documents("model-curves").values() if each["model_version"] == "all"]
+        written = [each for each in world.documents("model-curves").values() if each["window_size"] == "1d"]
+        points = [each for each in written if each["model_version"] == "all"]
         curves = {name: [each for each in points if each["curve"] == name] for name in {p["curve"] for p in points}}
         assert set(curves) == {"reliability", "threshold", "score", "position"}
         for name in ("reliability", "score", "position"):
@@ -139,7 +140,6 @@ class TestCurves:
         (half,) = [each for each in curves["threshold"] if each["x"] == 0.5]
         assert (half["tp"], half["fp"], half["f1"]) == (day["tp"], day["fp"], day["f1"])
         assert {each["segment"] for each in points} == {"all"}
-        assert {each["window_size"] for each in points} == {"1d"}
 
     def test_only_points_that_differ_are_written_again(self, world: World) -> None:
         """A late click moves the points it counts in; all others, and a rerun, are left as they are."""
@@ -154,7 +154,7 @@ class TestCurves:
         world.deliver(make_feedback(quiet))
         world.cycle(FINAL, **HOURS)
 
-        changed = list(moved(before, world.documents("model-curves")))
+        changed = [each for each in moved(before, world.documents("model-curves")) if each["window_size"] == "1d"]
         assert {each["curve"] for each in changed} == {"reliability", "threshold", "score", "position"}
         assert 0 < sum(each["curve"] == "position" for each in changed) <= 2
         assert 0 < sum(each["curve"] == "reliability" for each in changed) <= 2

@@ -13,7 +13,6 @@ from monitor_agent.kibana.dashboards import Dashboard
 from monitor_agent.kibana.filters import conjunction, search_query
 from monitor_agent.kibana.lens import Panel
 from monitor_agent.kibana.times import TimeRange
-from monitor_agent.stack.embedded.kibana import pictures
 from monitor_agent.stack.embedded.kibana.library import Library, Subject
 from monitor_agent.stack.embedded.kibana.palette import colors_of
 from monitor_agent.stack.embedded.kibana.pictures import Body, Notice, Picture, Shown
@@ -122,8 +121,8 @@ def _picture(
         body = Notice(str(error), "unsupported")
     except MonitorError as error:
         body = Notice(str(error), "error")
-    if isinstance(body, Notice) and body.tone == "empty" and subject.may_be_empty:
-        body = Notice(pictures.NOTHING_FOUND, "good")
+    if isinstance(body, Notice) and body.tone == "empty":
+        body = subject.when_empty
     return Picture(subject.title, subject.description, body)
 
 

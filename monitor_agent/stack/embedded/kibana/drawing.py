@@ -117,6 +117,8 @@ def _drawn(group: Sequence[Series], series: Sequence[Series], axes: Axes) -> Spe
         encoding |= {"x2": {"field": "x2"}, "y2": {"field": "y2"}}
         return {"data": {"values": values}, "mark": {"type": "rect", "clip": True}, "encoding": encoding}
     if stacked:
+        # What adds nothing to a pile would look like the outline of what is below it.
+        values = [each for each in values if each["s"] in {one["s"] for one in values if one["y"]}] or values
         encoding[along]["stack"] = "normalize" if "percentage" in kind else "zero"
         encoding["order"] = {"field": "o", "type": "quantitative"}
         for each in values:
@@ -129,7 +131,7 @@ def _drawn(group: Sequence[Series], series: Sequence[Series], axes: Axes) -> Spe
             {"field": "s", "type": "nominal", "title": "Series"},
             {"field": "t", "type": "nominal", "title": "Value"},
         ]
-    return {"data": {"values": values}, "mark": _mark(group, bars=bars), "encoding": encoding}
+    return {"data": {"values": values}, "mark": _mark(group, axes, bars=bars), "encoding": encoding}
 
 
 def _values(group: Sequence[Series], axes: Axes) -> list[Spec]:
@@ -157,18 +159,27 @@ def _as_spans(values: list[Spec], axes: Axes, *, stacked: bool, whole: bool) -> 
         each["x"], each["x2"] = start + gap, start + axes.interval - gap
 
 
-def _mark(group: Sequence[Series], *, bars: bool) -> Spec:
+def _mark(group: Sequence[Series], axes: Axes, *, bars: bool) -> Spec:
     first = group[0]
+    clip = _reaches_out(group, axes)
     if bars:
         return {"type": "bar", "clip": True}
     if first.kind.startswith("area"):
-        return {"type": "area", "fillOpacity": 0.55, "line": {"strokeWidth": 1.5}, "clip": True}
-    mark: Spec = {"type": "line", "strokeWidth": first.width, "clip": True}
+        return {"type": "area", "fillOpacity": 0.55, "line": {"strokeWidth": 1.5}, "clip": clip}
+    mark: Spec = {"type": "line", "strokeWidth": first.width, "clip": clip}
     if first.dashed:
         mark["strokeDash"] = [4, 3]
     elif max(len(each.points) for each in group) <= MOST_POINTS:
         mark["point"] = {"size": 18, "filled": True}
     return mark
+
+
+def _reaches_out(group: Sequence[Series], axes: Axes) -> bool:
+    """Return whether a line leaves the picture: one that stays inside is drawn whole, also along its edges."""
+    if axes.extent is not None:
+        return True
+    first, last = milliseconds(axes.shown.start), milliseconds(axes.shown.end)
+    return axes.time and any(not first <= float(place or 0) <= last for each in group for place, _, _ in each.points)
 
 
 def _places(axes: Axes, *, bars: bool) -> Spec:

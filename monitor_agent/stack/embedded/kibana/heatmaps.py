@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
+from monitor_agent.kibana.answers import Value
 from monitor_agent.kibana.lens import Panel
 from monitor_agent.stack.embedded.kibana import formats
 from monitor_agent.stack.embedded.kibana.drawing import SCHEMA, Spec
@@ -11,6 +14,7 @@ PALE, DEEP = "#E1ECF9", "#1D5FB4"
 ON_PALE, ON_DEEP = "#1D2A3E", "#FFFFFF"
 DEEP_SHARE = 0.55
 """The share of the greatest value from which a cell is so dark that its text must be light."""
+DAY = 86_400_000
 
 
 def heatmap(panel: Panel, shown: Shown) -> Body:
@@ -22,13 +26,15 @@ def heatmap(panel: Panel, shown: Shown) -> Body:
     columns = {column.id: column for column in table.columns}
     x, value = columns[state["xAccessor"]], columns[state["valueAccessor"]]
     y = columns.get(state.get("yAccessor") or "")
+    # Bars that begin at midnight are days, or parts of them of which only the first is known.
+    days = x.kind == "date" and all(float(row[x.id] or 0) % DAY == 0 for row in table.rows)
     cells = []
     for row in table.rows:
         found = row[value.id]
         if isinstance(found, (int, float)):
             cells.append(
                 {
-                    "x": formats.text(row[x.id], x.format, x.kind),
+                    "x": _day(row[x.id]) if days else formats.text(row[x.id], x.format, x.kind),
                     "y": formats.text(row[y.id], y.format, y.kind) if y else "",
                     "v": found,
                     "t": formats.text(found, value.format, value.kind),
@@ -36,6 +42,12 @@ def heatmap(panel: Panel, shown: Shown) -> Body:
             )
     told = "; ".join(f"{cell['y']} {cell['x']}: {cell['t']}" for cell in cells[:40])
     return Chart(_specification(cells, (x.label, y.label if y else "", value.label)), (), "right", grid(table), told)
+
+
+def _day(at: Value) -> str:
+    """Return a moment's date, in the words of the time axes."""
+    moment = datetime.fromtimestamp(float(at or 0) / 1000, timezone.utc)
+    return f"{moment.day} {moment:%b}"
 
 
 def _specification(cells: list[Spec], labels: tuple[str, str, str]) -> Spec:

@@ -9,16 +9,15 @@ from pathlib import Path
 from monitor_agent.errors import DataError, MonitorError
 from monitor_agent.kibana.dashboards import Dashboard, DashboardPanel, dashboard
 from monitor_agent.kibana.data_views import DataView, data_view
+from monitor_agent.kibana.emptiness import may_be_empty, meaning
 from monitor_agent.kibana.folder import read_objects
 from monitor_agent.kibana.lens import Panel, panel
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.saved_search import SavedSearch, saved_search
+from monitor_agent.stack.embedded.kibana.pictures import NO_DATA, Notice
 
 START, END = "now-24h", "now"
 """The time range of a dashboard that keeps its reader's."""
-
-MAY_BE_EMPTY = "may-be-empty"
-"""The tag of panels that show trouble, or what not every client sends."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,12 @@ class Subject:
     description: str
     what: Panel | SavedSearch | MonitorError
     may_be_empty: bool
+
+    @property
+    def when_empty(self) -> Notice:
+        """Return what stands in its place when it is empty."""
+        said, good = meaning(self.description) if self.may_be_empty else ("", False)
+        return Notice(said or NO_DATA, "good" if good else "empty")
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,14 @@ class Library:
         if saved is None:
             lost = DataError(f"{shown.kind}:{shown.target} does not exist")
             return Subject(shown.title or shown.target, "", lost, may_be_empty=False)
-        free = any(each.type == "tag" and each.id == MAY_BE_EMPTY for each in saved.references)
         what: Panel | SavedSearch | MonitorError
         try:
             what = panel(saved) if saved.type == "lens" else saved_search(saved)
         except MonitorError as error:
             what = error
-        return Subject(shown.title or saved.title, str(saved.attributes.get("description", "")), what, free)
+        return Subject(
+            shown.title or saved.title, str(saved.attributes.get("description", "")), what, may_be_empty(saved)
+        )
 
 
 def read_library(folder: Path) -> Library:

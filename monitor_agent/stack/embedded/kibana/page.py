@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from monitor_agent.kibana.dashboards import COLUMNS, Dashboard, DashboardPanel
 from monitor_agent.stack.embedded.kibana import markdown, svg
@@ -72,8 +72,17 @@ def _sheet(sheet: Sheet, now: datetime, render: Render, prefix: str, top: float)
             width=place.w * column - GAP,
             height=place.h * (ROW + GAP) - GAP,
         )
-        parts.append(_panel(panel, sheet.board.pictures.get(panel.id), frame, render, f"{prefix}p{number}"))
+        picture = sheet.board.pictures.get(panel.id)
+        names = f"data-panel={quoteattr(f'{sheet.dashboard.id}/{panel.id}')} data-shows={quoteattr(_shows(picture))}"
+        parts.append(f"<g {names}>{_panel(panel, picture, frame, render, f'{prefix}p{number}')}</g>")
     return "".join(parts), HEAD + rows * (ROW + GAP) + MARGIN
+
+
+def _shows(picture: Picture | None) -> str:
+    """Return what a panel shows, for programs: `chart`, `tiles`, `table`, `text`, or a notice's tone."""
+    if picture is None:
+        return "text"
+    return picture.body.tone if isinstance(picture.body, Notice) else picture.body.kind
 
 
 def without_links(panels: Iterable[DashboardPanel]) -> Iterator[DashboardPanel]:
@@ -150,7 +159,8 @@ def _lines(panel: DashboardPanel, frame: Frame) -> str:
 
 def _notice(notice: Notice, frame: Frame) -> str:
     color = BAD if notice.tone == "error" else SOFT
-    lines = svg.wrapped(notice.text, frame.width, 12.5)
+    sign = "\N{CHECK MARK} " if notice.tone == "good" else ""
+    lines = svg.wrapped(sign + notice.text, frame.width, 12.5)
     start = frame.y + frame.height / 2 - 9 * (len(lines) - 1)
     middle = frame.x + frame.width / 2
     return "".join(

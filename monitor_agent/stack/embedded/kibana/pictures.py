@@ -16,7 +16,6 @@ from monitor_agent.stack.embedded.kibana.palette import SERIES
 Spec = dict[str, Any]
 
 NO_DATA = "No data in this time range"
-NOTHING_FOUND = "Nothing of the kind in this time range"
 ALL_ROWS = 10
 
 
@@ -183,6 +182,8 @@ def metric(panel: Panel, shown: Shown) -> Body:
     columns = {column.id: column for column in table.columns}
     first, second = columns[state["metricAccessor"]], columns.get(state.get("secondaryMetricAccessor", ""))
     group = columns.get(state.get("breakdownByAccessor", ""))
+    if all(row[first.id] is None for row in table.rows):
+        return Notice(NO_DATA, "empty")
     tiles = []
     for row in table.rows[: state.get("maxCols") or len(table.rows)]:
         detail, trend = state.get("subtitle", ""), 0

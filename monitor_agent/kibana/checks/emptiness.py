@@ -1,0 +1,15 @@
+"""A panel that may be empty says in its description what that means: its readers are told so in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from monitor_agent.kibana.checks._base import Bundle
+from monitor_agent.kibana.emptiness import may_be_empty, meaning
+from monitor_agent.kibana.objects import SavedObject
+
+
+def check(_bundle: Bundle, saved: SavedObject) -> Iterator[str]:
+    """Yield panels that carry the tag and say nothing of it."""
+    if may_be_empty(saved) and not meaning(str(saved.attributes.get("description", "")))[0]:
+        yield "may be empty: end its description with `Empty is good: ...` or `Empty where ...`"
