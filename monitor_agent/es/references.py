@@ -17,7 +17,7 @@ from monitor_agent.es.memory import Memory
 from monitor_agent.es.performance import PerformanceStore
 from monitor_agent.metrics import Calibration, WindowState, merge_all
 from monitor_agent.metrics.drift import CategoricalReference, NumericReference, NumericSample
-from monitor_agent.metrics.drift.reference import FINE_BINS, QUANTILES, edges_from
+from monitor_agent.metrics.drift.reference import FEW_VALUES, FINE_BINS, QUANTILES, edges_around, edges_from
 from monitor_agent.pipeline import drifting, instants
 from monitor_agent.pipeline.counting import within
 from monitor_agent.pipeline.references import (
@@ -71,7 +71,8 @@ class ReferenceStore:
                 "choose a range with predictions that have not been deleted",
             )
         answer = self._search(model, stretch, drifting.aggregations(shapes))
-        features = {name: _filled(shapes[name], sample) for name, sample in drifting.samples(answer, shapes).items()}
+        found = {name: _filled(shapes[name], sample) for name, sample in drifting.samples(answer, shapes).items()}
+        features = {name: usual for name, usual in found.items() if usual is not None}
         name = f"{instants.text(start)} to {instants.text(end)}"
         return named(name, since, features, self._calibrations(model, stretch))
 
@@ -135,11 +136,10 @@ def _numeric(answer: Mapping[str, Any], name: str) -> NumericReference | None:
     if values["sum_other_doc_count"]:
         quantiles = np.array([each["value"] for each in answer[name]["values"]], dtype=np.float64)
         edges = edges_from(quantiles, stats["min"], stats["max"], stats["std_deviation"])
-        distinct = 6
+        distinct = FEW_VALUES + 1
     else:
-        # Few values: an edge at each, so that each has a bin of its own.
-        edges = np.array(sorted(bucket["key"] for bucket in values["buckets"])[1:], dtype=np.float64)
-        distinct = min(len(values["buckets"]), 6)
+        edges = edges_around(sorted(bucket["key"] for bucket in values["buckets"]))
+        distinct = min(len(values["buckets"]), FEW_VALUES + 1)
     kept = tuple(edges.tolist())
     return NumericReference(kept, (0,) * (len(kept) + 1), stats["min"], stats["max"], stats["std_deviation"], distinct)
 
@@ -152,7 +152,7 @@ def _categorical(answer: Mapping[str, Any], name: str) -> CategoricalReference |
     return CategoricalReference(known | ({OTHERS: rest} if rest > 0 else {}))
 
 
-def _filled(shape: FeatureReference, sample: drifting.Sample) -> FeatureReference:
+def _filled(shape: FeatureReference, sample: drifting.Sample) -> FeatureReference | None:
     if isinstance(shape, NumericReference) and isinstance(sample, NumericSample):
         return NumericReference(shape.edges, sample.counts, shape.minimum, shape.maximum, shape.std, shape.distinct)
     return categories(sample) if isinstance(sample, Mapping) else shape

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -60,9 +59,8 @@ def aggregations(features: Mapping[str, FeatureReference]) -> dict[str, Any]:
         field = field_of(name)
         if isinstance(reference, NumericReference):
             inner = [{"from": low, "to": high} for low, high in pairwise(reference.edges)]
-            ends = [{"to": reference.edges[0]}], [{"from": reference.edges[-1]}]
-            ends = ends if reference.edges else ([], [{"to": sys.float_info.max}])
-            found[name] = {"range": {"field": field, "ranges": [*ends[0], *inner, *ends[1]]}}
+            ranges = [{"to": reference.edges[0]}, *inner, {"from": reference.edges[-1]}]
+            found[name] = {"range": {"field": field, "ranges": ranges}}
             found[f"{name} stats"] = {"stats": {"field": field}}
         else:
             known = [value for value in reference.counts if value != OTHERS]
@@ -170,7 +168,7 @@ def summary(found: Iterable[Mapping[str, Any]], reference: Reference | None) -> 
 
 
 def points(name: str, usual: FeatureReference, sample: Sample) -> Iterator[Point]:
-    """Yield the points of a feature's distribution beside its reference, in bins of about equal mass."""
+    """Yield the points of a feature's distribution beside its reference: bins of about equal mass, few values each."""
     total = _size(sample)
     for number, (label, low, high, count, share) in enumerate(_bins(usual, sample)):
         yield {
@@ -199,7 +197,9 @@ def _bins(usual: FeatureReference, sample: Sample) -> Iterator[tuple[str, float 
             inside = np.flatnonzero(groups == group)
             low, high = float(ends[inside[0]]), float(ends[inside[-1] + 1])
             theirs, ours = (int(np.sum(np.asarray(each.counts)[inside])) for each in (sample, usual))
-            yield between(low, high), low, high, theirs, ours / usual.n
+            if theirs or ours:
+                one_value = high <= np.nextafter(low, np.inf)
+                yield f"{low:g}" if one_value else between(low, high), low, high, theirs, ours / usual.n
 
 
 def _measured(name: str, usual: FeatureReference, sample: Sample, least: int) -> Document:

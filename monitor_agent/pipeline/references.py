@@ -28,6 +28,9 @@ OTHERS = "(other)"
 """Stands for all categories beyond the most frequent ones."""
 
 KEPT_CATEGORIES = 50
+KEPT_COUNT, KEPT_SHARE = 100, 0.01
+"""A category is kept with so many values or such a share of all: of many rare ones the most frequent are so by chance,
+and would seem to have become rarer later."""
 CALIBRATION_POSITIVES = 100
 """With fewer positives no calibration is learnt."""
 
@@ -82,7 +85,7 @@ def named(
 
 
 def of_columns(columns: Mapping[str, Sequence[str]]) -> dict[str, FeatureReference]:
-    """Return the references of a table's columns; empty cells are left out, empty columns too.
+    """Return the references of a table's columns; left out are empty cells, and columns that are empty or hold ids.
 
     Parameters
     ----------
@@ -102,8 +105,8 @@ def of_columns(columns: Mapping[str, Sequence[str]]) -> dict[str, FeatureReferen
             continue
         if kind_of(name) == NUMERIC:
             found[name] = NumericReference.from_values([float(cell) for cell in filled])
-        else:
-            found[name] = categories(Counter(filled))
+        elif usual := categories(Counter(filled)):
+            found[name] = usual
     return found
 
 
@@ -135,15 +138,17 @@ def calibration_of(state: WindowState) -> Calibration | None:
     return None if isinstance(learnt, Undefined) else learnt
 
 
-def categories(counts: Mapping[str, int]) -> CategoricalReference:
-    """Return the reference of counts by category: the most frequent ones, all others as one.
+def categories(counts: Mapping[str, int]) -> CategoricalReference | None:
+    """Return the reference of counts by category: at most 50 that are not rare, all others as one; None if all are.
 
     >>> categories({"a": 5, "b": 3}).counts
     {'a': 5, 'b': 3}
     """
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    rest = sum(count for _, count in ordered[KEPT_CATEGORIES:])
-    return CategoricalReference(dict(ordered[:KEPT_CATEGORIES]) | ({OTHERS: rest} if rest else {}))
+    total = sum(counts.values())
+    frequent = [item for item in counts.items() if item[0] != OTHERS and item[1] >= min(KEPT_COUNT, KEPT_SHARE * total)]
+    kept = dict(sorted(frequent, key=lambda item: (-item[1], item[0]))[:KEPT_CATEGORIES])
+    rest = total - sum(kept.values())
+    return CategoricalReference(kept | ({OTHERS: rest} if rest else {})) if kept else None
 
 
 def _feature(kept: Mapping[str, Any]) -> FeatureReference:

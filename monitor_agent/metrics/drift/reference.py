@@ -25,6 +25,9 @@ QUANTILES = (*(step / FINE_BINS for step in range(1, FINE_BINS)), *_TAILS)
 COARSE_BINS = 10
 """Bins of about equal mass for PSI and Jensen-Shannon: finer ones report chance as drift."""
 
+FEW_VALUES = 5
+"""Up to so many distinct values Evidently takes a numeric feature for a categorical one."""
+
 
 @dataclass(frozen=True)
 class NumericReference:
@@ -35,7 +38,7 @@ class NumericReference:
     edges : inner edges, rising, shape (m,); bin i holds ``edges[i - 1] <= value < edges[i]``, the ends are open.
     counts : values in each bin, shape (m + 1,).
     minimum, maximum, std : of the values.
-    distinct : number of distinct values, counted up to 6.
+    distinct : number of distinct values, counted up to `FEW_VALUES` + 1.
     """
 
     edges: tuple[float, ...]
@@ -52,18 +55,17 @@ class NumericReference:
 
     @classmethod
     def from_values(cls, values: npt.ArrayLike, bins: int = FINE_BINS) -> NumericReference:
-        """The reference of float values of shape (n,), n > 0: at most ``bins`` + 40 bins.
+        """The reference of float values of shape (n,), n > 0: at most 2 ``bins`` + 1 bins.
 
-        >>> NumericReference.from_values([1.0, 2.0, 2.0, 4.0]).edges
-        (2.0, 4.0)
+        >>> NumericReference.from_values([1.0, 2.0, 2.0, 4.0]).counts
+        (0, 1, 0, 2, 0, 1, 0)
         """
         found = np.asarray(values, dtype=np.float64)
         if not found.size or not np.isfinite(found).all():
             raise ValueError("a reference needs finite values")
         unique = np.unique(found)
-        # Few values: an edge at each, so that each has a bin of its own.
         if unique.size <= bins:
-            edges = unique[1:]
+            edges = edges_around(unique)
         else:
             shares = [*np.arange(1, bins) / bins, *_TAILS]
             edges = edges_from(np.quantile(found, shares), float(unique[0]), float(unique[-1]), float(found.std()))
@@ -73,16 +75,18 @@ class NumericReference:
             minimum=float(unique[0]),
             maximum=float(unique[-1]),
             std=float(found.std()),
-            distinct=min(int(unique.size), 6),
+            distinct=min(int(unique.size), FEW_VALUES + 1),
         )
 
     def groups(self, bins: int = COARSE_BINS) -> npt.NDArray[np.int64]:
-        """The coarse bin of each fine bin, shape (m + 1,): about equal mass each.
+        """The coarse bin of each fine bin, shape (m + 1,): about equal mass each; of few values each stays alone.
 
         >>> NumericReference((1.0, 2.0, 3.0), (5, 5, 5, 5), 0.0, 4.0, 1.0, 6).groups(2).tolist()
         [0, 0, 1, 1]
         """
         counts = np.asarray(self.counts, dtype=np.float64)
+        if self.distinct <= FEW_VALUES:
+            return np.arange(counts.size, dtype=np.int64)
         middles = np.cumsum(counts) - counts / 2
         groups: npt.NDArray[np.int64] = np.minimum((middles * bins / counts.sum()).astype(np.int64), bins - 1)
         return groups
@@ -105,8 +109,8 @@ class NumericSample:
     def from_values(cls, values: npt.ArrayLike, reference: NumericReference) -> NumericSample:
         """The sample of float values of shape (n,) in the bins of ``reference``.
 
-        >>> NumericSample.from_values([0.0, 9.0], NumericReference.from_values([1.0, 2.0])).counts
-        (1, 1)
+        >>> NumericSample.from_values([0.0, 2.0], NumericReference.from_values([1.0, 2.0])).counts
+        (1, 0, 0, 1, 0)
         """
         found = np.asarray(values, dtype=np.float64)
         if not found.size:
@@ -136,6 +140,23 @@ class CategoricalReference:
         ours = [float(self.counts[name]) for name in names]
         theirs = [float(current.get(name, 0)) for name in names]
         return np.array([*ours, 0.0]), np.array([*theirs, float(new)])
+
+
+def edges_around(values: npt.ArrayLike) -> Floats:
+    """The edges of a feature of few values: a bin for each of them, and one for what lies between two.
+
+    A value that was never seen is so told apart from all that were.
+
+    Parameters
+    ----------
+    values : distinct ones, rising, of shape (k,).
+
+    >>> edges_around([0.0, 1.0]).tolist()
+    [0.0, 5e-324, 1.0, 1.0000000000000002]
+    """
+    found = np.asarray(values, dtype=np.float64)
+    edges: Floats = np.unique(np.concatenate([found, np.nextafter(found, np.inf)]))
+    return edges
 
 
 def edges_from(quantiles: Floats, minimum: float, maximum: float, std: float) -> Floats:

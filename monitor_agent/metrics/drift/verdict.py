@@ -15,7 +15,13 @@ from monitor_agent.metrics.drift.jensen_shannon import jensen_shannon_distance
 from monitor_agent.metrics.drift.kolmogorov_smirnov import ks_p_value, ks_statistic
 from monitor_agent.metrics.drift.population_stability import psi
 from monitor_agent.metrics.drift.proportion import z_p_value
-from monitor_agent.metrics.drift.reference import CategoricalReference, Floats, NumericReference, NumericSample
+from monitor_agent.metrics.drift.reference import (
+    FEW_VALUES,
+    CategoricalReference,
+    Floats,
+    NumericReference,
+    NumericSample,
+)
 from monitor_agent.metrics.drift.wasserstein import normed_wasserstein_distance
 
 Method = Literal["psi", "jensenshannon", "ks", "wasserstein", "chisquare", "z"]
@@ -32,10 +38,19 @@ THRESHOLDS: dict[Method, float] = {
 """Evidently's defaults. For PSI 0.1 is a warning, 0.25 an alert by custom."""
 
 P_VALUES: frozenset[Method] = frozenset({"ks", "chisquare", "z"})
+BINNED: frozenset[Method] = frozenset({"psi", "jensenshannon"})
 
 MIN_SAMPLES = 1000
 """Fewer current values than this say nothing: against a large reference, 200 values of the same normal distribution
 exceed Wasserstein's threshold in a third of samples, PSI's in 3 %; 1,000 values in 1 % and never in 500."""
+
+BOTH_SAMPLES = 1.5
+"""A small reference is chance as much as a small window is: a distance is told where 1 / n + 1 / m is at most this
+over `MIN_SAMPLES`, such as 1,000 values against 2,000. 1,000 against 1,000 exceed Wasserstein's threshold in 7 %."""
+
+CHANCE = 0.01
+"""Many categories make a distance by chance: 1,000 values of 50 categories exceed Jensen-Shannon's threshold in a tenth
+of samples. One that the chi-square test finds as likely as this is not told as drift."""
 
 SMALL_REFERENCE = 1000
 """Up to this many reference values Evidently tests, above it measures distances."""
@@ -52,18 +67,23 @@ class DriftResult:
     n: int
 
 
-def default_method(reference: NumericReference | CategoricalReference) -> Method:
-    """The measure that Evidently would take for this reference.
+def default_method(
+    reference: NumericReference | CategoricalReference, current: NumericSample | Mapping[str, int] | None = None
+) -> Method:
+    """The measure that Evidently would take for this reference, and for categories that ``current`` adds to it.
 
     >>> default_method(CategoricalReference({"0": 990, "1": 10}))
     'z'
+    >>> default_method(CategoricalReference({"0": 990, "1": 10}), {"0": 990, "2": 10})
+    'chisquare'
     """
     if isinstance(reference, NumericReference):
         if reference.n <= SMALL_REFERENCE:
-            return "ks" if reference.distinct > 5 else "chisquare"
-        return "wasserstein" if reference.distinct > 5 else "jensenshannon"
+            return "ks" if reference.distinct > FEW_VALUES else "chisquare"
+        return "wasserstein" if reference.distinct > FEW_VALUES else "jensenshannon"
     if reference.n <= SMALL_REFERENCE:
-        return "chisquare" if len(reference.counts) > 2 else "z"
+        new = current if isinstance(current, Mapping) else {}
+        return "chisquare" if len({*reference.counts, *new}) > 2 else "z"
     return "jensenshannon"
 
 
@@ -73,7 +93,10 @@ def drift(
     method: Method | None = None,
     min_samples: int = MIN_SAMPLES,
 ) -> DriftResult | Undefined:
-    """The drift of ``current`` against ``reference``; undefined (``insufficient_data``) below ``min_samples`` values.
+    """The drift of ``current`` against ``reference``; undefined (``insufficient_data``) where it may be chance.
+
+    That is below ``min_samples`` values, for a distance from a small reference (`BOTH_SAMPLES`), and for a distance
+    of categories that chance makes as well (`CHANCE`).
 
     Parameters
     ----------
@@ -89,10 +112,16 @@ def drift(
     n = current.n if isinstance(current, NumericSample) else sum(current.values())
     if n < max(1, min_samples):
         return Undefined("insufficient_data")
-    chosen = method or default_method(reference)
-    value = measure_drift(reference, current, chosen)
-    limit = THRESHOLDS[chosen]
-    return DriftResult(chosen, value, limit, value < limit if chosen in P_VALUES else value >= limit, n)
+    chosen = method or default_method(reference, current)
+    value, limit = measure_drift(reference, current, chosen), THRESHOLDS[chosen]
+    if chosen in P_VALUES:
+        return DriftResult(chosen, value, limit, value < limit, n)
+    if (1 / n + 1 / reference.n) * min_samples > BOTH_SAMPLES:
+        return Undefined("insufficient_data")
+    drifted = value >= limit
+    if drifted and chosen in BINNED and chi_square_p_value(*_binned(reference, current)) >= CHANCE:
+        return Undefined("insufficient_data")
+    return DriftResult(chosen, value, limit, drifted, n)
 
 
 def measure_drift(
@@ -103,22 +132,20 @@ def measure_drift(
     >>> round(measure_drift(CategoricalReference({"a": 50, "b": 50}), {"a": 80, "b": 20}, "psi"), 4)
     0.4159
     """
-    fine_reference, fine_current = _counts(reference, current)
+    ours, theirs = _counts(reference, current)
     if method == "chisquare":
-        return chi_square_p_value(fine_reference, fine_current)
+        return chi_square_p_value(ours, theirs)
     if method == "z":
-        return _z(fine_reference, fine_current)
+        return _z(ours, theirs)
     if isinstance(reference, NumericReference) and isinstance(current, NumericSample):
         if method == "ks":
-            return ks_p_value(ks_statistic(fine_reference, fine_current), reference.n, current.n)
+            return ks_p_value(ks_statistic(ours, theirs), reference.n, current.n)
         if method == "wasserstein":
             return normed_wasserstein_distance(reference, current)
-        groups = reference.groups()
-        fine_reference, fine_current = _grouped(groups, fine_reference), _grouped(groups, fine_current)
     if method == "psi":
-        return psi(fine_reference, fine_current)
+        return psi(*_binned(reference, current))
     if method == "jensenshannon":
-        return jensen_shannon_distance(fine_reference, fine_current)
+        return jensen_shannon_distance(*_binned(reference, current))
     raise ValueError(f"{method} needs a numeric feature")
 
 
@@ -132,6 +159,17 @@ def _counts(
     if isinstance(current, NumericSample):
         raise ValueError("a categorical reference needs counts by category")
     return reference.aligned(current)
+
+
+def _binned(
+    reference: NumericReference | CategoricalReference, current: NumericSample | Mapping[str, int]
+) -> tuple[Floats, Floats]:
+    """The counts of both in the bins of PSI and Jensen-Shannon."""
+    ours, theirs = _counts(reference, current)
+    if isinstance(reference, NumericReference):
+        groups = reference.groups()
+        return _grouped(groups, ours), _grouped(groups, theirs)
+    return ours, theirs
 
 
 def _grouped(groups: npt.NDArray[np.int64], counts: Floats) -> Floats:

@@ -30,6 +30,7 @@ def normed_wasserstein_distance(reference: NumericReference, current: NumericSam
 
 def _distribution(edges: Floats, counts: tuple[int, ...], low: float, high: float) -> tuple[Floats, Floats]:
     shares = np.cumsum(np.asarray(counts, dtype=np.float64))[:-1] / sum(counts)
+    high = float(np.nextafter(high, np.inf))  # an edge at the largest value has that value above it
     inside = (edges > low) & (edges < high)
     return np.array([low, *edges[inside], high]), np.array([0.0, *shares[inside], 1.0])
 

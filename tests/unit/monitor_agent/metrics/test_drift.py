@@ -10,6 +10,7 @@ from scipy.spatial.distance import jensenshannon
 from monitor_agent.metrics import Undefined
 from monitor_agent.metrics.drift import (
     CategoricalReference,
+    DriftResult,
     Method,
     NumericReference,
     NumericSample,
@@ -156,6 +157,62 @@ def test_few_distinct_values_have_bins_of_their_own(value: float | list[float]) 
     result = drift(reference, NumericSample.from_values(values, reference))
 
     assert (result.value, result.drifted) == (0.0, False)
+
+
+@pytest.mark.parametrize("usual", [[7.0], [0.0, 1.0], [1.0, 2.0, 4.0]], ids=["constant", "two values", "three values"])
+@pytest.mark.parametrize("seen", [-3.0, 1.5, 100.0], ids=["below", "between", "above"])
+def test_a_value_that_never_was_is_drift(usual: list[float], seen: float) -> None:
+    """A feature of few values that takes another one has drifted, wherever the new value lies, as Evidently says."""
+    reference = NumericReference.from_values(np.resize(usual, 3000))
+    result = drift(reference, NumericSample.from_values(np.full(2000, seen), reference))
+
+    assert (result.method, result.drifted) == ("jensenshannon", True)
+
+
+def test_values_that_repeat_are_compared_exactly() -> None:
+    """With a bin for each value the Wasserstein distance is scipy's."""
+    random = np.random.default_rng(10)
+    before, after = random.poisson(3, 3000).astype(float), random.poisson(3.5, 2000).astype(float)
+    reference = NumericReference.from_values(before)
+
+    exact = stats.wasserstein_distance(before, after) / before.std()
+    found = measure_drift(reference, NumericSample.from_values(after, reference), "wasserstein")
+    assert found == pytest.approx(exact, rel=1e-6)
+
+
+def test_a_third_category_of_a_small_reference_is_tested() -> None:
+    """Two categories are compared by their shares; where a new one comes, by chi-square, as Evidently does."""
+    result = drift(CategoricalReference({"a": 500, "b": 400}), {"a": 500, "b": 400, "c": 300})
+
+    assert (result.method, result.drifted) == ("chisquare", True)
+
+
+def _fifty_categories(seed: int, n: int) -> dict[str, int]:
+    return {str(name): int(count) for name, count in enumerate(np.random.default_rng(seed).multinomial(n, [0.02] * 50))}
+
+
+def test_many_categories_are_not_drift_by_chance() -> None:
+    """Few values of fifty categories lie beyond the threshold by chance: nothing is said; a shift is told."""
+    pairs = [
+        (CategoricalReference(_fifty_categories(seed, 10_000)), _fifty_categories(1000 + seed, 800))
+        for seed in range(200)
+    ]
+    far = [measure_drift(*pair, "jensenshannon") >= 0.1 for pair in pairs]
+    told = [drift(*pair, min_samples=800) for pair in pairs]
+
+    assert sum(far) >= 20
+    assert sum(isinstance(each, DriftResult) and each.drifted for each in told) <= 4
+    assert sum(each == Undefined("insufficient_data") for each in told) >= sum(far) - 4
+    assert drift(pairs[0][0], {str(name): 40 for name in range(25)}).drifted
+
+
+@pytest.mark.parametrize(("before", "now", "enough"), [(1001, 1000, False), (1001, 3000, True), (2000, 1000, True)])
+def test_a_small_reference_needs_more_values(before: int, now: int, enough: bool) -> None:
+    """A distance from a reference that is small itself is chance as much: both counts are looked at."""
+    reference = NumericReference.from_values(_normal(11, before))
+    result = drift(reference, NumericSample.from_values(_normal(12, now), reference))
+
+    assert isinstance(result, DriftResult) == enough
 
 
 def test_numeric_measures_refuse_categories() -> None:
