@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from model_server.batching import Scored
 from model_server.feedback_request import Feedback
-from model_server.predict_request import Context, Instance, PredictRequest
+from model_server.predict_request import Context, Instance, PredictRequest, Ranking
 from model_server.trace_context import Trace
 from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.ecs import DATASET_ERROR, DATASET_FEEDBACK, DATASET_PREDICTION, ECS_VERSION
@@ -110,6 +110,9 @@ def predictions(
         }
         event.update(shared)
         _add_instance(event, instance)
+        ranking = instance.ranking or Ranking(call.request_id, place, len(scored))
+        if ranking.size > 1:
+            event["ranking"] = asdict(ranking)
         made.append(Prediction(event["event"]["id"], each.score, label, place, event))
     return made
 

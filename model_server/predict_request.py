@@ -15,7 +15,8 @@ from monitor_agent.settings import ServerSettings
 
 IDS = ("input_seq", "input_mask", "segment_ids")
 TEXTS = ("text_a", "text_b")
-DETAILS = ("item_id", "position", "propensity", "features", "shadow", "timestamp")
+DETAILS = ("item_id", "position", "propensity", "ranking", "features", "shadow", "timestamp")
+RANKING = ("id", "rank", "size")
 CONTEXT = ("session_id", "user_id", "query", "labels")
 ANY_ID = 2**31
 MAX_ID_LENGTH = 256
@@ -46,6 +47,22 @@ class TextPair:
 
 
 @dataclass(frozen=True)
+class Ranking:
+    """The ranked list that an instance is an item of, where the client scores the items one call each.
+
+    Attributes
+    ----------
+    id : the same for all items of the list.
+    rank : the item's place in it, 1 = first.
+    size : how many items it has, 2 or more.
+    """
+
+    id: str
+    rank: int
+    size: int
+
+
+@dataclass(frozen=True)
 class Features:
     """What is logged of the instance's features, by how the index keeps them."""
 
@@ -67,6 +84,7 @@ class Instance:
     item_id: str | None = None
     position: int | None = None
     propensity: float | None = None
+    ranking: Ranking | None = None
     features: Features = field(default_factory=Features)
     shadow: bool = False
     timestamp: datetime | None = None
@@ -125,6 +143,7 @@ class PredictParser:
             item_id=node.text("item_id", MAX_ID_LENGTH),
             position=node.integer("position", 1, MAX_POSITION),
             propensity=propensity,
+            ranking=self._ranking(node),
             features=self._features(node),
             shadow=bool(node.boolean("shadow")),
             timestamp=self.timestamp(node) or timestamp,
@@ -160,6 +179,14 @@ class PredictParser:
         if length > self._card.max_seq_length:
             node.refuse("input_seq", f"{self._card.max_seq_length} values at most expected, {length} given")
         return TokenIds(*(read[name][:length] for name in IDS))
+
+    def _ranking(self, node: JsonObject) -> Ranking | None:
+        if "ranking" not in node:
+            return None
+        given = JsonObject(node.get("ranking"), node.place("ranking"), RANKING)
+        identifier = given.required("id", lambda name: given.text(name, MAX_ID_LENGTH))
+        size = given.required("size", lambda name: given.integer(name, 2, MAX_POSITION))
+        return Ranking(identifier, given.required("rank", lambda name: given.integer(name, 1, size)), size)
 
     def _features(self, node: JsonObject) -> Features:
         features = Features()

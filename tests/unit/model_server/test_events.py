@@ -13,7 +13,7 @@ import pytest
 from model_server import events
 from model_server.batching import Scored
 from model_server.feedback_request import Feedback
-from model_server.predict_request import Context, Features, Instance, PredictRequest, TextPair
+from model_server.predict_request import Context, Features, Instance, PredictRequest, Ranking, TextPair
 from monitor_agent import contracts
 from monitor_agent.contracts import IndexContract, uuid7
 from tests.unit.model_server.factories import KEY, NOW, make_call, make_origin, make_pseudonym
@@ -126,6 +126,26 @@ def test_the_best_score_has_rank_1() -> None:
     assert [each.label for each in made] == [0, 1, 0, 0]
     assert {each.event["prediction"]["request_size"] for each in made} == {4}
     assert len({each.id for each in made}) == 4
+
+
+def test_a_request_of_several_instances_is_a_ranked_list() -> None:
+    """Its items are ranked by their scores; one instance alone is ranked among nothing."""
+    made = make_predictions(*[Instance(TEXT)] * 2, scores=(0.2, 0.9))
+
+    (request_id,) = {each.event["http"]["request"]["id"] for each in made}
+    assert [each.event["ranking"] for each in made] == [
+        {"id": request_id, "rank": 2, "size": 2},
+        {"id": request_id, "rank": 1, "size": 2},
+    ]
+    assert "ranking" not in make_predictions(Instance(TEXT))[0].event
+
+
+def test_a_list_may_be_scored_one_call_each() -> None:
+    """What the client says of the list is logged as it is; the rank within the request stays."""
+    (made,) = make_predictions(Instance(TEXT, ranking=Ranking("page-7", 3, 5)))
+
+    assert made.event["ranking"] == {"id": "page-7", "rank": 3, "size": 5}
+    assert (made.rank, made.event["prediction"]["rank"]) == (1, 1)
 
 
 @pytest.mark.parametrize(("score", "loss_1", "loss_0"), [(0.0, 16.118095651, 1e-7), (1.0, 1e-7, 16.118095651)])
