@@ -94,10 +94,14 @@ def specification(
 
 
 def _groups(series: Sequence[Series]) -> list[list[Series]]:
-    """Return the series that one mark can draw: thin ones, such as the ends of an interval, below the others."""
+    """Return the series that one mark can draw: thin ones, such as the ends of an interval, below the others.
+
+    One without a known value is left out: Vega-Lite warns of an axis that reaches nowhere.
+    """
     by_look: dict[tuple[float, bool, str], list[Series]] = {}
     for each in series:
-        by_look.setdefault((each.width, not each.dashed, each.kind), []).append(each)
+        if any(value is not None for _, value, _ in each.points):
+            by_look.setdefault((each.width, not each.dashed, each.kind), []).append(each)
     return [by_look[look] for look in sorted(by_look)]
 
 
