@@ -18,7 +18,7 @@ from monitor_agent.demo.display import Display
 from monitor_agent.demo.folder import DemoFolder
 from monitor_agent.demo.nights import Nights
 from monitor_agent.demo.open_bandit import Impression, OpenBandit
-from monitor_agent.demo.pages import days, pages
+from monitor_agent.demo.pages import days, placed
 from monitor_agent.demo.replay import (
     CATEGORICAL_FEATURES,
     LABELS,
@@ -133,10 +133,10 @@ class Demonstration:
         try:
             with (
                 self._folder.responses.open("w", encoding="utf-8") as file,
-                self._display.bar(what, len(impressions), "impressions") as done,
+                self._display.bar(what, len(impressions), "calls") as done,
             ):
                 for number, day in enumerate(days(impressions)):
-                    for response in replay.responses(pages(day)):
+                    for response in replay.responses(placed(day)):
                         file.write(json.dumps(asdict(response)) + "\n")
                         responses.append(response)
                         done(len(responses))

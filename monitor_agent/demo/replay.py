@@ -1,13 +1,13 @@
-"""The replay of a click log: one call of `/predict` a page, in event-time order, and the clicks to `/feedback`.
+"""The replay of a click log: one call of `/predict` per impression, in event-time order, and the clicks to `/feedback`.
 
-Each impression keeps its own time. The log has none for a click: it is sent with its impression's plus `CLICK_DELAY`.
+The log has no time of its own for a click: a click is sent with its impression's time plus `CLICK_DELAY`.
 """
 
 from __future__ import annotations
 
-import heapq
 import http.client
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 
 from monitor_agent.contracts import uuid7
 from monitor_agent.demo.open_bandit import Impression
-from monitor_agent.demo.pages import Page
+from monitor_agent.demo.pages import Place
 from monitor_agent.errors import StackError
 from monitor_agent.pipeline import instants
 
 CLICK_DELAY = timedelta(seconds=1)
 SCENE = "recommendation"
-LABELS = ("scene", "visitor")
+LABELS = ("scene", "slot")
 NUMERIC_FEATURES, CATEGORICAL_FEATURES = ("price", "affinity", "history"), ("hours",)
 TIMEOUT_SECONDS = 60.0
 
@@ -81,36 +81,44 @@ class Replay:
         self.feedback: list[str] = []
         self._client = client
 
-    def responses(self, pages: Iterable[Page]) -> Iterator[Response]:
-        """Yield the answer to each impression, page by page; a click is sent when the log's time has reached it."""
-        clicks: list[tuple[datetime, str]] = []
-        for page in pages:
-            while clicks and clicks[0][0] <= page[-1].timestamp:
-                self._click(*heapq.heappop(clicks))
-            responses = self._predict(page)
-            for impression, response in zip(page, responses, strict=True):
-                if impression.click:
-                    heapq.heappush(clicks, (impression.timestamp + CLICK_DELAY, response.prediction_id))
-            yield from responses
-        for moment, prediction_id in sorted(clicks):
+    def responses(self, impressions: Iterable[tuple[Impression, Place]]) -> Iterator[Response]:
+        """Yield the answer to each impression, in order; a click is sent when the log's time has reached it."""
+        clicks: deque[tuple[datetime, str]] = deque()
+        for impression, place in impressions:
+            while clicks and clicks[0][0] <= impression.timestamp:
+                self._click(*clicks.popleft())
+            response = self._predict(impression, place)
+            if impression.click:
+                clicks.append((impression.timestamp + CLICK_DELAY, response.prediction_id))
+            yield response
+        for moment, prediction_id in clicks:
             self._click(moment, prediction_id)
 
-    def _predict(self, page: Page) -> list[Response]:
-        labels = {"scene": SCENE, "visitor": page[0].visitor}
+    def _predict(self, impression: Impression, place: Place) -> Response:
+        moment = instants.text(impression.timestamp)
+        instance: dict[str, Any] = {
+            "text_a": impression.text_a,
+            "text_b": impression.text_b,
+            "item_id": str(impression.item_id),
+            "position": impression.position,
+            "propensity": impression.propensity,
+            "features": impression.features,
+        }
+        if place.size > 1:
+            instance["ranking"] = {"id": place.page, "rank": place.rank, "size": place.size}
+        labels = {"scene": SCENE, "slot": impression.slot}
         answer = self._client.post(
-            "/predict", {"context": {"labels": labels}, "instances": [_instance(impression) for impression in page]}
+            "/predict", {"timestamp": moment, "context": {"labels": labels}, "instances": [instance]}
         )
-        return [
-            Response(
-                prediction_id=prediction["prediction_id"],
-                timestamp=instants.text(impression.timestamp),
-                model_version=answer["model"]["version"],
-                score=prediction["score"],
-                label=prediction["label"],
-                click=impression.click,
-            )
-            for impression, prediction in zip(page, answer["predictions"], strict=True)
-        ]
+        (prediction,) = answer["predictions"]
+        return Response(
+            prediction_id=prediction["prediction_id"],
+            timestamp=moment,
+            model_version=answer["model"]["version"],
+            score=prediction["score"],
+            label=prediction["label"],
+            click=impression.click,
+        )
 
     def _click(self, moment: datetime, prediction_id: str) -> None:
         event_id = uuid7.make(moment)
@@ -124,15 +132,3 @@ class Replay:
             },
         )
         self.feedback.append(event_id)
-
-
-def _instance(impression: Impression) -> dict[str, Any]:
-    return {
-        "timestamp": instants.text(impression.timestamp),
-        "text_a": impression.text_a,
-        "text_b": impression.text_b,
-        "item_id": str(impression.item_id),
-        "position": impression.position,
-        "propensity": impression.propensity,
-        "features": impression.features,
-    }

@@ -61,11 +61,6 @@ def within(window: Window, field: str = "@timestamp") -> dict[str, Any]:
     return {"range": {field: {**bounds, "format": "epoch_millis"}}}
 
 
-def ranked() -> dict[str, Any]:
-    """Return the filter for predictions that were ranked among others of their request."""
-    return {"range": {"prediction.request_size": {"gte": 2}}}
-
-
 def body(
     model: str,
     window: Window,
@@ -189,7 +184,7 @@ def _class(loss: str, fine: Sequence[Decade]) -> Aggregations:
         **_decades("propensity", "prediction.propensity"),
         "loss": {"sum": {"field": loss}},
         "positions": {"histogram": {**positions, "hard_bounds": {"min": 1, "max": MAX_POSITION}}},
-        "ranked": {"filter": {"bool": {"filter": [{"term": {"prediction.rank": 1}}, ranked()]}}},
+        "ranked": {"filter": {"term": {"ranking.rank": 1}}},
     }
 
 

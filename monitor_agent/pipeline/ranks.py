@@ -16,11 +16,11 @@ from monitor_agent.contracts.performance import ALL_SEGMENT, OTHER
 from monitor_agent.metrics import WindowState, merge
 from monitor_agent.metrics.ranking import CLICKED_REQUESTS, REQUESTS, clicked_parts
 from monitor_agent.pipeline import labels
-from monitor_agent.pipeline.counting import ranked, within
+from monitor_agent.pipeline.counting import within
 from monitor_agent.pipeline.windows import Window
 from monitor_agent.settings import AgentSettings
 
-_COLUMNS = ("http.request.id", "model.version", "prediction.rank")
+_COLUMNS = ("ranking.id", "model.version", "ranking.rank")
 
 Clicks = dict[tuple[str, str], Counter[tuple[int, ...]]]
 """(version, segment) -> how many requests were clicked at exactly these ranks."""
@@ -33,9 +33,8 @@ def body(model: str, window: Window, settings: AgentSettings, now: datetime) -> 
         within(window),
         labels.mature(settings, now),
         labels.positive(),
-        ranked(),
-        {"exists": {"field": "http.request.id"}},
-        {"exists": {"field": "prediction.rank"}},
+        {"exists": {"field": "ranking.id"}},
+        {"exists": {"field": "ranking.rank"}},
     ]
     return {
         "query": {"bool": {"filter": filters}},

@@ -72,6 +72,7 @@ def _request(at: datetime, chance: random.Random, number: int) -> list[Document]
         )
         prediction |= _surroundings(number)
         prediction["http"] = {"request": {"id": request}}
+        prediction["ranking"] = {"id": request, "rank": position, "size": size}
         prediction["item"] = {"id": str(10 + number % 5 + position), "position": position}
         prediction["query"] = {"hash": f"q{number % 11}"}
         prediction["features"] = {

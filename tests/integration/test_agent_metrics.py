@@ -48,7 +48,9 @@ def make_request(number: int, clicked: set[int], **own: object) -> list[Document
     items = [make_prediction(at, 0.5 - rank / 10, rank=rank, request_size=4, **own) for rank in range(1, 5)]
     for item in items:
         item["http"] = {"request": {"id": f"request-{number}"}}
-        item["item"] = {"id": "x", "position": item["prediction"]["rank"]}
+        rank = item["prediction"]["rank"]
+        item["ranking"] = {"id": f"request-{number}", "rank": rank, "size": 4}
+        item["item"] = {"id": "x", "position": rank}
     return [*items, *(make_feedback(items[rank - 1]) for rank in clicked)]
 
 

@@ -121,13 +121,13 @@ def test_every_window_is_that_of_scikit_learn(
 
 
 def test_the_windows_of_a_segment_add_up(summary: dict[str, Any]) -> None:
-    """The days of all kinds of visitors count what the days of all predictions count."""
+    """The days of all slots count what the days of all predictions count."""
     days = [row for row in summary["windows"] if row["window_size"] == "1d" and row["model_version"] == "all"]
-    visitors = [row for row in days if row["segment"].startswith("labels.visitor=")]
+    slots = [row for row in days if row["segment"].startswith("labels.slot=")]
 
-    assert {row["segment"] for row in visitors} == {"labels.visitor=new", "labels.visitor=known"}
+    assert {row["segment"] for row in slots} == {"labels.slot=left", "labels.slot=center", "labels.slot=right"}
     for count in ("n", "tp", "fp", "tn", "fn"):
-        assert sum(row[count] for row in visitors) == sum(row[count] for row in days if row["segment"] == "all")
+        assert sum(row[count] for row in slots) == sum(row[count] for row in days if row["segment"] == "all")
 
 
 def test_what_the_user_sees(demo: Path) -> None:
