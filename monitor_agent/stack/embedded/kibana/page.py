@@ -15,7 +15,7 @@ from monitor_agent.stack.embedded.kibana.boards import Board, Chosen
 from monitor_agent.stack.embedded.kibana.drawing import HOVER
 from monitor_agent.stack.embedded.kibana.palette import vega_config
 from monitor_agent.stack.embedded.kibana.pictures import Chart, Grid, Notice, Picture, Tiles
-from monitor_agent.stack.embedded.kibana.svg import BACK, BAD, INK, LINE, PANEL, SOFT, box, text
+from monitor_agent.stack.embedded.kibana.svg import BACK, BAD, GOOD, INK, LINE, PANEL, SOFT, box, text
 
 Render = Callable[[dict[str, Any]], str]
 """A Vega-Lite specification -> an SVG image."""
@@ -159,11 +159,11 @@ def _lines(panel: DashboardPanel, frame: Frame) -> str:
 
 def _notice(notice: Notice, frame: Frame) -> str:
     color = BAD if notice.tone == "error" else SOFT
-    sign = "\N{CHECK MARK} " if notice.tone == "good" else ""
-    lines = svg.wrapped(sign + notice.text, frame.width, 12.5)
+    lines = svg.wrapped(notice.text, frame.width - 40, 12.5)
     start = frame.y + frame.height / 2 - 9 * (len(lines) - 1)
     middle = frame.x + frame.width / 2
-    return "".join(
+    sign = svg.tick(middle - svg.text_width(lines[0], 12.5) / 2 - 18, start, GOOD) if notice.tone == "good" else ""
+    return sign + "".join(
         text(middle, start + 18 * number, line, 12.5, color, 400, "middle") for number, line in enumerate(lines)
     )
 

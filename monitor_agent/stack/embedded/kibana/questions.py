@@ -14,7 +14,7 @@ from monitor_agent.kibana.lens import Panel
 from monitor_agent.kibana.saved_search import SavedSearch
 from monitor_agent.kibana.times import TimeRange, span
 from monitor_agent.kibana.translation import LayerSearches, MarkSearch, layer_searches, mark_searches
-from monitor_agent.stack.embedded.kibana import charts, formats, heatmaps, pictures
+from monitor_agent.stack.embedded.kibana import charts, formats, gauges, heatmaps, pictures, pies
 from monitor_agent.stack.embedded.kibana.library import Library, Subject
 from monitor_agent.stack.embedded.kibana.pictures import Body, Notice, Shown
 
@@ -28,6 +28,8 @@ DRAWERS = {
     "lnsMetric": pictures.metric,
     "lnsDatatable": pictures.data_table,
     "lnsHeatmap": heatmaps.heatmap,
+    "lnsPie": pies.pie,
+    "lnsGauge": gauges.gauge,
 }
 
 
@@ -77,8 +79,9 @@ class LensQuestion:
         """Return what the panel's series are called where they stand for values of a field."""
         found = []
         for layer in self.panel.state.get("layers", ()):
-            for column in shown.tables[layer["layerId"]].columns if layer.get("splitAccessor") else ():
-                if column.id == layer["splitAccessor"]:
+            names = [layer.get("splitAccessor"), *(layer.get("primaryGroups") or ())]
+            for column in shown.tables[layer["layerId"]].columns if any(names) else ():
+                if column.id in names:
                     rows = shown.tables[layer["layerId"]].rows
                     found += [formats.text(row[column.id], column.format, column.kind) for row in rows]
         return found

@@ -9,7 +9,8 @@ from xml.sax.saxutils import escape, quoteattr
 from monitor_agent.stack.embedded.kibana.palette import FONT
 from monitor_agent.stack.embedded.kibana.pictures import Grid
 
-INK, SOFT, LINE, BACK, PANEL, BAD = "#1D2A3E", "#5A6376", "#E3E8F2", "#F6F9FC", "#FFFFFF", "#C61E25"
+INK, SOFT, LINE, BACK, PANEL = "#1D2A3E", "#5A6376", "#E3E8F2", "#F6F9FC", "#FFFFFF"
+GOOD, BAD = "#008A5E", "#C61E25"
 ROW, CELL_SIZE, CELL_GAP, LEAST_WIDTH = 24.0, 12.0, 16.0, 48.0
 BOLD = 1.06
 """How much wider bold letters are."""
@@ -73,6 +74,11 @@ def nested(svg: str, x: float, y: float, prefix: str) -> str:
     return inner.replace("<svg ", f'<svg x="{x:g}" y="{y:g}" ', 1)
 
 
+def tick(x: float, y: float, color: str) -> str:
+    """Return a check mark whose lower end is at `y`; few fonts have the character."""
+    return f'<path d="M{x:g} {y - 5:g}l3.5 4l6 -9" fill="none" stroke="{color}" stroke-width="2"/>'
+
+
 def table(grid: Grid, x: float, y: float, width: float, height: float) -> str:
     """Return the rows of a table that fit, in its order; a last line says how many are left out."""
     order = list(range(len(grid.rows)))
@@ -128,7 +134,7 @@ def _row(cells: Sequence[str], grid: Grid, x: float, y: float, widths: Sequence[
     parts, left = [], x
     for cell, column, width in zip(cells, grid.columns, widths, strict=True):
         right = column.align == "right"
-        at, anchor = (left + width - CELL_GAP / 2, "end") if right else (left, "start")
+        at, anchor = (left + width - CELL_GAP, "end") if right else (left, "start")
         shown = fitted(cell, width - CELL_GAP / 2, CELL_SIZE)
         parts.append(text(at, y + 16, shown, CELL_SIZE, INK, weight, anchor))
         left += width
