@@ -135,7 +135,8 @@ def _numeric(answer: Mapping[str, Any], name: str) -> NumericReference | None:
     values = answer[f"{name} values"]
     if values["sum_other_doc_count"]:
         quantiles = np.array([each["value"] for each in answer[name]["values"]], dtype=np.float64)
-        edges = edges_from(quantiles, stats["min"], stats["max"], stats["std_deviation"])
+        heavy = sorted(each["key"] for each in values["buckets"] if each["doc_count"] * FINE_BINS >= stats["count"])
+        edges = edges_from(quantiles, heavy, stats["min"], stats["max"], stats["std_deviation"])
         distinct = FEW_VALUES + 1
     else:
         edges = edges_around(sorted(bucket["key"] for bucket in values["buckets"]))

@@ -63,12 +63,15 @@ class NumericReference:
         found = np.asarray(values, dtype=np.float64)
         if not found.size or not np.isfinite(found).all():
             raise ValueError("a reference needs finite values")
-        unique = np.unique(found)
+        unique, counts = np.unique(found, return_counts=True)
         if unique.size <= bins:
             edges = edges_around(unique)
         else:
             shares = [*np.arange(1, bins) / bins, *_TAILS]
-            edges = edges_from(np.quantile(found, shares), float(unique[0]), float(unique[-1]), float(found.std()))
+            ends = float(unique[0]), float(unique[-1])
+            edges = edges_from(
+                np.quantile(found, shares), unique[counts * bins >= found.size], *ends, float(found.std())
+            )
         return cls(
             edges=tuple(edges.tolist()),
             counts=_count(found, edges),
@@ -159,19 +162,20 @@ def edges_around(values: npt.ArrayLike) -> Floats:
     return edges
 
 
-def edges_from(quantiles: Floats, minimum: float, maximum: float, std: float) -> Floats:
+def edges_from(quantiles: Floats, heavy: npt.ArrayLike, minimum: float, maximum: float, std: float) -> Floats:
     """The edges of a feature of many values: at quantiles, at even steps over its range, and beyond it, rising.
 
     Parameters
     ----------
     quantiles : values at `QUANTILES`, or as many others.
+    heavy : values that are a bin's mass by themselves, such as a zero that most have, rising: a bin each.
     """
     even = np.linspace(minimum, maximum, _EVEN_STEPS + 1)
     beyond = std * np.array(_BEYOND)
-    edges = np.unique(np.concatenate([even[0] - beyond, quantiles, even, even[-1] + beyond]))
-    # An edge at the minimum would cut off nothing.
-    kept: Floats = edges[edges != minimum]
-    return kept
+    edges: Floats = np.unique(
+        np.concatenate([even[0] - beyond, quantiles, edges_around(heavy), even, even[-1] + beyond])
+    )
+    return edges
 
 
 def _count(values: Floats, edges: Floats) -> tuple[int, ...]:
