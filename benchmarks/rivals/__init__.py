@@ -1,7 +1,7 @@
 """Other tools over the same day, each in an environment of its own with pinned versions.
 
 The scripts here import nothing of ours: each reads the columns of a day from a file, times its own work on rows that
-are already in memory, and prints the seconds.
+are already in memory, and prints the seconds, and perhaps more, as JSON.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from benchmarks.rig.process import Run, measured
@@ -48,27 +50,42 @@ RIVALS = (
 )
 
 
+DRIFT = Rival(
+    "Evidently",
+    "Evidently 0.7.23, DataDriftPreset with a reference of the same size",
+    "evidently_drift.py",
+    ("evidently==0.7.23", "pandas==2.3.3"),
+)
+
+
 @dataclass(frozen=True)
 class Result:
-    """What a rival needed: seconds of its own work, MiB of its process."""
+    """What a rival needed: seconds of its own work, MiB of its process; and all that it said."""
 
     rival: Rival
     seconds: float
     mib: float
+    said: Mapping[str, Any]
 
 
 def compared(day: Traffic) -> Iterator[Result]:
-    """Yield the rivals' results; one that cannot be installed is skipped with a line that says why."""
+    """Yield the results of the tools that judge a day of predictions and clicks."""
+    yield from results(RIVALS, day.columns())
+
+
+def results(rivals: Sequence[Rival], table: Mapping[str, npt.NDArray[Any]]) -> Iterator[Result]:
+    """Yield rivals' results over a table; one that cannot be installed is skipped with a line that says why."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     columns = FOLDER / "day.npz"
-    np.savez(columns, **day.columns())  # type: ignore[arg-type]
-    for rival in RIVALS:
+    np.savez(columns, **table)  # type: ignore[arg-type]
+    for rival in rivals:
         try:
             run = _run(rival, columns)
         except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             print(f"{rival.name} is skipped: {error}", file=sys.stderr)
             continue
-        yield Result(rival, float(orjson.loads(run.output.splitlines()[-1])["seconds"]), run.mib)
+        said = orjson.loads(run.output.splitlines()[-1])
+        yield Result(rival, float(said["seconds"]), run.mib, said)
 
 
 def _run(rival: Rival, columns: Path) -> Run:

@@ -1,0 +1,164 @@
+"""The drift of ten features over a million indexed predictions, beside Evidently with all rows in memory.
+
+BENCH_SCALE=0.1 makes the day a tenth as large.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from statistics import median
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from benchmarks.measurement import Measurement, at_least, at_most
+from benchmarks.rig.node import Node, node
+from benchmarks.rig.traffic import FIRST_DAY, MODEL, VERSIONS, Action, Traffic
+from benchmarks.rivals import DRIFT, Result, results
+from monitor_agent.clock import FixedClock
+from monitor_agent.contracts import DRIFT as DRIFTS
+from monitor_agent.contracts.performance import ALL_VERSIONS
+from monitor_agent.es.drift import DriftStore
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.metrics.drift import NumericReference
+from monitor_agent.parts import Parts
+from monitor_agent.pipeline.references import FeatureReference, Reference, categories, named
+from monitor_agent.pipeline.windows import Calendar
+from monitor_agent.settings import AgentSettings
+
+SCALE = float(os.environ.get("BENCH_SCALE", "1"))
+DAY = Traffic(round(1_000_000 * SCALE), seed=5)
+ONE_SEARCH = AgentSettings(base_window=timedelta(hours=1), larger_windows=(timedelta(days=1),), retention=False)
+BY_THE_HOUR = AgentSettings(retention=False)
+REPEATS = 3
+SHARE_OF_EVIDENTLY = 1 / 3
+NEAR = 0.01
+"""How near a distance from bins must be to that of the values."""
+
+Table = dict[str, npt.NDArray[Any]]
+
+
+def run() -> Iterator[Measurement]:
+    """Yield the agent's seconds over the indexed day, Evidently's over the same rows, and how far they agree."""
+    before, now = features(DAY.predictions, seed=1), features(DAY.predictions, seed=2, shift=1.0)
+    with node() as made:
+        made.load(actions(now))
+        gateway = made.gateway()
+        try:
+            reference = stored(gateway, before)
+            whole = [measured(made, gateway, reference, ONE_SEARCH) for _ in range(REPEATS)]
+            hours = [measured(made, gateway, reference, BY_THE_HOUR) for _ in range(REPEATS)]
+            learnt = seconds_to_learn(gateway)
+        finally:
+            gateway.close()
+    seconds = median(took for took, _ in whole)
+    yield Measurement(f"drift of 10 features over {DAY.predictions:,} predictions, day counted at once", seconds, "s")
+    by_hour = median(took for took, _ in hours)
+    yield Measurement("the same, 24 hours counted and merged to the day", by_hour, "s")
+    yield Measurement("a reference learnt from the day: score, label and 10 features", learnt, "s")
+    table = {
+        f"{which}.{name}": column
+        for which, part in (("current", now), ("reference", before))
+        for name, column in part.items()
+    }
+    for result in results([DRIFT], table):
+        yield Measurement(f"{result.rival.work}: rows already in memory", result.seconds, "s")
+        yield Measurement("the same, memory of its process", result.mib, "MiB")
+        for what, took in (("day counted at once", seconds), ("by the hour, and merged", by_hour)):
+            yield at_most(f"the agent by Evidently: {what}", took / result.seconds, "x", SHARE_OF_EVIDENTLY)
+        yield from agreement(whole[0][1], result)
+
+
+def features(n: int, seed: int, shift: float = 0.0) -> Table:
+    """Return seven numeric and three categorical columns of shape (n,); a shift moves four of them."""
+    dice = np.random.default_rng(seed)
+    device = np.array([0.55, 0.35, 0.10]) + shift * np.array([-0.15, 0.15, 0.0])
+    return {
+        "numeric.price": dice.lognormal(3 + 0.2 * shift, 1, n).round(2),
+        "numeric.affinity": dice.normal(0.3 * shift, 1, n),
+        "numeric.discount": np.where(dice.random(n) < 0.7 - 0.2 * shift, 0.0, dice.uniform(0, 0.5, n)),
+        "numeric.age": dice.integers(18, 81, n).astype(float),
+        "numeric.distance": dice.gamma(2, 5, n),
+        "numeric.ctr_before": dice.beta(2, 40, n),
+        "numeric.images": dice.choice([1.0, 2.0, 3.0], n, p=[0.5, 0.3, 0.2]),
+        "categorical.device": dice.choice(["phone", "desktop", "tablet"], n, p=device),
+        "categorical.shop": named_values("shop", dice.zipf(1.5, n) % 20),
+        "categorical.category": named_values("c", dice.integers(0, 60, n)),
+    }
+
+
+def named_values(name: str, numbers: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Return texts for numbers from 0 on."""
+    return np.array([f"{name}{number}" for number in range(int(numbers.max()) + 1)])[numbers]
+
+
+def actions(table: Table) -> Iterator[Action]:
+    """Yield the day's predictions with these features."""
+    names = [name.split(".") for name in table]
+    for action, row in zip(
+        DAY.actions(), zip(*(column.tolist() for column in table.values()), strict=True), strict=True
+    ):
+        found: dict[str, dict[str, Any]] = {"numeric": {}, "categorical": {}}
+        for (kind, name), value in zip(names, row, strict=True):
+            found[kind][name] = value
+        yield Action(action.index, action.id, action.source[:-1] + b',"features":' + orjson.dumps(found) + b"}")
+
+
+def stored(gateway: Gateway, table: Table) -> Reference:
+    """Return the reference of a table, kept as `monitor-agent reference --file` keeps it."""
+    found: dict[str, FeatureReference] = {}
+    for name, column in table.items():
+        numeric = name.startswith("numeric.")
+        usual = NumericReference.from_values(column) if numeric else categories(Counter(column.tolist()))
+        if usual is not None:
+            found[name] = usual
+    reference = named("training", FIRST_DAY, found)
+    Parts(gateway, ONE_SEARCH, FixedClock(DAY.end)).references.add(MODEL, reference, DAY.end)
+    return reference
+
+
+def measured(
+    made: Node, gateway: Gateway, reference: Reference, settings: AgentSettings
+) -> tuple[float, Mapping[str, Mapping[str, Any]]]:
+    """Return the seconds of the day's drift, its documents written, and those over all versions by feature."""
+    made.delete(f"{DRIFTS.name}-*")
+    made.admin.indices.clear_cache(index="model-predictions-*")
+    calendar = Calendar(settings)
+    store = DriftStore(gateway, calendar, settings.drift_samples)
+    started = time.monotonic()
+    for size in calendar.larger:
+        windows = list(calendar.between(size, FIRST_DAY, DAY.end))
+        predictions = {window: predictions_of(DAY, len(windows)) for window in windows}
+        store.of(MODEL, predictions, dict.fromkeys(windows, reference))
+    seconds = time.monotonic() - started
+    terms = [{"term": {"window_size": "1d"}}, {"term": {"model_version": ALL_VERSIONS}}]
+    hits = gateway.scan(DRIFTS.alias, {"query": {"bool": {"filter": terms}}}, 1000)
+    return seconds, {hit["_source"]["feature"]: hit["_source"] for hit in hits}
+
+
+def predictions_of(day: Traffic, windows: int) -> dict[str, int]:
+    """Return about how many predictions of each version a window has: what is told beside the drift."""
+    return dict.fromkeys(VERSIONS, day.predictions // windows // len(VERSIONS))
+
+
+def seconds_to_learn(gateway: Gateway) -> float:
+    """Return how long it takes to learn a reference from the indexed day."""
+    started = time.monotonic()
+    Parts(gateway, ONE_SEARCH, FixedClock(DAY.end)).references.learn(MODEL, FIRST_DAY, DAY.end, DAY.end)
+    return time.monotonic() - started
+
+
+def agreement(ours: Mapping[str, Mapping[str, Any]], theirs: Result) -> Iterator[Measurement]:
+    """Yield how many verdicts are the same, and how far the values are apart."""
+    values, limits = theirs.said["values"], theirs.said["thresholds"]
+    same = sum(ours[name]["drifted"] == (values[name] >= limits[name]) for name in values)
+    yield at_least("features with Evidently's verdict, of 10", same, "features", len(values))
+    yield Measurement("features that have drifted, of 10", sum(each["drifted"] for each in ours.values()), "features")
+    furthest = max(abs(ours[name]["value"] - value) for name, value in values.items())
+    yield at_most("largest difference of a distance from Evidently's", furthest, "", NEAR)
