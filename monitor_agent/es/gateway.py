@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any, TypeVar
 
+import orjson
 import structlog
 from elastic_transport import ConnectionError as NoConnection
 from elastic_transport import ConnectionTimeout, SerializationError, TransportError
@@ -21,11 +26,14 @@ from monitor_agent.settings import ElasticsearchSettings
 Body = Mapping[str, Any]
 T = TypeVar("T")
 
-BULK_ITEMS = 500
+BULK_ITEMS, BULK_BYTES = 1000, 4_000_000
+"""What one bulk request holds at most; a single larger item makes a request of its own."""
+BULKS_AT_ONCE = 2
 KEEP_ALIVE = "2m"
 # Copies of a shard refresh at different moments; always asking the same one means that time never runs backwards.
 PREFERENCE = "monitor-agent"
 _JSON = ("application/json", "application/vnd.elasticsearch+json")
+_FATES = "items.*.status,items.*.error"
 _LENIENT = {"ignore_unavailable": True, "allow_no_indices": True}
 
 
@@ -38,6 +46,21 @@ class Operation:
     id: str
     body: Body | None
     options: Body | None = None
+
+    def encoded(self) -> bytes:
+        """Return its lines in the body of a bulk request."""
+        told = {self.kind: {"_index": self.index, "_id": self.id, **(self.options or {})}}
+        lines = [told] if self.body is None else [told, self.body]
+        return b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
+
+
+@dataclass
+class _Part:
+    """One bulk request: its operations, each with its number, and its body."""
+
+    operations: list[tuple[int, Operation]] = field(default_factory=list)
+    body: list[bytes] = field(default_factory=list)
+    size: int = 0
 
 
 class PartialAnswer(Exception):  # noqa: N818 - never leaves this module
@@ -84,6 +107,7 @@ class Gateway:
         self._sleep = sleep
         self._stopping = stopping
         self._log = structlog.get_logger()
+        self._lock = threading.Lock()
         self.requests = 0
         self.failures = 0
         self.trouble = ""
@@ -104,7 +128,8 @@ class Gateway:
         while True:
             if self._stopping():
                 raise StoppedError(f"stopped before: {what}")
-            self.requests += 1
+            with self._lock:
+                self.requests += 1
             try:
                 answer = request(self._client)
             except PartialAnswer as error:
@@ -126,8 +151,9 @@ class Gateway:
 
     def pause(self, what: str, status: int, reason: str, failures: int) -> None:
         """Wait before the next try; ElasticsearchError when there is none."""
-        self.trouble = f"{what}: {reason}"
-        self.failures += 1
+        with self._lock:
+            self.trouble = f"{what}: {reason}"
+            self.failures += 1
         wait = self._backoff.wait(failures, random.random())
         if wait is None:
             raise ElasticsearchError(
@@ -217,37 +243,50 @@ class Gateway:
     def bulk(self, operations: Iterable[Operation]) -> list[Decision]:
         """Return what became of each operation: done, conflict or missing; ElasticsearchError when one is refused.
 
-        An item that was rejected for a passing reason is sent again.
+        Many become several requests, made while earlier ones are under way, two at once: what may only be written after
+        something else takes another call. An item that was rejected for a passing reason is sent again.
         """
-        waiting = list(enumerate(operations))
-        found: list[Decision] = [Decision.RETRY] * len(waiting)
+        waiting: Iterable[tuple[int, Operation]] = enumerate(operations)
+        found: dict[int, Decision] = {}
         failures = 0
-        while waiting:
+        while True:
             again: list[tuple[int, Operation]] = []
             reason, status = "", 0
-            for start in range(0, len(waiting), BULK_ITEMS):
-                part = waiting[start : start + BULK_ITEMS]
-                for (number, operation), item in zip(part, self._bulk_once([each for _, each in part]), strict=True):
-                    found[number] = decide(item["status"])
-                    if found[number] is Decision.RETRY:
-                        again.append((number, operation))
-                        reason, status = _cause(item.get("error", {})), item["status"]
-                    elif found[number] is Decision.REFUSED:
-                        raise _refused(f"write to {operation.index}", item["status"], _cause(item.get("error", {})))
+            for (number, operation), item in self._answers(waiting):
+                found[number] = decide(item["status"])
+                if found[number] is Decision.RETRY:
+                    again.append((number, operation))
+                    reason, status = _cause(item.get("error", {})), item["status"]
+                elif found[number] is Decision.REFUSED:
+                    raise _refused(f"write to {operation.index}", item["status"], _cause(item.get("error", {})))
+            if not again:
+                return list(found.values())
             waiting = again
-            if waiting:
-                failures += 1
-                self.pause("write", status, reason, failures)
-        return found
+            failures += 1
+            self.pause("write", status, reason, failures)
 
-    def _bulk_once(self, operations: Sequence[Operation]) -> list[dict[str, Any]]:
-        lines: list[Body] = []
-        for each in operations:
-            lines.append({each.kind: {"_index": each.index, "_id": each.id, **(each.options or {})}})
-            if each.body is not None:
-                lines.append(each.body)
-        answer = self.call("write", lambda client: client.bulk(operations=lines).body)
-        return [next(iter(item.values())) for item in answer["items"]]
+    def _answers(self, operations: Iterable[tuple[int, Operation]]) -> Iterator[tuple[tuple[int, Operation], Body]]:
+        """Yield operations with their answers, in order."""
+        parts = _parts(operations)
+        first = list(islice(parts, 2))
+        if len(first) < 2:
+            for part in first:
+                yield from self._bulk_once(part)
+            return
+        with ThreadPoolExecutor(BULKS_AT_ONCE) as pool:
+            running: deque[Future[list[tuple[tuple[int, Operation], Body]]]] = deque()
+            for part in chain(first, parts):
+                running.append(pool.submit(self._bulk_once, part))
+                if len(running) > BULKS_AT_ONCE:
+                    yield from running.popleft().result()
+            for each in running:
+                yield from each.result()
+
+    def _bulk_once(self, part: _Part) -> list[tuple[tuple[int, Operation], Body]]:
+        lines: Any = part.body  # the client takes encoded lines, too
+        answer = self.call("write", lambda client: client.bulk(operations=lines, filter_path=_FATES).body)
+        items = [next(iter(item.values())) for item in answer["items"]]
+        return list(zip(part.operations, items, strict=True))
 
     def refresh(self, indices: Iterable[str]) -> None:
         """Make what was written visible to searches."""
@@ -287,6 +326,21 @@ class Gateway:
         self.call(
             "delete indices", lambda client: client.indices.delete(index=list(indices), ignore_unavailable=True).body
         )
+
+
+def _parts(operations: Iterable[tuple[int, Operation]]) -> Iterator[_Part]:
+    """Yield operations as bulk requests."""
+    part = _Part()
+    for number, operation in operations:
+        lines = operation.encoded()
+        if part.body and (len(part.body) == BULK_ITEMS or part.size + len(lines) > BULK_BYTES):
+            yield part
+            part = _Part()
+        part.operations.append((number, operation))
+        part.body.append(lines)
+        part.size += len(lines)
+    if part.body:
+        yield part
 
 
 def _arguments(body: Mapping[str, Any]) -> dict[str, Any]:

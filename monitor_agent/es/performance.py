@@ -142,20 +142,18 @@ class PerformanceStore:
 
     def write(self, writes: Sequence[Write]) -> list[Write]:
         """Write documents and return those that another agent has written in the meantime."""
-        operations = [
-            Operation("create", each.index, each.id, each.document)
-            if each.version is None
-            else Operation(
+        # What a document said before is kept before it says something else.
+        self._gateway.bulk(
+            Operation("create", each.index, each.id, each.document) for each in writes if each.version is None
+        )
+        documents = [each for each in writes if each.version is not None]
+        results = self._gateway.bulk(
+            Operation(
                 "index", each.index, each.id, each.document, {"version": each.version, "version_type": "external"}
             )
-            for each in writes
-        ]
-        results = self._gateway.bulk(operations)
-        return [
-            each
-            for each, result in zip(writes, results, strict=True)
-            if result is Decision.CONFLICT and each.version is not None
-        ]
+            for each in documents
+        )
+        return [each for each, result in zip(documents, results, strict=True) if result is Decision.CONFLICT]
 
     def refresh(self, writes: Iterable[Write]) -> None:
         """Make written documents visible to searches."""

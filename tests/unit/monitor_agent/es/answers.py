@@ -17,7 +17,10 @@ OK_SHARDS = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer: a status and a body; or a connection that is `dropped`, or `cut` in the middle, or late."""
+    """One answer: a status and a body; or a connection that is `dropped`, or `cut` in the middle, or late.
+
+    A body that is a function is told the lines of the request.
+    """
 
     body: Any = None
     status: int = 200
@@ -40,10 +43,14 @@ class Server:
     url: str = ""
     asked: list[tuple[str, str, list[Any]]] = field(default_factory=list)
 
+    @staticmethod
+    def lines(body: bytes) -> list[Any]:
+        """Return the lines of a request's body."""
+        return [orjson.loads(line) for line in body.splitlines()]
+
     def next(self, method: str, path: str, body: bytes) -> Answer:
         """Return the answer to a request."""
-        lines = [orjson.loads(line) for line in body.splitlines()]
-        self.asked.append((method, path, lines))
+        self.asked.append((method, path, self.lines(body)))
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
@@ -75,7 +82,8 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             if answer.dropped:
                 self.close_connection = True
                 return
-            text = answer.body if isinstance(answer.body, bytes) else orjson.dumps(answer.body)
+            made = answer.body(server.lines(body)) if callable(answer.body) else answer.body
+            text = made if isinstance(made, bytes) else orjson.dumps(made)
             with contextlib.suppress(OSError):
                 self.send_response(answer.status)
                 self.send_header("X-Elastic-Product", "Elasticsearch")

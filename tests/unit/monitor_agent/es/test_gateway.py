@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from monitor_agent.errors import ElasticsearchError
-from monitor_agent.es.gateway import Gateway, Operation, connect
+from monitor_agent.errors import ElasticsearchError, StoppedError
+from monitor_agent.es.gateway import BULK_BYTES, BULK_ITEMS, BULKS_AT_ONCE, Gateway, Operation, connect
 from monitor_agent.es.retry import Backoff, Decision
 from monitor_agent.settings import ElasticsearchSettings
 from tests.unit.monitor_agent.es.answers import OK_SHARDS, Answer, Server, serving
@@ -41,7 +42,12 @@ def searched(*parts: Any) -> Answer:
 
 def items(*results: dict[str, Any]) -> Answer:
     """Return the answer to a bulk request."""
-    return Answer({"errors": True, "items": [{"update": result} for result in results]})
+    return Answer(told(*results))
+
+
+def told(*results: dict[str, Any]) -> dict[str, Any]:
+    """Return its body."""
+    return {"errors": True, "items": [{"update": result} for result in results]}
 
 
 @pytest.mark.parametrize(
@@ -148,18 +154,105 @@ def test_bulk_items_are_sent_again_alone() -> None:
 def test_a_refused_document_is_an_error() -> None:
     """A mapping that does not fit is never passed over."""
     refused = {"status": 400, "error": {"type": "strict_dynamic_mapping_exception", "reason": "[x] is not allowed"}}
-    told = r"model-performance.*\[x\] is not allowed"
-    with gateway_to(items(refused)) as (gateway, _, _), pytest.raises(ElasticsearchError, match=told):
+    reason = r"model-performance.*\[x\] is not allowed"
+    with gateway_to(items(refused)) as (gateway, _, _), pytest.raises(ElasticsearchError, match=reason):
         gateway.bulk([Operation("index", "model-performance-2026.03", "a", {"x": 1})])
 
 
 def test_rejections_that_do_not_end_are_an_error() -> None:
     """A bulk request is tried as often as any other."""
-    rejected, told = items({"status": 429, "error": OVERLOADED}), "rejected execution"
-    with gateway_to(rejected) as (gateway, server, _), pytest.raises(ElasticsearchError, match=told):
+    rejected, reason = items({"status": 429, "error": OVERLOADED}), "rejected execution"
+    with gateway_to(rejected) as (gateway, server, _), pytest.raises(ElasticsearchError, match=reason):
         gateway.bulk([Operation("update", "i", "a", {"doc": {}})])
 
     assert len(server.asked) == TRIES
+
+
+def updates(count: int) -> list[Operation]:
+    """Return updates of documents that are named by their number."""
+    return [Operation("update", "model-predictions-1", str(number), {"doc": {}}) for number in range(count)]
+
+
+def numbers(lines: list[Any]) -> list[int]:
+    """Return which of these updates a request holds."""
+    return [int(line["update"]["_id"]) for line in lines[::2]]
+
+
+def test_many_operations_are_sent_two_requests_at_once_and_answered_in_order() -> None:
+    """The first request is answered after the second one: each operation still has its own fate."""
+    second_came = threading.Event()
+
+    def fates_of(lines: list[Any]) -> dict[str, Any]:
+        asked = numbers(lines)
+        if asked[0] == BULK_ITEMS:
+            second_came.set()
+        elif asked[0] == 0:
+            assert second_came.wait(5)
+        return told(*({"status": 409 if number % 7 == 0 else 200} for number in asked))
+
+    count = 2 * BULK_ITEMS + 10
+    with gateway_to(Answer(fates_of)) as (gateway, server, waits):
+        fates = gateway.bulk(iter(updates(count)))
+
+    assert fates == [Decision.CONFLICT if number % 7 == 0 else Decision.DONE for number in range(count)]
+    sent = sorted((numbers(lines) for _, _, lines in server.asked), key=lambda part: part[0])
+    assert [len(part) for part in sent] == [BULK_ITEMS, BULK_ITEMS, 10]
+    assert (gateway.requests, gateway.failures, waits) == (3, 0, [])
+
+
+def test_a_request_of_several_that_was_rejected_is_sent_again_whole() -> None:
+    """The others are not, and every operation is done once."""
+    rejected: list[int] = []
+
+    def fates_of(lines: list[Any]) -> dict[str, Any]:
+        asked = numbers(lines)
+        if asked[0] == BULK_ITEMS and not rejected:
+            rejected.extend(asked)
+            return told(*({"status": 429, "error": OVERLOADED} for _ in asked))
+        return told(*({"status": 200} for _ in asked))
+
+    with gateway_to(Answer(fates_of)) as (gateway, server, waits):
+        fates = gateway.bulk(updates(3 * BULK_ITEMS))
+
+    assert fates == [Decision.DONE] * 3 * BULK_ITEMS
+    assert sorted(numbers(lines)[0] for _, _, lines in server.asked) == [0, BULK_ITEMS, BULK_ITEMS, 2 * BULK_ITEMS]
+    assert numbers(server.asked[-1][2]) == rejected
+    assert (gateway.failures, len(waits)) == (1, 1)
+
+
+@pytest.mark.parametrize("bad", [0, BULK_ITEMS + 3, 3 * BULK_ITEMS - 1])
+def test_one_refused_item_of_many_spoils_them_all(bad: int) -> None:
+    """Whichever request it is in, the caller hears an error and no fates."""
+
+    def fates_of(lines: list[Any]) -> dict[str, Any]:
+        refused = {"status": 400, "error": {"type": "mapper_exception", "reason": "not a number"}}
+        return told(*(refused if number == bad else {"status": 200} for number in numbers(lines)))
+
+    with gateway_to(Answer(fates_of)) as (gateway, _, _), pytest.raises(ElasticsearchError, match="not a number"):
+        gateway.bulk(updates(3 * BULK_ITEMS))
+
+
+def test_a_stop_ends_several_requests() -> None:
+    """Whoever is told to stop sends no further ones, and takes none for done."""
+    with serving(Answer(lambda lines: told(*({"status": 200} for _ in numbers(lines))))) as server:
+        client = connect(ElasticsearchSettings(url=(server.url,)))
+        gateway = Gateway(client, stopping=lambda: len(server.asked) > 0)
+        with contextlib.closing(gateway), pytest.raises(StoppedError):
+            gateway.bulk(updates(10 * BULK_ITEMS))
+
+    assert len(server.asked) <= BULKS_AT_ONCE
+
+
+def test_a_request_holds_no_more_than_its_bytes() -> None:
+    """Large documents are sent in smaller numbers; one that is larger than the limit goes alone."""
+    sizes = [BULK_BYTES // 2, BULK_BYTES // 3, BULK_BYTES // 3, 2 * BULK_BYTES, 10]
+    operations = [Operation("index", "i", str(number), {"x": "x" * size}) for number, size in enumerate(sizes)]
+    answer = Answer(lambda lines: {"items": [{"index": {"status": 201}} for _ in lines[::2]]})
+    with gateway_to(answer) as (gateway, server, _):
+        assert gateway.bulk(operations) == [Decision.DONE] * 5
+
+    sent = sorted([line["index"]["_id"] for line in lines[::2]] for _, _, lines in server.asked)
+    assert sent == [["0", "1"], ["2"], ["3"], ["4"]]
 
 
 def test_documents_that_are_missing_are_left_out() -> None:
