@@ -13,6 +13,7 @@ from monitor_agent.clock import Clock, SystemClock
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.history import History
 from monitor_agent.es.retry import Backoff
+from monitor_agent.garbage import collected_rarely
 from monitor_agent.pipeline import instants
 from monitor_agent.settings import Settings
 
@@ -27,7 +28,8 @@ def gateway_of(
     """Yield the Elasticsearch of the settings; its connections are closed afterwards."""
     gateway = Gateway(connect(settings.elasticsearch), backoff, sleep, stopping)
     try:
-        yield gateway
+        with collected_rarely():
+            yield gateway
     finally:
         gateway.close()
 

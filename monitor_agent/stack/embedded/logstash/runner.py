@@ -6,7 +6,6 @@ some events again but loses none.
 
 from __future__ import annotations
 
-import gc
 import resource
 import signal
 import threading
@@ -22,6 +21,7 @@ from typing import Any
 import structlog
 
 from monitor_agent.errors import MonitorError, PipelineError
+from monitor_agent.garbage import collected_rarely
 from monitor_agent.stack.embedded.logstash.compiler import Program
 from monitor_agent.stack.embedded.logstash.durable import held
 from monitor_agent.stack.embedded.logstash.plugin import Batch, Context, Event, Input, Output, Stopping
@@ -40,7 +40,7 @@ def run(program: Program, context: Context) -> None:
 
     PipelineError where it cannot go on; what was delivered until then is remembered.
     """
-    with _signals_set(context.stopping), held(Path(context.settings.pipeline.data_dir)), _collected_rarely():
+    with _signals_set(context.stopping), held(Path(context.settings.pipeline.data_dir)), collected_rarely():
         _allow_many_files()
         Runner(program, context).run()
 
@@ -238,19 +238,6 @@ def _signals_set(stopping: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _collected_rarely() -> Iterator[None]:
-    """Look for garbage in cycles less often: events are trees, so that looking is in vain and costs a fifth."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 1000)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def _allow_many_files() -> None:
