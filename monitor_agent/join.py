@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -90,17 +90,19 @@ class Join:
     def page(self, events: Sequence[Feedback]) -> None:
         """Join a page of feedback, new or waiting."""
         predictions = self._feedback.predictions(events)
-        settled = self._settled({self._cell(prediction) for prediction in predictions.values()})
+        cells = {identifier: self._cell(prediction) for identifier, prediction in predictions.items()}
+        settled = self._settled(set(cells.values()))
         known: dict[str, list[Feedback]] = {}
         lost: list[Feedback] = []
         for each in events:
             prediction = predictions.get(each.prediction_id)
             if prediction is None:
                 lost.append(each)
-            elif self._cell(prediction) in settled and each.id not in prediction.feedback.get("events", {}):
+            elif cells[prediction.id] in settled and each.id not in prediction.feedback.get("events", {}):
                 self.joined.statuses.append((each, STATUS_TOO_LATE))
             else:
                 known.setdefault(prediction.id, []).append(each)
+        self.joined.cells |= {cells[identifier] for identifier in known}
         self._write([(predictions[identifier], told) for identifier, told in known.items()])
         self._missing(lost)
 
@@ -114,17 +116,13 @@ class Join:
         self.joined.cells |= cells - self._settled(cells)
 
     def _write(self, pairs: list[tuple[Prediction, list[Feedback]]]) -> None:
+        # Also where nothing is to be written: an agent that died may have written it, unseen by searches.
+        self.joined.indices |= {prediction.index for prediction, _ in pairs}
         while pairs:
-            changes: list[tuple[Prediction, dict[str, Any]]] = []
             folded: dict[str, Folded] = {}
-            for prediction, told in pairs:
-                folded[prediction.id] = self._fold(prediction, (each.event for each in told))
-                fields = _difference(prediction, folded[prediction.id])
-                if fields:
-                    changes.append((prediction, fields))
+            # Folded while those before are being written.
+            changes = self._changes(pairs, folded)
             conflicts = {prediction.id: prediction for prediction in self._feedback.update_predictions(changes)}
-            # Also where nothing was to be written: an agent that died may have written it, unseen by searches.
-            self.joined.indices |= {prediction.index for prediction, _ in pairs}
             for prediction, told in pairs:
                 if prediction.id not in conflicts:
                     self._record(prediction, told, folded[prediction.id])
@@ -132,13 +130,22 @@ class Join:
             # One that is gone meanwhile leaves its feedback as it is, for the next cycle.
             pairs = [(latest[prediction.id], told) for prediction, told in pairs if prediction.id in latest]
 
+    def _changes(
+        self, pairs: Iterable[tuple[Prediction, list[Feedback]]], folded: dict[str, Folded]
+    ) -> Iterator[tuple[Prediction, dict[str, Any]]]:
+        """Yield what is to be written onto predictions; put what their feedback says together into `folded`."""
+        for prediction, told in pairs:
+            folded[prediction.id] = self._fold(prediction, (each.event for each in told))
+            fields = _difference(prediction, folded[prediction.id])
+            if fields:
+                yield prediction, fields
+
     def _fold(self, prediction: Prediction, more: Iterable[Event]) -> Folded:
         known = restored(prediction.feedback.get("events") or {})
         together = union(known, more, prediction.made_at, self._settings)
         return fold(together, prediction.made_at, prediction.label, self._settings)
 
     def _record(self, prediction: Prediction, told: list[Feedback], folded: Folded) -> None:
-        self.joined.cells.add(self._cell(prediction))
         read, kinds = {each.id for each in told}, {each.event.type for each in told}
         for each in told:
             status = folded.statuses.get(each.id, STATUS_DUPLICATE)
@@ -151,11 +158,14 @@ class Join:
                 self.joined.flips[place] = folded.statuses[identifier]
 
     def _missing(self, events: list[Feedback]) -> None:
-        expired = [each for each in events if self._expired(each)]
-        self.joined.statuses += [(each, STATUS_EXPIRED) for each in expired]
-        nameless = [each for each in events if not each.prediction_id]
-        self.joined.statuses += [(each, STATUS_ORPHAN) for each in nameless]
-        first = [each for each in events if each.status == STATUS_NEW and each not in expired and each.prediction_id]
+        first: list[Feedback] = []
+        for each in events:
+            if not each.prediction_id:
+                self.joined.statuses.append((each, STATUS_ORPHAN))
+            elif self._expired(each):
+                self.joined.statuses.append((each, STATUS_EXPIRED))
+            elif each.status == STATUS_NEW:
+                first.append(each)
         if not first:
             return
         self._feedback.set_status([(each, STATUS_WAITING) for each in first], self._now)

@@ -26,11 +26,14 @@ Place = dict[str, int]
 FOREIGN_SEARCH = timedelta(days=8)
 """Predictions whose id tells no time are looked for this far before their feedback."""
 
+PAGES_IN_ONE = 5
+"""Feedback and what is read of its predictions are small: so many pages of other documents are one of feedback."""
+
 _PREDICTION_FIELDS = ("@timestamp", "prediction.label", "model.name", "feedback", "outcome")
 _FEEDBACK_FIELDS = ["@timestamp", "event.id", "prediction", "feedback", "model.name"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Feedback:
     """One feedback document: its event, the prediction that it names, and where it stood when it was read."""
 
@@ -45,7 +48,7 @@ class Feedback:
     waiting_since: datetime | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """One prediction, as far as feedback matters to it."""
 
@@ -82,7 +85,7 @@ class FeedbackStore:
 
     def __init__(self, gateway: Gateway, page_size: int) -> None:
         self._gateway = gateway
-        self._page_size = page_size
+        self._page_size = page_size * PAGES_IN_ONE
 
     def new(self, ours: Sequence[dict[str, Any]] = ()) -> Iterator[list[Feedback]]:
         """Yield pages of feedback that nobody has looked at.
@@ -158,15 +161,17 @@ class FeedbackStore:
         # The search may show an older version: the update is refused then, and the latest is read.
         return {hit["_id"]: _prediction(hit) for hit in hits}
 
-    def update_predictions(self, changes: Sequence[tuple[Prediction, dict[str, Any]]]) -> list[Prediction]:
+    def update_predictions(self, changes: Iterable[tuple[Prediction, dict[str, Any]]]) -> list[Prediction]:
         """Write fields onto predictions; return those that somebody else has changed meanwhile."""
-        operations = [
-            Operation("update", prediction.index, prediction.id, {"doc": fields}, prediction.place)
-            for prediction, fields in changes
-        ]
-        results = self._gateway.bulk(operations)
-        pairs = zip(changes, results, strict=True)
-        return [prediction for (prediction, _), result in pairs if result is Decision.CONFLICT]
+        written: list[Prediction] = []
+
+        def operations() -> Iterator[Operation]:
+            for prediction, fields in changes:
+                written.append(prediction)
+                yield Operation("update", prediction.index, prediction.id, {"doc": fields}, prediction.place)
+
+        results = self._gateway.bulk(operations())
+        return [each for each, result in zip(written, results, strict=True) if result is Decision.CONFLICT]
 
     def set_status(self, changes: Iterable[tuple[Feedback, str]], waiting_since: datetime | None = None) -> None:
         """Write statuses, where the feedback is still as it was read: another agent may have been faster."""

@@ -52,7 +52,8 @@ def events(seed: int = 7) -> list[Document]:
         for score in dice.choices(range(65), k=30)
     ]
     clicks = [make_feedback(each, timedelta(seconds=dice.randint(-200, 2400))) for each in predictions[:24]]
-    again = [make_feedback(each, timedelta(seconds=dice.randint(1, 900))) for each in predictions[:5]]
+    # More than one page of feedback.
+    again = [make_feedback(each, timedelta(seconds=dice.randint(1, 900))) for each in predictions[:5] * 16]
     lost = make_feedback(make_prediction(START + MINUTE))
     return [*predictions, *clicks, *again, lost, make_error(START + MINUTE)]
 
