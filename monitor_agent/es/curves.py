@@ -39,7 +39,7 @@ class CurveStore:
 
 
 def _differences(key: Key, wanted: Points, stored: Points) -> list[Operation]:
-    index = CURVES.index_for(key.window.start)
+    index, own = CURVES.index_for(key.window.start), key.id
     written = [
         Operation("index", index, identifier, point)
         for identifier, point in wanted.items()
@@ -48,6 +48,6 @@ def _differences(key: Key, wanted: Points, stored: Points) -> list[Operation]:
     gone = [
         Operation("delete", index, identifier, None)
         for identifier, point in stored.items()
-        if point["metrics_id"] == key.id and identifier not in wanted
+        if point["metrics_id"] == own and identifier not in wanted
     ]
     return written + gone
