@@ -31,7 +31,7 @@ from monitor_agent.stack.embedded.elasticsearch import ElasticsearchOptions, Emb
 AT_ONCE = 2000
 THREADS = 3
 EVENTS = "model-predictions-*,model-feedback-*,model-errors-*"
-RESULTS = "model-performance-*,model-restatements-*,monitor-agent-state"
+RESULTS = "model-performance-*,model-restatements-*,model-curves-*,model-drift-*,model-releases,monitor-agent-state"
 
 
 class Node:
