@@ -99,12 +99,16 @@ class Impression:
         }
 
     @property
+    def audience(self) -> str:
+        """The visitor's group, as words: what the shop was asked for, in a log without search queries."""
+        return " ".join(f"u{kind}{value[:4]}" for kind, value in zip("abcd", self.user_features, strict=True))
+
+    @property
     def text_a(self) -> str:
         """User and context as words, such as ``ua81ce ub03a5 uc2723 ud9bde affinity0 history1 left hour3``."""
-        users = " ".join(f"u{kind}{value[:4]}" for kind, value in zip("abcd", self.user_features, strict=True))
         affinity = min(int(self.affinities.get(self.item_id, 0.0)), 2)
         history = min(int(sum(self.affinities.values())), 2)
-        return f"{users} affinity{affinity} history{history} {self.slot} hour{self.hours}"
+        return f"{self.audience} affinity{affinity} history{history} {self.slot} hour{self.hours}"
 
     @property
     def text_b(self) -> str:

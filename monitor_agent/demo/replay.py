@@ -106,10 +106,8 @@ class Replay:
         }
         if place.size > 1:
             instance["ranking"] = {"id": place.page, "rank": place.rank, "size": place.size}
-        labels = {"scene": SCENE, "slot": impression.slot}
-        answer = self._client.post(
-            "/predict", {"timestamp": moment, "context": {"labels": labels}, "instances": [instance]}
-        )
+        context = {"labels": {"scene": SCENE, "slot": impression.slot}, "query": impression.audience}
+        answer = self._client.post("/predict", {"timestamp": moment, "context": context, "instances": [instance]})
         (prediction,) = answer["predictions"]
         return Response(
             prediction_id=prediction["prediction_id"],
