@@ -9,7 +9,7 @@ from typing import Any
 
 from monitor_agent.errors import DataError, UnsupportedPanelError
 from monitor_agent.kibana import dashboards, lens, saved_search
-from monitor_agent.kibana.alerts import Alert
+from monitor_agent.kibana.alerts import Alert, question, sightings
 from monitor_agent.kibana.answers import Answer, Table, marks, table
 from monitor_agent.kibana.dashboards import Dashboard
 from monitor_agent.kibana.data_views import DataView, data_view
@@ -109,10 +109,12 @@ def _judged(prepared: Prepared, answers: Sequence[Answer], time: TimeRange) -> I
 
 
 def trial_of_alerts(alerts: Iterable[Alert], ask: Ask, now: datetime) -> Iterator[Problem]:
-    """Yield the problems of every watch due at `now`: a search that is refused, a condition it cannot read."""
+    """Yield the problems of every alert and watch at `now`: a search that is refused, a condition it cannot read."""
     for alert in alerts:
         made = watch(alert)
         try:
+            (answer,) = _accepted(f"alert {alert.id}", ask([question(alert, now.isoformat())]))
+            sightings(alert, answer)
             (answer,) = _accepted(f"watch {alert.id}", ask([search_of(made, now.isoformat())]))
             fires(made, answer)
         except DataError as error:
