@@ -195,7 +195,10 @@ def _bins(usual: FeatureReference, sample: Sample) -> Iterator[tuple[str, float 
         ends = [min(usual.minimum, sample.minimum), *usual.edges, max(usual.maximum, sample.maximum)]
         for group in np.unique(groups).tolist():
             inside = np.flatnonzero(groups == group)
-            low, high = float(ends[inside[0]]), float(ends[inside[-1] + 1])
+            first, high = int(inside[0]), float(ends[inside[-1] + 1])
+            # A bin that begins just above a value's own begins, for people, at that value.
+            after_a_value = first and ends[first] <= np.nextafter(ends[first - 1], np.inf)
+            low = float(ends[first - 1] if after_a_value else ends[first])
             theirs, ours = (int(np.sum(np.asarray(each.counts)[inside])) for each in (sample, usual))
             if theirs or ours:
                 one_value = high <= np.nextafter(low, np.inf)

@@ -28,7 +28,7 @@ OTHERS = "(other)"
 """Stands for all categories beyond the most frequent ones."""
 
 KEPT_CATEGORIES = 50
-KEPT_COUNT, KEPT_SHARE = 100, 0.01
+KEPT_COUNT, KEPT_SHARE = 100, 0.02
 """A category is kept with so many values or such a share of all: of many rare ones the most frequent are so by chance,
 and would seem to have become rarer later."""
 CALIBRATION_POSITIVES = 100

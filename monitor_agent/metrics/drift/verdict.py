@@ -49,8 +49,8 @@ BOTH_SAMPLES = 1.5
 over `MIN_SAMPLES`, such as 1,000 values against 2,000. 1,000 against 1,000 exceed Wasserstein's threshold in 7 %."""
 
 CHANCE = 0.01
-"""Many categories make a distance by chance: 1,000 values of 50 categories exceed Jensen-Shannon's threshold in a tenth
-of samples. One that the chi-square test finds as likely as this is not told as drift."""
+"""Many categories make a distance by chance: 1,000 values of 50 categories exceed Jensen-Shannon's threshold in one
+sample of 20, 200 values always. One that the chi-square test finds as likely as this is not told as drift."""
 
 SMALL_REFERENCE = 1000
 """Up to this many reference values Evidently tests, above it measures distances."""

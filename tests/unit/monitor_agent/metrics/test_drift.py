@@ -89,6 +89,13 @@ def test_z_equals_the_square_root_of_chi_square() -> None:
     assert z_p_value(30, 100, 55, 120) == pytest.approx(chi_square_p_value([30, 70], [55, 65]), rel=1e-9)
 
 
+def test_psi_is_the_sum_of_both_divergences() -> None:
+    """PSI is the Kullback-Leibler divergence there and back, as scipy has it."""
+    before, now = np.array([40, 30, 20, 10]), np.array([10, 25, 30, 55])
+
+    assert psi(before, now) == pytest.approx(stats.entropy(before, now) + stats.entropy(now, before), rel=1e-12)
+
+
 def test_psi_of_chance_is_about_its_expectation() -> None:
     """Without drift the mean PSI is what the formula says, within a fifth."""
     random = np.random.default_rng(5)

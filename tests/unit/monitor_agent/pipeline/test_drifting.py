@@ -1,0 +1,128 @@
+"""Drift of a window: the search that counts it, as a literal, and what its answer says."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from monitor_agent.metrics.drift import CategoricalReference, NumericReference, NumericSample
+from monitor_agent.pipeline import drifting
+from monitor_agent.pipeline.documents import Key
+from monitor_agent.pipeline.references import OTHERS, Reference
+from monitor_agent.pipeline.windows import Window
+
+START = datetime(2026, 3, 2, 10, tzinfo=timezone.utc)
+HOUR = Window(START, START + timedelta(hours=1), "1h")
+REFERENCE = Reference(
+    "training",
+    START,
+    {
+        "numeric.price": NumericReference((1.5, 2.5), (3, 4, 5), 0.0, 9.0, 1.0, 6),
+        "label": CategoricalReference({"0": 30, "1": 2}),
+        "categorical.shop": CategoricalReference({"a": 20, "b": 10, OTHERS: 2}),
+    },
+)
+PRICE = {"field": "features.numeric.price"}
+SHOP = {"field": "features.categorical.shop"}
+LABEL = {"field": "prediction.label"}
+
+
+def test_a_window_is_counted_in_the_bins_of_its_reference() -> None:
+    """By version: numbers by range, categories by name, the predicted label as the number that it is."""
+    assert drifting.body("click", HOUR, REFERENCE) == {
+        "size": 0,
+        "track_total_hits": False,
+        "query": {
+            "bool": {
+                "filter": [
+                    {"term": {"model.name": "click"}},
+                    {
+                        "range": {
+                            "@timestamp": {"gte": 1772445600000, "lt": 1772449200000, "format": "epoch_millis"},
+                        }
+                    },
+                ]
+            }
+        },
+        "aggs": {
+            "versions": {
+                "terms": {"field": "model.version", "size": 500},
+                "aggs": {
+                    "numeric.price": {
+                        "range": {**PRICE, "ranges": [{"to": 1.5}, {"from": 1.5, "to": 2.5}, {"from": 2.5}]}
+                    },
+                    "numeric.price stats": {"stats": PRICE},
+                    "label": {"terms": {**LABEL, "include": [0, 1], "size": 2}},
+                    "label stats": {"value_count": LABEL},
+                    "categorical.shop": {"terms": {**SHOP, "include": ["a", "b"], "size": 2}},
+                    "categorical.shop stats": {"value_count": SHOP},
+                },
+            }
+        },
+    }
+
+
+def _answer(**changed: Any) -> dict[str, Any]:
+    return {
+        "numeric.price": {"buckets": [{"doc_count": 1}, {"doc_count": 0}, {"doc_count": 4}]},
+        "numeric.price stats": {"count": 5, "min": 0.5, "max": 7.0},
+        "label": {"buckets": [{"key": 0, "doc_count": 5}]},
+        "label stats": {"value": 5},
+        "categorical.shop": {"buckets": [{"key": "b", "doc_count": 2}]},
+        "categorical.shop stats": {"value": 5},
+        **changed,
+    }
+
+
+def test_an_answer_is_a_sample_of_each_feature() -> None:
+    """What is not among the known categories is one of the others, or new where there were none."""
+    found = drifting.samples(_answer(**{"label stats": {"value": 6}}), REFERENCE.features)
+
+    assert found == {
+        "numeric.price": NumericSample((1, 0, 4), 0.5, 7.0),
+        "label": {"0": 5, drifting.NEW: 1},
+        "categorical.shop": {"b": 2, OTHERS: 3},
+    }
+
+
+def test_a_feature_that_is_missing_everywhere_is_an_empty_sample() -> None:
+    """It says nothing, and what is merged with it stays as it is."""
+    nothing = {"buckets": [{"doc_count": 0}] * 3}
+    answer = _answer(**{"numeric.price": nothing, "numeric.price stats": {"count": 0, "min": None, "max": None}})
+    empty = drifting.samples(answer, REFERENCE.features)["numeric.price"]
+    full = NumericSample((1, 1, 1), 1.0, 3.0)
+
+    assert drifting.merged([empty, full]) == full
+    key = Key("click", "1", "all", HOUR)
+    ((_, document),) = drifting.documents(key, REFERENCE, {"numeric.price": empty}, 9, 1)
+    assert (document["n"], document["drifted"], document["undefined"]) == (0, None, "insufficient_data")
+
+
+def test_a_document_tells_every_measure_that_fits() -> None:
+    """The one that decides with value and threshold; a numeric feature has no chi-square, categories no Wasserstein."""
+    found = drifting.samples(_answer(), REFERENCE.features)
+    documents = dict(drifting.documents(Key("click", "1", "all", HOUR), REFERENCE, found, 5, 1))
+
+    assert {name: each["method"] for name, each in documents.items()} == {
+        "numeric.price": "ks",
+        "label": "z",
+        "categorical.shop": "chisquare",
+    }
+    assert {"psi", "jensenshannon", "wasserstein", "ks"} <= documents["numeric.price"].keys()
+    assert {"psi", "jensenshannon", "chisquare"} <= documents["categorical.shop"].keys()
+    assert "wasserstein" not in documents["categorical.shop"]
+    assert drifting.restored(documents["numeric.price"]["sample"]) == found["numeric.price"]
+
+
+def test_points_of_few_values_name_each() -> None:
+    """Each value has a point, and what lies between them only where something does; shares sum to 1."""
+    usual = NumericReference.from_values([0.0] * 6 + [1.0] * 4)
+    sample = NumericSample.from_values([0.0, 0.5, 1.0, 1.0], usual)
+
+    points = list(drifting.points("numeric.flag", usual, sample))
+
+    assert [(each["bin_label"], each["share"], each["share_reference"]) for each in points] == [
+        ("0", 0.25, 0.6),
+        ("0 to 1", 0.25, 0.0),
+        ("1", 0.5, 0.4),
+    ]
