@@ -56,6 +56,12 @@ DRIFT = Rival(
     "evidently_drift.py",
     ("evidently==0.7.23", "pandas==2.3.3"),
 )
+VERDICTS = Rival(
+    "Evidently",
+    "Evidently 0.7.23, its verdict on pairs of samples",
+    "evidently_verdicts.py",
+    ("evidently==0.7.23", "pandas==2.3.3"),
+)
 
 
 @dataclass(frozen=True)

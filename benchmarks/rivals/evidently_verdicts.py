@@ -1,0 +1,34 @@
+"""Evidently's verdict on many pairs of samples; run by its own Python with the path of the samples.
+
+`<number>.<num or cat>.reference` holds references, shape (references, values); `<number>.<kind>.current` what each is
+compared with, shape (references, pairs, values). Prints the share of pairs that have drifted, by number.
+"""
+
+import json
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+from evidently.legacy.calculations.stattests import get_stattest
+from evidently.legacy.core import ColumnType
+
+
+def drifted(reference, current, kind):
+    """Return whether Evidently's own choice of a test, at its threshold, says drift."""
+    test = get_stattest(reference, current, kind, None)
+    return bool(test(reference, current, ColumnType(kind), None).drifted)
+
+
+started, shares = time.monotonic(), {}
+with np.load(sys.argv[1]) as samples:
+    for name in samples:
+        number, kind, which = name.split(".")
+        if which == "current":
+            verdicts = [
+                drifted(pd.Series(reference), pd.Series(current), kind)
+                for reference, group in zip(samples[f"{number}.{kind}.reference"], samples[name], strict=True)
+                for current in group
+            ]
+            shares[number] = float(np.mean(verdicts))
+print(json.dumps({"seconds": time.monotonic() - started, "shares": shares}))
