@@ -67,9 +67,10 @@ def photograph(browser: Browser, url: str, theme: str, path: Path, *, phone: boo
     page = context.new_page()
     page.goto(url)
     page.wait_for_selector("main[data-drawn]")
-    height = int(page.evaluate("document.documentElement.scrollHeight"))
-    page.set_viewport_size({"width": width, "height": min(height, MOST_HEIGHT)})
+    page.set_viewport_size({"width": width, "height": MOST_HEIGHT})
     expect(page.locator(UNDRAWN)).to_have_count(0)
+    height = int(page.evaluate("document.querySelector('footer').getBoundingClientRect().bottom + scrollY"))
+    page.set_viewport_size({"width": width, "height": min(height, MOST_HEIGHT)})
     page.screenshot(path=str(path))
     context.close()
 
