@@ -1,0 +1,253 @@
+"""The searches that count a window, as literals: whoever changes one sees what Elasticsearch is asked from then on."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from monitor_agent.metrics.score_histogram import score_bins
+from monitor_agent.pipeline import counting, ranks
+from monitor_agent.pipeline.crowding import Crowded
+from monitor_agent.pipeline.segments import EVERYTHING, segments
+from monitor_agent.pipeline.windows import Window
+from monitor_agent.settings import AgentSettings
+
+START = datetime(2026, 3, 2, 10, tzinfo=timezone.utc)
+MINUTE = Window(START, START + timedelta(minutes=1), "1m")
+NOW = START + timedelta(hours=1)
+DEFAULTS = AgentSettings()
+
+IN_THE_MINUTE = {"range": {"@timestamp": {"gte": 1772445600000, "lt": 1772445660000, "format": "epoch_millis"}}}
+OLD_ENOUGH = {"range": {"@timestamp": {"lte": 1772447400000, "format": "epoch_millis"}}}
+SHOWN = {"bool": {"must_not": [{"term": {"prediction.shadow": True}}], "filter": []}}
+MATURE = {"bool": {"filter": [SHOWN, OLD_ENOUGH]}}
+CLICKED = {"term": {"feedback.label": 1}}
+
+
+def histogram(field: str, interval: float, low: float, high: float) -> dict[str, Any]:
+    """Return a histogram aggregation that answers with filled bins alone."""
+    bounds = {"min": low, "max": high}
+    return {"histogram": {"field": field, "interval": interval, "min_doc_count": 1, "hard_bounds": bounds}}
+
+
+def three_digits(name: str, field: str) -> dict[str, Any]:
+    """Return the histograms of a number from 0 to 1: three significant digits, down to a millionth."""
+    return {
+        f"{name}_0": histogram(field, 9.999999999999997e-07, 0.0, 0.0009994999999999997),
+        f"{name}_1": histogram(field, 9.999999999999997e-06, 0.0009949999999999998, 0.009994999999999997),
+        f"{name}_2": histogram(field, 9.999999999999998e-05, 0.009949999999999997, 0.09994999999999998),
+        f"{name}_3": histogram(field, 0.0009999999999999998, 0.09949999999999998, 1.0004999999999997),
+    }
+
+
+SCORES = {
+    "predicted": {"filter": {"term": {"prediction.label": 1}}},
+    "score": {"extended_stats": {"field": "prediction.score"}},
+    **three_digits("scores", "prediction.score"),
+}
+
+
+def labelled(loss: str) -> dict[str, Any]:
+    """Return what is counted of the predictions with one label."""
+    return {
+        **SCORES,
+        **three_digits("propensity", "prediction.propensity"),
+        "loss": {"sum": {"field": loss}},
+        "positions": histogram("item.position", 1, 1, 100),
+        "ranked": {"filter": {"term": {"ranking.rank": 1}}},
+    }
+
+
+def ten_microseconds_to_100_seconds(name: str, field: str) -> dict[str, Any]:
+    """Return the histograms of a time: two significant digits, and what lies beyond both ends."""
+    return {
+        f"{name}_4": histogram(field, 1_000, 10_000, 99_000),
+        f"{name}_5": histogram(field, 10_000, 100_000, 990_000),
+        f"{name}_6": histogram(field, 100_000, 1_000_000, 9_900_000),
+        f"{name}_7": histogram(field, 1_000_000, 10_000_000, 99_000_000),
+        f"{name}_8": histogram(field, 10_000_000, 100_000_000, 990_000_000),
+        f"{name}_9": histogram(field, 100_000_000, 1_000_000_000, 9_900_000_000),
+        f"{name}_10": histogram(field, 1_000_000_000, 10_000_000_000, 99_000_000_000),
+        f"{name}_ends": {"range": {"field": field, "ranges": [{"to": 10_000}, {"from": 100_000_000_000}]}},
+        f"{name}_stats": {"stats": {"field": field}},
+    }
+
+
+DELAYS = {
+    "delay_8": histogram("feedback.delay", 10_000_000, 100_000_000, 990_000_000),
+    "delay_9": histogram("feedback.delay", 100_000_000, 1_000_000_000, 9_900_000_000),
+    "delay_10": histogram("feedback.delay", 1_000_000_000, 10_000_000_000, 99_000_000_000),
+    "delay_11": histogram("feedback.delay", 10_000_000_000, 100_000_000_000, 990_000_000_000),
+    "delay_12": histogram("feedback.delay", 100_000_000_000, 1_000_000_000_000, 9_900_000_000_000),
+    "delay_13": histogram("feedback.delay", 1_000_000_000_000, 10_000_000_000_000, 99_000_000_000_000),
+    "delay_14": histogram("feedback.delay", 10_000_000_000_000, 100_000_000_000_000, 990_000_000_000_000),
+    "delay_15": histogram("feedback.delay", 100_000_000_000_000, 1_000_000_000_000_000, 9_900_000_000_000_000),
+    "delay_ends": {
+        "range": {"field": "feedback.delay", "ranges": [{"to": 100_000_000}, {"from": 10_000_000_000_000_000}]}
+    },
+    "delay_stats": {"stats": {"field": "feedback.delay"}},
+}
+
+PARTS = {
+    "shown": {"filter": SHOWN},
+    "unknown": {"filter": {"bool": {"must_not": [{"bool": {"filter": [MATURE]}}]}}, "aggs": SCORES},
+    "mature": {
+        "filter": MATURE,
+        "aggs": {
+            "clicked": {"filter": {"term": {"feedback.types": "click"}}},
+            "bought": {"filter": {"term": {"feedback.types": "purchase"}}},
+            "value": {"sum": {"field": "feedback.value"}},
+            "pos": {"filter": CLICKED, "aggs": labelled("prediction.log_loss_1")},
+            "neg": {"filter": {"bool": {"must_not": [CLICKED]}}, "aggs": labelled("prediction.log_loss_0")},
+        },
+    },
+    "requests": {
+        "filter": {"term": {"prediction.rank": 1}},
+        "aggs": {
+            **ten_microseconds_to_100_seconds("duration", "event.duration"),
+            **ten_microseconds_to_100_seconds("queue_time", "prediction.queue_time"),
+            **ten_microseconds_to_100_seconds("compute_time", "prediction.compute_time"),
+        },
+    },
+    "told": {
+        "filter": {"exists": {"field": "feedback.count"}},
+        "aggs": {
+            "count": {"sum": {"field": "feedback.count"}},
+            "duplicates": {"sum": {"field": "feedback.duplicates"}},
+            "too_late": {"sum": {"field": "feedback.too_late"}},
+            **DELAYS,
+        },
+    },
+}
+
+
+def asked(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what a search asks of each segment."""
+    parts: dict[str, Any] = found["aggs"]["versions"]["aggs"]["segments"]["aggs"]
+    return parts
+
+
+def test_a_window_is_counted_by_one_search() -> None:
+    """Of one model and one stretch of time: by version, each prediction once, by what is known of its label."""
+    assert counting.body("click", MINUTE, [EVERYTHING], DEFAULTS, NOW) == {
+        "size": 0,
+        "track_total_hits": False,
+        "query": {"bool": {"filter": [{"term": {"model.name": "click"}}, IN_THE_MINUTE]}},
+        "aggs": {
+            "versions": {
+                "terms": {"field": "model.version", "size": 500},
+                "aggs": {"segments": {"filters": {"filters": {"0": {"match_all": {}}}}, "aggs": PARTS}},
+            }
+        },
+    }
+
+
+def test_one_version_is_a_further_filter() -> None:
+    """Where there are more versions than an answer holds, each is asked for alone."""
+    found = counting.body("click", MINUTE, [EVERYTHING], DEFAULTS, NOW, version="7")
+
+    assert found["query"] == {
+        "bool": {"filter": [{"term": {"model.name": "click"}}, IN_THE_MINUTE, {"term": {"model.version": "7"}}]}
+    }
+
+
+def test_segments_are_filters() -> None:
+    """Of two labels: each kept value and the rest; those without the first label make `all` whole."""
+    found = counting.body("click", MINUTE, segments({"scene": ["search", "ad"], "shop": ["a"]}), DEFAULTS, NOW)
+
+    assert found["aggs"]["versions"]["aggs"]["segments"]["filters"]["filters"] == {
+        "0": {"term": {"labels.scene": "search"}},
+        "1": {"term": {"labels.scene": "ad"}},
+        "2": {
+            "bool": {
+                "filter": [{"exists": {"field": "labels.scene"}}],
+                "must_not": [{"terms": {"labels.scene": ["search", "ad"]}}],
+            }
+        },
+        "3": {"bool": {"must_not": [{"exists": {"field": "labels.scene"}}]}},
+        "4": {"term": {"labels.shop": "a"}},
+        "5": {
+            "bool": {
+                "filter": [{"exists": {"field": "labels.shop"}}],
+                "must_not": [{"terms": {"labels.shop": ["a"]}}],
+            }
+        },
+    }
+    assert asked(found) == PARTS
+
+
+def test_explicit_impressions_are_asked_for() -> None:
+    """Shown is then what an event says: in what is shown, what is mature, and what is unknown."""
+    parts = asked(counting.body("click", MINUTE, [EVERYTHING], AgentSettings(impressions="explicit"), NOW))
+    told = {
+        "bool": {"must_not": [{"term": {"prediction.shadow": True}}], "filter": [{"term": {"feedback.shown": True}}]}
+    }
+    mature = {"bool": {"filter": [told, OLD_ENOUGH]}}
+
+    assert parts == {
+        **PARTS,
+        "shown": {"filter": told},
+        "unknown": {"filter": {"bool": {"must_not": [{"bool": {"filter": [mature]}}]}}, "aggs": SCORES},
+        "mature": {"filter": mature, "aggs": PARTS["mature"]["aggs"]},
+    }
+
+
+def test_silence_that_says_nothing_is_unknown() -> None:
+    """A negative is then told, and what nobody told of is unknown, however old."""
+    parts = asked(counting.body("click", MINUTE, [EVERYTHING], AgentSettings(absent_feedback="unknown"), NOW))
+    known = [MATURE, {"exists": {"field": "feedback.label"}}]
+
+    assert parts["unknown"]["filter"] == {"bool": {"must_not": [{"bool": {"filter": known}}]}}
+    assert parts["mature"]["aggs"]["neg"]["filter"] == {"term": {"feedback.label": 0}}
+    assert parts["mature"]["filter"] == MATURE
+
+
+def test_another_attribution_window_is_another_age() -> None:
+    """What is older than an hour is mature at eleven if it was made by ten."""
+    parts = asked(
+        counting.body("click", MINUTE, [EVERYTHING], AgentSettings(attribution_window=timedelta(hours=1)), NOW)
+    )
+
+    oldest = {"lte": 1772445600000, "format": "epoch_millis"}
+    assert parts["mature"]["filter"] == {"bool": {"filter": [SHOWN, {"range": {"@timestamp": oldest}}]}}
+
+
+def test_crowded_scores_are_counted_finer_for_known_labels() -> None:
+    """A hundred parts of each crowded bin, for positives and negatives alone, in windows that begin later."""
+    crowded = Crowded(tuple(score_bins([0.00369]).tolist()), START)
+    fine = {
+        "fine_0": histogram("prediction.score", 9.999999999999997e-08, 0.0036899499999999987, 0.0036999499999999987)
+    }
+
+    parts = asked(counting.body("click", MINUTE, [EVERYTHING], DEFAULTS, NOW, crowded=crowded))
+    earlier = Window(START - timedelta(minutes=1), START, "1m")
+    before = asked(counting.body("click", earlier, [EVERYTHING], DEFAULTS, NOW, crowded=crowded))
+
+    known = parts["mature"]["aggs"]
+    assert known["pos"]["aggs"] == {**labelled("prediction.log_loss_1"), **fine}
+    assert known["neg"]["aggs"] == {**labelled("prediction.log_loss_0"), **fine}
+    assert parts["unknown"] == PARTS["unknown"]
+    assert before == PARTS
+
+
+def test_clicked_ranks_are_asked_for_by_their_columns() -> None:
+    """Of mature and clicked items that were ranked: request, version, rank and labels, and nothing else of them."""
+    found = ranks.body("click", MINUTE, AgentSettings(segments=("scene", "shop")), NOW)
+
+    assert found == {
+        "query": {
+            "bool": {
+                "filter": [
+                    {"term": {"model.name": "click"}},
+                    IN_THE_MINUTE,
+                    MATURE,
+                    CLICKED,
+                    {"exists": {"field": "ranking.id"}},
+                    {"exists": {"field": "ranking.rank"}},
+                ]
+            }
+        },
+        "_source": False,
+        "stored_fields": "_none_",
+        "docvalue_fields": ["ranking.id", "model.version", "ranking.rank", "labels.scene", "labels.shop"],
+    }
