@@ -17,7 +17,8 @@ from monitor_agent.errors import DataError
 from monitor_agent.es.alerts import AlertStore
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.memory import OWNER, Memory
-from monitor_agent.kibana.alerts import Alert, alerts
+from monitor_agent.kibana.alerts import Alert, alerts, question, sightings
+from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.alerting import Firing, evaluate
 
 LIST = "alerts.toml"
@@ -61,8 +62,10 @@ class Alerting:
 
     def step(self, now: datetime) -> Watched:
         """Look, keep what has changed and return what goes on; ElasticsearchError where that cannot be done."""
-        look = self._store.look(self._alerts, now)
-        firings = evaluate(self._alerts, look.sightings, look.firings, now)
+        look = self._store.look([question(alert, instants.text(now)) for alert in self._alerts])
+        answered = zip(self._alerts, look.answers, strict=True)
+        found = [sighting for alert, answer in answered for sighting in sightings(alert, answer)]
+        firings = evaluate(self._alerts, found, look.firings, now)
         if not self._store.keep(look, firings, now):
             # Another agent has looked at the same moment, and told what it found.
             return self._watched(look.firings)

@@ -1,4 +1,4 @@
-"""Firings in Elasticsearch: what is asked for them, the one list of open ones, and their documents.
+"""Firings in Elasticsearch: answers to what is asked for them, the one list of open ones, and their documents.
 
 The list in `monitor-agent-state` decides, and is written by `if_seq_no`: of two agents that look at the same moment one
 is refused and changes nothing. Documents in `model-alerts` follow from it, by their revision; one that a crash has left
@@ -16,14 +16,13 @@ from monitor_agent.contracts.alert import ALERTS, STATE_ACTIVE, STATE_PENDING, S
 from monitor_agent.contracts.state import STATE
 from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.es.memory import Memory, Remembered
-from monitor_agent.kibana.alerts import Alert, question, sightings
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.alerting import Firing, Sighting
+from monitor_agent.pipeline.alerting import Firing
 
 REMEMBERED = "alerts"
 """The id of the list, and its only field."""
 
-MOST = 1000
+MOST = 10_000
 """Open firings that are looked at; more are no more use to anybody."""
 
 _OPEN = {"terms": {"state": [STATE_PENDING, STATE_ACTIVE]}}
@@ -35,13 +34,13 @@ class Look:
 
     Attributes
     ----------
-    sightings : the trouble.
+    answers : those to the questions, in order.
     known : the list of firings, as it was.
     firings : those in it; where there is no list, those that the documents tell of.
     shown : revisions of the open firings' documents by id.
     """
 
-    sightings: Sequence[Sighting]
+    answers: Sequence[Mapping[str, Any]]
     known: Remembered
     firings: Sequence[Firing] = ()
     shown: Mapping[str, int] = field(default_factory=dict)
@@ -54,13 +53,17 @@ class AlertStore:
         self._gateway = gateway
         self._memory = memory
 
-    def look(self, alerts: Sequence[Alert], now: datetime) -> Look:
-        """Return what is found now, by one request."""
+    def look(self, questions: Sequence[tuple[str, Mapping[str, Any]]]) -> Look:
+        """Return what is found, by one request.
+
+        Parameters
+        ----------
+        questions : searches (index pattern, body).
+        """
         remembered = {"query": {"ids": {"values": [REMEMBERED]}}, "seq_no_primary_term": True}
         shown = {"query": _OPEN, "size": MOST}
-        asked = [question(alert, instants.text(now)) for alert in alerts]
-        *answers, listed, documents = self._gateway.msearch([*asked, (STATE.name, remembered), (ALERTS.alias, shown)])
-        found = [each for alert, answer in zip(alerts, answers, strict=True) for each in sightings(alert, answer)]
+        own: list[tuple[str, Mapping[str, Any]]] = [(STATE.name, remembered), (ALERTS.alias, shown)]
+        *answers, listed, documents = self._gateway.msearch([*questions, *own])
         hits = documents["hits"]["hits"]
         known = Remembered(REMEMBERED)
         told = [hit["_source"] for hit in hits]
@@ -69,7 +72,7 @@ class AlertStore:
             known = Remembered(REMEMBERED, hit["_source"]["content"], place)
             told = known.content[REMEMBERED]
         return Look(
-            found,
+            answers,
             known,
             [Firing.from_document(each) for each in told],
             {hit["_id"]: hit["_source"]["revision"] for hit in hits},

@@ -181,7 +181,13 @@ def test_a_list_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         listed(str(tmp_path / "nothing.toml"))
 
 
-def test_a_replay_raises_no_alert(world: World, clean_indices: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replay_raises_no_alert(
+    world: World,
+    clean_indices: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
     """`once --now` and `backfill` compute the past; only a cycle of today looks for alerts."""
     settings = clean_indices.settings("monitor_agent")
     monkeypatch.setenv("ELASTICSEARCH_URL", settings.url[0])
@@ -192,8 +198,13 @@ def test_a_replay_raises_no_alert(world: World, clean_indices: Cluster, monkeypa
     assert monitor_agent("once", "--now", iso(START + HOUR)) == 0
     assert monitor_agent("backfill", "--from", iso(START), "--to", iso(START + HOUR)) == 0
     assert not world.admin.indices.exists(index=ALERTS.pattern, allow_no_indices=False)
+    assert monitor_agent("alerts") == 0
+    assert "no alert is pending or active, and none has recovered within a day" in capsys.readouterr().out
+    world.deliver(*served("1", right=2, missed=60, wrong=40))
+    monkeypatch.setenv("MONITOR_ALERTS", str(quick_list(tmp_path)))
     assert monitor_agent("once") == 0
-    assert world.admin.indices.exists(index=STATE.name)
+    visible(world)
+    assert [each["rule"]["name"] for each in firings(world)] == ["quality-below-threshold"]
 
 
 def hour_before_last() -> datetime:
@@ -269,6 +280,9 @@ def test_agents_that_are_killed_follow_one_firing_from_bad_to_good(
     told, bad = Told(world), "quality-below-threshold"
     more = {"MONITOR_ALERTS": str(quick_list(tmp_path)), "MONITOR_ORPHAN_HORIZON": "1s", "MONITOR_LEASE": "1s"}
     environ = environ_of(clean_indices, **more)
+    for name, value in environ.items():
+        if name.startswith(("ELASTICSEARCH", "MONITOR")):
+            monkeypatch.setenv(name, value)
     with running(environ, tmp_path / "1") as agent:
         world.deliver(*served("1", right=2, missed=60, wrong=40))
         until(lambda: told.of(bad, "1"), "a pending alert")
@@ -278,6 +292,8 @@ def test_agents_that_are_killed_follow_one_firing_from_bad_to_good(
         address = address_in(tmp_path / "2")
         health = until(lambda: json.loads(asked(f"{address}/healthz")[1])["alerts"], "health that tells it")
         metrics = asked(f"{address}/metrics")[1].splitlines()
+        assert monitor_agent("alerts") == 1
+        assert "Model quality below its threshold: see the dashboard model-quality" in capsys.readouterr().out
         world.deliver(*orphans())
         until(lambda: told.is_("active", bad, "1", ("orphan-rate",)), "held back")
         world.deliver(*served("2", right=2, missed=60, wrong=40))
@@ -299,9 +315,6 @@ def test_agents_that_are_killed_follow_one_firing_from_bad_to_good(
     logs = "".join((tmp_path / name).read_text() for name in "123")
     assert logs.count('"message":"alert recovered"') == 3
     assert "Traceback" not in logs
-    for name, value in environ.items():
-        if name.startswith(("ELASTICSEARCH", "MONITOR")):
-            monkeypatch.setenv(name, value)
     assert monitor_agent("alerts") == 0
     shown_lately = capsys.readouterr().out
     assert bad in shown_lately
