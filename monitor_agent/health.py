@@ -90,6 +90,12 @@ class Health:
             self._error = reason
             self.failed_in_a_row += 1
 
+    def unrecorded(self, reason: str) -> None:
+        """The document of a cycle that was done could not be written."""
+        with self._lock:
+            self._error = reason
+            self.failed_in_a_row += 1
+
     def observe(self, figures: Labelled) -> None:
         """Take over the figures of the last cycle."""
         with self._lock:

@@ -26,6 +26,7 @@ from monitor_agent.agent import Agent
 from monitor_agent.backfill import Progress
 from monitor_agent.clock import FixedClock
 from monitor_agent.contracts.release import SOURCE_TOLD
+from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.es.leases import Leases
@@ -336,6 +337,20 @@ def test_a_cycle_that_takes_longer_than_its_period_is_red() -> None:
         "the last cycle failed",
         "the last cycle took 61 s, its period is 60 s",
     ]
+
+
+def test_a_cycle_that_cannot_be_recorded_is_red_and_counted_once(world: World) -> None:
+    """Its work is done; that its own document was refused is a reason to look."""
+    health = Health(MINUTE, lambda: "")
+    found = Service(Gateway(world.agent), BASE, FixedClock(START), health, world.make_agent(START))
+    found.cycle()
+    world.admin.indices.put_settings(index="monitor-agent-cycles-*", settings={"index.blocks.write": True})
+
+    with pytest.raises(ElasticsearchError):
+        found.cycle()
+
+    assert health.document()["cycles"] == {"done": 2}
+    assert "the last cycle failed" in health.reasons()[0]
 
 
 def test_another_share_is_left_alone(world: World) -> None:
