@@ -180,10 +180,13 @@ def _mark(group: Sequence[Series], axes: Axes, *, bars: bool) -> Spec:
 
 def _reaches_out(group: Sequence[Series], axes: Axes) -> bool:
     """Return whether a line leaves the picture: one that stays inside is drawn whole, also along its edges."""
-    if axes.extent is not None:
-        return True
+    low, high = axes.extent or (float("-inf"), float("inf"))
     first, last = milliseconds(axes.shown.start), milliseconds(axes.shown.end)
-    return axes.time and any(not first <= float(place or 0) <= last for each in group for place, _, _ in each.points)
+    return any(
+        (axes.time and not first <= float(place or 0) <= last) or (value is not None and not low <= value <= high)
+        for each in group
+        for place, value, _ in each.points
+    )
 
 
 def _places(axes: Axes, *, bars: bool) -> Spec:

@@ -115,3 +115,39 @@ def test_what_is_not_drawn_is_said(layer: dict[str, Any]) -> None:
     """Unknown series and a second axis are refused, not drawn wrongly."""
     with pytest.raises(UnsupportedPanelError):
         drawn([{"time": AT, "a": 1}], layer)
+
+
+def test_a_line_along_an_edge_is_drawn_whole() -> None:
+    """Only what leaves the picture is cut off: a value beyond fixed ends, or a moment before the time shown."""
+
+    def clipped(rows: list[dict[str, Any]], **state: Any) -> bool:
+        body = drawn(rows, {}, **state)
+        assert isinstance(body, Chart)
+        return bool(body.spec["layer"][0]["mark"]["clip"])
+
+    whole = {"mode": "custom", "lowerBound": 0, "upperBound": 1}
+    assert not clipped([{"time": AT, "a": 1.0}], yLeftExtent=whole)
+    assert clipped([{"time": AT, "a": 1.2}], yLeftExtent=whole)
+    assert clipped([{"time": AT - HOUR, "a": 0.5}])
+
+
+def test_what_adds_nothing_to_a_pile_is_not_drawn() -> None:
+    """A series of zeros is no outline of the one below it; it stays in the legend."""
+    rows = [{"time": AT + at * HOUR, "a": 0.2, "b": 0.0} for at in range(2)]
+    body = drawn(rows, {"seriesType": "area_stacked", "accessors": ["a", "b"]})
+
+    assert {each["s"] for each in values(body)} == {"First"}
+    assert isinstance(body, Chart)
+    assert [entry.name for entry in body.legend] == ["First", "Second"]
+
+
+def test_a_series_without_values_is_not_drawn() -> None:
+    """Where last week is not known yet, its line is missing, and nothing else."""
+    body = drawn(
+        [{"time": AT, "a": 0.2, "b": None}],
+        {"accessors": ["a", "b"], "yConfig": [{"forAccessor": "b", "lineStyle": "dashed", "lineWidth": 1}]},
+    )
+
+    assert [each["s"] for each in values(body)] == ["First"]
+    assert isinstance(body, Chart)
+    assert all(layer["data"]["values"] for layer in body.spec["layer"])
