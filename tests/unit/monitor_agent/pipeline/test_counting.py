@@ -88,7 +88,7 @@ DELAYS = {
     "delay_stats": {"stats": {"field": "feedback.delay"}},
 }
 
-PARTS = {
+PARTS: dict[str, Any] = {
     "shown": {"filter": SHOWN},
     "unknown": {"filter": {"bool": {"must_not": [{"bool": {"filter": [MATURE]}}]}}, "aggs": SCORES},
     "mature": {
