@@ -1,4 +1,9 @@
-"""The confusion counts and the funnel from predictions to labels: the plain numbers of a window."""
+"""The confusion counts and the funnel from predictions to labels: the plain numbers of a window.
+
+>>> from monitor_agent.metrics import WindowState
+>>> {spec.name: spec.value(WindowState(tp=2, fn=1, tn=4)) for spec in SPECS}
+{'n': 7, 'tp': 2, 'fp': 0, 'tn': 4, 'fn': 1}
+"""
 
 from __future__ import annotations
 
@@ -35,7 +40,7 @@ def _count(name: str, text: str, label_free: bool) -> MetricSpec:
         name,
         "count",
         text,
-        lambda s: int(getattr(s, name)),
+        lambda state: int(getattr(state, name)),
         range=(0, None),
         label_free=label_free,
         source="sklearn.metrics.confusion_matrix" if not label_free else "counted",

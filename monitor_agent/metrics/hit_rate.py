@@ -12,6 +12,8 @@ def hit(gains: Sequence[float], k: int) -> float:
     ----------
     gains : relevance of the items in ranked order, rank 1 first.
 
+    Source: M. Deshpande, G. Karypis, "Item-based top-N recommendation algorithms", ACM TOIS 22 (2004).
+
     >>> hit([0, 0, 1], k=2), hit([0, 0, 1], k=3)
     (0.0, 1.0)
     """
