@@ -216,6 +216,7 @@ class Supervisor:
         """Start `part`; it is stopped with the others."""
         self._parts.append(part)
         part.start()
+        self._heed()
 
     def release(self, part: Part) -> None:
         """Stop `part` ahead of the others, such as one that has done its work."""
@@ -239,6 +240,7 @@ class Supervisor:
 
     def check(self) -> None:
         """Raise StackError when a part has ended by itself, with its last words."""
+        self._heed()
         for part in self._parts:
             if not part.running:
                 raise StackError(f"{part.name} has ended ({part.last_words()})")
@@ -248,6 +250,11 @@ class Supervisor:
         while True:
             self.check()
             time.sleep(period_seconds)
+
+    def _heed(self) -> None:
+        """Raise an interrupt once more that got lost: what a signal raises while Python forks is dropped."""
+        if self._stopping:
+            raise KeyboardInterrupt
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         if not self._stopping:

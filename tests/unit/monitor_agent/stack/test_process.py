@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -179,6 +180,24 @@ def test_a_signal_stops_everything_exactly_once(tmp_path: Path, number: signal.S
     assert (stopping, output) == ("stopping child\n", "interrupted\n")
     assert parent.returncode == 0
     assert not is_alive(child)
+
+
+def test_a_signal_that_a_fork_swallows_is_heeded(tmp_path: Path) -> None:
+    """Python drops what is raised in a callback of `fork`; the part that it started is stopped all the same."""
+    children = []
+
+    class Forking(ChildProcess):
+        def start(self) -> None:
+            super().start()
+            children.append(self)
+            with contextlib.suppress(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+
+    argv = (sys.executable, "-c", SLEEPER)
+    with pytest.raises(KeyboardInterrupt), Supervisor() as supervisor:
+        supervisor.start(Forking(Command("child", argv, tmp_path / "child.log", stop_seconds=1)))
+
+    assert [child.running for child in children] == [False]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells children that their parent ended")
