@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from monitor_agent.kibana.answers import Table, TableColumn
+from monitor_agent.kibana.answers import Table, TableColumn, Value
 from monitor_agent.kibana.lens import Panel
 from monitor_agent.kibana.times import TimeRange
 from monitor_agent.stack.embedded.kibana.heatmaps import heatmap
@@ -20,7 +20,7 @@ COLUMNS = (
 
 def places(hours: list[int]) -> list[tuple[str, str, str]]:
     """Return place, feature and text of the cells of one feature at these hours."""
-    rows = tuple(
+    rows: tuple[dict[str, Value], ...] = tuple(
         {"time": int((START + timedelta(hours=at)).timestamp() * 1000), "feature": "price", "psi": 0.1} for at in hours
     )
     state = {"layerId": "data", "xAccessor": "time", "yAccessor": "feature", "valueAccessor": "psi"}
