@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from monitor_agent.contracts import PERFORMANCE
@@ -47,17 +48,18 @@ class Decoded:
         self._size = 0
         self._kept: OrderedDict[str, WindowState] = OrderedDict()
 
-    def state(self, blob: str) -> WindowState:
-        """Return the state of a stored text."""
-        state = self._kept.get(blob)
-        if state is None:
-            state = self._kept[blob] = WindowState.from_blob(blob)
-            self._size += len(blob)
-            while self._size > self._most:
-                self._size -= len(self._kept.popitem(last=False)[0])
-        else:
+    def states(self, blobs: Sequence[str]) -> list[WindowState]:
+        """Return the states of stored texts."""
+        new = [blob for blob in dict.fromkeys(blobs) if blob not in self._kept]
+        self._kept.update(zip(new, WindowState.from_blobs(new), strict=True))
+        self._size += sum(map(len, new))
+        found = []
+        for blob in blobs:
             self._kept.move_to_end(blob)
-        return state
+            found.append(self._kept[blob])
+        while self._size > self._most:
+            self._size -= len(self._kept.popitem(last=False)[0])
+        return found
 
 
 class PerformanceStore:
@@ -137,8 +139,10 @@ class PerformanceStore:
         # Those over all versions are merged from the versions, like everywhere.
         query = {"bool": {"filter": filters, "must_not": [{"term": {"model_version": ALL_VERSIONS}}]}}
         body = {"query": query, "_source": source}
-        for hit in self._gateway.scan(PERFORMANCE.alias, body, self._page_size):
-            yield self._key(hit["_source"]), self._decoded.state(hit["_source"]["state_blob"])
+        hits = self._gateway.scan(PERFORMANCE.alias, body, self._page_size)
+        while page := [hit["_source"] for hit in islice(hits, self._page_size)]:
+            states = self._decoded.states([source["state_blob"] for source in page])
+            yield from ((self._key(source), state) for source, state in zip(page, states, strict=True))
 
     def write(self, writes: Sequence[Write]) -> list[Write]:
         """Write documents and return those that another agent has written in the meantime."""

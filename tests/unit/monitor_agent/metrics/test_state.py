@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from monitor_agent.metrics import (
     DURATION_EDGES,
@@ -56,6 +59,19 @@ class TestBlob:
     def test_round_trip(self, state: WindowState) -> None:
         """A stored state is read back as it was."""
         assert state == WindowState.from_blob(state.to_blob())
+
+    @quick
+    @given(st.lists(states, max_size=5))
+    def test_several_read_together_are_those_read_one_by_one(self, several: list[WindowState]) -> None:
+        """None takes anything of its neighbour's."""
+        assert WindowState.from_blobs([state.to_blob() for state in several]) == several
+
+    def test_one_that_is_cut_short_takes_nothing_of_the_next(self) -> None:
+        """Also where both together could be read as one."""
+        text = WindowState(tp=1, fp=300).to_blob()
+        whole = base64.b64decode(text)
+        with pytest.raises(ValueError, match="cut short"):
+            WindowState.from_blobs([base64.b64encode(whole[:-1]).decode(), base64.b64encode(whole[-1:]).decode()])
 
     def test_text_does_not_depend_on_insertion_order(self) -> None:
         """Equal states give equal text."""
