@@ -170,7 +170,7 @@ def summary(found: Iterable[Mapping[str, Any]], reference: Reference | None) -> 
 def points(name: str, usual: FeatureReference, sample: Sample) -> Iterator[Point]:
     """Yield the points of a feature's distribution beside its reference: bins of about equal mass, few values each."""
     total = _size(sample)
-    for number, (label, low, high, count, share) in enumerate(_bins(usual, sample)):
+    for number, label, low, high, count, share in _bins(usual, sample):
         yield {
             "curve": curve.FEATURE,
             "feature": name,
@@ -185,11 +185,12 @@ def points(name: str, usual: FeatureReference, sample: Sample) -> Iterator[Point
         }
 
 
-def _bins(usual: FeatureReference, sample: Sample) -> Iterator[tuple[str, float | None, float | None, int, float]]:
+def _bins(usual: FeatureReference, sample: Sample) -> Iterator[tuple[int, str, float | None, float | None, int, float]]:
+    """Yield number, label, ends, count and usual share of each bin that holds something, now or in the reference."""
     if isinstance(usual, CategoricalReference) and isinstance(sample, Mapping):
         names = [*usual.counts, *(name for name in sample if name not in usual.counts)]
-        for name in names:
-            yield name, None, None, sample.get(name, 0), usual.counts.get(name, 0) / usual.n
+        for number, name in enumerate(names):
+            yield number, name, None, None, sample.get(name, 0), usual.counts.get(name, 0) / usual.n
     elif isinstance(usual, NumericReference) and isinstance(sample, NumericSample):
         groups = usual.groups()
         ends = [min(usual.minimum, sample.minimum), *usual.edges, max(usual.maximum, sample.maximum)]
@@ -202,7 +203,8 @@ def _bins(usual: FeatureReference, sample: Sample) -> Iterator[tuple[str, float 
             theirs, ours = (int(np.sum(np.asarray(each.counts)[inside])) for each in (sample, usual))
             if theirs or ours:
                 one_value = high <= np.nextafter(low, np.inf)
-                yield f"{low:g}" if one_value else between(low, high), low, high, theirs, ours / usual.n
+                label = f"{low:g}" if one_value else between(low, high)
+                yield group, label, low, high, theirs, ours / usual.n
 
 
 def _measured(name: str, usual: FeatureReference, sample: Sample, least: int) -> Document:

@@ -115,14 +115,16 @@ def test_a_document_tells_every_measure_that_fits() -> None:
 
 
 def test_points_of_few_values_name_each() -> None:
-    """Each value has a point, and what lies between them only where something does; shares sum to 1."""
+    """Each value has a point, and what lies between them only where something does; a bin keeps its number."""
     usual = NumericReference.from_values([0.0] * 6 + [1.0] * 4)
     sample = NumericSample.from_values([0.0, 0.5, 1.0, 1.0], usual)
 
     points = list(drifting.points("numeric.flag", usual, sample))
 
-    assert [(each["bin_label"], each["share"], each["share_reference"]) for each in points] == [
-        ("0", 0.25, 0.6),
-        ("0 to 1", 0.25, 0.0),
-        ("1", 0.5, 0.4),
+    assert [(each["bin"], each["bin_label"], each["share"], each["share_reference"]) for each in points] == [
+        (1, "0", 0.25, 0.6),
+        (2, "0 to 1", 0.25, 0.0),
+        (3, "1", 0.5, 0.4),
     ]
+    usually = drifting.points("numeric.flag", usual, NumericSample.from_values([0.0, 1.0], usual))
+    assert [(each["bin"], each["bin_label"]) for each in usually] == [(1, "0"), (3, "1")]
