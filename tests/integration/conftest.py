@@ -6,6 +6,8 @@
     an Elasticsearch that can be told to fail, and the folders of a pipeline that sends there.
 `cluster`
     an Elasticsearch with the product's templates and nothing else.
+`installed` (module), `world`
+    an Elasticsearch as `monitor-agent setup` leaves it, and an agent on it with nothing to do yet.
 `frequent_statistics`
     lets runners of this process write their statistics often, so that no test waits for them.
 """
@@ -22,8 +24,12 @@ import pytest
 
 from monitor_agent.contracts import ALL
 from monitor_agent.demo import open_bandit
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.install import install
+from monitor_agent.settings import AgentSettings
 from monitor_agent.stack.embedded.logstash import runner
 from tests.cluster import Cluster
+from tests.integration.agent_world import World, world_on
 from tests.pipelines import Place
 from tests.stand_in import StandIn
 
@@ -72,3 +78,20 @@ def cluster(clean_indices: Cluster) -> Cluster:
         for contract in ALL:
             client.indices.put_index_template(name=contract.name, body=contract.template())
     return clean_indices
+
+
+@pytest.fixture(scope="module")
+def installed(elasticsearch: Cluster) -> Cluster:
+    """Return the cluster, empty, with what the agent's user installs."""
+    elasticsearch.clean()
+    with elasticsearch.client("monitor_agent") as client:
+        install(Gateway(client), AgentSettings())
+    return elasticsearch
+
+
+@pytest.fixture
+def world(installed: Cluster) -> Iterator[World]:
+    """Yield an empty world."""
+    installed.clean()
+    with world_on(installed) as made:
+        yield made

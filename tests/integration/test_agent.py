@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,31 +11,13 @@ import pytest
 
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.es.install import install
 from monitor_agent.es.retry import Backoff
-from monitor_agent.settings import AgentSettings
 from tests import oracle
-from tests.cluster import Cluster
 from tests.factories import START, Document, make_error, make_feedback, make_prediction
-from tests.integration.agent_world import MUCH_LATER, World, moved, world_on
+from tests.integration.agent_world import MUCH_LATER, World, moved
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 FINAL = START + MUCH_LATER
-
-
-@pytest.fixture(scope="module", autouse=True)
-def templates(elasticsearch: Cluster) -> None:
-    """Install the index templates as the agent's user."""
-    elasticsearch.clean()
-    with elasticsearch.client("monitor_agent") as client:
-        install(Gateway(client), AgentSettings())
-
-
-@pytest.fixture
-def world(clean_indices: Cluster) -> Iterator[World]:
-    """Yield an empty world."""
-    with world_on(clean_indices) as made:
-        yield made
 
 
 def traffic(

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
-import pytest
-
-from monitor_agent.es.gateway import Gateway
-from monitor_agent.es.install import install
-from monitor_agent.settings import AgentSettings
-from tests.cluster import Cluster
 from tests.factories import START, make_feedback, make_prediction
-from tests.integration.agent_world import World, world_on
+from tests.integration.agent_world import World
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 FINAL = START + 2 * DAY
 YEARS = timedelta(days=3 * 365)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def templates(elasticsearch: Cluster) -> None:
-    """Install the index templates."""
-    elasticsearch.clean()
-    with elasticsearch.client() as client:
-        install(Gateway(client), AgentSettings())
-
-
-@pytest.fixture
-def world(clean_indices: Cluster) -> Iterator[World]:
-    """Yield an empty world."""
-    with world_on(clean_indices) as made:
-        yield made
 
 
 def test_a_click_before_its_prediction_counts_within_the_allowed_skew(world: World) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -16,30 +15,14 @@ from sklearn.metrics import ndcg_score, roc_auc_score
 from monitor_agent.cli import main
 from monitor_agent.clock import FixedClock
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.es.install import install
 from monitor_agent.parts import Parts
 from monitor_agent.settings import AgentSettings
 from tests.cluster import Cluster
 from tests.factories import START, Document, make_feedback, make_prediction
-from tests.integration.agent_world import MUCH_LATER, World, moved, world_on
+from tests.integration.agent_world import MUCH_LATER, World, moved
 
 FINAL = START + MUCH_LATER
 HOURS = {"base_window": timedelta(hours=1), "larger_windows": (timedelta(days=1),)}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def templates(elasticsearch: Cluster) -> None:
-    """Install the index templates as the agent's user."""
-    elasticsearch.clean()
-    with elasticsearch.client("monitor_agent") as client:
-        install(Gateway(client), AgentSettings())
-
-
-@pytest.fixture
-def world(clean_indices: Cluster) -> Iterator[World]:
-    """Yield an empty world."""
-    with world_on(clean_indices) as made:
-        yield made
 
 
 def make_request(number: int, clicked: set[int], **own: object) -> list[Document]:

@@ -9,8 +9,6 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck, Phase, given
 
-from monitor_agent.es.gateway import Gateway
-from monitor_agent.es.install import install
 from monitor_agent.settings import AgentSettings
 from tests.cluster import Cluster
 from tests.integration.agent_world import World, world_on
@@ -21,11 +19,9 @@ SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_s
 
 
 @pytest.fixture(scope="module")
-def world(elasticsearch: Cluster) -> Iterator[World]:
-    """Yield an empty world with the index templates."""
-    elasticsearch.clean()
-    with world_on(elasticsearch) as made:
-        install(Gateway(made.admin), AgentSettings())
+def world(installed: Cluster) -> Iterator[World]:
+    """Yield one world for all tests."""
+    with world_on(installed) as made:
         yield made
 
 

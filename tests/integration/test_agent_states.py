@@ -20,9 +20,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from monitor_agent.es.gateway import Gateway
-from monitor_agent.es.install import install
-from monitor_agent.settings import AgentSettings
 from tests.cluster import Cluster
 from tests.factories import START, Document, make_error, make_feedback, make_prediction
 from tests.integration.agent_world import World, world_on
@@ -34,11 +31,9 @@ CONTENT = {"state", "revision", "_version"}
 
 
 @pytest.fixture(scope="module")
-def world(elasticsearch: Cluster) -> Iterator[World]:
-    """Yield an empty world with the index templates."""
-    elasticsearch.clean()
-    with world_on(elasticsearch) as made:
-        install(Gateway(made.admin), AgentSettings())
+def world(installed: Cluster) -> Iterator[World]:
+    """Yield one world for all tests."""
+    with world_on(installed) as made:
         yield made
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
@@ -16,33 +15,17 @@ from monitor_agent.alerts import Alerting, listed
 from monitor_agent.contracts import ALERTS, CYCLES, STATE
 from monitor_agent.errors import DataError, ElasticsearchError
 from monitor_agent.es.gateway import Gateway, connect
-from monitor_agent.es.install import install
 from monitor_agent.es.retry import Backoff
 from monitor_agent.pipeline.alerting import Firing
-from monitor_agent.settings import AgentSettings, ElasticsearchSettings
+from monitor_agent.settings import ElasticsearchSettings
 from tests.cluster import Cluster
 from tests.command_line import monitor_agent
 from tests.factories import START, Document, iso, make_feedback, make_prediction
-from tests.integration.agent_world import World, world_on
+from tests.integration.agent_world import World
 from tests.integration.test_service import address_in, asked, environ_of, running, until
 
 MINUTE, SECOND, HOUR = timedelta(minutes=1), timedelta(seconds=1), timedelta(hours=1)
 LAG = [alert for alert in listed() if alert.id == "pipeline-lag"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def templates(elasticsearch: Cluster) -> None:
-    """Install the index templates as the agent's user."""
-    elasticsearch.clean()
-    with elasticsearch.client("monitor_agent") as client:
-        install(Gateway(client), AgentSettings())
-
-
-@pytest.fixture
-def world(clean_indices: Cluster) -> Iterator[World]:
-    """Yield an empty world."""
-    with world_on(clean_indices) as made:
-        yield made
 
 
 def lagging(world: World, minutes: int, lag: float = 400.0) -> None:

@@ -16,7 +16,6 @@ from elasticsearch import helpers
 from monitor_agent.alerts import Alerting
 from monitor_agent.contracts import ALERTS, ALL, CYCLES, PERFORMANCE, STATE, IndexContract
 from monitor_agent.es.gateway import Gateway, connect
-from monitor_agent.es.install import install
 from monitor_agent.es.watcher import put_watch, why_without
 from monitor_agent.kibana.alerts import Alert
 from monitor_agent.kibana.folder import read_alerts, read_objects
@@ -80,12 +79,10 @@ TROUBLE: dict[str, Document] = {
 
 
 @pytest.fixture(scope="module")
-def world(elasticsearch: Cluster) -> Iterator[World]:
-    """A cluster with the index templates."""
-    elasticsearch.clean()
-    with world_on(elasticsearch) as found:
-        install(Gateway(found.agent), AgentSettings())
-        yield found
+def world(installed: Cluster) -> Iterator[World]:
+    """Yield one world for all tests."""
+    with world_on(installed) as made:
+        yield made
 
 
 def fill(world: World, **trouble: Any) -> None:

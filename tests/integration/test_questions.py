@@ -11,9 +11,6 @@ from typing import Any
 import pytest
 
 from monitor_agent.cli import main
-from monitor_agent.es.gateway import Gateway
-from monitor_agent.es.install import install
-from monitor_agent.settings import AgentSettings
 from tests.cluster import Cluster
 from tests.factories import START, Document, make_feedback, make_prediction
 from tests.integration.agent_world import MUCH_LATER, World, world_on
@@ -41,12 +38,9 @@ def traffic() -> tuple[list[Document], list[Document]]:
 
 
 @pytest.fixture(scope="module")
-def world(elasticsearch: Cluster, traffic: tuple[list[Document], list[Document]]) -> Iterator[World]:
+def world(installed: Cluster, traffic: tuple[list[Document], list[Document]]) -> Iterator[World]:
     """Yield the world after one cycle over the traffic; no test here writes to it."""
-    elasticsearch.clean()
-    with elasticsearch.client("monitor_agent") as client:
-        install(Gateway(client), AgentSettings())
-    with world_on(elasticsearch) as made:
+    with world_on(installed) as made:
         made.deliver(*traffic[0], *traffic[1])
         made.cycle(START + MUCH_LATER)
         yield made

@@ -28,7 +28,6 @@ from monitor_agent.clock import FixedClock
 from monitor_agent.contracts.release import SOURCE_TOLD
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.es.install import install
 from monitor_agent.es.leases import Leases
 from monitor_agent.es.memory import Memory
 from monitor_agent.es.releases import Releases
@@ -37,30 +36,14 @@ from monitor_agent.pipeline.releases import Release
 from monitor_agent.pipeline.sharing import Share
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.service import Service
-from monitor_agent.settings import AgentSettings
 from tests.cluster import Cluster
 from tests.factories import START, Document, iso, make_error, make_feedback, make_prediction
-from tests.integration.agent_world import BASE, World, world_on
+from tests.integration.agent_world import BASE, World
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NODE = "web-1:42:1"
 PATIENCE = 60.0
 LEASE = 3.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def templates(elasticsearch: Cluster) -> None:
-    """Install the index templates as the agent's user."""
-    elasticsearch.clean()
-    with elasticsearch.client("monitor_agent") as client:
-        install(Gateway(client), AgentSettings())
-
-
-@pytest.fixture
-def world(clean_indices: Cluster) -> Iterator[World]:
-    """Yield an empty world."""
-    with world_on(clean_indices) as made:
-        yield made
 
 
 def until(true: Callable[[], Any], what: str) -> Any:
