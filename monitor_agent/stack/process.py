@@ -118,7 +118,7 @@ class ChildProcess:
         command = self.command
         account = command.account
         try:
-            with _open_log(command.log_path) as log:
+            with _open_log(command.log_path) as log, _signals_held():
                 self._log_offset = log.tell()
                 self._process = subprocess.Popen(
                     list(command.argv),
@@ -216,7 +216,6 @@ class Supervisor:
         """Start `part`; it is stopped with the others."""
         self._parts.append(part)
         part.start()
-        self._heed()
 
     def release(self, part: Part) -> None:
         """Stop `part` ahead of the others, such as one that has done its work."""
@@ -240,7 +239,6 @@ class Supervisor:
 
     def check(self) -> None:
         """Raise StackError when a part has ended by itself, with its last words."""
-        self._heed()
         for part in self._parts:
             if not part.running:
                 raise StackError(f"{part.name} has ended ({part.last_words()})")
@@ -250,11 +248,6 @@ class Supervisor:
         while True:
             self.check()
             time.sleep(period_seconds)
-
-    def _heed(self) -> None:
-        """Raise an interrupt once more that got lost: what a signal raises while Python forks is dropped."""
-        if self._stopping:
-            raise KeyboardInterrupt
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         if not self._stopping:
@@ -289,6 +282,20 @@ def _open_log(path: Path) -> Iterator[BinaryIO]:
         path.replace(path.with_name(path.name + ".1"))
     with path.open("ab") as stream:
         yield stream
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Hold the stop signals back for the block: Python drops what their handlers raise while it forks."""
+    held: list[int] = []
+    previous = {number: signal.signal(number, lambda told, _frame: held.append(told)) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        for told in held:
+            signal.raise_signal(told)
 
 
 def _follow_parent() -> Callable[[], None] | None:
