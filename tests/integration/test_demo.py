@@ -21,7 +21,7 @@ from monitor_agent.stack.embedded.kibana.library import read_library
 from tests import oracle
 from tests.waiting import processes_in, wait_until
 
-IMPRESSIONS = 1700
+IMPRESSIONS = 1560
 """A day and a part of the next one: the agent has worked in the night between them."""
 NOT_TOLD = {f"drift/drift-{name}" for name in ("map", "psi-over-time", "share")}
 """Panels without data: no second day is whole in so short a demo."""
