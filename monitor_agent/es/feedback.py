@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from sys import intern
+from typing import Any, NamedTuple
 
 from monitor_agent.contracts import FEEDBACK, PREDICTIONS, uuid7
 from monitor_agent.contracts.feedback import (
@@ -21,16 +22,21 @@ from monitor_agent.pipeline.attribution import Event
 from monitor_agent.pipeline.counting import within
 from monitor_agent.pipeline.windows import Window
 
-Place = dict[str, int]
-
 FOREIGN_SEARCH = timedelta(days=8)
 """Predictions whose id tells no time are looked for this far before their feedback."""
 
-PAGES_IN_ONE = 5
+PAGES_IN_ONE = 2
 """Feedback and what is read of its predictions are small: so many pages of other documents are one of feedback."""
 
 _PREDICTION_FIELDS = ("@timestamp", "prediction.label", "model.name", "feedback", "outcome")
 _FEEDBACK_FIELDS = ["@timestamp", "event.id", "prediction", "feedback", "model.name"]
+
+
+class Place(NamedTuple):
+    """Which version of a document was read."""
+
+    if_seq_no: int
+    if_primary_term: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +174,7 @@ class FeedbackStore:
         def operations() -> Iterator[Operation]:
             for prediction, fields in changes:
                 written.append(prediction)
-                yield Operation("update", prediction.index, prediction.id, {"doc": fields}, prediction.place)
+                yield Operation("update", prediction.index, prediction.id, {"doc": fields}, prediction.place._asdict())
 
         results = self._gateway.bulk(operations())
         return [each for each, result in zip(written, results, strict=True) if result is Decision.CONFLICT]
@@ -177,7 +183,9 @@ class FeedbackStore:
         """Write statuses, where the feedback is still as it was read: another agent may have been faster."""
         told = {} if waiting_since is None else {"waiting_since": instants.text(waiting_since)}
         self._gateway.bulk(
-            Operation("update", each.index, each.id, {"doc": {"feedback": {"status": status, **told}}}, each.place)
+            Operation(
+                "update", each.index, each.id, {"doc": {"feedback": {"status": status, **told}}}, each.place._asdict()
+            )
             for each, status in changes
         )
 
@@ -198,15 +206,16 @@ def _feedback(hit: Mapping[str, Any]) -> Feedback:
     told, named = source.get("feedback", {}), source.get("prediction", {})
     time = instants.parse(source["@timestamp"])
     since = told.get("waiting_since")
+    # Tens of thousands are held at once, and say the same: each text is kept once.
     return Feedback(
-        index=hit["_index"],
+        index=intern(hit["_index"]),
         id=hit["_id"],
         place=_place(hit),
-        event=Event(time, hit["_id"], str(told.get("type", "")), told.get("label"), told.get("value")),
+        event=Event(time, hit["_id"], intern(str(told.get("type", ""))), told.get("label"), told.get("value")),
         prediction_id=str(named.get("id", "")),
         day=instants.parse(named.get("timestamp", source["@timestamp"])),
-        model=source.get("model", {}).get("name", ""),
-        status=told.get("status", STATUS_NEW),
+        model=intern(str(source.get("model", {}).get("name", ""))),
+        status=intern(str(told.get("status", STATUS_NEW))),
         waiting_since=instants.parse(since) if since else None,
     )
 
@@ -226,4 +235,4 @@ def _prediction(doc: Mapping[str, Any]) -> Prediction:
 
 
 def _place(doc: Mapping[str, Any]) -> Place:
-    return {"if_seq_no": doc["_seq_no"], "if_primary_term": doc["_primary_term"]}
+    return Place(doc["_seq_no"], doc["_primary_term"])
