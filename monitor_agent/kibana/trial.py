@@ -13,6 +13,7 @@ from monitor_agent.kibana.alerts import Alert, question, sightings
 from monitor_agent.kibana.answers import Answer, Table, marks, table
 from monitor_agent.kibana.dashboards import Dashboard
 from monitor_agent.kibana.data_views import DataView, data_view
+from monitor_agent.kibana.emptiness import may_be_empty
 from monitor_agent.kibana.filters import Context
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.times import TimeRange, time_range
@@ -21,9 +22,6 @@ from monitor_agent.kibana.watches import fires, search_of, watch
 
 Ask = Callable[[Sequence[tuple[str, Mapping[str, Any]]]], Sequence[Answer]]
 """Answers searches (index expression, body), in order; a refused one as `{"error": ...}`."""
-
-MAY_BE_EMPTY = "may-be-empty"
-"""The tag of objects that show trouble, or what not every client sends: without any, they are empty."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def _judged(prepared: Prepared, answers: Sequence[Answer], time: TimeRange) -> I
     except DataError as error:
         yield str(error)
         return
-    if shown.empty and not any(each.id == MAY_BE_EMPTY for each in prepared.saved.references):
+    if shown.empty and not may_be_empty(prepared.saved):
         yield f"empty from {time.start:%Y-%m-%d %H:%M} to {time.end:%Y-%m-%d %H:%M} UTC"
 
 
