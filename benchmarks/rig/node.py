@@ -30,6 +30,8 @@ from monitor_agent.stack.embedded.elasticsearch import ElasticsearchOptions, Emb
 
 AT_ONCE = 2000
 THREADS = 3
+MERGING_SECONDS = 0.2
+"""How often is asked whether the node still merges segments."""
 EVENTS = "model-predictions-*,model-feedback-*,model-errors-*"
 RESULTS = "model-performance-*,model-restatements-*,model-curves-*,model-drift-*,model-releases,monitor-agent-state"
 
@@ -58,7 +60,10 @@ class Node:
             self.admin.indices.delete(index=names)
 
     def load(self, actions: Iterable[Action]) -> float:
-        """Index documents, so that searches see them; return the seconds that it took."""
+        """Index documents, so that searches see them; return the seconds that it took.
+
+        What the node still has to tidy up afterwards is waited for: in production a day's load is spread over the day.
+        """
         started = time.monotonic()
         waiting = iter(actions)
         with ThreadPoolExecutor(THREADS) as pool:
@@ -69,7 +74,14 @@ class Node:
             for each in running:
                 each.result()
         self.admin.indices.refresh(index=EVENTS)
-        return time.monotonic() - started
+        seconds = time.monotonic() - started
+        while self._merging():
+            time.sleep(MERGING_SECONDS)
+        return seconds
+
+    def _merging(self) -> bool:
+        merges = self.admin.indices.stats(index=EVENTS, metric="merge")["_all"]["total"]["merges"]
+        return bool(merges["current"])
 
     def _send(self, batch: list[Action]) -> None:
         lines: list[bytes] = []
