@@ -79,6 +79,8 @@ class Backfill:
             at = Progress(day_of(stretch.start), before, len(finished), len(stretches))
             tell(at)
             self._day(stretch, report, at, tell)
+            # Those of a day that is done are not merged again: memory must not follow the number of days.
+            parts.performance.forget_states()
             finished.add(name)
             known = self._remember(known, finished)
         tell(Progress(stretches[-1].start, before, len(stretches), len(stretches)))

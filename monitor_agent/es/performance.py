@@ -71,6 +71,10 @@ class PerformanceStore:
         self._page_size = page_size
         self._decoded = Decoded()
 
+    def forget_states(self) -> None:
+        """Let go of the states that are kept decoded."""
+        self._decoded = Decoded()
+
     def young(self) -> list[Summary]:
         """Return the windows that are not final, all sizes."""
         return list(self._summaries(young()["bool"]["filter"]))
