@@ -84,15 +84,9 @@ class Health:
             figures.feedback += report.feedback
 
     def failed(self, reason: str) -> None:
-        """A cycle has ended early."""
+        """A cycle has ended early, or was done and its document could not be written: it counts once."""
         with self._lock:
             self._ended("failed")
-            self._error = reason
-            self.failed_in_a_row += 1
-
-    def unrecorded(self, reason: str) -> None:
-        """The document of a cycle that was done could not be written."""
-        with self._lock:
             self._error = reason
             self.failed_in_a_row += 1
 
@@ -146,8 +140,9 @@ class Health:
             return None if self._done_at is None else self._monotonic() - self._done_at
 
     def _ended(self, outcome: str) -> None:
-        if self._running_since is not None:
-            self._last_seconds = self._monotonic() - self._running_since
-            self.figures.seconds += self._last_seconds
+        if self._running_since is None:
+            return
+        self._last_seconds = self._monotonic() - self._running_since
+        self.figures.seconds += self._last_seconds
         self._running_since = None
         self.figures.cycles[outcome] += 1

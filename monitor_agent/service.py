@@ -107,7 +107,7 @@ class Service:
         try:
             self._write(began, document)
         except ElasticsearchError as error:
-            self._health.unrecorded(str(error))
+            self._health.failed(str(error))
             raise
         return report
 
