@@ -68,8 +68,7 @@ class AlertStore:
         known = Remembered(REMEMBERED)
         told = [hit["_source"] for hit in hits]
         for hit in listed["hits"]["hits"]:
-            place = {"if_seq_no": hit["_seq_no"], "if_primary_term": hit["_primary_term"]}
-            known = Remembered(REMEMBERED, hit["_source"]["content"], place)
+            known = Remembered.from_stored(hit)
             told = known.content[REMEMBERED]
         return Look(
             answers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,6 +25,12 @@ class Remembered:
     content: dict[str, Any] = field(default_factory=dict)
     place: dict[str, int] | None = None
 
+    @classmethod
+    def from_stored(cls, stored: Mapping[str, Any]) -> Remembered:
+        """Return the document that Elasticsearch gives, by id or found by a search, with where it stands."""
+        place = {"if_seq_no": stored["_seq_no"], "if_primary_term": stored["_primary_term"]}
+        return cls(stored["_id"], stored["_source"]["content"], place)
+
 
 class Memory:
     """Reads and writes what is remembered; a document that another agent has changed meanwhile is not overwritten.
@@ -38,7 +45,7 @@ class Memory:
     def read(self, *ids: str) -> list[Remembered]:
         """Return the documents, empty ones where there is none yet."""
         docs = {doc["_id"]: doc for doc in self._gateway.mget([(STATE.name, each) for each in ids])}
-        return [self._remembered(each, docs.get(each)) for each in ids]
+        return [Remembered.from_stored(docs[each]) if each in docs else Remembered(each) for each in ids]
 
     def write(self, known: Remembered, content: dict[str, Any], now: datetime) -> bool:
         """Write new content; return False, and write nothing, where `known` is not the latest."""
@@ -52,10 +59,3 @@ class Memory:
         """Delete a document, if nobody has changed it since."""
         if known.place is not None:
             self._gateway.bulk([Operation("delete", STATE.name, known.id, None, known.place)])
-
-    @staticmethod
-    def _remembered(identifier: str, doc: dict[str, Any] | None) -> Remembered:
-        if doc is None:
-            return Remembered(identifier)
-        place = {"if_seq_no": doc["_seq_no"], "if_primary_term": doc["_primary_term"]}
-        return Remembered(identifier, doc["_source"]["content"], place)
