@@ -4,10 +4,8 @@
     a folder for MODEL_SERVER_MODEL_DIR, with version `1` of the model `click` of the Open Bandit log.
 `stand_in`, `place`
     an Elasticsearch that can be told to fail, and the folders of a pipeline that sends there.
-`cluster`
-    an Elasticsearch with the product's templates and nothing else.
-`installed` (module), `world`
-    an Elasticsearch as `monitor-agent setup` leaves it, and an agent on it with nothing to do yet.
+`installed` (module), `cluster`, `world`
+    an Elasticsearch as `monitor-agent setup` leaves it; the same, empty before each test; an agent on it.
 `frequent_statistics`
     lets runners of this process write their statistics often, so that no test waits for them.
 """
@@ -22,7 +20,6 @@ from pathlib import Path
 
 import pytest
 
-from monitor_agent.contracts import ALL
 from monitor_agent.demo import open_bandit
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
@@ -71,15 +68,6 @@ def place(stand_in: StandIn, tmp_path: Path) -> Place:
     return Place(tmp_path, stand_in.url)
 
 
-@pytest.fixture
-def cluster(clean_indices: Cluster) -> Cluster:
-    """Return the cluster with the product's templates."""
-    with clean_indices.client() as client:
-        for contract in ALL:
-            client.indices.put_index_template(name=contract.name, body=contract.template())
-    return clean_indices
-
-
 @pytest.fixture(scope="module")
 def installed(elasticsearch: Cluster) -> Cluster:
     """Return the cluster, empty, with what the agent's user installs."""
@@ -90,8 +78,14 @@ def installed(elasticsearch: Cluster) -> Cluster:
 
 
 @pytest.fixture
-def world(installed: Cluster) -> Iterator[World]:
-    """Yield an empty world."""
+def cluster(installed: Cluster) -> Cluster:
+    """Return that cluster, empty."""
     installed.clean()
-    with world_on(installed) as made:
+    return installed
+
+
+@pytest.fixture
+def world(cluster: Cluster) -> Iterator[World]:
+    """Yield an empty world."""
+    with world_on(cluster) as made:
         yield made
