@@ -158,7 +158,7 @@ class Demonstration:
         """Verify that everything has arrived once, and show and write what the agent found."""
         accepted = {"predictions": [each.prediction_id for each in responses], "feedback": feedback}
         sent = {kind: len(ids) for kind, ids in accepted.items()}
-        indexed = results.wait_for(sent)
+        indexed = results.counts()
         results.require_exactly_once(accepted)
         self._display.say(
             f"exactly once: all {sent['predictions']:,} accepted predictions and {sent['feedback']:,} accepted clicks"
