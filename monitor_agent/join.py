@@ -20,7 +20,7 @@ from monitor_agent.contracts.feedback import (
 from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE_FINAL, STATE_RESTATED
 from monitor_agent.es.feedback import Feedback, FeedbackStore, Prediction, index_of_event, index_of_prediction
 from monitor_agent.es.performance import PerformanceStore
-from monitor_agent.pipeline.attribution import Event, Folded, fold, restored, union
+from monitor_agent.pipeline.attribution import Event, Events, Folded, fold, restored, union
 from monitor_agent.pipeline.changes import Cell
 from monitor_agent.pipeline.documents import Key
 from monitor_agent.pipeline.windows import Calendar
@@ -98,7 +98,7 @@ class Join:
             prediction = predictions.get(each.prediction_id)
             if prediction is None:
                 lost.append(each)
-            elif cells[prediction.id] in settled and each.id not in prediction.feedback.get("events", {}):
+            elif cells[prediction.id] in settled and each.id not in _known(prediction):
                 self.joined.statuses.append((each, STATUS_TOO_LATE))
             else:
                 known.setdefault(prediction.id, []).append(each)
@@ -141,8 +141,7 @@ class Join:
                 yield prediction, fields
 
     def _fold(self, prediction: Prediction, more: Iterable[Event]) -> Folded:
-        known = restored(prediction.feedback.get("events") or {})
-        together = union(known, more, prediction.made_at, self._settings)
+        together = union(_known(prediction), more, prediction.made_at, self._settings)
         return fold(together, prediction.made_at, prediction.label, self._settings)
 
     def _record(self, prediction: Prediction, told: list[Feedback], folded: Folded) -> None:
@@ -152,7 +151,7 @@ class Join:
             if status != each.status:
                 self.joined.statuses.append((each, status))
         # Told again even where they are as before: a crash may have kept an earlier agent from telling.
-        for identifier, event in restored(prediction.feedback.get("events") or {}).items():
+        for identifier, event in _known(prediction).items():
             if identifier not in read and event.type in kinds and identifier in folded.statuses:
                 place = index_of_event(prediction.id, event), identifier
                 self.joined.flips[place] = folded.statuses[identifier]
@@ -202,6 +201,11 @@ class Join:
         }
         states = self._performance.stored_states(list(old))
         return {cell for key, cell in old.items() if states.get(key) in (STATE_FINAL, STATE_RESTATED)}
+
+
+def _known(prediction: Prediction) -> Events:
+    """Return the events that a prediction tells of."""
+    return restored(prediction.feedback.get("events") or [])
 
 
 def _difference(prediction: Prediction, folded: Folded) -> dict[str, Any]:

@@ -65,7 +65,7 @@ FIELDS: dict[str, Field] = {
     "feedback.count": integer("distinct feedback events; written by the agent"),
     "feedback.duplicates": integer("feedback that repeats what was known; written by the agent"),
     "feedback.too_late": integer("feedback after the attribution window; written by the agent"),
-    "feedback.events": stored("its feedback by event id: type, time, label, value; written by the agent"),
+    "feedback.events": stored("its feedback: id, type, time, label, value of each event; written by the agent"),
     "outcome": keyword("`tp` or `fn` (`fp`, `tn` where the label 0 was told); written by the agent"),
 }
 
