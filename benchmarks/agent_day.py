@@ -24,6 +24,7 @@ FURTHER = {
     "24 hourly windows, 3 scenes": replace(HOURLY, segments=("scene",)),
     "1,440 windows of a minute, 24 hours, a day, 3 scenes": AgentSettings(retention=False),
 }
+WARM_UPS = 2
 REPEATS = 3
 FASTER = {"Evidently": 5.0, "NannyML": 1.5}
 
@@ -53,11 +54,12 @@ def run() -> Iterator[Measurement]:
 
 
 def warm_up(made: Node) -> None:
-    """Let the node load, join and count once; nothing of it is left."""
-    made.load(BEFORE.actions())
-    once(made, HOURLY, BEFORE)
-    for pattern in (EVENTS, RESULTS):
-        made.delete(pattern)
+    """Let the node load, join and count a few times; nothing of it is left."""
+    for _ in range(WARM_UPS):
+        made.load(BEFORE.actions())
+        once(made, HOURLY, BEFORE)
+        for pattern in (EVENTS, RESULTS):
+            made.delete(pattern)
 
 
 def anew(made: Node, settings: AgentSettings) -> Run:

@@ -30,7 +30,7 @@ from monitor_agent.recompute import Recomputation
 from monitor_agent.report import Report
 from monitor_agent.settings import AgentSettings
 
-PAGES_AT_ONCE = 30
+PAGES_AT_ONCE = 12
 """Pages of feedback whose fates are held until their windows are written: bounds what a round keeps in memory."""
 
 

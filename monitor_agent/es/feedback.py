@@ -25,8 +25,9 @@ from monitor_agent.pipeline.windows import Window
 FOREIGN_SEARCH = timedelta(days=8)
 """Predictions whose id tells no time are looked for this far before their feedback."""
 
-PAGES_IN_ONE = 2
-"""Feedback and what is read of its predictions are small: so many pages of other documents are one of feedback."""
+PAGES_IN_ONE, LONGEST_PAGE = 5, 10_000
+"""Feedback and what is read of its predictions are small: so many pages of other documents are one of feedback, as
+long as Elasticsearch answers so many hits at once (`index.max_result_window`)."""
 
 _PREDICTION_FIELDS = ("@timestamp", "prediction.label", "model.name", "feedback", "outcome")
 _FEEDBACK_FIELDS = ["@timestamp", "event.id", "prediction", "feedback", "model.name"]
@@ -91,7 +92,7 @@ class FeedbackStore:
 
     def __init__(self, gateway: Gateway, page_size: int) -> None:
         self._gateway = gateway
-        self._page_size = page_size * PAGES_IN_ONE
+        self._page_size = min(page_size * PAGES_IN_ONE, LONGEST_PAGE)
 
     def new(self, ours: Sequence[dict[str, Any]] = ()) -> Iterator[list[Feedback]]:
         """Yield pages of feedback that nobody has looked at.

@@ -24,11 +24,14 @@ from monitor_agent.es.retry import NO_ANSWER, Backoff, Decision, decide
 from monitor_agent.settings import ElasticsearchSettings
 
 Body = Mapping[str, Any]
+S = TypeVar("S")
 T = TypeVar("T")
 
 BULK_ITEMS, BULK_BYTES = 1000, 4_000_000
 """What one bulk request holds at most; a single larger item makes a request of its own."""
-BULKS_AT_ONCE = 2
+MGET_ITEMS = 1000
+AT_ONCE = 2
+"""Requests of one call that are under way together: an Elasticsearch uses one thread for each and shard."""
 KEEP_ALIVE = "2m"
 # Copies of a shard refresh at different moments; always asking the same one means that time never runs backwards.
 PREFERENCE = "monitor-agent"
@@ -226,9 +229,15 @@ class Gateway:
             after = hits[-1]["sort"]
 
     def mget(self, places: Sequence[tuple[str, str]], fields: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """Return the documents at (index, id) that exist, newest version, whether or not searches see them yet."""
-        if not places:
-            return []
+        """Return the documents at (index, id) that exist, newest version, whether or not searches see them yet.
+
+        Many become several requests, two at once; the documents are in the order of their places.
+        """
+        parts = (places[start : start + MGET_ITEMS] for start in range(0, len(places), MGET_ITEMS))
+        answers = _at_once(lambda part: self._mget_once(part, fields), parts)
+        return [doc for answer in answers for doc in answer]
+
+    def _mget_once(self, places: Sequence[tuple[str, str]], fields: Sequence[str]) -> list[dict[str, Any]]:
         docs = [{"_index": index, "_id": identifier} for index, identifier in places]
 
         def send(client: Elasticsearch) -> list[dict[str, Any]]:
@@ -267,20 +276,8 @@ class Gateway:
 
     def _answers(self, operations: Iterable[tuple[int, Operation]]) -> Iterator[tuple[tuple[int, Operation], Body]]:
         """Yield operations with their answers, in order."""
-        parts = _parts(operations)
-        first = list(islice(parts, 2))
-        if len(first) < 2:
-            for part in first:
-                yield from self._bulk_once(part)
-            return
-        with ThreadPoolExecutor(BULKS_AT_ONCE) as pool:
-            running: deque[Future[list[tuple[tuple[int, Operation], Body]]]] = deque()
-            for part in chain(first, parts):
-                running.append(pool.submit(self._bulk_once, part))
-                if len(running) > BULKS_AT_ONCE:
-                    yield from running.popleft().result()
-            for each in running:
-                yield from each.result()
+        for answers in _at_once(self._bulk_once, _parts(operations)):
+            yield from answers
 
     def _bulk_once(self, part: _Part) -> list[tuple[tuple[int, Operation], Body]]:
         lines: Any = part.body  # the client takes encoded lines, too
@@ -326,6 +323,23 @@ class Gateway:
         self.call(
             "delete indices", lambda client: client.indices.delete(index=list(indices), ignore_unavailable=True).body
         )
+
+
+def _at_once(send: Callable[[S], T], parts: Iterable[S]) -> Iterator[T]:
+    """Yield the answers to requests, in order; further ones are made while earlier ones are under way."""
+    waiting = iter(parts)
+    first = list(islice(waiting, 2))
+    if len(first) < 2:
+        yield from map(send, first)
+        return
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running: deque[Future[T]] = deque()
+        for part in chain(first, waiting):
+            running.append(pool.submit(send, part))
+            if len(running) > AT_ONCE:
+                yield running.popleft().result()
+        for each in running:
+            yield each.result()
 
 
 def _parts(operations: Iterable[tuple[int, Operation]]) -> Iterator[_Part]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from monitor_agent.errors import ElasticsearchError, StoppedError
-from monitor_agent.es.gateway import BULK_BYTES, BULK_ITEMS, BULKS_AT_ONCE, Gateway, Operation, connect
+from monitor_agent.es.gateway import AT_ONCE, BULK_BYTES, BULK_ITEMS, MGET_ITEMS, Gateway, Operation, connect
 from monitor_agent.es.retry import Backoff, Decision
 from monitor_agent.settings import ElasticsearchSettings
 from tests.unit.monitor_agent.es.answers import OK_SHARDS, Answer, Server, serving
@@ -249,7 +249,7 @@ def test_a_stop_ends_several_requests() -> None:
         with contextlib.closing(gateway), pytest.raises(StoppedError):
             gateway.bulk(updates(10 * BULK_ITEMS))
 
-    assert len(server.asked) <= BULKS_AT_ONCE
+    assert len(server.asked) <= AT_ONCE
 
 
 def test_a_request_holds_no_more_than_its_bytes() -> None:
@@ -278,6 +278,26 @@ def test_documents_that_are_missing_are_left_out() -> None:
 
     assert docs == [found, found]
     assert len(server.asked) == 2
+
+
+def test_many_documents_are_got_two_requests_at_once_and_come_in_order() -> None:
+    """The first request is answered after the second one: the documents still are in the order of their places."""
+    second_came = threading.Event()
+
+    def docs_of(lines: list[Any]) -> dict[str, Any]:
+        asked = [doc["_id"] for doc in lines[0]["docs"]]
+        if asked[0] == str(MGET_ITEMS):
+            second_came.set()
+        elif asked[0] == "0":
+            assert second_came.wait(60)
+        return {"docs": [{"_index": "i", "_id": each, "found": int(each) % 7 > 0, "_source": {}} for each in asked]}
+
+    count = 2 * MGET_ITEMS + 10
+    with gateway_to(Answer(docs_of)) as (gateway, server, _):
+        docs = gateway.mget([("i", str(number)) for number in range(count)])
+
+    assert [int(doc["_id"]) for doc in docs] == [number for number in range(count) if number % 7]
+    assert sorted(len(lines[0]["docs"]) for _, _, lines in server.asked) == [10, MGET_ITEMS, MGET_ITEMS]
 
 
 def test_a_scan_takes_one_request_where_a_page_holds_all() -> None:
