@@ -116,7 +116,9 @@ class AgentSettings:
     gate_coverage: float = setting(0.9, "MONITOR_GATE_COVERAGE", "coverage that it needs", unit="share")
     gate_maturity: float = setting(0.95, "MONITOR_GATE_MATURITY", "maturity that it needs", unit="share")
     alerts: str = setting("", "MONITOR_ALERTS", "file of alerts; empty = the one that comes with the agent")
-    page_size: int = setting(1000, "MONITOR_PAGE_SIZE", "documents in one request; of feedback five times as many")
+    page_size: int = setting(
+        1000, "MONITOR_PAGE_SIZE", "documents in one request; of feedback five times as many, at most 10,000"
+    )
     health_host: str = setting("127.0.0.1", "MONITOR_HEALTH_HOST", "address where a running agent tells its health")
     health_port: int | None = setting(
         8600, "MONITOR_HEALTH_PORT", "port of `/healthz`, `/livez` and `/metrics`; 0 = any free one, empty = none"

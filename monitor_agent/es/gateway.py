@@ -31,7 +31,7 @@ BULK_ITEMS, BULK_BYTES = 1000, 4_000_000
 """What one bulk request holds at most; a single larger item makes a request of its own."""
 MGET_ITEMS = 1000
 AT_ONCE = 2
-"""Requests of one call that are under way together: an Elasticsearch uses one thread for each and shard."""
+"""Requests of one call that are under way together: Elasticsearch works on each with one thread a shard."""
 KEEP_ALIVE = "2m"
 # Copies of a shard refresh at different moments; always asking the same one means that time never runs backwards.
 PREFERENCE = "monitor-agent"
