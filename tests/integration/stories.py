@@ -40,7 +40,7 @@ class Story:
             impressions=self.rules.impressions,
             absent_feedback=self.rules.silence,
             retention=False,
-            page_size=20,
+            page_size=8,
         )
 
 

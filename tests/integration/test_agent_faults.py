@@ -31,7 +31,7 @@ from tests.integration.unruly_proxy import FAULTS, Rule, UnrulyProxy
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 FINAL = START + timedelta(days=2)
-SETTINGS = AgentSettings(base_window=15 * MINUTE, larger_windows=(HOUR,), retention=False, page_size=20)
+SETTINGS = AgentSettings(base_window=15 * MINUTE, larger_windows=(HOUR,), retention=False, page_size=8)
 KEPT = ("model_performance", "model-restatements", "model-predictions", "model-feedback")
 
 
