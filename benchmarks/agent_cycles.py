@@ -9,7 +9,7 @@ from statistics import median
 from benchmarks.measurement import Measurement, at_most
 from benchmarks.rig.node import EVENTS, RESULTS, Node, node
 from benchmarks.rig.traffic import FIRST_DAY, Action, Traffic, click_on
-from monitor_agent.agent import Agent
+from monitor_agent.agent.cycle import Agent
 from monitor_agent.clock import FixedClock
 from monitor_agent.settings import AgentSettings
 

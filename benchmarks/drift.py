@@ -21,13 +21,13 @@ from benchmarks.measurement import Measurement, at_least, at_most
 from benchmarks.rig.node import Node, node
 from benchmarks.rig.traffic import FIRST_DAY, MODEL, VERSIONS, Action, Traffic
 from benchmarks.rivals import DRIFT, Result, results
+from monitor_agent.agent.stores import Parts
 from monitor_agent.clock import FixedClock
 from monitor_agent.contracts import DRIFT as DRIFTS
 from monitor_agent.contracts.performance import ALL_VERSIONS
 from monitor_agent.es.drift import DriftStore
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.metrics.drift import NumericReference
-from monitor_agent.parts import Parts
 from monitor_agent.pipeline.references import FeatureReference, Reference, categories, named
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings

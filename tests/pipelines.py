@@ -17,10 +17,10 @@ from typing import Any
 
 import orjson
 
+from monitor_agent.logstash import compiler, runner
+from monitor_agent.logstash.plugin import Context
+from monitor_agent.logstash.statistics import FILE_NAME
 from monitor_agent.settings import PipelineSettings, Settings
-from monitor_agent.stack.embedded.logstash import compiler, runner
-from monitor_agent.stack.embedded.logstash.plugin import Context
-from monitor_agent.stack.embedded.logstash.statistics import FILE_NAME
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = ROOT / "logstash/pipeline"

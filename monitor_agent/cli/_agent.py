@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from monitor_agent.agent import Agent, Report
+from monitor_agent.agent.cycle import Agent, Report
 from monitor_agent.clock import Clock, SystemClock
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.history import History
 from monitor_agent.es.retry import Backoff
-from monitor_agent.garbage import collected_rarely
+from monitor_agent.gc_tuning import collected_rarely
 from monitor_agent.pipeline import instants
 from monitor_agent.settings import Settings
 

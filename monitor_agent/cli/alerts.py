@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from monitor_agent.alerting.firings import Firing
+from monitor_agent.alerting.store import stored_firings
 from monitor_agent.cli._agent import gateway_of
 from monitor_agent.cli._output import NOTHING, add_json, number, print_json, say, show
 from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.alert import STATE_ACTIVE
-from monitor_agent.es.alerts import stored_firings
 from monitor_agent.es.retry import Backoff
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.alerting import Firing
 from monitor_agent.settings import Settings
 
 LATELY = timedelta(days=1)

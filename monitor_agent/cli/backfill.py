@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from monitor_agent import backfill
+from monitor_agent.agent import backfill
 from monitor_agent.cli._agent import agent_of, in_words, moment
 from monitor_agent.clock import FixedClock, SystemClock
 from monitor_agent.errors import SettingsError

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from monitor_agent.agent.totals import Group, Total, totals
 from monitor_agent.cli._agent import history_of, moment
 from monitor_agent.cli._output import add_json, interval, number, print_json, say, show
 from monitor_agent.cli.totals import label_of, nothing_stored
@@ -20,7 +21,6 @@ from monitor_agent.pipeline.comparison import CAUSAL, COMPARED, HEADLINE, Row, c
 from monitor_agent.pipeline.ranges import cover, widened
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import Settings
-from monitor_agent.totals import Group, Total, totals
 
 _WORDS = {
     "better": "better",

@@ -27,8 +27,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until Ctrl-C."""
-    from monitor_agent.stack.embedded.kibana.server import serve
-    from monitor_agent.stack.embedded.kibana.source import reading
+    from monitor_agent.dashboards.server import serve
+    from monitor_agent.stack.reading import reading
 
     given = {name: value for name, value in (("host", args.host), ("port", args.port)) if value is not None}
     own = dataclasses.replace(settings.dashboards, **given)

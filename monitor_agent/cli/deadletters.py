@@ -19,9 +19,9 @@ from monitor_agent.cli._agent import gateway_of
 from monitor_agent.errors import DataError
 from monitor_agent.es.deadletters import Letter, all_letters, remove
 from monitor_agent.es.retry import Backoff
+from monitor_agent.logstash.dead_letters import FOLDER_NAME, read_letters
+from monitor_agent.logstash.durable import append_file, held, make_folder
 from monitor_agent.settings import Settings
-from monitor_agent.stack.embedded.logstash.dead_letters import FOLDER_NAME, read_letters
-from monitor_agent.stack.embedded.logstash.durable import append_file, held, make_folder
 
 PENDING = ".pending"
 SHOWN_CHARACTERS = 72

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from monitor_agent import reference
+from monitor_agent.cli import _reference_pages as reference
 from monitor_agent.errors import DataError
 from monitor_agent.settings import Settings
 

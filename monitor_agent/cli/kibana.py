@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from monitor_agent.alerting.definitions import Alert
 from monitor_agent.cli._agent import gateway_of, moment
 from monitor_agent.contracts import PREDICTIONS
 from monitor_agent.errors import DataError, KibanaError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.kibana import folder, installation, package
-from monitor_agent.kibana.alerts import Alert
 from monitor_agent.kibana.api import Kibana
 from monitor_agent.kibana.checks import check, check_alerts
 from monitor_agent.kibana.objects import SavedObject

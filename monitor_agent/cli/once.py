@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from monitor_agent.agent import Agent
-from monitor_agent.alerts import Alerting, listed
+from monitor_agent.agent.cycle import Agent
+from monitor_agent.agent.health import Health
+from monitor_agent.agent.service import Service
+from monitor_agent.alerting.evaluation import Alerting, listed
 from monitor_agent.cli._agent import gateway_of, in_words, moment
 from monitor_agent.clock import FixedClock, SystemClock
-from monitor_agent.health import Health
-from monitor_agent.service import Service
 from monitor_agent.settings import Settings
 
 

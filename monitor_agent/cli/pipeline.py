@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 
 from monitor_agent.errors import ConfigurationError, PipelineError
+from monitor_agent.logstash import statistics
+from monitor_agent.logstash.durable import is_held
+from monitor_agent.logstash.plugin import Context
+from monitor_agent.logstash.variables import environment
 from monitor_agent.settings import Settings
-from monitor_agent.stack.embedded.logstash import statistics
-from monitor_agent.stack.embedded.logstash.durable import is_held
-from monitor_agent.stack.embedded.logstash.plugin import Context
-from monitor_agent.stack.embedded.logstash.variables import environment
 
 NOT_RUNNING = 1
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.action == "stats":
         return _print_statistics(settings, as_json=args.json)
     try:
-        from monitor_agent.stack.embedded.logstash import compiler, lint, runner
+        from monitor_agent.logstash import compiler, lint, runner
     except ModuleNotFoundError as error:
         raise PipelineError(f"the pipeline needs {error.name}", "pip install 'model-monitor[embedded]'") from error
     config = args.file or settings.pipeline.config

@@ -8,13 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from monitor_agent.agent.stores import Parts
 from monitor_agent.cli._agent import gateway_of, moment
 from monitor_agent.cli._output import number, say, show
 from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.drift import CATEGORICAL, LABEL, NUMERIC, SCORE
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.metrics.drift import NumericReference
-from monitor_agent.parts import Parts
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.references import FeatureReference, Reference, named, of_columns
 from monitor_agent.settings import Settings

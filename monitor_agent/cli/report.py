@@ -38,8 +38,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Write the report."""
-    from monitor_agent.stack.embedded.kibana.reports import report
-    from monitor_agent.stack.embedded.kibana.source import reading
+    from monitor_agent.dashboards.reports import report
+    from monitor_agent.stack.reading import reading
 
     chosen = choices(args.chosen)
     with reading(settings, args.data, say) as elasticsearch, closing(Gateway(connect(elasticsearch))) as gateway:

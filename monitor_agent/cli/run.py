@@ -10,18 +10,18 @@ import time
 from types import FrameType
 from typing import Any
 
-from monitor_agent import exposition, scheduler
-from monitor_agent.agent import Agent
-from monitor_agent.alerts import Alerting, listed
+from monitor_agent.agent import exposition, scheduler
+from monitor_agent.agent.cycle import Agent
+from monitor_agent.agent.health import Health
+from monitor_agent.agent.health_server import health_server
+from monitor_agent.agent.heartbeat import heartbeat
+from monitor_agent.agent.service import Service
+from monitor_agent.alerting.evaluation import Alerting, listed
 from monitor_agent.cli._agent import gateway_of
 from monitor_agent.clock import SystemClock
 from monitor_agent.es.leases import Leases
 from monitor_agent.es.memory import Memory
 from monitor_agent.es.retry import Backoff
-from monitor_agent.health import Health
-from monitor_agent.health_server import health_server
-from monitor_agent.heartbeat import heartbeat
-from monitor_agent.service import Service
 from monitor_agent.settings import Settings
 
 

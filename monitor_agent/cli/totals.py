@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from monitor_agent import metrics
+from monitor_agent.agent.totals import Group, Total, totals
 from monitor_agent.cli._agent import history_of, moment
 from monitor_agent.cli._output import add_json, interval, number, print_json, say, show
 from monitor_agent.errors import DataError, SettingsError
@@ -16,7 +17,6 @@ from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.ranges import cover, widened
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, Settings
-from monitor_agent.totals import Group, Total, totals
 
 BY_VERSION = "version"
 LABELS = "labels."

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from monitor_agent import log
 from monitor_agent.clock import SystemClock
+from monitor_agent.dashboards.library import read_library
+from monitor_agent.dashboards.reports import report
 from monitor_agent.demo import model, open_bandit, tables
 from monitor_agent.demo.display import Display
 from monitor_agent.demo.folder import DemoFolder
@@ -35,8 +37,6 @@ from monitor_agent.es.install import install
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, Settings, format_duration
 from monitor_agent.stack.embedded.elasticsearch import cache_folder
-from monitor_agent.stack.embedded.kibana.library import read_library
-from monitor_agent.stack.embedded.kibana.reports import report
 from monitor_agent.stack.local import LocalProduct
 from monitor_agent.stack.process import Supervisor
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from monitor_agent.agent import Agent
+from monitor_agent.agent.cycle import Agent
+from monitor_agent.agent.health import Health
+from monitor_agent.agent.service import Service
+from monitor_agent.agent.stores import Parts
 from monitor_agent.clock import FixedClock
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.health import Health
-from monitor_agent.parts import Parts
 from monitor_agent.pipeline.windows import Calendar
-from monitor_agent.service import Service
 from monitor_agent.settings import AgentSettings
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from monitor_agent.alerting import kql
 from monitor_agent.errors import DataError
-from monitor_agent.kibana import kql
 from monitor_agent.kibana.times import TimeRange
 
 Query = dict[str, Any]

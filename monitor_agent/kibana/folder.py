@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monitor_agent.alerting.definitions import Alert, alerts
 from monitor_agent.errors import DataError
-from monitor_agent.kibana.alerts import Alert, alerts
 from monitor_agent.kibana.objects import SavedObject, file_text, from_document, to_document
 from monitor_agent.kibana.package import pack as pack_objects
 from monitor_agent.kibana.rules import rule

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from monitor_agent.kibana import kql
-from monitor_agent.kibana.alerts import GROUPS, LEVELS, Alert, followed
+from monitor_agent.alerting import kql
+from monitor_agent.alerting.definitions import GROUPS, LEVELS, Alert, followed
 from monitor_agent.kibana.times import span
 
 Document = dict[str, Any]

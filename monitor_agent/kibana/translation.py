@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from monitor_agent.alerting import kql
 from monitor_agent.errors import DataError, UnsupportedPanelError
-from monitor_agent.kibana import kql
 from monitor_agent.kibana.data_views import DataView
 from monitor_agent.kibana.filters import Context, conjunction, milliseconds, search_query, within
 from monitor_agent.kibana.lens import RECORDS, Column, Layer, Marks, Panel

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from monitor_agent.alerting.definitions import Alert, question, sightings
 from monitor_agent.errors import DataError, UnsupportedPanelError
 from monitor_agent.kibana import dashboards, lens, saved_search
-from monitor_agent.kibana.alerts import Alert, question, sightings
 from monitor_agent.kibana.answers import Answer, Table, marks, table
 from monitor_agent.kibana.dashboards import Dashboard
 from monitor_agent.kibana.data_views import DataView, data_view

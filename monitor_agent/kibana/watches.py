@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from monitor_agent.alerting.definitions import LEVELS, Alert, compared, followed, question
 from monitor_agent.errors import DataError
-from monitor_agent.kibana.alerts import LEVELS, Alert, compared, followed, question
 
 Document = dict[str, Any]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from monitor_agent.agent import Agent, Report
+from monitor_agent.agent.cycle import Agent, Report
 from monitor_agent.clock import FixedClock
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.settings import AgentSettings

@@ -23,8 +23,8 @@ import pytest
 from monitor_agent.demo import open_bandit
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
+from monitor_agent.logstash import runner
 from monitor_agent.settings import AgentSettings
-from monitor_agent.stack.embedded.logstash import runner
 from tests.cluster import Cluster
 from tests.integration.agent_world import World, world_on
 from tests.pipelines import Place

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from monitor_agent.agent import Agent
+from monitor_agent.agent.cycle import Agent
 from monitor_agent.clock import FixedClock
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway, connect

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score, roc_auc_score
 
+from monitor_agent.agent.stores import Parts
 from monitor_agent.cli import main
 from monitor_agent.clock import FixedClock
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.parts import Parts
 from monitor_agent.settings import AgentSettings
 from tests.cluster import Cluster
 from tests.factories import START, Document, make_feedback, make_prediction

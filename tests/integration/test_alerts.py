@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from monitor_agent.alerts import Alerting, listed
+from monitor_agent.alerting.evaluation import Alerting, listed
+from monitor_agent.alerting.firings import Firing
 from monitor_agent.contracts import ALERTS, CYCLES, STATE
 from monitor_agent.errors import DataError, ElasticsearchError
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.retry import Backoff
-from monitor_agent.pipeline.alerting import Firing
 from monitor_agent.settings import ElasticsearchSettings
 from tests.cluster import Cluster
 from tests.command_line import monitor_agent

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from monitor_agent.dashboards.library import read_library
 from monitor_agent.demo.folder import DemoFolder
-from monitor_agent.stack.embedded.kibana.library import read_library
 from tests import oracle
 from tests.waiting import processes_in, wait_until
 

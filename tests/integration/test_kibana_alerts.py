@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from elasticsearch import helpers
 
-from monitor_agent.alerts import Alerting
+from monitor_agent.alerting.definitions import Alert
+from monitor_agent.alerting.evaluation import Alerting
 from monitor_agent.contracts import ALERTS, ALL, CYCLES, PERFORMANCE, STATE, IndexContract
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.watcher import put_watch, why_without
-from monitor_agent.kibana.alerts import Alert
 from monitor_agent.kibana.folder import read_alerts, read_objects
 from monitor_agent.kibana.rules import rule
 from monitor_agent.kibana.watches import fires, search_of, watch

@@ -22,8 +22,10 @@ from typing import Any
 
 import pytest
 
-from monitor_agent.agent import Agent
-from monitor_agent.backfill import Progress
+from monitor_agent.agent.backfill import Progress
+from monitor_agent.agent.cycle import Agent
+from monitor_agent.agent.health import Health
+from monitor_agent.agent.service import Service
 from monitor_agent.clock import FixedClock
 from monitor_agent.contracts.release import SOURCE_TOLD
 from monitor_agent.errors import ElasticsearchError
@@ -31,11 +33,9 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.leases import Leases
 from monitor_agent.es.memory import Memory
 from monitor_agent.es.releases import Releases
-from monitor_agent.health import Health
 from monitor_agent.pipeline.releases import Release
 from monitor_agent.pipeline.sharing import Share
 from monitor_agent.pipeline.windows import Calendar
-from monitor_agent.service import Service
 from tests.cluster import Cluster
 from tests.factories import START, Document, iso, make_error, make_feedback, make_prediction
 from tests.integration.agent_world import BASE, World

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monitor_agent import reference
+from monitor_agent.cli import _reference_pages as reference
 from monitor_agent.stack.compose import write_environment
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor_agent import contracts, reference
+from monitor_agent import contracts
+from monitor_agent.cli import _reference_pages as reference
 from monitor_agent.contracts import IndexContract
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -12,10 +12,10 @@ import yaml
 
 from monitor_agent.contracts import DEADLETTERS, ERRORS, FEEDBACK, PREDICTIONS
 from monitor_agent.errors import ConfigurationError
+from monitor_agent.logstash import compiler, lint
+from monitor_agent.logstash.plugin import Context
+from monitor_agent.logstash.variables import environment
 from monitor_agent.settings import PipelineSettings, Settings
-from monitor_agent.stack.embedded.logstash import compiler, lint
-from monitor_agent.stack.embedded.logstash.plugin import Context
-from monitor_agent.stack.embedded.logstash.variables import environment
 
 LOGSTASH = Path(__file__).parents[2] / "logstash"
 FILES = sorted((LOGSTASH / "pipeline").rglob("*.conf"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from monitor_agent.kibana import kql
-from monitor_agent.kibana.alerts import Alert, followed
+from monitor_agent.alerting import kql
+from monitor_agent.alerting.definitions import Alert, followed
 from monitor_agent.kibana.checks._base import Bundle, Finding
 from monitor_agent.kibana.checks.schemas import problems
 from monitor_agent.kibana.objects import SavedObject

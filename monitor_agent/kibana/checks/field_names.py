@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from monitor_agent.alerting import kql
 from monitor_agent.errors import DataError
-from monitor_agent.kibana import kql
 from monitor_agent.kibana.checks._base import Bundle
 from monitor_agent.kibana.lens import RECORDS, Column, Panel
 from monitor_agent.kibana.objects import SavedObject

@@ -15,7 +15,7 @@ MODULES = [
     "monitor_agent.cli._output",
     "monitor_agent.contracts.uuid7",
     "monitor_agent.es.retry",
-    "monitor_agent.exposition",
+    "monitor_agent.agent.exposition",
     "monitor_agent.settings",
 ]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor_agent import reference, settings
+from monitor_agent import settings
+from monitor_agent.cli import _reference_pages as reference
 from monitor_agent.errors import SettingsError
 
 

@@ -1,0 +1,1 @@
+"""The agent: one cycle, a backfill, and what runs them again and again."""

@@ -1,0 +1,91 @@
+"""The health page: `/healthz`, `/livez` and `/metrics` over HTTP, in a thread of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import orjson
+import structlog
+
+from monitor_agent.agent.exposition import CONTENT_TYPE
+from monitor_agent.agent.health import Health
+from monitor_agent.contracts.cycle import STATUS_GREEN
+from monitor_agent.errors import PortInUseError
+
+JSON = "application/json"
+Answer = tuple[int, str, bytes]
+
+
+@contextlib.contextmanager
+def health_server(host: str, port: int | None, health: Health, metrics: Callable[[], str]) -> Iterator[str]:
+    """Yield the address where health is told, "" where `port` is None; it is closed afterwards.
+
+    Raises PortInUseError where the port is taken.
+    """
+    if port is None:
+        yield ""
+        return
+
+    class Handler(BaseHTTPRequestHandler):
+        """Answers GET and HEAD."""
+
+        def do_GET(self) -> None:
+            """Answer with a body."""
+            self._answer(body=True)
+
+        def do_HEAD(self) -> None:
+            """Answer without a body."""
+            self._answer(body=False)
+
+        def _answer(self, *, body: bool) -> None:
+            status, kind, content = answer(self.path, health, metrics)
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if body:
+                self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+            """Say nothing: a probe every few seconds would fill the log."""
+
+    try:
+        server = ThreadingHTTPServer((host, port), Handler)
+    except OSError as error:
+        raise PortInUseError(
+            f"the agent cannot tell its health at {host}:{port} ({error.strerror})",
+            "set MONITOR_HEALTH_PORT (0 = any free one, empty = none)",
+        ) from error
+    with server:
+        thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
+        thread.start()
+        address = f"http://{host}:{server.server_address[1]}"
+        structlog.get_logger().info("health is told", address=address)
+        try:
+            yield address
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def answer(path: str, health: Health, metrics: Callable[[], str]) -> Answer:
+    """Return status, content type and body for a path.
+
+    `/healthz` is 200 where the agent is green, else 503 with the reasons; `/livez` is 200 as long as the process
+    answers: a restart mends nothing where Elasticsearch is in trouble.
+    """
+    name = path.partition("?")[0]
+    if name == "/metrics":
+        return HTTPStatus.OK, CONTENT_TYPE, metrics().encode()
+    if name == "/livez":
+        return HTTPStatus.OK, JSON, orjson.dumps({"status": "alive"})
+    if name == "/healthz":
+        document = health.document()
+        green = document["status"] == STATUS_GREEN
+        return (HTTPStatus.OK if green else HTTPStatus.SERVICE_UNAVAILABLE), JSON, orjson.dumps(document)
+    return HTTPStatus.NOT_FOUND, JSON, orjson.dumps({"error": "known are /healthz, /livez and /metrics"})

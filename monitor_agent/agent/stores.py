@@ -1,0 +1,149 @@
+"""What cycles and backfills work with: every store on one Elasticsearch, and the steps that both take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import islice
+
+import structlog
+
+from monitor_agent.agent.comparisons import Comparisons
+from monitor_agent.agent.join import Join, Joined
+from monitor_agent.agent.recompute import Recomputation
+from monitor_agent.agent.report import Report
+from monitor_agent.clock import Clock
+from monitor_agent.es.curves import CurveStore
+from monitor_agent.es.drift import DriftStore
+from monitor_agent.es.events import EventStore
+from monitor_agent.es.feedback import Feedback, FeedbackStore
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.history import History
+from monitor_agent.es.memory import Memory
+from monitor_agent.es.performance import PerformanceStore, Summary
+from monitor_agent.es.references import ReferenceStore
+from monitor_agent.es.releases import Releases
+from monitor_agent.es.sequences import remembered_writers
+from monitor_agent.pipeline.changes import Cell
+from monitor_agent.pipeline.sequences import Loss, losses
+from monitor_agent.pipeline.windows import Calendar, Window
+from monitor_agent.settings import AgentSettings
+
+PAGES_AT_ONCE = 12
+"""Pages of feedback whose fates are held until their windows are written: bounds what a round keeps in memory."""
+
+
+class Parts:
+    """The stores; they hold nothing that Elasticsearch does not hold too."""
+
+    def __init__(
+        self, gateway: Gateway, settings: AgentSettings, clock: Clock, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.gateway = gateway
+        self.settings = settings
+        self.clock = clock
+        self.calendar = Calendar(settings)
+        self.events = EventStore(gateway, settings, self.calendar)
+        self.feedback = FeedbackStore(gateway, settings.page_size)
+        self.performance = PerformanceStore(gateway, self.calendar, settings.page_size)
+        self.history = History(gateway, settings.page_size)
+        self.releases = Releases(gateway, self.calendar, settings.page_size)
+        self.memory = Memory(gateway)
+        self.references = ReferenceStore(gateway, self.memory, self.performance, self.calendar)
+        self.recomputation = Recomputation(
+            self.events,
+            self.performance,
+            CurveStore(gateway),
+            Comparisons(
+                self.performance,
+                self.references,
+                DriftStore(gateway, self.calendar, settings.drift_samples),
+                self.calendar,
+            ),
+            self.memory,
+            self.calendar,
+            settings,
+            clock,
+            sleep,
+        )
+
+    def join(
+        self, now: datetime, seen: Mapping[str, int], remembered: Mapping[str, int], *, forced: bool = False
+    ) -> Join:
+        """Return a round of joins."""
+        return Join(
+            self.feedback,
+            self.performance,
+            self.calendar,
+            self.settings,
+            now,
+            seen=seen,
+            remembered=remembered,
+            forced=forced,
+        )
+
+    def summaries_around(self, stretch: Window) -> list[Summary]:
+        """Return the windows of a stretch and of all larger windows that share time with it."""
+        largest = self.calendar.names[-1]
+        first = self.calendar.window(largest, stretch.start)
+        last = self.calendar.window(largest, stretch.end - timedelta(microseconds=1))
+        return self.performance.summaries(min(first.start, stretch.start), max(last.end, stretch.end))
+
+    def summaries_of(self, stretch: Window) -> list[Summary]:
+        """Return the base windows of a stretch and all larger windows that share time with it."""
+        base, larger = (self.calendar.base,), self.calendar.larger
+        found = self.performance.summaries(stretch.start, stretch.end, base)
+        if larger:
+            first = self.calendar.window(larger[-1], stretch.start).start
+            found += self.performance.summaries(first, stretch.end, larger)
+        return found
+
+    def settle(self, joined: Joined, report: Report) -> None:
+        """Write what became of the feedback: only now, so that a crash before leaves it to be joined again.
+
+        What was read comes last: as long as it is not told, earlier events will be told again.
+        """
+        if joined.statuses or joined.flips:
+            self.feedback.flip_status((*place, status) for place, status in joined.flips.items())
+            self.feedback.set_status(joined.statuses)
+            self.feedback.refresh()
+            report.feedback += joined.counts()
+
+    def losses(self, now: datetime) -> list[Loss]:
+        """Return the lines that the last check found to be lost."""
+        return losses(remembered_writers(self.memory).values(), now, self.settings.ingest_grace)
+
+    def notice_releases(self, cells: set[Cell], report: Report) -> None:
+        """Record the versions that the computed base windows show for the first time."""
+        if cells:
+            start = min(window.start for _, window in cells)
+            end = max(window.end for _, window in cells)
+            report.releases += self.releases.notice(self.history.versions(self.calendar.base, start, end))
+
+    def finished(self, report: Report, started: float, asked: int, what: str) -> Report:
+        """Complete a report and log it."""
+        report.requests = self.gateway.requests - asked
+        report.seconds = time.monotonic() - started
+        structlog.get_logger().info(
+            f"{what} done",
+            windows=report.tally.windows,
+            merged=report.tally.merged,
+            written=report.tally.written,
+            restated=report.tally.restated,
+            feedback=dict(report.feedback),
+            deleted=report.deleted,
+            releases=[f"{each.model} {each.version}" for each in report.releases],
+            requests=report.requests,
+            seconds=round(report.seconds, 3),
+        )
+        return report
+
+
+def take_some(pages: Iterator[list[Feedback]], take: Callable[[list[Feedback]], None]) -> bool:
+    """Take as many pages as one round may; return whether there may be more."""
+    taken = 0
+    for page in islice(pages, PAGES_AT_ONCE):
+        take(page)
+        taken += 1
+    return taken == PAGES_AT_ONCE

@@ -1,0 +1,1 @@
+"""Alerts: their definitions, their evaluation, and the firings; needs neither Kibana nor Watcher."""

@@ -1,0 +1,80 @@
+"""Lens' heat maps as Vega-Lite: the deeper the colour, the greater the value (pure)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from monitor_agent.dashboards import formats
+from monitor_agent.dashboards.drawing import SCHEMA, Spec
+from monitor_agent.dashboards.pictures import NO_DATA, Body, Chart, Notice, Shown, empty, grid
+from monitor_agent.kibana.answers import Value
+from monitor_agent.kibana.lens import Panel
+
+PALE, DEEP = "#E1ECF9", "#1D5FB4"
+ON_PALE, ON_DEEP = "#1D2A3E", "#FFFFFF"
+DEEP_SHARE = 0.55
+"""The share of the greatest value from which a cell is so dark that its text must be light."""
+DAY = 86_400_000
+
+
+def heatmap(panel: Panel, shown: Shown) -> Body:
+    """Return what a heat map shows; its cells tell their values, so it needs no legend."""
+    if empty(shown):
+        return Notice(NO_DATA, "empty")
+    state = panel.state
+    table = shown.tables[state["layerId"]]
+    columns = {column.id: column for column in table.columns}
+    x, value = columns[state["xAccessor"]], columns[state["valueAccessor"]]
+    y = columns.get(state.get("yAccessor") or "")
+    # Bars that begin at midnight are days, or parts of them of which only the first is known.
+    days = x.kind == "date" and all(float(row[x.id] or 0) % DAY == 0 for row in table.rows)
+    cells = []
+    for row in table.rows:
+        found = row[value.id]
+        if isinstance(found, (int, float)):
+            cells.append(
+                {
+                    "x": _day(row[x.id]) if days else formats.text(row[x.id], x.format, x.kind),
+                    "y": formats.text(row[y.id], y.format, y.kind) if y else "",
+                    "v": found,
+                    "t": formats.text(found, value.format, value.kind),
+                }
+            )
+    told = "; ".join(f"{cell['y']} {cell['x']}: {cell['t']}" for cell in cells[:40])
+    return Chart(_specification(cells, (x.label, y.label if y else "", value.label)), (), "right", grid(table), told)
+
+
+def _day(at: Value) -> str:
+    """Return a moment's date, in the words of the time axes."""
+    moment = datetime.fromtimestamp(float(at or 0) / 1000, timezone.utc)
+    return f"{moment.day} {moment:%b}"
+
+
+def _specification(cells: list[Spec], labels: tuple[str, str, str]) -> Spec:
+    greatest = max(float(cell["v"]) for cell in cells)
+    places: dict[str, Spec] = {
+        name: {
+            "field": name,
+            "type": "nominal",
+            "sort": None,
+            "axis": {"title": label or None, "labelAngle": 0, "ticks": False, "domain": False, "labelLimit": 140},
+        }
+        for name, label in zip("xy", labels[:2], strict=True)
+    }
+    color: Spec = {"field": "v", "type": "quantitative", "legend": None}
+    color["scale"] = {"range": [PALE, DEEP], "domain": [0, greatest or 1]}
+    light = {"condition": {"test": f"datum.v > {greatest * DEEP_SHARE!r}", "value": ON_DEEP}, "value": ON_PALE}
+    tooltip = [
+        {"field": name, "type": "nominal", "title": label or "Group"}
+        for name, label in zip("xyt", labels, strict=True)
+        if label
+    ]
+    return {
+        "$schema": SCHEMA,
+        "data": {"values": cells},
+        "encoding": {**places, "tooltip": tooltip},
+        "layer": [
+            {"mark": {"type": "rect", "cornerRadius": 2, "stroke": None}, "encoding": {"color": color}},
+            {"mark": {"type": "text"}, "encoding": {"text": {"field": "t"}, "color": light}},
+        ],
+    }

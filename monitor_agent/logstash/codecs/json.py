@@ -1,0 +1,104 @@
+"""The codec `json`: one JSON object, or a list of them."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from typing import Any
+
+import orjson
+
+from monitor_agent.logstash.events import event_of, is_too_deep, keep_original, message_event, payload
+from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.sprintf import static_reference
+
+FAILURE = "_jsonparsefailure"
+OPTIONS = (Option("charset", default="UTF-8"), Option("target"))
+
+_DECODER = json.JSONDecoder(parse_constant=lambda name: _refuse(name))
+
+
+class JsonCodec:
+    """Objects become events; what is none becomes a `message` with the tag `_jsonparsefailure`.
+
+    What follows a complete object is ignored; `event.original` keeps the text of an object.
+    """
+
+    def __init__(self, configured: Configured, _context: Context) -> None:
+        self._utf8, self._charset = charset_of(configured)
+        target = configured.options["target"]
+        self._target = static_reference(target, configured.at) if target else None
+        if self._target is not None and self._target.path == ("@timestamp",):
+            raise configured.at.error("the target cannot be @timestamp", "name another field")
+
+    def ignore_target(self) -> None:
+        """Put fields into the event itself, whatever `target` says."""
+        self._target = None
+
+    def decode(self, data: bytes) -> list[Event]:
+        """Return one event, several for a list, none for nothing."""
+        if not self._utf8:
+            data = data.decode(self._charset, "backslashreplace").encode()
+        try:
+            found = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return self._decode_odd(data)
+        return self._events(found, data)
+
+    def encode(self, event: Event) -> bytes:
+        """Return the event as one JSON object."""
+        return orjson.dumps(payload(event))
+
+    def _decode_odd(self, data: bytes) -> list[Event]:
+        """Return the events of what is not JSON as a whole: nothing, an object with more behind it, or no JSON."""
+        text = data.decode("utf-8", "backslashreplace")
+        if not text.strip():
+            return []
+        try:
+            start = len(text) - len(text.lstrip())
+            end = _DECODER.raw_decode(text, start)[1]
+            # Read again, since the lenient reader takes what could not be written: lone surrogates, huge numbers.
+            found = orjson.loads(text[start:end])
+        except (ValueError, RecursionError):
+            return [message_event(text, FAILURE)]
+        return self._events(found, data)
+
+    def _events(self, found: Any, data: bytes) -> list[Event]:
+        if is_too_deep(found, data):
+            return [message_event(data.decode(), FAILURE)]
+        # What is put into `@metadata` and `event` could not be, were they anything else.
+        if (
+            type(found) is dict
+            and type(found.get("@metadata") or found) is dict
+            and type(found.get("event") or found) is dict
+        ):
+            event = self._event(found)
+            keep_original(event, data.decode())
+            return [event]
+        if type(found) is list and all(type(item) is dict for item in found):
+            return [self._event(item) for item in found]
+        return [message_event(data.decode(), FAILURE)]
+
+    def _event(self, fields: dict[str, Any]) -> Event:
+        if self._target is None:
+            return event_of(fields)
+        event = event_of({})
+        self._target.set(event, fields)
+        return event
+
+
+def charset_of(configured: Configured) -> tuple[bool, str]:
+    """Return whether the codec's `charset` is UTF-8, and its name; ConfigurationError for an unknown one."""
+    name = configured.options["charset"]
+    try:
+        found = codecs.lookup(name).name
+    except LookupError:
+        raise configured.at.error(f"there is no charset {name!r}", "use UTF-8") from None
+    return found == "utf-8", found
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+SPEC = Spec("codec", "json", OPTIONS, JsonCodec)

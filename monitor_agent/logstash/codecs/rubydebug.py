@@ -1,0 +1,57 @@
+"""The codec `rubydebug`: events for human eyes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from monitor_agent.logstash.events import payload
+from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.timestamps import Timestamp
+from monitor_agent.logstash.values import ruby_text
+
+INDENT = 4
+
+
+class RubydebugCodec:
+    """Writes one field a line, names aligned to the right, as Ruby would show them."""
+
+    def __init__(self, configured: Configured, _context: Context) -> None:
+        self._at = configured.at
+        self._metadata: bool = configured.options["metadata"]
+
+    def decode(self, _data: bytes) -> list[Event]:
+        """Refuse: nothing reads this form."""
+        raise self._at.error("the codec rubydebug only writes", "use json or line for an input")
+
+    def encode(self, event: Event) -> bytes:
+        """Return the event in several lines."""
+        return (_shown(event if self._metadata else payload(event), 0) + "\n").encode(errors="backslashreplace")
+
+
+def _shown(value: Any, depth: int) -> str:
+    inner = " " * INDENT * (depth + 1)
+    if type(value) is dict and value:
+        names = [orjson.dumps(name).decode() for name in value]
+        width = max(map(len, names)) + len(inner)
+        rows = (
+            f"{name:>{width}} => {_shown(item, depth + 1)}" for name, item in zip(names, value.values(), strict=True)
+        )
+    elif type(value) is list and value:
+        rows = (f"{inner}[{number}] {_shown(item, depth + 1)}" for number, item in enumerate(value))
+    else:
+        return _scalar(value)
+    opening, closing = "{}" if type(value) is dict else "[]"
+    return f"{opening}\n" + ",\n".join(rows) + f"\n{' ' * INDENT * depth}{closing}"
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, Timestamp):
+        return value[:]
+    if isinstance(value, str):
+        return orjson.dumps(value).decode()
+    return "nil" if value is None else ruby_text(value)
+
+
+SPEC = Spec("codec", "rubydebug", (Option("metadata", "boolean", default=False),), RubydebugCodec)

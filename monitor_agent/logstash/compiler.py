@@ -1,0 +1,246 @@
+"""Text of a pipeline configuration -> `Program`: its inputs, what filters events, what routes them to outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from monitor_agent.errors import ConfigurationError
+from monitor_agent.logstash import options, registry, syntax
+from monitor_agent.logstash.conditions import Incomparable, Test, compile_condition
+from monitor_agent.logstash.events import tag
+from monitor_agent.logstash.parser import parse
+from monitor_agent.logstash.plugin import Configured, Context, Counters, Event, Filter, Input, Output
+from monitor_agent.logstash.references import FieldError
+
+Step = Callable[[Event], bool]
+"""Changes an event; False where it is dropped."""
+Select = Callable[[Event, list[int]], None]
+"""Appends the numbers of the outputs that an event goes to."""
+
+_log = structlog.get_logger()
+
+
+@dataclass
+class Program:
+    """A configuration that is ready to run; nothing is opened yet.
+
+    Attributes
+    ----------
+    inputs, outputs : in the order written.
+    counters : by plugin id, inputs and outputs included; `conditions` counts events that could not be compared.
+    """
+
+    inputs: list[Input]
+    outputs: list[Output]
+    counters: dict[str, Counters]
+    _run: Step
+    _select: Select | None
+    _incomparable: Counters = field(default_factory=Counters)
+
+    def __post_init__(self) -> None:
+        """Show the events that conditions drop."""
+        self.counters["conditions"] = self._incomparable
+
+    def filter(self, events: Sequence[Event]) -> list[Event]:
+        """Return the events that remain, changed in place, in their order."""
+        run = self._run
+        kept: list[Event] = []
+        keep = kept.append
+        for event in events:
+            try:
+                if run(event):
+                    keep(event)
+            except Incomparable as reason:
+                self._tell(reason)
+        return kept
+
+    def route(self, events: Sequence[Event]) -> list[tuple[Output, list[Event]]]:
+        """Return each output that gets something, with its events in their order."""
+        if self._select is None:
+            return [(output, list(events)) for output in self.outputs if events]
+        shares: list[list[Event]] = [[] for _ in self.outputs]
+        for event in events:
+            chosen: list[int] = []
+            try:
+                self._select(event, chosen)
+            except Incomparable as reason:
+                self._tell(reason)
+                continue
+            for number in chosen:
+                shares[number].append(event)
+        return [(output, share) for output, share in zip(self.outputs, shares, strict=True) if share]
+
+    def _tell(self, reason: Incomparable) -> None:
+        """Count a dropped event; tell of the 1st, 10th, 100th, ... of its place, since there may be very many."""
+        self._incomparable.fail(str(reason))
+        count = self._incomparable.failures[str(reason)]
+        if str(count).strip("0") == "1":
+            _log.warning("event dropped: a compared field is missing or of another type", at=str(reason), count=count)
+
+
+def read_sources(config: str) -> list[tuple[str, str]]:
+    """Return (path, text) of a file, or of every file of a folder or glob pattern in the order of their names.
+
+    ConfigurationError where there is none or one cannot be read.
+    """
+    path = Path(config)
+    if path.is_dir():
+        paths = sorted(one for one in path.iterdir() if one.is_file() and one.name[0] != "." and one.name[-1] != "~")
+    elif path.is_file():
+        paths = [path]
+    else:
+        paths = sorted(one for one in path.parent.glob(path.name) if one.is_file()) if path.name else []
+    if not paths:
+        raise ConfigurationError(
+            "there is no pipeline configuration", path=config, hint="name a file or folder with -f"
+        )
+    try:
+        return [(str(one), one.read_text(encoding="utf-8")) for one in paths]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot be read ({error})", path=config, hint="it must be UTF-8 text") from error
+
+
+def parse_sources(sources: Sequence[tuple[str, str]]) -> list[syntax.Section]:
+    """Return the sections of all texts; ConfigurationError where one is malformed or nothing is in them."""
+    sections = [section for path, text in sources for section in parse(text, path)]
+    if not any(section.body for section in sections):
+        path = sources[0][0] if sources else ""
+        raise ConfigurationError("the configuration holds no plugin", path=path, hint="write input { } and output { }")
+    return sections
+
+
+def compile_sections(sections: Sequence[syntax.Section], variables: Mapping[str, str], context: Context) -> Program:
+    """Return the program; ConfigurationError names the place of the first thing that is refused."""
+    return _Compiler(variables, context).program(sections)
+
+
+def compile_text(text: str, variables: Mapping[str, str], context: Context, path: str = "pipeline.conf") -> Program:
+    """Return the program of one text."""
+    return compile_sections(parse_sources([(path, text)]), variables, context)
+
+
+class _Compiler:
+    def __init__(self, variables: Mapping[str, str], context: Context) -> None:
+        self._variables = variables
+        self._context = context
+        self._counters: dict[str, Counters] = {}
+        self._outputs: list[Output] = []
+
+    def program(self, sections: Sequence[syntax.Section]) -> Program:
+        bodies = {
+            kind: tuple(node for section in sections if section.kind == kind for node in section.body)
+            for kind in ("input", "filter", "output")
+        }
+        inputs = [self._plugin("input", node)[0] for node in self._without_branches(bodies["input"])]
+        run = self._steps(bodies["filter"])
+        select = self._selects(bodies["output"])
+        unconditional = all(isinstance(node, syntax.Plugin) for node in bodies["output"])
+        return Program(inputs, self._outputs, self._counters, run, None if unconditional else select)
+
+    def _without_branches(self, body: tuple[syntax.Node, ...]) -> Iterator[syntax.Plugin]:
+        for node in body:
+            if isinstance(node, syntax.Branch):
+                raise node.at.error("inputs know no if", "put the condition into a filter")
+            yield node
+
+    def _plugin(self, kind: str, node: syntax.Plugin) -> tuple[Any, Configured]:
+        spec = registry.find(kind, node.name, node.at)
+        own, common = options.configure(spec, node, self._variables, self._codec)
+        counters = Counters()
+        identity = common.get("id") or f"{node.name}@{Path(node.at.path).name}:{node.at.line}:{node.at.column}"
+        if kind != "codec":
+            if identity in self._counters:
+                raise node.at.error(f"two plugins have the id {identity!r}", "give each its own")
+            self._counters[identity] = counters
+        configured = Configured(node.name, identity, own, common, node.at, counters)
+        return spec.build(configured, self._context), configured
+
+    def _codec(self, node: syntax.Plugin) -> Any:
+        return self._plugin("codec", node)[0]
+
+    def _condition(self, condition: syntax.Condition) -> Test:
+        return compile_condition(condition, self._variables)
+
+    def _steps(self, body: tuple[syntax.Node, ...]) -> Step:
+        steps = [self._branch(node) if isinstance(node, syntax.Branch) else self._filter(node) for node in body]
+        if len(steps) == 1:
+            return steps[0]
+
+        def run(event: Event) -> bool:
+            for step in steps:  # noqa: SIM110 - a generator would cost more than the steps
+                if not step(event):
+                    return False
+            return True
+
+        return run
+
+    def _branch(self, branch: syntax.Branch) -> Step:
+        arms = [(self._condition(arm.condition), self._steps(arm.body)) for arm in branch.arms if arm.condition]
+        last = branch.arms[-1]
+        otherwise = self._steps(last.body) if last.condition is None else None
+
+        def step(event: Event) -> bool:
+            for test, run in arms:
+                if test(event):
+                    return run(event)
+            return otherwise is None or otherwise(event)
+
+        return step
+
+    def _filter(self, node: syntax.Plugin) -> Step:
+        plugin, configured = self._plugin("filter", node)
+        return _counted(plugin, configured)
+
+    def _selects(self, body: tuple[syntax.Node, ...]) -> Select:
+        selects = [self._choice(node) if isinstance(node, syntax.Branch) else self._output(node) for node in body]
+
+        def select(event: Event, chosen: list[int]) -> None:
+            for one in selects:
+                one(event, chosen)
+
+        return select
+
+    def _choice(self, branch: syntax.Branch) -> Select:
+        arms = [(self._condition(arm.condition), self._selects(arm.body)) for arm in branch.arms if arm.condition]
+        last = branch.arms[-1]
+        otherwise = self._selects(last.body) if last.condition is None else None
+
+        def select(event: Event, chosen: list[int]) -> None:
+            for test, one in arms:
+                if test(event):
+                    one(event, chosen)
+                    return
+            if otherwise is not None:
+                otherwise(event, chosen)
+
+        return select
+
+    def _output(self, node: syntax.Plugin) -> Select:
+        number = len(self._outputs)
+        self._outputs.append(self._plugin("output", node)[0])
+        return lambda _event, chosen: chosen.append(number)
+
+
+def _counted(plugin: Filter, configured: Configured) -> Step:
+    """Return a filter's work with its counters; a field that cannot be set is tagged, and the event goes on."""
+    counters, change, failure = configured.counters, plugin.filter, f"_{configured.name}_error"
+
+    def step(event: Event) -> bool:
+        counters.events_in += 1
+        try:
+            kept = change(event)
+        except FieldError as error:
+            _log.warning("a filter could not change an event", plugin=configured.id, reason=str(error))
+            counters.fail(failure)
+            tag(event, (failure,))
+            kept = True
+        if kept:
+            counters.events_out += 1
+        return kept
+
+    return step

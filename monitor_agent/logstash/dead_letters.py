@@ -1,0 +1,110 @@
+"""Dead letters: what Elasticsearch refused for good, as a document of its own, and the files that keep it."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from monitor_agent.contracts import DEADLETTERS
+from monitor_agent.logstash.bulk import Item, Verdict, action_line, json_line
+from monitor_agent.logstash.durable import append_file, make_folder
+from monitor_agent.logstash.events import payload
+from monitor_agent.logstash.plugin import Event
+from monitor_agent.logstash.timestamps import Timestamp
+
+FOLDER_NAME = "dead_letters"
+REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """One refused document.
+
+    Attributes
+    ----------
+    index, id : where the dead letter itself is indexed.
+    document : what is indexed there, as `contracts.DEADLETTERS` says.
+    refused_index, refused_id : where the document should have gone.
+    """
+
+    index: str
+    id: str
+    document: dict[str, Any]
+    refused_index: str
+    refused_id: str
+
+    def item(self) -> Item:
+        """Return the dead letter on its way to its own index."""
+        line = action_line("create", self.index, self.id)
+        return Item(self.index, self.id, line, json_line(self.document), None)
+
+
+def dead_letter(event: Event, item: Item, verdict: Verdict) -> DeadLetter:
+    """Return the dead letter of a document that was refused; its text is the line that the event was made from."""
+    text = original_text(event)
+    path = _text(event, "log", "file", "path")
+    stamp = Timestamp.now()
+    moment = event.get("@timestamp")
+    if not isinstance(moment, str):
+        moment = stamp
+    document = {
+        "@timestamp": moment,
+        "event": {"dataset": _text(event, "event", "dataset"), "id": _text(event, "event", "id"), "ingested": stamp},
+        "error": {"type": REFUSED, "message": verdict.reason},
+        "http": {"response": {"status_code": verdict.status}},
+        "log": {"file": {"path": path}},
+        "host": {"name": _text(event, "host", "name")},
+        "message": text,
+    }
+    identifier = hashlib.sha256(f"{path}\n{text}".encode(errors="surrogatepass")).hexdigest()
+    index = f"{DEADLETTERS.name}-{moment[:10].replace('-', '.')}"
+    return DeadLetter(index, identifier, document, item.index, item.id)
+
+
+def original_text(event: Event) -> str:
+    """Return the line of a file that an event was made from, else the event as JSON: either can be read again."""
+    stated = _text(event, "@metadata", "original") if _text(event, "@metadata", "path") else None
+    return stated or json_line(payload(event)).decode().rstrip("\n")
+
+
+def _text(event: Event, *path: str) -> str | None:
+    value: Any = event
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else None
+
+
+class DeadLetterFiles:
+    """One file a day in a folder; a letter is on disk when `keep` returns."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Make the folder."""
+        make_folder(self._folder)
+
+    def keep(self, letters: Sequence[DeadLetter]) -> None:
+        """Append letters to the file of today; PipelineError where it cannot be written."""
+        content = b"".join(json_line(asdict(letter)) for letter in letters)
+        with self._lock:
+            append_file(self._folder / f"{Timestamp.now()[:10]}.ndjson", content)
+
+
+def read_letters(folder: Path) -> list[DeadLetter]:
+    """Return all letters kept in a folder, in the order written; a last line that a crash cut is left out."""
+    letters: list[DeadLetter] = []
+    for path in sorted(folder.glob("*.ndjson")):
+        for line in path.read_bytes().splitlines():
+            try:
+                letters.append(DeadLetter(**orjson.loads(line)))
+            except (orjson.JSONDecodeError, TypeError):
+                continue
+    return letters

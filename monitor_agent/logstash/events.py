@@ -1,0 +1,87 @@
+"""What every event has and how it is tagged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from monitor_agent.logstash.plugin import Event
+from monitor_agent.logstash.references import set_tags
+from monitor_agent.logstash.timestamps import Timestamp
+
+TIMESTAMP_FAILURE = "_timestampparsefailure"
+DEEPEST = 100
+"""Objects and lists within each other; Elasticsearch maps 20."""
+
+
+def event_of(fields: dict[str, Any]) -> Event:
+    """Return `fields` as an event: with `@version`, a `@timestamp` that is one, and legal `tags`.
+
+    A time that cannot be understood goes to `_@timestamp`, and a tag says so.
+    """
+    if "tags" in fields:
+        set_tags(fields, fields["tags"])
+    if "@version" not in fields:
+        fields["@version"] = "1"
+    stated = fields.get("@timestamp")
+    try:
+        fields["@timestamp"] = Timestamp.parse(stated) if type(stated) is str else _unless_stated(stated)
+    except ValueError:
+        fields["@timestamp"] = Timestamp.now()
+        fields["_@timestamp"] = stated
+        tag(fields, (TIMESTAMP_FAILURE,))
+    return fields
+
+
+def is_too_deep(value: Any, text: str | bytes) -> bool:
+    """Return whether objects and lists in `value`, which `text` says, are nested too deeply to be handled."""
+    openings = text.count("{") + text.count("[") if isinstance(text, str) else text.count(b"{") + text.count(b"[")
+    if openings <= DEEPEST:  # nearly always, so that the value need not be walked through
+        return False
+    layer = [value]
+    for _ in range(DEEPEST):
+        inner = [list(item.values()) if type(item) is dict else item for item in layer if type(item) in (dict, list)]
+        layer = [item for items in inner for item in items]
+    return bool(layer)
+
+
+def message_event(text: str, *tags: str) -> Event:
+    """Return an event whose `message` is `text`."""
+    event: Event = {"message": text, "@timestamp": Timestamp.now(), "@version": "1"}
+    if tags:
+        event["tags"] = list(tags)
+    return event
+
+
+def keep_original(event: Event, text: str) -> None:
+    """Put `text` into `event.original`, where nothing is there yet."""
+    holder = event.get("event")
+    if holder is None:
+        event["event"] = {"original": text}
+    elif type(holder) is dict and "original" not in holder:
+        holder["original"] = text
+
+
+def tag(event: Event, tags: Iterable[str]) -> None:
+    """Add tags that the event does not have yet."""
+    present = event.get("tags")
+    if present is None:
+        present = event["tags"] = []
+    elif type(present) is not list:
+        present = event["tags"] = [present]
+    for one in tags:
+        if one not in present:
+            present.append(one)
+
+
+def payload(event: Event) -> Event:
+    """Return the event as it is put out: without `@metadata`."""
+    if "@metadata" not in event:
+        return event
+    return {key: value for key, value in event.items() if key != "@metadata"}
+
+
+def _unless_stated(value: Any) -> Timestamp:
+    if value is None:
+        return Timestamp.now()
+    raise ValueError(f"{value!r} is no time")

@@ -1,0 +1,108 @@
+"""The filter `date`: a time in a field becomes the event's time, to the millisecond."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timezone, tzinfo
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from monitor_agent.logstash.date_patterns import parser
+from monitor_agent.logstash.decoration import decoration
+from monitor_agent.logstash.events import tag
+from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.references import FieldError
+from monitor_agent.logstash.sprintf import compile_template, is_dynamic, static_reference
+from monitor_agent.logstash.timestamps import Timestamp
+
+Parse = Callable[[Any, tzinfo | None], Timestamp]
+
+_log = structlog.get_logger()
+
+
+class DateFilter:
+    """The first pattern that fits wins. Without `timezone`, a text that names none means the zone of this machine."""
+
+    def __init__(self, configured: Configured, _context: Context) -> None:
+        options, at = configured.options, configured.at
+        match = [str(item) for item in options["match"]]
+        if len(match) < 2:
+            raise at.error("match needs a field and at least one pattern", 'such as ["time", "ISO8601"]')
+        if not (options["locale"] or "en").lower().startswith("en"):
+            raise at.error(f"the locale {options['locale']!r} is not known here", "use en")
+        self._source = static_reference(match[0], at)
+        self._target = static_reference(options["target"], at)
+        try:
+            self._parsers: list[Parse] = [parser(pattern) for pattern in match[1:]]
+            self._zone_of = _zones(options["timezone"], configured)
+        except ValueError as error:
+            raise at.error(str(error), "mend match or timezone") from None
+        self._failure_tags: list[str] = options["tag_on_failure"]
+        self._decorate = decoration(configured)
+        self._configured = configured
+
+    def filter(self, event: Event) -> bool:
+        """Return True; a text that no pattern fits tags the event."""
+        value = self._source.get(event)
+        if value is None:
+            return True
+        for one in value if type(value) is list else (value,):
+            if one is not None:
+                self._match(event, one)
+        return True
+
+    def _match(self, event: Event, value: Any) -> None:
+        try:
+            self._target.set(event, self._parsed(event, value))
+        except (ValueError, FieldError) as error:
+            _log.debug("no time in a field", plugin=self._configured.id, reason=str(error))
+            for name in self._failure_tags:
+                self._configured.counters.fail(name)
+            tag(event, self._failure_tags)
+            return
+        self._decorate(event)
+
+    def _parsed(self, event: Event, value: Any) -> Timestamp:
+        zone = self._zone_of(event)
+        for parse in self._parsers:
+            try:
+                return parse(value, zone)
+            except ValueError:
+                continue
+        raise ValueError(f"{value!r} fits no pattern")
+
+
+def _zones(name: str | None, configured: Configured) -> Callable[[Event], tzinfo | None]:
+    if name is None:
+        return lambda _event: None
+    if is_dynamic(name):
+        render = compile_template(name, configured.at)
+        return lambda event: _zone(render(event))
+    fixed = _zone(name)
+    return lambda _event: fixed
+
+
+@lru_cache(maxsize=1024)
+def _zone(name: str) -> tzinfo:
+    """Return the zone; ValueError for an unknown one."""
+    try:
+        return timezone.utc if name == "UTC" else ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {name!r}") from None
+
+
+SPEC = Spec(
+    "filter",
+    "date",
+    (
+        Option("match", "array", default=[]),
+        Option("target", default="@timestamp"),
+        Option("timezone"),
+        Option("locale"),
+        Option("tag_on_failure", "array", default=["_dateparsefailure"]),
+    ),
+    DateFilter,
+)

@@ -1,0 +1,96 @@
+"""The filter `json`: JSON in a field becomes fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import structlog
+
+from monitor_agent.logstash.decoration import decoration
+from monitor_agent.logstash.events import TIMESTAMP_FAILURE, is_too_deep, tag
+from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.references import FieldError, legal_tags
+from monitor_agent.logstash.sprintf import static_reference
+from monitor_agent.logstash.timestamps import Timestamp
+
+_log = structlog.get_logger()
+
+
+class JsonFilter:
+    """Puts what `source` holds into `target` or the event itself; unlike for the codec, no text may follow it."""
+
+    def __init__(self, configured: Configured, _context: Context) -> None:
+        options = configured.options
+        self._source = static_reference(options["source"], configured.at)
+        self._target = static_reference(options["target"], configured.at) if options["target"] else None
+        self._failure_tags: list[str] = options["tag_on_failure"]
+        self._quiet: bool = options["skip_on_invalid_json"]
+        self._decorate = decoration(configured)
+        self._configured = configured
+
+    def filter(self, event: Event) -> bool:
+        """Return True; a failure tags the event and changes nothing else."""
+        text = self._source.get(event)
+        if text is None:
+            return True
+        try:
+            if not isinstance(text, str):
+                raise ValueError("not a text")
+            found = orjson.loads(text)
+            if is_too_deep(found, text):
+                raise ValueError("nested too deeply")
+        except ValueError as error:
+            if not self._quiet:
+                self._fail(event, error)
+            return True
+        try:
+            self._merge(event, found)
+        except (ValueError, FieldError) as error:
+            self._fail(event, error)
+            return True
+        self._decorate(event)
+        return True
+
+    def _merge(self, event: Event, found: Any) -> None:
+        if self._target is not None:
+            self._target.set(event, found)
+            return
+        if type(found) is not dict:
+            raise ValueError("not an object, and there is no target")
+        if not legal_tags(found.get("tags")) or type(found.get("@metadata", found)) is not dict:
+            raise ValueError("tags or @metadata of another type")
+        stated = found.pop("@timestamp", None)
+        event.update(found)
+        if stated is not None:
+            _set_time(event, stated)
+
+    def _fail(self, event: Event, error: Exception) -> None:
+        _log.debug("JSON in a field is malformed", plugin=self._configured.id, reason=str(error))
+        for name in self._failure_tags:
+            self._configured.counters.fail(name)
+        tag(event, self._failure_tags)
+
+
+def _set_time(event: Event, stated: Any) -> None:
+    try:
+        if not isinstance(stated, str):
+            raise ValueError("no text")
+        event["@timestamp"] = Timestamp.parse(stated)
+    except ValueError:
+        event["@timestamp"] = Timestamp.now()
+        event["_@timestamp"] = stated
+        tag(event, (TIMESTAMP_FAILURE,))
+
+
+SPEC = Spec(
+    "filter",
+    "json",
+    (
+        Option("source", required=True),
+        Option("target"),
+        Option("tag_on_failure", "array", default=["_jsonparsefailure"]),
+        Option("skip_on_invalid_json", "boolean", default=False),
+    ),
+    JsonFilter,
+)

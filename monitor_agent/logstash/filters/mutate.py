@@ -1,0 +1,259 @@
+"""The filter `mutate`: changes fields, in an order that is fixed whatever the order written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from monitor_agent.logstash.decoration import decoration
+from monitor_agent.logstash.events import tag
+from monitor_agent.logstash.filters.conversions import CONVERSIONS
+from monitor_agent.logstash.patterns import compile_pattern, compile_replacement
+from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.references import FieldError, Reference
+from monitor_agent.logstash.sprintf import (
+    compile_reference,
+    compile_template,
+    is_dynamic,
+    static_reference,
+)
+from monitor_agent.logstash.syntax import Location
+from monitor_agent.logstash.values import clone, ruby_join
+
+Change = Callable[[Event], None]
+
+BLANKS = "\t\n\v\f\r \0"
+
+_log = structlog.get_logger()
+
+
+class MutateFilter:
+    """One failing operation tags the event and skips the rest; what was done before stays."""
+
+    def __init__(self, configured: Configured, _context: Context) -> None:
+        options, at = configured.options, configured.at
+        self._changes = [
+            change
+            for name, make in _OPERATIONS.items()
+            if options[name] is not None
+            for change in make(options[name], at)
+        ]
+        self._changes.append(decoration(configured))
+        self._tag: str = options["tag_on_failure"]
+        self._configured = configured
+
+    def filter(self, event: Event) -> bool:
+        """Return True; fields are changed in place."""
+        try:
+            for change in self._changes:
+                change(event)
+        except (FieldError, ValueError) as error:
+            _log.debug("mutate gave up on an event", plugin=self._configured.id, reason=str(error))
+            self._configured.counters.fail(self._tag)
+            tag(event, (self._tag,))
+        return True
+
+
+def _coerce(table: dict[str, Any], at: Location) -> list[Change]:
+    def one(field: Reference, render: Callable[[Event], str]) -> Change:
+        def coerce(event: Event) -> None:
+            if field.get(event) is None and field.has(event):
+                field.set(event, render(event))
+
+        return coerce
+
+    return [one(static_reference(name, at), compile_template(value, at)) for name, value in table.items()]
+
+
+def _rename(table: dict[str, Any], at: Location) -> list[Change]:
+    def one(source: Any, target: Any) -> Change:
+        find_source, find_target = compile_reference(source, at), compile_reference(target, at)
+
+        def rename(event: Event) -> None:
+            field = find_source(event)
+            if field.has(event):
+                find_target(event).set(event, field.remove(event))
+
+        return rename
+
+    return [one(source, target) for source, target in table.items()]
+
+
+def _update(table: dict[str, Any], at: Location) -> list[Change]:
+    def one(field: Reference, render: Callable[[Event], str]) -> Change:
+        def update(event: Event) -> None:
+            if field.has(event):
+                field.set(event, render(event))
+
+        return update
+
+    return [one(static_reference(name, at), compile_template(value, at)) for name, value in table.items()]
+
+
+def _replace(table: dict[str, Any], at: Location) -> list[Change]:
+    def one(field: Reference, render: Callable[[Event], str]) -> Change:
+        return lambda event: field.set(event, render(event))
+
+    return [one(static_reference(name, at), compile_template(value, at)) for name, value in table.items()]
+
+
+def _convert(table: dict[str, Any], at: Location) -> list[Change]:
+    """Return one change: all fields are converted, or none where one cannot be."""
+    for kind in table.values():
+        if kind not in CONVERSIONS:
+            raise at.error(f"convert knows no type {kind!r}", f"use one of {', '.join(CONVERSIONS)}")
+    fields = [(static_reference(name, at), CONVERSIONS[kind]) for name, kind in table.items()]
+
+    def convert(event: Event) -> None:
+        results = []
+        for field, conversion in fields:
+            value = field.get(event)
+            if value is None or type(value) is dict:
+                continue
+            if type(value) is list:
+                results.append((field, [None if item is None else conversion(item) for item in value]))
+            else:
+                results.append((field, conversion(value)))
+        for field, result in results:
+            field.set(event, result)
+
+    return [convert]
+
+
+def _gsub(items: list[Any], at: Location) -> list[Change]:
+    if len(items) % 3:
+        raise at.error("gsub needs a field, a pattern and a replacement each time", f"found {len(items)} texts")
+
+    def one(field: Reference, pattern: str, replacement: str) -> Change:
+        dynamic = is_dynamic(pattern)
+        fixed = None if dynamic else compile_pattern(pattern, at)
+        render_pattern, render = compile_template(pattern, at), compile_template(replacement, at)
+        written = None if is_dynamic(replacement) else compile_replacement(replacement)
+
+        def gsub(event: Event) -> None:
+            value = field.get(event)
+            if type(value) not in (str, list):
+                return
+            search = fixed or compile_pattern(render_pattern(event), at)
+            by = compile_replacement(render(event)) if written is None else written
+            if type(value) is str:
+                field.set(event, search.sub(by, value))
+            else:
+                field.set(event, [search.sub(by, item) if type(item) is str else item for item in value])
+
+        return gsub
+
+    triples = zip(items[::3], items[1::3], items[2::3], strict=True)
+    return [one(static_reference(name, at), str(pattern), str(by)) for name, pattern, by in triples]
+
+
+def _texts(change: Callable[[str], str]) -> Callable[[list[Any], Location], list[Change]]:
+    """Return the operation that changes texts and the texts in lists, and leaves the rest alone."""
+
+    def one(field: Reference) -> Change:
+        def apply(event: Event) -> None:
+            value = field.get(event)
+            if type(value) is str:
+                field.set(event, change(value))
+            elif type(value) is list:
+                field.set(event, [change(item) if type(item) is str else item for item in value])
+
+        return apply
+
+    return lambda names, at: [one(static_reference(name, at)) for name in names]
+
+
+def _split(table: dict[str, Any], at: Location) -> list[Change]:
+    def one(field: Reference, separator: str) -> Change:
+        def split(event: Event) -> None:
+            value = field.get(event)
+            if type(value) is str:
+                field.set(event, _parts(value, separator))
+
+        return split
+
+    return [one(static_reference(name, at), str(separator)) for name, separator in table.items()]
+
+
+def _parts(text: str, separator: str) -> list[str]:
+    """Return the parts as Ruby does: none that are empty at the end; a blank means any run of blanks."""
+    parts = list(text) if not separator else text.split() if separator == " " else text.split(separator)
+    while parts and not parts[-1]:
+        parts.pop()
+    return parts
+
+
+def _join(table: dict[str, Any], at: Location) -> list[Change]:
+    def one(field: Reference, separator: str) -> Change:
+        def join(event: Event) -> None:
+            value = field.get(event)
+            if type(value) is list:
+                field.set(event, ruby_join(value, separator))
+
+        return join
+
+    return [one(static_reference(name, at), str(separator)) for name, separator in table.items()]
+
+
+def _merge(table: dict[str, Any], at: Location) -> list[Change]:
+    def one(field: Reference, added: Reference) -> Change:
+        def merge(event: Event) -> None:
+            present, more = field.get(event), clone(added.get(event))
+            if type(present) is dict and type(more) is dict:
+                field.set(event, {**present, **more})
+            elif type(present) is not dict and type(more) is not dict:
+                field.set(event, [*_listed(present), *_listed(more)])
+
+        return merge
+
+    pairs = [(name, one) for name, value in table.items() for one in (value if isinstance(value, list) else [value])]
+    return [one(static_reference(name, at), static_reference(added, at)) for name, added in pairs]
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if type(value) is list else [value]
+
+
+def _copy(table: dict[str, Any], at: Location) -> list[Change]:
+    def one(source: Reference, target: Reference) -> Change:
+        def copy(event: Event) -> None:
+            value = source.get(event)
+            if value is not None:
+                target.set(event, clone(value))
+
+        return copy
+
+    return [one(static_reference(source, at), static_reference(target, at)) for source, target in table.items()]
+
+
+_OPERATIONS: dict[str, Callable[[Any, Location], list[Change]]] = {
+    "coerce": _coerce,
+    "rename": _rename,
+    "update": _update,
+    "replace": _replace,
+    "convert": _convert,
+    "gsub": _gsub,
+    "uppercase": _texts(str.upper),
+    "capitalize": _texts(str.capitalize),
+    "lowercase": _texts(str.lower),
+    "strip": _texts(lambda text: text.strip(BLANKS)),
+    "split": _split,
+    "join": _join,
+    "merge": _merge,
+    "copy": _copy,
+}
+_LISTS = ("gsub", "uppercase", "capitalize", "lowercase", "strip")
+
+SPEC = Spec(
+    "filter",
+    "mutate",
+    (
+        *(Option(name, "array" if name in _LISTS else "hash") for name in _OPERATIONS),
+        Option("tag_on_failure", default="_mutate_error"),
+    ),
+    MutateFilter,
+)

@@ -1,0 +1,46 @@
+"""The filter `truncate`: texts of no more than so many bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monitor_agent.logstash.decoration import decoration
+from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.sprintf import static_reference
+
+
+class TruncateFilter:
+    """Cuts the end of texts, also of those in lists and objects, without breaking a character."""
+
+    def __init__(self, configured: Configured, _context: Context) -> None:
+        self._most: int = configured.options["length_bytes"]
+        if self._most < 0:
+            raise configured.at.error("'length_bytes' must not be negative", "write a number of bytes")
+        self._fields = [static_reference(name, configured.at) for name in configured.options["fields"]]
+        self._decorate = decoration(configured)
+
+    def filter(self, event: Event) -> bool:
+        """Return True; fields are changed in place."""
+        for field in self._fields:
+            if field.has(event):
+                field.set(event, self._cut(field.get(event)))
+        self._decorate(event)
+        return True
+
+    def _cut(self, value: Any) -> Any:
+        if type(value) is str:
+            encoded = value.encode("utf-8", "surrogatepass")
+            return value if len(encoded) <= self._most else encoded[: self._most].decode("utf-8", "ignore")
+        if type(value) is list:
+            return [self._cut(item) if type(item) is str else item for item in value]
+        if type(value) is dict:
+            return {key: self._cut(item) for key, item in value.items()}
+        return value
+
+
+SPEC = Spec(
+    "filter",
+    "truncate",
+    (Option("fields", "array", required=True), Option("length_bytes", "number", required=True)),
+    TruncateFilter,
+)

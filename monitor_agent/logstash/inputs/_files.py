@@ -1,0 +1,62 @@
+"""What the inputs that read files share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from monitor_agent.errors import PipelineError
+from monitor_agent.logstash.file_set import Checkpoint, FileSet, Wanted
+from monitor_agent.logstash.plugin import Batch, Codec, Configured, Event
+from monitor_agent.logstash.positions import Positions
+
+
+class FilesInput(ABC):
+    """An input whose events are lines of files; a class that follows says which files, and what a line becomes."""
+
+    def __init__(self, configured: Configured, wanted: Wanted, positions: Positions) -> None:
+        self.id = configured.id
+        self._codec: Codec = configured.options["codec"]
+        self._counters = configured.counters
+        self._files = FileSet(wanted, positions)
+
+    @abstractmethod
+    def _events(self, line: bytes, path: str) -> list[Event]:
+        """Return the events of a line of the file at `path`."""
+
+    def open(self) -> None:
+        """Find the files and where reading stopped; PipelineError where that cannot be read."""
+        try:
+            self._files.open()
+        except OSError as error:
+            raise PipelineError(f"{error.filename} cannot be read ({error.strerror})", "mend its rights") from error
+
+    def read(self, most: int) -> Batch | None:
+        """Return the events of up to `most` lines; None where no line is there."""
+        reading = self._files.read(most)
+        if reading is None:
+            return None
+        events: list[Event] = []
+        for path, lines in reading.pieces:
+            for line in lines:
+                events += self._events(line, path)
+        self._counters.events_in += reading.lines
+        self._counters.events_out += len(events)
+        return Batch(events, reading.checkpoint, reading.bytes)
+
+    @property
+    def finished(self) -> bool:
+        """Return False: files may always grow."""
+        return False
+
+    def acknowledge(self, positions: Sequence[Checkpoint]) -> None:
+        """Remember on disk what is delivered; PipelineError where that cannot be written."""
+        self._files.acknowledge(positions)
+
+    def backlog(self) -> dict[str, int | float]:
+        """Return how much is there, read and delivered, for the statistics."""
+        return self._files.backlog()
+
+    def close(self) -> None:
+        """Close the files."""
+        self._files.close()

@@ -1,0 +1,95 @@
+"""The `file` input: lines of files, followed as they grow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from monitor_agent.logstash.decoration import input_decoration
+from monitor_agent.logstash.durable import make_folder
+from monitor_agent.logstash.file_set import Wanted
+from monitor_agent.logstash.inputs._files import FilesInput
+from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.positions import Positions
+
+POSITIONS_NAME = "positions.json"
+
+
+class FileInput(FilesInput):
+    """Reads the files of `path`; where it is, it keeps beside `sincedb_path`, in a format of its own."""
+
+    def __init__(self, configured: Configured, context: Context) -> None:
+        options = configured.options
+        self._decorate = input_decoration(configured) if configured.common.keys() - {"id"} else None
+        self._host = context.host
+        self._positions_path = _positions_path(configured, context)
+        wanted = Wanted(
+            patterns=[str(Path(path).absolute()) for path in options["path"]],
+            excluded=options["exclude"],
+            from_beginning=options["start_position"] == "beginning",
+            newest_last=options["file_sort_by"] == "last_modified",
+            delimiter=options["delimiter"].encode(),
+            poll_seconds=options["stat_interval"],
+            discover_seconds=options["stat_interval"] * options["discover_interval"],
+            close_seconds=options["close_older"],
+            removable=_removable(context),
+        )
+        super().__init__(configured, wanted, Positions(self._positions_path))
+
+    def open(self) -> None:
+        """Make the folder of the positions, then find the files."""
+        if self._positions_path is not None:
+            make_folder(self._positions_path.parent)
+        super().open()
+
+    def _events(self, line: bytes, path: str) -> list[Event]:
+        events = self._codec.decode(line)
+        for event in events:
+            self._describe(event, path)
+            if self._decorate is not None:
+                self._decorate(event)
+        return events
+
+    def _describe(self, event: Event, path: str) -> None:
+        """Add where the event was read, as a Logstash in ECS mode does: only where the line does not say it."""
+        event["@metadata"] = {"path": path, "host": self._host}
+        log = event.setdefault("log", {})
+        if type(log) is dict:
+            file = log.setdefault("file", {})
+            if type(file) is dict:
+                file.setdefault("path", path)
+        host = event.setdefault("host", {})
+        if type(host) is dict:
+            host.setdefault("name", self._host)
+
+
+def _positions_path(configured: Configured, context: Context) -> Path | None:
+    stated = configured.options["sincedb_path"]
+    if stated is None:
+        return Path(context.settings.pipeline.data_dir) / f"{configured.id}.{POSITIONS_NAME}"
+    return None if stated == "/dev/null" else Path(f"{stated}.{POSITIONS_NAME}")
+
+
+def _removable(context: Context) -> Callable[[str, float], bool] | None:
+    seconds = context.settings.pipeline.remove_after.total_seconds()
+    return (lambda _path, idle: idle > seconds) if seconds else None
+
+
+SPEC = Spec(
+    "input",
+    "file",
+    (
+        Option("path", "array", required=True),
+        Option("codec", "codec", default="plain"),
+        Option("mode", choices=("tail",), default="tail"),
+        Option("start_position", choices=("beginning", "end"), default="end"),
+        Option("sincedb_path"),
+        Option("exclude", "array", default=[]),
+        Option("delimiter", default="\n"),
+        Option("stat_interval", "duration", default=1.0),
+        Option("discover_interval", "number", default=15),
+        Option("close_older", "duration", default=3600.0),
+        Option("file_sort_by", choices=("last_modified", "path"), default="last_modified"),
+    ),
+    FileInput,
+)

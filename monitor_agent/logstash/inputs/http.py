@@ -1,0 +1,224 @@
+"""The `http` input: events by POST. A request is on disk before it is answered with 200."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import http.server
+import ssl
+import threading
+from collections.abc import Mapping
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+
+from monitor_agent.errors import PipelineError, PortInUseError
+from monitor_agent.logstash.decoration import decoration
+from monitor_agent.logstash.file_set import Wanted
+from monitor_agent.logstash.inputs._files import FilesInput
+from monitor_agent.logstash.plugin import Batch, Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.positions import Positions
+from monitor_agent.logstash.spool import Spool
+
+MOST_BODY_BYTES = 128 * 1024
+"""A larger body is answered with 413; an event may have 32 KiB."""
+MOST_SPOOL_BYTES = 256 * 1024 * 1024
+"""So much may wait for Elasticsearch; further requests are answered with 429."""
+REQUEST_SECONDS = 10.0
+
+_log = structlog.get_logger()
+
+
+class HttpInput(FilesInput):
+    """A server in threads that spools requests, and the reading of that spool.
+
+    Attributes
+    ----------
+    port : the port it listens on, once it is open.
+    """
+
+    def __init__(self, configured: Configured, context: Context) -> None:
+        options = configured.options
+        if options["user"] is not None and not (options["user"] and options["password"]):
+            raise configured.at.error("'user' and 'password' must not be empty", "set both, or leave both out")
+        self.port: int = options["port"]
+        self._options: Mapping[str, Any] = options
+        self._at = configured.at
+        self._decorate = decoration(configured)
+        folder = Path(context.settings.pipeline.data_dir) / f"http-{configured.id}"
+        self._spool = Spool(folder)
+        wanted = Wanted(
+            patterns=[self._spool.pattern],
+            newest_last=False,
+            discover_seconds=0.1,
+            removable=lambda path, _idle: path != self._spool.path,
+        )
+        super().__init__(configured, wanted, Positions(folder / "positions.json"))
+        self._server: http.server.ThreadingHTTPServer | None = None
+        self._behind = 0
+
+    def open(self) -> None:
+        """Open the spool, then listen; PipelineError where the port is taken or the spool cannot be written."""
+        try:
+            self._spool.open()
+        except OSError as error:
+            raise PipelineError(f"{error.filename} cannot be used ({error.strerror})", "mend its rights") from error
+        super().open()
+        self._server = self._listen()
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        _log.info("listening for events", plugin=self.id, host=self._options["host"], port=self.port)
+
+    def read(self, most: int) -> Batch | None:
+        """Return the events of up to `most` requests."""
+        batch = super().read(most)
+        if batch is None:
+            self._behind = self._files.bytes_behind()
+        return batch
+
+    def close(self) -> None:
+        """Stop listening; what is spooled is read at the next start."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+        self._spool.close()
+        super().close()
+
+    def keep(self, body: bytes, headers: Message, client: str, method: str, path: str) -> int:
+        """Spool a request; return the status to answer it with."""
+        if not self._allowed(headers.get("Authorization", "")):
+            return 401
+        if self._behind > MOST_SPOOL_BYTES:
+            return 429
+        try:
+            text, exact = body.decode(), True
+        except UnicodeDecodeError:
+            text, exact = body.decode("latin-1"), False
+        about = {"ip": client, "method": method, "path": path, "agent": headers.get("User-Agent")}
+        try:
+            self._spool.append(orjson.dumps({"text": text, "utf8": exact, "about": about}))
+        except OSError as error:
+            _log.error("a request cannot be spooled", plugin=self.id, reason=error.strerror)
+            return 503
+        return int(self._options["response_code"])
+
+    def _events(self, line: bytes, _path: str) -> list[Event]:
+        try:
+            record = orjson.loads(line)
+            body = record["text"].encode("utf-8" if record["utf8"] else "latin-1")
+            about = record["about"]
+        except (orjson.JSONDecodeError, KeyError):
+            # The end of a line that a crash cut: its request was not answered, so its sender sends it again.
+            _log.warning("a spooled request is incomplete", plugin=self.id)
+            return []
+        events = self._codec.decode(body)
+        for event in events:
+            event["@metadata"] = {}
+            _put(event, "host", "ip", about["ip"])
+            _put(event, "http", "method", about["method"])
+            _put(event, "url", "path", about["path"])
+            if about["agent"]:
+                _put(event, "user_agent", "original", about["agent"])
+            self._decorate(event)
+        return events
+
+    def _allowed(self, authorization: str) -> bool:
+        if self._options["user"] is None:
+            return True
+        pair = f"{self._options['user']}:{self._options['password']}".encode()
+        expected = f"Basic {base64.b64encode(pair).decode()}"
+        return hmac.compare_digest(authorization.encode(), expected.encode())
+
+    def _listen(self) -> http.server.ThreadingHTTPServer:
+        host, port = self._options["host"], self._options["port"]
+        try:
+            server = _Server((host, port), _handler(self))
+        except OSError as error:
+            raise PortInUseError(f"{host}:{port} cannot be listened on ({error.strerror})", "choose another") from error
+        if self._options["ssl_enabled"]:
+            try:
+                tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                tls.load_cert_chain(self._options["ssl_certificate"], self._options["ssl_key"])
+            except (OSError, TypeError, ValueError) as error:
+                server.server_close()
+                raise self._at.error(f"the certificate or its key cannot be read ({error})") from error
+            # The handshake is done by the request's own thread: a client that is slow at it holds up nobody.
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        return server
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, _request: Any, client_address: Any) -> None:
+        """Tell of a connection that broke in one line."""
+        _log.debug("a connection broke", client=str(client_address))
+
+
+def _handler(source: HttpInput) -> type[http.server.BaseHTTPRequestHandler]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        server_version = "model-monitor"
+        sys_version = ""
+        timeout = REQUEST_SECONDS
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            """Keep the body, then answer."""
+            length = self.headers.get("Content-Length", "")
+            if not length.isdigit():
+                self._answer(411)
+            elif int(length) > MOST_BODY_BYTES:
+                self._answer(413)
+            else:
+                body = self.rfile.read(int(length))
+                if len(body) == int(length):
+                    client = str(self.client_address[0])
+                    self._answer(source.keep(body, self.headers, client, self.command, self.path))
+
+        def _answer(self, status: int) -> None:
+            body = b"ok" if status < 300 else http.HTTPStatus(status).phrase.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "text/plain")
+            self.send_header("Content-Length", str(len(body)))
+            if status == 401:
+                self.send_header("WWW-Authenticate", 'Basic realm="events"')
+            if status in (411, 413):
+                self.close_connection = True  # the body was not read
+                self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing: the statistics count requests."""
+
+    return Handler
+
+
+def _put(event: Event, holder: str, name: str, value: str) -> None:
+    """Set `[holder][name]` where the event says nothing else."""
+    held = event.setdefault(holder, {})
+    if type(held) is dict:
+        held.setdefault(name, value)
+
+
+SPEC = Spec(
+    "input",
+    "http",
+    (
+        Option("host", default="0.0.0.0"),
+        Option("port", "number", default=8080),
+        Option("user"),
+        Option("password", "password"),
+        Option("codec", "codec", default="plain"),
+        Option("response_code", "number", default=200),
+        Option("ssl_enabled", "boolean", default=False),
+        Option("ssl_certificate"),
+        Option("ssl_key"),
+    ),
+    HttpInput,
+)

@@ -1,0 +1,84 @@
+"""The input `stdin`: lines of standard input, to its end."""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Sequence
+from typing import Any
+
+from monitor_agent.logstash.codecs.json import JsonCodec
+from monitor_agent.logstash.decoration import input_decoration
+from monitor_agent.logstash.events import keep_original
+from monitor_agent.logstash.plugin import Batch, Codec, Configured, Context, Event, Option, Spec
+
+CHUNK_BYTES = 256 * 1024
+
+
+class StdinInput:
+    """Reads what is there without waiting; a last line without newline counts."""
+
+    def __init__(self, configured: Configured, context: Context) -> None:
+        codec: Codec = configured.options["codec"]
+        if isinstance(codec, JsonCodec):
+            codec.ignore_target()  # as Logstash does: on a stream it puts json_lines in the place of json
+        self._codec = codec
+        self._decorate = input_decoration(configured)
+        self._host = context.host
+        self._stream = context.stdin
+        self._lines: list[bytes] = []
+        self._rest = b""
+        self._ended = False
+
+    def open(self) -> None:
+        """Nothing to do: the stream is there."""
+
+    def read(self, most: int) -> Batch | None:
+        """Return the events of up to `most` lines."""
+        if not self._lines:
+            self._fill()
+        if not self._lines:
+            return None
+        taken, self._lines = self._lines[:most], self._lines[most:]
+        events: list[Event] = []
+        for line in taken:
+            events += self._events(line)
+        return Batch(events, None, sum(map(len, taken)) + len(taken))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the stream has ended and all of it was read."""
+        return self._ended and not self._lines
+
+    def acknowledge(self, positions: Sequence[Any]) -> None:
+        """Nothing to remember: a stream is read once."""
+
+    def close(self) -> None:
+        """Nothing to do: the stream is not ours."""
+
+    def _fill(self) -> None:
+        descriptor = self._stream.fileno()
+        if self._ended or not select.select([descriptor], [], [], 0)[0]:
+            return
+        chunk = os.read(descriptor, CHUNK_BYTES)
+        self._ended = not chunk
+        lines = (self._rest + chunk).split(b"\n")
+        self._rest = lines.pop()
+        if self._ended and self._rest:
+            lines.append(self._rest)
+        self._lines = lines
+
+    def _events(self, line: bytes) -> list[Event]:
+        events = self._codec.decode(line.removesuffix(b"\r"))
+        for event in events:
+            self._decorate(event)
+            host = event.get("host")
+            if host is None:
+                event["host"] = {"hostname": self._host}
+            elif type(host) is dict:
+                host.setdefault("hostname", self._host)
+            keep_original(event, line.decode("utf-8", "backslashreplace"))
+        return events
+
+
+SPEC = Spec("input", "stdin", (Option("codec", "codec", default="line"),), StdinInput)

@@ -1,0 +1,82 @@
+"""What a configuration says though its author hardly means it: legal, but it drops events or compares with nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from monitor_agent.logstash import syntax
+from monitor_agent.logstash.conditions import ORDERED
+
+Fields = frozenset[str]
+
+_ALWAYS: Fields = frozenset({"[@timestamp]"})
+
+
+def warnings(sections: Iterable[syntax.Section]) -> list[str]:
+    """Return one line for each doubtful condition, with its place.
+
+    That is `<`, `<=`, `>`, `>=` on a field that no condition before shows to be there, since an event without it is
+    dropped, and `in ["text"]`, which is read as the field of that name.
+    """
+    return [warning for section in sections for warning in _body(section.body, _ALWAYS)]
+
+
+def _body(nodes: Sequence[syntax.Node], present: Fields) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, syntax.Branch):
+            yield from _branch(node, present)
+
+
+def _branch(branch: syntax.Branch, present: Fields) -> Iterator[str]:
+    for arm in branch.arms:
+        if arm.condition is None:
+            yield from _body(arm.body, present)
+        else:
+            yield from _condition(arm.condition, present)
+            yield from _body(arm.body, present | _shown(arm.condition, holds=True))
+            present |= _shown(arm.condition, holds=False)
+
+
+def _condition(condition: syntax.Condition, present: Fields) -> Iterator[str]:
+    if isinstance(condition, syntax.Negation):
+        yield from _condition(condition.operand, present)
+    elif isinstance(condition, syntax.Junction):
+        for operand in condition.operands:
+            yield from _condition(operand, present)
+            if condition.operator != "xor":  # the next operand is looked at only after this one held, or did not
+                present |= _shown(operand, holds=condition.operator != "or")
+    elif isinstance(condition, syntax.Comparison):
+        yield from _comparison(condition, present)
+
+
+def _comparison(node: syntax.Comparison, present: Fields) -> Iterator[str]:
+    place = f"{node.at.path}:{node.at.line}:{node.at.column}"
+    selectors = _selectors(node)
+    if node.operator in ORDERED:
+        for text in selectors:
+            if text not in present:
+                yield f"{place}: an event without {text} is dropped by {node.operator}: write {text} and ... before it"
+    for text in selectors:
+        if text[1] in "\"'":
+            yield f"{place}: {text} is read as a field: compare with == instead, or list two texts"
+
+
+def _selectors(node: syntax.Comparison) -> list[str]:
+    return [side.text for side in (node.left, node.right) if isinstance(side, syntax.Selector)]
+
+
+def _shown(condition: syntax.Condition, *, holds: bool) -> Fields:
+    """Return the fields that are there where the condition holds, or where it does not."""
+    if isinstance(condition, syntax.Truth):
+        return frozenset({condition.selector.text}) if holds else frozenset()
+    if isinstance(condition, syntax.Negation):
+        return _shown(condition.operand, holds=not holds)
+    if isinstance(condition, syntax.Comparison):
+        decided = condition.operator in ORDERED or holds is (condition.operator not in ("!=", "!~"))
+        both_fields = len(_selectors(condition)) == 2 and condition.operator in ("==", "!=")
+        return frozenset(_selectors(condition)) if decided and not both_fields else frozenset()
+    if condition.operator == "xor":
+        return frozenset()
+    holds = holds is not (condition.operator == "nand")
+    sets = [_shown(operand, holds=holds) for operand in condition.operands]
+    return frozenset().union(*sets) if holds is (condition.operator != "or") else frozenset.intersection(*sets)

@@ -1,0 +1,194 @@
+"""Options of plugins: what is known and required, and the conversion to their types."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from monitor_agent.logstash import syntax
+from monitor_agent.logstash.plugin import Codec, Option, Spec
+from monitor_agent.logstash.variables import substitute
+
+_EVERYWHERE = (
+    Option("id"),
+    Option("enable_metric", "boolean", default=True),
+    Option("ecs_compatibility", choices=("v8",), default="v8"),
+)
+_COMMON = {
+    "input": (Option("add_field", "hash"), Option("tags", "array"), Option("type")),
+    "filter": (
+        Option("add_field", "hash"),
+        Option("remove_field", "array"),
+        Option("add_tag", "array"),
+        Option("remove_tag", "array"),
+        Option("periodic_flush", "boolean", default=False),
+    ),
+    "output": (),
+    "codec": (),
+}
+_KINDS = {
+    "string": "a text",
+    "password": "a text",
+    "number": "a number",
+    "duration": "seconds, or a text such as '500 ms' or '2 weeks'",
+    "boolean": "true or false",
+    "array": "a list such as [a, b]",
+    "hash": "a hash such as { a => b }",
+    "codec": "a codec such as json",
+}
+
+_UNIT_SECONDS = {
+    unit: seconds
+    for units, seconds in (
+        (("us", "usec", "usecs"), 1e-6),
+        (("ms", "msec", "msecs"), 1e-3),
+        (("s", "sec", "second", "seconds"), 1.0),
+        (("m", "min", "minute", "minutes"), 60.0),
+        (("h", "hour", "hours"), 3600.0),
+        (("d", "day", "days"), 86_400.0),
+        (("w", "week", "weeks"), 604_800.0),
+    )
+    for unit in units
+}
+_DURATION = re.compile(rf"(\d+(?:\.\d+)?) ?({'|'.join(sorted(_UNIT_SECONDS, key=len, reverse=True))})")
+
+CodecMaker = Callable[[syntax.Plugin], Codec]
+
+
+def configure(
+    spec: Spec, node: syntax.Plugin, variables: Mapping[str, str], make_codec: CodecMaker
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the plugin's own options and the common ones that are given.
+
+    ConfigurationError names the place of an unknown option, a value of another type, or the plugin that lacks one.
+    """
+    common = {option.name: option for option in (*_EVERYWHERE, *_COMMON[spec.kind])}
+    own = {option.name: option for option in spec.options}
+    given: dict[str, Any] = {}
+    for attribute in node.attributes:
+        option = own.get(attribute.name) or common.get(attribute.name)
+        if option is None:
+            raise _unknown(spec, attribute, {**common, **own})
+        value = substitute(attribute.value, variables, attribute.at)
+        converted = _convert(option, value, attribute.at, make_codec)
+        given[option.name] = _joined(option, given, converted, attribute.at)
+    for option in spec.options:
+        if option.required and option.name not in given:
+            raise node.at.error(f"the {spec.kind} {spec.name} needs the option {option.name!r}", _KINDS[option.kind])
+    options = {
+        name: given[name] if name in given else _default(option, node.at, make_codec) for name, option in own.items()
+    }
+    return options, {name: value for name, value in given.items() if name not in own}
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return a hint at what was meant, else what there is."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
+
+
+def _default(option: Option, at: syntax.Location, make_codec: CodecMaker) -> Any:
+    if option.kind == "codec" and option.default is not None:
+        return make_codec(syntax.Plugin(option.default, (), at))
+    return option.default
+
+
+def _unknown(spec: Spec, attribute: syntax.Attribute, known: Mapping[str, Option]) -> Exception:
+    message = f"the {spec.kind} {spec.name} has no option {attribute.name!r}"
+    return attribute.at.error(message, suggestion(attribute.name, known))
+
+
+def _joined(option: Option, given: Mapping[str, Any], value: Any, at: syntax.Location) -> Any:
+    """Return `value` together with what an earlier attribute of the same name said."""
+    if option.name not in given:
+        return value
+    before = given[option.name]
+    if option.kind == "array":
+        return [*before, *value]
+    if option.kind != "hash":
+        raise at.error(f"{option.name!r} is given twice", "keep one of them")
+    merged = dict(before)
+    for key, item in value.items():
+        merged[key] = [*_listed(merged[key]), *_listed(item)] if key in merged else item
+    return merged
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _convert(option: Option, value: Any, at: syntax.Location, make_codec: CodecMaker) -> Any:
+    if option.kind == "codec":
+        node = syntax.Plugin(value, (), at) if isinstance(value, str) else value
+        if isinstance(node, syntax.Plugin):
+            return make_codec(node)
+        converted = None
+    else:
+        converted = _CONVERTERS[option.kind](value)
+    if converted is None:
+        raise at.error(f"{option.name!r} needs {_KINDS[option.kind]}", f"found {_shown(value)}")
+    if option.choices and converted not in option.choices:
+        raise at.error(f"{option.name!r} cannot be {_shown(value)}", f"use one of {', '.join(option.choices)}")
+    return converted
+
+
+def _shown(value: Any) -> str:
+    return value.name + " { }" if isinstance(value, syntax.Plugin) else repr(value)
+
+
+def _single(value: Any) -> Any:
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _string(value: Any) -> str | None:
+    value = _single(value)
+    return value if isinstance(value, str) else None
+
+
+def _number(value: Any) -> int | float | None:
+    value = _single(value)
+    if isinstance(value, str):
+        try:
+            return float(value) if "." in value else int(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, (int, float)) else None
+
+
+def _duration(value: Any) -> float | None:
+    """Return seconds."""
+    number = _number(value)
+    if number is not None:
+        return float(number)
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    return float(match[1]) * _UNIT_SECONDS[match[2]] if match else None
+
+
+def _boolean(value: Any) -> bool | None:
+    value = _single(value)
+    return {"true": True, "false": False}.get(value) if isinstance(value, str) else None
+
+
+def _array(value: Any) -> list[Any] | None:
+    return None if isinstance(value, (dict, syntax.Plugin)) else _listed(value)
+
+
+def _hash(value: Any) -> dict[str, Any] | None:
+    """Return a hash; a list of names and values in turn is an old way to write one."""
+    if isinstance(value, list) and len(value) % 2 == 0:
+        return {str(key): item for key, item in zip(value[::2], value[1::2], strict=True)}
+    return {str(key): item for key, item in value.items()} if isinstance(value, dict) else None
+
+
+_CONVERTERS: dict[str, Callable[[Any], Any]] = {
+    "string": _string,
+    "password": _string,
+    "number": _number,
+    "duration": _duration,
+    "boolean": _boolean,
+    "array": _array,
+    "hash": _hash,
+}

@@ -1,0 +1,252 @@
+"""The `elasticsearch` output: documents by bulk requests, retried until each is delivered or a dead letter."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+
+from monitor_agent.logstash.bulk import (
+    FILTER_PATH,
+    Decision,
+    Item,
+    Verdict,
+    action_line,
+    body_of,
+    decide,
+    json_line,
+    portions,
+    reason_of,
+    verdicts,
+)
+from monitor_agent.logstash.dead_letters import FOLDER_NAME, DeadLetterFiles, dead_letter
+from monitor_agent.logstash.events import payload
+from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec, Stopping
+from monitor_agent.logstash.sprintf import compile_template
+from monitor_agent.logstash.transport import Access, Transport, UnreachableError
+
+BULK_PATH = f"/_bulk?{FILTER_PATH}"
+TELL_SECONDS = 10.0
+"""The same trouble is logged again after this time."""
+
+_log = structlog.get_logger()
+
+
+class ElasticsearchOutput:
+    """Sends documents; one that is there already (409) counts as delivered.
+
+    Attributes
+    ----------
+    trouble : why nothing can be delivered right now; "" while all is well.
+    """
+
+    concurrent = True
+
+    def __init__(self, configured: Configured, context: Context) -> None:
+        options = configured.options
+        self._action: str = options["action"]
+        self._index = compile_template(options["index"], configured.at)
+        self._id = compile_template(options["document_id"], configured.at) if options["document_id"] else None
+        self._transport = Transport(_access(configured, context))
+        self._letters = DeadLetterFiles(Path(context.settings.pipeline.data_dir) / FOLDER_NAME)
+        self._stopping = context.stopping
+        self._counters = configured.counters
+        self._first_wait: float = options["retry_initial_interval"]
+        self._longest_wait: float = options["retry_max_interval"]
+        self._lock = threading.Lock()
+        self._told = 0.0
+        self.trouble = ""
+
+    def open(self) -> None:
+        """Make the folder of dead letters; Elasticsearch itself may come later."""
+        self._letters.open()
+
+    def send(self, events: Sequence[Event]) -> None:
+        """Return when every event is in Elasticsearch or a dead letter; Stopping where the runner stops before."""
+        began = time.perf_counter()
+        waiting = self._items(events)
+        in_vain = 0
+        while waiting:
+            again = [item for portion in portions(waiting) for item in self._deliver(portion)]
+            if again:
+                in_vain = in_vain + 1 if len(again) >= len(waiting) else 0
+                self._wait(in_vain)
+            waiting = again
+        with self._lock:
+            self._counters.events_in += len(events)
+            self._counters.events_out += len(events)
+            self._counters.seconds += time.perf_counter() - began
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def _items(self, events: Sequence[Event]) -> list[Item]:
+        action, index_of, id_of = self._action, self._index, self._id
+        items: list[Item] = []
+        for event in events:
+            index = index_of(event)
+            identifier = id_of(event) if id_of is not None else None
+            line = action_line(action, index, identifier)
+            items.append(Item(index, identifier or "", line, json_line(payload(event)), event))
+        return items
+
+    def _deliver(self, portion: list[Item]) -> list[Item]:
+        """Send one request; return what is to be sent again."""
+        try:
+            answer = self._transport.request("POST", BULK_PATH, body_of(portion), "application/x-ndjson")
+        except UnreachableError as error:
+            self._tell("elasticsearch cannot be reached; trying again", str(error))
+            return portion
+        if answer.status == 200:
+            found = verdicts(answer.body, len(portion))
+            if found is not None:
+                return self._settle(portion, found)
+            self._tell("elasticsearch gave an answer that cannot be read; trying again", repr(answer.body[:200]))
+            return portion
+        reason = _reason(answer.body)
+        if answer.status in (400, 413):
+            return self._divide(portion, Verdict(Decision.REFUSED, answer.status, reason))
+        self._tell(_ADVICE.get(decide(answer.status), _TRY_AGAIN), f"status {answer.status}: {reason}")
+        return portion
+
+    def _divide(self, portion: list[Item], verdict: Verdict) -> list[Item]:
+        """Send a refused request again in halves, until the one document is found that it was refused for."""
+        if len(portion) == 1:
+            return self._settle(portion, [verdict])
+        middle = len(portion) // 2
+        return self._deliver(portion[:middle]) + self._deliver(portion[middle:])
+
+    def _settle(self, portion: list[Item], found: list[Verdict]) -> list[Item]:
+        """Bury what was refused for good; return what is to be sent again."""
+        again: list[Item] = []
+        refused: list[tuple[Item, Verdict]] = []
+        present = 0
+        worst: Verdict | None = None
+        for item, verdict in zip(portion, found, strict=True):
+            if verdict.decision is Decision.DELIVERED:
+                present += verdict.status == 409
+            elif verdict.decision is Decision.REFUSED:
+                refused.append((item, verdict))
+            else:
+                again.append(item)
+                worst = worst or verdict
+        self._count("present already", present)
+        if worst is None:
+            self._recovered()
+        else:
+            self._tell(_ADVICE.get(worst.decision, _TRY_AGAIN), f"status {worst.status}: {worst.reason}")
+        return again + self._bury(refused)
+
+    def _bury(self, refused: list[tuple[Item, Verdict]]) -> list[Item]:
+        """Keep refused documents on disk, then index them as dead letters; return those to be sent again."""
+        letters = [dead_letter(item.event, item, verdict) for item, verdict in refused if item.event is not None]
+        if len(letters) < len(refused):
+            reason = next(verdict.reason for item, verdict in refused if item.event is None)
+            _log.error("a dead letter cannot be indexed; it is kept in the data folder", reason=reason)
+        if not letters:
+            return []
+        self._letters.keep(letters)
+        self._count("dead letters", len(letters))
+        _log.warning(
+            "documents were refused; they are dead letters now", count=len(letters), reason=refused[0][1].reason
+        )
+        return self._deliver([letter.item() for letter in letters])
+
+    def _wait(self, in_vain: int) -> None:
+        """Wait before the next attempt: longer after each one that delivered nothing, and not all workers at once."""
+        self._count("retries", 1)
+        longest = min(self._longest_wait, self._first_wait * 2 ** min(max(in_vain - 1, 0), 20))
+        if self._stopping.wait(longest * random.uniform(0.5, 1.0)):
+            raise Stopping
+
+    def _count(self, name: str, number: int) -> None:
+        if number:
+            with self._lock:
+                self._counters.failures[name] = self._counters.failures.get(name, 0) + number
+
+    def _tell(self, message: str, reason: str) -> None:
+        with self._lock:
+            now = time.monotonic()
+            due = not self.trouble or now - self._told > TELL_SECONDS
+            self.trouble = f"{message} ({reason})"
+            if due:
+                self._told = now
+        if due:
+            _log.warning(message, reason=reason)
+
+    def _recovered(self) -> None:
+        if self.trouble:
+            self.trouble = ""
+            _log.info("elasticsearch takes documents again")
+
+
+_TRY_AGAIN = "elasticsearch takes no documents now; trying again"
+_ADVICE = {
+    Decision.FORBIDDEN: "elasticsearch does not let the pipeline write; check PIPELINE_USERNAME and PIPELINE_PASSWORD"
+    " and the rights of that user; trying again",
+    Decision.REFUSED: "this is no bulk interface; check ELASTICSEARCH_URL; trying again",
+}
+
+
+def _reason(body: bytes) -> str:
+    """Return what the body of a failed request says."""
+    try:
+        return reason_of(orjson.loads(body)["error"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return body[:200].decode("utf-8", "replace").strip()
+
+
+def _access(configured: Configured, context: Context) -> Access:
+    options = configured.options
+    authorities = options["ssl_certificate_authorities"] or [context.settings.elasticsearch.ca_certs]
+    hosts = [host for stated in options["hosts"] for host in re.split(r"[,\s]+", stated) if host]
+    if not hosts:
+        raise configured.at.error("'hosts' names no address", 'write hosts => ["http://127.0.0.1:9200"]')
+    return Access(
+        hosts=hosts,
+        user=options["user"] or "",
+        password=options["password"] or "",
+        api_key=options["api_key"] or context.settings.pipeline.api_key,
+        ca_certs=authorities[0],
+        verify=options["ssl_verification_mode"] == "full",
+        timeout_seconds=options["timeout"],
+        compression=options["compression_level"],
+    )
+
+
+def _fixed(name: str) -> Option:
+    """Return an option that must be off: the product installs its own templates, for indices by the event's day."""
+    return Option(name, choices=("false",), default="false")
+
+
+def _options() -> tuple[Option, ...]:
+    defaults: dict[str, Any] = {
+        "timeout": 60,
+        "retry_initial_interval": 2,
+        "retry_max_interval": 64,
+        "compression_level": 1,
+    }
+    return (
+        Option("hosts", "array", default=["http://127.0.0.1:9200"]),
+        Option("index", required=True),
+        Option("document_id"),
+        Option("action", choices=("create", "index"), default="index"),
+        Option("user"),
+        Option("password", "password"),
+        Option("api_key", "password"),
+        Option("ssl_certificate_authorities", "array", default=[]),
+        Option("ssl_verification_mode", choices=("full", "none"), default="full"),
+        *(Option(name, "number", default=default) for name, default in defaults.items()),
+        *map(_fixed, ("manage_template", "ilm_enabled", "data_stream")),
+    )
+
+
+SPEC = Spec("output", "elasticsearch", _options(), ElasticsearchOutput)

@@ -1,0 +1,88 @@
+"""The output `file`: events appended to files, whose names may depend on the event."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from monitor_agent.logstash.durable import append_file, make_folder
+from monitor_agent.logstash.plugin import Codec, Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.sprintf import compile_template, is_dynamic
+
+_log = structlog.get_logger()
+
+
+class FileOutput:
+    """Appends a batch at once and forces it to disk; a crash right after that may repeat the batch, never lose it.
+
+    An event that would leave the fixed part of `path` (by `..` in a field) goes to `filename_failure` there.
+    """
+
+    def __init__(self, configured: Configured, _context: Context) -> None:
+        options, at = configured.options, configured.at
+        path = Path(options["path"]).absolute()
+        self._fixed = None if is_dynamic(str(path)) else path
+        self._root = _fixed_folder(path)
+        if self._root == Path("/"):
+            raise at.error("'path' begins with what depends on the event", "begin it with a folder: /var/data/%{...}")
+        self._render = compile_template(str(path), at)
+        self._failures: Path = self._root / options["filename_failure"]
+        self._codec: Codec = options["codec"]
+        self._counters = configured.counters
+
+    def open(self) -> None:
+        """Make the folder; PipelineError where that cannot be."""
+        make_folder(self._root)
+
+    def send(self, events: Sequence[Event]) -> None:
+        """Return when the events are on disk; PipelineError where a file cannot be written."""
+        written: dict[Path, list[bytes]] = {}
+        if self._fixed is not None:
+            written[self._fixed] = [self._codec.encode(event) for event in events]
+        else:
+            for event in events:
+                written.setdefault(self._path_of(event), []).append(self._codec.encode(event))
+        for path, lines in written.items():
+            make_folder(path.parent)
+            append_file(path, b"".join(lines))
+        self._counters.events_in += len(events)
+        self._counters.events_out += len(events)
+
+    def close(self) -> None:
+        """Nothing to do: no file stays open."""
+
+    def _path_of(self, event: Event) -> Path:
+        text = self._render(event)
+        if "\0" not in text:
+            path = Path(text).resolve()
+            if self._root.resolve() in path.parents:
+                return path
+        self._counters.fail("outside")
+        _log.warning("an event named a file outside of the output's folder", path=text, kept=str(self._failures))
+        return self._failures
+
+
+def _fixed_folder(path: Path) -> Path:
+    """Return the innermost folder of a path that is the same for all events."""
+    fixed = itertools.takewhile(lambda part: not is_dynamic(part), path.parent.parts)
+    return Path(*fixed)
+
+
+SPEC = Spec(
+    "output",
+    "file",
+    (
+        Option("path", required=True),
+        Option("codec", "codec", default="json_lines"),
+        Option("filename_failure", default="_filepath_failures"),
+        # Each batch is flushed, which is earlier than any interval says; a file that was deleted is made again.
+        Option("flush_interval", "number", default=2),
+        Option("create_if_deleted", choices=("true",), default="true"),
+        Option("write_behavior", choices=("append",), default="append"),
+        Option("gzip", choices=("false",), default="false"),
+    ),
+    FileOutput,
+)

@@ -1,0 +1,81 @@
+"""Ruby's regular expressions as Python's."""
+
+from __future__ import annotations
+
+import re
+
+from monitor_agent.logstash.syntax import Location
+
+_CLASSES = {
+    "alpha": "a-zA-Z",
+    "digit": "0-9",
+    "alnum": "a-zA-Z0-9",
+    "upper": "A-Z",
+    "lower": "a-z",
+    "space": r"\s",
+    "blank": r" \t",
+    "punct": r"!-/:-@\[-`{-~",
+    "xdigit": "0-9a-fA-F",
+    "word": r"\w",
+    "cntrl": r"\x00-\x1f\x7f",
+}
+_DIFFERENCE = re.compile(
+    r"\[:(?P<negated>\^?)(?P<class>[a-z]+):\]|(?P<escape>\\(?:.|\n))|\(\?<(?P<name>[A-Za-z_]\w*)>|(?P<bracket>[\[\]])"
+)
+
+
+def compile_pattern(text: str, at: Location) -> re.Pattern[str]:
+    r"""Return the pattern; ConfigurationError where it is malformed or beyond what is known here.
+
+    As in Ruby, `^` and `$` match at every line, `\z` only at the end, and `\d`, `\s`, `\w` know ASCII alone.
+    """
+    try:
+        return re.compile(_translated(text), re.MULTILINE | re.ASCII)
+    except (re.error, ValueError, OverflowError, RecursionError) as error:
+        raise at.error(f"/{text}/ is no regular expression ({error})", "mend it") from None
+
+
+def compile_replacement(text: str) -> str:
+    r"""Return a replacement with Ruby's `\1` and `\k<name>` as one for `re.sub`.
+
+    >>> re.sub(r"(\d+)", compile_replacement(r"<\1>"), "a12")
+    'a<12>'
+    """
+    parts = re.split(r"\\(?:(\d)|k<(\w+)>|(\\))", text)
+    written = parts[0].replace("\\", "\\\\")
+    for number, name, backslash, rest in zip(parts[1::4], parts[2::4], parts[3::4], parts[4::4], strict=True):
+        written += "\\\\" if backslash else f"\\g<{number or name}>"
+        written += rest.replace("\\", "\\\\")
+    return written
+
+
+def _translated(text: str) -> str:
+    depth = 0
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal depth
+        if match["bracket"]:
+            depth = max(0, depth + (1 if match["bracket"] == "[" else -1))
+            return match[0]
+        if match["name"]:
+            return f"(?P<{match['name']}>" if not depth else match[0]
+        if match["class"]:
+            if match["negated"] or match["class"] not in _CLASSES or not depth:
+                raise ValueError(f"{match[0]} is not known here")
+            return _CLASSES[match["class"]]
+        return _escape(match["escape"], inside=depth > 0)
+
+    return _DIFFERENCE.sub(replace, text)
+
+
+def _escape(escape: str, *, inside: bool) -> str:
+    letter = escape[1]
+    if letter == "h":
+        return "0-9a-fA-F" if inside else "[0-9a-fA-F]"
+    if letter == "z":
+        return r"\Z"
+    if letter == "Z":
+        return r"(?=\n?\Z)"
+    if letter == "k":
+        raise ValueError(r"\k is not known here")
+    return "/" if letter == "/" else escape

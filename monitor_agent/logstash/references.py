@@ -1,0 +1,181 @@
+"""References to fields: `name` or `[outer][inner]`, compiled once to what gets, sets and removes.
+
+Lists are reached by their index, from the end where it is negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from monitor_agent.logstash.plugin import Event
+from monitor_agent.logstash.timestamps import Timestamp
+
+Getter = Callable[[Event], Any]
+
+TAGS_FAILURE = "_tagsparsefailure"
+_MISSING = object()
+
+
+class FieldError(Exception):
+    """Raised where a field cannot be set: something in its path is neither object nor list, or its type is fixed."""
+
+
+class Reference:
+    """A field of an event.
+
+    Attributes
+    ----------
+    text, path : as written, and its parts.
+    get : returns the field's value from an event; None where it is missing.
+    """
+
+    __slots__ = ("get", "path", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.path = _split(text)
+        self.get = _getter(self.path)
+
+    def has(self, event: Event) -> bool:
+        """Return whether the field is there, be it null."""
+        return _walk(event, self.path) is not _MISSING
+
+    def set(self, event: Event, value: Any) -> None:
+        """Set the field, making the objects on its way; FieldError where that cannot be."""
+        head, last = self.path[:-1], self.path[-1]
+        if not head:
+            _set_top(event, last, value)
+            return
+        container: Any = event
+        for key in head:
+            inner = _child(container, key)
+            if inner is _MISSING or inner is None:
+                inner = {}
+                _put(container, key, inner, self.text)
+            container = inner
+        _put(container, last, value, self.text)
+
+    def remove(self, event: Event) -> Any:
+        """Remove the field; return its value, None where it was missing."""
+        container = _walk(event, self.path[:-1])
+        last = self.path[-1]
+        if type(container) is dict:
+            return container.pop(last, None)
+        if type(container) is list:
+            index = _index(last, len(container))
+            return None if index is None else container.pop(index)
+        return None
+
+
+@lru_cache(maxsize=10_000)
+def reference(text: str) -> Reference:
+    """Return the reference that `text` names; ValueError where it is malformed.
+
+    >>> reference("[a][b]").get({"a": {"b": 1}})
+    1
+    >>> reference("[a][-1]").get({"a": [1, 2]})
+    2
+    """
+    return Reference(text)
+
+
+def set_tags(event: Event, value: Any) -> None:
+    """Set `tags`; what is neither text nor a list of text goes to `_tags`, and a tag says so."""
+    if legal_tags(value):
+        event["tags"] = value
+    else:
+        event["_tags"] = list(value) if type(value) is list else [value]
+        event["tags"] = [TAGS_FAILURE]
+
+
+def legal_tags(value: Any) -> bool:
+    """Return whether a value may be `tags`: null, text, or a list of text."""
+    return value is None or type(value) is str or (type(value) is list and all(type(tag) is str for tag in value))
+
+
+def _split(text: str) -> tuple[str, ...]:
+    if "[" not in text and "]" not in text:
+        if not text:
+            raise ValueError("a field needs a name")
+        return (text,)
+    parts = text[1:-1].split("][")
+    if text[0] != "[" or text[-1] != "]" or not all(parts) or any("[" in part or "]" in part for part in parts):
+        raise ValueError(f"{text!r} is no field; write name or [outer][inner]")
+    return tuple(parts)
+
+
+def _getter(path: tuple[str, ...]) -> Getter:
+    """Return the function that gets the field; the usual depths have one each, since it runs for every event."""
+    first = path[0]
+    if len(path) == 1:
+        return lambda event: event.get(first)
+    if len(path) == 2:
+        second = path[1]
+
+        def get_second(event: Event) -> Any:
+            outer = event.get(first)
+            if type(outer) is dict:
+                return outer.get(second)
+            return None if outer is None else _value(_child(outer, second))
+
+        return get_second
+    return lambda event: _value(_walk(event, path))
+
+
+def _value(found: Any) -> Any:
+    return None if found is _MISSING else found
+
+
+def _walk(event: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        event = _child(event, key)
+        if event is _MISSING:
+            return _MISSING
+    return event
+
+
+def _child(container: Any, key: str) -> Any:
+    if type(container) is dict:
+        return container.get(key, _MISSING)
+    if type(container) is list:
+        index = _index(key, len(container))
+        return _MISSING if index is None else container[index]
+    return _MISSING
+
+
+def _index(key: str, length: int) -> int | None:
+    try:
+        index = int(key)
+    except ValueError:
+        return None
+    return index % length if -length <= index < length else None
+
+
+def _put(container: Any, key: str, value: Any, text: str) -> None:
+    if type(container) is dict:
+        container[key] = value
+    elif type(container) is list:
+        try:
+            index = int(key)
+        except ValueError:
+            raise FieldError(f"{text} cannot be set: a list has no {key!r}") from None
+        if not -len(container) <= index < len(container):
+            if index < 0 or index > len(container) + 1000:
+                raise FieldError(f"{text} cannot be set: the list is too short")
+            container.extend([None] * (index + 1 - len(container)))
+        container[index] = value
+    else:
+        raise FieldError(f"{text} cannot be set: the field that should hold it is neither object nor list")
+
+
+def _set_top(event: Event, name: str, value: Any) -> None:
+    if name == "@timestamp" and type(value) is not Timestamp:
+        raise FieldError("@timestamp can only be set to a time")
+    if name == "@metadata" and type(value) is not dict:
+        raise FieldError("@metadata can only be set to an object")
+    if name == "tags":
+        set_tags(event, value)
+    else:
+        event[name] = value

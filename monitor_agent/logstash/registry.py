@@ -1,0 +1,24 @@
+"""Which plugins there are. A new one is a module in its kind's folder and its name here."""
+
+from __future__ import annotations
+
+import importlib
+
+from monitor_agent.logstash.options import suggestion
+from monitor_agent.logstash.plugin import Spec
+from monitor_agent.logstash.syntax import Location
+
+PLUGINS = {
+    "input": ("file", "http", "stdin"),
+    "filter": ("date", "drop", "fingerprint", "json", "mutate", "prune", "truncate"),
+    "output": ("elasticsearch", "file", "stdout"),
+    "codec": ("json", "json_lines", "line", "plain", "rubydebug"),
+}
+
+
+def find(kind: str, name: str, at: Location) -> Spec:
+    """Return what is known of a plugin; ConfigurationError where there is none of that name."""
+    if name not in PLUGINS[kind]:
+        raise at.error(f"there is no {kind} {name!r}", suggestion(name, PLUGINS[kind]))
+    spec: Spec = importlib.import_module(f"{__package__}.{kind}s.{name}").SPEC
+    return spec

@@ -1,0 +1,247 @@
+"""The loop of a pipeline: reads batches, filters them, sends several at once, acknowledges them in the order read.
+
+A position is remembered only when everything before it is delivered, so that a crash or a stop at any moment sends
+some events again but loses none.
+"""
+
+from __future__ import annotations
+
+import resource
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import structlog
+
+from monitor_agent.errors import MonitorError, PipelineError
+from monitor_agent.gc_tuning import collected_rarely
+from monitor_agent.logstash.compiler import Program
+from monitor_agent.logstash.durable import held
+from monitor_agent.logstash.plugin import Batch, Context, Event, Input, Output, Stopping
+from monitor_agent.logstash.statistics import Statistics
+
+STOP_SECONDS = 1.5
+"""Requests under way may take so long to end when the runner is told to stop."""
+STATISTICS_SECONDS = 1.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_log = structlog.get_logger()
+
+
+def run(program: Program, context: Context) -> None:
+    """Run a pipeline until its inputs have ended, `context.stopping` is set or a signal asks for it.
+
+    PipelineError where it cannot go on; what was delivered until then is remembered.
+    """
+    with _signals_set(context.stopping), held(Path(context.settings.pipeline.data_dir)), collected_rarely():
+        _allow_many_files()
+        Runner(program, context).run()
+
+
+@dataclass(eq=False)
+class Flight:
+    """A batch on its way."""
+
+    source: Input
+    batch: Batch
+    shares: Sequence[tuple[Output, list[Event]]]
+    done: bool = False
+
+
+class Runner:
+    """Runs one program once."""
+
+    def __init__(self, program: Program, context: Context) -> None:
+        pipeline = context.settings.pipeline
+        concurrent = all(getattr(output, "concurrent", False) for output in program.outputs)
+        self._program = program
+        self._stopping = context.stopping
+        self._batch_size = pipeline.batch_size
+        self._delay = pipeline.batch_delay.total_seconds()
+        self._workers = pipeline.workers if concurrent else 1  # the order is kept where it can be seen
+        self._statistics = Statistics(Path(pipeline.data_dir), program)
+        self._changed = threading.Condition()
+        self._flights: deque[Flight] = deque()
+        self._waiting: deque[Flight] = deque()
+        self._ended = False
+        self._failure: Exception | None = None
+        self._written = 0.0
+
+    def run(self) -> None:
+        """Open, pump, finish."""
+        threads = [
+            threading.Thread(target=self._guarded, args=(self._work,), daemon=True) for _ in range(self._workers)
+        ]
+        keeper = threading.Thread(target=self._guarded, args=(self._acknowledge,), daemon=True)
+        with _opened([*self._program.outputs, *self._program.inputs]):
+            for thread in (*threads, keeper):
+                thread.start()
+            try:
+                self._pump()
+            except Exception as error:  # noqa: BLE001 - raised again, once what is under way has ended
+                self._fail(error)
+            self._finish(threads, keeper)
+            self._statistics.write("failed" if self._failure else "stopped", len(self._flights))
+        if isinstance(self._failure, MonitorError):
+            raise self._failure
+        if self._failure is not None:
+            _log.error("the pipeline failed", exc_info=self._failure)
+            reason = f"{type(self._failure).__name__}: {self._failure}"
+            raise PipelineError(
+                f"the pipeline failed ({reason})", "this is a defect; the log has more"
+            ) from self._failure
+
+    def _pump(self) -> None:
+        while self._goes_on():
+            moved = False
+            for source in self._program.inputs:
+                if not self._has_room():
+                    return
+                batch = source.read(self._batch_size)
+                if batch is not None:
+                    self._launch(source, batch)
+                    moved = True
+            self._write_statistics()
+            if not moved:
+                if all(source.finished for source in self._program.inputs):
+                    return
+                self._stopping.wait(self._delay)
+
+    def _launch(self, source: Input, batch: Batch) -> None:
+        shares = self._program.route(self._program.filter(batch.events))
+        batch.events = []
+        flight = Flight(source, batch, shares, done=not shares)
+        with self._changed:
+            self._flights.append(flight)
+            if shares:
+                self._waiting.append(flight)
+            self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        """Wait until another batch may be read; False where the runner ends before."""
+        with self._changed:
+            while self._goes_on():
+                if len(self._flights) < 2 * self._workers:
+                    return True
+                self._changed.wait(self._delay)
+                self._write_statistics()
+        return False
+
+    def _goes_on(self) -> bool:
+        return not self._stopping.is_set()
+
+    def _guarded(self, work: Any) -> None:
+        try:
+            work()
+        except Stopping:
+            pass
+        except Exception as error:  # noqa: BLE001 - a thread's failure is the runner's: it is raised by `run`
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        with self._changed:
+            self._failure = self._failure or error
+            self._stopping.set()  # nobody waits on for what cannot be acknowledged any more
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        """Send batches, one at a time, in the order read."""
+        while True:
+            with self._changed:
+                while not self._waiting:
+                    if self._ended or not self._goes_on():
+                        return
+                    self._changed.wait(self._delay)
+                if not self._goes_on():
+                    return
+                flight = self._waiting.popleft()
+            for output, events in flight.shares:
+                output.send(events)
+            with self._changed:
+                flight.shares = ()
+                flight.done = True
+                self._changed.notify_all()
+
+    def _acknowledge(self) -> None:
+        """Remember the positions of delivered batches: all that are due at once, never past one that is not."""
+        while True:
+            with self._changed:
+                while not (self._flights and self._flights[0].done):
+                    if self._ended:
+                        return
+                    self._changed.wait()
+                delivered: dict[Input, list[Any]] = {}
+                while self._flights and self._flights[0].done:
+                    flight = self._flights.popleft()
+                    delivered.setdefault(flight.source, []).append(flight.batch.position)
+                self._changed.notify_all()
+            for source, positions in delivered.items():
+                source.acknowledge(positions)
+
+    def _finish(self, threads: Sequence[threading.Thread], keeper: threading.Thread) -> None:
+        """Let what is under way end: all of it where the inputs have ended, a moment's worth where a stop is asked."""
+        with self._changed:
+            while self._flights and self._goes_on():
+                self._changed.wait(self._delay)
+        deadline = time.monotonic() + STOP_SECONDS
+        self._end()
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        keeper.join()
+
+    def _end(self) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _write_statistics(self) -> None:
+        now = time.monotonic()
+        if now - self._written >= STATISTICS_SECONDS:
+            self._written = now
+            self._statistics.write("running", len(self._flights))
+
+
+@contextmanager
+def _opened(plugins: Sequence[Input | Output]) -> Iterator[None]:
+    """Open plugins; close those that were opened, the last one first."""
+    opened: list[Input | Output] = []
+    try:
+        for plugin in plugins:
+            plugin.open()
+            opened.append(plugin)
+        yield
+    finally:
+        for plugin in reversed(opened):
+            plugin.close()
+
+
+@contextmanager
+def _signals_set(stopping: threading.Event) -> Iterator[None]:
+    """Let signals set `stopping` while the block runs; in another thread than the main one they stay as they are."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    previous = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _allow_many_files() -> None:
+    """Raise this process's limit of open files as far as it may: each followed file is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

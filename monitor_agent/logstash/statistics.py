@@ -1,0 +1,104 @@
+"""What the pipeline did and how far it is behind: one JSON file in the data folder, written about every second."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import structlog
+
+from monitor_agent.errors import DataError, PipelineError
+from monitor_agent.logstash.durable import replace_file
+from monitor_agent.logstash.plugin import Followed
+from monitor_agent.logstash.timestamps import Timestamp
+
+if TYPE_CHECKING:
+    from monitor_agent.logstash.compiler import Program
+
+FILE_NAME = "statistics.json"
+
+_log = structlog.get_logger()
+
+
+class Statistics:
+    """Writes the file."""
+
+    def __init__(self, folder: Path, program: Program) -> None:
+        self._path = folder / FILE_NAME
+        self._program = program
+        self._started = Timestamp.now()
+        self._failed = False
+
+    def write(self, state: str, batches: int) -> None:
+        """Write what is so now; a failure is told once and stops nothing.
+
+        Parameters
+        ----------
+        state : `running`, `stopped` or `failed`.
+        batches : those on their way.
+        """
+        try:
+            replace_file(self._path, orjson.dumps(self.document(state, batches)), sync=False)
+            self._failed = False
+        except PipelineError as error:
+            if not self._failed:
+                self._failed = True
+                _log.warning("statistics cannot be written", reason=str(error))
+
+    def document(self, state: str, batches: int) -> dict[str, Any]:
+        """Return what is written; `delivered`: all that was in the files is in Elasticsearch, or a dead letter."""
+        inputs = {source.id: source.backlog() for source in self._program.inputs if isinstance(source, Followed)}
+        troubles = [trouble for output in self._program.outputs if (trouble := getattr(output, "trouble", ""))]
+        return {
+            "updated": Timestamp.now(),
+            "started": self._started,
+            "process": os.getpid(),
+            "state": state,
+            "trouble": "; ".join(troubles),
+            "delivered": batches == 0 and all(backlog["bytes_behind"] == 0 for backlog in inputs.values()),
+            "batches_in_flight": batches,
+            "inputs": inputs,
+            "plugins": dict(self._program.counters),
+        }
+
+
+def read_statistics(folder: Path) -> dict[str, Any]:
+    """Return what the file says; DataError where there is none that can be read."""
+    path = folder / FILE_NAME
+    try:
+        document: dict[str, Any] = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error})", "start the pipeline with this PIPELINE_DATA_DIR") from error
+    return document
+
+
+def report(document: dict[str, Any]) -> list[str]:
+    """Return what a statistics file says, for people.
+
+    >>> lines = report({"state": "running", "process": 7, "started": "2026-11-23T10:00:00.000Z", "delivered": False,
+    ...     "updated": "2026-11-23T10:05:00.000Z", "trouble": "", "batches_in_flight": 2, "plugins": {},
+    ...     "inputs": {"log": {"files": 1, "bytes": 9000, "bytes_behind": 4000, "seconds_behind": 0.3}}})
+    >>> print(lines[1])
+    log: 4,000 of 9,000 bytes in 1 files are not delivered yet, 0.3 s behind
+    """
+    lines = [
+        f"{document['state']}, process {document['process']}, since {document['started'][:19]}Z, "
+        f"as of {document['updated'][:23]}Z"
+    ]
+    for name, backlog in document["inputs"].items():
+        lines.append(
+            f"{name}: {backlog['bytes_behind']:,} of {backlog['bytes']:,} bytes in {backlog['files']:,} files "
+            f"are not delivered yet, {backlog['seconds_behind']:.1f} s behind"
+        )
+    lines.append(f"batches on their way: {document['batches_in_flight']}")
+    if document["trouble"]:
+        lines.append(f"trouble: {document['trouble']}")
+    worked = {name: counts for name, counts in document["plugins"].items() if any(counts.values())}
+    lines += ["", f"{'plugin':40} {'in':>12} {'out':>12} {'seconds':>9}  else"]
+    for name, counts in worked.items():
+        others = ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts["failures"].items()))
+        row = f"{name[:40]:40} {counts['events_in']:12,} {counts['events_out']:12,} {counts['seconds']:9.1f}  {others}"
+        lines.append(row.rstrip())
+    return lines

@@ -1,0 +1,68 @@
+"""When the agent runs: every period, never two at once, at once when rung, and to an end when told."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+from itertools import pairwise
+
+from monitor_agent.agent.scheduler import Bell, run
+from monitor_agent.errors import StoppedError
+
+SHORT, LONG = timedelta(milliseconds=10), timedelta(hours=1)
+
+
+def test_steps_follow_one_another_and_never_overlap() -> None:
+    """A step that takes longer than the period delays the next one, which then begins at once."""
+    bell, spans = Bell(), list[tuple[float, float]]()
+
+    def step() -> None:
+        began = time.monotonic()
+        time.sleep(0.03)
+        spans.append((began, time.monotonic()))
+        if len(spans) == 3:
+            bell.stop()
+
+    run(step, SHORT, bell)
+
+    assert len(spans) == 3
+    assert all(left[1] <= right[0] for left, right in pairwise(spans))
+
+
+def test_a_ring_begins_the_next_step_at_once() -> None:
+    """Such as when another agent's models are taken over: the period is not waited for."""
+    bell, steps = Bell(), list[int]()
+
+    def step() -> None:
+        steps.append(1)
+        (bell.ring if len(steps) == 1 else bell.stop)()
+
+    run(step, LONG, bell)
+
+    assert len(steps) == 2
+
+
+def test_a_stop_ends_the_wait_and_the_sleep() -> None:
+    """Neither the period nor the wait before a new try is sat out."""
+    bell = Bell()
+    threading.Timer(0.05, bell.stop).start()
+    began = time.monotonic()
+
+    run(lambda: None, LONG, bell)
+    bell.sleep(3600)
+
+    assert time.monotonic() - began < 60
+
+
+def test_a_step_that_was_stopped_is_the_last_one() -> None:
+    """It is no error: its work is found again."""
+    steps = []
+
+    def step() -> None:
+        steps.append(1)
+        raise StoppedError("stopped before: search")
+
+    run(step, SHORT, Bell())
+
+    assert len(steps) == 1

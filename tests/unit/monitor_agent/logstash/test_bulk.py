@@ -1,0 +1,83 @@
+"""What an answer of Elasticsearch means for each document, from the answers as they are sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor_agent.logstash.bulk import Decision, Item, decide, json_line, portions, verdicts
+
+REJECTED = b"""{"errors":true,"items":[
+ {"create":{"status":201}},
+ {"create":{"status":409,"error":{"type":"version_conflict_engine_exception","reason":"[1]: version conflict"}}},
+ {"create":{"status":400,"error":{"type":"document_parsing_exception","reason":"failed to parse",
+   "caused_by":{"type":"number_format_exception","reason":"For input string: \\"x\\""}}}},
+ {"create":{"status":429,"error":{"type":"es_rejected_execution_exception","reason":"queue full"}}},
+ {"create":{"status":403,"error":{"type":"security_exception","reason":"unauthorized"}}},
+ {"create":{"status":503,"error":{"type":"unavailable_shards_exception","reason":"primary shard is not active"}}}
+]}"""
+
+
+def item(size: int) -> Item:
+    return Item("index", "id", b"", b"x" * size, {})
+
+
+def test_each_document_has_its_own_fate() -> None:
+    """Created and conflict are delivered; what is malformed is refused; the rest is sent again."""
+    found = verdicts(REJECTED, 6)
+
+    assert found is not None
+    assert [verdict.decision.value for verdict in found] == [
+        "delivered",
+        "delivered",
+        "refused",
+        "retry",
+        "forbidden",
+        "retry",
+    ]
+    assert found[2].reason == (
+        'document_parsing_exception: failed to parse (number_format_exception: For input string: "x")'
+    )
+
+
+def test_an_answer_without_errors_is_not_read_further() -> None:
+    """`errors: false` says it for all documents."""
+    found = verdicts(b'{"errors":false,"items":[{"create":{"status":201}}]}', 3)
+
+    assert found is not None
+    assert [verdict.decision for verdict in found] == [Decision.DELIVERED] * 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"<html>a proxy</html>",
+        b"[]",
+        b"{}",
+        b'{"errors":true}',
+        b'{"errors":true,"items":[{}]}',
+        b'{"errors":true,"items":[{"create":{}}]}',
+        b'{"errors":true,"items":[{"create":{"status":201}},{"create":{"status":201}}]}',
+    ],
+)
+def test_an_answer_that_does_not_fit_the_request_delivers_nothing(answer: bytes) -> None:
+    """A proxy's page or a cut answer must not count as success."""
+    assert verdicts(answer, 1) is None
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 302, 418])
+def test_what_is_not_known_to_be_for_good_is_tried_again(status: int) -> None:
+    """Only 400, 404 and 413 lose a document its way; everything else may pass."""
+    assert decide(status) is Decision.RETRY
+
+
+def test_a_body_has_a_largest_size() -> None:
+    """Documents are divided among requests in their order; one that is larger than that goes alone."""
+    sizes = [[each.size() for each in portion] for portion in portions([item(size) for size in (4, 4, 4, 20, 1)], 10)]
+
+    assert sizes == [[4, 4], [4], [20], [1]]
+
+
+@pytest.mark.parametrize("value", [2**70, "\ud800", float("nan"), {1, 2}])
+def test_no_value_stops_the_pipeline(value: object) -> None:
+    """What a filter makes of an event is always written somehow; Elasticsearch says whether it takes it."""
+    assert json_line({"field": value}).endswith(b"}\n")

@@ -1,0 +1,113 @@
+"""Conditions beyond the recorded cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor_agent.errors import ConfigurationError
+from tests.unit.monitor_agent.logstash.world import filtered
+
+EVENT = {
+    "a": 1,
+    "f": 1.0,
+    "s": "abc",
+    "t": "bc",
+    "l": ["x", 1, True],
+    "o": {"k": "v"},
+    "e": [],
+    "n": None,
+    "y": True,
+    "false": "false",
+}
+
+
+def holds(condition: str, folder: Path, event: dict[str, Any] = EVENT) -> bool | None:
+    """Return whether the condition holds for the event; None where the event is dropped."""
+    events = filtered(f'if {condition} {{ mutate {{ add_tag => ["yes"] }} }}', event, folder=folder)
+    return events[0].get("tags") == ["yes"] if events else None
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("[f] == 1", False),
+        ("[f] == 1.0", True),
+        ("[y] == 1", False),
+        ("1 == [a]", True),
+        ("[a] != 2", True),
+        ("[n] == [missing]", True),
+        ("[a] == [f]", False),
+        ("[a] >= 1 and [a] <= 1 and [f] > 0.5 and [a] < [f]", False),
+        ("0 < [a]", True),
+        ('[s] > "abb"', True),
+        ("[t] in [s]", True),
+        ("[a] in [l]", True),
+        ("[f] in [l]", False),
+        ("1 in [l]", True),
+        ("2 in [l]", False),
+        ('[a] in ["1", "2"]', True),
+        ('[o] in ["1", "2"]', False),
+        ('[s] in "xabcx"', True),
+        ('[n] in ["null", ""]', False),
+        ('"x" in ["x", "y"]', True),
+        ('"v" in [o]', False),
+        ("[e]", True),
+        ("[o]", True),
+        ("[false]", False),
+        ("[l][-1]", True),
+        ("[l][7]", False),
+        ("[s] =~ /B/", False),
+        ("[s] =~ /(?i)B/", True),
+        ("[a] =~ /1/", False),
+        ("[missing] !~ /x/", True),
+        ("[s] =~ /a\\/b|c$/", True),
+        ("[a] xor [n]", True),
+        ("[a] xor [f]", False),
+        ("[n] nand [missing] ", True),
+        ("![n] and ![missing] and [a]", True),
+        ("[n] or [missing] or [a]", True),
+        ('"${NAME:x}" == "x"', True),
+    ],
+)
+def test_a_condition_compares_value_and_type(condition: str, expected: bool, tmp_path: Path) -> None:
+    """Numbers equal no texts and no booleans, 1 is not 1.0, null equals what is missing."""
+    assert holds(condition, tmp_path) is expected
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["[missing] > 1", "[n] < 1", "[s] > 1", '[a] > "1"', "[l] >= 1", "[y] > 0", "[a] == 1 and [missing] <= 1"],
+)
+def test_an_event_that_cannot_be_compared_is_dropped(condition: str, tmp_path: Path) -> None:
+    """A missing field, null or another type has no order: Logstash drops the event, and so do we."""
+    assert holds(condition, tmp_path) is None
+
+
+@pytest.mark.parametrize("condition", ["[missing] and [missing] > 1", "[a] == 1 or [missing] > 1"])
+def test_a_comparison_that_is_not_reached_drops_nothing(condition: str, tmp_path: Path) -> None:
+    """The second part is looked at only where the first does not decide."""
+    assert holds(condition, tmp_path) is not None
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("[s] =~ /(/", "is no regular expression"),
+        ("[s] =~ /\\p{Alpha}/", "is no regular expression"),
+        ("[s] =~ [t]", "expected"),
+        ('[a] in ["x", [b]]', "texts and numbers only"),
+        ('["a", "b"] in [l]', "before in"),
+        ("[a] in 5", "after in"),
+        ('"text"', "compare a field"),
+        ('[a] == "${NOWHERE}"', "NOWHERE is not set"),
+    ],
+)
+def test_a_condition_without_meaning_is_refused(condition: str, message: str, tmp_path: Path) -> None:
+    """The error comes before anything runs, and says what is expected."""
+    with pytest.raises(ConfigurationError, match=r"^pipeline.conf:2:\d+: ") as caught:
+        holds(condition, tmp_path)
+
+    assert message in str(caught.value)

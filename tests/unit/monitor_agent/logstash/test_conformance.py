@@ -1,0 +1,57 @@
+"""Everything a real Logstash was seen to do, the embedded runner does."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor_agent.errors import ConfigurationError
+from monitor_agent.logstash.compiler import compile_text
+from tests.unit.monitor_agent.logstash.world import context, printed_by
+
+CASES = json.loads((Path(__file__).parents[4] / "logstash/conformance/cases.json").read_text(encoding="utf-8"))["cases"]
+ACCEPTED = [case for case in CASES if not case["refused"]]
+REFUSED = [case for case in CASES if case["refused"]]
+
+
+def named(case: dict[str, Any]) -> str:
+    return str(case["name"])
+
+
+def comparable(event: Any, volatile: list[str]) -> str:
+    """Return the event as text, without what its volatile paths hold."""
+    for path in volatile:
+        *outer, last = path.split("/")
+        holder = event
+        for name in outer:
+            holder = holder.get(name, {})
+        if isinstance(holder, dict):
+            holder.pop(last, None)
+    return json.dumps(event, sort_keys=True)
+
+
+@pytest.mark.parametrize("case", ACCEPTED, ids=named)
+def test_it_prints_what_logstash_printed(case: dict[str, Any], tmp_path: Path) -> None:
+    """The same configuration and input give the same events, types of numbers included."""
+    printed = printed_by(case["config"], case["input"], tmp_path, case["env"])
+
+    if case["events"] is None:
+        assert sorted(line.replace('":', '": ') for line in printed) == sorted(case["text"])
+    else:
+        assert [comparable(json.loads(line), case["volatile"]) for line in printed] == [
+            comparable(event, case["volatile"]) for event in case["events"]
+        ]
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=named)
+def test_it_refuses_what_logstash_refused(case: dict[str, Any], tmp_path: Path) -> None:
+    """A refused configuration is refused, and the error names file and line."""
+    with context([], tmp_path / "stdin", io.BytesIO()).stdin as stdin, pytest.raises(ConfigurationError) as caught:
+        compile_text(case["config"], case["env"], context([], Path(stdin.name), io.BytesIO()))
+
+    assert caught.value.path == "pipeline.conf"
+    assert caught.value.line > 0 or case["name"] == "bad-empty"

@@ -1,0 +1,60 @@
+"""Files are replaced whole or not at all, and a folder has one holder."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from monitor_agent.errors import PipelineError
+from monitor_agent.logstash.durable import append_file, held, is_held, replace_file
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """Let no file grow beyond four bytes, not even the one that the test's result is written to."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_file_that_cannot_be_replaced_stays_as_it_was(tmp_path: Path) -> None:
+    """The old content, no half of the new one, no temporary file, and one line that says what to do."""
+    path = tmp_path / "positions.json"
+    replace_file(path, b"old")
+    with no_room(), pytest.raises(PipelineError, match=r"positions.json cannot be written .*: make room"):
+        replace_file(path, b"the new content")
+
+    assert path.read_bytes() == b"old"
+    assert [found.name for found in tmp_path.iterdir()] == ["positions.json"]
+
+
+def test_a_file_that_cannot_be_appended_to_stays_as_it_was(tmp_path: Path) -> None:
+    """Half a line would spoil the next one."""
+    path = tmp_path / "letters.ndjson"
+    append_file(path, b"a\n")
+    with no_room(), pytest.raises(PipelineError, match="cannot be written"):
+        append_file(path, b"a long line\n")
+
+    assert path.read_bytes() == b"a\n"
+
+
+def test_a_folder_is_held_by_one(tmp_path: Path) -> None:
+    """The second is refused while the first holds it, and may hold it afterwards."""
+    assert not is_held(tmp_path)
+    with held(tmp_path):
+        assert is_held(tmp_path)
+        with pytest.raises(PipelineError, match=f"another pipeline runner .process {os.getpid()}."), held(tmp_path):
+            pass
+    with held(tmp_path):
+        pass

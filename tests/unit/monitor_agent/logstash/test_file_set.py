@@ -1,0 +1,375 @@
+"""Lines of files that grow, move, shrink and vanish are read once, in order, and none is missed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from monitor_agent.logstash import file_set, followed_file
+from monitor_agent.logstash.file_set import FileSet, Wanted
+from monitor_agent.logstash.positions import Positions
+
+
+class Reader:
+    """A file set that looks again at every read, and what it has read."""
+
+    def __init__(self, folder: Path, **wanted: object) -> None:
+        self.folder = folder
+        options = {"patterns": [str(folder / "*.ndjson")], "poll_seconds": 0.0, "discover_seconds": 0.0, **wanted}
+        self._wanted = Wanted(**options)  # type: ignore[arg-type]
+        self.lines: list[str] = []
+        self.start()
+
+    def start(self) -> None:
+        """Begin as a new process would."""
+        self.files = FileSet(self._wanted, Positions(self.folder.parent / "positions.json"))
+        self.files.open()
+
+    def restart(self) -> None:
+        """End and begin again."""
+        self.files.close()
+        self.start()
+
+    def read(self, most: int = 1000, *, acknowledge: bool = True) -> list[str]:
+        """Return the lines that are new now."""
+        new: list[str] = []
+        while (reading := self.files.read(most)) is not None:
+            new += [line.decode() for _, lines in reading.pieces for line in lines]
+            if acknowledge:
+                self.files.acknowledge([reading.checkpoint])
+        self.lines += new
+        return new
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return an empty log folder."""
+    made = tmp_path / "logs"
+    made.mkdir()
+    return made
+
+
+def append(path: Path, *lines: str, end: str = "\n") -> None:
+    """Append lines as a writer does: open, write, close."""
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write("\n".join(lines) + end)
+
+
+def rename(path: Path) -> None:
+    """Rotate by renaming within the patterns, as the model server does."""
+    path.rename(path.with_name("a.1.ndjson"))
+
+
+def rename_away(path: Path) -> None:
+    """Rotate by renaming out of the patterns, as logrotate does."""
+    path.rename(path.with_name("a.ndjson.1"))
+
+
+def delete(path: Path) -> None:
+    """Delete what may not have been read yet."""
+    path.unlink()
+
+
+@pytest.mark.parametrize("rotate", [rename, rename_away, delete])
+def test_a_rotation_loses_and_repeats_nothing(folder: Path, rotate: Callable[[Path], None]) -> None:
+    """What is written just before a rename or a deletion is read, and so is the new file of the same name."""
+    path = folder / "a.ndjson"
+    append(path, "1", "2")
+    reader = Reader(folder)
+    reader.read(most=1)
+    append(path, "3")
+    with path.open("a") as writer:
+        rotate(path)
+        writer.write("4\n")
+    append(path, "5")
+
+    reader.read()
+
+    assert sorted(reader.lines) == ["1", "2", "3", "4", "5"]
+
+
+@pytest.mark.parametrize("rotate", [rename, rename_away])
+def test_a_rotation_while_nobody_looks_loses_nothing(folder: Path, rotate: Callable[[Path], None]) -> None:
+    """A file that was renamed between two runs is found again by its inode, wherever it is in its folder."""
+    path = folder / "a.ndjson"
+    append(path, "1")
+    reader = Reader(folder)
+    reader.read()
+    append(path, "2")
+    rotate(path)
+    append(path, "3")
+
+    reader.restart()
+
+    assert sorted(reader.read()) == ["2", "3"]
+
+
+def test_a_truncated_file_is_read_from_its_start(folder: Path) -> None:
+    """Copytruncate: what is written after the cut is read, though the file may be shorter; a warning tells of it."""
+    path = folder / "a.ndjson"
+    append(path, "one", "two")
+    reader = Reader(folder)
+    reader.read()
+    shutil.copy(path, folder / "a.ndjson.1")
+    os.truncate(path, 0)
+    append(path, "3")
+
+    with capture_logs() as logs:
+        assert reader.read() == ["3"]
+
+    (told,) = logs
+    assert (told["log_level"], told["path"]) == ("warning", str(path))
+
+
+def test_a_truncated_file_that_grew_past_the_old_end_is_noticed(folder: Path) -> None:
+    """The file's beginning tells that it is another content, not its length."""
+    path = folder / "a.ndjson"
+    append(path, "one")
+    reader = Reader(folder)
+    reader.read()
+    os.truncate(path, 0)
+    append(path, "this is longer than what was there", "and more")
+
+    assert reader.read() == ["this is longer than what was there", "and more"]
+
+
+def test_an_acknowledgement_from_before_a_truncation_counts_no_more(folder: Path) -> None:
+    """A batch that is delivered late does not move the position in the new content."""
+    path = folder / "a.ndjson"
+    append(path, "one", "two")
+    reader = Reader(folder)
+    late = reader.files.read(1000)
+    assert late is not None
+    os.truncate(path, 0)
+    append(path, "3")
+    reader.read(acknowledge=False)
+    reader.files.acknowledge([late.checkpoint])
+
+    reader.restart()
+
+    assert reader.read() == ["3"]
+
+
+@pytest.mark.parametrize("regrown", ["x", "a much longer line than before"])
+def test_a_truncation_while_nobody_looks_is_noticed(folder: Path, regrown: str) -> None:
+    """A position that does not fit the file is not used."""
+    path = folder / "a.ndjson"
+    append(path, "one", "two")
+    reader = Reader(folder)
+    reader.read()
+    os.truncate(path, 0)
+    append(path, regrown)
+
+    reader.restart()
+
+    assert reader.read() == [regrown]
+
+
+def test_a_new_file_with_an_old_inode_is_read_from_its_start(folder: Path) -> None:
+    """Position and inode alone do not make it the same file: its first bytes must be the same."""
+    path = folder / "a.ndjson"
+    append(path, "the old file")
+    reader = Reader(folder)
+    reader.read()
+    inode = path.stat().st_ino
+    path.write_text("a file that got the inode\n", encoding="utf-8")  # keeps the inode: the same as reuse
+    assert path.stat().st_ino == inode
+
+    reader.restart()
+
+    assert reader.read() == ["a file that got the inode"]
+
+
+def test_a_line_is_read_once_it_has_ended(folder: Path) -> None:
+    """A line that is still being written waits for its newline."""
+    path = folder / "a.ndjson"
+    append(path, "whole", "half", end="")
+    reader = Reader(folder)
+    assert reader.read() == ["whole"]
+
+    append(path, " and half")
+
+    assert reader.read() == ["half and half"]
+
+
+def test_only_what_is_acknowledged_is_left_out_at_the_next_start(folder: Path) -> None:
+    """Lines that were read but not delivered are read again."""
+    append(folder / "a.ndjson", "1", "2", "3")
+    reader = Reader(folder)
+    first = reader.files.read(1)
+    assert first is not None
+    reader.files.acknowledge([first.checkpoint])
+    reader.files.read(1000)
+
+    reader.restart()
+
+    assert reader.read() == ["2", "3"]
+
+
+def test_a_file_is_read_once_whatever_leads_to_it(folder: Path) -> None:
+    """A link, symbolic or hard, and its target are one file."""
+    append(folder / "a.ndjson", "1")
+    (folder / "b.ndjson").symlink_to(folder / "a.ndjson")
+    os.link(folder / "a.ndjson", folder / "c.ndjson")
+    (folder / "d.ndjson").symlink_to(folder / "nowhere")
+
+    assert Reader(folder).read() == ["1"]
+
+
+def test_a_link_that_turns_to_another_file_is_followed(folder: Path) -> None:
+    """The file that the link led to is read to its end, then the one that it leads to."""
+    for name in ("one", "two"):
+        append(folder / name, name)
+    link = folder / "a.ndjson"
+    link.symlink_to(folder / "one")
+    reader = Reader(folder)
+    reader.read()
+    append(folder / "one", "the last of one")
+    link.unlink()
+    link.symlink_to(folder / "two")
+
+    assert sorted(reader.read()) == ["the last of one", "two"]
+
+
+def test_a_folder_may_come_later(tmp_path: Path) -> None:
+    """Nothing there is not an error."""
+    reader = Reader(tmp_path / "later")
+    assert reader.read() == []
+    (tmp_path / "later").mkdir()
+    append(tmp_path / "later/a.ndjson", "1")
+
+    assert reader.read() == ["1"]
+
+
+def test_many_files_are_read_fairly(folder: Path) -> None:
+    """Each of many files gets its turn; none waits for the end of a long one."""
+    append(folder / "0.ndjson", *["x" * 1000] * 2000)
+    for number in range(1, 300):
+        append(folder / f"{number}.ndjson", str(number))
+    reader = Reader(folder, newest_last=False)
+
+    first = reader.files.read(1000)
+    assert first is not None
+    others = [line for path, lines in first.pieces for line in lines if not path.endswith("/0.ndjson")]
+
+    assert len(others) == 299
+    assert len(reader.read()) == 2000 + 299 - first.lines
+
+
+def test_files_that_are_there_may_be_read_from_their_end(folder: Path) -> None:
+    """`start_position => end` leaves out what is there at the first start, not what comes later."""
+    append(folder / "a.ndjson", "before")
+    reader = Reader(folder, from_beginning=False)
+    reader.read()
+    append(folder / "a.ndjson", "after")
+    append(folder / "b.ndjson", "new")
+
+    assert sorted(reader.read()) == ["after", "new"]
+
+
+def test_excluded_names_are_left_out(folder: Path) -> None:
+    """`exclude` is matched against the name of the file."""
+    append(folder / "a.ndjson", "1")
+    append(folder / "secret.ndjson", "2")
+
+    assert Reader(folder, excluded=["secret*"]).read() == ["1"]
+
+
+def test_a_line_that_is_too_long_is_cut_and_the_next_one_is_whole(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only so much of a line is kept in memory; where it ends is found even when that comes later."""
+    monkeypatch.setattr(followed_file, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(followed_file, "LONGEST_LINE_BYTES", 200)
+    path = folder / "a.ndjson"
+    append(path, "ä" * 300, end="")
+    reader = Reader(folder)
+    assert reader.read() == []
+
+    append(path, "ä" * 300, "next")
+
+    assert reader.read() == ["ä" * 100, "next"]
+    reader.restart()
+    assert reader.read() == []
+
+
+def test_a_file_that_is_gone_is_let_go_with_its_unfinished_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody will ever end that line, so it counts as it is; the descriptor, and so the disk, is given back."""
+    path = folder / "a.ndjson"
+    append(path, "whole", "cut by a cra", end="")
+    reader = Reader(folder)
+    reader.read()
+    path.unlink()
+    monkeypatch.setattr(file_set, "GONE_SECONDS", 0.0)
+
+    assert reader.read() == ["cut by a cra"]
+    assert reader.files.backlog()["files"] == 0
+
+
+def test_a_delivered_file_may_be_removed(folder: Path) -> None:
+    """Only once all of it is acknowledged, and nobody has it open for writing any more."""
+    path = folder / "a.ndjson"
+    reader = Reader(folder, removable=lambda _path, _idle: True)
+    with path.open("w", encoding="utf-8") as writer:
+        writer.write("1\n")
+        writer.flush()
+        reading = reader.files.read(1000)
+        assert reading is not None
+        reader.files.acknowledge([reading.checkpoint])
+        reader.read()
+        assert path.exists()
+        writer.write("2\n")
+    second = reader.files.read(1000)
+    assert second is not None
+    reader.read()
+    assert path.exists()
+
+    reader.files.acknowledge([second.checkpoint])
+    reader.read()
+
+    assert not path.exists()
+
+
+def test_an_idle_file_is_closed_and_read_again_when_it_grows(folder: Path) -> None:
+    """Many old files cost no descriptor each."""
+    path = folder / "a.ndjson"
+    append(path, "1")
+    reader = Reader(folder, close_seconds=0.0)
+    reader.read()
+    reader.read()
+    assert path not in {descriptor.resolve() for descriptor in Path("/proc/self/fd").iterdir()}
+
+    append(path, "2")
+
+    assert reader.read() == ["2"]
+
+
+def test_the_backlog_says_what_is_not_delivered_yet(folder: Path) -> None:
+    """Bytes that are read do not count as delivered before they are acknowledged."""
+    append(folder / "a.ndjson", "1", "2")
+    reader = Reader(folder)
+    reading = reader.files.read(1)
+    assert reading is not None
+    assert reader.files.backlog()["bytes_behind"] == 4
+
+    reader.files.acknowledge([reading.checkpoint])
+
+    assert reader.files.backlog()["bytes_behind"] == 2
+
+
+def test_positions_that_cannot_be_understood_are_set_aside(folder: Path) -> None:
+    """Everything is read again, which repeats events but loses none."""
+    append(folder / "a.ndjson", "1")
+    reader = Reader(folder)
+    reader.read()
+    (folder.parent / "positions.json").write_text("{", encoding="utf-8")
+
+    reader.restart()
+
+    assert reader.read() == ["1"]
+    assert (folder.parent / "positions.json.broken").exists()

@@ -1,0 +1,144 @@
+"""The language: what it accepts, how it groups, and how it refuses."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from monitor_agent.errors import ConfigurationError
+from monitor_agent.logstash import syntax
+from monitor_agent.logstash.parser import parse
+
+PIECES = (
+    *(
+        "input",
+        "filter",
+        "output",
+        "if",
+        "else",
+        "in",
+        "not",
+        "and",
+        "or",
+        "xor",
+        "mutate",
+        "add_tag",
+        "{",
+        "}",
+        "[",
+        "]",
+    ),
+    *(
+        "(",
+        ")",
+        "=>",
+        "==",
+        "<",
+        "=~",
+        "!",
+        ",",
+        '"x"',
+        "'y'",
+        "/z/",
+        "[a][b]",
+        "12",
+        "-1.5",
+        "word",
+        "#",
+        "\n",
+        " ",
+        '"',
+    ),
+)
+
+
+def condition_of(text: str) -> syntax.Condition:
+    """Return the parsed condition of an if."""
+    branch = parse(f"filter {{ if {text} {{ }} }}", "a.conf")[0].body[0]
+    assert isinstance(branch, syntax.Branch)
+    assert branch.arms[0].condition is not None
+    return branch.arms[0].condition
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=40).map(" ".join) | st.text(max_size=200))
+@example("filter { mutate { a => " + "[" * 5000)
+@example("filter { mutate { a => " + "[" * 3000 + "]" * 3000 + " } }")
+@settings(max_examples=300, deadline=None)
+def test_any_text_is_understood_or_refused_in_one_way(text: str) -> None:
+    """Whatever the text, it has sections, or ConfigurationError says where it has none."""
+    refusal = None
+    try:
+        parse(text, "a.conf")
+    except ConfigurationError as error:
+        refusal = error
+    assert refusal is None or str(refusal).startswith("a.conf:")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "message"),
+    [
+        ("input {\n  stdin { }\n", 3, 1, "the end of the file"),
+        ("filter {\n  mutate { add_tag -> 1 }\n}", 2, 20, "expected \"=>\", found '-'"),
+        ("inputs { }", 1, 1, "unknown section 'inputs': expected input or filter or output"),
+        ("filter { if [a] == true { } }", 1, 20, "put a text in quotes"),
+        ("filter { if [a] = 1 { } }", 1, 17, "found '='"),
+        ("filter { mutate { a => { bb => 1 bb => 2 } } }", 1, 34, "'bb' is given twice in one hash"),
+        ("filter { mutate { a => x } }", 1, 24, "neither a number nor a word: put it in quotes"),
+        ("filter { if [a] { } else { } else if [b] { } }", 1, 10, "put the else last"),
+        ("filter { if [a] and [b] xor [c] { } }", 1, 13, "use parentheses"),
+    ],
+)
+def test_a_refusal_names_the_place_and_what_was_expected(text: str, line: int, column: int, message: str) -> None:
+    """The error names file, line and column, and says what would have been right."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse(text, "a.conf")
+
+    assert (caught.value.path, caught.value.line, caught.value.column) == ("a.conf", line, column)
+    assert message in str(caught.value)
+
+
+def test_and_binds_tighter_than_or() -> None:
+    """`a or b and c or d` has three alternatives, the second of two parts."""
+    condition = condition_of("[a] or [b] and [c] or [d]")
+
+    assert isinstance(condition, syntax.Junction)
+    assert condition.operator == "or"
+    assert [getattr(operand, "operator", "-") for operand in condition.operands] == ["-", "and", "-"]
+
+
+def test_parentheses_group() -> None:
+    """What is in parentheses belongs together."""
+    condition = condition_of("([a] or [b]) and !([c] == 1)")
+
+    assert isinstance(condition, syntax.Junction)
+    assert condition.operator == "and"
+    assert isinstance(condition.operands[0], syntax.Junction)
+    assert isinstance(condition.operands[1], syntax.Negation)
+
+
+def test_a_number_keeps_its_type() -> None:
+    """1 is whole, 1.0 and -2.5 are not, and quotes make a text."""
+    plugin = parse('filter { mutate { a => [1, 1.0, -2.5, "1", word] } }', "a.conf")[0].body[0]
+
+    assert isinstance(plugin, syntax.Plugin)
+    assert [repr(item) for item in plugin.attributes[0].value] == ["1", "1.0", "-2.5", "'1'", "'word'"]
+
+
+def test_a_name_may_begin_like_a_keyword() -> None:
+    """`in_2`, `iffy` and `order` are words, not keywords."""
+    plugin = parse("filter { iffy { order => in_2 not_x => android } }", "a.conf")[0].body[0]
+
+    assert isinstance(plugin, syntax.Plugin)
+    assert plugin.name == "iffy"
+    assert {attribute.name: attribute.value for attribute in plugin.attributes} == {"order": "in_2", "not_x": "android"}
+
+
+def test_every_node_knows_its_place() -> None:
+    """Plugins and options know line and column, for errors that are found later."""
+    section = parse("# first\nfilter {\n  mutate {\n    add_tag => []\n  }\n}", "a.conf")[0]
+    plugin = section.body[0]
+
+    assert isinstance(plugin, syntax.Plugin)
+    assert (plugin.at.line, plugin.at.column) == (3, 3)
+    assert (plugin.attributes[0].at.line, plugin.attributes[0].at.column) == (4, 5)

@@ -1,0 +1,101 @@
+"""References to fields, and the text of their values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from monitor_agent.logstash.references import FieldError, reference
+from monitor_agent.logstash.values import ruby_text, text_of
+
+
+def event() -> dict[str, Any]:
+    """Return an event of every kind of value."""
+    return {"a": 1, "o": {"p": {"q": "x"}, "n": None}, "l": [1, [2, 3], {"k": "v"}], "a.b": "dot"}
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "present"),
+    [
+        ("a", 1, True),
+        ("[a]", 1, True),
+        ("a.b", "dot", True),
+        ("[o][p][q]", "x", True),
+        ("[o][n]", None, True),
+        ("[o][x]", None, False),
+        ("[a][b]", None, False),
+        ("[l][0]", 1, True),
+        ("[l][1][-1]", 3, True),
+        ("[l][2][k]", "v", True),
+        ("[l][3]", None, False),
+        ("[l][x]", None, False),
+    ],
+)
+def test_a_field_is_found_by_its_path(text: str, value: Any, present: bool) -> None:
+    """Objects are reached by name, lists by index, from the end where it is negative; null is there."""
+    field = reference(text)
+
+    assert field.get(event()) == value
+    assert field.has(event()) is present
+
+
+@pytest.mark.parametrize("text", ["", "[", "[]", "[a", "a]", "[a]b", "[a]][b]", "[[a]]", "[a][]"])
+def test_a_malformed_reference_is_refused(text: str) -> None:
+    """Brackets must match and hold something."""
+    with pytest.raises(ValueError, match="field"):
+        reference(text)
+
+
+def test_setting_makes_what_is_missing_on_the_way() -> None:
+    """Objects are made, lists are filled up, null gives way."""
+    fields = event()
+    reference("[x][y][z]").set(fields, 1)
+    reference("[o][n][m]").set(fields, 2)
+    reference("[l][5]").set(fields, 3)
+    reference("[l][-1]").set(fields, 4)
+
+    assert fields["x"] == {"y": {"z": 1}}
+    assert fields["o"]["n"] == {"m": 2}
+    assert fields["l"][3:] == [None, None, 4]
+
+
+@pytest.mark.parametrize(
+    "text", ["[a][b]", "[a.b][c][d]", "[l][x]", "[l][-9]", "[l][99999]", "@timestamp", "@metadata"]
+)
+def test_what_cannot_be_set_is_an_error(text: str) -> None:
+    """A number has no fields, a list no names, and some fields have a type."""
+    with pytest.raises(FieldError):
+        reference(text).set(event(), "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "removed"), [("a", 1), ("[o][p]", {"q": "x"}), ("[l][0]", 1), ("[a][b]", None), ("x", None)]
+)
+def test_removing_returns_what_was_there(text: str, removed: Any) -> None:
+    """A removed field is gone; removing a missing one does nothing."""
+    fields = event()
+
+    assert reference(text).remove(fields) == removed
+    assert removed is None or reference(text).get(fields) != removed
+
+
+@pytest.mark.parametrize(
+    ("value", "java", "ruby"),
+    [
+        (1.0, "1.0", "1.0"),
+        (0.001, "0.001", "0.001"),
+        (0.0001, "1.0E-4", "0.0001"),
+        (0.00001, "1.0E-5", "1.0e-05"),
+        (123456789.0, "1.23456789E8", "123456789.0"),
+        (1e16, "1.0E16", "1.0e+16"),
+        (1e23, "1.0E23", "1.0e+23"),
+        (-1.5e300, "-1.5E300", "-1.5e+300"),
+        (True, "true", "true"),
+        ([1, [2, None], {"a": "b"}], "1,2,,{a=b}", '[1, [2, nil], {"a"=>"b"}]'),
+        ({"a": [True, 'q"']}, '{"a":[true,"q\\""]}', '{"a"=>[true, "q\\""]}'),
+    ],
+)
+def test_values_become_text_by_the_rules_of_java_and_ruby(value: Any, java: str, ruby: str) -> None:
+    """References follow Java, conversions and hashes Ruby."""
+    assert (text_of(value), ruby_text(value)) == (java, ruby)

@@ -1,0 +1,20 @@
+"""How often garbage is looked for."""
+
+from __future__ import annotations
+
+import gc
+
+from monitor_agent.gc_tuning import collected_rarely
+
+
+def test_garbage_is_looked_for_less_often_within_the_block_alone() -> None:
+    """Afterwards all is as before; one within the other ends nothing too soon."""
+    before = gc.get_threshold()
+
+    with collected_rarely():
+        with collected_rarely():
+            pass
+        assert gc.get_threshold()[0] > before[0]
+
+    assert gc.get_threshold() == before
+    assert gc.get_freeze_count() == 0
