@@ -11,32 +11,23 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from monitor_agent.logstash import compiler, runner
-from monitor_agent.logstash.plugin import Context
+from monitor_agent.logstash.plugin import PipelineContext
 from monitor_agent.logstash.statistics import FILE_NAME
-from monitor_agent.settings import PipelineSettings, Settings
+from monitor_agent.settings import PipelineSettings
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = ROOT / "logstash/pipeline"
 
 
-def until(condition: Callable[[], Any], seconds: float = 20.0, every: float = 0.01) -> Any:
-    """Return what `condition()` returns as soon as it is true, asked `every` so often; else AssertionError."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "this never came true"
-        time.sleep(every)
-    return found
-
-
 @dataclasses.dataclass(frozen=True)
-class Place:
+class PipelineSandbox:
     """The folders of one pipeline, and where it sends to."""
 
     folder: Path
@@ -78,10 +69,10 @@ class Place:
         return orjson.loads(path.read_bytes()) if path.exists() else {}
 
     @contextlib.contextmanager
-    def running(self, **pipeline: Any) -> Iterator[Context]:
+    def running(self, **pipeline: Any) -> Iterator[PipelineContext]:
         """Run the product's pipeline in a thread while the block runs; its failure is raised at the end."""
-        settings = Settings(pipeline=PipelineSettings(data_dir=str(self.data), **pipeline))
-        context = Context(settings, io.BytesIO(), io.BytesIO(), "host-1")
+        settings = PipelineSettings(data_dir=str(self.data), **pipeline)
+        context = PipelineContext(settings, io.BytesIO(), io.BytesIO(), "host-1")
         sources = [(path, self._quicker(text)) for path, text in compiler.read_sources(str(PIPELINE))]
         program = compiler.compile_sections(compiler.parse_sources(sources), self.environ(), context)
         failures: list[BaseException] = []

@@ -6,14 +6,16 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
-def wait_until(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait for a condition; fail when it does not come true in time."""
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, "it did not happen in time"
-        time.sleep(0.05)
+def wait_until(condition: Callable[[], Any], seconds: float = 20.0, interval: float = 0.01) -> Any:
+    """Return the value of `condition()` as soon as it is true; fail if that takes longer than `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "the condition did not become true in time"
+        time.sleep(interval)
+    return value
 
 
 def processes_in(folder: Path) -> list[str]:

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Return the exit status: 0 done, 1 an error that was told in one line, 2 wrong usage, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = _parser(arguments)
-    args = parser.parse_args(arguments)
+    args = parser.parse_args(arguments, argparse.Namespace(environ=os.environ))
     log.configure("monitor-agent")
     try:
         loaded = settings.load(os.environ, args.config)

@@ -20,7 +20,7 @@ from monitor_agent.errors import DataError
 from monitor_agent.es.deadletters import Letter, all_letters, remove
 from monitor_agent.es.retry import Backoff
 from monitor_agent.logstash.dead_letters import FOLDER_NAME, read_letters
-from monitor_agent.logstash.durable import append_file, held, make_folder
+from monitor_agent.logstash.durable import append_file, locked_folder, make_folder
 from monitor_agent.settings import Settings
 
 PENDING = ".pending"
@@ -71,7 +71,7 @@ def _letters(args: argparse.Namespace, settings: Settings) -> Iterator[list[Lett
         if args.offline:
             data_dir = Path(settings.pipeline.data_dir)
             if args.action == "replay":
-                around.enter_context(held(data_dir))  # a runner would add letters that nobody has read
+                around.enter_context(locked_folder(data_dir))  # a runner would add letters that nobody has read
             kept = read_letters(data_dir / FOLDER_NAME)
             found = [Letter(letter.index, letter.id, letter.document) for letter in kept]
         else:

@@ -12,9 +12,9 @@ import orjson
 
 from monitor_agent.errors import ConfigurationError, PipelineError
 from monitor_agent.logstash import statistics
-from monitor_agent.logstash.durable import is_held
-from monitor_agent.logstash.plugin import Context
-from monitor_agent.logstash.variables import environment
+from monitor_agent.logstash.durable import is_locked
+from monitor_agent.logstash.plugin import PipelineContext
+from monitor_agent.logstash.variables import pipeline_variables
 from monitor_agent.settings import Settings
 
 NOT_RUNNING = 1
@@ -46,8 +46,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if optional.is_dir():  # as config/pipelines.yml says it to a Logstash
         sources += compiler.read_sources(str(optional))
     sections = compiler.parse_sources(sources)
-    context = Context(settings, sys.stdin.buffer, sys.stdout.buffer, socket.gethostname())
-    program = compiler.compile_sections(sections, environment(settings), context)
+    context = PipelineContext(
+        settings.pipeline,
+        sys.stdin.buffer,
+        sys.stdout.buffer,
+        socket.gethostname(),
+        ca_certs=settings.elasticsearch.ca_certs,
+    )
+    program = compiler.compile_sections(sections, pipeline_variables(settings, args.environ), context)
     if not program.inputs:
         raise ConfigurationError("there is no input", path=config, hint="write input { ... }")
     if args.action == "run":
@@ -62,7 +68,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 def _print_statistics(settings: Settings, *, as_json: bool) -> int:
     folder = Path(settings.pipeline.data_dir)
     document = statistics.read_statistics(folder)
-    runs = is_held(folder)
+    runs = is_locked(folder)
     if not runs and document["state"] == "running":
         document["state"] = "gone"  # it was killed, so that it could not say so
     print(orjson.dumps(document).decode() if as_json else "\n".join(statistics.report(document)))

@@ -20,7 +20,7 @@ _REFUSED = frozenset((400, 404, 413))
 _FORBIDDEN = frozenset((401, 403))
 
 
-class Decision(enum.Enum):
+class DeliveryOutcome(enum.Enum):
     """What becomes of a document, or of a whole request."""
 
     DELIVERED = "delivered"
@@ -30,7 +30,7 @@ class Decision(enum.Enum):
 
 
 @dataclass(slots=True)
-class Item:
+class BulkItem:
     """One document on its way.
 
     Attributes
@@ -51,28 +51,28 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ItemResult:
     """What Elasticsearch said about one document."""
 
-    decision: Decision
+    outcome: DeliveryOutcome
     status: int
     reason: str = ""
 
 
-_CREATED = Verdict(Decision.DELIVERED, 201)
+_CREATED = ItemResult(DeliveryOutcome.DELIVERED, 201)
 
 
-def decide(status: int) -> Decision:
+def outcome_of(status: int) -> DeliveryOutcome:
     """Return what an HTTP status means for the document, or the request, that it is the answer to.
 
-    >>> [decide(status).value for status in (201, 409, 400, 403, 429, 503)]
+    >>> [outcome_of(status).value for status in (201, 409, 400, 403, 429, 503)]
     ['delivered', 'delivered', 'refused', 'forbidden', 'retry', 'retry']
     """
     if status in _DELIVERED:
-        return Decision.DELIVERED
+        return DeliveryOutcome.DELIVERED
     if status in _REFUSED:
-        return Decision.REFUSED
-    return Decision.FORBIDDEN if status in _FORBIDDEN else Decision.RETRY
+        return DeliveryOutcome.REFUSED
+    return DeliveryOutcome.FORBIDDEN if status in _FORBIDDEN else DeliveryOutcome.RETRY
 
 
 def json_line(document: Any) -> bytes:
@@ -100,9 +100,9 @@ def action_line(action: str, index: str, identifier: str | None) -> bytes:
     return json_line({action: target})
 
 
-def portions(items: Sequence[Item], most_bytes: int = MOST_BODY_BYTES) -> Iterator[list[Item]]:
+def portions(items: Sequence[BulkItem], most_bytes: int = MOST_BODY_BYTES) -> Iterator[list[BulkItem]]:
     """Yield the items in portions whose bodies are not larger than `most_bytes`, or hold one item."""
-    portion: list[Item] = []
+    portion: list[BulkItem] = []
     size = 0
     for item in items:
         if portion and size + item.size() > most_bytes:
@@ -114,7 +114,7 @@ def portions(items: Sequence[Item], most_bytes: int = MOST_BODY_BYTES) -> Iterat
         yield portion
 
 
-def body_of(items: Sequence[Item]) -> bytes:
+def body_of(items: Sequence[BulkItem]) -> bytes:
     """Return the body of a bulk request."""
     parts: list[bytes] = []
     for item in items:
@@ -123,7 +123,7 @@ def body_of(items: Sequence[Item]) -> bytes:
     return b"".join(parts)
 
 
-def verdicts(answer: bytes, count: int) -> list[Verdict] | None:
+def item_results(answer: bytes, count: int) -> list[ItemResult] | None:
     """Return what an answer of status 200 says about each of `count` documents; None where it cannot be understood."""
     if answer.startswith(b'{"errors":false'):
         return [_CREATED] * count
@@ -132,13 +132,13 @@ def verdicts(answer: bytes, count: int) -> list[Verdict] | None:
         items = [next(iter(item.values())) for item in document.get("items", ())]
         if len(items) != count:
             return None
-        return [_verdict(item["status"], item.get("error")) for item in items]
+        return [_item_result(item["status"], item.get("error")) for item in items]
     except (orjson.JSONDecodeError, AttributeError, KeyError, StopIteration, TypeError):
         return None
 
 
-def _verdict(status: int, error: Any) -> Verdict:
-    return _CREATED if status == 201 else Verdict(decide(status), status, reason_of(error))
+def _item_result(status: int, error: Any) -> ItemResult:
+    return _CREATED if status == 201 else ItemResult(outcome_of(status), status, reason_of(error))
 
 
 def reason_of(error: Any) -> str:

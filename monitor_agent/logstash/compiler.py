@@ -11,13 +11,13 @@ import structlog
 
 from monitor_agent.errors import ConfigurationError
 from monitor_agent.logstash import options, registry, syntax
-from monitor_agent.logstash.conditions import Incomparable, Test, compile_condition
-from monitor_agent.logstash.events import tag
+from monitor_agent.logstash.conditions import EventTest, Incomparable, compile_condition
+from monitor_agent.logstash.event_fields import tag
+from monitor_agent.logstash.field_references import FieldError
 from monitor_agent.logstash.parser import parse
-from monitor_agent.logstash.plugin import Configured, Context, Counters, Event, Filter, Input, Output
-from monitor_agent.logstash.references import FieldError
+from monitor_agent.logstash.plugin import Event, Filter, Input, Output, PipelineContext, PluginConfig, PluginCounters
 
-Step = Callable[[Event], bool]
+EventStep = Callable[[Event], bool]
 """Changes an event; False where it is dropped."""
 Select = Callable[[Event, list[int]], None]
 """Appends the numbers of the outputs that an event goes to."""
@@ -37,10 +37,10 @@ class Program:
 
     inputs: list[Input]
     outputs: list[Output]
-    counters: dict[str, Counters]
-    _run: Step
+    counters: dict[str, PluginCounters]
+    _run: EventStep
     _select: Select | None
-    _incomparable: Counters = field(default_factory=Counters)
+    _incomparable: PluginCounters = field(default_factory=PluginCounters)
 
     def __post_init__(self) -> None:
         """Show the events that conditions drop."""
@@ -114,21 +114,25 @@ def parse_sources(sources: Sequence[tuple[str, str]]) -> list[syntax.Section]:
     return sections
 
 
-def compile_sections(sections: Sequence[syntax.Section], variables: Mapping[str, str], context: Context) -> Program:
+def compile_sections(
+    sections: Sequence[syntax.Section], variables: Mapping[str, str], context: PipelineContext
+) -> Program:
     """Return the program; ConfigurationError names the place of the first thing that is refused."""
     return _Compiler(variables, context).program(sections)
 
 
-def compile_text(text: str, variables: Mapping[str, str], context: Context, path: str = "pipeline.conf") -> Program:
+def compile_text(
+    text: str, variables: Mapping[str, str], context: PipelineContext, path: str = "pipeline.conf"
+) -> Program:
     """Return the program of one text."""
     return compile_sections(parse_sources([(path, text)]), variables, context)
 
 
 class _Compiler:
-    def __init__(self, variables: Mapping[str, str], context: Context) -> None:
+    def __init__(self, variables: Mapping[str, str], context: PipelineContext) -> None:
         self._variables = variables
         self._context = context
-        self._counters: dict[str, Counters] = {}
+        self._counters: dict[str, PluginCounters] = {}
         self._outputs: list[Output] = []
 
     def program(self, sections: Sequence[syntax.Section]) -> Program:
@@ -148,25 +152,25 @@ class _Compiler:
                 raise node.at.error("inputs know no if", "put the condition into a filter")
             yield node
 
-    def _plugin(self, kind: str, node: syntax.Plugin) -> tuple[Any, Configured]:
+    def _plugin(self, kind: str, node: syntax.Plugin) -> tuple[Any, PluginConfig]:
         spec = registry.find(kind, node.name, node.at)
         own, common = options.configure(spec, node, self._variables, self._codec)
-        counters = Counters()
+        counters = PluginCounters()
         identity = common.get("id") or f"{node.name}@{Path(node.at.path).name}:{node.at.line}:{node.at.column}"
         if kind != "codec":
             if identity in self._counters:
                 raise node.at.error(f"two plugins have the id {identity!r}", "give each its own")
             self._counters[identity] = counters
-        configured = Configured(node.name, identity, own, common, node.at, counters)
-        return spec.build(configured, self._context), configured
+        config = PluginConfig(node.name, identity, own, common, node.at, counters)
+        return spec.build(config, self._context), config
 
     def _codec(self, node: syntax.Plugin) -> Any:
         return self._plugin("codec", node)[0]
 
-    def _condition(self, condition: syntax.Condition) -> Test:
+    def _condition(self, condition: syntax.Condition) -> EventTest:
         return compile_condition(condition, self._variables)
 
-    def _steps(self, body: tuple[syntax.Node, ...]) -> Step:
+    def _steps(self, body: tuple[syntax.Node, ...]) -> EventStep:
         steps = [self._branch(node) if isinstance(node, syntax.Branch) else self._filter(node) for node in body]
         if len(steps) == 1:
             return steps[0]
@@ -179,7 +183,7 @@ class _Compiler:
 
         return run
 
-    def _branch(self, branch: syntax.Branch) -> Step:
+    def _branch(self, branch: syntax.Branch) -> EventStep:
         arms = [(self._condition(arm.condition), self._steps(arm.body)) for arm in branch.arms if arm.condition]
         last = branch.arms[-1]
         otherwise = self._steps(last.body) if last.condition is None else None
@@ -192,9 +196,9 @@ class _Compiler:
 
         return step
 
-    def _filter(self, node: syntax.Plugin) -> Step:
-        plugin, configured = self._plugin("filter", node)
-        return _counted(plugin, configured)
+    def _filter(self, node: syntax.Plugin) -> EventStep:
+        plugin, config = self._plugin("filter", node)
+        return _counted(plugin, config)
 
     def _selects(self, body: tuple[syntax.Node, ...]) -> Select:
         selects = [self._choice(node) if isinstance(node, syntax.Branch) else self._output(node) for node in body]
@@ -226,16 +230,16 @@ class _Compiler:
         return lambda _event, chosen: chosen.append(number)
 
 
-def _counted(plugin: Filter, configured: Configured) -> Step:
+def _counted(plugin: Filter, config: PluginConfig) -> EventStep:
     """Return a filter's work with its counters; a field that cannot be set is tagged, and the event goes on."""
-    counters, change, failure = configured.counters, plugin.filter, f"_{configured.name}_error"
+    counters, change, failure = config.counters, plugin.filter, f"_{config.name}_error"
 
     def step(event: Event) -> bool:
         counters.events_in += 1
         try:
             kept = change(event)
         except FieldError as error:
-            _log.warning("a filter could not change an event", plugin=configured.id, reason=str(error))
+            _log.warning("a filter could not change an event", plugin=config.id, reason=str(error))
             counters.fail(failure)
             tag(event, (failure,))
             kept = True

@@ -13,7 +13,7 @@ from monitor_agent.logstash.sprintf import static_reference
 from monitor_agent.logstash.values import text_of
 from monitor_agent.logstash.variables import substitute
 
-Test = Callable[[Event], bool]
+EventTest = Callable[[Event], bool]
 
 ORDERED = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
@@ -22,7 +22,7 @@ class Incomparable(Exception):  # noqa: N818 - no error of ours: Logstash drops 
     """Raised where `<`, `<=`, `>` or `>=` meets a field that is missing or of another type; says where."""
 
 
-def compile_condition(condition: syntax.Condition, variables: Mapping[str, str]) -> Test:
+def compile_condition(condition: syntax.Condition, variables: Mapping[str, str]) -> EventTest:
     """Return the test; it raises Incomparable for an event that cannot be compared.
 
     ConfigurationError where a reference, an expression or a pattern is malformed or a variable is not set.
@@ -37,7 +37,7 @@ def compile_condition(condition: syntax.Condition, variables: Mapping[str, str])
     return _comparison(condition, variables)
 
 
-def _truth(get: Callable[[Event], Any]) -> Test:
+def _truth(get: Callable[[Event], Any]) -> EventTest:
     def test(event: Event) -> bool:
         value = get(event)
         if type(value) is str:
@@ -47,7 +47,7 @@ def _truth(get: Callable[[Event], Any]) -> Test:
     return test
 
 
-def _junction(kind: str, tests: list[Test]) -> Test:
+def _junction(kind: str, tests: list[EventTest]) -> EventTest:
     if len(tests) == 2:
         first, second = tests
         if kind == "and":
@@ -64,7 +64,7 @@ def _junction(kind: str, tests: list[Test]) -> Test:
     return lambda event: any(test(event) for test in tests)
 
 
-def _comparison(node: syntax.Comparison, variables: Mapping[str, str]) -> Test:
+def _comparison(node: syntax.Comparison, variables: Mapping[str, str]) -> EventTest:
     left, right = _operand(node.left, variables, node.at), _operand(node.right, variables, node.at)
     if node.operator in ("=~", "!~"):
         matches = _matches(left, right, node.at)
@@ -106,7 +106,7 @@ def _operand(value: Any, variables: Mapping[str, str], at: syntax.Location) -> _
     return _Constant(substitute(value, variables, at))
 
 
-def _equal(left: _Operand, right: _Operand) -> Test:
+def _equal(left: _Operand, right: _Operand) -> EventTest:
     if isinstance(left, _Constant):
         left, right = right, left
     get = left.get
@@ -123,7 +123,7 @@ def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def _ordered(sign: str, left: _Operand, right: _Operand, at: syntax.Location) -> Test:
+def _ordered(sign: str, left: _Operand, right: _Operand, at: syntax.Location) -> EventTest:
     compare = ORDERED[sign]
     get, other = left.get, right.get
     reason = f"{at.path}:{at.line}:{at.column}: {_shown(left)} {sign} {_shown(right)}"
@@ -144,7 +144,7 @@ def _shown(operand: _Operand) -> str:
     return operand.text if isinstance(operand, _Field) else repr(operand.value)
 
 
-def _matches(left: _Operand, right: _Operand, at: syntax.Location) -> Test:
+def _matches(left: _Operand, right: _Operand, at: syntax.Location) -> EventTest:
     if not isinstance(right, _Constant) or not isinstance(right.value, str):
         raise at.error("a regular expression is expected on the right", "write /pattern/ or a text")
     get, search = left.get, compile_pattern(right.value, at).search
@@ -156,7 +156,7 @@ def _matches(left: _Operand, right: _Operand, at: syntax.Location) -> Test:
     return test
 
 
-def _contained(left: _Operand, right: _Operand, at: syntax.Location) -> Test:
+def _contained(left: _Operand, right: _Operand, at: syntax.Location) -> EventTest:
     if isinstance(right, _Constant):
         if isinstance(right.value, list):
             return _in_list(left.get, frozenset(text_of(item) for item in right.value))
@@ -168,7 +168,7 @@ def _contained(left: _Operand, right: _Operand, at: syntax.Location) -> Test:
     return lambda event: _holds(container(event), get(event))
 
 
-def _in_list(get: Callable[[Event], Any], texts: frozenset[str]) -> Test:
+def _in_list(get: Callable[[Event], Any], texts: frozenset[str]) -> EventTest:
     def test(event: Event) -> bool:
         value = get(event)
         if type(value) is str:

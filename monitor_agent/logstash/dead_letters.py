@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 
 from monitor_agent.contracts import DEADLETTERS
-from monitor_agent.logstash.bulk import Item, Verdict, action_line, json_line
+from monitor_agent.logstash.bulk import BulkItem, ItemResult, action_line, json_line
 from monitor_agent.logstash.durable import append_file, make_folder
-from monitor_agent.logstash.events import payload
+from monitor_agent.logstash.event_fields import payload
 from monitor_agent.logstash.plugin import Event
 from monitor_agent.logstash.timestamps import Timestamp
 
@@ -39,13 +39,13 @@ class DeadLetter:
     refused_index: str
     refused_id: str
 
-    def item(self) -> Item:
+    def item(self) -> BulkItem:
         """Return the dead letter on its way to its own index."""
         line = action_line("create", self.index, self.id)
-        return Item(self.index, self.id, line, json_line(self.document), None)
+        return BulkItem(self.index, self.id, line, json_line(self.document), None)
 
 
-def dead_letter(event: Event, item: Item, verdict: Verdict) -> DeadLetter:
+def dead_letter(event: Event, item: BulkItem, result: ItemResult) -> DeadLetter:
     """Return the dead letter of a document that was refused; its text is the line that the event was made from."""
     text = original_text(event)
     path = _text(event, "log", "file", "path")
@@ -56,8 +56,8 @@ def dead_letter(event: Event, item: Item, verdict: Verdict) -> DeadLetter:
     document = {
         "@timestamp": moment,
         "event": {"dataset": _text(event, "event", "dataset"), "id": _text(event, "event", "id"), "ingested": stamp},
-        "error": {"type": REFUSED, "message": verdict.reason},
-        "http": {"response": {"status_code": verdict.status}},
+        "error": {"type": REFUSED, "message": result.reason},
+        "http": {"response": {"status_code": result.status}},
         "log": {"file": {"path": path}},
         "host": {"name": _text(event, "host", "name")},
         "message": text,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from monitor_agent.logstash.events import tag
-from monitor_agent.logstash.plugin import Configured, Event
-from monitor_agent.logstash.references import FieldError, Reference
+from monitor_agent.logstash.event_fields import tag
+from monitor_agent.logstash.field_references import FieldError, FieldReference
+from monitor_agent.logstash.plugin import Event, PluginConfig
 from monitor_agent.logstash.sprintf import (
     compile_reference,
     compile_template,
@@ -19,12 +19,12 @@ from monitor_agent.logstash.syntax import Location
 Change = Callable[[Event], None]
 
 
-def decoration(configured: Configured) -> Change:
+def decoration(config: PluginConfig) -> Change:
     """Return what applies the common options that are given, for a filter after its success.
 
     It raises FieldError where a field cannot be set; the compiler tags such an event.
     """
-    common, at = configured.common, configured.at
+    common, at = config.common, config.at
     changes: list[Change] = []
     changes += [_adding(name, value, at) for name, value in common.get("add_field", {}).items()]
     changes += [_removing(name, at) for name in common.get("remove_field", [])]
@@ -38,9 +38,9 @@ def decoration(configured: Configured) -> Change:
     return _all(changes)
 
 
-def input_decoration(configured: Configured) -> Change:
+def input_decoration(config: PluginConfig) -> Change:
     """Return what applies the common options of an input to an event; what it refuses is tagged."""
-    change, counters, failure = decoration(configured), configured.counters, f"_{configured.name}_error"
+    change, counters, failure = decoration(config), config.counters, f"_{config.name}_error"
 
     def decorate(event: Event) -> None:
         try:
@@ -80,7 +80,7 @@ def _adding(name: Any, value: Any, at: Location) -> Change:
     return add
 
 
-def _adding_one(field: Reference, render: Callable[[Event], str]) -> Change:
+def _adding_one(field: FieldReference, render: Callable[[Event], str]) -> Change:
     path = field.path
     if len(path) == 2 and path[0] == "@metadata":  # the usual target, and the one that is always an object
         key = path[1]
@@ -98,7 +98,7 @@ def _adding_one(field: Reference, render: Callable[[Event], str]) -> Change:
     return lambda event: _add(event, field, render(event))
 
 
-def _add(event: Event, field: Reference, text: str) -> None:
+def _add(event: Event, field: FieldReference, text: str) -> None:
     """Set the field, or make it a list with one more element where it is there."""
     if not field.has(event):
         field.set(event, text)

@@ -73,7 +73,7 @@ def cannot_write(path: Path, error: OSError) -> PipelineError:
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
+def locked_folder(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process; PipelineError where another process holds it.
 
     The kernel lets go of it when the process ends, however it ends.
@@ -112,7 +112,7 @@ def _lock(descriptor: int) -> None:
             return
 
 
-def is_held(folder: Path) -> bool:
+def is_locked(folder: Path) -> bool:
     """Return whether a process holds `folder`."""
     try:
         descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)

@@ -32,7 +32,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FileSelection:
     """Which files, and how they are read.
 
     Attributes
@@ -58,7 +58,7 @@ class Wanted:
 
 
 @dataclass
-class Reading:
+class LineBatch:
     """Lines read together: by path, in the order read."""
 
     pieces: list[tuple[str, list[bytes]]] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Reading:
 class FileSet:
     """Reads whole lines of the wanted files. `acknowledge` may come from another thread."""
 
-    def __init__(self, wanted: Wanted, positions: Positions) -> None:
+    def __init__(self, wanted: FileSelection, positions: Positions) -> None:
         self._wanted = wanted
         self._positions = positions
         self._files: dict[Key, FollowedFile] = {}
@@ -87,14 +87,14 @@ class FileSet:
         self._discover(first=True)
         self._recover_renamed()
 
-    def read(self, most: int) -> Reading | None:
+    def read(self, most: int) -> LineBatch | None:
         """Return up to `most` lines that are there now; None where there are none."""
         now = time.monotonic()
         if now >= self._next_discovery:
             self._discover()
         elif now < self._next_poll:
             return None
-        reading = Reading()
+        reading = LineBatch()
         idle = 0
         while idle < len(self._turns) and reading.lines < most and reading.bytes < MOST_BYTES:
             file = self._turns[0]
@@ -145,7 +145,7 @@ class FileSet:
         for file in self._files.values():
             file.close()
 
-    def _take(self, file: FollowedFile, most: int, reading: Reading) -> bool:
+    def _take(self, file: FollowedFile, most: int, reading: LineBatch) -> bool:
         if not file.is_open:
             return False
         try:
@@ -163,7 +163,7 @@ class FileSet:
         return bool(lines)
 
     @staticmethod
-    def _add_to(reading: Reading, file: FollowedFile, lines: list[bytes]) -> None:
+    def _add_to(reading: LineBatch, file: FollowedFile, lines: list[bytes]) -> None:
         reading.pieces.append((file.path, lines))
         reading.bytes += file.offset - reading.checkpoint.get(file, file.offset - sum(map(len, lines)))
         reading.checkpoint[file] = file.offset

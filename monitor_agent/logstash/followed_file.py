@@ -8,7 +8,7 @@ import os
 import signal
 import time
 
-from monitor_agent.logstash.positions import HEAD_BYTES, Entry, Key, fingerprint
+from monitor_agent.logstash.positions import HEAD_BYTES, FilePosition, Key, fingerprint
 
 CHUNK_BYTES = 256 * 1024
 LONGEST_LINE_BYTES = 1024 * 1024
@@ -127,13 +127,13 @@ class FollowedFile:
             self._beyond = 0
         return taken
 
-    def entry(self, offset: int) -> Entry:
+    def entry(self, offset: int) -> FilePosition:
         """Return what to remember once everything before `offset` is delivered."""
         head = self._head[:offset]
         if len(head) < HEAD_BYTES or not self._fingerprint:
             self._fingerprint = fingerprint(head)
         # Where a link leads, since that is where the file is looked for when the link has turned away from it.
-        return Entry(*self.key, offset, len(head), self._fingerprint, os.path.realpath(self.path), time.time())
+        return FilePosition(*self.key, offset, len(head), self._fingerprint, os.path.realpath(self.path), time.time())
 
     def _fill(self) -> None:
         size = self.size()

@@ -8,22 +8,22 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from monitor_agent.logstash import syntax
-from monitor_agent.logstash.plugin import Codec, Option, Spec
+from monitor_agent.logstash.plugin import Codec, PluginOption, PluginSpec
 from monitor_agent.logstash.variables import substitute
 
 _EVERYWHERE = (
-    Option("id"),
-    Option("enable_metric", "boolean", default=True),
-    Option("ecs_compatibility", choices=("v8",), default="v8"),
+    PluginOption("id"),
+    PluginOption("enable_metric", "boolean", default=True),
+    PluginOption("ecs_compatibility", choices=("v8",), default="v8"),
 )
 _COMMON = {
-    "input": (Option("add_field", "hash"), Option("tags", "array"), Option("type")),
+    "input": (PluginOption("add_field", "hash"), PluginOption("tags", "array"), PluginOption("type")),
     "filter": (
-        Option("add_field", "hash"),
-        Option("remove_field", "array"),
-        Option("add_tag", "array"),
-        Option("remove_tag", "array"),
-        Option("periodic_flush", "boolean", default=False),
+        PluginOption("add_field", "hash"),
+        PluginOption("remove_field", "array"),
+        PluginOption("add_tag", "array"),
+        PluginOption("remove_tag", "array"),
+        PluginOption("periodic_flush", "boolean", default=False),
     ),
     "output": (),
     "codec": (),
@@ -58,7 +58,7 @@ CodecMaker = Callable[[syntax.Plugin], Codec]
 
 
 def configure(
-    spec: Spec, node: syntax.Plugin, variables: Mapping[str, str], make_codec: CodecMaker
+    spec: PluginSpec, node: syntax.Plugin, variables: Mapping[str, str], make_codec: CodecMaker
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the plugin's own options and the common ones that are given.
 
@@ -90,18 +90,18 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
 
 
-def _default(option: Option, at: syntax.Location, make_codec: CodecMaker) -> Any:
+def _default(option: PluginOption, at: syntax.Location, make_codec: CodecMaker) -> Any:
     if option.kind == "codec" and option.default is not None:
         return make_codec(syntax.Plugin(option.default, (), at))
     return option.default
 
 
-def _unknown(spec: Spec, attribute: syntax.Attribute, known: Mapping[str, Option]) -> Exception:
+def _unknown(spec: PluginSpec, attribute: syntax.Attribute, known: Mapping[str, PluginOption]) -> Exception:
     message = f"the {spec.kind} {spec.name} has no option {attribute.name!r}"
     return attribute.at.error(message, suggestion(attribute.name, known))
 
 
-def _joined(option: Option, given: Mapping[str, Any], value: Any, at: syntax.Location) -> Any:
+def _joined(option: PluginOption, given: Mapping[str, Any], value: Any, at: syntax.Location) -> Any:
     """Return `value` together with what an earlier attribute of the same name said."""
     if option.name not in given:
         return value
@@ -120,7 +120,7 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _convert(option: Option, value: Any, at: syntax.Location, make_codec: CodecMaker) -> Any:
+def _convert(option: PluginOption, value: Any, at: syntax.Location, make_codec: CodecMaker) -> Any:
     if option.kind == "codec":
         node = syntax.Plugin(value, (), at) if isinstance(value, str) else value
         if isinstance(node, syntax.Plugin):

@@ -11,32 +11,34 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from monitor_agent.logstash.syntax import Location
-from monitor_agent.settings import Settings
+from monitor_agent.settings import PipelineSettings
 
 Event = dict[str, Any]
 """One event: nested JSON values. `@timestamp` is a `timestamps.Timestamp`; `@metadata`, if there, is never put out."""
 
 
 @dataclass(frozen=True)
-class Context:
-    """What plugins get from the world around them.
+class PipelineContext:
+    """The surroundings of a pipeline: its settings, the streams of the process and the stop signal.
 
     Attributes
     ----------
     stdin, stdout : the streams of the plugins of these names.
     host : the name of this machine, for `host.name` and `host.hostname`.
+    ca_certs : file with the certificate authority for outputs that name none; "" = that of the system.
     stopping : set when the runner stops; a plugin that waits for something waits on it too.
     """
 
-    settings: Settings
+    settings: PipelineSettings
     stdin: BinaryIO
     stdout: BinaryIO
     host: str
+    ca_certs: str = ""
     stopping: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True)
-class Option:
+class PluginOption:
     """One option that a plugin knows.
 
     Attributes
@@ -53,7 +55,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Configured:
+class PluginConfig:
     """A plugin of a configuration, its options checked, converted and with their defaults.
 
     Attributes
@@ -69,11 +71,11 @@ class Configured:
     options: Mapping[str, Any]
     common: Mapping[str, Any]
     at: Location
-    counters: Counters
+    counters: PluginCounters
 
 
 @dataclass(frozen=True)
-class Spec:
+class PluginSpec:
     """A plugin that configurations may use: its name, its own options and how it is made.
 
     `build(configured, context)` does no input or output; it returns an Input, Filter, Output or Codec.
@@ -81,12 +83,12 @@ class Spec:
 
     kind: str
     name: str
-    options: tuple[Option, ...]
-    build: Callable[[Configured, Context], Any]
+    options: tuple[PluginOption, ...]
+    build: Callable[[PluginConfig, PipelineContext], Any]
 
 
 @dataclass
-class Batch:
+class EventBatch:
     """Events read together.
 
     Attributes
@@ -117,7 +119,7 @@ class Input(Protocol):
     def open(self) -> None:
         """Get ready; raise PipelineError where that cannot be."""
 
-    def read(self, most: int) -> Batch | None:
+    def read(self, most: int) -> EventBatch | None:
         """Return up to `most` events that are there now, without waiting; None where there are none."""
 
     @property
@@ -132,7 +134,7 @@ class Input(Protocol):
 
 
 @runtime_checkable
-class Followed(Protocol):
+class BacklogSource(Protocol):
     """An input that knows how much is still to come."""
 
     id: str
@@ -169,7 +171,7 @@ class Stopping(Exception):  # noqa: N818 - not an error: the runner was asked to
 
 
 @dataclass
-class Counters:
+class PluginCounters:
     """What one plugin did, for `pipeline stats`."""
 
     events_in: int = 0

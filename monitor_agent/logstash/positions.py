@@ -30,7 +30,7 @@ def fingerprint(head: bytes) -> str:
 
 
 @dataclass
-class Entry:
+class FilePosition:
     """One file.
 
     Attributes
@@ -64,7 +64,7 @@ class Positions:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._entries: dict[Key, Entry] = {}
+        self._entries: dict[Key, FilePosition] = {}
 
     def load(self) -> None:
         """Read the file; one that cannot be understood is set aside, and everything is read again from the start."""
@@ -72,7 +72,7 @@ class Positions:
             return
         content = self._path.read_bytes()
         try:
-            entries = [Entry(**row) for row in orjson.loads(content)["files"]]
+            entries = [FilePosition(**row) for row in orjson.loads(content)["files"]]
         except (orjson.JSONDecodeError, KeyError, TypeError):
             aside = self._path.with_name(self._path.name + ".broken")
             self._path.replace(aside)
@@ -86,15 +86,15 @@ class Positions:
             rows = [asdict(entry) for entry in self._entries.values()]
             replace_file(self._path, orjson.dumps({"files": rows}, option=orjson.OPT_APPEND_NEWLINE))
 
-    def get(self, key: Key) -> Entry | None:
+    def get(self, key: Key) -> FilePosition | None:
         """Return the entry of a file."""
         return self._entries.get(key)
 
-    def put(self, entry: Entry) -> None:
+    def put(self, entry: FilePosition) -> None:
         """Add or replace the entry of a file."""
         self._entries[entry.key] = entry
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[FilePosition]:
         """Return all entries."""
         return list(self._entries.values())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 
 from monitor_agent.logstash.options import suggestion
-from monitor_agent.logstash.plugin import Spec
+from monitor_agent.logstash.plugin import PluginSpec
 from monitor_agent.logstash.syntax import Location
 
 PLUGINS = {
@@ -16,9 +16,9 @@ PLUGINS = {
 }
 
 
-def find(kind: str, name: str, at: Location) -> Spec:
+def find(kind: str, name: str, at: Location) -> PluginSpec:
     """Return what is known of a plugin; ConfigurationError where there is none of that name."""
     if name not in PLUGINS[kind]:
         raise at.error(f"there is no {kind} {name!r}", suggestion(name, PLUGINS[kind]))
-    spec: Spec = importlib.import_module(f"{__package__}.{kind}s.{name}").SPEC
+    spec: PluginSpec = importlib.import_module(f"{__package__}.{kind}s.{name}").SPEC
     return spec

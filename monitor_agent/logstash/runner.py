@@ -23,8 +23,8 @@ import structlog
 from monitor_agent.errors import MonitorError, PipelineError
 from monitor_agent.gc_tuning import collected_rarely
 from monitor_agent.logstash.compiler import Program
-from monitor_agent.logstash.durable import held
-from monitor_agent.logstash.plugin import Batch, Context, Event, Input, Output, Stopping
+from monitor_agent.logstash.durable import locked_folder
+from monitor_agent.logstash.plugin import Event, EventBatch, Input, Output, PipelineContext, Stopping
 from monitor_agent.logstash.statistics import Statistics
 
 STOP_SECONDS = 1.5
@@ -35,12 +35,12 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _log = structlog.get_logger()
 
 
-def run(program: Program, context: Context) -> None:
+def run(program: Program, context: PipelineContext) -> None:
     """Run a pipeline until its inputs have ended, `context.stopping` is set or a signal asks for it.
 
     PipelineError where it cannot go on; what was delivered until then is remembered.
     """
-    with _signals_set(context.stopping), held(Path(context.settings.pipeline.data_dir)), collected_rarely():
+    with _signals_set(context.stopping), locked_folder(Path(context.settings.data_dir)), collected_rarely():
         _allow_many_files()
         Runner(program, context).run()
 
@@ -50,7 +50,7 @@ class Flight:
     """A batch on its way."""
 
     source: Input
-    batch: Batch
+    batch: EventBatch
     shares: Sequence[tuple[Output, list[Event]]]
     done: bool = False
 
@@ -58,15 +58,15 @@ class Flight:
 class Runner:
     """Runs one program once."""
 
-    def __init__(self, program: Program, context: Context) -> None:
-        pipeline = context.settings.pipeline
+    def __init__(self, program: Program, context: PipelineContext) -> None:
+        settings = context.settings
         concurrent = all(getattr(output, "concurrent", False) for output in program.outputs)
         self._program = program
         self._stopping = context.stopping
-        self._batch_size = pipeline.batch_size
-        self._delay = pipeline.batch_delay.total_seconds()
-        self._workers = pipeline.workers if concurrent else 1  # the order is kept where it can be seen
-        self._statistics = Statistics(Path(pipeline.data_dir), program)
+        self._batch_size = settings.batch_size
+        self._delay = settings.batch_delay.total_seconds()
+        self._workers = settings.workers if concurrent else 1  # the order is kept where it can be seen
+        self._statistics = Statistics(Path(settings.data_dir), program)
         self._changed = threading.Condition()
         self._flights: deque[Flight] = deque()
         self._waiting: deque[Flight] = deque()
@@ -114,7 +114,7 @@ class Runner:
                     return
                 self._stopping.wait(self._delay)
 
-    def _launch(self, source: Input, batch: Batch) -> None:
+    def _launch(self, source: Input, batch: EventBatch) -> None:
         shares = self._program.route(self._program.filter(batch.events))
         batch.events = []
         flight = Flight(source, batch, shares, done=not shares)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from monitor_agent.logstash.date_formats import Format, java_time, joda
+from monitor_agent.logstash.field_references import FieldReference, field_reference
 from monitor_agent.logstash.plugin import Event
-from monitor_agent.logstash.references import Reference, reference
 from monitor_agent.logstash.syntax import Location
 from monitor_agent.logstash.timestamps import Timestamp
 from monitor_agent.logstash.values import text_of
@@ -42,7 +42,7 @@ def compile_template(template: Any, at: Location) -> Render:
     return lambda event: form % tuple([render(event) for render in renders])
 
 
-def compile_reference(name: Any, at: Location) -> Callable[[Event], Reference]:
+def compile_reference(name: Any, at: Location) -> Callable[[Event], FieldReference]:
     """Return what finds the field that `name` says for an event; the name itself may hold references.
 
     An event may make the name malformed: ValueError then.
@@ -50,15 +50,15 @@ def compile_reference(name: Any, at: Location) -> Callable[[Event], Reference]:
     text = text_of(name)
     if is_dynamic(text):
         render = compile_template(text, at)
-        return lambda event: reference(render(event))
+        return lambda event: field_reference(render(event))
     fixed = static_reference(text, at)
     return lambda _event: fixed
 
 
-def static_reference(name: Any, at: Location) -> Reference:
+def static_reference(name: Any, at: Location) -> FieldReference:
     """Return the field that `name` says; ConfigurationError where it is malformed."""
     try:
-        return reference(text_of(name))
+        return field_reference(text_of(name))
     except ValueError as error:
         raise at.error(str(error)) from None
 
@@ -97,7 +97,7 @@ def _part(inner: str) -> Render:
     if inner.startswith("+"):
         return _date_part(joda(inner[1:]))
     written = "%{" + inner + "}"
-    get = reference(inner).get
+    get = field_reference(inner).get
 
     def render(event: Event) -> str:
         value = get(event)

@@ -11,7 +11,7 @@ import structlog
 
 from monitor_agent.errors import DataError, PipelineError
 from monitor_agent.logstash.durable import replace_file
-from monitor_agent.logstash.plugin import Followed
+from monitor_agent.logstash.plugin import BacklogSource
 from monitor_agent.logstash.timestamps import Timestamp
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Statistics:
 
     def document(self, state: str, batches: int) -> dict[str, Any]:
         """Return what is written; `delivered`: all that was in the files is in Elasticsearch, or a dead letter."""
-        inputs = {source.id: source.backlog() for source in self._program.inputs if isinstance(source, Followed)}
+        inputs = {source.id: source.backlog() for source in self._program.inputs if isinstance(source, BacklogSource)}
         troubles = [trouble for output in self._program.outputs if (trouble := getattr(output, "trouble", ""))]
         return {
             "updated": Timestamp.now(),

@@ -25,7 +25,7 @@ class UnreachableError(Exception):
 
 
 @dataclass(frozen=True)
-class Access:
+class ElasticsearchAccess:
     """How Elasticsearch is reached.
 
     Attributes
@@ -60,7 +60,7 @@ class Access:
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """Status and body of an answer."""
 
     status: int
@@ -70,7 +70,7 @@ class Answer:
 class Transport:
     """Sends requests; may be used by several threads at once."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: ElasticsearchAccess) -> None:
         self._access = access
         self._headers = access.headers()
         self._pools, self._prefixes = zip(*(_pool(address, access) for address in access.hosts), strict=True)
@@ -78,7 +78,7 @@ class Transport:
         self._first = 0
         self._lock = threading.Lock()
 
-    def request(self, method: str, path: str, body: bytes = b"", content_type: str = "application/json") -> Answer:
+    def request(self, method: str, path: str, body: bytes = b"", content_type: str = "application/json") -> HttpAnswer:
         """Return the answer of the first address that gives one; UnreachableError where none does."""
         headers = {**self._headers, "Content-Type": content_type} if body else self._headers
         if body and self._access.compression:
@@ -99,13 +99,13 @@ class Transport:
         for pool in self._pools:
             pool.close()
 
-    def _ask(self, number: int, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def _ask(self, number: int, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
         target = self._prefixes[number] + path
         answer = self._pools[number].urlopen(
             method, target, body=body or None, headers=headers, retries=False, redirect=False, assert_same_host=False
         )
         self._resting[number] = 0.0
-        return Answer(answer.status, answer.data)
+        return HttpAnswer(answer.status, answer.data)
 
     def _order(self) -> list[int]:
         """Return the addresses to ask: in turn, those that failed a moment ago last."""
@@ -117,7 +117,7 @@ class Transport:
         return sorted(turn, key=lambda number: self._resting[number] > now)
 
 
-def _pool(address: str, access: Access) -> tuple[urllib3.HTTPConnectionPool, str]:
+def _pool(address: str, access: ElasticsearchAccess) -> tuple[urllib3.HTTPConnectionPool, str]:
     """Return the connections to an address, and the path that it puts before every other."""
     try:
         url = urllib3.util.parse_url(address if "://" in address else f"http://{address}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,16 +12,16 @@ from monitor_agent.settings import Settings, environment_of
 _VARIABLE = re.compile(r"\$\{(?P<name>[a-zA-Z_.][a-zA-Z0-9_.]*)(?::(?P<default>[^}]*))?\}")
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """Return the variables of a pipeline: our own settings that say something, and over them those of the process.
+def pipeline_variables(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a configuration: the settings that are not empty, overridden by the environment.
 
-    With an API key no password need be set.
+    If there is an API key, the password may be missing.
     """
     sections = (settings.elasticsearch, settings.server, settings.pipeline)
-    ours = {name: text for section in sections for name, text in environment_of(section).items() if text}
+    variables = {name: text for section in sections for name, text in environment_of(section).items() if text}
     if settings.pipeline.api_key:
-        ours.setdefault("PIPELINE_PASSWORD", "")
-    return {**ours, **os.environ}
+        variables.setdefault("PIPELINE_PASSWORD", "")
+    return {**variables, **environ}
 
 
 def substitute(value: Any, variables: Mapping[str, str], at: Location) -> Any:

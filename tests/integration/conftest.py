@@ -2,7 +2,7 @@
 
 `saved_model` (session)
     a folder for MODEL_SERVER_MODEL_DIR, with version `1` of the model `click` of the Open Bandit log.
-`stand_in`, `place`
+`stand_in`, `sandbox`
     an Elasticsearch that can be told to fail, and the folders of a pipeline that sends there.
 `installed` (module), `cluster`, `world`
     an Elasticsearch as `monitor-agent setup` leaves it; the same, empty before each test; an agent on it.
@@ -27,7 +27,7 @@ from monitor_agent.logstash import runner
 from monitor_agent.settings import AgentSettings
 from tests.cluster import Cluster
 from tests.integration.agent_world import World, world_on
-from tests.pipelines import Place
+from tests.pipelines import PipelineSandbox
 from tests.stand_in import StandIn
 
 EVERY = 20
@@ -63,9 +63,9 @@ def stand_in() -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def place(stand_in: StandIn, tmp_path: Path) -> Place:
+def sandbox(stand_in: StandIn, tmp_path: Path) -> PipelineSandbox:
     """Return the folders of a pipeline that sends to the stand-in; none of them is there yet."""
-    return Place(tmp_path, stand_in.url)
+    return PipelineSandbox(tmp_path, stand_in.url)
 
 
 @pytest.fixture(scope="module")

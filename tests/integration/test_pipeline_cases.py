@@ -9,21 +9,22 @@ import runpy
 
 import pytest
 
-from tests.pipelines import ROOT, Place, until
+from tests.pipelines import ROOT, PipelineSandbox
 from tests.stand_in import StandIn
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("frequent_statistics")
 SCRIPT = runpy.run_path(str(ROOT / "scripts/run_cases_with_logstash.py"))
 
 
 @pytest.mark.parametrize("name", SCRIPT["case_names"]())
-def test_a_case_gives_what_it_should(name: str, stand_in: StandIn, place: Place) -> None:
+def test_a_case_gives_what_it_should(name: str, stand_in: StandIn, sandbox: PipelineSandbox) -> None:
     """The embedded runner makes of these lines what a real Logstash makes of them."""
-    log = place.logs / f"{name}.ndjson"
-    place.logs.mkdir()
+    log = sandbox.logs / f"{name}.ndjson"
+    sandbox.logs.mkdir()
     log.write_bytes((SCRIPT["CASES"] / f"{name}.log").read_bytes())
-    with place.running():
-        until(lambda: place.statistics().get("delivered"))
+    with sandbox.running():
+        wait_until(lambda: sandbox.statistics().get("delivered"))
 
     documents = [
         {"_index": index, "_id": identifier, "_source": source}

@@ -14,22 +14,23 @@ from monitor_agent.errors import DataError
 from monitor_agent.settings import ElasticsearchSettings, PipelineSettings, ServerSettings, Settings
 from tests.cluster import Cluster
 from tests.factories import make_prediction
-from tests.pipelines import Place, until
+from tests.pipelines import PipelineSandbox
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("frequent_statistics")
 
 
 @pytest.fixture
-def place(cluster: Cluster, tmp_path: Path) -> Place:
+def sandbox(cluster: Cluster, tmp_path: Path) -> PipelineSandbox:
     """Return the folders of a pipeline that may only do what its role allows."""
-    return Place(tmp_path, cluster.url, "pipeline_writer", cluster.users["pipeline_writer"])
+    return PipelineSandbox(tmp_path, cluster.url, "pipeline_writer", cluster.users["pipeline_writer"])
 
 
 class Desk:
     """The command as the agent's user gives it, and what it prints."""
 
-    def __init__(self, place: Place, cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
-        self.place = place
+    def __init__(self, sandbox: PipelineSandbox, cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+        self.sandbox = sandbox
         self.url = cluster.url
         self._password = cluster.users["monitor_agent"]
         self._capsys = capsys
@@ -41,8 +42,8 @@ class Desk:
         reached = ElasticsearchSettings(url=(self.url,), username="monitor_agent", password=self._password)
         settings = Settings(
             elasticsearch=reached,
-            server=ServerSettings(log_dir=str(self.place.logs)),
-            pipeline=PipelineSettings(data_dir=str(self.place.data)),
+            server=ServerSettings(log_dir=str(self.sandbox.logs)),
+            pipeline=PipelineSettings(data_dir=str(self.sandbox.data)),
         )
         self._capsys.readouterr()
         assert command.run(parser.parse_args(["deadletters", *arguments]), settings) == 0
@@ -50,22 +51,22 @@ class Desk:
 
 
 @pytest.fixture
-def desk(place: Place, cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> Desk:
+def desk(sandbox: PipelineSandbox, cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> Desk:
     """Return the command, for the letters of the pipeline."""
-    return Desk(place, cluster, capsys)
+    return Desk(sandbox, cluster, capsys)
 
 
-def deliver(place: Place) -> None:
+def deliver(sandbox: PipelineSandbox) -> None:
     """Run the pipeline until everything is delivered."""
-    with place.running():
-        until(lambda: place.statistics().get("state") == "running" and place.statistics()["delivered"])
+    with sandbox.running():
+        wait_until(lambda: sandbox.statistics().get("state") == "running" and sandbox.statistics()["delivered"])
 
 
-def test_a_letter_arrives_once_the_cause_is_mended(place: Place, cluster: Cluster, desk: Desk) -> None:
+def test_a_letter_arrives_once_the_cause_is_mended(sandbox: PipelineSandbox, cluster: Cluster, desk: Desk) -> None:
     """A field that the mapping did not know: after it does, replay brings the event, and the letter is gone."""
     event = {**make_prediction(), "campaign": "spring"}
-    place.append(event, b"not json")
-    deliver(place)
+    sandbox.append(event, b"not json")
+    deliver(sandbox)
     listed = desk("list")
     shown = orjson.loads(desk("show", "--reason", "refused"))
     with cluster.client() as client:
@@ -73,7 +74,7 @@ def test_a_letter_arrives_once_the_cause_is_mended(place: Place, cluster: Cluste
         client.indices.put_mapping(index="model-predictions-*", body=mapping)
 
     replayed = desk("replay", "--reason", "refused")
-    deliver(place)
+    deliver(sandbox)
 
     assert "1 refused" in listed
     assert "1 malformed" in listed
@@ -86,18 +87,18 @@ def test_a_letter_arrives_once_the_cause_is_mended(place: Place, cluster: Cluste
     assert "refused" not in desk("list")
 
 
-def test_letters_in_the_data_folder_can_be_sent_without_elasticsearch(place: Place, desk: Desk) -> None:
+def test_letters_in_the_data_folder_can_be_sent_without_elasticsearch(sandbox: PipelineSandbox, desk: Desk) -> None:
     """--offline: what the runner kept on disk is enough; the files are set aside, so that it is not sent twice."""
     event = {**make_prediction(), "campaign": "spring"}
-    place.append(event)
-    deliver(place)
+    sandbox.append(event)
+    deliver(sandbox)
     desk.url = "http://127.0.0.1:9"
 
     first, second = desk("replay", "--all", "--offline"), desk("replay", "--all", "--offline")
 
     assert first.startswith("1 lines")
     assert second.startswith("0 lines")
-    (file,) = place.logs.glob("replay-*.ndjson")
+    (file,) = sandbox.logs.glob("replay-*.ndjson")
     assert orjson.loads(file.read_bytes()) == event
 
 

@@ -9,15 +9,16 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.factories import START, make_error, make_feedback, make_prediction
-from tests.pipelines import Place, stop, until
+from tests.pipelines import PipelineSandbox, stop
+from tests.waiting import wait_until
 
 LATER = START + timedelta(days=1)
 
 
 @pytest.fixture
-def place(cluster: Cluster, tmp_path: Path) -> Place:
+def sandbox(cluster: Cluster, tmp_path: Path) -> PipelineSandbox:
     """Return the folders of a pipeline that may only do what its role allows."""
-    return Place(tmp_path, cluster.url, "pipeline_writer", cluster.users["pipeline_writer"])
+    return PipelineSandbox(tmp_path, cluster.url, "pipeline_writer", cluster.users["pipeline_writer"])
 
 
 def documents(cluster: Cluster) -> dict[tuple[str, str], dict[str, object]]:
@@ -29,15 +30,15 @@ def documents(cluster: Cluster) -> dict[tuple[str, str], dict[str, object]]:
     return {(hit["_index"], hit["_id"]): hit["_source"] for hit in found}
 
 
-def test_events_go_to_the_index_of_their_day(place: Place, cluster: Cluster) -> None:
+def test_events_go_to_the_index_of_their_day(sandbox: PipelineSandbox, cluster: Cluster) -> None:
     """Predictions and errors by their own day, feedback by its prediction's, each once, refused lines beside them."""
     prediction = make_prediction(START + timedelta(hours=13, microseconds=123456))
     click = make_feedback(prediction, after=timedelta(hours=2))
     failure = make_error(LATER)
-    place.append(prediction, click, failure, click, b'{"cut off', {"event": {"id": "x", "dataset": "model.other"}})
-    process = place.spawn()
+    sandbox.append(prediction, click, failure, click, b'{"cut off', {"event": {"id": "x", "dataset": "model.other"}})
+    process = sandbox.spawn()
     try:
-        until(lambda: place.statistics().get("delivered") and len(documents(cluster)) == 5)
+        wait_until(lambda: sandbox.statistics().get("delivered") and len(documents(cluster)) == 5)
     finally:
         seconds = stop(process)
 
@@ -55,13 +56,13 @@ def test_events_go_to_the_index_of_their_day(place: Place, cluster: Cluster) -> 
     assert (process.returncode, seconds < 2.0) == (0, True)
 
 
-def test_a_refused_document_becomes_a_dead_letter(place: Place, cluster: Cluster) -> None:
+def test_a_refused_document_becomes_a_dead_letter(sandbox: PipelineSandbox, cluster: Cluster) -> None:
     """What the mapping refuses is kept in a file and in Elasticsearch, with text and reason; the rest is delivered."""
     good, bad = make_prediction(), make_prediction(score=0.5)
     bad["surprise"] = "a field that no contract knows"
-    place.append(good, bad)
-    with place.running():
-        until(lambda: place.statistics().get("delivered"))
+    sandbox.append(good, bad)
+    with sandbox.running():
+        wait_until(lambda: sandbox.statistics().get("delivered"))
 
     found = documents(cluster)
     (letter,) = [value for (index, _), value in found.items() if "deadletters" in index]
@@ -70,14 +71,14 @@ def test_a_refused_document_becomes_a_dead_letter(place: Place, cluster: Cluster
     assert "surprise" in letter["error"]["message"]
     assert letter["http"] == {"response": {"status_code": 400}}
     assert bad["event"]["id"] in letter["message"]
-    assert len(list((place.data / "dead_letters").glob("*.ndjson"))) == 1
+    assert len(list((sandbox.data / "dead_letters").glob("*.ndjson"))) == 1
 
 
-def test_a_user_without_rights_loses_nothing(place: Place, cluster: Cluster) -> None:
+def test_a_user_without_rights_loses_nothing(sandbox: PipelineSandbox, cluster: Cluster) -> None:
     """401: the pipeline says so and waits; with the right password everything is delivered."""
-    place.append(make_prediction())
-    wrong = Place(place.folder, place.url, place.user, "wrong")
+    sandbox.append(make_prediction())
+    wrong = PipelineSandbox(sandbox.folder, sandbox.url, sandbox.user, "wrong")
     with wrong.running():
-        until(lambda: "PIPELINE_PASSWORD" in wrong.statistics().get("trouble", ""))
-    with place.running():
-        until(lambda: len(documents(cluster)) == 1)
+        wait_until(lambda: "PIPELINE_PASSWORD" in wrong.statistics().get("trouble", ""))
+    with sandbox.running():
+        wait_until(lambda: len(documents(cluster)) == 1)

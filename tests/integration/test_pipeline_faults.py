@@ -16,8 +16,9 @@ import pytest
 
 from monitor_agent.errors import PipelineError
 from tests.factories import START, Document, make_prediction
-from tests.pipelines import ROOT, Place, stop, until
+from tests.pipelines import ROOT, PipelineSandbox, stop
 from tests.stand_in import Faults, StandIn
+from tests.waiting import wait_until
 
 FULL = "No space left on device"
 pytestmark = pytest.mark.usefixtures("frequent_statistics")
@@ -31,7 +32,7 @@ def ids(events: list[Document]) -> set[str]:
     return {event["event"]["id"] for event in events}
 
 
-def test_a_storm_of_failures_loses_and_repeats_nothing(stand_in: StandIn, place: Place) -> None:
+def test_a_storm_of_failures_loses_and_repeats_nothing(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
     """Refused requests and documents, dropped connections and rotations: each event is there once, or a dead letter."""
     stand_in.faults = Faults(
         statuses={429: 0.1, 502: 0.03, 503: 0.05, 504: 0.03, 500: 0.02},
@@ -42,15 +43,15 @@ def test_a_storm_of_failures_loses_and_repeats_nothing(stand_in: StandIn, place:
         largest=10_000,
     )
     written: list[Document] = []
-    with place.running(batch_size=25):
+    with sandbox.running(batch_size=25):
         for number in range(16):
             events = predictions(50, first=number * 50)
-            place.append(*events)
+            sandbox.append(*events)
             written += events
             if number % 4 == 0:
-                (place.logs / "events.ndjson").rename(place.logs / f"events-{number}.ndjson")
-        until(lambda: len(stand_in.documents) >= len(written))
-        until(lambda: place.statistics().get("delivered"))
+                (sandbox.logs / "events.ndjson").rename(sandbox.logs / f"events-{number}.ndjson")
+        wait_until(lambda: len(stand_in.documents) >= len(written))
+        wait_until(lambda: sandbox.statistics().get("delivered"))
 
     letters = {letter["event"]["id"] for letter in stand_in.of("model-deadletters").values()}
     assert set(stand_in.of("model-predictions")) == ids(written) - letters
@@ -59,23 +60,23 @@ def test_a_storm_of_failures_loses_and_repeats_nothing(stand_in: StandIn, place:
     assert expected | {"dropped before", "dropped after"} <= set(stand_in.seen)
 
 
-def test_a_killed_runner_loses_and_repeats_nothing(stand_in: StandIn, place: Place) -> None:
+def test_a_killed_runner_loses_and_repeats_nothing(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
     """kill -9 at any moment: the next run goes on where the acknowledged lines end."""
     random_ = random.Random(7)
     stand_in.faults = Faults(dropped_after=0.05, late=0.2)
     written = predictions(3000)
     for number in range(3):
-        place.append(*written[number * 1000 : (number + 1) * 1000], name=f"events-{number}.ndjson")
+        sandbox.append(*written[number * 1000 : (number + 1) * 1000], name=f"events-{number}.ndjson")
     for _ in range(3):
         goal = min(len(stand_in.documents) + random_.randrange(1, 900), len(written))
-        process = place.spawn()
-        until(lambda goal=goal: len(stand_in.documents) >= goal)
+        process = sandbox.spawn()
+        wait_until(lambda goal=goal: len(stand_in.documents) >= goal)
         process.kill()
         process.wait()
-    process = place.spawn()
+    process = sandbox.spawn()
     try:
-        until(lambda: set(stand_in.of("model-predictions")) == ids(written))
-        until(lambda: place.statistics()["process"] == process.pid and place.statistics()["delivered"])
+        wait_until(lambda: set(stand_in.of("model-predictions")) == ids(written))
+        wait_until(lambda: sandbox.statistics()["process"] == process.pid and sandbox.statistics()["delivered"])
     finally:
         stop(process)
 
@@ -83,15 +84,15 @@ def test_a_killed_runner_loses_and_repeats_nothing(stand_in: StandIn, place: Pla
     assert stand_in.seen["item 201"] == len(written)
 
 
-def test_a_stop_is_quick_and_what_was_delivered_is_not_sent_again(stand_in: StandIn, place: Place) -> None:
+def test_a_stop_is_quick_and_what_was_delivered_is_not_sent_again(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
     """SIGTERM: within two seconds, status 0, and the next run begins behind what was delivered."""
-    place.append(*predictions(10))
-    process = place.spawn()
-    until(lambda: place.statistics().get("delivered") and len(stand_in.documents) == 10)
+    sandbox.append(*predictions(10))
+    process = sandbox.spawn()
+    wait_until(lambda: sandbox.statistics().get("delivered") and len(stand_in.documents) == 10)
     seconds = stop(process)
-    place.append(*predictions(1, first=10))
-    with place.running():
-        until(lambda: len(stand_in.documents) == 11)
+    sandbox.append(*predictions(1, first=10))
+    with sandbox.running():
+        wait_until(lambda: len(stand_in.documents) == 11)
 
     assert (process.returncode, seconds < 2.0) == (0, True)
     assert stand_in.seen["item 409"] == 0
@@ -101,90 +102,90 @@ def test_elasticsearch_may_come_later(tmp_path: Path) -> None:
     """Nothing listens: the runner says so, waits, stops at once when told to, and delivers when there is someone."""
     with StandIn().serving() as gone:
         port = gone.port
-    place = Place(tmp_path, f"http://127.0.0.1:{port}", retry_seconds=0.1)
+    sandbox = PipelineSandbox(tmp_path, f"http://127.0.0.1:{port}", retry_seconds=0.1)
     written = predictions(10)
-    place.append(*written)
-    process = place.spawn()
-    until(lambda: "cannot be reached" in place.statistics().get("trouble", ""))
+    sandbox.append(*written)
+    process = sandbox.spawn()
+    wait_until(lambda: "cannot be reached" in sandbox.statistics().get("trouble", ""))
     assert stop(process) < 2.0
-    with place.running():
-        until(lambda: place.statistics().get("batches_in_flight"))
+    with sandbox.running():
+        wait_until(lambda: sandbox.statistics().get("batches_in_flight"))
         with StandIn(port=port).serving() as come:
-            until(lambda: set(come.of("model-predictions")) == ids(written))
-            until(lambda: place.statistics()["trouble"] == "")
+            wait_until(lambda: set(come.of("model-predictions")) == ids(written))
+            wait_until(lambda: sandbox.statistics()["trouble"] == "")
 
 
 def test_another_address_is_asked_when_one_fails(stand_in: StandIn, tmp_path: Path) -> None:
     """Several addresses in ELASTICSEARCH_URL: one that is down costs nothing."""
     with StandIn().serving() as gone:
         down = gone.url
-    place = Place(tmp_path, f"{down},{stand_in.url}")
-    place.append(*predictions(10))
-    with place.running():
-        until(lambda: len(stand_in.documents) == 10)
+    sandbox = PipelineSandbox(tmp_path, f"{down},{stand_in.url}")
+    sandbox.append(*predictions(10))
+    with sandbox.running():
+        wait_until(lambda: len(stand_in.documents) == 10)
 
-    assert place.statistics()["plugins"]["elasticsearch"]["failures"] == {}
+    assert sandbox.statistics()["plugins"]["elasticsearch"]["failures"] == {}
 
 
 @pytest.mark.parametrize(
     ("key", "said"), [("", "Basic cGlwZWxpbmVfd3JpdGVyOnNlY3JldA=="), ("aWQ6a2V5", "ApiKey aWQ6a2V5")]
 )
-def test_the_pipeline_says_who_it_is(stand_in: StandIn, place: Place, key: str, said: str) -> None:
+def test_the_pipeline_says_who_it_is(stand_in: StandIn, sandbox: PipelineSandbox, key: str, said: str) -> None:
     """User and password, or an API key in their place."""
-    place.append(*predictions(1))
-    with place.running(api_key=key):
-        until(lambda: stand_in.documents)
+    sandbox.append(*predictions(1))
+    with sandbox.running(api_key=key):
+        wait_until(lambda: stand_in.documents)
 
     assert stand_in.authorization == said
 
 
-def test_a_body_that_is_too_large_is_sent_in_parts(stand_in: StandIn, place: Place) -> None:
+def test_a_body_that_is_too_large_is_sent_in_parts(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
     """413 for many documents is no reason to lose one."""
     stand_in.faults = Faults(largest=20_000)
     written = predictions(500)
-    place.append(*written)
-    with place.running():
-        until(lambda: set(stand_in.of("model-predictions")) == ids(written))
+    sandbox.append(*written)
+    with sandbox.running():
+        wait_until(lambda: set(stand_in.of("model-predictions")) == ids(written))
 
     assert stand_in.of("model-deadletters") == {}
 
 
-def test_what_is_refused_for_good_is_a_dead_letter_and_holds_up_nothing(stand_in: StandIn, place: Place) -> None:
+def test_a_refused_document_is_a_dead_letter_and_blocks_nothing(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
     """400 for a document: it is in a file and in the index of dead letters with its line; the others are delivered."""
     good, bad = predictions(20), make_prediction(score=0.5, note="poison")
-    place.append(*good[:10], bad, *good[10:])
-    with place.running():
-        until(lambda: place.statistics().get("delivered"))
+    sandbox.append(*good[:10], bad, *good[10:])
+    with sandbox.running():
+        wait_until(lambda: sandbox.statistics().get("delivered"))
 
     (letter,) = stand_in.of("model-deadletters-2026.03.02").values()
     assert set(stand_in.of("model-predictions")) == ids(good)
     assert orjson.loads(letter["message"]) == bad
     assert letter["http"]["response"]["status_code"] == 400
-    (kept,) = (place.data / "dead_letters").glob("*.ndjson")
+    (kept,) = (sandbox.data / "dead_letters").glob("*.ndjson")
     assert [orjson.loads(line)["document"] for line in kept.read_bytes().splitlines()] == [letter]
 
 
-def test_rights_that_are_missing_are_told_and_waited_for(stand_in: StandIn, place: Place) -> None:
+def test_rights_that_are_missing_are_told_and_waited_for(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
     """403 drops nothing: the statistics say what to check, and delivery goes on when it is mended."""
     stand_in.faults = Faults(items={403: 1.0})
-    place.append(*predictions(3))
-    with place.running():
-        until(lambda: "check PIPELINE_USERNAME" in place.statistics().get("trouble", ""))
+    sandbox.append(*predictions(3))
+    with sandbox.running():
+        wait_until(lambda: "check PIPELINE_USERNAME" in sandbox.statistics().get("trouble", ""))
         stand_in.faults = Faults()
-        until(lambda: len(stand_in.documents) == 3)
+        wait_until(lambda: len(stand_in.documents) == 3)
 
     assert stand_in.of("model-deadletters") == {}
 
 
-def test_a_data_folder_has_one_runner(place: Place) -> None:
+def test_a_data_folder_has_one_runner(sandbox: PipelineSandbox) -> None:
     """A second runner would send everything twice; it is refused in one line."""
-    with place.running():
-        until(place.statistics)
-        second = place.spawn()
+    with sandbox.running():
+        wait_until(sandbox.statistics)
+        second = sandbox.spawn()
         assert second.wait(20) == 1
 
-    (line,) = place.log().splitlines()
-    assert line.startswith(f"error: {place.data} is used by another pipeline runner (process {os.getpid()})")
+    (line,) = sandbox.log().splitlines()
+    assert line.startswith(f"error: {sandbox.data} is used by another pipeline runner (process {os.getpid()})")
 
 
 @pytest.fixture
@@ -216,40 +217,40 @@ def fill(folder: Path) -> Path:
 
 @pytest.mark.parametrize("poison", ["", "poison"], ids=["positions", "dead letters"])
 def test_a_full_disk_stops_the_runner_and_loses_nothing(
-    stand_in: StandIn, place: Place, small_disk: Path, poison: str
+    stand_in: StandIn, sandbox: PipelineSandbox, small_disk: Path, poison: str
 ) -> None:
     """Where a position or a dead letter cannot be kept, the runner ends with one line; with room it goes on."""
-    place.append(*predictions(10))
-    with place.running():
-        until(lambda: place.statistics().get("delivered"))
+    sandbox.append(*predictions(10))
+    with sandbox.running():
+        wait_until(lambda: sandbox.statistics().get("delivered"))
     filler = fill(small_disk)
     more = make_prediction(START + timedelta(minutes=1), note=poison)
-    place.append(more)
+    sandbox.append(more)
 
-    with pytest.raises(PipelineError, match=FULL) as caught, place.running() as context:
-        until(context.stopping.is_set)
+    with pytest.raises(PipelineError, match=FULL) as caught, sandbox.running() as context:
+        wait_until(context.stopping.is_set)
     filler.unlink()
-    with place.running():
-        until(lambda: len(stand_in.documents) == 11)
+    with sandbox.running():
+        wait_until(lambda: len(stand_in.documents) == 11)
 
     assert "\n" not in str(caught.value)
     assert "make room" in caught.value.hint
 
 
-def test_the_statistics_say_how_it_goes(stand_in: StandIn, place: Place) -> None:
+def test_the_statistics_say_how_it_goes(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
     """`pipeline stats`: delivered events, trouble and the delay while it runs; status 1 once it does not."""
 
     def stats(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "monitor_agent", "pipeline", "stats", *arguments]
-        environ = {**os.environ, **place.environ()}
+        environ = {**os.environ, **sandbox.environ()}
         return subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
 
-    place.append(*predictions(7))
-    with place.running():
-        until(lambda: place.statistics().get("delivered"))
+    sandbox.append(*predictions(7))
+    with sandbox.running():
+        wait_until(lambda: sandbox.statistics().get("delivered"))
         stand_in.faults = Faults(statuses={503: 1.0})
-        place.append(*predictions(1, first=7))
-        until(lambda: place.statistics()["trouble"])
+        sandbox.append(*predictions(1, first=7))
+        wait_until(lambda: sandbox.statistics()["trouble"])
         running = stats()
         document = orjson.loads(stats("--json").stdout)
     stopped = stats()

@@ -13,8 +13,9 @@ import pytest
 import urllib3
 
 from tests.factories import make_prediction
-from tests.pipelines import PIPELINE, ROOT, Place, stop, until
+from tests.pipelines import PIPELINE, ROOT, PipelineSandbox, stop
 from tests.stand_in import Faults, StandIn
+from tests.waiting import wait_until
 
 LINE = '"message":"listening for events"'
 
@@ -22,17 +23,17 @@ LINE = '"message":"listening for events"'
 class FrontEnd:
     """A pipeline with the http input on, and a client of it."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, sandbox: PipelineSandbox) -> None:
+        self.sandbox = sandbox
         environ = {
-            **place.environ(),
+            **sandbox.environ(),
             "PIPELINE_HTTP": "on",
             "PIPELINE_HTTP_PORT": "0",
             "PIPELINE_HTTP_USERNAME": "shop",
             "PIPELINE_HTTP_PASSWORD": "a secret",
         }
-        place.folder.mkdir(parents=True, exist_ok=True)
-        self._log = place.folder / "pipeline.log"
+        sandbox.folder.mkdir(parents=True, exist_ok=True)
+        self._log = sandbox.folder / "pipeline.log"
         before = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -41,7 +42,7 @@ class FrontEnd:
                 cwd=ROOT,
                 stderr=log,
             )
-        until(lambda: LINE in self._log.read_text()[before:] or self.process.poll() is not None)
+        wait_until(lambda: LINE in self._log.read_text()[before:] or self.process.poll() is not None)
         (told,) = [line for line in self._log.read_text()[before:].splitlines() if LINE in line]
         self._url = f"http://127.0.0.1:{orjson.loads(told)['port']}/"
         self._headers = urllib3.make_headers(basic_auth="shop:a secret")
@@ -54,9 +55,9 @@ class FrontEnd:
 
 
 @pytest.fixture
-def front_end(place: Place) -> Iterator[FrontEnd]:
+def front_end(sandbox: PipelineSandbox) -> Iterator[FrontEnd]:
     """Yield a front end whose pipeline runs."""
-    found = FrontEnd(place)
+    found = FrontEnd(sandbox)
     try:
         yield found
     finally:
@@ -73,7 +74,7 @@ def test_a_click_becomes_feedback(front_end: FrontEnd, stand_in: StandIn) -> Non
     one, two = click(id="click-1"), click()
     assert [front_end.post(one), front_end.post([two, two]), front_end.post(one)] == [200, 200, 200]
 
-    until(lambda: len(stand_in.of("model-feedback")) == 2 and stand_in.seen["item 409"] == 2)
+    wait_until(lambda: len(stand_in.of("model-feedback")) == 2 and stand_in.seen["item 409"] == 2)
 
     stored = stand_in.of("model-feedback")["click-1"]
     assert stored["event"]["dataset"] == "model.feedback"
@@ -86,7 +87,7 @@ def test_what_is_no_feedback_is_a_dead_letter(front_end: FrontEnd, stand_in: Sta
     for body in (b"not json", {"feedback": {"type": "click"}}, {**click(), "text": "x" * 40_000}, b'{"\xff": 1}'):
         assert front_end.post(body) == 200
 
-    until(lambda: len(stand_in.of("model-deadletters")) == 4)
+    wait_until(lambda: len(stand_in.of("model-deadletters")) == 4)
 
     reasons = sorted(letter["error"]["type"] for letter in stand_in.of("model-deadletters").values())
     assert reasons == ["malformed", "malformed", "no prediction.id or feedback.type", "oversized"]
@@ -99,22 +100,22 @@ def test_only_who_knows_the_password_is_heard(front_end: FrontEnd, stand_in: Sta
     assert front_end.post(b"x" * 200_000) == 413
     assert front_end.post(click(id="the last")) == 200
 
-    until(lambda: stand_in.documents)
+    wait_until(lambda: stand_in.documents)
     assert set(stand_in.of("model-")) == {"the last"}
 
 
-def test_an_answered_request_survives_a_kill(stand_in: StandIn, place: Place) -> None:
+def test_an_answered_request_survives_a_kill(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
     """200 means on disk: after kill -9, with Elasticsearch down, it is delivered by the next run."""
     stand_in.faults = Faults(statuses={503: 1.0})
-    first = FrontEnd(place)
+    first = FrontEnd(sandbox)
     assert [first.post(click(id=str(number))) for number in range(20)] == [200] * 20
     first.process.send_signal(signal.SIGKILL)
     first.process.wait()
     stand_in.faults = Faults()
-    second = FrontEnd(place)
+    second = FrontEnd(sandbox)
     try:
-        until(lambda: len(stand_in.of("model-feedback")) == 20)
-        spool = second.place.data / "http-shop_front_end"
-        until(lambda: len(list(spool.glob("*.ndjson"))) == 1)
+        wait_until(lambda: len(stand_in.of("model-feedback")) == 20)
+        spool = second.sandbox.data / "http-shop_front_end"
+        wait_until(lambda: len(list(spool.glob("*.ndjson"))) == 1)
     finally:
         stop(second.process)

@@ -12,15 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.pipeline_world import PATIENCE_SECONDS, Load, World, world
-from tests.pipelines import Place, until
+from tests.integration.pipeline_load import PATIENCE_SECONDS, ClusterLoad, PipelineLoad, cluster_load
+from tests.pipelines import PipelineSandbox
 from tests.stand_in import Faults, StandIn
+from tests.waiting import wait_until
 
 SEED = 11
 VICTIMS = ("writer", "runner", "elasticsearch")
 
 
-def kill(made: World, victim: str) -> None:
+def kill(made: ClusterLoad, victim: str) -> None:
     """Kill one and start it again; the others go on meanwhile."""
     if victim == "writer":
         made.kill_writer()
@@ -33,14 +34,14 @@ def kill(made: World, victim: str) -> None:
         made.nodes.start()
 
 
-def kill_again_and_again(made: World, victims: list[str], dice: random.Random) -> None:
+def kill_again_and_again(made: ClusterLoad, victims: list[str], dice: random.Random) -> None:
     """Kill each of `victims` after some more events have arrived."""
     for victim in victims:
         made.until_count(made.count() + dice.randrange(20, 600))
         kill(made, victim)
 
 
-def assert_each_once(made: World) -> None:
+def assert_each_once(made: ClusterLoad) -> None:
     """Compare the files with Elasticsearch."""
     made.settle()
     stored = made.stored()
@@ -54,7 +55,7 @@ def test_whoever_is_killed_nothing_is_lost_or_repeated(rounds: int) -> None:
     dice = random.Random(SEED)
     victims = list(VICTIMS) + dice.choices(VICTIMS, k=rounds - len(VICTIMS))
     dice.shuffle(victims)
-    with world(1) as made:
+    with cluster_load(1) as made:
         made.start_writer()
         made.start_writer()
         made.start_runner()
@@ -65,7 +66,7 @@ def test_whoever_is_killed_nothing_is_lost_or_repeated(rounds: int) -> None:
 
 def test_a_cluster_that_loses_a_node_loses_nothing() -> None:
     """kill -9 of the node with the primary shard, under load: its replica takes over, writing goes on."""
-    with world(3) as made:
+    with cluster_load(3) as made:
         made.start_writer()
         made.start_runner()
         made.until_count(300)
@@ -81,7 +82,7 @@ def test_a_cluster_that_loses_a_node_loses_nothing() -> None:
         assert_each_once(made)
 
 
-def grown_mib(made: Load, seconds: float) -> float:
+def grown_mib(made: PipelineLoad, seconds: float) -> float:
     """Return by how much the runner's memory grows in so much time of an outage."""
     before = made.memory_mib()
     time.sleep(seconds)  # the time is what is tested
@@ -92,12 +93,12 @@ def test_an_outage_under_load_costs_no_memory(tmp_path: Path) -> None:
     """The files are the buffer: while nothing can be delivered, reading pauses, and afterwards everything arrives."""
     with StandIn().serving() as stand_in:
         stand_in.faults = Faults(statuses={503: 1.0})
-        made = Load(Place(tmp_path, stand_in.url), rate=2000)
+        made = PipelineLoad(PipelineSandbox(tmp_path, stand_in.url), rate=2000)
         made.start_writer()
         made.start_runner()
         try:
-            until(lambda: made.place.statistics().get("trouble"), PATIENCE_SECONDS)
-            until(lambda: len(made.written()) > 2000, PATIENCE_SECONDS, every=0.1)
+            wait_until(lambda: made.sandbox.statistics().get("trouble"), PATIENCE_SECONDS)
+            wait_until(lambda: len(made.written()) > 2000, PATIENCE_SECONDS, interval=0.1)
             grown = grown_mib(made, 2.0)
             stand_in.faults = Faults()
             made.settle()
@@ -111,13 +112,13 @@ def test_an_outage_under_load_costs_no_memory(tmp_path: Path) -> None:
 @pytest.mark.soak
 def test_elasticsearch_is_gone_for_minutes() -> None:
     """A real node, killed under load and started again three minutes later: the runner catches up, its memory flat."""
-    with world(1) as made:
+    with cluster_load(1) as made:
         made.start_writer()
         made.start_writer()
         made.start_runner()
         made.until_count(1000)
         made.nodes.kill()
-        until(lambda: made.place.statistics()["trouble"], PATIENCE_SECONDS)
+        wait_until(lambda: made.sandbox.statistics()["trouble"], PATIENCE_SECONDS)
 
         grown = grown_mib(made, 180.0)
         made.nodes.start()

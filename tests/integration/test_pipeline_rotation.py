@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.factories import START, make_prediction
-from tests.pipelines import Place, until
+from tests.pipelines import PipelineSandbox
 from tests.stand_in import StandIn
+from tests.waiting import wait_until
 
 WRITERS = 3
 GENERATIONS = 3
@@ -66,16 +67,16 @@ class Writer:
     ids : of the events written.
     """
 
-    def __init__(self, place: Place, stand_in: StandIn, number: int, rotate: Rotate) -> None:
-        self._place = place
+    def __init__(self, sandbox: PipelineSandbox, stand_in: StandIn, number: int, rotate: Rotate) -> None:
+        self._place = sandbox
         self._stand_in = stand_in
-        self._path = place.logs / f"writer-{number}.ndjson"
+        self._path = sandbox.logs / f"writer-{number}.ndjson"
         self._rotate = rotate
         self._number = number
         self._generation = 0
         self.ids: list[str] = []
         if rotate is turn_link:
-            for folder in (place.logs, place.folder / "elsewhere"):
+            for folder in (sandbox.logs, sandbox.folder / "elsewhere"):
                 folder.mkdir(exist_ok=True)
             turn_link(self._path, 0)
 
@@ -96,7 +97,7 @@ class Writer:
         for generation in range(GENERATIONS):
             seen = SEEN.get(self._rotate, 0)
             self.write(seen)
-            until(lambda: self.delivered())
+            wait_until(lambda: self.delivered())
             self.write(LINES - seen)
             if generation < GENERATIONS - 1:
                 self.rotate()
@@ -106,34 +107,34 @@ class Writer:
         return self._rotate not in SEEN or set(self.ids) <= set(self._stand_in.of("model-predictions"))
 
 
-def finished(place: Place, stand_in: StandIn, writers: list[Writer]) -> None:
+def finished(sandbox: PipelineSandbox, stand_in: StandIn, writers: list[Writer]) -> None:
     """Wait until the events of all writers are there; each is there once."""
     expected = {identifier for writer in writers for identifier in writer.ids}
-    until(lambda: set(stand_in.of("model-predictions")) == expected)
-    until(lambda: place.statistics()["delivered"])
+    wait_until(lambda: set(stand_in.of("model-predictions")) == expected)
+    wait_until(lambda: sandbox.statistics()["delivered"])
     assert len(stand_in.documents) == len(expected)
 
 
 @pytest.mark.parametrize("rotate", ROTATIONS)
 @pytest.mark.parametrize("restarts", [False, True], ids=["up", "restarting"])
-def test_rotations_under_way(place: Place, stand_in: StandIn, rotate: Rotate, restarts: bool) -> None:
+def test_rotations_under_way(sandbox: PipelineSandbox, stand_in: StandIn, rotate: Rotate, restarts: bool) -> None:
     """Several writers rotate while the runner reads, or is stopped and started again and again."""
-    place.folder.mkdir(exist_ok=True)
-    writers = [Writer(place, stand_in, number, rotate) for number in range(WRITERS)]
+    sandbox.folder.mkdir(exist_ok=True)
+    writers = [Writer(sandbox, stand_in, number, rotate) for number in range(WRITERS)]
     threads = [threading.Thread(target=writer.write_all) for writer in writers]
-    with place.running():
+    with sandbox.running():
         for thread in threads:
             thread.start()
         if not restarts:
             for thread in threads:
                 thread.join()
     while any(thread.is_alive() for thread in threads):
-        with place.running() as context:
+        with sandbox.running() as context:
             before = len(stand_in.documents)
-            until(lambda before=before: len(stand_in.documents) > before or not any(map(alive, threads)))
+            wait_until(lambda before=before: len(stand_in.documents) > before or not any(map(alive, threads)))
             context.stopping.set()
-    with place.running():
-        finished(place, stand_in, writers)
+    with sandbox.running():
+        finished(sandbox, stand_in, writers)
 
 
 def alive(thread: threading.Thread) -> bool:
@@ -141,13 +142,13 @@ def alive(thread: threading.Thread) -> bool:
 
 
 @pytest.mark.parametrize("rotate", ROTATIONS)
-def test_a_rotation_while_the_runner_is_down(place: Place, stand_in: StandIn, rotate: Rotate) -> None:
+def test_a_rotation_while_the_runner_is_down(sandbox: PipelineSandbox, stand_in: StandIn, rotate: Rotate) -> None:
     """What was written before and after a rotation that nobody watched is delivered."""
-    writers = [Writer(place, stand_in, number, rotate) for number in range(WRITERS)]
+    writers = [Writer(sandbox, stand_in, number, rotate) for number in range(WRITERS)]
     for writer in writers:
         writer.write(LINES)
-    with place.running():
-        finished(place, stand_in, writers)
+    with sandbox.running():
+        finished(sandbox, stand_in, writers)
 
     for writer in writers:
         if rotate is not delete:
@@ -155,15 +156,15 @@ def test_a_rotation_while_the_runner_is_down(place: Place, stand_in: StandIn, ro
         writer.rotate()
         writer.write(LINES)
 
-    with place.running():
-        finished(place, stand_in, writers)
+    with sandbox.running():
+        finished(sandbox, stand_in, writers)
 
 
-def test_many_files_in_a_folder_that_comes_later(place: Place, stand_in: StandIn) -> None:
+def test_many_files_in_a_folder_that_comes_later(sandbox: PipelineSandbox, stand_in: StandIn) -> None:
     """The runner starts first; then the folder appears, with hundreds of files."""
-    with place.running():
-        until(place.statistics)
+    with sandbox.running():
+        wait_until(sandbox.statistics)
         for number in range(300):
             event = make_prediction(START + timedelta(seconds=number))
-            place.append(event, name=f"events-{number}.ndjson")
-        until(lambda: len(stand_in.of("model-predictions")) == 300)
+            sandbox.append(event, name=f"events-{number}.ndjson")
+        wait_until(lambda: len(stand_in.of("model-predictions")) == 300)

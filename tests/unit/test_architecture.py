@@ -133,7 +133,6 @@ def test_the_environment_is_read_in_one_place(path: Path) -> None:
     allowed = (
         "monitor_agent/cli/__init__.py",
         "model_server/cli.py",
-        "monitor_agent/logstash/variables.py",
         "monitor_agent/stack/",
     )
     reads = "os.environ" in path.read_text(encoding="utf-8") or "os.getenv" in path.read_text(encoding="utf-8")

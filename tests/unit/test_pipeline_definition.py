@@ -13,8 +13,8 @@ import yaml
 from monitor_agent.contracts import DEADLETTERS, ERRORS, FEEDBACK, PREDICTIONS
 from monitor_agent.errors import ConfigurationError
 from monitor_agent.logstash import compiler, lint
-from monitor_agent.logstash.plugin import Context
-from monitor_agent.logstash.variables import environment
+from monitor_agent.logstash.plugin import PipelineContext
+from monitor_agent.logstash.variables import pipeline_variables
 from monitor_agent.settings import PipelineSettings, Settings
 
 LOGSTASH = Path(__file__).parents[2] / "logstash"
@@ -37,7 +37,7 @@ def matches(pattern: str, **environ: str) -> list[str]:
 def compiled(folders: tuple[str, ...], variables: dict[str, str]) -> compiler.Program:
     """Return the program of some folders of the pipeline."""
     sources = [source for folder in folders for source in compiler.read_sources(str(LOGSTASH / "pipeline" / folder))]
-    context = Context(Settings(), io.BytesIO(), io.BytesIO(), "host-1")
+    context = PipelineContext(PipelineSettings(), io.BytesIO(), io.BytesIO(), "host-1")
     return compiler.compile_sections(compiler.parse_sources(sources), variables, context)
 
 
@@ -83,15 +83,14 @@ def test_the_http_input_needs_credentials() -> None:
         compiled((".", "http-on"), NEEDED | {**CREDENTIALS, "PIPELINE_HTTP_PASSWORD": ""})
 
 
-def test_an_api_key_needs_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_api_key_needs_no_password() -> None:
     """Where one is set, the pipeline starts without PIPELINE_PASSWORD; without both it does not."""
-    monkeypatch.delenv("PIPELINE_PASSWORD", raising=False)
     needed = {name: value for name, value in NEEDED.items() if name != "PIPELINE_PASSWORD"}
-    known = environment(Settings(pipeline=PipelineSettings(api_key="aWQ6a2V5")))
+    variables = pipeline_variables(Settings(pipeline=PipelineSettings(api_key="aWQ6a2V5")), {})
 
-    assert compiled((".",), known | needed).outputs
+    assert compiled((".",), variables | needed).outputs
     with pytest.raises(ConfigurationError, match="PIPELINE_PASSWORD is not set"):
-        compiled((".",), environment(Settings()) | needed)
+        compiled((".",), pipeline_variables(Settings(), {}) | needed)
 
 
 def test_no_condition_drops_events() -> None:

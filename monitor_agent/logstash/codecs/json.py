@@ -8,12 +8,12 @@ from typing import Any
 
 import orjson
 
-from monitor_agent.logstash.events import event_of, is_too_deep, keep_original, message_event, payload
-from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.event_fields import event_of, is_too_deep, keep_original, message_event, payload
+from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.sprintf import static_reference
 
 FAILURE = "_jsonparsefailure"
-OPTIONS = (Option("charset", default="UTF-8"), Option("target"))
+OPTIONS = (PluginOption("charset", default="UTF-8"), PluginOption("target"))
 
 _DECODER = json.JSONDecoder(parse_constant=lambda name: _refuse(name))
 
@@ -24,12 +24,12 @@ class JsonCodec:
     What follows a complete object is ignored; `event.original` keeps the text of an object.
     """
 
-    def __init__(self, configured: Configured, _context: Context) -> None:
-        self._utf8, self._charset = charset_of(configured)
-        target = configured.options["target"]
-        self._target = static_reference(target, configured.at) if target else None
+    def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
+        self._utf8, self._charset = charset_of(config)
+        target = config.options["target"]
+        self._target = static_reference(target, config.at) if target else None
         if self._target is not None and self._target.path == ("@timestamp",):
-            raise configured.at.error("the target cannot be @timestamp", "name another field")
+            raise config.at.error("the target cannot be @timestamp", "name another field")
 
     def ignore_target(self) -> None:
         """Put fields into the event itself, whatever `target` says."""
@@ -87,13 +87,13 @@ class JsonCodec:
         return event
 
 
-def charset_of(configured: Configured) -> tuple[bool, str]:
+def charset_of(config: PluginConfig) -> tuple[bool, str]:
     """Return whether the codec's `charset` is UTF-8, and its name; ConfigurationError for an unknown one."""
-    name = configured.options["charset"]
+    name = config.options["charset"]
     try:
         found = codecs.lookup(name).name
     except LookupError:
-        raise configured.at.error(f"there is no charset {name!r}", "use UTF-8") from None
+        raise config.at.error(f"there is no charset {name!r}", "use UTF-8") from None
     return found == "utf-8", found
 
 
@@ -101,4 +101,4 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is no number in JSON")
 
 
-SPEC = Spec("codec", "json", OPTIONS, JsonCodec)
+SPEC = PluginSpec("codec", "json", OPTIONS, JsonCodec)

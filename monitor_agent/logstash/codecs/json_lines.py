@@ -5,8 +5,8 @@ from __future__ import annotations
 import orjson
 
 from monitor_agent.logstash.codecs.json import OPTIONS, JsonCodec
-from monitor_agent.logstash.events import payload
-from monitor_agent.logstash.plugin import Event, Spec
+from monitor_agent.logstash.event_fields import payload
+from monitor_agent.logstash.plugin import Event, PluginSpec
 
 
 class JsonLinesCodec(JsonCodec):
@@ -23,4 +23,4 @@ class JsonLinesCodec(JsonCodec):
         return orjson.dumps(payload(event), option=orjson.OPT_APPEND_NEWLINE)
 
 
-SPEC = Spec("codec", "json_lines", OPTIONS, JsonLinesCodec)
+SPEC = PluginSpec("codec", "json_lines", OPTIONS, JsonLinesCodec)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from monitor_agent.logstash.codecs.plain import OPTIONS, PlainCodec
-from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 
 
 class LineCodec(PlainCodec):
     """Lines become messages; an event is written by `format` and with the delimiter."""
 
-    def __init__(self, configured: Configured, context: Context) -> None:
-        super().__init__(configured, context)
-        self._delimiter: bytes = configured.options["delimiter"].encode()
+    def __init__(self, config: PluginConfig, context: PipelineContext) -> None:
+        super().__init__(config, context)
+        self._delimiter: bytes = config.options["delimiter"].encode()
 
     def decode(self, data: bytes) -> list[Event]:
         """Return one event a line."""
@@ -25,4 +25,4 @@ class LineCodec(PlainCodec):
         return super().encode(event) + self._delimiter
 
 
-SPEC = Spec("codec", "line", (*OPTIONS, Option("delimiter", default="\n")), LineCodec)
+SPEC = PluginSpec("codec", "line", (*OPTIONS, PluginOption("delimiter", default="\n")), LineCodec)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from monitor_agent.logstash.codecs.json import charset_of
-from monitor_agent.logstash.events import keep_original, message_event
-from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.event_fields import keep_original, message_event
+from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.sprintf import compile_template
 
-OPTIONS = (Option("charset", default="UTF-8"), Option("format"))
+OPTIONS = (PluginOption("charset", default="UTF-8"), PluginOption("format"))
 DEFAULT_FORMAT = "%{@timestamp} %{host} %{message}"
 
 
 class PlainCodec:
     """Text becomes a `message`; an event is written by `format`."""
 
-    def __init__(self, configured: Configured, _context: Context) -> None:
-        _, self._charset = charset_of(configured)
-        form = configured.options["format"]
-        self._render: Callable[[Event], str] = compile_template(form or DEFAULT_FORMAT, configured.at)
+    def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
+        _, self._charset = charset_of(config)
+        form = config.options["format"]
+        self._render: Callable[[Event], str] = compile_template(form or DEFAULT_FORMAT, config.at)
 
     def decode(self, data: bytes) -> list[Event]:
         """Return one event."""
@@ -33,4 +33,4 @@ class PlainCodec:
         return self._render(event).encode(errors="backslashreplace")
 
 
-SPEC = Spec("codec", "plain", OPTIONS, PlainCodec)
+SPEC = PluginSpec("codec", "plain", OPTIONS, PlainCodec)

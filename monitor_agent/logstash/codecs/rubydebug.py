@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from monitor_agent.logstash.events import payload
-from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.event_fields import payload
+from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.timestamps import Timestamp
 from monitor_agent.logstash.values import ruby_text
 
@@ -17,9 +17,9 @@ INDENT = 4
 class RubydebugCodec:
     """Writes one field a line, names aligned to the right, as Ruby would show them."""
 
-    def __init__(self, configured: Configured, _context: Context) -> None:
-        self._at = configured.at
-        self._metadata: bool = configured.options["metadata"]
+    def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
+        self._at = config.at
+        self._metadata: bool = config.options["metadata"]
 
     def decode(self, _data: bytes) -> list[Event]:
         """Refuse: nothing reads this form."""
@@ -54,4 +54,4 @@ def _scalar(value: Any) -> str:
     return "nil" if value is None else ruby_text(value)
 
 
-SPEC = Spec("codec", "rubydebug", (Option("metadata", "boolean", default=False),), RubydebugCodec)
+SPEC = PluginSpec("codec", "rubydebug", (PluginOption("metadata", "boolean", default=False),), RubydebugCodec)

@@ -12,9 +12,9 @@ import structlog
 
 from monitor_agent.logstash.date_patterns import parser
 from monitor_agent.logstash.decoration import decoration
-from monitor_agent.logstash.events import tag
-from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
-from monitor_agent.logstash.references import FieldError
+from monitor_agent.logstash.event_fields import tag
+from monitor_agent.logstash.field_references import FieldError
+from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.sprintf import compile_template, is_dynamic, static_reference
 from monitor_agent.logstash.timestamps import Timestamp
 
@@ -26,8 +26,8 @@ _log = structlog.get_logger()
 class DateFilter:
     """The first pattern that fits wins. Without `timezone`, a text that names none means the zone of this machine."""
 
-    def __init__(self, configured: Configured, _context: Context) -> None:
-        options, at = configured.options, configured.at
+    def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
+        options, at = config.options, config.at
         match = [str(item) for item in options["match"]]
         if len(match) < 2:
             raise at.error("match needs a field and at least one pattern", 'such as ["time", "ISO8601"]')
@@ -37,12 +37,12 @@ class DateFilter:
         self._target = static_reference(options["target"], at)
         try:
             self._parsers: list[Parse] = [parser(pattern) for pattern in match[1:]]
-            self._zone_of = _zones(options["timezone"], configured)
+            self._zone_of = _zones(options["timezone"], config)
         except ValueError as error:
             raise at.error(str(error), "mend match or timezone") from None
         self._failure_tags: list[str] = options["tag_on_failure"]
-        self._decorate = decoration(configured)
-        self._configured = configured
+        self._decorate = decoration(config)
+        self._configured = config
 
     def filter(self, event: Event) -> bool:
         """Return True; a text that no pattern fits tags the event."""
@@ -75,11 +75,11 @@ class DateFilter:
         raise ValueError(f"{value!r} fits no pattern")
 
 
-def _zones(name: str | None, configured: Configured) -> Callable[[Event], tzinfo | None]:
+def _zones(name: str | None, config: PluginConfig) -> Callable[[Event], tzinfo | None]:
     if name is None:
         return lambda _event: None
     if is_dynamic(name):
-        render = compile_template(name, configured.at)
+        render = compile_template(name, config.at)
         return lambda event: _zone(render(event))
     fixed = _zone(name)
     return lambda _event: fixed
@@ -94,15 +94,15 @@ def _zone(name: str) -> tzinfo:
         raise ValueError(f"there is no time zone {name!r}") from None
 
 
-SPEC = Spec(
+SPEC = PluginSpec(
     "filter",
     "date",
     (
-        Option("match", "array", default=[]),
-        Option("target", default="@timestamp"),
-        Option("timezone"),
-        Option("locale"),
-        Option("tag_on_failure", "array", default=["_dateparsefailure"]),
+        PluginOption("match", "array", default=[]),
+        PluginOption("target", default="@timestamp"),
+        PluginOption("timezone"),
+        PluginOption("locale"),
+        PluginOption("tag_on_failure", "array", default=["_dateparsefailure"]),
     ),
     DateFilter,
 )

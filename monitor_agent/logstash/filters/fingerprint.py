@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from monitor_agent.logstash.decoration import decoration
+from monitor_agent.logstash.field_references import FieldReference
 from monitor_agent.logstash.filters.murmur3 import murmur3_32
-from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
-from monitor_agent.logstash.references import Reference
+from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.sprintf import static_reference
 from monitor_agent.logstash.values import ruby_text
 
@@ -28,8 +28,8 @@ DEFAULT_TARGET = "[event][hash]"
 class FingerprintFilter:
     """Puts the hash of each source, the last one wins, or of all of them joined, into `target`."""
 
-    def __init__(self, configured: Configured, _context: Context) -> None:
-        options, at = configured.options, configured.at
+    def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
+        options, at = config.options, config.at
         self._sources = [static_reference(name, at) for name in options["source"]]
         self._target = static_reference(options["target"], at)
         self._method: str = options["method"]
@@ -37,8 +37,8 @@ class FingerprintFilter:
         self._joined: bool = options["concatenate_sources"] or self._all
         if self._joined or self._method == "PUNCTUATION":
             self._sources.sort(key=lambda source: source.text)
-        self._hash = _hash_of(configured)
-        self._decorate = decoration(configured)
+        self._hash = _hash_of(config)
+        self._decorate = decoration(config)
 
     def filter(self, event: Event) -> bool:
         """Return True; the target is set where a source is there."""
@@ -52,7 +52,7 @@ class FingerprintFilter:
         self._decorate(event)
         return True
 
-    def _set_hash(self, event: Event, source: Reference) -> None:
+    def _set_hash(self, event: Event, source: FieldReference) -> None:
         value = source.get(event)
         if type(value) is str:
             self._target.set(event, self._hash(value))
@@ -69,8 +69,8 @@ class FingerprintFilter:
         return "".join(f"|{name}|{ruby_text(_sorted(value))}" for name, value in pairs) + "|"
 
 
-def _hash_of(configured: Configured) -> Hash:
-    options, at = configured.options, configured.at
+def _hash_of(config: PluginConfig) -> Hash:
+    options, at = config.options, config.at
     method, key = options["method"], options["key"]
     if method in DIGESTS:
         return _digest(method.lower(), key, encode=options["base64encode"])
@@ -112,17 +112,17 @@ def _sorted(value: Any) -> Any:
     return value
 
 
-SPEC = Spec(
+SPEC = PluginSpec(
     "filter",
     "fingerprint",
     (
-        Option("source", "array", default=["message"]),
-        Option("target", default=DEFAULT_TARGET),
-        Option("key", "password"),
-        Option("base64encode", "boolean", default=False),
-        Option("method", choices=METHODS, default="SHA1"),
-        Option("concatenate_sources", "boolean", default=False),
-        Option("concatenate_all_fields", "boolean", default=False),
+        PluginOption("source", "array", default=["message"]),
+        PluginOption("target", default=DEFAULT_TARGET),
+        PluginOption("key", "password"),
+        PluginOption("base64encode", "boolean", default=False),
+        PluginOption("method", choices=METHODS, default="SHA1"),
+        PluginOption("concatenate_sources", "boolean", default=False),
+        PluginOption("concatenate_all_fields", "boolean", default=False),
     ),
     FingerprintFilter,
 )

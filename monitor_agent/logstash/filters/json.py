@@ -8,9 +8,9 @@ import orjson
 import structlog
 
 from monitor_agent.logstash.decoration import decoration
-from monitor_agent.logstash.events import TIMESTAMP_FAILURE, is_too_deep, tag
-from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
-from monitor_agent.logstash.references import FieldError, legal_tags
+from monitor_agent.logstash.event_fields import TIMESTAMP_FAILURE, is_too_deep, tag
+from monitor_agent.logstash.field_references import FieldError, legal_tags
+from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.sprintf import static_reference
 from monitor_agent.logstash.timestamps import Timestamp
 
@@ -20,14 +20,14 @@ _log = structlog.get_logger()
 class JsonFilter:
     """Puts what `source` holds into `target` or the event itself; unlike for the codec, no text may follow it."""
 
-    def __init__(self, configured: Configured, _context: Context) -> None:
-        options = configured.options
-        self._source = static_reference(options["source"], configured.at)
-        self._target = static_reference(options["target"], configured.at) if options["target"] else None
+    def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
+        options = config.options
+        self._source = static_reference(options["source"], config.at)
+        self._target = static_reference(options["target"], config.at) if options["target"] else None
         self._failure_tags: list[str] = options["tag_on_failure"]
         self._quiet: bool = options["skip_on_invalid_json"]
-        self._decorate = decoration(configured)
-        self._configured = configured
+        self._decorate = decoration(config)
+        self._configured = config
 
     def filter(self, event: Event) -> bool:
         """Return True; a failure tags the event and changes nothing else."""
@@ -83,14 +83,14 @@ def _set_time(event: Event, stated: Any) -> None:
         tag(event, (TIMESTAMP_FAILURE,))
 
 
-SPEC = Spec(
+SPEC = PluginSpec(
     "filter",
     "json",
     (
-        Option("source", required=True),
-        Option("target"),
-        Option("tag_on_failure", "array", default=["_jsonparsefailure"]),
-        Option("skip_on_invalid_json", "boolean", default=False),
+        PluginOption("source", required=True),
+        PluginOption("target"),
+        PluginOption("tag_on_failure", "array", default=["_jsonparsefailure"]),
+        PluginOption("skip_on_invalid_json", "boolean", default=False),
     ),
     JsonFilter,
 )

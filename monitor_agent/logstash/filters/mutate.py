@@ -8,11 +8,11 @@ from typing import Any
 import structlog
 
 from monitor_agent.logstash.decoration import decoration
-from monitor_agent.logstash.events import tag
+from monitor_agent.logstash.event_fields import tag
+from monitor_agent.logstash.field_references import FieldError, FieldReference
 from monitor_agent.logstash.filters.conversions import CONVERSIONS
 from monitor_agent.logstash.patterns import compile_pattern, compile_replacement
-from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
-from monitor_agent.logstash.references import FieldError, Reference
+from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.sprintf import (
     compile_reference,
     compile_template,
@@ -32,17 +32,17 @@ _log = structlog.get_logger()
 class MutateFilter:
     """One failing operation tags the event and skips the rest; what was done before stays."""
 
-    def __init__(self, configured: Configured, _context: Context) -> None:
-        options, at = configured.options, configured.at
+    def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
+        options, at = config.options, config.at
         self._changes = [
             change
             for name, make in _OPERATIONS.items()
             if options[name] is not None
             for change in make(options[name], at)
         ]
-        self._changes.append(decoration(configured))
+        self._changes.append(decoration(config))
         self._tag: str = options["tag_on_failure"]
-        self._configured = configured
+        self._configured = config
 
     def filter(self, event: Event) -> bool:
         """Return True; fields are changed in place."""
@@ -57,7 +57,7 @@ class MutateFilter:
 
 
 def _coerce(table: dict[str, Any], at: Location) -> list[Change]:
-    def one(field: Reference, render: Callable[[Event], str]) -> Change:
+    def one(field: FieldReference, render: Callable[[Event], str]) -> Change:
         def coerce(event: Event) -> None:
             if field.get(event) is None and field.has(event):
                 field.set(event, render(event))
@@ -82,7 +82,7 @@ def _rename(table: dict[str, Any], at: Location) -> list[Change]:
 
 
 def _update(table: dict[str, Any], at: Location) -> list[Change]:
-    def one(field: Reference, render: Callable[[Event], str]) -> Change:
+    def one(field: FieldReference, render: Callable[[Event], str]) -> Change:
         def update(event: Event) -> None:
             if field.has(event):
                 field.set(event, render(event))
@@ -93,7 +93,7 @@ def _update(table: dict[str, Any], at: Location) -> list[Change]:
 
 
 def _replace(table: dict[str, Any], at: Location) -> list[Change]:
-    def one(field: Reference, render: Callable[[Event], str]) -> Change:
+    def one(field: FieldReference, render: Callable[[Event], str]) -> Change:
         return lambda event: field.set(event, render(event))
 
     return [one(static_reference(name, at), compile_template(value, at)) for name, value in table.items()]
@@ -126,7 +126,7 @@ def _gsub(items: list[Any], at: Location) -> list[Change]:
     if len(items) % 3:
         raise at.error("gsub needs a field, a pattern and a replacement each time", f"found {len(items)} texts")
 
-    def one(field: Reference, pattern: str, replacement: str) -> Change:
+    def one(field: FieldReference, pattern: str, replacement: str) -> Change:
         dynamic = is_dynamic(pattern)
         fixed = None if dynamic else compile_pattern(pattern, at)
         render_pattern, render = compile_template(pattern, at), compile_template(replacement, at)
@@ -152,7 +152,7 @@ def _gsub(items: list[Any], at: Location) -> list[Change]:
 def _texts(change: Callable[[str], str]) -> Callable[[list[Any], Location], list[Change]]:
     """Return the operation that changes texts and the texts in lists, and leaves the rest alone."""
 
-    def one(field: Reference) -> Change:
+    def one(field: FieldReference) -> Change:
         def apply(event: Event) -> None:
             value = field.get(event)
             if type(value) is str:
@@ -166,7 +166,7 @@ def _texts(change: Callable[[str], str]) -> Callable[[list[Any], Location], list
 
 
 def _split(table: dict[str, Any], at: Location) -> list[Change]:
-    def one(field: Reference, separator: str) -> Change:
+    def one(field: FieldReference, separator: str) -> Change:
         def split(event: Event) -> None:
             value = field.get(event)
             if type(value) is str:
@@ -186,7 +186,7 @@ def _parts(text: str, separator: str) -> list[str]:
 
 
 def _join(table: dict[str, Any], at: Location) -> list[Change]:
-    def one(field: Reference, separator: str) -> Change:
+    def one(field: FieldReference, separator: str) -> Change:
         def join(event: Event) -> None:
             value = field.get(event)
             if type(value) is list:
@@ -198,7 +198,7 @@ def _join(table: dict[str, Any], at: Location) -> list[Change]:
 
 
 def _merge(table: dict[str, Any], at: Location) -> list[Change]:
-    def one(field: Reference, added: Reference) -> Change:
+    def one(field: FieldReference, added: FieldReference) -> Change:
         def merge(event: Event) -> None:
             present, more = field.get(event), clone(added.get(event))
             if type(present) is dict and type(more) is dict:
@@ -219,7 +219,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _copy(table: dict[str, Any], at: Location) -> list[Change]:
-    def one(source: Reference, target: Reference) -> Change:
+    def one(source: FieldReference, target: FieldReference) -> Change:
         def copy(event: Event) -> None:
             value = source.get(event)
             if value is not None:
@@ -248,12 +248,12 @@ _OPERATIONS: dict[str, Callable[[Any, Location], list[Change]]] = {
 }
 _LISTS = ("gsub", "uppercase", "capitalize", "lowercase", "strip")
 
-SPEC = Spec(
+SPEC = PluginSpec(
     "filter",
     "mutate",
     (
-        *(Option(name, "array" if name in _LISTS else "hash") for name in _OPERATIONS),
-        Option("tag_on_failure", default="_mutate_error"),
+        *(PluginOption(name, "array" if name in _LISTS else "hash") for name in _OPERATIONS),
+        PluginOption("tag_on_failure", default="_mutate_error"),
     ),
     MutateFilter,
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor_agent.logstash.decoration import decoration
 from monitor_agent.logstash.patterns import compile_pattern
-from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.values import ruby_text
 
 Keep = Callable[[str], bool]
@@ -17,8 +17,8 @@ Keep = Callable[[str], bool]
 class PruneFilter:
     """Looks at the outermost fields only."""
 
-    def __init__(self, configured: Configured, _context: Context) -> None:
-        options, at = configured.options, configured.at
+    def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
+        options, at = config.options, config.at
         if options["interpolate"]:
             raise at.error("prune cannot interpolate here", "leave interpolate out")
         self._allowed = [compile_pattern(str(text), at) for text in options["whitelist_names"]]
@@ -28,7 +28,7 @@ class PruneFilter:
             for option, wanted in (("whitelist_values", True), ("blacklist_values", False))
             for name, text in options[option].items()
         ]
-        self._decorate = decoration(configured)
+        self._decorate = decoration(config)
 
     def filter(self, event: Event) -> bool:
         """Return True; fields are removed in place."""
@@ -57,15 +57,15 @@ def _prune_value(event: Event, name: str, value: Any, pattern: re.Pattern[str], 
     return bool(kept)
 
 
-SPEC = Spec(
+SPEC = PluginSpec(
     "filter",
     "prune",
     (
-        Option("interpolate", "boolean", default=False),
-        Option("whitelist_names", "array", default=[]),
-        Option("blacklist_names", "array", default=["%\\{[^}]+\\}"]),
-        Option("whitelist_values", "hash", default={}),
-        Option("blacklist_values", "hash", default={}),
+        PluginOption("interpolate", "boolean", default=False),
+        PluginOption("whitelist_names", "array", default=[]),
+        PluginOption("blacklist_names", "array", default=["%\\{[^}]+\\}"]),
+        PluginOption("whitelist_values", "hash", default={}),
+        PluginOption("blacklist_values", "hash", default={}),
     ),
     PruneFilter,
 )

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from monitor_agent.logstash.decoration import decoration
-from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.sprintf import static_reference
 
 
 class TruncateFilter:
     """Cuts the end of texts, also of those in lists and objects, without breaking a character."""
 
-    def __init__(self, configured: Configured, _context: Context) -> None:
-        self._most: int = configured.options["length_bytes"]
+    def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
+        self._most: int = config.options["length_bytes"]
         if self._most < 0:
-            raise configured.at.error("'length_bytes' must not be negative", "write a number of bytes")
-        self._fields = [static_reference(name, configured.at) for name in configured.options["fields"]]
-        self._decorate = decoration(configured)
+            raise config.at.error("'length_bytes' must not be negative", "write a number of bytes")
+        self._fields = [static_reference(name, config.at) for name in config.options["fields"]]
+        self._decorate = decoration(config)
 
     def filter(self, event: Event) -> bool:
         """Return True; fields are changed in place."""
@@ -38,9 +38,9 @@ class TruncateFilter:
         return value
 
 
-SPEC = Spec(
+SPEC = PluginSpec(
     "filter",
     "truncate",
-    (Option("fields", "array", required=True), Option("length_bytes", "number", required=True)),
+    (PluginOption("fields", "array", required=True), PluginOption("length_bytes", "number", required=True)),
     TruncateFilter,
 )

@@ -6,18 +6,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from monitor_agent.errors import PipelineError
-from monitor_agent.logstash.file_set import Checkpoint, FileSet, Wanted
-from monitor_agent.logstash.plugin import Batch, Codec, Configured, Event
+from monitor_agent.logstash.file_set import Checkpoint, FileSelection, FileSet
+from monitor_agent.logstash.plugin import Codec, Event, EventBatch, PluginConfig
 from monitor_agent.logstash.positions import Positions
 
 
 class FilesInput(ABC):
     """An input whose events are lines of files; a class that follows says which files, and what a line becomes."""
 
-    def __init__(self, configured: Configured, wanted: Wanted, positions: Positions) -> None:
-        self.id = configured.id
-        self._codec: Codec = configured.options["codec"]
-        self._counters = configured.counters
+    def __init__(self, config: PluginConfig, wanted: FileSelection, positions: Positions) -> None:
+        self.id = config.id
+        self._codec: Codec = config.options["codec"]
+        self._counters = config.counters
         self._files = FileSet(wanted, positions)
 
     @abstractmethod
@@ -31,7 +31,7 @@ class FilesInput(ABC):
         except OSError as error:
             raise PipelineError(f"{error.filename} cannot be read ({error.strerror})", "mend its rights") from error
 
-    def read(self, most: int) -> Batch | None:
+    def read(self, most: int) -> EventBatch | None:
         """Return the events of up to `most` lines; None where no line is there."""
         reading = self._files.read(most)
         if reading is None:
@@ -42,7 +42,7 @@ class FilesInput(ABC):
                 events += self._events(line, path)
         self._counters.events_in += reading.lines
         self._counters.events_out += len(events)
-        return Batch(events, reading.checkpoint, reading.bytes)
+        return EventBatch(events, reading.checkpoint, reading.bytes)
 
     @property
     def finished(self) -> bool:

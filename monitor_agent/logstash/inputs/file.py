@@ -7,9 +7,9 @@ from pathlib import Path
 
 from monitor_agent.logstash.decoration import input_decoration
 from monitor_agent.logstash.durable import make_folder
-from monitor_agent.logstash.file_set import Wanted
+from monitor_agent.logstash.file_set import FileSelection
 from monitor_agent.logstash.inputs._files import FilesInput
-from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.positions import Positions
 
 POSITIONS_NAME = "positions.json"
@@ -18,12 +18,12 @@ POSITIONS_NAME = "positions.json"
 class FileInput(FilesInput):
     """Reads the files of `path`; where it is, it keeps beside `sincedb_path`, in a format of its own."""
 
-    def __init__(self, configured: Configured, context: Context) -> None:
-        options = configured.options
-        self._decorate = input_decoration(configured) if configured.common.keys() - {"id"} else None
+    def __init__(self, config: PluginConfig, context: PipelineContext) -> None:
+        options = config.options
+        self._decorate = input_decoration(config) if config.common.keys() - {"id"} else None
         self._host = context.host
-        self._positions_path = _positions_path(configured, context)
-        wanted = Wanted(
+        self._positions_path = _positions_path(config, context)
+        wanted = FileSelection(
             patterns=[str(Path(path).absolute()) for path in options["path"]],
             excluded=options["exclude"],
             from_beginning=options["start_position"] == "beginning",
@@ -34,7 +34,7 @@ class FileInput(FilesInput):
             close_seconds=options["close_older"],
             removable=_removable(context),
         )
-        super().__init__(configured, wanted, Positions(self._positions_path))
+        super().__init__(config, wanted, Positions(self._positions_path))
 
     def open(self) -> None:
         """Make the folder of the positions, then find the files."""
@@ -63,33 +63,33 @@ class FileInput(FilesInput):
             host.setdefault("name", self._host)
 
 
-def _positions_path(configured: Configured, context: Context) -> Path | None:
-    stated = configured.options["sincedb_path"]
+def _positions_path(config: PluginConfig, context: PipelineContext) -> Path | None:
+    stated = config.options["sincedb_path"]
     if stated is None:
-        return Path(context.settings.pipeline.data_dir) / f"{configured.id}.{POSITIONS_NAME}"
+        return Path(context.settings.data_dir) / f"{config.id}.{POSITIONS_NAME}"
     return None if stated == "/dev/null" else Path(f"{stated}.{POSITIONS_NAME}")
 
 
-def _removable(context: Context) -> Callable[[str, float], bool] | None:
-    seconds = context.settings.pipeline.remove_after.total_seconds()
+def _removable(context: PipelineContext) -> Callable[[str, float], bool] | None:
+    seconds = context.settings.remove_after.total_seconds()
     return (lambda _path, idle: idle > seconds) if seconds else None
 
 
-SPEC = Spec(
+SPEC = PluginSpec(
     "input",
     "file",
     (
-        Option("path", "array", required=True),
-        Option("codec", "codec", default="plain"),
-        Option("mode", choices=("tail",), default="tail"),
-        Option("start_position", choices=("beginning", "end"), default="end"),
-        Option("sincedb_path"),
-        Option("exclude", "array", default=[]),
-        Option("delimiter", default="\n"),
-        Option("stat_interval", "duration", default=1.0),
-        Option("discover_interval", "number", default=15),
-        Option("close_older", "duration", default=3600.0),
-        Option("file_sort_by", choices=("last_modified", "path"), default="last_modified"),
+        PluginOption("path", "array", required=True),
+        PluginOption("codec", "codec", default="plain"),
+        PluginOption("mode", choices=("tail",), default="tail"),
+        PluginOption("start_position", choices=("beginning", "end"), default="end"),
+        PluginOption("sincedb_path"),
+        PluginOption("exclude", "array", default=[]),
+        PluginOption("delimiter", default="\n"),
+        PluginOption("stat_interval", "duration", default=1.0),
+        PluginOption("discover_interval", "number", default=15),
+        PluginOption("close_older", "duration", default=3600.0),
+        PluginOption("file_sort_by", choices=("last_modified", "path"), default="last_modified"),
     ),
     FileInput,
 )

@@ -17,9 +17,9 @@ import structlog
 
 from monitor_agent.errors import PipelineError, PortInUseError
 from monitor_agent.logstash.decoration import decoration
-from monitor_agent.logstash.file_set import Wanted
+from monitor_agent.logstash.file_set import FileSelection
 from monitor_agent.logstash.inputs._files import FilesInput
-from monitor_agent.logstash.plugin import Batch, Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.plugin import Event, EventBatch, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.positions import Positions
 from monitor_agent.logstash.spool import Spool
 
@@ -40,23 +40,23 @@ class HttpInput(FilesInput):
     port : the port it listens on, once it is open.
     """
 
-    def __init__(self, configured: Configured, context: Context) -> None:
-        options = configured.options
+    def __init__(self, config: PluginConfig, context: PipelineContext) -> None:
+        options = config.options
         if options["user"] is not None and not (options["user"] and options["password"]):
-            raise configured.at.error("'user' and 'password' must not be empty", "set both, or leave both out")
+            raise config.at.error("'user' and 'password' must not be empty", "set both, or leave both out")
         self.port: int = options["port"]
         self._options: Mapping[str, Any] = options
-        self._at = configured.at
-        self._decorate = decoration(configured)
-        folder = Path(context.settings.pipeline.data_dir) / f"http-{configured.id}"
+        self._at = config.at
+        self._decorate = decoration(config)
+        folder = Path(context.settings.data_dir) / f"http-{config.id}"
         self._spool = Spool(folder)
-        wanted = Wanted(
+        wanted = FileSelection(
             patterns=[self._spool.pattern],
             newest_last=False,
             discover_seconds=0.1,
             removable=lambda path, _idle: path != self._spool.path,
         )
-        super().__init__(configured, wanted, Positions(folder / "positions.json"))
+        super().__init__(config, wanted, Positions(folder / "positions.json"))
         self._server: http.server.ThreadingHTTPServer | None = None
         self._behind = 0
 
@@ -72,7 +72,7 @@ class HttpInput(FilesInput):
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         _log.info("listening for events", plugin=self.id, host=self._options["host"], port=self.port)
 
-    def read(self, most: int) -> Batch | None:
+    def read(self, most: int) -> EventBatch | None:
         """Return the events of up to `most` requests."""
         batch = super().read(most)
         if batch is None:
@@ -201,24 +201,24 @@ def _handler(source: HttpInput) -> type[http.server.BaseHTTPRequestHandler]:
 
 def _put(event: Event, holder: str, name: str, value: str) -> None:
     """Set `[holder][name]` where the event says nothing else."""
-    held = event.setdefault(holder, {})
-    if type(held) is dict:
-        held.setdefault(name, value)
+    container = event.setdefault(holder, {})
+    if type(container) is dict:
+        container.setdefault(name, value)
 
 
-SPEC = Spec(
+SPEC = PluginSpec(
     "input",
     "http",
     (
-        Option("host", default="0.0.0.0"),
-        Option("port", "number", default=8080),
-        Option("user"),
-        Option("password", "password"),
-        Option("codec", "codec", default="plain"),
-        Option("response_code", "number", default=200),
-        Option("ssl_enabled", "boolean", default=False),
-        Option("ssl_certificate"),
-        Option("ssl_key"),
+        PluginOption("host", default="0.0.0.0"),
+        PluginOption("port", "number", default=8080),
+        PluginOption("user"),
+        PluginOption("password", "password"),
+        PluginOption("codec", "codec", default="plain"),
+        PluginOption("response_code", "number", default=200),
+        PluginOption("ssl_enabled", "boolean", default=False),
+        PluginOption("ssl_certificate"),
+        PluginOption("ssl_key"),
     ),
     HttpInput,
 )

@@ -9,8 +9,16 @@ from typing import Any
 
 from monitor_agent.logstash.codecs.json import JsonCodec
 from monitor_agent.logstash.decoration import input_decoration
-from monitor_agent.logstash.events import keep_original
-from monitor_agent.logstash.plugin import Batch, Codec, Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.event_fields import keep_original
+from monitor_agent.logstash.plugin import (
+    Codec,
+    Event,
+    EventBatch,
+    PipelineContext,
+    PluginConfig,
+    PluginOption,
+    PluginSpec,
+)
 
 CHUNK_BYTES = 256 * 1024
 
@@ -18,12 +26,12 @@ CHUNK_BYTES = 256 * 1024
 class StdinInput:
     """Reads what is there without waiting; a last line without newline counts."""
 
-    def __init__(self, configured: Configured, context: Context) -> None:
-        codec: Codec = configured.options["codec"]
+    def __init__(self, config: PluginConfig, context: PipelineContext) -> None:
+        codec: Codec = config.options["codec"]
         if isinstance(codec, JsonCodec):
             codec.ignore_target()  # as Logstash does: on a stream it puts json_lines in the place of json
         self._codec = codec
-        self._decorate = input_decoration(configured)
+        self._decorate = input_decoration(config)
         self._host = context.host
         self._stream = context.stdin
         self._lines: list[bytes] = []
@@ -33,7 +41,7 @@ class StdinInput:
     def open(self) -> None:
         """Nothing to do: the stream is there."""
 
-    def read(self, most: int) -> Batch | None:
+    def read(self, most: int) -> EventBatch | None:
         """Return the events of up to `most` lines."""
         if not self._lines:
             self._fill()
@@ -43,7 +51,7 @@ class StdinInput:
         events: list[Event] = []
         for line in taken:
             events += self._events(line)
-        return Batch(events, None, sum(map(len, taken)) + len(taken))
+        return EventBatch(events, None, sum(map(len, taken)) + len(taken))
 
     @property
     def finished(self) -> bool:
@@ -81,4 +89,4 @@ class StdinInput:
         return events
 
 
-SPEC = Spec("input", "stdin", (Option("codec", "codec", default="line"),), StdinInput)
+SPEC = PluginSpec("input", "stdin", (PluginOption("codec", "codec", default="line"),), StdinInput)

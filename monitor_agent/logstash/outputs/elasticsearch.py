@@ -15,22 +15,22 @@ import structlog
 
 from monitor_agent.logstash.bulk import (
     FILTER_PATH,
-    Decision,
-    Item,
-    Verdict,
+    BulkItem,
+    DeliveryOutcome,
+    ItemResult,
     action_line,
     body_of,
-    decide,
+    item_results,
     json_line,
+    outcome_of,
     portions,
     reason_of,
-    verdicts,
 )
 from monitor_agent.logstash.dead_letters import FOLDER_NAME, DeadLetterFiles, dead_letter
-from monitor_agent.logstash.events import payload
-from monitor_agent.logstash.plugin import Configured, Context, Event, Option, Spec, Stopping
+from monitor_agent.logstash.event_fields import payload
+from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec, Stopping
 from monitor_agent.logstash.sprintf import compile_template
-from monitor_agent.logstash.transport import Access, Transport, UnreachableError
+from monitor_agent.logstash.transport import ElasticsearchAccess, Transport, UnreachableError
 
 BULK_PATH = f"/_bulk?{FILTER_PATH}"
 TELL_SECONDS = 10.0
@@ -49,15 +49,15 @@ class ElasticsearchOutput:
 
     concurrent = True
 
-    def __init__(self, configured: Configured, context: Context) -> None:
-        options = configured.options
+    def __init__(self, config: PluginConfig, context: PipelineContext) -> None:
+        options = config.options
         self._action: str = options["action"]
-        self._index = compile_template(options["index"], configured.at)
-        self._id = compile_template(options["document_id"], configured.at) if options["document_id"] else None
-        self._transport = Transport(_access(configured, context))
-        self._letters = DeadLetterFiles(Path(context.settings.pipeline.data_dir) / FOLDER_NAME)
+        self._index = compile_template(options["index"], config.at)
+        self._id = compile_template(options["document_id"], config.at) if options["document_id"] else None
+        self._transport = Transport(_access(config, context))
+        self._letters = DeadLetterFiles(Path(context.settings.data_dir) / FOLDER_NAME)
         self._stopping = context.stopping
-        self._counters = configured.counters
+        self._counters = config.counters
         self._first_wait: float = options["retry_initial_interval"]
         self._longest_wait: float = options["retry_max_interval"]
         self._lock = threading.Lock()
@@ -88,17 +88,17 @@ class ElasticsearchOutput:
         """Close the connections."""
         self._transport.close()
 
-    def _items(self, events: Sequence[Event]) -> list[Item]:
+    def _items(self, events: Sequence[Event]) -> list[BulkItem]:
         action, index_of, id_of = self._action, self._index, self._id
-        items: list[Item] = []
+        items: list[BulkItem] = []
         for event in events:
             index = index_of(event)
             identifier = id_of(event) if id_of is not None else None
             line = action_line(action, index, identifier)
-            items.append(Item(index, identifier or "", line, json_line(payload(event)), event))
+            items.append(BulkItem(index, identifier or "", line, json_line(payload(event)), event))
         return items
 
-    def _deliver(self, portion: list[Item]) -> list[Item]:
+    def _deliver(self, portion: list[BulkItem]) -> list[BulkItem]:
         """Send one request; return what is to be sent again."""
         try:
             answer = self._transport.request("POST", BULK_PATH, body_of(portion), "application/x-ndjson")
@@ -106,50 +106,50 @@ class ElasticsearchOutput:
             self._tell("elasticsearch cannot be reached; trying again", str(error))
             return portion
         if answer.status == 200:
-            found = verdicts(answer.body, len(portion))
+            found = item_results(answer.body, len(portion))
             if found is not None:
                 return self._settle(portion, found)
             self._tell("elasticsearch gave an answer that cannot be read; trying again", repr(answer.body[:200]))
             return portion
         reason = _reason(answer.body)
         if answer.status in (400, 413):
-            return self._divide(portion, Verdict(Decision.REFUSED, answer.status, reason))
-        self._tell(_ADVICE.get(decide(answer.status), _TRY_AGAIN), f"status {answer.status}: {reason}")
+            return self._divide(portion, ItemResult(DeliveryOutcome.REFUSED, answer.status, reason))
+        self._tell(_ADVICE.get(outcome_of(answer.status), _TRY_AGAIN), f"status {answer.status}: {reason}")
         return portion
 
-    def _divide(self, portion: list[Item], verdict: Verdict) -> list[Item]:
+    def _divide(self, portion: list[BulkItem], result: ItemResult) -> list[BulkItem]:
         """Send a refused request again in halves, until the one document is found that it was refused for."""
         if len(portion) == 1:
-            return self._settle(portion, [verdict])
+            return self._settle(portion, [result])
         middle = len(portion) // 2
         return self._deliver(portion[:middle]) + self._deliver(portion[middle:])
 
-    def _settle(self, portion: list[Item], found: list[Verdict]) -> list[Item]:
+    def _settle(self, portion: list[BulkItem], found: list[ItemResult]) -> list[BulkItem]:
         """Bury what was refused for good; return what is to be sent again."""
-        again: list[Item] = []
-        refused: list[tuple[Item, Verdict]] = []
+        again: list[BulkItem] = []
+        refused: list[tuple[BulkItem, ItemResult]] = []
         present = 0
-        worst: Verdict | None = None
-        for item, verdict in zip(portion, found, strict=True):
-            if verdict.decision is Decision.DELIVERED:
-                present += verdict.status == 409
-            elif verdict.decision is Decision.REFUSED:
-                refused.append((item, verdict))
+        worst: ItemResult | None = None
+        for item, result in zip(portion, found, strict=True):
+            if result.outcome is DeliveryOutcome.DELIVERED:
+                present += result.status == 409
+            elif result.outcome is DeliveryOutcome.REFUSED:
+                refused.append((item, result))
             else:
                 again.append(item)
-                worst = worst or verdict
+                worst = worst or result
         self._count("present already", present)
         if worst is None:
             self._recovered()
         else:
-            self._tell(_ADVICE.get(worst.decision, _TRY_AGAIN), f"status {worst.status}: {worst.reason}")
+            self._tell(_ADVICE.get(worst.outcome, _TRY_AGAIN), f"status {worst.status}: {worst.reason}")
         return again + self._bury(refused)
 
-    def _bury(self, refused: list[tuple[Item, Verdict]]) -> list[Item]:
+    def _bury(self, refused: list[tuple[BulkItem, ItemResult]]) -> list[BulkItem]:
         """Keep refused documents on disk, then index them as dead letters; return those to be sent again."""
-        letters = [dead_letter(item.event, item, verdict) for item, verdict in refused if item.event is not None]
+        letters = [dead_letter(item.event, item, result) for item, result in refused if item.event is not None]
         if len(letters) < len(refused):
-            reason = next(verdict.reason for item, verdict in refused if item.event is None)
+            reason = next(result.reason for item, result in refused if item.event is None)
             _log.error("a dead letter cannot be indexed; it is kept in the data folder", reason=reason)
         if not letters:
             return []
@@ -190,9 +190,9 @@ class ElasticsearchOutput:
 
 _TRY_AGAIN = "elasticsearch takes no documents now; trying again"
 _ADVICE = {
-    Decision.FORBIDDEN: "elasticsearch does not let the pipeline write; check PIPELINE_USERNAME and PIPELINE_PASSWORD"
-    " and the rights of that user; trying again",
-    Decision.REFUSED: "this is no bulk interface; check ELASTICSEARCH_URL; trying again",
+    DeliveryOutcome.FORBIDDEN: "elasticsearch does not let the pipeline write; check PIPELINE_USERNAME and"
+    " PIPELINE_PASSWORD and the rights of that user; trying again",
+    DeliveryOutcome.REFUSED: "this is no bulk interface; check ELASTICSEARCH_URL; trying again",
 }
 
 
@@ -204,17 +204,17 @@ def _reason(body: bytes) -> str:
         return body[:200].decode("utf-8", "replace").strip()
 
 
-def _access(configured: Configured, context: Context) -> Access:
-    options = configured.options
-    authorities = options["ssl_certificate_authorities"] or [context.settings.elasticsearch.ca_certs]
+def _access(config: PluginConfig, context: PipelineContext) -> ElasticsearchAccess:
+    options = config.options
+    authorities = options["ssl_certificate_authorities"] or [context.ca_certs]
     hosts = [host for stated in options["hosts"] for host in re.split(r"[,\s]+", stated) if host]
     if not hosts:
-        raise configured.at.error("'hosts' names no address", 'write hosts => ["http://127.0.0.1:9200"]')
-    return Access(
+        raise config.at.error("'hosts' names no address", 'write hosts => ["http://127.0.0.1:9200"]')
+    return ElasticsearchAccess(
         hosts=hosts,
         user=options["user"] or "",
         password=options["password"] or "",
-        api_key=options["api_key"] or context.settings.pipeline.api_key,
+        api_key=options["api_key"] or context.settings.api_key,
         ca_certs=authorities[0],
         verify=options["ssl_verification_mode"] == "full",
         timeout_seconds=options["timeout"],
@@ -222,12 +222,12 @@ def _access(configured: Configured, context: Context) -> Access:
     )
 
 
-def _fixed(name: str) -> Option:
+def _fixed(name: str) -> PluginOption:
     """Return an option that must be off: the product installs its own templates, for indices by the event's day."""
-    return Option(name, choices=("false",), default="false")
+    return PluginOption(name, choices=("false",), default="false")
 
 
-def _options() -> tuple[Option, ...]:
+def _options() -> tuple[PluginOption, ...]:
     defaults: dict[str, Any] = {
         "timeout": 60,
         "retry_initial_interval": 2,
@@ -235,18 +235,18 @@ def _options() -> tuple[Option, ...]:
         "compression_level": 1,
     }
     return (
-        Option("hosts", "array", default=["http://127.0.0.1:9200"]),
-        Option("index", required=True),
-        Option("document_id"),
-        Option("action", choices=("create", "index"), default="index"),
-        Option("user"),
-        Option("password", "password"),
-        Option("api_key", "password"),
-        Option("ssl_certificate_authorities", "array", default=[]),
-        Option("ssl_verification_mode", choices=("full", "none"), default="full"),
-        *(Option(name, "number", default=default) for name, default in defaults.items()),
+        PluginOption("hosts", "array", default=["http://127.0.0.1:9200"]),
+        PluginOption("index", required=True),
+        PluginOption("document_id"),
+        PluginOption("action", choices=("create", "index"), default="index"),
+        PluginOption("user"),
+        PluginOption("password", "password"),
+        PluginOption("api_key", "password"),
+        PluginOption("ssl_certificate_authorities", "array", default=[]),
+        PluginOption("ssl_verification_mode", choices=("full", "none"), default="full"),
+        *(PluginOption(name, "number", default=default) for name, default in defaults.items()),
         *map(_fixed, ("manage_template", "ilm_enabled", "data_stream")),
     )
 
 
-SPEC = Spec("output", "elasticsearch", _options(), ElasticsearchOutput)
+SPEC = PluginSpec("output", "elasticsearch", _options(), ElasticsearchOutput)

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from monitor_agent.logstash.durable import append_file, make_folder
-from monitor_agent.logstash.plugin import Codec, Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.plugin import Codec, Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.sprintf import compile_template, is_dynamic
 
 _log = structlog.get_logger()
@@ -21,8 +21,8 @@ class FileOutput:
     An event that would leave the fixed part of `path` (by `..` in a field) goes to `filename_failure` there.
     """
 
-    def __init__(self, configured: Configured, _context: Context) -> None:
-        options, at = configured.options, configured.at
+    def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
+        options, at = config.options, config.at
         path = Path(options["path"]).absolute()
         self._fixed = None if is_dynamic(str(path)) else path
         self._root = _fixed_folder(path)
@@ -31,7 +31,7 @@ class FileOutput:
         self._render = compile_template(str(path), at)
         self._failures: Path = self._root / options["filename_failure"]
         self._codec: Codec = options["codec"]
-        self._counters = configured.counters
+        self._counters = config.counters
 
     def open(self) -> None:
         """Make the folder; PipelineError where that cannot be."""
@@ -71,18 +71,18 @@ def _fixed_folder(path: Path) -> Path:
     return Path(*fixed)
 
 
-SPEC = Spec(
+SPEC = PluginSpec(
     "output",
     "file",
     (
-        Option("path", required=True),
-        Option("codec", "codec", default="json_lines"),
-        Option("filename_failure", default="_filepath_failures"),
+        PluginOption("path", required=True),
+        PluginOption("codec", "codec", default="json_lines"),
+        PluginOption("filename_failure", default="_filepath_failures"),
         # Each batch is flushed, which is earlier than any interval says; a file that was deleted is made again.
-        Option("flush_interval", "number", default=2),
-        Option("create_if_deleted", choices=("true",), default="true"),
-        Option("write_behavior", choices=("append",), default="append"),
-        Option("gzip", choices=("false",), default="false"),
+        PluginOption("flush_interval", "number", default=2),
+        PluginOption("create_if_deleted", choices=("true",), default="true"),
+        PluginOption("write_behavior", choices=("append",), default="append"),
+        PluginOption("gzip", choices=("false",), default="false"),
     ),
     FileOutput,
 )

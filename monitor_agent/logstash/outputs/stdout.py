@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitor_agent.logstash.plugin import Codec, Configured, Context, Event, Option, Spec
+from monitor_agent.logstash.plugin import Codec, Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 
 
 class StdoutOutput:
     """Writes events to standard output."""
 
-    def __init__(self, configured: Configured, context: Context) -> None:
-        self._codec: Codec = configured.options["codec"]
+    def __init__(self, config: PluginConfig, context: PipelineContext) -> None:
+        self._codec: Codec = config.options["codec"]
         self._stream = context.stdout
-        self._counters = configured.counters
+        self._counters = config.counters
 
     def open(self) -> None:
         """Nothing to do: the stream is there."""
@@ -28,4 +28,4 @@ class StdoutOutput:
         self._stream.flush()
 
 
-SPEC = Spec("output", "stdout", (Option("codec", "codec", default="rubydebug"),), StdoutOutput)
+SPEC = PluginSpec("output", "stdout", (PluginOption("codec", "codec", default="rubydebug"),), StdoutOutput)

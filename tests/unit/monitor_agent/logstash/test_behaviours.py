@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.unit.monitor_agent.logstash.world import IN, OUT, filtered, printed_by
+from tests.unit.monitor_agent.logstash.program_runs import IN, OUT, filtered, printed_by
 
 WHEN = "2026-01-02T03:04:05.678901Z"
 JODA_TEXT = "2026-01-02T03 5 2 26 January 678000 03 AM +0000"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor_agent.logstash.bulk import Decision, Item, decide, json_line, portions, verdicts
+from monitor_agent.logstash.bulk import BulkItem, DeliveryOutcome, item_results, json_line, outcome_of, portions
 
 REJECTED = b"""{"errors":true,"items":[
  {"create":{"status":201}},
@@ -17,16 +17,16 @@ REJECTED = b"""{"errors":true,"items":[
 ]}"""
 
 
-def item(size: int) -> Item:
-    return Item("index", "id", b"", b"x" * size, {})
+def item(size: int) -> BulkItem:
+    return BulkItem("index", "id", b"", b"x" * size, {})
 
 
 def test_each_document_has_its_own_fate() -> None:
     """Created and conflict are delivered; what is malformed is refused; the rest is sent again."""
-    found = verdicts(REJECTED, 6)
+    found = item_results(REJECTED, 6)
 
     assert found is not None
-    assert [verdict.decision.value for verdict in found] == [
+    assert [result.outcome.value for result in found] == [
         "delivered",
         "delivered",
         "refused",
@@ -41,10 +41,10 @@ def test_each_document_has_its_own_fate() -> None:
 
 def test_an_answer_without_errors_is_not_read_further() -> None:
     """`errors: false` says it for all documents."""
-    found = verdicts(b'{"errors":false,"items":[{"create":{"status":201}}]}', 3)
+    found = item_results(b'{"errors":false,"items":[{"create":{"status":201}}]}', 3)
 
     assert found is not None
-    assert [verdict.decision for verdict in found] == [Decision.DELIVERED] * 3
+    assert [result.outcome for result in found] == [DeliveryOutcome.DELIVERED] * 3
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,13 @@ def test_an_answer_without_errors_is_not_read_further() -> None:
 )
 def test_an_answer_that_does_not_fit_the_request_delivers_nothing(answer: bytes) -> None:
     """A proxy's page or a cut answer must not count as success."""
-    assert verdicts(answer, 1) is None
+    assert item_results(answer, 1) is None
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 302, 418])
 def test_what_is_not_known_to_be_for_good_is_tried_again(status: int) -> None:
     """Only 400, 404 and 413 lose a document its way; everything else may pass."""
-    assert decide(status) is Decision.RETRY
+    assert outcome_of(status) is DeliveryOutcome.RETRY
 
 
 def test_a_body_has_a_largest_size() -> None:

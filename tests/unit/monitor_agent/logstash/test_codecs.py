@@ -12,8 +12,8 @@ from monitor_agent.errors import ConfigurationError
 from monitor_agent.logstash import registry, syntax
 from monitor_agent.logstash.options import configure
 from monitor_agent.logstash.parser import parse
-from monitor_agent.logstash.plugin import Codec, Configured, Counters
-from tests.unit.monitor_agent.logstash.world import context, filtered
+from monitor_agent.logstash.plugin import Codec, PluginConfig, PluginCounters
+from tests.unit.monitor_agent.logstash.program_runs import context, filtered
 
 ADDED = ("@timestamp", "@version", "event")
 
@@ -26,7 +26,7 @@ def codec_of(text: str, folder: Path) -> Codec:
     own, common = configure(spec, node, {}, lambda _node: None)  # type: ignore[arg-type, return-value]
     around = context([], folder / "stdin", io.BytesIO())
     around.stdin.close()
-    codec: Codec = spec.build(Configured(node.name, node.name, own, common, node.at, Counters()), around)
+    codec: Codec = spec.build(PluginConfig(node.name, node.name, own, common, node.at, PluginCounters()), around)
     return codec
 
 

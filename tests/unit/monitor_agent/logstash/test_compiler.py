@@ -9,11 +9,11 @@ import pytest
 
 from monitor_agent.errors import ConfigurationError
 from monitor_agent.logstash.compiler import Program, compile_text, parse_sources, read_sources
-from monitor_agent.logstash.events import event_of
+from monitor_agent.logstash.event_fields import event_of
 from monitor_agent.logstash.plugin import Event
-from monitor_agent.logstash.variables import environment
+from monitor_agent.logstash.variables import pipeline_variables
 from monitor_agent.settings import PipelineSettings, Settings
-from tests.unit.monitor_agent.logstash.world import context
+from tests.unit.monitor_agent.logstash.program_runs import context
 
 BOTH_ENDS = "input { stdin { } } output { stdout { } }"
 
@@ -157,13 +157,11 @@ def test_a_filter_counts_its_events_and_failures(tmp_path: Path) -> None:
     assert (program.counters["gone"].events_in, program.counters["gone"].events_out) == (1, 0)
 
 
-def test_settings_reach_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`${NAME}` finds our settings under their variables; the process' own environment wins; empty ones say nothing."""
-    monkeypatch.setenv("PIPELINE_USERNAME", "from-process")
-    monkeypatch.delenv("PIPELINE_PASSWORD", raising=False)
+def test_settings_reach_the_configuration() -> None:
+    """`${NAME}` stands for a setting; a variable of the environment overrides it; an empty setting is no variable."""
     settings = Settings(pipeline=PipelineSettings(username="from-file", data_dir="/data"))
 
-    variables = environment(settings)
+    variables = pipeline_variables(settings, {"PIPELINE_USERNAME": "from-process"})
 
     assert variables["PIPELINE_USERNAME"] == "from-process"
     assert variables["PIPELINE_DATA_DIR"] == "/data"

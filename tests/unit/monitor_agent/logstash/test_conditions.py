@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from monitor_agent.errors import ConfigurationError
-from tests.unit.monitor_agent.logstash.world import filtered
+from tests.unit.monitor_agent.logstash.program_runs import filtered
 
 EVENT = {
     "a": 1,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from monitor_agent.errors import PipelineError
-from monitor_agent.logstash.durable import append_file, held, is_held, replace_file
+from monitor_agent.logstash.durable import append_file, is_locked, locked_folder, replace_file
 
 
 @contextmanager
@@ -51,10 +51,13 @@ def test_a_file_that_cannot_be_appended_to_stays_as_it_was(tmp_path: Path) -> No
 
 def test_a_folder_is_held_by_one(tmp_path: Path) -> None:
     """The second is refused while the first holds it, and may hold it afterwards."""
-    assert not is_held(tmp_path)
-    with held(tmp_path):
-        assert is_held(tmp_path)
-        with pytest.raises(PipelineError, match=f"another pipeline runner .process {os.getpid()}."), held(tmp_path):
+    assert not is_locked(tmp_path)
+    with locked_folder(tmp_path):
+        assert is_locked(tmp_path)
+        with (
+            pytest.raises(PipelineError, match=f"another pipeline runner .process {os.getpid()}."),
+            locked_folder(tmp_path),
+        ):
             pass
-    with held(tmp_path):
+    with locked_folder(tmp_path):
         pass

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from monitor_agent.errors import ConfigurationError, PipelineError
-from tests.unit.monitor_agent.logstash.world import IN, printed_by
+from tests.unit.monitor_agent.logstash.program_runs import IN, printed_by
 
 WHEN = '"@timestamp":"2026-01-02T03:04:05Z"'
 

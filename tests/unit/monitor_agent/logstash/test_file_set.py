@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor_agent.logstash import file_set, followed_file
-from monitor_agent.logstash.file_set import FileSet, Wanted
+from monitor_agent.logstash.file_set import FileSelection, FileSet
 from monitor_agent.logstash.positions import Positions
 
 
@@ -21,7 +21,7 @@ class Reader:
     def __init__(self, folder: Path, **wanted: object) -> None:
         self.folder = folder
         options = {"patterns": [str(folder / "*.ndjson")], "poll_seconds": 0.0, "discover_seconds": 0.0, **wanted}
-        self._wanted = Wanted(**options)  # type: ignore[arg-type]
+        self._wanted = FileSelection(**options)  # type: ignore[arg-type]
         self.lines: list[str] = []
         self.start()
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from monitor_agent.errors import SettingsError
-from monitor_agent.logstash.transport import Access, Transport, UnreachableError
+from monitor_agent.logstash.transport import ElasticsearchAccess, Transport, UnreachableError
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -89,14 +89,14 @@ def secure_port(certificate: Path) -> Iterator[int]:
 )
 def test_credentials_are_sent(port: int, options: dict[str, str], sent: str) -> None:
     """A user with a password, or an API key in either of its forms."""
-    answer = Transport(Access([f"http://127.0.0.1:{port}"], **options)).request("POST", "/_bulk", b"{}")  # type: ignore[arg-type]
+    answer = Transport(ElasticsearchAccess([f"http://127.0.0.1:{port}"], **options)).request("POST", "/_bulk", b"{}")  # type: ignore[arg-type]
 
     assert answer.body.decode() == f"/_bulk {sent} {{}}"
 
 
 def test_a_body_may_be_compressed_and_an_address_may_have_a_path(port: int) -> None:
     """`compression_level`, and a proxy that serves Elasticsearch below a path."""
-    access = Access([f"http://127.0.0.1:{port}/search/"], compression=1)
+    access = ElasticsearchAccess([f"http://127.0.0.1:{port}/search/"], compression=1)
 
     assert Transport(access).request("POST", "/_bulk", b"{}" * 1000).body == b"/search/_bulk None " + b"{}" * 1000
 
@@ -105,23 +105,23 @@ def test_only_a_trusted_certificate_is_accepted(secure_port: int, certificate: P
     """With its authority the request arrives; without, nothing is sent, and the reason is told."""
     hosts = [f"https://127.0.0.1:{secure_port}"]
 
-    assert Transport(Access(hosts, ca_certs=str(certificate))).request("POST", "/", b"{}").status == 200
-    assert Transport(Access(hosts, verify=False)).request("POST", "/", b"{}").status == 200
+    assert Transport(ElasticsearchAccess(hosts, ca_certs=str(certificate))).request("POST", "/", b"{}").status == 200
+    assert Transport(ElasticsearchAccess(hosts, verify=False)).request("POST", "/", b"{}").status == 200
     with pytest.raises(UnreachableError, match="certificate verify failed"):
-        Transport(Access(hosts)).request("POST", "/", b"{}")
+        Transport(ElasticsearchAccess(hosts)).request("POST", "/", b"{}")
 
 
 @pytest.mark.parametrize("address", ["ftp://host:9200", "http://", "http://[:9200"])
 def test_what_is_no_address_is_told(address: str) -> None:
     """A mistake in ELASTICSEARCH_URL is found at the start."""
     with pytest.raises(SettingsError, match="no address of Elasticsearch"):
-        Transport(Access([address]))
+        Transport(ElasticsearchAccess([address]))
 
 
 def test_a_failure_holds_no_body() -> None:
     """Bodies of requests that failed are let go at once: garbage is collected too rarely to wait for that."""
     body = b"x" * 1000
-    transport = Transport(Access(["http://127.0.0.1:9", "http://127.0.0.1:10"]))
+    transport = Transport(ElasticsearchAccess(["http://127.0.0.1:9", "http://127.0.0.1:10"]))
     before = sys.getrefcount(body)
     gc.disable()
     try:

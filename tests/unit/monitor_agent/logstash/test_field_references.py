@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monitor_agent.logstash.references import FieldError, reference
+from monitor_agent.logstash.field_references import FieldError, field_reference
 from monitor_agent.logstash.values import ruby_text, text_of
 
 
@@ -34,7 +34,7 @@ def event() -> dict[str, Any]:
 )
 def test_a_field_is_found_by_its_path(text: str, value: Any, present: bool) -> None:
     """Objects are reached by name, lists by index, from the end where it is negative; null is there."""
-    field = reference(text)
+    field = field_reference(text)
 
     assert field.get(event()) == value
     assert field.has(event()) is present
@@ -44,16 +44,16 @@ def test_a_field_is_found_by_its_path(text: str, value: Any, present: bool) -> N
 def test_a_malformed_reference_is_refused(text: str) -> None:
     """Brackets must match and hold something."""
     with pytest.raises(ValueError, match="field"):
-        reference(text)
+        field_reference(text)
 
 
 def test_setting_makes_what_is_missing_on_the_way() -> None:
     """Objects are made, lists are filled up, null gives way."""
     fields = event()
-    reference("[x][y][z]").set(fields, 1)
-    reference("[o][n][m]").set(fields, 2)
-    reference("[l][5]").set(fields, 3)
-    reference("[l][-1]").set(fields, 4)
+    field_reference("[x][y][z]").set(fields, 1)
+    field_reference("[o][n][m]").set(fields, 2)
+    field_reference("[l][5]").set(fields, 3)
+    field_reference("[l][-1]").set(fields, 4)
 
     assert fields["x"] == {"y": {"z": 1}}
     assert fields["o"]["n"] == {"m": 2}
@@ -66,7 +66,7 @@ def test_setting_makes_what_is_missing_on_the_way() -> None:
 def test_what_cannot_be_set_is_an_error(text: str) -> None:
     """A number has no fields, a list no names, and some fields have a type."""
     with pytest.raises(FieldError):
-        reference(text).set(event(), "x")
+        field_reference(text).set(event(), "x")
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_removing_returns_what_was_there(text: str, removed: Any) -> None:
     """A removed field is gone; removing a missing one does nothing."""
     fields = event()
 
-    assert reference(text).remove(fields) == removed
-    assert removed is None or reference(text).get(fields) != removed
+    assert field_reference(text).remove(fields) == removed
+    assert removed is None or field_reference(text).get(fields) != removed
 
 
 @pytest.mark.parametrize(

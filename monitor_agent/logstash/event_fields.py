@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from monitor_agent.logstash.field_references import set_tags
 from monitor_agent.logstash.plugin import Event
-from monitor_agent.logstash.references import set_tags
 from monitor_agent.logstash.timestamps import Timestamp
 
 TIMESTAMP_FAILURE = "_timestampparsefailure"

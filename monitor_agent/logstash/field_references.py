@@ -22,7 +22,7 @@ class FieldError(Exception):
     """Raised where a field cannot be set: something in its path is neither object nor list, or its type is fixed."""
 
 
-class Reference:
+class FieldReference:
     """A field of an event.
 
     Attributes
@@ -70,15 +70,15 @@ class Reference:
 
 
 @lru_cache(maxsize=10_000)
-def reference(text: str) -> Reference:
+def field_reference(text: str) -> FieldReference:
     """Return the reference that `text` names; ValueError where it is malformed.
 
-    >>> reference("[a][b]").get({"a": {"b": 1}})
+    >>> field_reference("[a][b]").get({"a": {"b": 1}})
     1
-    >>> reference("[a][-1]").get({"a": [1, 2]})
+    >>> field_reference("[a][-1]").get({"a": [1, 2]})
     2
     """
-    return Reference(text)
+    return FieldReference(text)
 
 
 def set_tags(event: Event, value: Any) -> None:

@@ -21,7 +21,8 @@ from monitor_agent import settings
 from monitor_agent.contracts import ALL
 from monitor_agent.stack.embedded import users
 from monitor_agent.stack.embedded.elasticsearch import ElasticsearchOptions, EmbeddedElasticsearch
-from tests.pipelines import ROOT, Place, stop, until
+from tests.pipelines import ROOT, PipelineSandbox, stop
+from tests.waiting import wait_until
 
 READY_SECONDS = 300.0
 PATIENCE_SECONDS = 180.0
@@ -76,19 +77,19 @@ class Nodes:
 
 
 @dataclasses.dataclass
-class Load:
+class PipelineLoad:
     """Writers and the runner that delivers what they write, all of them processes."""
 
-    place: Place
+    sandbox: PipelineSandbox
     rate: int = 200
     writers: list[subprocess.Popen[bytes]] = dataclasses.field(default_factory=list)
     runner: subprocess.Popen[bytes] | None = None
 
     def start_writer(self) -> None:
         """Start another writer with files of its own; it logs to `writers.log`."""
-        command = [sys.executable, "-m", "tests.event_writer", str(self.place.logs), str(self.rate)]
-        self.place.folder.mkdir(parents=True, exist_ok=True)
-        with (self.place.folder / "writers.log").open("ab") as log:
+        command = [sys.executable, "-m", "tests.event_writer", str(self.sandbox.logs), str(self.rate)]
+        self.sandbox.folder.mkdir(parents=True, exist_ok=True)
+        with (self.sandbox.folder / "writers.log").open("ab") as log:
             self.writers.append(subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log))
 
     def kill_writer(self) -> None:
@@ -99,7 +100,7 @@ class Load:
 
     def start_runner(self) -> None:
         """Start the pipeline."""
-        self.runner = self.place.spawn()
+        self.runner = self.sandbox.spawn()
 
     def kill_runner(self) -> None:
         """kill -9 of the pipeline."""
@@ -109,7 +110,7 @@ class Load:
 
     def written(self) -> set[str]:
         """Return the ids of all whole lines in the files."""
-        lines = (line for path in self.place.logs.glob("*.ndjson") for line in path.read_bytes().split(b"\n")[:-1])
+        lines = (line for path in self.sandbox.logs.glob("*.ndjson") for line in path.read_bytes().split(b"\n")[:-1])
         return {orjson.loads(line)["event"]["id"] for line in lines}
 
     def settle(self) -> None:
@@ -120,10 +121,10 @@ class Load:
         assert runner is not None
 
         def delivered() -> bool:
-            found = self.place.statistics()
+            found = self.sandbox.statistics()
             return found.get("process") == runner.pid and bool(found["delivered"])
 
-        until(delivered, PATIENCE_SECONDS, every=0.1)
+        wait_until(delivered, PATIENCE_SECONDS, interval=0.1)
 
     def close(self) -> None:
         """End every process."""
@@ -139,16 +140,16 @@ class Load:
         return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
-class World(Load):
+class ClusterLoad(PipelineLoad):
     """A load on real nodes."""
 
-    def __init__(self, nodes: Nodes, place: Place) -> None:
-        super().__init__(place)
+    def __init__(self, nodes: Nodes, sandbox: PipelineSandbox) -> None:
+        super().__init__(sandbox)
         self.nodes = nodes
 
     def until_count(self, goal: int) -> None:
         """Wait until so many predictions can be found."""
-        until(lambda: self.count() >= goal, PATIENCE_SECONDS, every=0.3)
+        wait_until(lambda: self.count() >= goal, PATIENCE_SECONDS, interval=0.3)
 
     def count(self) -> int:
         """Return how many predictions can be found; 0 while Elasticsearch cannot say."""
@@ -171,21 +172,23 @@ class World(Load):
 
 
 @contextlib.contextmanager
-def world(count: int) -> Iterator[World]:
+def cluster_load(count: int) -> Iterator[ClusterLoad]:
     """Yield a cluster of so many nodes with the product's templates, and no writer and no runner yet."""
     folder = Path(tempfile.mkdtemp(prefix="model-monitor-"))
     folder.chmod(0o711)  # run by root, a node has an account of its own that must get here
     nodes = Nodes(folder, count)
-    place = Place(folder / "pipeline", ",".join(nodes.urls), "pipeline_writer", nodes.passwords["pipeline_writer"])
-    made = World(nodes, place)
+    sandbox = PipelineSandbox(
+        folder / "pipeline", ",".join(nodes.urls), "pipeline_writer", nodes.passwords["pipeline_writer"]
+    )
+    load = ClusterLoad(nodes, sandbox)
     try:
         nodes.start()
         with nodes.client() as client:
             for contract in ALL:
                 client.indices.put_index_template(name=contract.name, body=contract.template())
-        yield made
+        yield load
     finally:
-        made.close()
+        load.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -10,17 +10,17 @@ from typing import Any
 import orjson
 
 from monitor_agent.logstash.compiler import Program, compile_text
-from monitor_agent.logstash.plugin import Context, Event
-from monitor_agent.settings import Settings
+from monitor_agent.logstash.plugin import Event, PipelineContext
+from monitor_agent.settings import PipelineSettings
 
 IN = "input { stdin { codec => json_lines } }\n"
 OUT = "\noutput { stdout { codec => json_lines } }"
 
 
-def context(lines: Sequence[str], path: Path, printed: io.BytesIO, ending: str = "\n") -> Context:
+def context(lines: Sequence[str], path: Path, printed: io.BytesIO, ending: str = "\n") -> PipelineContext:
     """Return a context whose standard input is a file with these lines, each followed by `ending`."""
     path.write_bytes("".join(f"{line}{ending}" for line in lines).encode(errors="surrogateescape"))
-    return Context(Settings(), path.open("rb"), printed, "host-1")
+    return PipelineContext(PipelineSettings(), path.open("rb"), printed, "host-1")
 
 
 def printed_by(
