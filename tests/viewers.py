@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 
+from monitor_agent.files import read_address
 from monitor_agent.settings import environment_of
 from monitor_agent.stack.process import ChildProcess, Command
 from tests.cluster import Cluster
@@ -36,7 +37,7 @@ def viewer_on(cluster: Cluster, environ: Mapping[str, str] | None = None) -> Ite
         process.start()
         try:
             process.wait_ready(address.exists, READY_SECONDS)
-            yield address.read_text(encoding="utf-8").strip()
+            yield read_address(address)
         finally:
             process.stop()
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
 from monitor_agent.errors import StackError
+from monitor_agent.files import replace_file
 
 PACKAGE = "vl-convert-python"
 VEGA_LITE = "6.4"
@@ -37,11 +37,9 @@ def bundle(cache: Path, report: Callable[[str], None] = lambda _line: None) -> P
     if not path.is_file():
         report("preparing the chart library, once")
         text = charts_library().javascript_bundle(vl_version=VEGA_LITE)
-        temporary = path.with_suffix(f".{os.getpid()}")
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
+            replace_file(path, text, concurrent=True)
         except OSError as error:
             raise StackError(f"{path} cannot be written ({error.strerror})", "set STACK_CACHE_DIR") from error
     return path

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from monitor_agent.demo.open_bandit import CAMPAIGNS, EVALUATE_POLICY, TRAIN_POLICY, extract_paths
 from monitor_agent.errors import DataError, MonitorError
+from monitor_agent.files import replace_file
 
 PACKAGE = "obp==0.4.1"
 WHEEL_SHA256 = "87dec9caf4283c25ab13036532e0a24566f1c7bdcad1653a8ded43b2f5ef8208"
@@ -48,9 +49,7 @@ def make_extract(campaign: str, out: Path, wheel: Path | None = None) -> tuple[P
     try:
         out.mkdir(parents=True, exist_ok=True)
         for path, table in zip(paths, tables, strict=True):
-            unfinished = path.with_suffix(".part")
-            unfinished.write_bytes(compress(table))
-            unfinished.replace(path)
+            replace_file(path, compress(table), concurrent=True)
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(f"{out} cannot be written ({reason})", "name another folder or free disk space") from error

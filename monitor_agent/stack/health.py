@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import ssl
 import urllib.error
@@ -11,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitor_agent.errors import ElasticsearchError
+from monitor_agent.http_auth import authorization_headers
 
 PROBE_SECONDS = 5.0
 LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
@@ -59,7 +59,8 @@ def call(login: Login, method: str, path: str, body: Mapping[str, object] | None
     """
     url = login.url.rstrip("/")
     content = json.dumps(body).encode() if body is not None else None
-    headers = {**_authorization(login), "Content-Type": "application/json"}
+    credentials = authorization_headers(login.username, login.password, login.api_key)
+    headers = {**credentials, "Content-Type": "application/json"}
     request = urllib.request.Request(url + path, content, headers, method=method)
     handlers: list[urllib.request.BaseHandler] = []
     if url.startswith(LOOPBACK):
@@ -76,12 +77,3 @@ def call(login: Login, method: str, path: str, body: Mapping[str, object] | None
     except (OSError, ValueError) as error:
         raise ElasticsearchError(f"{url} does not answer ({error})", "check ELASTICSEARCH_URL") from error
     return answer
-
-
-def _authorization(login: Login) -> dict[str, str]:
-    if login.api_key:
-        return {"Authorization": f"ApiKey {login.api_key}"}
-    if login.username:
-        token = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
-        return {"Authorization": f"Basic {token}"}
-    return {}

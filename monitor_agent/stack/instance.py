@@ -7,16 +7,15 @@ what a crash left, and a process id read under a held lock is really the holder'
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
 
 from monitor_agent.errors import StackError
+from monitor_agent.files import FileLock, is_locked, replace_file
 
 LOCK_FILE = "lock"
 RECORD_FILE = "instance.json"
@@ -44,52 +43,35 @@ class DataFolderLock:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
-        self._stream: IO[str] | None = None
+        self._lock = FileLock(data_dir / LOCK_FILE)
+        self._acquired = False
 
     def acquire(self) -> None:
         """Take the folder; StackError names the process that has it."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        stream = (self.data_dir / LOCK_FILE).open("a")
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            stream.close()
-            other = read_record(self.data_dir)
-            who = f"process {other.pid}" if other else "another process"
+        if not self._lock.acquire():
             raise StackError(
-                f"{self.data_dir} is in use by {who}",
+                f"{self.data_dir} is in use by process {self._lock.holder()}",
                 f"stop it with `monitor-agent stack down --data {self.data_dir}`, or choose another folder",
-            ) from error
-        self._stream = stream
+            )
+        self._acquired = True
         self.record(Instance(os.getpid()))
 
     def record(self, instance: Instance) -> None:
         """Write what runs here for other processes to read."""
-        path = self.data_dir / RECORD_FILE
-        temporary = path.with_suffix(".new")
-        temporary.write_text(json.dumps(asdict(instance)), encoding="utf-8")
-        temporary.replace(path)
+        replace_file(self.data_dir / RECORD_FILE, json.dumps(asdict(instance)))
 
     def release(self) -> None:
         """Give the folder back; do nothing when it was not taken."""
-        if self._stream is not None:
+        if self._acquired:
             (self.data_dir / RECORD_FILE).unlink(missing_ok=True)
-            self._stream.close()
-            self._stream = None
+            self._lock.release()
+            self._acquired = False
 
 
 def running_instance(data_dir: Path) -> Instance | None:
     """Return what runs on `data_dir`; None when nothing does, whatever a crash left there."""
-    try:
-        stream = (data_dir / LOCK_FILE).open("r")
-    except OSError:
-        return None
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return read_record(data_dir)
-    return None
+    return read_record(data_dir) if is_locked(data_dir / LOCK_FILE) else None
 
 
 def read_record(data_dir: Path) -> Instance | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from monitor_agent.contracts.roles import ANALYST, MONITOR_AGENT, PIPELINE_WRITER
 from monitor_agent.errors import PortInUseError, StackError
+from monitor_agent.files import read_address
 from monitor_agent.settings import Settings, environment_of
 from monitor_agent.stack.account import unprivileged_account
 from monitor_agent.stack.embedded.elasticsearch import EmbeddedElasticsearch, home_folder, is_free
@@ -155,7 +156,7 @@ class LocalProduct:
     def _address(self, name: str) -> str:
         path = self._address_file(name)
         self._children[name].wait_ready(path.exists, READY_SECONDS)
-        return path.read_text(encoding="utf-8").strip()
+        return read_address(path)
 
     def _address_file(self, name: str) -> Path:
         return Path(self.settings.stack.data_dir) / f"{name}.address"

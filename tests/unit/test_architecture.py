@@ -49,6 +49,7 @@ PURE = {
         "monitor_agent.alerting",
         "monitor_agent.contracts",
         "monitor_agent.errors",
+        "monitor_agent.http_auth",
         "monitor_agent.kibana",
         "monitor_agent.pipeline",
         "monitor_agent.settings",
@@ -56,6 +57,7 @@ PURE = {
     "model_server/": (
         "monitor_agent.contracts",
         "monitor_agent.errors",
+        "monitor_agent.files",
         "monitor_agent.log",
         "monitor_agent.settings",
         "model_server",

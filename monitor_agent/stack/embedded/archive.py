@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -18,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from monitor_agent.errors import StackError
+from monitor_agent.files import FileLock
 
 GROUP = "org.elasticsearch.distribution.integ-test-zip"
 ARTIFACT = "elasticsearch"
@@ -138,13 +138,14 @@ def _flush_to_disk() -> None:
 @contextlib.contextmanager
 def _exclusive(path: Path, report: Report) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report("waiting for another process that fetches Elasticsearch")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = FileLock(path)
+    if not lock.acquire():
+        report("waiting for another process that fetches Elasticsearch")
+        lock.acquire(wait=True)
+    try:
         yield
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from typing import Any
 
 from monitor_agent.contracts.roles import ROLES
 from monitor_agent.errors import StackError
+from monitor_agent.files import replace_file
 
 ADMIN = "admin"
 PASSWORDS_FILE = "passwords.json"
@@ -38,14 +39,7 @@ def passwords(folder: Path) -> dict[str, str]:
     known = read_passwords(folder)
     wanted = {user: known.get(user) or secrets.token_urlsafe(PASSWORD_BYTES) for user in roles_by_user()}
     if wanted != known:
-        temporary = path.with_suffix(".new")
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(wanted, stream, indent=2)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        replace_file(path, json.dumps(wanted, indent=2), sync=True, mode=0o600)
     return wanted
 
 
@@ -71,7 +65,7 @@ def hashed(password: str, salt: bytes) -> str:
     password : any text.
     salt : 32 random bytes.
 
-    >>> hashed("secret", bytes(32))[:60]
+    >>> hashed("secret", bytes(32))[:59]
     '{PBKDF2}10000$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=$'
     """
     key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS, KEY_BYTES)

@@ -1,0 +1,177 @@
+"""Files that other processes see whole: replaced at once, locked by one process, or holding a server's address."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from monitor_agent.errors import SettingsError
+
+PROBE_GRACE_SECONDS = 0.2
+POLL_SECONDS = 0.02
+
+
+def replace_file(
+    path: Path, content: bytes | str, *, sync: bool = False, concurrent: bool = False, mode: int = 0o666
+) -> None:
+    """Replace a file at once: a reader, or a crash, sees the old content or the new one, never a half.
+
+    The rename itself is not forced to disk: after a power cut the old content may be back.
+
+    Parameters
+    ----------
+    content : what the file holds afterwards; text is written as UTF-8.
+    sync : whether the content is forced to disk before the file gets its name.
+    concurrent : whether several processes may replace the file at the same moment. Each then has a draft of its own,
+        which stays in the folder if the process is killed.
+    mode : permissions of the new file, less the process's umask.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written. The old file is untouched then, and no draft is left.
+    """
+    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp" if concurrent else f"{path.name}.tmp")
+    try:
+        draft.unlink(missing_ok=True)
+        # Exclusive, so that nothing is ever written through a link that another account left here.
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
+            stream.flush()
+            if sync:
+                os.fsync(stream.fileno())
+        draft.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
+
+
+class FileLock:
+    """A lock that one process has at a time: the kernel frees it when that process ends, however it ends.
+
+    The file holds the process id of the process that has the lock, and stays when the lock is released.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def acquire(self, *, wait: bool = False) -> bool:
+        """Return whether this process has the lock now.
+
+        Parameters
+        ----------
+        wait : whether to wait until the lock is free, however long that takes.
+
+        Raises
+        ------
+        OSError
+            If the lock's file cannot be opened.
+        """
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            locked = _lock(descriptor, wait=wait)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if not locked:
+            os.close(descriptor)
+            return False
+        self._descriptor = descriptor
+        with contextlib.suppress(OSError):  # a full disk is reported by those that write more than a number
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        return True
+
+    def release(self) -> None:
+        """Free the lock; do nothing if this process does not have it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def holder(self) -> str:
+        """Return the process id that the lock's file holds; empty if it holds none."""
+        try:
+            return self.path.read_text(encoding="ascii", errors="replace").strip()
+        except OSError:
+            return ""
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process has the lock of this file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+@contextlib.contextmanager
+def address_file(path: Path | None) -> Iterator[Callable[[str], None]]:
+    """Yield a function that writes a server's address into a file, for other processes to read with `read_address`.
+
+    The file is removed when the block is left, so it is there only while the server answers.
+
+    Parameters
+    ----------
+    path : the file; None = nothing is written.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be written.
+    """
+
+    def publish(address: str) -> None:
+        if path is None:
+            return
+        try:
+            replace_file(path, address + "\n", concurrent=True)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise SettingsError(f"{path} cannot be written ({reason})", "name another --address-file") from error
+
+    try:
+        yield publish
+    finally:
+        if path is not None:
+            path.unlink(missing_ok=True)
+
+
+def read_address(path: Path) -> str:
+    """Return the address that a server has written into its address file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read, such as before the server is ready.
+    """
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _lock(descriptor: int, *, wait: bool) -> bool:
+    if wait:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return True
+    # `is_locked` has the file for an instant in another process: that is no reason to give up.
+    deadline = time.monotonic() + PROBE_GRACE_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_SECONDS)
+        else:
+            return True
