@@ -16,9 +16,9 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.kibana import folder, installation, package
 from monitor_agent.kibana.api import Kibana
 from monitor_agent.kibana.checks import check, check_alerts
+from monitor_agent.kibana.dashboard_check import check_alert_searches, check_dashboards
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.times import TimeRange
-from monitor_agent.kibana.trial import trial, trial_of_alerts
 from monitor_agent.pipeline import instants
 from monitor_agent.settings import Settings
 
@@ -128,7 +128,7 @@ def _on_elasticsearch(
     def ask(searches: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
         return gateway.msearch(searches, tolerate="type")
 
-    for problem in [*trial(objects, ask, now, shown, chosen), *trial_of_alerts(alerts, ask, now)]:
+    for problem in [*check_dashboards(objects, ask, now, shown, chosen), *check_alert_searches(alerts, ask, now)]:
         yield f"{problem.place}: {problem.message}"
 
 

@@ -14,12 +14,12 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from monitor_agent.clock import Clock
 from monitor_agent.dashboards import markdown
-from monitor_agent.dashboards.boards import board
+from monitor_agent.dashboards.dashboard_data import board
 from monitor_agent.dashboards.library import END, START, Library
 from monitor_agent.dashboards.palette import vega_config
 from monitor_agent.errors import DataError, MonitorError
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.kibana.dashboards import Dashboard, Place
+from monitor_agent.kibana.dashboards import Dashboard, GridPosition
 from monitor_agent.kibana.filters import milliseconds
 from monitor_agent.kibana.times import time_range
 
@@ -146,7 +146,7 @@ class _PagePanel:
 
     id: str
     kind: str
-    place: Place
+    position: GridPosition
     title: str
     description: str
     html: str
@@ -157,15 +157,15 @@ def _panels(library: Library, shown: Dashboard) -> list[_PagePanel]:
         return url_for("page", name=name) if name in library.dashboards else None
 
     found = []
-    for panel in sorted(shown.panels, key=lambda each: (each.place.y, each.place.x)):
+    for panel in sorted(shown.panels, key=lambda each: (each.position.y, each.position.x)):
         if panel.kind in ("lens", "search"):
             subject = library.subject(panel)
-            found.append(_PagePanel(panel.id, "data", panel.place, subject.title, subject.description, ""))
+            found.append(_PagePanel(panel.id, "data", panel.position, subject.title, subject.description, ""))
         elif panel.kind == "markdown":
             html = markdown.to_html(panel.text, address)
-            found.append(_PagePanel(panel.id, "text", panel.place, panel.title, "", html))
+            found.append(_PagePanel(panel.id, "text", panel.position, panel.title, "", html))
         else:
-            found.append(_PagePanel(panel.id, "unsupported", panel.place, panel.title, "", panel.text))
+            found.append(_PagePanel(panel.id, "unsupported", panel.position, panel.title, "", panel.text))
     return found
 
 

@@ -7,9 +7,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from monitor_agent.dashboards import formats
-from monitor_agent.dashboards.drawing import Axes, Series, Threshold, specification
 from monitor_agent.dashboards.palette import SERIES
-from monitor_agent.dashboards.pictures import (
+from monitor_agent.dashboards.panel_views import (
     NO_DATA,
     Body,
     Chart,
@@ -20,9 +19,10 @@ from monitor_agent.dashboards.pictures import (
     Shown,
     empty,
 )
+from monitor_agent.dashboards.vega_lite import Axes, Series, Threshold, specification
 from monitor_agent.errors import UnsupportedPanelError
-from monitor_agent.kibana.answers import Table, TableColumn, Value
-from monitor_agent.kibana.lens import Panel
+from monitor_agent.kibana.lens import LensPanel
+from monitor_agent.kibana.tables import Table, TableColumn, Value
 from monitor_agent.kibana.times import TimeRange
 
 _KINDS = ("bar", "bar_stacked", "bar_percentage_stacked", "line", "area", "area_stacked", "area_percentage_stacked")
@@ -33,7 +33,7 @@ _SIDEWAYS = {
 }
 
 
-def chart(panel: Panel, shown: Shown) -> Body:
+def chart(panel: LensPanel, shown: Shown) -> Body:
     """Return what an XY panel shows; UnsupportedPanelError for what is not drawn."""
     layers = [each for each in panel.state["layers"] if each["layerType"] == "data"]
     if empty(Shown(shown.time, {each["layerId"]: shown.tables[each["layerId"]] for each in layers})):
@@ -45,7 +45,7 @@ def chart(panel: Panel, shown: Shown) -> Body:
     wanted = legend.get("isVisible", True) and (len(series) > 1 or legend.get("showSingleSeries"))
     entries = tuple(LegendEntry(each.name, each.color, each.dashed) for each in series) if wanted else ()
     return Chart(
-        spec=specification(series, axes, thresholds, shown.marks),
+        spec=specification(series, axes, thresholds, shown.annotations),
         legend=entries,
         legend_place=legend.get("position", "bottom"),
         grid=_numbers(series, axes),
@@ -54,7 +54,7 @@ def chart(panel: Panel, shown: Shown) -> Body:
     )
 
 
-def _series(panel: Panel, layer: Mapping[str, Any], shown: Shown) -> list[Series]:
+def _series(panel: LensPanel, layer: Mapping[str, Any], shown: Shown) -> list[Series]:
     table = shown.tables[layer["layerId"]]
     columns = {column.id: column for column in table.columns}
     own = {each["forAccessor"]: each for each in layer.get("yConfig") or ()}
@@ -97,7 +97,7 @@ def _place(row: Mapping[str, Value], column: TableColumn) -> Value:
     return value if column.kind == "date" else formats.text(value, column.format, column.kind)
 
 
-def _thresholds(panel: Panel, tables: Mapping[str, Table]) -> list[Threshold]:
+def _thresholds(panel: LensPanel, tables: Mapping[str, Table]) -> list[Threshold]:
     found = []
     for layer in panel.state["layers"]:
         if layer["layerType"] != "referenceLine":
@@ -111,7 +111,7 @@ def _thresholds(panel: Panel, tables: Mapping[str, Table]) -> list[Threshold]:
 
 
 def _axes(
-    panel: Panel, layers: Sequence[Mapping[str, Any]], shown: Shown, series: list[Series], lines: list[Threshold]
+    panel: LensPanel, layers: Sequence[Mapping[str, Any]], shown: Shown, series: list[Series], lines: list[Threshold]
 ) -> Axes:
     state, first = panel.state, layers[0]
     columns = {column.id: column for column in shown.tables[first["layerId"]].columns}
@@ -139,7 +139,7 @@ def _axes(
     )
 
 
-def _title_y(panel: Panel, column: TableColumn) -> str:
+def _title_y(panel: LensPanel, column: TableColumn) -> str:
     """Return the y axis' title; none where it says a unit of time, as each of its labels does."""
     title = panel.state.get("yTitle") or column.label
     told = (column.format or {}).get("id") == "duration" and title in formats.UNITS_OF_TIME

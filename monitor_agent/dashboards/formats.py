@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from monitor_agent.kibana.answers import Value
 from monitor_agent.kibana.data_views import Format
+from monitor_agent.kibana.tables import Value
 
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"

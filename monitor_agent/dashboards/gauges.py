@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from monitor_agent.dashboards import formats
-from monitor_agent.dashboards.drawing import SCHEMA, Spec
 from monitor_agent.dashboards.palette import SERIES
-from monitor_agent.dashboards.pictures import NO_DATA, Body, Chart, Notice, Shown, grid
-from monitor_agent.kibana.answers import Value
-from monitor_agent.kibana.lens import Panel
+from monitor_agent.dashboards.panel_views import NO_DATA, Body, Chart, Notice, Shown, grid
+from monitor_agent.dashboards.vega_lite import SCHEMA, Spec
+from monitor_agent.kibana.lens import LensPanel
+from monitor_agent.kibana.tables import Value
 
 HEADROOM = 1.25
 """How far a gauge without a greatest value reaches beyond its value or goal."""
 BACK, GOAL = "#98A2B3", "#343741"
 
 
-def gauge(panel: Panel, shown: Shown) -> Body:
+def gauge(panel: LensPanel, shown: Shown) -> Body:
     """Return what a gauge shows; the round ones are drawn as bars, too."""
     state = panel.state
     table = shown.tables[state["layerId"]]

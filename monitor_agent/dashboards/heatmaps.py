@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from monitor_agent.dashboards import formats
-from monitor_agent.dashboards.drawing import SCHEMA, Spec
-from monitor_agent.dashboards.pictures import NO_DATA, Body, Chart, Notice, Shown, empty, grid
-from monitor_agent.kibana.answers import Value
-from monitor_agent.kibana.lens import Panel
+from monitor_agent.dashboards.panel_views import NO_DATA, Body, Chart, Notice, Shown, empty, grid
+from monitor_agent.dashboards.vega_lite import SCHEMA, Spec
+from monitor_agent.kibana.lens import LensPanel
+from monitor_agent.kibana.tables import Value
 
 PALE, DEEP = "#E1ECF9", "#1D5FB4"
 ON_PALE, ON_DEEP = "#1D2A3E", "#FFFFFF"
@@ -17,7 +17,7 @@ DEEP_SHARE = 0.55
 DAY = 86_400_000
 
 
-def heatmap(panel: Panel, shown: Shown) -> Body:
+def heatmap(panel: LensPanel, shown: Shown) -> Body:
     """Return what a heat map shows; its cells tell their values, so it needs no legend."""
     if empty(shown):
         return Notice(NO_DATA, "empty")

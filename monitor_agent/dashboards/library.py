@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor_agent.dashboards.pictures import NO_DATA, Notice
+from monitor_agent.dashboards.panel_views import NO_DATA, Notice
 from monitor_agent.errors import DataError, MonitorError
 from monitor_agent.kibana.dashboards import Dashboard, DashboardPanel, dashboard
 from monitor_agent.kibana.data_views import DataView, data_view
-from monitor_agent.kibana.emptiness import may_be_empty, meaning
+from monitor_agent.kibana.empty_panels import may_be_empty, meaning_of_empty
 from monitor_agent.kibana.folder import read_objects
-from monitor_agent.kibana.lens import Panel, panel
+from monitor_agent.kibana.lens import LensPanel, lens_panel
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.saved_search import SavedSearch, saved_search
 
@@ -21,18 +21,18 @@ START, END = "now-24h", "now"
 
 
 @dataclass(frozen=True)
-class Subject:
+class PanelDefinition:
     """What a panel of a dashboard shows: its object, or why it cannot be shown."""
 
     title: str
     description: str
-    what: Panel | SavedSearch | MonitorError
+    what: LensPanel | SavedSearch | MonitorError
     may_be_empty: bool
 
     @property
     def when_empty(self) -> Notice:
         """Return what stands in its place when it is empty."""
-        said, good = meaning(self.description) if self.may_be_empty else ("", False)
+        said, good = meaning_of_empty(self.description) if self.may_be_empty else ("", False)
         return Notice(said or NO_DATA, "good" if good else "empty")
 
 
@@ -50,18 +50,18 @@ class Library:
             raise DataError(f"no dashboard is called {name}", f"there are {', '.join(self.dashboards)}")
         return self.dashboards[name]
 
-    def subject(self, shown: DashboardPanel) -> Subject:
+    def subject(self, shown: DashboardPanel) -> PanelDefinition:
         """Return what a panel shows."""
         saved = self.objects.get((shown.kind, shown.target))
         if saved is None:
             lost = DataError(f"{shown.kind}:{shown.target} does not exist")
-            return Subject(shown.title or shown.target, "", lost, may_be_empty=False)
-        what: Panel | SavedSearch | MonitorError
+            return PanelDefinition(shown.title or shown.target, "", lost, may_be_empty=False)
+        what: LensPanel | SavedSearch | MonitorError
         try:
-            what = panel(saved) if saved.type == "lens" else saved_search(saved)
+            what = lens_panel(saved) if saved.type == "lens" else saved_search(saved)
         except MonitorError as error:
             what = error
-        return Subject(
+        return PanelDefinition(
             shown.title or saved.title, str(saved.attributes.get("description", "")), what, may_be_empty(saved)
         )
 

@@ -10,11 +10,11 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from monitor_agent.dashboards import markdown, svg
-from monitor_agent.dashboards.boards import Board, Chosen
-from monitor_agent.dashboards.drawing import HOVER
+from monitor_agent.dashboards.dashboard_data import Chosen, DashboardData
 from monitor_agent.dashboards.palette import vega_config
-from monitor_agent.dashboards.pictures import Chart, Grid, Notice, Picture, Tiles
+from monitor_agent.dashboards.panel_views import Chart, Grid, Notice, PanelView, Tiles
 from monitor_agent.dashboards.svg import BACK, BAD, GOOD, INK, LINE, PANEL, SOFT, box, text
+from monitor_agent.dashboards.vega_lite import HOVER
 from monitor_agent.kibana.dashboards import COLUMNS, Dashboard, DashboardPanel
 
 Render = Callable[[dict[str, Any]], str]
@@ -29,7 +29,7 @@ class Sheet:
     """A dashboard, its data, and what was chosen on it."""
 
     dashboard: Dashboard
-    board: Board
+    board: DashboardData
     chosen: Chosen
 
 
@@ -61,11 +61,11 @@ def image(sheets: list[Sheet], now: datetime, render: Render) -> Image:
 
 def _sheet(sheet: Sheet, now: datetime, render: Render, prefix: str, top: float) -> tuple[str, float]:
     panels = list(without_links(sheet.dashboard.panels))
-    rows = max((panel.place.y + panel.place.h for panel in panels), default=0)
+    rows = max((panel.position.y + panel.position.h for panel in panels), default=0)
     parts = [_head(sheet, now, top)]
     column = (WIDTH - 2 * MARGIN + GAP) / COLUMNS
     for number, panel in enumerate(panels):
-        place = panel.place
+        place = panel.position
         frame = Frame(
             x=MARGIN + place.x * column,
             y=top + HEAD + place.y * (ROW + GAP),
@@ -78,7 +78,7 @@ def _sheet(sheet: Sheet, now: datetime, render: Render, prefix: str, top: float)
     return "".join(parts), HEAD + rows * (ROW + GAP) + MARGIN
 
 
-def _shows(picture: Picture | None) -> str:
+def _shows(picture: PanelView | None) -> str:
     """Return what a panel shows, for programs: `chart`, `tiles`, `table`, `text`, or a notice's tone."""
     if picture is None:
         return "text"
@@ -88,11 +88,11 @@ def _shows(picture: Picture | None) -> str:
 def without_links(panels: Iterable[DashboardPanel]) -> Iterator[DashboardPanel]:
     """Yield the panels without those that lead to other dashboards; what is below a wide one of them moves up."""
     known = list(panels)
-    gaps = [each.place for each in known if each.links and each.place.w == COLUMNS]
+    gaps = [each.position for each in known if each.links and each.position.w == COLUMNS]
     for each in known:
         if not each.links:
-            above = sum(gap.h for gap in gaps if gap.y < each.place.y)
-            yield replace(each, place=replace(each.place, y=each.place.y - above))
+            above = sum(gap.h for gap in gaps if gap.y < each.position.y)
+            yield replace(each, position=replace(each.position, y=each.position.y - above))
 
 
 def _head(sheet: Sheet, now: datetime, top: float) -> str:
@@ -126,7 +126,7 @@ class Frame:
     height: float
 
 
-def _panel(panel: DashboardPanel, picture: Picture | None, frame: Frame, render: Render, prefix: str) -> str:
+def _panel(panel: DashboardPanel, picture: PanelView | None, frame: Frame, render: Render, prefix: str) -> str:
     parts = [box(frame.x, frame.y, frame.width, frame.height, PANEL, line=LINE, corner=6)]
     title = picture.title if picture else panel.title
     if title:
@@ -183,7 +183,7 @@ def _tiles(tiles: Tiles, frame: Frame) -> str:
     return "".join(parts)
 
 
-def _chart(picture: Picture, chart: Chart, frame: Frame, render: Render, prefix: str) -> str:
+def _chart(picture: PanelView, chart: Chart, frame: Frame, render: Render, prefix: str) -> str:
     height = frame.height - (LEGEND if chart.legend else 0)
     spec = copy.deepcopy(chart.spec)
     for layer in spec["layer"]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from monitor_agent.dashboards import formats
-from monitor_agent.dashboards.drawing import SCHEMA, Spec
 from monitor_agent.dashboards.palette import SERIES
-from monitor_agent.dashboards.pictures import NO_DATA, Body, Chart, LegendEntry, Notice, Shown, grid
+from monitor_agent.dashboards.panel_views import NO_DATA, Body, Chart, LegendEntry, Notice, Shown, grid
+from monitor_agent.dashboards.vega_lite import SCHEMA, Spec
 from monitor_agent.errors import UnsupportedPanelError
-from monitor_agent.kibana.lens import Panel
+from monitor_agent.kibana.lens import LensPanel
 
 SHAPES = ("pie", "donut")
 HOLE = 0.55
@@ -17,7 +17,7 @@ LEAST_LABELLED = 0.04
 RADIUS = "min(width, height) / 2"
 
 
-def pie(panel: Panel, shown: Shown) -> Body:
+def pie(panel: LensPanel, shown: Shown) -> Body:
     """Return what a pie shows; UnsupportedPanelError for its other shapes, for several values and for rings."""
     layer, shape = panel.state["layers"][0], panel.state["shape"]
     groups = layer.get("primaryGroups") or []

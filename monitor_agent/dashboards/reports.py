@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from monitor_agent.dashboards.assets import VEGA_LITE, charts_library
-from monitor_agent.dashboards.boards import Chosen, board
+from monitor_agent.dashboards.dashboard_data import Chosen, board
 from monitor_agent.dashboards.library import END, START, read_library
 from monitor_agent.dashboards.page import Image, Sheet, image
 from monitor_agent.errors import DataError, SettingsError

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from monitor_agent.dashboards.palette import FONT
-from monitor_agent.dashboards.pictures import Grid
+from monitor_agent.dashboards.panel_views import Grid
 
 INK, SOFT, LINE, BACK, PANEL = "#1D2A3E", "#5A6376", "#E3E8F2", "#F6F9FC", "#FFFFFF"
 GOOD, BAD = "#008A5E", "#C61E25"

@@ -9,7 +9,7 @@ from typing import Any
 
 from monitor_agent.errors import DataError, UnsupportedPanelError
 from monitor_agent.kibana.data_views import DataView
-from monitor_agent.kibana.filters import Context, Query, conjunction, search_query, within
+from monitor_agent.kibana.filters import DashboardContext, Query, conjunction, search_query, within
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.times import TimeRange
 
@@ -21,7 +21,7 @@ _LINK = re.compile(r"\]\(#/view/([^)?#]+)\)")
 
 
 @dataclass(frozen=True)
-class Place:
+class GridPosition:
     """Where a panel is on the grid of 48 columns."""
 
     x: int
@@ -44,7 +44,7 @@ class DashboardPanel:
 
     id: str
     kind: str
-    place: Place
+    position: GridPosition
     target: str = ""
     title: str = ""
     text: str = ""
@@ -94,14 +94,14 @@ class Dashboard:
     end: str
     refresh_seconds: float
 
-    def context(self, time: TimeRange, chosen: Mapping[str, Sequence[str]] | None = None) -> Context:
+    def context(self, time: TimeRange, chosen: Mapping[str, Sequence[str]] | None = None) -> DashboardContext:
         """Return what the dashboard says to its panels.
 
         Parameters
         ----------
         chosen : control id -> chosen values; a control that is not in it keeps what it opens with.
         """
-        return Context(time, (*self._own(), *self._chosen(self.controls, chosen or {})))
+        return DashboardContext(time, (*self._own(), *self._chosen(self.controls, chosen or {})))
 
     def options(
         self, control: Control, view: DataView, time: TimeRange, chosen: Mapping[str, Sequence[str]]
@@ -156,13 +156,13 @@ def dashboard(saved: SavedObject, *, strict: bool = True) -> Dashboard:
 
 def _panel(saved: SavedObject, stored: Mapping[str, Any], *, strict: bool) -> DashboardPanel:
     grid, name, title = stored["gridData"], stored["panelIndex"], stored.get("title", "")
-    place = Place(grid["x"], grid["y"], grid["w"], grid["h"])
+    position = GridPosition(grid["x"], grid["y"], grid["w"], grid["h"])
     try:
-        return _supported(saved, stored, DashboardPanel(name, stored["type"], place, title=title))
+        return _supported(saved, stored, DashboardPanel(name, stored["type"], position, title=title))
     except UnsupportedPanelError as error:
         if strict:
             raise
-        return DashboardPanel(name, "unsupported", place, title=title, text=str(error))
+        return DashboardPanel(name, "unsupported", position, title=title, text=str(error))
 
 
 def _supported(saved: SavedObject, stored: Mapping[str, Any], found: DashboardPanel) -> DashboardPanel:

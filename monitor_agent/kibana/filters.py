@@ -15,7 +15,7 @@ Query = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Context:
+class DashboardContext:
     """What a dashboard says to each of its panels.
 
     Attributes

@@ -90,7 +90,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Marks:
+class AnnotationQuery:
     """Events that a chart over time marks by lines: the documents of a data view that match a KQL text."""
 
     layer: str
@@ -104,7 +104,7 @@ class Marks:
 
 
 @dataclass(frozen=True)
-class Panel:
+class LensPanel:
     """A Lens panel.
 
     Attributes
@@ -121,12 +121,12 @@ class Panel:
     visualization: str
     state: Mapping[str, Any]
     layers: Mapping[str, Layer]
-    marks: tuple[Marks, ...]
+    annotations: tuple[AnnotationQuery, ...]
     query: str
     filters: tuple[Mapping[str, Any], ...]
 
 
-def panel(saved: SavedObject) -> Panel:
+def lens_panel(saved: SavedObject) -> LensPanel:
     """Return the panel of a Lens object; UnsupportedPanelError for what is not supported, DataError where broken."""
     attributes = saved.attributes
     try:
@@ -138,14 +138,14 @@ def panel(saved: SavedObject) -> Panel:
         others = [name for name, other in state["datasourceStates"].items() if name != "formBased" and other["layers"]]
         if others or state.get("adHocDataViews"):
             raise UnsupportedPanelError(saved.key, f"the data source {(others or ['of an ad-hoc data view'])[0]}")
-        return Panel(
+        return LensPanel(
             key=saved.key,
             title=attributes["title"],
             description=attributes.get("description", ""),
             visualization=kind,
             state=state["visualization"],
             layers={name: _layer(saved, name, layer) for name, layer in stored.items()},
-            marks=_marks(saved, state["visualization"]),
+            annotations=_annotations(saved, state["visualization"]),
             query=_kuery(saved, state["query"]),
             filters=tuple(state.get("filters", ())),
         )
@@ -187,8 +187,8 @@ def _column(saved: SavedObject, name: str, stored: Mapping[str, Any]) -> Column:
     )
 
 
-def _marks(saved: SavedObject, state: Mapping[str, Any]) -> tuple[Marks, ...]:
-    found: list[Marks] = []
+def _annotations(saved: SavedObject, state: Mapping[str, Any]) -> tuple[AnnotationQuery, ...]:
+    found: list[AnnotationQuery] = []
     for layer in state.get("layers", ()):
         if layer.get("layerType") != "annotations":
             continue
@@ -196,7 +196,7 @@ def _marks(saved: SavedObject, state: Mapping[str, Any]) -> tuple[Marks, ...]:
             if mark["type"] != "query":
                 raise UnsupportedPanelError(saved.key, f"annotations of type {mark['type']}")
             found.append(
-                Marks(
+                AnnotationQuery(
                     layer=layer["layerId"],
                     view=saved.target(f"{ANNOTATION_REFERENCE}{layer['layerId']}"),
                     query=_kuery(saved, mark["filter"]),

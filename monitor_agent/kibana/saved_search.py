@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor_agent.errors import DataError, UnsupportedPanelError
-from monitor_agent.kibana.answers import Answer, Table, TableColumn, Value
 from monitor_agent.kibana.data_views import DataView
-from monitor_agent.kibana.filters import Context, conjunction, search_query, within
+from monitor_agent.kibana.filters import DashboardContext, conjunction, search_query, within
 from monitor_agent.kibana.objects import SavedObject
+from monitor_agent.kibana.tables import Answer, Table, TableColumn, Value
 
 PAGE = 100
 INDEX_REFERENCE = "kibanaSavedObjectMeta.searchSourceJSON.index"
@@ -29,7 +29,7 @@ class SavedSearch:
     query: str
     filters: tuple[Mapping[str, Any], ...]
 
-    def body(self, view: DataView, context: Context, size: int = PAGE) -> dict[str, Any]:
+    def body(self, view: DataView, context: DashboardContext, size: int = PAGE) -> dict[str, Any]:
         """Return the search for its first documents."""
         narrowed = [
             *within(context.time, view.time_field),

@@ -29,7 +29,7 @@ SETTINGS = AgentSettings(
 
 
 def ask_of(gateway: Gateway) -> Any:
-    """Return what answers searches as `trial` asks them."""
+    """Return what answers searches as `check_dashboards` asks them."""
 
     def ask(searches: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
         return gateway.msearch(searches, tolerate="type")

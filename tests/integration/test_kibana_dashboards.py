@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.kibana.dashboard_check import Shown, show, views_of
 from monitor_agent.kibana.dashboards import dashboard
 from monitor_agent.kibana.folder import read_objects
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.times import time_range
-from monitor_agent.kibana.trial import Shown, show, views_of
 from tests.cluster import Cluster
 from tests.command_line import monitor_agent
 from tests.integration.kibana_world import NOW, ROOT, ask_of, filled_world

@@ -43,9 +43,9 @@ class Bundle:
         """The data views by id."""
         return {saved.id: data_view(saved) for saved in self.objects.values() if saved.type == "index-pattern"}
 
-    def panel(self, saved: SavedObject) -> lens.Panel | None:
+    def panel(self, saved: SavedObject) -> lens.LensPanel | None:
         """Return the panel of a Lens object; None for other types, and where it cannot be read."""
-        return _read(lens.panel, saved) if saved.type == "lens" else None
+        return _read(lens.lens_panel, saved) if saved.type == "lens" else None
 
     def dashboard(self, saved: SavedObject) -> dashboards.Dashboard | None:
         """Return the dashboard of an object; None for other types, and where it cannot be read."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from monitor_agent.kibana.checks._base import Bundle
-from monitor_agent.kibana.emptiness import may_be_empty, meaning
+from monitor_agent.kibana.empty_panels import may_be_empty, meaning_of_empty
 from monitor_agent.kibana.objects import SavedObject
 
 
 def check(_bundle: Bundle, saved: SavedObject) -> Iterator[str]:
     """Yield panels that carry the tag and say nothing of it."""
-    if may_be_empty(saved) and not meaning(str(saved.attributes.get("description", "")))[0]:
+    if may_be_empty(saved) and not meaning_of_empty(str(saved.attributes.get("description", "")))[0]:
         yield "may be empty: end its description with `Empty is good: ...` or `Empty where ...`"

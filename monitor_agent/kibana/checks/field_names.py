@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from monitor_agent.alerting import kql
 from monitor_agent.errors import DataError
 from monitor_agent.kibana.checks._base import Bundle
-from monitor_agent.kibana.lens import RECORDS, Column, Panel
+from monitor_agent.kibana.lens import RECORDS, Column, LensPanel
 from monitor_agent.kibana.objects import SavedObject
 
 _NUMBERS = ("long", "integer", "double")
@@ -46,12 +46,12 @@ def _view(bundle: Bundle, saved: SavedObject) -> Iterator[str]:
     yield from _known(bundle, saved.id, named)
 
 
-def _panel(bundle: Bundle, panel: Panel) -> Iterator[str]:
+def _panel(bundle: Bundle, panel: LensPanel) -> Iterator[str]:
     for layer in panel.layers.values():
         for column in layer.columns.values():
             yield from _column(bundle, layer.view, column)
         yield from _known(bundle, layer.view, _of_kql(panel.query))
-    for marks in panel.marks:
+    for marks in panel.annotations:
         named = [marks.time_field, *([marks.text_field] if marks.text_field else []), *_of_kql(marks.query)]
         yield from _known(bundle, marks.view, named)
 

@@ -8,22 +8,22 @@ from datetime import datetime, timedelta, timezone
 from monitor_agent.errors import MonitorError
 from monitor_agent.kibana import dashboards, lens, saved_search
 from monitor_agent.kibana.checks._base import Bundle
-from monitor_agent.kibana.filters import Context
+from monitor_agent.kibana.filters import DashboardContext
+from monitor_agent.kibana.lens_searches import annotation_searches, layer_searches
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.times import TimeRange, time_range
-from monitor_agent.kibana.translation import layer_searches, mark_searches
 
 _NOW = datetime(2026, 3, 2, tzinfo=timezone.utc)
-_CONTEXT = Context(TimeRange(_NOW - timedelta(days=1), _NOW))
+_CONTEXT = DashboardContext(TimeRange(_NOW - timedelta(days=1), _NOW))
 
 
 def check(bundle: Bundle, saved: SavedObject) -> Iterator[str]:
     """Yield what cannot be translated."""
     try:
         if saved.type == "lens":
-            panel = lens.panel(saved)
+            panel = lens.lens_panel(saved)
             layer_searches(panel, bundle.views, _CONTEXT)
-            mark_searches(panel, bundle.views, _CONTEXT)
+            annotation_searches(panel, bundle.views, _CONTEXT)
         elif saved.type == "search":
             search = saved_search.saved_search(saved)
             if search.view in bundle.views:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from monitor_agent.kibana.answers import table_column
 from monitor_agent.kibana.checks._base import Bundle
 from monitor_agent.kibana.lens import METRICS
 from monitor_agent.kibana.objects import SavedObject
+from monitor_agent.kibana.tables import table_column
 
 
 def check(bundle: Bundle, saved: SavedObject) -> Iterator[str]:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from monitor_agent.dashboards.charts import chart
-from monitor_agent.dashboards.pictures import Body, Chart, Notice, Shown
+from monitor_agent.dashboards.panel_views import Body, Chart, Notice, Shown
 from monitor_agent.errors import UnsupportedPanelError
-from monitor_agent.kibana.answers import Mark, Table, TableColumn
-from monitor_agent.kibana.lens import Panel
+from monitor_agent.kibana.lens import LensPanel
+from monitor_agent.kibana.tables import Annotation, Table, TableColumn
 from monitor_agent.kibana.times import TimeRange
 
 START = datetime(2026, 3, 2, tzinfo=timezone.utc)
@@ -20,7 +20,7 @@ AT = int(START.timestamp() * 1000)
 PERCENT = {"id": "percent", "params": {"decimals": 0}}
 
 
-def drawn(rows: list[dict[str, Any]], layer: dict[str, Any], marks: tuple[Mark, ...] = (), **state: Any) -> Body:
+def drawn(rows: list[dict[str, Any]], layer: dict[str, Any], marks: tuple[Annotation, ...] = (), **state: Any) -> Body:
     """Return the chart of rows with a time, a version and the values a and b."""
     columns = (
         TableColumn("time", "Time", "date", True, None),
@@ -29,10 +29,12 @@ def drawn(rows: list[dict[str, Any]], layer: dict[str, Any], marks: tuple[Mark, 
         TableColumn("b", "Second", "number", False, PERCENT),
     )
     whole = {"layerId": "data", "layerType": "data", "seriesType": "line", "xAccessor": "time", "accessors": ["a"]}
-    panel = Panel("lens:x", "X", "", "lnsXY", {"layers": [whole | layer], **state}, {}, (), "", ())
+    panel = LensPanel("lens:x", "X", "", "lnsXY", {"layers": [whole | layer], **state}, {}, (), "", ())
     full = tuple({"time": None, "version": None, "a": None, "b": None, **row} for row in rows)
     time = TimeRange(START, START + timedelta(hours=4))
-    return chart(panel, Shown(time, {"data": Table(columns, full)}, {"data": HOUR}, marks=marks, colors={"2": "#000"}))
+    return chart(
+        panel, Shown(time, {"data": Table(columns, full)}, {"data": HOUR}, annotations=marks, colors={"2": "#000"})
+    )
 
 
 def values(body: Body, layer: int = 0) -> list[dict[str, Any]]:
@@ -93,7 +95,7 @@ def test_groups_keep_their_order_and_lie_sideways_where_asked() -> None:
 
 def test_only_as_many_marks_are_labelled_as_can_be_read() -> None:
     """Releases that follow each other at once share one label; every one keeps its line."""
-    marks = (Mark(AT, "v1"), Mark(AT + 60_000, "v2"), Mark(AT + 2 * HOUR, "v3"))
+    marks = (Annotation(AT, "v1"), Annotation(AT + 60_000, "v2"), Annotation(AT + 2 * HOUR, "v3"))
     body = drawn([{"time": AT, "a": 0.25}], {}, marks)
 
     assert [each["l"] for each in values(body, -1)] == ["v1", "", "v3"]

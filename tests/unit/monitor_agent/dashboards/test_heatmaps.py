@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 from monitor_agent.dashboards.heatmaps import heatmap
-from monitor_agent.dashboards.pictures import Chart, Shown
-from monitor_agent.kibana.answers import Table, TableColumn, Value
-from monitor_agent.kibana.lens import Panel
+from monitor_agent.dashboards.panel_views import Chart, Shown
+from monitor_agent.kibana.lens import LensPanel
+from monitor_agent.kibana.tables import Table, TableColumn, Value
 from monitor_agent.kibana.times import TimeRange
 
 START = datetime(2026, 3, 2, tzinfo=timezone.utc)
@@ -25,7 +25,7 @@ def places(hours: list[int]) -> list[tuple[str, str, str]]:
     )
     state = {"layerId": "data", "xAccessor": "time", "yAccessor": "feature", "valueAccessor": "psi"}
     shown = Shown(TimeRange(START, START + timedelta(days=7)), {"data": Table(COLUMNS, rows)})
-    body = heatmap(Panel("lens:x", "X", "", "lnsHeatmap", state, {}, (), "", ()), shown)
+    body = heatmap(LensPanel("lens:x", "X", "", "lnsHeatmap", state, {}, (), "", ()), shown)
     assert isinstance(body, Chart)
     return [(cell["x"], cell["y"], cell["t"]) for cell in body.spec["data"]["values"]]
 

@@ -9,11 +9,11 @@ import pytest
 
 from monitor_agent.dashboards.assets import VEGA_LITE, charts_library
 from monitor_agent.dashboards.gauges import gauge
-from monitor_agent.dashboards.pictures import Body, Chart, Notice, Shown
+from monitor_agent.dashboards.panel_views import Body, Chart, Notice, Shown
 from monitor_agent.dashboards.pies import pie
 from monitor_agent.errors import UnsupportedPanelError
-from monitor_agent.kibana.answers import Table, TableColumn
-from monitor_agent.kibana.lens import Panel
+from monitor_agent.kibana.lens import LensPanel
+from monitor_agent.kibana.tables import Table, TableColumn
 from monitor_agent.kibana.times import TimeRange
 
 START = datetime(2026, 3, 2, tzinfo=timezone.utc)
@@ -33,14 +33,14 @@ def slices(rows: list[dict[str, Any]], shape: str = "pie", **layer: Any) -> Body
     whole = {"layerId": "data", "layerType": "data", "primaryGroups": ["version"], "metrics": ["n"]}
     state = {"shape": shape, "layers": [whole | layer]}
     columns = (VERSION, TableColumn("n", "Predictions", "number", False, COUNT))
-    return pie(Panel("lens:x", "X", "", "lnsPie", state, {}, (), "", ()), shown(columns, rows))
+    return pie(LensPanel("lens:x", "X", "", "lnsPie", state, {}, (), "", ()), shown(columns, rows))
 
 
 def measured(row: dict[str, Any], **state: Any) -> Body:
     """Return the gauge of a row of values, all of them shares."""
     columns = tuple(TableColumn(name, name.title(), "number", False, PERCENT) for name in row)
     whole = {"shape": "arc", "layerId": "data", "layerType": "data", "metricAccessor": "share", **state}
-    return gauge(Panel("lens:x", "X", "", "lnsGauge", whole, {}, (), "", ()), shown(columns, [row]))
+    return gauge(LensPanel("lens:x", "X", "", "lnsGauge", whole, {}, (), "", ()), shown(columns, [row]))
 
 
 def drawn(body: Body) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from monitor_agent.dashboards.page import without_links
-from monitor_agent.dashboards.pictures import Grid, GridColumn
+from monitor_agent.dashboards.panel_views import Grid, GridColumn
 from monitor_agent.dashboards.svg import fitted, nested, table, text_width
-from monitor_agent.kibana.dashboards import DashboardPanel, Place
+from monitor_agent.kibana.dashboards import DashboardPanel, GridPosition
 
 COLUMNS = (GridColumn("Name", "string", "left"), GridColumn("Count", "number", "right"))
 
@@ -42,8 +42,8 @@ def test_images_inside_an_image_keep_their_own_names() -> None:
 
 def test_paper_has_no_links() -> None:
     """A row of links to other dashboards is left out, and what is below it moves up."""
-    top, below = Place(0, 0, 48, 3), Place(0, 3, 24, 5)
+    top, below = GridPosition(0, 0, 48, 3), GridPosition(0, 3, 24, 5)
     links = DashboardPanel("a", "markdown", top, text="[all](#/view/all)")
     (left,) = without_links([links, DashboardPanel("b", "lens", below)])
 
-    assert (left.id, left.place) == ("b", Place(0, 0, 24, 5))
+    assert (left.id, left.position) == ("b", GridPosition(0, 0, 24, 5))

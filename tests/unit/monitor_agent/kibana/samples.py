@@ -6,14 +6,14 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from monitor_agent.kibana.data_views import DataView
-from monitor_agent.kibana.filters import Context
-from monitor_agent.kibana.lens import Panel, panel
+from monitor_agent.kibana.filters import DashboardContext
+from monitor_agent.kibana.lens import LensPanel, lens_panel
 from monitor_agent.kibana.objects import Reference, SavedObject
 from monitor_agent.kibana.times import TimeRange
 
 END = datetime(2026, 3, 3, tzinfo=timezone.utc)
 DAY = TimeRange(END - timedelta(days=1), END)
-CONTEXT = Context(DAY)
+CONTEXT = DashboardContext(DAY)
 VIEW = DataView(
     "view", "Predictions", "model-predictions-*", "@timestamp", {"price": {"id": "number"}}, {"price": "Price"}
 )
@@ -54,6 +54,6 @@ def lens_object(columns: dict[str, dict[str, Any]], *, query: str = "", alone: b
     )
 
 
-def make_panel(columns: dict[str, dict[str, Any]], **own: Any) -> Panel:
+def make_panel(columns: dict[str, dict[str, Any]], **own: Any) -> LensPanel:
     """Return a panel with one layer of stored columns, in order."""
-    return panel(lens_object(columns, **own))
+    return lens_panel(lens_object(columns, **own))

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from monitor_agent.errors import UnsupportedPanelError
+from monitor_agent.kibana.dashboard_check import views_of
 from monitor_agent.kibana.dashboards import Dashboard, dashboard
 from monitor_agent.kibana.folder import read_objects
 from monitor_agent.kibana.objects import SavedObject
-from monitor_agent.kibana.trial import views_of
 from tests.unit.monitor_agent.kibana.samples import DAY
 
 ROOT = Path(__file__).parents[4]
@@ -61,8 +61,8 @@ def test_the_answer_is_at_the_top_left(objects: dict[str, SavedObject]) -> None:
     for saved in objects.values():
         if saved.type == "dashboard":
             found = dashboard(saved)
-            first = min(found.panels, key=lambda panel: (panel.place.y, panel.place.x))
-            assert (first.kind, first.place.x, first.place.y) == ("lens", 0, 0), found.id
+            first = min(found.panels, key=lambda panel: (panel.position.y, panel.position.x))
+            assert (first.kind, first.position.x, first.position.y) == ("lens", 0, 0), found.id
             assert [link for panel in found.panels for link in panel.links]
 
 

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monitor_agent.dashboards.library import Library, Subject
+from monitor_agent.dashboards.library import Library, PanelDefinition
 from monitor_agent.dashboards.palette import colors_of
-from monitor_agent.dashboards.pictures import Body, Notice, Picture, Shown
-from monitor_agent.dashboards.questions import Asked, LensQuestion, Question, question
+from monitor_agent.dashboards.panel_queries import Asked, LensQuestion, Question, question
+from monitor_agent.dashboards.panel_views import Body, Notice, PanelView, Shown
 from monitor_agent.errors import ElasticsearchError, MonitorError, UnsupportedPanelError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.kibana.dashboards import Dashboard
 from monitor_agent.kibana.filters import conjunction, search_query
-from monitor_agent.kibana.lens import Panel
+from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.times import TimeRange
 
 Told = dict[str, Any] | ElasticsearchError
@@ -32,7 +32,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Board:
+class DashboardData:
     """A dashboard's data.
 
     Attributes
@@ -44,13 +44,13 @@ class Board:
     """
 
     time: TimeRange
-    pictures: Mapping[str, Picture]
+    pictures: Mapping[str, PanelView]
     options: Mapping[str, list[Option] | str]
     empty: bool
     extent: tuple[float, float] | None
 
 
-def board(gateway: Gateway, library: Library, dashboard: Dashboard, time: TimeRange, chosen: Chosen) -> Board:
+def board(gateway: Gateway, library: Library, dashboard: Dashboard, time: TimeRange, chosen: Chosen) -> DashboardData:
     """Return a dashboard's data; ElasticsearchError where there is no answer at all."""
     context = dashboard.context(time, chosen)
     subjects = {panel.id: library.subject(panel) for panel in dashboard.panels if panel.kind in ("lens", "search")}
@@ -74,7 +74,7 @@ def board(gateway: Gateway, library: Library, dashboard: Dashboard, time: TimeRa
         if not isinstance(each, MonitorError) and isinstance(shown := found[name], Shown)
     ]
     colors = colors_of(each.split_values(shown) for each, shown in answered if isinstance(each, LensQuestion))
-    return Board(
+    return DashboardData(
         time=time,
         pictures={name: _picture(subjects[name], asked[name], found[name], colors) for name in asked},
         options={control.id: _options(next(told)) for control in controls},
@@ -110,8 +110,8 @@ def _read(asked: Question | MonitorError, told: Iterator[Told]) -> Shown | Monit
 
 
 def _picture(
-    subject: Subject, asked: Question | MonitorError, found: Shown | MonitorError, colors: Mapping[str, str]
-) -> Picture:
+    subject: PanelDefinition, asked: Question | MonitorError, found: Shown | MonitorError, colors: Mapping[str, str]
+) -> PanelView:
     body: Body
     try:
         if isinstance(found, MonitorError) or isinstance(asked, MonitorError):
@@ -123,12 +123,12 @@ def _picture(
         body = Notice(str(error), "error")
     if isinstance(body, Notice) and body.tone == "empty":
         body = subject.when_empty
-    return Picture(subject.title, subject.description, body)
+    return PanelView(subject.title, subject.description, body)
 
 
-def _extent(library: Library, dashboard: Dashboard, subjects: Iterable[Subject]) -> list[Asked]:
+def _extent(library: Library, dashboard: Dashboard, subjects: Iterable[PanelDefinition]) -> list[Asked]:
     """Return the search for the first and the last moment of what the dashboard's first panel is about."""
-    names = [layer.view for each in subjects if isinstance(each.what, Panel) for layer in each.what.layers.values()]
+    names = [layer.view for each in subjects if isinstance(each.what, LensPanel) for layer in each.what.layers.values()]
     timed = [library.views[name] for name in names if name in library.views and library.views[name].time_field]
     if not timed:
         return []

@@ -9,9 +9,9 @@ from typing import Any
 
 from monitor_agent.kibana.arithmetic import evaluate
 from monitor_agent.kibana.data_views import DataView, Format
-from monitor_agent.kibana.lens import RECORDS, Column, Layer, Marks
+from monitor_agent.kibana.lens import RECORDS, AnnotationQuery, Column, Layer
+from monitor_agent.kibana.lens_searches import LayerSearches, Search, labelled_filters
 from monitor_agent.kibana.times import TimeRange, span
-from monitor_agent.kibana.translation import LayerSearches, Search, labelled_filters
 
 Value = float | int | str | bool | None
 Answer = Mapping[str, Any]
@@ -59,7 +59,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Mark:
+class Annotation:
     """An event to be marked: milliseconds since 1970, and its text."""
 
     at: int
@@ -90,10 +90,10 @@ def table(searches: LayerSearches, answers: Sequence[Answer]) -> Table:
     return Table(columns, tuple({column.id: row[column.id] for column in shown} for row in rows.values()))
 
 
-def marks(wanted: Marks, answer: Answer) -> list[Mark]:
+def annotations_of(query: AnnotationQuery, answer: Answer) -> list[Annotation]:
     """Return the events of a panel's marks."""
     return [
-        Mark(hit["sort"][0], str(source_value(hit["_source"], wanted.text_field) or wanted.label))
+        Annotation(hit["sort"][0], str(source_value(hit["_source"], query.text_field) or query.label))
         for hit in answer["hits"]["hits"]
     ]
 

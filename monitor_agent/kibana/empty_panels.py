@@ -15,14 +15,14 @@ def may_be_empty(saved: SavedObject) -> bool:
     return any(each.type == "tag" and each.id == MAY_BE_EMPTY for each in saved.references)
 
 
-def meaning(description: str) -> tuple[str, bool]:
+def meaning_of_empty(description: str) -> tuple[str, bool]:
     """Return what a description says an empty panel means, and whether that is good; an empty text if it says nothing.
 
     It is the last sentence, which begins with `Empty`.
 
-    >>> meaning("By reason. Empty is good: every line was read.")
+    >>> meaning_of_empty("By reason. Empty is good: every line was read.")
     ('Every line was read.', True)
-    >>> meaning("By query. Empty where requests name none.")
+    >>> meaning_of_empty("By query. Empty where requests name none.")
     ('Empty where requests name none.', False)
     """
     _, word, rest = description.rpartition(_WORD)

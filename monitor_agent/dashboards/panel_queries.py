@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monitor_agent.dashboards import charts, formats, gauges, heatmaps, pictures, pies
-from monitor_agent.dashboards.library import Library, Subject
-from monitor_agent.dashboards.pictures import Body, Notice, Shown
+from monitor_agent.dashboards import charts, formats, gauges, heatmaps, panel_views, pies
+from monitor_agent.dashboards.library import Library, PanelDefinition
+from monitor_agent.dashboards.panel_views import Body, Notice, Shown
 from monitor_agent.errors import DataError, MonitorError, UnsupportedPanelError
-from monitor_agent.kibana.answers import marks, table
 from monitor_agent.kibana.data_views import DataView
-from monitor_agent.kibana.filters import Context
-from monitor_agent.kibana.lens import Panel
+from monitor_agent.kibana.filters import DashboardContext
+from monitor_agent.kibana.lens import LensPanel
+from monitor_agent.kibana.lens_searches import AnnotationSearch, LayerSearches, annotation_searches, layer_searches
 from monitor_agent.kibana.saved_search import SavedSearch
+from monitor_agent.kibana.tables import annotations_of, table
 from monitor_agent.kibana.times import TimeRange, span
-from monitor_agent.kibana.translation import LayerSearches, MarkSearch, layer_searches, mark_searches
 
 Asked = tuple[str, Mapping[str, Any]]
 """Index and body of a search."""
@@ -25,8 +25,8 @@ Answers = Sequence[Mapping[str, Any]]
 
 DRAWERS = {
     "lnsXY": charts.chart,
-    "lnsMetric": pictures.metric,
-    "lnsDatatable": pictures.data_table,
+    "lnsMetric": panel_views.metric,
+    "lnsDatatable": panel_views.data_table,
     "lnsHeatmap": heatmaps.heatmap,
     "lnsPie": pies.pie,
     "lnsGauge": gauges.gauge,
@@ -37,16 +37,16 @@ DRAWERS = {
 class LensQuestion:
     """The searches of a Lens panel, a layer's first, then those for the events it marks."""
 
-    panel: Panel
+    panel: LensPanel
     layers: tuple[LayerSearches, ...]
-    marks: tuple[MarkSearch, ...]
+    annotations: tuple[AnnotationSearch, ...]
     time: TimeRange
 
     @property
     def searches(self) -> list[Asked]:
         """Return what is asked, in order."""
         found = [search for layer in self.layers for search in layer.searches]
-        return [(search.index, search.body) for search in [*found, *(each.search for each in self.marks)]]
+        return [(search.index, search.body) for search in [*found, *(each.search for each in self.annotations)]]
 
     def read(self, answers: Answers) -> Shown:
         """Return what the answers, in order, say."""
@@ -55,7 +55,7 @@ class LensQuestion:
         bars = {
             each.layer.id: round(span(each.interval).total_seconds() * 1000) for each in self.layers if each.interval
         }
-        events = [mark for each in self.marks for mark in marks(each.marks, next(told))]
+        events = [mark for each in self.annotations for mark in annotations_of(each.query, next(told))]
         own = frozenset(
             each.layer.id
             for each in self.layers
@@ -97,7 +97,7 @@ class ListQuestion:
 
     search: SavedSearch
     view: DataView
-    context: Context
+    context: DashboardContext
 
     @property
     def searches(self) -> list[Asked]:
@@ -116,13 +116,13 @@ class ListQuestion:
         """Return the panel's picture."""
         found = shown.tables[""]
         groups = {column.id: column.id for column in found.columns if column.kind == "string"}
-        return pictures.grid(found, fields=groups) if found.rows else Notice(pictures.NO_DATA, "empty")
+        return panel_views.grid(found, fields=groups) if found.rows else Notice(panel_views.NO_DATA, "empty")
 
 
 Question = LensQuestion | ListQuestion
 
 
-def question(subject: Subject, library: Library, context: Context) -> Question:
+def question(subject: PanelDefinition, library: Library, context: DashboardContext) -> Question:
     """Return what a panel asks; MonitorError where it is broken, UnsupportedPanelError where it is not drawn."""
     what = subject.what
     if isinstance(what, MonitorError):
@@ -134,4 +134,4 @@ def question(subject: Subject, library: Library, context: Context) -> Question:
     if what.visualization not in DRAWERS:
         raise UnsupportedPanelError(what.key, f"the visualization {what.visualization}")
     layers = tuple(layer_searches(what, library.views, context))
-    return LensQuestion(what, layers, tuple(mark_searches(what, library.views, context)), context.time)
+    return LensQuestion(what, layers, tuple(annotation_searches(what, library.views, context)), context.time)

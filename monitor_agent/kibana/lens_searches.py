@@ -1,4 +1,4 @@
-"""A Lens panel as Elasticsearch searches (pure); `answers` reads what comes back.
+"""A Lens panel as Elasticsearch searches (pure); `tables` reads what comes back.
 
 Kibana's own requests may differ in form: `last_value` is a `top_hits` here, and a column with a time shift is a search
 of its own. Nothing needs scripts, runtime fields or pipeline aggregations.
@@ -15,14 +15,14 @@ from typing import Any
 from monitor_agent.alerting import kql
 from monitor_agent.errors import DataError, UnsupportedPanelError
 from monitor_agent.kibana.data_views import DataView
-from monitor_agent.kibana.filters import Context, conjunction, milliseconds, search_query, within
-from monitor_agent.kibana.lens import RECORDS, Column, Layer, Marks, Panel
+from monitor_agent.kibana.filters import DashboardContext, conjunction, milliseconds, search_query, within
+from monitor_agent.kibana.lens import RECORDS, AnnotationQuery, Column, Layer, LensPanel
 from monitor_agent.kibana.times import TimeRange, interval, span
 
 Views = Mapping[str, DataView]
 """Data views by id."""
 
-MOST_MARKS = 100
+MAX_ANNOTATIONS = 100
 _CALENDAR = ("1d", "1w", "1M", "1y")
 _SIMPLE = {"sum": "sum", "average": "avg", "min": "min", "max": "max", "unique_count": "cardinality"}
 
@@ -55,14 +55,14 @@ class LayerSearches:
 
 
 @dataclass(frozen=True)
-class MarkSearch:
+class AnnotationSearch:
     """Events to be marked and the search that finds them."""
 
-    marks: Marks
+    query: AnnotationQuery
     search: Search
 
 
-def layer_searches(panel: Panel, views: Views, context: Context) -> list[LayerSearches]:
+def layer_searches(panel: LensPanel, views: Views, context: DashboardContext) -> list[LayerSearches]:
     """Return the searches of each layer of a panel, in order.
 
     Raises UnsupportedPanelError where a layer uses what cannot be asked.
@@ -70,32 +70,32 @@ def layer_searches(panel: Panel, views: Views, context: Context) -> list[LayerSe
     return [_layer(panel, layer, _view(panel, views, layer.view), context) for layer in panel.layers.values()]
 
 
-def mark_searches(panel: Panel, views: Views, context: Context) -> list[MarkSearch]:
+def annotation_searches(panel: LensPanel, views: Views, context: DashboardContext) -> list[AnnotationSearch]:
     """Return the searches for the events that a panel marks."""
     found = []
-    for marks in panel.marks:
+    for marks in panel.annotations:
         view = _view(panel, views, marks.view)
         filters = [*within(context.time, marks.time_field), *search_query(marks.query, ())]
         if not marks.alone:
             filters += context.filters
         body = {
-            "size": MOST_MARKS,
+            "size": MAX_ANNOTATIONS,
             "track_total_hits": False,
             "query": conjunction(filters),
             "sort": [{marks.time_field: "asc"}],
             "_source": [marks.time_field, *([marks.text_field] if marks.text_field else [])],
         }
-        found.append(MarkSearch(marks, Search(view.index, body)))
+        found.append(AnnotationSearch(marks, Search(view.index, body)))
     return found
 
 
-def _view(panel: Panel, views: Views, name: str) -> DataView:
+def _view(panel: LensPanel, views: Views, name: str) -> DataView:
     if name not in views:
         raise DataError(f"{panel.key} reads the data view {name}, which does not exist")
     return views[name]
 
 
-def _layer(panel: Panel, layer: Layer, view: DataView, context: Context) -> LayerSearches:
+def _layer(panel: LensPanel, layer: Layer, view: DataView, context: DashboardContext) -> LayerSearches:
     wanted = next((column.params["interval"] for column in layer.buckets if column.operation == "date_histogram"), "")
     bar = interval(wanted, context.time) if wanted else ""
     narrowed = [] if layer.alone else [*context.filters, *search_query(panel.query, panel.filters)]
@@ -121,7 +121,7 @@ def _layer(panel: Panel, layer: Layer, view: DataView, context: Context) -> Laye
     return LayerSearches(layer, view, context.time, bar, tuple(searches))
 
 
-def _metrics(panel: Panel, columns: tuple[Column, ...]) -> tuple[dict[str, Any], dict[str, str]]:
+def _metrics(panel: LensPanel, columns: tuple[Column, ...]) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the aggregations by column, each one once, and which columns share one."""
     found: dict[str, Any] = {}
     same: dict[str, str] = {}
@@ -137,7 +137,7 @@ def _metrics(panel: Panel, columns: tuple[Column, ...]) -> tuple[dict[str, Any],
     return found, same
 
 
-def _metric(panel: Panel, column: Column) -> dict[str, Any] | None:
+def _metric(panel: LensPanel, column: Column) -> dict[str, Any] | None:
     """Return a column's aggregation, below a filter where it has one; None where the bucket's own count is it."""
     inner: dict[str, Any] | None
     if column.operation in _SIMPLE:
@@ -164,7 +164,7 @@ def percent(column: Column) -> float:
     return 50.0 if column.operation == "median" else float(column.params["percentile"])
 
 
-def _bucket(panel: Panel, layer: Layer, column: Column, bar: str, time: TimeRange) -> dict[str, Any]:
+def _bucket(panel: LensPanel, layer: Layer, column: Column, bar: str, time: TimeRange) -> dict[str, Any]:
     params = column.params
     if column.operation == "date_histogram":
         return {"date_histogram": _dates(column, bar, time)}
@@ -204,7 +204,7 @@ def _dates(column: Column, bar: str, time: TimeRange) -> dict[str, Any]:
     return found
 
 
-def _order(panel: Panel, layer: Layer, terms: Column) -> dict[str, str]:
+def _order(panel: LensPanel, layer: Layer, terms: Column) -> dict[str, str]:
     by, direction = terms.params["orderBy"], terms.params["orderDirection"]
     if by["type"] == "alphabetical":
         return {"_key": direction}

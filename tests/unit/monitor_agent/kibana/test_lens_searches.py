@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from monitor_agent.errors import UnsupportedPanelError
-from monitor_agent.kibana.filters import Context
+from monitor_agent.kibana.filters import DashboardContext
 from monitor_agent.kibana.formula import expand
-from monitor_agent.kibana.translation import layer_searches
+from monitor_agent.kibana.lens_searches import layer_searches
 from tests.unit.monitor_agent.kibana.samples import CONTEXT, DAY, VIEWS, column, dates, make_panel, terms
 
 WITHIN = {"range": {"@timestamp": {"gte": 1772409600000, "lte": 1772496000000, "format": "epoch_millis"}}}
 
 
-def body_of(columns: dict[str, dict[str, Any]], context: Context = CONTEXT, **own: Any) -> Any:
+def body_of(columns: dict[str, dict[str, Any]], context: DashboardContext = CONTEXT, **own: Any) -> Any:
     """Return the body of the one search of a panel."""
     ((search,),) = (each.searches for each in layer_searches(make_panel(columns, **own), VIEWS, context))
     assert search.index == "model-predictions-*"
@@ -187,7 +187,7 @@ def test_empty_bars_are_asked_where_they_are_shown() -> None:
 
 def test_the_dashboard_and_the_panel_narrow_the_documents() -> None:
     """Time, controls and the panel's own query all have to match."""
-    context = Context(DAY, ({"terms": {"model_name": ["click"]}},))
+    context = DashboardContext(DAY, ({"terms": {"model_name": ["click"]}},))
 
     asked = body_of({"count": column("count", "___records___")}, context, query="outcome: tp")
 
@@ -197,7 +197,7 @@ def test_the_dashboard_and_the_panel_narrow_the_documents() -> None:
 
 def test_a_layer_that_ignores_filters_keeps_the_time() -> None:
     """Neither controls nor the panel's query touch such a layer, as in Kibana; the time range does."""
-    context = Context(DAY, ({"terms": {"model_name": ["click"]}},))
+    context = DashboardContext(DAY, ({"terms": {"model_name": ["click"]}},))
 
     asked = body_of({"count": column("count", "___records___")}, context, query="outcome: tp", alone=True)
 

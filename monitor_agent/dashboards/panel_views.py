@@ -9,8 +9,8 @@ from typing import Any
 from monitor_agent.dashboards import formats
 from monitor_agent.dashboards.palette import SERIES
 from monitor_agent.errors import UnsupportedPanelError
-from monitor_agent.kibana.answers import Mark, Table, Value
-from monitor_agent.kibana.lens import Panel
+from monitor_agent.kibana.lens import LensPanel
+from monitor_agent.kibana.tables import Annotation, Table, Value
 from monitor_agent.kibana.times import TimeRange
 
 Spec = dict[str, Any]
@@ -102,7 +102,7 @@ Body = Chart | Tiles | Grid | Notice
 
 
 @dataclass(frozen=True)
-class Picture:
+class PanelView:
     """A panel's title, what it means, and what it shows."""
 
     title: str
@@ -126,7 +126,7 @@ class Shown:
     tables: Mapping[str, Table]
     intervals: Mapping[str, int] = field(default_factory=dict)
     own_time: frozenset[str] = frozenset()
-    marks: Sequence[Mark] = ()
+    annotations: Sequence[Annotation] = ()
     colors: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -166,7 +166,7 @@ def grid(table: Table, state: Mapping[str, Any] | None = None, fields: Mapping[s
     )
 
 
-def data_table(panel: Panel, shown: Shown) -> Body:
+def data_table(panel: LensPanel, shown: Shown) -> Body:
     """Return what a Lens data table shows."""
     if any(column.get("isTransposed") for column in panel.state["columns"]):
         raise UnsupportedPanelError(panel.key, "a table with columns by value")
@@ -175,7 +175,7 @@ def data_table(panel: Panel, shown: Shown) -> Body:
     return grid(table, panel.state, groups) if table.rows else Notice(NO_DATA, "empty")
 
 
-def metric(panel: Panel, shown: Shown) -> Body:
+def metric(panel: LensPanel, shown: Shown) -> Body:
     """Return what a Lens metric shows: one tile, or one for each group."""
     state = panel.state
     table = shown.tables[state["layerId"]]
@@ -205,7 +205,7 @@ def metric(panel: Panel, shown: Shown) -> Body:
     return Tiles(tuple(tiles), grid(table)) if tiles else Notice(NO_DATA, "empty")
 
 
-def _is_change(panel: Panel, layer: str, column: str) -> bool:
+def _is_change(panel: LensPanel, layer: str, column: str) -> bool:
     """Return whether a formula compares with earlier documents."""
     parts = panel.layers[layer].columns.items()
     return any(name.startswith(f"{column}X") and part.shift for name, part in parts)

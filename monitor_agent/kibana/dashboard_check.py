@@ -10,14 +10,14 @@ from typing import Any
 from monitor_agent.alerting.definitions import Alert, question, sightings
 from monitor_agent.errors import DataError, UnsupportedPanelError
 from monitor_agent.kibana import dashboards, lens, saved_search
-from monitor_agent.kibana.answers import Answer, Table, marks, table
 from monitor_agent.kibana.dashboards import Dashboard
 from monitor_agent.kibana.data_views import DataView, data_view
-from monitor_agent.kibana.emptiness import may_be_empty
-from monitor_agent.kibana.filters import Context
+from monitor_agent.kibana.empty_panels import may_be_empty
+from monitor_agent.kibana.filters import DashboardContext
+from monitor_agent.kibana.lens_searches import annotation_searches, layer_searches
 from monitor_agent.kibana.objects import SavedObject
+from monitor_agent.kibana.tables import Answer, Table, annotations_of, table
 from monitor_agent.kibana.times import TimeRange, time_range
-from monitor_agent.kibana.translation import layer_searches, mark_searches
 from monitor_agent.kibana.watches import fires, search_of, watch
 
 Ask = Callable[[Sequence[tuple[str, Mapping[str, Any]]]], Sequence[Answer]]
@@ -61,7 +61,7 @@ def dashboards_of(objects: Mapping[str, SavedObject]) -> list[Dashboard]:
     return sorted(found, key=lambda each: each.id)
 
 
-def trial(
+def check_dashboards(
     objects: Mapping[str, SavedObject],
     ask: Ask,
     now: datetime,
@@ -106,7 +106,7 @@ def _judged(prepared: Prepared, answers: Sequence[Answer], time: TimeRange) -> I
         yield f"empty from {time.start:%Y-%m-%d %H:%M} to {time.end:%Y-%m-%d %H:%M} UTC"
 
 
-def trial_of_alerts(alerts: Iterable[Alert], ask: Ask, now: datetime) -> Iterator[Problem]:
+def check_alert_searches(alerts: Iterable[Alert], ask: Ask, now: datetime) -> Iterator[Problem]:
     """Yield the problems of every alert and watch at `now`: a search that is refused, a condition it cannot read."""
     for alert in alerts:
         made = watch(alert)
@@ -124,27 +124,27 @@ def views_of(objects: Mapping[str, SavedObject]) -> dict[str, DataView]:
     return {saved.id: data_view(saved) for saved in objects.values() if saved.type == "index-pattern"}
 
 
-def show(saved: SavedObject, views: Mapping[str, DataView], context: Context, ask: Ask) -> Shown:
+def show(saved: SavedObject, views: Mapping[str, DataView], context: DashboardContext, ask: Ask) -> Shown:
     """Return what a Lens panel or saved search shows; DataError where its search is refused."""
     prepared = prepare(saved, views, context)
     return prepared.read(_accepted(saved.key, ask(prepared.searches)))
 
 
-def prepare(saved: SavedObject, views: Mapping[str, DataView], context: Context) -> Prepared:
+def prepare(saved: SavedObject, views: Mapping[str, DataView], context: DashboardContext) -> Prepared:
     """Return the searches of a Lens panel or saved search; UnsupportedPanelError where it cannot be asked."""
     if saved.type == "search":
         search = saved_search.saved_search(saved)
         view = views[search.view]
         searches = [(view.index, search.body(view, context))]
         return Prepared(saved, searches, lambda found: Shown(saved.key, {"documents": search.table(view, found[0])}))
-    panel = lens.panel(saved)
-    layers, marked = layer_searches(panel, views, context), mark_searches(panel, views, context)
+    panel = lens.lens_panel(saved)
+    layers, marked = layer_searches(panel, views, context), annotation_searches(panel, views, context)
 
     def read(found: Sequence[Answer]) -> Shown:
         answers = iter(found)
         tables = {layer.layer.id: table(layer, [next(answers) for _ in layer.searches]) for layer in layers}
         drawn = {name: shown for name, shown in tables.items() if panel.layers[name].metrics}
-        return Shown(saved.key, drawn, sum(len(marks(each.marks, next(answers))) for each in marked))
+        return Shown(saved.key, drawn, sum(len(annotations_of(each.query, next(answers))) for each in marked))
 
     wanted = [*(each for layer in layers for each in layer.searches), *(each.search for each in marked)]
     return Prepared(saved, [(search.index, search.body) for search in wanted], read)

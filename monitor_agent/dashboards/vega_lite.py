@@ -13,8 +13,8 @@ from itertools import pairwise
 from typing import Any
 
 from monitor_agent.dashboards import formats
-from monitor_agent.kibana.answers import Mark, TableColumn, Value
 from monitor_agent.kibana.filters import milliseconds
+from monitor_agent.kibana.tables import Annotation, TableColumn, Value
 from monitor_agent.kibana.times import TimeRange
 
 Spec = dict[str, Any]
@@ -82,7 +82,7 @@ class Threshold:
 
 
 def specification(
-    series: Sequence[Series], axes: Axes, thresholds: Sequence[Threshold], events: Sequence[Mark]
+    series: Sequence[Series], axes: Axes, thresholds: Sequence[Threshold], events: Sequence[Annotation]
 ) -> Spec:
     """Return the chart."""
     layers = [_drawn(group, series, axes) for group in _groups(series)]
@@ -259,7 +259,7 @@ def _line(threshold: Threshold, axes: Axes) -> list[Spec]:
     ]
 
 
-def _events(events: Sequence[Mark], axes: Axes) -> list[Spec]:
+def _events(events: Sequence[Annotation], axes: Axes) -> list[Spec]:
     """Return the layers that mark events; the text of one that is close to the one before is told by its tooltip."""
     apart = axes.shown.length.total_seconds() * 1000 * LABEL_SHARE
     values, last = [], float("-inf")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitor_agent.kibana.answers import Table, source_value, table
 from monitor_agent.kibana.formula import expand
-from monitor_agent.kibana.translation import layer_searches
+from monitor_agent.kibana.lens_searches import layer_searches
+from monitor_agent.kibana.tables import Table, source_value, table
 from tests.unit.monitor_agent.kibana.samples import CONTEXT, VIEWS, column, dates, make_panel, terms
 
 HOUR = 3_600_000
