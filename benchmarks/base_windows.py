@@ -10,7 +10,8 @@ from benchmarks.measurement import Measurement
 from benchmarks.rig.node import RESULTS, Node, node
 from benchmarks.rig.process import measured
 from benchmarks.rig.traffic import SCENES, VERSIONS, Traffic
-from monitor_agent.settings import AgentSettings, environment_of, format_duration
+from monitor_agent.durations import format_duration
+from monitor_agent.settings import AgentSettings, environment_of
 
 A_MINUTE = (20, 200)
 BASES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1))

@@ -7,8 +7,9 @@ from dataclasses import fields
 from datetime import timedelta
 
 from monitor_agent.contracts.ecs import MAX_LABELS
+from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
-from monitor_agent.settings import ServerSettings, format_duration
+from monitor_agent.settings import ServerSettings
 
 LEAST = {
     "rotate_bytes": 1,

@@ -1,27 +1,34 @@
-"""Durations as settings and window sizes write them: `90s`, `30m`, `2h`, `7d` (pure)."""
+"""Durations as settings, window sizes, alerts and Kibana's intervals write them: `90s`, `1h30m`, `7d`, `2w` (pure)."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+from monitor_agent.errors import DataError
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the duration that `text` says; ValueError where it says none.
+    """Return the duration that `text` writes.
 
-    >>> parse_duration("1h30m")
-    datetime.timedelta(seconds=5400)
+    Raises
+    ------
+    DataError
+        If the text is no sum of numbers with units; months and years have no fixed length.
+
+    >>> parse_duration("1h30m"), parse_duration("1w")
+    (datetime.timedelta(seconds=5400), datetime.timedelta(days=7))
     """
-    rest = text.strip()
-    if rest == "0":
+    trimmed = text.strip()
+    if trimmed == "0":
         return timedelta()
-    parts = _DURATION.findall(rest)
-    if not parts or "".join(number + unit for number, unit in parts) != rest:
-        raise ValueError("a duration such as 90s, 30m, 2h or 7d is expected")
-    return sum((timedelta(**{_UNITS[unit]: float(number)}) for number, unit in parts), timedelta())
+    terms = _DURATION.findall(trimmed)
+    if not terms or "".join(number + unit for number, unit in terms) != trimmed:
+        raise DataError(f"{text!r} is no fixed length of time", "write a duration such as 90s, 30m, 1h30m, 7d or 2w")
+    return sum((timedelta(**{_UNITS[unit]: float(number)}) for number, unit in terms), timedelta())
 
 
 def format_duration(duration: timedelta) -> str:
@@ -35,3 +42,20 @@ def format_duration(duration: timedelta) -> str:
         if milliseconds % size == 0 and (milliseconds or unit == "s"):
             return f"{milliseconds // size}{unit}"
     return f"{milliseconds}ms"
+
+
+def in_one_unit(text: str) -> str:
+    """Return a duration as one number and one unit of s, m, h and d, which date math, Watcher and Kibana's rules read.
+
+    Raises
+    ------
+    DataError
+        If the text is no duration, or not a whole number of seconds.
+
+    >>> in_one_unit("24h"), in_one_unit("1h30m"), in_one_unit("1w")
+    ('24h', '90m', '7d')
+    """
+    duration = parse_duration(text)
+    if duration % timedelta(seconds=1):
+        raise DataError(f"{text!r} is not a whole number of seconds", "write a duration such as 90s, 30m or 1h30m")
+    return text if re.fullmatch(r"\d+[smhd]", text) else format_duration(duration)

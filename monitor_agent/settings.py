@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from monitor_agent.durations import format_duration as format_duration
-from monitor_agent.durations import parse_duration as parse_duration
+from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
 from monitor_agent.settings_parsing import convert
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from monitor_agent.durations import parse_duration
-from monitor_agent.errors import SettingsError
+from monitor_agent.errors import DataError, SettingsError
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
@@ -22,6 +22,8 @@ def convert(value: Any, hint: Any, name: str, choices: tuple[str, ...] = ()) -> 
     """
     try:
         converted = _typed(value, hint)
+    except DataError as error:
+        raise SettingsError(f"{name}={value!r} is malformed", error.hint) from error
     except (TypeError, ValueError) as error:
         raise SettingsError(f"{name}={value!r} is malformed", str(error)) from error
     if choices and converted not in choices:

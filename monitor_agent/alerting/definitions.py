@@ -16,9 +16,8 @@ from typing import Any
 from monitor_agent.alerting import kql
 from monitor_agent.alerting.firings import Group, Rule, Sighting
 from monitor_agent.contracts.alert import ALERTS, CRITICAL, GROUP_FIELDS, STATE_ACTIVE, WARNING
+from monitor_agent.durations import in_one_unit, parse_duration
 from monitor_agent.errors import DataError
-from monitor_agent.kibana.times import span
-from monitor_agent.settings import parse_duration
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -34,6 +33,7 @@ GROUPS = 50
 """Values of a field that are told apart."""
 
 _BUCKETS = "groups"
+_DURATIONS = {"look_back", "every", "throttle"}
 _FIRINGS = "400d"
 """How long ago a firing that still goes on may have begun: as long as its document is kept."""
 
@@ -65,11 +65,7 @@ class Alert(Rule):
         if not 1 <= needed <= of or self.quiet < 1:
             raise DataError(f"the alert {self.id}: looks are [N, M] with 1 <= N <= M, quiet is 1 or more")
         for text in (self.look_back, self.every, self.throttle):
-            span(text)
-        try:
-            parse_duration(self.every)
-        except ValueError as error:
-            raise DataError(f"the alert {self.id}: every = {self.every!r}", str(error)) from error
+            parse_duration(text)
         self._check_fields()
 
     def _check_fields(self) -> None:
@@ -129,6 +125,11 @@ def _alert(name: str, table: Mapping[str, Any]) -> Alert:
     for key, value in values.items():
         if isinstance(known[key], tuple) and not isinstance(value, tuple):
             raise DataError(f"the alert {name}: {key} is a list")
+    for key in _DURATIONS & values.keys():
+        try:
+            values[key] = in_one_unit(str(values[key]))
+        except DataError as error:
+            raise DataError(f"the alert {name}: its {key} is malformed: {error.message}", error.hint) from error
     try:
         return Alert(id=name, **values)
     except (TypeError, ValueError) as error:

@@ -22,9 +22,9 @@ from monitor_agent.contracts.alert import (
     STATE_PENDING,
     STATE_RECOVERED,
 )
+from monitor_agent.durations import parse_duration
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import Document, hashed
-from monitor_agent.settings import parse_duration
 
 FOUND, NOT_FOUND = "x", "."
 

@@ -9,12 +9,13 @@ from typing import Any
 from monitor_agent.cli._agent import gateway_of
 from monitor_agent.cli._output import add_json, print_json, say, show
 from monitor_agent.clock import SystemClock
+from monitor_agent.durations import format_duration
 from monitor_agent.es.memory import Memory
 from monitor_agent.es.retry import Backoff
 from monitor_agent.es.sequences import remembered_writers
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.sequences import Gap
-from monitor_agent.settings import Settings, format_duration
+from monitor_agent.settings import Settings
 
 
 def add_parser(subparsers: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from monitor_agent.dashboards import charts, formats, gauges, heatmaps, panel_views, pies
 from monitor_agent.dashboards.library import Library, PanelDefinition
 from monitor_agent.dashboards.panel_views import Body, Notice, Shown
+from monitor_agent.durations import parse_duration
 from monitor_agent.errors import DataError, MonitorError, UnsupportedPanelError
 from monitor_agent.kibana.data_views import DataView
 from monitor_agent.kibana.filters import DashboardContext
@@ -16,7 +17,7 @@ from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.lens_searches import AnnotationSearch, LayerSearches, annotation_searches, layer_searches
 from monitor_agent.kibana.saved_search import SavedSearch
 from monitor_agent.kibana.tables import annotations_of, table
-from monitor_agent.kibana.times import TimeRange, span
+from monitor_agent.kibana.times import TimeRange
 
 Asked = tuple[str, Mapping[str, Any]]
 """Index and body of a search."""
@@ -53,7 +54,9 @@ class LensQuestion:
         told = iter(answers)
         tables = {each.layer.id: table(each, [next(told) for _ in each.searches]) for each in self.layers}
         bars = {
-            each.layer.id: round(span(each.interval).total_seconds() * 1000) for each in self.layers if each.interval
+            each.layer.id: round(parse_duration(each.interval).total_seconds() * 1000)
+            for each in self.layers
+            if each.interval
         }
         events = [mark for each in self.annotations for mark in annotations_of(each.query, next(told))]
         own = frozenset(

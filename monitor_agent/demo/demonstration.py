@@ -31,11 +31,12 @@ from monitor_agent.demo.replay import (
 )
 from monitor_agent.demo.results import Results
 from monitor_agent.demo.summary import summarise
+from monitor_agent.durations import format_duration
 from monitor_agent.errors import DataError, ModelError, MonitorError
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.install import install
 from monitor_agent.pipeline.windows import Calendar
-from monitor_agent.settings import AgentSettings, Settings, format_duration
+from monitor_agent.settings import AgentSettings, Settings
 from monitor_agent.stack.embedded.elasticsearch import cache_folder
 from monitor_agent.stack.local import LocalProduct
 from monitor_agent.stack.process import Supervisor

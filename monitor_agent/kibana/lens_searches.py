@@ -13,11 +13,12 @@ from datetime import timedelta
 from typing import Any
 
 from monitor_agent.alerting import kql
+from monitor_agent.durations import parse_duration
 from monitor_agent.errors import DataError, UnsupportedPanelError
 from monitor_agent.kibana.data_views import DataView
 from monitor_agent.kibana.filters import DashboardContext, conjunction, milliseconds, search_query, within
 from monitor_agent.kibana.lens import RECORDS, AnnotationQuery, Column, Layer, LensPanel
-from monitor_agent.kibana.times import TimeRange, interval, span
+from monitor_agent.kibana.times import TimeRange, interval
 
 Views = Mapping[str, DataView]
 """Data views by id."""
@@ -102,7 +103,7 @@ def _layer(panel: LensPanel, layer: Layer, view: DataView, context: DashboardCon
     searches = []
     for shift in dict.fromkeys(column.shift for column in layer.metrics):
         metrics = tuple(column for column in layer.metrics if column.shift == shift)
-        earlier = span(shift) if shift else timedelta()
+        earlier = parse_duration(shift) if shift else timedelta()
         aggregations, same = _metrics(panel, metrics)
         for column in reversed(layer.buckets):
             grouped: dict[str, Any] = _bucket(panel, layer, column, bar, context.time.moved(earlier))

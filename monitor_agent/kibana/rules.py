@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor_agent.alerting import kql
 from monitor_agent.alerting.definitions import GROUPS, LEVELS, Alert, followed
-from monitor_agent.kibana.times import span
+from monitor_agent.durations import parse_duration
 
 Document = dict[str, Any]
 
@@ -74,6 +74,6 @@ def _action(group: str, level: str, message: str, when: str, throttle: str | Non
 
 
 def _window(look_back: str) -> Document:
-    seconds = round(span(look_back).total_seconds())
+    seconds = round(parse_duration(look_back).total_seconds())
     unit, size = next((unit, size) for unit, size in reversed(_UNITS.items()) if seconds % size == 0)
     return {"timeWindowSize": seconds // size, "timeWindowUnit": unit}

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from monitor_agent.durations import parse_duration
 from monitor_agent.kibana.arithmetic import evaluate
 from monitor_agent.kibana.data_views import DataView, Format
 from monitor_agent.kibana.lens import RECORDS, AnnotationQuery, Column, Layer
 from monitor_agent.kibana.lens_searches import LayerSearches, Search, labelled_filters
-from monitor_agent.kibana.times import TimeRange, span
+from monitor_agent.kibana.times import TimeRange
 
 Value = float | int | str | bool | None
 Answer = Mapping[str, Any]
@@ -183,7 +184,7 @@ def _scaled(column: Column, value: Value, key: tuple[Value, ...], searches: Laye
     if not column.scale or not isinstance(value, (int, float)):
         return value
     seconds = _length(key, searches)
-    return value / (seconds / span(column.scale).total_seconds()) if seconds else None
+    return value / (seconds / parse_duration(f"1{column.scale}").total_seconds()) if seconds else None
 
 
 def _length(key: tuple[Value, ...], searches: LayerSearches) -> float:
@@ -191,7 +192,7 @@ def _length(key: tuple[Value, ...], searches: LayerSearches) -> float:
     for column, start in zip(searches.layer.buckets, key, strict=True):
         if column.operation == "date_histogram" and isinstance(start, (int, float)):
             first = max(start / 1000, time.start.timestamp())
-            last = min(start / 1000 + span(searches.interval).total_seconds(), time.end.timestamp())
+            last = min(start / 1000 + parse_duration(searches.interval).total_seconds(), time.end.timestamp())
             return last - first
     return time.length.total_seconds()
 

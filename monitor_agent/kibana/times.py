@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
+from monitor_agent.durations import parse_duration
 from monitor_agent.errors import DataError
+from monitor_agent.pipeline import instants
 
-_MATH = re.compile(r"now((?:[+-]\d+[smhdwMy])*)(?:/([smhdwMy]))?")
-_STEP = re.compile(r"([+-])(\d+)([smhdwMy])")
-_SPAN = re.compile(r"(\d*)(ms|[smhdw])")
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "M": 30 * 86_400, "y": 365 * 86_400}
+_MATH = re.compile(r"((?:[+-]\d+[smhdwMy])*)(?:/([smhdwMy]))?")
+_STEP = re.compile(r"([+-]\d+)([smhdwMy])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_MONTHS = {"M": 1, "y": 12}
 
 TARGET_BARS = 50
 _NICE = (
@@ -33,6 +36,9 @@ _NICE = (
 )
 """Below the first, an interval is rounded to the second: as Kibana does."""
 
+FORMS = "an ISO 8601 time such as 2026-11-25T10:00Z, or date math such as now-24h, now-7d/d or 2026-11-25||+1d"
+"""The forms of a time that people write, for messages and help texts."""
+
 
 @dataclass(frozen=True)
 class TimeRange:
@@ -52,30 +58,36 @@ class TimeRange:
 
 
 def moment(text: str, now: datetime, *, end: bool = False) -> datetime:
-    """Return the moment of a date-math or ISO text, UTC.
+    """Return the moment (UTC) of a text: ISO 8601, or date math that starts at `now` or at an ISO time and `||`.
 
     Parameters
     ----------
-    end : round up to the last millisecond of the unit, where the text says `/d`, as the end of a range does.
+    end : round up to the last millisecond of the unit if the text ends with a unit such as `/d`, as the end of a
+        range does that includes its end.
 
-    >>> moment("now-1d/d", datetime(2026, 3, 2, 10, tzinfo=timezone.utc)).isoformat()
-    '2026-03-01T00:00:00+00:00'
+    Raises
+    ------
+    DataError
+        If the text is no time.
+
+    >>> now = instants.parse("2026-03-02T10:00Z")
+    >>> moment("now-1d/d", now).isoformat(), moment("2026-01-31||+1M", now).isoformat()
+    ('2026-03-01T00:00:00+00:00', '2026-02-28T00:00:00+00:00')
     """
-    math = _MATH.fullmatch(text)
-    if math is None:
-        try:
-            told = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        except ValueError as error:
-            raise DataError(f"{text!r} is no time", "write now-24h, or 2026-11-23T10:00:00Z") from error
-        return told if told.tzinfo else told.replace(tzinfo=timezone.utc)
-    found = now
-    for sign, count, unit in _STEP.findall(math[1]):
-        found += (1 if sign == "+" else -1) * int(count) * timedelta(seconds=_SECONDS[unit])
-    if math[2]:
-        found = _floor(found, math[2])
-        if end:
-            found = _floor(found + timedelta(seconds=_SECONDS[math[2]] * 1.1), math[2]) - timedelta(milliseconds=1)
-    return found
+    anchor, math = ("now", text[3:]) if text.startswith("now") else text.split("||", 1) if "||" in text else (text, "")
+    expression = _MATH.fullmatch(math)
+    try:
+        if expression is None:
+            raise ValueError(math)
+        time = now if anchor == "now" else instants.parse(anchor)
+        for count, unit in _STEP.findall(expression[1]):
+            time = _later(time, int(count), unit)
+        if expression[2]:
+            time = _floor(time, expression[2])
+            time = _later(time, 1, expression[2]) - timedelta(milliseconds=1) if end else time
+    except (ValueError, OverflowError) as error:
+        raise DataError(f"{text!r} is no time", f"write {FORMS}") from error
+    return time
 
 
 def time_range(start: str, end: str, now: datetime) -> TimeRange:
@@ -86,36 +98,33 @@ def time_range(start: str, end: str, now: datetime) -> TimeRange:
     return found
 
 
-def span(text: str) -> timedelta:
-    """Return the length of an interval such as `1h`; DataError where it has no fixed one.
-
-    >>> span("7d").days
-    7
-    """
-    found = _SPAN.fullmatch(text)
-    if found is None:
-        raise DataError(f"the interval {text!r} has no fixed length", "use s, m, h, d or w")
-    return int(found[1] or 1) * timedelta(seconds=_SECONDS[found[2]])
-
-
 def interval(wanted: str, shown: TimeRange) -> str:
     """Return a fixed interval for a date histogram: as wanted, or for `auto` a round one that gives about 50 bars.
 
-    >>> day = TimeRange(datetime(2026, 3, 2, tzinfo=timezone.utc), datetime(2026, 3, 3, tzinfo=timezone.utc))
+    >>> day = TimeRange(instants.parse("2026-03-02"), instants.parse("2026-03-03"))
     >>> interval("auto", day)
     '30m'
     """
     if wanted != "auto":
         return wanted if wanted[0].isdigit() else f"1{wanted}"
     bar = shown.length / TARGET_BARS
-    return next((nice for limit, nice in _NICE if bar < span(limit)), "365d")
+    return next((nice for limit, nice in _NICE if bar < parse_duration(limit)), "365d")
 
 
-def _floor(found: datetime, unit: str) -> datetime:
-    if unit in "yM":
-        return found.replace(month=1 if unit == "y" else found.month, day=1, hour=0, minute=0, second=0, microsecond=0)
-    start = found.replace(hour=0, minute=0, second=0, microsecond=0)
+def _later(time: datetime, count: int, unit: str) -> datetime:
+    """Return the moment `count` units later; a month or year later is the same day, or the last day of its month."""
+    if unit not in _MONTHS:
+        return time + count * timedelta(seconds=_SECONDS[unit])
+    years, month = divmod(time.month - 1 + count * _MONTHS[unit], 12)
+    year = time.year + years
+    return time.replace(year=year, month=month + 1, day=min(time.day, calendar.monthrange(year, month + 1)[1]))
+
+
+def _floor(time: datetime, unit: str) -> datetime:
+    if unit in _MONTHS:
+        return time.replace(month=1 if unit == "y" else time.month, day=1, hour=0, minute=0, second=0, microsecond=0)
+    start = time.replace(hour=0, minute=0, second=0, microsecond=0)
     if unit == "w":
         return start - timedelta(days=start.weekday())
     step = timedelta(seconds=_SECONDS[unit])
-    return start + (found - start) // step * step
+    return start + (time - start) // step * step

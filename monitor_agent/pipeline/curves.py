@@ -10,13 +10,14 @@ import numpy as np
 
 from monitor_agent.contracts.curve import POSITION, RELIABILITY, SCORE, THRESHOLD
 from monitor_agent.contracts.performance import ALL_SEGMENT, STATE_OPEN
+from monitor_agent.durations import format_duration
 from monitor_agent.metrics import Interval, Undefined, WindowState
 from monitor_agent.metrics.calibration_error import reliability_of
 from monitor_agent.metrics.position_click_through_rate import position_click_through_rate
 from monitor_agent.metrics.score_histogram import dense, score_bins
 from monitor_agent.metrics.threshold_sweep import threshold_sweep
 from monitor_agent.pipeline.documents import Document, Key, hashed
-from monitor_agent.settings import AgentSettings, format_duration
+from monitor_agent.settings import AgentSettings
 
 SCORE_EDGES = (
     0.0,

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATES
+from monitor_agent.durations import format_duration
 from monitor_agent.metrics import CATALOGUE, MetricSpec
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.windows import Calendar
-from monitor_agent.settings import AgentSettings, format_duration
+from monitor_agent.settings import AgentSettings
 
 Document = Mapping[str, Any]
 

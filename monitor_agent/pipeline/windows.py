@@ -8,9 +8,10 @@ from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from monitor_agent.contracts.performance import STATE_FINAL, STATE_OPEN, STATE_PROVISIONAL
+from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
 from monitor_agent.pipeline.instants import EPOCH
-from monitor_agent.settings import AgentSettings, format_duration
+from monitor_agent.settings import AgentSettings
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 

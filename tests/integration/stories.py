@@ -9,7 +9,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from monitor_agent.settings import AgentSettings, parse_duration
+from monitor_agent.durations import parse_duration
+from monitor_agent.settings import AgentSettings
 from tests.factories import Document, make_error, make_feedback, make_prediction
 from tests.integration.brute_force import Rules
 

@@ -31,6 +31,7 @@ PURE = {
     "monitor_agent/contracts/": ("monitor_agent.contracts", "monitor_agent.metrics"),
     "monitor_agent/pipeline/": (
         "monitor_agent.contracts",
+        "monitor_agent.durations",
         "monitor_agent.errors",
         "monitor_agent.metrics",
         "monitor_agent.pipeline",
@@ -41,13 +42,14 @@ PURE = {
         "monitor_agent.contracts",
         "monitor_agent.errors",
         "monitor_agent.es",
-        "monitor_agent.kibana.times",
+        "monitor_agent.durations",
         "monitor_agent.pipeline",
         "monitor_agent.settings",
     ),
     "monitor_agent/kibana/": (
         "monitor_agent.alerting",
         "monitor_agent.contracts",
+        "monitor_agent.durations",
         "monitor_agent.errors",
         "monitor_agent.http_auth",
         "monitor_agent.kibana",
@@ -56,6 +58,7 @@ PURE = {
     ),
     "model_server/": (
         "monitor_agent.contracts",
+        "monitor_agent.durations",
         "monitor_agent.errors",
         "monitor_agent.files",
         "monitor_agent.log",

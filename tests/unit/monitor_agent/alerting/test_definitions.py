@@ -195,7 +195,7 @@ def test_a_broken_list_is_refused(text: str, message: str) -> None:
         ({"where": "a:"}, "no KQL"),
         ({"where": "a: b"}, "response_time_p95 is not compared"),
         ({"looks": (3, 2)}, r"looks are \[N, M\]"),
-        ({"every": "1w"}, "every = '1w'"),
+        ({"every": "1M"}, "no fixed length"),
         ({"group_by": ("model_version",)}, "groups are model_name, model_version"),
     ],
 )
