@@ -21,7 +21,7 @@ from benchmarks.measurement import Measurement, at_least, at_most
 from benchmarks.rig.node import Node, node
 from benchmarks.rig.traffic import FIRST_DAY, MODEL, VERSIONS, Action, Traffic
 from benchmarks.rivals import DRIFT, Result, results
-from monitor_agent.agent.stores import Parts
+from monitor_agent.agent.stores import Stores
 from monitor_agent.clock import FixedClock
 from monitor_agent.contracts import DRIFT as DRIFTS
 from monitor_agent.contracts.performance import ALL_VERSIONS
@@ -119,7 +119,7 @@ def stored(gateway: Gateway, table: Table) -> Reference:
         if usual is not None:
             found[name] = usual
     reference = named("training", FIRST_DAY, found)
-    Parts(gateway, ONE_SEARCH, FixedClock(DAY.end)).references.add(MODEL, reference, DAY.end)
+    Stores(gateway, ONE_SEARCH, FixedClock(DAY.end)).references.add(MODEL, reference, DAY.end)
     return reference
 
 
@@ -150,7 +150,7 @@ def predictions_of(day: Traffic, windows: int) -> dict[str, int]:
 def seconds_to_learn(gateway: Gateway) -> float:
     """Return how long it takes to learn a reference from the indexed day."""
     started = time.monotonic()
-    Parts(gateway, ONE_SEARCH, FixedClock(DAY.end)).references.learn(MODEL, FIRST_DAY, DAY.end, DAY.end)
+    Stores(gateway, ONE_SEARCH, FixedClock(DAY.end)).references.learn(MODEL, FIRST_DAY, DAY.end, DAY.end)
     return time.monotonic() - started
 
 

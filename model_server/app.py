@@ -57,7 +57,7 @@ def create_app(service: ModelService, counters: Counters, clock: Callable[[], da
 
 
 def _add_routes(app: Flask, service: ModelService, counters: Counters) -> None:
-    largest = service.parts.settings.max_body_bytes
+    largest = service.dependencies.settings.max_body_bytes
 
     @app.post("/predict")
     def predict() -> Response:

@@ -25,7 +25,7 @@ from model_server.http_server import HttpServer, bind
 from model_server.model_card import ModelCard, read_card
 from model_server.models import SavedModel, limit_threads
 from model_server.pseudonyms import Pseudonyms, load_key
-from model_server.service import ModelService, Parts
+from model_server.service import ModelService, ServiceDependencies
 from monitor_agent.errors import SettingsError
 from monitor_agent.settings import ServerSettings
 
@@ -78,14 +78,14 @@ def serve(settings: ServerSettings, address_file: Path | None = None) -> None:
         batcher.start()
         stack.callback(batcher.stop)
         origin = make_origin(settings, model.card, log.node)
-        service = ModelService(Parts(settings, model.card, batcher, log, origin, pseudonym))
+        service = ModelService(ServiceDependencies(settings, model.card, batcher, log, origin, pseudonym))
         run_http(service, listener, signals, address_file)
     _log.info("stopped", events=log.written)
 
 
 def run_http(service: ModelService, listener: socket.socket, signals: StopSignals, address_file: Path | None) -> None:
     """Serve HTTP until a signal arrives and the requests in flight are answered."""
-    settings = service.parts.settings
+    settings = service.dependencies.settings
     app = create_app(service, Counters(), now)
     http = HttpServer(app, listener, threads=settings.threads, max_body_bytes=settings.max_body_bytes)
     signals.then(http.stop)
@@ -95,9 +95,9 @@ def run_http(service: ModelService, listener: socket.socket, signals: StopSignal
             "ready",
             **{
                 "server.address": address,
-                "model.name": service.parts.card.name,
-                "model.version": service.parts.card.version,
-                "log.file.path": str(service.parts.log.path),
+                "model.name": service.dependencies.card.name,
+                "model.version": service.dependencies.card.version,
+                "log.file.path": str(service.dependencies.log.path),
             },
         )
         http.run()

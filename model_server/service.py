@@ -23,7 +23,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Parts:
+class ServiceDependencies:
     """What a service is made of; whoever made them starts and stops them."""
 
     settings: ServerSettings
@@ -37,10 +37,10 @@ class Parts:
 class ModelService:
     """Answers predictions and feedback; an answer is given only when its events are written."""
 
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-        self._parser = PredictParser(parts.settings, parts.card)
-        self.model = {"name": parts.card.name, "version": parts.card.version}
+    def __init__(self, dependencies: ServiceDependencies) -> None:
+        self.dependencies = dependencies
+        self._parser = PredictParser(dependencies.settings, dependencies.card)
+        self.model = {"name": dependencies.card.name, "version": dependencies.card.version}
 
     def predict(self, body: bytes, call: Call, began: int) -> dict[str, Any]:
         """Return the answer to a body of `POST /predict`.
@@ -53,17 +53,17 @@ class ModelService:
         ------
         RequestError : of the kind that says what went wrong; then nothing is logged as a prediction.
         """
-        parts = self.parts
+        dependencies = self.dependencies
         request = self._parser.parse(decode(body))
-        scored = parts.batcher.score([instance.inputs for instance in request.instances])
+        scored = dependencies.batcher.score([instance.inputs for instance in request.instances])
         made = events.predictions(
             request,
             scored,
             call,
-            parts.origin,
+            dependencies.origin,
             time.perf_counter_ns() - began,
-            parts.pseudonym,
-            query_text=parts.settings.log_query_text,
+            dependencies.pseudonym,
+            query_text=dependencies.settings.log_query_text,
         )
         self._write([each.event for each in made], "" if request.single else "instances")
         if request.single:
@@ -79,30 +79,32 @@ class ModelService:
     def feedback(self, body: bytes, call: Call) -> dict[str, Any]:
         """Return the answer to a body of `POST /feedback`; raises RequestError as `predict` does."""
         decoded = decode(body)
-        said = feedback_request.parse(decoded, self.parts.settings, call.received)
-        lines = [events.feedback(each, call, self.parts.origin) for each in said]
+        said = feedback_request.parse(decoded, self.dependencies.settings, call.received)
+        lines = [events.feedback(each, call, self.dependencies.origin) for each in said]
         self._write(lines, "the body" if isinstance(decoded, list) else "")
         return {"event_ids": [line["event"]["id"] for line in lines]}
 
     def refused(self, call: Call, began: int, status: int, kind: str, message: str) -> None:
         """Log a request that was refused or failed; the service log says where even that cannot be written."""
-        event = events.request_error(call, self.parts.origin, time.perf_counter_ns() - began, status, kind, message)
+        event = events.request_error(
+            call, self.dependencies.origin, time.perf_counter_ns() - began, status, kind, message
+        )
         try:
-            self.parts.log.append([event])
+            self.dependencies.log.append([event])
         except EventLogError:
             _log.warning("request error not logged", **{"error.type": kind, "http.response.status_code": status})
 
     def problem(self) -> str:
         """Return why the server cannot take requests now; "" when it can."""
-        if not self.parts.batcher.running:
+        if not self.dependencies.batcher.running:
             return "the model's thread has ended"
-        if problem := self.parts.log.problem():
+        if problem := self.dependencies.log.problem():
             return f"events cannot be written ({problem})"
         return ""
 
     def gauges(self) -> dict[str, tuple[str, str, float]]:
         """Return the numbers of queue, batches and log for `/metrics`: name -> type, meaning, value."""
-        batcher, log = self.parts.batcher, self.parts.log
+        batcher, log = self.dependencies.batcher, self.dependencies.log
         return {
             "model_server_queue_instances": ("gauge", "instances that wait for the model", batcher.depth),
             "model_server_batches_total": ("counter", "batches computed", batcher.batches),
@@ -114,7 +116,7 @@ class ModelService:
 
     def _write(self, lines: Sequence[Event], path: str) -> None:
         try:
-            self.parts.log.append(lines)
+            self.dependencies.log.append(lines)
         except LineTooLongError as error:
             raise ValidationError(str(error), f"{path}[{error.index}]" if path else "") from error
 

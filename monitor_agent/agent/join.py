@@ -28,7 +28,7 @@ from monitor_agent.settings import AgentSettings
 
 
 @dataclass
-class Joined:
+class JoinResult:
     """What a round of joins leaves to be done.
 
     Attributes
@@ -85,13 +85,13 @@ class Join:
         self._seen = seen
         self._remembered = remembered
         self._forced = forced
-        self.joined = Joined()
+        self.result = JoinResult()
 
     def page(self, events: Sequence[Feedback]) -> None:
         """Join a page of feedback, new or waiting."""
         predictions = self._feedback.predictions(events)
         cells = {identifier: self._cell(prediction) for identifier, prediction in predictions.items()}
-        settled = self._settled(set(cells.values()))
+        settled = self._closed_windows(set(cells.values()))
         known: dict[str, list[Feedback]] = {}
         lost: list[Feedback] = []
         for each in events:
@@ -99,10 +99,10 @@ class Join:
             if prediction is None:
                 lost.append(each)
             elif cells[prediction.id] in settled and each.id not in _known(prediction):
-                self.joined.statuses.append((each, STATUS_TOO_LATE))
+                self.result.statuses.append((each, STATUS_TOO_LATE))
             else:
                 known.setdefault(prediction.id, []).append(each)
-        self.joined.cells |= {cells[identifier] for identifier in known}
+        self.result.cells |= {cells[identifier] for identifier in known}
         self._write([(predictions[identifier], told) for identifier, told in known.items()])
         self._missing(lost)
 
@@ -111,13 +111,13 @@ class Join:
         predictions = self._feedback.predictions(events)
         self._put_back([each for each in events if each.prediction_id in predictions])
         lost = [each for each in events if each.prediction_id not in predictions]
-        self.joined.statuses += [(each, STATUS_ORPHAN) for each in lost]
+        self.result.statuses += [(each, STATUS_ORPHAN) for each in lost]
         cells = {(each.model, self._calendar.base_window(each.day)) for each in lost if each.model}
-        self.joined.cells |= cells - self._settled(cells)
+        self.result.cells |= cells - self._closed_windows(cells)
 
     def _write(self, pairs: list[tuple[Prediction, list[Feedback]]]) -> None:
         # Also where nothing is to be written: an agent that died may have written it, unseen by searches.
-        self.joined.indices |= {prediction.index for prediction, _ in pairs}
+        self.result.indices |= {prediction.index for prediction, _ in pairs}
         while pairs:
             folded: dict[str, Folded] = {}
             # Folded while those before are being written.
@@ -149,20 +149,20 @@ class Join:
         for each in told:
             status = folded.statuses.get(each.id, STATUS_DUPLICATE)
             if status != each.status:
-                self.joined.statuses.append((each, status))
+                self.result.statuses.append((each, status))
         # Told again even where they are as before: a crash may have kept an earlier agent from telling.
         for identifier, event in _known(prediction).items():
             if identifier not in read and event.type in kinds and identifier in folded.statuses:
                 place = index_of_event(prediction.id, event), identifier
-                self.joined.flips[place] = folded.statuses[identifier]
+                self.result.flips[place] = folded.statuses[identifier]
 
     def _missing(self, events: list[Feedback]) -> None:
         first: list[Feedback] = []
         for each in events:
             if not each.prediction_id:
-                self.joined.statuses.append((each, STATUS_ORPHAN))
+                self.result.statuses.append((each, STATUS_ORPHAN))
             elif self._expired(each):
-                self.joined.statuses.append((each, STATUS_EXPIRED))
+                self.result.statuses.append((each, STATUS_EXPIRED))
             elif each.status == STATUS_NEW:
                 first.append(each)
         if not first:
@@ -177,7 +177,7 @@ class Join:
         if events:
             self._feedback.flip_status((each.index, each.id, STATUS_NEW) for each in events)
             self._feedback.refresh()
-            self.joined.again = True
+            self.result.again = True
 
     def _expired(self, each: Feedback) -> bool:
         index = index_of_prediction(each.prediction_id)
@@ -190,7 +190,7 @@ class Join:
     def _cell(self, prediction: Prediction) -> Cell:
         return prediction.model, self._calendar.base_window(prediction.made_at)
 
-    def _settled(self, cells: Iterable[Cell]) -> set[Cell]:
+    def _closed_windows(self, cells: Iterable[Cell]) -> set[Cell]:
         """Return the windows that have been final for longer than the restatement limit."""
         if self._forced:
             return set()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from monitor_agent.agent.comparisons import Comparisons, batches, by_model
+from monitor_agent.agent.baselines import BaselineLoader, batches, by_model
 from monitor_agent.clock import Clock
 from monitor_agent.contracts import PREDICTIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE_FINAL, STATE_RESTATED
@@ -69,7 +69,7 @@ class Recomputation:
         events: EventStore,
         performance: PerformanceStore,
         curves: CurveStore,
-        comparisons: Comparisons,
+        baselines: BaselineLoader,
         memory: Memory,
         calendar: Calendar,
         settings: AgentSettings,
@@ -79,7 +79,7 @@ class Recomputation:
         self._events = events
         self._performance = performance
         self._curves = curves
-        self._comparisons = comparisons
+        self._baselines = baselines
         self._memory = memory
         self._calendar = calendar
         self._settings = settings
@@ -115,7 +115,7 @@ class Recomputation:
             for size in self._calendar.larger:
                 cells = {(model, self._calendar.window(size, window.start)) for model, window in pending}
                 self._merge(cells | {cell for cell in further if cell[1].size == size}, done)
-            again = done.refused | self._comparisons.week_later(done.changed, done.computed, now)
+            again = done.refused | self._baselines.week_later(done.changed, done.computed, now)
             if not again:
                 return tally
             pending = {cell for cell in again if cell[1].size == self._calendar.base}
@@ -171,20 +171,20 @@ class Recomputation:
 
     def _write(self, model: str, found: Mapping[Window, States], stored: Stored, now: datetime, done: _Pass) -> None:
         writes: list[tuple[Write, Window]] = []
-        compared = self._comparisons.of(model, found, now)
+        baselines = self._baselines.of(model, found, now)
         for window, states in found.items():
             lost = lost_in(window.start, window.end, done.losses)
             wanted = {Key(model, *name, window): state for name, state in _with_all_versions(states).items()}
             # What is stored and counts nothing any more is told so.
             known = {key for key in stored if key.window == window}
             for key in sorted(wanted.keys() | known):
-                state, beside = wanted.get(key, WindowState()), compared.beside(key)
-                changed = changes(key, state, stored.get(key), self._calendar, now, self._settings, lost, beside)
+                state, baseline = wanted.get(key, WindowState()), baselines.baseline(key)
+                changed = changes(key, state, stored.get(key), self._calendar, now, self._settings, lost, baseline)
                 writes += [(each, window) for each in changed]
         # Before their documents: after a crash between the two, the documents are still to be written.
         self._curves.write(
             {
-                each.key: points(each.key, each.document, compared.points(each.key))
+                each.key: points(each.key, each.document, baselines.points(each.key))
                 for each, _ in writes
                 if each.key is not None and has_curves(each.key, each.document, self._settings)
             }

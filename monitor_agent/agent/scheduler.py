@@ -13,7 +13,7 @@ from monitor_agent.errors import StoppedError
 LONGEST_WAIT_SECONDS = 1.0
 
 
-class Bell:
+class StopSignal:
     """Wakes the one who waits: for a reason to work at once, or to stop."""
 
     def __init__(self) -> None:
@@ -46,23 +46,23 @@ class Bell:
         self._stopped.wait(seconds)
 
 
-def run(step: Callable[[], object], period: timedelta, bell: Bell) -> None:
-    """Run `step` now and then every `period`, or when the bell rings, until it tells to stop.
+def run(step: Callable[[], object], period: timedelta, stop_signal: StopSignal) -> None:
+    """Run `step` now and then every `period`, or when the signal wakes it, until it says stop.
 
     A step that takes longer than the period is followed by the next one at once; they never overlap. A step that is
     told to stop ends between two requests.
     """
     seconds = period.total_seconds()
     plan = schedule.Scheduler()
-    plan.every(seconds).seconds.do(bell.ring)  # type: ignore[arg-type]  # fractions are taken too
-    bell.ring()
-    while not bell.stopped:
+    plan.every(seconds).seconds.do(stop_signal.ring)  # type: ignore[arg-type]  # fractions are taken too
+    stop_signal.ring()
+    while not stop_signal.stopped:
         plan.run_pending()
         idle = plan.idle_seconds or 0.0
         if idle > seconds:
             # The plan is kept by the wall clock: set back, it would be waited for.
             plan.run_all()
-        if bell.wait(min(max(0.0, idle), LONGEST_WAIT_SECONDS)) and not bell.stopped:
+        if stop_signal.wait(min(max(0.0, idle), LONGEST_WAIT_SECONDS)) and not stop_signal.stopped:
             try:
                 step()
             except StoppedError:

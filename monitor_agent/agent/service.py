@@ -10,7 +10,7 @@ import structlog
 from monitor_agent.agent.cycle import Agent
 from monitor_agent.agent.health import Health
 from monitor_agent.agent.report import Report
-from monitor_agent.alerting.evaluation import Alerting, Watched
+from monitor_agent.alerting.evaluation import Alerting, AlertStatus
 from monitor_agent.clock import Clock
 from monitor_agent.contracts.cycle import OUTCOME_DONE, OUTCOME_FAILED, STATUS_GREEN, STATUS_RED
 from monitor_agent.errors import ElasticsearchError
@@ -111,7 +111,7 @@ class Service:
             raise
         return report
 
-    def _watch(self, share: Share | None) -> tuple[Lines | None, Watched | None]:
+    def _watch(self, share: Share | None) -> tuple[Lines | None, AlertStatus | None]:
         """Check the lines and look for alerts, where that is this agent's."""
         if share is not None and not share.rest:
             return None, None
@@ -150,14 +150,14 @@ def _line_figures(lines: Lines | None) -> dict[str, float]:
     return {"writers": lines.writers, "pending_lines": lines.pending, "lost_lines": lines.lost}
 
 
-def _verdicts(lines: Lines | None, watched: Watched | None) -> Document:
+def _verdicts(lines: Lines | None, watched: AlertStatus | None) -> Document:
     if lines is None:
         return {}
     if watched is None:
-        return {"quality_held_back": lines.lost > 0}
+        return {"quality_inhibited": lines.lost > 0}
     return {
-        "quality_held_back": lines.lost > 0 or bool(watched.holding),
-        "held_back_by": watched.holding,
+        "quality_inhibited": lines.lost > 0 or bool(watched.holding),
+        "inhibited_by": watched.holding,
         "alerts_pending": watched.pending,
         "alerts_active": len(watched.active),
     }

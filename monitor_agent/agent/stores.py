@@ -9,8 +9,8 @@ from itertools import islice
 
 import structlog
 
-from monitor_agent.agent.comparisons import Comparisons
-from monitor_agent.agent.join import Join, Joined
+from monitor_agent.agent.baselines import BaselineLoader
+from monitor_agent.agent.join import Join, JoinResult
 from monitor_agent.agent.recompute import Recomputation
 from monitor_agent.agent.report import Report
 from monitor_agent.clock import Clock
@@ -34,7 +34,7 @@ PAGES_AT_ONCE = 12
 """Pages of feedback whose fates are held until their windows are written: bounds what a round keeps in memory."""
 
 
-class Parts:
+class Stores:
     """The stores; they hold nothing that Elasticsearch does not hold too."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Parts:
             self.events,
             self.performance,
             CurveStore(gateway),
-            Comparisons(
+            BaselineLoader(
                 self.performance,
                 self.references,
                 DriftStore(gateway, self.calendar, settings.drift_samples),
@@ -99,16 +99,16 @@ class Parts:
             found += self.performance.summaries(first, stretch.end, larger)
         return found
 
-    def settle(self, joined: Joined, report: Report) -> None:
+    def write_feedback_statuses(self, result: JoinResult, report: Report) -> None:
         """Write what became of the feedback: only now, so that a crash before leaves it to be joined again.
 
         What was read comes last: as long as it is not told, earlier events will be told again.
         """
-        if joined.statuses or joined.flips:
-            self.feedback.flip_status((*place, status) for place, status in joined.flips.items())
-            self.feedback.set_status(joined.statuses)
+        if result.statuses or result.flips:
+            self.feedback.flip_status((*place, status) for place, status in result.flips.items())
+            self.feedback.set_status(result.statuses)
             self.feedback.refresh()
-            report.feedback += joined.counts()
+            report.feedback += result.counts()
 
     def losses(self, now: datetime) -> list[Loss]:
         """Return the lines that the last check found to be lost."""

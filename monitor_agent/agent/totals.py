@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 from monitor_agent.contracts.performance import ALL_SEGMENT, STATE_FINAL, STATE_RESTATED
-from monitor_agent.es.history import History, Selection, Told
+from monitor_agent.es.history import History, Selection, StoredMetrics
 from monitor_agent.metrics import WindowState, merge_all
 from monitor_agent.pipeline.ranges import Run
 
 MERGED_AT_ONCE = 64
 
 
-class Group(NamedTuple):
+class TotalKey(NamedTuple):
     """What one total is about."""
 
     model: str
@@ -42,15 +42,15 @@ class Total:
     _waiting: list[WindowState] = field(default_factory=list)
 
     @property
-    def unsettled(self) -> int:
+    def not_final(self) -> int:
         """Windows that are not final yet."""
         return sum(count for state, count in self.windows.items() if state not in (STATE_FINAL, STATE_RESTATED))
 
-    def add(self, told: Told) -> None:
+    def add(self, metrics: StoredMetrics) -> None:
         """Take a window in."""
-        self.first, self.last = min(self.first, told.start), max(self.last, told.end)
-        self.windows[told.finality] += 1
-        self._waiting.append(told.state)
+        self.first, self.last = min(self.first, metrics.start), max(self.last, metrics.end)
+        self.windows[metrics.finality] += 1
+        self._waiting.append(metrics.state)
         if len(self._waiting) >= MERGED_AT_ONCE:
             self.finish()
 
@@ -60,17 +60,17 @@ class Total:
         self._waiting = []
 
 
-def totals(history: History, runs: Iterable[Run], selection: Selection) -> dict[Group, Total]:
+def totals(history: History, runs: Iterable[Run], selection: Selection) -> dict[TotalKey, Total]:
     """Return the total of each group that has a document in the runs of windows, sorted: all segments first."""
-    found: dict[Group, Total] = {}
-    for told in _documents(history, runs, selection):
-        group = Group(told.model, told.version, told.segment)
-        found.setdefault(group, Total(told.start, told.end)).add(told)
+    found: dict[TotalKey, Total] = {}
+    for metrics in _documents(history, runs, selection):
+        group = TotalKey(metrics.model, metrics.version, metrics.segment)
+        found.setdefault(group, Total(metrics.start, metrics.end)).add(metrics)
     for total in found.values():
         total.finish()
     return dict(sorted(found.items(), key=lambda item: (item[0][:2], item[0].segment != ALL_SEGMENT, item[0].segment)))
 
 
-def _documents(history: History, runs: Iterable[Run], selection: Selection) -> Iterator[Told]:
+def _documents(history: History, runs: Iterable[Run], selection: Selection) -> Iterator[StoredMetrics]:
     for run in runs:
-        yield from history.told(run, selection)
+        yield from history.stored_metrics(run, selection)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor_agent.alerting import kql
-from monitor_agent.alerting.firings import Group, Rule, Sighting
+from monitor_agent.alerting.firings import Breach, Group, Rule
 from monitor_agent.contracts.alert import ALERTS, CRITICAL, GROUP_FIELDS, STATE_ACTIVE, WARNING
 from monitor_agent.durations import in_one_unit, parse_duration
 from monitor_agent.errors import DataError
@@ -101,16 +101,16 @@ def _limits(node: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, float]]]:
                     yield from _limits(part)
 
 
-def alerts(text: str) -> list[Alert]:
+def parse_alerts(text: str) -> list[Alert]:
     """Return the alerts of `alerts.toml`, in order; DataError names what is wrong."""
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"alerts.toml is no TOML: {error}") from error
     found = [_alert(name, table) for name, table in tables.items()]
-    free = {alert.id for alert in found if alert.agent and not alert.held_back_by}
+    free = {alert.id for alert in found if alert.agent and not alert.inhibited_by}
     for alert in found:
-        for name in alert.held_back_by:
+        for name in alert.inhibited_by:
             if name not in free:
                 raise DataError(f"the alert {alert.id}: {name} cannot hold it back", f"use {', '.join(sorted(free))}")
     return found
@@ -136,11 +136,11 @@ def _alert(name: str, table: Mapping[str, Any]) -> Alert:
         raise DataError(f"the alert {name} is incomplete: {error}") from error
 
 
-def followed(alert: Alert) -> Alert:
+def alert_on_firings(alert: Alert) -> Alert:
     """Return what watches and rules look for: its active firings; where the agent cannot tell, the trouble itself."""
     if not alert.agent:
         return alert
-    held = " and not held_back_by: *" if alert.held_back_by else ""
+    held = " and not inhibited_by: *" if alert.inhibited_by else ""
     return dataclasses.replace(
         alert,
         index=ALERTS.pattern,
@@ -154,7 +154,7 @@ def followed(alert: Alert) -> Alert:
     )
 
 
-def question(alert: Alert, due: str) -> tuple[str, Document]:
+def alert_query(alert: Alert, due: str) -> tuple[str, Document]:
     """Return the search, index and body, for the trouble that an alert is about, as of `due` (ISO 8601)."""
     times = {"gte": f"{due}||-{alert.look_back}", "lte": due, "format": "strict_date_optional_time"}
     body: Document = {
@@ -170,7 +170,7 @@ def question(alert: Alert, due: str) -> tuple[str, Document]:
     return alert.index, {**body, **({"aggs": groups} if groups else {})}
 
 
-def sightings(alert: Alert, answer: Mapping[str, Any]) -> list[Sighting]:
+def breaches(alert: Alert, answer: Mapping[str, Any]) -> list[Breach]:
     """Return what the answer to an alert's question shows; nothing where there is no trouble."""
     comparison, count = alert.comparison
     total = answer["hits"]["total"]["value"]
@@ -178,7 +178,9 @@ def sightings(alert: Alert, answer: Mapping[str, Any]) -> list[Sighting]:
         found: list[tuple[Group, int, Mapping[str, Any]]] = [((), total, answer.get("aggregations", {}))]
     else:
         found = list(_innermost(alert.group_by, answer.get("aggregations", {})))
-    return [_sighting(alert, group, values) for group, number, values in found if compared(number, comparison, count)]
+    return [
+        _breach(alert, group, values) for group, number, values in found if condition_met(number, comparison, count)
+    ]
 
 
 def _innermost(fields: Sequence[str], values: Mapping[str, Any]) -> Iterator[tuple[Group, int, Mapping[str, Any]]]:
@@ -191,21 +193,21 @@ def _innermost(fields: Sequence[str], values: Mapping[str, Any]) -> Iterator[tup
                 yield group + rest, number, inner
 
 
-def _sighting(alert: Alert, group: Group, values: Mapping[str, Any]) -> Sighting:
+def _breach(alert: Alert, group: Group, values: Mapping[str, Any]) -> Breach:
     """Return what is told: of several fields the first that is beyond its limit."""
     limits = alert.limits()
     for measure in alert.values:
         value = values.get(measure, {}).get("value")
         worse, limit = limits[measure]
         if value is not None and (value >= limit if worse == "max" else value <= limit):
-            return Sighting(alert.id, group, measure, value, limit)
-    return Sighting(alert.id, group)
+            return Breach(alert.id, group, measure, value, limit)
+    return Breach(alert.id, group)
 
 
-def compared(number: int, comparison: str, count: int) -> bool:
+def condition_met(number: int, comparison: str, count: int) -> bool:
     """Return whether so many documents are as an alert's comparison says.
 
-    >>> compared(3, "gte", 3), compared(1, "lt", 1)
+    >>> condition_met(3, "gte", 3), condition_met(1, "lt", 1)
     (True, False)
     """
     return number >= count if comparison == "gte" else number < count

@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from monitor_agent import alerting
-from monitor_agent.alerting.definitions import Alert, alerts, question, sightings
+from monitor_agent.alerting.definitions import Alert, alert_query, breaches, parse_alerts
 from monitor_agent.alerting.firings import Firing, evaluate
 from monitor_agent.alerting.store import AlertStore
 from monitor_agent.contracts.alert import STATE_ACTIVE, STATE_PENDING
@@ -24,18 +24,18 @@ from monitor_agent.pipeline import instants
 LIST = "alerts.toml"
 
 
-def listed(path: str = "") -> list[Alert]:
+def load_alerts(path: str = "") -> list[Alert]:
     """Return the alerts of a list, or of the one that comes with the agent; DataError where it cannot be read."""
     try:
         text = Path(path).read_text("utf-8") if path else resources.files(alerting).joinpath(LIST).read_text("utf-8")
     except OSError as error:
         told = f"the list of alerts {path or LIST} cannot be read ({error.strerror})"
         raise DataError(told, "see MONITOR_ALERTS") from error
-    return alerts(text)
+    return parse_alerts(text)
 
 
 @dataclass(frozen=True)
-class Watched:
+class AlertStatus:
     """What goes on after a look.
 
     Attributes
@@ -60,11 +60,11 @@ class Alerting:
         self._alerts = [alert for alert in listed if alert.agent]
         self._log = structlog.get_logger()
 
-    def step(self, now: datetime) -> Watched:
+    def step(self, now: datetime) -> AlertStatus:
         """Look, keep what has changed and return what goes on; ElasticsearchError where that cannot be done."""
-        look = self._store.look([question(alert, instants.text(now)) for alert in self._alerts])
+        look = self._store.look([alert_query(alert, instants.text(now)) for alert in self._alerts])
         answered = zip(self._alerts, look.answers, strict=True)
-        found = [sighting for alert, answer in answered for sighting in sightings(alert, answer)]
+        found = [breach for alert, answer in answered for breach in breaches(alert, answer)]
         firings = evaluate(self._alerts, found, look.firings, now)
         if not self._store.keep(look, firings, now):
             # Another agent has looked at the same moment, and told what it found.
@@ -72,11 +72,11 @@ class Alerting:
         self._tell(look.firings, firings)
         return self._watched(firings)
 
-    def _watched(self, firings: Iterable[Firing]) -> Watched:
+    def _watched(self, firings: Iterable[Firing]) -> AlertStatus:
         states = {state: [each for each in firings if each.state == state] for state in (STATE_PENDING, STATE_ACTIVE)}
         counts = Counter(each.rule for each in states[STATE_ACTIVE])
-        holders = {name for alert in self._alerts for name in alert.held_back_by}
-        return Watched(
+        holders = {name for alert in self._alerts for name in alert.inhibited_by}
+        return AlertStatus(
             len(states[STATE_PENDING]),
             [summary(each) for each in states[STATE_ACTIVE]],
             {alert.id: float(counts[alert.id]) for alert in self._alerts},
@@ -87,7 +87,7 @@ class Alerting:
         before = {each.id: each for each in earlier}
         for each in firings:
             old = before.get(each.id)
-            if old is None or (old.state, old.held_back_by) != (each.state, each.held_back_by):
+            if old is None or (old.state, old.inhibited_by) != (each.state, each.inhibited_by):
                 tell = self._log.warning if each.state == STATE_ACTIVE else self._log.info
                 tell(f"alert {each.state}", **summary(each))
 
@@ -95,6 +95,6 @@ class Alerting:
 def summary(firing: Firing) -> dict[str, object]:
     """Return what is told of a firing where there is room for a few fields only."""
     document = firing.document()
-    names = ("severity", "model_name", "model_version", "measure", "value", "limit", "held_back_by")
+    names = ("severity", "model_name", "model_version", "measure", "value", "limit", "inhibited_by")
     told = {"since": document["event"]["start"], **{name: document.get(name) for name in names}}
     return {"alert": firing.rule, **{name: value for name, value in told.items() if value not in (None, [])}}

@@ -44,11 +44,11 @@ class Rule:
     every: str
     looks: tuple[int, int] = (1, 1)
     quiet: int = 1
-    held_back_by: tuple[str, ...] = ()
+    inhibited_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Sighting:
+class Breach:
     """One look has found one rule's trouble for one group.
 
     Attributes
@@ -80,7 +80,7 @@ class Firing:
     measure: str | None = None
     value: float | None = None
     limit: float | None = None
-    held_back_by: tuple[str, ...] = ()
+    inhibited_by: tuple[str, ...] = ()
     looks: str = ""
     looked: datetime | None = None
     revision: int = 1
@@ -120,7 +120,7 @@ class Firing:
             "measure": self.measure,
             "value": self.value,
             "limit": self.limit,
-            "held_back_by": list(self.held_back_by),
+            "inhibited_by": list(self.inhibited_by),
             "looks": self.looks,
             "looked": _text(self.looked),
             "dashboard": self.dashboard,
@@ -137,7 +137,7 @@ class Firing:
             title=document["rule"]["description"],
             end=_moment(document["event"].get("end")),
             active_since=_moment(document["active_since"]),
-            held_back_by=tuple(document["held_back_by"]),
+            inhibited_by=tuple(document["inhibited_by"]),
             looked=_moment(document["looked"]),
             **{name: document[name] for name in _SAME},
         )
@@ -147,21 +147,21 @@ _SAME = ("message", "severity", "dashboard", "state", "measure", "value", "limit
 
 
 def evaluate(
-    rules: Sequence[Rule], sightings: Iterable[Sighting], earlier: Iterable[Firing], now: datetime
+    rules: Sequence[Rule], breaches: Iterable[Breach], earlier: Iterable[Firing], now: datetime
 ) -> list[Firing]:
     """Return the open firings as of now and those that have just recovered; one that is as it was has its revision.
 
     Parameters
     ----------
     rules : all that are looked for; an open firing of another one recovers.
-    sightings : what this look has found.
+    breaches : what this look has found.
     earlier : the open firings so far; others are passed over.
     """
-    found = {(each.rule, each.group): each for each in sightings}
+    found = {(each.rule, each.group): each for each in breaches}
     before = {each.key: each for each in earlier if each.open}
     firings: list[Firing] = []
     # Those that hold others back come first, so that these know.
-    for rule in sorted(rules, key=lambda each: bool(each.held_back_by)):
+    for rule in sorted(rules, key=lambda each: bool(each.inhibited_by)):
         for key in sorted(key for key in found.keys() | before.keys() if key[0] == rule.id):
             holding = _holding(rule, key[1], firings)
             firings.append(_advanced(rule, before.get(key), found.get(key), key[1], holding, now))
@@ -177,7 +177,7 @@ def _holding(rule: Rule, group: Group, firings: Iterable[Firing]) -> tuple[str, 
     holding = {
         each.rule
         for each in firings
-        if each.rule in rule.held_back_by and each.open and all(ours.get(name, of) == of for name, of in each.group)
+        if each.rule in rule.inhibited_by and each.open and all(ours.get(name, of) == of for name, of in each.group)
     }
     return tuple(sorted(holding))
 
@@ -185,7 +185,7 @@ def _holding(rule: Rule, group: Group, firings: Iterable[Firing]) -> tuple[str, 
 def _advanced(
     rule: Rule,
     firing: Firing | None,
-    sighting: Sighting | None,
+    breach: Breach | None,
     group: Group,
     holding: tuple[str, ...],
     now: datetime,
@@ -193,32 +193,32 @@ def _advanced(
     told: dict[str, Any] = {name: getattr(rule, name) for name in ("title", "message", "severity", "dashboard")}
     if firing is None:
         firing = Firing(rule=rule.id, group=group, start=now, **told)
-        firing = _worse(firing, sighting)
-    firing = dataclasses.replace(firing, held_back_by=holding, **told)
+        firing = _worse(firing, breach)
+    firing = dataclasses.replace(firing, inhibited_by=holding, **told)
     step = parse_duration(rule.every)
     period = instants.EPOCH + (now - instants.EPOCH) // step * step
     if holding or (firing.looked is not None and period <= firing.looked):
         return firing
     needed, of = rule.looks
-    looks = (firing.looks + (FOUND if sighting else NOT_FOUND))[-max(of, rule.quiet) :]
+    looks = (firing.looks + (FOUND if breach else NOT_FOUND))[-max(of, rule.quiet) :]
     if looks != firing.looks:
         firing = dataclasses.replace(firing, looks=looks, looked=period)
     if firing.state == STATE_PENDING and looks[-of:].count(FOUND) >= needed:
         firing = dataclasses.replace(firing, state=STATE_ACTIVE, active_since=now)
     elif looks.endswith(NOT_FOUND * rule.quiet):
         firing = dataclasses.replace(firing, state=STATE_RECOVERED, end=now)
-    return _worse(firing, sighting)
+    return _worse(firing, breach)
 
 
-def _worse(firing: Firing, sighting: Sighting | None) -> Firing:
-    """Return the firing with what the sighting tells, where that is worse than what it told before."""
-    if sighting is None or sighting.value is None or sighting.limit is None:
+def _worse(firing: Firing, breach: Breach | None) -> Firing:
+    """Return the firing with what the breach tells, where that is worse than what it told before."""
+    if breach is None or breach.value is None or breach.limit is None:
         return firing
-    if firing.measure == sighting.measure and firing.limit == sighting.limit and firing.value is not None:
-        further = abs(sighting.value - sighting.limit) > abs(firing.value - sighting.limit)
+    if firing.measure == breach.measure and firing.limit == breach.limit and firing.value is not None:
+        further = abs(breach.value - breach.limit) > abs(firing.value - breach.limit)
         if not further:
             return firing
-    return dataclasses.replace(firing, measure=sighting.measure, value=sighting.value, limit=sighting.limit)
+    return dataclasses.replace(firing, measure=breach.measure, value=breach.value, limit=breach.limit)
 
 
 def _numbered(firing: Firing, before: Firing | None) -> Firing:

@@ -29,7 +29,7 @@ _OPEN = {"terms": {"state": [STATE_PENDING, STATE_ACTIVE]}}
 
 
 @dataclass(frozen=True)
-class Look:
+class AlertReadings:
     """What one look has found.
 
     Attributes
@@ -53,7 +53,7 @@ class AlertStore:
         self._gateway = gateway
         self._memory = memory
 
-    def look(self, questions: Sequence[tuple[str, Mapping[str, Any]]]) -> Look:
+    def look(self, questions: Sequence[tuple[str, Mapping[str, Any]]]) -> AlertReadings:
         """Return what is found, by one request.
 
         Parameters
@@ -70,14 +70,14 @@ class AlertStore:
         for hit in listed["hits"]["hits"]:
             known = Remembered.from_stored(hit)
             told = known.content[REMEMBERED]
-        return Look(
+        return AlertReadings(
             answers,
             known,
             [Firing.from_document(each) for each in told],
             {hit["_id"]: hit["_source"]["revision"] for hit in hits},
         )
 
-    def keep(self, look: Look, firings: Sequence[Firing], now: datetime) -> bool:
+    def keep(self, look: AlertReadings, firings: Sequence[Firing], now: datetime) -> bool:
         """Write what differs; return False, having written nothing, where another agent was faster."""
         before = {each.id: each for each in look.firings}
         changed = [each for each in firings if each != before.get(each.id)]

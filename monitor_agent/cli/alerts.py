@@ -52,7 +52,7 @@ def _show(firings: Sequence[Firing]) -> None:
 
 
 def _row(firing: Firing) -> list[str]:
-    held = f"held back by {', '.join(firing.held_back_by)}: " if firing.held_back_by else ""
+    held = f"held back by {', '.join(firing.inhibited_by)}: " if firing.inhibited_by else ""
     return [
         firing.state,
         firing.rule,

@@ -35,14 +35,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.start >= args.end:
         raise SettingsError("--from is not before --to", "give a range such as --from 2026-11-01 --to 2026-11-08")
     clock = FixedClock(args.now) if args.now else SystemClock()
-    with agent_of(settings, clock) as agent, _display() as tell:
-        report = agent.backfill(args.start, args.end, tell, restart=args.restart)
+    with agent_of(settings, clock) as agent, _display() as report_progress:
+        report = agent.backfill(args.start, args.end, report_progress, restart=args.restart)
     print(in_words(report))
     return 0
 
 
 @contextlib.contextmanager
-def _display() -> Iterator[backfill.Tell]:
+def _display() -> Iterator[backfill.ProgressCallback]:
     """Yield a function that shows the progress: a bar with the time left, or a line a day where nobody watches."""
     console = Console(stderr=True)
     columns = (
@@ -57,7 +57,7 @@ def _display() -> Iterator[backfill.Tell]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         task = bars.add_task("backfill", total=None, days="")
 
-        def tell(at: backfill.Progress) -> None:
+        def report_progress(at: backfill.BackfillProgress) -> None:
             days = f"{at.done} of {at.days} days" + (f" ({at.before} by an earlier run)" if at.before else "")
             bars.update(
                 task, description=f"{at.day:%Y-%m-%d}", total=at.days - at.before, completed=at.share - at.before,
@@ -67,4 +67,4 @@ def _display() -> Iterator[backfill.Tell]:
                 said.add(at.done)
                 console.print(f"{at.day:%Y-%m-%d}: {days} done", soft_wrap=True, highlight=False)
 
-        yield tell
+        yield report_progress

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from monitor_agent.agent.totals import Group, Total, totals
+from monitor_agent.agent.totals import Total, TotalKey, totals
 from monitor_agent.cli._agent import history_of, moment
 from monitor_agent.cli._output import add_json, interval, number, print_json, say, show
 from monitor_agent.cli.totals import label_of, nothing_stored
@@ -61,14 +61,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         model = _model(history.versions(calendar.base, args.start, args.end), args.model, pair)
         start, end = widened(calendar, *_range(model, pair, args.start, args.end))
         found = totals(history, cover(calendar, start, end), Selection(model.model, pair, label=label))
-        missing = [version for version in pair if Group(model.model, version, ALL_SEGMENT) not in found]
+        missing = [version for version in pair if TotalKey(model.model, version, ALL_SEGMENT) not in found]
         if missing:
             raise nothing_stored(history, calendar, start, end, model.model, missing)
     segments = list(dict.fromkeys(group.segment for group in found))
     compared = {
         segment: compare(
-            _state(found, Group(model.model, pair[0], segment)),
-            _state(found, Group(model.model, pair[1], segment)),
+            _state(found, TotalKey(model.model, pair[0], segment)),
+            _state(found, TotalKey(model.model, pair[1], segment)),
             settings.agent,
         )
         for segment in segments
@@ -111,7 +111,7 @@ def _range(
     return start or (max(firsts) if overlap else min(firsts)), end or max(lasts)
 
 
-def _state(found: Mapping[Group, Total], group: Group) -> WindowState:
+def _state(found: Mapping[TotalKey, Total], group: TotalKey) -> WindowState:
     """Return a group's state; that of nothing where one version has no prediction in a segment."""
     return found[group].state if group in found else WindowState()
 

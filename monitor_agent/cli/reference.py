@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from monitor_agent.agent.stores import Parts
+from monitor_agent.agent.stores import Stores
 from monitor_agent.cli._agent import gateway_of, moment
 from monitor_agent.cli._output import number, say, show
 from monitor_agent.clock import SystemClock
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Make and keep a reference, or, without a source, list those that are kept."""
     clock = SystemClock()
     with gateway_of(settings) as gateway:
-        references = Parts(gateway, settings.agent, clock).references
+        references = Stores(gateway, settings.agent, clock).references
         if args.file:
             made = named(args.file.name, args.since or clock.now(), _of_file(args.file))
         elif args.start and args.end:

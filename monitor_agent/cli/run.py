@@ -16,7 +16,7 @@ from monitor_agent.agent.health import Health
 from monitor_agent.agent.health_server import health_server
 from monitor_agent.agent.heartbeat import heartbeat
 from monitor_agent.agent.service import Service
-from monitor_agent.alerting.evaluation import Alerting, listed
+from monitor_agent.alerting.evaluation import Alerting, load_alerts
 from monitor_agent.cli._agent import gateway_of
 from monitor_agent.clock import SystemClock
 from monitor_agent.es.leases import Leases
@@ -32,23 +32,23 @@ def add_parser(subparsers: Any) -> None:
 
 def run(_args: argparse.Namespace, settings: Settings) -> int:
     """Run until SIGTERM or Ctrl-C; the cycle in progress ends between two requests, and its work is found again."""
-    bell = scheduler.Bell()
+    stop_signal = scheduler.StopSignal()
 
     def finish(_number: int, _frame: FrameType | None) -> None:
-        bell.stop()
+        stop_signal.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, finish)
     own, clock = settings.agent, SystemClock()
-    alerts = listed(own.alerts)
+    alerts = load_alerts(own.alerts)
     name = f"{platform.node()}:{os.getpid()}:{int(time.time())}"
     with (
-        gateway_of(settings, sleep=bell.sleep, stopping=lambda: bell.stopped) as gateway,
+        gateway_of(settings, sleep=stop_signal.sleep, stopping=lambda: stop_signal.stopped) as gateway,
         gateway_of(settings, Backoff(tries=1)) as beating,
     ):
         health = Health(own.period, lambda: gateway.trouble or beating.trouble)
         leases = Leases(Memory(beating, name), name, own.lease, clock)
-        agent = Agent(gateway, own, clock, bell.sleep)
+        agent = Agent(gateway, own, clock, stop_signal.sleep)
         service = Service(gateway, own, clock, health, agent, leases, name, Alerting(gateway, alerts, name))
         with (
             health_server(
@@ -57,7 +57,7 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
                 health,
                 lambda: exposition.render(exposition.families(health, gateway.requests, gateway.failures)),
             ),
-            heartbeat(leases, own.lease, bell.ring),
+            heartbeat(leases, own.lease, stop_signal.ring),
         ):
-            scheduler.run(service.step, own.period, bell)
+            scheduler.run(service.step, own.period, stop_signal)
     return 0

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from monitor_agent import metrics
-from monitor_agent.agent.totals import Group, Total, totals
+from monitor_agent.agent.totals import Total, TotalKey, totals
 from monitor_agent.cli._agent import history_of, moment
 from monitor_agent.cli._output import add_json, interval, number, print_json, say, show
 from monitor_agent.errors import DataError, SettingsError
@@ -94,7 +94,7 @@ def nothing_stored(
     return DataError(f"version {', '.join(unknown) or '?'} is unknown {between}", f"known are {', '.join(known)}")
 
 
-def as_json(group: Group, total: Total, measured: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(group: TotalKey, total: Total, measured: Mapping[str, Any]) -> dict[str, Any]:
     """Return a total as JSON says it."""
     state = total.state
     return {
@@ -110,7 +110,7 @@ def as_json(group: Group, total: Total, measured: Mapping[str, Any]) -> dict[str
     }
 
 
-def _print(rows: Sequence[tuple[Group, Total, Mapping[str, Any]]], start: datetime, end: datetime) -> None:
+def _print(rows: Sequence[tuple[TotalKey, Total, Mapping[str, Any]]], start: datetime, end: datetime) -> None:
     models = sorted({group.model for group, _, _ in rows})
     table = []
     for group, _, measured in rows:
@@ -123,7 +123,7 @@ def _print(rows: Sequence[tuple[Group, Total, Mapping[str, Any]]], start: dateti
     title = f"{', '.join(models)}: {instants.text(start)} to {instants.text(end)}"
     show(title, [*named, *_TITLES], table, left=len(named))
     merged = max(sum(total.windows.values()) for _, total, _ in rows)
-    unsettled = max(total.unsettled for _, total, _ in rows)
+    not_final = max(total.not_final for _, total, _ in rows)
     say(f"merged from at most {merged} stored windows a row; below a value its 95 % interval")
-    if unsettled:
-        say(f"{unsettled} of them are not final: labels may still come")
+    if not_final:
+        say(f"{not_final} of them are not final: labels may still come")

@@ -32,7 +32,7 @@ FIELDS: dict[str, Field] = {
     "measure": keyword("the field that was compared"),
     "value": double("the worst value that a look has found"),
     "limit": double("what it was compared with"),
-    "held_back_by": keyword(
+    "inhibited_by": keyword(
         "alerts that keep it from becoming active and from recovering: its numbers are not trusted"
     ),
     "looks": keyword("the last looks, the newest last: `x` found it, `.` did not"),
@@ -60,7 +60,7 @@ ALERTS = IndexContract(
         "measure": "f1_high",
         "value": 0.14,
         "limit": 0.2,
-        "held_back_by": [],
+        "inhibited_by": [],
         "looks": "xx",
         "looked": "2026-11-23T10:10:00Z",
         "dashboard": "model-quality",

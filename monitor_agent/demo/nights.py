@@ -7,7 +7,7 @@ from datetime import datetime
 from monitor_agent.agent.cycle import Agent
 from monitor_agent.agent.health import Health
 from monitor_agent.agent.service import Service
-from monitor_agent.agent.stores import Parts
+from monitor_agent.agent.stores import Stores
 from monitor_agent.clock import FixedClock
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.pipeline.windows import Calendar
@@ -30,10 +30,10 @@ class Nights:
 
     def learn(self, moment: datetime) -> None:
         """Make the day of `moment` the reference that the drift of later ones is told against."""
-        parts = Parts(self._gateway, self._settings, FixedClock(end_of(moment, self._settings)))
-        day = parts.calendar.window(parts.calendar.names[-1], moment)
-        for name in sorted({name for name, _ in parts.events.window_counts(day.start).predictions}):
-            parts.references.add(name, parts.references.learn(name, day.start, day.end, day.end), parts.clock.now())
+        stores = Stores(self._gateway, self._settings, FixedClock(end_of(moment, self._settings)))
+        day = stores.calendar.window(stores.calendar.names[-1], moment)
+        for name in sorted({name for name, _ in stores.events.window_counts(day.start).predictions}):
+            stores.references.add(name, stores.references.learn(name, day.start, day.end, day.end), stores.clock.now())
 
 
 def end_of(last: datetime, settings: AgentSettings) -> datetime:

@@ -24,7 +24,7 @@ Samples = dict[str, dict[str, Sample]]
 
 
 @dataclass
-class Drifted:
+class DriftResult:
     """What is known of one metrics document's drift: fields for it, points for its curves."""
 
     fields: Fields = field(default_factory=dict)
@@ -41,7 +41,7 @@ class DriftStore:
 
     def of(
         self, model: str, windows: Mapping[Window, Mapping[str, int]], references: Mapping[Window, Reference]
-    ) -> dict[Key, Drifted]:
+    ) -> dict[Key, DriftResult]:
         """Return the drift of windows that have ended, over all and by version; its documents are written.
 
         Parameters
@@ -51,7 +51,7 @@ class DriftStore:
 
         Predictions never change, so a window is counted again only where their number or its reference is another.
         """
-        found: dict[Key, Drifted] = {}
+        found: dict[Key, DriftResult] = {}
         stored = self._stored(model, list(windows))
         operations: list[Operation] = []
         for window, predictions in windows.items():
@@ -61,7 +61,7 @@ class DriftStore:
             told = {**predictions, ALL_VERSIONS: sum(predictions.values())}
             for version, sample in samples.items():
                 key = Key(model, version, ALL_SEGMENT, window)
-                found[key] = Drifted()
+                found[key] = DriftResult()
                 wanted = dict(drifting.documents(key, references[window], sample, told.get(version, 0), self._least))
                 found[key].fields = drifting.summary(wanted.values(), references[window])
                 for name, each in sample.items():

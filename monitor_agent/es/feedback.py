@@ -114,7 +114,7 @@ class FeedbackStore:
         """Yield pages of waiting feedback beyond the orphan horizon; `ours` are further filters."""
         yield from self._pages({"bool": {"filter": [waiting_too_long(now, horizon), *ours]}})
 
-    def unsettled(self, window: Window) -> Iterator[list[Feedback]]:
+    def not_joined(self, window: Window) -> Iterator[list[Feedback]]:
         """Yield pages of feedback on a stretch of time that is not joined with its prediction, for whatever reason."""
         statuses = [STATUS_NEW, STATUS_WAITING, STATUS_TOO_LATE, STATUS_ORPHAN]
         filters = [{"terms": {"feedback.status": statuses}}, within(window, "prediction.timestamp")]

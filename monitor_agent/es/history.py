@@ -50,7 +50,7 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Told:
+class StoredMetrics:
     """What one stored document says."""
 
     model: str
@@ -77,7 +77,7 @@ class History:
         self._gateway = gateway
         self._page_size = page_size
 
-    def told(self, run: Run, selection: Selection) -> Iterator[Told]:
+    def stored_metrics(self, run: Run, selection: Selection) -> Iterator[StoredMetrics]:
         """Yield the documents of a run of windows."""
         filters = [{"term": {"window_size": run.size}}, _begins(run.start, run.end), *selection.filters()]
         source = [
@@ -92,7 +92,7 @@ class History:
         body = {"query": {"bool": {"filter": filters}}, "_source": source}
         for hit in self._gateway.scan(PERFORMANCE.alias, body, self._page_size):
             found = hit["_source"]
-            yield Told(
+            yield StoredMetrics(
                 found["model_name"],
                 found["model_version"],
                 found["segment"],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from monitor_agent.alerting.definitions import Alert, question, sightings
+from monitor_agent.alerting.definitions import Alert, alert_query, breaches
 from monitor_agent.errors import DataError, UnsupportedPanelError
 from monitor_agent.kibana import dashboards, lens, saved_search
 from monitor_agent.kibana.dashboards import Dashboard
@@ -111,8 +111,8 @@ def check_alert_searches(alerts: Iterable[Alert], ask: Ask, now: datetime) -> It
     for alert in alerts:
         made = watch(alert)
         try:
-            (answer,) = _accepted(f"alert {alert.id}", ask([question(alert, now.isoformat())]))
-            sightings(alert, answer)
+            (answer,) = _accepted(f"alert {alert.id}", ask([alert_query(alert, now.isoformat())]))
+            breaches(alert, answer)
             (answer,) = _accepted(f"watch {alert.id}", ask([search_of(made, now.isoformat())]))
             fires(made, answer)
         except DataError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitor_agent.alerting.definitions import Alert, alerts
+from monitor_agent.alerting.definitions import Alert, parse_alerts
 from monitor_agent.errors import DataError
 from monitor_agent.kibana.objects import SavedObject, file_text, from_document, to_document
 from monitor_agent.kibana.package import pack as pack_objects
@@ -79,7 +79,7 @@ def read_alerts(folder: Path) -> list[Alert]:
     text = _text(folder / ALERTS)
     if text is None:
         raise DataError(f"{folder / ALERTS} is missing", "run in the project's folder, or set KIBANA_FOLDER")
-    return alerts(text)
+    return parse_alerts(text)
 
 
 def stale(folder: Path) -> list[str]:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from monitor_agent.alerting import kql
-from monitor_agent.alerting.definitions import GROUPS, LEVELS, Alert, followed
+from monitor_agent.alerting.definitions import GROUPS, LEVELS, Alert, alert_on_firings
 from monitor_agent.durations import parse_duration
 
 Document = dict[str, Any]
@@ -28,7 +28,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 def rule(alert: Alert) -> Document:
     """Return the body of `POST /api/alerting/rule/<id>`."""
-    alert = followed(alert)
+    alert = alert_on_firings(alert)
     comparison, count = alert.comparison
     params: Document = {
         "searchType": "esQuery",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from monitor_agent.alerting.definitions import LEVELS, Alert, compared, followed, question
+from monitor_agent.alerting.definitions import LEVELS, Alert, alert_on_firings, alert_query, condition_met
 from monitor_agent.errors import DataError
 
 Document = dict[str, Any]
@@ -16,8 +16,8 @@ _TIME = "{{ctx.trigger.scheduled_time}}"
 
 def watch(alert: Alert) -> Document:
     """Return the body of `PUT _watcher/watch/<id>`; all times in it follow from when it was due."""
-    alert = followed(alert)
-    _, body = question(alert, _TIME)
+    alert = alert_on_firings(alert)
+    _, body = alert_query(alert, _TIME)
     del body["track_total_hits"]  # Watcher counts all hits anyway
     comparison, count = alert.comparison
     told = f"{alert.title}: {alert.message}{_named(alert)}; see the dashboard {alert.dashboard}"
@@ -68,4 +68,4 @@ def fires(watched: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
             raise DataError(f"the condition reads {path}, which the search does not answer")
         found = found[name]
     ((comparison, count),) = stated.items()
-    return compared(found, comparison, count)
+    return condition_met(found, comparison, count)

@@ -50,7 +50,7 @@ from monitor_agent.metrics.log_histogram import (
     LogHistogram,
 )
 from monitor_agent.metrics.score_histogram import SCORE_BINS
-from monitor_agent.metrics.state import Fixed, WindowState, fixed, merge, merge_all, settle, unfixed
+from monitor_agent.metrics.state import Fixed, WindowState, fixed, merge, merge_all, reconcile, unfixed
 from monitor_agent.metrics.throughput import throughput_spec
 
 _OF_THE_STATE: tuple[MetricSpec, ...] = (
@@ -109,7 +109,7 @@ __all__ = [
     "measure",
     "merge",
     "merge_all",
-    "settle",
+    "reconcile",
     "unfixed",
 ]
 

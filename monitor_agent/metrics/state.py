@@ -221,7 +221,7 @@ def merge(left: WindowState, right: WindowState) -> WindowState:
     return merge_all((left, right))
 
 
-def settle(current: WindowState, stored: WindowState, tolerance: float = 1e-12) -> WindowState:
+def reconcile(current: WindowState, stored: WindowState, tolerance: float = 1e-12) -> WindowState:
     """``stored`` where ``current`` differs from it by rounding alone, else ``current``.
 
     A search engine adds floats in an order of its own, so the same documents may give sums that differ in their
@@ -229,7 +229,7 @@ def settle(current: WindowState, stored: WindowState, tolerance: float = 1e-12) 
     ``tolerance``, relative.
 
     >>> state = WindowState(tp=1, log_loss_pos=fixed(0.3))
-    >>> settle(WindowState(tp=1, log_loss_pos=fixed(0.1 + 0.2)), state) is state
+    >>> reconcile(WindowState(tp=1, log_loss_pos=fixed(0.1 + 0.2)), state) is state
     True
     """
     for name in FIELDS:

@@ -21,7 +21,7 @@ from monitor_agent.contracts.performance import (
     STATE_RESTATED,
 )
 from monitor_agent.contracts.restatement import RESTATEMENTS
-from monitor_agent.metrics import Calibration, Fields, WindowState, measure, settle
+from monitor_agent.metrics import Calibration, Fields, WindowState, measure, reconcile
 from monitor_agent.metrics.weekly import against_last_week
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.windows import Calendar, Window
@@ -79,8 +79,8 @@ class Write:
 
 
 @dataclass(frozen=True)
-class Beside:
-    """What a document says of things beside its state.
+class Baseline:
+    """What a window is measured against, and its drift.
 
     Attributes
     ----------
@@ -98,11 +98,16 @@ class Beside:
     drift: Fields = field(default_factory=dict)
 
 
-ALONE = Beside()
+NO_BASELINE = Baseline()
 
 
 def metrics_document(
-    key: Key, state: WindowState, time_state: str, settings: AgentSettings, lost_lines: int = 0, beside: Beside = ALONE
+    key: Key,
+    state: WindowState,
+    time_state: str,
+    settings: AgentSettings,
+    lost_lines: int = 0,
+    baseline: Baseline = NO_BASELINE,
 ) -> Document:
     """Return the document of a state, as of revision 1: a pure function of its arguments."""
     start, end = instants.text(key.window.start), instants.text(key.window.end)
@@ -127,12 +132,12 @@ def metrics_document(
         "lost_lines": lost_lines,
         "alertable": not reasons,
         "not_alertable": reasons,
-        **measure(state, key.window.seconds, beside.calibration),
-        "calibrated_by": beside.calibrated_by,
-        **beside.drift,
+        **measure(state, key.window.seconds, baseline.calibration),
+        "calibrated_by": baseline.calibrated_by,
+        **baseline.drift,
     }
-    if beside.compared:
-        document |= against_last_week(document, beside.last_week)
+    if baseline.compared:
+        document |= against_last_week(document, baseline.last_week)
     document["state_blob"] = state.to_blob()
     return document
 
@@ -160,7 +165,7 @@ def changes(
     now: datetime,
     settings: AgentSettings,
     lost_lines: int = 0,
-    beside: Beside = ALONE,
+    baseline: Baseline = NO_BASELINE,
 ) -> list[Write]:
     """Return what is to be written: nothing where the stored document says the same.
 
@@ -170,7 +175,7 @@ def changes(
     """
     time_state = calendar.state(key.window, now)
     if stored is None:
-        document = metrics_document(key, counted, time_state, settings, lost_lines, beside)
+        document = metrics_document(key, counted, time_state, settings, lost_lines, baseline)
         return [Write(key.index, key.id, document, 1, key)]
     if _AGE[time_state] < _AGE[stored["state"]]:
         return []
@@ -178,8 +183,8 @@ def changes(
     final = stored["state"] in (STATE_FINAL, STATE_RESTATED)
     if not final and counted.mature < before.mature and _events(counted) == _events(before):
         return []
-    state = settle(counted, before)
-    document = metrics_document(key, state, time_state, settings, lost_lines, beside)
+    state = reconcile(counted, before)
+    document = metrics_document(key, state, time_state, settings, lost_lines, baseline)
     if _said(document) == _said(stored) and (final or stored["state"] == time_state):
         return []
     document["revision"] = stored["revision"] + 1

@@ -113,7 +113,7 @@ class PipelineLoad:
         lines = (line for path in self.sandbox.logs.glob("*.ndjson") for line in path.read_bytes().split(b"\n")[:-1])
         return {orjson.loads(line)["event"]["id"] for line in lines}
 
-    def settle(self) -> None:
+    def drain(self) -> None:
         """Stop the writers and wait until everything is delivered."""
         while self.writers:
             self.kill_writer()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score, roc_auc_score
 
-from monitor_agent.agent.stores import Parts
+from monitor_agent.agent.stores import Stores
 from monitor_agent.cli import main
 from monitor_agent.clock import FixedClock
 from monitor_agent.es.gateway import Gateway
@@ -218,7 +218,7 @@ class TestReference:
     def learn(self, world: World, now: datetime) -> str:
         """Make the first day the reference, as the command does; return its name."""
         settings = dataclasses.replace(AgentSettings(), **self.SETTINGS)
-        references = Parts(Gateway(world.agent), settings, FixedClock(now)).references
+        references = Stores(Gateway(world.agent), settings, FixedClock(now)).references
         made = references.learn("click", START, START + timedelta(hours=12), START + timedelta(hours=14))
         references.add("click", made, now)
         assert references.of("click") == [made]

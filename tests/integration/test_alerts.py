@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from monitor_agent.alerting.evaluation import Alerting, listed
+from monitor_agent.alerting.evaluation import Alerting, load_alerts
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.contracts import ALERTS, CYCLES, STATE
 from monitor_agent.errors import DataError, ElasticsearchError
@@ -25,7 +25,7 @@ from tests.integration.agent_world import World
 from tests.integration.test_service import address_in, asked, environ_of, running, until
 
 MINUTE, SECOND, HOUR = timedelta(minutes=1), timedelta(seconds=1), timedelta(hours=1)
-LAG = [alert for alert in listed() if alert.id == "pipeline-lag"]
+LAG = [alert for alert in load_alerts() if alert.id == "pipeline-lag"]
 
 
 def lagging(world: World, minutes: int, lag: float = 400.0) -> None:
@@ -161,7 +161,7 @@ def test_a_list_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"nothing\.toml cannot be read \(No such file or directory\): see MONITOR_ALERTS"
     ):
-        listed(str(tmp_path / "nothing.toml"))
+        load_alerts(str(tmp_path / "nothing.toml"))
 
 
 def test_a_replay_raises_no_alert(
@@ -253,7 +253,7 @@ class Told:
     def is_(self, state: str, rule: str, version: str | None = None, held: tuple[str, ...] = ()) -> bool:
         """Return whether that firing is in a state, held back by those."""
         found = self.of(rule, version)
-        return found is not None and (found["state"], tuple(found["held_back_by"])) == (state, held)
+        return found is not None and (found["state"], tuple(found["inhibited_by"])) == (state, held)
 
 
 def test_agents_that_are_killed_follow_one_firing_from_bad_to_good(

@@ -176,7 +176,7 @@ def test_trouble_of_the_pipeline_holds_back_alerts_on_quality(quality: str, hold
     assert firing(world) == {holder}
     found = world.documents(ALERTS.alias).values()
     (held,) = (each for each in found if each["rule"]["name"] == quality)
-    assert (held["state"], held["held_back_by"]) == ("pending", [holder])
+    assert (held["state"], held["inhibited_by"]) == ("pending", [holder])
 
 
 BAD = WindowState(predictions=1000, shown=1000, eligible=1000, mature=1000, labelled=1000, tp=5, fn=95, fp=100, tn=800)

@@ -43,7 +43,7 @@ def kill_again_and_again(made: ClusterLoad, victims: list[str], dice: random.Ran
 
 def assert_each_once(made: ClusterLoad) -> None:
     """Compare the files with Elasticsearch."""
-    made.settle()
+    made.drain()
     stored = made.stored()
     assert set(stored) == made.written()
     assert [event for event, count in stored.items() if count > 1] == []
@@ -101,7 +101,7 @@ def test_an_outage_under_load_costs_no_memory(tmp_path: Path) -> None:
             wait_until(lambda: len(made.written()) > 2000, PATIENCE_SECONDS, interval=0.1)
             grown = grown_mib(made, 2.0)
             stand_in.faults = Faults()
-            made.settle()
+            made.drain()
 
             assert set(stand_in.of("model-predictions")) == made.written()
             assert grown < 5

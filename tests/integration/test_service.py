@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from monitor_agent.agent.backfill import Progress
+from monitor_agent.agent.backfill import BackfillProgress
 from monitor_agent.agent.cycle import Agent
 from monitor_agent.agent.health import Health
 from monitor_agent.agent.service import Service
@@ -217,18 +217,18 @@ def test_lines_that_never_arrive_are_lost_after_the_grace(world: World) -> None:
 
     service(world, 1).cycle()
     found = newest_cycle(world)
-    assert (found["pending_lines"], found["lost_lines"], found["quality_held_back"]) == (2, 0, False)
+    assert (found["pending_lines"], found["lost_lines"], found["quality_inhibited"]) == (2, 0, False)
 
     service(world, 4).cycle()
     found = newest_cycle(world)
-    assert (found["pending_lines"], found["lost_lines"], found["quality_held_back"]) == (0, 2, True)
+    assert (found["pending_lines"], found["lost_lines"], found["quality_inhibited"]) == (0, 2, True)
     service(world, 5).cycle()
     assert {each["lost_lines"] for each in world.documents().values()} == {2}
 
     world.deliver(*late)
     service(world, 6).cycle()
     found = newest_cycle(world)
-    assert (found["pending_lines"], found["lost_lines"], found["quality_held_back"]) == (0, 0, False)
+    assert (found["pending_lines"], found["lost_lines"], found["quality_inhibited"]) == (0, 0, False)
     service(world, 7).cycle()
     assert {each["lost_lines"] for each in world.documents().values()} == {0}
     assert world.window("1d")["predictions"] == 8
@@ -271,13 +271,13 @@ def test_an_interrupted_backfill_goes_on_where_it_was(world: World) -> None:
     world.deliver(*[make_prediction(START + day * DAY) for day in range(3)])
     agent = world.make_agent(START + 9 * DAY)
 
-    def stop_on_the_second_day(at: Progress) -> None:
+    def stop_on_the_second_day(at: BackfillProgress) -> None:
         if at.done == 1 and at.windows:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         agent.backfill(START, START + 2 * DAY + HOUR, stop_on_the_second_day)
-    told: list[Progress] = []
+    told: list[BackfillProgress] = []
     rest = agent.backfill(START, START + 2 * DAY + HOUR, told.append)
     again = agent.backfill(START, START + 2 * DAY + HOUR)
 

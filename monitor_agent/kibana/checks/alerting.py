@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from monitor_agent.alerting import kql
-from monitor_agent.alerting.definitions import Alert, followed
+from monitor_agent.alerting.definitions import Alert, alert_on_firings
 from monitor_agent.kibana.checks._base import Bundle, Finding
 from monitor_agent.kibana.checks.schemas import problems
 from monitor_agent.kibana.objects import SavedObject
@@ -24,7 +24,7 @@ def check_alerts(alerts: Iterable[Alert], objects: Mapping[str, SavedObject]) ->
 def _alert(alert: Alert, bundle: Bundle) -> Iterator[str]:
     yield from _fields(alert, bundle)
     if alert.agent:
-        yield from _fields(followed(alert), bundle)
+        yield from _fields(alert_on_firings(alert), bundle)
     if f"dashboard:{alert.dashboard}" not in bundle.by_key:
         yield f"the dashboard {alert.dashboard} does not exist"
     yield from (f"watch {message}" for message in problems("watch", watch(alert)))

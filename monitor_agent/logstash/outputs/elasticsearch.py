@@ -108,7 +108,7 @@ class ElasticsearchOutput:
         if answer.status == 200:
             found = item_results(answer.body, len(portion))
             if found is not None:
-                return self._settle(portion, found)
+                return self._apply_results(portion, found)
             self._tell("elasticsearch gave an answer that cannot be read; trying again", repr(answer.body[:200]))
             return portion
         reason = _reason(answer.body)
@@ -120,11 +120,11 @@ class ElasticsearchOutput:
     def _divide(self, portion: list[BulkItem], result: ItemResult) -> list[BulkItem]:
         """Send a refused request again in halves, until the one document is found that it was refused for."""
         if len(portion) == 1:
-            return self._settle(portion, [result])
+            return self._apply_results(portion, [result])
         middle = len(portion) // 2
         return self._deliver(portion[:middle]) + self._deliver(portion[middle:])
 
-    def _settle(self, portion: list[BulkItem], found: list[ItemResult]) -> list[BulkItem]:
+    def _apply_results(self, portion: list[BulkItem], found: list[ItemResult]) -> list[BulkItem]:
         """Bury what was refused for good; return what is to be sent again."""
         again: list[BulkItem] = []
         refused: list[tuple[BulkItem, ItemResult]] = []

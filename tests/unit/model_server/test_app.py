@@ -19,7 +19,7 @@ from flask.testing import FlaskClient
 from model_server.app import create_app
 from model_server.counters import Counters
 from model_server.event_log import EventLog
-from model_server.service import ModelService, Parts
+from model_server.service import ModelService, ServiceDependencies
 from monitor_agent.settings import ServerSettings
 from tests.unit.model_server.factories import (
     IDS,
@@ -65,15 +65,17 @@ def serving(
     pseudonym: Callable[[str], str] | None = None,
     **changes: Any,
 ) -> Iterator[World]:
-    """Yield an application over real parts; the model is a function."""
+    """Yield an application over real dependencies; the model is a function."""
     settings = ServerSettings(**{"max_body_bytes": 100_000, **changes})
     log = make_log(folder)
     batcher = make_batcher(
         compute, max_queue=settings.max_queue, timeout_seconds=settings.predict_timeout.total_seconds()
     )
     batcher.start()
-    parts = Parts(settings, make_card(), batcher, log, make_origin(node=log.node), pseudonym or make_pseudonym())
-    yield World(create_app(ModelService(parts), Counters(), lambda: NOW).test_client(), log)
+    dependencies = ServiceDependencies(
+        settings, make_card(), batcher, log, make_origin(node=log.node), pseudonym or make_pseudonym()
+    )
+    yield World(create_app(ModelService(dependencies), Counters(), lambda: NOW).test_client(), log)
     batcher.stop()
     log.close()
 

@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 from itertools import pairwise
 
-from monitor_agent.agent.scheduler import Bell, run
+from monitor_agent.agent.scheduler import StopSignal, run
 from monitor_agent.errors import StoppedError
 
 SHORT, LONG = timedelta(milliseconds=10), timedelta(hours=1)
@@ -15,16 +15,16 @@ SHORT, LONG = timedelta(milliseconds=10), timedelta(hours=1)
 
 def test_steps_follow_one_another_and_never_overlap() -> None:
     """A step that takes longer than the period delays the next one, which then begins at once."""
-    bell, spans = Bell(), list[tuple[float, float]]()
+    stop_signal, spans = StopSignal(), list[tuple[float, float]]()
 
     def step() -> None:
         began = time.monotonic()
         time.sleep(0.03)
         spans.append((began, time.monotonic()))
         if len(spans) == 3:
-            bell.stop()
+            stop_signal.stop()
 
-    run(step, SHORT, bell)
+    run(step, SHORT, stop_signal)
 
     assert len(spans) == 3
     assert all(left[1] <= right[0] for left, right in pairwise(spans))
@@ -32,25 +32,25 @@ def test_steps_follow_one_another_and_never_overlap() -> None:
 
 def test_a_ring_begins_the_next_step_at_once() -> None:
     """Such as when another agent's models are taken over: the period is not waited for."""
-    bell, steps = Bell(), list[int]()
+    stop_signal, steps = StopSignal(), list[int]()
 
     def step() -> None:
         steps.append(1)
-        (bell.ring if len(steps) == 1 else bell.stop)()
+        (stop_signal.ring if len(steps) == 1 else stop_signal.stop)()
 
-    run(step, LONG, bell)
+    run(step, LONG, stop_signal)
 
     assert len(steps) == 2
 
 
 def test_a_stop_ends_the_wait_and_the_sleep() -> None:
     """Neither the period nor the wait before a new try is sat out."""
-    bell = Bell()
-    threading.Timer(0.05, bell.stop).start()
+    stop_signal = StopSignal()
+    threading.Timer(0.05, stop_signal.stop).start()
     began = time.monotonic()
 
-    run(lambda: None, LONG, bell)
-    bell.sleep(3600)
+    run(lambda: None, LONG, stop_signal)
+    stop_signal.sleep(3600)
 
     assert time.monotonic() - began < 60
 
@@ -63,6 +63,6 @@ def test_a_step_that_was_stopped_is_the_last_one() -> None:
         steps.append(1)
         raise StoppedError("stopped before: search")
 
-    run(step, SHORT, Bell())
+    run(step, SHORT, StopSignal())
 
     assert len(steps) == 1

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from monitor_agent.alerting import kql
-from monitor_agent.alerting.definitions import Alert, alerts, followed, question, sightings
-from monitor_agent.alerting.firings import Sighting
+from monitor_agent.alerting.definitions import Alert, alert_on_firings, alert_query, breaches, parse_alerts
+from monitor_agent.alerting.firings import Breach
 from monitor_agent.errors import DataError
 from monitor_agent.kibana.checks import check_alerts
 from monitor_agent.kibana.folder import read_alerts, read_objects
@@ -38,7 +38,7 @@ SLOW = Alert(
     group_by=("model_name",),
 )
 SILENT = replace(SLOW, at_least=0, fewer_than=1, group_by=(), values=(), agent=False)
-QUALITY = replace(SLOW, id="bad", group_by=("model_name", "model_version"), held_back_by=("slow",))
+QUALITY = replace(SLOW, id="bad", group_by=("model_name", "model_version"), inhibited_by=("slow",))
 DUE = "2026-03-02T10:00:00Z"
 
 
@@ -82,7 +82,7 @@ def test_a_watch_looks_for_active_firings_from_when_it_was_due() -> None:
 
 def test_people_are_not_told_of_what_is_held_back() -> None:
     """The watch and the rule of an alert that can be held back look at that, too."""
-    assert followed(QUALITY).where == "rule.name: bad and state: active and not held_back_by: *"
+    assert alert_on_firings(QUALITY).where == "rule.name: bad and state: active and not inhibited_by: *"
 
 
 def test_the_agents_own_silence_is_looked_for_by_the_watch_itself() -> None:
@@ -103,7 +103,7 @@ def test_a_watch_fires_for_any_firing() -> None:
 
 def test_the_agent_asks_how_many_documents_tell_of_trouble_and_how_bad_it_is() -> None:
     """The question looks back from the look, by group, with the end of the value that is worse."""
-    index, body = question(SLOW, DUE)
+    index, body = alert_query(SLOW, DUE)
 
     assert index == "model-performance-*"
     assert body["query"]["bool"]["filter"][0]["range"]["@timestamp"]["gte"] == f"{DUE}||-10m"
@@ -123,20 +123,20 @@ def test_each_group_with_enough_documents_is_a_sighting() -> None:
         }
 
     versions = {"buckets": [{"key": "click", "doc_count": 6, "groups": counted(v1=3, v2=2)}]}
-    found = Sighting("slow", (("model_name", "b"),), "response_time_p95", 303.0, 250.0)
-    assert sightings(SLOW, answer(groups=counted(a=1, b=3))) == [found]
-    assert sightings(SLOW, answer(groups=counted(a=1, b=1, c=1))) == []
-    assert [each.group for each in sightings(QUALITY, answer(groups=versions))] == [
+    found = Breach("slow", (("model_name", "b"),), "response_time_p95", 303.0, 250.0)
+    assert breaches(SLOW, answer(groups=counted(a=1, b=3))) == [found]
+    assert breaches(SLOW, answer(groups=counted(a=1, b=1, c=1))) == []
+    assert [each.group for each in breaches(QUALITY, answer(groups=versions))] == [
         (("model_name", "click"), ("model_version", "v1"))
     ]
-    assert sightings(SLOW, {"hits": {"total": {"value": 0}}}) == []
+    assert breaches(SLOW, {"hits": {"total": {"value": 0}}}) == []
 
 
 def test_of_several_values_the_one_beyond_its_limit_is_told() -> None:
     """The lag is fine, the delivery is not."""
     lag = next(alert for alert in ALERTS if alert.id == "pipeline-lag")
 
-    (found,) = sightings(lag, answer(2, lag_seconds={"value": 3.0}, delivery_seconds={"value": 400.0}))
+    (found,) = breaches(lag, answer(2, lag_seconds={"value": 3.0}, delivery_seconds={"value": 400.0}))
 
     assert (found.measure, found.value, found.limit) == ("delivery_seconds", 400.0, 300.0)
 
@@ -158,7 +158,7 @@ def test_a_rule_says_the_same_as_the_watch() -> None:
     """The query, the window, the number and the groups are those of the watch."""
     params = rule(SLOW)["params"]
 
-    assert json.loads(params["esQuery"])["query"] == kql.query(followed(SLOW).where)
+    assert json.loads(params["esQuery"])["query"] == kql.query(alert_on_firings(SLOW).where)
     assert (params["timeWindowSize"], params["timeWindowUnit"]) == (400, "d")
     assert (params["thresholdComparator"], params["threshold"]) == (">=", [1])
     assert (params["groupBy"], params["termField"]) == ("top", "model_name")
@@ -182,7 +182,7 @@ def test_a_rule_says_the_same_as_the_watch() -> None:
 def test_a_broken_list_is_refused(text: str, message: str) -> None:
     """The error names the alert and the key."""
     with pytest.raises(DataError, match=message):
-        alerts(text)
+        parse_alerts(text)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from monitor_agent.alerting.firings import Firing, Group, Rule, Sighting, evaluate
+from monitor_agent.alerting.firings import Breach, Firing, Group, Rule, evaluate
 from tests.factories import START
 
 MINUTE = timedelta(minutes=1)
@@ -25,16 +25,16 @@ QUALITY = Rule(
     every="1m",
     looks=(2, 3),
     quiet=3,
-    held_back_by=("lag", "orphans"),
+    inhibited_by=("lag", "orphans"),
 )
-LAG = replace(QUALITY, id="lag", severity="warning", looks=(1, 1), quiet=2, held_back_by=())
+LAG = replace(QUALITY, id="lag", severity="warning", looks=(1, 1), quiet=2, inhibited_by=())
 ORPHANS = replace(LAG, id="orphans")
 RULES = [QUALITY, LAG, ORPHANS]
-BAD = Sighting("quality", CLICK, "f1_high", 0.1, 0.2)
+BAD = Breach("quality", CLICK, "f1_high", 0.1, 0.2)
 
 
 def looked(
-    *looks: Iterable[Sighting], every: timedelta = MINUTE, rules: list[Rule] | None = None
+    *looks: Iterable[Breach], every: timedelta = MINUTE, rules: list[Rule] | None = None
 ) -> dict[str, list[Firing]]:
     """Return the firings of each rule, oldest first, after looks that found something."""
     known: dict[str, Firing] = {}
@@ -47,9 +47,9 @@ def looked(
     return by_rule
 
 
-def story(text: str) -> list[list[Sighting]]:
+def story(text: str) -> list[list[Breach]]:
     """Return looks: `x` finds bad quality, `.` nothing, `h` bad quality while it is held back, `-` that alone."""
-    lag = Sighting("lag")
+    lag = Breach("lag")
     return [{"x": [BAD], ".": [], "h": [BAD, lag], "-": [lag]}[sign] for sign in text]
 
 
@@ -108,17 +108,17 @@ def test_what_holds_back_is_told_and_forgotten() -> None:
     (held,) = looked(*story("xxhh..x"))["quality"]
     (free,) = looked(*story("xxhh..xx"))["quality"]
 
-    assert looked(*story("xxhx"))["quality"][0].held_back_by == ("lag",)
+    assert looked(*story("xxhx"))["quality"][0].inhibited_by == ("lag",)
     assert (held.state, free.state) == ("active", "active")
-    assert free.held_back_by == ()
+    assert free.inhibited_by == ()
 
 
 @pytest.mark.parametrize(("model", "held"), [("click", ("orphans",)), ("rank", ())])
 def test_trouble_of_one_model_holds_back_its_own_alerts(model: str, held: tuple[str, ...]) -> None:
     """Another model's are told."""
-    orphans = Sighting("orphans", (("model_name", model),))
+    orphans = Breach("orphans", (("model_name", model),))
 
-    assert looked([BAD, orphans])["quality"][0].held_back_by == held
+    assert looked([BAD, orphans])["quality"][0].inhibited_by == held
 
 
 def test_groups_have_firings_of_their_own() -> None:
@@ -162,13 +162,13 @@ class Watching(RuleBasedStateMachine):
     )
     def look(self, seconds: int, bad: bool, lag: bool) -> None:
         self.now += timedelta(seconds=seconds)
-        found = [*([BAD] if bad else []), *([Sighting("lag")] if lag else [])]
+        found = [*([BAD] if bad else []), *([Breach("lag")] if lag else [])]
         before = {each.id: each for each in self.known.values()}
         after = evaluate(RULES, found, self.known.values(), self.now)
         assert evaluate(RULES, found, after, self.now) == [each for each in after if each.open], "a look twice is one"
         for each in after:
             old = before.get(each.id)
-            held = each.held_back_by != ()
+            held = each.inhibited_by != ()
             if old is not None and held:
                 assert each.state == old.state, "what is held back neither becomes active nor recovers"
             if old is not None and old.state == "active" and each.state == "recovered":

@@ -17,7 +17,7 @@ from monitor_agent.metrics import (
     measure,
     merge,
     merge_all,
-    settle,
+    reconcile,
 )
 
 from .states import clicks_and_scores, state_of, states
@@ -96,13 +96,13 @@ class TestBlob:
         assert len(state_of(labels, scores).to_blob()) < 8_000
 
 
-class TestSettle:
+class TestReconcile:
     def test_rounding_is_not_a_change(self) -> None:
         """Sums that differ in their last bits leave the stored state as it is."""
         stored = WindowState(fp=2, score_sum=fixed(0.3), sums={"x": fixed(1e6)})
         current = WindowState(fp=2, score_sum=fixed(0.1 + 0.2), sums={"x": fixed(np.nextafter(1e6, 2e6))})
 
-        assert stored is settle(current, stored)
+        assert stored is reconcile(current, stored)
 
     @pytest.mark.parametrize(
         "current", [{"fp": 3}, {"fp": 2, "score_sum": fixed(0.3001)}, {"fp": 2, "scores_neg": {1: 1}}]
@@ -111,7 +111,7 @@ class TestSettle:
         """Another count, histogram or sum is a change."""
         state = WindowState(**current)  # type: ignore[arg-type]
 
-        assert state is settle(state, WindowState(fp=2, score_sum=fixed(0.3)))
+        assert state is reconcile(state, WindowState(fp=2, score_sum=fixed(0.3)))
 
 
 class TestLogHistogram:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitor_agent.contracts.performance import ALL_SEGMENT, STATE_OPEN
-from monitor_agent.es.drift import Drifted, DriftStore
+from monitor_agent.es.drift import DriftResult, DriftStore
 from monitor_agent.es.events import States
 from monitor_agent.es.performance import PerformanceStore
 from monitor_agent.es.references import ReferenceStore
 from monitor_agent.pipeline.changes import Cell
 from monitor_agent.pipeline.curves import Point
-from monitor_agent.pipeline.documents import Beside, Document, Key
+from monitor_agent.pipeline.documents import Baseline, Document, Key
 from monitor_agent.pipeline.drifting import summary
 from monitor_agent.pipeline.references import Reference, valid_at
 from monitor_agent.pipeline.windows import WEEK, Calendar, Window
@@ -25,22 +25,22 @@ WINDOWS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
-class Compared:
+class Baselines:
     """What some windows of a model are compared with."""
 
     last_week: Mapping[Key, Document]
     references: Sequence[Reference]
-    drift: Mapping[Key, Drifted]
+    drift: Mapping[Key, DriftResult]
     base: str
 
-    def beside(self, key: Key) -> Beside:
+    def baseline(self, key: Key) -> Baseline:
         """Return what a document says of it."""
         reference = valid_at(self.references, key.window.start)
         calibration = reference.calibrations.get(key.version) if reference else None
         drifted = self.drift[key].fields if key in self.drift else {}
         if reference is None and key.window.size != self.base and key.segment == ALL_SEGMENT:
             drifted = summary((), None)
-        return Beside(
+        return Baseline(
             compared=is_compared(key.window),
             last_week=self.last_week.get(key),
             calibration=calibration,
@@ -53,7 +53,7 @@ class Compared:
         return self.drift[key].points if key in self.drift else ()
 
 
-class Comparisons:
+class BaselineLoader:
     """Finds what windows are compared with."""
 
     def __init__(
@@ -64,11 +64,11 @@ class Comparisons:
         self._drift = drift
         self._calendar = calendar
 
-    def of(self, model: str, found: Mapping[Window, States], now: datetime) -> Compared:
+    def of(self, model: str, found: Mapping[Window, States], now: datetime) -> Baselines:
         """Return what windows of one size are compared with; the drift of those that have ended is measured."""
         references = self._references.of(model)
         drift = self._drifted(model, found, references, now)
-        return Compared(self._last_week(model, found), references, drift, self._calendar.base)
+        return Baselines(self._last_week(model, found), references, drift, self._calendar.base)
 
     def week_later(self, changed: Iterable[Cell], computed: Set[Cell], now: datetime) -> set[Cell]:
         """Return the stored windows that are compared with changed ones, but those that were computed after these."""
@@ -94,7 +94,7 @@ class Comparisons:
 
     def _drifted(
         self, model: str, found: Mapping[Window, States], references: Sequence[Reference], now: datetime
-    ) -> dict[Key, Drifted]:
+    ) -> dict[Key, DriftResult]:
         known: dict[Window, Reference] = {}
         for window in found:
             reference = valid_at(references, window.start)
