@@ -23,7 +23,7 @@ from benchmarks.rig.traffic import FIRST_DAY, MODEL, VERSIONS, Action, Traffic
 from benchmarks.rivals import DRIFT, Result, results
 from monitor_agent.agent.stores import Stores
 from monitor_agent.clock import FixedClock
-from monitor_agent.contracts import DRIFT as DRIFTS
+from monitor_agent.contracts.drift import DRIFT as DRIFTS
 from monitor_agent.contracts.performance import ALL_VERSIONS
 from monitor_agent.es.drift import DriftStore
 from monitor_agent.es.gateway import Gateway

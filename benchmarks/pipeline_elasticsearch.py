@@ -23,7 +23,8 @@ from benchmarks.rig.node import Node, node
 from benchmarks.rig.process import measured
 from benchmarks.rig.room import Room, room
 from benchmarks.rig.runner_process import PIPELINE, run_until, spawn, stop
-from monitor_agent.contracts import PREDICTIONS, uuid7
+from monitor_agent.contracts import uuid7
+from monitor_agent.contracts.prediction import PREDICTIONS
 
 SCALE = float(os.environ.get("BENCH_SCALE", "1"))
 EVENTS = int(100_000 * SCALE)

@@ -9,7 +9,10 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, helpers
 
-from monitor_agent.contracts import ERRORS, FEEDBACK, PREDICTIONS, uuid7
+from monitor_agent.contracts import uuid7
+from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.request_error import ERRORS
 
 Document = dict[str, Any]
 START = datetime(2026, 3, 2, 10, 0, tzinfo=timezone.utc)

@@ -22,7 +22,7 @@ import orjson
 from elasticsearch import Elasticsearch
 
 from benchmarks.rig.traffic import Action, Traffic
-from monitor_agent.contracts import ALL
+from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.install import install
 from monitor_agent.settings import AgentSettings, ElasticsearchSettings, load
@@ -126,7 +126,7 @@ def main(arguments: list[str]) -> None:
     with node() as made:
         seconds = made.load(Traffic(predictions, clicks).actions())
         settings = made.settings
-        print(f"# {len(ALL)} templates, {predictions} predictions and {clicks} clicks in {seconds:.0f} s")
+        print(f"# {len(CONTRACTS)} templates, {predictions} predictions and {clicks} clicks in {seconds:.0f} s")
         print(f"export ELASTICSEARCH_URL={settings.url[0]}")
         print(
             f"export ELASTICSEARCH_USERNAME={settings.username} ELASTICSEARCH_PASSWORD={settings.password}", flush=True

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from monitor_agent.contracts import FEEDBACK, PREDICTIONS
+from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.prediction import PREDICTIONS
 
 FIRST_DAY = datetime(2026, 3, 2, tzinfo=timezone.utc)
 VERSIONS = ("1", "2", "3")

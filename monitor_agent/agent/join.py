@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from monitor_agent.contracts import PREDICTIONS
+from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.feedback import (
     STATUS_DUPLICATE,
     STATUS_EXPIRED,

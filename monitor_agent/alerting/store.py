@@ -14,7 +14,7 @@ from typing import Any
 
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.contracts.alert import ALERTS, STATE_ACTIVE, STATE_PENDING, STATE_RECOVERED
-from monitor_agent.contracts.state import STATE
+from monitor_agent.contracts.agent_state import AGENT_STATE
 from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.es.memory import Memory, Remembered
 from monitor_agent.pipeline import instants
@@ -62,7 +62,7 @@ class AlertStore:
         """
         remembered = {"query": {"ids": {"values": [REMEMBERED]}}, "seq_no_primary_term": True}
         shown = {"query": _OPEN, "size": MOST}
-        own: list[tuple[str, Mapping[str, Any]]] = [(STATE.name, remembered), (ALERTS.alias, shown)]
+        own: list[tuple[str, Mapping[str, Any]]] = [(AGENT_STATE.name, remembered), (ALERTS.alias, shown)]
         *answers, listed, documents = self._gateway.msearch([*questions, *own])
         hits = documents["hits"]["hits"]
         known = Remembered(REMEMBERED)

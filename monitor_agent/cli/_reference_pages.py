@@ -6,8 +6,9 @@ import typing
 from dataclasses import fields
 from typing import Any
 
-from monitor_agent import contracts, settings
-from monitor_agent.contracts import IndexContract
+from monitor_agent import settings
+from monitor_agent.contracts.catalogue import CONTRACTS
+from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.settings import Settings
 
 _HEAD = "Made from `{source}` by `monitor-agent docs`; do not edit.\n"
@@ -41,7 +42,7 @@ def _setting(entry: Any) -> str:
 def fields_page() -> str:
     """Return the page of every index and every field in it."""
     lines = ["# Fields", "", _HEAD.format(source="monitor_agent/contracts/")]
-    for contract in contracts.ALL:
+    for contract in CONTRACTS:
         lines += _index(contract)
     return "\n".join(lines) + "\n"
 

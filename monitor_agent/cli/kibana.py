@@ -10,7 +10,7 @@ from typing import Any
 
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.cli._agent import gateway_of, moment
-from monitor_agent.contracts import PREDICTIONS
+from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import DataError, KibanaError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.kibana import folder, installation, package

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts._base import Field, IndexContract, date, double, keyword, long, text
+from monitor_agent.contracts.index_contract import Field, IndexContract, date, double, keyword, long, text
 
 STATE_PENDING = "pending"
 STATE_ACTIVE = "active"

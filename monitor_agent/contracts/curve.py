@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts._base import Field, IndexContract, date, double, dynamic, integer, keyword, long
+from monitor_agent.contracts.index_contract import Field, IndexContract, date, double, dynamic, integer, keyword, long
 
 RELIABILITY = "reliability"
 THRESHOLD = "threshold"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts._base import Field, IndexContract, boolean, date, double, keyword, long
+from monitor_agent.contracts.index_contract import Field, IndexContract, boolean, date, double, keyword, long
 from monitor_agent.contracts.feedback import STATUSES
 
 STATUS_GREEN = "green"

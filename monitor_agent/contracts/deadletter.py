@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts._base import Field, IndexContract, date, integer, keyword, long, text
+from monitor_agent.contracts.index_contract import Field, IndexContract, date, integer, keyword, long, text
 
 FIELDS: dict[str, Field] = {
     "@timestamp": date("the event's own time, or when it was read"),

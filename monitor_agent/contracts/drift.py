@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts._base import Field, IndexContract, boolean, date, double, keyword, long, stored
+from monitor_agent.contracts.index_contract import Field, IndexContract, boolean, date, double, keyword, long, stored
 
 SCORE, LABEL = "score", "label"
 NUMERIC, CATEGORICAL = "numeric", "categorical"

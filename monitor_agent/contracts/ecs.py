@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts._base import Field, date, dynamic, keyword, long, text
+from monitor_agent.contracts.index_contract import Field, date, dynamic, keyword, long, text
 
 ECS_VERSION = "8.17.0"
 MAX_LABELS = 16

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts._base import Field, IndexContract, alias, date, double, integer, keyword
+from monitor_agent.contracts.index_contract import Field, IndexContract, alias, date, double, integer, keyword
 from monitor_agent.contracts.ecs import COMMON, DATASET_FEEDBACK, ECS_VERSION
 
 TYPES = ("impression", "click", "purchase", "label")

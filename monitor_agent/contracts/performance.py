@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor_agent import metrics
-from monitor_agent.contracts._base import (
+from monitor_agent.contracts.index_contract import (
     Field,
     IndexContract,
     alias,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts._base import (
+from monitor_agent.contracts.index_contract import (
     Field,
     IndexContract,
     alias,

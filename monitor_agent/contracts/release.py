@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts._base import Field, IndexContract, date, keyword, text
+from monitor_agent.contracts.index_contract import Field, IndexContract, date, keyword, text
 
 SOURCE_TOLD = "told"
 SOURCE_SEEN = "seen"

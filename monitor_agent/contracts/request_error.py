@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts._base import Field, IndexContract, alias, integer, keyword, long, text
+from monitor_agent.contracts.index_contract import Field, IndexContract, alias, integer, keyword, long, text
 from monitor_agent.contracts.ecs import COMMON, DATASET_ERROR, ECS_VERSION
 
 FIELDS: dict[str, Field] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts._base import Field, IndexContract, date, keyword, long, stored
+from monitor_agent.contracts.index_contract import Field, IndexContract, date, keyword, long, stored
 
 FIELDS: dict[str, Field] = {
     "@timestamp": date("start of the restated window"),

@@ -7,7 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitor_agent.contracts import DEADLETTERS, ERRORS, FEEDBACK, PERFORMANCE, PREDICTIONS, IndexContract
+from monitor_agent.contracts.deadletter import DEADLETTERS
+from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.contracts.performance import PERFORMANCE
+from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.errors import DataError, ElasticsearchError
 from monitor_agent.es.gateway import Gateway
 

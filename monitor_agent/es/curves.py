@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from monitor_agent.contracts import CURVES
+from monitor_agent.contracts.curve import CURVES
 from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.pipeline.documents import Key
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from monitor_agent.contracts import FEEDBACK
+from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.feedback import STATUS_NEW
 from monitor_agent.es.gateway import Gateway, Operation

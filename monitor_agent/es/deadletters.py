@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monitor_agent.contracts import DEADLETTERS
+from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.es.gateway import Gateway, Operation
 
 

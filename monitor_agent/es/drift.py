@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from monitor_agent.contracts import DRIFT, PREDICTIONS
+from monitor_agent.contracts.drift import DRIFT
+from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS
 from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.metrics.document import Fields

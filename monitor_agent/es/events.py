@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from monitor_agent.contracts import ERRORS, FEEDBACK, PREDICTIONS
+from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.contracts.feedback import STATUS_NEW, STATUS_ORPHAN
 from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, PERFORMANCE, STATE_OPEN, STATE_PROVISIONAL
 from monitor_agent.es.feedback import waiting_too_long

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from sys import intern
 from typing import Any, NamedTuple
 
-from monitor_agent.contracts import FEEDBACK, PREDICTIONS, uuid7
+from monitor_agent.contracts import uuid7
+from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.feedback import (
     STATUS_NEW,
     STATUS_ORPHAN,

@@ -8,7 +8,8 @@ from typing import Any
 
 from elasticsearch import ApiError
 
-from monitor_agent.contracts import ALL, IndexContract
+from monitor_agent.contracts.catalogue import CONTRACTS
+from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.pipeline import retention
@@ -24,7 +25,7 @@ def install(gateway: Gateway, settings: AgentSettings, report: Callable[[str], N
     Raises ElasticsearchError where the cluster refuses, such as for a field that an index holds with another type.
     """
     policies = _lifecycles(gateway, settings, report)
-    for contract in ALL:
+    for contract in CONTRACTS:
         managed = policies.get(contract.name, {})
         gateway.call(
             f"put the index template {contract.name}",
@@ -35,7 +36,7 @@ def install(gateway: Gateway, settings: AgentSettings, report: Callable[[str], N
             ),
         )
         _extend(gateway, contract)
-    report(f"index templates: {', '.join(contract.name for contract in ALL)}")
+    report(f"index templates: {', '.join(contract.name for contract in CONTRACTS)}")
 
 
 def _extend(gateway: Gateway, contract: IndexContract) -> None:

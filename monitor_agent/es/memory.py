@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from monitor_agent.contracts.state import STATE
+from monitor_agent.contracts.agent_state import AGENT_STATE
 from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.es.retry import Decision
 from monitor_agent.pipeline import instants
@@ -44,7 +44,7 @@ class Memory:
 
     def read(self, *ids: str) -> list[Remembered]:
         """Return the documents, empty ones where there is none yet."""
-        docs = {doc["_id"]: doc for doc in self._gateway.mget([(STATE.name, each) for each in ids])}
+        docs = {doc["_id"]: doc for doc in self._gateway.mget([(AGENT_STATE.name, each) for each in ids])}
         return [Remembered.from_stored(docs[each]) if each in docs else Remembered(each) for each in ids]
 
     def write(self, known: Remembered, content: dict[str, Any], now: datetime) -> bool:
@@ -52,10 +52,10 @@ class Memory:
         kind = known.id.partition(":")[0]
         body = {"@timestamp": instants.text(now), "kind": kind, "owner": self._owner, "content": content}
         operation = "create" if known.place is None else "index"
-        (result,) = self._gateway.bulk([Operation(operation, STATE.name, known.id, body, known.place)])
+        (result,) = self._gateway.bulk([Operation(operation, AGENT_STATE.name, known.id, body, known.place)])
         return result is Decision.DONE
 
     def forget(self, known: Remembered) -> None:
         """Delete a document, if nobody has changed it since."""
         if known.place is not None:
-            self._gateway.bulk([Operation("delete", STATE.name, known.id, None, known.place)])
+            self._gateway.bulk([Operation("delete", AGENT_STATE.name, known.id, None, known.place)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from monitor_agent.contracts import PREDICTIONS
+from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.release import RELEASES, SOURCE_SEEN
 from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.es.history import Versions

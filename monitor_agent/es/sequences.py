@@ -8,7 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from monitor_agent.contracts import DEADLETTERS, ERRORS, FEEDBACK, PREDICTIONS
+from monitor_agent.contracts.deadletter import DEADLETTERS
+from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.memory import Memory
 from monitor_agent.pipeline import instants

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from monitor_agent.contracts import DEADLETTERS
+from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.logstash.bulk import BulkItem, ItemResult, action_line, json_line
 from monitor_agent.logstash.durable import append_file, make_folder
 from monitor_agent.logstash.event_fields import payload

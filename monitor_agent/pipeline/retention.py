@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from monitor_agent.contracts import ALL, CYCLES, DEADLETTERS, ERRORS, FEEDBACK, PREDICTIONS, IndexContract
+from monitor_agent.contracts.catalogue import CONTRACTS
+from monitor_agent.contracts.cycle import CYCLES
+from monitor_agent.contracts.deadletter import DEADLETTERS
+from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.settings import AgentSettings
 
 DAY, LONGEST_MONTH = timedelta(days=1), timedelta(days=31)
@@ -14,7 +20,7 @@ _EVENTS = (PREDICTIONS, FEEDBACK, ERRORS, DEADLETTERS, CYCLES)
 
 def dated() -> list[IndexContract]:
     """Return the contracts whose indices carry a date, and so expire."""
-    return [contract for contract in ALL if contract.suffix]
+    return [contract for contract in CONTRACTS if contract.suffix]
 
 
 def kept_for(contract: IndexContract, settings: AgentSettings) -> timedelta:

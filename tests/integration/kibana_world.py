@@ -12,7 +12,11 @@ from typing import Any
 
 from elasticsearch import helpers
 
-from monitor_agent.contracts import CYCLES, DEADLETTERS, DRIFT, RESTATEMENTS, uuid7
+from monitor_agent.contracts import uuid7
+from monitor_agent.contracts.cycle import CYCLES
+from monitor_agent.contracts.deadletter import DEADLETTERS
+from monitor_agent.contracts.drift import DRIFT
+from monitor_agent.contracts.restatement import RESTATEMENTS
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.settings import AgentSettings

@@ -18,7 +18,7 @@ import orjson
 from elasticsearch import Elasticsearch, helpers
 
 from monitor_agent import settings
-from monitor_agent.contracts import ALL
+from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.stack.embedded import users
 from monitor_agent.stack.embedded.elasticsearch import ElasticsearchOptions, EmbeddedElasticsearch
 from tests.pipelines import ROOT, PipelineSandbox, stop
@@ -184,7 +184,7 @@ def cluster_load(count: int) -> Iterator[ClusterLoad]:
     try:
         nodes.start()
         with nodes.client() as client:
-            for contract in ALL:
+            for contract in CONTRACTS:
                 client.indices.put_index_template(name=contract.name, body=contract.template())
         yield load
     finally:

@@ -13,7 +13,9 @@ import pytest
 
 from monitor_agent.alerting.evaluation import Alerting, load_alerts
 from monitor_agent.alerting.firings import Firing
-from monitor_agent.contracts import ALERTS, CYCLES, STATE
+from monitor_agent.contracts.agent_state import AGENT_STATE
+from monitor_agent.contracts.alert import ALERTS
+from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.errors import DataError, ElasticsearchError
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.retry import Backoff
@@ -45,7 +47,7 @@ def look(world: World, minute: float, alerting: Alerting | None = None) -> None:
 
 def visible(world: World) -> None:
     """Let searches see everything."""
-    world.admin.indices.refresh(index=f"{ALERTS.pattern},{STATE.name}", ignore_unavailable=True)
+    world.admin.indices.refresh(index=f"{ALERTS.pattern},{AGENT_STATE.name}", ignore_unavailable=True)
 
 
 def firings(world: World) -> list[Document]:
@@ -130,7 +132,7 @@ def test_a_lost_list_is_made_from_the_documents(world: World) -> None:
     lagging(world, 10)
     look(world, 2)
     look(world, 3)
-    world.admin.indices.delete(index=STATE.name)
+    world.admin.indices.delete(index=AGENT_STATE.name)
     look(world, 4)
     look(world, 30)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from monitor_agent.contracts import DEADLETTERS, PREDICTIONS
+from monitor_agent.contracts.deadletter import DEADLETTERS
+from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.demo import results
 from monitor_agent.demo.results import Results
 from monitor_agent.errors import DataError, ElasticsearchError

@@ -15,7 +15,12 @@ from elasticsearch import helpers
 
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.alerting.evaluation import Alerting
-from monitor_agent.contracts import ALERTS, ALL, CYCLES, PERFORMANCE, STATE, IndexContract
+from monitor_agent.contracts.agent_state import AGENT_STATE
+from monitor_agent.contracts.alert import ALERTS
+from monitor_agent.contracts.catalogue import CONTRACTS
+from monitor_agent.contracts.cycle import CYCLES
+from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.watcher import put_watch, why_without
 from monitor_agent.kibana.folder import read_alerts, read_objects
@@ -87,7 +92,7 @@ def world(installed: Cluster) -> Iterator[World]:
 
 def fill(world: World, **trouble: Any) -> None:
     """Index documents as the agent writes them, over those of the test before; in the last ones some fields differ."""
-    forget(world, ALERTS, STATE)
+    forget(world, ALERTS, AGENT_STATE)
     documents: list[Document] = []
     for minute in range(90, 120):
         at = START + timedelta(minutes=minute)
@@ -121,7 +126,7 @@ def firing(world: World) -> set[str]:
     alerting = Alerting(Gateway(world.agent), [replace(alert, every="1s") for alert in LISTED.values()])
     for number in range(2):
         alerting.step(DUE + number * SECOND)
-        world.admin.indices.refresh(index=f"{ALERTS.pattern},{STATE.name}", ignore_unavailable=True)
+        world.admin.indices.refresh(index=f"{ALERTS.pattern},{AGENT_STATE.name}", ignore_unavailable=True)
     found = set()
     for name, alert in LISTED.items():
         index, body = search_of(watch(alert), iso(LATER))
@@ -236,7 +241,7 @@ def test_setup_installs_dashboards_and_rules_where_there_is_no_watcher(
 
     told = capsys.readouterr().out
     count = len(read_objects(ROOT / "kibana"))
-    assert all(contract.name in told for contract in ALL)
+    assert all(contract.name in told for contract in CONTRACTS)
     assert f"saved objects: {count} imported, 0 of them replaced, 0 refused" in told
     assert f"saved objects: {count} imported, {count} of them replaced, 0 refused" in told
     assert "watches skipped: this cluster has no Watcher" in told

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from monitor_agent.contracts import PERFORMANCE
+from monitor_agent.contracts.performance import PERFORMANCE
 from tests.cluster import Cluster
 from tests.factories import Document
 from tests.integration.kibana_world import NOW, ROOT, events, filled_world, others

@@ -8,8 +8,10 @@ from model_server import events
 from model_server.batching import Scored
 from model_server.feedback_request import Feedback
 from model_server.predict_request import PredictParser
-from monitor_agent import contracts
-from monitor_agent.contracts import IndexContract
+from monitor_agent.contracts.request_error import ERRORS
+from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.settings import ServerSettings
 from tests.cluster import Cluster
 from tests.unit.model_server.factories import IDS, NOW, TEXTS, make_call, make_card, make_origin, make_pseudonym
@@ -40,7 +42,7 @@ def test_predictions_are_taken(clean_indices: Cluster) -> None:
     scored = [Scored(0.25, 1, 2, 2), Scored(1.0, 1, 2, 2)]
     made = events.predictions(request, scored, make_call(), make_origin(), 9, make_pseudonym(), query_text=True)
 
-    found = index(clean_indices, contracts.PREDICTIONS, [each.event for each in made])
+    found = index(clean_indices, PREDICTIONS, [each.event for each in made])
 
     assert found == [each.event for each in made]
 
@@ -53,11 +55,11 @@ def test_feedback_is_taken(clean_indices: Cluster) -> None:
     ]
     made = [events.feedback(each, make_call(), make_origin()) for each in said]
 
-    assert index(clean_indices, contracts.FEEDBACK, made) == made
+    assert index(clean_indices, FEEDBACK, made) == made
 
 
 def test_errors_are_taken(clean_indices: Cluster) -> None:
     """Refusals with long messages and paths are indexed."""
     made = [events.request_error(make_call(path="/" + "ä" * 999), make_origin(), 9, 400, "ValidationError", "é" * 5000)]
 
-    assert index(clean_indices, contracts.ERRORS, made) == made
+    assert index(clean_indices, ERRORS, made) == made

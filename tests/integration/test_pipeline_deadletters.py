@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from monitor_agent.cli import deadletters as command
-from monitor_agent.contracts import PREDICTIONS
+from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import DataError
 from monitor_agent.settings import ElasticsearchSettings, PipelineSettings, ServerSettings, Settings
 from tests.cluster import Cluster

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor_agent import contracts
+from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.cli import _reference_pages as reference
-from monitor_agent.contracts import IndexContract
+from monitor_agent.contracts.index_contract import IndexContract
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -19,7 +19,7 @@ def test_a_generated_page_is_up_to_date(name: str) -> None:
     assert (DOCS / name).read_text(encoding="utf-8") == reference.pages()[name]
 
 
-@pytest.mark.parametrize("contract", contracts.ALL, ids=lambda contract: contract.name)
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
 def test_a_sample_document_has_only_fields_of_its_contract(contract: IndexContract) -> None:
     """Every field of the sample is in the contract, or below an object that clients fill."""
     open_objects = {name for name, entry in contract.fields.items() if entry.type in {"object", "flattened"}}
@@ -32,7 +32,7 @@ def test_a_sample_document_has_only_fields_of_its_contract(contract: IndexContra
     assert unknown == set()
 
 
-@pytest.mark.parametrize("contract", contracts.ALL, ids=lambda contract: contract.name)
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
 def test_every_field_says_what_it_means(contract: IndexContract) -> None:
     """No field is without its help text."""
     assert [name for name, entry in contract.fields.items() if not entry.help] == []

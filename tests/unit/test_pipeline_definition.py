@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monitor_agent.contracts import DEADLETTERS, ERRORS, FEEDBACK, PREDICTIONS
+from monitor_agent.contracts.deadletter import DEADLETTERS
+from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.errors import ConfigurationError
 from monitor_agent.logstash import compiler, lint
 from monitor_agent.logstash.plugin import PipelineContext

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from monitor_agent.cli import COMMANDS
-from monitor_agent.contracts import FEEDBACK, PREDICTIONS
+from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.prediction import PREDICTIONS
 from tests.unit.test_docs import flat
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from monitor_agent.contracts import ALL
+from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.errors import MonitorError
 from monitor_agent.kibana import dashboards, lens, saved_search
 from monitor_agent.kibana.data_views import DataView, data_view
@@ -59,7 +59,7 @@ class Bundle:
         """Return field -> type of a data view, by the contracts of its indices; `x.*` stands for names below `x`."""
         patterns = self.views[view].index.split(",") if view in self.views else []
         found: dict[str, str] = {}
-        for contract in ALL:
+        for contract in CONTRACTS:
             if contract.pattern not in patterns:
                 continue
             for name, field in contract.fields.items():

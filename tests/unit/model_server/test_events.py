@@ -14,8 +14,11 @@ from model_server import events
 from model_server.batching import Scored
 from model_server.feedback_request import Feedback
 from model_server.predict_request import Context, Features, Instance, PredictRequest, Ranking, TextPair
-from monitor_agent import contracts
-from monitor_agent.contracts import IndexContract, uuid7
+from monitor_agent.contracts.request_error import ERRORS
+from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts import uuid7
+from monitor_agent.contracts.index_contract import IndexContract
 from tests.unit.model_server.factories import KEY, NOW, make_call, make_origin, make_pseudonym
 
 TEXT = TextPair("red", "hat")
@@ -67,9 +70,9 @@ def test_a_prediction_has_the_fields_of_its_contract() -> None:
     """Whatever a request carries, the event has only fields of the mapping, and all of the sample."""
     event = make_predictions(FULL, query_text=True)[0].event
 
-    assert unknown(event, contracts.PREDICTIONS) == set()
+    assert unknown(event, PREDICTIONS) == set()
     named = {name for name in leaves(event) if not name.startswith("features.")}
-    assert {name for name in of_server(contracts.PREDICTIONS) if not name.startswith("features.")} <= named
+    assert {name for name in of_server(PREDICTIONS) if not name.startswith("features.")} <= named
 
 
 def test_a_prediction_says_what_was_answered() -> None:
@@ -174,8 +177,8 @@ def test_feedback_has_the_fields_of_its_contract() -> None:
     event = events.feedback(said, make_call(), make_origin())
     event["event"] |= {"created": events.iso(NOW), "sequence": 1}
 
-    assert unknown(event, contracts.FEEDBACK) == set()
-    assert of_server(contracts.FEEDBACK) <= set(leaves(event))
+    assert unknown(event, FEEDBACK) == set()
+    assert of_server(FEEDBACK) <= set(leaves(event))
     assert event["event"]["id"] == "e1"
     assert event["prediction"] == {"id": "p1", "timestamp": "2026-11-22T10:00:00.123456Z"}
     assert event["feedback"] == {"type": "purchase", "status": "new", "label": 1, "value": 12.5}
@@ -196,8 +199,8 @@ def test_an_error_has_the_fields_of_its_contract(status: int, level: str) -> Non
     event = events.request_error(make_call(path="/x" * 999), make_origin(), 7, status, "SomeError", "why " * 999)
     event["event"] |= {"created": events.iso(NOW), "sequence": 1}
 
-    assert unknown(event, contracts.ERRORS) == set()
-    assert of_server(contracts.ERRORS) <= set(leaves(event))
+    assert unknown(event, ERRORS) == set()
+    assert of_server(ERRORS) <= set(leaves(event))
     assert (event["event"]["outcome"], event["log"]["level"]) == ("failure", level)
     assert event["http"] == {"request": {"id": "r1"}, "response": {"status_code": status}}
     assert len(orjson.dumps(event)) < 4096

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monitor_agent.contracts import PERFORMANCE
+from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.metrics import WindowState, fixed
 from monitor_agent.pipeline.documents import Key, Write, changes, metrics_document, not_alertable
 from monitor_agent.pipeline.windows import Calendar

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from monitor_agent import metrics
-from monitor_agent.contracts import PERFORMANCE
+from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.pipeline.explanation import REASONS, explain
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings

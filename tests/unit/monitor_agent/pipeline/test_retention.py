@@ -6,7 +6,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from monitor_agent.contracts import FEEDBACK, PERFORMANCE
+from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.pipeline.retention import dated, expired, kept_for
 from monitor_agent.settings import AgentSettings
 

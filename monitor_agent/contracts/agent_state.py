@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts._base import Field, IndexContract, date, keyword, stored
+from monitor_agent.contracts.index_contract import Field, IndexContract, date, keyword, stored
 
 FIELDS: dict[str, Field] = {
     "@timestamp": date("when it was written"),
@@ -14,7 +14,7 @@ FIELDS: dict[str, Field] = {
     "content": stored("what is remembered"),
 }
 
-STATE = IndexContract(
+AGENT_STATE = IndexContract(
     name="monitor-agent-state",
     alias="monitor-agent-state",
     suffix="",
