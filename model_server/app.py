@@ -13,18 +13,18 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import default_exceptions
 
 from model_server import error_handlers, trace_context
-from model_server.counters import Counters
 from model_server.errors import BodyTooLargeError
 from model_server.events import Call
 from model_server.http_server import RECEIVED, REFUSAL
-from model_server.service import ModelService
+from model_server.model_service import ModelService
+from model_server.request_counters import RequestCounters
 
 ACCEPTED = 202
 TOO_LARGE = 413
 UNAVAILABLE = 503
 
 
-def create_app(service: ModelService, counters: Counters, clock: Callable[[], datetime]) -> Flask:
+def create_app(service: ModelService, counters: RequestCounters, clock: Callable[[], datetime]) -> Flask:
     """Return the application; nothing is started here.
 
     Parameters
@@ -56,7 +56,7 @@ def create_app(service: ModelService, counters: Counters, clock: Callable[[], da
     return app
 
 
-def _add_routes(app: Flask, service: ModelService, counters: Counters) -> None:
+def _add_routes(app: Flask, service: ModelService, counters: RequestCounters) -> None:
     largest = service.dependencies.settings.max_body_bytes
 
     @app.post("/predict")

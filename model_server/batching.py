@@ -18,7 +18,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Scored:
+class InstanceScore:
     """What the model said of one instance.
 
     Attributes
@@ -38,12 +38,12 @@ class _Ticket:
     """One request's place to wait: the answers so far, and whether anybody still waits for them."""
 
     def __init__(self, size: int) -> None:
-        self.answers: list[Scored | None] = [None] * size
+        self.answers: list[InstanceScore | None] = [None] * size
         self.missing = size
         self.error: ModelFailureError | None = None
         self.done = threading.Event()
 
-    def answer(self, index: int, scored: Scored) -> None:
+    def answer(self, index: int, scored: InstanceScore) -> None:
         self.answers[index] = scored
         self.missing -= 1
         if not self.missing:
@@ -116,7 +116,7 @@ class Batcher:
         """Instances that wait."""
         return len(self._queue)
 
-    def score(self, inputs: Sequence[Any]) -> list[Scored]:
+    def score(self, inputs: Sequence[Any]) -> list[InstanceScore]:
         """Return what the model says of each instance, in the order given.
 
         Raises
@@ -182,7 +182,7 @@ class Batcher:
             if not math.isfinite(score) or not 0 <= score <= 1:
                 each.ticket.fail(ModelFailureError(f"the model's score is {score}, not a probability"))
             else:
-                each.ticket.answer(each.index, Scored(score, began - each.since, spent, len(batch)))
+                each.ticket.answer(each.index, InstanceScore(score, began - each.since, spent, len(batch)))
 
     def _serve_apart(self, batch: list[_Waiting], error: Exception) -> None:
         """Compute each request's instances by themselves, so that one bad request does not fail the others."""

@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(args: argparse.Namespace) -> int:
     loaded = settings.load(os.environ, args.config).server
     try:
-        from model_server.server import serve
+        from model_server.serving_process import serve
     except ImportError as error:
         raise MonitorError(f"serving needs {error.name}", "install the project with its extra `server`") from error
     serve(loaded, args.address_file)

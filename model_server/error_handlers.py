@@ -17,7 +17,7 @@ from model_server.errors import (
     ValidationError,
 )
 from model_server.events import MAX_MESSAGE_LENGTH
-from model_server.service import ModelService
+from model_server.model_service import ModelService
 
 STATUS: dict[type[RequestError], int] = {
     ValidationError: 400,

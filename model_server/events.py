@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from model_server.batching import Scored
-from model_server.feedback_request import Feedback
-from model_server.predict_request import Context, Instance, PredictRequest, Ranking
+from model_server.batching import InstanceScore
+from model_server.feedback_request import ClientFeedback
+from model_server.predict_request import PredictInstance, PredictRequest, Ranking, RequestContext
 from model_server.trace_context import Trace
 from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.ecs import DATASET_ERROR, DATASET_FEEDBACK, DATASET_PREDICTION, ECS_VERSION
@@ -59,7 +59,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Prediction:
+class PredictionAnswer:
     """What is answered for one instance, and the event that says the same."""
 
     id: str
@@ -71,14 +71,14 @@ class Prediction:
 
 def predictions(
     request: PredictRequest,
-    scored: Sequence[Scored],
+    scored: Sequence[InstanceScore],
     call: Call,
     origin: Origin,
     duration: int,
     pseudonym: Callable[[str], str],
     *,
     query_text: bool,
-) -> list[Prediction]:
+) -> list[PredictionAnswer]:
     """Return one prediction per instance, in the order given.
 
     Parameters
@@ -113,11 +113,11 @@ def predictions(
         ranking = instance.ranking or Ranking(call.request_id, place, len(scored))
         if ranking.size > 1:
             event["ranking"] = asdict(ranking)
-        made.append(Prediction(event["event"]["id"], each.score, label, place, event))
+        made.append(PredictionAnswer(event["event"]["id"], each.score, label, place, event))
     return made
 
 
-def feedback(said: Feedback, call: Call, origin: Origin) -> Event:
+def feedback(said: ClientFeedback, call: Call, origin: Origin) -> Event:
     """Return the event of one feedback; its prediction's time decides its index, its id tells repeats apart."""
     moment = said.timestamp or call.received
     event = _event(DATASET_FEEDBACK, said.event_id or uuid7.make(moment), moment, call, origin, "feedback")
@@ -191,7 +191,7 @@ def _event(dataset: str, identifier: str, moment: datetime, call: Call, origin: 
     return event
 
 
-def _context_fields(context: Context, pseudonym: Callable[[str], str], *, query_text: bool) -> Event:
+def _context_fields(context: RequestContext, pseudonym: Callable[[str], str], *, query_text: bool) -> Event:
     fields: Event = {}
     if context.labels:
         fields["labels"] = context.labels
@@ -206,7 +206,7 @@ def _context_fields(context: Context, pseudonym: Callable[[str], str], *, query_
     return fields
 
 
-def _add_instance(event: Event, instance: Instance) -> None:
+def _add_instance(event: Event, instance: PredictInstance) -> None:
     if instance.propensity is not None:
         event["prediction"]["propensity"] = instance.propensity
     item = {"id": instance.item_id, "position": instance.position}

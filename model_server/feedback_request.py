@@ -21,7 +21,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
-class Feedback:
+class ClientFeedback:
     """What somebody did with a prediction.
 
     Attributes
@@ -40,14 +40,14 @@ class Feedback:
     timestamp: datetime | None = None
 
 
-def parse(body: Any, settings: ServerSettings, now: datetime) -> list[Feedback]:
+def parse(body: Any, settings: ServerSettings, now: datetime) -> list[ClientFeedback]:
     """Return the feedback that a decoded body holds; ValidationError names the field that is refused."""
     if isinstance(body, list):
         return [_feedback(value, path, settings, now) for path, value in elements(body, "", settings.max_instances)]
     return [_feedback(body, "", settings, now)]
 
 
-def _feedback(value: Any, path: str, settings: ServerSettings, now: datetime) -> Feedback:
+def _feedback(value: Any, path: str, settings: ServerSettings, now: datetime) -> ClientFeedback:
     node = JsonObject(value, path, KNOWN)
     if "timestamp" in node and not settings.allow_client_timestamps:
         node.refuse("timestamp", "the server sets the time (MODEL_SERVER_ALLOW_CLIENT_TIMESTAMPS is off)")
@@ -60,7 +60,7 @@ def _feedback(value: Any, path: str, settings: ServerSettings, now: datetime) ->
     label = node.integer("label", 0, 1)
     if kind == "label" and label is None:
         node.refuse("label", "is missing")
-    return Feedback(
+    return ClientFeedback(
         prediction_id=prediction_id,
         prediction_time=prediction_time,
         type=kind,

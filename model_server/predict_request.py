@@ -72,7 +72,7 @@ class Features:
 
 
 @dataclass(frozen=True)
-class Instance:
+class PredictInstance:
     """One thing to be scored.
 
     Attributes
@@ -91,7 +91,7 @@ class Instance:
 
 
 @dataclass(frozen=True)
-class Context:
+class RequestContext:
     """Who asked and where, for all instances of a request."""
 
     session_id: str | None = None
@@ -104,8 +104,8 @@ class Context:
 class PredictRequest:
     """A checked request; `single` where the body itself was the one instance."""
 
-    instances: list[Instance]
-    context: Context
+    instances: list[PredictInstance]
+    context: RequestContext
     single: bool
 
 
@@ -134,11 +134,11 @@ class PredictParser:
             node.refuse("timestamp", "the server sets the time (MODEL_SERVER_ALLOW_CLIENT_TIMESTAMPS is off)")
         return node.moment("timestamp")
 
-    def _instance(self, node: JsonObject, timestamp: datetime | None) -> Instance:
+    def _instance(self, node: JsonObject, timestamp: datetime | None) -> PredictInstance:
         propensity = node.number("propensity")
         if propensity is not None and not 0 < propensity <= 1:
             node.refuse("propensity", "a number above 0, up to 1, is expected")
-        return Instance(
+        return PredictInstance(
             inputs=self._inputs(node),
             item_id=node.text("item_id", MAX_ID_LENGTH),
             position=node.integer("position", 1, MAX_POSITION),
@@ -210,13 +210,13 @@ class PredictParser:
                 node.refuse(place, f"a number, or text of at most {MAX_FEATURE_LENGTH} characters, is expected")
         return features
 
-    def _context(self, root: JsonObject) -> Context:
+    def _context(self, root: JsonObject) -> RequestContext:
         if "context" not in root:
-            return Context()
+            return RequestContext()
         node = JsonObject(root.get("context"), "context", CONTEXT)
         labels = JsonObject(node.get("labels") if "labels" in node else {}, "context.labels", self._settings.labels)
         named = {name: labels.text(name, MAX_LABEL_LENGTH) for name in self._settings.labels}
-        return Context(
+        return RequestContext(
             session_id=node.text("session_id", MAX_ID_LENGTH),
             user_id=node.text("user_id", MAX_ID_LENGTH),
             query=node.text("query", MAX_QUERY_LENGTH),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def collected_rarely() -> Iterator[None]:
+def rare_garbage_collection() -> Iterator[None]:
     """Look for garbage in cycles less often: events are trees, so that looking is in vain and costs a fifth."""
     before = gc.get_threshold()
     gc.freeze()

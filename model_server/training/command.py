@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from model_server.quiet import muted, quieten_tensorflow
+from model_server.tensorflow_silence import muted_stream, silence_startup_notes
 from model_server.training.options import TrainOptions
 from monitor_agent.errors import ModelError
 
@@ -49,9 +49,9 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train as the command line says and return the exit status."""
     chosen = {field.name: getattr(args, field.name) for field in fields(TrainOptions) if hasattr(args, field.name)}
-    quieten_tensorflow()
+    silence_startup_notes()
     try:
-        with muted(sys.stderr):
+        with muted_stream(sys.stderr):
             from model_server.training.train import train
     except ImportError as error:
         raise ModelError(f"training needs {error.name}", "install the project with its extra `train`") from error

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.feedback import (
     STATUS_DUPLICATE,
     STATUS_EXPIRED,
@@ -18,6 +17,7 @@ from monitor_agent.contracts.feedback import (
     STATUS_WAITING,
 )
 from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE_FINAL, STATE_RESTATED
+from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.feedback import Feedback, FeedbackStore, Prediction, index_of_event, index_of_prediction
 from monitor_agent.es.performance import PerformanceStore
 from monitor_agent.pipeline.attribution import Event, Events, Folded, fold, restored, union

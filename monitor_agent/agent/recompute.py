@@ -9,8 +9,8 @@ from datetime import datetime
 
 from monitor_agent.agent.baselines import BaselineLoader, batches, by_model
 from monitor_agent.clock import Clock
-from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE_FINAL, STATE_RESTATED
+from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.curves import CurveStore
 from monitor_agent.es.events import EventStore, States

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from monitor_agent.alerting.firings import Firing
-from monitor_agent.contracts.alert import ALERTS, STATE_ACTIVE, STATE_PENDING, STATE_RECOVERED
 from monitor_agent.contracts.agent_state import AGENT_STATE
+from monitor_agent.contracts.alert import ALERTS, STATE_ACTIVE, STATE_PENDING, STATE_RECOVERED
 from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.es.memory import Memory, Remembered
 from monitor_agent.pipeline import instants

@@ -13,7 +13,7 @@ from monitor_agent.clock import Clock, SystemClock
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.history import History
 from monitor_agent.es.retry import Backoff
-from monitor_agent.gc_tuning import collected_rarely
+from monitor_agent.gc_tuning import rare_garbage_collection
 from monitor_agent.pipeline import instants
 from monitor_agent.settings import Settings
 
@@ -28,7 +28,7 @@ def gateway_of(
     """Yield the Elasticsearch of the settings; its connections are closed afterwards."""
     gateway = Gateway(connect(settings.elasticsearch), backoff, sleep, stopping)
     try:
-        with collected_rarely():
+        with rare_garbage_collection():
             yield gateway
     finally:
         gateway.close()

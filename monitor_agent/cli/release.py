@@ -8,7 +8,7 @@ from typing import Any
 from monitor_agent.cli._agent import gateway_of, moment
 from monitor_agent.cli._output import add_json, print_json, say, show
 from monitor_agent.clock import SystemClock
-from monitor_agent.contracts.release import SOURCE_TOLD
+from monitor_agent.contracts.release import SOURCE_COMMAND
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.releases import Releases
 from monitor_agent.pipeline import instants
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     with gateway_of(settings) as gateway:
         releases = Releases(gateway, Calendar(settings.agent), settings.agent.page_size)
         if args.model:
-            told = Release(args.model, args.version, args.at or SystemClock().now(), SOURCE_TOLD, args.note)
+            told = Release(args.model, args.version, args.at or SystemClock().now(), SOURCE_COMMAND, args.note)
             written = releases.tell(told)
             found = [told]
         else:

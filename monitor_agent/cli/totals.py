@@ -104,8 +104,8 @@ def as_json(group: TotalKey, total: Total, measured: Mapping[str, Any]) -> dict[
         "first_window": instants.text(total.first),
         "last_window_end": instants.text(total.last),
         "windows": dict(total.windows),
-        "maturity": state.mature / state.eligible if state.eligible else None,
-        "coverage": state.labelled / state.mature if state.mature else None,
+        "maturity": state.mature / state.impressions if state.impressions else None,
+        "coverage": state.n / state.mature if state.mature else None,
         **measured,
     }
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.contracts.agent_state import AGENT_STATE
 from monitor_agent.contracts.alert import ALERTS
 from monitor_agent.contracts.curve import CURVES
 from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.drift import DRIFT
 from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.release import RELEASES
 from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.contracts.restatement import RESTATEMENTS
-from monitor_agent.contracts.agent_state import AGENT_STATE
 
 CONTRACTS: tuple[IndexContract, ...] = (
     *(PREDICTIONS, FEEDBACK, ERRORS, DEADLETTERS),

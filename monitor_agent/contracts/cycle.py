@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts.index_contract import Field, IndexContract, boolean, date, double, keyword, long
 from monitor_agent.contracts.feedback import STATUSES
+from monitor_agent.contracts.index_contract import Field, IndexContract, boolean, date, double, keyword, long
 
 STATUS_GREEN = "green"
 STATUS_RED = "red"

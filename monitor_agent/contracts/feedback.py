@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts.index_contract import Field, IndexContract, alias, date, double, integer, keyword
 from monitor_agent.contracts.ecs import COMMON, DATASET_FEEDBACK, ECS_VERSION
+from monitor_agent.contracts.index_contract import Field, IndexContract, alias, date, double, integer, keyword
 
 TYPES = ("impression", "click", "purchase", "label")
 

@@ -69,7 +69,7 @@ _COLUMN = {"index": False}
 
 def _metric_fields() -> dict[str, Field]:
     found: dict[str, Field] = {}
-    kinds = metrics.fields()
+    kinds = metrics.metric_fields()
     for spec in metrics.CATALOGUE:
         for name in spec.fields():
             part = name.removeprefix(spec.name)
@@ -98,7 +98,7 @@ def _weekly_fields() -> dict[str, Field]:
         traffic: double("predictions per prediction of the same window a week before"),
         f"{traffic}_undefined": keyword(f"why `{traffic}` is null"),
     }
-    for metric in weekly.COMPARED:
+    for metric in weekly.METRICS:
         name = metric + weekly.SUFFIX
         found[name] = Field(
             "double", f"`{metric}` of the same window a week before minus this one: above 0 is worse", "", _COLUMN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from monitor_agent.contracts.ecs import COMMON, DATASET_PREDICTION, ECS_VERSION
 from monitor_agent.contracts.index_contract import (
     Field,
     IndexContract,
@@ -16,7 +17,6 @@ from monitor_agent.contracts.index_contract import (
     stored,
     text,
 )
-from monitor_agent.contracts.ecs import COMMON, DATASET_PREDICTION, ECS_VERSION
 
 LOG_LOSS_CLIP = 1e-7
 """Probabilities are clipped to [clip, 1 - clip] before the logarithm."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from monitor_agent.contracts.index_contract import Field, IndexContract, date, keyword, text
 
-SOURCE_TOLD = "told"
-SOURCE_SEEN = "seen"
+SOURCE_COMMAND = "told"
+SOURCE_PREDICTIONS = "seen"
 
 FIELDS: dict[str, Field] = {
     "@timestamp": date("when it went live: as told, else the time of its first prediction"),
@@ -25,7 +25,7 @@ RELEASES = IndexContract(
         "@timestamp": "2026-11-23T09:30:00Z",
         "model_name": "click",
         "model_version": "3",
-        "source": SOURCE_TOLD,
+        "source": SOURCE_COMMAND,
         "note": "trained on October",
     },
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts.index_contract import Field, IndexContract, alias, integer, keyword, long, text
 from monitor_agent.contracts.ecs import COMMON, DATASET_ERROR, ECS_VERSION
+from monitor_agent.contracts.index_contract import Field, IndexContract, alias, integer, keyword, long, text
 
 FIELDS: dict[str, Field] = {
     **COMMON,

@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.cycle import CYCLES
-from monitor_agent.contracts.feedback import STATUS_NEW
+from monitor_agent.contracts.feedback import FEEDBACK, STATUS_NEW
 from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.es.sequences import EVENTS
 from monitor_agent.pipeline import instants

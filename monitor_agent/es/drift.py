@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitor_agent.contracts.drift import DRIFT
-from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS
+from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.gateway import Gateway, Operation
-from monitor_agent.metrics.document import Fields
+from monitor_agent.metrics.document import MetricFields
 from monitor_agent.pipeline import drifting, instants
 from monitor_agent.pipeline.changes import DAY, day_of
 from monitor_agent.pipeline.curves import Point
@@ -28,7 +28,7 @@ Samples = dict[str, dict[str, Sample]]
 class DriftResult:
     """What is known of one metrics document's drift: fields for it, points for its curves."""
 
-    fields: Fields = field(default_factory=dict)
+    fields: MetricFields = field(default_factory=dict)
     points: list[Point] = field(default_factory=list)
 
 

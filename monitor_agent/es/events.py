@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.feedback import FEEDBACK, STATUS_NEW, STATUS_ORPHAN
+from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, PERFORMANCE, STATE_OPEN, STATE_PROVISIONAL
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
-from monitor_agent.contracts.feedback import STATUS_NEW, STATUS_ORPHAN
-from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, PERFORMANCE, STATE_OPEN, STATE_PROVISIONAL
 from monitor_agent.es.feedback import waiting_too_long
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.metrics import WindowState

@@ -9,14 +9,14 @@ from sys import intern
 from typing import Any, NamedTuple
 
 from monitor_agent.contracts import uuid7
-from monitor_agent.contracts.feedback import FEEDBACK
-from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.feedback import (
+    FEEDBACK,
     STATUS_NEW,
     STATUS_ORPHAN,
     STATUS_TOO_LATE,
     STATUS_WAITING,
 )
+from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.es.retry import Decision
 from monitor_agent.pipeline import instants

@@ -9,8 +9,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from monitor_agent.contracts.performance import PERFORMANCE
-from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS
+from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, PERFORMANCE
 from monitor_agent.es.events import marked, young
 from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.es.retry import Decision

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.drift import CATEGORICAL, LABEL, NUMERIC, SCORE
 from monitor_agent.contracts.performance import ALL_SEGMENT
+from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import DataError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.memory import Memory

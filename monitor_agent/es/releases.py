@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from monitor_agent.contracts.prediction import PREDICTIONS
-from monitor_agent.contracts.release import RELEASES, SOURCE_SEEN
+from monitor_agent.contracts.release import RELEASES, SOURCE_PREDICTIONS
 from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.es.history import Versions
 from monitor_agent.pipeline import instants
@@ -53,7 +53,7 @@ class Releases:
         if self._known is None:
             self._known = {(each.model, each.version) for each in self.all()}
         new = [
-            Release(each.model, version, self._first(each.model, version, first), SOURCE_SEEN)
+            Release(each.model, version, self._first(each.model, version, first), SOURCE_PREDICTIONS)
             for each in served
             for version, (first, _) in each.served.items()
             if (each.model, version) not in self._known

@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 
 from monitor_agent.errors import MonitorError, PipelineError
-from monitor_agent.gc_tuning import collected_rarely
+from monitor_agent.gc_tuning import rare_garbage_collection
 from monitor_agent.logstash.compiler import Program
 from monitor_agent.logstash.durable import locked_folder
 from monitor_agent.logstash.plugin import Event, EventBatch, Input, Output, PipelineContext, Stopping
@@ -40,7 +40,7 @@ def run(program: Program, context: PipelineContext) -> None:
 
     PipelineError where it cannot go on; what was delivered until then is remembered.
     """
-    with _signals_set(context.stopping), locked_folder(Path(context.settings.data_dir)), collected_rarely():
+    with _signals_set(context.stopping), locked_folder(Path(context.settings.data_dir)), rare_garbage_collection():
         _allow_many_files()
         Runner(program, context).run()
 

@@ -39,8 +39,8 @@ from monitor_agent.metrics import (
     threshold_sweep,
     value_per_thousand,
 )
-from monitor_agent.metrics._spec import Interval, Kind, MetricSpec, Undefined
-from monitor_agent.metrics.document import Fields, fields_of, measure_with
+from monitor_agent.metrics._spec import ConfidenceInterval, FieldKind, MetricSpec, Undefined
+from monitor_agent.metrics.document import MetricFields, fields_of, measure_with
 from monitor_agent.metrics.estimate import Calibration, estimate_specs, isotonic_calibration
 from monitor_agent.metrics.log_histogram import (
     DELAY_DECADES,
@@ -50,8 +50,16 @@ from monitor_agent.metrics.log_histogram import (
     LogHistogram,
 )
 from monitor_agent.metrics.score_histogram import SCORE_BINS
-from monitor_agent.metrics.state import Fixed, WindowState, fixed, merge, merge_all, reconcile, unfixed
 from monitor_agent.metrics.throughput import throughput_spec
+from monitor_agent.metrics.window_state import (
+    FixedPoint,
+    WindowState,
+    from_fixed_point,
+    merge,
+    merge_all,
+    reconcile,
+    to_fixed_point,
+)
 
 _OF_THE_STATE: tuple[MetricSpec, ...] = (
     *confusion.SPECS,
@@ -95,26 +103,26 @@ __all__ = [
     "DURATION_EDGES",
     "SCORE_BINS",
     "Calibration",
-    "Fields",
-    "Fixed",
-    "Interval",
-    "Kind",
+    "ConfidenceInterval",
+    "FieldKind",
+    "FixedPoint",
     "LogHistogram",
+    "MetricFields",
     "MetricSpec",
     "Undefined",
     "WindowState",
-    "fields",
-    "fixed",
+    "from_fixed_point",
     "isotonic_calibration",
     "measure",
     "merge",
     "merge_all",
+    "metric_fields",
     "reconcile",
-    "unfixed",
+    "to_fixed_point",
 ]
 
 
-def measure(state: WindowState, seconds: float | None = None, calibration: Calibration | None = None) -> Fields:
+def measure(state: WindowState, seconds: float | None = None, calibration: Calibration | None = None) -> MetricFields:
     """The metric fields of a window's document.
 
     Parameters
@@ -128,6 +136,6 @@ def measure(state: WindowState, seconds: float | None = None, calibration: Calib
     return measure_with((*_OF_THE_STATE, throughput_spec(seconds), *estimate_specs(calibration)), state)
 
 
-def fields() -> dict[str, Kind]:
+def metric_fields() -> dict[str, FieldKind]:
     """Every metric field of the document and how it is stored, in display order."""
     return fields_of(CATALOGUE)

@@ -21,7 +21,7 @@ _WIDEST = 9
 """Bytes of an integer that 64 bits surely hold."""
 
 
-class Writer:
+class BlobWriter:
     """Takes values and gives them as text."""
 
     def __init__(self) -> None:
@@ -68,8 +68,8 @@ class Writer:
         self._values.clear()
 
 
-class Reader:
-    """Reads what `Writer` wrote, in the same order; ValueError when that is not what is there.
+class BlobReader:
+    """Reads what `BlobWriter` wrote, in the same order; ValueError when that is not what is there.
 
     Parameters
     ----------
@@ -120,14 +120,14 @@ class Reader:
         return taken
 
 
-def readers(texts: Sequence[str]) -> list[Reader]:
+def readers(texts: Sequence[str]) -> list[BlobReader]:
     """Return the readers of texts that writers gave: decoded together, which costs far less than one by one."""
     raws = [_raw(text) for text in texts]
     if not raws:
         return []
     integers, values, ends = _integers(b"".join(raws))
     bounds = np.searchsorted(ends, np.cumsum([len(raw) for raw in raws])).tolist()
-    return [Reader(integers[start:end], values[start:end]) for start, end in pairwise([0, *bounds])]
+    return [BlobReader(integers[start:end], values[start:end]) for start, end in pairwise([0, *bounds])]
 
 
 def _raw(text: str) -> bytes:
@@ -168,7 +168,7 @@ def _packed(values: npt.NDArray[np.uint64]) -> bytes:
 
 
 def _integers(raw: bytes) -> tuple[npt.NDArray[np.int64], list[int], npt.NDArray[np.int64]]:
-    """Return the integers, twice (see `Reader`), and where the last byte of each is."""
+    """Return the integers, twice (see `BlobReader`), and where the last byte of each is."""
     data = np.frombuffer(raw, np.uint8)
     ends = np.flatnonzero(data < 0x80)
     starts = np.concatenate([[0], ends[:-1] + 1])

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from monitor_agent.metrics.state import WindowState
+from monitor_agent.metrics.window_state import WindowState
 
-Kind = Literal["count", "ratio", "float", "duration_ms", "keyword"]
+FieldKind = Literal["count", "ratio", "float", "duration_ms", "keyword"]
 """How a field is stored: an integer, a number in [0, 1], any number, milliseconds, or a word."""
 
 
@@ -24,14 +24,14 @@ class Undefined:
 
 
 @dataclass(frozen=True)
-class Interval:
+class ConfidenceInterval:
     """A closed confidence interval, in the unit of its metric."""
 
     low: float
     high: float
 
 
-Value = float | int | Undefined
+MetricValue = float | int | Undefined
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,17 @@ class MetricSpec:
     """
 
     name: str
-    kind: Kind
+    kind: FieldKind
     help: str
-    value: Callable[[WindowState], Value]
-    interval: Callable[[WindowState], Interval | Undefined] | None = None
+    value: Callable[[WindowState], MetricValue]
+    interval: Callable[[WindowState], ConfidenceInterval | Undefined] | None = None
     unit: str = "1"
     bigger_is_better: bool | None = None
     range: tuple[float | None, float | None] = (0.0, 1.0)
     label_free: bool = False
     source: str = ""
 
-    def fields(self) -> dict[str, Kind]:
+    def fields(self) -> dict[str, FieldKind]:
         """Every document field that this metric writes, with its kind.
 
         >>> MetricSpec("tp", "count", "true positives", lambda state: state.tp).fields()
@@ -71,7 +71,7 @@ class MetricSpec:
         """
         if self.kind == "count":
             return {self.name: "count"}
-        found: dict[str, Kind] = {self.name: self.kind}
+        found: dict[str, FieldKind] = {self.name: self.kind}
         if self.interval is not None:
             found |= {f"{self.name}_low": self.kind, f"{self.name}_high": self.kind}
         found[f"{self.name}_undefined"] = "keyword"

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from monitor_agent.metrics._spec import Interval, Undefined
+from monitor_agent.metrics._spec import ConfidenceInterval, Undefined
 from monitor_agent.metrics.score_histogram import Counts, dense, total
 from monitor_agent.metrics.wilson import Z_95
 
 
-def auc_interval(area: float, pos: Counts, neg: Counts, z: float = Z_95) -> Interval | Undefined:
+def auc_interval(area: float, pos: Counts, neg: Counts, z: float = Z_95) -> ConfidenceInterval | Undefined:
     """The values of the true AUC from which the measured one is at most ``z`` standard errors away.
 
     The standard error is Newcombe's (Hanley and McNeil's, with both class sizes at their mean), taken at each
@@ -44,7 +44,7 @@ def auc_interval(area: float, pos: Counts, neg: Counts, z: float = Z_95) -> Inte
 
     low = _edge(near, inside=area, outside=0.0) if area > 0 else 0.0
     high = _edge(near, inside=area, outside=1.0) if area < 1 else 1.0
-    return Interval(low, high)
+    return ConfidenceInterval(low, high)
 
 
 def _variance(area: float, positives: int, negatives: int) -> float:

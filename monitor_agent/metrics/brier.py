@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from monitor_agent.metrics._spec import MetricSpec, Undefined
-from monitor_agent.metrics.state import Fixed, WindowState, fixed, unfixed
+from monitor_agent.metrics.window_state import FixedPoint, WindowState, from_fixed_point, to_fixed_point
 
 
-def brier(positives: int, score_sum_pos: Fixed, square_sum: Fixed, n: int) -> float | Undefined:
+def brier(positives: int, score_sum_pos: FixedPoint, square_sum: FixedPoint, n: int) -> float | Undefined:
     """The mean of (score - label)^2.
 
     Parameters
@@ -20,16 +20,16 @@ def brier(positives: int, score_sum_pos: Fixed, square_sum: Fixed, n: int) -> fl
 
     Undefined (``no_samples``) when ``n`` is 0. Source: `sklearn.metrics.brier_score_loss`.
 
-    >>> brier(1, fixed(0.75), fixed(0.75**2 + 0.5**2), 2)
+    >>> brier(1, to_fixed_point(0.75), to_fixed_point(0.75**2 + 0.5**2), 2)
     0.15625
     """
     if not n:
         return Undefined("no_samples")
-    return max(0.0, unfixed(square_sum - 2 * score_sum_pos + positives * fixed(1.0)) / n)
+    return max(0.0, from_fixed_point(square_sum - 2 * score_sum_pos + positives * to_fixed_point(1.0)) / n)
 
 
 def _of(state: WindowState) -> float | Undefined:
-    squares = Fixed(state.score_square_sum_pos + state.score_square_sum_neg)
+    squares = FixedPoint(state.score_square_sum_pos + state.score_square_sum_neg)
     return brier(state.positives, state.score_sum_pos, squares, state.n)
 
 

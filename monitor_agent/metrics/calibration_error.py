@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor_agent.metrics._spec import Interval, MetricSpec, Undefined
+from monitor_agent.metrics._spec import ConfidenceInterval, MetricSpec, Undefined
 from monitor_agent.metrics.score_histogram import EDGES, Counts, bin_means, dense
-from monitor_agent.metrics.state import WindowState, unfixed
 from monitor_agent.metrics.wilson import wilson_interval
+from monitor_agent.metrics.window_state import WindowState, from_fixed_point
 
 BINS = 10
 """Reliability bins asked for; fewer come out where single scores are too frequent."""
@@ -25,7 +25,7 @@ class ReliabilityBin:
     positives: int
     mean_score: float
     rate: float
-    interval: Interval
+    interval: ConfidenceInterval
 
 
 def reliability(pos: Counts, neg: Counts, score_sum: float, bins: int = BINS) -> list[ReliabilityBin]:
@@ -56,7 +56,7 @@ def reliability(pos: Counts, neg: Counts, score_sum: float, bins: int = BINS) ->
             continue
         n, hits = int(counts[inside].sum()), int(positives[inside].sum())
         interval = wilson_interval(hits, n)
-        assert isinstance(interval, Interval)  # n > 0
+        assert isinstance(interval, ConfidenceInterval)  # n > 0
         mean = float(np.dot(counts[inside], means[inside])) / n
         low, high = float(EDGES[inside[0]]), float(EDGES[inside[-1] + 1])
         found.append(ReliabilityBin(low, high, n, hits, mean, hits / n, interval))
@@ -81,7 +81,7 @@ def expected_calibration_error(points: list[ReliabilityBin]) -> float | Undefine
 
 def reliability_of(state: WindowState, bins: int = BINS) -> list[ReliabilityBin]:
     """The reliability bins of a window's known labels."""
-    score_sum = unfixed(state.score_sum_pos + state.score_sum_neg)
+    score_sum = from_fixed_point(state.score_sum_pos + state.score_sum_neg)
     return reliability(state.scores_pos, state.scores_neg, score_sum, bins)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor_agent.metrics._spec import MetricSpec, Undefined
-from monitor_agent.metrics.state import unfixed
+from monitor_agent.metrics.window_state import from_fixed_point
 
 
 def calibration_ratio(score_sum: float, positives: int) -> float | Undefined:
@@ -21,7 +21,7 @@ SPEC = MetricSpec(
     "calibration_ratio",
     "float",
     "mean score per rate of positives: 1 is calibrated, above 1 too high",
-    lambda s: calibration_ratio(unfixed(s.score_sum_pos + s.score_sum_neg), s.positives),
+    lambda s: calibration_ratio(from_fixed_point(s.score_sum_pos + s.score_sum_neg), s.positives),
     range=(0.0, None),
     source="mean(score) / mean(label)",
 )

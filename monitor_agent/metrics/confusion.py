@@ -20,14 +20,11 @@ _LABEL_COUNTS = {
 _FUNNEL_COUNTS = {
     "predictions": "predictions made in the window",
     "shown": "predictions that were shown to someone",
-    "labelled": "predictions whose label is known",
-    "eligible": "predictions that can get a label",
-    "mature": "eligible predictions older than the attribution window",
+    "mature": "shown predictions that are older than the attribution window",
     "matched": "feedback joined with its prediction",
     "duplicate": "feedback that repeats what was known",
     "too_late": "feedback after the attribution window",
     "orphan": "feedback whose prediction was not found",
-    "expired": "feedback whose prediction has been deleted by retention",
     "clicks": "predictions with a click",
     "conversions": "predictions with a purchase",
     "requests": "requests answered with predictions",
@@ -35,12 +32,17 @@ _FUNNEL_COUNTS = {
 }
 
 
+_ATTRIBUTES = {"shown": "impressions"}
+"""Attributes of `WindowState` that the document stores under another name."""
+
+
 def _count(name: str, text: str, label_free: bool) -> MetricSpec:
+    attribute = _ATTRIBUTES.get(name, name)
     return MetricSpec(
         name,
         "count",
         text,
-        lambda state: int(getattr(state, name)),
+        lambda state: int(getattr(state, attribute)),
         range=(0, None),
         label_free=label_free,
         source="sklearn.metrics.confusion_matrix" if not label_free else "counted",

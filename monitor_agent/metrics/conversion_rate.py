@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.metrics._spec import Interval, MetricSpec, Undefined
+from monitor_agent.metrics._spec import ConfidenceInterval, MetricSpec, Undefined
 from monitor_agent.metrics.wilson import wilson_interval
 
 
@@ -19,7 +19,7 @@ def conversion_rate(conversions: int, clicks: int) -> float | Undefined:
     return conversions / clicks if clicks else Undefined("no_clicks")
 
 
-def _interval(conversions: int, clicks: int) -> Interval | Undefined:
+def _interval(conversions: int, clicks: int) -> ConfidenceInterval | Undefined:
     rate = conversion_rate(conversions, clicks)
     return rate if isinstance(rate, Undefined) else wilson_interval(conversions, clicks)
 

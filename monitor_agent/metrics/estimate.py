@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from monitor_agent.metrics._spec import MetricSpec, Undefined, Value
+from monitor_agent.metrics._spec import MetricSpec, MetricValue, Undefined
 from monitor_agent.metrics.accuracy import SPEC as ACCURACY
 from monitor_agent.metrics.click_through_rate import SPEC as CTR
 from monitor_agent.metrics.f1 import SPEC as F1
@@ -24,7 +24,7 @@ from monitor_agent.metrics.precision import SPEC as PRECISION
 from monitor_agent.metrics.recall import SPEC as RECALL
 from monitor_agent.metrics.roc_auc import SPEC as AUC
 from monitor_agent.metrics.score_histogram import SCORE_BINS, Counts, bin_means, dense
-from monitor_agent.metrics.state import WindowState, unfixed
+from monitor_agent.metrics.window_state import WindowState, from_fixed_point
 
 Floats = npt.NDArray[np.float64]
 
@@ -85,10 +85,10 @@ def estimate(state: WindowState, calibration: Calibration | None = None) -> Esti
 
     Undefined (``no_predictions``) without scores.
 
-    >>> from monitor_agent.metrics import fixed
+    >>> from monitor_agent.metrics import to_fixed_point
     >>> from monitor_agent.metrics.score_histogram import from_scores
     >>> scores = from_scores([0.9] * 10 + [0.1] * 90)
-    >>> expected = estimate(WindowState(scores_unknown=scores, score_sum=fixed(18.0), predicted_positive=10))
+    >>> expected = estimate(WindowState(scores_unknown=scores, score_sum=to_fixed_point(18.0), predicted_positive=10))
     >>> round(expected.tp, 2), round(expected.fn, 2)
     (9.0, 9.0)
     """
@@ -96,7 +96,7 @@ def estimate(state: WindowState, calibration: Calibration | None = None) -> Esti
     if not counts.any():
         return Undefined("no_predictions")
     if calibration is None:
-        probability = bin_means(counts, unfixed(state.score_sum))
+        probability = bin_means(counts, from_fixed_point(state.score_sum))
     else:
         probability = np.asarray(calibration.probabilities)
     # A bin is split where the predicted positives end inside it.
@@ -142,12 +142,12 @@ class _Estimates:
         return self._latest[1]
 
 
-def _value(state: WindowState, estimates: _Estimates, of: Callable[[Estimate], float | Undefined]) -> Value:
+def _value(state: WindowState, estimates: _Estimates, of: Callable[[Estimate], float | Undefined]) -> MetricValue:
     expected = estimates(state)
     return expected if isinstance(expected, Undefined) else of(expected)
 
 
-def _error(state: WindowState, guess: Callable[[WindowState], Value], realised: MetricSpec) -> Value:
+def _error(state: WindowState, guess: Callable[[WindowState], MetricValue], realised: MetricSpec) -> MetricValue:
     expected, known = guess(state), realised.value(state)
     if isinstance(expected, Undefined):
         return expected

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.metrics._spec import Interval, MetricSpec, Undefined
+from monitor_agent.metrics._spec import ConfidenceInterval, MetricSpec, Undefined
 from monitor_agent.metrics.wilson import wilson_interval
 
 
@@ -23,7 +23,7 @@ def f1(tp: int, fp: int, fn: int) -> float | Undefined:
     return 2 * tp / denominator if denominator else Undefined("no_positive")
 
 
-def f1_interval(tp: int, fp: int, fn: int) -> Interval | Undefined:
+def f1_interval(tp: int, fp: int, fn: int) -> ConfidenceInterval | Undefined:
     """The 95 % interval of F1: Wilson's for the Jaccard index, carried over.
 
     Given ``tp + fp + fn``, ``tp`` is binomial with the Jaccard index ``j = tp / (tp + fp + fn)`` as its share, and
@@ -38,7 +38,7 @@ def f1_interval(tp: int, fp: int, fn: int) -> Interval | Undefined:
     jaccard = wilson_interval(tp, tp + fp + fn)
     if isinstance(jaccard, Undefined):
         return Undefined("no_positive")
-    return Interval(2 * jaccard.low / (1 + jaccard.low), 2 * jaccard.high / (1 + jaccard.high))
+    return ConfidenceInterval(2 * jaccard.low / (1 + jaccard.low), 2 * jaccard.high / (1 + jaccard.high))
 
 
 SPEC = MetricSpec(

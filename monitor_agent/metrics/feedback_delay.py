@@ -7,7 +7,7 @@ from functools import partial
 
 from monitor_agent.metrics._spec import MetricSpec, Undefined
 from monitor_agent.metrics.log_histogram import DELAY_EDGES, LogHistogram
-from monitor_agent.metrics.state import WindowState
+from monitor_agent.metrics.window_state import WindowState
 
 _MS, _SECOND = 1_000_000, 1_000_000_000  # nanoseconds
 MIN_FEEDBACK = 100

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from monitor_agent.metrics._spec import Interval, MetricSpec, Undefined
-from monitor_agent.metrics.state import Fixed, WindowState, fixed, unfixed
+from monitor_agent.metrics._spec import ConfidenceInterval, MetricSpec, Undefined
 from monitor_agent.metrics.wilson import Z_95
+from monitor_agent.metrics.window_state import FixedPoint, WindowState, from_fixed_point, to_fixed_point
 
 WEIGHT, WEIGHT_SQUARE = "ips_weight", "ips_weight_square"
 CLICK_WEIGHT, CLICK_WEIGHT_SQUARE = "ips_click_weight", "ips_click_weight_square"
@@ -16,7 +16,7 @@ CLICK_WEIGHT, CLICK_WEIGHT_SQUARE = "ips_click_weight", "ips_click_weight_square
 
 
 @dataclass(frozen=True)
-class Weighted:
+class WeightSums:
     """Sums of the weights w = 1 / propensity and of their squares, over all and over the clicked predictions."""
 
     weight: float
@@ -25,10 +25,10 @@ class Weighted:
     click_weight_square: float
 
 
-def propensity_sums(groups: Iterable[tuple[float, int, int]]) -> dict[str, Fixed]:
+def propensity_sums(groups: Iterable[tuple[float, int, int]]) -> dict[str, FixedPoint]:
     """The parts for `WindowState.sums` of (propensity, predictions, clicks) groups.
 
-    >>> {name: unfixed(value) for name, value in propensity_sums([(0.5, 10, 1), (0.25, 4, 2)]).items()}
+    >>> {name: from_fixed_point(value) for name, value in propensity_sums([(0.5, 10, 1), (0.25, 4, 2)]).items()}
     {'ips_weight': 36.0, 'ips_weight_square': 104.0, 'ips_click_weight': 10.0, 'ips_click_weight_square': 36.0}
     """
     totals = dict.fromkeys((WEIGHT, WEIGHT_SQUARE, CLICK_WEIGHT, CLICK_WEIGHT_SQUARE), 0)
@@ -36,45 +36,45 @@ def propensity_sums(groups: Iterable[tuple[float, int, int]]) -> dict[str, Fixed
         if not 0 < propensity <= 1:
             raise ValueError(f"a propensity lies in (0, 1], not {propensity}")
         weight = 1 / propensity
-        totals[WEIGHT] += fixed(weight * predictions)
-        totals[WEIGHT_SQUARE] += fixed(weight * weight * predictions)
-        totals[CLICK_WEIGHT] += fixed(weight * clicks)
-        totals[CLICK_WEIGHT_SQUARE] += fixed(weight * weight * clicks)
-    return {name: Fixed(value) for name, value in totals.items()}
+        totals[WEIGHT] += to_fixed_point(weight * predictions)
+        totals[WEIGHT_SQUARE] += to_fixed_point(weight * weight * predictions)
+        totals[CLICK_WEIGHT] += to_fixed_point(weight * clicks)
+        totals[CLICK_WEIGHT_SQUARE] += to_fixed_point(weight * weight * clicks)
+    return {name: FixedPoint(value) for name, value in totals.items()}
 
 
-def ips(sums: Weighted, n: int, actions: int) -> float | Undefined:
+def ips(sums: WeightSums, n: int, actions: int) -> float | Undefined:
     """The inverse-propensity estimate of the rate under a policy that picks each of ``actions`` items equally often.
 
     sum(w click) / (n x actions): unbiased, of high variance. Undefined (``no_propensity``) when n is 0.
 
     Source: D. Horvitz, D. Thompson, JASA 47 (1952).
 
-    >>> ips(Weighted(36.0, 104.0, 10.0, 36.0), n=14, actions=2)
+    >>> ips(WeightSums(36.0, 104.0, 10.0, 36.0), n=14, actions=2)
     0.35714285714285715
     """
     return sums.click_weight / (n * actions) if n else Undefined("no_propensity")
 
 
-def snips(sums: Weighted) -> float | Undefined:
+def snips(sums: WeightSums) -> float | Undefined:
     """The self-normalised estimate, sum(w click) / sum(w): slightly biased, steadier, and always in [0, 1].
 
     Undefined (``no_propensity``) without weights.
 
     Source: A. Swaminathan, T. Joachims, "The self-normalized estimator for counterfactual learning", NIPS (2015).
 
-    >>> round(snips(Weighted(36.0, 104.0, 10.0, 36.0)), 4)
+    >>> round(snips(WeightSums(36.0, 104.0, 10.0, 36.0)), 4)
     0.2778
     """
     return sums.click_weight / sums.weight if sums.weight else Undefined("no_propensity")
 
 
-def snips_interval(sums: Weighted, z: float = Z_95) -> Interval | Undefined:
+def snips_interval(sums: WeightSums, z: float = Z_95) -> ConfidenceInterval | Undefined:
     """The 95 % interval of `snips`: normal, with the delta method's variance sum(w^2 (click - s)^2) / sum(w)^2.
 
     Undefined: ``no_propensity``; ``no_clicks`` without clicks, where that variance would be 0.
 
-    >>> interval = snips_interval(Weighted(36.0, 104.0, 10.0, 36.0))
+    >>> interval = snips_interval(WeightSums(36.0, 104.0, 10.0, 36.0))
     >>> round(interval.low, 3), round(interval.high, 3)
     (0.011, 0.545)
     """
@@ -85,21 +85,21 @@ def snips_interval(sums: Weighted, z: float = Z_95) -> Interval | Undefined:
         return Undefined("no_clicks")
     variance = (1 - 2 * share) * sums.click_weight_square + share * share * sums.weight_square
     half = z * math.sqrt(max(0.0, variance)) / sums.weight
-    return Interval(max(0.0, share - half), min(1.0, share + half))
+    return ConfidenceInterval(max(0.0, share - half), min(1.0, share + half))
 
 
-def effective_sample_size(sums: Weighted) -> float | Undefined:
+def effective_sample_size(sums: WeightSums) -> float | Undefined:
     """sum(w)^2 / sum(w^2): how many unweighted predictions the weighted ones are worth.
 
-    >>> round(effective_sample_size(Weighted(36.0, 104.0, 10.0, 36.0)), 2)
+    >>> round(effective_sample_size(WeightSums(36.0, 104.0, 10.0, 36.0)), 2)
     12.46
     """
     return sums.weight**2 / sums.weight_square if sums.weight_square else Undefined("no_propensity")
 
 
-def _sums(state: WindowState) -> Weighted:
+def _sums(state: WindowState) -> WeightSums:
     names = (WEIGHT, WEIGHT_SQUARE, CLICK_WEIGHT, CLICK_WEIGHT_SQUARE)
-    return Weighted(*(unfixed(state.sums.get(name, 0)) for name in names))
+    return WeightSums(*(from_fixed_point(state.sums.get(name, 0)) for name in names))
 
 
 SPECS = (

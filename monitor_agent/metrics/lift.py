@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from monitor_agent.metrics._spec import Interval, Undefined
+from monitor_agent.metrics._spec import ConfidenceInterval, Undefined
 from monitor_agent.metrics.drift.proportion import z_p_value
 from monitor_agent.metrics.wilson import Z_95, wilson_interval
 
@@ -25,9 +25,9 @@ class Lift:
     """
 
     difference: float
-    difference_interval: Interval
+    difference_interval: ConfidenceInterval
     relative: float | None
-    relative_interval: Interval | None
+    relative_interval: ConfidenceInterval | None
     p_value: float
 
 
@@ -51,7 +51,7 @@ def lift(successes: int, trials: int, base_successes: int, base_trials: int, z: 
         return Undefined("no_samples")
     share, base = successes / trials, base_successes / base_trials
     difference = share - base
-    interval = Interval(
+    interval = ConfidenceInterval(
         max(-1.0, difference - math.hypot(share - ours.low, theirs.high - base)),
         min(1.0, difference + math.hypot(ours.high - share, base - theirs.low)),
     )
@@ -75,9 +75,11 @@ def verdict(result: Lift | Undefined, *, bigger_is_better: bool = True) -> Verdi
     return "better" if (result.difference > 0) == bigger_is_better else "worse"
 
 
-def _ratio_interval(successes: int, trials: int, base_successes: int, base_trials: int, z: float) -> Interval | None:
+def _ratio_interval(
+    successes: int, trials: int, base_successes: int, base_trials: int, z: float
+) -> ConfidenceInterval | None:
     if not successes or not base_successes:
         return None
     error = math.sqrt(1 / successes - 1 / trials + 1 / base_successes - 1 / base_trials)
     ratio = (successes / trials) / (base_successes / base_trials)
-    return Interval(ratio * math.exp(-z * error) - 1, ratio * math.exp(z * error) - 1)
+    return ConfidenceInterval(ratio * math.exp(-z * error) - 1, ratio * math.exp(z * error) - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from monitor_agent.metrics._spec import MetricSpec, Undefined
-from monitor_agent.metrics.state import unfixed
+from monitor_agent.metrics.window_state import from_fixed_point
 
 CLIP = 1e-7
 """Scores are clipped to [1e-7, 1 - 1e-7], about a float32's own resolution at 1."""
@@ -49,7 +49,7 @@ SPEC = MetricSpec(
     "log_loss",
     "float",
     "mean negative log-likelihood of the labels, scores clipped at 1e-7",
-    lambda s: log_loss(unfixed(s.log_loss_pos + s.log_loss_neg), s.n),
+    lambda s: log_loss(from_fixed_point(s.log_loss_pos + s.log_loss_neg), s.n),
     bigger_is_better=False,
     range=(0.0, -math.log(CLIP)),
     source="sklearn.metrics.log_loss",

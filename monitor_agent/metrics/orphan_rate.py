@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from monitor_agent.metrics._spec import MetricSpec, Undefined
-from monitor_agent.metrics.state import WindowState
 from monitor_agent.metrics.wilson import wilson_interval
+from monitor_agent.metrics.window_state import WindowState
 
 
 def orphan_rate(orphans: int, feedback: int) -> float | Undefined:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from monitor_agent.metrics._spec import Interval
+from monitor_agent.metrics._spec import ConfidenceInterval
 from monitor_agent.metrics.score_histogram import Counts
 from monitor_agent.metrics.wilson import wilson_interval
 
@@ -14,13 +14,13 @@ class PositionRate:
     """The click-through rate at one position (1 = first)."""
 
     position: int
-    shown: int
+    impressions: int
     clicks: int
     rate: float
-    interval: Interval
+    interval: ConfidenceInterval
 
 
-def position_click_through_rate(shown: Counts, clicks: Counts) -> list[PositionRate]:
+def position_click_through_rate(impressions: Counts, clicks: Counts) -> list[PositionRate]:
     """The rate at each position, first position first; positions where nothing was shown are left out.
 
     The fall from one position to the next mixes what people look at with what the model puts there: two versions
@@ -31,10 +31,10 @@ def position_click_through_rate(shown: Counts, clicks: Counts) -> list[PositionR
     >>> [(each.position, each.rate) for each in position_click_through_rate({1: 100, 2: 50}, {1: 10, 2: 1})]
     [(1, 0.1), (2, 0.02)]
     """
-    found = []
-    for position in sorted(shown):
-        impressions, hits = shown[position], clicks.get(position, 0)
-        interval = wilson_interval(hits, impressions)
-        if isinstance(interval, Interval):
-            found.append(PositionRate(position, impressions, hits, hits / impressions, interval))
-    return found
+    rates = []
+    for position in sorted(impressions):
+        count, hits = impressions[position], clicks.get(position, 0)
+        interval = wilson_interval(hits, count)
+        if isinstance(interval, ConfidenceInterval):
+            rates.append(PositionRate(position, count, hits, hits / count, interval))
+    return rates

@@ -9,13 +9,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from monitor_agent.metrics._spec import Interval, MetricSpec, Undefined
+from monitor_agent.metrics._spec import ConfidenceInterval, MetricSpec, Undefined
 from monitor_agent.metrics.average_precision_at_k import average_precision_at_k
 from monitor_agent.metrics.hit_rate import hit
 from monitor_agent.metrics.ndcg import ndcg
 from monitor_agent.metrics.reciprocal_rank import reciprocal_rank
-from monitor_agent.metrics.state import Fixed, WindowState, fixed, unfixed
 from monitor_agent.metrics.wilson import Z_95, wilson_interval
+from monitor_agent.metrics.window_state import FixedPoint, WindowState, from_fixed_point, to_fixed_point
 
 REQUESTS, CLICKED_REQUESTS = "ranked_requests", "clicked_requests"
 """Names in `WindowState.counts`: requests of several items with known labels; those of them with a click."""
@@ -40,15 +40,15 @@ PER_REQUEST: dict[str, tuple[PerRequest, str, str]] = {
 }
 
 
-def clicked_parts(clicked: Mapping[tuple[int, ...], int]) -> tuple[dict[str, int], dict[str, Fixed]]:
+def clicked_request_sums(clicked: Mapping[tuple[int, ...], int]) -> tuple[dict[str, int], dict[str, FixedPoint]]:
     """The parts of requests with a click, for `WindowState.counts` and `WindowState.sums`.
 
     Parameters
     ----------
     clicked : the clicked ranks of a request (1 = first) -> how many requests were clicked so.
 
-    >>> counts, sums = clicked_parts({(2,): 3})
-    >>> counts, unfixed(sums["mrr"])
+    >>> counts, sums = clicked_request_sums({(2,): 3})
+    >>> counts, from_fixed_point(sums["mrr"])
     ({'clicked_requests': 3}, 1.5)
     """
     totals = {name + suffix: 0 for name in PER_REQUEST for suffix in ("", _SQUARE)}
@@ -56,21 +56,21 @@ def clicked_parts(clicked: Mapping[tuple[int, ...], int]) -> tuple[dict[str, int
         gains = [float(rank in ranks) for rank in range(1, max(ranks) + 1)]
         for name, (measure, _, _) in PER_REQUEST.items():
             value = measure(gains)
-            totals[name] += requests * fixed(value)
-            totals[name + _SQUARE] += requests * fixed(value * value)
-    sums = {name: Fixed(total) for name, total in totals.items()}
+            totals[name] += requests * to_fixed_point(value)
+            totals[name + _SQUARE] += requests * to_fixed_point(value * value)
+    sums = {name: FixedPoint(total) for name, total in totals.items()}
     return {CLICKED_REQUESTS: sum(clicked.values())}, sums
 
 
-def ranking_parts(requests: Iterable[Sequence[float]]) -> tuple[dict[str, int], dict[str, Fixed]]:
+def ranking_sums(requests: Iterable[Sequence[float]]) -> tuple[dict[str, int], dict[str, FixedPoint]]:
     """The parts for `WindowState.counts` and `WindowState.sums` of single requests.
 
     Parameters
     ----------
     requests : for each, the labels of its items in ranked order (``prediction.rank``), rank 1 first, all known.
 
-    >>> counts, sums = ranking_parts([[0, 1], [0, 0]])
-    >>> counts, unfixed(sums["mrr"])
+    >>> counts, sums = ranking_sums([[0, 1], [0, 0]])
+    >>> counts, from_fixed_point(sums["mrr"])
     ({'ranked_requests': 2, 'clicked_requests': 1}, 0.5)
     """
     seen = clicked = 0
@@ -82,27 +82,27 @@ def ranking_parts(requests: Iterable[Sequence[float]]) -> tuple[dict[str, int], 
         clicked += 1
         for name, (measure, _, _) in PER_REQUEST.items():
             value = measure(gains)
-            totals[name] += fixed(value)
-            totals[name + _SQUARE] += fixed(value * value)
-    return {REQUESTS: seen, CLICKED_REQUESTS: clicked}, {name: Fixed(value) for name, value in totals.items()}
+            totals[name] += to_fixed_point(value)
+            totals[name + _SQUARE] += to_fixed_point(value * value)
+    return {REQUESTS: seen, CLICKED_REQUESTS: clicked}, {name: FixedPoint(value) for name, value in totals.items()}
 
 
 def mean_over_requests(state: WindowState, name: str) -> float | Undefined:
     """The mean of a per-request metric over the requests with a click; undefined (``no_clicked_requests``)."""
     clicked = state.counts.get(CLICKED_REQUESTS, 0)
-    return unfixed(state.sums.get(name, 0)) / clicked if clicked else Undefined("no_clicked_requests")
+    return from_fixed_point(state.sums.get(name, 0)) / clicked if clicked else Undefined("no_clicked_requests")
 
 
-def mean_interval(state: WindowState, name: str) -> Interval | Undefined:
+def mean_interval(state: WindowState, name: str) -> ConfidenceInterval | Undefined:
     """The normal 95 % interval of `mean_over_requests`; undefined (``too_few_requests``) below two."""
     mean, clicked = mean_over_requests(state, name), state.counts.get(CLICKED_REQUESTS, 0)
     if isinstance(mean, Undefined):
         return mean
     if clicked < 2:
         return Undefined("too_few_requests")
-    variance = max(0.0, unfixed(state.sums.get(name + _SQUARE, 0)) / clicked - mean * mean) / (clicked - 1)
+    variance = max(0.0, from_fixed_point(state.sums.get(name + _SQUARE, 0)) / clicked - mean * mean) / (clicked - 1)
     half = Z_95 * math.sqrt(variance)
-    return Interval(max(0.0, mean - half), min(1.0, mean + half))
+    return ConfidenceInterval(max(0.0, mean - half), min(1.0, mean + half))
 
 
 def share_without_click(state: WindowState) -> float | Undefined:

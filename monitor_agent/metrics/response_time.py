@@ -7,7 +7,7 @@ from functools import partial
 
 from monitor_agent.metrics._spec import MetricSpec, Undefined
 from monitor_agent.metrics.log_histogram import DURATION_EDGES, LogHistogram
-from monitor_agent.metrics.state import WindowState
+from monitor_agent.metrics.window_state import WindowState
 
 _MS = 1_000_000  # nanoseconds
 _PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}

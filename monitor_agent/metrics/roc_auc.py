@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from monitor_agent.metrics._spec import Interval, MetricSpec, Undefined
+from monitor_agent.metrics._spec import ConfidenceInterval, MetricSpec, Undefined
 from monitor_agent.metrics.auc_interval import auc_interval
-from monitor_agent.metrics.score_histogram import FINE, Counts, Histogram, dense
-from monitor_agent.metrics.state import WindowState
+from monitor_agent.metrics.score_histogram import REFINEMENT, Counts, Histogram, dense
+from monitor_agent.metrics.window_state import WindowState
 
 NOTHING: Counts = {}
 
@@ -22,7 +22,7 @@ def roc_auc(pos: Counts, neg: Counts, fine_pos: Counts = NOTHING, fine_neg: Coun
     Parameters
     ----------
     pos, neg : score histograms of the positives and of the negatives.
-    fine_pos, fine_neg : those of them that are in parts of bins (see `FINE`).
+    fine_pos, fine_neg : those of them that are in parts of bins (see `REFINEMENT`).
 
     Undefined (``one_class``) when either is empty.
 
@@ -70,7 +70,7 @@ def _in_parts(fine_pos: Counts, fine_neg: Counts) -> tuple[float, float]:
     positives, negatives = np.zeros(len(parts)), np.zeros(len(parts))
     for counts, known in ((positives, Histogram.of(fine_pos)), (negatives, Histogram.of(fine_neg))):
         counts[np.searchsorted(parts, known.bins)] = known.counts
-    starts = np.flatnonzero(np.diff(parts // FINE, prepend=-1))
+    starts = np.flatnonzero(np.diff(parts // REFINEMENT, prepend=-1))
     sizes = np.diff(starts, append=len(parts))
     per_bin = [np.add.reduceat(counts, starts) for counts in (positives, negatives)]
     below = np.cumsum(negatives) - negatives
@@ -80,7 +80,7 @@ def _in_parts(fine_pos: Counts, fine_neg: Counts) -> tuple[float, float]:
     return ordered - half, half - float(positives @ negatives)
 
 
-def _interval(state: WindowState) -> Interval | Undefined:
+def _interval(state: WindowState) -> ConfidenceInterval | Undefined:
     area = roc_auc(state.scores_pos, state.scores_neg, state.fine_pos, state.fine_neg)
     return area if isinstance(area, Undefined) else auc_interval(area, state.scores_pos, state.scores_neg)
 

@@ -71,7 +71,7 @@ class Histogram(Mapping[int, int]):
 
 
 @dataclass(frozen=True)
-class Decade:
+class ScoreDecade:
     """The bins of one decade, as a histogram aggregation counts them.
 
     Attributes
@@ -90,8 +90,8 @@ class Decade:
 _INTERVALS = (9.999999999999997e-07, 9.999999999999997e-06, 9.999999999999998e-05, 0.0009999999999999998)
 # Chosen by trying: every decimal of three digits is the key of its own bin, and every score is in exactly one decade.
 
-DECADES: tuple[Decade, ...] = tuple(
-    Decade(number, interval, (99.5 if number else 0.0) * interval, (999.5 if number < 3 else 1000.5) * interval)
+DECADES: tuple[ScoreDecade, ...] = tuple(
+    ScoreDecade(number, interval, (99.5 if number else 0.0) * interval, (999.5 if number < 3 else 1000.5) * interval)
     for number, interval in enumerate(_INTERVALS)
 )
 
@@ -105,8 +105,8 @@ EDGES: Floats = np.concatenate(
 
 MIDDLES: Floats = (EDGES[:-1] + EDGES[1:]) / 2
 
-FINE = 100
-"""Parts that a crowded bin can be counted in: scores of five digits. Part ``p`` of bin ``i`` is ``i * FINE + p``."""
+REFINEMENT = 100
+"""Refined bins of one bin: scores of five digits. The refined bin ``p`` of bin ``i`` is ``i * REFINEMENT + p``."""
 
 
 def score_bins(scores: npt.ArrayLike) -> Ints:
@@ -151,28 +151,28 @@ def from_buckets(decades: Iterable[Sequence[Mapping[str, float]]]) -> Histogram:
     return _sparse(counts)
 
 
-def fine_decade(decade: Decade, first: int, last: int) -> Decade:
+def refined_decade(decade: ScoreDecade, first: int, last: int) -> ScoreDecade:
     """The parts of neighbouring bins of one decade, as a histogram aggregation counts them.
 
-    >>> parts = fine_decade(DECADES[3], 3050, 3051)
+    >>> parts = refined_decade(DECADES[3], 3050, 3051)
     >>> round(parts.interval, 7), round(parts.low, 6), round(parts.high, 6)
     (1e-05, 0.349995, 0.351995)
     """
-    interval = decade.interval / FINE
-    start, end = ((each - 900 * decade.number) * FINE for each in (first, last + 1))
-    return Decade(decade.number, interval, (start - 0.5) * interval, (end - 0.5) * interval)
+    interval = decade.interval / REFINEMENT
+    start, end = ((each - 900 * decade.number) * REFINEMENT for each in (first, last + 1))
+    return ScoreDecade(decade.number, interval, (start - 0.5) * interval, (end - 0.5) * interval)
 
 
-def from_fine_buckets(found: Iterable[tuple[Decade, Sequence[Mapping[str, float]]]]) -> Histogram:
-    """The histogram of parts that aggregations of `fine_decade` answer.
+def from_refined_buckets(found: Iterable[tuple[ScoreDecade, Sequence[Mapping[str, float]]]]) -> Histogram:
+    """The histogram of parts that aggregations of `refined_decade` answer.
 
-    >>> from_fine_buckets([(fine_decade(DECADES[3], 3050, 3050), [{"key": 0.35012, "doc_count": 2}])])
+    >>> from_refined_buckets([(refined_decade(DECADES[3], 3050, 3050), [{"key": 0.35012, "doc_count": 2}])])
     Histogram({305012: 2})
     """
     counts: dict[int, int] = {}
     for decade, buckets in found:
         for bucket in buckets:
-            part = round(bucket["key"] / decade.interval) + 900 * FINE * decade.number
+            part = round(bucket["key"] / decade.interval) + 900 * REFINEMENT * decade.number
             counts[part] = int(bucket["doc_count"])
     return Histogram.of(counts)
 

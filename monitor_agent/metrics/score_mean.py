@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from monitor_agent.metrics._spec import MetricSpec, Undefined
-from monitor_agent.metrics.state import unfixed
 from monitor_agent.metrics.wilson import wilson_interval
+from monitor_agent.metrics.window_state import from_fixed_point
 
 
 def score_mean(score_sum: float, predictions: int) -> float | Undefined:
@@ -30,7 +30,7 @@ SPECS = (
         "score_mean",
         "ratio",
         "mean score of all predictions",
-        lambda s: score_mean(unfixed(s.score_sum), s.predictions),
+        lambda s: score_mean(from_fixed_point(s.score_sum), s.predictions),
         label_free=True,
         source="sum(score) / predictions",
     ),

@@ -13,7 +13,7 @@ from monitor_agent.metrics.f1 import f1
 from monitor_agent.metrics.precision import precision
 from monitor_agent.metrics.recall import recall
 from monitor_agent.metrics.score_histogram import EDGES, SCORE_BINS, Counts, dense, total
-from monitor_agent.metrics.state import WindowState
+from monitor_agent.metrics.window_state import WindowState
 
 CURVE_THRESHOLDS = (
     0.0,

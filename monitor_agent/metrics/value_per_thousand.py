@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from monitor_agent.metrics._spec import MetricSpec, Undefined
-from monitor_agent.metrics.state import unfixed
+from monitor_agent.metrics.window_state import from_fixed_point
 
 
-def value_per_thousand(value_sum: float, shown: int) -> float | Undefined:
+def value_per_thousand(value_sum: float, impressions: int) -> float | Undefined:
     """1000 x sum of values / predictions shown, in the value's own unit.
 
     Undefined (``no_impressions``) when nothing was shown.
 
-    >>> value_per_thousand(value_sum=12.5, shown=5000)
+    >>> value_per_thousand(value_sum=12.5, impressions=5000)
     2.5
     """
-    return 1000 * value_sum / shown if shown else Undefined("no_impressions")
+    return 1000 * value_sum / impressions if impressions else Undefined("no_impressions")
 
 
 SPEC = MetricSpec(
     "value_per_thousand",
     "float",
     "sum of feedback values per thousand predictions shown that are older than the attribution window",
-    lambda s: value_per_thousand(unfixed(s.value_sum), s.mature),
+    lambda s: value_per_thousand(from_fixed_point(s.value_sum), s.mature),
     unit="value",
     bigger_is_better=True,
     range=(None, None),

@@ -10,9 +10,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from monitor_agent.metrics.document import Fields
+from monitor_agent.metrics.document import MetricFields
 
-COMPARED = ("accuracy", "precision", "recall", "f1", "auc", "ctr")
+METRICS = ("accuracy", "precision", "recall", "f1", "auc", "ctr")
 """The metrics whose drop is told."""
 
 SUFFIX = "_drop_vs_last_week"
@@ -23,10 +23,10 @@ NO_LAST_WEEK, NOT_ALERTABLE, LAST_WEEK_NOT_ALERTABLE = "no_last_week", "not_aler
 
 def read_fields() -> list[str]:
     """The fields that must be known of last week's document."""
-    return ["predictions", "alertable", *(f"{name}{part}" for name in COMPARED for part in ("", "_low", "_high"))]
+    return ["predictions", "alertable", *(f"{name}{part}" for name in METRICS for part in ("", "_low", "_high"))]
 
 
-def against_last_week(now: Mapping[str, Any], before: Mapping[str, Any] | None) -> Fields:
+def against_last_week(now: Mapping[str, Any], before: Mapping[str, Any] | None) -> MetricFields:
     """The fields that compare a document with that of the same window a week before (None where there is none).
 
     A drop is last week's value minus this week's: above 0 is worse. Its interval is put together from those of both
@@ -43,17 +43,17 @@ def against_last_week(now: Mapping[str, Any], before: Mapping[str, Any] | None) 
     >>> found["predictions_vs_last_week"], found["auc_drop_vs_last_week_undefined"]
     (0.5, 'no_value')
     """
-    found: Fields = {}
+    found: MetricFields = {}
     if before and before["predictions"]:
         found[TRAFFIC] = now["predictions"] / before["predictions"]
     else:
         found |= {TRAFFIC: None, f"{TRAFFIC}_undefined": NO_LAST_WEEK}
-    for name in COMPARED:
+    for name in METRICS:
         found |= _drop(name, now, before)
     return found
 
 
-def _drop(name: str, now: Mapping[str, Any], before: Mapping[str, Any] | None) -> Fields:
+def _drop(name: str, now: Mapping[str, Any], before: Mapping[str, Any] | None) -> MetricFields:
     field = name + SUFFIX
     reason = _why_not(name, now, before)
     if reason or before is None:

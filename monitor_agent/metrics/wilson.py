@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from monitor_agent.metrics._spec import Interval, Undefined
+from monitor_agent.metrics._spec import ConfidenceInterval, Undefined
 
 Z_95 = 1.959963984540054
 """The normal quantile of a two-sided 95 % interval."""
 
 
-def wilson_interval(successes: int, trials: int, z: float = Z_95) -> Interval | Undefined:
+def wilson_interval(successes: int, trials: int, z: float = Z_95) -> ConfidenceInterval | Undefined:
     """The interval that holds the true proportion with 95 % confidence (for the default ``z``).
 
     It assumes independent trials: clicks of one user or query are correlated, and then it is too narrow.
@@ -34,4 +34,4 @@ def wilson_interval(successes: int, trials: int, z: float = Z_95) -> Interval | 
     # Exact at the ends, where rounding would leave 1e-17 or step outside the range.
     low = 0.0 if successes == 0 else max(0.0, middle - half)
     high = 1.0 if successes == trials else min(1.0, middle + half)
-    return Interval(low, high)
+    return ConfidenceInterval(low, high)

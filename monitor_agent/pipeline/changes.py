@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
+from monitor_agent.contracts.performance import STATE_FINAL, STATE_RESTATED
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
-from monitor_agent.contracts.performance import STATE_FINAL, STATE_RESTATED
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings

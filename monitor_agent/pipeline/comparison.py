@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from monitor_agent.metrics import CATALOGUE, Fields, Interval, MetricSpec, Undefined, WindowState, measure
+from monitor_agent.metrics import (
+    CATALOGUE,
+    ConfidenceInterval,
+    MetricFields,
+    MetricSpec,
+    Undefined,
+    WindowState,
+    measure,
+)
 from monitor_agent.metrics.lift import lift
 from monitor_agent.settings import AgentSettings
 
@@ -59,9 +67,9 @@ class Row:
     baseline: float | None
     candidate: float | None
     difference: float | None
-    interval: Interval | None
+    interval: ConfidenceInterval | None
     relative: float | None
-    relative_interval: Interval | None
+    relative_interval: ConfidenceInterval | None
     verdict: Verdict
 
 
@@ -103,23 +111,23 @@ def _rows(baseline: WindowState, candidate: WindowState, settings: AgentSettings
         )
 
 
-def _difference_interval(ours: Fields, theirs: Fields, name: str) -> Interval | None:
+def _difference_interval(ours: MetricFields, theirs: MetricFields, name: str) -> ConfidenceInterval | None:
     value, low, high = (_number(ours, name + end) for end in ("", "_low", "_high"))
     base, base_low, base_high = (_number(theirs, name + end) for end in ("", "_low", "_high"))
     if value is None or low is None or high is None or base is None or base_low is None or base_high is None:
         return None
     difference = value - base
-    return Interval(
+    return ConfidenceInterval(
         difference - math.hypot(value - low, base_high - base), difference + math.hypot(high - value, base - base_low)
     )
 
 
-def _relative_interval(baseline: WindowState, candidate: WindowState) -> Interval | None:
+def _relative_interval(baseline: WindowState, candidate: WindowState) -> ConfidenceInterval | None:
     found = lift(candidate.positives, candidate.n, baseline.positives, baseline.n)
     return None if isinstance(found, Undefined) else found.relative_interval
 
 
-def _verdict(spec: MetricSpec, difference: float | None, interval: Interval | None, enough: bool) -> Verdict:
+def _verdict(spec: MetricSpec, difference: float | None, interval: ConfidenceInterval | None, enough: bool) -> Verdict:
     if difference is None or not enough:
         return "insufficient_data"
     if interval is None:
@@ -129,6 +137,6 @@ def _verdict(spec: MetricSpec, difference: float | None, interval: Interval | No
     return "better" if (difference > 0) == spec.bigger_is_better else "worse"
 
 
-def _number(found: Fields, name: str) -> float | None:
+def _number(found: MetricFields, name: str) -> float | None:
     value = found.get(name)
     return float(value) if isinstance(value, (int, float)) else None

@@ -16,11 +16,11 @@ from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.metrics import (
     DELAY_DECADES,
     DURATION_DECADES,
-    Fixed,
+    FixedPoint,
     LogHistogram,
     WindowState,
-    fixed,
     merge_all,
+    to_fixed_point,
 )
 from monitor_agent.metrics.inverse_propensity import propensity_sums
 from monitor_agent.metrics.log_histogram import PER_DECADE
@@ -28,11 +28,11 @@ from monitor_agent.metrics.ranking import REQUESTS
 from monitor_agent.metrics.score_histogram import (
     DECADES,
     MIDDLES,
-    Decade,
     Histogram,
+    ScoreDecade,
     add,
     from_buckets,
-    from_fine_buckets,
+    from_refined_buckets,
 )
 from monitor_agent.pipeline import instants, labels
 from monitor_agent.pipeline.crowding import NOT_CROWDED, Crowded
@@ -133,7 +133,7 @@ def with_feedback_and_errors(state: WindowState, orphans: int, errors: int) -> W
     return replace(state, orphan=orphans, errors=errors) if orphans or errors else state
 
 
-def _parts(settings: AgentSettings, now: datetime, fine: Sequence[Decade]) -> Aggregations:
+def _parts(settings: AgentSettings, now: datetime, fine: Sequence[ScoreDecade]) -> Aggregations:
     return {
         "shown": {"filter": labels.shown(settings)},
         "unknown": {"filter": labels.unknown(settings, now), "aggs": _scores()},
@@ -173,7 +173,7 @@ def _scores() -> Aggregations:
     }
 
 
-def _class(loss: str, fine: Sequence[Decade]) -> Aggregations:
+def _class(loss: str, fine: Sequence[ScoreDecade]) -> Aggregations:
     positions = {"field": "item.position", "interval": 1, "min_doc_count": 1}
     return {
         **_scores(),
@@ -212,19 +212,17 @@ def _step(power: int) -> int:
     return step
 
 
-def _state(part: Mapping[str, Any], fine: Sequence[Decade]) -> WindowState:
+def _state(part: Mapping[str, Any], fine: Sequence[ScoreDecade]) -> WindowState:
     mature, told, requests, unknown = part["mature"], part["told"], part["requests"], part["unknown"]
     pos, neg = mature["pos"], mature["neg"]
     feedback, duplicates, late = (round(told[name]["value"]) for name in ("count", "duplicates", "too_late"))
     tp, fp = pos["predicted"]["doc_count"], neg["predicted"]["doc_count"]
-    shown_by_position, clicks_by_position = _positions(pos, neg)
+    impressions_by_position, clicks_by_position = _positions(pos, neg)
     requests_ranked = pos["ranked"]["doc_count"] + neg["ranked"]["doc_count"]
     return WindowState(
         predictions=part["doc_count"],
-        shown=part["shown"]["doc_count"],
-        eligible=part["shown"]["doc_count"],
+        impressions=part["shown"]["doc_count"],
         mature=mature["doc_count"],
-        labelled=pos["doc_count"] + neg["doc_count"],
         matched=feedback - duplicates - late,
         duplicate=duplicates,
         too_late=late,
@@ -248,7 +246,7 @@ def _state(part: Mapping[str, Any], fine: Sequence[Decade]) -> WindowState:
         scores_unknown=binned(unknown, "scores"),
         scores_pos=binned(pos, "scores"),
         scores_neg=binned(neg, "scores"),
-        shown_by_position=shown_by_position,
+        impressions_by_position=impressions_by_position,
         clicks_by_position=clicks_by_position,
         duration=_log_histogram(requests, "duration", DURATION_DECADES),
         queue_time=_log_histogram(requests, "queue_time", DURATION_DECADES),
@@ -261,19 +259,19 @@ def _state(part: Mapping[str, Any], fine: Sequence[Decade]) -> WindowState:
     )
 
 
-def _total(classes: Iterable[Mapping[str, Any]], name: str) -> Fixed:
-    return Fixed(sum(_fixed(each["score"][name]) for each in classes))
+def _total(classes: Iterable[Mapping[str, Any]], name: str) -> FixedPoint:
+    return FixedPoint(sum(_fixed(each["score"][name]) for each in classes))
 
 
-def _fixed(value: float | None) -> Fixed:
-    return fixed(value or 0.0)
+def _fixed(value: float | None) -> FixedPoint:
+    return to_fixed_point(value or 0.0)
 
 
-def _fine(part: Mapping[str, Any], fine: Sequence[Decade]) -> Histogram:
-    return from_fine_buckets((each, part[f"fine_{number}"]["buckets"]) for number, each in enumerate(fine))
+def _fine(part: Mapping[str, Any], fine: Sequence[ScoreDecade]) -> Histogram:
+    return from_refined_buckets((each, part[f"fine_{number}"]["buckets"]) for number, each in enumerate(fine))
 
 
-def _propensities(pos: Mapping[str, Any], neg: Mapping[str, Any]) -> dict[str, Fixed]:
+def _propensities(pos: Mapping[str, Any], neg: Mapping[str, Any]) -> dict[str, FixedPoint]:
     """Return the sums of inverse propensities, each taken as the middle of its bin: within 0.5 % of its own."""
     clicked, ignored = binned(pos, "propensity"), binned(neg, "propensity")
     seen = add((clicked, ignored))

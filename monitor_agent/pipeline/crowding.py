@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor_agent.metrics.score_histogram import DECADES, Decade, Histogram, fine_decade
+from monitor_agent.metrics.score_histogram import DECADES, Histogram, ScoreDecade, refined_decade
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.windows import Window
 
@@ -30,7 +30,7 @@ class Crowded:
     bins: Sequence[int] = ()
     since: datetime | None = None
 
-    def parts(self, window: Window) -> list[Decade]:
+    def parts(self, window: Window) -> list[ScoreDecade]:
         """Return what must be counted beside a window's bins: the parts of crowded ones, neighbours together."""
         if self.since is None or window.start < self.since:
             return []
@@ -40,7 +40,7 @@ class Crowded:
                 runs[-1].append(each)
             else:
                 runs.append([each])
-        return [fine_decade(_decade(run[0]), run[0], run[-1]) for run in runs]
+        return [refined_decade(_decade(run[0]), run[0], run[-1]) for run in runs]
 
     def content(self) -> dict[str, Any]:
         """Return it as it is remembered."""
@@ -70,5 +70,5 @@ def crowded(scores: Histogram, since: datetime) -> Crowded | None:
     return Crowded(tuple(scores.bins[np.flatnonzero(scores.counts >= SHARE * total)].tolist()), since)
 
 
-def _decade(index: int) -> Decade:
+def _decade(index: int) -> ScoreDecade:
     return DECADES[max(0, (index - 100) // 900)]

@@ -11,7 +11,7 @@ import numpy as np
 from monitor_agent.contracts.curve import POSITION, RELIABILITY, SCORE, THRESHOLD
 from monitor_agent.contracts.performance import ALL_SEGMENT, STATE_OPEN
 from monitor_agent.durations import format_duration
-from monitor_agent.metrics import Interval, Undefined, WindowState
+from monitor_agent.metrics import ConfidenceInterval, Undefined, WindowState
 from monitor_agent.metrics.calibration_error import reliability_of
 from monitor_agent.metrics.position_click_through_rate import position_click_through_rate
 from monitor_agent.metrics.score_histogram import dense, score_bins
@@ -121,17 +121,17 @@ def _scores(state: WindowState) -> Iterator[Point]:
 
 
 def _positions(state: WindowState) -> Iterator[Point]:
-    shown = sum(state.shown_by_position.values())
-    for each in position_click_through_rate(state.shown_by_position, state.clicks_by_position):
+    shown = sum(state.impressions_by_position.values())
+    for each in position_click_through_rate(state.impressions_by_position, state.clicks_by_position):
         yield {
             "curve": POSITION,
             "bin": each.position,
             "bin_label": str(each.position),
             "x": float(each.position),
-            "n": each.shown,
+            "n": each.impressions,
             "positives": each.clicks,
-            "negatives": each.shown - each.clicks,
-            "share": each.shown / shown,
+            "negatives": each.impressions - each.clicks,
+            "share": each.impressions / shown,
             **_rate(each.rate, each.interval),
         }
 
@@ -145,7 +145,7 @@ def between(low: float, high: float) -> str:
     return f"{low:g} to {high:g}"
 
 
-def _rate(rate: float, interval: Interval) -> Point:
+def _rate(rate: float, interval: ConfidenceInterval) -> Point:
     return {"rate": rate, "rate_low": interval.low, "rate_high": interval.high}
 
 

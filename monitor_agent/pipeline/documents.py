@@ -21,7 +21,7 @@ from monitor_agent.contracts.performance import (
     STATE_RESTATED,
 )
 from monitor_agent.contracts.restatement import RESTATEMENTS
-from monitor_agent.metrics import Calibration, Fields, WindowState, measure, reconcile
+from monitor_agent.metrics import Calibration, MetricFields, WindowState, measure, reconcile
 from monitor_agent.metrics.weekly import against_last_week
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.windows import Calendar, Window
@@ -95,7 +95,7 @@ class Baseline:
     last_week: Mapping[str, Any] | None = None
     calibration: Calibration | None = None
     calibrated_by: str | None = None
-    drift: Fields = field(default_factory=dict)
+    drift: MetricFields = field(default_factory=dict)
 
 
 NO_BASELINE = Baseline()
@@ -111,8 +111,8 @@ def metrics_document(
 ) -> Document:
     """Return the document of a state, as of revision 1: a pure function of its arguments."""
     start, end = instants.text(key.window.start), instants.text(key.window.end)
-    maturity = state.mature / state.eligible if state.eligible else None
-    coverage = state.labelled / state.mature if state.mature else None
+    maturity = state.mature / state.impressions if state.impressions else None
+    coverage = state.n / state.mature if state.mature else None
     reasons = not_alertable(state.positives, coverage, maturity, settings)
     if lost_too_many(lost_lines, state.predictions, settings):
         reasons.append(LOST_LINES)
@@ -213,7 +213,7 @@ def _restatement(key: Key, stored: Document, document: Document) -> Write:
 
 def _events(state: WindowState) -> tuple[int, ...]:
     feedback = (state.matched, state.duplicate, state.too_late, state.orphan)
-    return (state.predictions, state.shown, state.errors, *feedback)
+    return (state.predictions, state.impressions, state.errors, *feedback)
 
 
 def _said(document: Mapping[str, Any]) -> dict[str, Any]:

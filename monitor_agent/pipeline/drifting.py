@@ -12,7 +12,7 @@ import numpy as np
 from monitor_agent.contracts import curve
 from monitor_agent.contracts.drift import LABEL
 from monitor_agent.metrics import Undefined
-from monitor_agent.metrics.document import Fields
+from monitor_agent.metrics.document import MetricFields
 from monitor_agent.metrics.drift import (
     CategoricalReference,
     Method,
@@ -153,14 +153,14 @@ def documents(
         )
 
 
-def summary(found: Iterable[Mapping[str, Any]], reference: Reference | None) -> Fields:
+def summary(found: Iterable[Mapping[str, Any]], reference: Reference | None) -> MetricFields:
     """Return what a metrics document says of the drift of its features.
 
     >>> summary([{"drifted": True}, {"drifted": False}, {"drifted": None}], None)["drift_share"]
     0.5
     """
     told = [each["drifted"] for each in found if each["drifted"] is not None]
-    fields: Fields = {"drift_reference": reference.name if reference else None, "drift_measured": len(told)}
+    fields: MetricFields = {"drift_reference": reference.name if reference else None, "drift_measured": len(told)}
     if not told:
         reason = "insufficient_data" if reference else "no_reference"
         return fields | {"drifted_features": None, "drift_share": None, "drift_undefined": reason}

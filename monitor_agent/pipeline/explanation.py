@@ -109,7 +109,7 @@ def _funnel(document: Document, settings: AgentSettings) -> Section:
         [
             ("predictions", str(predictions), "made in the window"),
             ("shown", str(shown), _lost(predictions - shown, "scored in shadow, or nothing says that it was shown")),
-            ("mature", str(mature), _lost(document["eligible"] - mature, f"younger than {waited}: still waited for")),
+            ("mature", str(mature), _lost(shown - mature, f"younger than {waited}: still waited for")),
             ("labelled", str(document["n"]), _lost(mature - document["n"], "no label is known, none is guessed")),
             ("positive", str(document["tp"] + document["fn"]), f"tp {document['tp']}, fn {document['fn']}"),
             ("negative", str(document["fp"] + document["tn"]), f"fp {document['fp']}, tn {document['tn']}"),
@@ -128,7 +128,6 @@ def _feedback(document: Document, settings: AgentSettings) -> Section:
         "duplicate": "repeats what was known, not counted",
         "too_late": f"more than {waited} after its prediction, not counted",
         "orphan": f"its prediction had not come within {horizon}",
-        "expired": "its prediction has been deleted by retention",
     }
     return Section(
         "feedback on these predictions", [(name, str(document[name]), why) for name, why in meanings.items()]

@@ -14,7 +14,7 @@ from typing import Any
 
 from monitor_agent.contracts.performance import ALL_SEGMENT, OTHER
 from monitor_agent.metrics import WindowState, merge
-from monitor_agent.metrics.ranking import CLICKED_REQUESTS, REQUESTS, clicked_parts
+from monitor_agent.metrics.ranking import CLICKED_REQUESTS, REQUESTS, clicked_request_sums
 from monitor_agent.pipeline import labels
 from monitor_agent.pipeline.counting import within
 from monitor_agent.pipeline.windows import Window
@@ -65,7 +65,7 @@ def clicked_ranks(items: Iterable[Mapping[str, Any]], kept: Mapping[str, Sequenc
 
 def with_ranks(state: WindowState, clicks: Mapping[tuple[int, ...], int]) -> WindowState:
     """Return the state together with its clicked requests; there are at least as many requests as clicked ones."""
-    counts, sums = clicked_parts(clicks)
+    counts, sums = clicked_request_sums(clicks)
     missing = counts[CLICKED_REQUESTS] - state.counts.get(REQUESTS, 0)
     if missing > 0:
         counts[REQUESTS] = missing

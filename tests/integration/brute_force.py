@@ -24,9 +24,7 @@ SIZES = {"1m": 1, "15m": 15, "1h": 60}
 COUNTS = (
     "predictions",
     "shown",
-    "eligible",
     "mature",
-    "labelled",
     "n",
     "tp",
     "fp",
@@ -257,9 +255,7 @@ class BruteForce:
         one.counts.update(
             predictions=1,
             shown=shown,
-            eligible=shown,
             mature=shown and old,
-            labelled=truth is not None,
             n=truth is not None,
             matched=fates["matched"],
             duplicate=fates["duplicate"],
@@ -311,8 +307,8 @@ def fields(counted: Counted) -> dict[str, Any]:
     pairs = [1.0 if one > other else 0.5 if one == other else 0.0 for one in pos for other in neg]
     return {
         **counts,
-        "maturity": _share(counts["mature"], counts["eligible"]),
-        "coverage": _share(counts["labelled"], counts["mature"]),
+        "maturity": _share(counts["mature"], counts["shown"]),
+        "coverage": _share(n, counts["mature"]),
         "accuracy": _share(tp + tn, n),
         "precision": _share(tp, tp + fp),
         "recall": _share(tp, tp + fn),

@@ -184,7 +184,7 @@ def test_trouble_of_the_pipeline_holds_back_alerts_on_quality(quality: str, hold
     assert (held["state"], held["inhibited_by"]) == ("pending", [holder])
 
 
-BAD = WindowState(predictions=1000, shown=1000, eligible=1000, mature=1000, labelled=1000, tp=5, fn=95, fp=100, tn=800)
+BAD = WindowState(predictions=1000, impressions=1000, mature=1000, tp=5, fn=95, fp=100, tn=800)
 """An F1 of 0.05, known exactly enough."""
 
 
@@ -193,8 +193,8 @@ BAD = WindowState(predictions=1000, shown=1000, eligible=1000, mature=1000, labe
     [
         (BAD, 0, True),
         (replace(BAD, tp=1, fn=28, tn=871), 0, False),
-        (replace(BAD, mature=940, labelled=940, tn=740), 0, False),
-        (replace(BAD, labelled=890, tn=690), 0, False),
+        (replace(BAD, mature=940, tn=740), 0, False),
+        (replace(BAD, tn=690), 0, False),
         (BAD, 200, False),
         (replace(BAD, tp=18, fn=82, fp=87, tn=813), 0, False),
     ],

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from model_server import events
-from model_server.batching import Scored
-from model_server.feedback_request import Feedback
+from model_server.batching import InstanceScore
+from model_server.feedback_request import ClientFeedback
 from model_server.predict_request import PredictParser
-from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.contracts.feedback import FEEDBACK
-from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.settings import ServerSettings
 from tests.cluster import Cluster
 from tests.unit.model_server.factories import IDS, NOW, TEXTS, make_call, make_card, make_origin, make_pseudonym
@@ -39,7 +39,7 @@ def index(cluster: Cluster, contract: IndexContract, lines: list[events.Event]) 
 def test_predictions_are_taken(clean_indices: Cluster) -> None:
     """Whatever passes the server's checks is indexed: long texts, odd names, all kinds of features."""
     request = PredictParser(SETTINGS, make_card()).parse(BODY)
-    scored = [Scored(0.25, 1, 2, 2), Scored(1.0, 1, 2, 2)]
+    scored = [InstanceScore(0.25, 1, 2, 2), InstanceScore(1.0, 1, 2, 2)]
     made = events.predictions(request, scored, make_call(), make_origin(), 9, make_pseudonym(), query_text=True)
 
     found = index(clean_indices, PREDICTIONS, [each.event for each in made])
@@ -50,8 +50,8 @@ def test_predictions_are_taken(clean_indices: Cluster) -> None:
 def test_feedback_is_taken(clean_indices: Cluster) -> None:
     """All types, with the longest ids that the server accepts."""
     said = [
-        Feedback("p" * 256, NOW, "impression"),
-        Feedback("p1", None, "purchase", label=1, value=-1e300, event_id="😀" * 128),
+        ClientFeedback("p" * 256, NOW, "impression"),
+        ClientFeedback("p1", None, "purchase", label=1, value=-1e300, event_id="😀" * 128),
     ]
     made = [events.feedback(each, make_call(), make_origin()) for each in said]
 

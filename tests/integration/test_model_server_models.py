@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from model_server.model_card import read_card
-from model_server.models import SavedModel
 from model_server.predict_request import TextPair, TokenIds
+from model_server.saved_model import SavedModel
 from monitor_agent.errors import ModelError
 from monitor_agent.settings import ServerSettings
 

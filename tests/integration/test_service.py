@@ -27,7 +27,7 @@ from monitor_agent.agent.cycle import Agent
 from monitor_agent.agent.health import Health
 from monitor_agent.agent.service import Service
 from monitor_agent.clock import FixedClock
-from monitor_agent.contracts.release import SOURCE_TOLD
+from monitor_agent.contracts.release import SOURCE_COMMAND
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.leases import Leases
@@ -298,7 +298,7 @@ def test_a_version_that_is_seen_is_a_release(world: World) -> None:
         ("2", START + DAY, "seen"),
     ]
 
-    told = Release("click", "2", START + HOUR, SOURCE_TOLD, "trained on February")
+    told = Release("click", "2", START + HOUR, SOURCE_COMMAND, "trained on February")
     assert releases.tell(told)
     assert not releases.tell(told)
     world.deliver(make_prediction(START + DAY + HOUR, version="2"))

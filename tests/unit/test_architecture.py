@@ -20,9 +20,9 @@ OWNERS = {
     "jgo": ("monitor_agent/stack/embedded/",),
     "jsonschema": ("monitor_agent/kibana/checks/",),
     "lark": ("monitor_agent/logstash/",),
-    "tensorflow": ("model_server/models.py", "model_server/training/"),
+    "tensorflow": ("model_server/saved_model.py", "model_server/training/"),
     "tensorflow_hub": ("model_server/training/",),
-    "tensorflow_text": ("model_server/models.py", "model_server/training/"),
+    "tensorflow_text": ("model_server/saved_model.py", "model_server/training/"),
     "vl_convert": ("monitor_agent/dashboards/",),
     "waitress": ("model_server/", "monitor_agent/dashboards/"),
 }

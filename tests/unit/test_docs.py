@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.cli import _reference_pages as reference
+from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.index_contract import IndexContract
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -1,4 +1,4 @@
-"""The reference of a feature: bins fixed once, and what fell into them; and a later sample in the same bins."""
+"""The reference of a feature: bins that are fixed once and their counts; a later sample in the same bins."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from model_server.app import create_app
-from model_server.counters import Counters
 from model_server.event_log import EventLog
-from model_server.service import ModelService, ServiceDependencies
+from model_server.model_service import ModelService, ServiceDependencies
+from model_server.request_counters import RequestCounters
 from monitor_agent.settings import ServerSettings
 from tests.unit.model_server.factories import (
     IDS,
@@ -75,7 +75,7 @@ def serving(
     dependencies = ServiceDependencies(
         settings, make_card(), batcher, log, make_origin(node=log.node), pseudonym or make_pseudonym()
     )
-    yield World(create_app(ModelService(dependencies), Counters(), lambda: NOW).test_client(), log)
+    yield World(create_app(ModelService(dependencies), RequestCounters(), lambda: NOW).test_client(), log)
     batcher.stop()
     log.close()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from model_server.batching import Batcher, Scored
+from model_server.batching import Batcher, InstanceScore
 from model_server.errors import ModelFailureError, PredictionTimeoutError, QueueFullError, RequestError
 from tests.unit.model_server.factories import make_batcher
 
@@ -77,7 +77,7 @@ def test_what_waits_is_computed_together() -> None:
 
         assert first.result()[0].batch_size == 1
         assert [other.result()[0] for other in others] == [
-            Scored(each / 10, other.result()[0].queue_time, other.result()[0].compute_time, 4)
+            InstanceScore(each / 10, other.result()[0].queue_time, other.result()[0].compute_time, 4)
             for each, other in enumerate(others)
         ]
         assert all(other.result()[0].queue_time > 0 for other in others)

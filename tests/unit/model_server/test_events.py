@@ -11,18 +11,18 @@ import orjson
 import pytest
 
 from model_server import events
-from model_server.batching import Scored
-from model_server.feedback_request import Feedback
-from model_server.predict_request import Context, Features, Instance, PredictRequest, Ranking, TextPair
-from monitor_agent.contracts.request_error import ERRORS
-from monitor_agent.contracts.feedback import FEEDBACK
-from monitor_agent.contracts.prediction import PREDICTIONS
+from model_server.batching import InstanceScore
+from model_server.feedback_request import ClientFeedback
+from model_server.predict_request import Features, PredictInstance, PredictRequest, Ranking, RequestContext, TextPair
 from monitor_agent.contracts import uuid7
+from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.request_error import ERRORS
 from tests.unit.model_server.factories import KEY, NOW, make_call, make_origin, make_pseudonym
 
 TEXT = TextPair("red", "hat")
-FULL = Instance(
+FULL = PredictInstance(
     TEXT,
     item_id="79",
     position=2,
@@ -30,13 +30,16 @@ FULL = Instance(
     features=Features({"price": 1.5}, {"brand": "b"}, {"colour": "red"}),
     shadow=True,
 )
-CONTEXT = Context("session-1", "user-1", "red hat", {"scene": "search"})
+CONTEXT = RequestContext("session-1", "user-1", "red hat", {"scene": "search"})
 
 
 def make_predictions(
-    *instances: Instance, scores: tuple[float, ...] = (0.5,), context: Context = CONTEXT, query_text: bool = False
-) -> list[events.Prediction]:
-    scored = [Scored(score, queue_time=11, compute_time=22, batch_size=3) for score in scores]
+    *instances: PredictInstance,
+    scores: tuple[float, ...] = (0.5,),
+    context: RequestContext = CONTEXT,
+    query_text: bool = False,
+) -> list[events.PredictionAnswer]:
+    scored = [InstanceScore(score, queue_time=11, compute_time=22, batch_size=3) for score in scores]
     request = PredictRequest(list(instances), context, single=False)
     made = events.predictions(request, scored, make_call(), make_origin(), 99, make_pseudonym(), query_text=query_text)
     for number, each in enumerate(made):
@@ -115,7 +118,7 @@ def test_people_are_pseudonymous() -> None:
 
 def test_what_a_request_does_not_say_is_absent() -> None:
     """No empty objects, no nulls."""
-    event = make_predictions(Instance(TEXT), context=Context())[0].event
+    event = make_predictions(PredictInstance(TEXT), context=RequestContext())[0].event
 
     assert not {"labels", "session", "user", "query", "item", "features"} & set(event)
     assert None not in leaves(event).values()
@@ -123,7 +126,7 @@ def test_what_a_request_does_not_say_is_absent() -> None:
 
 def test_the_best_score_has_rank_1() -> None:
     """Ranks follow the score within the request; equal scores keep their order."""
-    made = make_predictions(*[Instance(TEXT)] * 4, scores=(0.2, 0.9, 0.2, 0.4))
+    made = make_predictions(*[PredictInstance(TEXT)] * 4, scores=(0.2, 0.9, 0.2, 0.4))
 
     assert [each.rank for each in made] == [3, 1, 4, 2]
     assert [each.label for each in made] == [0, 1, 0, 0]
@@ -133,19 +136,19 @@ def test_the_best_score_has_rank_1() -> None:
 
 def test_a_request_of_several_instances_is_a_ranked_list() -> None:
     """Its items are ranked by their scores; one instance alone is ranked among nothing."""
-    made = make_predictions(*[Instance(TEXT)] * 2, scores=(0.2, 0.9))
+    made = make_predictions(*[PredictInstance(TEXT)] * 2, scores=(0.2, 0.9))
 
     (request_id,) = {each.event["http"]["request"]["id"] for each in made}
     assert [each.event["ranking"] for each in made] == [
         {"id": request_id, "rank": 2, "size": 2},
         {"id": request_id, "rank": 1, "size": 2},
     ]
-    assert "ranking" not in make_predictions(Instance(TEXT))[0].event
+    assert "ranking" not in make_predictions(PredictInstance(TEXT))[0].event
 
 
 def test_a_list_may_be_scored_one_call_each() -> None:
     """What the client says of the list is logged as it is; the rank within the request stays."""
-    (made,) = make_predictions(Instance(TEXT, ranking=Ranking("page-7", 3, 5)))
+    (made,) = make_predictions(PredictInstance(TEXT, ranking=Ranking("page-7", 3, 5)))
 
     assert made.event["ranking"] == {"id": "page-7", "rank": 3, "size": 5}
     assert (made.rank, made.event["prediction"]["rank"]) == (1, 1)
@@ -164,7 +167,7 @@ def test_a_client_s_time_is_the_event_s() -> None:
     """Where the instance tells a time, the event and its id have it."""
     moment = datetime(2019, 11, 24, 0, 0, 0, 250000, tzinfo=timezone.utc)
 
-    (made,) = make_predictions(Instance(TEXT, timestamp=moment))
+    (made,) = make_predictions(PredictInstance(TEXT, timestamp=moment))
 
     assert made.event["@timestamp"] == "2019-11-24T00:00:00.250000Z"
     assert uuid7.time_of(made.id) == moment
@@ -172,7 +175,7 @@ def test_a_client_s_time_is_the_event_s() -> None:
 
 def test_feedback_has_the_fields_of_its_contract() -> None:
     """The event names prediction, type and what was told of it, and is new."""
-    said = Feedback("p1", NOW - timedelta(days=1), "purchase", label=1, value=12.5, event_id="e1")
+    said = ClientFeedback("p1", NOW - timedelta(days=1), "purchase", label=1, value=12.5, event_id="e1")
 
     event = events.feedback(said, make_call(), make_origin())
     event["event"] |= {"created": events.iso(NOW), "sequence": 1}
@@ -186,7 +189,7 @@ def test_feedback_has_the_fields_of_its_contract() -> None:
 
 def test_feedback_on_an_id_made_elsewhere_has_its_own_time() -> None:
     """An id that tells no time leaves the feedback's own; an absent event id is made."""
-    event = events.feedback(Feedback("p1", None, "click"), make_call(), make_origin())
+    event = events.feedback(ClientFeedback("p1", None, "click"), make_call(), make_origin())
 
     assert event["prediction"]["timestamp"] == event["@timestamp"] == "2026-11-23T10:00:00.123456Z"
     assert uuid7.time_of(event["event"]["id"]) == NOW.replace(microsecond=123000)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from model_server.errors import ValidationError
-from model_server.feedback_request import Feedback, parse
+from model_server.feedback_request import ClientFeedback, parse
 from monitor_agent.contracts import uuid7
 from monitor_agent.settings import ServerSettings
 from tests.unit.model_server.factories import NOW
@@ -21,10 +21,10 @@ def test_one_event_or_a_list_of_them() -> None:
     """Both forms say the same."""
     purchase = {"prediction_id": "p2", "type": "purchase", "value": 12.5, "event_id": "e2", "label": 1}
 
-    assert parse(CLICK, SETTINGS, NOW) == [Feedback("p1", None, "click")]
+    assert parse(CLICK, SETTINGS, NOW) == [ClientFeedback("p1", None, "click")]
     assert parse([CLICK, purchase], SETTINGS, NOW) == [
-        Feedback("p1", None, "click"),
-        Feedback("p2", None, "purchase", label=1, value=12.5, event_id="e2"),
+        ClientFeedback("p1", None, "click"),
+        ClientFeedback("p2", None, "purchase", label=1, value=12.5, event_id="e2"),
     ]
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import gc
 
-from monitor_agent.gc_tuning import collected_rarely
+from monitor_agent.gc_tuning import rare_garbage_collection
 
 
 def test_garbage_is_looked_for_less_often_within_the_block_alone() -> None:
     """Afterwards all is as before; one within the other ends nothing too soon."""
     before = gc.get_threshold()
 
-    with collected_rarely():
-        with collected_rarely():
+    with rare_garbage_collection():
+        with rare_garbage_collection():
             pass
         assert gc.get_threshold()[0] > before[0]
 

@@ -44,7 +44,7 @@ def hours(windows: list[dict[str, Any]], *, most: int = 5) -> str:
 
 def test_a_window_shows_its_values_with_their_intervals() -> None:
     """Precision 1 of 2 with its Wilson interval; the AUC is undefined without scores and shown as such."""
-    table = hours([window(3, WindowState(predictions=4, shown=4, tp=1, fp=1, tn=2))])
+    table = hours([window(3, WindowState(predictions=4, impressions=4, tp=1, fp=1, tn=2))])
 
     assert "11-24 03:00" in table
     assert "0.500" in table
@@ -55,7 +55,7 @@ def test_a_window_shows_its_values_with_their_intervals() -> None:
 
 def test_nothing_is_cut_off_on_a_narrow_terminal() -> None:
     """At 80 columns the same values come in two tables instead of one."""
-    rows = [window(3, WindowState(predictions=30_000, shown=30_000, tp=10_000, fp=10_000, tn=5_000, fn=5_000))]
+    rows = [window(3, WindowState(predictions=30_000, impressions=30_000, tp=10_000, fp=10_000, tn=5_000, fn=5_000))]
 
     wide = text_of(*windows_tables(rows, "1h", most=5, width=WIDE)).split()
     narrow = text_of(*windows_tables(rows, "1h", most=5, width=80), width=80).split()
@@ -66,7 +66,7 @@ def test_nothing_is_cut_off_on_a_narrow_terminal() -> None:
 
 def test_segments_and_versions_are_not_mixed_in() -> None:
     """Only the documents over all versions and segments are rows."""
-    state = WindowState(predictions=4, shown=4, tn=4)
+    state = WindowState(predictions=4, impressions=4, tn=4)
     rows = [window(3, state), window(4, state, segment="labels.slot=left"), window(5, state, model_version="1")]
 
     table = hours(rows)

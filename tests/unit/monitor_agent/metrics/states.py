@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from monitor_agent.metrics import DELAY_EDGES, DURATION_EDGES, LogHistogram, WindowState, fixed
+from monitor_agent.metrics import DELAY_EDGES, DURATION_EDGES, LogHistogram, WindowState, to_fixed_point
 from monitor_agent.metrics.log_loss import log_loss_0, log_loss_1
 from monitor_agent.metrics.score_histogram import from_scores
 
@@ -20,22 +20,21 @@ def state_of(labels: Ints, scores: Floats, threshold: float = 0.5) -> WindowStat
     pos, neg = scores[labels == 1], scores[labels == 0]
     return WindowState(
         predictions=len(scores),
-        shown=len(scores),
-        labelled=len(scores),
+        impressions=len(scores),
         tp=int(np.sum(predicted & (labels == 1))),
         fp=int(np.sum(predicted & (labels == 0))),
         tn=int(np.sum(~predicted & (labels == 0))),
         fn=int(np.sum(~predicted & (labels == 1))),
         predicted_positive=int(predicted.sum()),
         clicks=len(pos),
-        score_sum=fixed(float(scores.sum())),
-        score_square_sum=fixed(float((scores**2).sum())),
-        score_sum_pos=fixed(float(pos.sum())),
-        score_sum_neg=fixed(float(neg.sum())),
-        score_square_sum_pos=fixed(float((pos**2).sum())),
-        score_square_sum_neg=fixed(float((neg**2).sum())),
-        log_loss_pos=fixed(sum(log_loss_1(score) for score in pos.tolist())),
-        log_loss_neg=fixed(sum(log_loss_0(score) for score in neg.tolist())),
+        score_sum=to_fixed_point(float(scores.sum())),
+        score_square_sum=to_fixed_point(float((scores**2).sum())),
+        score_sum_pos=to_fixed_point(float(pos.sum())),
+        score_sum_neg=to_fixed_point(float(neg.sum())),
+        score_square_sum_pos=to_fixed_point(float((pos**2).sum())),
+        score_square_sum_neg=to_fixed_point(float((neg**2).sum())),
+        log_loss_pos=to_fixed_point(sum(log_loss_1(score) for score in pos.tolist())),
+        log_loss_neg=to_fixed_point(sum(log_loss_0(score) for score in neg.tolist())),
         scores_pos=from_scores(pos),
         scores_neg=from_scores(neg),
     )
@@ -57,7 +56,7 @@ _delays = st.lists(st.integers(0, 10**17), max_size=6).map(lambda values: LogHis
 _names = st.sampled_from(
     ["", "é", "ranked_requests", "clicked_requests", "mrr", "mrr_square", "ips_weight", "ips_click_weight"]
 )
-_sums = st.floats(-1e12, 1e12).map(fixed)
+_sums = st.floats(-1e12, 1e12).map(to_fixed_point)
 _small = st.integers(0, 10**9)
 
 states = st.builds(
@@ -68,7 +67,7 @@ states = st.builds(
     fn=_small,
     predictions=_small,
     predicted_positive=_small,
-    shown=_small,
+    impressions=_small,
     clicks=_small,
     conversions=_small,
     score_sum=_sums,
@@ -84,5 +83,5 @@ states = st.builds(
     delay=_delays,
     counts=st.dictionaries(_names, st.integers(1, 100), max_size=3),
     fine_pos=st.dictionaries(st.integers(0, 369_999), st.integers(1, 2**40), max_size=8),
-    sums=st.dictionaries(_names, st.floats(1e-9, 1e12).map(fixed), max_size=3),
+    sums=st.dictionaries(_names, st.floats(1e-9, 1e12).map(to_fixed_point), max_size=3),
 )

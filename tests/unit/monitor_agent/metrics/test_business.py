@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monitor_agent.metrics import DELAY_EDGES, LogHistogram, Undefined, WindowState, fixed, measure
+from monitor_agent.metrics import DELAY_EDGES, LogHistogram, Undefined, WindowState, measure, to_fixed_point
 from monitor_agent.metrics.feedback_delay import suggested_window_seconds
-from monitor_agent.metrics.inverse_propensity import Weighted, ips, propensity_sums
+from monitor_agent.metrics.inverse_propensity import WeightSums, ips, propensity_sums
 from monitor_agent.metrics.position_click_through_rate import position_click_through_rate
 
 SECOND = 10**9
@@ -15,7 +15,9 @@ SECOND = 10**9
 
 def test_conversions_and_value() -> None:
     """Conversions are per click, value per thousand shown and mature."""
-    state = WindowState(tp=40, tn=960, shown=1200, mature=1000, clicks=40, conversions=4, value_sum=fixed(250.5))
+    state = WindowState(
+        tp=40, tn=960, impressions=1200, mature=1000, clicks=40, conversions=4, value_sum=to_fixed_point(250.5)
+    )
     fields = measure(state)
 
     assert (fields["conversion_rate"], fields["value_per_thousand"]) == (0.1, 250.5)
@@ -52,7 +54,7 @@ def test_weights_undo_the_policy() -> None:
 
     assert clicks.mean() > 0.185
     assert measure(state)["ctr_snips"] == pytest.approx(0.15, abs=0.01)
-    weighted = Weighted(0.0, 0.0, sum(hits / p for p, _, hits in groups), 0.0)
+    weighted = WeightSums(0.0, 0.0, sum(hits / p for p, _, hits in groups), 0.0)
     assert ips(weighted, 200_000, actions=2) == pytest.approx(0.15, abs=0.01)
 
 

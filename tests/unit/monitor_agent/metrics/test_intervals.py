@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monitor_agent.metrics import Interval
+from monitor_agent.metrics import ConfidenceInterval
 from monitor_agent.metrics.auc_interval import auc_interval
 from monitor_agent.metrics.f1 import f1, f1_interval
-from monitor_agent.metrics.inverse_propensity import Weighted, snips_interval
+from monitor_agent.metrics.inverse_propensity import WeightSums, snips_interval
 from monitor_agent.metrics.lift import lift, verdict
 from monitor_agent.metrics.roc_auc import roc_auc
 from monitor_agent.metrics.score_histogram import from_scores
@@ -25,7 +25,7 @@ def test_wilson_equals_scipy(successes: int, trials: int) -> None:
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
-def _share_that_holds(truth: float, intervals: list[Interval]) -> float:
+def _share_that_holds(truth: float, intervals: list[ConfidenceInterval]) -> float:
     return float(np.mean([interval.low <= truth <= interval.high for interval in intervals]))
 
 
@@ -62,7 +62,7 @@ def test_snips_interval_holds_the_truth() -> None:
         clicks = random.random(2000) < rates[action]
         weights = 1 / propensities[action]
         squares = weights**2
-        sums = Weighted(weights.sum(), squares.sum(), weights[clicks].sum(), squares[clicks].sum())
+        sums = WeightSums(weights.sum(), squares.sum(), weights[clicks].sum(), squares[clicks].sum())
         found.append(snips_interval(sums))
 
     assert _share_that_holds(0.125, found) >= 0.9

@@ -10,7 +10,7 @@ from monitor_agent.metrics import WindowState, measure, merge
 from monitor_agent.metrics.average_precision_at_k import average_precision_at_k
 from monitor_agent.metrics.hit_rate import hit
 from monitor_agent.metrics.ndcg import ndcg
-from monitor_agent.metrics.ranking import ranking_parts
+from monitor_agent.metrics.ranking import ranking_sums
 from monitor_agent.metrics.reciprocal_rank import reciprocal_rank
 
 
@@ -19,7 +19,7 @@ def _requests(seed: int, count: int, items: int = 12) -> list[list[int]]:
 
 
 def _state(requests: list[list[int]]) -> WindowState:
-    counts, sums = ranking_parts(requests)
+    counts, sums = ranking_sums(requests)
     return WindowState(tp=1, counts=counts, sums=sums)
 
 

@@ -17,9 +17,9 @@ from monitor_agent.metrics.score_histogram import (
     Histogram,
     bin_means,
     dense,
-    fine_decade,
-    from_fine_buckets,
+    from_refined_buckets,
     from_scores,
+    refined_decade,
     score_bins,
 )
 
@@ -55,11 +55,11 @@ def test_the_estimated_mean_is_that_of_the_scores() -> None:
 
 def in_parts(scores: np.ndarray, first: int, last: int) -> Histogram:
     """Return scores in the parts of some bins, as an aggregation would answer them."""
-    decade = fine_decade(DECADES[1], first, last)
+    decade = refined_decade(DECADES[1], first, last)
     keys, counts = np.unique(np.floor(scores / decade.interval) * decade.interval, return_counts=True)
     pairs = zip(keys.tolist(), counts.tolist(), strict=True)
     buckets = [{"key": key, "doc_count": n} for key, n in pairs if decade.low <= key <= decade.high]
-    return from_fine_buckets([(decade, buckets)])
+    return from_refined_buckets([(decade, buckets)])
 
 
 def test_the_parts_of_crowded_bins_tell_the_order() -> None:

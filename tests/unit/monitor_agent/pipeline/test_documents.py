@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from monitor_agent.contracts.performance import PERFORMANCE
-from monitor_agent.metrics import WindowState, fixed
+from monitor_agent.metrics import WindowState, to_fixed_point
 from monitor_agent.pipeline.documents import Key, Write, changes, metrics_document, not_alertable
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
@@ -20,7 +20,14 @@ START = datetime(2026, 3, 2, 10, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
 KEY = Key("click", "1", "labels.scene=search", CALENDAR.window("1h", START))
 STATE = WindowState(
-    predictions=5, shown=5, eligible=5, mature=4, labelled=4, tp=1, fp=1, tn=2, matched=1, log_loss_pos=fixed(0.3)
+    predictions=5,
+    impressions=5,
+    mature=4,
+    tp=1,
+    fp=1,
+    tn=2,
+    matched=1,
+    log_loss_pos=to_fixed_point(0.3),
 )
 FINAL = START + 2 * HOUR
 
@@ -109,7 +116,7 @@ def test_the_first_document_is_revision_one() -> None:
 @pytest.mark.parametrize("time_state", ["final", "restated"])
 def test_the_same_content_is_not_written_again(time_state: str) -> None:
     """A rerun writes nothing, also where a sum differs by rounding alone."""
-    rounding = replace(STATE, log_loss_pos=fixed(0.1 + 0.2))
+    rounding = replace(STATE, log_loss_pos=to_fixed_point(0.1 + 0.2))
 
     assert difference(STATE, stored(time_state=time_state, revision=4)) == []
     assert difference(rounding, stored(time_state=time_state, revision=4)) == []
@@ -167,7 +174,7 @@ def test_a_document_never_grows_younger(now: datetime) -> None:
 
 def test_a_clock_that_is_behind_takes_no_label_back() -> None:
     """Of the same events, an earlier moment knows fewer labels and writes nothing; a new event is written."""
-    earlier = replace(STATE, mature=3, labelled=3, tn=1)
+    earlier = replace(STATE, mature=3, tn=1)
     known, now = stored(time_state="provisional"), START + HOUR
 
     assert difference(earlier, known, now) == []
@@ -177,7 +184,7 @@ def test_a_clock_that_is_behind_takes_no_label_back() -> None:
 
 def test_a_window_that_may_miss_much_does_not_alert() -> None:
     """Lost lines hold alerts back where they could bring the coverage below its gate."""
-    state = WindowState(predictions=900, shown=900, eligible=900, mature=900, labelled=900, tp=400, tn=500)
+    state = WindowState(predictions=900, impressions=900, mature=900, tp=400, tn=500)
 
     documents = [metrics_document(KEY, state, "final", SETTINGS, lost) for lost in (0, 100, 101)]
 

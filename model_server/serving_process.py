@@ -18,14 +18,14 @@ import structlog
 from model_server import setting_limits
 from model_server.app import create_app
 from model_server.batching import Batcher
-from model_server.counters import Counters
 from model_server.event_log import EventLog
 from model_server.events import Origin
 from model_server.http_server import HttpServer, bind
 from model_server.model_card import ModelCard, read_card
-from model_server.models import SavedModel, limit_threads
+from model_server.model_service import ModelService, ServiceDependencies
 from model_server.pseudonyms import Pseudonyms, load_key
-from model_server.service import ModelService, ServiceDependencies
+from model_server.request_counters import RequestCounters
+from model_server.saved_model import SavedModel, limit_threads
 from monitor_agent.errors import SettingsError
 from monitor_agent.settings import ServerSettings
 
@@ -86,7 +86,7 @@ def serve(settings: ServerSettings, address_file: Path | None = None) -> None:
 def run_http(service: ModelService, listener: socket.socket, signals: StopSignals, address_file: Path | None) -> None:
     """Serve HTTP until a signal arrives and the requests in flight are answered."""
     settings = service.dependencies.settings
-    app = create_app(service, Counters(), now)
+    app = create_app(service, RequestCounters(), now)
     http = HttpServer(app, listener, threads=settings.threads, max_body_bytes=settings.max_body_bytes)
     signals.then(http.stop)
     address = http.address

@@ -13,11 +13,11 @@ from monitor_agent.metrics import (
     DURATION_EDGES,
     LogHistogram,
     WindowState,
-    fixed,
     measure,
     merge,
     merge_all,
     reconcile,
+    to_fixed_point,
 )
 
 from .states import clicks_and_scores, state_of, states
@@ -79,7 +79,7 @@ class TestBlob:
 
     def test_a_stored_text_stays_readable(self) -> None:
         """What an earlier revision stored is read by this one: fields are only ever appended."""
-        state = WindowState(tp=3, errors=2, scores_unknown={5: 300}, counts={"a": 1}, sums={"b": fixed(-0.5)})
+        state = WindowState(tp=3, errors=2, scores_unknown={5: 300}, counts={"a": 1}, sums={"b": to_fixed_point(-0.5)})
 
         assert state == WindowState.from_blob("BBQGJAQ4AgrYBEoCwgUCTALEBf//////////Dw==")
 
@@ -99,19 +99,21 @@ class TestBlob:
 class TestReconcile:
     def test_rounding_is_not_a_change(self) -> None:
         """Sums that differ in their last bits leave the stored state as it is."""
-        stored = WindowState(fp=2, score_sum=fixed(0.3), sums={"x": fixed(1e6)})
-        current = WindowState(fp=2, score_sum=fixed(0.1 + 0.2), sums={"x": fixed(np.nextafter(1e6, 2e6))})
+        stored = WindowState(fp=2, score_sum=to_fixed_point(0.3), sums={"x": to_fixed_point(1e6)})
+        current = WindowState(
+            fp=2, score_sum=to_fixed_point(0.1 + 0.2), sums={"x": to_fixed_point(np.nextafter(1e6, 2e6))}
+        )
 
         assert stored is reconcile(current, stored)
 
     @pytest.mark.parametrize(
-        "current", [{"fp": 3}, {"fp": 2, "score_sum": fixed(0.3001)}, {"fp": 2, "scores_neg": {1: 1}}]
+        "current", [{"fp": 3}, {"fp": 2, "score_sum": to_fixed_point(0.3001)}, {"fp": 2, "scores_neg": {1: 1}}]
     )
     def test_anything_more_is(self, current: dict[str, int]) -> None:
         """Another count, histogram or sum is a change."""
         state = WindowState(**current)  # type: ignore[arg-type]
 
-        assert state is reconcile(state, WindowState(fp=2, score_sum=fixed(0.3)))
+        assert state is reconcile(state, WindowState(fp=2, score_sum=to_fixed_point(0.3)))
 
 
 class TestLogHistogram:

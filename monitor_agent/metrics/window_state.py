@@ -8,37 +8,38 @@ together. The step is finer than a float's own rounding for every sum above 0.00
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NewType
 
-from monitor_agent.metrics._blob import Reader, Writer, readers
+from monitor_agent.metrics._blob import BlobReader, BlobWriter, readers
 from monitor_agent.metrics.log_histogram import LogHistogram, merge_log_histograms
 from monitor_agent.metrics.score_histogram import Counts, Histogram, add
 
-Fixed = NewType("Fixed", int)
+FixedPoint = NewType("FixedPoint", int)
 """A real number in units of 2**-60."""
 
 _FRACTION_BITS = 60
-_ZERO = Fixed(0)
+_ZERO = FixedPoint(0)
 
 
-def fixed(value: float) -> Fixed:
+def to_fixed_point(value: float) -> FixedPoint:
     """A float in fixed point.
 
-    >>> fixed(0.5) == 2**59
+    >>> to_fixed_point(0.5) == 2**59
     True
     """
     if not math.isfinite(value):
         raise ValueError(f"a sum must be finite, not {value}")
-    return Fixed(round(math.ldexp(value, _FRACTION_BITS)))
+    return FixedPoint(round(math.ldexp(value, _FRACTION_BITS)))
 
 
-def unfixed(value: int) -> float:
+def from_fixed_point(value: int) -> float:
     """The nearest float of a fixed-point number.
 
-    >>> unfixed(fixed(0.1)) == 0.1
+    >>> from_fixed_point(to_fixed_point(0.1)) == 0.1
     True
     """
     return value / (1 << _FRACTION_BITS)
@@ -52,9 +53,9 @@ class WindowState:
 
     Attributes
     ----------
-    predictions, shown, labelled, eligible, mature : predictions in the window; those that were shown; those whose
-        label is known; those that can get a label (shown); those of them older than the attribution window.
-    matched, duplicate, too_late, orphan, expired : feedback by what became of it.
+    predictions, impressions, mature : predictions in the window; those that were shown; those of them that are older
+        than the attribution window.
+    matched, duplicate, too_late, orphan : feedback by its status.
     tp, fp, tn, fn : predictions with a known label, by label and predicted label.
     predicted_positive : predictions labelled 1 by the model, with or without a known label.
     clicks, conversions : predictions with a click; with a purchase.
@@ -67,7 +68,7 @@ class WindowState:
         positives, of known negatives.
     duration, queue_time, compute_time : histograms over `DURATION_EDGES`; one value a request.
     delay : histogram over `DELAY_EDGES` of the time from a prediction to its first positive feedback.
-    shown_by_position, clicks_by_position : counts by position (1 = first) of predictions with a known label, and
+    impressions_by_position, clicks_by_position : counts by position (1 = first) of predictions with a known label, and
         of those clicked.
     counts, sums : more named counts and sums (ranking, propensity, ...); absent means zero.
     fine_pos, fine_neg : known positives and negatives in the parts of crowded bins: a part of ``scores_pos`` and
@@ -75,15 +76,12 @@ class WindowState:
     """
 
     predictions: int = 0
-    shown: int = 0
-    labelled: int = 0
-    eligible: int = 0
+    impressions: int = 0
     mature: int = 0
     matched: int = 0
     duplicate: int = 0
     too_late: int = 0
     orphan: int = 0
-    expired: int = 0
     tp: int = 0
     fp: int = 0
     tn: int = 0
@@ -93,26 +91,26 @@ class WindowState:
     conversions: int = 0
     requests: int = 0
     errors: int = 0
-    score_sum: Fixed = _ZERO
-    score_square_sum: Fixed = _ZERO
-    score_sum_pos: Fixed = _ZERO
-    score_sum_neg: Fixed = _ZERO
-    score_square_sum_pos: Fixed = _ZERO
-    score_square_sum_neg: Fixed = _ZERO
-    log_loss_pos: Fixed = _ZERO
-    log_loss_neg: Fixed = _ZERO
-    value_sum: Fixed = _ZERO
+    score_sum: FixedPoint = _ZERO
+    score_square_sum: FixedPoint = _ZERO
+    score_sum_pos: FixedPoint = _ZERO
+    score_sum_neg: FixedPoint = _ZERO
+    score_square_sum_pos: FixedPoint = _ZERO
+    score_square_sum_neg: FixedPoint = _ZERO
+    log_loss_pos: FixedPoint = _ZERO
+    log_loss_neg: FixedPoint = _ZERO
+    value_sum: FixedPoint = _ZERO
     scores_unknown: Counts = field(default_factory=dict)
     scores_pos: Counts = field(default_factory=dict)
     scores_neg: Counts = field(default_factory=dict)
-    shown_by_position: Counts = field(default_factory=dict)
+    impressions_by_position: Counts = field(default_factory=dict)
     clicks_by_position: Counts = field(default_factory=dict)
     duration: LogHistogram = field(default_factory=LogHistogram)
     queue_time: LogHistogram = field(default_factory=LogHistogram)
     compute_time: LogHistogram = field(default_factory=LogHistogram)
     delay: LogHistogram = field(default_factory=LogHistogram)
     counts: Mapping[str, int] = field(default_factory=dict)
-    sums: Mapping[str, Fixed] = field(default_factory=dict)
+    sums: Mapping[str, FixedPoint] = field(default_factory=dict)
     fine_pos: Counts = field(default_factory=dict)
     fine_neg: Counts = field(default_factory=dict)
 
@@ -139,17 +137,17 @@ class WindowState:
     def to_blob(self) -> str:
         """The state as text: the same state gives the same text on every machine.
 
-        >>> state = WindowState(tp=3, scores_pos={700: 3}, log_loss_pos=fixed(0.75))
+        >>> state = WindowState(tp=3, scores_pos={700: 3}, log_loss_pos=to_fixed_point(0.75))
         >>> WindowState.from_blob(state.to_blob()) == state
         True
         """
-        writer = Writer()
+        writer = BlobWriter()
         writer.integer(BLOB_VERSION)
-        for tag, name in enumerate(FIELDS):
+        for name, tag in TAGS.items():
             value = getattr(self, name)
             if value != getattr(_ZERO_STATE, name):
                 writer.integer(tag)
-                _write_part(writer, name, value)
+                _write_field(writer, name, value)
         return writer.text()
 
     @classmethod
@@ -163,24 +161,34 @@ class WindowState:
         return [cls._read(reader) for reader in readers(blobs)]
 
     @classmethod
-    def _read(cls, reader: Reader) -> WindowState:
+    def _read(cls, reader: BlobReader) -> WindowState:
         version = reader.integer()
         if version != BLOB_VERSION:
             raise ValueError(f"a state of version {version} cannot be read, only of version {BLOB_VERSION}")
-        parts: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         while not reader.finished:
             tag = reader.integer()
-            if not 0 <= tag < len(FIELDS):
-                raise ValueError(f"the state has an unknown part {tag}")
-            parts[FIELDS[tag]] = _read_part(reader, FIELDS[tag])
-        return cls(**parts)
+            if tag in RETIRED_TAGS:
+                reader.integer()
+            elif tag in _NAME_BY_TAG:
+                values[_NAME_BY_TAG[tag]] = _read_field(reader, _NAME_BY_TAG[tag])
+            else:
+                raise ValueError(f"the state has a field with the unknown tag {tag}")
+        return cls(**values)
 
 
 BLOB_VERSION = 2
-"""Raised when bins, edges or the meaning of a field change. New fields are only ever appended to `WindowState`:
-a field's place is its tag in the blob."""
+"""The version of the format that docs/state-blob.md describes. It grows when bins, edges or the meaning of a field
+change. A new field needs no new version: it is appended to `WindowState` and gets the next tag."""
 
-FIELDS: tuple[str, ...] = tuple(each.name for each in fields(WindowState))
+RETIRED_TAGS = frozenset({2, 3, 9})
+"""Tags of counts that states no longer have. A reader skips their integer; no field gets these tags again."""
+
+FIELDS: tuple[str, ...] = tuple(entry.name for entry in fields(WindowState))
+TAGS: dict[str, int] = dict(zip(FIELDS, (tag for tag in itertools.count() if tag not in RETIRED_TAGS), strict=False))
+"""The number that stands for each field in a blob."""
+
+_NAME_BY_TAG = {tag: name for name, tag in TAGS.items()}
 _ZERO_STATE = WindowState()
 _NAMED = frozenset({"counts", "sums"})
 _OF_SCORES = frozenset({"scores_unknown", "scores_pos", "scores_neg", "fine_pos", "fine_neg"})
@@ -228,8 +236,8 @@ def reconcile(current: WindowState, stored: WindowState, tolerance: float = 1e-1
     last bits; a document must not be written again for that. Counts must be equal; sums may differ by
     ``tolerance``, relative.
 
-    >>> state = WindowState(tp=1, log_loss_pos=fixed(0.3))
-    >>> reconcile(WindowState(tp=1, log_loss_pos=fixed(0.1 + 0.2)), state) is state
+    >>> state = WindowState(tp=1, log_loss_pos=to_fixed_point(0.3))
+    >>> reconcile(WindowState(tp=1, log_loss_pos=to_fixed_point(0.1 + 0.2)), state) is state
     True
     """
     for name in FIELDS:
@@ -254,7 +262,7 @@ _REAL_SUMS = frozenset(
 
 
 def _close(left: int, right: int, tolerance: float) -> bool:
-    return math.isclose(unfixed(left), unfixed(right), rel_tol=tolerance)
+    return math.isclose(from_fixed_point(left), from_fixed_point(right), rel_tol=tolerance)
 
 
 def _add_mappings(parts: list[Mapping[Any, int]]) -> dict[Any, int]:
@@ -265,7 +273,7 @@ def _add_mappings(parts: list[Mapping[Any, int]]) -> dict[Any, int]:
     return {key: count for key, count in total.items() if count}
 
 
-def _write_part(writer: Writer, name: str, value: Any) -> None:
+def _write_field(writer: BlobWriter, name: str, value: Any) -> None:
     zero = getattr(_ZERO_STATE, name)
     if isinstance(zero, int):
         writer.integer(value)
@@ -283,7 +291,7 @@ def _write_part(writer: Writer, name: str, value: Any) -> None:
         writer.histogram(value)
 
 
-def _read_part(reader: Reader, name: str) -> Any:
+def _read_field(reader: BlobReader, name: str) -> Any:
     zero = getattr(_ZERO_STATE, name)
     if isinstance(zero, int):
         return reader.integer()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from model_server.model_card import ModelCard
 from model_server.predict_request import TextPair, TokenIds
-from model_server.quiet import muted, quieten_tensorflow
+from model_server.tensorflow_silence import muted_stream, silence_startup_notes
 from monitor_agent.errors import ModelError
 
 Scores = npt.NDArray[np.float32]
@@ -134,9 +134,9 @@ def pad(rows: Sequence[Sequence[int]], width: int) -> npt.NDArray[np.int32]:
 
 
 def _import_tensorflow() -> Any:
-    quieten_tensorflow()
+    silence_startup_notes()
     try:
-        with muted(sys.stderr):
+        with muted_stream(sys.stderr):
             import tensorflow
             import tensorflow_text  # registers the tokeniser's operations  # noqa: F401
     except ImportError as error:

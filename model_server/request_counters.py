@@ -10,7 +10,7 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 """Upper ends of the response time's buckets, seconds."""
 
 
-class Counters:
+class RequestCounters:
     """Requests by path and status, and their response times; safe for threads."""
 
     def __init__(self) -> None:

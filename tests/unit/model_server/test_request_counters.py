@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from model_server.counters import Counters
+from model_server.request_counters import RequestCounters
 
 
 def test_requests_and_response_times_are_counted() -> None:
     """Each line is a name with labels and a number; a histogram's buckets are cumulative."""
-    counters = Counters()
+    counters = RequestCounters()
     counters.count("/predict", 200, 0.002)
     counters.count("/predict", 200, 0.2)
     counters.count("/predict", 400, 99.0)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 
-def quieten_tensorflow() -> None:
+def silence_startup_notes() -> None:
     """Hold back TensorFlow's start-up notes; only its C++ part reads these, and only before its import."""
     os.putenv("TF_CPP_MIN_LOG_LEVEL", "3")
     os.putenv("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -18,7 +18,7 @@ def quieten_tensorflow() -> None:
 
 
 @contextmanager
-def muted(stream: TextIO) -> Iterator[None]:
+def muted_stream(stream: TextIO) -> Iterator[None]:
     """Throw away what C++ code writes to a stream's descriptor before its own log level is known."""
     try:
         kept = os.dup(stream.fileno())

@@ -13,7 +13,7 @@ from model_server import events, feedback_request
 from model_server.batching import Batcher
 from model_server.errors import EventLogError, ValidationError
 from model_server.event_log import EventLog, LineTooLongError
-from model_server.events import Call, Event, Origin, Prediction
+from model_server.events import Call, Event, Origin, PredictionAnswer
 from model_server.json_object import decode
 from model_server.model_card import ModelCard
 from model_server.predict_request import PredictParser
@@ -121,5 +121,5 @@ class ModelService:
             raise ValidationError(str(error), f"{path}[{error.index}]" if path else "") from error
 
 
-def _answer(made: Prediction) -> dict[str, Any]:
+def _answer(made: PredictionAnswer) -> dict[str, Any]:
     return {"prediction_id": made.id, "score": made.score, "label": made.label, "rank": made.rank}
