@@ -15,7 +15,7 @@ from monitor_agent.errors import DataError, KibanaError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.kibana import folder, installation, package
 from monitor_agent.kibana.api import Kibana
-from monitor_agent.kibana.checks import check, check_alerts
+from monitor_agent.kibana.checks import check_alerts, check_objects
 from monitor_agent.kibana.dashboard_check import check_alert_searches, check_dashboards
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.times import TimeRange
@@ -104,8 +104,8 @@ def _take(root: Path, objects: Mapping[tuple[str, str], SavedObject], *, prune: 
 
 def _check(root: Path, args: argparse.Namespace, settings: Settings) -> int:
     objects, alerts = folder.read_objects(root), folder.read_alerts(root)
-    findings = [*check(objects), *check_alerts(alerts, objects)]
-    problems = [f"{each.place}: [{each.rule}] {each.message}" for each in findings]
+    findings = [*check_objects(objects), *check_alerts(alerts, objects)]
+    problems = [f"{each.file}: [{each.check}] {each.message}" for each in findings]
     problems += [f"{name}: out of date, run monitor-agent kibana pack" for name in folder.stale(root)]
     if not args.offline:
         with gateway_of(settings) as gateway:

@@ -19,7 +19,7 @@ from monitor_agent.dashboards.library import END, START, Library
 from monitor_agent.dashboards.palette import vega_config
 from monitor_agent.errors import DataError, MonitorError
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.kibana.dashboards import Dashboard, GridPosition
+from monitor_agent.kibana.dashboard_model import Dashboard, GridPosition
 from monitor_agent.kibana.filters import milliseconds
 from monitor_agent.kibana.times import time_range
 

@@ -13,7 +13,7 @@ from monitor_agent.dashboards.panel_queries import Asked, LensQuestion, Question
 from monitor_agent.dashboards.panel_views import Body, Notice, PanelView, Shown
 from monitor_agent.errors import ElasticsearchError, MonitorError, UnsupportedPanelError
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.kibana.dashboards import Dashboard
+from monitor_agent.kibana.dashboard_model import Dashboard
 from monitor_agent.kibana.filters import conjunction, search_query
 from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.times import TimeRange

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from monitor_agent.dashboards.panel_views import NO_DATA, Notice
 from monitor_agent.errors import DataError, MonitorError
-from monitor_agent.kibana.dashboards import Dashboard, DashboardPanel, dashboard
+from monitor_agent.kibana.dashboard_model import Dashboard, DashboardPanel, dashboard
 from monitor_agent.kibana.data_views import DataView, data_view
 from monitor_agent.kibana.empty_panels import may_be_empty, meaning_of_empty
 from monitor_agent.kibana.folder import read_objects

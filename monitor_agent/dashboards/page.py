@@ -15,7 +15,7 @@ from monitor_agent.dashboards.palette import vega_config
 from monitor_agent.dashboards.panel_views import Chart, Grid, Notice, PanelView, Tiles
 from monitor_agent.dashboards.svg import BACK, BAD, GOOD, INK, LINE, PANEL, SOFT, box, text
 from monitor_agent.dashboards.vega_lite import HOVER
-from monitor_agent.kibana.dashboards import COLUMNS, Dashboard, DashboardPanel
+from monitor_agent.kibana.dashboard_model import COLUMNS, Dashboard, DashboardPanel
 
 Render = Callable[[dict[str, Any]], str]
 """A Vega-Lite specification -> an SVG image."""

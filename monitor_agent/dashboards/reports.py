@@ -13,7 +13,7 @@ from monitor_agent.dashboards.library import END, START, read_library
 from monitor_agent.dashboards.page import Image, Sheet, image
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.kibana.dashboards import Dashboard
+from monitor_agent.kibana.dashboard_model import Dashboard
 from monitor_agent.kibana.times import time_range
 
 SUFFIXES = (".html", ".png", ".pdf", ".svg")

@@ -40,7 +40,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportResult:
     """What an import did: how many objects are in Kibana now, how many of them were replaced, which were refused."""
 
     done: int
@@ -59,7 +59,7 @@ class Kibana:
         trust = ssl.create_default_context(cafile=settings.ca_certs) if settings.ca_certs else None
         self._opener = urllib.request.build_opener(*([urllib.request.HTTPSHandler(context=trust)] if trust else []))
 
-    def import_objects(self, package: str, *, overwrite: bool) -> Imported:
+    def import_objects(self, package: str, *, overwrite: bool) -> ImportResult:
         """Import a file of saved objects and return what became of them.
 
         Raises KibanaError where Kibana cannot be reached or refuses the file as a whole.
@@ -79,7 +79,7 @@ class Kibana:
         found = _json(answer)
         refused = tuple(_refusal(error) for error in found.get("errors", ()))
         replaced = sum(bool(each.get("overwrite")) for each in found.get("successResults", ()))
-        return Imported(int(found.get("successCount", 0)), replaced, refused)
+        return ImportResult(int(found.get("successCount", 0)), replaced, refused)
 
     def export(self, types: Sequence[str], tag: str = "") -> str:
         """Return an export file of all objects of some types.

@@ -9,8 +9,8 @@ from typing import Any
 
 from monitor_agent.alerting.definitions import Alert, alert_query, breaches
 from monitor_agent.errors import DataError, UnsupportedPanelError
-from monitor_agent.kibana import dashboards, lens, saved_search
-from monitor_agent.kibana.dashboards import Dashboard
+from monitor_agent.kibana import dashboard_model, lens, saved_search
+from monitor_agent.kibana.dashboard_model import Dashboard
 from monitor_agent.kibana.data_views import DataView, data_view
 from monitor_agent.kibana.empty_panels import may_be_empty
 from monitor_agent.kibana.filters import DashboardContext
@@ -57,7 +57,7 @@ class Problem:
 
 def dashboards_of(objects: Mapping[str, SavedObject]) -> list[Dashboard]:
     """Return all dashboards among the objects, by id."""
-    found = [dashboards.dashboard(saved) for saved in objects.values() if saved.type == "dashboard"]
+    found = [dashboard_model.dashboard(saved) for saved in objects.values() if saved.type == "dashboard"]
     return sorted(found, key=lambda each: each.id)
 
 

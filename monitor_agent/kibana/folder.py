@@ -24,7 +24,7 @@ GENERATED = ("watches", "rules")
 
 
 @dataclass(frozen=True)
-class Written:
+class FolderChanges:
     """What a write to the folder changed: paths relative to it."""
 
     added: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ def read_objects(folder: Path) -> dict[str, SavedObject]:
     return found
 
 
-def write_objects(folder: Path, objects: Iterable[SavedObject], *, prune: bool = False) -> Written:
+def write_objects(folder: Path, objects: Iterable[SavedObject], *, prune: bool = False) -> FolderChanges:
     """Write each object to its file and return what changed.
 
     Parameters
@@ -58,11 +58,6 @@ def write_objects(folder: Path, objects: Iterable[SavedObject], *, prune: bool =
     texts = {f"objects/{each.type}/{each.id}.json": file_text(to_document(each, encoded=False)) for each in objects}
     here = {path.relative_to(folder).as_posix() for path in (folder / "objects").glob("*/*.json")}
     return _write(folder, texts, here, prune=prune)
-
-
-def read_documents(folder: Path, kind: str) -> dict[str, dict[str, Any]]:
-    """Return id -> document of every file in `folder/<kind>`."""
-    return {path.stem: _read(path) for path in sorted((folder / kind).glob("*.json"))}
 
 
 def generated(folder: Path) -> dict[str, str]:
@@ -111,7 +106,7 @@ def _text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
-def _write(folder: Path, texts: Mapping[str, str], here: set[str], *, prune: bool) -> Written:
+def _write(folder: Path, texts: Mapping[str, str], here: set[str], *, prune: bool) -> FolderChanges:
     added, changed = [], []
     for name, text in sorted(texts.items()):
         path = folder / name
@@ -127,7 +122,7 @@ def _write(folder: Path, texts: Mapping[str, str], here: set[str], *, prune: boo
     if prune:
         for name in rest:
             (folder / name).unlink()
-    return Written(tuple(added), tuple(changed), tuple(rest) if prune else (), () if prune else tuple(rest))
+    return FolderChanges(tuple(added), tuple(changed), tuple(rest) if prune else (), () if prune else tuple(rest))
 
 
 def _read(path: Path) -> dict[str, Any]:

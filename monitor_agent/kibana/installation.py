@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from monitor_agent.kibana import package
-from monitor_agent.kibana.api import Imported, Kibana
+from monitor_agent.kibana.api import ImportResult, Kibana
 from monitor_agent.kibana.objects import SavedObject, to_document
 
 TAG = "model-monitoring"
@@ -50,7 +50,7 @@ def differences(kibana: Kibana, objects: Iterable[SavedObject]) -> Iterator[str]
     yield f"{told}, {len(others)} only in Kibana; nothing was changed"
 
 
-def refusals(done: Imported) -> Iterator[str]:
+def refusals(done: ImportResult) -> Iterator[str]:
     """Yield, in words, what an import refused."""
     for each in done.refused:
         detail = f": {each.detail}" if each.detail else ""

@@ -29,7 +29,7 @@ ENCODED: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, order=True)
-class Reference:
+class SavedObjectReference:
     """A named link from one saved object to another."""
 
     name: str
@@ -49,7 +49,7 @@ class SavedObject:
     type: str
     id: str
     attributes: dict[str, Any]
-    references: tuple[Reference, ...] = ()
+    references: tuple[SavedObjectReference, ...] = ()
     version: str = ""
     core_version: str = CORE_VERSION
 
@@ -84,7 +84,9 @@ def from_document(document: Mapping[str, Any]) -> SavedObject:
         _change(attributes, path, lambda value, path=path: _decoded(value, f"{key} {path}"))
     try:
         references = tuple(
-            sorted(Reference(each["name"], each["type"], each["id"]) for each in document.get("references", ()))
+            sorted(
+                SavedObjectReference(each["name"], each["type"], each["id"]) for each in document.get("references", ())
+            )
         )
     except (KeyError, TypeError) as error:
         raise DataError(f"{key}: a reference lacks name, type or id") from error

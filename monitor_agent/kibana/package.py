@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from monitor_agent.errors import DataError
 from monitor_agent.kibana.objects import TYPES, SavedObject, from_document, line_text, to_document
-
-Objects = Mapping[tuple[str, str], SavedObject]
-"""Saved objects by type and id."""
 
 _SUMMARY = "exportedCount"
 

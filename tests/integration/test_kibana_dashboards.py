@@ -13,7 +13,7 @@ import pytest
 
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.kibana.dashboard_check import Shown, show, views_of
-from monitor_agent.kibana.dashboards import dashboard
+from monitor_agent.kibana.dashboard_model import dashboard
 from monitor_agent.kibana.folder import read_objects
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.times import time_range

@@ -1,6 +1,6 @@
-"""What can be wrong with the saved objects, one rule a module (pure); each rule has a broken sample in its tests.
+"""The checks of the saved objects, one check a module (pure); each check has a broken sample in its tests.
 
-`check(objects)` gives all findings; `RULES` lists the rules by name.
+`check_objects` returns the findings of all checks; `CHECKS` lists the checks by name.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from monitor_agent.kibana.checks import (
     unused,
     versions,
 )
-from monitor_agent.kibana.checks._base import Bundle, Finding, Rule
 from monitor_agent.kibana.checks.alerting import check_alerts
+from monitor_agent.kibana.checks.bundle import Bundle, Check, Finding
 from monitor_agent.kibana.objects import SavedObject
 
-RULES: dict[str, Rule] = {
+CHECKS: dict[str, Check] = {
     "accessors": accessors.check,
     "columns": columns.check,
     "coverage": coverage.check,
@@ -46,32 +46,32 @@ RULES: dict[str, Rule] = {
     "versions": versions.check,
 }
 
-__all__ = ["RULES", "Bundle", "Finding", "check", "check_alerts"]
+__all__ = ["CHECKS", "Bundle", "Finding", "check_alerts", "check_objects"]
 
 
-def check(objects: Mapping[str, SavedObject], rules: Iterable[str] = tuple(RULES)) -> list[Finding]:
-    """Return what is wrong, by file and rule.
+def check_objects(objects: Mapping[str, SavedObject], names: Iterable[str] = tuple(CHECKS)) -> list[Finding]:
+    """Return the findings, ordered by file and check.
 
     Parameters
     ----------
     objects : path below `kibana/` -> saved object.
-    rules : the names of the rules that are checked.
+    names : the names of the checks to run.
     """
     bundle = Bundle(objects)
-    found = {
-        Finding(name, place, message)
-        for name in rules
+    findings = {
+        Finding(name, path, message)
+        for name in names
         for path in objects
-        for place, message in _tolerant(RULES[name], bundle, path)
+        for message in _messages(CHECKS[name], bundle, path)
     }
-    return sorted(found, key=lambda each: (each.place, each.rule, each.message))
+    return sorted(findings, key=lambda finding: (finding.file, finding.check, finding.message))
 
 
-def _tolerant(rule: Rule, bundle: Bundle, path: str) -> list[tuple[str, str]]:
-    """Return a rule's findings; where an object is too broken for it, other rules say so."""
-    found: list[tuple[str, str]] = []
+def _messages(check: Check, bundle: Bundle, path: str) -> list[str]:
+    """Return the messages of one check about one object; an object that the check cannot read gives one more."""
+    messages: list[str] = []
     try:
-        found.extend((path, message) for message in rule(bundle, bundle.objects[path]))
+        messages.extend(check(bundle, bundle.objects[path]))
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
-        found.append((path, f"too broken to be checked further: {error!r}"))
-    return found
+        messages.append(f"too broken to be checked further: {error!r}")
+    return messages

@@ -6,19 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from monitor_agent.alerting import kql
 from monitor_agent.alerting.definitions import Alert, alert_on_firings
-from monitor_agent.kibana.checks._base import Bundle, Finding
+from monitor_agent.kibana.checks.bundle import Bundle, Finding
 from monitor_agent.kibana.checks.schemas import problems
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.rules import rule
 from monitor_agent.kibana.watches import watch
 
-PLACE = "alerts.toml"
+FILE = "alerts.toml"
 
 
 def check_alerts(alerts: Iterable[Alert], objects: Mapping[str, SavedObject]) -> list[Finding]:
     """Return what is wrong with the alerts."""
     bundle = Bundle(objects)
-    return [Finding("alerts", PLACE, f"{alert.id}: {message}") for alert in alerts for message in _alert(alert, bundle)]
+    return [Finding("alerts", FILE, f"{alert.id}: {message}") for alert in alerts for message in _alert(alert, bundle)]
 
 
 def _alert(alert: Alert, bundle: Bundle) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from monitor_agent.contracts.catalogue import CONTRACTS
-from monitor_agent.kibana.checks._base import Bundle
+from monitor_agent.kibana.checks.bundle import Bundle
 from monitor_agent.kibana.objects import SavedObject
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from monitor_agent.alerting import kql
 from monitor_agent.errors import DataError
-from monitor_agent.kibana.checks._base import Bundle
+from monitor_agent.kibana.checks.bundle import Bundle
 from monitor_agent.kibana.lens import RECORDS, Column, LensPanel
 from monitor_agent.kibana.objects import SavedObject
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
-from monitor_agent.kibana.checks._base import Bundle
-from monitor_agent.kibana.dashboards import COLUMNS
+from monitor_agent.kibana.checks.bundle import Bundle
+from monitor_agent.kibana.dashboard_model import COLUMNS
 from monitor_agent.kibana.objects import SavedObject
 
 Grid = Mapping[str, int]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from monitor_agent.kibana.checks._base import Bundle
+from monitor_agent.kibana.checks.bundle import Bundle
 from monitor_agent.kibana.lens import ANNOTATION_REFERENCE, LAYER_REFERENCE
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.saved_search import INDEX_REFERENCE

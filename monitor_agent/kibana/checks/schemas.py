@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any
 
 from monitor_agent.errors import DataError
-from monitor_agent.kibana.checks._base import Bundle
+from monitor_agent.kibana.checks.bundle import Bundle
 from monitor_agent.kibana.objects import SavedObject, to_document
 
 _PARTS = {

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 from monitor_agent.errors import MonitorError
-from monitor_agent.kibana import dashboards, lens, saved_search
-from monitor_agent.kibana.checks._base import Bundle
+from monitor_agent.kibana import dashboard_model, lens, saved_search
+from monitor_agent.kibana.checks.bundle import Bundle
 from monitor_agent.kibana.filters import DashboardContext
 from monitor_agent.kibana.lens_searches import annotation_searches, layer_searches
 from monitor_agent.kibana.objects import SavedObject
@@ -29,7 +29,7 @@ def check(bundle: Bundle, saved: SavedObject) -> Iterator[str]:
             if search.view in bundle.views:
                 search.body(bundle.views[search.view], _CONTEXT)
         elif saved.type == "dashboard":
-            dashboard = dashboards.dashboard(saved)
+            dashboard = dashboard_model.dashboard(saved)
             dashboard.context(_CONTEXT.time)
             if dashboard.start:
                 time_range(dashboard.start, dashboard.end, _NOW)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from monitor_agent.kibana.checks._base import Bundle
+from monitor_agent.kibana.checks.bundle import Bundle
 from monitor_agent.kibana.lens import METRICS
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.tables import table_column

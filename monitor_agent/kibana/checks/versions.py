@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from monitor_agent.kibana.checks._base import Bundle
+from monitor_agent.kibana.checks.bundle import Bundle
 from monitor_agent.kibana.objects import CORE_VERSION, SavedObject
 
 WRITTEN = {"index-pattern": "8.0.0", "tag": "8.0.0", "search": "10.5.0", "lens": "8.9.0", "dashboard": "10.2.0"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from monitor_agent.dashboards.page import without_links
 from monitor_agent.dashboards.panel_views import Grid, GridColumn
 from monitor_agent.dashboards.svg import fitted, nested, table, text_width
-from monitor_agent.kibana.dashboards import DashboardPanel, GridPosition
+from monitor_agent.kibana.dashboard_model import DashboardPanel, GridPosition
 
 COLUMNS = (GridColumn("Name", "string", "left"), GridColumn("Count", "number", "right"))
 

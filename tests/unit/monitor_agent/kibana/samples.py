@@ -8,7 +8,7 @@ from typing import Any
 from monitor_agent.kibana.data_views import DataView
 from monitor_agent.kibana.filters import DashboardContext
 from monitor_agent.kibana.lens import LensPanel, lens_panel
-from monitor_agent.kibana.objects import Reference, SavedObject
+from monitor_agent.kibana.objects import SavedObject, SavedObjectReference
 from monitor_agent.kibana.times import TimeRange
 
 END = datetime(2026, 3, 3, tzinfo=timezone.utc)
@@ -50,7 +50,10 @@ def lens_object(columns: dict[str, dict[str, Any]], *, query: str = "", alone: b
     }
     attributes = {"title": "Sample", "visualizationType": "lnsXY", "state": state}
     return SavedObject(
-        "lens", "sample", attributes, (Reference("indexpattern-datasource-layer-data", "index-pattern", "view"),)
+        "lens",
+        "sample",
+        attributes,
+        (SavedObjectReference("indexpattern-datasource-layer-data", "index-pattern", "view"),),
     )
 
 

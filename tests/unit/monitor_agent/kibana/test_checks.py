@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from monitor_agent.kibana.checks import RULES, check
+from monitor_agent.kibana.checks import CHECKS, check_objects
 from monitor_agent.kibana.folder import read_objects
 from monitor_agent.kibana.objects import SavedObject, from_document, to_document
 
@@ -41,30 +41,30 @@ def broken(document: dict[str, Any], sample: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def test_the_objects_in_git_keep_every_rule(objects: dict[str, SavedObject]) -> None:
+def test_the_objects_in_git_pass_every_check(objects: dict[str, SavedObject]) -> None:
     """Nothing is wrong with what is shipped."""
-    assert check(objects) == []
+    assert check_objects(objects) == []
 
 
-def test_every_rule_has_a_broken_sample() -> None:
-    """A rule that no sample breaks would not be known to work."""
-    assert {path.stem for path in BROKEN.glob("*.json")} == set(RULES)
+def test_every_check_has_a_broken_sample() -> None:
+    """A check that no sample fails might find nothing."""
+    assert {path.stem for path in BROKEN.glob("*.json")} == set(CHECKS)
 
 
-@pytest.mark.parametrize(("rule", "sample"), SAMPLES)
-def test_a_broken_sample_breaks_its_rule(rule: str, sample: dict[str, Any], objects: dict[str, SavedObject]) -> None:
-    """Each sample is an object in git with one thing wrong, and its rule finds it."""
+@pytest.mark.parametrize(("check", "sample"), SAMPLES)
+def test_a_broken_sample_fails_its_check(check: str, sample: dict[str, Any], objects: dict[str, SavedObject]) -> None:
+    """Each sample is an object in git with one thing wrong, and its check finds it."""
     document = to_document(objects[sample["file"]], encoded=False)
     changed = {**objects, sample["file"]: from_document(broken(document, sample))}
 
-    assert [finding.rule for finding in check(changed, [rule])].count(rule) >= 1
+    assert [finding.check for finding in check_objects(changed, [check])].count(check) >= 1
 
 
 def test_an_object_that_is_hardly_one_is_told_not_crashed_on(objects: dict[str, SavedObject]) -> None:
     """A file without anything that belongs into it gives findings, no traceback."""
     nothing = SavedObject("lens", "nothing", {}, version="8.9.0")
 
-    findings = check({**objects, "objects/lens/nothing.json": nothing})
+    findings = check_objects({**objects, "objects/lens/nothing.json": nothing})
 
-    assert {finding.place for finding in findings} == {"objects/lens/nothing.json"}
-    assert {"schemas", "support", "unused"} <= {finding.rule for finding in findings}
+    assert {finding.file for finding in findings} == {"objects/lens/nothing.json"}
+    assert {"schemas", "support", "unused"} <= {finding.check for finding in findings}

@@ -1,4 +1,4 @@
-"""What the rules share: the objects by name, their typed form, the fields of the contracts."""
+"""The input of every check: the objects by name, their typed form, the fields of the contracts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.errors import MonitorError
-from monitor_agent.kibana import dashboards, lens, saved_search
+from monitor_agent.kibana import dashboard_model, lens, saved_search
 from monitor_agent.kibana.data_views import DataView, data_view
 from monitor_agent.kibana.objects import SavedObject
 
@@ -18,10 +18,10 @@ META_FIELDS = ("_id", "_index", "_score", lens.RECORDS)
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong: the rule, the file, and what it is."""
+    """A problem in a file of `kibana/`: the check that found it, the file, and the problem in words."""
 
-    rule: str
-    place: str
+    check: str
+    file: str
     message: str
 
 
@@ -47,9 +47,9 @@ class Bundle:
         """Return the panel of a Lens object; None for other types, and where it cannot be read."""
         return _read(lens.lens_panel, saved) if saved.type == "lens" else None
 
-    def dashboard(self, saved: SavedObject) -> dashboards.Dashboard | None:
+    def dashboard(self, saved: SavedObject) -> dashboard_model.Dashboard | None:
         """Return the dashboard of an object; None for other types, and where it cannot be read."""
-        return _read(dashboards.dashboard, saved) if saved.type == "dashboard" else None
+        return _read(dashboard_model.dashboard, saved) if saved.type == "dashboard" else None
 
     def search(self, saved: SavedObject) -> saved_search.SavedSearch | None:
         """Return the saved search of an object; None for other types, and where it cannot be read."""
@@ -83,8 +83,8 @@ class Bundle:
         return fields.get(field) or below
 
 
-Rule = Callable[[Bundle, SavedObject], Iterator[str]]
-"""Yields what is wrong with one object."""
+Check = Callable[[Bundle, SavedObject], Iterator[str]]
+"""Yields the problems of one object, in words."""
 
 
 T = TypeVar("T")

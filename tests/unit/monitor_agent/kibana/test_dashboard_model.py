@@ -8,7 +8,7 @@ import pytest
 
 from monitor_agent.errors import UnsupportedPanelError
 from monitor_agent.kibana.dashboard_check import views_of
-from monitor_agent.kibana.dashboards import Dashboard, dashboard
+from monitor_agent.kibana.dashboard_model import Dashboard, dashboard
 from monitor_agent.kibana.folder import read_objects
 from monitor_agent.kibana.objects import SavedObject
 from tests.unit.monitor_agent.kibana.samples import DAY
