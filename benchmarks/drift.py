@@ -25,10 +25,10 @@ from monitor_agent.agent.stores import Stores
 from monitor_agent.clock import FixedClock
 from monitor_agent.contracts.drift import DRIFT as DRIFTS
 from monitor_agent.contracts.performance import ALL_VERSIONS
-from monitor_agent.es.drift import DriftStore
+from monitor_agent.es.drift_store import DriftStore
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.metrics.drift import NumericReference
-from monitor_agent.pipeline.references import FeatureReference, Reference, categories, named
+from monitor_agent.pipeline.drift_references import DriftReference, FeatureReference, categories, named
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 
@@ -110,7 +110,7 @@ def actions(table: Table) -> Iterator[Action]:
         yield Action(action.index, action.id, action.source[:-1] + b',"features":' + orjson.dumps(found) + b"}")
 
 
-def stored(gateway: Gateway, table: Table) -> Reference:
+def stored(gateway: Gateway, table: Table) -> DriftReference:
     """Return the reference of a table, kept as `monitor-agent reference --file` keeps it."""
     found: dict[str, FeatureReference] = {}
     for name, column in table.items():
@@ -124,7 +124,7 @@ def stored(gateway: Gateway, table: Table) -> Reference:
 
 
 def measured(
-    made: Node, gateway: Gateway, reference: Reference, settings: AgentSettings
+    made: Node, gateway: Gateway, reference: DriftReference, settings: AgentSettings
 ) -> tuple[float, Mapping[str, Mapping[str, Any]]]:
     """Return the seconds of the day's drift, its documents written, and those over all versions by feature."""
     made.delete(f"{DRIFTS.name}-*")

@@ -26,8 +26,8 @@ from monitor_agent.metrics.drift import (
     measure_drift,
 )
 from monitor_agent.metrics.drift.verdict import P_VALUES
-from monitor_agent.pipeline.drifting import NEW
-from monitor_agent.pipeline.references import OTHERS, categories
+from monitor_agent.pipeline.drift_references import OTHERS, categories
+from monitor_agent.pipeline.window_drift import NEW
 
 Values = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int, float], Values]

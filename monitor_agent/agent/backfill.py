@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 
 from monitor_agent.agent.report import Report
 from monitor_agent.agent.stores import Stores, take_some
-from monitor_agent.es.memory import Remembered
+from monitor_agent.es.state_store import StoredState
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.changes import DAY, day_of
 from monitor_agent.pipeline.documents import hashed
-from monitor_agent.pipeline.windows import Window
+from monitor_agent.pipeline.instants import Interval
+from monitor_agent.pipeline.stale_windows import DAY, day_of
 from monitor_agent.settings import environment_of
 
 REMEMBERED = "backfill"
@@ -89,7 +89,7 @@ class Backfill:
         stores.memory.forget(known)
         return stores.finished(report, started, asked, "backfill")
 
-    def _remembered(self, first: datetime, last: datetime) -> Remembered:
+    def _remembered(self, first: datetime, last: datetime) -> StoredState:
         # Other settings make other documents: days finished under those do not count.
         settings = repr(sorted(environment_of(self._stores.settings).items()))
         (known,) = self._stores.memory.read(
@@ -97,20 +97,20 @@ class Backfill:
         )
         return known
 
-    def _remember(self, known: Remembered, finished: set[str]) -> Remembered:
+    def _remember(self, known: StoredState, finished: set[str]) -> StoredState:
         self._stores.memory.write(known, {"days": sorted(finished)}, self._stores.clock.now())
         (written,) = self._stores.memory.read(known.id)
         return written
 
-    def _day(self, stretch: Window, report: Report, at: BackfillProgress, report_progress: ProgressCallback) -> None:
+    def _day(self, stretch: Interval, report: Report, at: BackfillProgress, report_progress: ProgressCallback) -> None:
         stores = self._stores
         now = stores.clock.now()
-        seen = stores.events.look(now).documents
+        seen = stores.events.work_summary(now).documents
         stored = stores.summaries_around(stretch)
         losses = stores.losses(now)
         counts = stores.events.window_counts(day_of(stretch.start), stretch)
         known = {
-            (each.model, each.window)
+            each.model_window
             for each in stored
             if each.window.size == stores.calendar.base and stretch.start <= each.window.start < stretch.end
         }
@@ -140,11 +140,11 @@ class Backfill:
             base = set()
 
 
-def _days(first: datetime, last: datetime) -> list[Window]:
+def _days(first: datetime, last: datetime) -> list[Interval]:
     """Return the days (UTC) of [first, last), the first and last one cut to it."""
     found = []
     day = day_of(first)
     while day < last:
-        found.append(Window(max(day, first), min(day + DAY, last), ""))
+        found.append(Interval(max(day, first), min(day + DAY, last)))
         day += DAY
     return found

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitor_agent.contracts.performance import ALL_SEGMENT, STATE_OPEN
-from monitor_agent.es.drift import DriftResult, DriftStore
-from monitor_agent.es.events import States
-from monitor_agent.es.performance import PerformanceStore
-from monitor_agent.es.references import ReferenceStore
-from monitor_agent.pipeline.changes import Cell
+from monitor_agent.es.drift_store import DriftResult, DriftStore
+from monitor_agent.es.event_store import States
+from monitor_agent.es.performance_store import PerformanceStore
+from monitor_agent.es.reference_store import ReferenceStore
 from monitor_agent.pipeline.curves import Point
 from monitor_agent.pipeline.documents import Baseline, Document, Key
-from monitor_agent.pipeline.drifting import summary
-from monitor_agent.pipeline.references import Reference, valid_at
+from monitor_agent.pipeline.drift_references import DriftReference, valid_at
+from monitor_agent.pipeline.stale_windows import ModelWindow
+from monitor_agent.pipeline.window_drift import summary
 from monitor_agent.pipeline.windows import WEEK, Calendar, Window
 
 COMPARED_FROM = timedelta(hours=1)
@@ -29,7 +29,7 @@ class Baselines:
     """What some windows of a model are compared with."""
 
     last_week: Mapping[Key, Document]
-    references: Sequence[Reference]
+    references: Sequence[DriftReference]
     drift: Mapping[Key, DriftResult]
     base: str
 
@@ -70,14 +70,16 @@ class BaselineLoader:
         drift = self._drifted(model, found, references, now)
         return Baselines(self._last_week(model, found), references, drift, self._calendar.base)
 
-    def week_later(self, changed: Iterable[Cell], computed: Set[Cell], now: datetime) -> set[Cell]:
+    def week_later(self, changed: Iterable[ModelWindow], computed: Set[ModelWindow], now: datetime) -> set[ModelWindow]:
         """Return the stored windows that are compared with changed ones, but those that were computed after these."""
-        later = {(model, self._calendar.week_later(window)) for model, window in changed if is_compared(window)}
-        found: set[Cell] = set()
-        for model, windows in by_model({cell for cell in later - computed if cell[1].start <= now}):
+        later = {
+            ModelWindow(model, self._calendar.week_later(window)) for model, window in changed if is_compared(window)
+        }
+        found: set[ModelWindow] = set()
+        for model, windows in by_model({cell for cell in later - computed if cell.window.start <= now}):
             for size in {window.size for window in windows}:
                 for batch in batches([window for window in windows if window.size == size]):
-                    found |= {(model, key.window) for key in self._performance.last_week(model, batch)}
+                    found |= {ModelWindow(model, key.window) for key in self._performance.last_week(model, batch)}
         return found
 
     def _last_week(self, model: str, windows: Iterable[Window]) -> dict[Key, Document]:
@@ -93,9 +95,9 @@ class BaselineLoader:
         }
 
     def _drifted(
-        self, model: str, found: Mapping[Window, States], references: Sequence[Reference], now: datetime
+        self, model: str, found: Mapping[Window, States], references: Sequence[DriftReference], now: datetime
     ) -> dict[Key, DriftResult]:
-        known: dict[Window, Reference] = {}
+        known: dict[Window, DriftReference] = {}
         for window in found:
             reference = valid_at(references, window.start)
             ended = window.size != self._calendar.base and self._calendar.state(window, now) != STATE_OPEN
@@ -117,7 +119,7 @@ def is_compared(window: Window) -> bool:
     return window.end - window.start >= COMPARED_FROM
 
 
-def by_model(cells: Iterable[Cell]) -> Iterator[tuple[str, list[Window]]]:
+def by_model(cells: Iterable[ModelWindow]) -> Iterator[tuple[str, list[Window]]]:
     """Yield each model with its windows, in order."""
     known = list(cells)
     for model in sorted({model for model, _ in known}):

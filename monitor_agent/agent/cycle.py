@@ -16,27 +16,27 @@ from monitor_agent.agent.join import Join
 from monitor_agent.agent.report import Report
 from monitor_agent.agent.stores import Stores, take_some
 from monitor_agent.clock import Clock
-from monitor_agent.es.events import Look
+from monitor_agent.es.event_store import WorkSummary
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.es.leases import named_models
+from monitor_agent.es.leases import leased_models
 from monitor_agent.es.lifecycle import Retention
-from monitor_agent.es.memory import Remembered
-from monitor_agent.es.performance import Summary
-from monitor_agent.pipeline.changes import (
-    Cell,
-    HourCounts,
-    aged_cells,
-    changed_cells,
-    changed_days,
-    changed_stretches,
-    day_of,
-    larger_cells,
-    remembered_hours,
-    settled,
-)
+from monitor_agent.es.state_store import StoredState
+from monitor_agent.pipeline.finality import is_closed
+from monitor_agent.pipeline.lease_table import REMAINDER, Assignment
 from monitor_agent.pipeline.ranges import INSTANT
 from monitor_agent.pipeline.sequences import Loss, lost_in
-from monitor_agent.pipeline.sharing import REST, Share
+from monitor_agent.pipeline.stale_windows import (
+    HourCounts,
+    ModelWindow,
+    StoredWindow,
+    aged_windows,
+    changed_days,
+    changed_intervals,
+    changed_windows,
+    day_of,
+    enclosing_windows,
+    remembered_hours,
+)
 from monitor_agent.settings import AgentSettings
 
 PROGRESS = "progress"
@@ -53,7 +53,7 @@ class Agent:
         self._stores = Stores(gateway, settings, clock, sleep)
         self._retention = Retention(gateway, settings)
 
-    def cycle(self, progress: Callable[[int], None] = lambda _windows: None, share: Share | None = None) -> Report:
+    def cycle(self, progress: Callable[[int], None] = lambda _windows: None, share: Assignment | None = None) -> Report:
         """Do all that is to be done now; ElasticsearchError where it cannot be, and then nothing is half done.
 
         Parameters
@@ -64,11 +64,11 @@ class Agent:
         stores = self._stores
         report, started, asked = Report(), time.monotonic(), stores.gateway.requests
         if share is None:
-            named = named_models(stores.memory)
-            share = Share(named, True, named)
+            leased = leased_models(stores.memory)
+            share = Assignment(leased, True, leased)
         while self._round(share, report, progress):
             pass
-        if share.rest:
+        if share.remainder:
             report.deleted = self._retention.apply(stores.clock.now())
         return stores.finished(report, started, asked, "cycle")
 
@@ -83,90 +83,94 @@ class Agent:
         """Join and compute everything about predictions of [start, end) again; see `Backfill.run`."""
         return Backfill(self._stores).run(start, end, report_progress, restart=restart)
 
-    def _round(self, share: Share, report: Report, progress: Callable[[int], None]) -> bool:
+    def _round(self, share: Assignment, report: Report, progress: Callable[[int], None]) -> bool:
         """Do what one look shows; return whether there may be more."""
         stores, now = self._stores, self._stores.clock.now()
-        look = stores.events.look(now)
-        known = dict(zip(share.names, stores.memory.read(*map(_progress_id, share.names)), strict=True))
-        hours = self._hours_of_changed_days(look, known.values())
+        work_summary = stores.events.work_summary(now)
+        known = dict(zip(share.lease_names, stores.memory.read(*map(_progress_id, share.lease_names)), strict=True))
+        hours = self._hours_of_changed_days(work_summary, known.values())
         base, larger = self._changed(hours, known.values(), share, now)
-        if look.young:
+        if work_summary.not_final:
             self._add_aged(base, larger, share, now)
         losses = stores.losses(now)
-        if losses or look.marked:
+        if losses or work_summary.with_lost_lines:
             self._add_incomplete(base, larger, losses, share, now)
-        join = stores.join(now, look.documents, _indices_seen(known.values()))
-        more = self._read_feedback(join, look, base, share, now)
+        join = stores.join(now, work_summary.documents, _indices_seen(known.values()))
+        more = self._read_feedback(join, work_summary, base, share, now)
         base |= join.result.cells
         if base or larger:
             stores.gateway.refresh(join.result.indices)
-            report.add(stores.recomputation.run(base, larger, now, look.documents, progress, losses))
+            report.add(stores.recomputation.run(base, larger, now, work_summary.documents, progress, losses))
             stores.notice_releases(base, report)
-            report.models |= {model for model, _ in base if share.holds(model)} - share.named
+            report.models |= {model for model, _ in base if share.includes(model)} - share.leased
         stores.write_feedback_statuses(join.result, report)
         for each in known.values():
-            if each.content.get("documents") != look.documents:
+            if each.content.get("documents") != work_summary.documents:
                 kept = remembered_hours(hours, each.content.get("hours", {}))
-                stores.memory.write(each, {"documents": look.documents, "hours": kept}, now)
+                stores.memory.write(each, {"documents": work_summary.documents, "hours": kept}, now)
         return more or join.result.again
 
-    def _hours_of_changed_days(self, look: Look, known: Iterable[Remembered]) -> HourCounts:
+    def _hours_of_changed_days(self, work_summary: WorkSummary, known: Iterable[StoredState]) -> HourCounts:
         remembered = [each.content.get("documents", {}) for each in known]
-        days = sorted({day for each in remembered for day in changed_days(look.documents, each)})
+        days = sorted({day for each in remembered for day in changed_days(work_summary.documents, each)})
         return self._stores.events.hour_counts(days) if days else {}
 
     def _changed(
-        self, hours: HourCounts, known: Iterable[Remembered], share: Share, now: datetime
-    ) -> tuple[set[Cell], set[Cell]]:
+        self, hours: HourCounts, known: Iterable[StoredState], share: Assignment, now: datetime
+    ) -> tuple[set[ModelWindow], set[ModelWindow]]:
         """Return the base and larger windows of the share whose predictions or errors are not those counted."""
         stores = self._stores
-        base: set[Cell] = set()
-        larger: set[Cell] = set()
+        base: set[ModelWindow] = set()
+        larger: set[ModelWindow] = set()
         remembered = [each.content.get("hours", {}) for each in known]
-        for stretch in sorted({new for each in remembered for new in changed_stretches(hours, each, stores.calendar)}):
+        for stretch in sorted({new for each in remembered for new in changed_intervals(hours, each, stores.calendar)}):
             counts = stores.events.window_counts(day_of(stretch.start), stretch)
             stored = stores.summaries_of(stretch)
-            cells = changed_cells(counts.predictions, counts.errors, stored, stretch)
+            cells = changed_windows(counts.predictions, counts.errors, stored, stretch)
             base |= self._open_to_change(cells, share, stored, now)
             # A crash may have left them behind: also where all base windows are as they should be.
-            whole = larger_cells(counts.predictions.keys() | counts.errors.keys(), stores.calendar)
+            whole = enclosing_windows(counts.predictions.keys() | counts.errors.keys(), stores.calendar)
             larger |= self._open_to_change(whole, share, stored, now)
         return base, larger
 
-    def _open_to_change(self, cells: set[Cell], share: Share, stored: Iterable[Summary], now: datetime) -> set[Cell]:
+    def _open_to_change(
+        self, cells: set[ModelWindow], share: Assignment, stored: Iterable[StoredWindow], now: datetime
+    ) -> set[ModelWindow]:
         """Return the share's cells without those that have been final for longer than the restatement limit."""
-        calendar, settings = self._stores.calendar, self._stores.settings
-        closed = {(each.model, each.window) for each in stored if settled(each, calendar, settings, now)}
-        return {cell for cell in cells - closed if share.holds(cell[0])}
+        calendar = self._stores.calendar
+        closed = {each.model_window for each in stored if is_closed(each.window, each.state, calendar, now)}
+        return {cell for cell in cells - closed if share.includes(cell.model)}
 
-    def _add_aged(self, base: set[Cell], larger: set[Cell], share: Share, now: datetime) -> None:
+    def _add_aged(self, base: set[ModelWindow], larger: set[ModelWindow], share: Assignment, now: datetime) -> None:
         stores = self._stores
-        for cell in aged_cells(stores.performance.young(), stores.calendar, stores.settings, now):
-            if share.holds(cell[0]):
-                (base if cell[1].size == stores.calendar.base else larger).add(cell)
+        for cell in aged_windows(stores.performance.not_final(), stores.calendar, stores.settings, now):
+            if share.includes(cell.model):
+                (base if cell.window.size == stores.calendar.base else larger).add(cell)
 
     def _add_incomplete(
-        self, base: set[Cell], larger: set[Cell], losses: Sequence[Loss], share: Share, now: datetime
+        self, base: set[ModelWindow], larger: set[ModelWindow], losses: Sequence[Loss], share: Assignment, now: datetime
     ) -> None:
         """Add the windows that name other lost lines than are lost now."""
         stores = self._stores
-        stored = stores.performance.marked()
+        stored = stores.performance.with_lost_lines()
         for loss in losses:
             first = stores.calendar.window(stores.calendar.names[-1], loss.start)
             stored += stores.performance.summaries(first.start, loss.end + INSTANT)
         wrong = {
-            (each.model, each.window)
+            each.model_window
             for each in stored
             if each.lost_lines != lost_in(each.window.start, each.window.end, losses)
         }
         for cell in self._open_to_change(wrong, share, stored, now):
-            (base if cell[1].size == stores.calendar.base else larger).add(cell)
+            (base if cell.window.size == stores.calendar.base else larger).add(cell)
 
-    def _read_feedback(self, join: Join, look: Look, changed: set[Cell], share: Share, now: datetime) -> bool:
+    def _read_feedback(
+        self, join: Join, work_summary: WorkSummary, changed: set[ModelWindow], share: Assignment, now: datetime
+    ) -> bool:
         """Join what is new, what waits for predictions that have come, and what has waited too long."""
         stores, more = self._stores, False
         ours = share.filters("model.name")
-        if look.new:
+        if work_summary.new:
             more |= take_some(stores.feedback.new(ours), join.page)
         if changed:
             # The id of a prediction made elsewhere tells no time: its feedback then waits under a time of its own.
@@ -174,15 +178,15 @@ class Agent:
             since: datetime = min(window.start for _, window in changed) - stores.settings.clock_skew
             for page in stores.feedback.waiting(since):
                 join.page(page)
-        if look.overdue:
+        if work_summary.overdue:
             more |= take_some(stores.feedback.overdue(now, stores.settings.orphan_horizon, ours), join.overdue)
         return more
 
 
 def _progress_id(share: str) -> str:
-    return PROGRESS if share == REST else f"{PROGRESS}:{share}"
+    return PROGRESS if share == REMAINDER else f"{PROGRESS}:{share}"
 
 
-def _indices_seen(known: Iterable[Remembered]) -> dict[str, int]:
+def _indices_seen(known: Iterable[StoredState]) -> dict[str, int]:
     """Return all indices that any of the shares has seen before."""
     return {index: count for each in known for index, count in each.content.get("documents", {}).items()}

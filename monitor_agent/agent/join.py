@@ -16,13 +16,14 @@ from monitor_agent.contracts.feedback import (
     STATUS_TOO_LATE,
     STATUS_WAITING,
 )
-from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE_FINAL, STATE_RESTATED
+from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE_OPEN
 from monitor_agent.contracts.prediction import PREDICTIONS
-from monitor_agent.es.feedback import Feedback, FeedbackStore, Prediction, index_of_event, index_of_prediction
-from monitor_agent.es.performance import PerformanceStore
+from monitor_agent.es.feedback_store import Feedback, FeedbackStore, Prediction, index_of_event, index_of_prediction
+from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.pipeline.attribution import Event, Events, Folded, fold, restored, union
-from monitor_agent.pipeline.changes import Cell
 from monitor_agent.pipeline.documents import Key
+from monitor_agent.pipeline.finality import is_final, is_past_restatement
+from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 
@@ -40,7 +41,7 @@ class JoinResult:
     again : some feedback was put back to `new`.
     """
 
-    cells: set[Cell] = field(default_factory=set)
+    cells: set[ModelWindow] = field(default_factory=set)
     indices: set[str] = field(default_factory=set)
     statuses: list[tuple[Feedback, str]] = field(default_factory=list)
     flips: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -112,7 +113,7 @@ class Join:
         self._put_back([each for each in events if each.prediction_id in predictions])
         lost = [each for each in events if each.prediction_id not in predictions]
         self.result.statuses += [(each, STATUS_ORPHAN) for each in lost]
-        cells = {(each.model, self._calendar.base_window(each.day)) for each in lost if each.model}
+        cells = {ModelWindow(each.model, self._calendar.base_window(each.day)) for each in lost if each.model}
         self.result.cells |= cells - self._closed_windows(cells)
 
     def _write(self, pairs: list[tuple[Prediction, list[Feedback]]]) -> None:
@@ -187,20 +188,20 @@ class Join:
         too_old = self._settings.retention and end + self._settings.retention_events < self._now
         return too_old or index in self._remembered
 
-    def _cell(self, prediction: Prediction) -> Cell:
-        return prediction.model, self._calendar.base_window(prediction.made_at)
+    def _cell(self, prediction: Prediction) -> ModelWindow:
+        return ModelWindow(prediction.model, self._calendar.base_window(prediction.made_at))
 
-    def _closed_windows(self, cells: Iterable[Cell]) -> set[Cell]:
+    def _closed_windows(self, cells: Iterable[ModelWindow]) -> set[ModelWindow]:
         """Return the windows that have been final for longer than the restatement limit."""
         if self._forced:
             return set()
         old = {
-            Key(model, ALL_VERSIONS, ALL_SEGMENT, window): (model, window)
+            Key(model, ALL_VERSIONS, ALL_SEGMENT, window): ModelWindow(model, window)
             for model, window in cells
-            if self._now - self._calendar.final_at(window) > self._settings.restatement_limit
+            if is_past_restatement(window, self._calendar, self._now)
         }
         states = self._performance.stored_states(list(old))
-        return {cell for key, cell in old.items() if states.get(key) in (STATE_FINAL, STATE_RESTATED)}
+        return {cell for key, cell in old.items() if is_final(states.get(key, STATE_OPEN))}
 
 
 def _known(prediction: Prediction) -> Events:

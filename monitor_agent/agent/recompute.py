@@ -9,21 +9,21 @@ from datetime import datetime
 
 from monitor_agent.agent.baselines import BaselineLoader, batches, by_model
 from monitor_agent.clock import Clock
-from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE_FINAL, STATE_RESTATED
+from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE_RESTATED
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import ElasticsearchError
-from monitor_agent.es.curves import CurveStore
-from monitor_agent.es.events import EventStore, States
-from monitor_agent.es.memory import Memory
-from monitor_agent.es.performance import PerformanceStore, Stored
+from monitor_agent.es.curve_store import CurveStore
+from monitor_agent.es.event_store import EventStore, States
+from monitor_agent.es.performance_store import PerformanceStore, Stored
+from monitor_agent.es.state_store import StateStore
 from monitor_agent.metrics import WindowState, merge_all
-from monitor_agent.pipeline import crowding
-from monitor_agent.pipeline.changes import DAY, Cell
-from monitor_agent.pipeline.crowding import NOT_CROWDED, Crowded
 from monitor_agent.pipeline.curves import has_curves, points
-from monitor_agent.pipeline.documents import Key, Write, changes
-from monitor_agent.pipeline.segments import keep, segments
+from monitor_agent.pipeline.documents import Key, PlannedWrite, planned_writes
+from monitor_agent.pipeline.finality import is_final
+from monitor_agent.pipeline.score_resolution import NO_REFINED_BINS, RefinedBins, refined_bins
+from monitor_agent.pipeline.segments import segments, selected_values
 from monitor_agent.pipeline.sequences import Loss, lost_in
+from monitor_agent.pipeline.stale_windows import DAY, ModelWindow
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
 
@@ -56,9 +56,9 @@ class _Pass:
     losses: Sequence[Loss]
     progress: Callable[[int], None]
     tally: Tally
-    computed: set[Cell] = field(default_factory=set)
-    changed: set[Cell] = field(default_factory=set)
-    refused: set[Cell] = field(default_factory=set)
+    computed: set[ModelWindow] = field(default_factory=set)
+    changed: set[ModelWindow] = field(default_factory=set)
+    refused: set[ModelWindow] = field(default_factory=set)
 
 
 class Recomputation:
@@ -70,7 +70,7 @@ class Recomputation:
         performance: PerformanceStore,
         curves: CurveStore,
         baselines: BaselineLoader,
-        memory: Memory,
+        memory: StateStore,
         calendar: Calendar,
         settings: AgentSettings,
         clock: Clock,
@@ -88,8 +88,8 @@ class Recomputation:
 
     def run(
         self,
-        base: Iterable[Cell],
-        larger: Iterable[Cell],
+        base: Iterable[ModelWindow],
+        larger: Iterable[ModelWindow],
         now: datetime,
         seen: Iterable[str],
         progress: Callable[[int], None] = lambda _windows: None,
@@ -113,22 +113,22 @@ class Recomputation:
             done = _Pass(now, indices, losses, progress, tally)
             self._count(pending, done)
             for size in self._calendar.larger:
-                cells = {(model, self._calendar.window(size, window.start)) for model, window in pending}
-                self._merge(cells | {cell for cell in further if cell[1].size == size}, done)
+                cells = {ModelWindow(model, self._calendar.window(size, window.start)) for model, window in pending}
+                self._merge(cells | {cell for cell in further if cell.window.size == size}, done)
             again = done.refused | self._baselines.week_later(done.changed, done.computed, now)
             if not again:
                 return tally
-            pending = {cell for cell in again if cell[1].size == self._calendar.base}
+            pending = {cell for cell in again if cell.window.size == self._calendar.base}
             further = again - pending
             if done.refused:
                 now = max(now, self._clock.now())
                 self._sleep(random.uniform(0.02, 0.2))
         raise ElasticsearchError("another agent keeps writing the same documents", "run fewer agents")
 
-    def _count(self, cells: set[Cell], done: _Pass) -> None:
+    def _count(self, cells: set[ModelWindow], done: _Pass) -> None:
         for model, windows in by_model(cells):
             parts = segments(self._kept_values(model, windows, done.now))
-            crowded = self._crowded(model, windows, done.now)
+            refined = self._refined_bins(model, windows, done.now)
             for some in batches(windows):
                 # Read before they are counted: what another agent writes in between is then a conflict, and counts
                 # that are older than a document never replace it.
@@ -136,12 +136,12 @@ class Recomputation:
                 kept = [window for window in some if PREDICTIONS.index_for(window.start) in done.seen]
                 gone = [window for window in some if window not in kept and not _has_predictions(model, window, stored)]
                 for then, told in self._by_moment([*kept, *gone], stored, done.now).items():
-                    found = self._events.count(model, told, parts, then, crowded)
+                    found = self._events.count(model, told, parts, then, refined)
                     self._write(model, found, stored, then, done)
                 done.tally.windows += len(some)
                 done.progress(len(some))
 
-    def _merge(self, cells: set[Cell], done: _Pass) -> None:
+    def _merge(self, cells: set[ModelWindow], done: _Pass) -> None:
         for model, windows in by_model(cells):
             for some in batches(windows):
                 stored = self._performance.read(model, some)
@@ -155,7 +155,7 @@ class Recomputation:
 
         A click that this clock counts must be seen there too, or nobody would count it.
         """
-        final = {key.window for key, document in stored.items() if document["state"] in (STATE_FINAL, STATE_RESTATED)}
+        final = {key.window for key, document in stored.items() if is_final(document["state"])}
         found: dict[datetime, list[Window]] = {}
         for window in windows:
             then = max(now, self._calendar.final_at(window)) if window in final else now
@@ -170,7 +170,7 @@ class Recomputation:
         return {name: merge_all(states) for name, states in parts.items()}
 
     def _write(self, model: str, found: Mapping[Window, States], stored: Stored, now: datetime, done: _Pass) -> None:
-        writes: list[tuple[Write, Window]] = []
+        writes: list[tuple[PlannedWrite, Window]] = []
         baselines = self._baselines.of(model, found, now)
         for window, states in found.items():
             lost = lost_in(window.start, window.end, done.losses)
@@ -179,7 +179,9 @@ class Recomputation:
             known = {key for key in stored if key.window == window}
             for key in sorted(wanted.keys() | known):
                 state, baseline = wanted.get(key, WindowState()), baselines.baseline(key)
-                changed = changes(key, state, stored.get(key), self._calendar, now, self._settings, lost, baseline)
+                changed = planned_writes(
+                    key, state, stored.get(key), self._calendar, now, self._settings, lost, baseline
+                )
                 writes += [(each, window) for each in changed]
         # Before their documents: after a crash between the two, the documents are still to be written.
         self._curves.write(
@@ -194,20 +196,20 @@ class Recomputation:
         done.tally.written += len(written)
         done.tally.restated += sum(each.document["state"] == STATE_RESTATED for each in written)
         self._performance.refresh([each for each, _ in writes])
-        done.computed |= {(model, window) for window in found}
-        done.changed |= {(model, window) for _, window in writes}
-        done.refused |= {(model, window) for each, window in writes if each.id in refused}
+        done.computed |= {ModelWindow(model, window) for window in found}
+        done.changed |= {ModelWindow(model, window) for _, window in writes}
+        done.refused |= {ModelWindow(model, window) for each, window in writes if each.id in refused}
 
-    def _crowded(self, model: str, windows: Sequence[Window], now: datetime) -> Crowded:
+    def _refined_bins(self, model: str, windows: Sequence[Window], now: datetime) -> RefinedBins:
         """Return where the model's scores crowd, deciding it as soon as enough are there."""
         while True:
             (known,) = self._memory.read(SCORES)
             if model in known.content:
-                return Crowded.restored(known.content[model])
+                return RefinedBins.restored(known.content[model])
             start, end = windows[0].start, windows[-1].end
-            decided = crowding.crowded(self._events.scores(model, start - DAY, end), start)
+            decided = refined_bins(self._events.scores(model, start - DAY, end), start)
             if decided is None:
-                return NOT_CROWDED
+                return NO_REFINED_BINS
             if self._memory.write(known, {**known.content, model: decided.content()}, now):
                 return decided
 
@@ -220,7 +222,7 @@ class Recomputation:
             seen: dict[str, list[str]] = {}
             if any(len(before.get(name, ())) < cap for name in names):
                 seen = self._events.label_values(model, windows[0].start, windows[-1].end, 2 * cap + 1)
-            kept = {name: keep(before.get(name, ()), seen.get(name, ()), cap) for name in names}
+            kept = {name: selected_values(before.get(name, ()), seen.get(name, ()), cap) for name in names}
             if all(kept[name] == before.get(name, []) for name in names):
                 return kept
             if self._memory.write(known, {**known.content, model: {**before, **kept}}, now):

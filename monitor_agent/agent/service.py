@@ -14,12 +14,12 @@ from monitor_agent.alerting.evaluation import Alerting, AlertStatus
 from monitor_agent.clock import Clock
 from monitor_agent.contracts.cycle import OUTCOME_DONE, OUTCOME_FAILED, STATUS_GREEN, STATUS_RED
 from monitor_agent.errors import ElasticsearchError
-from monitor_agent.es.cycles import Cycles
+from monitor_agent.es.cycle_store import CycleStore
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.leases import Leases
-from monitor_agent.es.memory import OWNER, Memory
-from monitor_agent.es.sequences import LineCheck, Lines
-from monitor_agent.pipeline.sharing import REST, Share
+from monitor_agent.es.line_check import LineCheck, MissingLines
+from monitor_agent.es.state_store import OWNER, StateStore
+from monitor_agent.pipeline.lease_table import REMAINDER, Assignment
 from monitor_agent.settings import AgentSettings
 
 EVERYTHING_ELSE = "*"
@@ -57,8 +57,8 @@ class Service:
         self._leases = leases
         self._name = name
         self._alerting = alerting
-        self._cycles = Cycles(gateway)
-        self._lines = LineCheck(gateway, Memory(gateway), settings)
+        self._cycles = CycleStore(gateway)
+        self._lines = LineCheck(gateway, StateStore(gateway), settings)
         self._log = structlog.get_logger()
 
     def step(self) -> None:
@@ -111,19 +111,19 @@ class Service:
             raise
         return report
 
-    def _watch(self, share: Share | None) -> tuple[Lines | None, AlertStatus | None]:
+    def _watch(self, share: Assignment | None) -> tuple[MissingLines | None, AlertStatus | None]:
         """Check the lines and look for alerts, where that is this agent's."""
-        if share is not None and not share.rest:
+        if share is not None and not share.remainder:
             return None, None
         lines = self._lines.check(self._clock.now())
         return lines, None if self._alerting is None else self._alerting.step(self._clock.now())
 
-    def _share(self) -> Share | None:
+    def _share(self) -> Assignment | None:
         if self._leases is None:
             return None
-        if self._leases.share() is None:
+        if self._leases.assignment() is None:
             self._leases.renew()
-        return self._leases.share() or Share(rest=False)
+        return self._leases.assignment() or Assignment(remainder=False)
 
     def _record_failure(self, began: datetime, reason: str, failed_before: int) -> None:
         document = {"outcome": OUTCOME_FAILED, "failed_before": failed_before}
@@ -138,19 +138,19 @@ class Service:
         self._cycles.write(began, self._name, {**document, "status": status, "reasons": reasons})
 
 
-def _named(share: Share | None) -> list[str]:
+def _named(share: Assignment | None) -> list[str]:
     if share is None:
         return [EVERYTHING_ELSE]
-    return [EVERYTHING_ELSE if name == REST else name for name in share.names]
+    return [EVERYTHING_ELSE if name == REMAINDER else name for name in share.lease_names]
 
 
-def _line_figures(lines: Lines | None) -> dict[str, float]:
+def _line_figures(lines: MissingLines | None) -> dict[str, float]:
     if lines is None:
         return {}
     return {"writers": lines.writers, "pending_lines": lines.pending, "lost_lines": lines.lost}
 
 
-def _verdicts(lines: Lines | None, watched: AlertStatus | None) -> Document:
+def _verdicts(lines: MissingLines | None, watched: AlertStatus | None) -> Document:
     if lines is None:
         return {}
     if watched is None:

@@ -14,20 +14,21 @@ from monitor_agent.agent.join import Join, JoinResult
 from monitor_agent.agent.recompute import Recomputation
 from monitor_agent.agent.report import Report
 from monitor_agent.clock import Clock
-from monitor_agent.es.curves import CurveStore
-from monitor_agent.es.drift import DriftStore
-from monitor_agent.es.events import EventStore
-from monitor_agent.es.feedback import Feedback, FeedbackStore
+from monitor_agent.es.curve_store import CurveStore
+from monitor_agent.es.drift_store import DriftStore
+from monitor_agent.es.event_store import EventStore
+from monitor_agent.es.feedback_store import Feedback, FeedbackStore
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.history import History
-from monitor_agent.es.memory import Memory
-from monitor_agent.es.performance import PerformanceStore, Summary
-from monitor_agent.es.references import ReferenceStore
-from monitor_agent.es.releases import Releases
-from monitor_agent.es.sequences import remembered_writers
-from monitor_agent.pipeline.changes import Cell
+from monitor_agent.es.line_check import remembered_writers
+from monitor_agent.es.performance_store import PerformanceStore
+from monitor_agent.es.reference_store import ReferenceStore
+from monitor_agent.es.release_store import ReleaseStore
+from monitor_agent.es.state_store import StateStore
+from monitor_agent.pipeline.instants import Interval
 from monitor_agent.pipeline.sequences import Loss, losses
-from monitor_agent.pipeline.windows import Calendar, Window
+from monitor_agent.pipeline.stale_windows import ModelWindow, StoredWindow
+from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 
 PAGES_AT_ONCE = 12
@@ -48,8 +49,8 @@ class Stores:
         self.feedback = FeedbackStore(gateway, settings.page_size)
         self.performance = PerformanceStore(gateway, self.calendar, settings.page_size)
         self.history = History(gateway, settings.page_size)
-        self.releases = Releases(gateway, self.calendar, settings.page_size)
-        self.memory = Memory(gateway)
+        self.releases = ReleaseStore(gateway, self.calendar, settings.page_size)
+        self.memory = StateStore(gateway)
         self.references = ReferenceStore(gateway, self.memory, self.performance, self.calendar)
         self.recomputation = Recomputation(
             self.events,
@@ -83,20 +84,20 @@ class Stores:
             forced=forced,
         )
 
-    def summaries_around(self, stretch: Window) -> list[Summary]:
-        """Return the windows of a stretch and of all larger windows that share time with it."""
+    def summaries_around(self, interval: Interval) -> list[StoredWindow]:
+        """Return the windows of an interval and of all larger windows that share time with it."""
         largest = self.calendar.names[-1]
-        first = self.calendar.window(largest, stretch.start)
-        last = self.calendar.window(largest, stretch.end - timedelta(microseconds=1))
-        return self.performance.summaries(min(first.start, stretch.start), max(last.end, stretch.end))
+        first = self.calendar.window(largest, interval.start)
+        last = self.calendar.window(largest, interval.end - timedelta(microseconds=1))
+        return self.performance.summaries(min(first.start, interval.start), max(last.end, interval.end))
 
-    def summaries_of(self, stretch: Window) -> list[Summary]:
-        """Return the base windows of a stretch and all larger windows that share time with it."""
+    def summaries_of(self, interval: Interval) -> list[StoredWindow]:
+        """Return the base windows of an interval and all larger windows that share time with it."""
         base, larger = (self.calendar.base,), self.calendar.larger
-        found = self.performance.summaries(stretch.start, stretch.end, base)
+        found = self.performance.summaries(interval.start, interval.end, base)
         if larger:
-            first = self.calendar.window(larger[-1], stretch.start).start
-            found += self.performance.summaries(first, stretch.end, larger)
+            first = self.calendar.window(larger[-1], interval.start).start
+            found += self.performance.summaries(first, interval.end, larger)
         return found
 
     def write_feedback_statuses(self, result: JoinResult, report: Report) -> None:
@@ -114,7 +115,7 @@ class Stores:
         """Return the lines that the last check found to be lost."""
         return losses(remembered_writers(self.memory).values(), now, self.settings.ingest_grace)
 
-    def notice_releases(self, cells: set[Cell], report: Report) -> None:
+    def notice_releases(self, cells: set[ModelWindow], report: Report) -> None:
         """Record the versions that the computed base windows show for the first time."""
         if cells:
             start = min(window.start for _, window in cells)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from monitor_agent.contracts.performance import ALL_SEGMENT, STATE_FINAL, STATE_RESTATED
+from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.es.history import History, Selection, StoredMetrics
 from monitor_agent.metrics import WindowState, merge_all
-from monitor_agent.pipeline.ranges import Run
+from monitor_agent.pipeline.finality import is_final
+from monitor_agent.pipeline.ranges import WindowRun
 
 MERGED_AT_ONCE = 64
 
@@ -44,7 +45,7 @@ class Total:
     @property
     def not_final(self) -> int:
         """Windows that are not final yet."""
-        return sum(count for state, count in self.windows.items() if state not in (STATE_FINAL, STATE_RESTATED))
+        return sum(count for state, count in self.windows.items() if not is_final(state))
 
     def add(self, metrics: StoredMetrics) -> None:
         """Take a window in."""
@@ -60,7 +61,7 @@ class Total:
         self._waiting = []
 
 
-def totals(history: History, runs: Iterable[Run], selection: Selection) -> dict[TotalKey, Total]:
+def totals(history: History, runs: Iterable[WindowRun], selection: Selection) -> dict[TotalKey, Total]:
     """Return the total of each group that has a document in the runs of windows, sorted: all segments first."""
     found: dict[TotalKey, Total] = {}
     for metrics in _documents(history, runs, selection):
@@ -71,6 +72,6 @@ def totals(history: History, runs: Iterable[Run], selection: Selection) -> dict[
     return dict(sorted(found.items(), key=lambda item: (item[0][:2], item[0].segment != ALL_SEGMENT, item[0].segment)))
 
 
-def _documents(history: History, runs: Iterable[Run], selection: Selection) -> Iterator[StoredMetrics]:
+def _documents(history: History, runs: Iterable[WindowRun], selection: Selection) -> Iterator[StoredMetrics]:
     for run in runs:
         yield from history.stored_metrics(run, selection)

@@ -18,7 +18,7 @@ from monitor_agent.alerting.store import AlertStore
 from monitor_agent.contracts.alert import STATE_ACTIVE, STATE_PENDING
 from monitor_agent.errors import DataError
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.es.memory import OWNER, Memory
+from monitor_agent.es.state_store import OWNER, StateStore
 from monitor_agent.pipeline import instants
 
 LIST = "alerts.toml"
@@ -56,7 +56,7 @@ class Alerting:
     """Looks for the trouble of every alert, and keeps the firings; holds nothing between looks."""
 
     def __init__(self, gateway: Gateway, listed: Sequence[Alert], name: str = OWNER) -> None:
-        self._store = AlertStore(gateway, Memory(gateway, name))
+        self._store = AlertStore(gateway, StateStore(gateway, name))
         self._alerts = [alert for alert in listed if alert.agent]
         self._log = structlog.get_logger()
 

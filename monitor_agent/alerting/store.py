@@ -16,7 +16,7 @@ from monitor_agent.alerting.firings import Firing
 from monitor_agent.contracts.agent_state import AGENT_STATE
 from monitor_agent.contracts.alert import ALERTS, STATE_ACTIVE, STATE_PENDING, STATE_RECOVERED
 from monitor_agent.es.gateway import Gateway, Operation
-from monitor_agent.es.memory import Memory, Remembered
+from monitor_agent.es.state_store import StateStore, StoredState
 from monitor_agent.pipeline import instants
 
 REMEMBERED = "alerts"
@@ -41,7 +41,7 @@ class AlertReadings:
     """
 
     answers: Sequence[Mapping[str, Any]]
-    known: Remembered
+    known: StoredState
     firings: Sequence[Firing] = ()
     shown: Mapping[str, int] = field(default_factory=dict)
 
@@ -49,7 +49,7 @@ class AlertReadings:
 class AlertStore:
     """Firings."""
 
-    def __init__(self, gateway: Gateway, memory: Memory) -> None:
+    def __init__(self, gateway: Gateway, memory: StateStore) -> None:
         self._gateway = gateway
         self._memory = memory
 
@@ -65,10 +65,10 @@ class AlertStore:
         own: list[tuple[str, Mapping[str, Any]]] = [(AGENT_STATE.name, remembered), (ALERTS.alias, shown)]
         *answers, listed, documents = self._gateway.msearch([*questions, *own])
         hits = documents["hits"]["hits"]
-        known = Remembered(REMEMBERED)
+        known = StoredState(REMEMBERED)
         told = [hit["_source"] for hit in hits]
         for hit in listed["hits"]["hits"]:
-            known = Remembered.from_stored(hit)
+            known = StoredState.from_stored(hit)
             told = known.content[REMEMBERED]
         return AlertReadings(
             answers,
@@ -115,7 +115,7 @@ class AlertStore:
 
 def stored_firings(gateway: Gateway, since: datetime, page: int) -> list[Firing]:
     """Return the open firings, and those that have recovered since; the newest first."""
-    ended: dict[str, Any] = {"range": {"event.end": {"gte": instants.milliseconds(since), "format": "epoch_millis"}}}
+    ended: dict[str, Any] = instants.range_filter("event.end", gte=since)
     recovered = {"bool": {"filter": [{"term": {"state": STATE_RECOVERED}}, ended]}}
     body = {"query": {"bool": {"should": [_OPEN, recovered], "minimum_should_match": 1}}}
     found = [Firing.from_document(hit["_source"]) for hit in gateway.scan(ALERTS.alias, body, page)]

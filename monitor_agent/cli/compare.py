@@ -14,11 +14,11 @@ from monitor_agent.cli._output import add_json, interval, number, print_json, sa
 from monitor_agent.cli.totals import label_of, nothing_stored
 from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.errors import DataError, SettingsError
-from monitor_agent.es.history import Selection, Versions
+from monitor_agent.es.history import Selection, ServedVersions
 from monitor_agent.metrics import WindowState
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.comparison import CAUSAL, COMPARED, HEADLINE, Row, compare
 from monitor_agent.pipeline.ranges import cover, widened
+from monitor_agent.pipeline.version_comparison import CAUSAL, COMPARED, HEADLINE, Row, compare
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import Settings
 
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _model(stored: Sequence[Versions], name: str, pair: tuple[str, str]) -> Versions:
+def _model(stored: Sequence[ServedVersions], name: str, pair: tuple[str, str]) -> ServedVersions:
     """Return the model that has both versions; DataError where none has or several have."""
     candidates = [each for each in stored if name in ("", each.model)]
     fitting = [each for each in candidates if each.served.keys() >= set(pair)]
@@ -103,7 +103,7 @@ def _model(stored: Sequence[Versions], name: str, pair: tuple[str, str]) -> Vers
 
 
 def _range(
-    model: Versions, pair: tuple[str, str], start: datetime | None, end: datetime | None
+    model: ServedVersions, pair: tuple[str, str], start: datetime | None, end: datetime | None
 ) -> tuple[datetime, datetime]:
     """Return the range; where it is not told, the time since both versions were served."""
     firsts, lasts = zip(*(model.served[version] for version in pair), strict=True)
@@ -116,7 +116,7 @@ def _state(found: Mapping[TotalKey, Total], group: TotalKey) -> WindowState:
     return found[group].state if group in found else WindowState()
 
 
-def _served(model: Versions, pair: tuple[str, str]) -> str:
+def _served(model: ServedVersions, pair: tuple[str, str]) -> str:
     told = "; ".join(
         f"version {version} from {instants.text(first)} to {instants.text(last)}"
         for version, (first, last) in ((version, model.served[version]) for version in pair)
@@ -127,7 +127,7 @@ def _served(model: Versions, pair: tuple[str, str]) -> str:
 
 
 def _print(
-    model: Versions,
+    model: ServedVersions,
     pair: tuple[str, str],
     between: tuple[datetime, datetime],
     compared: Mapping[str, Sequence[Row]],
@@ -171,7 +171,7 @@ def _verdict(pair: tuple[str, str], metric: str, row: Row | None) -> str:
 
 
 def _as_json(
-    model: Versions,
+    model: ServedVersions,
     pair: tuple[str, str],
     between: tuple[datetime, datetime],
     metric: str,

@@ -17,7 +17,7 @@ import orjson
 
 from monitor_agent.cli._agent import gateway_of
 from monitor_agent.errors import DataError
-from monitor_agent.es.deadletters import Letter, all_letters, remove
+from monitor_agent.es.dead_letter_store import DeadLetter, all_dead_letters, remove
 from monitor_agent.es.retry import Backoff
 from monitor_agent.logstash.dead_letters import FOLDER_NAME, read_letters
 from monitor_agent.logstash.durable import append_file, locked_folder, make_folder
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 @contextlib.contextmanager
-def _letters(args: argparse.Namespace, settings: Settings) -> Iterator[list[Letter]]:
+def _letters(args: argparse.Namespace, settings: Settings) -> Iterator[list[DeadLetter]]:
     """Yield the letters of the index, or those kept in the data folder, that have the reason asked for."""
     with contextlib.ExitStack() as around:
         if args.offline:
@@ -73,21 +73,21 @@ def _letters(args: argparse.Namespace, settings: Settings) -> Iterator[list[Lett
             if args.action == "replay":
                 around.enter_context(locked_folder(data_dir))  # a runner would add letters that nobody has read
             kept = read_letters(data_dir / FOLDER_NAME)
-            found = [Letter(letter.index, letter.id, letter.document) for letter in kept]
+            found = [DeadLetter(letter.index, letter.id, letter.document) for letter in kept]
         else:
             gateway = around.enter_context(gateway_of(settings, Backoff(tries=2)))
-            found = all_letters(gateway, settings.agent.page_size)
+            found = all_dead_letters(gateway, settings.agent.page_size)
         yield [letter for letter in found if args.reason in ("", letter.reason)]
 
 
-def _chosen(letters: Sequence[Letter], ids: Sequence[str]) -> list[Letter]:
+def _chosen(letters: Sequence[DeadLetter], ids: Sequence[str]) -> list[DeadLetter]:
     for beginning in ids:
         if not any(letter.id.startswith(beginning) for letter in letters):
             raise DataError(f"there is no dead letter {beginning}", "see `monitor-agent deadletters list`")
     return [letter for letter in letters if not ids or letter.id.startswith(tuple(ids))]
 
 
-def _print_list(letters: Sequence[Letter], limit: int) -> None:
+def _print_list(letters: Sequence[DeadLetter], limit: int) -> None:
     if not letters:
         print("no dead letters")
         return
@@ -102,7 +102,7 @@ def _print_list(letters: Sequence[Letter], limit: int) -> None:
         )
 
 
-def _replay(letters: Sequence[Letter], args: argparse.Namespace, settings: Settings) -> None:
+def _replay(letters: Sequence[DeadLetter], args: argparse.Namespace, settings: Settings) -> None:
     """Write the lines on disk under a name that nobody reads yet, remove the letters, then give the file its name.
 
     So a crash loses none: the next replay gives the file its name.

@@ -10,9 +10,9 @@ from monitor_agent.cli._agent import gateway_of
 from monitor_agent.cli._output import add_json, print_json, say, show
 from monitor_agent.clock import SystemClock
 from monitor_agent.durations import format_duration
-from monitor_agent.es.memory import Memory
+from monitor_agent.es.line_check import remembered_writers
 from monitor_agent.es.retry import Backoff
-from monitor_agent.es.sequences import remembered_writers
+from monitor_agent.es.state_store import StateStore
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.sequences import Gap
 from monitor_agent.settings import Settings
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Print the gaps; 0 where there is none or all may still close, 1 where lines are lost."""
     now = SystemClock().now()
     with gateway_of(settings, Backoff(tries=2)) as gateway:
-        writers = remembered_writers(Memory(gateway))
+        writers = remembered_writers(StateStore(gateway))
     rows = [_row(name, gap, settings, now) for name, writer in sorted(writers.items()) for gap in writer.gaps]
     lost = any(row["state"] == "lost" for row in rows)
     if args.json:

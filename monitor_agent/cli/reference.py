@@ -16,7 +16,7 @@ from monitor_agent.contracts.drift import CATEGORICAL, LABEL, NUMERIC, SCORE
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.metrics.drift import NumericReference
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.references import FeatureReference, Reference, named, of_columns
+from monitor_agent.pipeline.drift_references import DriftReference, FeatureReference, named, of_columns
 from monitor_agent.settings import Settings
 
 
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _list(model: str, known: list[Reference]) -> int:
+def _list(model: str, known: list[DriftReference]) -> int:
     if not known:
         raise DataError(f"{model} has no reference", "make one: --from TIME --to TIME, or --file training.csv")
     rows = [
@@ -70,7 +70,7 @@ def _list(model: str, known: list[Reference]) -> int:
     return 0
 
 
-def _show(reference: Reference) -> None:
+def _show(reference: DriftReference) -> None:
     rows = [[name, *_in_words(each)] for name, each in reference.features.items()]
     show(reference.name, ["feature", "values", "smallest", "largest", "categories"], rows)
     for version in reference.calibrations:

@@ -10,7 +10,7 @@ from monitor_agent.cli._output import add_json, print_json, say, show
 from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.release import SOURCE_COMMAND
 from monitor_agent.errors import DataError, SettingsError
-from monitor_agent.es.releases import Releases
+from monitor_agent.es.release_store import ReleaseStore
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.releases import Release
 from monitor_agent.pipeline.windows import Calendar
@@ -32,10 +32,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if bool(args.model) != bool(args.version) or (not args.model and (args.at or args.note)):
         raise SettingsError("a release has a model and a version", "give both --model and --version, or no argument")
     with gateway_of(settings) as gateway:
-        releases = Releases(gateway, Calendar(settings.agent), settings.agent.page_size)
+        releases = ReleaseStore(gateway, Calendar(settings.agent), settings.agent.page_size)
         if args.model:
             told = Release(args.model, args.version, args.at or SystemClock().now(), SOURCE_COMMAND, args.note)
-            written = releases.tell(told)
+            written = releases.record(told)
             found = [told]
         else:
             written, found = False, releases.all()

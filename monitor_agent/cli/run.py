@@ -20,8 +20,8 @@ from monitor_agent.alerting.evaluation import Alerting, load_alerts
 from monitor_agent.cli._agent import gateway_of
 from monitor_agent.clock import SystemClock
 from monitor_agent.es.leases import Leases
-from monitor_agent.es.memory import Memory
 from monitor_agent.es.retry import Backoff
+from monitor_agent.es.state_store import StateStore
 from monitor_agent.settings import Settings
 
 
@@ -47,7 +47,7 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
         gateway_of(settings, Backoff(tries=1)) as beating,
     ):
         health = Health(own.period, lambda: gateway.trouble or beating.trouble)
-        leases = Leases(Memory(beating, name), name, own.lease, clock)
+        leases = Leases(StateStore(beating, name), name, own.lease, clock)
         agent = Agent(gateway, own, clock, stop_signal.sleep)
         service = Service(gateway, own, clock, health, agent, leases, name, Alerting(gateway, alerts, name))
         with (

@@ -20,8 +20,8 @@ from monitor_agent.dashboards.palette import vega_config
 from monitor_agent.errors import DataError, MonitorError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.kibana.dashboard_model import Dashboard, GridPosition
-from monitor_agent.kibana.filters import milliseconds
 from monitor_agent.kibana.times import time_range
+from monitor_agent.pipeline.instants import milliseconds
 
 CONTROL = "c."
 LONGEST_CACHE = 365 * 86_400

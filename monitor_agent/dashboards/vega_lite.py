@@ -13,9 +13,9 @@ from itertools import pairwise
 from typing import Any
 
 from monitor_agent.dashboards import formats
-from monitor_agent.kibana.filters import milliseconds
 from monitor_agent.kibana.tables import Annotation, TableColumn, Value
 from monitor_agent.kibana.times import TimeRange
+from monitor_agent.pipeline.instants import milliseconds
 
 Spec = dict[str, Any]
 

@@ -20,7 +20,7 @@ from elasticsearch import ApiError, Elasticsearch
 from elasticsearch.serializer import OrjsonSerializer
 
 from monitor_agent.errors import ElasticsearchError, StoppedError
-from monitor_agent.es.retry import NO_ANSWER, Backoff, Decision, decide
+from monitor_agent.es.retry import NO_ANSWER, Backoff, ResponseAction, response_action
 from monitor_agent.settings import ElasticsearchSettings
 
 Body = Mapping[str, Any]
@@ -139,7 +139,7 @@ class Gateway:
                 reason, status = str(error), NO_ANSWER
             except ApiError as error:
                 status, reason = error.meta.status, _reason(error)
-                if decide(status) is not Decision.RETRY:
+                if response_action(status) is not ResponseAction.RETRY:
                     raise _refused(what, status, reason) from error
             except (NoConnection, ConnectionTimeout, SerializationError) as error:
                 # An answer that cannot be read, such as a cut one, is none.
@@ -249,24 +249,24 @@ class Gateway:
 
         return self.call("get documents", send)
 
-    def bulk(self, operations: Iterable[Operation]) -> list[Decision]:
+    def bulk(self, operations: Iterable[Operation]) -> list[ResponseAction]:
         """Return what became of each operation: done, conflict or missing; ElasticsearchError when one is refused.
 
         Many become several requests, made while earlier ones are under way, two at once: what may only be written after
         something else takes another call. An item that was rejected for a passing reason is sent again.
         """
         waiting: Iterable[tuple[int, Operation]] = enumerate(operations)
-        found: dict[int, Decision] = {}
+        found: dict[int, ResponseAction] = {}
         failures = 0
         while True:
             again: list[tuple[int, Operation]] = []
             reason, status = "", 0
             for (number, operation), item in self._answers(waiting):
-                found[number] = decide(item["status"])
-                if found[number] is Decision.RETRY:
+                found[number] = response_action(item["status"])
+                if found[number] is ResponseAction.RETRY:
                     again.append((number, operation))
                     reason, status = _cause(item.get("error", {})), item["status"]
-                elif found[number] is Decision.REFUSED:
+                elif found[number] is ResponseAction.REFUSED:
                     raise _refused(f"write to {operation.index}", item["status"], _cause(item.get("error", {})))
             if not again:
                 return list(found.values())
@@ -367,7 +367,7 @@ def _whole(answer: dict[str, Any], tolerate: str) -> dict[str, Any]:
         if tolerate and tolerate in str(error):
             return answer
         status = int(answer.get("status", 500))
-        if decide(status) is Decision.RETRY:
+        if response_action(status) is ResponseAction.RETRY:
             raise PartialAnswer(_cause(error))
         raise _refused("search", status, _cause(error))
     shards = answer["_shards"]

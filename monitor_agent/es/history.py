@@ -12,7 +12,7 @@ from monitor_agent.contracts.restatement import RESTATEMENTS
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.metrics import WindowState
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.ranges import Run
+from monitor_agent.pipeline.ranges import WindowRun
 
 MOST_NAMES = 1000
 
@@ -62,7 +62,7 @@ class StoredMetrics:
 
 
 @dataclass(frozen=True)
-class Versions:
+class ServedVersions:
     """What is stored of a model: each version's first and last window of the base size."""
 
     model: str
@@ -76,9 +76,13 @@ class History:
         self._gateway = gateway
         self._page_size = page_size
 
-    def stored_metrics(self, run: Run, selection: Selection) -> Iterator[StoredMetrics]:
+    def stored_metrics(self, run: WindowRun, selection: Selection) -> Iterator[StoredMetrics]:
         """Yield the documents of a run of windows."""
-        filters = [{"term": {"window_size": run.size}}, _begins(run.start, run.end), *selection.filters()]
+        filters = [
+            {"term": {"window_size": run.size}},
+            instants.range_filter("@timestamp", gte=run.start, lt=run.end),
+            *selection.filters(),
+        ]
         source = [
             "window_start",
             "window_end",
@@ -101,7 +105,7 @@ class History:
                 WindowState.from_blob(found["state_blob"]),
             )
 
-    def versions(self, size: str, start: datetime | None = None, end: datetime | None = None) -> list[Versions]:
+    def versions(self, size: str, start: datetime | None = None, end: datetime | None = None) -> list[ServedVersions]:
         """Return the models, and when each version was served, of the windows of one size that begin in [start, end).
 
         Parameters
@@ -117,13 +121,13 @@ class History:
         filters = [
             {"term": {"window_size": size}},
             {"term": {"segment": ALL_SEGMENT}},
-            _begins(start, end),
+            instants.range_filter("@timestamp", gte=start, lt=end),
             {"range": {"predictions": {"gt": 0}}},
         ]
         body = {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": aggs}
         answer = self._gateway.search(PERFORMANCE.alias, body).get("aggregations", {"models": {"buckets": []}})
         return [
-            Versions(
+            ServedVersions(
                 model["key"],
                 {
                     each["key"]: (instants.parse(each["first"]["value"]), instants.parse(each["last"]["value"]))
@@ -144,12 +148,3 @@ class History:
         body = {"query": {"term": {"metrics_id": identifier}}}
         found = [hit["_source"] for hit in self._gateway.scan(RESTATEMENTS.alias, body, self._page_size)]
         return sorted(found, key=lambda each: int(each["revision"]))
-
-
-def _begins(start: datetime | None, end: datetime | None) -> dict[str, Any]:
-    bounds: dict[str, Any] = {"format": "epoch_millis"}
-    if start is not None:
-        bounds["gte"] = instants.milliseconds(start)
-    if end is not None:
-        bounds["lt"] = instants.milliseconds(end)
-    return {"range": {"@timestamp": bounds}}

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from monitor_agent.clock import Clock
-from monitor_agent.es.memory import Memory
-from monitor_agent.pipeline.sharing import Share, Table, Watch, left, renewed
+from monitor_agent.es.state_store import StateStore
+from monitor_agent.pipeline.lease_table import Assignment, FailureDetector, LeaseTable, renewed, without_agent
 
 LEASES = "leases"
 ATTEMPTS = 20
@@ -27,7 +27,7 @@ class Leases:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: StateStore,
         name: str,
         patience: timedelta,
         clock: Clock,
@@ -38,8 +38,8 @@ class Leases:
         self._patience = patience.total_seconds()
         self._clock = clock
         self._monotonic = monotonic
-        self._watch = Watch(self._patience)
-        self._table = Table()
+        self._watch = FailureDetector(self._patience)
+        self._table = LeaseTable()
         self._renewed_at: float | None = None
 
     def renew(self, models: Iterable[str] = ()) -> bool:
@@ -49,36 +49,36 @@ class Leases:
         ----------
         models : those that were seen and may have no lease yet.
         """
-        before = self.share()
+        before = self.assignment()
         new = list(models)
         for _ in range(ATTEMPTS):
             started = self._monotonic()
             (known,) = self._memory.read(LEASES)
-            table = Table.from_content(known.content)
-            table = renewed(table, self._name, self._watch.living(table.beats, started), new)
+            table = LeaseTable.from_content(known.content)
+            table = renewed(table, self._name, self._watch.alive(table.beats, started), new)
             if self._memory.write(known, table.content(), self._clock.now()):
                 self._table, self._renewed_at = table, started
                 break
-        after = self.share()
-        return after is not None and set(after.names) > set(before.names if before else [])
+        after = self.assignment()
+        return after is not None and set(after.lease_names) > set(before.lease_names if before else [])
 
-    def share(self) -> Share | None:
+    def assignment(self) -> Assignment | None:
         """Return what this agent holds; None while it has not renewed its leases for too long."""
         if self._renewed_at is None or self._monotonic() - self._renewed_at > self._patience:
             return None
-        return self._table.share_of(self._name)
+        return self._table.assignment_of(self._name)
 
     def release(self) -> None:
         """Leave what is held to the others."""
         for _ in range(ATTEMPTS):
             (known,) = self._memory.read(LEASES)
-            table = left(Table.from_content(known.content), self._name)
+            table = without_agent(LeaseTable.from_content(known.content), self._name)
             if self._memory.write(known, table.content(), self._clock.now()):
                 break
         self._renewed_at = None
 
 
-def named_models(memory: Memory) -> frozenset[str]:
+def leased_models(memory: StateStore) -> frozenset[str]:
     """Return the models that have a lease."""
     (known,) = memory.read(LEASES)
-    return Table.from_content(known.content).named
+    return LeaseTable.from_content(known.content).leased

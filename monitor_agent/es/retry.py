@@ -12,8 +12,8 @@ NO_ANSWER = 0
 """Stands for a connection that failed or an answer that did not come in time."""
 
 
-class Decision(Enum):
-    """What to do with one answer."""
+class ResponseAction(Enum):
+    """What to do with one response."""
 
     DONE = "done"
     RETRY = "retry"
@@ -22,18 +22,17 @@ class Decision(Enum):
     REFUSED = "refused"
 
 
-def decide(status: int) -> Decision:
-    """Return what to do with an answer, or with one item of a bulk answer, of that HTTP status.
+def response_action(status: int) -> ResponseAction:
+    """Return what to do with a response, or with one item of a bulk response, of that HTTP status.
 
-    >>> decide(201), decide(429), decide(NO_ANSWER), decide(409), decide(400)
-    (<Decision.DONE: 'done'>, <Decision.RETRY: 'retry'>, <Decision.RETRY: 'retry'>, <Decision.CONFLICT: 'conflict'>,\
- <Decision.REFUSED: 'refused'>)
+    >>> [response_action(status).value for status in (201, 429, NO_ANSWER, 409, 400)]
+    ['done', 'retry', 'retry', 'conflict', 'refused']
     """
     if 200 <= status < 300:
-        return Decision.DONE
+        return ResponseAction.DONE
     if status == NO_ANSWER or status in RETRIED:
-        return Decision.RETRY
-    return {409: Decision.CONFLICT, 404: Decision.MISSING}.get(status, Decision.REFUSED)
+        return ResponseAction.RETRY
+    return {409: ResponseAction.CONFLICT, 404: ResponseAction.MISSING}.get(status, ResponseAction.REFUSED)
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,3 @@ class Backoff:
             return None
         full = min(self.longest, self.first * 2.0 ** min(failures - 1, 30))
         return full * (0.5 + chance / 2)
-
-
-FOREVER = Backoff(tries=None)

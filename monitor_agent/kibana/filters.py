@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from monitor_agent.alerting import kql
 from monitor_agent.errors import DataError
 from monitor_agent.kibana.times import TimeRange
+from monitor_agent.pipeline.instants import range_filter
 
 Query = dict[str, Any]
 
@@ -33,13 +34,7 @@ def within(time: TimeRange, field: str, shift: timedelta = timedelta()) -> list[
     if not field:
         return []
     moved = time.moved(shift)
-    bounds = {"gte": milliseconds(moved.start), "lte": milliseconds(moved.end), "format": "epoch_millis"}
-    return [{"range": {field: bounds}}]
-
-
-def milliseconds(moment: datetime) -> int:
-    """Return a moment as Elasticsearch's `epoch_millis`."""
-    return round(moment.timestamp() * 1000)
+    return [range_filter(field, gte=moved.start, lte=moved.end)]
 
 
 def pill(stored: Mapping[str, Any]) -> Query | None:

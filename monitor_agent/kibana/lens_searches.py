@@ -16,9 +16,10 @@ from monitor_agent.alerting import kql
 from monitor_agent.durations import parse_duration
 from monitor_agent.errors import DataError, UnsupportedPanelError
 from monitor_agent.kibana.data_views import DataView
-from monitor_agent.kibana.filters import DashboardContext, conjunction, milliseconds, search_query, within
+from monitor_agent.kibana.filters import DashboardContext, conjunction, search_query, within
 from monitor_agent.kibana.lens import RECORDS, AnnotationQuery, Column, Layer, LensPanel
 from monitor_agent.kibana.times import TimeRange, interval
+from monitor_agent.pipeline.instants import milliseconds
 
 Views = Mapping[str, DataView]
 """Data views by id."""

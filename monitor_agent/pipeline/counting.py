@@ -34,8 +34,9 @@ from monitor_agent.metrics.score_histogram import (
     from_buckets,
     from_refined_buckets,
 )
-from monitor_agent.pipeline import instants, labels
-from monitor_agent.pipeline.crowding import NOT_CROWDED, Crowded
+from monitor_agent.pipeline import labels
+from monitor_agent.pipeline.instants import within
+from monitor_agent.pipeline.score_resolution import NO_REFINED_BINS, RefinedBins
 from monitor_agent.pipeline.segments import Segment
 from monitor_agent.pipeline.windows import Window
 from monitor_agent.settings import AgentSettings
@@ -55,12 +56,6 @@ _TIMES = {
 }
 
 
-def within(window: Window, field: str = "@timestamp") -> dict[str, Any]:
-    """Return the filter for events in a window."""
-    bounds = {"gte": instants.milliseconds(window.start), "lt": instants.milliseconds(window.end)}
-    return {"range": {field: {**bounds, "format": "epoch_millis"}}}
-
-
 def body(
     model: str,
     window: Window,
@@ -68,7 +63,7 @@ def body(
     settings: AgentSettings,
     now: datetime,
     version: str | None = None,
-    crowded: Crowded = NOT_CROWDED,
+    refined: RefinedBins = NO_REFINED_BINS,
 ) -> dict[str, Any]:
     """Return the search that counts one window of one model: by version (or of one `version`) and segment."""
     filters = [{"term": {"model.name": model}}, within(window)]
@@ -76,7 +71,7 @@ def body(
         filters.append({"term": {"model.version": version}})
     by_segment = {
         "filters": {"filters": {str(number): segment.query for number, segment in enumerate(segments)}},
-        "aggs": _parts(settings, now, crowded.parts(window)),
+        "aggs": _parts(settings, now, refined.decades(window)),
     }
     versions = {"terms": {"field": "model.version", "size": MAX_VERSIONS}, "aggs": {"segments": by_segment}}
     return {
@@ -88,7 +83,7 @@ def body(
 
 
 def counted(
-    answer: Mapping[str, Any], segments: Sequence[Segment], window: Window, crowded: Crowded = NOT_CROWDED
+    answer: Mapping[str, Any], segments: Sequence[Segment], window: Window, refined: RefinedBins = NO_REFINED_BINS
 ) -> list[Counted]:
     """Return what an answer to `body` counts; segments without predictions are left out."""
     found: list[Counted] = []
@@ -97,7 +92,7 @@ def counted(
         for number, segment in enumerate(segments):
             part = parts[str(number)]
             if part["doc_count"]:
-                found.append((bucket["key"], segment, _state(part, crowded.parts(window))))
+                found.append((bucket["key"], segment, _state(part, refined.decades(window))))
     return found
 
 

@@ -24,6 +24,7 @@ from monitor_agent.contracts.restatement import RESTATEMENTS
 from monitor_agent.metrics import Calibration, MetricFields, WindowState, measure, reconcile
 from monitor_agent.metrics.weekly import against_last_week
 from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.finality import is_final
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
 
@@ -65,7 +66,7 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Write:
+class PlannedWrite:
     """One document to be written: with `version` as its external version, or (None) only where there is none.
 
     `key` is that of a metrics document, None for others.
@@ -157,7 +158,7 @@ def lost_too_many(lost_lines: int, predictions: int, settings: AgentSettings) ->
     return predictions < settings.gate_coverage * (predictions + lost_lines)
 
 
-def changes(
+def planned_writes(
     key: Key,
     counted: WindowState,
     stored: Document | None,
@@ -166,7 +167,7 @@ def changes(
     settings: AgentSettings,
     lost_lines: int = 0,
     baseline: Baseline = NO_BASELINE,
-) -> list[Write]:
+) -> list[PlannedWrite]:
     """Return what is to be written: nothing where the stored document says the same.
 
     A sum that differs from the stored one by rounding alone is the same. A document never grows younger: one that a
@@ -176,11 +177,11 @@ def changes(
     time_state = calendar.state(key.window, now)
     if stored is None:
         document = metrics_document(key, counted, time_state, settings, lost_lines, baseline)
-        return [Write(key.index, key.id, document, 1, key)]
+        return [PlannedWrite(key.index, key.id, document, 1, key)]
     if _AGE[time_state] < _AGE[stored["state"]]:
         return []
     before = WindowState.from_blob(stored["state_blob"])
-    final = stored["state"] in (STATE_FINAL, STATE_RESTATED)
+    final = is_final(stored["state"])
     if not final and counted.mature < before.mature and _events(counted) == _events(before):
         return []
     state = reconcile(counted, before)
@@ -188,14 +189,14 @@ def changes(
     if _said(document) == _said(stored) and (final or stored["state"] == time_state):
         return []
     document["revision"] = stored["revision"] + 1
-    write = Write(key.index, key.id, document, document["revision"], key)
+    write = PlannedWrite(key.index, key.id, document, document["revision"], key)
     if not final:
         return [write]
     document["state"] = STATE_RESTATED
     return [_restatement(key, stored, document), write]
 
 
-def _restatement(key: Key, stored: Document, document: Document) -> Write:
+def _restatement(key: Key, stored: Document, document: Document) -> PlannedWrite:
     revision = stored["revision"]
     restatement = {
         "@timestamp": stored["window_start"],
@@ -208,7 +209,7 @@ def _restatement(key: Key, stored: Document, document: Document) -> Write:
         "reason": next((why for name, why in _REASONS.items() if stored[name] != document[name]), "recomputed"),
         "document": stored,
     }
-    return Write(RESTATEMENTS.index_for(key.window.start), hashed(key.id, str(revision)), restatement, None)
+    return PlannedWrite(RESTATEMENTS.index_for(key.window.start), hashed(key.id, str(revision)), restatement, None)
 
 
 def _events(state: WindowState) -> tuple[int, ...]:

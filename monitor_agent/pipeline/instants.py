@@ -1,32 +1,52 @@
-"""Points in time as documents write them: parsed, written, in UTC."""
+"""Points in time and intervals as documents and queries write them: parsed, written, compared, in UTC."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MILLISECOND = timedelta(milliseconds=1)
 
-_OWN_LENGTHS = (20, 24, 27)
-"""Of a moment in UTC as `text` writes it: by far the most, and read without further ado."""
+_LENGTHS_OF_TEXT = (20, 24, 27)
+"""Lengths of a moment that `text` has written: most moments are, and they are parsed faster."""
 _FRACTION = re.compile(r"\.(\d+)")
+
+
+@dataclass(frozen=True, order=True)
+class Interval:
+    """A half-open interval of time, in UTC: `start` is in it, `end` is not."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def seconds(self) -> float:
+        """The real length: a day on which clocks change has 23 or 25 hours."""
+        return (self.end - self.start).total_seconds()
 
 
 def parse(value: str | int | float) -> datetime:
     """Return the moment (UTC) of a document's date: ISO 8601 text, or milliseconds since 1970.
 
-    Digits beyond microseconds are dropped; a time without an offset is UTC. ValueError for anything else.
+    Digits beyond microseconds are dropped; a time without an offset is UTC.
+
+    Raises
+    ------
+    ValueError
+        If the value is neither.
 
     >>> parse("2026-11-23T10:00:00.1234567Z").isoformat()
     '2026-11-23T10:00:00.123456+00:00'
     """
     if isinstance(value, (int, float)):
         return EPOCH + timedelta(milliseconds=value)
-    if len(value) in _OWN_LENGTHS and value[-1] == "Z":
+    if len(value) in _LENGTHS_OF_TEXT and value[-1] == "Z":
         return datetime.fromisoformat(value[:-1] + "+00:00")
     text = value.replace("Z", "+00:00")
-    text = _FRACTION.sub(lambda found: "." + found[1][:6].ljust(6, "0"), text, count=1)
+    text = _FRACTION.sub(lambda match: "." + match[1][:6].ljust(6, "0"), text, count=1)
     moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
 
@@ -45,3 +65,22 @@ def text(moment: datetime) -> str:
 def milliseconds(moment: datetime) -> int:
     """Return whole milliseconds since 1970: the resolution in which Elasticsearch compares dates."""
     return (moment - EPOCH) // MILLISECOND
+
+
+def range_filter(field: str, **bounds: datetime | None) -> dict[str, Any]:
+    """Return the filter for documents whose date in `field` lies within bounds.
+
+    Parameters
+    ----------
+    bounds : moments by Elasticsearch's names `gte`, `gt`, `lte`, `lt`; None = without that bound.
+
+    >>> range_filter("@timestamp", gte=EPOCH, lt=None)
+    {'range': {'@timestamp': {'gte': 0, 'format': 'epoch_millis'}}}
+    """
+    values = {name: milliseconds(moment) for name, moment in bounds.items() if moment is not None}
+    return {"range": {field: {**values, "format": "epoch_millis"}}}
+
+
+def within(interval: Interval, field: str = "@timestamp") -> dict[str, Any]:
+    """Return the filter for documents whose date in `field` lies in an interval."""
+    return range_filter(field, gte=interval.start, lt=interval.end)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.instants import range_filter
 from monitor_agent.settings import AgentSettings
 
 Query = dict[str, Any]
@@ -29,8 +29,8 @@ def shown(settings: AgentSettings) -> Query:
 
 def mature(settings: AgentSettings, now: datetime) -> Query:
     """Return the filter for shown predictions whose attribution window is over at `now`."""
-    oldest = {"lte": instants.milliseconds(now - settings.attribution_window), "format": "epoch_millis"}
-    return {"bool": {"filter": [shown(settings), {"range": {"@timestamp": oldest}}]}}
+    old_enough = range_filter("@timestamp", lte=now - settings.attribution_window)
+    return {"bool": {"filter": [shown(settings), old_enough]}}
 
 
 def positive() -> Query:

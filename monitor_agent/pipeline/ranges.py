@@ -13,7 +13,7 @@ INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
-class Run:
+class WindowRun:
     """Windows of one size, one after the other: the first begins at `start`, the last ends at `end`."""
 
     size: str
@@ -28,7 +28,7 @@ def widened(calendar: Calendar, start: datetime, end: datetime) -> tuple[datetim
     return calendar.base_window(start).start, calendar.base_window(end - INSTANT).end
 
 
-def cover(calendar: Calendar, start: datetime, end: datetime) -> list[Run]:
+def cover(calendar: Calendar, start: datetime, end: datetime) -> list[WindowRun]:
     """Return the runs of windows that [start, end) is made of, in order, without a gap or an overlap.
 
     Parameters
@@ -40,7 +40,7 @@ def cover(calendar: Calendar, start: datetime, end: datetime) -> list[Run]:
     return _cover(calendar, calendar.names, start, end)
 
 
-def _cover(calendar: Calendar, sizes: Sequence[str], start: datetime, end: datetime) -> list[Run]:
+def _cover(calendar: Calendar, sizes: Sequence[str], start: datetime, end: datetime) -> list[WindowRun]:
     if start >= end:
         return []
     *smaller, size = sizes
@@ -48,11 +48,11 @@ def _cover(calendar: Calendar, sizes: Sequence[str], start: datetime, end: datet
     first = start if holding.start == start else holding.end
     last = calendar.window(size, end).start
     if not smaller:
-        return [Run(size, start, end)]
+        return [WindowRun(size, start, end)]
     if first >= last:
         return _cover(calendar, smaller, start, end)
     return [
         *_cover(calendar, smaller, start, first),
-        Run(size, first, last),
+        WindowRun(size, first, last),
         *_cover(calendar, smaller, last, end),
     ]

@@ -16,7 +16,7 @@ from monitor_agent.contracts.performance import ALL_SEGMENT, OTHER
 from monitor_agent.metrics import WindowState, merge
 from monitor_agent.metrics.ranking import CLICKED_REQUESTS, REQUESTS, clicked_request_sums
 from monitor_agent.pipeline import labels
-from monitor_agent.pipeline.counting import within
+from monitor_agent.pipeline.instants import within
 from monitor_agent.pipeline.windows import Window
 from monitor_agent.settings import AgentSettings
 

@@ -1,4 +1,4 @@
-"""The segments that a model's metrics are split by: all, each kept value of a label, and `other`."""
+"""The segments that a model's metrics are split by: all, each selected value of a label, and `other` (pure)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Segment:
 
     Attributes
     ----------
-    name : as documents tell it; empty for a part that is counted only as a part of all.
-    labels : the labels that it stands for.
+    name : the segment's name in documents; empty if it is counted only to make up `all`.
+    labels : the label values that it stands for.
     query : the filter of its predictions.
-    part_of_all : whether it is one of those that make up all predictions, each in exactly one of them.
+    part_of_all : whether it is one of the segments that make up `all`: each prediction is in exactly one of them.
     """
 
     name: str
@@ -30,52 +30,58 @@ class Segment:
 EVERYTHING = Segment("", {}, {"match_all": {}}, part_of_all=True)
 
 
-def segments(kept: Mapping[str, Sequence[str]]) -> list[Segment]:
-    """Return the segments of a model that are counted; the segment `all` is made of those of the first label.
+def segments(label_values: Mapping[str, Sequence[str]]) -> list[Segment]:
+    """Return the segments of a model that are counted; the segment `all` is made of the segments of the first label.
 
     Parameters
     ----------
-    kept : label -> the values that have a segment of their own.
+    label_values : label -> the values that have a segment of their own.
 
-    Predictions without the label are in none of its named segments, so that those can add up to less than all. A
-    prediction has one value of a label at most.
+    Predictions without the label are in none of its named segments, so the named segments can add up to less than all.
+    A prediction has at most one value of a label.
     """
-    found: list[Segment] = []
-    for label, values in kept.items():
-        field, first = f"labels.{label}", not found
-        found += [Segment(f"{field}={value}", {label: value}, {"term": {field: value}}, first) for value in values]
-        rest = {"bool": {"filter": [{"exists": {"field": field}}], "must_not": [{"terms": {field: list(values)}}]}}
-        found.append(Segment(f"{field}={OTHER}", {label: OTHER}, rest, first))
+    counted: list[Segment] = []
+    for label, values in label_values.items():
+        field, first = f"labels.{label}", not counted
+        counted += [Segment(f"{field}={value}", {label: value}, {"term": {field: value}}, first) for value in values]
+        remaining = {"bool": {"filter": [{"exists": {"field": field}}], "must_not": [{"terms": {field: list(values)}}]}}
+        counted.append(Segment(f"{field}={OTHER}", {label: OTHER}, remaining, first))
         if first:
-            found.append(Segment("", {}, {"bool": {"must_not": [{"exists": {"field": field}}]}}, first))
-    return found or [EVERYTHING]
+            counted.append(Segment("", {}, {"bool": {"must_not": [{"exists": {"field": field}}]}}, first))
+    return counted or [EVERYTHING]
 
 
-def kept_by(found: Iterable[Segment]) -> dict[str, list[str]]:
-    """Return label -> the values that have a segment of their own, as `segments` was told.
+def label_values_of(segments_of_model: Iterable[Segment]) -> dict[str, list[str]]:
+    """Return label -> the values that have a segment of their own: the argument that `segments` got.
 
-    >>> kept_by(segments({"scene": ["ad", "search"]}))
+    >>> label_values_of(segments({"scene": ["ad", "search"]}))
     {'scene': ['ad', 'search']}
     """
-    kept: dict[str, list[str]] = {}
-    for segment in found:
+    label_values: dict[str, list[str]] = {}
+    for segment in segments_of_model:
         for label, value in segment.labels.items():
-            kept.setdefault(label, []).extend([value] if value != OTHER else [])
-    return kept
+            label_values.setdefault(label, []).extend([value] if value != OTHER else [])
+    return label_values
 
 
-def keep(known: Sequence[str], seen: Iterable[str], cap: int) -> list[str]:
-    """Return the kept values of a label: those known, and, while there is room, those seen.
+def selected_values(stored: Sequence[str], frequent: Iterable[str], cap: int) -> list[str]:
+    """Return the values of a label that get a segment of their own: the stored ones, and new ones while there is room.
 
-    A value once kept stays, so that its windows stay comparable; `other` itself is never kept.
+    A selected value stays selected, so that its windows stay comparable. The value `other` is never selected.
 
-    >>> keep(["a"], ["c", "a", "other", "b"], cap=2)
+    Parameters
+    ----------
+    stored : values that were selected before.
+    frequent : values that predictions have now, most frequent first.
+    cap : the greatest number of values.
+
+    >>> selected_values(["a"], ["c", "a", "other", "b"], cap=2)
     ['a', 'c']
     """
-    kept = list(known)
-    for value in seen:
-        if len(kept) >= cap:
+    selected = list(stored)
+    for value in frequent:
+        if len(selected) >= cap:
             break
-        if value not in kept and value != OTHER:
-            kept.append(value)
-    return kept
+        if value not in selected and value != OTHER:
+            selected.append(value)
+    return selected

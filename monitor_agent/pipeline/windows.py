@@ -10,24 +10,17 @@ from zoneinfo import ZoneInfo
 from monitor_agent.contracts.performance import STATE_FINAL, STATE_OPEN, STATE_PROVISIONAL
 from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
-from monitor_agent.pipeline.instants import EPOCH
+from monitor_agent.pipeline.instants import EPOCH, Interval
 from monitor_agent.settings import AgentSettings
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 
 @dataclass(frozen=True, order=True)
-class Window:
-    """A half-open stretch of time, in UTC: `start` is in it, `end` is not."""
+class Window(Interval):
+    """An interval that metrics are computed for; `size` is the name of its nominal length, such as `1h`."""
 
-    start: datetime
-    end: datetime
     size: str
-
-    @property
-    def seconds(self) -> float:
-        """Its real length: a day on which clocks change has 23 or 25 hours."""
-        return (self.end - self.start).total_seconds()
 
 
 class Calendar:
@@ -41,6 +34,7 @@ class Calendar:
     def __init__(self, settings: AgentSettings) -> None:
         self._zone = ZoneInfo(settings.time_zone)
         self._wait = settings.attribution_window + settings.ingest_grace
+        self._restatement_limit = settings.restatement_limit
         self.sizes: tuple[timedelta, ...] = (settings.base_window, *settings.larger_windows)
         self.names: tuple[str, ...] = tuple(format_duration(size) for size in self.sizes)
 
@@ -94,6 +88,10 @@ class Calendar:
     def final_at(self, window: Window) -> datetime:
         """Return when no label of the window can come in time any more."""
         return window.end + self._wait
+
+    def restated_until(self, window: Window) -> datetime:
+        """Return until when events that come late restate the window."""
+        return self.final_at(window) + self._restatement_limit
 
     def state(self, window: Window, now: datetime) -> str:
         """Return `open`, `provisional` or `final`."""

@@ -31,10 +31,10 @@ from monitor_agent.contracts.release import SOURCE_COMMAND
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.leases import Leases
-from monitor_agent.es.memory import Memory
-from monitor_agent.es.releases import Releases
+from monitor_agent.es.release_store import ReleaseStore
+from monitor_agent.es.state_store import StateStore
+from monitor_agent.pipeline.lease_table import Assignment
 from monitor_agent.pipeline.releases import Release
-from monitor_agent.pipeline.sharing import Share
 from monitor_agent.pipeline.windows import Calendar
 from tests.cluster import Cluster
 from tests.factories import START, Document, iso, make_error, make_feedback, make_prediction
@@ -137,20 +137,20 @@ def test_agents_share_the_models_and_take_over_after_a_death(
 
 def test_agents_that_renew_at_the_same_moment_never_hold_the_same(world: World) -> None:
     """Of writes that meet, one is refused and made again from what the other one wrote."""
-    leases = [Leases(Memory(Gateway(world.agent), name), name, MINUTE, FixedClock(START)) for name in "abc"]
+    leases = [Leases(StateStore(Gateway(world.agent), name), name, MINUTE, FixedClock(START)) for name in "abc"]
     with ThreadPoolExecutor(3) as pool:
         for _ in range(4):
             list(pool.map(lambda each: each.renew(["click", "rank", "ads"]), leases))
 
-    held = [each.share() for each in leases]
+    held = [each.assignment() for each in leases]
 
-    names = [name for share in held if share for name in share.names]
+    names = [name for share in held if share for name in share.lease_names]
     assert sorted(names) == ["", "ads", "click", "rank"]
     leases[0].release()
     leases[1].renew()
     leases[2].renew()
-    assert leases[0].share() is None
-    assert len([name for each in leases[1:] for name in (each.share() or Share()).names]) == 4
+    assert leases[0].assignment() is None
+    assert len([name for each in leases[1:] for name in (each.assignment() or Assignment()).lease_names]) == 4
 
 
 def test_without_elasticsearch_the_agent_is_red_and_stops_at_once(tmp_path: Path) -> None:
@@ -292,15 +292,15 @@ def test_a_version_that_is_seen_is_a_release(world: World) -> None:
     """Its mark stands at its first prediction; what a person tells stands over what was seen."""
     world.deliver(make_prediction(START + timedelta(seconds=7)), make_prediction(START + DAY, version="2"))
     world.cycle(START + 2 * DAY)
-    releases = Releases(Gateway(world.agent), Calendar(BASE), 100)
+    releases = ReleaseStore(Gateway(world.agent), Calendar(BASE), 100)
     assert [(each.version, each.at, each.source) for each in releases.all()] == [
         ("1", START + timedelta(seconds=7), "seen"),
         ("2", START + DAY, "seen"),
     ]
 
     told = Release("click", "2", START + HOUR, SOURCE_COMMAND, "trained on February")
-    assert releases.tell(told)
-    assert not releases.tell(told)
+    assert releases.record(told)
+    assert not releases.record(told)
     world.deliver(make_prediction(START + DAY + HOUR, version="2"))
     world.cycle(START + 3 * DAY)
 
@@ -340,12 +340,12 @@ def test_another_share_is_left_alone(world: World) -> None:
     """An agent that holds one model computes its windows and joins its feedback, and nobody else's."""
     ours, theirs = make_prediction(START), make_prediction(START, model="rank")
     world.deliver(ours, theirs, make_feedback(ours), make_feedback(theirs))
-    named = frozenset({"click", "rank"})
-    world.make_agent(START + DAY).cycle(share=Share(frozenset({"click"}), False, named))
+    leased = frozenset({"click", "rank"})
+    world.make_agent(START + DAY).cycle(share=Assignment(frozenset({"click"}), False, leased))
     assert {each["model_name"] for each in world.documents().values()} == {"click"}
     assert world.statuses() == ["matched", "new"]
 
-    world.make_agent(START + DAY).cycle(share=Share(frozenset({"rank"}), True, named))
+    world.make_agent(START + DAY).cycle(share=Assignment(frozenset({"rank"}), True, leased))
 
     assert {each["model_name"] for each in world.documents().values()} == {"click", "rank"}
     assert world.statuses() == ["matched", "matched"]

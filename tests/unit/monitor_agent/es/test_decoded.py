@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.es.performance import Decoded
+from monitor_agent.es.performance_store import Decoded
 from monitor_agent.metrics import WindowState
 
 BLOBS = [WindowState(tp=number).to_blob() for number in (1, 2, 3)]

@@ -12,7 +12,7 @@ import pytest
 
 from monitor_agent.errors import ElasticsearchError, StoppedError
 from monitor_agent.es.gateway import AT_ONCE, BULK_BYTES, BULK_ITEMS, MGET_ITEMS, Gateway, Operation, connect
-from monitor_agent.es.retry import Backoff, Decision
+from monitor_agent.es.retry import Backoff, ResponseAction
 from monitor_agent.settings import ElasticsearchSettings
 from tests.unit.monitor_agent.es.answers import OK_SHARDS, Answer, Server, serving
 
@@ -155,7 +155,7 @@ def test_bulk_items_are_sent_again_alone() -> None:
     with gateway_to(first, items({"status": 200})) as (gateway, server, waits):
         fates = gateway.bulk(operations)
 
-    assert fates == [Decision.DONE, Decision.DONE, Decision.CONFLICT, Decision.MISSING]
+    assert fates == [ResponseAction.DONE, ResponseAction.DONE, ResponseAction.CONFLICT, ResponseAction.MISSING]
     assert [line["update"]["_id"] for line in server.asked[1][2][::2]] == ["b"]
     assert len(waits) == 1
 
@@ -203,7 +203,7 @@ def test_many_operations_are_sent_two_requests_at_once_and_answered_in_order() -
     with gateway_to(Answer(fates_of)) as (gateway, server, waits):
         fates = gateway.bulk(iter(updates(count)))
 
-    assert fates == [Decision.CONFLICT if number % 7 == 0 else Decision.DONE for number in range(count)]
+    assert fates == [ResponseAction.CONFLICT if number % 7 == 0 else ResponseAction.DONE for number in range(count)]
     sent = sorted((numbers(lines) for _, _, lines in server.asked), key=lambda part: part[0])
     assert [len(part) for part in sent] == [BULK_ITEMS, BULK_ITEMS, 10]
     assert (gateway.requests, gateway.failures, waits) == (3, 0, [])
@@ -223,7 +223,7 @@ def test_a_request_of_several_that_was_rejected_is_sent_again_whole() -> None:
     with gateway_to(Answer(fates_of)) as (gateway, server, waits):
         fates = gateway.bulk(updates(3 * BULK_ITEMS))
 
-    assert fates == [Decision.DONE] * 3 * BULK_ITEMS
+    assert fates == [ResponseAction.DONE] * 3 * BULK_ITEMS
     assert sorted(numbers(lines)[0] for _, _, lines in server.asked) == [0, BULK_ITEMS, BULK_ITEMS, 2 * BULK_ITEMS]
     assert numbers(server.asked[-1][2]) == rejected
     assert (gateway.failures, len(waits)) == (1, 1)
@@ -258,7 +258,7 @@ def test_a_request_holds_no_more_than_its_bytes() -> None:
     operations = [Operation("index", "i", str(number), {"x": "x" * size}) for number, size in enumerate(sizes)]
     answer = Answer(lambda lines: {"items": [{"index": {"status": 201}} for _ in lines[::2]]})
     with gateway_to(answer) as (gateway, server, _):
-        assert gateway.bulk(operations) == [Decision.DONE] * 5
+        assert gateway.bulk(operations) == [ResponseAction.DONE] * 5
 
     sent = sorted([line["index"]["_id"] for line in lines[::2]] for _, _, lines in server.asked)
     assert sent == [["0", "1"], ["2"], ["3"], ["4"]]

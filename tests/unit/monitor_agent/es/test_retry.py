@@ -6,22 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor_agent.es.retry import NO_ANSWER, Backoff, Decision, decide
+from monitor_agent.es.retry import NO_ANSWER, Backoff, ResponseAction, response_action
 
 
 @pytest.mark.parametrize(
     ("statuses", "decision"),
     [
-        ([200, 201], Decision.DONE),
-        ([NO_ANSWER, 408, 429, 502, 503, 504], Decision.RETRY),
-        ([409], Decision.CONFLICT),
-        ([404], Decision.MISSING),
-        ([301, 400, 401, 403, 405, 413, 500], Decision.REFUSED),
+        ([200, 201], ResponseAction.DONE),
+        ([NO_ANSWER, 408, 429, 502, 503, 504], ResponseAction.RETRY),
+        ([409], ResponseAction.CONFLICT),
+        ([404], ResponseAction.MISSING),
+        ([301, 400, 401, 403, 405, 413, 500], ResponseAction.REFUSED),
     ],
 )
-def test_a_status_leads_to_one_decision(statuses: list[int], decision: Decision) -> None:
+def test_a_status_leads_to_one_decision(statuses: list[int], decision: ResponseAction) -> None:
     """What passes is tried again, what does not is an error; somebody else's write is neither."""
-    assert {decide(status) for status in statuses} == {decision}
+    assert {response_action(status) for status in statuses} == {decision}
 
 
 @given(st.integers(1, 50), st.floats(0, 1, exclude_max=True))

@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor_agent.metrics.score_histogram import score_bins
 from monitor_agent.pipeline import counting, ranks
-from monitor_agent.pipeline.crowding import Crowded
+from monitor_agent.pipeline.score_resolution import RefinedBins
 from monitor_agent.pipeline.segments import EVERYTHING, segments
 from monitor_agent.pipeline.windows import Window
 from monitor_agent.settings import AgentSettings
@@ -212,16 +212,16 @@ def test_another_attribution_window_is_another_age() -> None:
     assert parts["mature"]["filter"] == {"bool": {"filter": [SHOWN, {"range": {"@timestamp": oldest}}]}}
 
 
-def test_crowded_scores_are_counted_finer_for_known_labels() -> None:
-    """A hundred parts of each crowded bin, for positives and negatives alone, in windows that begin later."""
-    crowded = Crowded(tuple(score_bins([0.00369]).tolist()), START)
+def test_refined_scores_are_counted_finer_for_known_labels() -> None:
+    """A hundred parts of each refined bin, for positives and negatives alone, in windows that begin later."""
+    refined = RefinedBins(tuple(score_bins([0.00369]).tolist()), START)
     fine = {
         "fine_0": histogram("prediction.score", 9.999999999999997e-08, 0.0036899499999999987, 0.0036999499999999987)
     }
 
-    parts = asked(counting.body("click", MINUTE, [EVERYTHING], DEFAULTS, NOW, crowded=crowded))
+    parts = asked(counting.body("click", MINUTE, [EVERYTHING], DEFAULTS, NOW, refined=refined))
     earlier = Window(START - timedelta(minutes=1), START, "1m")
-    before = asked(counting.body("click", earlier, [EVERYTHING], DEFAULTS, NOW, crowded=crowded))
+    before = asked(counting.body("click", earlier, [EVERYTHING], DEFAULTS, NOW, refined=refined))
 
     known = parts["mature"]["aggs"]
     assert known["pos"]["aggs"] == {**labelled("prediction.log_loss_1"), **fine}

@@ -10,7 +10,7 @@ import pytest
 
 from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.metrics import WindowState, to_fixed_point
-from monitor_agent.pipeline.documents import Key, Write, changes, metrics_document, not_alertable
+from monitor_agent.pipeline.documents import Key, PlannedWrite, metrics_document, not_alertable, planned_writes
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 
@@ -37,9 +37,9 @@ def stored(state: WindowState = STATE, time_state: str = "final", revision: int 
     return {**metrics_document(KEY, state, time_state, SETTINGS), "revision": revision}
 
 
-def difference(state: WindowState, known: dict[str, Any] | None, now: datetime = FINAL) -> list[Write]:
+def difference(state: WindowState, known: dict[str, Any] | None, now: datetime = FINAL) -> list[PlannedWrite]:
     """Return what is written when `state` is counted."""
-    return changes(KEY, state, known, CALENDAR, now, SETTINGS)
+    return planned_writes(KEY, state, known, CALENDAR, now, SETTINGS)
 
 
 def test_a_document_says_what_its_window_is_and_how_far() -> None:

@@ -43,3 +43,15 @@ def test_what_is_no_time_is_refused(text: str) -> None:
     """With a ValueError."""
     with pytest.raises(ValueError, match=r".+"):
         instants.parse(text)
+
+
+def test_a_range_filter_compares_whole_milliseconds() -> None:
+    """Only the bounds that are given are in it; Elasticsearch keeps dates in milliseconds."""
+    start, end = instants.parse("2026-03-02T10:00:00.1239Z"), instants.parse("2026-03-02T11:00:00Z")
+
+    assert instants.range_filter("event.ingested", gte=start, lt=None) == {
+        "range": {"event.ingested": {"gte": 1772445600123, "format": "epoch_millis"}}
+    }
+    assert instants.within(instants.Interval(start, end), "prediction.timestamp") == {
+        "range": {"prediction.timestamp": {"gte": 1772445600123, "lt": 1772449200000, "format": "epoch_millis"}}
+    }

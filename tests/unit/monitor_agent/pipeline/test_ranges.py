@@ -31,7 +31,7 @@ def test_a_range_is_covered_once_by_whole_windows(first: int, length: int, zone:
 
     assert runs[0].start == start
     assert runs[-1].end == end
-    assert all(left.end == right.start for left, right in pairwise(runs))
+    assert all(without_agent.end == right.start for without_agent, right in pairwise(runs))
     windows = 0
     for run in runs:
         found = list(calendar.between(run.size, run.start, run.end))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from monitor_agent.pipeline.segments import keep, segments
+from monitor_agent.pipeline.segments import segments, selected_values
 
 
 def test_a_value_once_kept_stays() -> None:
     """Values seen later take the places that are left, most frequent first; the cap holds."""
-    assert keep(["a", "b"], ["c", "b", "d"], cap=3) == ["a", "b", "c"]
-    assert keep(["a", "b", "c"], ["d"], cap=2) == ["a", "b", "c"]
+    assert selected_values(["a", "b"], ["c", "b", "d"], cap=3) == ["a", "b", "c"]
+    assert selected_values(["a", "b", "c"], ["d"], cap=2) == ["a", "b", "c"]
 
 
 def test_a_value_named_other_is_part_of_other() -> None:
     """Else two segments would share a name."""
-    assert keep([], ["other", "a"], cap=5) == ["a"]
+    assert selected_values([], ["other", "a"], cap=5) == ["a"]
 
 
 def test_segments_are_asked_for_as_filters() -> None:

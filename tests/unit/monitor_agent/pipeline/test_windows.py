@@ -52,7 +52,7 @@ def test_a_larger_window_is_whole_smaller_ones(moment: datetime, zone: str) -> N
         parts = list(days.between(days.part_size(window), window.start, window.end))
 
         assert (parts[0].start, parts[-1].end) == (window.start, window.end)
-        assert all(left.end == right.start for left, right in pairwise(parts))
+        assert all(without_agent.end == right.start for without_agent, right in pairwise(parts))
 
 
 @pytest.mark.parametrize(

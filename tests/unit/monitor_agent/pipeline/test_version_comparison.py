@@ -6,7 +6,7 @@ import pytest
 
 from monitor_agent.metrics import Undefined, WindowState
 from monitor_agent.metrics.lift import lift
-from monitor_agent.pipeline.comparison import Row, compare
+from monitor_agent.pipeline.version_comparison import Row, compare
 from monitor_agent.settings import AgentSettings
 
 SETTINGS = AgentSettings()

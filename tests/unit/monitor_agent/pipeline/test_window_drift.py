@@ -6,14 +6,14 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from monitor_agent.metrics.drift import CategoricalReference, NumericReference, NumericSample
-from monitor_agent.pipeline import drifting
+from monitor_agent.pipeline import window_drift
 from monitor_agent.pipeline.documents import Key
-from monitor_agent.pipeline.references import OTHERS, Reference
+from monitor_agent.pipeline.drift_references import OTHERS, DriftReference
 from monitor_agent.pipeline.windows import Window
 
 START = datetime(2026, 3, 2, 10, tzinfo=timezone.utc)
 HOUR = Window(START, START + timedelta(hours=1), "1h")
-REFERENCE = Reference(
+REFERENCE = DriftReference(
     "training",
     START,
     {
@@ -29,7 +29,7 @@ LABEL = {"field": "prediction.label"}
 
 def test_a_window_is_counted_in_the_bins_of_its_reference() -> None:
     """By version: numbers by range, categories by name, the predicted label as the number that it is."""
-    assert drifting.body("click", HOUR, REFERENCE) == {
+    assert window_drift.body("click", HOUR, REFERENCE) == {
         "size": 0,
         "track_total_hits": False,
         "query": {
@@ -76,11 +76,11 @@ def _answer(**changed: Any) -> dict[str, Any]:
 
 def test_an_answer_is_a_sample_of_each_feature() -> None:
     """What is not among the known categories is one of the others, or new where there were none."""
-    found = drifting.samples(_answer(**{"label stats": {"value": 6}}), REFERENCE.features)
+    found = window_drift.samples(_answer(**{"label stats": {"value": 6}}), REFERENCE.features)
 
     assert found == {
         "numeric.price": NumericSample((1, 0, 4), 0.5, 7.0),
-        "label": {"0": 5, drifting.NEW: 1},
+        "label": {"0": 5, window_drift.NEW: 1},
         "categorical.shop": {"b": 2, OTHERS: 3},
     }
 
@@ -89,19 +89,19 @@ def test_a_feature_that_is_missing_everywhere_is_an_empty_sample() -> None:
     """It says nothing, and what is merged with it stays as it is."""
     nothing = {"buckets": [{"doc_count": 0}] * 3}
     answer = _answer(**{"numeric.price": nothing, "numeric.price stats": {"count": 0, "min": None, "max": None}})
-    empty = drifting.samples(answer, REFERENCE.features)["numeric.price"]
+    empty = window_drift.samples(answer, REFERENCE.features)["numeric.price"]
     full = NumericSample((1, 1, 1), 1.0, 3.0)
 
-    assert drifting.merged([empty, full]) == full
+    assert window_drift.merged([empty, full]) == full
     key = Key("click", "1", "all", HOUR)
-    ((_, document),) = drifting.documents(key, REFERENCE, {"numeric.price": empty}, 9, 1)
+    ((_, document),) = window_drift.documents(key, REFERENCE, {"numeric.price": empty}, 9, 1)
     assert (document["n"], document["drifted"], document["undefined"]) == (0, None, "insufficient_data")
 
 
 def test_a_document_tells_every_measure_that_fits() -> None:
     """The one that decides with value and threshold; a numeric feature has no chi-square, categories no Wasserstein."""
-    found = drifting.samples(_answer(), REFERENCE.features)
-    documents = dict(drifting.documents(Key("click", "1", "all", HOUR), REFERENCE, found, 5, 1))
+    found = window_drift.samples(_answer(), REFERENCE.features)
+    documents = dict(window_drift.documents(Key("click", "1", "all", HOUR), REFERENCE, found, 5, 1))
 
     assert {name: each["method"] for name, each in documents.items()} == {
         "numeric.price": "ks",
@@ -111,7 +111,7 @@ def test_a_document_tells_every_measure_that_fits() -> None:
     assert {"psi", "jensenshannon", "wasserstein", "ks"} <= documents["numeric.price"].keys()
     assert {"psi", "jensenshannon", "chisquare"} <= documents["categorical.shop"].keys()
     assert "wasserstein" not in documents["categorical.shop"]
-    assert drifting.restored(documents["numeric.price"]["sample"]) == found["numeric.price"]
+    assert window_drift.restored(documents["numeric.price"]["sample"]) == found["numeric.price"]
 
 
 def test_points_of_few_values_name_each() -> None:
@@ -119,12 +119,12 @@ def test_points_of_few_values_name_each() -> None:
     usual = NumericReference.from_values([0.0] * 6 + [1.0] * 4)
     sample = NumericSample.from_values([0.0, 0.5, 1.0, 1.0], usual)
 
-    points = list(drifting.points("numeric.flag", usual, sample))
+    points = list(window_drift.points("numeric.flag", usual, sample))
 
     assert [(each["bin"], each["bin_label"], each["share"], each["share_reference"]) for each in points] == [
         (1, "0", 0.25, 0.6),
         (2, "0 to 1", 0.25, 0.0),
         (3, "1", 0.5, 0.4),
     ]
-    usually = drifting.points("numeric.flag", usual, NumericSample.from_values([0.0, 1.0], usual))
+    usually = window_drift.points("numeric.flag", usual, NumericSample.from_values([0.0, 1.0], usual))
     assert [(each["bin"], each["bin_label"]) for each in usually] == [(1, "0"), (3, "1")]

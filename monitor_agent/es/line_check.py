@@ -13,10 +13,10 @@ from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.es.memory import Memory
+from monitor_agent.es.state_store import StateStore
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.changes import DAY
 from monitor_agent.pipeline.sequences import Gap, Writer, bounded, counted, located, lost
+from monitor_agent.pipeline.stale_windows import DAY
 from monitor_agent.settings import AgentSettings
 
 WRITERS = "writers"
@@ -34,7 +34,7 @@ _SEQUENCE_IN_TEXT = re.compile(r'"sequence"\s*:\s*(\d+)')
 
 
 @dataclass
-class Lines:
+class MissingLines:
     """What a check found.
 
     Attributes
@@ -54,13 +54,13 @@ class Lines:
 class LineCheck:
     """Checks the sequences of the writers."""
 
-    def __init__(self, gateway: Gateway, memory: Memory, settings: AgentSettings) -> None:
+    def __init__(self, gateway: Gateway, memory: StateStore, settings: AgentSettings) -> None:
         self._gateway = gateway
         self._memory = memory
         self._settings = settings
         self._checked_at: datetime | None = None
 
-    def check(self, now: datetime) -> Lines:
+    def check(self, now: datetime) -> MissingLines:
         """Return which lines are missing; remembers what has arrived, so that it is not counted again."""
         (known,) = self._memory.read(WRITERS)
         before = {name: Writer.from_content(each) for name, each in known.content.items()}
@@ -87,7 +87,7 @@ class LineCheck:
     def _active(self, now: datetime) -> dict[str, int]:
         """Return the writers whose lines came since the last check, each with the highest number among them."""
         since = (self._checked_at or now - self._settings.orphan_horizon) - self._settings.clock_skew
-        recent = {"range": {INGESTED: {"gte": instants.milliseconds(since), "format": "epoch_millis"}}}
+        recent = instants.range_filter(INGESTED, gte=since)
         newest = {"newest": {"max": {"field": SEQUENCE}}}
         writers = {"terms": {"field": NODE, "size": MOST_WRITERS}, "aggs": newest}
         buckets = self._aggregated({"bool": {"filter": [recent]}}, {"writers": writers}).get("writers", {})
@@ -153,8 +153,8 @@ class LineCheck:
             found += located(rough, buckets)
         return found
 
-    def _lines(self, writers: Mapping[str, Writer], active: int, now: datetime) -> Lines:
-        lines = Lines(writers=active)
+    def _lines(self, writers: Mapping[str, Writer], active: int, now: datetime) -> MissingLines:
+        lines = MissingLines(writers=active)
         for name, writer in writers.items():
             if writer.gaps:
                 old = lost(writer.gaps, now, self._settings.ingest_grace)
@@ -185,7 +185,7 @@ class LineCheck:
         return found
 
 
-def remembered_writers(memory: Memory) -> dict[str, Writer]:
+def remembered_writers(memory: StateStore) -> dict[str, Writer]:
     """Return the writers as the last check left them."""
     (known,) = memory.read(WRITERS)
     return {name: Writer.from_content(each) for name, each in known.content.items()}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from monitor_agent.metrics.drift import CategoricalReference, NumericReference
-from monitor_agent.pipeline.references import OTHERS, Reference, categories, named, of_columns, valid_at
+from monitor_agent.pipeline.drift_references import OTHERS, DriftReference, categories, named, of_columns, valid_at
 
 START = datetime(2026, 3, 2, tzinfo=timezone.utc)
 
@@ -66,7 +66,7 @@ def test_a_reference_is_kept_as_it_is() -> None:
         {"numeric.a": NumericReference.from_values([0.0, 1.0, 1.0]), "label": CategoricalReference({"0": 3})},
     )
 
-    assert Reference.restored(made.content()) == made
+    assert DriftReference.restored(made.content()) == made
     assert made.name == named("file", START.replace(month=4), made.features).name
 
 

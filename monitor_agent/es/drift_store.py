@@ -11,12 +11,12 @@ from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.metrics.document import MetricFields
-from monitor_agent.pipeline import drifting, instants
-from monitor_agent.pipeline.changes import DAY, day_of
+from monitor_agent.pipeline import instants, window_drift
 from monitor_agent.pipeline.curves import Point
 from monitor_agent.pipeline.documents import Key, hashed
-from monitor_agent.pipeline.drifting import Sample
-from monitor_agent.pipeline.references import Reference
+from monitor_agent.pipeline.drift_references import DriftReference
+from monitor_agent.pipeline.stale_windows import DAY, day_of
+from monitor_agent.pipeline.window_drift import Sample
 from monitor_agent.pipeline.windows import Calendar, Window
 
 PAGE = 2_000
@@ -41,7 +41,7 @@ class DriftStore:
         self._least = least
 
     def of(
-        self, model: str, windows: Mapping[Window, Mapping[str, int]], references: Mapping[Window, Reference]
+        self, model: str, windows: Mapping[Window, Mapping[str, int]], references: Mapping[Window, DriftReference]
     ) -> dict[Key, DriftResult]:
         """Return the drift of windows that have ended, over all and by version; its documents are written.
 
@@ -63,10 +63,12 @@ class DriftStore:
             for version, sample in samples.items():
                 key = Key(model, version, ALL_SEGMENT, window)
                 found[key] = DriftResult()
-                wanted = dict(drifting.documents(key, references[window], sample, told.get(version, 0), self._least))
-                found[key].fields = drifting.summary(wanted.values(), references[window])
+                wanted = dict(
+                    window_drift.documents(key, references[window], sample, told.get(version, 0), self._least)
+                )
+                found[key].fields = window_drift.summary(wanted.values(), references[window])
                 for name, each in sample.items():
-                    found[key].points += drifting.points(name, references[window].features[name], each)
+                    found[key].points += window_drift.points(name, references[window].features[name], each)
                 operations += [
                     Operation("index", DRIFT.index_for(window.start), hashed(key.id, name), document)
                     for name, document in wanted.items()
@@ -81,13 +83,13 @@ class DriftStore:
         model: str,
         window: Window,
         predictions: Mapping[str, int],
-        reference: Reference,
+        reference: DriftReference,
         known: Mapping[str, Mapping[str, Mapping[str, Any]]],
     ) -> Samples:
         if window.size != self._calendar.larger[0]:
             return self._merged(model, window, reference)
         kept = {
-            version: {name: drifting.restored(each["sample"]) for name, each in features.items()}
+            version: {name: window_drift.restored(each["sample"]) for name, each in features.items()}
             for version, features in known.items()
             if version != ALL_VERSIONS
         }
@@ -101,31 +103,31 @@ class DriftStore:
         # Where the predictions have been deleted, what was counted stays.
         return self._counted(model, window, reference) or kept
 
-    def _counted(self, model: str, window: Window, reference: Reference) -> Samples:
+    def _counted(self, model: str, window: Window, reference: DriftReference) -> Samples:
         days = [day_of(window.start)]
         while days[-1] + DAY < window.end:
             days.append(days[-1] + DAY)
         index = ",".join(PREDICTIONS.index_for(day) for day in days)
-        answer = self._gateway.search(index, drifting.body(model, window, reference)).get("aggregations")
+        answer = self._gateway.search(index, window_drift.body(model, window, reference)).get("aggregations")
         buckets = answer["versions"]["buckets"] if answer else []
-        return {bucket["key"]: drifting.samples(bucket, reference.features) for bucket in buckets}
+        return {bucket["key"]: window_drift.samples(bucket, reference.features) for bucket in buckets}
 
-    def _merged(self, model: str, window: Window, reference: Reference) -> Samples:
+    def _merged(self, model: str, window: Window, reference: DriftReference) -> Samples:
         size = self._calendar.part_size(window)
         filters: list[dict[str, Any]] = [
             {"term": {"model_name": model}},
             {"term": {"window_size": size}},
             {"term": {"reference": reference.name}},
-            {"range": {"@timestamp": _bounds(window)}},
+            instants.within(window),
         ]
         parts: dict[str, dict[str, list[Sample]]] = {}
         for document in self._scan(filters):
             version = document["model_version"]
             if version != ALL_VERSIONS and document["feature"] in reference.features:
-                sample = drifting.restored(document["sample"])
+                sample = window_drift.restored(document["sample"])
                 parts.setdefault(version, {}).setdefault(document["feature"], []).append(sample)
         return {
-            version: {name: drifting.merged(some) for name, some in features.items()}
+            version: {name: window_drift.merged(some) for name, some in features.items()}
             for version, features in parts.items()
         }
 
@@ -156,12 +158,4 @@ def _over_all(versions: Iterable[Mapping[str, Sample]]) -> dict[str, Sample]:
     for features in versions:
         for name, sample in features.items():
             parts.setdefault(name, []).append(sample)
-    return {name: drifting.merged(some) for name, some in parts.items()}
-
-
-def _bounds(window: Window) -> dict[str, Any]:
-    return {
-        "gte": instants.milliseconds(window.start),
-        "lt": instants.milliseconds(window.end),
-        "format": "epoch_millis",
-    }
+    return {name: window_drift.merged(some) for name, some in parts.items()}

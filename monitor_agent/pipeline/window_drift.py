@@ -21,11 +21,11 @@ from monitor_agent.metrics.drift import (
     drift,
     measure_drift,
 )
-from monitor_agent.pipeline.counting import MAX_VERSIONS, within
+from monitor_agent.pipeline.counting import MAX_VERSIONS
 from monitor_agent.pipeline.curves import Point, between
 from monitor_agent.pipeline.documents import Document, Key
-from monitor_agent.pipeline.instants import text
-from monitor_agent.pipeline.references import OTHERS, FeatureReference, Reference, field_of, kind_of
+from monitor_agent.pipeline.drift_references import OTHERS, DriftReference, FeatureReference, field_of, kind_of
+from monitor_agent.pipeline.instants import text, within
 from monitor_agent.pipeline.windows import Window
 
 Sample = NumericSample | Mapping[str, int]
@@ -41,7 +41,7 @@ _MEASURES: dict[str, tuple[Method, ...]] = {
 }
 
 
-def body(model: str, window: Window, reference: Reference) -> dict[str, Any]:
+def body(model: str, window: Window, reference: DriftReference) -> dict[str, Any]:
     """Return the search that counts a window's scores, labels and features in the reference's bins, by version."""
     versions = {"terms": {"field": "model.version", "size": MAX_VERSIONS}, "aggs": aggregations(reference.features)}
     return {
@@ -120,7 +120,7 @@ def restored(kept: Mapping[str, Any]) -> Sample:
 
 
 def documents(
-    key: Key, reference: Reference, found: Samples, predictions: int, least: int
+    key: Key, reference: DriftReference, found: Samples, predictions: int, least: int
 ) -> Iterator[tuple[str, Document]]:
     """Yield feature and drift document of a window.
 
@@ -153,7 +153,7 @@ def documents(
         )
 
 
-def summary(found: Iterable[Mapping[str, Any]], reference: Reference | None) -> MetricFields:
+def summary(found: Iterable[Mapping[str, Any]], reference: DriftReference | None) -> MetricFields:
     """Return what a metrics document says of the drift of its features.
 
     >>> summary([{"drifted": True}, {"drifted": False}, {"drifted": None}], None)["drift_share"]

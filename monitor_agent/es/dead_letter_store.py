@@ -11,7 +11,7 @@ from monitor_agent.es.gateway import Gateway, Operation
 
 
 @dataclass(frozen=True)
-class Letter:
+class DeadLetter:
     """One dead letter: its place, and the document as `contracts.DEADLETTERS` says."""
 
     index: str
@@ -29,14 +29,16 @@ class Letter:
         return str(self.document.get("event", {}).get("ingested", ""))
 
 
-def all_letters(gateway: Gateway, page: int) -> list[Letter]:
+def all_dead_letters(gateway: Gateway, page: int) -> list[DeadLetter]:
     """Return all dead letters, the oldest first; ElasticsearchError where Elasticsearch cannot tell."""
     gateway.refresh(gateway.existing(DEADLETTERS.pattern))
     hits = gateway.scan(DEADLETTERS.pattern, {"query": {"match_all": {}}}, page)
-    return sorted((Letter(hit["_index"], hit["_id"], hit["_source"]) for hit in hits), key=lambda found: found.ingested)
+    return sorted(
+        (DeadLetter(hit["_index"], hit["_id"], hit["_source"]) for hit in hits), key=lambda found: found.ingested
+    )
 
 
-def remove(gateway: Gateway, letters: Sequence[Letter]) -> None:
+def remove(gateway: Gateway, letters: Sequence[DeadLetter]) -> None:
     """Delete dead letters; one that is gone already is no error."""
     gateway.bulk(Operation("delete", letter.index, letter.id, None) for letter in letters)
     gateway.refresh({letter.index for letter in letters})

@@ -8,14 +8,14 @@ from datetime import datetime
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.release import RELEASES, SOURCE_PREDICTIONS
 from monitor_agent.es.gateway import Gateway, Operation
-from monitor_agent.es.history import Versions
+from monitor_agent.es.history import ServedVersions
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.counting import within
+from monitor_agent.pipeline.instants import within
 from monitor_agent.pipeline.releases import Release
 from monitor_agent.pipeline.windows import Calendar, Window
 
 
-class Releases:
+class ReleaseStore:
     """Release documents."""
 
     def __init__(self, gateway: Gateway, calendar: Calendar, page_size: int) -> None:
@@ -39,7 +39,7 @@ class Releases:
         ]
         return sorted(found, key=lambda each: (each.at, each.model, each.version))
 
-    def tell(self, release: Release) -> bool:
+    def record(self, release: Release) -> bool:
         """Write a release, over what was seen or told before; return False where that says the same already."""
         stored = self._gateway.mget([(RELEASES.name, release.id)])
         if stored and stored[0]["_source"] == release.document():
@@ -48,7 +48,7 @@ class Releases:
         self._gateway.refresh([RELEASES.name])
         return True
 
-    def notice(self, served: Iterable[Versions]) -> list[Release]:
+    def notice(self, served: Iterable[ServedVersions]) -> list[Release]:
         """Record the versions that no release document names, as of their first prediction; return the new ones."""
         if self._known is None:
             self._known = {(each.model, each.version) for each in self.all()}

@@ -36,7 +36,7 @@ CALIBRATION_POSITIVES = 100
 
 
 @dataclass(frozen=True)
-class Reference:
+class DriftReference:
     """One reference of a model.
 
     Attributes
@@ -62,7 +62,7 @@ class Reference:
         }
 
     @classmethod
-    def restored(cls, content: Mapping[str, Any]) -> Reference:
+    def restored(cls, content: Mapping[str, Any]) -> DriftReference:
         """Return what `content` wrote."""
         return cls(
             name=content["name"],
@@ -77,9 +77,9 @@ def named(
     since: datetime,
     features: Mapping[str, FeatureReference],
     calibrations: Mapping[str, Calibration] | None = None,
-) -> Reference:
+) -> DriftReference:
     """Return a reference whose name tells its origin and, by a checksum, its content."""
-    unnamed = Reference("", since, features, calibrations or {})
+    unnamed = DriftReference("", since, features, calibrations or {})
     text = json.dumps({**unnamed.content(), "since": ""}, sort_keys=True)
     return dataclasses.replace(unnamed, name=f"{origin} #{hashlib.sha256(text.encode()).hexdigest()[:6]}")
 
@@ -110,7 +110,7 @@ def of_columns(columns: Mapping[str, Sequence[str]]) -> dict[str, FeatureReferen
     return found
 
 
-def valid_at(references: Sequence[Reference], start: datetime) -> Reference | None:
+def valid_at(references: Sequence[DriftReference], start: datetime) -> DriftReference | None:
     """Return the reference for a window that begins at `start`; None where there was none yet."""
     known = [each for each in references if each.since <= start]
     return max(known, key=lambda each: each.since, default=None)

@@ -8,17 +8,20 @@ from datetime import datetime
 from typing import Any
 
 from monitor_agent.contracts.feedback import FEEDBACK, STATUS_NEW, STATUS_ORPHAN
-from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, PERFORMANCE, STATE_OPEN, STATE_PROVISIONAL
+from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, PERFORMANCE
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
-from monitor_agent.es.feedback import waiting_too_long
+from monitor_agent.es.feedback_store import overdue_filter
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.metrics import WindowState
 from monitor_agent.metrics.ranking import REQUESTS
 from monitor_agent.metrics.score_histogram import Histogram
 from monitor_agent.pipeline import counting, instants, ranks
-from monitor_agent.pipeline.crowding import NOT_CROWDED, Crowded
-from monitor_agent.pipeline.segments import Segment, kept_by
+from monitor_agent.pipeline.finality import NOT_FINAL_STATES
+from monitor_agent.pipeline.instants import Interval, within
+from monitor_agent.pipeline.score_resolution import NO_REFINED_BINS, RefinedBins
+from monitor_agent.pipeline.segments import Segment, label_values_of
+from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
 
@@ -34,7 +37,7 @@ States = dict[tuple[str, str], WindowState]
 
 
 @dataclass(frozen=True)
-class Look:
+class WorkSummary:
     """What a first look shows.
 
     Attributes
@@ -48,16 +51,16 @@ class Look:
     documents: dict[str, int]
     new: int
     overdue: int
-    young: int
-    marked: int
+    not_final: int
+    with_lost_lines: int
 
 
 @dataclass
 class WindowCounts:
     """Documents by (model, window)."""
 
-    predictions: dict[tuple[str, Window], int] = field(default_factory=dict)
-    errors: dict[tuple[str, Window], int] = field(default_factory=dict)
+    predictions: dict[ModelWindow, int] = field(default_factory=dict)
+    errors: dict[ModelWindow, int] = field(default_factory=dict)
 
 
 class EventStore:
@@ -68,7 +71,7 @@ class EventStore:
         self._settings = settings
         self._calendar = calendar
 
-    def look(self, now: datetime) -> Look:
+    def work_summary(self, now: datetime) -> WorkSummary:
         """Return what there is to do, by one request whose cost does not follow the history."""
         days = {"terms": {"field": "_index", "size": MAX_DAYS}}
         counted = {"size": 0, "track_total_hits": True}
@@ -77,14 +80,14 @@ class EventStore:
             [
                 (index, {"size": 0, "track_total_hits": False, "aggs": {"days": days}}),
                 (FEEDBACK.alias, {**counted, "query": {"term": {"feedback.status": STATUS_NEW}}}),
-                (FEEDBACK.alias, {**counted, "query": waiting_too_long(now, self._settings.orphan_horizon)}),
-                (PERFORMANCE.alias, {**counted, "query": young()}),
-                (PERFORMANCE.alias, {**counted, "query": marked()}),
+                (FEEDBACK.alias, {**counted, "query": overdue_filter(now, self._settings.orphan_horizon)}),
+                (PERFORMANCE.alias, {**counted, "query": not_final()}),
+                (PERFORMANCE.alias, {**counted, "query": with_lost_lines()}),
             ]
         )
         buckets = answers[0].get("aggregations", {}).get("days", {}).get("buckets", [])
         counts = [answer["hits"]["total"]["value"] for answer in answers[1:]]
-        return Look({bucket["key"]: bucket["doc_count"] for bucket in buckets}, *counts)
+        return WorkSummary({bucket["key"]: bucket["doc_count"] for bucket in buckets}, *counts)
 
     def hour_counts(self, days: Sequence[datetime]) -> dict[str, dict[str, int]]:
         """Return index -> start of an hour -> documents in it, of predictions and errors of days (UTC)."""
@@ -99,29 +102,29 @@ class EventStore:
                 found[name] = {instants.text(instants.parse(each["key"])): each["doc_count"] for each in buckets}
         return found
 
-    def window_counts(self, day: datetime, stretch: Window | None = None) -> WindowCounts:
-        """Return how many predictions and errors each base window of a day (UTC) holds, within `stretch`."""
+    def window_counts(self, day: datetime, interval: Interval | None = None) -> WindowCounts:
+        """Return how many predictions and errors each base window of a day (UTC) holds, within `interval`."""
         return WindowCounts(
-            dict(self._counts(PREDICTIONS.index_for(day), stretch)),
-            dict(self._counts(ERRORS.index_for(day), stretch)),
+            dict(self._counts(PREDICTIONS.index_for(day), interval)),
+            dict(self._counts(ERRORS.index_for(day), interval)),
         )
 
-    def _counts(self, index: str, stretch: Window | None) -> Iterator[tuple[tuple[str, Window], int]]:
-        interval = f"{self._settings.base_window // instants.MILLISECOND}ms"
+    def _counts(self, index: str, interval: Interval | None) -> Iterator[tuple[ModelWindow, int]]:
+        fixed_interval = f"{self._settings.base_window // instants.MILLISECOND}ms"
         composite: dict[str, Any] = {
             "size": COMPOSITE_PAGE,
             "sources": [
                 {"model": {"terms": {"field": "model.name"}}},
-                {"window": {"date_histogram": {"field": "@timestamp", "fixed_interval": interval}}},
+                {"window": {"date_histogram": {"field": "@timestamp", "fixed_interval": fixed_interval}}},
             ],
         }
-        query = counting.within(stretch) if stretch else {"match_all": {}}
+        query = within(interval) if interval else {"match_all": {}}
         while True:
             body = {"size": 0, "track_total_hits": False, "query": query, "aggs": {"windows": {"composite": composite}}}
             found = self._gateway.search(index, body).get("aggregations", {}).get("windows", {"buckets": []})
             for bucket in found["buckets"]:
                 window = self._calendar.base_window(instants.parse(bucket["key"]["window"]))
-                yield (bucket["key"]["model"], window), bucket["doc_count"]
+                yield ModelWindow(bucket["key"]["model"], window), bucket["doc_count"]
             if "after_key" not in found:
                 return
             composite["after"] = found["after_key"]
@@ -130,7 +133,7 @@ class EventStore:
         """Return the most frequent values of each segment label of a model's predictions in [start, end)."""
         if not self._settings.segments:
             return {}
-        filters = [{"term": {"model.name": model}}, counting.within(Window(start, end, ""))]
+        filters = [{"term": {"model.name": model}}, within(Interval(start, end))]
         aggs = {
             label: {"terms": {"field": f"labels.{label}", "size": size, "order": [{"_count": "desc"}, {"_key": "asc"}]}}
             for label in self._settings.segments
@@ -141,7 +144,7 @@ class EventStore:
 
     def scores(self, model: str, start: datetime, end: datetime) -> Histogram:
         """Return the score histogram of a model's predictions in [start, end)."""
-        filters = [{"term": {"model.name": model}}, counting.within(Window(start, end, ""))]
+        filters = [{"term": {"model.name": model}}, within(Interval(start, end))]
         body = {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": counting.scores()}
         answer = self._gateway.search(PREDICTIONS.alias, body)
         return counting.binned(answer["aggregations"], "scores") if "aggregations" in answer else Histogram.of({})
@@ -152,19 +155,19 @@ class EventStore:
         windows: Sequence[Window],
         segments: Sequence[Segment],
         now: datetime,
-        crowded: Crowded = NOT_CROWDED,
+        refined: RefinedBins = NO_REFINED_BINS,
     ) -> dict[Window, States]:
         """Return the state of every version and segment of base windows, by (version, segment)."""
         found: dict[Window, States] = {}
         for first in range(0, len(windows), SEARCHES_AT_ONCE):
             some = windows[first : first + SEARCHES_AT_ONCE]
-            bodies = [counting.body(model, each, segments, self._settings, now, crowded=crowded) for each in some]
+            bodies = [counting.body(model, each, segments, self._settings, now, refined=refined) for each in some]
             searches = [(PREDICTIONS.index_for(window.start), body) for window, body in zip(some, bodies, strict=True)]
             for window, answer in zip(some, self._gateway.msearch(searches, tolerate=TOO_MANY_BUCKETS), strict=True):
                 if "error" in answer or ("aggregations" in answer and not counting.complete(answer)):
-                    found[window] = self._count_in_pieces(model, window, segments, now, crowded)
+                    found[window] = self._count_in_pieces(model, window, segments, now, refined)
                 elif "aggregations" in answer:
-                    found[window] = counting.states(counting.counted(answer, segments, window, crowded))
+                    found[window] = counting.states(counting.counted(answer, segments, window, refined))
                 else:
                     found[window] = {}
         orphans, errors = self._orphans(model, windows, now), self._errors(model, windows)
@@ -180,7 +183,7 @@ class EventStore:
             for window, states in found.items()
             if any(state.positives and REQUESTS in state.counts for state in states.values())
         ]
-        kept = kept_by(segments)
+        kept = label_values_of(segments)
         for window, items in self._clicked_items(model, windows, now):
             for name, clicks in ranks.clicked_ranks(items, kept).items():
                 # A click that came in between the two searches is counted with the next change.
@@ -203,19 +206,19 @@ class EventStore:
                 yield window, [hit["fields"] for hit in hits]
 
     def _count_in_pieces(
-        self, model: str, window: Window, segments: Sequence[Segment], now: datetime, crowded: Crowded
+        self, model: str, window: Window, segments: Sequence[Segment], now: datetime, refined: RefinedBins
     ) -> States:
         """Count a window of very many versions or values one version and one segment at a time."""
         found: list[counting.Counted] = []
         index = PREDICTIONS.index_for(window.start)
         for version in self._versions(model, window):
             for segment in segments:
-                body = counting.body(model, window, [segment], self._settings, now, version, crowded)
-                found += counting.counted(self._gateway.search(index, body), [segment], window, crowded)
+                body = counting.body(model, window, [segment], self._settings, now, version, refined)
+                found += counting.counted(self._gateway.search(index, body), [segment], window, refined)
         return counting.states(found)
 
     def _versions(self, model: str, window: Window) -> list[str]:
-        filters = [{"term": {"model.name": model}}, counting.within(window)]
+        filters = [{"term": {"model.name": model}}, within(window)]
         composite: dict[str, Any] = {
             "size": COMPOSITE_PAGE,
             "sources": [{"version": {"terms": {"field": "model.version"}}}],
@@ -234,7 +237,7 @@ class EventStore:
 
     def _orphans(self, model: str, windows: Sequence[Window], now: datetime) -> dict[Window, dict[str, int]]:
         # Those that will be marked at the end of this cycle count already.
-        lost = [{"term": {"feedback.status": STATUS_ORPHAN}}, waiting_too_long(now, self._settings.orphan_horizon)]
+        lost = [{"term": {"feedback.status": STATUS_ORPHAN}}, overdue_filter(now, self._settings.orphan_horizon)]
         filters: list[dict[str, Any]] = [{"term": {"model.name": model}}, {"bool": {"should": lost}}]
         return self._by_version(FEEDBACK.alias, "prediction.timestamp", filters, windows)
 
@@ -242,12 +245,12 @@ class EventStore:
         self, index: str, time: str, filters: Sequence[Mapping[str, Any]], windows: Sequence[Window]
     ) -> dict[Window, dict[str, int]]:
         versions = {"versions": {"terms": {"field": "model.version", "size": counting.MAX_VERSIONS}}}
-        names = {str(number): counting.within(window, time) for number, window in enumerate(windows)}
-        stretch = counting.within(Window(windows[0].start, windows[-1].end, ""), time)
+        names = {str(number): within(window, time) for number, window in enumerate(windows)}
+        whole = within(Interval(windows[0].start, windows[-1].end), time)
         body = {
             "size": 0,
             "track_total_hits": False,
-            "query": {"bool": {"filter": [*filters, stretch]}},
+            "query": {"bool": {"filter": [*filters, whole]}},
             "aggs": {"windows": {"filters": {"filters": names}, "aggs": versions}},
         }
         answer = self._gateway.search(index, body).get("aggregations")
@@ -260,12 +263,12 @@ class EventStore:
         }
 
 
-def young() -> dict[str, Any]:
+def not_final() -> dict[str, Any]:
     """Return the filter for the documents, over all versions and segments, that are not final."""
     return {
         "bool": {
             "filter": [
-                {"terms": {"state": [STATE_OPEN, STATE_PROVISIONAL]}},
+                {"terms": {"state": list(NOT_FINAL_STATES)}},
                 {"term": {"model_version": ALL_VERSIONS}},
                 {"term": {"segment": ALL_SEGMENT}},
             ]
@@ -273,7 +276,7 @@ def young() -> dict[str, Any]:
     }
 
 
-def marked() -> dict[str, Any]:
+def with_lost_lines() -> dict[str, Any]:
     """Return the filter for the documents, over all versions and segments, that tell of lost lines."""
     return {
         "bool": {

@@ -11,16 +11,16 @@ from typing import Any
 from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.feedback import FEEDBACK, STATUS_NEW
 from monitor_agent.es.gateway import Gateway, Operation
-from monitor_agent.es.sequences import EVENTS
+from monitor_agent.es.line_check import EVENTS
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.changes import DAY
 from monitor_agent.pipeline.documents import hashed
+from monitor_agent.pipeline.stale_windows import DAY
 
 NEWEST = 100
 
 
 @dataclass(frozen=True)
-class Flow:
+class EventFlow:
     """How events flow; names, units and meanings as in the cycles' contract."""
 
     backlog: int
@@ -33,15 +33,15 @@ class Flow:
         return {name: float(value) for name, value in asdict(self).items() if value is not None}
 
 
-class Cycles:
+class CycleStore:
     """Writes one document a cycle."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    def flow(self, now: datetime) -> Flow:
+    def flow(self, now: datetime) -> EventFlow:
         """Return how events flow, by one request."""
-        recent = {"range": {"event.ingested": {"gte": instants.milliseconds(now - DAY), "format": "epoch_millis"}}}
+        recent = instants.range_filter("event.ingested", gte=now - DAY)
         newest = {
             "size": NEWEST,
             "track_total_hits": False,
@@ -65,7 +65,7 @@ class Cycles:
         ]
         oldest = waiting.get("aggregations", {}).get("oldest", {}).get("value")
         # Clocks of different machines may differ by a little: no age is negative.
-        return Flow(
+        return EventFlow(
             backlog=waiting["hits"]["total"]["value"],
             lag_seconds=0.0 if oldest is None else max(0.0, (now - instants.parse(oldest)).total_seconds()),
             delivery_seconds=max(0.0, statistics.median(delays)) if delays else None,

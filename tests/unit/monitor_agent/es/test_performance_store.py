@@ -9,21 +9,21 @@ import pytest
 
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway, connect
-from monitor_agent.es.performance import PerformanceStore
+from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.es.retry import Backoff
-from monitor_agent.pipeline.documents import Write
+from monitor_agent.pipeline.documents import PlannedWrite
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, ElasticsearchSettings
 from tests.unit.monitor_agent.es.answers import Answer, Server, serving
 
 WRITES = [
-    Write("model-restatements-2026.03", "before", {"revision": 1}, None),
-    Write("model-performance-2026.03", "a", {"revision": 2}, 2),
-    Write("model-performance-2026.03", "b", {"revision": 1}, 1),
+    PlannedWrite("model-restatements-2026.03", "before", {"revision": 1}, None),
+    PlannedWrite("model-performance-2026.03", "a", {"revision": 2}, 2),
+    PlannedWrite("model-performance-2026.03", "b", {"revision": 1}, 1),
 ]
 
 
-def write(server: Server) -> list[Write]:
+def write(server: Server) -> list[PlannedWrite]:
     """Write the documents; return those that another agent was faster with."""
     settings = AgentSettings()
     with contextlib.closing(Gateway(connect(ElasticsearchSettings(url=(server.url,))), Backoff(tries=1))) as gateway:

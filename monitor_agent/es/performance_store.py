@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, PERFORMANCE
-from monitor_agent.es.events import marked, young
+from monitor_agent.es.event_store import not_final, with_lost_lines
 from monitor_agent.es.gateway import Gateway, Operation
-from monitor_agent.es.retry import Decision
+from monitor_agent.es.retry import ResponseAction
 from monitor_agent.metrics import WindowState, weekly
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.documents import Document, Key, Write
+from monitor_agent.pipeline.documents import Document, Key, PlannedWrite
+from monitor_agent.pipeline.stale_windows import StoredWindow
 from monitor_agent.pipeline.windows import Calendar, Window
 
 Stored = dict[Key, Document]
@@ -24,19 +24,6 @@ DECODED_CHARACTERS = 4_000_000
 """Text of states that are kept decoded: some 20 MiB."""
 
 _SUMMARY = ["window_start", "window_size", "model_name", "state", "maturity", "predictions", "errors", "lost_lines"]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What the document over all versions and segments of a window says, in short."""
-
-    model: str
-    window: Window
-    state: str
-    maturity: float | None
-    predictions: int
-    errors: int
-    lost_lines: int = 0
 
 
 class Decoded:
@@ -74,30 +61,30 @@ class PerformanceStore:
         """Let go of the states that are kept decoded."""
         self._decoded = Decoded()
 
-    def young(self) -> list[Summary]:
+    def not_final(self) -> list[StoredWindow]:
         """Return the windows that are not final, all sizes."""
-        return list(self._summaries(young()["bool"]["filter"]))
+        return list(self._summaries(not_final()["bool"]["filter"]))
 
-    def marked(self) -> list[Summary]:
+    def with_lost_lines(self) -> list[StoredWindow]:
         """Return the windows that tell of lost lines, all sizes."""
-        return list(self._summaries(marked()["bool"]["filter"]))
+        return list(self._summaries(with_lost_lines()["bool"]["filter"]))
 
-    def summaries(self, start: datetime, end: datetime, sizes: Sequence[str] = ()) -> list[Summary]:
+    def summaries(self, start: datetime, end: datetime, sizes: Sequence[str] = ()) -> list[StoredWindow]:
         """Return the windows that begin in [start, end), of some sizes or all, over all versions and segments."""
         filters = [
-            _starts_in(start, end),
+            instants.range_filter("@timestamp", gte=start, lt=end),
             {"terms": {"window_size": list(sizes or self._calendar.names)}},
             {"term": {"model_version": ALL_VERSIONS}},
             {"term": {"segment": ALL_SEGMENT}},
         ]
         return list(self._summaries(filters))
 
-    def _summaries(self, filters: Sequence[Mapping[str, Any]]) -> Iterator[Summary]:
+    def _summaries(self, filters: Sequence[Mapping[str, Any]]) -> Iterator[StoredWindow]:
         body = {"query": {"bool": {"filter": filters}}, "_source": _SUMMARY}
         for hit in self._gateway.scan(PERFORMANCE.alias, body, self._page_size):
             source = hit["_source"]
             if source["window_size"] in self._calendar.names:
-                yield Summary(
+                yield StoredWindow(
                     source["model_name"],
                     self._window(source),
                     source["state"],
@@ -137,7 +124,11 @@ class PerformanceStore:
 
     def states(self, model: str, size: str, start: datetime, end: datetime) -> Iterator[tuple[Key, WindowState]]:
         """Yield the states of all windows of one size that begin in [start, end), every single version and segment."""
-        filters = [{"term": {"model_name": model}}, {"term": {"window_size": size}}, _starts_in(start, end)]
+        filters = [
+            {"term": {"model_name": model}},
+            {"term": {"window_size": size}},
+            instants.range_filter("@timestamp", gte=start, lt=end),
+        ]
         source = ["window_start", "window_size", "model_name", "model_version", "segment", "state_blob"]
         # Those over all versions are merged from the versions, like everywhere.
         query = {"bool": {"filter": filters, "must_not": [{"term": {"model_version": ALL_VERSIONS}}]}}
@@ -147,7 +138,7 @@ class PerformanceStore:
             states = self._decoded.states([source["state_blob"] for source in page])
             yield from ((self._key(source), state) for source, state in zip(page, states, strict=True))
 
-    def write(self, writes: Sequence[Write]) -> list[Write]:
+    def write(self, writes: Sequence[PlannedWrite]) -> list[PlannedWrite]:
         """Write documents and return those that another agent has written in the meantime."""
         # What a document said before is kept before it says something else.
         self._gateway.bulk(
@@ -160,9 +151,9 @@ class PerformanceStore:
             )
             for each in documents
         )
-        return [each for each, result in zip(documents, results, strict=True) if result is Decision.CONFLICT]
+        return [each for each, result in zip(documents, results, strict=True) if result is ResponseAction.CONFLICT]
 
-    def refresh(self, writes: Iterable[Write]) -> None:
+    def refresh(self, writes: Iterable[PlannedWrite]) -> None:
         """Make written documents visible to searches."""
         self._gateway.refresh(each.index for each in writes if each.version is not None)
 
@@ -171,8 +162,3 @@ class PerformanceStore:
 
     def _window(self, source: Mapping[str, Any]) -> Window:
         return self._calendar.window(source["window_size"], instants.parse(source["window_start"]))
-
-
-def _starts_in(start: datetime, end: datetime) -> dict[str, Any]:
-    bounds = {"gte": instants.milliseconds(start), "lt": instants.milliseconds(end), "format": "epoch_millis"}
-    return {"range": {"@timestamp": bounds}}

@@ -18,11 +18,10 @@ from monitor_agent.contracts.feedback import (
 )
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.gateway import Gateway, Operation
-from monitor_agent.es.retry import Decision
+from monitor_agent.es.retry import ResponseAction
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.attribution import Event
-from monitor_agent.pipeline.counting import within
-from monitor_agent.pipeline.windows import Window
+from monitor_agent.pipeline.instants import Interval, range_filter, within
 
 FOREIGN_SEARCH = timedelta(days=8)
 """Predictions whose id tells no time are looked for this far before their feedback."""
@@ -35,7 +34,7 @@ _PREDICTION_FIELDS = ("@timestamp", "prediction.label", "model.name", "feedback"
 _FEEDBACK_FIELDS = ["@timestamp", "event.id", "prediction", "feedback", "model.name"]
 
 
-class Place(NamedTuple):
+class ConcurrencyToken(NamedTuple):
     """Which version of a document was read."""
 
     if_seq_no: int
@@ -48,7 +47,7 @@ class Feedback:
 
     index: str
     id: str
-    place: Place
+    place: ConcurrencyToken
     event: Event
     prediction_id: str
     day: datetime
@@ -63,7 +62,7 @@ class Prediction:
 
     index: str
     id: str
-    place: Place
+    place: ConcurrencyToken
     made_at: datetime
     label: int
     model: str
@@ -82,10 +81,10 @@ def index_of_event(prediction_id: str, event: Event) -> str:
     return FEEDBACK.index_for(uuid7.time_of(prediction_id) or event.time)
 
 
-def waiting_too_long(now: datetime, horizon: timedelta) -> dict[str, Any]:
+def overdue_filter(now: datetime, horizon: timedelta) -> dict[str, Any]:
     """Return the filter for feedback whose prediction is not waited for any longer."""
-    since = {"lte": instants.milliseconds(now - horizon), "format": "epoch_millis"}
-    filters = [{"term": {"feedback.status": STATUS_WAITING}}, {"range": {"feedback.waiting_since": since}}]
+    since = range_filter("feedback.waiting_since", lte=now - horizon)
+    filters = [{"term": {"feedback.status": STATUS_WAITING}}, since]
     return {"bool": {"filter": filters}}
 
 
@@ -107,19 +106,19 @@ class FeedbackStore:
 
     def waiting(self, since: datetime) -> Iterator[list[Feedback]]:
         """Yield pages of waiting feedback about predictions made at `since` or later."""
-        made = {"range": {"prediction.timestamp": {"gte": instants.milliseconds(since), "format": "epoch_millis"}}}
+        made = range_filter("prediction.timestamp", gte=since)
         yield from self._pages({"bool": {"filter": [{"term": {"feedback.status": STATUS_WAITING}}, made]}})
 
     def overdue(
         self, now: datetime, horizon: timedelta, ours: Sequence[dict[str, Any]] = ()
     ) -> Iterator[list[Feedback]]:
         """Yield pages of waiting feedback beyond the orphan horizon; `ours` are further filters."""
-        yield from self._pages({"bool": {"filter": [waiting_too_long(now, horizon), *ours]}})
+        yield from self._pages({"bool": {"filter": [overdue_filter(now, horizon), *ours]}})
 
-    def not_joined(self, window: Window) -> Iterator[list[Feedback]]:
+    def not_joined(self, interval: Interval) -> Iterator[list[Feedback]]:
         """Yield pages of feedback on a stretch of time that is not joined with its prediction, for whatever reason."""
         statuses = [STATUS_NEW, STATUS_WAITING, STATUS_TOO_LATE, STATUS_ORPHAN]
-        filters = [{"terms": {"feedback.status": statuses}}, within(window, "prediction.timestamp")]
+        filters = [{"terms": {"feedback.status": statuses}}, within(interval, "prediction.timestamp")]
         yield from self._pages({"bool": {"filter": filters}})
 
     def _pages(self, query: dict[str, Any]) -> Iterator[list[Feedback]]:
@@ -155,12 +154,8 @@ class FeedbackStore:
         if not wanted:
             return {}
         days = [each.day for each in wanted.values()]
-        bounds = {
-            "gte": instants.milliseconds(min(days) - FOREIGN_SEARCH),
-            "lte": instants.milliseconds(max(days) + timedelta(days=1)),
-            "format": "epoch_millis",
-        }
-        filters = [{"terms": {"prediction.id": list(wanted)}}, {"range": {"@timestamp": bounds}}]
+        around = range_filter("@timestamp", gte=min(days) - FOREIGN_SEARCH, lte=max(days) + timedelta(days=1))
+        filters = [{"terms": {"prediction.id": list(wanted)}}, around]
         body = {
             "query": {"bool": {"filter": filters}},
             "_source": list(_PREDICTION_FIELDS),
@@ -180,7 +175,7 @@ class FeedbackStore:
                 yield Operation("update", prediction.index, prediction.id, {"doc": fields}, prediction.place._asdict())
 
         results = self._gateway.bulk(operations())
-        return [each for each, result in zip(written, results, strict=True) if result is Decision.CONFLICT]
+        return [each for each, result in zip(written, results, strict=True) if result is ResponseAction.CONFLICT]
 
     def set_status(self, changes: Iterable[tuple[Feedback, str]], waiting_since: datetime | None = None) -> None:
         """Write statuses, where the feedback is still as it was read: another agent may have been faster."""
@@ -237,5 +232,5 @@ def _prediction(doc: Mapping[str, Any]) -> Prediction:
     )
 
 
-def _place(doc: Mapping[str, Any]) -> Place:
-    return Place(doc["_seq_no"], doc["_primary_term"])
+def _place(doc: Mapping[str, Any]) -> ConcurrencyToken:
+    return ConcurrencyToken(doc["_seq_no"], doc["_primary_term"])

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
-from monitor_agent.pipeline.changes import (
-    aged_cells,
-    changed_cells,
+from monitor_agent.pipeline.instants import Interval
+from monitor_agent.pipeline.stale_windows import (
+    ModelWindow,
+    StoredWindow,
+    aged_windows,
     changed_days,
-    changed_stretches,
+    changed_intervals,
+    changed_windows,
     day_of,
-    larger_cells,
+    enclosing_windows,
     remembered_hours,
-    settled,
 )
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
@@ -22,19 +24,14 @@ SETTINGS = AgentSettings()
 CALENDAR = Calendar(SETTINGS)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 START = datetime(2026, 3, 2, 10, tzinfo=timezone.utc)
-TODAY = Window(START.replace(hour=0), START.replace(hour=0) + DAY, "")
+TODAY = Interval(START.replace(hour=0), START.replace(hour=0) + DAY)
 
 
-@dataclass(frozen=True)
-class Row:
-    """A stored window in short."""
-
-    window: Window
-    model: str = "click"
-    state: str = "final"
-    maturity: float | None = 1.0
-    predictions: int = 5
-    errors: int = 0
+def stored_window(
+    window: Window, state: str = "final", maturity: float | None = 1.0, predictions: int = 5
+) -> StoredWindow:
+    """Return a window as it is stored."""
+    return StoredWindow("click", window, state, maturity, predictions, errors=0)
 
 
 def minute(number: int) -> Window:
@@ -52,18 +49,24 @@ def test_a_day_whose_index_grew_shrank_or_is_new_has_changed() -> None:
 
 def test_only_windows_with_other_counts_have_changed() -> None:
     """New windows, more or fewer predictions, more errors; never one outside the day."""
-    stored = [Row(minute(0)), Row(minute(1)), Row(minute(2)), Row(minute(3)), Row(CALENDAR.window("1h", START))]
-    yesterday = Row(replace(minute(0), start=START - DAY, end=START - DAY + MINUTE))
-    predictions = {("click", minute(0)): 5, ("click", minute(1)): 6, ("click", minute(3)): 5, ("ads", minute(0)): 1}
-    errors = {("click", minute(3)): 1, ("click", minute(4)): 1}
+    windows = [*(minute(number) for number in range(4)), CALENDAR.window("1h", START)]
+    stored = [stored_window(window) for window in windows]
+    yesterday = stored_window(replace(minute(0), start=START - DAY, end=START - DAY + MINUTE))
+    predictions = {
+        ModelWindow("click", minute(0)): 5,
+        ModelWindow("click", minute(1)): 6,
+        ModelWindow("click", minute(3)): 5,
+        ModelWindow("ads", minute(0)): 1,
+    }
+    errors = {ModelWindow("click", minute(3)): 1, ModelWindow("click", minute(4)): 1}
 
-    found = changed_cells(predictions, errors, [*stored, yesterday], TODAY)
+    found = changed_windows(predictions, errors, [*stored, yesterday], TODAY)
 
     assert found == {
-        ("click", minute(1)),
-        ("click", minute(3)),
-        ("click", minute(4)),
-        ("ads", minute(0)),
+        ModelWindow("click", minute(1)),
+        ModelWindow("click", minute(3)),
+        ModelWindow("click", minute(4)),
+        ModelWindow("ads", minute(0)),
     }
 
 
@@ -82,7 +85,7 @@ def test_only_hours_with_other_counts_are_looked_at() -> None:
 
     found = [
         (each.start.isoformat()[:16], each.end.isoformat()[:16])
-        for each in changed_stretches(seen, remembered, CALENDAR)
+        for each in changed_intervals(seen, remembered, CALENDAR)
     ]
 
     assert found == [
@@ -90,14 +93,14 @@ def test_only_hours_with_other_counts_are_looked_at() -> None:
         ("2026-03-02T23:00", "2026-03-03T00:00"),
         ("2026-03-03T00:00", "2026-03-03T01:00"),
     ]
-    assert changed_stretches(seen, seen, CALENDAR) == []
+    assert changed_intervals(seen, seen, CALENDAR) == []
 
 
 def test_a_stretch_holds_whole_base_windows() -> None:
     """Where a base window is longer than an hour, all of its hours are looked at."""
     calendar = Calendar(AgentSettings(base_window=6 * HOUR, larger_windows=(DAY,)))
 
-    (found,) = changed_stretches({"i": {"2026-03-02T10:00:00Z": 5}}, {}, calendar)
+    (found,) = changed_intervals({"i": {"2026-03-02T10:00:00Z": 5}}, {}, calendar)
 
     assert (found.start.hour, found.end.hour) == (6, 12)
 
@@ -114,34 +117,24 @@ def test_hours_of_the_latest_days_are_remembered() -> None:
 
 def test_larger_windows_are_those_that_hold_the_base_windows() -> None:
     """Its hour and its day."""
-    assert larger_cells([("click", minute(3))], CALENDAR) == {
-        ("click", CALENDAR.window("1h", START)),
-        ("click", CALENDAR.window("1d", START)),
+    assert enclosing_windows([ModelWindow("click", minute(3))], CALENDAR) == {
+        ModelWindow("click", CALENDAR.window("1h", START)),
+        ModelWindow("click", CALENDAR.window("1d", START)),
     }
 
 
 def test_time_moves_windows_that_are_not_final() -> None:
     """A state that has passed, predictions that can have become mature; a window that is as it was is left alone."""
-    young = Row(minute(0), state="provisional", maturity=0.5)
+    young = stored_window(minute(0), state="provisional", maturity=0.5)
 
-    def aged(row: Row, minutes: float) -> bool:
-        return bool(list(aged_cells([row], CALENDAR, SETTINGS, START + timedelta(minutes=minutes))))
+    def aged(row: StoredWindow, minutes: float) -> bool:
+        return bool(list(aged_windows([row], CALENDAR, SETTINGS, START + timedelta(minutes=minutes))))
 
     assert not aged(young, 29)
     assert aged(young, 30)
     assert not aged(replace(young, maturity=1.0), 31)
     assert aged(replace(young, maturity=1.0), 33)
     assert aged(replace(young, state="open"), 2)
-
-
-def test_a_window_is_settled_when_it_was_final_for_the_restatement_limit() -> None:
-    """Seven days after it became final; one that never became final is not."""
-    final_at = CALENDAR.final_at(minute(0))
-
-    assert not settled(Row(minute(0)), CALENDAR, SETTINGS, final_at + 7 * DAY)
-    assert settled(Row(minute(0)), CALENDAR, SETTINGS, final_at + 7 * DAY + timedelta(microseconds=1))
-    assert settled(Row(minute(0), state="restated"), CALENDAR, SETTINGS, final_at + 8 * DAY)
-    assert not settled(Row(minute(0), state="provisional"), CALENDAR, SETTINGS, final_at + 80 * DAY)
 
 
 def test_the_day_of_a_moment_is_that_of_utc() -> None:
