@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from model_server import events, feedback_request
 from model_server.batching import Batcher
@@ -102,17 +104,17 @@ class ModelService:
             return f"events cannot be written ({problem})"
         return ""
 
-    def gauges(self) -> dict[str, tuple[str, str, float]]:
-        """Return the numbers of queue, batches and log for `/metrics`: name -> type, meaning, value."""
+    def figures(self) -> list[Metric]:
+        """Return the figures of queue, batches and log for `/metrics`."""
         batcher, log = self.dependencies.batcher, self.dependencies.log
-        return {
-            "model_server_queue_instances": ("gauge", "instances that wait for the model", batcher.depth),
-            "model_server_batches_total": ("counter", "batches computed", batcher.batches),
-            "model_server_instances_total": ("counter", "instances computed", batcher.computed),
-            "model_server_events_total": ("counter", "event lines written", log.written),
-            "model_server_event_log_failures_total": ("counter", "failed attempts to write events", log.failures),
-            "model_server_ready": ("gauge", "1 where requests can be taken", float(not self.problem())),
-        }
+        return [
+            GaugeMetricFamily("model_server_queue_instances", "instances that wait for the model", batcher.depth),
+            CounterMetricFamily("model_server_batches", "batches computed", batcher.batches),
+            CounterMetricFamily("model_server_instances", "instances computed", batcher.computed),
+            CounterMetricFamily("model_server_events", "event lines written", log.written),
+            CounterMetricFamily("model_server_event_log_failures", "failed attempts to write events", log.failures),
+            GaugeMetricFamily("model_server_ready", "1 where requests can be taken", float(not self.problem())),
+        ]
 
     def _write(self, lines: Sequence[Event], path: str) -> None:
         try:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +24,7 @@ from model_server.model_service import ModelService, ServiceDependencies
 from model_server.pseudonyms import Pseudonyms, load_key
 from model_server.request_counters import RequestCounters
 from model_server.saved_model import SavedModel, limit_threads
-from monitor_agent.errors import SettingsError
+from monitor_agent import files
 from monitor_agent.settings import ServerSettings
 
 DISTRIBUTION = "model-monitor"
@@ -86,11 +84,12 @@ def serve(settings: ServerSettings, address_file: Path | None = None) -> None:
 def run_http(service: ModelService, listener: socket.socket, signals: StopSignals, address_file: Path | None) -> None:
     """Serve HTTP until a signal arrives and the requests in flight are answered."""
     settings = service.dependencies.settings
-    app = create_app(service, RequestCounters(), now)
+    app = create_app(service, RequestCounters(service.figures), now)
     http = HttpServer(app, listener, threads=settings.threads, max_body_bytes=settings.max_body_bytes)
     signals.then(http.stop)
     address = http.address
-    with announced(address, address_file):
+    with files.address_file(address_file) as publish:
+        publish(address)
         _log.info(
             "ready",
             **{
@@ -145,29 +144,6 @@ def make_origin(settings: ServerSettings, card: ModelCard, node: str) -> Origin:
         model_version=card.version,
         threshold=card.threshold,
     )
-
-
-@contextmanager
-def announced(address: str, path: Path | None) -> Iterator[None]:
-    """Keep a file that holds the address while the block runs; it appears whole. None = no file.
-
-    Raises
-    ------
-    SettingsError : when it cannot be written.
-    """
-    if path is None:
-        yield
-        return
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(address + "\n", encoding="ascii")
-        draft.replace(path)
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be written ({error.strerror})", "name another --address-file") from error
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def now() -> datetime:

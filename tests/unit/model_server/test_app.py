@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
 
 from model_server.app import create_app
 from model_server.event_log import EventLog
@@ -75,7 +76,8 @@ def serving(
     dependencies = ServiceDependencies(
         settings, make_card(), batcher, log, make_origin(node=log.node), pseudonym or make_pseudonym()
     )
-    yield World(create_app(ModelService(dependencies), RequestCounters(), lambda: NOW).test_client(), log)
+    service = ModelService(dependencies)
+    yield World(create_app(service, RequestCounters(service.figures), lambda: NOW).test_client(), log)
     batcher.stop()
     log.close()
 
@@ -287,9 +289,16 @@ def test_health_and_metrics(world: World) -> None:
 
     assert world.client.get("/healthz").get_json() == {"status": "alive"}
     assert world.client.get("/readyz").get_json() == {"status": "ready", "model": {"name": "click", "version": "7"}}
-    text = world.client.get("/metrics").get_data(as_text=True)
-    assert 'model_server_requests_total{path="/predict",status="400"} 1\n' in text
-    assert "model_server_instances_total 2\n" in text
-    assert "model_server_events_total 3\n" in text
-    assert "model_server_ready 1\n" in text
+    families = text_string_to_metric_families(world.client.get("/metrics").get_data(as_text=True))
+    samples = {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
+    assert samples["model_server_requests_total", "/predict", "400"] == 1
+    figures = {name[0]: value for name, value in samples.items() if len(name) == 1}
+    assert figures == {
+        "model_server_queue_instances": 0,
+        "model_server_batches_total": 1,
+        "model_server_instances_total": 2,
+        "model_server_events_total": 3,
+        "model_server_event_log_failures_total": 0,
+        "model_server_ready": 1,
+    }
     assert len(world.events()) == 3
