@@ -15,8 +15,8 @@ from pathlib import Path
 from benchmarks.measurement import Measurement, at_least, at_most
 from benchmarks.rig.acknowledger import Acknowledger
 from benchmarks.rig.process import MIB
-from benchmarks.rig.room import Room, room
 from benchmarks.rig.runner_process import PIPELINE, ROOT, Cost, run_until
+from benchmarks.rig.workspace import Workspace, workspace
 
 SCALE = float(os.environ.get("BENCH_SCALE", "1"))
 EVENTS = int(200_000 * SCALE)
@@ -28,14 +28,14 @@ FILE_TO_FILE = ROOT / "benchmarks/rig/file_to_file.conf"
 
 def run() -> Iterator[Measurement]:
     """Yield the pipeline's figures that need no Elasticsearch."""
-    with room(EVENTS) as made:
+    with workspace(EVENTS) as made:
         yield from _to_a_stand_in(made)
         yield from _file_to_file(made)
     yield _start()
     yield from _backlog()
 
 
-def _to_a_stand_in(made: Room) -> Iterator[Measurement]:
+def _to_a_stand_in(made: Workspace) -> Iterator[Measurement]:
     forgetful = _forgetful(made.folder)
     durable: list[Cost] = []
     others: list[Cost] = []
@@ -69,7 +69,7 @@ def _forgetful(folder: Path) -> Path:
     return target
 
 
-def _file_to_file(made: Room) -> Iterator[Measurement]:
+def _file_to_file(made: Workspace) -> Iterator[Measurement]:
     costs = [run_until(FILE_TO_FILE, made.environ(""), made.delivered) for _ in range(ROUNDS)]
     what = "file to file through date, mutate and fingerprint"
     yield at_least(what, made.count / min(cost.seconds for cost in costs), "events/s", 13_000)
@@ -80,7 +80,7 @@ def _file_to_file(made: Room) -> Iterator[Measurement]:
 
 def _start() -> Measurement:
     seconds = []
-    with room(1, files=1) as made:
+    with workspace(1, files=1) as made:
         for _ in range(5):
             with Acknowledger().serving() as server:
                 cost = run_until(PIPELINE, made.environ(server.url), made.delivered)
@@ -90,7 +90,7 @@ def _start() -> Measurement:
 
 def _backlog() -> Iterator[Measurement]:
     """Yield the memory of the runner while it catches up."""
-    with room(BLOCK_BYTES // 1305, files=1) as made, Acknowledger().serving() as server:
+    with workspace(BLOCK_BYTES // 1305, files=1) as made, Acknowledger().serving() as server:
         (block,) = made.logs.iterdir()
         for number in range(1, max(2, BACKLOG_BYTES // made.size)):
             shutil.copy(block, made.logs / f"copy-{number}.ndjson")

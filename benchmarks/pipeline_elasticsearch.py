@@ -21,8 +21,8 @@ from benchmarks.rig.event_files import event
 from benchmarks.rig.node import EVENTS as INDICES
 from benchmarks.rig.node import Node, node
 from benchmarks.rig.process import measured
-from benchmarks.rig.room import Room, room
 from benchmarks.rig.runner_process import PIPELINE, run_until, spawn, stop
+from benchmarks.rig.workspace import Workspace, workspace
 from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.prediction import PREDICTIONS
 
@@ -37,13 +37,13 @@ LOOK_SECONDS = 0.02
 def run() -> Iterator[Measurement]:
     """Yield the figures of one node."""
     with node() as made:
-        with room(EVENTS, files=1) as place:
+        with workspace(EVENTS, files=1) as place:
             yield from _speed(made, place)
-        with room(0, files=1) as place:
+        with workspace(0, files=1) as place:
             yield from _delay(made, place)
 
 
-def _speed(made: Node, place: Room) -> Iterator[Measurement]:
+def _speed(made: Node, place: Workspace) -> Iterator[Measurement]:
     """Yield the speeds of both ways; the first round, in which the node's own code is compiled, does not count."""
     ready = place.folder / "ready.ndjson"
     ours: list[float] = []
@@ -76,7 +76,7 @@ def _indexed(made: Node) -> Iterator[bytes]:
         after = hits[-1]["sort"]
 
 
-def _delay(made: Node, place: Room) -> Iterator[Measurement]:
+def _delay(made: Node, place: Workspace) -> Iterator[Measurement]:
     """Yield the time from the writing of a line to the first search that finds it."""
     made.delete(INDICES)
     process = spawn(PIPELINE, place.environ(made.settings.url[0], made.users["pipeline_writer"]))

@@ -1,4 +1,4 @@
-"""How often Python looks for garbage in cycles: hardly ever, where what is held are trees."""
+"""How often Python's collector of reference cycles runs: hardly ever, if the objects in memory are trees."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def rare_garbage_collection() -> Iterator[None]:
-    """Look for garbage in cycles less often: events are trees, so that looking is in vain and costs a fifth."""
+    """Run the collector of reference cycles less often: events are trees, so it finds nothing and costs a fifth."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(20_000, 50, 1000)

@@ -28,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until Ctrl-C."""
     from monitor_agent.dashboards.server import serve
-    from monitor_agent.stack.reading import reading
+    from monitor_agent.stack.read_access import read_access
 
     given = {name: value for name, value in (("host", args.host), ("port", args.port)) if value is not None}
     own = dataclasses.replace(settings.dashboards, **given)
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             _write(args.address_file, url)
 
     try:
-        with reading(settings, args.data, say) as elasticsearch:
+        with read_access(settings, args.data, say) as elasticsearch:
             serve(own, elasticsearch, Path(settings.kibana.folder), cache, say, ready)
     finally:
         if args.address_file:

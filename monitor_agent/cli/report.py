@@ -39,10 +39,10 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Write the report."""
     from monitor_agent.dashboards.reports import report
-    from monitor_agent.stack.reading import reading
+    from monitor_agent.stack.read_access import read_access
 
     chosen = choices(args.chosen)
-    with reading(settings, args.data, say) as elasticsearch, closing(Gateway(connect(elasticsearch))) as gateway:
+    with read_access(settings, args.data, say) as elasticsearch, closing(Gateway(connect(elasticsearch))) as gateway:
         report(
             gateway,
             Path(settings.kibana.folder),

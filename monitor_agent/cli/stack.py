@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor_agent.settings import Settings
 from monitor_agent.stack.native_users import create_users
-from monitor_agent.stack.provider import PROVIDERS, make_provider
+from monitor_agent.stack.providers import PROVIDERS, make_provider
 
 NOT_RUNNING = 1
 

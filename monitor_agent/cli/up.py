@@ -28,8 +28,8 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
     """Start every part, say where it is, and stay until a signal; 0 when it was stopped by one."""
     display, ready = Display(), False
     try:
-        with Supervisor(display.say) as supervisor:
-            product = LocalProduct(settings, supervisor, display.say)
+        with Supervisor(display.print_line) as supervisor:
+            product = LocalProduct(settings, supervisor, display.print_line)
             announce(product, start(product, supervisor, display), display)
             ready = True
             supervisor.watch()
@@ -44,7 +44,7 @@ def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> di
     product.require_ports()
     product.start_elasticsearch()
     product.start_model_server(model_folder(product, supervisor, display))
-    with display.waiting("waiting for Elasticsearch and the model server"):
+    with display.spinner("waiting for Elasticsearch and the model server"):
         product.wait_for_elasticsearch()
         server = product.wait_for_model_server()
     with closing(Gateway(connect(product.settings.elasticsearch))) as gateway:
@@ -52,7 +52,7 @@ def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> di
     product.start_pipeline()
     product.start_agent()
     product.start_dashboards()
-    with display.waiting("waiting for the dashboards"):
+    with display.spinner("waiting for the dashboards"):
         dashboards = product.wait_for_dashboards()
     agent = product.settings.agent
     return {
@@ -70,18 +70,20 @@ def model_folder(product: LocalProduct, supervisor: Supervisor, display: Display
     folder = Path(product.settings.server.model_dir)
     if model.has_model(folder):
         return folder
-    display.say(f"{folder} holds no model yet: the demo's is served (MODEL_SERVER_MODEL_DIR chooses another folder)")
+    display.print_line(
+        f"{folder} holds no model yet: the demo's is served (MODEL_SERVER_MODEL_DIR chooses another folder)"
+    )
     data_dir = Path(product.settings.stack.data_dir)
     recorded = open_bandit.load(CAMPAIGN, data_dir)
-    return model.trained_on(recorded, model.MODELS, data_dir, supervisor, display)
+    return model.ensure_trained(recorded, model.MODELS, data_dir, supervisor, display)
 
 
 def announce(product: LocalProduct, places: Mapping[str, str], display: Display) -> None:
     """Say where everything is and who may log in."""
-    display.say("")
+    display.print_line("")
     for name, place in places.items():
-        display.say(f"{name:<16} {place}")
+        display.print_line(f"{name:<16} {place}")
     for user, password in product.users.items():
-        display.say(f"{'user':<16} {user:<16} {password}")
-    display.say("Ctrl-C stops everything")
-    display.say("")
+        display.print_line(f"{'user':<16} {user:<16} {password}")
+    display.print_line("Ctrl-C stops everything")
+    display.print_line("")

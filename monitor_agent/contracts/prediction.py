@@ -21,7 +21,6 @@ from monitor_agent.contracts.index_contract import (
 LOG_LOSS_CLIP = 1e-7
 """Probabilities are clipped to [clip, 1 - clip] before the logarithm."""
 
-OUTCOMES = ("tp", "fn", "fp", "tn")
 
 FIELDS: dict[str, Field] = {
     **COMMON,

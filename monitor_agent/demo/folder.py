@@ -1,4 +1,4 @@
-"""The folder of a demo: used by one demo at a time, and emptied at its start."""
+"""The folder of a demo: one demo at a time uses it, and empties it at its start."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 
 from monitor_agent.errors import DataError
 from monitor_agent.stack.instance import LOCK_FILE, RECORD_FILE, DataFolderLock
-from monitor_agent.stack.local import forget_data
+from monitor_agent.stack.local import delete_data
 
 MARK = ".demo"
-KEPT = (MARK, LOCK_FILE, RECORD_FILE)
+PERMANENT = (MARK, LOCK_FILE, RECORD_FILE)
 
 
 class DemoFolder:
-    """Where a demo writes.
+    """The files and folders that a demo writes.
 
     Attributes
     ----------
     log : the model server's event files.
-    stack : data, logs and passwords of Elasticsearch, and the logs of the other parts.
+    stack : data, logs and passwords of Elasticsearch, and the logs of the other components.
     pipeline : the pipeline's positions.
     responses, summary, report : the results.
     settings : the agent's settings, for `monitor-agent --config`.
@@ -38,10 +38,15 @@ class DemoFolder:
         self.settings = self.path / "monitor.toml"
 
     @contextlib.contextmanager
-    def taken(self) -> Iterator[None]:
-        """Hold the folder, without what an earlier demo left.
+    def locked(self) -> Iterator[None]:
+        """Lock the folder for the block, and delete the files of an earlier demo.
 
-        Raises StackError when another demo runs there, DataError when it is somebody else's or cannot be written.
+        Raises
+        ------
+        StackError
+            If another demo runs there.
+        DataError
+            If the folder holds something else, or cannot be written.
         """
         try:
             if self.path.exists() and not (self.path / MARK).exists() and any(self.path.iterdir()):
@@ -60,11 +65,11 @@ class DemoFolder:
 
     def _empty(self) -> None:
         try:
-            forget_data(self.stack)
+            delete_data(self.stack)
             for entry in self.path.iterdir():
                 if entry.is_dir() and not entry.is_symlink():
                     shutil.rmtree(entry)
-                elif entry.name not in KEPT:
+                elif entry.name not in PERMANENT:
                     entry.unlink()
         except OSError as error:
             raise _refused(self.path, error) from error

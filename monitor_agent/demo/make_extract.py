@@ -20,16 +20,45 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from monitor_agent.demo.open_bandit import CAMPAIGNS, EVALUATE_POLICY, TRAIN_POLICY, extract_paths
+from monitor_agent.demo.open_bandit import (
+    BUNDLED,
+    CAMPAIGNS,
+    EVALUATE_POLICY,
+    TRAIN_POLICY,
+    OpenBandit,
+    extract_paths,
+    has_extract,
+    load,
+)
 from monitor_agent.errors import DataError, MonitorError
 from monitor_agent.files import replace_file
 
 PACKAGE = "obp==0.4.1"
 WHEEL_SHA256 = "87dec9caf4283c25ab13036532e0a24566f1c7bdcad1653a8ded43b2f5ef8208"
 AFFINITY = "user-item_affinity_"
-KEPT = ("timestamp", "item_id", "position", "click", "propensity_score", *(f"user_feature_{kind}" for kind in range(4)))
-ITEM_KEPT = ("item_id", *(f"item_feature_{kind}" for kind in range(4)))
+COLUMNS = (
+    "timestamp",
+    "item_id",
+    "position",
+    "click",
+    "propensity_score",
+    *(f"user_feature_{kind}" for kind in range(4)),
+)
+ITEM_COLUMNS = ("item_id", *(f"item_feature_{kind}" for kind in range(4)))
 DOWNLOAD_SECONDS = 300
+
+
+def load_or_make(campaign: str, cache_dir: Path) -> OpenBandit:
+    """Return a campaign's log; if its extract is neither bundled nor in ``cache_dir``, it is made there first.
+
+    Raises
+    ------
+    DataError
+        If the extract cannot be made, or is damaged.
+    """
+    if not has_extract(campaign, BUNDLED) and not has_extract(campaign, cache_dir):
+        make_extract(campaign, cache_dir)
+    return load(campaign, cache_dir)
 
 
 def make_extract(campaign: str, out: Path, wheel: Path | None = None) -> tuple[Path, Path]:
@@ -41,10 +70,11 @@ def make_extract(campaign: str, out: Path, wheel: Path | None = None) -> tuple[P
 
     Raises
     ------
-    DataError : when the package cannot be fetched or is not the expected one, or the folder cannot be written.
+    DataError
+        If the package cannot be fetched or is not the expected one, or the folder cannot be written.
     """
-    with tempfile.TemporaryDirectory() as room:
-        tables = read_wheel(campaign, wheel or fetch(Path(room)))
+    with tempfile.TemporaryDirectory() as folder:
+        tables = read_wheel(campaign, wheel or fetch(Path(folder)))
     paths = extract_paths(campaign, out)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -90,15 +120,17 @@ def read_wheel(campaign: str, wheel: Path) -> tuple[str, str]:
     impressions, items = io.StringIO(), io.StringIO()
     to_impressions = csv.writer(impressions, lineterminator="\n")
     to_items = csv.writer(items, lineterminator="\n")
-    to_impressions.writerow(("policy", *KEPT, "affinities"))
-    to_items.writerow(("policy", *ITEM_KEPT))
+    to_impressions.writerow(("policy", *COLUMNS, "affinities"))
+    to_items.writerow(("policy", *ITEM_COLUMNS))
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for policy in (TRAIN_POLICY, EVALUATE_POLICY):
             folder = f"obp/dataset/obd/{policy}/{campaign}"
             rows = csv.DictReader(io.StringIO(archive.read(f"{folder}/{campaign}.csv").decode()))
-            to_impressions.writerows((policy, *(row[name] for name in KEPT), affinities(row.items())) for row in rows)
+            to_impressions.writerows(
+                (policy, *(row[name] for name in COLUMNS), affinities(row.items())) for row in rows
+            )
             rows = csv.DictReader(io.StringIO(archive.read(f"{folder}/item_context.csv").decode()))
-            to_items.writerows((policy, *(row[name] for name in ITEM_KEPT)) for row in rows)
+            to_items.writerows((policy, *(row[name] for name in ITEM_COLUMNS)) for row in rows)
     return impressions.getvalue(), items.getvalue()
 
 
@@ -118,7 +150,7 @@ def compress(table: str) -> bytes:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Make the extract that the command line asks for and return the exit status."""
+    """Make the extract that the command line names and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m monitor_agent.demo.make_extract", description=__doc__)
     parser.add_argument("--campaign", choices=CAMPAIGNS, default="all")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")

@@ -1,4 +1,4 @@
-"""The click model of the demo and of `up`: trained on the Open Bandit log by `model-server train`, where none is."""
+"""The click model of the demo and of `up`: `model-server train` makes it from the Open Bandit log if there is none."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def has_model(folder: Path) -> bool:
     return (folder / SAVED_MODEL).is_file() or any(folder.glob(f"[!.]*/{SAVED_MODEL}"))
 
 
-def trained_on(log: OpenBandit, models: Path, work: Path, supervisor: Supervisor, display: Display) -> Path:
-    """Return the folder `<models>/<campaign>` with a model of the log, which is trained where it is not there yet.
+def ensure_trained(log: OpenBandit, models: Path, work: Path, supervisor: Supervisor, display: Display) -> Path:
+    """Return the folder `<models>/<campaign>` with a model of the log; train it if it is not there yet.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def trained_on(log: OpenBandit, models: Path, work: Path, supervisor: Supervisor
     """
     folder = models / log.campaign
     if has_model(folder):
-        display.say(f"the model is there already: {folder} (delete it to have it trained again)")
+        display.print_line(f"the model is there already: {folder} (delete it to have it trained again)")
     else:
         train(log, folder, work, supervisor, display)
     return folder
@@ -47,7 +47,10 @@ def train(log: OpenBandit, folder: Path, work: Path, supervisor: Supervisor, dis
 
     Raises
     ------
-    StackError : with the reason, when the training fails.
+    StackError
+        If the training fails; the message names the reason.
+    DataError
+        If the training examples cannot be written.
     """
     examples, log_path = work / "training.csv", work / "log" / "training.log"
     try:
@@ -56,7 +59,7 @@ def train(log: OpenBandit, folder: Path, work: Path, supervisor: Supervisor, dis
     except OSError as error:
         raise DataError(f"{examples} cannot be written ({error.strerror})", "free disk space") from error
     argv = (sys.executable, "-m", "model_server", "train", "--data", str(examples), "--out", str(folder))
-    training = ChildProcess(Command("training", argv, log_path, telling=ERROR_LINE))
+    training = ChildProcess(Command("training", argv, log_path, reason_pattern=ERROR_LINE))
     with display.bar(f"training a BERT click model on {len(log.train):,} impressions", 100) as done:
         supervisor.start(training)
 
@@ -70,10 +73,10 @@ def train(log: OpenBandit, folder: Path, work: Path, supervisor: Supervisor, dis
 
 
 def percentage(log_path: Path) -> int:
-    """Return how far the training that writes this log has come, in percent."""
+    """Return the progress of the training that writes this log, in percent."""
     try:
         stages = _STAGE.findall(log_path.read_bytes())
     except OSError:
         return 0
-    name, part = stages[-1] if stages else (b"", b"0")
-    return 99 if name == b"exporting" else int(part) * (name == b"training")
+    name, percent = stages[-1] if stages else (b"", b"0")
+    return 99 if name == b"exporting" else int(percent) * (name == b"training")

@@ -90,7 +90,7 @@ class Impression:
 
     @property
     def features(self) -> dict[str, float | str]:
-        """What is logged beside the score: the item's price, the user's liking for it and for all, the hours."""
+        """The logged features: the item's price, the user's liking for it and for all items, the hours."""
         return {
             "price": self.item.price,
             "affinity": self.affinities.get(self.item_id, 0.0),
@@ -100,7 +100,7 @@ class Impression:
 
     @property
     def audience(self) -> str:
-        """The visitor's group, as words: what the shop was asked for, in a log without search queries."""
+        """The visitor's group, as words: it stands for the search query, which this log does not have."""
         return " ".join(f"u{kind}{value[:4]}" for kind, value in zip("abcd", self.user_features, strict=True))
 
     @property
@@ -135,21 +135,16 @@ class OpenBandit:
 
 
 def load(campaign: str, cache_dir: Path) -> OpenBandit:
-    """Return a campaign's log; one that is not bundled is made from the package into ``cache_dir`` once.
+    """Return a campaign's log from the bundled files, or from those that ``make_extract`` has put into ``cache_dir``.
 
     Raises
     ------
-    DataError : when the campaign is unknown, cannot be made, or its files are damaged.
+    DataError
+        If the campaign is unknown, or its files are missing or damaged.
     """
     if campaign not in CAMPAIGNS:
         raise DataError(f"unknown campaign {campaign!r}", f"choose one of {', '.join(CAMPAIGNS)}")
-    folder = BUNDLED
-    if not all(path.exists() for path in extract_paths(campaign, BUNDLED)):
-        folder = cache_dir
-        if not all(path.exists() for path in extract_paths(campaign, folder)):
-            from monitor_agent.demo.make_extract import make_extract
-
-            make_extract(campaign, folder)
+    folder = BUNDLED if has_extract(campaign, BUNDLED) else cache_dir
     impressions, items = (read_table(path) for path in extract_paths(campaign, folder))
     if content_sha256(impressions, items) != CONTENT_SHA256[campaign]:
         raise DataError(
@@ -157,6 +152,11 @@ def load(campaign: str, cache_dir: Path) -> OpenBandit:
             "remove it, it is made again" if folder == cache_dir else "install the project again",
         )
     return parse(campaign, impressions, items)
+
+
+def has_extract(campaign: str, folder: Path) -> bool:
+    """Return whether a folder holds a campaign's two files."""
+    return all(path.exists() for path in extract_paths(campaign, folder))
 
 
 def extract_paths(campaign: str, folder: Path) -> tuple[Path, Path]:
@@ -170,14 +170,14 @@ def content_sha256(impressions: str, items: str) -> str:
 
 
 def parse(campaign: str, impressions: str, items: str) -> OpenBandit:
-    """Return the log that two CSV tables hold, each policy's part in event-time order (ties in the log's order)."""
-    known = _items(items)
-    parts: dict[str, list[Impression]] = {TRAIN_POLICY: [], EVALUATE_POLICY: []}
+    """Return the log of two CSV tables, each policy's impressions in event-time order (ties in the log's order)."""
+    items_by_policy = _items(items)
+    rows: dict[str, list[Impression]] = {TRAIN_POLICY: [], EVALUATE_POLICY: []}
     for row in csv.DictReader(io.StringIO(impressions)):
-        parts[row["policy"]].append(_impression(row, known[row["policy"]]))
-    for part in parts.values():
-        part.sort(key=lambda impression: impression.timestamp)
-    return OpenBandit(campaign, tuple(parts[TRAIN_POLICY]), tuple(parts[EVALUATE_POLICY]))
+        rows[row["policy"]].append(_impression(row, items_by_policy[row["policy"]]))
+    for policy_rows in rows.values():
+        policy_rows.sort(key=lambda impression: impression.timestamp)
+    return OpenBandit(campaign, tuple(rows[TRAIN_POLICY]), tuple(rows[EVALUATE_POLICY]))
 
 
 def _impression(row: dict[str, str], items: dict[int, Item]) -> Impression:
@@ -215,7 +215,13 @@ def _policy_items(rows: list[dict[str, str]]) -> dict[int, Item]:
 
 
 def read_table(path: Path) -> str:
-    """Return the text of an xz-packed table; DataError when it cannot be read."""
+    """Return the text of an xz-packed table.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
     try:
         return lzma.decompress(path.read_bytes()).decode()
     except (OSError, lzma.LZMAError, UnicodeDecodeError) as error:

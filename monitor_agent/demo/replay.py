@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from monitor_agent.contracts import uuid7
 from monitor_agent.demo.open_bandit import Impression
-from monitor_agent.demo.pages import Place
+from monitor_agent.demo.pages import PagePosition
 from monitor_agent.errors import StackError
 from monitor_agent.pipeline import instants
 
@@ -29,7 +29,7 @@ TIMEOUT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Response:
-    """What `/predict` answered for one instance, and the log's truth."""
+    """The answer of `/predict` for one instance, and the log's truth."""
 
     prediction_id: str
     timestamp: str
@@ -40,28 +40,32 @@ class Response:
 
 
 class ModelServerClient:
-    """One kept-alive connection to a model server; StackError where it refuses or cannot be reached."""
+    """One kept-alive connection to a model server."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
+        address = urlsplit(url)
         self._url = url
         self._connection = http.client.HTTPConnection(
-            parts.hostname or "127.0.0.1", parts.port or 80, timeout=TIMEOUT_SECONDS
+            address.hostname or "127.0.0.1", address.port or 80, timeout=TIMEOUT_SECONDS
         )
 
     def post(self, path: str, body: Any) -> Any:
-        """Return the decoded answer to `body`, sent as JSON."""
+        """Return the decoded answer to `body`, sent as JSON.
+
+        Raises
+        ------
+        StackError
+            If the server refuses the request or cannot be reached.
+        """
         try:
             self._connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
             answer = self._connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            raise StackError(
-                f"{self._url}{path} does not answer ({error})", "look at the model server's log"
-            ) from error
+            raise StackError(f"{self._url}{path} does not answer ({error})", "read the model server's log") from error
         if answer.status >= 300:
-            said = content[:300].decode(errors="replace")
-            raise StackError(f"{self._url}{path} answered {answer.status}: {said}", "look at the model server's log")
+            reason = content[:300].decode(errors="replace")
+            raise StackError(f"{self._url}{path} answered {answer.status}: {reason}", "read the model server's log")
         return json.loads(content)
 
     def close(self) -> None:
@@ -81,20 +85,20 @@ class Replay:
         self.feedback: list[str] = []
         self._client = client
 
-    def responses(self, impressions: Iterable[tuple[Impression, Place]]) -> Iterator[Response]:
+    def responses(self, impressions: Iterable[tuple[Impression, PagePosition]]) -> Iterator[Response]:
         """Yield the answer to each impression, in order; a click is sent when the log's time has reached it."""
         clicks: deque[tuple[datetime, str]] = deque()
-        for impression, place in impressions:
+        for impression, position in impressions:
             while clicks and clicks[0][0] <= impression.timestamp:
                 self._click(*clicks.popleft())
-            response = self._predict(impression, place)
+            response = self._predict(impression, position)
             if impression.click:
                 clicks.append((impression.timestamp + CLICK_DELAY, response.prediction_id))
             yield response
         for moment, prediction_id in clicks:
             self._click(moment, prediction_id)
 
-    def _predict(self, impression: Impression, place: Place) -> Response:
+    def _predict(self, impression: Impression, position: PagePosition) -> Response:
         moment = instants.text(impression.timestamp)
         instance: dict[str, Any] = {
             "text_a": impression.text_a,
@@ -104,8 +108,8 @@ class Replay:
             "propensity": impression.propensity,
             "features": impression.features,
         }
-        if place.size > 1:
-            instance["ranking"] = {"id": place.page, "rank": place.rank, "size": place.size}
+        if position.size > 1:
+            instance["ranking"] = {"id": position.page, "rank": position.rank, "size": position.size}
         context = {"labels": {"scene": SCENE, "slot": impression.slot}, "query": impression.audience}
         answer = self._client.post("/predict", {"timestamp": moment, "context": context, "instances": [instance]})
         (prediction,) = answer["predictions"]

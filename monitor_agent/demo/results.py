@@ -1,4 +1,4 @@
-"""What a demo has left in Elasticsearch: counts while it fills, then all ids, fates and metrics documents."""
+"""The documents of a demo in Elasticsearch: counts while it fills, then all ids, statuses and metrics documents."""
 
 from __future__ import annotations
 
@@ -41,18 +41,21 @@ class Results:
 
         Parameters
         ----------
-        accepted : how many predictions and feedback events that is.
+        accepted : number of predictions and of feedback events that the server has accepted.
 
-        Raises ElasticsearchError when an event became a dead letter, or nothing has arrived for a minute.
+        Raises
+        ------
+        ElasticsearchError
+            If an event became a dead letter, or nothing has arrived for a minute.
         """
         best, deadline = -1, 0.0
         while True:
-            found = self.counts()
-            arrived = sum(found[name] for name in accepted)
-            if all(found[name] >= accepted[name] for name in accepted):
-                return found
-            if found["deadletters"]:
-                raise ElasticsearchError(f"{found['deadletters']} events became dead letters ({self._reason()})")
+            counts = self.counts()
+            arrived = sum(counts[name] for name in accepted)
+            if all(counts[name] >= accepted[name] for name in accepted):
+                return counts
+            if counts["deadletters"]:
+                raise ElasticsearchError(f"{counts['deadletters']} events became dead letters ({self._reason()})")
             if arrived > best:
                 best, deadline = arrived, time.monotonic() + STALLED_SECONDS
             if time.monotonic() > deadline:
@@ -64,16 +67,21 @@ class Results:
             time.sleep(POLL_SECONDS)
 
     def require_exactly_once(self, accepted: Mapping[str, Sequence[str]]) -> None:
-        """Raise DataError unless Elasticsearch holds each accepted event once, and no other.
+        """Return if Elasticsearch holds every accepted event once, and no other event.
 
         Parameters
         ----------
         accepted : the ids by kind, `predictions` and `feedback`.
+
+        Raises
+        ------
+        DataError
+            If it does not.
         """
         for kind, ids in accepted.items():
-            held = Counter(self._ids(COUNTED[kind]))
-            lost, foreign = set(ids) - held.keys(), held.keys() - set(ids)
-            doubled = [identifier for identifier, times in held.items() if times > 1]
+            indexed = Counter(self._ids(COUNTED[kind]))
+            lost, foreign = set(ids) - indexed.keys(), indexed.keys() - set(ids)
+            doubled = [identifier for identifier, times in indexed.items() if times > 1]
             if lost or foreign or doubled or len(ids) != len(set(ids)):
                 raise DataError(
                     f"of {len(ids)} accepted {kind}, {len(lost)} are missing in Elasticsearch, {len(doubled)} are there"
@@ -81,7 +89,7 @@ class Results:
                 )
 
     def feedback_status(self) -> dict[str, int]:
-        """Return how many feedback events have each status."""
+        """Return the number of feedback events by status."""
         body = {"size": 0, "aggs": {"status": {"terms": {"field": "feedback.status", "size": 20}}}}
         aggregations = self._gateway.search(FEEDBACK.alias, body).get("aggregations")
         buckets = aggregations["status"]["buckets"] if aggregations else []
@@ -89,9 +97,11 @@ class Results:
 
     def windows(self) -> list[Document]:
         """Return all metrics documents, by window size and start, version and segment."""
-        found = [hit["_source"] for hit in self._gateway.scan(PERFORMANCE.alias, {"query": {"match_all": {}}}, PAGE)]
+        documents = [
+            hit["_source"] for hit in self._gateway.scan(PERFORMANCE.alias, {"query": {"match_all": {}}}, PAGE)
+        ]
         order = ("window_size", "window_start", "model_version", "segment")
-        return sorted(found, key=lambda document: [document[name] for name in order])
+        return sorted(documents, key=lambda document: [document[name] for name in order])
 
     def _ids(self, contract: IndexContract) -> list[str]:
         body = {"query": {"match_all": {}}, "_source": False}

@@ -1,4 +1,4 @@
-"""The demo's summary: what was sent, what is indexed, the totals and all windows (pure)."""
+"""The demo's summary: counts of sent and indexed events, the totals and all windows (pure)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def totals_by_version(windows: Iterable[Document], size: str) -> dict[str, dict[
     for row in windows:
         if row["window_size"] == size and row["segment"] == "all" and row["model_version"] != "all":
             states.setdefault(row["model_version"], []).append(WindowState.from_blob(row["state_blob"]))
-    return {version: dict(measure(merge_all(parts))) for version, parts in sorted(states.items())}
+    return {version: dict(measure(merge_all(of_version))) for version, of_version in sorted(states.items())}
 
 
 def summarise(
@@ -34,7 +34,7 @@ def summarise(
     ----------
     sent, indexed : counts of `predictions` and `feedback`: accepted by the server; held by Elasticsearch (and its
         dead letters).
-    feedback_status : how many feedback events have each status.
+    feedback_status : number of feedback events by status.
     windows : the metrics documents as indexed.
     largest : the window size that the totals are merged from.
     """

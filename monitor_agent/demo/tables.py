@@ -14,7 +14,7 @@ Column = tuple[str, Callable[[Document], str | Text]]
 METRICS = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "F1": "f1", "AUC": "auc"}
 UNDEFINED = "-"
 WIDE = 118
-"""Columns that the whole table of windows needs; a narrower terminal gets it in two parts."""
+"""Columns that the whole table of windows needs; a narrower terminal gets it as two tables."""
 
 
 def windows_tables(windows: Sequence[Document], size: str, *, most: int, width: int) -> list[Table]:
@@ -26,16 +26,16 @@ def windows_tables(windows: Sequence[Document], size: str, *, most: int, width: 
     width : columns of the terminal.
     """
     rows = [row for row in windows if row["window_size"] == size and row["segment"] == row["model_version"] == "all"]
-    shown = rows if len(rows) <= most else [row for row in rows if row["tp"] + row["fn"]][-most:]
-    kept = "" if len(shown) == len(rows) else f" (the last {len(shown)} with a positive; all are in summary.json)"
-    title = f"windows of {size}: {len(rows)}{kept}"
+    chosen = rows if len(rows) <= most else [row for row in rows if row["tp"] + row["fn"]][-most:]
+    note = "" if len(chosen) == len(rows) else f" (the last {len(chosen)} with a positive; all are in summary.json)"
+    title = f"windows of {size}: {len(rows)}{note}"
     if width >= WIDE:
-        return [_table(title, [_START, _COUNT, *_metrics(digits=2), *_SERVICE], shown)]
-    return [_table(title, [_START, _COUNT, *_metrics(digits=2)], shown), _table("", [_START, *_SERVICE], shown)]
+        return [_table(title, [_START, _COUNT, *_metrics(digits=2), *_SERVICE], chosen)]
+    return [_table(title, [_START, _COUNT, *_metrics(digits=2)], chosen), _table("", [_START, *_SERVICE], chosen)]
 
 
 def totals_table(totals: Mapping[str, Document]) -> Table:
-    """Return the totals of each model version: one column a version, one row a metric, its interval beside it."""
+    """Return the totals of each model version: one column a version, one row a metric, with its interval."""
     table = _empty("totals by model version", ["version", *totals])
     for name, cell in (_COUNT, _CONFUSION, *_metrics(digits=3), _AUC_BOUND, _LOG_LOSS, _TIMES):
         table.add_row(name, *(_on_one_line(cell(total)) for total in totals.values()))
@@ -63,7 +63,7 @@ def _on_one_line(cell: str | Text) -> str | Text:
 
 
 def _metrics(digits: int) -> list[Column]:
-    """Return the columns of the metrics, their intervals with so many digits."""
+    """Return the columns of the metrics, their intervals with `digits` digits."""
     return [
         *(_metric(title, name, digits) for title, name in METRICS.items()),
         _metric("CTR", "ctr", digits - 1, scale=100.0, unit="%"),
@@ -71,7 +71,7 @@ def _metrics(digits: int) -> list[Column]:
 
 
 def _metric(title: str, name: str, digits: int, *, scale: float = 1.0, unit: str = "") -> Column:
-    """Return the column of a metric: the value, and below it the interval (95 %) where it has one."""
+    """Return the column of a metric: the value, and below it the interval (95 %) if it has one."""
 
     def cell(row: Document) -> Text:
         value, low, high = (row.get(field) for field in (name, f"{name}_low", f"{name}_high"))
@@ -98,7 +98,7 @@ _COUNT: Column = ("n", lambda row: str(row["n"]))
 _CONFUSION: Column = ("tp/fp/tn/fn", lambda row: "/".join(str(row[name]) for name in ("tp", "fp", "tn", "fn")))
 _TIMES: Column = (
     "p50/p95/p99 ms",
-    lambda row: "/".join(_number(row[f"response_time_{part}"], 1) for part in ("p50", "p95", "p99")),
+    lambda row: "/".join(_number(row[f"response_time_{quantile}"], 1) for quantile in ("p50", "p95", "p99")),
 )
 _AUC_BOUND: Column = ("AUC error bound", lambda row: _number(row["auc_error_bound"], 3))
 _LOG_LOSS: Column = ("log loss", lambda row: _number(row["log_loss"], 4))

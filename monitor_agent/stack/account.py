@@ -1,4 +1,4 @@
-"""The account that a server runs as when we are root and the server refuses to be."""
+"""The account that a server runs as if this process is root and the server refuses to be root."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Account:
 
 
 def unprivileged_account() -> Account | None:
-    """Return the account that servers refusing to run as root run as; None when this process is not root."""
+    """Return the account for servers that refuse to run as root; None if this process is not root."""
     if os.geteuid() != 0:
         return None
     for name in NAMES:

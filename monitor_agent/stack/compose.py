@@ -13,7 +13,7 @@ from typing import Any
 
 from monitor_agent.errors import StackError
 from monitor_agent.settings import StackSettings
-from monitor_agent.stack.provider import PartStatus
+from monitor_agent.stack.provider import ComponentStatus
 
 COMPOSE_FILE = "docker-compose.yml"
 SECRET_BYTES = 16
@@ -42,10 +42,10 @@ class ComposeProvider:
         self._run("down")
         return True
 
-    def status(self) -> list[PartStatus]:
-        """Return how each container is; one that ran once and succeeded counts as running."""
+    def status(self) -> list[ComponentStatus]:
+        """Return the state of each container; one that ran once and succeeded counts as running."""
         return [
-            PartStatus(
+            ComponentStatus(
                 str(container["Service"]),
                 container["State"] == "running" or (container["State"] == "exited" and container.get("ExitCode") == 0),
                 str(container.get("Health") or container.get("Status") or container["State"]),
@@ -56,15 +56,6 @@ class ComposeProvider:
     def logs(self, component: str, *, follow: bool) -> None:
         """Print the log of a service (empty = all); with `follow`, until interrupted."""
         self._run("logs", *(("--follow",) if follow else ()), *((component,) if component else ()))
-
-    def urls(self) -> dict[str, str]:
-        """Return the published address of each container that has one."""
-        return {
-            str(container["Service"]): f"http://127.0.0.1:{published['PublishedPort']}"
-            for container in self._containers()
-            for published in container.get("Publishers") or ()
-            if published.get("PublishedPort")
-        }
 
     def _containers(self) -> list[dict[str, Any]]:
         return parse_containers(self._run("ps", "--all", "--format", "json", capture=True))
@@ -78,11 +69,11 @@ class ComposeProvider:
         if not self._file.is_file():
             raise StackError(f"{self._file} is not here", "run the command in the project's folder")
         command = [docker, "compose", "--file", str(self._file), *arguments]
-        pipe = subprocess.PIPE if capture else None  # what is not ours to read, the user sees as it comes
+        pipe = subprocess.PIPE if capture else None  # output that is not read here goes to the user as it comes
         done = subprocess.run(command, stdout=pipe, stderr=pipe, text=True, check=False)
         if done.returncode:
-            said = [line.strip() for line in (done.stderr or "").splitlines() if line.strip()]
-            reason = said[-1] if said else f"status {done.returncode}"
+            lines = [line.strip() for line in (done.stderr or "").splitlines() if line.strip()]
+            reason = lines[-1] if lines else f"status {done.returncode}"
             raise StackError(f"docker compose {arguments[0]} failed ({reason})", "see `docker compose logs`")
         return done.stdout or ""
 

@@ -1,7 +1,7 @@
-"""Who runs on a data folder: a lock that ends with its holder, and a record of what runs there.
+"""The process that runs on a data folder: a lock that ends with its holder, and a record of the server there.
 
-The lock is the kernel's: it is free as soon as its holder is gone, however it went, so a record without a held lock is
-what a crash left, and a process id read under a held lock is really the holder's.
+The lock is the kernel's: it is free as soon as its holder is gone, however it ended. So a record without a lock was
+left by a crash, and a process id read under a lock is really the holder's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Instance:
-    """What runs on a data folder.
+    """The server that runs on a data folder.
 
     Attributes
     ----------
@@ -47,7 +47,13 @@ class DataFolderLock:
         self._acquired = False
 
     def acquire(self) -> None:
-        """Take the folder; StackError names the process that has it."""
+        """Lock the folder for this process.
+
+        Raises
+        ------
+        StackError
+            If another process has it; the message names that process.
+        """
         self.data_dir.mkdir(parents=True, exist_ok=True)
         if not self._lock.acquire():
             raise StackError(
@@ -58,11 +64,11 @@ class DataFolderLock:
         self.record(Instance(os.getpid()))
 
     def record(self, instance: Instance) -> None:
-        """Write what runs here for other processes to read."""
+        """Write the record of the server for other processes to read."""
         replace_file(self.data_dir / RECORD_FILE, json.dumps(asdict(instance)))
 
     def release(self) -> None:
-        """Give the folder back; do nothing when it was not taken."""
+        """Free the folder; do nothing if this process does not have it."""
         if self._acquired:
             (self.data_dir / RECORD_FILE).unlink(missing_ok=True)
             self._lock.release()
@@ -70,12 +76,12 @@ class DataFolderLock:
 
 
 def running_instance(data_dir: Path) -> Instance | None:
-    """Return what runs on `data_dir`; None when nothing does, whatever a crash left there."""
+    """Return the server that runs on `data_dir`; None if nothing runs there, whatever a crash left."""
     return read_record(data_dir) if is_locked(data_dir / LOCK_FILE) else None
 
 
 def read_record(data_dir: Path) -> Instance | None:
-    """Return the record in `data_dir`, true or left by a crash; None when there is none."""
+    """Return the record in `data_dir`, true or left by a crash; None if there is none."""
     try:
         return Instance(**json.loads((data_dir / RECORD_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -83,9 +89,12 @@ def read_record(data_dir: Path) -> Instance | None:
 
 
 def stop_instance(data_dir: Path, timeout: float) -> bool:
-    """Stop what runs on `data_dir` and return True once it is gone; return False when nothing runs there.
+    """Stop the server on `data_dir` and return True once it is gone; return False if nothing runs there.
 
-    Raises StackError when it has not ended after `timeout` seconds, or belongs to somebody else.
+    Raises
+    ------
+    StackError
+        If it has not ended after `timeout` seconds, or belongs to another user.
     """
     instance = running_instance(data_dir)
     if instance is None:

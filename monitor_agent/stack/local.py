@@ -1,7 +1,7 @@
 """The whole product on this machine, as child processes: Elasticsearch, model server, pipeline, agent, dashboards.
 
-Each child is told its settings by its environment and gets the user of its own role, no other. Where Elasticsearch is
-an existing cluster (`STACK_PROVIDER=external`), the other parts run against that one.
+Each child reads its settings from its environment and gets the user of its own role only. If Elasticsearch is an
+existing cluster (`STACK_PROVIDER=external`), the other components run against that one.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from monitor_agent.errors import PortInUseError, StackError
 from monitor_agent.files import read_address
 from monitor_agent.settings import Settings, environment_of
 from monitor_agent.stack.account import unprivileged_account
+from monitor_agent.stack.embedded.configuration import options_from
 from monitor_agent.stack.embedded.elasticsearch import EmbeddedElasticsearch, home_folder, is_free
-from monitor_agent.stack.embedded.provider import options_from
-from monitor_agent.stack.health import Login, ask_health
 from monitor_agent.stack.process import ChildProcess, Command, Supervisor
+from monitor_agent.stack.rest_call import cluster_health, logins
 
 READY_SECONDS = 180.0
 LEAST_FREE_MIB = 200
 MIB = 1024 * 1024
 MODEL_SERVER, DASHBOARDS = "model-server", "dashboards"
 ERROR_LINE = r"^error: (.+)"
-"""How our commands say why they end."""
+"""The last line of a command that fails: its group 1 is the reason."""
 
 
 class LocalProduct:
-    """The parts of the product, started in the main thread and stopped by a supervisor.
+    """The components of the product, started in the main thread and stopped by a supervisor.
 
     Attributes
     ----------
@@ -54,20 +54,29 @@ class LocalProduct:
 
     @property
     def log_dir(self) -> Path:
-        """Return the folder of the parts' logs, `<part>.log` each."""
+        """Return the folder of the logs, one `<component>.log` for each component."""
         return Path(self.settings.stack.data_dir) / "log"
 
     def require_ports(self) -> None:
-        """Raise PortInUseError where a part's port is taken, before anything that takes long is done."""
+        """Return if every port of the settings is free; called before anything that takes long is done.
+
+        Raises
+        ------
+        PortInUseError
+            If another process listens on a port.
+        """
         server, agent, dashboards = self.settings.server, self.settings.agent, self.settings.dashboards
         _require_port(server.host, server.port, "MODEL_SERVER_PORT")
         _require_port(agent.health_host, agent.health_port or 0, "MONITOR_HEALTH_PORT")
         _require_port(dashboards.host, dashboards.port, "DASHBOARDS_PORT")
 
     def start_elasticsearch(self) -> None:
-        """Start Elasticsearch, without waiting for it; do nothing where it is an existing cluster.
+        """Start Elasticsearch, without waiting for it; do nothing if it is an existing cluster.
 
-        Raises StackError where its disk is full, before it or any other part stumbles over that.
+        Raises
+        ------
+        StackError
+            If its disk is full, before it or any other component fails for that reason.
         """
         if self.settings.stack.provider == "embedded":
             require_space(Path(self.settings.stack.data_dir))
@@ -76,11 +85,10 @@ class LocalProduct:
             self._supervisor.start(self._node)
 
     def wait_for_elasticsearch(self) -> None:
-        """Return when Elasticsearch answers; `settings` then say where it is and who its users are."""
+        """Return when Elasticsearch answers; `settings` then hold its address and its users."""
         node = self._node
         if node is None:
-            found = self.settings.elasticsearch
-            ask_health(Login(found.url[0], found.username, found.password, found.api_key, found.ca_certs))
+            cluster_health(logins(self.settings.elasticsearch)[0])
             return
         node.wait_ready()
         self.users = node.users
@@ -148,7 +156,7 @@ class LocalProduct:
         return self._address(DASHBOARDS)
 
     def _start_addressed(self, name: str, argv: tuple[str, ...], environ: Mapping[str, str]) -> None:
-        """Start a part that writes its address into a file once it is ready."""
+        """Start a component that writes its address into a file once it is ready."""
         path = self._address_file(name)
         path.unlink(missing_ok=True)
         self._start(name, (*argv, "--address-file", str(path)), environ)
@@ -164,9 +172,8 @@ class LocalProduct:
     def _start(self, name: str, argv: tuple[str, ...], environ: Mapping[str, str]) -> None:
         self._report(f"starting the {name.replace('-', ' ')}")
         log_path = self.log_dir / f"{name}.log"
-        child = ChildProcess(
-            Command(name, (sys.executable, *argv), log_path, {**os.environ, **environ}, telling=ERROR_LINE)
-        )
+        environ = {**os.environ, **environ}
+        child = ChildProcess(Command(name, (sys.executable, *argv), log_path, environ, reason_pattern=ERROR_LINE))
         self._children[name] = child
         self._supervisor.start(child)
 
@@ -180,18 +187,24 @@ def _require_port(host: str, port: int, variable: str) -> None:
 
 
 def require_space(folder: Path) -> None:
-    """Raise StackError where the disk of a folder, which may not be there yet, has no room for a start."""
-    found = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(found).free // MIB
+    """Return if the disk of a folder, which may not exist yet, has space for a start.
+
+    Raises
+    ------
+    StackError
+        If it has not.
+    """
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free // MIB
     if free < LEAST_FREE_MIB:
         raise StackError(
-            f"{found} has {free} MiB left, and {LEAST_FREE_MIB} MiB are needed",
+            f"{existing} has {free} MiB left, and {LEAST_FREE_MIB} MiB are needed",
             "free disk space, or choose another folder",
         )
 
 
-def forget_data(data_dir: Path) -> None:
-    """Delete what an embedded Elasticsearch, which must not be running, keeps for a data folder, in it or outside."""
+def delete_data(data_dir: Path) -> None:
+    """Delete a data folder and the files that its embedded Elasticsearch, which must not run, keeps outside it."""
     folder = data_dir.absolute()
     shutil.rmtree(home_folder(folder, unprivileged_account()), ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)

@@ -14,14 +14,17 @@ POLL_SECONDS = 0.2
 
 
 def print_logs(folder: Path, component: str, *, follow: bool) -> None:
-    """Print `<folder>/<component>.log`, or every log where no component is named; with `follow`, until interrupted.
+    """Print `<folder>/<component>.log`, or every log if `component` is empty; with `follow`, until interrupted.
 
-    Raises StackError for a component that has no log.
+    Raises
+    ------
+    StackError
+        If the component has no log.
     """
     paths = sorted(folder.glob("*.log"))
-    known = [path.stem for path in paths]
-    if component and component not in known:
-        raise StackError(f"{component} has no log in {folder}", f"there are: {', '.join(known) or 'none'}")
+    components = [path.stem for path in paths]
+    if component and component not in components:
+        raise StackError(f"{component} has no log in {folder}", f"there are: {', '.join(components) or 'none'}")
     chosen = [path for path in paths if component in ("", path.stem)]
     streams: dict[Path, BinaryIO] = {path: path.open("rb") for path in chosen}
     try:

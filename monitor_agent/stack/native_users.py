@@ -7,30 +7,36 @@ from collections.abc import Callable
 from monitor_agent.contracts.roles import ANALYST, MONITOR_AGENT, PIPELINE_WRITER, ROLES
 from monitor_agent.errors import StackError
 from monitor_agent.settings import Settings
-from monitor_agent.stack.health import Login, call
+from monitor_agent.stack.rest_call import call, logins
 
 
 def create_users(settings: Settings, report: Callable[[str], None]) -> None:
-    """Create or update every role, the users that a password is given for, and the password of Kibana's own user.
+    """Create or update every role, each user that has a password in the settings, and the password of Kibana's user.
 
-    Safe to run again. Raises StackError when no password is given, ElasticsearchError when the cluster refuses.
+    A second run changes nothing.
+
+    Raises
+    ------
+    StackError
+        If the settings hold no password.
+    ElasticsearchError
+        If the cluster refuses a request.
     """
-    passwords = {
+    configured = {
         PIPELINE_WRITER: settings.pipeline.password,
         MONITOR_AGENT: settings.stack.agent_password,
         ANALYST: settings.stack.analyst_password,
     }
-    given = {user: password for user, password in passwords.items() if password}
-    if not given:
+    passwords = {user: password for user, password in configured.items() if password}
+    if not passwords:
         raise StackError("no password is given", "set PIPELINE_PASSWORD, STACK_AGENT_PASSWORD, STACK_ANALYST_PASSWORD")
-    found = settings.elasticsearch
-    login = Login(found.url[0], found.username, found.password, found.api_key, found.ca_certs)
+    login = logins(settings.elasticsearch)[0]
     for role, body in ROLES.items():
         call(login, "PUT", f"/_security/role/{role}", body)
     report(f"roles: {', '.join(ROLES)}")
-    for user, password in given.items():
+    for user, password in passwords.items():
         call(login, "PUT", f"/_security/user/{user}", {"password": password, "roles": [user]})
-    report(f"users: {', '.join(given)}")
+    report(f"users: {', '.join(passwords)}")
     if settings.stack.kibana_password:
         call(login, "POST", "/_security/user/kibana_system/_password", {"password": settings.stack.kibana_password})
         report("the password of kibana_system is set")

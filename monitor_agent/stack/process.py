@@ -1,7 +1,7 @@
 """Child processes that end with their parent: started, watched, made ready and stopped in one place.
 
-A child gets its own session, so that Ctrl-C reaches the parent alone, which then stops its children in order. Where
-the kernel offers it (Linux), a child is also told when its parent is gone, however the parent went.
+A child gets its own session, so that Ctrl-C reaches the parent alone, which then stops its children in order. On
+Linux, the kernel also ends a child when its parent is gone, however the parent ended.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ LOG_TAIL_BYTES = 64 * 1024
 LOG_ROTATE_BYTES = 32 * 1024 * 1024
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
-# What says why a process ended: an error line, rather than the stack trace and the farewells that follow it.
-_TELLING = re.compile(r"error|exception|fatal|refused|cannot|could not|failed|unable", re.IGNORECASE)
+# A line that names the reason of an end: an error line, not the stack trace and the farewells that follow it.
+_REASON = re.compile(r"error|exception|fatal|refused|cannot|could not|failed|unable", re.IGNORECASE)
 _NOISE = re.compile(r"^\s*(at |\.\.\. |Caused by: .*\$|\s*$)|\[INFO \]")
 
 
 @dataclass(frozen=True)
 class Command:
-    """What to run.
+    """A program to run, and how.
 
     Attributes
     ----------
-    name : the part's name, used in messages and for its log file.
+    name : the component's name, used in messages and for its log file.
     argv : program and arguments.
     log_path : file that standard output and error are appended to.
     environ : the whole environment; None = the parent's.
     cwd : working directory; None = the parent's.
-    account : who to run as; None = whoever the parent is.
+    account : the account to run as; None = the parent's.
     stop_seconds : how long the process may take to end after SIGTERM before it is killed.
-    telling : regular expression of what the program logs when it fails; its group 1 is the reason.
+    reason_pattern : regular expression of the line that the program logs when it fails; its group 1 is the reason.
     """
 
     name: str
@@ -59,10 +59,10 @@ class Command:
     cwd: Path | None = None
     account: Account | None = None
     stop_seconds: float = STOP_SECONDS
-    telling: str = ""
+    reason_pattern: str = ""
 
 
-class Part(Protocol):
+class Component(Protocol):
     """Anything that a supervisor starts and stops: a process, or a server made of one."""
 
     @property
@@ -79,8 +79,8 @@ class Part(Protocol):
     def stop(self) -> None:
         """Stop it; do nothing when it is not running."""
 
-    def last_words(self) -> str:
-        """Return the line of its log that best says why it ended."""
+    def end_reason(self) -> str:
+        """Return the line of its log that best names the reason of its end."""
 
 
 class ChildProcess:
@@ -107,9 +107,14 @@ class ChildProcess:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start the process; StackError where it cannot be started.
+        """Start the process.
 
         Must be called in the main thread: the kernel takes the end of the starting *thread* for the parent's end.
+
+        Raises
+        ------
+        StackError
+            If the process cannot be started.
         """
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError(f"{self.name} must be started in the main thread")
@@ -118,7 +123,7 @@ class ChildProcess:
         command = self.command
         account = command.account
         try:
-            with _open_log(command.log_path) as log, _signals_held():
+            with _open_log(command.log_path) as log, _signals_delayed():
                 self._log_offset = log.tell()
                 self._process = subprocess.Popen(
                     list(command.argv),
@@ -139,16 +144,19 @@ class ChildProcess:
     def wait_ready(self, check: Callable[[], bool], timeout: float) -> None:
         """Return as soon as `check()` is true.
 
-        Raises StackError at once when the process ends, with its last words, and when `timeout` seconds have passed.
+        Raises
+        ------
+        StackError
+            If the process ends before, at once and with the reason, or if `timeout` seconds have passed.
         """
         deadline = time.monotonic() + timeout
         while not check():
             if not self.running:
                 code = self._process.returncode if self._process else None
-                raise StackError(f"{self.name} ended with status {code} ({self.last_words()})", self._see_log())
+                raise StackError(f"{self.name} ended with status {code} ({self.end_reason()})", self._see_log())
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"{self.name} was not ready after {timeout:.0f} s ({self.last_words()})", self._see_log()
+                    f"{self.name} was not ready after {timeout:.0f} s ({self.end_reason()})", self._see_log()
                 )
             time.sleep(POLL_SECONDS)
 
@@ -170,9 +178,9 @@ class ChildProcess:
             _kill_group(self._process.pid)
             self._process.wait(KILL_SECONDS)
 
-    def last_words(self) -> str:
-        """Return the line of this run's log that best says why the process ended."""
-        return telling_line(self.command.log_path, self._log_offset, self.command.telling)
+    def end_reason(self) -> str:
+        """Return the line of this run's log that best names the reason of the end."""
+        return reason_line(self.command.log_path, self._log_offset, self.command.reason_pattern)
 
     def _see_log(self) -> str:
         return f"see {self.command.log_path}"
@@ -180,7 +188,7 @@ class ChildProcess:
 
 @dataclass
 class Supervisor:
-    """Starts parts in order and stops them in the reverse order, exactly once, however the block is left.
+    """Starts components in order and stops them in the reverse order, exactly once, however the block is left.
 
     Inside the `with` block the first Ctrl-C, SIGTERM or SIGHUP raises KeyboardInterrupt; later ones are ignored, so
     that nothing interrupts the stopping.
@@ -192,7 +200,7 @@ class Supervisor:
     """
 
     report: Callable[[str], None] = lambda _line: None
-    _parts: list[Part] = field(default_factory=list)
+    _components: list[Component] = field(default_factory=list)
     _previous: dict[signal.Signals, signal._HANDLER] = field(default_factory=dict)
     _stopping: bool = False
 
@@ -205,46 +213,60 @@ class Supervisor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop all parts and give the signals back."""
+        """Stop all components and give the signals back."""
         try:
             self.stop()
         finally:
             for number, handler in self._previous.items():
                 signal.signal(number, handler)
 
-    def start(self, part: Part) -> None:
-        """Start `part`; it is stopped with the others."""
-        self._parts.append(part)
-        part.start()
+    def start(self, component: Component) -> None:
+        """Start `component`; it is stopped with the others."""
+        self._components.append(component)
+        component.start()
 
-    def release(self, part: Part) -> None:
-        """Stop `part` ahead of the others, such as one that has done its work."""
-        self._parts.remove(part)
-        part.stop()
+    def release(self, component: Component) -> None:
+        """Stop `component` ahead of the others, such as a process that has done its work."""
+        self._components.remove(component)
+        component.stop()
 
     def stop(self) -> None:
-        """Stop all parts, the last one first; a part that cannot be stopped does not keep the others running."""
+        """Stop all components, the last one first; one that cannot be stopped does not keep the others running."""
         self._stopping = True
         failures: list[StackError] = []
-        while self._parts:
-            part = self._parts.pop()
-            if part.running:
-                self.report(f"stopping {part.name}")
+        while self._components:
+            component = self._components.pop()
+            if component.running:
+                self.report(f"stopping {component.name}")
             try:
-                part.stop()
+                component.stop()
             except (StackError, OSError, subprocess.TimeoutExpired) as error:
-                failures.append(StackError(f"{part.name} could not be stopped ({error})"))
+                failures.append(StackError(f"{component.name} could not be stopped ({error})"))
         if failures:
             raise failures[0]
 
     def check(self) -> None:
-        """Raise StackError when a part has ended by itself, with its last words."""
-        for part in self._parts:
-            if not part.running:
-                raise StackError(f"{part.name} has ended ({part.last_words()})")
+        """Return if every component runs.
+
+        Raises
+        ------
+        StackError
+            If a component has ended by itself; the message names the reason.
+        """
+        for component in self._components:
+            if not component.running:
+                raise StackError(f"{component.name} has ended ({component.end_reason()})")
 
     def watch(self, period_seconds: float = 0.5) -> None:
-        """Block until a part ends by itself (StackError) or a signal arrives (KeyboardInterrupt)."""
+        """Block until a component ends by itself or a signal arrives.
+
+        Raises
+        ------
+        StackError
+            If a component has ended by itself.
+        KeyboardInterrupt
+            If a signal has arrived.
+        """
         while True:
             self.check()
             time.sleep(period_seconds)
@@ -255,10 +277,10 @@ class Supervisor:
             raise KeyboardInterrupt
 
 
-def telling_line(path: Path, offset: int = 0, telling: str = "") -> str:
-    """Return what a log, from `offset` bytes on, says about the reason of an end.
+def reason_line(path: Path, offset: int = 0, pattern: str = "") -> str:
+    """Return the reason of an end that a log names, from `offset` bytes on.
 
-    That is group 1 of the first match of `telling`, else the last line that reads like an error, else the last line.
+    That is group 1 of the first match of `pattern`, else the last line that reads like an error, else the last line.
     """
     try:
         with path.open("rb") as stream:
@@ -268,9 +290,9 @@ def telling_line(path: Path, offset: int = 0, telling: str = "") -> str:
     except OSError:
         return "it wrote nothing"
     meaningful = [line.strip() for line in lines if not _NOISE.search(line) and line.strip()]
-    matches = (re.search(telling, line) for line in meaningful if telling)
+    matches = (re.search(pattern, line) for line in meaningful if pattern)
     stated = next((match[1] for match in matches if match), "")
-    errors = [line for line in meaningful if _TELLING.search(line)]
+    errors = [line for line in meaningful if _REASON.search(line)]
     chosen = stated or (errors or meaningful or ["it wrote nothing"])[-1]
     return chosen if len(chosen) <= 300 else chosen[:297] + "..."
 
@@ -285,21 +307,21 @@ def _open_log(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def _signals_held() -> Iterator[None]:
-    """Hold the stop signals back for the block: Python drops what their handlers raise while it forks."""
-    held: list[int] = []
-    previous = {number: signal.signal(number, lambda told, _frame: held.append(told)) for number in STOP_SIGNALS}
+def _signals_delayed() -> Iterator[None]:
+    """Deliver the stop signals after the block: Python drops the exceptions of their handlers while it forks."""
+    arrived: list[int] = []
+    previous = {number: signal.signal(number, lambda caught, _frame: arrived.append(caught)) for number in STOP_SIGNALS}
     try:
         yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-        for told in held:
-            signal.raise_signal(told)
+        for caught in arrived:
+            signal.raise_signal(caught)
 
 
 def _follow_parent() -> Callable[[], None] | None:
-    """Return what the child runs before its program, so that it gets SIGTERM when its parent ends; None elsewhere."""
+    """Return a function that the child runs first, so that it ends with its parent; None if this is not Linux."""
     if not sys.platform.startswith("linux"):
         return None
     # Everything is looked up before the fork: a child of a threaded process must not wait for a lock held by a thread.

@@ -1,20 +1,14 @@
-"""The ways to get a stack: each is a provider, and nothing outside this package knows which one it talks to."""
+"""What a way to get a stack offers; `providers` makes the one that the settings name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from monitor_agent.errors import StackError
-from monitor_agent.settings import Settings
-
-PROVIDERS = ("embedded", "compose", "external")
-
 
 @dataclass(frozen=True)
-class PartStatus:
-    """How one part of the stack is.
+class ComponentStatus:
+    """The state of one component of the stack.
 
     Attributes
     ----------
@@ -37,32 +31,8 @@ class StackProvider(Protocol):
     def down(self) -> bool:
         """Stop the stack; return whether there was one to stop."""
 
-    def status(self) -> list[PartStatus]:
-        """Return how each part is."""
+    def status(self) -> list[ComponentStatus]:
+        """Return the state of each component."""
 
     def logs(self, component: str, *, follow: bool) -> None:
         """Print the log of a component (empty = all); with `follow`, until interrupted."""
-
-    def urls(self) -> dict[str, str]:
-        """Return the address of each part that runs and has one."""
-
-
-def make_provider(settings: Settings, report: Callable[[str], None]) -> StackProvider:
-    """Return the provider that `settings.stack.provider` names.
-
-    Only its module is imported, so that one way to get a stack does not need what another one needs.
-    """
-    name = settings.stack.provider
-    if name == "embedded":
-        from monitor_agent.stack.embedded.provider import EmbeddedProvider
-
-        return EmbeddedProvider(settings.stack, report)
-    if name == "compose":
-        from monitor_agent.stack.compose import ComposeProvider
-
-        return ComposeProvider(settings.stack, report)
-    if name == "external":
-        from monitor_agent.stack.external import ExternalProvider
-
-        return ExternalProvider(settings.elasticsearch, report)
-    raise StackError(f"there is no stack called {name}", f"use one of {', '.join(PROVIDERS)}")

@@ -1,7 +1,7 @@
 """The unpacked Elasticsearch server: fetched once from Maven Central, checked, kept in the user's cache folder.
 
 The archive is checked against a pinned SHA-512 before anything in it is used, and unpacked into a temporary folder
-that is renamed when complete: an interrupted fetch leaves nothing that a later one would take for a server.
+that is renamed when complete: after an interrupted fetch, no later one takes a half for a server.
 """
 
 from __future__ import annotations
@@ -43,12 +43,16 @@ def server_folder(version: str, cache_dir: Path, report: Report, fetch: Fetch | 
 
     Parameters
     ----------
-    version : one of `SHA512`; StackError for another.
+    version : one of `SHA512`.
     cache_dir : the server is kept in `<cache_dir>/elasticsearch-<version>`; made when missing.
-    report : told what is going on, in one line each.
-    fetch : how the archive is got; by default through jgo from Maven Central.
+    report : called with one line for each step.
+    fetch : fetches the archive; by default with jgo from Maven Central.
 
-    Raises StackError where the archive cannot be fetched, is not the pinned file, or does not fit on the disk.
+    Raises
+    ------
+    StackError
+        If the version is not in `SHA512`, or the archive cannot be fetched, is not the pinned file, or does not fit on
+        the disk.
     """
     if version not in SHA512:
         raise StackError(
@@ -57,7 +61,7 @@ def server_folder(version: str, cache_dir: Path, report: Report, fetch: Fetch | 
     folder = cache_dir / f"{ARTIFACT}-{version}"
     if folder.is_dir():
         return folder
-    with _told(cache_dir), _exclusive(cache_dir / f"{folder.name}.lock", report):
+    with _disk_errors(cache_dir), _exclusive(cache_dir / f"{folder.name}.lock", report):
         if not folder.is_dir():  # another process may have made it while this one waited for the lock
             _install(version, folder, report, fetch or fetch_with_jgo)
     return folder
@@ -66,7 +70,10 @@ def server_folder(version: str, cache_dir: Path, report: Report, fetch: Fetch | 
 def fetch_with_jgo(version: str, folder: Path, report: Report) -> Path:
     """Return the path of the archive in `folder`, or in the user's own Maven repository if it is there already.
 
-    Raises StackError where it cannot be fetched.
+    Raises
+    ------
+    StackError
+        If it cannot be fetched.
     """
     try:
         import requests
@@ -85,10 +92,10 @@ def fetch_with_jgo(version: str, folder: Path, report: Report) -> Path:
     try:
         path: Path = artifact.resolve()
     except (RuntimeError, requests.RequestException) as error:
-        place = local / GROUP.replace(".", "/") / ARTIFACT / version / f"{ARTIFACT}-{version}.zip"
+        target = local / GROUP.replace(".", "/") / ARTIFACT / version / f"{ARTIFACT}-{version}.zip"
         raise StackError(
             f"Elasticsearch {version} cannot be fetched from Maven Central ({_reason(error)})",
-            f"check the network or its proxy, or put the archive at {place}",
+            f"check the network or its proxy, or put the archive at {target}",
         ) from error
     return path
 
@@ -149,8 +156,8 @@ def _exclusive(path: Path, report: Report) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _told(cache_dir: Path) -> Iterator[None]:
-    """Turn what the disk refuses into one line."""
+def _disk_errors(cache_dir: Path) -> Iterator[None]:
+    """Turn a refusal of the disk into one line."""
     try:
         yield
     except zipfile.BadZipFile as error:
@@ -167,14 +174,14 @@ def _told(cache_dir: Path) -> Iterator[None]:
 def _progress(report: Report) -> Callable[[str, int], contextlib.AbstractContextManager[Callable[[int], None]]]:
     @contextlib.contextmanager
     def follow(name: str, total: int) -> Iterator[Callable[[int], None]]:
-        done, told = 0, 0
+        done, reported = 0, 0
 
         def advance(count: int) -> None:
-            nonlocal done, told
+            nonlocal done, reported
             done += count
             quarters = done * 4 // total
-            if quarters > told:
-                told = quarters
+            if quarters > reported:
+                reported = quarters
                 report(f"  {name}: {done // MIB} of {total // MIB} MiB")
 
         yield advance
@@ -183,6 +190,6 @@ def _progress(report: Report) -> Callable[[str, int], contextlib.AbstractContext
 
 
 def _reason(error: Exception) -> str:
-    # What a failed connection says of itself is several nested sentences with addresses of objects in them.
+    # The text of a failed connection is several nested sentences with addresses of objects in them.
     name = type(error).__name__
     return str(error).splitlines()[0] if isinstance(error, RuntimeError) and str(error) else name

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitor_agent.settings import StackSettings
 from monitor_agent.stack.embedded import users
 
 HOST = "127.0.0.1"
@@ -24,13 +25,13 @@ rootLogger.appenderRef.console.ref = console
 
 @dataclass(frozen=True)
 class ElasticsearchOptions:
-    """How the embedded Elasticsearch is run.
+    """The options of an embedded Elasticsearch.
 
     Attributes
     ----------
     data_dir : data, log and generated passwords; one node a folder.
     cache_dir : where the server is unpacked; None = the user's cache folder.
-    version : a version of `archive.SHA512`; empty = the newest that the found Java runs.
+    version : a version of `archive.SHA512`; empty = the newest that the installed Java runs.
     http_port, transport_port : 0 = any free one.
     heap : heap of the server, as Java writes it.
     cluster_name, node_name : names within a cluster.
@@ -50,6 +51,17 @@ class ElasticsearchOptions:
     seed_hosts: tuple[str, ...] = ()
 
 
+def options_from(settings: StackSettings) -> ElasticsearchOptions:
+    """Return the options of the embedded Elasticsearch that these settings describe."""
+    return ElasticsearchOptions(
+        data_dir=Path(settings.data_dir),
+        cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
+        version=settings.version,
+        http_port=settings.http_port,
+        heap=settings.heap,
+    )
+
+
 def write_configuration(
     home: Path, server: Path, options: ElasticsearchOptions, passwords_by_user: dict[str, str]
 ) -> None:
@@ -59,7 +71,7 @@ def write_configuration(
     ----------
     home : the node's own folder.
     server : the unpacked server, whose options for the JVM are taken over.
-    options : how the node is run.
+    options : of the node.
     passwords_by_user : the users of its file realm.
     """
     config = home / "config"

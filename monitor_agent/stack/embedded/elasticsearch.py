@@ -19,9 +19,9 @@ from monitor_agent.errors import PortInUseError, StackError
 from monitor_agent.stack.account import Account, reachable_by, unprivileged_account
 from monitor_agent.stack.embedded import archive, java, users
 from monitor_agent.stack.embedded.configuration import HOST, ElasticsearchOptions, write_configuration
-from monitor_agent.stack.health import Login, cluster_status
 from monitor_agent.stack.instance import DataFolderLock, Instance
 from monitor_agent.stack.process import ChildProcess, Command
+from monitor_agent.stack.rest_call import Login, cluster_status
 
 __all__ = ["ElasticsearchOptions", "EmbeddedElasticsearch", "cache_folder", "home_folder", "is_free"]
 
@@ -31,7 +31,7 @@ BOOT_FAILURE = r"fatal exception while booting Elasticsearch\s*(.+)"
 VERSION_FILE = "version"
 PORT_GRACE_SECONDS = 3.0
 POLL_SECONDS = 0.05
-# Where root keeps what the unprivileged account must reach, when the wanted folder is out of that account's reach.
+# The folders for root, if the unprivileged account cannot reach the usual ones.
 SYSTEM_CACHE = Path("/var/cache/model-monitor")
 SYSTEM_DATA = Path("/var/lib/model-monitor")
 
@@ -84,13 +84,14 @@ class EmbeddedElasticsearch:
 
     @property
     def url(self) -> str:
-        """Return the address; StackError while the node has not bound its port yet."""
-        return f"http://{self._bound('http')}"
+        """Return the address.
 
-    @property
-    def transport_address(self) -> str:
-        """Return `host:port` that other nodes reach this one at; StackError while it is not bound yet."""
-        return self._bound("transport")
+        Raises
+        ------
+        StackError
+            If the node has not bound its port yet.
+        """
+        return f"http://{self._bound('http')}"
 
     @property
     def log_path(self) -> Path:
@@ -100,7 +101,14 @@ class EmbeddedElasticsearch:
     def start(self) -> None:
         """Prepare the node (this fetches the server where it is missing) and start it, without waiting for it.
 
-        Raises JavaNotFoundError, PortInUseError, and StackError for a folder in use, no registry or no disk space.
+        Raises
+        ------
+        JavaNotFoundError
+            If there is no Java that fits, and none can be fetched.
+        PortInUseError
+            If another process listens on its port.
+        StackError
+            If the data folder is in use, the server cannot be fetched, or the disk is full.
         """
         if not re.fullmatch(r"\d+[kmgKMG]", self.options.heap):
             raise StackError(f"the heap {self.options.heap!r} is malformed", "STACK_HEAP is a size such as 512m or 2g")
@@ -123,7 +131,13 @@ class EmbeddedElasticsearch:
             raise
 
     def wait_ready(self, timeout: float = READY_SECONDS) -> None:
-        """Return when the node answers; StackError at once when it ends before, or after `timeout` seconds."""
+        """Return when the node answers.
+
+        Raises
+        ------
+        StackError
+            If the node ends before, at once and with the reason, or if `timeout` seconds have passed.
+        """
         if self._process is None:
             raise StackError("Elasticsearch was not started")
         try:
@@ -148,9 +162,9 @@ class EmbeddedElasticsearch:
             self._process.kill()
         self._lock.release()
 
-    def last_words(self) -> str:
-        """Return the line of the log that best says why the node ended."""
-        return self._process.last_words() if self._process else "it was not started"
+    def end_reason(self) -> str:
+        """Return the line of the log that best names the reason of the end."""
+        return self._process.end_reason() if self._process else "it was not started"
 
     def _start_process(self, runtime: java.Java, server: Path) -> None:
         for port in (self.options.http_port, self.options.transport_port):
@@ -197,7 +211,7 @@ class EmbeddedElasticsearch:
             cwd=self._home,
             account=self._account,
             stop_seconds=STOP_SECONDS,
-            telling=BOOT_FAILURE,
+            reason_pattern=BOOT_FAILURE,
         )
 
     def _bound(self, kind: str) -> str:
@@ -219,17 +233,17 @@ class EmbeddedElasticsearch:
         return cluster_status(login, "?wait_for_status=yellow&timeout=1s") in ("green", "yellow")
 
 
-def cache_folder(wanted: Path | None, account: Account | None = None) -> Path:
-    """Return the folder for what is fetched: `wanted`, else the user's cache folder, where `account` can reach it."""
-    if wanted is not None:
-        return wanted.absolute()
+def cache_folder(configured: Path | None, account: Account | None = None) -> Path:
+    """Return the folder for downloads: `configured`, else the user's cache folder if `account` can reach it."""
+    if configured is not None:
+        return configured.absolute()
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     folder = Path(base) / "model-monitor"
     return folder if reachable_by(account, folder) else SYSTEM_CACHE
 
 
 def home_folder(data_dir: Path, account: Account | None) -> Path:
-    """Return the node's own folder (configuration, data): in `data_dir`, where `account` can reach that."""
+    """Return the node's own folder (configuration, data): in `data_dir` if `account` can reach that."""
     if reachable_by(account, data_dir.parent):
         return data_dir / "elasticsearch"
     return SYSTEM_DATA / hashlib.sha256(str(data_dir).encode()).hexdigest()[:16]

@@ -72,16 +72,16 @@ def find_java(
     usable: Callable[[Path], bool] = lambda _home: True,
     usual_folders: Iterable[str] = USUAL_FOLDERS,
 ) -> Java | None:
-    """Return the best installed runtime, or None when none fits.
+    """Return the best installed runtime, or None if none fits.
 
-    ES_JAVA_HOME is a user's explicit choice and wins when it fits; otherwise the newest of JAVA_HOME, PATH and the
-    usual folders does.
+    ES_JAVA_HOME is a user's explicit choice and wins if it fits; otherwise the newest of JAVA_HOME, PATH and the
+    usual folders wins.
 
     Parameters
     ----------
     version : the Elasticsearch to run; empty = any supported one.
     environ : the environment.
-    usable : says whether the account that runs Elasticsearch can reach a runtime's folder.
+    usable : whether the account that runs Elasticsearch can reach a runtime's folder.
     usual_folders : glob patterns of folders that hold a runtime.
     """
     oldest = oldest_java_of(version) if version else min(OLDEST_JAVA.values())
@@ -90,13 +90,19 @@ def find_java(
         java = inspect(Path(chosen))
         if java and java.feature >= oldest and usable(java.home):
             return java
-    found = (inspect(home) for home in _homes(environ, usual_folders))
-    fitting = [java for java in found if java and java.feature >= oldest and usable(java.home)]
+    installed = (inspect(home) for home in _homes(environ, usual_folders))
+    fitting = [java for java in installed if java and java.feature >= oldest and usable(java.home)]
     return max(fitting, key=lambda java: java.feature, default=None)
 
 
 def fetch_java(cache_dir: Path, report: Callable[[str], None]) -> Java:
-    """Return a runtime fetched by cjdk into `cache_dir`; JavaNotFoundError names the package to install instead."""
+    """Return a runtime fetched by cjdk into `cache_dir`.
+
+    Raises
+    ------
+    JavaNotFoundError
+        If it cannot be fetched, or does not run; the hint names the package to install instead.
+    """
     report(f"no Java found: fetching Java {FETCHED_VERSION}")
     hint = f"install Java {FETCHED_VERSION} ({_package()}), or set ES_JAVA_HOME"
     try:
@@ -121,12 +127,18 @@ def require_java(
     report: Callable[[str], None],
     usable: Callable[[Path], bool] = lambda _home: True,
 ) -> Java:
-    """Return a runtime for Elasticsearch `version` (empty = any), installed or fetched; JavaNotFoundError for none."""
+    """Return a runtime for Elasticsearch `version` (empty = any), installed or fetched.
+
+    Raises
+    ------
+    JavaNotFoundError
+        If there is none.
+    """
     return find_java(version, environ, usable=usable) or fetch_java(cache_dir, report)
 
 
 def inspect(home: Path) -> Java | None:
-    """Return the runtime in the folder `home`, or None where there is none that has what Elasticsearch needs."""
+    """Return the runtime in the folder `home`; None if it has none, or one that Elasticsearch cannot use."""
     binary = home / "bin" / "java"
     if not os.access(binary, os.X_OK):
         return None
@@ -139,12 +151,12 @@ def inspect(home: Path) -> Java | None:
     if stated and modules:
         feature, has_module = int(stated[1]), NEEDED_MODULE in modules[1].split()
     else:
-        feature, has_module = _ask(binary)
+        feature, has_module = _probe(binary)
     return Java(home, feature) if has_module else None
 
 
-def _ask(binary: Path) -> tuple[int, bool]:
-    """Ask the program itself, where its folder holds no `release` file that says it."""
+def _probe(binary: Path) -> tuple[int, bool]:
+    """Return feature version and whether the module is there, from the program itself: it has no `release` file."""
     try:
         answer = subprocess.run(
             [str(binary), "--list-modules"], capture_output=True, text=True, timeout=PROBE_SECONDS, check=True
@@ -156,14 +168,14 @@ def _ask(binary: Path) -> tuple[int, bool]:
 
 
 def _homes(environ: Mapping[str, str], usual_folders: Iterable[str]) -> Iterator[Path]:
-    seen: set[Path] = set()
+    yielded: set[Path] = set()
     for home in _candidates(environ, usual_folders):
         try:
             real = home.resolve(strict=True)
         except OSError:
             continue
-        if real not in seen:
-            seen.add(real)
+        if real not in yielded:
+            yielded.add(real)
             yield real
 
 
@@ -192,10 +204,17 @@ def _package() -> str:
     return "a JDK package of your system"
 
 
-def version_for(java: Java, asked: str) -> str:
-    """Return the Elasticsearch version to run on `java`: `asked` or the newest that fits; StackError if unknown."""
-    if asked and asked not in OLDEST_JAVA:
+def version_for(java: Java, configured: str) -> str:
+    """Return the Elasticsearch version to run on `java`: `configured`, or the newest that fits if that is empty.
+
+    Raises
+    ------
+    StackError
+        If there is no such version.
+    """
+    if configured and configured not in OLDEST_JAVA:
         raise StackError(
-            f"Elasticsearch {asked} is not known to the embedded stack", f"ELASTIC_VERSION: {' or '.join(OLDEST_JAVA)}"
+            f"Elasticsearch {configured} is not known to the embedded stack",
+            f"ELASTIC_VERSION: {' or '.join(OLDEST_JAVA)}",
         )
-    return asked or newest_version_for(java)
+    return configured or newest_version_for(java)

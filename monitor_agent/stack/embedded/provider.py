@@ -13,12 +13,13 @@ from pathlib import Path
 from monitor_agent.errors import StackError
 from monitor_agent.settings import StackSettings, environment_of
 from monitor_agent.stack.embedded import users
-from monitor_agent.stack.embedded.elasticsearch import ElasticsearchOptions, EmbeddedElasticsearch
-from monitor_agent.stack.health import Login, cluster_status
+from monitor_agent.stack.embedded.configuration import options_from
+from monitor_agent.stack.embedded.elasticsearch import EmbeddedElasticsearch
 from monitor_agent.stack.instance import Instance, running_instance, stop_instance
 from monitor_agent.stack.log_files import print_logs
-from monitor_agent.stack.process import Supervisor, telling_line
-from monitor_agent.stack.provider import PartStatus
+from monitor_agent.stack.process import Supervisor, reason_line
+from monitor_agent.stack.provider import ComponentStatus
+from monitor_agent.stack.rest_call import Login, cluster_status
 
 POLL_SECONDS = 0.1
 STOP_SECONDS = 60.0
@@ -45,7 +46,13 @@ class EmbeddedProvider:
             self.run(announce=True)
 
     def run(self, *, announce: bool) -> None:
-        """Start Elasticsearch and return when it was told to stop; StackError when it ends by itself."""
+        """Start Elasticsearch and return when a signal has stopped it.
+
+        Raises
+        ------
+        StackError
+            If it cannot be started, or ends by itself.
+        """
         ready = False
         try:
             with Supervisor(self._report) as supervisor:
@@ -62,29 +69,24 @@ class EmbeddedProvider:
                 raise
 
     def down(self) -> bool:
-        """Stop whatever process runs on the data folder; return whether there was one."""
+        """Stop the process that runs on the data folder; return whether there was one."""
         return stop_instance(self._data_dir, STOP_SECONDS)
 
-    def status(self) -> list[PartStatus]:
-        """Return how Elasticsearch is."""
+    def status(self) -> list[ComponentStatus]:
+        """Return the state of Elasticsearch."""
         instance = running_instance(self._data_dir)
         if instance is None:
-            return [PartStatus("elasticsearch", False, f"nothing runs on {self._data_dir}")]
+            return [ComponentStatus("elasticsearch", False, f"nothing runs on {self._data_dir}")]
         if not instance.url:
-            return [PartStatus("elasticsearch", False, f"starting (process {instance.pid})")]
+            return [ComponentStatus("elasticsearch", False, f"starting (process {instance.pid})")]
         password = users.read_passwords(self._data_dir).get(users.ADMIN, "")
         status = cluster_status(Login(instance.url, users.ADMIN, password))
         detail = f"{instance.version} {instance.url} {status or 'does not answer'} (process {instance.pid})"
-        return [PartStatus("elasticsearch", bool(status), detail)]
+        return [ComponentStatus("elasticsearch", bool(status), detail)]
 
     def logs(self, component: str, *, follow: bool) -> None:
         """Print the log of a component (empty = all); with `follow`, until interrupted."""
         print_logs(self._data_dir / "log", component, follow=follow)
-
-    def urls(self) -> dict[str, str]:
-        """Return the address of Elasticsearch while it runs."""
-        instance = running_instance(self._data_dir)
-        return {"elasticsearch": instance.url} if instance and instance.url else {}
 
     def _start_background(self) -> None:
         log_path = self._data_dir / "log" / "stack.log"
@@ -108,7 +110,7 @@ class EmbeddedProvider:
         try:
             while not (instance := running_instance(self._data_dir)) or not instance.url:
                 if keeper.poll() is not None:
-                    raise StackError(telling_line(log_path, offset).removeprefix("error: "), f"see {log_path}")
+                    raise StackError(reason_line(log_path, offset).removeprefix("error: "), f"see {log_path}")
                 if time.monotonic() > deadline:
                     raise StackError(f"Elasticsearch was not ready after {DETACHED_SECONDS:.0f} s", f"see {log_path}")
                 time.sleep(POLL_SECONDS)
@@ -120,24 +122,13 @@ class EmbeddedProvider:
         self._report(f"`monitor-agent stack down --data {self._settings.data_dir}` stops it")
 
     def _announce(self, instance: Instance) -> None:
-        known = users.read_passwords(self._data_dir)
-        width = max(map(len, known))
+        passwords = users.read_passwords(self._data_dir)
+        width = max(map(len, passwords))
         self._report(f"Elasticsearch {instance.version} is ready: {instance.url}")
-        for user, password in known.items():
+        for user, password in passwords.items():
             self._report(f"  {user:<{width}}  {password}")
         self._report(f"passwords are kept in {self._data_dir / users.PASSWORDS_FILE}; for other commands:")
         self._report(
             f"  export ELASTICSEARCH_URL={instance.url} ELASTICSEARCH_USERNAME={users.ADMIN}"
-            f" ELASTICSEARCH_PASSWORD={known[users.ADMIN]}"
+            f" ELASTICSEARCH_PASSWORD={passwords[users.ADMIN]}"
         )
-
-
-def options_from(settings: StackSettings) -> ElasticsearchOptions:
-    """Return how the embedded Elasticsearch is run by these settings."""
-    return ElasticsearchOptions(
-        data_dir=Path(settings.data_dir),
-        cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
-        version=settings.version,
-        http_port=settings.http_port,
-        heap=settings.heap,
-    )

@@ -21,7 +21,7 @@ from monitor_agent.files import replace_file
 
 ADMIN = "admin"
 PASSWORDS_FILE = "passwords.json"
-# The number that Elasticsearch's own `pbkdf2` algorithm takes by default; the passwords are random, 144 bits each.
+# The default of Elasticsearch's own `pbkdf2` algorithm; the passwords are random, 144 bits each.
 ITERATIONS = 10_000
 SALT_BYTES = 32
 KEY_BYTES = 32
@@ -36,15 +36,21 @@ def roles_by_user() -> dict[str, str]:
 def passwords(folder: Path) -> dict[str, str]:
     """Return the password of every user, generating (and keeping in `folder`, mode 0600) those that are missing."""
     path = folder / PASSWORDS_FILE
-    known = read_passwords(folder)
-    wanted = {user: known.get(user) or secrets.token_urlsafe(PASSWORD_BYTES) for user in roles_by_user()}
-    if wanted != known:
-        replace_file(path, json.dumps(wanted, indent=2), sync=True, mode=0o600)
-    return wanted
+    stored = read_passwords(folder)
+    complete = {user: stored.get(user) or secrets.token_urlsafe(PASSWORD_BYTES) for user in roles_by_user()}
+    if complete != stored:
+        replace_file(path, json.dumps(complete, indent=2), sync=True, mode=0o600)
+    return complete
 
 
 def read_passwords(folder: Path) -> dict[str, str]:
-    """Return the passwords kept in `folder`; empty when there are none yet."""
+    """Return the passwords kept in `folder`; empty if there are none yet.
+
+    Raises
+    ------
+    StackError
+        If the file cannot be read.
+    """
     path = folder / PASSWORDS_FILE
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -57,15 +63,15 @@ def read_passwords(folder: Path) -> dict[str, str]:
     return {str(user): str(password) for user, password in stored.items()}
 
 
-def hashed(password: str, salt: bytes) -> str:
-    """Return `password` as a line of the `users` file holds it: PBKDF2 with HMAC-SHA512.
+def hash_password(password: str, salt: bytes) -> str:
+    """Return the hash of `password` for a line of the `users` file: PBKDF2 with HMAC-SHA512.
 
     Parameters
     ----------
     password : any text.
     salt : 32 random bytes.
 
-    >>> hashed("secret", bytes(32))[:59]
+    >>> hash_password("secret", bytes(32))[:59]
     '{PBKDF2}10000$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=$'
     """
     key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS, KEY_BYTES)
@@ -74,7 +80,9 @@ def hashed(password: str, salt: bytes) -> str:
 
 def realm_files(passwords_by_user: Mapping[str, str]) -> dict[str, str]:
     """Return the text of each file of the realm by its name: `users`, `users_roles`, `roles.yml`."""
-    users = [f"{user}:{hashed(password, os.urandom(SALT_BYTES))}" for user, password in passwords_by_user.items()]
+    users = [
+        f"{user}:{hash_password(password, os.urandom(SALT_BYTES))}" for user, password in passwords_by_user.items()
+    ]
     roles = [f"{role}:{user}" for user, role in roles_by_user().items()]
     return {
         "users": "\n".join(users) + "\n",

@@ -1,4 +1,4 @@
-"""What is shown where the output is a file or a pipe, and on a terminal."""
+"""The output of a command in a file or a pipe, and on a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.table import Table
 from monitor_agent.demo.display import Display
 
 
-def shown_by(terminal: bool) -> tuple[Display, io.StringIO]:
+def make_display(terminal: bool) -> tuple[Display, io.StringIO]:
     """Return a display and the text that it writes to."""
     text = io.StringIO()
     return Display(Console(file=text, force_terminal=terminal, width=100)), text
@@ -18,7 +18,7 @@ def shown_by(terminal: bool) -> tuple[Display, io.StringIO]:
 
 def test_a_bar_in_a_file_is_a_line_a_quarter() -> None:
     """Nothing moves: the start and four quarters, with the rate."""
-    display, text = shown_by(terminal=False)
+    display, text = make_display(terminal=False)
     with display.bar("replaying", 1000, "calls") as done:
         for number in range(1, 1001):
             done(number)
@@ -26,14 +26,14 @@ def test_a_bar_in_a_file_is_a_line_a_quarter() -> None:
     lines = text.getvalue().splitlines()
     assert [line.split(",")[0] for line in lines] == [
         "replaying",
-        *(f"replaying: {part} %" for part in (25, 50, 75, 100)),
+        *(f"replaying: {percent} %" for percent in (25, 50, 75, 100)),
     ]
     assert all(line.endswith(" calls/s") for line in lines[1:])
 
 
 def test_a_bar_on_a_terminal_shows_rate_and_time_left() -> None:
     """The bar names the count, the rate and, once done, the time that it took."""
-    display, text = shown_by(terminal=True)
+    display, text = make_display(terminal=True)
     with display.bar("replaying", 10, "calls") as done:
         done(4)
         done(10)
@@ -45,7 +45,7 @@ def test_a_bar_on_a_terminal_shows_rate_and_time_left() -> None:
 
 def test_an_empty_bar_is_no_division_by_zero() -> None:
     """Nothing to do is done at once."""
-    display, text = shown_by(terminal=False)
+    display, text = make_display(terminal=False)
     with display.bar("waiting", 0, "events") as done:
         done(0)
 
@@ -54,10 +54,10 @@ def test_an_empty_bar_is_no_division_by_zero() -> None:
 
 def test_a_line_is_printed_as_it_is() -> None:
     """Brackets are no markup, and a long line is not broken: it may be a path or a command to copy."""
-    display, text = shown_by(terminal=False)
+    display, text = make_display(terminal=False)
     line = "[bold]/a/very/long/path" + "/folder" * 40
 
-    display.say(line)
+    display.print_line(line)
 
     assert text.getvalue() == line + "\n"
 
@@ -67,6 +67,6 @@ def test_a_wide_table_is_whole_in_a_file() -> None:
     text = io.StringIO()
     table = Table(*(f"column-{number:02}" for number in range(11)), box=None)
 
-    Display(Console(file=text)).show(table)
+    Display(Console(file=text)).print_table(table)
 
     assert "column-10" in text.getvalue()

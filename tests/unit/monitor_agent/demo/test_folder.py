@@ -13,12 +13,12 @@ from monitor_agent.errors import DataError, StackError
 def test_a_second_demo_starts_empty(tmp_path: Path) -> None:
     """What an earlier demo has written is gone when the next one begins."""
     folder = DemoFolder(tmp_path / "demo")
-    with folder.taken():
+    with folder.locked():
         folder.log.mkdir()
         (folder.log / "events.ndjson").write_text("{}\n")
         folder.summary.write_text("{}")
 
-    with folder.taken():
+    with folder.locked():
         assert not folder.log.exists()
         assert not folder.summary.exists()
 
@@ -29,7 +29,7 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     precious.parent.mkdir()
     precious.write_text("mine")
 
-    with pytest.raises(DataError, match="--out"), DemoFolder(tmp_path).taken():
+    with pytest.raises(DataError, match="--out"), DemoFolder(tmp_path).locked():
         pass
     assert precious.read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["log"]
@@ -38,9 +38,9 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     """While one demo runs in a folder, another one does not empty it."""
     first, second = DemoFolder(tmp_path / "demo"), DemoFolder(tmp_path / "demo")
-    with first.taken():
+    with first.locked():
         first.summary.write_text("{}")
-        with pytest.raises(StackError, match="in use by process"), second.taken():
+        with pytest.raises(StackError, match="in use by process"), second.locked():
             pass
         assert first.summary.exists()
 
@@ -49,5 +49,5 @@ def test_a_file_in_its_place_is_one_clear_line(tmp_path: Path) -> None:
     """A path that cannot be a folder is refused with what to do."""
     (tmp_path / "demo").write_text("a file")
 
-    with pytest.raises(DataError, match="choose another folder"), DemoFolder(tmp_path / "demo").taken():
+    with pytest.raises(DataError, match="choose another folder"), DemoFolder(tmp_path / "demo").locked():
         pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 from monitor_agent.demo.open_bandit import Impression, Item
-from monitor_agent.demo.pages import days, placed
+from monitor_agent.demo.pages import by_day, with_page_positions
 
 START = datetime(2019, 11, 24, 10, tzinfo=timezone.utc)
 ITEM = Item(1, 0.0, 0, (1, 1, 1))
@@ -19,7 +19,7 @@ def impression(minute: int, position: int, *, known: bool = False) -> Impression
 
 def shown(given: list[Impression]) -> list[tuple[str, int, int]]:
     """Return page, rank and size of each impression, in the order given."""
-    found = list(placed(given))
+    found = list(with_page_positions(given))
     assert [each for each, _ in found] == given
     return [tuple(place) for _, place in found]
 
@@ -50,6 +50,6 @@ def test_nothing_is_lost_and_days_are_apart() -> None:
     """Every impression comes once, in its order, with those of its own day."""
     given = [impression(minute, 1 + minute % 3) for minute in range(0, 3000, 7)]
 
-    found = list(days(given))
+    found = list(by_day(given))
     assert [len({each.timestamp.date() for each in day}) for day in found] == [1, 1, 1]
-    assert [each for day in found for each, _ in placed(day)] == given
+    assert [each for day in found for each, _ in with_page_positions(day)] == given

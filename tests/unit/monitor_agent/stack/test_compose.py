@@ -10,7 +10,7 @@ import pytest
 from monitor_agent.errors import StackError
 from monitor_agent.settings import StackSettings
 from monitor_agent.stack.compose import ComposeProvider
-from monitor_agent.stack.provider import PartStatus
+from monitor_agent.stack.provider import ComponentStatus
 
 CONTAINERS = [
     {"Service": "elasticsearch", "State": "running", "Health": "healthy", "Publishers": [{"PublishedPort": 9200}]},
@@ -47,9 +47,9 @@ def asked(folder: Path) -> list[str]:
 def test_status_tells_each_container(folder: Path) -> None:
     """A container that ran once and succeeded is well; one that restarts is not."""
     assert make_provider(folder).status() == [
-        PartStatus("elasticsearch", True, "healthy"),
-        PartStatus("setup", True, "Exited (0)"),
-        PartStatus("kibana", False, "Restarting (1)"),
+        ComponentStatus("elasticsearch", True, "healthy"),
+        ComponentStatus("setup", True, "Exited (0)"),
+        ComponentStatus("kibana", False, "Restarting (1)"),
     ]
     assert make_provider(folder).urls() == {"elasticsearch": "http://127.0.0.1:9200"}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from monitor_agent.errors import StackError
-from monitor_agent.stack.process import ChildProcess, Command, Supervisor, telling_line
+from monitor_agent.stack.process import ChildProcess, Command, Supervisor, reason_line
 
 SLEEPER = "import time; time.sleep(600)"
 STUBBORN = (
@@ -225,5 +225,5 @@ def test_the_telling_line_of_a_log_is_the_error_in_it(tmp_path: Path) -> None:
         "\t... 3 more\n[INFO ] error handler closed\nbye\n\n"
     )
 
-    assert telling_line(log) == "java.lang.IllegalStateException: failed to obtain node locks"
-    assert telling_line(tmp_path / "missing") == "it wrote nothing"
+    assert reason_line(log) == "java.lang.IllegalStateException: failed to obtain node locks"
+    assert reason_line(tmp_path / "missing") == "it wrote nothing"

@@ -1,4 +1,4 @@
-"""Where dashboards and reports read from: the cluster of the settings, or the embedded one of a data folder."""
+"""The cluster that dashboards and reports read: the one of the settings, or the embedded one of a data folder."""
 
 from __future__ import annotations
 
@@ -11,26 +11,33 @@ from monitor_agent.contracts.roles import ANALYST
 from monitor_agent.errors import DataError
 from monitor_agent.settings import ElasticsearchSettings, Settings
 from monitor_agent.stack.embedded import users
+from monitor_agent.stack.embedded.configuration import options_from
 from monitor_agent.stack.embedded.elasticsearch import EmbeddedElasticsearch
-from monitor_agent.stack.embedded.provider import options_from
 from monitor_agent.stack.instance import running_instance
 from monitor_agent.stack.process import Supervisor
 
 
 @contextmanager
-def reading(settings: Settings, data: Path | None, report: Callable[[str], None]) -> Iterator[ElasticsearchSettings]:
-    """Yield how Elasticsearch is read.
+def read_access(
+    settings: Settings, data: Path | None, report: Callable[[str], None]
+) -> Iterator[ElasticsearchSettings]:
+    """Yield address and user for reading Elasticsearch.
+
+    The embedded one is read as the user `analyst`, who may do nothing else. A signal raises KeyboardInterrupt.
 
     Parameters
     ----------
-    data : data folder of an embedded Elasticsearch, which is started where it does not run, until the block is left;
-        None = the cluster of the settings, or, where they name none, the embedded one that runs.
+    data : data folder of an embedded Elasticsearch, which is started until the block is left if it does not run;
+        None = the cluster of the settings, or, if they name none, the embedded one that runs.
 
-    The embedded one is read as the user `analyst`, who may do nothing else. A signal raises KeyboardInterrupt.
+    Raises
+    ------
+    DataError
+        If the folder holds no data of an embedded Elasticsearch.
     """
     with Supervisor(report) as supervisor:
         if data is None:
-            yield _named(settings)
+            yield _configured(settings)
             return
         folder = data.absolute()
         if not (folder / users.PASSWORDS_FILE).is_file():
@@ -47,13 +54,13 @@ def reading(settings: Settings, data: Path | None, report: Callable[[str], None]
         yield _embedded(settings.elasticsearch, folder, node.url)
 
 
-def _named(settings: Settings) -> ElasticsearchSettings:
-    found, defaults = settings.elasticsearch, ElasticsearchSettings()
-    if found.url != defaults.url or found.username or found.api_key:
-        return found
+def _configured(settings: Settings) -> ElasticsearchSettings:
+    configured, defaults = settings.elasticsearch, ElasticsearchSettings()
+    if configured.url != defaults.url or configured.username or configured.api_key:
+        return configured
     folder = Path(settings.stack.data_dir).absolute()
     running = running_instance(folder)
-    return _embedded(found, folder, running.url) if running is not None and running.url else found
+    return _embedded(configured, folder, running.url) if running is not None and running.url else configured
 
 
 def _embedded(settings: ElasticsearchSettings, folder: Path, url: str) -> ElasticsearchSettings:

@@ -12,7 +12,7 @@ from benchmarks.rig import event_files
 from benchmarks.rig.runner_process import delivered_bytes
 
 
-class Room:
+class Workspace:
     """Folders of one run after another, over the same event files.
 
     Attributes
@@ -48,7 +48,7 @@ class Room:
 
 
 @contextlib.contextmanager
-def room(count: int, files: int = 4) -> Iterator[Room]:
+def workspace(count: int, files: int = 4) -> Iterator[Workspace]:
     """Yield a room; it is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="model-monitor-bench-") as folder:
-        yield Room(Path(folder), count, files)
+        yield Workspace(Path(folder), count, files)

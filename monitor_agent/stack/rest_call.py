@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.http_auth import authorization_headers
+from monitor_agent.settings import ElasticsearchSettings
 
 PROBE_SECONDS = 5.0
 LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
@@ -18,7 +19,7 @@ LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
 @dataclass(frozen=True)
 class Login:
-    """An address and who asks.
+    """The address of a cluster, and the user that a request is sent as.
 
     Attributes
     ----------
@@ -35,27 +36,45 @@ class Login:
     ca_certs: str = ""
 
 
+def logins(settings: ElasticsearchSettings) -> list[Login]:
+    """Return the login at each address of a cluster, at least one."""
+    return [
+        Login(url, settings.username, settings.password, settings.api_key, settings.ca_certs) for url in settings.url
+    ]
+
+
 def cluster_status(login: Login, query: str = "") -> str:
-    """Return `green`, `yellow` or `red`; empty when there is no answer, or a wish in `query` was not met in time."""
+    """Return `green`, `yellow` or `red`; empty if there is no answer, or the state in `query` did not come in time."""
     try:
-        answer = ask_health(login, query)
+        answer = cluster_health(login, query)
     except ElasticsearchError:
         return ""
     return "" if answer.get("timed_out") else str(answer.get("status", ""))
 
 
-def ask_health(login: Login, query: str = "") -> dict[str, object]:
-    """Return the answer of `GET /_cluster/health`; ElasticsearchError says why there is none."""
+def cluster_health(login: Login, query: str = "") -> dict[str, object]:
+    """Return the answer of `GET /_cluster/health`.
+
+    Raises
+    ------
+    ElasticsearchError
+        If there is no answer; the message names the reason.
+    """
     return call(login, "GET", f"/_cluster/health{query}")
 
 
 def call(login: Login, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, object]:
-    """Return the JSON answer to one request; ElasticsearchError says why there is none.
+    """Return the JSON answer to one request.
 
     Parameters
     ----------
     method, path : of the request; `path` begins with a slash.
-    body : what is sent as JSON.
+    body : the content of the request, sent as JSON.
+
+    Raises
+    ------
+    ElasticsearchError
+        If there is no answer, or the cluster refuses the request.
     """
     url = login.url.rstrip("/")
     content = json.dumps(body).encode() if body is not None else None
