@@ -199,7 +199,7 @@ class Demonstration:
             raise _unwritable(path, error) from error
 
     def _draw(self, gateway: Gateway, impressions: Sequence[Impression]) -> str:
-        """Write the report with the charts; return its path, or the reason of a failure, which does not end the demo."""
+        """Write the report with the charts; return its path, or the reason if that fails: the demo goes on."""
         start, end = _time_range(impressions)
         folder = Path(self._settings.kibana.folder)
         try:
