@@ -7,8 +7,9 @@ import fcntl
 import os
 import signal
 import time
+from pathlib import Path
 
-from monitor_agent.logstash.positions import HEAD_BYTES, FilePosition, Key, fingerprint
+from monitor_agent.logstash.positions import HEAD_BYTES, FileKey, FilePosition, fingerprint, has_key
 
 CHUNK_BYTES = 256 * 1024
 LONGEST_LINE_BYTES = 1024 * 1024
@@ -16,7 +17,7 @@ LONGEST_LINE_BYTES = 1024 * 1024
 
 
 class TruncatedError(Exception):
-    """Raised when the file is not the one that was read before: shorter, or with another beginning."""
+    """Raised when the content was replaced: the file is shorter, or it has another beginning."""
 
 
 class FollowedFile:
@@ -24,18 +25,20 @@ class FollowedFile:
 
     Attributes
     ----------
-    path, key : where it was found, and its device and inode.
+    path, key : the path that matched a pattern, and the file's device and inode.
+    real_path : the last path of the file itself, not of a link to it.
     offset : bytes handed out.
     acknowledged : bytes delivered.
-    listed : whether the path still leads to it.
-    superseded : whether the file was truncated: what was read before says nothing about it any more.
-    ending : whether its last line counts though nothing ends it.
+    listed : whether a path that matches a pattern leads to the file.
+    superseded : whether the content was replaced: acknowledgements of the old content do not count any more.
+    ending : whether its last line counts although no delimiter ends it.
     grew : when it last grew, in seconds of the monotonic clock.
     """
 
-    def __init__(self, path: str, key: Key, delimiter: bytes = b"\n") -> None:
+    def __init__(self, path: str, key: FileKey, delimiter: bytes = b"\n") -> None:
         self.path = path
         self.key = key
+        self.real_path = path
         self.offset = 0
         self.acknowledged = 0
         self.listed = True
@@ -48,7 +51,7 @@ class FollowedFile:
         self._fingerprint = ""
         self._lines: list[bytes] = []
         self._next = 0
-        self._seen_size = -1
+        self._searched_size = -1
         self._scanned = 0
         self._beyond = 0
 
@@ -63,24 +66,32 @@ class FollowedFile:
         return self._next < len(self._lines)
 
     def open(self) -> None:
-        """Open the file at its path; OSError where that cannot be, or another file is there."""
+        """Open the file at its path.
+
+        Raises
+        ------
+        OSError
+            If it cannot be opened, or if the path leads to another file.
+        """
         descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         status = os.fstat(descriptor)
         if (status.st_dev, status.st_ino) != self.key:
             os.close(descriptor)
             raise FileNotFoundError(f"{self.path} was replaced")
         self._descriptor = descriptor
-        self._seen_size = -1
+        self._searched_size = -1
+        self._locate()
 
     def close(self) -> None:
-        """Let go of the descriptor; the offset stays."""
+        """Close the descriptor; the offset stays."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
     def restarted(self) -> FollowedFile:
-        """Return this file, truncated, to be read from its start; acknowledgements of what was read no longer count."""
+        """Return this file with its new content, to be read from the start; old acknowledgements do not count."""
         again = FollowedFile(self.path, self.key, self._delimiter)
+        again.real_path = self.real_path
         again.listed = self.listed
         again._descriptor, self._descriptor = self._descriptor, -1
         self.superseded = True
@@ -91,20 +102,20 @@ class FollowedFile:
         return os.pread(self._descriptor, HEAD_BYTES, 0)
 
     def resume(self, offset: int) -> None:
-        """Go on at `offset`, which is delivered."""
+        """Continue at `offset`; the bytes before it are delivered."""
         self.offset = self.acknowledged = offset
-        self._head = self.beginning()[:offset]
+        self._head = self.beginning()
 
     def size(self) -> int:
         """Return the file's size in bytes."""
         return os.fstat(self._descriptor).st_size
 
     def has_writer(self) -> bool:
-        """Return whether a process has the file open for writing; False where the system cannot tell."""
+        """Return whether a process has the file open for writing; False if the system cannot answer that."""
         if not hasattr(fcntl, "F_SETLEASE"):
             return False
-        # A read lease is granted only while nobody writes. It is given back at once; should a writer come in between,
-        # the kernel tells us by the signal named here, which is ignored by default, as the usual one is not.
+        # The kernel grants a read lease only while nobody writes. The lease is given back at once; if a writer opens
+        # the file meanwhile, the kernel sends the signal named here, which is ignored by default, unlike the usual one.
         try:
             fcntl.fcntl(self._descriptor, fcntl.F_SETSIG, signal.SIGURG)
             fcntl.fcntl(self._descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
@@ -113,33 +124,49 @@ class FollowedFile:
         fcntl.fcntl(self._descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
         return False
 
-    def take(self, most: int) -> list[bytes]:
-        """Return up to `most` whole lines without their ends; TruncatedError where the file was replaced in place."""
+    def take(self, limit: int) -> list[bytes]:
+        """Return up to `limit` whole lines without their ends.
+
+        Raises
+        ------
+        TruncatedError
+            If the content was replaced.
+        """
         if not self.has_lines:
             self._fill()
         if self.ending and not self.has_lines:
             return self._take_rest()
-        taken = self._lines[self._next : self._next + most]
-        self._next += len(taken)
-        self.offset += sum(map(len, taken)) + len(taken) * len(self._delimiter)
-        if self._beyond and taken:
+        lines = self._lines[self._next : self._next + limit]
+        self._next += len(lines)
+        self.offset += sum(map(len, lines)) + len(lines) * len(self._delimiter)
+        if self._beyond and lines:
             self.offset += self._beyond
             self._beyond = 0
-        return taken
+        return lines
 
-    def entry(self, offset: int) -> FilePosition:
-        """Return what to remember once everything before `offset` is delivered."""
-        head = self._head[:offset]
+    def position(self, offset: int) -> FilePosition:
+        """Return the entry that records that everything before `offset` is delivered."""
+        self._locate()
+        head = self._head
         if len(head) < HEAD_BYTES or not self._fingerprint:
             self._fingerprint = fingerprint(head)
-        # Where a link leads, since that is where the file is looked for when the link has turned away from it.
-        return FilePosition(*self.key, offset, len(head), self._fingerprint, os.path.realpath(self.path), time.time())
+        return FilePosition(*self.key, offset, len(head), self._fingerprint, self.real_path, time.time())
+
+    def _locate(self) -> None:
+        """Update `real_path`: by it the next run finds a file that was renamed, or whose link leads elsewhere now.
+
+        Any thread may call this: a path counts only if it leads to this file, so a closed descriptor does no harm.
+        """
+        for path in (_descriptor_path(self._descriptor), os.path.realpath(self.path)):
+            if has_key(path, self.key):
+                self.real_path = path
+                return
 
     def _fill(self) -> None:
         size = self.size()
         if size < self.offset:
             raise TruncatedError(f"{size} bytes, {self.offset} were read")
-        if size == self._seen_size:
+        if size == self._searched_size:
             return
         if self._head and os.pread(self._descriptor, len(self._head), 0) != self._head:
             raise TruncatedError("its beginning has changed")
@@ -151,7 +178,7 @@ class FollowedFile:
         if end >= 0:
             self._lines, self._next = chunk[:end].split(self._delimiter), 0
         else:
-            self._seen_size = size
+            self._searched_size = size
             if len(chunk) >= LONGEST_LINE_BYTES:
                 self._cut_line(chunk)
 
@@ -161,24 +188,32 @@ class FollowedFile:
         return [rest] if rest else []
 
     def _chunk(self) -> bytes:
-        """Return what comes next: several lines, or as much of one as is ever kept."""
+        """Return the next bytes: several lines, or the longest beginning of a line that is kept in memory."""
         chunk = os.pread(self._descriptor, CHUNK_BYTES, self.offset)
         if len(chunk) == CHUNK_BYTES and self._delimiter not in chunk:
             chunk = os.pread(self._descriptor, LONGEST_LINE_BYTES, self.offset)
         return chunk
 
     def _cut_line(self, beginning: bytes) -> None:
-        """Look for the end of a line that is too long; once it is there, the line is its beginning."""
+        """Search for the end of a line that is too long; as soon as it is there, the line is its beginning."""
         after = self.offset + len(beginning)
         self._scanned = max(self._scanned, after)
         while block := os.pread(self._descriptor, LONGEST_LINE_BYTES, self._scanned):
             end = block.find(self._delimiter)
             if end >= 0:
-                kept = _whole_characters(beginning)
-                self._beyond = self._scanned + end - self.offset - len(kept)
-                self._lines, self._next, self._seen_size = [kept], 0, -1
+                line = _whole_characters(beginning)
+                self._beyond = self._scanned + end - self.offset - len(line)
+                self._lines, self._next, self._searched_size = [line], 0, -1
                 return
             self._scanned += len(block)
+
+
+def _descriptor_path(descriptor: int) -> str:
+    """Return the present path of an open file; "" if the system has no /proc."""
+    try:
+        return str(Path(f"/proc/self/fd/{descriptor}").readlink())
+    except OSError:
+        return ""
 
 
 def _whole_characters(text: bytes) -> bytes:

@@ -71,6 +71,7 @@ class Runner:
         self._flights: deque[Flight] = deque()
         self._waiting: deque[Flight] = deque()
         self._ended = False
+        self._drained = False
         self._failure: Exception | None = None
         self._written = 0.0
 
@@ -174,7 +175,7 @@ class Runner:
         while True:
             with self._changed:
                 while not (self._flights and self._flights[0].done):
-                    if self._ended:
+                    if self._drained:
                         return
                     self._changed.wait()
                 delivered: dict[Input, list[Any]] = {}
@@ -191,15 +192,15 @@ class Runner:
             while self._flights and self._goes_on():
                 self._changed.wait(self._delay)
         deadline = time.monotonic() + STOP_SECONDS
-        self._end()
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        keeper.join()
-
-    def _end(self) -> None:
         with self._changed:
             self._ended = True
             self._changed.notify_all()
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        with self._changed:
+            self._drained = True  # only now: what a worker delivered last is acknowledged as well
+            self._changed.notify_all()
+        keeper.join()
 
     def _write_statistics(self) -> None:
         now = time.monotonic()

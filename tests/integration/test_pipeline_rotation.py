@@ -13,7 +13,7 @@ import pytest
 
 from tests.factories import START, make_prediction
 from tests.pipelines import PipelineSandbox
-from tests.stand_in import StandIn
+from tests.stand_in import Faults, StandIn
 from tests.waiting import wait_until
 
 WRITERS = 3
@@ -54,8 +54,8 @@ def turn_link(path: Path, number: int) -> None:
     fresh.rename(path)
 
 
-SEEN = {rename_away: 1, turn_link: 1, delete: LINES}
-"""So many lines of a file must be delivered before a rotation that takes its name away, or the file itself."""
+DELIVERED_BEFORE = {rename_away: 1, turn_link: 1, delete: LINES}
+"""The lines of a file that must be delivered before a rotation that takes away its name, or the file itself."""
 ROTATIONS = [rename, rename_away, copy_and_truncate, delete, turn_link]
 
 
@@ -93,18 +93,18 @@ class Writer:
         self._rotate(self._path, self._generation)
 
     def write_all(self) -> None:
-        """Write every generation, and rotate as soon as the runner has seen enough of it."""
+        """Write every generation, and rotate as soon as the runner has delivered enough of it."""
         for generation in range(GENERATIONS):
-            seen = SEEN.get(self._rotate, 0)
-            self.write(seen)
+            first = DELIVERED_BEFORE.get(self._rotate, 0)
+            self.write(first)
             wait_until(lambda: self.delivered())
-            self.write(LINES - seen)
+            self.write(LINES - first)
             if generation < GENERATIONS - 1:
                 self.rotate()
 
     def delivered(self) -> bool:
-        """Return whether all events so far are delivered, where the rotation asks for it."""
-        return self._rotate not in SEEN or set(self.ids) <= set(self._stand_in.of("model-predictions"))
+        """Return whether all events so far are delivered; True if the rotation does not depend on it."""
+        return self._rotate not in DELIVERED_BEFORE or set(self.ids) <= set(self._stand_in.of("model-predictions"))
 
 
 def finished(sandbox: PipelineSandbox, stand_in: StandIn, writers: list[Writer]) -> None:
@@ -143,7 +143,7 @@ def alive(thread: threading.Thread) -> bool:
 
 @pytest.mark.parametrize("rotate", ROTATIONS)
 def test_a_rotation_while_the_runner_is_down(sandbox: PipelineSandbox, stand_in: StandIn, rotate: Rotate) -> None:
-    """What was written before and after a rotation that nobody watched is delivered."""
+    """Lines that were written before and after a rotation between two runs are delivered."""
     writers = [Writer(sandbox, stand_in, number, rotate) for number in range(WRITERS)]
     for writer in writers:
         writer.write(LINES)
@@ -153,6 +153,26 @@ def test_a_rotation_while_the_runner_is_down(sandbox: PipelineSandbox, stand_in:
     for writer in writers:
         if rotate is not delete:
             writer.write(LINES)
+        writer.rotate()
+        writer.write(LINES)
+
+    with sandbox.running():
+        finished(sandbox, stand_in, writers)
+
+
+def test_a_link_that_turns_after_a_kill(sandbox: PipelineSandbox, stand_in: StandIn) -> None:
+    """kill -9 before anything was delivered, then the link turns: the next run finishes the old target."""
+    stand_in.faults = Faults(statuses={503: 1.0})
+    writers = [Writer(sandbox, stand_in, number, turn_link) for number in range(WRITERS)]
+    for writer in writers:
+        writer.write(LINES)
+    process = sandbox.spawn()
+    wait_until(lambda: sandbox.statistics().get("trouble"))
+    process.kill()
+    process.wait()
+    stand_in.faults = Faults()
+    for writer in writers:
+        writer.write(LINES)
         writer.rotate()
         writer.write(LINES)
 

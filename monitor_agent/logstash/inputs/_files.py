@@ -14,11 +14,11 @@ from monitor_agent.logstash.positions import Positions
 class FilesInput(ABC):
     """An input whose events are lines of files; a class that follows says which files, and what a line becomes."""
 
-    def __init__(self, config: PluginConfig, wanted: FileSelection, positions: Positions) -> None:
+    def __init__(self, config: PluginConfig, selection: FileSelection, positions: Positions) -> None:
         self.id = config.id
         self._codec: Codec = config.options["codec"]
         self._counters = config.counters
-        self._files = FileSet(wanted, positions)
+        self._files = FileSet(selection, positions)
 
     @abstractmethod
     def _events(self, line: bytes, path: str) -> list[Event]:

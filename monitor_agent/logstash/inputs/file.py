@@ -23,7 +23,7 @@ class FileInput(FilesInput):
         self._decorate = input_decoration(config) if config.common.keys() - {"id"} else None
         self._host = context.host
         self._positions_path = _positions_path(config, context)
-        wanted = FileSelection(
+        selection = FileSelection(
             patterns=[str(Path(path).absolute()) for path in options["path"]],
             excluded=options["exclude"],
             from_beginning=options["start_position"] == "beginning",
@@ -34,7 +34,7 @@ class FileInput(FilesInput):
             close_seconds=options["close_older"],
             removable=_removable(context),
         )
-        super().__init__(config, wanted, Positions(self._positions_path))
+        super().__init__(config, selection, Positions(self._positions_path))
 
     def open(self) -> None:
         """Make the folder of the positions, then find the files."""

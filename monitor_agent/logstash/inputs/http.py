@@ -50,13 +50,13 @@ class HttpInput(FilesInput):
         self._decorate = decoration(config)
         folder = Path(context.settings.data_dir) / f"http-{config.id}"
         self._spool = Spool(folder)
-        wanted = FileSelection(
+        selection = FileSelection(
             patterns=[self._spool.pattern],
             newest_last=False,
             discover_seconds=0.1,
             removable=lambda path, _idle: path != self._spool.path,
         )
-        super().__init__(config, wanted, Positions(folder / "positions.json"))
+        super().__init__(config, selection, Positions(folder / "positions.json"))
         self._server: http.server.ThreadingHTTPServer | None = None
         self._behind = 0
 

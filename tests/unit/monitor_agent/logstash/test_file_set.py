@@ -18,20 +18,20 @@ from monitor_agent.logstash.positions import Positions
 class Reader:
     """A file set that looks again at every read, and what it has read."""
 
-    def __init__(self, folder: Path, **wanted: object) -> None:
+    def __init__(self, folder: Path, **options: object) -> None:
         self.folder = folder
-        options = {"patterns": [str(folder / "*.ndjson")], "poll_seconds": 0.0, "discover_seconds": 0.0, **wanted}
-        self._wanted = FileSelection(**options)  # type: ignore[arg-type]
+        selection = {"patterns": [str(folder / "*.ndjson")], "poll_seconds": 0.0, "discover_seconds": 0.0, **options}
+        self._selection = FileSelection(**selection)  # type: ignore[arg-type]
         self.lines: list[str] = []
         self.start()
 
     def start(self) -> None:
-        """Begin as a new process would."""
-        self.files = FileSet(self._wanted, Positions(self.folder.parent / "positions.json"))
+        """Start as a new process does."""
+        self.files = FileSet(self._selection, Positions(self.folder.parent / "positions.json"))
         self.files.open()
 
     def restart(self) -> None:
-        """End and begin again."""
+        """Stop and start again."""
         self.files.close()
         self.start()
 
@@ -49,9 +49,9 @@ class Reader:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return an empty log folder."""
-    made = tmp_path / "logs"
-    made.mkdir()
-    return made
+    path = tmp_path / "logs"
+    path.mkdir()
+    return path
 
 
 def append(path: Path, *lines: str, end: str = "\n") -> None:
@@ -236,6 +236,171 @@ def test_a_link_that_turns_to_another_file_is_followed(folder: Path) -> None:
     assert sorted(reader.read()) == ["the last of one", "two"]
 
 
+def turn(link: Path, target: Path) -> None:
+    """Turn a link to another target at once, as programs that rotate by links do."""
+    fresh = link.with_name("fresh")
+    fresh.symlink_to(target)
+    fresh.rename(link)
+
+
+@pytest.fixture
+def targets(tmp_path: Path) -> list[Path]:
+    """Return three paths that no pattern matches, each in a folder of its own."""
+    paths = [tmp_path / day / "events" for day in ("monday", "tuesday", "wednesday")]
+    for path in paths:
+        path.parent.mkdir()
+    return paths
+
+
+@pytest.mark.parametrize("acknowledge", [True, False], ids=["acknowledged", "killed before it was acknowledged"])
+def test_a_link_that_turns_between_two_runs_loses_nothing(folder: Path, targets: list[Path], acknowledge: bool) -> None:
+    """The next run finishes the old target from the acknowledged position, then it reads the new one."""
+    link, (old, new, _) = folder / "a.ndjson", targets
+    append(old, "1")
+    turn(link, old)
+    reader = Reader(folder)
+    assert reader.read(acknowledge=acknowledge) == ["1"]
+    append(old, "2")
+    turn(link, new)
+    append(new, "3")
+
+    reader.restart()
+
+    assert reader.read() == (["2", "3"] if acknowledge else ["1", "2", "3"])
+    reader.restart()
+    assert reader.read() == []
+
+
+def test_a_link_to_a_folder_that_turns_between_two_runs_loses_nothing(folder: Path, targets: list[Path]) -> None:
+    """It is the same if a folder on the way to the file is the link."""
+    old, new = (target.with_name("a.ndjson") for target in targets[:2])
+    append(old, "1")
+    link = folder / "today"
+    turn(link, old.parent)
+    reader = Reader(folder, patterns=[str(link / "*.ndjson")])
+    reader.read()
+    append(old, "2")
+    turn(link, new.parent)
+    append(new, "3")
+
+    reader.restart()
+
+    assert reader.read() == ["2", "3"]
+
+
+def test_a_link_that_turns_before_an_acknowledgement_is_not_confused(folder: Path, targets: list[Path]) -> None:
+    """The position is that of the file that was read, not of the file that the link leads to by then."""
+    link, (old, new, _) = folder / "a.ndjson", targets
+    append(old, "1")
+    turn(link, old)
+    reader = Reader(folder)
+    batch = reader.files.read(1000)
+    assert batch is not None
+    turn(link, new)
+    append(new, "3")
+    reader.files.acknowledge([batch.checkpoint])
+    append(old, "2")
+
+    reader.restart()
+
+    assert reader.read() == ["2", "3"]
+
+
+def test_a_link_that_turns_twice_between_two_runs_loses_nothing_of_what_was_followed(
+    folder: Path, targets: list[Path]
+) -> None:
+    """The first target is finished and the last one is read; no run has ever met the one between them."""
+    link = folder / "a.ndjson"
+    append(targets[0], "1")
+    turn(link, targets[0])
+    reader = Reader(folder)
+    reader.read()
+    append(targets[0], "2")
+    for target in targets[1:]:
+        turn(link, target)
+        append(target, target.parent.name)
+
+    reader.restart()
+
+    assert reader.read() == ["2", "wednesday"]
+
+
+def test_an_empty_target_is_finished_after_the_link_has_turned(folder: Path, targets: list[Path]) -> None:
+    """The first lines of a target may come while no runner is there; it has no beginning to recognise it by yet."""
+    link, (old, new, _) = folder / "a.ndjson", targets
+    old.touch()
+    turn(link, old)
+    reader = Reader(folder)
+    reader.read()
+    append(old, "1")
+    turn(link, new)
+    append(new, "2")
+
+    reader.restart()
+
+    assert reader.read() == ["1", "2"]
+
+
+def test_a_target_that_is_renamed_in_its_folder_is_finished(folder: Path, targets: list[Path]) -> None:
+    """The old target is recognised by its inode and its first bytes, though neither link nor name leads to it."""
+    link, (old, new, _) = folder / "a.ndjson", targets
+    append(old, "1")
+    turn(link, old)
+    reader = Reader(folder)
+    reader.read()
+    append(old, "2")
+    old.rename(old.with_name("events.1"))
+    turn(link, new)
+    append(new, "3")
+
+    reader.restart()
+
+    assert reader.read() == ["2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "renamed"),
+    [("1\n2\n", False), ("1\n2\n", True), ("", True)],
+    ids=["", "renamed", "renamed, empty before"],
+)
+@pytest.mark.parametrize(
+    "content", ["a stranger's file\n", "a stranger's file that is longer than the old one\n" * 20, "1\n", ""]
+)
+def test_a_stranger_with_the_inode_of_an_old_target_is_not_read(
+    folder: Path, targets: list[Path], lines: str, content: str, renamed: bool
+) -> None:
+    """Nothing of a file that no pattern has ever matched is read, neither from its middle nor from its start."""
+    link, (old, new, _) = folder / "a.ndjson", targets
+    old.write_text(lines, encoding="utf-8")
+    turn(link, old)
+    reader = Reader(folder)
+    reader.read()
+    old.write_text(content, encoding="utf-8")  # keeps the inode: the same as reuse
+    if renamed:
+        old.rename(old.with_name("stranger"))
+    turn(link, new)
+    append(new, "3")
+
+    reader.restart()
+
+    assert reader.read() == ["3"]
+
+
+def test_an_idle_target_is_finished_when_its_link_turns(folder: Path, targets: list[Path]) -> None:
+    """Lines that come to a closed file just before the link turns are read in the same run."""
+    link, (old, new, _) = folder / "a.ndjson", targets
+    append(old, "1")
+    turn(link, old)
+    reader = Reader(folder, close_seconds=0.0)
+    reader.read()
+    reader.read()
+    append(old, "2")
+    turn(link, new)
+    append(new, "3")
+
+    assert sorted(reader.read()) == ["2", "3"]
+
+
 def test_a_folder_may_come_later(tmp_path: Path) -> None:
     """Nothing there is not an error."""
     reader = Reader(tmp_path / "later")
@@ -270,6 +435,18 @@ def test_files_that_are_there_may_be_read_from_their_end(folder: Path) -> None:
     append(folder / "b.ndjson", "new")
 
     assert sorted(reader.read()) == ["after", "new"]
+
+
+def test_the_end_of_the_first_start_is_remembered(folder: Path) -> None:
+    """Lines that come between two runs are read, also if no line was delivered before."""
+    append(folder / "a.ndjson", "before")
+    reader = Reader(folder, from_beginning=False)
+    assert reader.read() == []
+    append(folder / "a.ndjson", "after")
+
+    reader.restart()
+
+    assert reader.read() == ["after"]
 
 
 def test_excluded_names_are_left_out(folder: Path) -> None:
