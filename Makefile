@@ -5,7 +5,7 @@ CAMPAIGN ?= all
 BIN := $(VENV)/bin
 SOURCES := monitor_agent model_server tests benchmarks scripts
 
-.PHONY: demo up test soak bench lint docs clean
+.PHONY: demo up test test-fast soak bench lint lock docs clean
 
 demo: $(VENV)/.user
 	@$(BIN)/monitor-agent demo --campaign $(CAMPAIGN)
@@ -15,6 +15,10 @@ up: $(VENV)/.user
 
 test: $(VENV)/.developer
 	@$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+# Lint, unit tests and doctests: nothing is started, nothing is downloaded.
+test-fast: lint
+	@$(BIN)/python -m pytest -q tests/unit $(PYTEST_ARGS)
 
 soak: $(VENV)/.developer
 	@$(BIN)/python -m pytest -q -m soak $(PYTEST_ARGS)
@@ -29,14 +33,18 @@ lint: $(VENV)/.developer
 	@$(BIN)/mypy
 	@$(BIN)/monitor-agent docs --check
 
+# Renew requirements/*.txt from the ranges in setup.cfg; LOCK_ARGS=--keep changes only what no longer fits.
+lock: $(VENV)/.developer
+	@$(BIN)/python scripts/lock.py $(LOCK_ARGS)
+
 docs: $(VENV)/.developer
 	@$(BIN)/monitor-agent docs
 
-$(VENV)/.user: setup.cfg pyproject.toml
-	@$(PYTHON) scripts/install.py --venv $(VENV) --stamp $@ --extras server,train,embedded
+$(VENV)/.user: requirements/user.txt setup.cfg pyproject.toml
+	@$(PYTHON) scripts/install.py --venv $(VENV) --stamp $@ --lock $<
 
-$(VENV)/.developer: setup.cfg pyproject.toml
-	@$(PYTHON) scripts/install.py --venv $(VENV) --stamp $@ --extras server,train,embedded,dev
+$(VENV)/.developer: requirements/dev.txt setup.cfg pyproject.toml
+	@$(PYTHON) scripts/install.py --venv $(VENV) --stamp $@ --lock $<
 
 clean:
 	rm -rf $(VENV) var build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

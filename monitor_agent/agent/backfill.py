@@ -11,7 +11,7 @@ from monitor_agent.agent.report import Report
 from monitor_agent.agent.stores import Stores, take_some
 from monitor_agent.es.state_store import StoredState
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.documents import hashed_id
+from monitor_agent.pipeline.documents import hashed
 from monitor_agent.pipeline.instants import Interval
 from monitor_agent.pipeline.stale_windows import DAY, day_of
 from monitor_agent.settings import environment_of
@@ -93,7 +93,7 @@ class Backfill:
         # Other settings make other documents: days finished under those do not count.
         settings = repr(sorted(environment_of(self._stores.settings).items()))
         (known,) = self._stores.memory.read(
-            f"{REMEMBERED}:{hashed_id(instants.text(first), instants.text(last), settings)}"
+            f"{REMEMBERED}:{hashed(instants.text(first), instants.text(last), settings)}"
         )
         return known
 

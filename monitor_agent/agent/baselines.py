@@ -12,7 +12,7 @@ from monitor_agent.es.event_store import States
 from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.es.reference_store import ReferenceStore
 from monitor_agent.pipeline.curves import Point
-from monitor_agent.pipeline.documents import Baseline, Document, MetricsKey
+from monitor_agent.pipeline.documents import Baseline, Document, Key
 from monitor_agent.pipeline.drift_references import DriftReference, valid_at
 from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.window_drift import summary
@@ -28,12 +28,12 @@ WINDOWS_AT_ONCE = 64
 class Baselines:
     """What some windows of a model are compared with."""
 
-    last_week: Mapping[MetricsKey, Document]
+    last_week: Mapping[Key, Document]
     references: Sequence[DriftReference]
-    drift: Mapping[MetricsKey, DriftResult]
+    drift: Mapping[Key, DriftResult]
     base: str
 
-    def baseline(self, key: MetricsKey) -> Baseline:
+    def baseline(self, key: Key) -> Baseline:
         """Return what a document says of it."""
         reference = valid_at(self.references, key.window.start)
         calibration = reference.calibrations.get(key.version) if reference else None
@@ -48,7 +48,7 @@ class Baselines:
             drift=drifted,
         )
 
-    def points(self, key: MetricsKey) -> Sequence[Point]:
+    def points(self, key: Key) -> Sequence[Point]:
         """Return the points of its features' curves."""
         return self.drift[key].points if key in self.drift else ()
 
@@ -82,21 +82,21 @@ class BaselineLoader:
                     found |= {ModelWindow(model, key.window) for key in self._performance.last_week(model, batch)}
         return found
 
-    def _last_week(self, model: str, windows: Iterable[Window]) -> dict[MetricsKey, Document]:
+    def _last_week(self, model: str, windows: Iterable[Window]) -> dict[Key, Document]:
         """Return, by the keys of this week's documents, what those of the same windows a week before say."""
         before = {self._calendar.week_later(window, -1): window for window in windows if is_compared(window)}
         if not before:
             return {}
         found = self._performance.last_week(model, sorted(before))
         return {
-            MetricsKey(model, key.version, key.segment, before[key.window]): document
+            Key(model, key.version, key.segment, before[key.window]): document
             for key, document in found.items()
             if key.window in before
         }
 
     def _drifted(
         self, model: str, found: Mapping[Window, States], references: Sequence[DriftReference], now: datetime
-    ) -> dict[MetricsKey, DriftResult]:
+    ) -> dict[Key, DriftResult]:
         known: dict[Window, DriftReference] = {}
         for window in found:
             reference = valid_at(references, window.start)

@@ -21,7 +21,7 @@ from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.feedback_store import Feedback, FeedbackStore, Prediction, index_of_event, index_of_prediction
 from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.pipeline.attribution import Event, Events, Folded, fold, restored, union
-from monitor_agent.pipeline.documents import MetricsKey
+from monitor_agent.pipeline.documents import Key
 from monitor_agent.pipeline.finality import is_final, is_past_restatement
 from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.windows import Calendar
@@ -196,7 +196,7 @@ class Join:
         if self._forced:
             return set()
         old = {
-            MetricsKey(model, ALL_VERSIONS, ALL_SEGMENT, window): ModelWindow(model, window)
+            Key(model, ALL_VERSIONS, ALL_SEGMENT, window): ModelWindow(model, window)
             for model, window in cells
             if is_past_restatement(window, self._calendar, self._now)
         }

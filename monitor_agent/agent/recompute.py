@@ -18,7 +18,7 @@ from monitor_agent.es.performance_store import PerformanceStore, Stored
 from monitor_agent.es.state_store import StateStore
 from monitor_agent.metrics import WindowState, merge_all
 from monitor_agent.pipeline.curves import has_curves, points
-from monitor_agent.pipeline.documents import CountedState, MetricsKey, PlannedWrite, planned_writes
+from monitor_agent.pipeline.documents import Key, PlannedWrite, planned_writes
 from monitor_agent.pipeline.finality import is_final
 from monitor_agent.pipeline.score_resolution import NO_REFINED_BINS, RefinedBins, refined_bins
 from monitor_agent.pipeline.segments import segments, selected_values
@@ -164,7 +164,7 @@ class Recomputation:
 
     def _merged(self, model: str, window: Window) -> States:
         parts: dict[tuple[str, str], list[WindowState]] = {}
-        size = self._calendar.component_size(window)
+        size = self._calendar.part_size(window)
         for key, state in self._performance.states(model, size, window.start, window.end):
             parts.setdefault((key.version, key.segment), []).append(state)
         return {name: merge_all(states) for name, states in parts.items()}
@@ -174,12 +174,14 @@ class Recomputation:
         baselines = self._baselines.of(model, found, now)
         for window, states in found.items():
             lost = lost_in(window.start, window.end, done.losses)
-            wanted = {MetricsKey(model, *name, window): state for name, state in _with_all_versions(states).items()}
+            wanted = {Key(model, *name, window): state for name, state in _with_all_versions(states).items()}
             # What is stored and counts nothing any more is told so.
             known = {key for key in stored if key.window == window}
             for key in sorted(wanted.keys() | known):
-                counted = CountedState(key, wanted.get(key, WindowState()), lost, baselines.baseline(key))
-                changed = planned_writes(counted, stored.get(key), self._calendar, now, self._settings)
+                state, baseline = wanted.get(key, WindowState()), baselines.baseline(key)
+                changed = planned_writes(
+                    key, state, stored.get(key), self._calendar, now, self._settings, lost, baseline
+                )
                 writes += [(each, window) for each in changed]
         # Before their documents: after a crash between the two, the documents are still to be written.
         self._curves.write(
@@ -228,7 +230,7 @@ class Recomputation:
 
 
 def _has_predictions(model: str, window: Window, stored: Stored) -> bool:
-    document = stored.get(MetricsKey(model, ALL_VERSIONS, ALL_SEGMENT, window))
+    document = stored.get(Key(model, ALL_VERSIONS, ALL_SEGMENT, window))
     return document is not None and document["predictions"] > 0
 
 

@@ -24,7 +24,7 @@ from monitor_agent.contracts.alert import (
 )
 from monitor_agent.durations import parse_duration
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.documents import Document, hashed_id
+from monitor_agent.pipeline.documents import Document, hashed
 
 FOUND, NOT_FOUND = "x", "."
 
@@ -88,7 +88,7 @@ class Firing:
     @property
     def id(self) -> str:
         """The document's `_id`."""
-        return hashed_id(self.rule, *(part for pair in self.group for part in pair), instants.text(self.start))
+        return hashed(self.rule, *(part for pair in self.group for part in pair), instants.text(self.start))
 
     @property
     def open(self) -> bool:

@@ -18,7 +18,7 @@ from monitor_agent.es.history import Selection, ServedVersions
 from monitor_agent.metrics import WindowState
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.ranges import cover, widened
-from monitor_agent.pipeline.version_comparison import CAUSAL, COMPARED_METRICS, HEADLINE, MetricComparison, compare
+from monitor_agent.pipeline.version_comparison import CAUSAL, COMPARED, HEADLINE, Row, compare
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import Settings
 
@@ -45,11 +45,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--by", action="append", default=[], metavar="FIELD", help="a label such as labels.scene")
     parser.add_argument(
-        "--metric",
-        default=HEADLINE,
-        choices=COMPARED_METRICS,
-        metavar="NAME",
-        help="the verdict is about it (%(default)s)",
+        "--metric", default=HEADLINE, choices=COMPARED, metavar="NAME", help="the verdict is about it (%(default)s)"
     )
     add_json(parser)
 
@@ -134,7 +130,7 @@ def _print(
     model: ServedVersions,
     pair: tuple[str, str],
     between: tuple[datetime, datetime],
-    compared: Mapping[str, Sequence[MetricComparison]],
+    compared: Mapping[str, Sequence[Row]],
     metric: str,
 ) -> None:
     title = f"{model.model}: version {pair[1]} against {pair[0]}, {' to '.join(map(instants.text, between))}"
@@ -148,11 +144,11 @@ def _print(
     say(f"served: {_served(model, pair)}")
 
 
-def _named(row: MetricComparison) -> str:
+def _named(row: Row) -> str:
     return f"{row.metric} [{row.unit}]" if row.unit else row.metric
 
 
-def _cells(row: MetricComparison) -> list[str]:
+def _cells(row: Row) -> list[str]:
     ends = interval(row.interval.low, row.interval.high) if row.interval else "-"
     relative = "-" if row.relative is None else f"{100 * row.relative:+.1f} %"
     if row.relative_interval:
@@ -162,7 +158,7 @@ def _cells(row: MetricComparison) -> list[str]:
     ]  # fmt: skip
 
 
-def _verdict(pair: tuple[str, str], metric: str, row: MetricComparison | None) -> str:
+def _verdict(pair: tuple[str, str], metric: str, row: Row | None) -> str:
     word = row.verdict if row else "insufficient_data"
     told = {
         "better": f"version {pair[1]} is better than version {pair[0]}",
@@ -179,8 +175,8 @@ def _as_json(
     pair: tuple[str, str],
     between: tuple[datetime, datetime],
     metric: str,
-    headline: MetricComparison | None,
-    compared: Mapping[str, Sequence[MetricComparison]],
+    headline: Row | None,
+    compared: Mapping[str, Sequence[Row]],
 ) -> dict[str, Any]:
     return {
         "model_name": model.model,

@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor_agent.contracts.curve import CURVES
 from monitor_agent.es.gateway import Gateway, Operation
-from monitor_agent.pipeline.documents import MetricsKey
+from monitor_agent.pipeline.documents import Key
 
 PAGE = 5_000
 DOCUMENTS_AT_ONCE = 32
@@ -21,7 +21,7 @@ class CurveStore:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    def write(self, wanted: Mapping[MetricsKey, Points]) -> None:
+    def write(self, wanted: Mapping[Key, Points]) -> None:
         """Make the stored points of metrics documents those that are wanted."""
         keys = list(wanted)
         for first in range(0, len(keys), DOCUMENTS_AT_ONCE):
@@ -33,12 +33,12 @@ class CurveStore:
                 # Seen by the next who compares.
                 self._gateway.refresh(each.index for each in operations)
 
-    def _stored(self, keys: list[MetricsKey]) -> dict[str, dict[str, Any]]:
+    def _stored(self, keys: list[Key]) -> dict[str, dict[str, Any]]:
         body = {"query": {"terms": {"metrics_id": [key.id for key in keys]}}}
         return {hit["_id"]: hit["_source"] for hit in self._gateway.scan(CURVES.alias, body, PAGE)}
 
 
-def _differences(key: MetricsKey, wanted: Points, stored: Points) -> list[Operation]:
+def _differences(key: Key, wanted: Points, stored: Points) -> list[Operation]:
     index, own = CURVES.index_for(key.window.start), key.id
     written = [
         Operation("index", index, identifier, point)

@@ -13,7 +13,7 @@ from monitor_agent.contracts.feedback import FEEDBACK, STATUS_NEW
 from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.es.line_check import EVENTS
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.documents import hashed_id
+from monitor_agent.pipeline.documents import hashed
 from monitor_agent.pipeline.stale_windows import DAY
 
 NEWEST = 100
@@ -75,4 +75,4 @@ class CycleStore:
     def write(self, began: datetime, agent: str, document: Mapping[str, Any]) -> None:
         """Write the document of a cycle."""
         body = {"@timestamp": instants.text(began), "agent": agent, **document}
-        self._gateway.bulk([Operation("index", CYCLES.index_for(began), hashed_id(agent, instants.text(began)), body)])
+        self._gateway.bulk([Operation("index", CYCLES.index_for(began), hashed(agent, instants.text(began)), body)])

@@ -13,7 +13,7 @@ from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.metrics.document import MetricFields
 from monitor_agent.pipeline import instants, window_drift
 from monitor_agent.pipeline.curves import Point
-from monitor_agent.pipeline.documents import MetricsKey, hashed_id
+from monitor_agent.pipeline.documents import Key, hashed
 from monitor_agent.pipeline.drift_references import DriftReference
 from monitor_agent.pipeline.stale_windows import DAY, day_of
 from monitor_agent.pipeline.window_drift import Sample
@@ -42,7 +42,7 @@ class DriftStore:
 
     def of(
         self, model: str, windows: Mapping[Window, Mapping[str, int]], references: Mapping[Window, DriftReference]
-    ) -> dict[MetricsKey, DriftResult]:
+    ) -> dict[Key, DriftResult]:
         """Return the drift of windows that have ended, over all and by version; its documents are written.
 
         Parameters
@@ -52,7 +52,7 @@ class DriftStore:
 
         Predictions never change, so a window is counted again only where their number or its reference is another.
         """
-        found: dict[MetricsKey, DriftResult] = {}
+        found: dict[Key, DriftResult] = {}
         stored = self._stored(model, list(windows))
         operations: list[Operation] = []
         for window, predictions in windows.items():
@@ -61,7 +61,7 @@ class DriftStore:
             samples[ALL_VERSIONS] = _over_all(samples.values())
             told = {**predictions, ALL_VERSIONS: sum(predictions.values())}
             for version, sample in samples.items():
-                key = MetricsKey(model, version, ALL_SEGMENT, window)
+                key = Key(model, version, ALL_SEGMENT, window)
                 found[key] = DriftResult()
                 wanted = dict(
                     window_drift.documents(key, references[window], sample, told.get(version, 0), self._least)
@@ -70,7 +70,7 @@ class DriftStore:
                 for name, each in sample.items():
                     found[key].points += window_drift.points(name, references[window].features[name], each)
                 operations += [
-                    Operation("index", DRIFT.index_for(window.start), hashed_id(key.id, name), document)
+                    Operation("index", DRIFT.index_for(window.start), hashed(key.id, name), document)
                     for name, document in wanted.items()
                     if known.get(version, {}).get(name) != document
                 ]
@@ -113,7 +113,7 @@ class DriftStore:
         return {bucket["key"]: window_drift.samples(bucket, reference.features) for bucket in buckets}
 
     def _merged(self, model: str, window: Window, reference: DriftReference) -> Samples:
-        size = self._calendar.component_size(window)
+        size = self._calendar.part_size(window)
         filters: list[dict[str, Any]] = [
             {"term": {"model_name": model}},
             {"term": {"window_size": size}},

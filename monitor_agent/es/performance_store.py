@@ -14,11 +14,11 @@ from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.es.retry import ResponseAction
 from monitor_agent.metrics import WindowState, weekly
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.documents import Document, MetricsKey, PlannedWrite
+from monitor_agent.pipeline.documents import Document, Key, PlannedWrite
 from monitor_agent.pipeline.stale_windows import StoredWindow
 from monitor_agent.pipeline.windows import Calendar, Window
 
-Stored = dict[MetricsKey, Document]
+Stored = dict[Key, Document]
 
 DECODED_CHARACTERS = 4_000_000
 """Text of states that are kept decoded: some 20 MiB."""
@@ -111,18 +111,18 @@ class PerformanceStore:
             found[self._key(hit["_source"])] = hit["_source"]
         return found
 
-    def last_week(self, model: str, windows: Sequence[Window]) -> dict[MetricsKey, Document]:
+    def last_week(self, model: str, windows: Sequence[Window]) -> dict[Key, Document]:
         """Return what is compared of documents of windows of one size, every version and segment."""
         source = ["window_start", "window_size", "model_name", "model_version", "segment", *weekly.read_fields()]
         return self._documents(model, windows, source)
 
-    def stored_states(self, keys: Sequence[MetricsKey]) -> dict[MetricsKey, str]:
+    def stored_states(self, keys: Sequence[Key]) -> dict[Key, str]:
         """Return the states (`open`, ...) of those documents that exist."""
         docs = self._gateway.mget([(key.index, key.id) for key in keys], ["state"])
         found = {doc["_id"]: doc["_source"]["state"] for doc in docs}
         return {key: found[key.id] for key in keys if key.id in found}
 
-    def states(self, model: str, size: str, start: datetime, end: datetime) -> Iterator[tuple[MetricsKey, WindowState]]:
+    def states(self, model: str, size: str, start: datetime, end: datetime) -> Iterator[tuple[Key, WindowState]]:
         """Yield the states of all windows of one size that begin in [start, end), every single version and segment."""
         filters = [
             {"term": {"model_name": model}},
@@ -157,8 +157,8 @@ class PerformanceStore:
         """Make written documents visible to searches."""
         self._gateway.refresh(each.index for each in writes if each.version is not None)
 
-    def _key(self, source: Mapping[str, Any]) -> MetricsKey:
-        return MetricsKey(source["model_name"], source["model_version"], source["segment"], self._window(source))
+    def _key(self, source: Mapping[str, Any]) -> Key:
+        return Key(source["model_name"], source["model_version"], source["segment"], self._window(source))
 
     def _window(self, source: Mapping[str, Any]) -> Window:
         return self._calendar.window(source["window_size"], instants.parse(source["window_start"]))

@@ -55,7 +55,7 @@ REASONS = {
 
 
 @dataclass(frozen=True)
-class ExplanationSection:
+class Section:
     """A titled part of the explanation; each line is (what, how much, remark)."""
 
     title: str
@@ -64,7 +64,7 @@ class ExplanationSection:
 
 def explain(
     identifier: str, document: Document, restatements: Sequence[Document], calendar: Calendar, settings: AgentSettings
-) -> list[ExplanationSection]:
+) -> list[Section]:
     """Return the explanation of a metrics document.
 
     Parameters
@@ -77,9 +77,7 @@ def explain(
         _funnel(document, settings),
         _feedback(document, settings),
         _gates(document, settings),
-        ExplanationSection(
-            "metrics", [_metric(spec, document) for spec in _specs() if document.get(spec.name) is not None]
-        ),
+        Section("metrics", [_metric(spec, document) for spec in _specs() if document.get(spec.name) is not None]),
         _undefined(document),
     ]
     if restatements:
@@ -87,7 +85,7 @@ def explain(
     return sections
 
 
-def _about(identifier: str, document: Document, calendar: Calendar) -> ExplanationSection:
+def _about(identifier: str, document: Document, calendar: Calendar) -> Section:
     version = "all versions" if document["model_version"] == ALL_VERSIONS else f"version {document['model_version']}"
     segment = "everything" if document["segment"] == ALL_SEGMENT else document["segment"]
     lines = [
@@ -100,13 +98,13 @@ def _about(identifier: str, document: Document, calendar: Calendar) -> Explanati
     if document["state"] in STATES[:2] and document["window_size"] in calendar.names:
         window = calendar.window(document["window_size"], instants.parse(document["window_start"]))
         lines.append(("final at", instants.text(calendar.final_at(window)), "its end, the attribution window, a grace"))
-    return ExplanationSection(identifier, lines)
+    return Section(identifier, lines)
 
 
-def _funnel(document: Document, settings: AgentSettings) -> ExplanationSection:
+def _funnel(document: Document, settings: AgentSettings) -> Section:
     predictions, shown, mature = document["predictions"], document["shown"], document["mature"]
     waited = format_duration(settings.attribution_window)
-    return ExplanationSection(
+    return Section(
         "from predictions to labels",
         [
             ("predictions", str(predictions), "made in the window"),
@@ -123,7 +121,7 @@ def _lost(count: int, why: str) -> str:
     return f"{count} less: {why}" if count else "all of them"
 
 
-def _feedback(document: Document, settings: AgentSettings) -> ExplanationSection:
+def _feedback(document: Document, settings: AgentSettings) -> Section:
     waited, horizon = format_duration(settings.attribution_window), format_duration(settings.orphan_horizon)
     meanings = {
         "matched": "joined with its prediction, counted",
@@ -131,12 +129,12 @@ def _feedback(document: Document, settings: AgentSettings) -> ExplanationSection
         "too_late": f"more than {waited} after its prediction, not counted",
         "orphan": f"its prediction had not come within {horizon}",
     }
-    return ExplanationSection(
+    return Section(
         "feedback on these predictions", [(name, str(document[name]), why) for name, why in meanings.items()]
     )
 
 
-def _gates(document: Document, settings: AgentSettings) -> ExplanationSection:
+def _gates(document: Document, settings: AgentSettings) -> Section:
     positives = document["tp"] + document["fn"]
     gates = (
         ("positives", float(positives), float(settings.gate_positives)),
@@ -148,20 +146,20 @@ def _gates(document: Document, settings: AgentSettings) -> ExplanationSection:
         for name, value, needed in gates
     ]
     verdict = "yes" if document["alertable"] else "no"
-    return ExplanationSection("may it alert?", [*lines, ("alertable", verdict, "all of these are needed")])
+    return Section("may it alert?", [*lines, ("alertable", verdict, "all of these are needed")])
 
 
 def _specs() -> list[MetricSpec]:
     return [spec for spec in CATALOGUE if spec.kind != "count"]
 
 
-def _undefined(document: Document) -> ExplanationSection:
+def _undefined(document: Document) -> Section:
     by_reason: dict[str, list[str]] = {}
     for spec in _specs():
         if document.get(spec.name) is None:
             reason = str(document.get(f"{spec.name}_undefined", "not computed"))
             by_reason.setdefault(reason, []).append(spec.name)
-    return ExplanationSection(
+    return Section(
         "without a value", [(REASONS.get(reason, reason), "", ", ".join(names)) for reason, names in by_reason.items()]
     )
 
@@ -174,7 +172,7 @@ def _metric(spec: MetricSpec, document: Document) -> tuple[str, str, str]:
     return spec.name, _number(value) + unit, interval
 
 
-def _history(document: Document, restatements: Sequence[Document]) -> ExplanationSection:
+def _history(document: Document, restatements: Sequence[Document]) -> Section:
     lines = []
     after = [*[each["document"] for each in restatements[1:]], document]
     for each, then in zip(restatements, after, strict=True):
@@ -185,7 +183,7 @@ def _history(document: Document, restatements: Sequence[Document]) -> Explanatio
             if before[name] != then[name]
         ]
         lines.append((f"revision {each['revision']}", each["reason"], ", ".join(moved)))
-    return ExplanationSection("what it said before", lines)
+    return Section("what it said before", lines)
 
 
 def _number(value: float | None) -> str:

@@ -23,7 +23,7 @@ from monitor_agent.metrics.drift import (
 )
 from monitor_agent.pipeline.counting import MAX_VERSIONS
 from monitor_agent.pipeline.curves import Point, between
-from monitor_agent.pipeline.documents import Document, MetricsKey
+from monitor_agent.pipeline.documents import Document, Key
 from monitor_agent.pipeline.drift_references import OTHERS, DriftReference, FeatureReference, field_of, kind_of
 from monitor_agent.pipeline.instants import text, within
 from monitor_agent.pipeline.windows import Window
@@ -120,7 +120,7 @@ def restored(kept: Mapping[str, Any]) -> Sample:
 
 
 def documents(
-    key: MetricsKey, reference: DriftReference, found: Samples, predictions: int, least: int
+    key: Key, reference: DriftReference, found: Samples, predictions: int, least: int
 ) -> Iterator[tuple[str, Document]]:
     """Yield feature and drift document of a window.
 

@@ -74,7 +74,7 @@ class Calendar:
             yield window
             window = self.window(size, window.end)
 
-    def component_size(self, window: Window) -> str:
+    def part_size(self, window: Window) -> str:
         """Return the size of the windows that `window` is merged from; SettingsError where none fits."""
         for size in reversed(self.names[: self.names.index(window.size)]):
             first = self.window(size, window.start)
