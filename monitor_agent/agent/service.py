@@ -10,7 +10,7 @@ import structlog
 from monitor_agent.agent.cycle import Agent
 from monitor_agent.agent.health import Health
 from monitor_agent.agent.report import Report
-from monitor_agent.alerting.evaluation import Alerting, AlertStatus
+from monitor_agent.alerting.evaluator import AlertEvaluator, AlertStatus
 from monitor_agent.clock import Clock
 from monitor_agent.contracts.cycle import OUTCOME_DONE, OUTCOME_FAILED, STATUS_GREEN, STATUS_RED
 from monitor_agent.errors import ElasticsearchError
@@ -47,7 +47,7 @@ class Service:
         agent: Agent,
         leases: Leases | None = None,
         name: str = OWNER,
-        alerting: Alerting | None = None,
+        alerting: AlertEvaluator | None = None,
     ) -> None:
         self._gateway = gateway
         self._settings = settings
@@ -116,7 +116,7 @@ class Service:
         if share is not None and not share.remainder:
             return None, None
         lines = self._lines.check(self._clock.now())
-        return lines, None if self._alerting is None else self._alerting.step(self._clock.now())
+        return lines, None if self._alerting is None else self._alerting.evaluate(self._clock.now())
 
     def _share(self) -> Assignment | None:
         if self._leases is None:
@@ -156,8 +156,8 @@ def _verdicts(lines: MissingLines | None, watched: AlertStatus | None) -> Docume
     if watched is None:
         return {"quality_inhibited": lines.lost > 0}
     return {
-        "quality_inhibited": lines.lost > 0 or bool(watched.holding),
-        "inhibited_by": watched.holding,
+        "quality_inhibited": lines.lost > 0 or bool(watched.inhibiting),
+        "inhibited_by": watched.inhibiting,
         "alerts_pending": watched.pending,
         "alerts_active": len(watched.active),
     }

@@ -1,10 +1,11 @@
-"""How a firing begins, becomes active, is held back and recovers (pure).
+"""How a firing begins, becomes active, is inhibited and recovers (pure).
 
-A firing is one rule's trouble for one group, such as a model's version. It is looked for in every cycle, but only one
-look in each period of its rule counts, whoever makes it and however often. It is pending from the first look that
-finds it, active once enough of the last looks have, and has recovered once so many in a row have not: what flickers in
-between stays one firing. While an alert that it is held back by goes on, its looks say nothing: it neither becomes
-active nor recovers.
+A firing is one alert's trouble for one group, such as a version of a model. Agents evaluate alerts in every cycle, but
+one evaluation counts in each interval of an alert, whichever agent makes it. A firing is pending from the first
+evaluation that meets the condition. It becomes active once enough of the last evaluations have met it, and recovers
+once enough evaluations in a row have not. A condition that flickers in between stays one firing. Evaluations do not
+count while the firing is inhibited, which means while an alert that it depends on is firing: an inhibited firing
+neither becomes active nor recovers.
 """
 
 from __future__ import annotations
@@ -26,34 +27,43 @@ from monitor_agent.durations import parse_duration
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import Document, hashed
 
-FOUND, NOT_FOUND = "x", "."
+MET, NOT_MET = "x", "."
+"""An evaluation that met the condition, and one that did not, in `Firing.evaluations`."""
 
 Group = tuple[tuple[str, str], ...]
-"""The fields that tell a firing from others of its rule, with their values, in the rule's order."""
+"""The fields that distinguish the firings of an alert, with their values, in the alert's order."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
-    """What is to be known of an alert to follow its firings; `kibana/alerts.toml` explains each name."""
+class FiringRule:
+    """What the firings of an alert depend on; `kibana/alerts.toml` explains each key.
+
+    Attributes
+    ----------
+    interval : one evaluation counts in each interval (key `every`).
+    evaluations : N and M: a firing becomes active once N of the last M evaluations met the condition (key `looks`).
+    quiet : how many evaluations in a row without the condition end a firing.
+    inhibited_by : ids of the alerts that inhibit this one.
+    """
 
     id: str
     title: str
     message: str
     severity: str
     dashboard: str
-    every: str
-    looks: tuple[int, int] = (1, 1)
+    interval: str
+    evaluations: tuple[int, int] = (1, 1)
     quiet: int = 1
     inhibited_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Breach:
-    """One look has found one rule's trouble for one group.
+    """One evaluation met an alert's condition for one group.
 
     Attributes
     ----------
-    measure, value, limit : the field that tells it, its worst value, what it is compared with; None = nothing does.
+    measure, value, limit : the field that is beyond its limit, its worst value, the limit; None if no field is.
     """
 
     rule: str
@@ -65,7 +75,17 @@ class Breach:
 
 @dataclass(frozen=True)
 class Firing:
-    """One firing; the names are those of the contract, but for `rule` and `group`."""
+    """One firing; its attributes have the names of the document's fields, except these.
+
+    Attributes
+    ----------
+    rule : the alert's id (field `rule.name`).
+    group : the fields that distinguish it (fields `model_name`, `model_version`).
+    start, end : fields `event.start` and `event.end`.
+    title : field `rule.description`.
+    evaluations : the last evaluations, the newest last: `x` met the condition, `.` did not (field `looks`).
+    evaluated : start of the interval of the newest evaluation that changed `evaluations` (field `looked`).
+    """
 
     rule: str
     group: Group
@@ -81,14 +101,14 @@ class Firing:
     value: float | None = None
     limit: float | None = None
     inhibited_by: tuple[str, ...] = ()
-    looks: str = ""
-    looked: datetime | None = None
+    evaluations: str = ""
+    evaluated: datetime | None = None
     revision: int = 1
 
     @property
     def id(self) -> str:
         """The document's `_id`."""
-        return hashed(self.rule, *(part for pair in self.group for part in pair), instants.text(self.start))
+        return hashed(self.rule, *(text for pair in self.group for text in pair), instants.text(self.start))
 
     @property
     def open(self) -> bool:
@@ -97,7 +117,7 @@ class Firing:
 
     @property
     def key(self) -> tuple[str, Group]:
-        """What there is at most one open firing of."""
+        """The alert and the group: at most one firing of a key is open."""
         return self.rule, self.group
 
     def document(self) -> Document:
@@ -121,15 +141,15 @@ class Firing:
             "value": self.value,
             "limit": self.limit,
             "inhibited_by": list(self.inhibited_by),
-            "looks": self.looks,
-            "looked": _text(self.looked),
+            "looks": self.evaluations,
+            "looked": _text(self.evaluated),
             "dashboard": self.dashboard,
             "revision": self.revision,
         }
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Firing:
-        """Return the firing that a document tells of."""
+        """Return the firing of a document; one without `inhibited_by`, as earlier versions wrote, is not inhibited."""
         return cls(
             rule=document["rule"]["name"],
             group=tuple((name, document[name]) for name in GROUP_FIELDS if name in document),
@@ -137,81 +157,86 @@ class Firing:
             title=document["rule"]["description"],
             end=_moment(document["event"].get("end")),
             active_since=_moment(document["active_since"]),
-            inhibited_by=tuple(document["inhibited_by"]),
-            looked=_moment(document["looked"]),
-            **{name: document[name] for name in _SAME},
+            inhibited_by=tuple(document.get("inhibited_by") or ()),
+            evaluations=document["looks"],
+            evaluated=_moment(document["looked"]),
+            **{name: document[name] for name in _COPIED_FIELDS},
         )
 
 
-_SAME = ("message", "severity", "dashboard", "state", "measure", "value", "limit", "looks", "revision")
+_COPIED_FIELDS = ("message", "severity", "dashboard", "state", "measure", "value", "limit", "revision")
+_RULE_FIELDS = ("title", "message", "severity", "dashboard")
 
 
 def evaluate(
-    rules: Sequence[Rule], breaches: Iterable[Breach], earlier: Iterable[Firing], now: datetime
+    rules: Sequence[FiringRule], breaches: Iterable[Breach], earlier: Iterable[Firing], now: datetime
 ) -> list[Firing]:
-    """Return the open firings as of now and those that have just recovered; one that is as it was has its revision.
+    """Return the firings that are open now and those that have just recovered; an unchanged one keeps its revision.
 
     Parameters
     ----------
-    rules : all that are looked for; an open firing of another one recovers.
-    breaches : what this look has found.
-    earlier : the open firings so far; others are passed over.
+    rules : the rules of all alerts; an open firing of an alert that is not among them recovers.
+    breaches : the breaches of this evaluation.
+    earlier : the firings so far; recovered ones are ignored.
     """
-    found = {(each.rule, each.group): each for each in breaches}
-    before = {each.key: each for each in earlier if each.open}
+    breach_of = {(breach.rule, breach.group): breach for breach in breaches}
+    before = {firing.key: firing for firing in earlier if firing.open}
     firings: list[Firing] = []
-    # Those that hold others back come first, so that these know.
-    for rule in sorted(rules, key=lambda each: bool(each.inhibited_by)):
-        for key in sorted(key for key in found.keys() | before.keys() if key[0] == rule.id):
-            holding = _holding(rule, key[1], firings)
-            firings.append(_advanced(rule, before.get(key), found.get(key), key[1], holding, now))
-    known = {rule.id for rule in rules}
-    gone = [each for each in before.values() if each.rule not in known]
-    firings += [dataclasses.replace(each, state=STATE_RECOVERED, end=now) for each in gone]
-    return [_numbered(each, before.get(each.key)) for each in firings]
+    # Alerts that inhibit others come first: whether the others are inhibited depends on their firings.
+    for rule in sorted(rules, key=lambda rule: bool(rule.inhibited_by)):
+        for key in sorted(key for key in breach_of.keys() | before.keys() if key[0] == rule.id):
+            inhibiting = _inhibiting(rule, key[1], firings)
+            firings.append(_advanced(rule, before.get(key), breach_of.get(key), key[1], inhibiting, now))
+    rule_ids = {rule.id for rule in rules}
+    abandoned = [firing for firing in before.values() if firing.rule not in rule_ids]
+    firings += [dataclasses.replace(firing, state=STATE_RECOVERED, end=now) for firing in abandoned]
+    return [_numbered(firing, before.get(firing.key)) for firing in firings]
 
 
-def _holding(rule: Rule, group: Group, firings: Iterable[Firing]) -> tuple[str, ...]:
-    """Return the alerts that hold this one back: those about the same model, or about all."""
-    ours = dict(group)
-    holding = {
-        each.rule
-        for each in firings
-        if each.rule in rule.inhibited_by and each.open and all(ours.get(name, of) == of for name, of in each.group)
+def _inhibiting(rule: FiringRule, group: Group, firings: Iterable[Firing]) -> tuple[str, ...]:
+    """Return the alerts that inhibit this one: those that fire for the same model, or for all models."""
+    values = dict(group)
+    inhibiting = {
+        firing.rule
+        for firing in firings
+        if firing.rule in rule.inhibited_by
+        and firing.open
+        and all(values.get(name, value) == value for name, value in firing.group)
     }
-    return tuple(sorted(holding))
+    return tuple(sorted(inhibiting))
 
 
 def _advanced(
-    rule: Rule,
+    rule: FiringRule,
     firing: Firing | None,
     breach: Breach | None,
     group: Group,
-    holding: tuple[str, ...],
+    inhibiting: tuple[str, ...],
     now: datetime,
 ) -> Firing:
-    told: dict[str, Any] = {name: getattr(rule, name) for name in ("title", "message", "severity", "dashboard")}
+    """Return the firing after one more evaluation; a new one if `firing` is None."""
+    texts: dict[str, Any] = {name: getattr(rule, name) for name in _RULE_FIELDS}
     if firing is None:
-        firing = Firing(rule=rule.id, group=group, start=now, **told)
-        firing = _worse(firing, breach)
-    firing = dataclasses.replace(firing, inhibited_by=holding, **told)
-    step = parse_duration(rule.every)
-    period = instants.EPOCH + (now - instants.EPOCH) // step * step
-    if holding or (firing.looked is not None and period <= firing.looked):
+        firing = Firing(rule=rule.id, group=group, start=now, **texts)
+        firing = _with_worst_value(firing, breach)
+    firing = dataclasses.replace(firing, inhibited_by=inhibiting, **texts)
+    length = parse_duration(rule.interval)
+    interval = instants.EPOCH + (now - instants.EPOCH) // length * length
+    if inhibiting or (firing.evaluated is not None and interval <= firing.evaluated):
         return firing
-    needed, of = rule.looks
-    looks = (firing.looks + (FOUND if breach else NOT_FOUND))[-max(of, rule.quiet) :]
-    if looks != firing.looks:
-        firing = dataclasses.replace(firing, looks=looks, looked=period)
-    if firing.state == STATE_PENDING and looks[-of:].count(FOUND) >= needed:
+    needed, of = rule.evaluations
+    evaluations = (firing.evaluations + (MET if breach else NOT_MET))[-max(of, rule.quiet) :]
+    if evaluations != firing.evaluations:
+        firing = dataclasses.replace(firing, evaluations=evaluations, evaluated=interval)
+    if firing.state == STATE_PENDING and evaluations[-of:].count(MET) >= needed:
         firing = dataclasses.replace(firing, state=STATE_ACTIVE, active_since=now)
-    elif looks.endswith(NOT_FOUND * rule.quiet):
+    elif evaluations.endswith(NOT_MET * rule.quiet):
         firing = dataclasses.replace(firing, state=STATE_RECOVERED, end=now)
-    return _worse(firing, breach)
+    return _with_worst_value(firing, breach)
 
 
-def _worse(firing: Firing, breach: Breach | None) -> Firing:
-    """Return the firing with what the breach tells, where that is worse than what it told before."""
+def _with_worst_value(firing: Firing, breach: Breach | None) -> Firing:
+    """Return the firing with the value of the breach, if that is worse than the firing's own value."""
     if breach is None or breach.value is None or breach.limit is None:
         return firing
     if firing.measure == breach.measure and firing.limit == breach.limit and firing.value is not None:
@@ -222,6 +247,7 @@ def _worse(firing: Firing, breach: Breach | None) -> Firing:
 
 
 def _numbered(firing: Firing, before: Firing | None) -> Firing:
+    """Return the firing with the next revision, if it differs from the one before."""
     if before is None or firing == before:
         return firing
     return dataclasses.replace(firing, revision=before.revision + 1)

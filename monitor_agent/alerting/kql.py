@@ -1,7 +1,7 @@
-"""The Kibana query language, as far as saved objects use it, as Elasticsearch queries (pure).
+"""Translation of the Kibana query language to Elasticsearch queries, as far as alerts and saved objects use it (pure).
 
-`field: value`, `field: "a phrase"`, `field: (a or b)`, `field: *`, `field: pre*`, `field >= 3`, `not`, `and`, `or`,
-brackets. Values follow the field's type as `match` does.
+It reads `field: value`, `field: "a phrase"`, `field: (a or b)`, `field: *`, `field: pre*`, `field >= 3`, `not`, `and`,
+`or` and brackets. A value follows the type of its field as in a `match` query.
 
 >>> query('outcome: (fp or fn) and not prediction.score < 0.5')["bool"]["filter"][1]
 {'bool': {'must_not': [{'range': {'prediction.score': {'lt': '0.5'}}}]}}
@@ -25,16 +25,19 @@ _EVERYTHING: Query = {"match_all": {}}
 
 
 def query(text: str) -> Query:
-    """Return the Elasticsearch query of a KQL text; an empty one matches everything.
+    """Return the Elasticsearch query of a KQL text; an empty text matches everything.
 
-    Raises DataError where the text is no KQL, or uses what saved objects here do not.
+    Raises
+    ------
+    DataError
+        If the text is no KQL, or uses syntax that is not supported here.
     """
     if not text.strip():
         return _EVERYTHING
     reader = _Reader(text)
-    found = reader.alternatives()
+    parsed = reader.alternatives()
     reader.end()
-    return found
+    return parsed
 
 
 def fields(text: str) -> set[str]:
@@ -60,20 +63,20 @@ class _Reader:
         self._at = 0
 
     def alternatives(self) -> Query:
-        parts = [self._conjunction()]
+        queries = [self._conjunction()]
         while self._keyword("or"):
-            parts.append(self._conjunction())
-        return parts[0] if len(parts) == 1 else {"bool": {"minimum_should_match": 1, "should": parts}}
+            queries.append(self._conjunction())
+        return queries[0] if len(queries) == 1 else {"bool": {"minimum_should_match": 1, "should": queries}}
 
     def end(self) -> None:
         if self._peek() is not None:
             raise self._refused()
 
     def _conjunction(self) -> Query:
-        parts = [self._term()]
+        queries = [self._term()]
         while self._keyword("and"):
-            parts.append(self._term())
-        return parts[0] if len(parts) == 1 else {"bool": {"filter": parts}}
+            queries.append(self._term())
+        return queries[0] if len(queries) == 1 else {"bool": {"filter": queries}}
 
     def _term(self) -> Query:
         if self._keyword("not"):
@@ -94,40 +97,40 @@ class _Reader:
         return _matches(field, self._value())
 
     def _values(self, field: str) -> Query:
-        parts = [_matches(field, self._value())]
-        joined = "and" if self._keyword("and") else "or" if self._keyword("or") else ""
-        if not joined:
-            return parts[0]
-        parts.append(_matches(field, self._value()))
-        while self._keyword(joined):
-            parts.append(_matches(field, self._value()))
-        return {"bool": {"filter": parts} if joined == "and" else {"minimum_should_match": 1, "should": parts}}
+        queries = [_matches(field, self._value())]
+        conjunction = "and" if self._keyword("and") else "or" if self._keyword("or") else ""
+        if not conjunction:
+            return queries[0]
+        queries.append(_matches(field, self._value()))
+        while self._keyword(conjunction):
+            queries.append(_matches(field, self._value()))
+        return {"bool": {"filter": queries} if conjunction == "and" else {"minimum_should_match": 1, "should": queries}}
 
     def _peek(self) -> re.Match[str] | None:
-        found = _TOKEN.match(self._text, self._at)
-        if found is None and self._text[self._at :].strip():
+        token = _TOKEN.match(self._text, self._at)
+        if token is None and self._text[self._at :].strip():
             raise self._refused()
-        return found
+        return token
 
     def _take(self, group: str) -> str | None:
-        found = self._peek()
-        if found is None or found[group] is None:
+        token = self._peek()
+        if token is None or token[group] is None:
             return None
-        self._at = found.end()
-        return found[group]
+        self._at = token.end()
+        return token[group]
 
     def _keyword(self, word: str) -> bool:
-        found = self._peek()
-        if found is None or (found["word"] or "").lower() != word:
+        token = self._peek()
+        if token is None or (token["word"] or "").lower() != word:
             return False
-        self._at = found.end()
+        self._at = token.end()
         return True
 
     def _sign(self, sign: str) -> bool:
-        found = self._peek()
-        if found is None or found["sign"] != sign:
+        token = self._peek()
+        if token is None or token["sign"] != sign:
             return False
-        self._at = found.end()
+        self._at = token.end()
         return True
 
     def _expect(self, sign: str) -> None:
@@ -135,16 +138,16 @@ class _Reader:
             raise self._refused()
 
     def _word(self) -> str:
-        found = self._take("word")
-        if found is None or found.lower() in ("and", "or", "not"):
+        word = self._take("word")
+        if word is None or word.lower() in ("and", "or", "not"):
             raise self._refused()
-        return found
+        return word
 
     def _value(self) -> str:
         return self._take("quoted") or self._word()
 
     def _refused(self) -> DataError:
-        return DataError(f"no KQL that is understood here, at character {self._at + 1}: {self._text}")
+        return DataError(f"the text is no KQL that is supported here, at character {self._at + 1}: {self._text}")
 
 
 def _matches(field: str, value: str) -> Query:

@@ -1,8 +1,8 @@
-"""Firings in Elasticsearch: answers to what is asked for them, the one list of open ones, and their documents.
+"""Firings in Elasticsearch: the answers to the alerts' queries, the one list of open firings, and their documents.
 
-The list in `monitor-agent-state` decides, and is written by `if_seq_no`: of two agents that look at the same moment one
-is refused and changes nothing. Documents in `model-alerts` follow from it, by their revision; one that a crash has left
-behind is written by the next look.
+The list in `monitor-agent-state` decides, and is written by `if_seq_no`: if two agents evaluate at the same moment, one
+of them is refused and changes nothing. The documents in `model-alerts` follow the list, by their revision. If a crash
+leaves a document behind the list, the next evaluation writes it.
 """
 
 from __future__ import annotations
@@ -19,104 +19,104 @@ from monitor_agent.es.gateway import Gateway, Operation
 from monitor_agent.es.state_store import StateStore, StoredState
 from monitor_agent.pipeline import instants
 
-REMEMBERED = "alerts"
+STATE_ID = "alerts"
 """The id of the list, and its only field."""
 
-MOST = 10_000
-"""Open firings that are looked at; more are no more use to anybody."""
+MAX_OPEN = 10_000
+"""Open firings that are read; more would be of no use to anybody."""
 
 _OPEN = {"terms": {"state": [STATE_PENDING, STATE_ACTIVE]}}
 
 
 @dataclass(frozen=True)
 class AlertReadings:
-    """What one look has found.
+    """What one evaluation reads from Elasticsearch.
 
     Attributes
     ----------
-    answers : those to the questions, in order.
-    known : the list of firings, as it was.
-    firings : those in it; where there is no list, those that the documents tell of.
-    shown : revisions of the open firings' documents by id.
+    answers : the answers to the alerts' queries, in order.
+    stored_state : the list of open firings, as stored.
+    firings : the firings in the list; if there is no list, the firings of the documents.
+    revisions : the revisions of the open firings' documents, by id.
     """
 
     answers: Sequence[Mapping[str, Any]]
-    known: StoredState
+    stored_state: StoredState
     firings: Sequence[Firing] = ()
-    shown: Mapping[str, int] = field(default_factory=dict)
+    revisions: Mapping[str, int] = field(default_factory=dict)
 
 
 class AlertStore:
-    """Firings."""
+    """Reads and writes firings."""
 
-    def __init__(self, gateway: Gateway, memory: StateStore) -> None:
+    def __init__(self, gateway: Gateway, state_store: StateStore) -> None:
         self._gateway = gateway
-        self._memory = memory
+        self._state_store = state_store
 
-    def look(self, questions: Sequence[tuple[str, Mapping[str, Any]]]) -> AlertReadings:
-        """Return what is found, by one request.
+    def read(self, queries: Sequence[tuple[str, Mapping[str, Any]]]) -> AlertReadings:
+        """Return the answers and the stored firings, by one request.
 
         Parameters
         ----------
-        questions : searches (index pattern, body).
+        queries : searches (index pattern, body).
         """
-        remembered = {"query": {"ids": {"values": [REMEMBERED]}}, "seq_no_primary_term": True}
-        shown = {"query": _OPEN, "size": MOST}
-        own: list[tuple[str, Mapping[str, Any]]] = [(AGENT_STATE.name, remembered), (ALERTS.alias, shown)]
-        *answers, listed, documents = self._gateway.msearch([*questions, *own])
+        list_search = {"query": {"ids": {"values": [STATE_ID]}}, "seq_no_primary_term": True}
+        open_search = {"query": _OPEN, "size": MAX_OPEN}
+        searches: list[tuple[str, Mapping[str, Any]]] = [(AGENT_STATE.name, list_search), (ALERTS.alias, open_search)]
+        *answers, lists, documents = self._gateway.msearch([*queries, *searches])
         hits = documents["hits"]["hits"]
-        known = StoredState(REMEMBERED)
-        told = [hit["_source"] for hit in hits]
-        for hit in listed["hits"]["hits"]:
-            known = StoredState.from_stored(hit)
-            told = known.content[REMEMBERED]
+        stored_state = StoredState(STATE_ID)
+        stored = [hit["_source"] for hit in hits]
+        for hit in lists["hits"]["hits"]:
+            stored_state = StoredState.from_stored(hit)
+            stored = stored_state.content[STATE_ID]
         return AlertReadings(
             answers,
-            known,
-            [Firing.from_document(each) for each in told],
+            stored_state,
+            [Firing.from_document(document) for document in stored],
             {hit["_id"]: hit["_source"]["revision"] for hit in hits},
         )
 
-    def keep(self, look: AlertReadings, firings: Sequence[Firing], now: datetime) -> bool:
-        """Write what differs; return False, having written nothing, where another agent was faster."""
-        before = {each.id: each for each in look.firings}
-        changed = [each for each in firings if each != before.get(each.id)]
-        behind = [each for each in look.firings if self._behind(each, look.shown)]
+    def write(self, readings: AlertReadings, firings: Sequence[Firing], now: datetime) -> bool:
+        """Write what differs from the readings; return False, and write nothing, if another agent was faster."""
+        before = {firing.id: firing for firing in readings.firings}
+        changed = [firing for firing in firings if firing != before.get(firing.id)]
+        behind = [firing for firing in readings.firings if _is_behind(firing, readings.revisions)]
         if changed:
-            ended = [each for each in behind if not each.open]
-            content = {REMEMBERED: [each.document() for each in [*firings, *ended]]}
-            if not self._memory.write(look.known, content, now):
+            ended = [firing for firing in behind if not firing.open]
+            content = {STATE_ID: [firing.document() for firing in [*firings, *ended]]}
+            if not self._state_store.write(readings.stored_state, content, now):
                 return False
-        newest = {each.id: each for each in [*behind, *changed]}
-        self._write(newest.values())
+        newest = {firing.id: firing for firing in [*behind, *changed]}
+        self._write_documents(newest.values())
         return True
 
-    @staticmethod
-    def _behind(firing: Firing, shown: Mapping[str, int]) -> bool:
-        """Return whether the firing's document does not say what the list says; searches see a write a moment later."""
-        if firing.open:
-            return shown.get(firing.id) != firing.revision
-        return firing.id in shown
-
-    def _write(self, firings: Iterable[Firing]) -> None:
+    def _write_documents(self, firings: Iterable[Firing]) -> None:
         operations = [
             Operation(
                 "index",
-                ALERTS.index_for(each.start),
-                each.id,
-                each.document(),
-                {"version": each.revision, "version_type": "external"},
+                ALERTS.index_for(firing.start),
+                firing.id,
+                firing.document(),
+                {"version": firing.revision, "version_type": "external"},
             )
-            for each in firings
+            for firing in firings
         ]
         if operations:
             self._gateway.bulk(operations)
 
 
+def _is_behind(firing: Firing, revisions: Mapping[str, int]) -> bool:
+    """Return whether the firing's document differs from the list; searches show a write only after a moment."""
+    if firing.open:
+        return revisions.get(firing.id) != firing.revision
+    return firing.id in revisions
+
+
 def stored_firings(gateway: Gateway, since: datetime, page: int) -> list[Firing]:
-    """Return the open firings, and those that have recovered since; the newest first."""
+    """Return the open firings and those that have recovered since; the newest first."""
     ended: dict[str, Any] = instants.range_filter("event.end", gte=since)
     recovered = {"bool": {"filter": [{"term": {"state": STATE_RECOVERED}}, ended]}}
     body = {"query": {"bool": {"should": [_OPEN, recovered], "minimum_should_match": 1}}}
-    found = [Firing.from_document(hit["_source"]) for hit in gateway.scan(ALERTS.alias, body, page)]
-    return sorted(found, key=lambda each: (each.start, each.key), reverse=True)
+    firings = [Firing.from_document(hit["_source"]) for hit in gateway.scan(ALERTS.alias, body, page)]
+    return sorted(firings, key=lambda firing: (firing.start, firing.key), reverse=True)

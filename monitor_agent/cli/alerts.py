@@ -52,7 +52,7 @@ def _show(firings: Sequence[Firing]) -> None:
 
 
 def _row(firing: Firing) -> list[str]:
-    held = f"held back by {', '.join(firing.inhibited_by)}: " if firing.inhibited_by else ""
+    inhibited = f"inhibited by {', '.join(firing.inhibited_by)}: " if firing.inhibited_by else ""
     return [
         firing.state,
         firing.rule,
@@ -61,7 +61,7 @@ def _row(firing: Firing) -> list[str]:
         NOTHING if firing.end is None else _second(instants.text(firing.end)),
         NOTHING if firing.measure is None else f"{firing.measure} {number(firing.value)}",
         number(firing.limit),
-        held + firing.message,
+        inhibited + firing.message,
     ]
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from monitor_agent.agent.cycle import Agent
 from monitor_agent.agent.health import Health
 from monitor_agent.agent.service import Service
-from monitor_agent.alerting.evaluation import Alerting, load_alerts
+from monitor_agent.alerting.definitions import load_alerts
+from monitor_agent.alerting.evaluator import AlertEvaluator
 from monitor_agent.cli._agent import gateway_of, in_words, moment
 from monitor_agent.clock import FixedClock, SystemClock
 from monitor_agent.settings import Settings
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             clock = SystemClock()
             health = Health(settings.agent.period, lambda: gateway.trouble)
             agent = Agent(gateway, settings.agent, clock)
-            alerting = Alerting(gateway, load_alerts(settings.agent.alerts))
+            alerting = AlertEvaluator(gateway, load_alerts(settings.agent.alerts))
             report = Service(gateway, settings.agent, clock, health, agent, alerting=alerting).cycle()
     print(in_words(report))
     return 0

@@ -16,7 +16,8 @@ from monitor_agent.agent.health import Health
 from monitor_agent.agent.health_server import health_server
 from monitor_agent.agent.heartbeat import heartbeat
 from monitor_agent.agent.service import Service
-from monitor_agent.alerting.evaluation import Alerting, load_alerts
+from monitor_agent.alerting.definitions import load_alerts
+from monitor_agent.alerting.evaluator import AlertEvaluator
 from monitor_agent.cli._agent import gateway_of
 from monitor_agent.clock import SystemClock
 from monitor_agent.es.leases import Leases
@@ -49,7 +50,7 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
         health = Health(own.period, lambda: gateway.trouble or beating.trouble)
         leases = Leases(StateStore(beating, name), name, own.lease, clock)
         agent = Agent(gateway, own, clock, stop_signal.sleep)
-        service = Service(gateway, own, clock, health, agent, leases, name, Alerting(gateway, alerts, name))
+        service = Service(gateway, own, clock, health, agent, leases, name, AlertEvaluator(gateway, alerts, name))
         with (
             health_server(
                 own.health_host,

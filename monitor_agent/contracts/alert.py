@@ -1,4 +1,4 @@
-"""Alerts: one document per firing of a rule for one group, from its first sighting to its recovery."""
+"""Firings of alerts: one document per firing of an alert for one group, from pending to recovered."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ CRITICAL, WARNING = "critical", "warning"
 SEVERITIES = {CRITICAL: 99, WARNING: 47}
 """Severities, with the numbers that Elastic's own detection rules give them."""
 
+LOG_LEVELS = {CRITICAL: "error", WARNING: "warn"}
+"""The level of the log line about an alert, by its severity."""
+
 GROUP_FIELDS = ("model_name", "model_version")
-"""What firings may be told apart by."""
+"""The fields that may distinguish the firings of an alert."""
 
 FIELDS: dict[str, Field] = {
-    "@timestamp": date("when the firing began: the first look that found it"),
+    "@timestamp": date("when the firing began: the first evaluation that met the condition"),
     "event.kind": keyword("`alert`"),
     "event.start": date("when the firing began"),
-    "event.end": date("when it recovered"),
+    "event.end": date("when it recovered; missing before"),
     "event.severity": long("99 is `critical`, 47 is `warning`"),
     "rule.name": keyword("the alert's id in `kibana/alerts.toml`"),
     "rule.description": keyword("its title"),
-    "message": text("one sentence: what happened"),
-    "state": keyword("`pending` (found, not often enough yet), `active` or `recovered`"),
+    "message": text("one sentence about what happened"),
+    "state": keyword("`pending` (the condition is met, but not often enough yet), `active` or `recovered`"),
     "severity": keyword("`critical` or `warning`"),
-    "model_name": keyword("the model that it is about; null = all"),
-    "model_version": keyword("its version"),
+    "model_name": keyword("the model that it is about; missing = all"),
+    "model_version": keyword("the version of the model; missing = all"),
     "active_since": date("when it became active; null = it never was"),
     "measure": keyword("the field that was compared"),
-    "value": double("the worst value that a look has found"),
-    "limit": double("what it was compared with"),
-    "inhibited_by": keyword(
-        "alerts that keep it from becoming active and from recovering: its numbers are not trusted"
-    ),
-    "looks": keyword("the last looks, the newest last: `x` found it, `.` did not"),
-    "looked": date("start of the period of the newest look that changed anything"),
-    "dashboard": keyword("where to look"),
+    "value": double("the worst value of an evaluation"),
+    "limit": double("the limit that it was compared with"),
+    "inhibited_by": keyword("alerts that inhibit it: while they fire, it neither becomes active nor recovers"),
+    "looks": keyword("the last evaluations, the newest last: `x` met the condition, `.` did not"),
+    "looked": date("start of the interval of the newest evaluation that changed `looks`"),
+    "dashboard": keyword("the dashboard about it"),
     "revision": long("1 when first written; grows whenever the content changes"),
 }
 

@@ -13,7 +13,7 @@ OUTCOME_FAILED = "failed"
 FIELDS: dict[str, Field] = {
     "@timestamp": date("when the cycle began"),
     "agent": keyword("the agent: host and process id"),
-    "outcome": keyword("`done`, or `failed` where Elasticsearch refused something"),
+    "outcome": keyword("`done`, or `failed` if Elasticsearch was in trouble"),
     "status": keyword("health after the cycle: `green` or `red`"),
     "reasons": keyword("why it is red"),
     "failed_before": long("cycles that failed since the last one that was done"),
@@ -23,7 +23,7 @@ FIELDS: dict[str, Field] = {
     "windows": long("base windows counted"),
     "merged": long("larger windows merged"),
     "written": long("metrics documents written"),
-    "restated": long("of them, those that had been final"),
+    "restated": long("metrics documents written that had been final"),
     "requests": long("requests to Elasticsearch"),
     **{f"feedback_{status}": long(f"feedback that became `{status}`") for status in STATUSES[1:]},
     "backlog": long("feedback that nobody has looked at, when the cycle ended"),
@@ -33,8 +33,8 @@ FIELDS: dict[str, Field] = {
     "writers": long("writers whose lines came since the last check"),
     "pending_lines": long("lines missing in the writers' sequences that may still be on their way"),
     "lost_lines": long("lines missing for longer than the grace"),
-    "quality_inhibited": boolean("alerts on quality are held back: lines are lost, or an alert that does so goes on"),
-    "inhibited_by": keyword("those alerts"),
+    "quality_inhibited": boolean("alerts on quality are inhibited: lines are lost, or an alert that inhibits fires"),
+    "inhibited_by": keyword("the alerts that inhibit others"),
     "alerts_pending": long("firings that are pending"),
     "alerts_active": long("firings that are active"),
 }

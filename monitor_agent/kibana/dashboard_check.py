@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from monitor_agent.alerting.definitions import Alert, alert_query, breaches
+from monitor_agent.alerting.conditions import alert_query, breaches
+from monitor_agent.alerting.definitions import Alert
 from monitor_agent.errors import DataError, UnsupportedPanelError
 from monitor_agent.kibana import dashboard_model, lens, saved_search
 from monitor_agent.kibana.dashboard_model import Dashboard

@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 from monitor_agent.alerting import kql
-from monitor_agent.alerting.definitions import GROUPS, LEVELS, Alert, alert_on_firings
+from monitor_agent.alerting.conditions import MAX_GROUPS, alert_on_firings
+from monitor_agent.alerting.definitions import Alert
+from monitor_agent.contracts.alert import LOG_LEVELS
 from monitor_agent.durations import parse_duration
 
 Document = dict[str, Any]
@@ -45,18 +47,18 @@ def rule(alert: Alert) -> Document:
     }
     if alert.group_by:
         params["termField"] = list(alert.group_by) if len(alert.group_by) > 1 else alert.group_by[0]
-        params["termSize"] = GROUPS
+        params["termSize"] = MAX_GROUPS
     told = f"{alert.title}: {alert.message}; see the dashboard {alert.dashboard}. {{{{context.message}}}}"
-    level = LEVELS[alert.severity]
+    level = LOG_LEVELS[alert.severity]
     return {
         "name": alert.title,
         "rule_type_id": ".es-query",
         "consumer": "stackAlerts",
         "enabled": True,
         "tags": ["model-monitoring", alert.severity],
-        "schedule": {"interval": alert.every},
+        "schedule": {"interval": alert.interval},
         "params": params,
-        "alert_delay": {"active": alert.looks[0]},
+        "alert_delay": {"active": alert.evaluations[0]},
         "actions": [
             _action("query matched", level, told, "onThrottleInterval", alert.throttle),
             _action("recovered", "info", f"{alert.title}: recovered", "onActionGroupChange", None),

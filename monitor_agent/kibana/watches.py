@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from monitor_agent.alerting.definitions import LEVELS, Alert, alert_on_firings, alert_query, condition_met
+from monitor_agent.alerting.conditions import alert_on_firings, alert_query, condition_met
+from monitor_agent.alerting.definitions import Alert
+from monitor_agent.contracts.alert import LOG_LEVELS
 from monitor_agent.errors import DataError
 
 Document = dict[str, Any]
@@ -22,7 +24,7 @@ def watch(alert: Alert) -> Document:
     comparison, count = alert.comparison
     told = f"{alert.title}: {alert.message}{_named(alert)}; see the dashboard {alert.dashboard}"
     return {
-        "trigger": {"schedule": {"interval": alert.every}},
+        "trigger": {"schedule": {"interval": alert.interval}},
         "metadata": {"title": alert.title, "severity": alert.severity, "dashboard": alert.dashboard},
         "input": {
             "search": {
@@ -35,7 +37,7 @@ def watch(alert: Alert) -> Document:
         },
         "condition": {"compare": {"ctx.payload.hits.total": {comparison: count}}},
         "throttle_period": alert.throttle,
-        "actions": {"log": {"logging": {"level": LEVELS[alert.severity], "text": told}}},
+        "actions": {"log": {"logging": {"level": LOG_LEVELS[alert.severity], "text": told}}},
     }
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from monitor_agent.alerting.evaluation import Alerting, load_alerts
+from monitor_agent.alerting.definitions import load_alerts
+from monitor_agent.alerting.evaluator import AlertEvaluator
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.contracts.agent_state import AGENT_STATE
 from monitor_agent.contracts.alert import ALERTS
@@ -39,9 +40,9 @@ def lagging(world: World, minutes: int, lag: float = 400.0) -> None:
     world.admin.indices.refresh(index=CYCLES.pattern)
 
 
-def look(world: World, minute: float, alerting: Alerting | None = None) -> None:
+def look(world: World, minute: float, alerting: AlertEvaluator | None = None) -> None:
     """Look for alerts some minutes after the start; searches see what was written."""
-    (alerting or Alerting(Gateway(world.agent), LAG)).step(START + minute * MINUTE)
+    (alerting or AlertEvaluator(Gateway(world.agent), LAG)).evaluate(START + minute * MINUTE)
     visible(world)
 
 
@@ -60,7 +61,7 @@ def test_a_firing_is_one_document_from_pending_to_recovered(world: World) -> Non
     """Two looks make it active, and no new document; looks that find the same write nothing."""
     lagging(world, 10)
     gateway = Gateway(world.agent)
-    alerting = Alerting(gateway, LAG)
+    alerting = AlertEvaluator(gateway, LAG)
 
     states = []
     for minute in (2, 3, 4, 5, 6):
@@ -92,9 +93,9 @@ def test_agents_that_look_at_the_same_moment_tell_one_firing(clean_indices: Clus
 
     def looks(agent: int) -> None:
         with clean_indices.client("monitor_agent") as client:
-            alerting = Alerting(Gateway(client), LAG)
+            alerting = AlertEvaluator(Gateway(client), LAG)
             for number in range(8):
-                alerting.step(START + 2 * MINUTE + (8 * agent + number) * timedelta(seconds=7))
+                alerting.evaluate(START + 2 * MINUTE + (8 * agent + number) * timedelta(seconds=7))
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(looks, range(4)))
@@ -149,7 +150,7 @@ def test_without_elasticsearch_no_alert_changes(world: World) -> None:
     with closing(Gateway(connect(nowhere), Backoff(tries=1))) as gateway:
         for minute in (3, 30, 60):
             with pytest.raises(ElasticsearchError):
-                Alerting(gateway, LAG).step(START + minute * MINUTE)
+                AlertEvaluator(gateway, LAG).evaluate(START + minute * MINUTE)
 
     look(world, 3)
 

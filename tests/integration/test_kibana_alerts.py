@@ -14,7 +14,7 @@ import pytest
 from elasticsearch import helpers
 
 from monitor_agent.alerting.definitions import Alert
-from monitor_agent.alerting.evaluation import Alerting
+from monitor_agent.alerting.evaluator import AlertEvaluator
 from monitor_agent.contracts.agent_state import AGENT_STATE
 from monitor_agent.contracts.alert import ALERTS
 from monitor_agent.contracts.catalogue import CONTRACTS
@@ -123,9 +123,9 @@ def made(contract: IndexContract, at: datetime, document: Document, changes: Doc
 
 def firing(world: World) -> set[str]:
     """Return the alerts whose watch fires when it is due, after the agent has looked as often as they need."""
-    alerting = Alerting(Gateway(world.agent), [replace(alert, every="1s") for alert in LISTED.values()])
+    alerting = AlertEvaluator(Gateway(world.agent), [replace(alert, interval="1s") for alert in LISTED.values()])
     for number in range(2):
-        alerting.step(DUE + number * SECOND)
+        alerting.evaluate(DUE + number * SECOND)
         world.admin.indices.refresh(index=f"{ALERTS.pattern},{AGENT_STATE.name}", ignore_unavailable=True)
     found = set()
     for name, alert in LISTED.items():

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from monitor_agent.alerting import kql
-from monitor_agent.alerting.definitions import Alert, alert_on_firings
+from monitor_agent.alerting.conditions import alert_on_firings
+from monitor_agent.alerting.definitions import Alert
 from monitor_agent.kibana.checks.bundle import Bundle, Finding
 from monitor_agent.kibana.checks.schemas import problems
 from monitor_agent.kibana.objects import SavedObject

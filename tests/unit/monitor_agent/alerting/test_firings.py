@@ -1,4 +1,4 @@
-"""Firings: how they begin, become active, are held back and recover."""
+"""Firings: how they begin, become active, are inhibited and recover."""
 
 from __future__ import annotations
 
@@ -11,50 +11,48 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from monitor_agent.alerting.firings import Breach, Firing, Group, Rule, evaluate
+from monitor_agent.alerting.firings import Breach, Firing, FiringRule, Group, evaluate
 from tests.factories import START
 
 MINUTE = timedelta(minutes=1)
 CLICK: Group = (("model_name", "click"), ("model_version", "1"))
-QUALITY = Rule(
+QUALITY = FiringRule(
     id="quality",
     title="Quality",
     message="it is bad",
     severity="critical",
     dashboard="model-quality",
-    every="1m",
-    looks=(2, 3),
+    interval="1m",
+    evaluations=(2, 3),
     quiet=3,
     inhibited_by=("lag", "orphans"),
 )
-LAG = replace(QUALITY, id="lag", severity="warning", looks=(1, 1), quiet=2, inhibited_by=())
+LAG = replace(QUALITY, id="lag", severity="warning", evaluations=(1, 1), quiet=2, inhibited_by=())
 ORPHANS = replace(LAG, id="orphans")
-RULES = [QUALITY, LAG, ORPHANS]
+RULES = {alert.id: alert for alert in (QUALITY, LAG, ORPHANS)}
 BAD = Breach("quality", CLICK, "f1_high", 0.1, 0.2)
 
 
-def looked(
-    *looks: Iterable[Breach], every: timedelta = MINUTE, rules: list[Rule] | None = None
-) -> dict[str, list[Firing]]:
-    """Return the firings of each rule, oldest first, after looks that found something."""
-    known: dict[str, Firing] = {}
-    for number, found in enumerate(looks):
-        now = START + number * every
-        known |= {each.id: each for each in evaluate(rules or RULES, found, known.values(), now)}
+def evaluated(*evaluations: Iterable[Breach], interval: timedelta = MINUTE) -> dict[str, list[Firing]]:
+    """Return the firings of each rule, oldest first, after evaluations with these breaches."""
+    firings: dict[str, Firing] = {}
+    for number, breaches in enumerate(evaluations):
+        now = START + number * interval
+        firings |= {firing.id: firing for firing in evaluate(list(RULES.values()), breaches, firings.values(), now)}
     by_rule: dict[str, list[Firing]] = {}
-    for each in sorted(known.values(), key=lambda each: each.start):
-        by_rule.setdefault(each.rule, []).append(each)
+    for firing in sorted(firings.values(), key=lambda firing: firing.start):
+        by_rule.setdefault(firing.rule, []).append(firing)
     return by_rule
 
 
 def story(text: str) -> list[list[Breach]]:
-    """Return looks: `x` finds bad quality, `.` nothing, `h` bad quality while it is held back, `-` that alone."""
+    """Return evaluations: `x` bad quality, `.` no breach, `h` bad quality while it is inhibited, `-` the lag alone."""
     lag = Breach("lag")
     return [{"x": [BAD], ".": [], "h": [BAD, lag], "-": [lag]}[sign] for sign in text]
 
 
 @pytest.mark.parametrize(
-    ("looks", "states"),
+    ("evaluations", "states"),
     [
         ("x", ["pending"]),
         ("xx", ["active"]),
@@ -73,86 +71,112 @@ def story(text: str) -> list[list[Breach]]:
         ("hhh.....", ["recovered"]),
     ],
 )
-def test_a_firing_goes_through_its_states(looks: str, states: list[str]) -> None:
-    """Two of three looks make it active, three without a finding end it, and those in between do not count."""
-    assert [each.state for each in looked(*story(looks))["quality"]] == states
+def test_a_firing_goes_through_its_states(evaluations: str, states: list[str]) -> None:
+    """Two breaches of three evaluations make it active, three evaluations without a breach end it."""
+    assert [firing.state for firing in evaluated(*story(evaluations))["quality"]] == states
 
 
-def test_looks_in_the_same_period_count_once() -> None:
+def test_evaluations_in_the_same_interval_count_once() -> None:
     """A busy agent, or a second one, does not make an alert active sooner."""
-    pending = looked(*[[BAD]] * 6, every=timedelta(seconds=10))["quality"]
-    active = looked(*[[BAD]] * 7, every=timedelta(seconds=10))["quality"]
+    pending = evaluated(*[[BAD]] * 6, interval=timedelta(seconds=10))["quality"]
+    active = evaluated(*[[BAD]] * 7, interval=timedelta(seconds=10))["quality"]
 
-    assert [each.state for each in pending] == ["pending"]
-    assert [each.state for each in active] == ["active"]
+    assert [firing.state for firing in pending] == ["pending"]
+    assert [firing.state for firing in active] == ["active"]
 
 
-def test_a_firing_that_goes_on_as_it_was_stays_the_same() -> None:
-    """Nothing is to be written for it."""
-    (after,) = looked(*[[BAD]] * 9)["quality"]
-    (before,) = looked(*[[BAD]] * 4)["quality"]
+def test_a_firing_that_continues_unchanged_stays_the_same() -> None:
+    """Then nothing is written for it."""
+    (after,) = evaluated(*[[BAD]] * 9)["quality"]
+    (before,) = evaluated(*[[BAD]] * 4)["quality"]
 
     assert after == before
 
 
-def test_a_firing_tells_the_worst_value() -> None:
-    """A better one afterwards does not hide it."""
+def test_a_firing_shows_the_worst_value() -> None:
+    """A better value afterwards does not replace it."""
     values = [0.15, 0.05, 0.12]
-    (found,) = looked(*[[replace(BAD, value=value)] for value in values])["quality"]
+    (firing,) = evaluated(*[[replace(BAD, value=value)] for value in values])["quality"]
 
-    assert (found.measure, found.value, found.limit) == ("f1_high", 0.05, 0.2)
+    assert (firing.measure, firing.value, firing.limit) == ("f1_high", 0.05, 0.2)
 
 
-def test_what_holds_back_is_told_and_forgotten() -> None:
-    """As long as the other alert goes on, which is longer than it is found."""
-    (held,) = looked(*story("xxhh..x"))["quality"]
-    (free,) = looked(*story("xxhh..xx"))["quality"]
+def test_a_firing_names_the_alerts_that_inhibit_it_until_they_recover() -> None:
+    """The other alert fires for longer than its condition is met."""
+    (still_inhibited,) = evaluated(*story("xxhh..x"))["quality"]
+    (free,) = evaluated(*story("xxhh..xx"))["quality"]
 
-    assert looked(*story("xxhx"))["quality"][0].inhibited_by == ("lag",)
-    assert (held.state, free.state) == ("active", "active")
+    assert evaluated(*story("xxhx"))["quality"][0].inhibited_by == ("lag",)
+    assert (still_inhibited.state, free.state) == ("active", "active")
     assert free.inhibited_by == ()
 
 
-@pytest.mark.parametrize(("model", "held"), [("click", ("orphans",)), ("rank", ())])
-def test_trouble_of_one_model_holds_back_its_own_alerts(model: str, held: tuple[str, ...]) -> None:
-    """Another model's are told."""
+@pytest.mark.parametrize(("model", "inhibited_by"), [("click", ("orphans",)), ("rank", ())])
+def test_an_alert_inhibits_the_alerts_on_its_own_model(model: str, inhibited_by: tuple[str, ...]) -> None:
+    """Alerts on another model are not inhibited."""
     orphans = Breach("orphans", (("model_name", model),))
 
-    assert looked([BAD, orphans])["quality"][0].inhibited_by == held
+    assert evaluated([BAD, orphans])["quality"][0].inhibited_by == inhibited_by
 
 
-def test_groups_have_firings_of_their_own() -> None:
-    """One version's recovery says nothing about another one."""
-    other: Group = (("model_name", "click"), ("model_version", "2"))
+def test_groups_have_separate_firings() -> None:
+    """The recovery of one version does not end the firing of another."""
+    second: Group = (("model_name", "click"), ("model_version", "2"))
 
-    found = looked(*[[BAD, replace(BAD, group=other)]] * 2, *[[BAD]] * 3)["quality"]
+    firings = evaluated(*[[BAD, replace(BAD, group=second)]] * 2, *[[BAD]] * 3)["quality"]
 
-    assert {(dict(each.group)["model_version"], each.state) for each in found} == {("1", "active"), ("2", "recovered")}
-
-
-def test_a_firing_of_a_rule_that_is_gone_recovers() -> None:
-    """Nobody would look for it any more."""
-    open_firings = looked([BAD], [BAD])["quality"]
-
-    (found,) = evaluate([LAG], [], open_firings, START + 5 * MINUTE)
-
-    assert (found.state, found.end, found.revision) == ("recovered", START + 5 * MINUTE, 3)
+    states = {(dict(firing.group)["model_version"], firing.state) for firing in firings}
+    assert states == {("1", "active"), ("2", "recovered")}
 
 
-def test_a_document_tells_the_whole_firing() -> None:
-    """What is read from Elasticsearch is what was written there."""
-    for looks in ("x", "xx", "xx...", "hhh"):
-        for found in looked(*story(looks)).values():
-            assert [Firing.from_document(each.document()) for each in found] == found
+def test_a_firing_of_an_alert_that_was_removed_recovers() -> None:
+    """No agent would evaluate it any more."""
+    open_firings = evaluated([BAD], [BAD])["quality"]
+
+    (firing,) = evaluate([LAG], [], open_firings, START + 5 * MINUTE)
+
+    assert (firing.state, firing.end, firing.revision) == ("recovered", START + 5 * MINUTE, 3)
 
 
-class Watching(RuleBasedStateMachine):
-    """Trouble comes and goes; agents look when they like, die between two looks, and tell of what became active."""
+def test_a_firing_is_read_from_its_document() -> None:
+    """The firing that is read equals the one that was written."""
+    for evaluations in ("x", "xx", "xx...", "hhh"):
+        for firings in evaluated(*story(evaluations)).values():
+            assert [Firing.from_document(firing.document()) for firing in firings] == firings
+
+
+def test_a_document_keeps_its_field_names() -> None:
+    """Dashboards and alerts of users read `looks`, `looked` and `inhibited_by`."""
+    (firing,) = evaluated(*story("xhx"))["quality"]
+    document = firing.document()
+
+    assert (document["looks"], document["looked"]) == ("x", "2026-03-02T10:00:00Z")
+    assert document["inhibited_by"] == ["lag"]
+
+
+@pytest.mark.parametrize("inhibited_by", [[], ["lag"]])
+def test_a_firing_stored_by_an_earlier_version_goes_on(inhibited_by: list[str]) -> None:
+    """Its document has `held_back_by` and no `inhibited_by`: it counts as not inhibited until the next evaluation."""
+    (firing,) = evaluated([BAD], [BAD])["quality"]
+    earlier = {name: value for name, value in firing.document().items() if name != "inhibited_by"}
+    stored = Firing.from_document(earlier | {"held_back_by": inhibited_by})
+
+    assert stored == firing
+    (unchanged,) = evaluate([QUALITY], [BAD], [stored], START + MINUTE)
+    assert unchanged == firing
+    later = evaluate([QUALITY, LAG], [BAD, Breach("lag")], [stored], START + 2 * MINUTE)
+    (quality,) = (firing for firing in later if firing.rule == "quality")
+    assert (quality.state, quality.inhibited_by, quality.revision) == ("active", ("lag",), firing.revision + 1)
+    assert "held_back_by" not in quality.document()
+
+
+class AlertHistory(RuleBasedStateMachine):
+    """Breaches come and go; agents evaluate at any time, and die between two evaluations."""
 
     @initialize()
-    def nothing(self) -> None:
+    def start(self) -> None:
         self.now: datetime = START
-        self.known: dict[str, Firing] = {}
+        self.firings: dict[str, Firing] = {}
         self.notified: list[str] = []
 
     @rule(
@@ -160,39 +184,41 @@ class Watching(RuleBasedStateMachine):
         bad=st.booleans(),
         lag=st.sampled_from([False, False, False, True]),
     )
-    def look(self, seconds: int, bad: bool, lag: bool) -> None:
+    def evaluate_alerts(self, seconds: int, bad: bool, lag: bool) -> None:
         self.now += timedelta(seconds=seconds)
-        found = [*([BAD] if bad else []), *([Breach("lag")] if lag else [])]
-        before = {each.id: each for each in self.known.values()}
-        after = evaluate(RULES, found, self.known.values(), self.now)
-        assert evaluate(RULES, found, after, self.now) == [each for each in after if each.open], "a look twice is one"
-        for each in after:
-            old = before.get(each.id)
-            held = each.inhibited_by != ()
-            if old is not None and held:
-                assert each.state == old.state, "what is held back neither becomes active nor recovers"
-            if old is not None and old.state == "active" and each.state == "recovered":
-                needed = next(one for one in RULES if one.id == each.rule).quiet
-                assert each.looks.endswith("." * needed)
-            if each.state == "active" and (old is None or old.state != "active"):
-                assert each.id not in self.notified, "an alert is told once"
-                self.notified.append(each.id)
-                assert each.rule != "quality" or each.looks[-3:].count("x") >= 2
-            if old is not None and old != each:
-                assert each.revision == old.revision + 1
-        self.known |= {each.id: each for each in after}
+        breaches = [*([BAD] if bad else []), *([Breach("lag")] if lag else [])]
+        rules = list(RULES.values())
+        before = dict(self.firings)
+        after = evaluate(rules, breaches, before.values(), self.now)
+        again = evaluate(rules, breaches, after, self.now)
+        assert again == [firing for firing in after if firing.open], "an evaluation at the same time changes nothing"
+        for firing in after:
+            self._check_step(before.get(firing.id), firing)
+        self.firings |= {firing.id: firing for firing in after}
+
+    def _check_step(self, old: Firing | None, firing: Firing) -> None:
+        if old is not None and firing.inhibited_by:
+            assert firing.state == old.state, "an inhibited firing neither becomes active nor recovers"
+        if old is not None and old.state == "active" and firing.state == "recovered":
+            assert firing.evaluations.endswith("." * RULES[firing.rule].quiet)
+        if firing.state == "active" and (old is None or old.state != "active"):
+            assert firing.id not in self.notified, "a firing becomes active once"
+            self.notified.append(firing.id)
+            assert firing.rule != "quality" or firing.evaluations[-3:].count("x") >= 2
+        if old is not None and old != firing:
+            assert firing.revision == old.revision + 1
 
     @invariant()
-    def at_most_one_firing_of_each_is_open(self) -> None:
-        keys = [each.key for each in self.known.values() if each.open]
+    def at_most_one_firing_of_a_key_is_open(self) -> None:
+        keys = [firing.key for firing in self.firings.values() if firing.open]
         assert len(keys) == len(set(keys))
 
     @invariant()
-    def what_has_recovered_was_found_before_it_ended(self) -> None:
-        for each in self.known.values():
-            assert each.open == (each.end is None)
-            assert each.end is None or each.start < each.end
+    def a_recovered_firing_began_before_it_ended(self) -> None:
+        for firing in self.firings.values():
+            assert firing.open == (firing.end is None)
+            assert firing.end is None or firing.start < firing.end
 
 
-TestWatching = Watching.TestCase
-TestWatching.settings = settings(max_examples=40, stateful_step_count=40)
+TestAlertHistory = AlertHistory.TestCase
+TestAlertHistory.settings = settings(max_examples=40, stateful_step_count=40)

@@ -1,0 +1,101 @@
+"""The condition of an alert as a search, and what the answer of Elasticsearch means (pure)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from monitor_agent.alerting import kql
+from monitor_agent.alerting.definitions import Alert
+from monitor_agent.alerting.firings import Breach, Group
+from monitor_agent.contracts.alert import ALERTS, STATE_ACTIVE
+
+Document = dict[str, Any]
+
+MAX_GROUPS = 50
+"""Values of a field that have firings of their own."""
+
+_BUCKETS = "groups"
+_FIRING_AGE = "400d"
+"""How long ago an open firing may have begun: as long as its document is kept."""
+
+
+def alert_query(alert: Alert, due: str) -> tuple[str, Document]:
+    """Return the search for an alert's condition, index and body, as of `due` (ISO 8601)."""
+    times = {"gte": f"{due}||-{alert.look_back}", "lte": due, "format": "strict_date_optional_time"}
+    body: Document = {
+        "size": 0,
+        "track_total_hits": True,
+        "query": {"bool": {"filter": [{"range": {"@timestamp": times}}, kql.query(alert.where)]}},
+    }
+    limits = alert.limits()
+    groups: Document = {value: {limits[value][0]: {"field": value}} for value in alert.values}
+    for field in reversed(alert.group_by):
+        inner = {"aggs": groups} if groups else {}
+        groups = {_BUCKETS: {"terms": {"field": field, "size": MAX_GROUPS}, **inner}}
+    return alert.index, {**body, **({"aggs": groups} if groups else {})}
+
+
+def breaches(alert: Alert, answer: Mapping[str, Any]) -> list[Breach]:
+    """Return the breaches in the answer to an alert's query, one for each group that meets the condition."""
+    comparison, threshold = alert.comparison
+    values = answer.get("aggregations", {})
+    counts = (
+        list(_innermost(alert.group_by, values)) if alert.group_by else [((), answer["hits"]["total"]["value"], values)]
+    )
+    return [
+        _breach(alert, group, values) for group, count, values in counts if condition_met(count, comparison, threshold)
+    ]
+
+
+def _innermost(fields: Sequence[str], values: Mapping[str, Any]) -> Iterator[tuple[Group, int, Mapping[str, Any]]]:
+    """Yield each group with its number of documents and its values."""
+    for bucket in values.get(_BUCKETS, {}).get("buckets", []):
+        group = ((fields[0], bucket["key"]),)
+        if len(fields) == 1:
+            yield group, bucket["doc_count"], bucket
+        else:
+            for rest, count, inner in _innermost(fields[1:], bucket):
+                yield group + rest, count, inner
+
+
+def _breach(alert: Alert, group: Group, values: Mapping[str, Any]) -> Breach:
+    """Return the breach with the first of the alert's fields that is beyond its limit."""
+    limits = alert.limits()
+    for measure in alert.values:
+        value = values.get(measure, {}).get("value")
+        worse, limit = limits[measure]
+        if value is not None and (value >= limit if worse == "max" else value <= limit):
+            return Breach(alert.id, group, measure, value, limit)
+    return Breach(alert.id, group)
+
+
+def condition_met(count: int, comparison: str, threshold: int) -> bool:
+    """Return whether a number of documents meets the condition of an alert.
+
+    >>> condition_met(3, "gte", 3), condition_met(1, "lt", 1)
+    (True, False)
+    """
+    return count >= threshold if comparison == "gte" else count < threshold
+
+
+def alert_on_firings(alert: Alert) -> Alert:
+    """Return the alert that a watch or rule evaluates: one on the alert's firings that are active and not inhibited.
+
+    An alert that the agent does not evaluate (`agent = false`) is returned as it is.
+    """
+    if not alert.agent:
+        return alert
+    uninhibited = " and not inhibited_by: *" if alert.inhibited_by else ""
+    return dataclasses.replace(
+        alert,
+        index=ALERTS.pattern,
+        where=f"rule.name: {alert.id} and state: {STATE_ACTIVE}{uninhibited}",
+        look_back=_FIRING_AGE,
+        interval="1m",
+        evaluations=(1, 1),
+        at_least=1,
+        fewer_than=0,
+        values=(),
+    )

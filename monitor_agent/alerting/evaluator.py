@@ -1,0 +1,93 @@
+"""The evaluation of all alerts, once in a cycle, by the agent that holds the rest of the work."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from monitor_agent.alerting.conditions import alert_query, breaches
+from monitor_agent.alerting.definitions import Alert
+from monitor_agent.alerting.firings import Firing, evaluate
+from monitor_agent.alerting.store import AlertStore
+from monitor_agent.contracts.alert import STATE_ACTIVE, STATE_PENDING
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.state_store import OWNER, StateStore
+from monitor_agent.pipeline import instants
+
+
+@dataclass(frozen=True)
+class AlertStatus:
+    """The state of the firings after an evaluation.
+
+    Attributes
+    ----------
+    pending : how many firings are pending.
+    active : a summary of each firing that is active.
+    active_by_rule : how many firings of each alert are active; 0 if none is.
+    inhibiting : the alerts that inhibit others now.
+    """
+
+    pending: int
+    active: Sequence[Mapping[str, object]]
+    active_by_rule: Mapping[str, float]
+    inhibiting: Sequence[str]
+
+
+class AlertEvaluator:
+    """Evaluates every alert and writes its firings; has no state of its own between two evaluations."""
+
+    def __init__(self, gateway: Gateway, alerts: Sequence[Alert], name: str = OWNER) -> None:
+        self._store = AlertStore(gateway, StateStore(gateway, name))
+        self._alerts = [alert for alert in alerts if alert.agent]
+        self._log = structlog.get_logger()
+
+    def evaluate(self, now: datetime) -> AlertStatus:
+        """Evaluate all alerts, write what has changed and return the status.
+
+        Raises
+        ------
+        ElasticsearchError
+            If Elasticsearch cannot be searched or written.
+        """
+        readings = self._store.read([alert_query(alert, instants.text(now)) for alert in self._alerts])
+        answered = zip(self._alerts, readings.answers, strict=True)
+        all_breaches = [breach for alert, answer in answered for breach in breaches(alert, answer)]
+        firings = evaluate(self._alerts, all_breaches, readings.firings, now)
+        if not self._store.write(readings, firings, now):
+            # Another agent has evaluated the alerts at the same moment, and has logged the changes.
+            return self._status(readings.firings)
+        self._log_changes(readings.firings, firings)
+        return self._status(firings)
+
+    def _status(self, firings: Sequence[Firing]) -> AlertStatus:
+        pending, active = (
+            [firing for firing in firings if firing.state == state] for state in (STATE_PENDING, STATE_ACTIVE)
+        )
+        counts = Counter(firing.rule for firing in active)
+        inhibitors = {name for alert in self._alerts for name in alert.inhibited_by}
+        return AlertStatus(
+            len(pending),
+            [summary(firing) for firing in active],
+            {alert.id: float(counts[alert.id]) for alert in self._alerts},
+            sorted(inhibitors & {firing.rule for firing in [*pending, *active]}),
+        )
+
+    def _log_changes(self, earlier: Iterable[Firing], firings: Iterable[Firing]) -> None:
+        before = {firing.id: firing for firing in earlier}
+        for firing in firings:
+            old = before.get(firing.id)
+            if old is None or (old.state, old.inhibited_by) != (firing.state, firing.inhibited_by):
+                log = self._log.warning if firing.state == STATE_ACTIVE else self._log.info
+                log(f"alert {firing.state}", **summary(firing))
+
+
+def summary(firing: Firing) -> dict[str, object]:
+    """Return the few fields of a firing that a log line and the health page have room for."""
+    document = firing.document()
+    names = ("severity", "model_name", "model_version", "measure", "value", "limit", "inhibited_by")
+    fields = {"since": document["event"]["start"], **{name: document.get(name) for name in names}}
+    return {"alert": firing.rule, **{name: value for name, value in fields.items() if value not in (None, [])}}
