@@ -10,18 +10,24 @@ from pathlib import Path
 
 from model_server.training import command as training
 from monitor_agent import log, settings
+from monitor_agent.cli import completion
+from monitor_agent.cli.version_action import VersionAction
 from monitor_agent.errors import MonitorError
 
 INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Return the exit status: 0 done, 1 an error that was told in one line, 2 wrong usage, 130 interrupted."""
-    args = _parser().parse_args(argv)
+    """Return the exit status: 0 success, 1 an error that one line reports, 2 wrong usage, 130 interrupted."""
+    parser = _parser()
+    args = parser.parse_args(argv)
     log.configure("model-server")
     try:
         if args.command == "train":
             return training.run(args)
+        if args.command == "completion":
+            print(completion.script(parser, args.shell))
+            return 0
         return _serve(args)
     except MonitorError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -38,14 +44,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     config = os.environ.get("MONITOR_CONFIG")
     parser.add_argument(
-        "--config", type=Path, default=Path(config) if config else None, metavar="FILE", help="settings (TOML)"
+        "--config", type=Path, default=Path(config) if config else None, metavar="FILE", help="file of settings (TOML)"
     )
+    parser.add_argument("--version", action=VersionAction)
     subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     serve = subparsers.add_parser("serve", help="serve until SIGTERM (the default)")
     serve.add_argument(
-        "--address-file", type=Path, metavar="FILE", help="holds the server's URL from when it is ready until it stops"
+        "--address-file", type=Path, metavar="FILE", help="file that holds the server's URL while it answers"
     )
     training.add_parser(subparsers)
+    completion.add_parser(subparsers)
     parser.set_defaults(address_file=None)
     return parser
 

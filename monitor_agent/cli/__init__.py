@@ -1,4 +1,4 @@
-"""The console script `monitor-agent`: finds the command's module, reads the settings, turns errors into one line.
+"""The console script `monitor-agent`: imports the command's module, reads the settings, prints an error as one line.
 
 A command is a module of this package with `add_parser(subparsers)` and `run(args, settings) -> exit status`.
 Only the chosen command's module is imported, so that a command starts as fast as its own imports allow.
@@ -15,21 +15,22 @@ from pathlib import Path
 from types import ModuleType
 
 from monitor_agent import log, settings
+from monitor_agent.cli.version_action import VersionAction
 from monitor_agent.errors import MonitorError
 
 COMMANDS = (
     *("demo", "up", "setup", "run", "once", "backfill"),
     *("totals", "compare", "reference", "explain-window", "release", "lost-lines", "alerts"),
     *("dashboards", "report"),
-    *("stack", "pipeline", "deadletters", "kibana", "docs"),
+    *("stack", "pipeline", "deadletters", "kibana", "docs", "completion"),
 )
 INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Return the exit status: 0 done, 1 an error that was told in one line, 2 wrong usage, 130 interrupted."""
+    """Return the exit status: 0 success, 1 an error that one line reports, 2 wrong usage, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = _parser(arguments)
+    parser = make_parser(arguments)
     args = parser.parse_args(arguments, argparse.Namespace(environ=os.environ))
     log.configure("monitor-agent")
     try:
@@ -48,21 +49,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output went away (`| head`): nothing is left to say, nor anywhere to say it.
+        # The reader of the output went away (`| head`): there is nothing to report, and no one to read it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status
 
 
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+def make_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return the parser with the command that the arguments name; with all commands if they name none."""
     parser = argparse.ArgumentParser(prog="monitor-agent", description="Monitoring for models that score clicks.")
     config = os.environ.get("MONITOR_CONFIG")
     parser.add_argument(
-        "--config", type=Path, default=Path(config) if config else None, metavar="FILE", help="settings (TOML)"
+        "--config", type=Path, default=Path(config) if config else None, metavar="FILE", help="file of settings (TOML)"
     )
+    parser.add_argument("--version", action=VersionAction)
     subparsers = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    chosen = next((argument for argument in arguments if argument in COMMANDS), None)
-    for name in COMMANDS if chosen is None else (chosen,):
+    command = next((argument for argument in arguments if argument in COMMANDS), None)
+    for name in COMMANDS if command is None else (command,):
         module = _module(name)
         module.add_parser(subparsers)
         subparsers.choices[name].set_defaults(run=module.run)

@@ -1,12 +1,10 @@
-"""What the agent's commands share: the agent made from the settings, and its report in words."""
+"""The gateway, the history and the agent that the commands make from the settings, and a cycle's report in words."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
 
 from monitor_agent.agent.cycle import Agent, Report
 from monitor_agent.clock import Clock, SystemClock
@@ -14,7 +12,6 @@ from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.history import History
 from monitor_agent.es.retry import Backoff
 from monitor_agent.gc_tuning import rare_garbage_collection
-from monitor_agent.pipeline import instants
 from monitor_agent.settings import Settings
 
 
@@ -25,7 +22,7 @@ def gateway_of(
     sleep: Callable[[float], object] = time.sleep,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[Gateway]:
-    """Yield the Elasticsearch of the settings; its connections are closed afterwards."""
+    """Yield a gateway to the Elasticsearch of the settings; its connections are closed afterwards."""
     gateway = Gateway(connect(settings.elasticsearch), backoff, sleep, stopping)
     try:
         with rare_garbage_collection():
@@ -36,7 +33,7 @@ def gateway_of(
 
 @contextlib.contextmanager
 def history_of(settings: Settings) -> Iterator[History]:
-    """Yield what is stored, for a question: somebody waits for the answer, so that trouble is told soon."""
+    """Yield the stored metrics, for a user who waits for the answer: an unreachable cluster is reported soon."""
     with gateway_of(settings, Backoff(tries=2)) as gateway:
         yield History(gateway, settings.agent.page_size)
 
@@ -48,16 +45,8 @@ def agent_of(settings: Settings, clock: Clock | None = None) -> Iterator[Agent]:
         yield Agent(gateway, settings.agent, clock or SystemClock())
 
 
-def moment(text: str) -> datetime:
-    """Return the moment that an argument tells: ISO 8601, UTC where it names no offset."""
-    try:
-        return instants.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-11-23T10:00:00Z") from error
-
-
 def in_words(report: Report) -> str:
-    """Return one line that says what was done."""
+    """Return one line that says what a cycle or a backfill did."""
     fates = ", ".join(f"{count} {status}" for status, count in sorted(report.feedback.items())) or "none new"
     tally = report.tally
     return (

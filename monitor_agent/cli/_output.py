@@ -1,4 +1,4 @@
-"""What the commands that answer questions share: tables for people, JSON for programs."""
+"""Lines and tables for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ NOTHING = "-"
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add `--json`."""
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
 
 
-def print_json(what: Any) -> None:
-    """Print one JSON document."""
-    sys.stdout.write(orjson.dumps(what, option=orjson.OPT_INDENT_2).decode() + "\n")
+def print_json(document: Any) -> None:
+    """Print one JSON document, in UTF-8 whatever the locale is."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
 
 
-def say(line: str) -> None:
-    """Print a line as it is."""
-    _console().print(line, markup=False, highlight=False, soft_wrap=True)
+def print_line(line: str) -> None:
+    """Print a line as it is, at once, even into a pipe."""
+    print(line, flush=True)
 
 
-def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
     """Print a table.
 
     Parameters
@@ -44,7 +46,10 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, l
         table.add_column(name, justify="left" if position < left else "right", no_wrap=position < len(columns) - 1)
     for row in rows:
         table.add_row(*row)
-    _console().print(table, markup=False, highlight=False)
+    console = Console()
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
+    console.print(table, markup=False, highlight=False)
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -59,12 +64,5 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """Return both ends of an interval; empty where there is none."""
+    """Return both ends of an interval for a table; empty if it has none."""
     return "" if low is None or high is None else f"{number(low, 3)}..{number(high, 3)}"
-
-
-def _console() -> Console:
-    console = Console()
-    if not console.is_terminal:
-        console.width = PLAIN_WIDTH
-    return console

@@ -1,4 +1,4 @@
-"""The reference pages as text: settings, fields, metrics; made from the code that defines them (pure)."""
+"""The reference pages of settings and fields as text, made from the code that defines them (pure)."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def _index(contract: IndexContract) -> list[str]:
     lines += ["| field | type | unit | meaning |", "|---|---|---|---|"]
     for field_name, entry in contract.fields.items():
         kind = entry.type if entry.options.get("dynamic") is None else f"{entry.options['_values']['type']} each"
-        shown = f"{field_name}.*" if entry.options.get("dynamic") else field_name
-        lines.append(f"| `{shown}` | {kind} | {entry.unit} | {entry.help} |")
+        pattern = f"{field_name}.*" if entry.options.get("dynamic") else field_name
+        lines.append(f"| `{pattern}` | {kind} | {entry.unit} | {entry.help} |")
     return [*lines, ""]
 
 

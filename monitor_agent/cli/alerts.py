@@ -1,4 +1,4 @@
-"""`monitor-agent alerts`: what is pending, active, and has recovered lately, as the agent last found."""
+"""`monitor-agent alerts`: the pending and active alerts, and those that recovered lately, as of the last cycle."""
 
 from __future__ import annotations
 
@@ -10,45 +10,47 @@ from typing import Any
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.alerting.store import stored_firings
 from monitor_agent.cli._agent import gateway_of
-from monitor_agent.cli._output import NOTHING, add_json, number, print_json, say, show
+from monitor_agent.cli._output import NOTHING, add_json, number, print_json, print_line, print_table
 from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.alert import STATE_ACTIVE
 from monitor_agent.es.retry import Backoff
 from monitor_agent.pipeline import instants
 from monitor_agent.settings import Settings
 
-LATELY = timedelta(days=1)
+RECENT = timedelta(days=1)
 
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
-    parser = subparsers.add_parser("alerts", help="which alerts are pending, active, or have recovered within a day")
+    parser = subparsers.add_parser("alerts", help="list the alerts that are pending, active, or recovered within a day")
     parser.add_argument(
-        "--all", action="store_true", help="all that are kept, also those that recovered without having been active"
+        "--all",
+        action="store_true",
+        help="list all that are stored, also those that recovered without having been active",
     )
     add_json(parser)
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Print the firings, the newest first; 0 where none is active, 1 where one is."""
-    since = instants.EPOCH if args.all else SystemClock().now() - LATELY
+    """Print the firings, the newest first; return 1 if one is active, else 0."""
+    since = instants.EPOCH if args.all else SystemClock().now() - RECENT
     with gateway_of(settings, Backoff(tries=2)) as gateway:
         firings = stored_firings(gateway, since, settings.agent.page_size)
-    told = [each for each in firings if args.all or each.open or each.active_since]
+    firings = [firing for firing in firings if args.all or firing.open or firing.active_since]
     if args.json:
-        print_json([each.document() for each in told])
-    elif told:
-        _show(told)
+        print_json([firing.document() for firing in firings])
+    elif firings:
+        _print(firings)
     else:
-        say("no alert is pending or active" + ("" if args.all else ", and none has recovered within a day"))
-    return int(any(each.state == STATE_ACTIVE for each in told))
+        print_line("no alert is pending or active" + ("" if args.all else ", and none has recovered within a day"))
+    return int(any(firing.state == STATE_ACTIVE for firing in firings))
 
 
-def _show(firings: Sequence[Firing]) -> None:
+def _print(firings: Sequence[Firing]) -> None:
     columns = ["state", "alert", "about", "since", "until", "value", "limit", "why"]
-    show("alerts", columns, [_row(each) for each in firings], left=len(columns))
-    for name, title in sorted({(each.dashboard, each.title) for each in firings if each.open}):
-        say(f"{title}: see the dashboard {name}")
+    print_table("alerts", columns, [_row(firing) for firing in firings], left=len(columns))
+    for name, title in sorted({(firing.dashboard, firing.title) for firing in firings if firing.open}):
+        print_line(f"{title}: see the dashboard {name}")
 
 
 def _row(firing: Firing) -> list[str]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from monitor_agent.agent.totals import Total, TotalKey, totals
-from monitor_agent.cli._agent import history_of, moment
-from monitor_agent.cli._output import add_json, interval, number, print_json, say, show
+from monitor_agent.cli._agent import history_of
+from monitor_agent.cli._output import NOTHING, add_json, interval, number, print_json, print_line, print_table
+from monitor_agent.cli._times import add_range
 from monitor_agent.cli.totals import label_of, nothing_stored
+from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.history import Selection, ServedVersions
@@ -22,7 +24,7 @@ from monitor_agent.pipeline.version_comparison import CAUSAL, COMPARED, HEADLINE
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import Settings
 
-_WORDS = {
+_VERDICTS = {
     "better": "better",
     "worse": "worse",
     "no_difference": "no difference shown",
@@ -33,115 +35,168 @@ _WORDS = {
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
-    parser = subparsers.add_parser("compare", help="two versions side by side, with intervals and a verdict")
-    parser.add_argument("--baseline", required=True, metavar="VERSION", help="the version that it is compared with")
-    parser.add_argument("--candidate", required=True, metavar="VERSION", help="the version that is judged")
-    parser.add_argument("--model", default="", help="needed where there are several models")
+    parser = subparsers.add_parser("compare", help="compare two versions of a model, with intervals and a verdict")
+    parser.add_argument("--baseline", required=True, metavar="VERSION", help="the version to compare with")
+    parser.add_argument("--candidate", required=True, metavar="VERSION", help="the version to judge")
+    parser.add_argument("--model", default="", help="the model (default: the one that has both versions)")
+    add_range(parser, start="since both were served", end="the end of the newest window")
     parser.add_argument(
-        "--from", dest="start", type=moment, metavar="TIME", help="first moment (default: since both were served)"
+        "--by", action="append", default=[], metavar="FIELD", help="split by a label such as labels.scene"
     )
     parser.add_argument(
-        "--to", dest="end", type=moment, metavar="TIME", help="the moment after the last (default: the newest window)"
-    )
-    parser.add_argument("--by", action="append", default=[], metavar="FIELD", help="a label such as labels.scene")
-    parser.add_argument(
-        "--metric", default=HEADLINE, choices=COMPARED, metavar="NAME", help="the verdict is about it (%(default)s)"
+        "--metric",
+        default=HEADLINE,
+        choices=COMPARED,
+        metavar="NAME",
+        help="the metric of the verdict (default: %(default)s)",
     )
     add_json(parser)
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Print the comparison; an error where a version is unknown."""
+    """Print the comparison.
+
+    Raises
+    ------
+    DataError
+        If a version is unknown.
+    """
     pair = (args.baseline, args.candidate)
     if pair[0] == pair[1]:
         raise SettingsError("--baseline and --candidate are the same version", "name two versions")
+    now = SystemClock().now()
+    start, end = (time.at(now) if time else None for time in (args.start, args.end))
     label = label_of(args.by, settings.agent)
     calendar = Calendar(settings.agent)
     with history_of(settings) as history:
-        model = _model(history.versions(calendar.base, args.start, args.end), args.model, pair)
-        start, end = widened(calendar, *_range(model, pair, args.start, args.end))
-        found = totals(history, cover(calendar, start, end), Selection(model.model, pair, label=label))
-        missing = [version for version in pair if TotalKey(model.model, version, ALL_SEGMENT) not in found]
+        model = _model(history.versions(calendar.base, start, end), args.model, pair)
+        start, end = widened(calendar, *_range(model, pair, start, end))
+        totals_by_key = totals(history, cover(calendar, start, end), Selection(model.model, pair, label=label))
+        missing = [version for version in pair if TotalKey(model.model, version, ALL_SEGMENT) not in totals_by_key]
         if missing:
             raise nothing_stored(history, calendar, start, end, model.model, missing)
-    segments = list(dict.fromkeys(group.segment for group in found))
-    compared = {
+    rows = {
         segment: compare(
-            _state(found, TotalKey(model.model, pair[0], segment)),
-            _state(found, TotalKey(model.model, pair[1], segment)),
+            _state(totals_by_key, TotalKey(model.model, pair[0], segment)),
+            _state(totals_by_key, TotalKey(model.model, pair[1], segment)),
             settings.agent,
         )
-        for segment in segments
+        for segment in dict.fromkeys(key.segment for key in totals_by_key)
     }
-    headline = next((row for row in compared[ALL_SEGMENT] if row.metric == args.metric), None)
+    comparison = _Comparison(model, pair, (start, end), args.metric, rows)
     if args.json:
-        print_json(_as_json(model, pair, (start, end), args.metric, headline, compared))
-        return 0
-    _print(model, pair, (start, end), compared, args.metric)
-    say(_verdict(pair, args.metric, headline))
-    say(CAUSAL)
+        print_json(comparison.document())
+    else:
+        _print(comparison)
     return 0
 
 
+@dataclass(frozen=True)
+class _Comparison:
+    """Two versions of a model over a range.
+
+    Attributes
+    ----------
+    versions : the baseline, the candidate.
+    rows : the compared metrics by segment.
+    """
+
+    model: ServedVersions
+    versions: tuple[str, str]
+    range: tuple[datetime, datetime]
+    metric: str
+    rows: Mapping[str, Sequence[Row]]
+
+    @property
+    def verdict(self) -> str:
+        """The verdict about the metric, over all segments."""
+        headline = next((row for row in self.rows[ALL_SEGMENT] if row.metric == self.metric), None)
+        return headline.verdict if headline else "insufficient_data"
+
+    def document(self) -> dict[str, Any]:
+        """Return the comparison as a JSON object."""
+        return {
+            "model_name": self.model.model,
+            "baseline": self.versions[0],
+            "candidate": self.versions[1],
+            "from": instants.text(self.range[0]),
+            "to": instants.text(self.range[1]),
+            "served": {version: list(map(instants.text, self.model.served[version])) for version in self.versions},
+            "metric": self.metric,
+            "verdict": self.verdict,
+            "causal": CAUSAL,
+            "segments": {segment: [asdict(row) for row in rows] for segment, rows in self.rows.items()},
+        }
+
+
 def _model(stored: Sequence[ServedVersions], name: str, pair: tuple[str, str]) -> ServedVersions:
-    """Return the model that has both versions; DataError where none has or several have."""
-    candidates = [each for each in stored if name in ("", each.model)]
-    fitting = [each for each in candidates if each.served.keys() >= set(pair)]
+    """Return the model that has both versions.
+
+    Raises
+    ------
+    DataError
+        If no model has both, or several have.
+    """
+    candidates = [model for model in stored if name in ("", model.model)]
+    fitting = [model for model in candidates if model.served.keys() >= set(pair)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
         raise DataError("several models have both versions", f"add --model {fitting[0].model}")
     if not candidates:
-        known = ", ".join(sorted(each.model for each in stored))
+        models = ", ".join(sorted(model.model for model in stored))
         raise DataError(
-            f"model {name} is unknown" if known and name else "no metrics documents in the range",
-            f"known are {known}" if known else "give another range, or run monitor-agent backfill",
+            f"model {name} is unknown" if models and name else "no metrics documents in the range",
+            f"stored are {models}" if models else "give another range, or run monitor-agent backfill",
         )
-    known = ", ".join(sorted({version for each in candidates for version in each.served}))
-    unknown = [each for each in pair if not any(each in model.served for model in candidates)]
-    raise DataError(f"version {' and '.join(unknown) or ' and '.join(pair)} is unknown", f"known are {known}")
+    versions = ", ".join(sorted({version for model in candidates for version in model.served}))
+    unknown = [version for version in pair if not any(version in model.served for model in candidates)]
+    raise DataError(f"version {' and '.join(unknown) or ' and '.join(pair)} is unknown", f"stored are {versions}")
 
 
 def _range(
     model: ServedVersions, pair: tuple[str, str], start: datetime | None, end: datetime | None
 ) -> tuple[datetime, datetime]:
-    """Return the range; where it is not told, the time since both versions were served."""
+    """Return the range; an end that is not given is that of the time in which both versions were served."""
     firsts, lasts = zip(*(model.served[version] for version in pair), strict=True)
     overlap = max(firsts) < min(lasts)
     return start or (max(firsts) if overlap else min(firsts)), end or max(lasts)
 
 
-def _state(found: Mapping[TotalKey, Total], group: TotalKey) -> WindowState:
-    """Return a group's state; that of nothing where one version has no prediction in a segment."""
-    return found[group].state if group in found else WindowState()
+def _state(totals_by_key: Mapping[TotalKey, Total], key: TotalKey) -> WindowState:
+    """Return the state of a version in a segment; an empty state if the version has no prediction there."""
+    return totals_by_key[key].state if key in totals_by_key else WindowState()
 
 
-def _served(model: ServedVersions, pair: tuple[str, str]) -> str:
-    told = "; ".join(
-        f"version {version} from {instants.text(first)} to {instants.text(last)}"
-        for version, (first, last) in ((version, model.served[version]) for version in pair)
+def _served(comparison: _Comparison) -> str:
+    served = comparison.model.served
+    ranges = "; ".join(
+        f"version {version} from {instants.text(served[version][0])} to {instants.text(served[version][1])}"
+        for version in comparison.versions
     )
-    (base_first, base_last), (first, last) = (model.served[version] for version in pair)
+    (base_first, base_last), (first, last) = (served[version] for version in comparison.versions)
     apart = base_last <= first or last <= base_first
-    return told + (": never at the same time, so that a difference may be that of the times" if apart else "")
+    return ranges + (": never at the same time, so that a difference may be that of the times" if apart else "")
 
 
-def _print(
-    model: ServedVersions,
-    pair: tuple[str, str],
-    between: tuple[datetime, datetime],
-    compared: Mapping[str, Sequence[Row]],
-    metric: str,
-) -> None:
-    title = f"{model.model}: version {pair[1]} against {pair[0]}, {' to '.join(map(instants.text, between))}"
-    rows = [[_named(row), *_cells(row)] for row in compared[ALL_SEGMENT]]
-    columns = ["metric", pair[0], pair[1], "difference", "95 % interval", "relative", "verdict"]
-    show(title, columns, rows)
-    if len(compared) > 1:
-        rows = [[segment, *_cells(row)] for segment, found in compared.items() for row in found if row.metric == metric]
-        show(f"\n{metric} by segment", ["segment", *columns[1:]], rows)
-    say("")
-    say(f"served: {_served(model, pair)}")
+def _print(comparison: _Comparison) -> None:
+    baseline, candidate = comparison.versions
+    between = " to ".join(map(instants.text, comparison.range))
+    title = f"{comparison.model.model}: version {candidate} against {baseline}, {between}"
+    columns = ["metric", baseline, candidate, "difference", "95 % interval", "relative", "verdict"]
+    print_table(title, columns, [[_named(row), *_cells(row)] for row in comparison.rows[ALL_SEGMENT]])
+    if len(comparison.rows) > 1:
+        by_segment = [
+            [segment, *_cells(row)]
+            for segment, rows in comparison.rows.items()
+            for row in rows
+            if row.metric == comparison.metric
+        ]
+        print_table(f"\n{comparison.metric} by segment", ["segment", *columns[1:]], by_segment)
+    print_line("")
+    print_line(f"served: {_served(comparison)}")
+    print_line(f"verdict ({comparison.metric}): {_verdict_in_words(comparison)}")
+    print_line(CAUSAL)
 
 
 def _named(row: Row) -> str:
@@ -149,44 +204,21 @@ def _named(row: Row) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    ends = interval(row.interval.low, row.interval.high) if row.interval else "-"
-    relative = "-" if row.relative is None else f"{100 * row.relative:+.1f} %"
+    ends = interval(row.interval.low, row.interval.high) if row.interval else NOTHING
+    relative = NOTHING if row.relative is None else f"{100 * row.relative:+.1f} %"
     if row.relative_interval:
         relative += f" ({100 * row.relative_interval.low:+.1f}..{100 * row.relative_interval.high:+.1f})"
     return [
-        number(row.baseline), number(row.candidate), number(row.difference, 3), ends, relative, _WORDS[row.verdict],
+        number(row.baseline), number(row.candidate), number(row.difference, 3), ends, relative, _VERDICTS[row.verdict],
     ]  # fmt: skip
 
 
-def _verdict(pair: tuple[str, str], metric: str, row: Row | None) -> str:
-    word = row.verdict if row else "insufficient_data"
-    told = {
-        "better": f"version {pair[1]} is better than version {pair[0]}",
-        "worse": f"version {pair[1]} is worse than version {pair[0]}",
-        "no_difference": f"no difference between versions {pair[0]} and {pair[1]} is shown: the interval holds 0",
-        "insufficient_data": f"too little is known to tell versions {pair[0]} and {pair[1]} apart",
-        "no_interval": "this metric has no interval, so that nothing can be said about its difference",
-    }
-    return f"verdict ({metric}): {told[word]}"
-
-
-def _as_json(
-    model: ServedVersions,
-    pair: tuple[str, str],
-    between: tuple[datetime, datetime],
-    metric: str,
-    headline: Row | None,
-    compared: Mapping[str, Sequence[Row]],
-) -> dict[str, Any]:
+def _verdict_in_words(comparison: _Comparison) -> str:
+    baseline, candidate = comparison.versions
     return {
-        "model_name": model.model,
-        "baseline": pair[0],
-        "candidate": pair[1],
-        "from": instants.text(between[0]),
-        "to": instants.text(between[1]),
-        "served": {version: list(map(instants.text, model.served[version])) for version in pair},
-        "metric": metric,
-        "verdict": headline.verdict if headline else "insufficient_data",
-        "causal": CAUSAL,
-        "segments": {segment: [asdict(row) for row in rows] for segment, rows in compared.items()},
-    }
+        "better": f"version {candidate} is better than version {baseline}",
+        "worse": f"version {candidate} is worse than version {baseline}",
+        "no_difference": f"the interval holds 0: versions {baseline} and {candidate} may be equal",
+        "insufficient_data": f"there are too few data to compare versions {baseline} and {candidate}",
+        "no_interval": "this metric has no interval, so that nothing can be said about its difference",
+    }[comparison.verdict]

@@ -1,6 +1,6 @@
-"""`monitor-agent deadletters`: look at what could not be indexed, and send it again once the cause is mended.
+"""`monitor-agent deadletters`: list the lines that could not be indexed, and send them again.
 
-A letter is sent again as a line of a new event file, so that it takes the same way as every other line.
+A letter is sent again as a line of a new event file, so that the pipeline reads it like any other line.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from monitor_agent.cli._agent import gateway_of
+from monitor_agent.cli._output import add_json, print_json, print_line
 from monitor_agent.errors import DataError
 from monitor_agent.es.dead_letter_store import DeadLetter, all_dead_letters, remove
 from monitor_agent.es.retry import Backoff
@@ -24,26 +25,29 @@ from monitor_agent.logstash.durable import append_file, locked_folder, make_fold
 from monitor_agent.settings import Settings
 
 PENDING = ".pending"
-SHOWN_CHARACTERS = 72
+MESSAGE_CHARACTERS = 72
 SHORT_ID = 12
 
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
-    parser = subparsers.add_parser("deadletters", help="look at what could not be indexed, and send it again")
+    parser = subparsers.add_parser("deadletters", help="list the lines that could not be indexed, and send them again")
     actions = parser.add_subparsers(title="actions", dest="action", required=True, metavar="ACTION")
-    list_ = actions.add_parser("list", help="count them by reason, and print the newest")
-    list_.add_argument("--limit", type=int, default=20, metavar="N", help="print so many (default: 20)")
-    show = actions.add_parser("show", help="print whole letters as JSON")
-    replay = actions.add_parser("replay", help="send letters again; needs --all, --reason or ids")
-    replay.add_argument("--all", action="store_true", help="send all of them")
-    replay.add_argument("--to", metavar="DIR", help="folder of event files; default: MODEL_LOG_DIR")
+    list_ = actions.add_parser("list", help="count the dead letters by reason, and print the newest")
+    list_.add_argument("--limit", type=int, default=20, metavar="N", help="how many to print (default: %(default)s)")
+    add_json(list_)
+    show = actions.add_parser("show", help="print whole dead letters, one JSON document a line")
+    replay = actions.add_parser("replay", help="send dead letters again; name them by --all, --reason or ids")
+    replay.add_argument("--all", action="store_true", help="send all dead letters")
+    replay.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of event files to write to (default: MODEL_LOG_DIR)"
+    )
     for action in (show, replay):
-        action.add_argument("ids", nargs="*", metavar="ID", help="an id, or how it begins")
+        action.add_argument("ids", nargs="*", metavar="ID", help="an id, or the beginning of one")
     for action in (list_, show, replay):
-        action.add_argument("--reason", default="", help="only those with this reason, such as refused")
+        action.add_argument("--reason", default="", help="only dead letters with this reason, such as refused")
         action.add_argument(
-            "--offline", action="store_true", help="those in PIPELINE_DATA_DIR, which are refused ones, not the index"
+            "--offline", action="store_true", help="read the refused ones in PIPELINE_DATA_DIR instead of the index"
         )
 
 
@@ -51,78 +55,84 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Carry out the action."""
     with _letters(args, settings) as letters:
         if args.action == "list":
-            _print_list(letters, args.limit)
+            _print_list(letters, letters[-args.limit :] if args.limit > 0 else [], as_json=args.json)
         elif args.action == "show":
-            for letter in _chosen(letters, args.ids):
-                print(orjson.dumps({"_index": letter.index, "_id": letter.id, **letter.document}).decode())
+            for letter in _selected(letters, args.ids):
+                print_line(orjson.dumps(_document(letter)).decode())
         else:
             if not (args.all or args.reason or args.ids):
-                raise DataError("nothing was chosen to be sent again", "name ids, --reason or --all")
+                raise DataError("no dead letter is named", "name ids, --reason or --all")
             if args.offline and (args.reason or args.ids):
-                raise DataError("kept letters are sent again all together", "use --offline with --all only")
-            _replay(_chosen(letters, args.ids), args, settings)
+                raise DataError("--offline sends all dead letters of PIPELINE_DATA_DIR", "use it with --all only")
+            _replay(_selected(letters, args.ids), args, settings)
     return 0
 
 
 @contextlib.contextmanager
 def _letters(args: argparse.Namespace, settings: Settings) -> Iterator[list[DeadLetter]]:
-    """Yield the letters of the index, or those kept in the data folder, that have the reason asked for."""
-    with contextlib.ExitStack() as around:
+    """Yield the letters of the index or of the data folder, those with the reason of the arguments."""
+    with contextlib.ExitStack() as resources:
         if args.offline:
             data_dir = Path(settings.pipeline.data_dir)
             if args.action == "replay":
-                around.enter_context(locked_folder(data_dir))  # a runner would add letters that nobody has read
-            kept = read_letters(data_dir / FOLDER_NAME)
-            found = [DeadLetter(letter.index, letter.id, letter.document) for letter in kept]
+                resources.enter_context(locked_folder(data_dir))  # so that no runner adds letters meanwhile
+            stored = read_letters(data_dir / FOLDER_NAME)
+            letters = [DeadLetter(letter.index, letter.id, letter.document) for letter in stored]
         else:
-            gateway = around.enter_context(gateway_of(settings, Backoff(tries=2)))
-            found = all_dead_letters(gateway, settings.agent.page_size)
-        yield [letter for letter in found if args.reason in ("", letter.reason)]
+            gateway = resources.enter_context(gateway_of(settings, Backoff(tries=2)))
+            letters = all_dead_letters(gateway, settings.agent.page_size)
+        yield [letter for letter in letters if args.reason in ("", letter.reason)]
 
 
-def _chosen(letters: Sequence[DeadLetter], ids: Sequence[str]) -> list[DeadLetter]:
+def _selected(letters: Sequence[DeadLetter], ids: Sequence[str]) -> list[DeadLetter]:
     for beginning in ids:
         if not any(letter.id.startswith(beginning) for letter in letters):
             raise DataError(f"there is no dead letter {beginning}", "see `monitor-agent deadletters list`")
     return [letter for letter in letters if not ids or letter.id.startswith(tuple(ids))]
 
 
-def _print_list(letters: Sequence[DeadLetter], limit: int) -> None:
-    if not letters:
-        print("no dead letters")
+def _print_list(letters: Sequence[DeadLetter], newest: Sequence[DeadLetter], *, as_json: bool) -> None:
+    counts = Counter(letter.reason for letter in letters).most_common()
+    if as_json:
+        print_json({"reasons": dict(counts), "letters": [_document(letter) for letter in newest]})
         return
-    for reason, count in Counter(letter.reason for letter in letters).most_common():
-        print(f"{count:8} {reason}")
-    print()
-    for letter in letters[-limit:] if limit > 0 else ():
-        message = str(letter.document.get("message", "")).replace("\n", " ")
-        told = str(letter.document.get("error", {}).get("message", ""))
-        print(
-            f"{letter.id[:SHORT_ID]}  {letter.ingested[:19]}  {letter.reason}: {(told or message)[:SHOWN_CHARACTERS]}"
-        )
+    if not letters:
+        print_line("no dead letters")
+        return
+    for reason, count in counts:
+        print_line(f"{count:8} {reason}")
+    print_line("")
+    for letter in newest:
+        line = str(letter.document.get("message", "")).replace("\n", " ")
+        message = str(letter.document.get("error", {}).get("message", "")) or line
+        print_line(f"{letter.id[:SHORT_ID]}  {letter.ingested[:19]}  {letter.reason}: {message[:MESSAGE_CHARACTERS]}")
+
+
+def _document(letter: DeadLetter) -> dict[str, Any]:
+    return {"_index": letter.index, "_id": letter.id, **letter.document}
 
 
 def _replay(letters: Sequence[DeadLetter], args: argparse.Namespace, settings: Settings) -> None:
-    """Write the lines on disk under a name that nobody reads yet, remove the letters, then give the file its name.
+    """Write the lines into a file that no pipeline reads, remove the letters, then give the file its final name.
 
-    So a crash loses none: the next replay gives the file its name.
+    A crash loses no line: the next replay gives the file its name.
     """
-    folder = make_folder(Path(args.to or settings.server.log_dir))
+    folder = make_folder(args.out or Path(settings.server.log_dir))
     letters = [letter for letter in letters if letter.document.get("message")]
     lines = [str(letter.document["message"]).replace("\n", " ") for letter in letters]
     if lines:
         pending = folder / f"replay-{time.time_ns()}.ndjson{PENDING}"
         append_file(pending, "".join(f"{line}\n" for line in lines).encode())
         if args.offline:
-            _set_aside(settings)
+            _rename_replayed(settings)
         else:
             with gateway_of(settings) as gateway:
                 remove(gateway, letters)
     for path in sorted(folder.glob(f"replay-*.ndjson{PENDING}")):
         path.rename(path.with_name(path.name.removesuffix(PENDING)))
-    print(f"{len(lines)} lines are on their way again, by a file in {folder}")
+    print_line(f"{len(lines)} lines are on their way again, by a file in {folder}")
 
 
-def _set_aside(settings: Settings) -> None:
+def _rename_replayed(settings: Settings) -> None:
     for path in (Path(settings.pipeline.data_dir) / FOLDER_NAME).glob("*.ndjson"):
         path.rename(path.with_name(f"{path.name}.replayed-{time.time_ns()}"))

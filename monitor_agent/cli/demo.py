@@ -1,4 +1,4 @@
-"""`monitor-agent demo`: the Open Bandit click log through the whole product on this machine, and what it finds."""
+"""`monitor-agent demo`: the Open Bandit click log through the whole product on this machine."""
 
 from __future__ import annotations
 
@@ -15,20 +15,28 @@ from monitor_agent.settings import Settings
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
-    parser = subparsers.add_parser("demo", help="replay a real click log through everything, on this machine")
-    parser.add_argument("--campaign", choices=CAMPAIGNS, default="all", help="of the Open Bandit log (%(default)s)")
+    parser = subparsers.add_parser("demo", help="replay a real click log through the whole product on this machine")
     parser.add_argument(
-        "--out", type=Path, default=Path("var/demo"), metavar="DIR", help="folder to write to; emptied (%(default)s)"
+        "--campaign", choices=CAMPAIGNS, default="all", help="campaign of the Open Bandit log (default: %(default)s)"
     )
-    parser.add_argument("--model", type=Path, metavar="DIR", help="SavedModel to serve (default: trained on the log)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("var/demo"),
+        metavar="DIR",
+        help="folder to write to, which is emptied first (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--model", type=Path, metavar="DIR", help="SavedModel to serve (default: one that is trained on the log)"
+    )
     parser.add_argument(
         "--models",
         type=Path,
         default=MODELS,
         metavar="DIR",
-        help="folder that keeps what was trained (%(default)s)",
+        help="folder of the trained models (default: %(default)s)",
     )
-    parser.add_argument("--limit", type=_positive, metavar="N", help="replay the first N impressions only")
+    parser.add_argument("--limit", type=_positive, metavar="N", help="how many impressions to replay (default: all)")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from monitor_agent.cli._agent import history_of, moment
-from monitor_agent.cli._output import add_json, print_json, show
+from monitor_agent.cli._agent import history_of
+from monitor_agent.cli._output import add_json, print_json, print_table
+from monitor_agent.cli._times import add_time
+from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.pipeline.documents import Key
@@ -17,18 +19,32 @@ from monitor_agent.settings import Settings
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
-    parser = subparsers.add_parser("explain-window", help="one metrics document in words: funnel, counts, reasons")
-    parser.add_argument("id", nargs="?", default="", metavar="ID", help="`_id` of the document, or tell what it is of:")
+    parser = subparsers.add_parser(
+        "explain-window", help="explain one metrics document: its funnel, counts and reasons"
+    )
+    parser.add_argument(
+        "id",
+        nargs="?",
+        default="",
+        metavar="ID",
+        help="`_id` of the document; without it, name the window by the options",
+    )
     parser.add_argument("--model", default="", help="the model")
     parser.add_argument("--version", default=ALL_VERSIONS, help="its version (%(default)s)")
     parser.add_argument("--segment", default=ALL_SEGMENT, help="such as labels.scene=search (%(default)s)")
     parser.add_argument("--size", default="", help="size of the window, such as 1h")
-    parser.add_argument("--start", type=moment, metavar="TIME", help="a moment in the window")
+    add_time(parser, "--start", help="a moment in the window")
     add_json(parser)
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Print the explanation; an error where there is no such document."""
+    """Print the explanation.
+
+    Raises
+    ------
+    DataError
+        If there is no such document.
+    """
     calendar = Calendar(settings.agent)
     identifier = args.id or _identifier(args, calendar)
     with history_of(settings) as history:
@@ -40,12 +56,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         restatements = history.restatements(identifier)
     if args.json:
         document.pop("state_blob")
-        for each in restatements:
-            each["document"].pop("state_blob", None)
+        for restatement in restatements:
+            restatement["document"].pop("state_blob", None)
         print_json({"id": identifier, "document": document, "restatements": restatements})
         return 0
     for section in explain(identifier, document, restatements, calendar, settings.agent):
-        show(f"\n{section.title}", ["", "", ""], section.lines, left=3)
+        print_table(f"\n{section.title}", ["", "", ""], section.lines, left=3)
     return 0
 
 
@@ -54,6 +70,6 @@ def _identifier(args: argparse.Namespace, calendar: Calendar) -> str:
         raise SettingsError("no window is named", "give an ID, or --model, --size and --start")
     if args.size not in calendar.names:
         raise SettingsError(f"--size {args.size} is unknown", f"use one of {', '.join(calendar.names)}")
-    window = calendar.window(args.size, args.start)
+    window = calendar.window(args.size, args.start.at(SystemClock().now()))
     key = Key(args.model, args.version, args.segment, window)
     return key.id

@@ -1,13 +1,14 @@
-"""`monitor-agent lost-lines`: which lines of which writers have not arrived, as the agent last found."""
+"""`monitor-agent lost-lines`: the lines of each writer that have not arrived, as of the last check."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from monitor_agent.cli._agent import gateway_of
-from monitor_agent.cli._output import add_json, print_json, say, show
+from monitor_agent.cli._output import add_json, print_json, print_line, print_table
 from monitor_agent.clock import SystemClock
 from monitor_agent.durations import format_duration
 from monitor_agent.es.line_check import remembered_writers
@@ -20,12 +21,12 @@ from monitor_agent.settings import Settings
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
-    parser = subparsers.add_parser("lost-lines", help="which lines of which writers have not arrived")
+    parser = subparsers.add_parser("lost-lines", help="list the lines of each writer that have not arrived")
     add_json(parser)
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Print the gaps; 0 where there is none or all may still close, 1 where lines are lost."""
+    """Print the gaps; return 1 if lines are lost, 0 if there is no gap or every gap may still close."""
     now = SystemClock().now()
     with gateway_of(settings, Backoff(tries=2)) as gateway:
         writers = remembered_writers(StateStore(gateway))
@@ -35,14 +36,14 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         print_json(rows)
     elif rows:
         columns = ["writer", "state", "lines", "missing", "noticed", "between"]
-        show("lines that have not arrived", columns, [[str(row[name]) for name in columns] for row in rows], left=6)
-        say(
-            f"pending ones may still come: {format_duration(settings.agent.ingest_grace)} are waited; "
-            "lost ones are dead letters, or were never delivered (see the writer's file, and the pipeline's log)"
+        print_table("lines that have not arrived", columns, [_cells(row) for row in rows], left=len(columns))
+        print_line(
+            f"pending: the line may still arrive, within {format_duration(settings.agent.ingest_grace)}; "
+            "lost: it is a dead letter, or was never delivered (see the writer's file, and the pipeline's log)"
         )
     else:
-        kept = format_duration(settings.agent.restatement_limit)
-        say(f"no line is missing: {len(writers)} writers seen within {kept}")
+        period = format_duration(settings.agent.restatement_limit)
+        print_line(f"no line is missing: {len(writers)} writers were active within {period}")
     return int(lost)
 
 
@@ -50,8 +51,14 @@ def _row(name: str, gap: Gap, settings: Settings, now: datetime) -> dict[str, An
     return {
         "writer": name,
         "state": "lost" if now - gap.since > settings.agent.ingest_grace else "pending",
-        "lines": str(gap.first) if gap.first == gap.last else f"{gap.first} to {gap.last}",
+        "first": gap.first,
+        "last": gap.last,
         "missing": gap.missing,
-        "noticed": instants.text(gap.since),
-        "between": " and ".join(map(instants.text, gap.around)),
+        "since": instants.text(gap.since),
+        "around": [instants.text(moment) for moment in gap.around],
     }
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    lines = str(row["first"]) if row["first"] == row["last"] else f"{row['first']} to {row['last']}"
+    return [row["writer"], row["state"], lines, str(row["missing"]), row["since"], " and ".join(row["around"])]

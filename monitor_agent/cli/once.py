@@ -1,4 +1,4 @@
-"""`monitor-agent once`: one cycle, then the end."""
+"""`monitor-agent once`: one cycle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from monitor_agent.agent.health import Health
 from monitor_agent.agent.service import Service
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.alerting.evaluator import AlertEvaluator
-from monitor_agent.cli._agent import gateway_of, in_words, moment
+from monitor_agent.cli._agent import gateway_of, in_words
+from monitor_agent.cli._output import print_line
+from monitor_agent.cli._times import add_time
 from monitor_agent.clock import FixedClock, SystemClock
 from monitor_agent.settings import Settings
 
@@ -18,20 +20,20 @@ from monitor_agent.settings import Settings
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
     parser = subparsers.add_parser("once", help="run one cycle: join, compute, write")
-    parser.add_argument("--now", type=moment, metavar="TIME", help="take this for the present, for old logs")
+    add_time(parser, "--now", help="the moment that counts as the present, for old logs")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Run one cycle over everything, whoever holds a lease, and say what it did."""
+    """Run one cycle over everything, whoever holds a lease, and report what it did."""
     with gateway_of(settings) as gateway:
         if args.now:
-            # No document about it, no alert: the times of a replay say nothing about today.
-            report = Agent(gateway, settings.agent, FixedClock(args.now)).cycle()
+            # No cycle document and no alert: the times of a replay say nothing about today.
+            report = Agent(gateway, settings.agent, FixedClock(args.now.at(SystemClock().now()))).cycle()
         else:
             clock = SystemClock()
             health = Health(settings.agent.period, lambda: gateway.trouble)
             agent = Agent(gateway, settings.agent, clock)
             alerting = AlertEvaluator(gateway, load_alerts(settings.agent.alerts))
             report = Service(gateway, settings.agent, clock, health, agent, alerting=alerting).cycle()
-    print(in_words(report))
+    print_line(in_words(report))
     return 0

@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from monitor_agent.cli._output import add_json, print_json, print_line
 from monitor_agent.errors import ConfigurationError, PipelineError
 from monitor_agent.logstash import statistics
 from monitor_agent.logstash.durable import is_locked
@@ -22,18 +21,24 @@ NOT_RUNNING = 1
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
-    parser = subparsers.add_parser("pipeline", help="check and run a pipeline configuration")
+    parser = subparsers.add_parser("pipeline", help="check a pipeline configuration, and run it")
     actions = parser.add_subparsers(title="actions", dest="action", required=True, metavar="ACTION")
-    check = actions.add_parser("check", help="say whether the configuration can be run, and what it hardly means")
-    run_ = actions.add_parser("run", help="run it; Ctrl-C stops it, an ended standard input does too")
-    stats = actions.add_parser("stats", help="say what it did and how far it is behind; exit status 1 unless it runs")
-    stats.add_argument("--json", action="store_true", help="print the statistics file as it is")
+    check = actions.add_parser(
+        "check", help="check that the configuration can be run, and warn of conditions that may surprise"
+    )
+    run_ = actions.add_parser("run", help="run it until Ctrl-C, or until its standard input ends")
+    stats = actions.add_parser(
+        "stats", help="report what it did and how far it is behind; the exit status is 1 unless it runs"
+    )
+    add_json(stats)
     for action in (check, run_):
-        action.add_argument("-f", dest="file", metavar="CONF", help="file or folder; default: PIPELINE_CONFIG")
+        action.add_argument(
+            "-f", dest="file", metavar="CONF", help="file or folder of the configuration (default: PIPELINE_CONFIG)"
+        )
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Carry out the action; 1 when `stats` finds that it does not run."""
+    """Carry out the action; return 1 if `stats` finds that the pipeline does not run."""
     if args.action == "stats":
         return _print_statistics(settings, as_json=args.json)
     try:
@@ -43,7 +48,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     config = args.file or settings.pipeline.config
     sources = compiler.read_sources(config)
     optional = Path(config) / f"http-{settings.pipeline.http}"
-    if optional.is_dir():  # as config/pipelines.yml says it to a Logstash
+    if optional.is_dir():  # config/pipelines.yml does the same for a Logstash
         sources += compiler.read_sources(str(optional))
     sections = compiler.parse_sources(sources)
     context = PipelineContext(
@@ -60,8 +65,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         runner.run(program, context)
         return 0
     for warning in lint.warnings(sections):
-        print(f"warning: {warning}")
-    print(f"{config} is fine: {len(program.counters) - 1} plugins, files read: {len(sources)}")
+        print_line(f"warning: {warning}")
+    print_line(f"{config} is fine: {len(program.counters) - 1} plugins, files read: {len(sources)}")
     return 0
 
 
@@ -70,6 +75,9 @@ def _print_statistics(settings: Settings, *, as_json: bool) -> int:
     document = statistics.read_statistics(folder)
     runs = is_locked(folder)
     if not runs and document["state"] == "running":
-        document["state"] = "gone"  # it was killed, so that it could not say so
-    print(orjson.dumps(document).decode() if as_json else "\n".join(statistics.report(document)))
+        document["state"] = "gone"  # it was killed before it could write its end
+    if as_json:
+        print_json(document)
+    else:
+        print_line("\n".join(statistics.report(document)))
     return 0 if runs else NOT_RUNNING

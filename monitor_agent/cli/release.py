@@ -1,12 +1,13 @@
-"""`monitor-agent release`: tell that a version went live; without arguments, list what is known."""
+"""`monitor-agent release`: record that a version went live, or list the releases."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-from monitor_agent.cli._agent import gateway_of, moment
-from monitor_agent.cli._output import add_json, print_json, say, show
+from monitor_agent.cli._agent import gateway_of
+from monitor_agent.cli._output import add_json, print_json, print_line, print_table
+from monitor_agent.cli._times import add_time
 from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.release import SOURCE_COMMAND
 from monitor_agent.errors import DataError, SettingsError
@@ -19,34 +20,38 @@ from monitor_agent.settings import Settings
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
-    parser = subparsers.add_parser("release", help="tell that a version went live, or list the releases")
+    parser = subparsers.add_parser("release", help="record that a version went live, or list the releases")
     parser.add_argument("--model", default="", help="the model")
     parser.add_argument("--version", default="", help="the version that went live")
-    parser.add_argument("--at", type=moment, metavar="TIME", help="when (default: now)")
+    add_time(parser, "--at", help="the moment when it went live (default: now)")
     parser.add_argument("--note", default="", metavar="TEXT", help="what is new")
     add_json(parser)
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Write the release that is told, else print those known."""
+    """Record the release that the arguments name; without arguments, print all releases."""
     if bool(args.model) != bool(args.version) or (not args.model and (args.at or args.note)):
         raise SettingsError("a release has a model and a version", "give both --model and --version, or no argument")
+    now = SystemClock().now()
     with gateway_of(settings) as gateway:
-        releases = ReleaseStore(gateway, Calendar(settings.agent), settings.agent.page_size)
+        store = ReleaseStore(gateway, Calendar(settings.agent), settings.agent.page_size)
         if args.model:
-            told = Release(args.model, args.version, args.at or SystemClock().now(), SOURCE_COMMAND, args.note)
-            written = releases.record(told)
-            found = [told]
+            at = args.at.at(now) if args.at else now
+            listed = [Release(args.model, args.version, at, SOURCE_COMMAND, args.note)]
+            written = store.record(listed[0])
         else:
-            written, found = False, releases.all()
-            if not found:
-                raise DataError("no release is known", "the agent records versions when it sees their predictions")
+            written, listed = False, store.all()
+            if not listed:
+                raise DataError("no release is stored", "the agent records a version when it sees its predictions")
     if args.json:
-        print_json([each.document() for each in found])
+        print_json([release.document() for release in listed])
     elif args.model:
-        word = "recorded" if written else "known already"
-        say(f"{word}: {args.model} version {args.version} went live at {instants.text(found[0].at)}")
+        state = "recorded" if written else "recorded before"
+        print_line(f"{state}: {args.model} version {args.version} went live at {instants.text(listed[0].at)}")
     else:
-        rows = [[instants.text(each.at), each.model, each.version, each.source, each.note] for each in found]
-        show("releases", ["when", "model", "version", "source", "note"], rows, left=5)
+        rows = [
+            [instants.text(release.at), release.model, release.version, release.source, release.note]
+            for release in listed
+        ]
+        print_table("releases", ["when", "model", "version", "source", "note"], rows, left=5)
     return 0

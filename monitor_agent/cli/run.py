@@ -1,4 +1,4 @@
-"""`monitor-agent run`: a cycle every period, until the process is told to stop."""
+"""`monitor-agent run`: a cycle every period, until a signal stops the process."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from monitor_agent.settings import Settings
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
-    subparsers.add_parser("run", help="run a cycle every period (MONITOR_PERIOD), until stopped")
+    subparsers.add_parser("run", help="run a cycle every period (MONITOR_PERIOD) until SIGTERM or Ctrl-C")
 
 
 def run(_args: argparse.Namespace, settings: Settings) -> int:
-    """Run until SIGTERM or Ctrl-C; the cycle in progress ends between two requests, and its work is found again."""
+    """Run until SIGTERM or Ctrl-C; the cycle in progress ends between two requests, and the next one does the rest."""
     stop_signal = scheduler.StopSignal()
 
     def finish(_number: int, _frame: FrameType | None) -> None:
@@ -40,25 +40,26 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, finish)
-    own, clock = settings.agent, SystemClock()
-    alerts = load_alerts(own.alerts)
+    agent_settings, clock = settings.agent, SystemClock()
+    alerts = load_alerts(agent_settings.alerts)
     name = f"{platform.node()}:{os.getpid()}:{int(time.time())}"
     with (
         gateway_of(settings, sleep=stop_signal.sleep, stopping=lambda: stop_signal.stopped) as gateway,
-        gateway_of(settings, Backoff(tries=1)) as beating,
+        gateway_of(settings, Backoff(tries=1)) as heartbeat_gateway,
     ):
-        health = Health(own.period, lambda: gateway.trouble or beating.trouble)
-        leases = Leases(StateStore(beating, name), name, own.lease, clock)
-        agent = Agent(gateway, own, clock, stop_signal.sleep)
-        service = Service(gateway, own, clock, health, agent, leases, name, AlertEvaluator(gateway, alerts, name))
+        health = Health(agent_settings.period, lambda: gateway.trouble or heartbeat_gateway.trouble)
+        leases = Leases(StateStore(heartbeat_gateway, name), name, agent_settings.lease, clock)
+        agent = Agent(gateway, agent_settings, clock, stop_signal.sleep)
+        evaluator = AlertEvaluator(gateway, alerts, name)
+        service = Service(gateway, agent_settings, clock, health, agent, leases, name, evaluator)
         with (
             health_server(
-                own.health_host,
-                own.health_port,
+                agent_settings.health_host,
+                agent_settings.health_port,
                 health,
                 lambda: exposition.render(exposition.families(health, gateway.requests, gateway.failures)),
             ),
-            heartbeat(leases, own.lease, stop_signal.ring),
+            heartbeat(leases, agent_settings.lease, stop_signal.ring),
         ):
-            scheduler.run(service.step, own.period, stop_signal)
+            scheduler.run(service.step, agent_settings.period, stop_signal)
     return 0

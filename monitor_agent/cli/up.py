@@ -25,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(_args: argparse.Namespace, settings: Settings) -> int:
-    """Start every part, say where it is, and stay until a signal; 0 when it was stopped by one."""
+    """Start every service, report its address, and run until a signal; return 0 if a signal stopped it."""
     display, ready = Display(), False
     try:
         with Supervisor(display.print_line) as supervisor:
@@ -40,7 +40,7 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
 
 
 def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> dict[str, str]:
-    """Start every part, in the order in which they need each other; return what is where."""
+    """Start every service after those that it needs; return the address or folder of each by its name."""
     product.require_ports()
     product.start_elasticsearch()
     product.start_model_server(model_folder(product, supervisor, display))
@@ -66,7 +66,7 @@ def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> di
 
 
 def model_folder(product: LocalProduct, supervisor: Supervisor, display: Display) -> Path:
-    """Return the folder of the user's models, or of the demo's model while there are none."""
+    """Return the folder of the user's models, or that of the demo's model if there is none."""
     folder = Path(product.settings.server.model_dir)
     if model.has_model(folder):
         return folder
@@ -79,7 +79,7 @@ def model_folder(product: LocalProduct, supervisor: Supervisor, display: Display
 
 
 def announce(product: LocalProduct, places: Mapping[str, str], display: Display) -> None:
-    """Say where everything is and who may log in."""
+    """Print the address of each service, and the users with their passwords."""
     display.print_line("")
     for name, place in places.items():
         display.print_line(f"{name:<16} {place}")

@@ -43,7 +43,7 @@ class Refusal:
 class ImportResult:
     """What an import did: how many objects are in Kibana now, how many of them were replaced, which were refused."""
 
-    done: int
+    imported: int
     replaced: int
     refused: tuple[Refusal, ...]
 

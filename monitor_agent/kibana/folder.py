@@ -30,7 +30,7 @@ class FolderChanges:
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
 
 
 def read_objects(folder: Path) -> dict[str, SavedObject]:

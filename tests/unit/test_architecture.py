@@ -57,6 +57,8 @@ PURE = {
         "monitor_agent.settings",
     ),
     "model_server/": (
+        "monitor_agent.cli.completion",
+        "monitor_agent.cli.version_action",
         "monitor_agent.contracts",
         "monitor_agent.durations",
         "monitor_agent.errors",

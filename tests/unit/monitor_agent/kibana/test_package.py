@@ -88,10 +88,10 @@ def test_files_that_an_export_lacks_are_kept_unless_pruned(copy: Path, objects: 
     some = [saved for saved in objects.values() if saved.type != "search"]
 
     kept = folder.write_objects(copy, some)
-    assert len(kept.kept) == len(objects) - len(some)
+    assert len(kept.unlisted) == len(objects) - len(some)
     pruned = folder.write_objects(copy, some, prune=True)
 
-    assert pruned.removed == kept.kept
+    assert pruned.removed == kept.unlisted
     assert not list((copy / "objects" / "search").glob("*.json"))
 
 
