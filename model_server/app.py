@@ -1,4 +1,4 @@
-"""The Flask application: routes, and what every request has (an id, a start, a trace)."""
+"""The Flask application: its routes, and the id, start and trace of each request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def create_app(service: ModelService, counters: RequestCounters, clock: Callable
 
     Parameters
     ----------
-    clock : the time, UTC.
+    clock : returns the time, UTC.
     """
     app = Flask(__name__)
     error_handlers.register(app, service)
@@ -57,15 +57,15 @@ def create_app(service: ModelService, counters: RequestCounters, clock: Callable
 
 
 def _add_routes(app: Flask, service: ModelService, counters: RequestCounters) -> None:
-    largest = service.dependencies.settings.max_body_bytes
+    max_body_bytes = service.dependencies.settings.max_body_bytes
 
     @app.post("/predict")
     def predict() -> Response:
-        return _json(service.predict(_body(largest), g.call, g.began))
+        return _json(service.predict(_body(max_body_bytes), g.call, g.began))
 
     @app.post("/feedback")
     def feedback() -> Response:
-        return _json(service.feedback(_body(largest), g.call), ACCEPTED)
+        return _json(service.feedback(_body(max_body_bytes), g.call), ACCEPTED)
 
     @app.get("/healthz")
     def healthz() -> Response:
@@ -82,9 +82,9 @@ def _add_routes(app: Flask, service: ModelService, counters: RequestCounters) ->
         return Response(counters.text(), mimetype="text/plain; version=0.0.4")
 
 
-def _body(largest: int) -> bytes:
-    if (size := request.content_length or 0) > largest:
-        raise BodyTooLargeError(f"the body has {size} bytes, {largest} at most are taken")
+def _body(max_bytes: int) -> bytes:
+    if (size := request.content_length or 0) > max_bytes:
+        raise BodyTooLargeError(f"the body has {size} bytes; the server accepts {max_bytes} at most")
     return request.get_data(cache=False)
 
 

@@ -1,4 +1,4 @@
-"""Micro-batching: one thread collects the instances of concurrent requests and lets the model compute them together."""
+"""Micro-batching: one thread collects the instances of concurrent requests, and the model computes them together."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class InstanceScore:
-    """What the model said of one instance.
+    """The model's score of one instance.
 
     Attributes
     ----------
     score : probability of a positive, the model's float32 as a float.
-    queue_time, compute_time : waiting for the batch, and in the model, ns.
+    queue_time, compute_time : time of waiting for the batch, and time in the model, ns.
     batch_size : instances that the model computed together.
     """
 
@@ -35,16 +35,16 @@ class InstanceScore:
 
 
 class _Ticket:
-    """One request's place to wait: the answers so far, and whether anybody still waits for them."""
+    """One request in the queue: the scores so far, and an event that is set when all of them are there."""
 
     def __init__(self, size: int) -> None:
-        self.answers: list[InstanceScore | None] = [None] * size
+        self.scores: list[InstanceScore | None] = [None] * size
         self.missing = size
         self.error: ModelFailureError | None = None
         self.done = threading.Event()
 
-    def answer(self, index: int, scored: InstanceScore) -> None:
-        self.answers[index] = scored
+    def answer(self, index: int, score: InstanceScore) -> None:
+        self.scores[index] = score
         self.missing -= 1
         if not self.missing:
             self.done.set()
@@ -55,7 +55,7 @@ class _Ticket:
 
 
 @dataclass(frozen=True)
-class _Waiting:
+class _QueuedInstance:
     ticket: _Ticket
     index: int
     inputs: Any
@@ -67,10 +67,10 @@ class Batcher:
 
     Parameters
     ----------
-    compute : inputs of one kind -> their scores, of shape (n,); called by one thread.
+    compute : turns inputs of one kind into their scores, of shape (n,); one thread calls it.
     max_batch_size : instances computed together.
-    max_delay_seconds : how long the first of a batch waits for others; 0 = takes what is there.
-    max_queue : instances that may wait; a request that does not fit is refused as a whole.
+    max_delay_seconds : how long the first instance of a batch waits for more; 0 = it does not wait.
+    max_queue : instances that may wait; a request is refused as a whole if it does not fit.
     timeout_seconds : longest wait of a request.
     """
 
@@ -88,7 +88,7 @@ class Batcher:
         self._max_delay_seconds = max_delay_seconds
         self._max_queue = max_queue
         self._timeout_seconds = timeout_seconds
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_QueuedInstance] = deque()
         self._changed = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
@@ -100,7 +100,7 @@ class Batcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Compute what waits, then end the thread."""
+        """Compute the instances that wait, then end the thread."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -113,24 +113,27 @@ class Batcher:
 
     @property
     def depth(self) -> int:
-        """Instances that wait."""
+        """How many instances wait."""
         return len(self._queue)
 
     def score(self, inputs: Sequence[Any]) -> list[InstanceScore]:
-        """Return what the model says of each instance, in the order given.
+        """Return the score of each instance, in the order of the inputs.
 
         Raises
         ------
-        QueueFullError : when they do not fit into the queue; none of them is computed.
-        PredictionTimeoutError : when the answer takes too long; what still waits is dropped.
-        ModelFailureError : when the model fails on them, or gives what is no probability.
+        QueueFullError
+            If the instances do not fit into the queue; none of them is computed.
+        PredictionTimeoutError
+            If the answer takes too long; instances that still wait are dropped.
+        ModelFailureError
+            If the model fails, or if a score is no probability.
         """
         ticket = _Ticket(len(inputs))
         now = time.perf_counter_ns()
         with self._changed:
             if len(self._queue) + len(inputs) > self._max_queue:
                 raise QueueFullError(f"{len(self._queue)} instances wait for the model already; try again later")
-            self._queue.extend(_Waiting(ticket, index, each, now) for index, each in enumerate(inputs))
+            self._queue.extend(_QueuedInstance(ticket, index, instance, now) for index, instance in enumerate(inputs))
             self._changed.notify_all()
         if not ticket.done.wait(self._timeout_seconds):
             self._forget(ticket)
@@ -138,21 +141,21 @@ class Batcher:
         if ticket.error:
             self._forget(ticket)
             raise ticket.error
-        return [scored for scored in ticket.answers if scored is not None]
+        return [score for score in ticket.scores if score is not None]
 
     def _forget(self, ticket: _Ticket) -> None:
         with self._changed:
-            kept = [each for each in self._queue if each.ticket is not ticket]
+            remaining = [queued for queued in self._queue if queued.ticket is not ticket]
             self._queue.clear()
-            self._queue.extend(kept)
+            self._queue.extend(remaining)
 
     def _work(self) -> None:
         while batch := self._take():
-            kinds = {type(each.inputs) for each in batch}
+            kinds = {type(queued.inputs) for queued in batch}
             for kind in kinds:
-                self._serve([each for each in batch if type(each.inputs) is kind])
+                self._serve([queued for queued in batch if type(queued.inputs) is kind])
 
-    def _take(self) -> list[_Waiting]:
+    def _take(self) -> list[_QueuedInstance]:
         """Return the next batch; an empty one when the batcher stops."""
         with self._changed:
             while not self._queue and not self._stopping:
@@ -168,29 +171,29 @@ class Batcher:
                 return
             self._changed.wait(left / 1e9)
 
-    def _serve(self, batch: list[_Waiting]) -> None:
+    def _serve(self, batch: list[_QueuedInstance]) -> None:
         began = time.perf_counter_ns()
         try:
-            scores = [float(score) for score in self._compute([each.inputs for each in batch])]
-        except Exception as error:  # noqa: BLE001  whatever the model raises is an answer to the request, not our end
-            self._serve_apart(batch, error)
+            scores = [float(score) for score in self._compute([queued.inputs for queued in batch])]
+        except Exception as error:  # noqa: BLE001  an error of the model is an answer to the request and must not end the thread
+            self._serve_each_request(batch, error)
             return
         spent = time.perf_counter_ns() - began
         self.batches += 1
         self.computed += len(batch)
-        for each, score in zip(batch, scores, strict=True):
+        for queued, score in zip(batch, scores, strict=True):
             if not math.isfinite(score) or not 0 <= score <= 1:
-                each.ticket.fail(ModelFailureError(f"the model's score is {score}, not a probability"))
+                queued.ticket.fail(ModelFailureError(f"the model's score is {score}, not a probability"))
             else:
-                each.ticket.answer(each.index, InstanceScore(score, began - each.since, spent, len(batch)))
+                queued.ticket.answer(queued.index, InstanceScore(score, began - queued.since, spent, len(batch)))
 
-    def _serve_apart(self, batch: list[_Waiting], error: Exception) -> None:
-        """Compute each request's instances by themselves, so that one bad request does not fail the others."""
-        tickets = {id(each.ticket): each.ticket for each in batch}
+    def _serve_each_request(self, batch: list[_QueuedInstance], error: Exception) -> None:
+        """Compute the requests of a batch one by one, so that one bad request does not fail the rest."""
+        tickets = {id(queued.ticket): queued.ticket for queued in batch}
         if len(tickets) == 1:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             _log.error("model failed", **{"error.type": type(error).__name__, "error.message": reason})
             batch[0].ticket.fail(ModelFailureError(f"the model failed ({reason[:300]})"))
             return
         for ticket in tickets.values():
-            self._serve([each for each in batch if each.ticket is ticket])
+            self._serve([queued for queued in batch if queued.ticket is ticket])

@@ -1,4 +1,4 @@
-"""The console script `model-server`: serves when called without arguments, or trains; errors become one line."""
+"""The console script `model-server`: it serves (the default) or trains; it reports an error in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How errors become HTTP answers: the one table of statuses, and the one form of body."""
+"""HTTP answers to errors: the table of statuses, and the form of the body."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _log = structlog.get_logger()
 
 
 def register(app: Flask, service: ModelService) -> None:
-    """Let every error of `app` be answered as JSON and logged as an event."""
+    """Let `app` answer every error as JSON and log it as an event."""
 
     def answer(status: int, kind: str, message: str, field: str = "") -> Response:
         message = message[:MAX_MESSAGE_LENGTH]
-        service.refused(g.call, g.began, status, kind, message)
+        service.log_error(g.call, g.began, status, kind, message)
         body = {"error": {"type": kind, "message": message, "field": field[:MAX_MESSAGE_LENGTH] or None}}
         return Response(orjson.dumps(body), status, mimetype="application/json")
 
@@ -48,21 +48,21 @@ def register(app: Flask, service: ModelService) -> None:
         return response
 
     def on_http_error(error: HTTPException) -> Response:
-        response = answer(error.code or INTERNAL_ERROR, type(error).__name__, _say(error))
+        response = answer(error.code or INTERNAL_ERROR, type(error).__name__, _message(error))
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         return response
 
     def on_any_error(error: Exception) -> Response:
         _log.error("request failed", exc_info=error, **{"http.request.id": g.call.request_id})
-        return answer(INTERNAL_ERROR, type(error).__name__, "the server failed; its log says why")
+        return answer(INTERNAL_ERROR, type(error).__name__, "the server failed; its log gives the reason")
 
     app.register_error_handler(RequestError, on_request_error)
     app.register_error_handler(HTTPException, on_http_error)
     app.register_error_handler(Exception, on_any_error)
 
 
-def _say(error: HTTPException) -> str:
+def _message(error: HTTPException) -> str:
     if isinstance(error, NotFound):
         return f"there is no {request.path}; see POST /predict, POST /feedback, GET /healthz, /readyz, /metrics"
     if isinstance(error, MethodNotAllowed):

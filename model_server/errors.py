@@ -1,13 +1,13 @@
-"""What can go wrong with one request; `error_handlers` says which HTTP status each becomes.
+"""Errors of one request; `error_handlers` maps each to an HTTP status.
 
 The tree::
 
     RequestError                the request is answered with an error
-    ├── ValidationError         the body is not what it should be; `field` names the place
-    ├── BodyTooLargeError       the body is larger than the server takes
+    ├── ValidationError         the body is malformed; `field` names the place
+    ├── BodyTooLargeError       the body is larger than the server accepts
     ├── QueueFullError          too many instances wait for the model already
     ├── PredictionTimeoutError  the model did not answer in time
-    ├── ModelFailureError       the model failed, or gave what is no probability
+    ├── ModelFailureError       the model failed, or a score is no probability
     └── EventLogError           the events cannot be written, so nothing is accepted
 """
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 
 class RequestError(Exception):
-    """Raised when a request cannot be answered as asked; `field` is where in its body the reason lies."""
+    """Raised when a request is refused or fails; `field` is the path of the field that is the reason."""
 
     def __init__(self, message: str, field: str = "") -> None:
         super().__init__(f"{field}: {message}" if field else message)
@@ -23,11 +23,11 @@ class RequestError(Exception):
 
 
 class ValidationError(RequestError):
-    """Raised when a body, or a field of it, is not what it should be."""
+    """Raised when a body, or a field of it, is malformed."""
 
 
 class BodyTooLargeError(RequestError):
-    """Raised when a body is larger than the server takes."""
+    """Raised when a body is larger than the server accepts."""
 
 
 class QueueFullError(RequestError):

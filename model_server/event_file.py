@@ -14,14 +14,15 @@ _log = structlog.get_logger()
 
 
 class EventFile:
-    """One process's own file; not safe for threads, its owner takes care of that.
+    """The event file of one process; not safe for threads: the caller locks.
 
-    The file is `<stem>.ndjson`; when it has reached `rotate_bytes` it is renamed to `<stem>.<number>.ndjson`, which a
-    reader of `*.ndjson` that knows files by their inode reads to the end, and a new one is begun.
+    The file is `<stem>.ndjson`. When it has reached `rotate_bytes`, it is renamed to `<stem>.<number>.ndjson` and a new
+    file begins. A reader of `*.ndjson` that knows files by their inode reads the renamed file to its end.
 
     Raises
     ------
-    OSError : when the folder or the file cannot be made.
+    OSError
+        If the folder or the file cannot be made.
     """
 
     def __init__(self, folder: Path, stem: str, rotate_bytes: int) -> None:
@@ -36,7 +37,13 @@ class EventFile:
         self._open()
 
     def append(self, lines: bytes) -> None:
-        """Write whole lines with one call of the system; OSError when they do not fit, and then none of them stays."""
+        """Write whole lines with one call of the system.
+
+        Raises
+        ------
+        OSError
+            If the lines do not fit; then none of them stays in the file.
+        """
         size = self._make_ready(len(lines))
         self._dirty = True
         try:
@@ -46,9 +53,9 @@ class EventFile:
             raise
 
     def _make_ready(self, more: int) -> int:
-        """Open, begin anew or rotate where that is due; return the file's size."""
+        """Open, replace or rotate the file if that is due; return its size."""
         size = self._size()
-        if size is None:  # somebody moved or removed the file: what is written to it would be read by nobody
+        if size is None:  # somebody moved or removed the file: nobody would read what is written to it
             self._retire()
             self._open()
             return os.fstat(self._descriptor).st_size
@@ -60,15 +67,15 @@ class EventFile:
         """Return the size of the file; None when it is not open, or no longer at its path."""
         if self._descriptor < 0:
             return None
-        ours = os.fstat(self._descriptor)
+        opened = os.fstat(self._descriptor)
         try:
-            there = self.path.stat()
+            at_path = self.path.stat()
         except FileNotFoundError:
             return None
-        return ours.st_size if (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino) else None
+        return opened.st_size if (opened.st_dev, opened.st_ino) == (at_path.st_dev, at_path.st_ino) else None
 
     def _rotate(self) -> bool:
-        """Rename the file and begin a new one; False when renaming is refused: then the old one just grows."""
+        """Rename the file and begin a new one; False if renaming is refused: then the old file grows on."""
         target = self.path.with_name(f"{self._stem}.{self._rotations + 1:04d}{SUFFIX}")
         try:
             self.path.rename(target)
@@ -82,7 +89,7 @@ class EventFile:
         return True
 
     def _cut_back(self, size: int) -> None:
-        """Take away what was written of lines that did not fit; where even that fails, begin a new file."""
+        """Remove the bytes of lines that did not fit; if even that fails, begin a new file."""
         try:
             os.ftruncate(self._descriptor, size)
         except OSError as error:
@@ -91,7 +98,7 @@ class EventFile:
 
     def _open(self) -> None:
         self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        with contextlib.suppress(OSError):  # not every file system can; then the name is as safe as it can be
+        with contextlib.suppress(OSError):  # not every file system can do this; nothing more can be done then
             _sync_folder(self.path.parent)
 
     def _retire(self) -> None:
@@ -100,17 +107,23 @@ class EventFile:
             self._descriptor = -1
 
     def unsynced(self) -> list[int]:
-        """Return descriptors, the caller's to force to disk and close, of what was written since the last call."""
+        """Return descriptors of files with new lines since the last call; the caller syncs and closes them."""
         current = [os.dup(self._descriptor)] if self._dirty and self._descriptor >= 0 else []
-        found, self._retired, self._dirty = self._retired + current, [], False
-        return found
+        descriptors, self._retired, self._dirty = self._retired + current, [], False
+        return descriptors
 
     def probe(self) -> None:
-        """Try whether lines could be written now, in a file beside this one; OSError says why not."""
+        """Try to write lines into a second file in the same folder.
+
+        Raises
+        ------
+        OSError
+            If lines cannot be written now.
+        """
         path = self.path.with_name(f".{self._stem}.probe")
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
         try:
-            # A hole as large as the event file takes no room, but meets the same limit of a file's size.
+            # A hole as large as the event file takes no disk space, but meets the same limit of a file's size.
             size = self._size() or 0
             os.ftruncate(descriptor, size)
             os.lseek(descriptor, size, os.SEEK_SET)
@@ -120,7 +133,7 @@ class EventFile:
             path.unlink()
 
     def close(self) -> None:
-        """Close what is open; a file that nothing was written to is taken away."""
+        """Close the open files; remove the event file if it is empty."""
         if self._size() == 0:
             self.path.unlink()
         self._retire()
@@ -130,7 +143,7 @@ class EventFile:
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
-    """Write all of `data`; a call that wrote a part of it (disk full, limit) is gone on with, until one fails."""
+    """Write all of `data`, by further calls if one wrote only the beginning (disk full, limit), until one fails."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

@@ -1,4 +1,4 @@
-"""The event log of a process: numbered lines, written before a request is answered, forced to disk by and by."""
+"""The event log of a process: numbered lines, written before a request is answered, forced to disk regularly."""
 
 from __future__ import annotations
 
@@ -24,30 +24,31 @@ _log = structlog.get_logger()
 
 
 class LineTooLongError(Exception):
-    """Raised when an event has more bytes than a line may have; `index` is its place among the events given."""
+    """Raised when an event has more bytes than a line may have; `index` is its place in the list of events."""
 
     def __init__(self, index: int, size: int) -> None:
-        super().__init__(f"its event has {size} bytes, {MAX_LINE_BYTES} at most are taken")
+        super().__init__(f"its event has {size} bytes; {MAX_LINE_BYTES} at most are allowed")
         self.index = index
 
 
 class EventLog:
-    """Appends events to this process's own file; safe for threads, refused after a fork.
+    """Appends events to the file of this process; safe for threads; refuses to write after a fork.
 
     Parameters
     ----------
-    rotate_bytes : size at which the file is renamed and a new one begun.
+    rotate_bytes : size at which the file is renamed and a new one begins.
     sync_seconds : how often lines are forced to disk; 0 = never.
-    clock : the time, UTC.
+    clock : returns the time, UTC.
 
     Attributes
     ----------
-    node : names the writer: host, process id, start (ms since 1970); goes into `service.node.name`.
-    written, failures : lines written, and requests whose lines could not be, since the start.
+    node : the writer's name: host, process id, start (ms since 1970); stored in `service.node.name`.
+    written, failures : lines written, and failed attempts to write, since the start.
 
     Raises
     ------
-    SettingsError : when the folder cannot be written.
+    SettingsError
+        If the folder cannot be written.
     """
 
     def __init__(self, folder: Path, *, rotate_bytes: int, sync_seconds: float, clock: Callable[[], datetime]) -> None:
@@ -67,13 +68,13 @@ class EventLog:
             raise SettingsError(f"events cannot be written to {folder} ({reason})", "set MODEL_LOG_DIR") from error
         self._sync_seconds = sync_seconds
         self._closing = threading.Event()
-        self._syncing = threading.Thread(target=self._sync_again_and_again, name="event-log-sync", daemon=True)
+        self._syncing = threading.Thread(target=self._sync_regularly, name="event-log-sync", daemon=True)
         if sync_seconds:
             self._syncing.start()
 
     @property
     def path(self) -> Path:
-        """The file that is written to."""
+        """The path of the file."""
         return self._file.path
 
     def append(self, events: Sequence[dict[str, Any]]) -> None:
@@ -81,8 +82,10 @@ class EventLog:
 
         Raises
         ------
-        LineTooLongError : when one of them is longer than a line may be.
-        EventLogError : when they cannot be written; the next call may succeed.
+        LineTooLongError
+            If an event is longer than a line may be.
+        EventLogError
+            If the events cannot be written; the next call may succeed.
         """
         if os.getpid() != self._pid:
             raise EventLogError("events can only be written by the process that opened the log")
@@ -106,7 +109,7 @@ class EventLog:
             self._recover()
 
     def problem(self) -> str:
-        """Return why events cannot be written, "" when they can; tried anew where the last attempt failed."""
+        """Return why events cannot be written, "" if they can; if the last attempt failed, this tries again."""
         with self._lock:
             if self._problem:
                 try:
@@ -118,7 +121,7 @@ class EventLog:
             return self._problem
 
     def sync(self) -> None:
-        """Force to disk what was written so far."""
+        """Force the lines so far to disk."""
         with self._lock:
             try:
                 descriptors = self._file.unsynced()
@@ -135,7 +138,7 @@ class EventLog:
                 os.close(descriptor)
 
     def close(self) -> None:
-        """Force everything to disk and close the file; what comes later is refused."""
+        """Force everything to disk and close the file; later events are refused."""
         self._closing.set()
         if self._syncing.is_alive():
             self._syncing.join()
@@ -144,7 +147,7 @@ class EventLog:
         with self._lock:
             self._file.close()
 
-    def _sync_again_and_again(self) -> None:
+    def _sync_regularly(self) -> None:
         while not self._closing.wait(self._sync_seconds):
             self.sync()
 

@@ -1,4 +1,4 @@
-"""The events that the server writes: one function per dataset, fields as the contracts name them (pure)."""
+"""The events that the server writes: one function per dataset; the contracts define the fields (pure)."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ SERVER_ERRORS = 500
 
 @dataclass(frozen=True)
 class Origin:
-    """Where events come from: the same for all of a process.
+    """The origin of events: the same for all events of a process.
 
     Attributes
     ----------
-    node : names the writer, from the event log.
-    threshold : the model's; a score at or above it is labelled 1.
+    node : the writer's name, from the event log.
+    threshold : the model's threshold; a score at or above it gets the label 1.
     """
 
     service_name: str
@@ -49,7 +49,7 @@ class Call:
     Attributes
     ----------
     received : when its first byte arrived, UTC.
-    trace : the caller's, from its `traceparent`.
+    trace : the caller's trace, from the header `traceparent`.
     """
 
     request_id: str
@@ -60,7 +60,7 @@ class Call:
 
 @dataclass(frozen=True)
 class PredictionAnswer:
-    """What is answered for one instance, and the event that says the same."""
+    """The answer for one instance, and the event with the same content."""
 
     id: str
     score: float
@@ -71,7 +71,7 @@ class PredictionAnswer:
 
 def predictions(
     request: PredictRequest,
-    scored: Sequence[InstanceScore],
+    scores: Sequence[InstanceScore],
     call: Call,
     origin: Origin,
     duration: int,
@@ -79,62 +79,65 @@ def predictions(
     *,
     query_text: bool,
 ) -> list[PredictionAnswer]:
-    """Return one prediction per instance, in the order given.
+    """Return one prediction per instance, in the order of the instances.
 
     Parameters
     ----------
-    duration : of the whole request so far, ns; the same on every event.
+    duration : time of the whole request so far, ns; the same on every event.
     query_text : whether the search query itself is logged, not only its pseudonym.
     """
     shared = _context_fields(request.context, pseudonym, query_text=query_text)
-    ranks = rank([each.score for each in scored])
-    made = []
-    for instance, each, place in zip(request.instances, scored, ranks, strict=True):
+    ranks = rank([instance_score.score for instance_score in scores])
+    answers = []
+    for instance, computed, place in zip(request.instances, scores, ranks, strict=True):
         moment = instance.timestamp or call.received
         event = _event(DATASET_PREDICTION, uuid7.make(moment), moment, call, origin, "prediction")
         event["event"]["duration"] = duration
         event["http"] = {"request": {"id": call.request_id}}
-        label = int(each.score >= origin.threshold)
+        label = int(computed.score >= origin.threshold)
         event["prediction"] = {
             "id": event["event"]["id"],
-            "score": each.score,
+            "score": computed.score,
             "label": label,
             "threshold": origin.threshold,
             "rank": place,
-            "request_size": len(scored),
-            "batch_size": each.batch_size,
-            **log_losses(each.score),
+            "request_size": len(scores),
+            "batch_size": computed.batch_size,
+            **log_losses(computed.score),
             "shadow": instance.shadow,
-            "queue_time": each.queue_time,
-            "compute_time": each.compute_time,
+            "queue_time": computed.queue_time,
+            "compute_time": computed.compute_time,
         }
         event.update(shared)
         _add_instance(event, instance)
-        ranking = instance.ranking or Ranking(call.request_id, place, len(scored))
+        ranking = instance.ranking or Ranking(call.request_id, place, len(scores))
         if ranking.size > 1:
             event["ranking"] = asdict(ranking)
-        made.append(PredictionAnswer(event["event"]["id"], each.score, label, place, event))
-    return made
+        answers.append(PredictionAnswer(event["event"]["id"], computed.score, label, place, event))
+    return answers
 
 
-def feedback(said: ClientFeedback, call: Call, origin: Origin) -> Event:
-    """Return the event of one feedback; its prediction's time decides its index, its id tells repeats apart."""
-    moment = said.timestamp or call.received
-    event = _event(DATASET_FEEDBACK, said.event_id or uuid7.make(moment), moment, call, origin, "feedback")
-    event["prediction"] = {"id": said.prediction_id, "timestamp": iso(said.prediction_time or moment)}
-    event["feedback"] = {"type": said.type, "status": STATUS_NEW}
-    if said.label is not None:
-        event["feedback"]["label"] = said.label
-    if said.value is not None:
-        event["feedback"]["value"] = said.value
+def feedback(client_feedback: ClientFeedback, call: Call, origin: Origin) -> Event:
+    """Return the event of one feedback: the time of its prediction selects the index, its id identifies repeats."""
+    moment = client_feedback.timestamp or call.received
+    event = _event(DATASET_FEEDBACK, client_feedback.event_id or uuid7.make(moment), moment, call, origin, "feedback")
+    event["prediction"] = {
+        "id": client_feedback.prediction_id,
+        "timestamp": iso(client_feedback.prediction_time or moment),
+    }
+    event["feedback"] = {"type": client_feedback.type, "status": STATUS_NEW}
+    if client_feedback.label is not None:
+        event["feedback"]["label"] = client_feedback.label
+    if client_feedback.value is not None:
+        event["feedback"]["value"] = client_feedback.value
     return event
 
 
 def request_error(call: Call, origin: Origin, duration: int, status: int, kind: str, message: str) -> Event:
     """Return the event of a request that was refused (4xx) or failed (5xx)."""
     failed = status >= SERVER_ERRORS
-    said = "request failed" if failed else "request refused"
-    event = _event(DATASET_ERROR, uuid7.make(call.received), call.received, call, origin, said)
+    message_of_event = "request failed" if failed else "request refused"
+    event = _event(DATASET_ERROR, uuid7.make(call.received), call.received, call, origin, message_of_event)
     event["event"] |= {"outcome": "failure", "duration": duration}
     event["log"] = {"level": "error" if failed else "warning"}
     event["error"] = {"type": kind, "message": message[:MAX_MESSAGE_LENGTH]}
@@ -144,19 +147,19 @@ def request_error(call: Call, origin: Origin, duration: int, status: int, kind: 
 
 
 def rank(scores: Sequence[float]) -> list[int]:
-    """Return each score's place, 1 = best; equal scores in the order given.
+    """Return the rank of each score, 1 = best; equal scores keep their order.
 
     >>> rank([0.2, 0.9, 0.2])
     [2, 1, 3]
     """
     places = [0] * len(scores)
-    for place, index in enumerate(sorted(range(len(scores)), key=lambda each: -scores[each]), start=1):
+    for place, index in enumerate(sorted(range(len(scores)), key=lambda index: -scores[index]), start=1):
         places[index] = place
     return places
 
 
 def log_losses(score: float) -> dict[str, float]:
-    """Return the log loss of a score were its label 1, and 0.
+    """Return the log loss of a score for the label 1 and for the label 0.
 
     >>> log_losses(0.25)
     {'log_loss_1': 1.3862943611198906, 'log_loss_0': 0.2876820724517809}
@@ -166,12 +169,12 @@ def log_losses(score: float) -> dict[str, float]:
 
 
 def iso(moment: datetime) -> str:
-    """Return a UTC time as events write it, with microseconds."""
+    """Return a UTC time in the form of the events, with microseconds."""
     return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def _event(dataset: str, identifier: str, moment: datetime, call: Call, origin: Origin, message: str) -> Event:
-    """Return what all events have; `event.created` and `event.sequence` are the log's to add."""
+    """Return the fields of all events but `event.created` and `event.sequence`, which the log adds."""
     event: Event = {
         "@timestamp": iso(moment),
         "ecs": {"version": ECS_VERSION},
@@ -210,8 +213,8 @@ def _add_instance(event: Event, instance: PredictInstance) -> None:
     if instance.propensity is not None:
         event["prediction"]["propensity"] = instance.propensity
     item = {"id": instance.item_id, "position": instance.position}
-    if given := {name: value for name, value in item.items() if value is not None}:
-        event["item"] = given
+    if item_fields := {name: value for name, value in item.items() if value is not None}:
+        event["item"] = item_fields
     features = vars(instance.features)
-    if given := {name: values for name, values in features.items() if values}:
-        event["features"] = given
+    if logged_features := {name: values for name, values in features.items() if values}:
+        event["features"] = logged_features

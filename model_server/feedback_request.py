@@ -1,4 +1,4 @@
-"""The body of `POST /feedback`: one event or a list of them, checked, as plain values (pure)."""
+"""The body of `POST /feedback`: one event or a list of events, checked and turned into plain values (pure)."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.feedback import TYPES
 from monitor_agent.settings import ServerSettings
 
-KNOWN = ("prediction_id", "type", "label", "value", "event_id", "timestamp")
+FIELDS = ("prediction_id", "type", "label", "value", "event_id", "timestamp")
 MAX_ID_LENGTH = 256
 MAX_EVENT_ID_LENGTH = 128
-"""It becomes a document's `_id`, which may have 512 bytes; a character has 4 at most."""
+"""The event id becomes a document's `_id`, which may have 512 bytes; a character has 4 at most."""
 
 CLOCK_SKEW = timedelta(minutes=5)
-"""How far ahead of this machine the clock may be that made a prediction's id."""
+"""How far the clock that made a prediction's id may be ahead of this machine."""
 
 
 @dataclass(frozen=True)
 class ClientFeedback:
-    """What somebody did with a prediction.
+    """What a user did with a prediction, as a client reports it.
 
     Attributes
     ----------
-    prediction_time : as the prediction's UUIDv7 tells, UTC; None for ids made elsewhere.
-    event_id : the client's, so that sending it again changes nothing; None = the server makes one.
+    prediction_time : the time in the prediction's UUIDv7, UTC; None if the id is no UUIDv7.
+    event_id : the client's id, so that a second sending changes nothing; None = the server makes an id.
     timestamp : the event time that the client supplies, UTC; None = when the request arrived.
     """
 
@@ -41,21 +41,27 @@ class ClientFeedback:
 
 
 def parse(body: Any, settings: ServerSettings, now: datetime) -> list[ClientFeedback]:
-    """Return the feedback that a decoded body holds; ValidationError names the field that is refused."""
+    """Return the feedback that a decoded body holds.
+
+    Raises
+    ------
+    ValidationError
+        If the body is malformed; it names the field.
+    """
     if isinstance(body, list):
         return [_feedback(value, path, settings, now) for path, value in elements(body, "", settings.max_instances)]
     return [_feedback(body, "", settings, now)]
 
 
 def _feedback(value: Any, path: str, settings: ServerSettings, now: datetime) -> ClientFeedback:
-    node = JsonObject(value, path, KNOWN)
+    node = JsonObject(value, path, FIELDS)
     if "timestamp" in node and not settings.allow_client_timestamps:
         node.refuse("timestamp", "the server sets the time (MODEL_SERVER_ALLOW_CLIENT_TIMESTAMPS is off)")
     prediction_id = node.required("prediction_id", lambda name: node.text(name, MAX_ID_LENGTH))
     prediction_time = uuid7.time_of(prediction_id)
-    # The id names the index of its day: a made-up one must not create indices of days to come.
+    # The id selects the index of its day: an invented id must not create indices of future days.
     if prediction_time and prediction_time > now + CLOCK_SKEW and not settings.allow_client_timestamps:
-        node.refuse("prediction_id", f"tells a time to come, {prediction_time.isoformat()}")
+        node.refuse("prediction_id", f"has a time in the future, {prediction_time.isoformat()}")
     kind = node.required("type", lambda name: node.choice(name, TYPES))
     label = node.integer("label", 0, 1)
     if kind == "label" and label is None:

@@ -18,9 +18,9 @@ from monitor_agent.errors import PortInUseError
 RECEIVED = "model_server.received"
 """WSGI key: when the request's first byte arrived, by `time.perf_counter_ns`."""
 REFUSAL = "model_server.refusal"
-"""WSGI key: status and reason where the request is no valid HTTP, or larger than is ever read."""
-READ_AT_MOST = 16
-"""Bodies of up to so many times the largest allowed are read, so that the client gets its answer, not a reset."""
+"""WSGI key: status and reason of a refusal: the request is no valid HTTP, or too large to be read."""
+MAX_BODIES_READ = 16
+"""Bodies up to this multiple of the allowed size are read to their end: the client then gets an answer, not a reset."""
 MAX_CONNECTIONS = 1000
 DRAIN_SECONDS = 15.0
 POLL_SECONDS = 1.0
@@ -29,7 +29,7 @@ _log = structlog.get_logger()
 
 
 class _TimedParser(HTTPRequestParser):  # type: ignore[misc]
-    """A request that knows when it began to arrive, and has a path even where its first line is broken."""
+    """A request with the time of its first byte; it has a path even if its first line is broken."""
 
     command, path, query, request_uri, url_scheme = "", "", "", "", "http"
 
@@ -46,7 +46,7 @@ class _TimedTask(WSGITask):  # type: ignore[misc]
 
 
 class _RefusedTask(_TimedTask):
-    """Lets the application answer, in its own form, what cannot be read as a request."""
+    """Lets the application answer a request that cannot be read."""
 
     def execute(self) -> None:
         error = self.request.error
@@ -62,12 +62,12 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     @property
     def idle(self) -> bool:
-        """Whether nothing of a request or of an answer is under way."""
+        """Whether no request and no answer is under way."""
         return not self.requests and self.request is None and not self.total_outbufs_len
 
 
 class HttpServer:
-    """Serves an application on a bound socket until it is told to stop."""
+    """Serves an application on a bound socket until `stop` is called."""
 
     def __init__(self, application: Any, listener: socket.socket, *, threads: int, max_body_bytes: int) -> None:
         _take_over_logging()
@@ -77,7 +77,7 @@ class HttpServer:
             sockets=[listener],
             threads=threads,
             connection_limit=MAX_CONNECTIONS,
-            max_request_body_size=READ_AT_MOST * max_body_bytes,
+            max_request_body_size=MAX_BODIES_READ * max_body_bytes,
             asyncore_use_poll=True,
             clear_untrusted_proxy_headers=True,
             ident=None,
@@ -86,17 +86,17 @@ class HttpServer:
 
     @property
     def address(self) -> str:
-        """Where it is reached, such as `http://127.0.0.1:8500`."""
+        """The server's URL, such as `http://127.0.0.1:8500`."""
         return address_of(self._server.socket)
 
     def run(self) -> None:
-        """Serve until `stop` is called; then take no more connections and finish the requests in flight."""
+        """Serve until `stop` is called; then accept no more connections and finish the requests in flight."""
         while not self._stopping:
             self._server.asyncore.loop(timeout=POLL_SECONDS, use_poll=True, map=self._server._map, count=1)
         self._drain()
 
     def stop(self) -> None:
-        """Let `run` come to its end; may be called by a signal handler."""
+        """Let `run` end; a signal handler may call this."""
         self._stopping = True
         self._server.pull_trigger()
 
@@ -121,7 +121,8 @@ def bind(host: str, port: int) -> socket.socket:
 
     Raises
     ------
-    PortInUseError : when the address cannot be had.
+    PortInUseError
+        If the socket cannot be bound to the address.
     """
     try:
         family, kind, protocol, _name, address = socket.getaddrinfo(
@@ -147,12 +148,12 @@ def address_of(listener: socket.socket) -> str:
 
 class _ToStructlog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand a line of waitress to the service log."""
+        """Write a line of waitress to the service log."""
         _log.log(record.levelno, record.getMessage(), exc_info=record.exc_info or None)
 
 
 def _take_over_logging() -> None:
-    """Let waitress log as the service does; that requests wait for a thread is no news, their time is logged."""
+    """Let waitress write to the service log, without its warnings that requests wait: events hold the waiting time."""
     logger = logging.getLogger("waitress")
     logger.handlers = [_ToStructlog()]
     logger.propagate = False

@@ -1,4 +1,4 @@
-"""Reading of JSON objects field by field: a refusal names the field by its path, such as `instances[3].position`."""
+"""Reads JSON objects field by field; an error names the path of the field, such as `instances[3].position`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ Value = TypeVar("Value")
 
 
 def decode(body: bytes) -> Any:
-    """Return the value that a JSON body holds; ValidationError says where it breaks off."""
+    """Return the value that a JSON body holds.
+
+    Raises
+    ------
+    ValidationError
+        If the body is not JSON; the message gives the position.
+    """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -23,23 +29,23 @@ def decode(body: bytes) -> Any:
 
 
 class JsonObject:
-    """A JSON object at a path; `null` is the same as an absent field.
+    """A JSON object at a path; `null` means the same as an absent field.
 
     Parameters
     ----------
-    value : what should be an object; anything else is refused.
-    path : where it lies in the body, "" for the body itself.
-    known : the names that it may have; others are refused.
+    value : the object; another value is refused.
+    path : path of the object in the body, "" for the body itself.
+    names : names of the fields that it may have; another name is refused.
     """
 
-    def __init__(self, value: Any, path: str, known: Sequence[str]) -> None:
+    def __init__(self, value: Any, path: str, names: Sequence[str]) -> None:
         self.path = path
         if not isinstance(value, dict):
             self._refuse_value(f"an object is expected, {kind_of(value)} given")
         self._value: dict[str, Any] = value
         for name in value:
-            if name not in known:
-                self.refuse(name, f"unknown field, known are {', '.join(known) or 'none'}")
+            if name not in names:
+                self.refuse(name, f"unknown field, known are {', '.join(names) or 'none'}")
 
     def __contains__(self, name: str) -> bool:
         return self._value.get(name) is not None
@@ -56,7 +62,7 @@ class JsonObject:
         raise ValidationError(reason if self.path else f"the body: {reason}", self.path)
 
     def required(self, name: str, read: Callable[[str], Value | None]) -> Value:
-        """Return what one of the methods below reads from a field that must be there."""
+        """Return the value that `read`, such as one of the methods below, returns for a required field."""
         value = read(name)
         if value is None:
             self.refuse(name, "is missing")
@@ -106,7 +112,7 @@ class JsonObject:
         return value
 
     def moment(self, name: str) -> datetime | None:
-        """Return a point in time, UTC, that an RFC 3339 text with its offset says; None when absent."""
+        """Return the time, UTC, of an RFC 3339 text with an offset; None when absent."""
         text = self.text(name, 40)
         if text is None:
             return None
@@ -124,7 +130,7 @@ class JsonObject:
         value = self._value.get(name)
         if value is None:
             return None
-        if not isinstance(value, list) or not value or any(type(each) is not int for each in value):
+        if not isinstance(value, list) or not value or any(type(item) is not int for item in value):
             self.refuse(name, "a list of whole numbers is expected")
         if len(value) > most:
             self.refuse(name, f"{most} values at most expected, {len(value)} given")
@@ -147,17 +153,23 @@ class JsonObject:
 
 
 def elements(value: Any, path: str, most: int) -> Iterator[tuple[str, Any]]:
-    """Return path and value of each element of a list; ValidationError when it is none, empty or too long."""
-    where = path or "the body"
+    """Return path and value of each element of a list.
+
+    Raises
+    ------
+    ValidationError
+        If the value is no list, or the list is empty or too long.
+    """
+    place = path or "the body"
     if not isinstance(value, list) or not value:
-        raise ValidationError("a list that is not empty is expected", where)
+        raise ValidationError("a list that is not empty is expected", place)
     if len(value) > most:
-        raise ValidationError(f"{most} elements at most expected, {len(value)} given", where)
+        raise ValidationError(f"{most} elements at most expected, {len(value)} given", place)
     return ((f"{path}[{index}]", element) for index, element in enumerate(value))
 
 
 def kind_of(value: Any) -> str:
-    """Return what JSON calls a value's type.
+    """Return the name of a value's JSON type.
 
     >>> kind_of([]), kind_of(1.5), kind_of(None)
     ('a list', 'a number', 'null')

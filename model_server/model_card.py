@@ -1,4 +1,4 @@
-"""Which model is served: its folder, found below the model folder, and what its `model.json` says."""
+"""The model to serve: its folder below the model folder, and the content of its `model.json`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT_MAX_SEQ_LENGTH = 512
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A model as the server knows it.
+    """The properties of a model that the server needs.
 
     Attributes
     ----------
@@ -39,19 +39,20 @@ class ModelCard:
 
 
 def read_card(settings: ServerSettings) -> ModelCard:
-    """Return the card of the model that the settings choose; what they say wins over `model.json`.
+    """Return the card of the model that the settings choose; settings override `model.json`.
 
     Raises
     ------
-    ModelError : when there is no model, no such version, or its card says too little.
+    ModelError
+        If there is no model or no such version, or its card is incomplete or malformed.
     """
     folder = find_folder(Path(settings.model_dir), settings.model_version)
     path = folder / CARD
-    said = _read(path)
-    name = settings.model_name or _of(said, "name", str, path)
+    entries = _read(path)
+    name = settings.model_name or _entry(entries, "name", str, path)
     if not name:
         raise ModelError(f"{folder} does not say the model's name", f"set MODEL_SERVER_MODEL_NAME or write {path}")
-    threshold = settings.threshold if settings.threshold is not None else _of(said, "threshold", float, path)
+    threshold = settings.threshold if settings.threshold is not None else _entry(entries, "threshold", float, path)
     if threshold is None:
         raise ModelError(f"{folder} does not say the model's threshold", "set MODEL_SERVER_THRESHOLD, such as 0.5")
     if not 0 <= threshold <= 1:
@@ -59,10 +60,10 @@ def read_card(settings: ServerSettings) -> ModelCard:
     return ModelCard(
         folder=folder,
         name=name,
-        version=_of(said, "version", str, path) or folder.resolve().name,
+        version=_entry(entries, "version", str, path) or folder.resolve().name,
         threshold=threshold,
-        max_seq_length=_of(said, "max_seq_length", int, path) or DEFAULT_MAX_SEQ_LENGTH,
-        vocab_size=_of(said, "vocab_size", int, path),
+        max_seq_length=_entry(entries, "max_seq_length", int, path) or DEFAULT_MAX_SEQ_LENGTH,
+        vocab_size=_entry(entries, "vocab_size", int, path),
     )
 
 
@@ -77,36 +78,42 @@ def find_folder(root: Path, version: str) -> Path:
     if not versions:
         raise ModelError(f"{root} holds no SavedModel, nor a folder with one", hint)
     if version and version not in versions:
-        known = ", ".join(sorted(versions, key=natural))
-        raise ModelError(f"{root} has no version {version}", f"it has {known}")
+        names = ", ".join(sorted(versions, key=natural))
+        raise ModelError(f"{root} has no version {version}", f"it has {names}")
     return versions[version or max(versions, key=natural)]
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
-    """Return a key by which names sort as people number them.
+    """Return a sort key that orders the numbers in names by their value.
 
     >>> sorted(["10", "9", "v2.10", "v2.9"], key=natural)
     ['9', '10', 'v2.9', 'v2.10']
     """
-    parts = re.findall(r"\d+|\D+", name)
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
+    pieces = re.findall(r"\d+|\D+", name)
+    return [(0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in pieces]
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        entries: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read ({error})", "mend the file") from error
-    if not isinstance(said, dict):
+    if not isinstance(entries, dict):
         raise ModelError(f"{path} is not a JSON object", "mend the file")
-    return said
+    return entries
 
 
-def _of(said: dict[str, Any], name: str, kind: type[Any], path: Path) -> Any:
-    """Return an entry of the card, None when absent; ModelError when it is of another kind."""
-    value = said.get(name)
+def _entry(entries: dict[str, Any], name: str, kind: type[Any], path: Path) -> Any:
+    """Return an entry of the card; None when absent.
+
+    Raises
+    ------
+    ModelError
+        If the entry is of another type.
+    """
+    value = entries.get(name)
     if kind is float and type(value) is int:
         value = float(value)
     if value is not None and type(value) is not kind:

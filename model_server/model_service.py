@@ -1,4 +1,4 @@
-"""What the server does with a request, apart from HTTP: check it, compute, log, answer."""
+"""Serves predictions and feedback, without HTTP: checks a body, computes scores, logs events, makes the answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class ServiceDependencies:
-    """What a service is made of; whoever made them starts and stops them."""
+    """The objects that a service needs; the code that creates them starts and stops them."""
 
     settings: ServerSettings
     card: ModelCard
@@ -37,7 +37,7 @@ class ServiceDependencies:
 
 
 class ModelService:
-    """Answers predictions and feedback; an answer is given only when its events are written."""
+    """Answers predictions and feedback, after it has written their events."""
 
     def __init__(self, dependencies: ServiceDependencies) -> None:
         self.dependencies = dependencies
@@ -53,41 +53,48 @@ class ModelService:
 
         Raises
         ------
-        RequestError : of the kind that says what went wrong; then nothing is logged as a prediction.
+        RequestError
+            If the request is refused or fails; then no prediction is logged.
         """
         dependencies = self.dependencies
         request = self._parser.parse(decode(body))
-        scored = dependencies.batcher.score([instance.inputs for instance in request.instances])
-        made = events.predictions(
+        scores = dependencies.batcher.score([instance.inputs for instance in request.instances])
+        predictions = events.predictions(
             request,
-            scored,
+            scores,
             call,
             dependencies.origin,
             time.perf_counter_ns() - began,
             dependencies.pseudonym,
             query_text=dependencies.settings.log_query_text,
         )
-        self._write([each.event for each in made], "" if request.single else "instances")
+        self._write([prediction.event for prediction in predictions], "" if request.single else "instances")
         if request.single:
-            only = made[0]
+            only = predictions[0]
             return {
                 "prediction": only.score,
                 "prediction_id": only.id,
                 "label": only.label,
                 "model": self.model,
             }
-        return {"predictions": [_answer(each) for each in made], "model": self.model}
+        return {"predictions": [_answer(prediction) for prediction in predictions], "model": self.model}
 
     def feedback(self, body: bytes, call: Call) -> dict[str, Any]:
-        """Return the answer to a body of `POST /feedback`; raises RequestError as `predict` does."""
+        """Return the answer to a body of `POST /feedback`.
+
+        Raises
+        ------
+        RequestError
+            If the request is refused or fails; then no feedback is logged.
+        """
         decoded = decode(body)
-        said = feedback_request.parse(decoded, self.dependencies.settings, call.received)
-        lines = [events.feedback(each, call, self.dependencies.origin) for each in said]
+        feedback = feedback_request.parse(decoded, self.dependencies.settings, call.received)
+        lines = [events.feedback(entry, call, self.dependencies.origin) for entry in feedback]
         self._write(lines, "the body" if isinstance(decoded, list) else "")
         return {"event_ids": [line["event"]["id"] for line in lines]}
 
-    def refused(self, call: Call, began: int, status: int, kind: str, message: str) -> None:
-        """Log a request that was refused or failed; the service log says where even that cannot be written."""
+    def log_error(self, call: Call, began: int, status: int, kind: str, message: str) -> None:
+        """Log a request that was refused or failed as an event; if that fails too, warn in the service log."""
         event = events.request_error(
             call, self.dependencies.origin, time.perf_counter_ns() - began, status, kind, message
         )
@@ -97,7 +104,7 @@ class ModelService:
             _log.warning("request error not logged", **{"error.type": kind, "http.response.status_code": status})
 
     def problem(self) -> str:
-        """Return why the server cannot take requests now; "" when it can."""
+        """Return why the server cannot accept requests now; "" when it can."""
         if not self.dependencies.batcher.running:
             return "the model's thread has ended"
         if problem := self.dependencies.log.problem():
@@ -123,5 +130,10 @@ class ModelService:
             raise ValidationError(str(error), f"{path}[{error.index}]" if path else "") from error
 
 
-def _answer(made: PredictionAnswer) -> dict[str, Any]:
-    return {"prediction_id": made.id, "score": made.score, "label": made.label, "rank": made.rank}
+def _answer(prediction: PredictionAnswer) -> dict[str, Any]:
+    return {
+        "prediction_id": prediction.id,
+        "score": prediction.score,
+        "label": prediction.label,
+        "rank": prediction.rank,
+    }

@@ -1,6 +1,7 @@
-"""The body of `POST /predict`: what it may say, checked, as plain values (pure).
+"""The body of `POST /predict`, checked and turned into plain values (pure).
 
-Two forms: one instance as the body itself, or a list of `instances`; `context` and `timestamp` hold for all of them.
+It has two forms: the body itself is one instance, or it has a list of `instances`. `context` and `timestamp` hold for
+all instances.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ MAX_POSITION = 2**31 - 1
 
 @dataclass(frozen=True)
 class TokenIds:
-    """One instance as a BERT tokeniser gives it: three lists of one length, without padding at the end."""
+    """One instance as a BERT tokeniser returns it: three lists of the same length, without padding at the end."""
 
     input_seq: list[int]
     input_mask: list[int]
@@ -40,7 +41,7 @@ class TokenIds:
 
 @dataclass(frozen=True)
 class TextPair:
-    """One instance as raw text; the model tokenises it."""
+    """One instance as raw text, which the model tokenises."""
 
     text_a: str
     text_b: str
@@ -48,13 +49,13 @@ class TextPair:
 
 @dataclass(frozen=True)
 class Ranking:
-    """The ranked list that an instance is an item of, where the client scores the items one call each.
+    """The place of an instance in a ranked list, for a client that scores each item of the list by its own request.
 
     Attributes
     ----------
-    id : the same for all items of the list.
-    rank : the item's place in it, 1 = first.
-    size : how many items it has, 2 or more.
+    id : the list's id, the same for all its items.
+    rank : the item's place in the list, 1 = first.
+    size : number of items in the list, 2 or more.
     """
 
     id: str
@@ -64,7 +65,7 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Features:
-    """What is logged of the instance's features, by how the index keeps them."""
+    """The features of an instance that are logged, by their type in the index."""
 
     numeric: dict[str, float] = field(default_factory=dict)
     categorical: dict[str, str] = field(default_factory=dict)
@@ -73,7 +74,7 @@ class Features:
 
 @dataclass(frozen=True)
 class PredictInstance:
-    """One thing to be scored.
+    """One instance to be scored, with the details that are logged of it.
 
     Attributes
     ----------
@@ -92,7 +93,7 @@ class PredictInstance:
 
 @dataclass(frozen=True)
 class RequestContext:
-    """Who asked and where, for all instances of a request."""
+    """Session, user, query and labels of a request, for all its instances."""
 
     session_id: str | None = None
     user_id: str | None = None
@@ -102,7 +103,7 @@ class RequestContext:
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """A checked request; `single` where the body itself was the one instance."""
+    """A checked request; `single` is true if the body itself is the only instance."""
 
     instances: list[PredictInstance]
     context: RequestContext
@@ -110,26 +111,32 @@ class PredictRequest:
 
 
 class PredictParser:
-    """Turns a decoded body into a PredictRequest, by the rules of the settings and the limits of the model."""
+    """Turns a decoded body into a PredictRequest, within the limits of the settings and of the model."""
 
     def __init__(self, settings: ServerSettings, card: ModelCard) -> None:
         self._settings = settings
         self._card = card
 
     def parse(self, body: Any) -> PredictRequest:
-        """Return the request; ValidationError names the field that is refused."""
+        """Return the request.
+
+        Raises
+        ------
+        ValidationError
+            If the body is malformed; it names the field.
+        """
         if isinstance(body, dict) and body.get("instances") is not None:
             root = JsonObject(body, "", ("instances", "context", "timestamp"))
             timestamp = self.timestamp(root)
             rows = elements(body["instances"], "instances", self._settings.max_instances)
-            known = (*IDS, *TEXTS, *DETAILS)
-            instances = [self._instance(JsonObject(value, path, known), timestamp) for path, value in rows]
+            names = (*IDS, *TEXTS, *DETAILS)
+            instances = [self._instance(JsonObject(value, path, names), timestamp) for path, value in rows]
             return PredictRequest(instances, self._context(root), single=False)
         root = JsonObject(body, "", (*IDS, *TEXTS, *DETAILS, "context", "instances"))
         return PredictRequest([self._instance(root, None)], self._context(root), single=True)
 
     def timestamp(self, node: JsonObject) -> datetime | None:
-        """Return the event time that a client supplies, where it may."""
+        """Return the event time that the client supplies; None = the server sets the time."""
         if "timestamp" in node and not self._settings.allow_client_timestamps:
             node.refuse("timestamp", "the server sets the time (MODEL_SERVER_ALLOW_CLIENT_TIMESTAMPS is off)")
         return node.moment("timestamp")
@@ -150,32 +157,33 @@ class PredictParser:
         )
 
     def _inputs(self, node: JsonObject) -> TokenIds | TextPair:
-        given = [name for name in (*IDS, *TEXTS) if name in node]
-        if not given:
+        names = [name for name in (*IDS, *TEXTS) if name in node]
+        if not names:
             node.refuse("input_seq", "is missing; give input_seq, input_mask and segment_ids, or text_a and text_b")
-        if given[0] in TEXTS:
+        if names[0] in TEXTS:
             return self._texts(node)
-        if given[-1] in TEXTS:
-            node.refuse(given[-1], "cannot be given together with input_seq")
+        if names[-1] in TEXTS:
+            node.refuse(names[-1], "cannot be given together with input_seq")
         return self._ids(node)
 
     def _texts(self, node: JsonObject) -> TextPair:
         if not self._card.takes_text:
             node.refuse("text_a", "this model takes input_seq, input_mask and segment_ids only")
-        text_a, text_b = (node.required(name, lambda each: node.text(each, MAX_TEXT_LENGTH, 0)) for name in TEXTS)
+        text_a, text_b = (node.required(name, lambda field: node.text(field, MAX_TEXT_LENGTH, 0)) for name in TEXTS)
         return TextPair(text_a, text_b)
 
     def _ids(self, node: JsonObject) -> TokenIds:
         above = {"input_seq": self._card.vocab_size or ANY_ID, "input_mask": 2, "segment_ids": 2}
         read = {
-            name: node.required(name, lambda each: node.integers(each, MAX_PADDED_LENGTH, above[each])) for name in IDS
+            name: node.required(name, lambda field: node.integers(field, MAX_PADDED_LENGTH, above[field]))
+            for name in IDS
         }
-        given = len(read["input_seq"])
+        padded_length = len(read["input_seq"])
         for name in IDS[1:]:
-            if len(read[name]) != given:
-                node.refuse(name, f"{given} values expected, {len(read[name])} given")
+            if len(read[name]) != padded_length:
+                node.refuse(name, f"{padded_length} values expected, {len(read[name])} given")
         mask = read["input_mask"]
-        length = next((index for index in range(given, 0, -1) if mask[index - 1]), 1)
+        length = next((index for index in range(padded_length, 0, -1) if mask[index - 1]), 1)
         if length > self._card.max_seq_length:
             node.refuse("input_seq", f"{self._card.max_seq_length} values at most expected, {length} given")
         return TokenIds(*(read[name][:length] for name in IDS))
@@ -183,10 +191,10 @@ class PredictParser:
     def _ranking(self, node: JsonObject) -> Ranking | None:
         if "ranking" not in node:
             return None
-        given = JsonObject(node.get("ranking"), node.place("ranking"), RANKING)
-        identifier = given.required("id", lambda name: given.text(name, MAX_ID_LENGTH))
-        size = given.required("size", lambda name: given.integer(name, 2, MAX_POSITION))
-        return Ranking(identifier, given.required("rank", lambda name: given.integer(name, 1, size)), size)
+        ranking = JsonObject(node.get("ranking"), node.place("ranking"), RANKING)
+        identifier = ranking.required("id", lambda name: ranking.text(name, MAX_ID_LENGTH))
+        size = ranking.required("size", lambda name: ranking.integer(name, 2, MAX_POSITION))
+        return Ranking(identifier, ranking.required("rank", lambda name: ranking.integer(name, 1, size)), size)
 
     def _features(self, node: JsonObject) -> Features:
         features = Features()

@@ -1,4 +1,4 @@
-"""Pseudonyms of people's ids and queries: HMAC-SHA256, so that logs tell who is the same, not who it is."""
+"""Pseudonyms of people's ids and queries: HMAC-SHA256, so that logs can match the same person, but not name them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIN_KEY_LENGTH = 16
 
 
 class Pseudonyms:
-    """Turns texts into pseudonyms, by one key."""
+    """Turns texts into pseudonyms with a key."""
 
     def __init__(self, key: str) -> None:
         self._key = key.encode()
@@ -31,16 +31,17 @@ class Pseudonyms:
 
 
 def load_key(configured: str, folder: Path) -> str:
-    """Return the configured key; where it is empty the one in `folder`, which is made at random once.
+    """Return the configured key; if it is empty, the random key in the file of `folder`, which is created once.
 
     Raises
     ------
-    SettingsError : when the key is too short, or cannot be read or written.
+    SettingsError
+        If the key is too short, or cannot be read or written.
     """
     path = folder / KEY_FILE
     if not configured:
         try:
-            _make(path)
+            _create_key(path)
             configured = path.read_text(encoding="ascii").strip()
         except (OSError, ValueError) as error:
             raise SettingsError(f"{path} cannot be read or written ({error})", "set MODEL_SERVER_HMAC_KEY") from error
@@ -52,8 +53,8 @@ def load_key(configured: str, folder: Path) -> str:
     return configured
 
 
-def _make(path: Path) -> None:
-    """Write a random key that only this account can read, unless there is one; never half of one."""
+def _create_key(path: Path) -> None:
+    """Write a random key that only this account can read, unless the file exists; a reader never sees half a key."""
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +64,7 @@ def _make(path: Path) -> None:
             stream.write(secrets.token_hex(32) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
-        with contextlib.suppress(FileExistsError):  # another process was first: its key is the one
+        with contextlib.suppress(FileExistsError):  # another process was first: its key counts
             os.link(draft, path)
     finally:
         draft.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The model itself: a SavedModel behind a small interface; the only module of the server that imports TensorFlow."""
+"""The loaded SavedModel behind a small interface; the only module of the server that imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -27,15 +27,16 @@ NAMES = {
 
 
 class SavedModel:
-    """A loaded model; its calls are made by one thread at a time.
+    """A loaded model; one thread calls it at a time.
 
     Parameters
     ----------
-    card : what is known of it; `self.card` also says whether it takes text.
+    card : the model's card; the attribute `card` is a copy that also says whether the model takes text.
 
     Raises
     ------
-    ModelError : when TensorFlow is missing, or the folder's content cannot be loaded or called.
+    ModelError
+        If TensorFlow is missing, or the model cannot be loaded or called.
     """
 
     def __init__(self, card: ModelCard) -> None:
@@ -44,7 +45,7 @@ class SavedModel:
             loaded = tensorflow.saved_model.load(str(card.folder))
         except (OSError, RuntimeError, ValueError, KeyError, tensorflow.errors.OpError) as error:
             raise ModelError(
-                f"{card.folder} cannot be loaded ({_first_line(error)})", "train or copy it anew"
+                f"{card.folder} cannot be loaded ({_first_line(error)})", "train it or copy it again"
             ) from error
         self._constant: Callable[..., Any] = tensorflow.constant
         self._integer = tensorflow.int32
@@ -64,8 +65,8 @@ class SavedModel:
         for name, signature in self._signatures.items():
             inputs = set(signature.structured_input_signature[1])
             if inputs != NAMES[name]:
-                given, expected = ", ".join(sorted(inputs)), ", ".join(sorted(NAMES[name]))
-                raise ModelError(f"{card.folder}: {name} takes {given}", f"{expected} are expected")
+                actual, expected = ", ".join(sorted(inputs)), ", ".join(sorted(NAMES[name]))
+                raise ModelError(f"{card.folder}: {name} takes {actual}", f"{expected} are expected")
 
     def _fixed_width(self) -> int | None:
         """Return the sequence length that the signature demands, if any."""
@@ -82,23 +83,25 @@ class SavedModel:
                 if self.card.takes_text:
                     self.score([TextPair("warm up", "the model")] * count)
         except Exception as error:
-            raise ModelError(f"{self.card.folder} cannot be called ({_first_line(error)})", "export it anew") from error
+            raise ModelError(
+                f"{self.card.folder} cannot be called ({_first_line(error)})", "export it again"
+            ) from error
 
     def score(self, inputs: Sequence[Inputs]) -> Scores:
-        """Return the score of each instance, float32 of shape (n,); all of them are of one kind.
+        """Return the score of each instance, float32 of shape (n,); all inputs are of the same type.
 
-        What TensorFlow raises passes through.
+        Errors of TensorFlow pass through.
         """
         if isinstance(inputs[0], TextPair):
-            columns = {name: [getattr(each, name) for each in inputs] for name in ("text_a", "text_b")}
+            columns = {name: [getattr(pair, name) for pair in inputs] for name in ("text_a", "text_b")}
             answer = self._call(TEXT_SIGNATURE, {name: self._constant(texts) for name, texts in columns.items()})
         else:
-            ids = [each for each in inputs if isinstance(each, TokenIds)]
-            width = self._width or max(len(each.input_seq) for each in ids)
+            ids = [row for row in inputs if isinstance(row, TokenIds)]
+            width = self._width or max(len(row.input_seq) for row in ids)
             columns = {
-                "input_word_ids": [each.input_seq for each in ids],
-                "input_mask": [each.input_mask for each in ids],
-                "segment_ids": [each.segment_ids for each in ids],
+                "input_word_ids": [row.input_seq for row in ids],
+                "input_mask": [row.input_mask for row in ids],
+                "segment_ids": [row.segment_ids for row in ids],
             }
             padded = {name: self._constant(pad(rows, width), self._integer) for name, rows in columns.items()}
             answer = self._call(IDS_SIGNATURE, padded)
@@ -113,15 +116,15 @@ class SavedModel:
 
 
 def limit_threads(threads: int) -> None:
-    """Let one batch use so many CPU threads, 0 = one per core; to be called before a model is loaded."""
+    """Limit the CPU threads of one batch, 0 = one per core; call this before a model is loaded."""
     tensorflow = _import_tensorflow()
-    # One batch is computed at a time: operations side by side would only compete for the same cores.
+    # One batch is computed at a time: parallel operations would only compete for the same cores.
     tensorflow.config.threading.set_inter_op_parallelism_threads(1)
     tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
 
 
 def pad(rows: Sequence[Sequence[int]], width: int) -> npt.NDArray[np.int32]:
-    """Return rows of numbers as int32 of shape (rows, width), filled up with 0.
+    """Return rows of numbers as an int32 array of shape (rows, width), padded with 0.
 
     >>> pad([[1, 2], [3]], 3)
     array([[1, 2, 0],

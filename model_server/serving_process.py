@@ -1,4 +1,4 @@
-"""A serving process from start to end: address, event log, model, HTTP; then everything in the reverse order."""
+"""A serving process: it opens address, event log, model and HTTP server, and closes them in reverse order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _log = structlog.get_logger()
 
 
 class StopSignals:
-    """SIGTERM and SIGINT, from now on: remembered, and told to whoever can stop."""
+    """Receives SIGTERM and SIGINT, remembers that one came, and calls the function that stops the server."""
 
     def __init__(self) -> None:
         self.received = False
@@ -41,7 +41,7 @@ class StopSignals:
             signal.signal(number, self._receive)
 
     def then(self, stop: Callable[[], None]) -> None:
-        """Call `stop` when a signal arrives; at once where one has."""
+        """Call `stop` when a signal arrives; at once if one has arrived."""
         self._stop = stop
         if self.received:
             stop()
@@ -58,11 +58,12 @@ def serve(settings: ServerSettings, address_file: Path | None = None) -> None:
 
     Parameters
     ----------
-    address_file : holds the server's URL from when it is ready until it stops.
+    address_file : file that holds the server's URL while the server is ready.
 
     Raises
     ------
-    MonitorError : when the port, the log folder or the model are not what is needed.
+    MonitorError
+        If the port, the log folder or the model cannot be used.
     """
     setting_limits.check(settings)
     signals = StopSignals()
@@ -103,7 +104,13 @@ def run_http(service: ModelService, listener: socket.socket, signals: StopSignal
 
 
 def open_log(settings: ServerSettings) -> EventLog:
-    """Return the event log of this process; SettingsError when its folder cannot be written."""
+    """Return the event log of this process.
+
+    Raises
+    ------
+    SettingsError
+        If its folder cannot be written.
+    """
     return EventLog(
         Path(settings.log_dir),
         rotate_bytes=settings.rotate_bytes,
@@ -113,7 +120,13 @@ def open_log(settings: ServerSettings) -> EventLog:
 
 
 def load_model(settings: ServerSettings) -> SavedModel:
-    """Return the model that the settings choose, loaded and called once; ModelError says why not."""
+    """Return the model that the settings choose, loaded and warmed up.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or it cannot be loaded or called.
+    """
     card = read_card(settings)
     _log.info("loading the model", **{"model.name": card.name, "model.version": card.version})
     limit_threads(settings.model_threads)
@@ -123,7 +136,7 @@ def load_model(settings: ServerSettings) -> SavedModel:
 
 
 def make_batcher(settings: ServerSettings, model: SavedModel) -> Batcher:
-    """Return the batcher of a model, not started yet."""
+    """Return the batcher of a model; it is not started yet."""
     return Batcher(
         model.score,
         max_batch_size=settings.max_batch_size,
@@ -134,7 +147,7 @@ def make_batcher(settings: ServerSettings, model: SavedModel) -> Batcher:
 
 
 def make_origin(settings: ServerSettings, card: ModelCard, node: str) -> Origin:
-    """Return what all events of this process say of where they come from."""
+    """Return the origin of all events of this process."""
     return Origin(
         service_name=settings.service_name,
         service_version=version(DISTRIBUTION),

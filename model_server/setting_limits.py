@@ -1,4 +1,4 @@
-"""What the server's settings may be: numbers that make sense, names that the index can keep (pure)."""
+"""Limits of the server's settings: smallest numbers, and names that the index accepts (pure)."""
 
 from __future__ import annotations
 
@@ -28,12 +28,18 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def check(settings: ServerSettings) -> None:
-    """Return when the settings can be served with; SettingsError names the one that cannot."""
+    """Check the settings.
+
+    Raises
+    ------
+    SettingsError
+        If a setting is outside its limits; it names the setting.
+    """
     variables = {entry.name: entry.metadata["env"] for entry in fields(settings)}
     for name, least in LEAST.items():
         if getattr(settings, name) < least:
-            shown = format_duration(least) if isinstance(least, timedelta) else least
-            raise SettingsError(f"{variables[name]} is too small", f"{shown} or more is needed")
+            limit = format_duration(least) if isinstance(least, timedelta) else least
+            raise SettingsError(f"{variables[name]} is too small", f"{limit} or more is needed")
     if settings.max_queue < settings.max_instances:
         raise SettingsError(
             "MODEL_SERVER_MAX_QUEUE is smaller than MODEL_SERVER_MAX_INSTANCES", "the largest request must fit"

@@ -1,4 +1,4 @@
-"""Silence for TensorFlow's start: notes about the machine that no user can act on."""
+"""Silences TensorFlow's notes at its start: they are about the machine, and no user can act on them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TextIO
 
 
 def silence_startup_notes() -> None:
-    """Hold back TensorFlow's start-up notes; only its C++ part reads these, and only before its import."""
+    """Turn TensorFlow's start-up notes off; its C++ code reads these variables once, at the import."""
     os.putenv("TF_CPP_MIN_LOG_LEVEL", "3")
     os.putenv("TF_ENABLE_ONEDNN_OPTS", "0")
     warnings.filterwarnings("ignore", category=UserWarning, message="pkg_resources is deprecated")
@@ -19,10 +19,10 @@ def silence_startup_notes() -> None:
 
 @contextmanager
 def muted_stream(stream: TextIO) -> Iterator[None]:
-    """Throw away what C++ code writes to a stream's descriptor before its own log level is known."""
+    """Discard what C++ code writes to a stream's descriptor before it has read its log level."""
     try:
-        kept = os.dup(stream.fileno())
-    except (OSError, ValueError):  # not a real file, as under a test runner: nothing to mute
+        original = os.dup(stream.fileno())
+    except (OSError, ValueError):  # not a real file, such as in a test runner: there is nothing to mute
         yield
         return
     try:
@@ -30,5 +30,5 @@ def muted_stream(stream: TextIO) -> Iterator[None]:
             os.dup2(nowhere.fileno(), stream.fileno())
         yield
     finally:
-        os.dup2(kept, stream.fileno())
-        os.close(kept)
+        os.dup2(original, stream.fileno())
+        os.close(original)

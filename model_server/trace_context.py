@@ -10,14 +10,14 @@ _FORM = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-
 
 @dataclass(frozen=True)
 class Trace:
-    """The trace and the span in it that called."""
+    """The caller's trace and span."""
 
     trace_id: str
     span_id: str
 
 
 def parse(header: str) -> Trace | None:
-    """Return the trace that a header names; None when it is absent or not valid.
+    """Return the trace of a header; None if the header is empty or invalid.
 
     >>> parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
     Trace(trace_id='4bf92f3577b34da6a3ce929d0e0e4736', span_id='00f067aa0ba902b7')

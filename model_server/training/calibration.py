@@ -1,6 +1,6 @@
 """From raw logits to calibrated probabilities and a threshold; measures of how good they are (pure).
 
-Logits here come from models that have not seen the examples (cross-fitting).
+The logits come from models that were not fitted to these examples (cross-fitting).
 """
 
 from __future__ import annotations
@@ -83,11 +83,12 @@ def _cross_entropy(logits: npt.NDArray[np.float64], targets: npt.NDArray[np.floa
 
 
 def best_f1_threshold(scores: Floats, labels: Floats) -> float:
-    """Return the threshold with the best F1 among those that find enough positives and do not flag most examples.
+    """Return the threshold with the best F1 that finds enough positives and does not flag most examples.
 
-    Where positives are rare, the F1 of a handful of hits is chance, and a model without skill reaches its best F1 by
-    flagging everything: ``MIN_RECALL`` and, where any threshold meets both, ``MAX_FLAGGED`` keep away from these ends.
-    An example is predicted positive when its score is at or above the threshold; the threshold lies between two scores.
+    If positives are rare, the F1 of a few hits is chance, and a model without skill reaches its best F1 if it flags
+    everything. So the recall must be at least ``MIN_RECALL``, and the flagged share at most ``MAX_FLAGGED`` if any
+    threshold meets both limits. An example is predicted positive if its score is at or above the threshold; the
+    threshold lies between two scores.
     """
     order = np.argsort(-scores, kind="stable")
     ranked, hits = scores[order].astype(np.float64), np.cumsum(labels[order], dtype=np.float64)
@@ -127,7 +128,7 @@ def calibration_error(scores: Floats, labels: Floats, bins: int = 10) -> float:
 
 
 def quality(scores: Floats, labels: Floats, threshold: float) -> dict[str, float]:
-    """Return what held-out scores are worth: AUC, losses, calibration, and the confusion at the threshold."""
+    """Return quality measures of held-out scores: AUC, losses, calibration, and the confusion at the threshold."""
     flagged = scores >= threshold
     hits = float(labels[flagged].sum())
     return {

@@ -22,11 +22,11 @@ class ClickModel(tf.Module):  # type: ignore[misc]
 
     def __init__(self, encoder: Encoder, tokenizer: PairTokenizer, *, seed: int) -> None:
         super().__init__("click_model")
-        drawn = np.random.default_rng(seed).standard_normal((encoder.hidden, 1)) * 0.02
+        initial = np.random.default_rng(seed).standard_normal((encoder.hidden, 1)) * 0.02
         self._encoder = encoder
         self.module = encoder.module
         self.tokenizer = tokenizer
-        self.kernel = tf.Variable(drawn.astype(np.float32), name="head/kernel")
+        self.kernel = tf.Variable(initial.astype(np.float32), name="head/kernel")
         self.bias = tf.Variable(np.zeros(1, np.float32), name="head/bias")
         self.slope = tf.Variable(1.0, trainable=False, name="calibration/slope")
         self.offset = tf.Variable(0.0, trainable=False, name="calibration/offset")

@@ -1,4 +1,4 @@
-"""``model-server train``: the options on the command line, progress on stderr, the result on stdout."""
+"""`model-server train`: its options; it writes progress to stderr and the result to stdout."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train as the command line says and return the exit status."""
-    chosen = {field.name: getattr(args, field.name) for field in fields(TrainOptions) if hasattr(args, field.name)}
+    """Train with the options of the command line and return the exit status."""
+    options = {field.name: getattr(args, field.name) for field in fields(TrainOptions) if hasattr(args, field.name)}
     silence_startup_notes()
     try:
         with muted_stream(sys.stderr):
@@ -58,9 +58,9 @@ def run(args: argparse.Namespace) -> int:
     console = Console(stderr=True)
     if console.is_terminal:
         with Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console) as bars:
-            report = train(TrainOptions(**chosen), _bar(bars))
+            report = train(TrainOptions(**options), _bar(bars))
     else:
-        report = train(TrainOptions(**chosen), _lines(sys.stderr.write))
+        report = train(TrainOptions(**options), _lines(sys.stderr.write))
     sys.stdout.write(json.dumps({"folder": str(report.folder), **report.card}, indent=2) + "\n")
     return 0
 
@@ -71,12 +71,12 @@ def _bar(bars: Progress) -> Callable[[str, int, int], None]:
 
 
 def _lines(write: Callable[[str], Any]) -> Callable[[str, int, int], None]:
-    said: set[str] = set()
+    written: set[str] = set()
 
     def report(stage: str, done: int, total: int) -> None:
         line = f"{stage} {100 * (done * PLAIN_STEPS // total) // PLAIN_STEPS} %\n"
-        if line not in said:
-            said.add(line)
+        if line not in written:
+            written.add(line)
             write(line)
 
     return report

@@ -1,10 +1,10 @@
 """A small BERT encoder in plain TensorFlow, saved in the TF-Hub BERT format.
 
 The format (version 2 and later of the BERT modules on TF-Hub): a callable on a dict of int32 tensors
-``input_word_ids``, ``input_mask``, ``input_type_ids`` of shape (batch, sequence), with a ``training`` flag, giving a
-dict of float32 tensors ``pooled_output`` (batch, hidden), ``sequence_output`` (batch, sequence, hidden) and
-``encoder_outputs`` (one per layer); the attributes ``vocab_file`` (an asset), ``do_lower_case``,
-``trainable_variables``, ``variables``.
+``input_word_ids``, ``input_mask``, ``input_type_ids`` of shape (batch, sequence), with a ``training`` flag. It returns
+a dict of float32 tensors ``pooled_output`` (batch, hidden), ``sequence_output`` (batch, sequence, hidden) and
+``encoder_outputs`` (one per layer). The module has the attributes ``vocab_file`` (an asset), ``do_lower_case``,
+``trainable_variables`` and ``variables``.
 Architecture: Devlin et al. 2019, https://arxiv.org/abs/1810.04805, section 3.
 """
 
@@ -47,9 +47,9 @@ class _Weights(tf.Module):  # type: ignore[misc]
         self._random = np.random.default_rng(seed)
 
     def normal(self, name: str, *shape: int) -> Any:
-        """Return a variable drawn from the normal distribution that BERT starts from, cut at two deviations."""
-        drawn = np.clip(self._random.standard_normal(shape), -2.0, 2.0) * INITIAL_STDDEV
-        return tf.Variable(drawn.astype(np.float32), name=name)
+        """Return a variable with values of the normal distribution that BERT starts from, cut at two deviations."""
+        values = np.clip(self._random.standard_normal(shape), -2.0, 2.0) * INITIAL_STDDEV
+        return tf.Variable(values.astype(np.float32), name=name)
 
     def filled(self, name: str, value: float, *shape: int) -> Any:
         """Return a variable that holds one value."""
@@ -148,8 +148,8 @@ def save_encoder(folder: Path, vocabulary: Path, config: EncoderConfig, *, lower
 
     Parameters
     ----------
-    folder : where the module is written; created.
-    vocabulary : a WordPiece vocabulary, one piece a line; becomes the module's ``vocab_file`` asset.
+    folder : folder of the module; it is created.
+    vocabulary : a WordPiece vocabulary, one piece a line; it becomes the module's ``vocab_file`` asset.
     """
     with vocabulary.open(encoding="utf-8") as lines:
         encoder = BertEncoder(config, sum(1 for _ in lines), seed)

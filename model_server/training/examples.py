@@ -1,4 +1,4 @@
-"""Training examples: pairs of texts with a label, read from CSV or NDJSON."""
+"""Training examples: pairs of texts with a label, from a CSV or NDJSON file."""
 
 from __future__ import annotations
 
@@ -38,16 +38,17 @@ class Examples:
 
     @property
     def positives(self) -> int:
-        """How many examples have label 1."""
+        """Number of examples with the label 1."""
         return int(self.labels.sum())
 
 
 def read(path: Path) -> Examples:
-    """Return the examples in a file: NDJSON by its suffix, CSV otherwise.
+    """Return the examples in a file: NDJSON if its suffix says so, else CSV.
 
     Raises
     ------
-    DataError : when the file cannot be read, lacks a column, has another label than 0 and 1, or only one of them.
+    DataError
+        If the file cannot be read, lacks a column, or has labels other than 0 and 1, or only one of these two.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:

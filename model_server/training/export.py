@@ -1,4 +1,4 @@
-"""Writing a trained model: a SavedModel with two signatures, and ``model.json`` beside it."""
+"""Writes a trained model: a SavedModel with two signatures, and its `model.json`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ CARD = "model.json"
 
 
 def signatures(model: ClickModel) -> dict[str, Callable[..., Any]]:
-    """Return the functions a server calls.
+    """Return the functions that a server calls.
 
     ``serving_default`` takes int32 ``input_word_ids``, ``input_mask``, ``segment_ids`` of shape (batch, sequence);
-    ``text`` takes strings ``text_a``, ``text_b`` of shape (batch,); both give float32 ``score`` of shape (batch,).
+    ``text`` takes strings ``text_a``, ``text_b`` of shape (batch,); both return float32 ``score`` of shape (batch,).
     """
     ids = {
         name: tf.TensorSpec([None, None], tf.int32, name=name)
@@ -40,11 +40,12 @@ def signatures(model: ClickModel) -> dict[str, Callable[..., Any]]:
 
 
 def export(model: ClickModel, folder: Path, card: dict[str, Any]) -> None:
-    """Write the model and its card as one folder, which appears whole or not at all; an older one is replaced.
+    """Write the model and its card as one folder, which appears whole or not at all; it replaces an older folder.
 
     Raises
     ------
-    ModelError : when the folder cannot be written.
+    ModelError
+        If the folder cannot be written.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +57,7 @@ def export(model: ClickModel, folder: Path, card: dict[str, Any]) -> None:
             if folder.exists():
                 folder.rename(Path(room) / "old")
             written.rename(folder)
-    except (OSError, tf.errors.OpError) as error:  # TensorFlow says in its own way that a disk is full
-        told = error.message if isinstance(error, tf.errors.OpError) else error.strerror or str(error)
-        reason = told.rpartition("; ")[2].partition(" [Op:")[0]
+    except (OSError, tf.errors.OpError) as error:  # TensorFlow has its own error for a full disk
+        message = error.message if isinstance(error, tf.errors.OpError) else error.strerror or str(error)
+        reason = message.rpartition("; ")[2].partition(" [Op:")[0]
         raise ModelError(f"{folder} cannot be written ({reason})", "name another folder or free disk space") from error

@@ -17,14 +17,14 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-6
 CLIP_NORM = 1.0
 WARM_UP = 0.1
 POSITIVE_SHARE = 0.25
-"""Of each step's rows: with rare clicks a step would otherwise see none at all."""
+"""Share of positives in the rows of a step: clicks are rare, and without this most steps would have none."""
 SCORING_BATCH = 512
 Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to fit: passes over the data, rows a step, peak rate, decay of matrices."""
+    """The parameters of a fit: passes over the data, rows of a step, peak rate, decay of matrices."""
 
     epochs: int
     batch_size: int
@@ -43,7 +43,7 @@ class Tokens:
 
 
 class Fitter:
-    """Fits one model again and again, each time from its first weights (for cross-fitting), by one traced step."""
+    """Fits one model several times, each time from its initial weights (for cross-fitting), by one traced step."""
 
     def __init__(self, model: ClickModel, recipe: Recipe) -> None:
         self._model = model
@@ -59,11 +59,11 @@ class Fitter:
         )
 
     def steps(self, rows: int) -> int:
-        """Return how many steps one fit on that many rows takes."""
+        """Return the number of steps of one fit on `rows` rows."""
         return self._recipe.epochs * -(-rows // self._recipe.batch_size)
 
     def fit(self, tokens: Tokens, rows: Ints, seed: int, progress: Callable[[], None]) -> None:
-        """Fit the model to the rows, from its first weights; each class gets half of the weight."""
+        """Fit the model to the rows, from its initial weights; each class gets half of the weight."""
         for weight, value in zip(self._model.weights, self._first, strict=True):
             weight.assign(value)
         for pair in self._moments:
@@ -82,7 +82,7 @@ class Fitter:
         return np.concatenate([self._logits(*_rows(tokens, chunk)).numpy() for chunk in chunks])
 
     def _batches(self, labels: npt.NDArray[np.float32], rows: Ints, seed: int) -> Iterator[Ints]:
-        """Yield the rows of each step: a fixed share of positives, drawn anew when all have been seen."""
+        """Yield the rows of each step, with a fixed share of positives; a row comes again after all of its class."""
         random = np.random.default_rng(seed)
         positives, negatives = (_endless(rows[labels[rows] == label], random) for label in (1, 0))
         size = min(self._recipe.batch_size, len(rows))
@@ -109,7 +109,7 @@ class Fitter:
 
 
 def schedule(step: int, total: int) -> float:
-    """Return the share of the peak rate at a step: linear warm-up, then linear decay to nothing.
+    """Return the share of the peak rate at a step: linear warm-up, then linear decay to zero.
 
     >>> [schedule(step, 20) for step in (1, 2, 11, 20)]
     [0.5, 1.0, 0.5555555555555556, 0.05555555555555555]
@@ -118,7 +118,7 @@ def schedule(step: int, total: int) -> float:
 
 
 def _endless(rows: Ints, random: np.random.Generator) -> Iterator[int]:
-    """Yield rows for ever, shuffled anew each time around."""
+    """Yield the rows in random order without end; every pass has a new order."""
     while True:
         yield from random.permutation(rows)
 

@@ -1,7 +1,7 @@
-"""Encoders loaded by tensorflow-hub from a handle, with one calling convention.
+"""Encoders that tensorflow-hub loads from a handle, with one calling convention.
 
 Versions 3 and later of TF-Hub's BERT modules take and return dicts; version 2 takes a list of ids, mask and segment ids
-and returns the pair (pooled output, sequence output). Both are understood.
+and returns the pair (pooled output, sequence output). Both work here.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ HUB = "https://tfhub.dev/"
 
 
 class Encoder:
-    """A loaded module: ``encode`` calls it; ``vocabulary`` and ``lower_case`` are what its tokeniser needs.
+    """A loaded module.
 
     Attributes
     ----------
-    handle : what was loaded, as the user gave it.
+    handle : the handle, as the user wrote it.
     trainable_variables : the weights that fine-tuning changes.
+    vocabulary, lower_case : the vocabulary file, and whether the tokeniser lower-cases texts.
     """
 
     def __init__(self, handle: str, module: Any) -> None:
@@ -74,11 +75,12 @@ class Encoder:
 
 
 def load_encoder(handle: str) -> Encoder:
-    """Return the encoder that a handle names: a module folder, an address, or a name on the hub.
+    """Return the encoder of a handle: a module folder, an address, or a name on the hub.
 
     Raises
     ------
-    ModelError : when the module cannot be fetched, read or called.
+    ModelError
+        If the module cannot be fetched, read or called.
     """
     folder = Path(handle).expanduser()
     address = str(folder) if folder.exists() else handle if "://" in handle else HUB + handle.lstrip("/")

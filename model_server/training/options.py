@@ -1,4 +1,4 @@
-"""What can be chosen about a training run; needs no TensorFlow."""
+"""The options of a training run; this module does not import TensorFlow."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class TrainOptions:
     ----------
     data : CSV or NDJSON with text_a, text_b and label.
     out : folder that gets one folder per model version.
-    encoder : handle of a BERT module for tensorflow-hub; None = the small one that is built here.
+    encoder : handle of a BERT module for tensorflow-hub; None = the small built-in encoder.
     epochs : passes over the negatives.
-    learning_rate : peak rate; None = 5e-4 for the small encoder, 2e-5 for another one.
-    max_seq_length : the most pieces of a pair, separators included.
-    folds : parts that take turns in being held out.
+    learning_rate : peak rate; None = 5e-4 for the small encoder, 2e-5 for another encoder.
+    max_seq_length : largest number of pieces of a pair, with the separators.
+    folds : number of folds of the cross-fitting.
     """
 
     data: Path

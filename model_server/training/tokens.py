@@ -18,7 +18,7 @@ class PairTokenizer(tf.Module):  # type: ignore[misc]
     Parameters
     ----------
     vocabulary : the WordPiece pieces, position = id.
-    max_seq_length : the most pieces of a pair, separators included; the longer text is cut first.
+    max_seq_length : largest number of pieces of a pair, with the separators; the longer text is cut first.
     """
 
     def __init__(self, vocabulary: list[str], *, lower_case: bool, max_seq_length: int) -> None:
@@ -49,13 +49,13 @@ class PairTokenizer(tf.Module):  # type: ignore[misc]
         return word_ids, mask, mask * tf.cast(places >= border, tf.int32)
 
     def _cut(self, first: Any, second: Any) -> tuple[Any, Any]:
-        """Return both rows of pieces, cut so that they fit: a short text stays whole, the longer one gives way."""
+        """Return both rows of pieces, cut so that they fit: the longer text is cut, a short text stays whole."""
         lengths_a, lengths_b = first.row_lengths(), second.row_lengths()
         budget = tf.cast(self._budget, tf.int64)
         half = budget // 2
-        kept_a = tf.minimum(lengths_a, tf.maximum(budget - lengths_b, budget - half))
-        kept_b = tf.minimum(lengths_b, budget - kept_a)
-        return _head(first, kept_a), _head(second, kept_b)
+        length_a = tf.minimum(lengths_a, tf.maximum(budget - lengths_b, budget - half))
+        length_b = tf.minimum(lengths_b, budget - length_a)
+        return _head(first, length_a), _head(second, length_b)
 
 
 def _head(rows: Any, lengths: Any) -> Any:

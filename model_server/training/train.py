@@ -1,8 +1,8 @@
 """Training of a click model from text pairs to an exported SavedModel.
 
-The steps: read, make or take a vocabulary, tokenise, fit on folds to learn what unseen scores are worth (calibration,
-threshold, quality), fit on everything, export. Positives are rare: steps draw a fixed share of them and the loss
-weighs both classes equally; the calibration undoes both, so that an exported score is a probability.
+The steps: read the examples, get a vocabulary, tokenise, fit on folds to measure scores of unseen examples
+(calibration, threshold, quality), fit on all examples, export. Positives are rare, so a step takes a fixed share of
+them and the loss gives both classes the same weight. The calibration undoes both: an exported score is a probability.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class TrainReport:
-    """What came out: the model's folder and its card, the content of ``model.json``."""
+    """The result of a training run: the model's folder and its card, the content of `model.json`."""
 
     folder: Path
     card: dict[str, Any]
@@ -51,12 +51,14 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
 
     Parameters
     ----------
-    progress : called with the stage's name, the steps done and the steps in all.
+    progress : called with the name of the stage, the steps done and the number of all steps.
 
     Raises
     ------
-    DataError : when the examples are missing, malformed or too few.
-    ModelError : when the encoder cannot be loaded or the model cannot be written.
+    DataError
+        If the examples are missing, malformed or too few.
+    ModelError
+        If the encoder cannot be loaded or the model cannot be written.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", options.model_version):
         raise ModelError(f"model version {options.model_version!r} cannot name a folder", "use letters, digits, . _ -")
@@ -65,8 +67,8 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     examples = read(options.data)
     folds = make_folds(examples.labels, options.folds, options.seed)
     tf.random.set_seed(options.seed)
-    with tempfile.TemporaryDirectory() as room:
-        encoder = load_encoder(options.encoder or built_in_encoder(examples, Path(room), options.seed))
+    with tempfile.TemporaryDirectory() as folder_name:
+        encoder = load_encoder(options.encoder or built_in_encoder(examples, Path(folder_name), options.seed))
         pieces = encoder.vocabulary.read_text(encoding="utf-8").splitlines()
         tokenizer = PairTokenizer(pieces, lower_case=encoder.lower_case, max_seq_length=options.max_seq_length)
         model = ClickModel(encoder, tokenizer, seed=options.seed)
@@ -82,23 +84,23 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
 
 @dataclass(frozen=True)
 class Fitted:
-    """What cross-fitting found: the threshold and the quality of scores on unseen examples."""
+    """The result of cross-fitting: the threshold, and the quality of the scores of unseen examples."""
 
     threshold: float
     quality: dict[str, float]
 
 
 def fit(model: ClickModel, tokens: Tokens, folds: Ints, options: TrainOptions, progress: Progress) -> Fitted:
-    """Fit on all folds but one, for each; then on everything; set the model's calibration and return what was found.
+    """Fit once per fold on the other folds, then on all examples; set the model's calibration.
 
-    Each fitted model's logits are standardised over all examples (without labels), so that what the folds' models
-    taught about scores holds for the last one too.
+    The logits of each fit are standardised over all examples (without labels), so that the calibration from the fits
+    on folds holds for the last fit too.
     """
     rate = options.learning_rate or (FINE_TUNING_RATE if options.encoder else BUILT_IN_RATE)
     fitter = Fitter(model, Recipe(options.epochs, options.batch_size, rate, WEIGHT_DECAY))
     everything = np.arange(len(folds))
-    parts = [np.flatnonzero(folds != fold) for fold in range(options.folds)] + [everything]
-    total, done = sum(fitter.steps(len(part)) for part in parts), 0
+    row_sets = [np.flatnonzero(folds != fold) for fold in range(options.folds)] + [everything]
+    total, done = sum(fitter.steps(len(rows)) for rows in row_sets), 0
 
     def advance() -> None:
         nonlocal done
@@ -107,8 +109,8 @@ def fit(model: ClickModel, tokens: Tokens, folds: Ints, options: TrainOptions, p
 
     unseen = np.zeros(len(folds))
     centre, spread = 0.0, 1.0
-    for fold, part in enumerate(parts):
-        fitter.fit(tokens, part, options.seed, advance)
+    for fold, rows in enumerate(row_sets):
+        fitter.fit(tokens, rows, options.seed, advance)
         logits = fitter.logits(tokens, everything).astype(np.float64)
         centre, spread = float(logits.mean()), max(float(logits.std()), 1e-6)
         held_out = folds == fold
@@ -121,11 +123,12 @@ def fit(model: ClickModel, tokens: Tokens, folds: Ints, options: TrainOptions, p
 
 
 def make_folds(labels: npt.NDArray[np.float32], folds: int, seed: int) -> Ints:
-    """Return each example's fold, drawn at random with the classes spread evenly.
+    """Return the fold of each example, at random, with the classes spread evenly over the folds.
 
     Raises
     ------
-    DataError : when a class has fewer examples than there are folds.
+    DataError
+        If a class has fewer examples than there are folds.
     """
     random = np.random.default_rng(seed)
     fold_of = np.zeros(len(labels), np.int64)
@@ -137,13 +140,13 @@ def make_folds(labels: npt.NDArray[np.float32], folds: int, seed: int) -> Ints:
     return fold_of
 
 
-def built_in_encoder(examples: Examples, room: Path, seed: int) -> str:
+def built_in_encoder(examples: Examples, parent: Path, seed: int) -> str:
     """Write the small encoder, with a vocabulary of the examples, and return its folder."""
     pieces = vocabulary.build([*examples.text_a, *examples.text_b])
-    words = room / "vocab.txt"
+    words = parent / "vocab.txt"
     words.write_text("\n".join(pieces) + "\n", encoding="utf-8")
-    save_encoder(room / BUILT_IN.name, words, BUILT_IN, lower_case=True, seed=seed)
-    return str(room / BUILT_IN.name)
+    save_encoder(parent / BUILT_IN.name, words, BUILT_IN, lower_case=True, seed=seed)
+    return str(parent / BUILT_IN.name)
 
 
 def tokenise(tokenizer: PairTokenizer, examples: Examples) -> Tokens:
@@ -151,7 +154,7 @@ def tokenise(tokenizer: PairTokenizer, examples: Examples) -> Tokens:
     chunks = []
     for start in range(0, len(examples), TOKENISING_BATCH):
         texts = (text[start : start + TOKENISING_BATCH] for text in (examples.text_a, examples.text_b))
-        chunks.append([part.numpy() for part in tokenizer(*(tf.constant(text) for text in texts))])
+        chunks.append([tensor.numpy() for tensor in tokenizer(*(tf.constant(text) for text in texts))])
     width = max(chunk[0].shape[1] for chunk in chunks)
     padding = [tokenizer.pad, 0, 0]
     word_ids, mask, segment_ids = (
@@ -165,13 +168,13 @@ def _widen(rows: npt.NDArray[np.int32], width: int, value: int) -> npt.NDArray[n
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:
-    """Take progress and say nothing."""
+    """Ignore the progress."""
 
 
 def make_card(
     options: TrainOptions, encoder: Encoder, vocab_size: int, examples: Examples, fitted: Fitted
 ) -> dict[str, Any]:
-    """Return what ``model.json`` says; a pure function of options and data, no clock."""
+    """Return the content of `model.json`; a pure function of options and data, without a clock."""
     return {
         "name": options.model_name,
         "version": options.model_version,

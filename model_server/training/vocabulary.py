@@ -1,8 +1,7 @@
-"""A WordPiece vocabulary made from training text.
+"""Builds a WordPiece vocabulary from training text.
 
-Every word seen often enough is one piece, and every character is a piece at the start and inside of a word, so that
-an unseen word is spelt out instead of lost. Source of the format: BERT's ``vocab.txt``, one piece a line, whose id
-is the line's number.
+A frequent word is one piece. Each character is a piece at the start and inside of a word, so that a rare word is spelt
+out instead of lost. Source of the format: BERT's ``vocab.txt``: one piece a line; the id of a piece is its line number.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ _WORDS = re.compile(r"\w+|[^\w\s]")
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words and marks that BERT's basic tokeniser finds in a text, lower-cased, without accents.
+    """Return words and punctuation marks of a text as BERT's basic tokeniser does: lower-cased, without accents.
 
     >>> words_of("Crème brûlée, slot_2")
     ['creme', 'brulee', ',', 'slot', '_', '2']
@@ -34,8 +33,8 @@ def build(texts: Iterable[str], *, size: int = 8000, min_count: int = 1) -> list
     Parameters
     ----------
     texts : any number of texts; the order does not matter.
-    size : the most pieces; characters come before words.
-    min_count : words seen less often are spelt out.
+    size : largest number of pieces; characters come before words.
+    min_count : words that occur less often are spelt out.
 
     >>> build(["bb aa", "aa"])[-2:]
     ['aa', 'bb']
@@ -43,6 +42,6 @@ def build(texts: Iterable[str], *, size: int = 8000, min_count: int = 1) -> list
     counts = Counter(word for text in texts for word in words_of(text))
     characters = sorted(set(ALWAYS) | {char for word in counts for char in word})
     pieces = [*SPECIAL, *characters, *(f"##{char}" for char in characters)]
-    known = set(pieces)
-    frequent = sorted((-count, word) for word, count in counts.items() if count >= min_count and word not in known)
+    present = set(pieces)
+    frequent = sorted((-count, word) for word, count in counts.items() if count >= min_count and word not in present)
     return (pieces + [word for _, word in frequent])[: max(size, len(SPECIAL))]

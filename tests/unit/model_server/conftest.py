@@ -1,4 +1,4 @@
-"""The service log of these tests: kept apart from pytest's own output, which some of them forbid to grow."""
+"""Writes the service log of these tests to a stream, because some tests limit the size of the process's files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor_agent import log
 
 @pytest.fixture(autouse=True)
 def service_log() -> Iterator[io.StringIO]:
-    """Yield what the service log says during the test; afterwards structlog is as it was."""
+    """Yield the stream of the service log; restore structlog after the test."""
     stream = io.StringIO()
     before = structlog.get_config()
     log.configure("model-server", stream=stream)

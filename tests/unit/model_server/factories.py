@@ -1,4 +1,4 @@
-"""Parts of a model server for tests: defaults, override what the test is about."""
+"""Builds objects of a model server for tests, with defaults that a test can override."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ TEXTS = {"text_a": "red evening", "text_b": "hat"}
 
 def make_card(**changes: Any) -> ModelCard:
     """Return the card of a small model."""
-    given = {"name": "click", "version": "7", "threshold": 0.5, "max_seq_length": 8, "vocab_size": 100}
-    return ModelCard(folder=Path("models/7"), **{**given, **changes})
+    values = {"name": "click", "version": "7", "threshold": 0.5, "max_seq_length": 8, "vocab_size": 100}
+    return ModelCard(folder=Path("models/7"), **{**values, **changes})
 
 
 def make_origin(**changes: Any) -> Origin:
-    """Return where the events of a test come from."""
-    given = {
+    """Return the origin of the events of a test."""
+    values = {
         "service_name": "model-server",
         "service_version": "0.1.0",
         "environment": "test",
@@ -37,27 +37,27 @@ def make_origin(**changes: Any) -> Origin:
         "model_version": "7",
         "threshold": 0.5,
     }
-    return Origin(**{**given, **changes})
+    return Origin(**{**values, **changes})
 
 
 def make_call(**changes: Any) -> Call:
-    """Return one HTTP request that carries a trace."""
-    given = {"request_id": "r1", "path": "/predict", "received": NOW, "trace": Trace("a" * 32, "b" * 16)}
-    return Call(**{**given, **changes})
+    """Return an HTTP request with a trace."""
+    values = {"request_id": "r1", "path": "/predict", "received": NOW, "trace": Trace("a" * 32, "b" * 16)}
+    return Call(**{**values, **changes})
 
 
 def make_batcher(compute: Callable[[list[Any]], Any], **changes: Any) -> Batcher:
-    """Return a batcher that takes what is there, not started yet."""
-    given = {"max_batch_size": 64, "max_delay_seconds": 0.0, "max_queue": 1000, "timeout_seconds": 20.0}
-    return Batcher(compute, **{**given, **changes})
+    """Return a batcher without a delay; it is not started yet."""
+    values = {"max_batch_size": 64, "max_delay_seconds": 0.0, "max_queue": 1000, "timeout_seconds": 20.0}
+    return Batcher(compute, **{**values, **changes})
 
 
 def make_log(folder: Path, **changes: Any) -> EventLog:
-    """Return an event log that rotates late and leaves syncing to the test."""
-    given = {"rotate_bytes": 2**30, "sync_seconds": 0.0, "clock": lambda: NOW}
-    return EventLog(folder, **{**given, **changes})
+    """Return an event log that rotates late and does not sync by itself."""
+    values = {"rotate_bytes": 2**30, "sync_seconds": 0.0, "clock": lambda: NOW}
+    return EventLog(folder, **{**values, **changes})
 
 
 def make_pseudonym() -> Pseudonyms:
-    """Return pseudonyms by the tests' key."""
+    """Return pseudonyms with the key of the tests."""
     return Pseudonyms(KEY)

@@ -1,4 +1,4 @@
-"""Every request is answered as JSON, and leaves exactly the events that it should."""
+"""Every request gets a JSON answer, and the expected events are written."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def same_score(inputs: list[Any]) -> list[float]:
 
 
 class World:
-    """A served application without a socket: its client, and what it has logged."""
+    """A served application without a socket: its client and its event log."""
 
     def __init__(self, client: FlaskClient, log: EventLog) -> None:
         self.client = client
         self.log = log
 
     def post(self, path: str, body: Any) -> tuple[int, Any]:
-        """Return status and decoded answer to a JSON body, or to bytes as they are."""
+        """Post a JSON body, or bytes unchanged; return the status and the decoded answer."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         answer = self.client.post(path, data=data, headers={"traceparent": TRACEPARENT})
         return answer.status_code, answer.get_json()
@@ -88,8 +88,8 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield served
 
 
-def test_one_instance_is_answered_as_the_clients_know_it(world: World) -> None:
-    """The body of ids gets its prediction, with id, label and model; the event says the same."""
+def test_one_instance_is_answered_in_the_short_form(world: World) -> None:
+    """The answer has prediction, id, label and model; the event has the same values."""
     status, answer = world.post("/predict", IDS)
 
     (event,) = world.events()
@@ -107,14 +107,14 @@ def test_one_instance_is_answered_as_the_clients_know_it(world: World) -> None:
 def test_a_batch_is_answered_in_its_order(tmp_path: Path) -> None:
     """Each instance has its prediction with rank; all events share request id and duration."""
     scores = {"low": 0.1, "high": 0.9}
-    with serving(tmp_path, lambda inputs: [scores[each.text_b] for each in inputs]) as world:
+    with serving(tmp_path, lambda inputs: [scores[pair.text_b] for pair in inputs]) as world:
         rows = [{"text_a": "a", "text_b": name} for name in ("low", "high", "low")]
         answer = world.client.post("/predict", json={"instances": rows, "context": {"labels": {"scene": "ad"}}})
         events = world.events()
 
-    given = answer.get_json()["predictions"]
-    assert [(each["score"], each["label"], each["rank"]) for each in given] == [(0.1, 0, 2), (0.9, 1, 1), (0.1, 0, 3)]
-    assert [each["prediction_id"] for each in given] == [event["event"]["id"] for event in events]
+    predictions = answer.get_json()["predictions"]
+    assert [(row["score"], row["label"], row["rank"]) for row in predictions] == [(0.1, 0, 2), (0.9, 1, 1), (0.1, 0, 3)]
+    assert [row["prediction_id"] for row in predictions] == [event["event"]["id"] for event in events]
     assert {event["http"]["request"]["id"] for event in events} == {answer.headers["X-Request-Id"]}
     assert len({event["event"]["duration"] for event in events}) == 1
     assert {event["labels"]["scene"] for event in events} == {"ad"}
@@ -122,7 +122,7 @@ def test_a_batch_is_answered_in_its_order(tmp_path: Path) -> None:
 
 
 def test_feedback_is_accepted_by_its_ids(world: World) -> None:
-    """202 tells the event ids: the client's own, or the server's."""
+    """The answer 202 has the event ids: the client's id if there is one, else the server's."""
     body = [
         {"prediction_id": "p1", "type": "click", "event_id": "mine"},
         {"prediction_id": "p2", "type": "label", "label": 0},
@@ -139,7 +139,7 @@ def test_feedback_is_accepted_by_its_ids(world: World) -> None:
     ]
 
 
-def test_the_same_feedback_again_has_the_same_id(world: World) -> None:
+def test_repeated_feedback_has_the_same_id(world: World) -> None:
     """A retry becomes the same document downstream."""
     body = {"prediction_id": "p1", "type": "click", "event_id": "mine"}
 
@@ -164,10 +164,10 @@ def test_the_same_feedback_again_has_the_same_id(world: World) -> None:
         ("/healthz", {}, 405, "MethodNotAllowed", None),
     ],
 )
-def test_a_refusal_is_told_and_logged(
+def test_a_refusal_is_answered_and_logged(
     world: World, path: str, body: Any, status: int, kind: str, field: str | None
 ) -> None:
-    """The answer has type, message and field; one error event says the same, and nothing else is logged."""
+    """The answer has type, message and field; one error event has the same values, and nothing else is logged."""
     answered, answer = world.post(path, body)
 
     (event,) = world.events()
@@ -197,7 +197,7 @@ def test_an_event_too_long_for_a_line_is_refused(world: World) -> None:
 
 
 def test_a_model_that_fails_is_a_500(tmp_path: Path) -> None:
-    """The client learns the reason in one line; no prediction is logged."""
+    """The answer has the reason in one line; no prediction is logged."""
 
     def fail(_inputs: list[Any]) -> list[float]:
         raise ValueError("shapes differ\nlong story")
@@ -212,7 +212,7 @@ def test_a_model_that_fails_is_a_500(tmp_path: Path) -> None:
 
 
 def test_a_score_that_is_no_number_is_a_500(tmp_path: Path) -> None:
-    """NaN is never answered, nor logged as a prediction."""
+    """NaN is never answered or logged as a prediction."""
     with serving(tmp_path, lambda inputs: [float("nan") for _ in inputs]) as world:
         status, answer = world.post("/predict", TEXTS)
 
@@ -221,7 +221,7 @@ def test_a_score_that_is_no_number_is_a_500(tmp_path: Path) -> None:
 
 
 def test_a_busy_model_is_a_503_and_a_late_one_a_504(tmp_path: Path) -> None:
-    """A full queue says when to come again; a wait that is too long ends."""
+    """If the queue is full, the answer has Retry-After; a wait that is too long ends."""
     entered, release = threading.Event(), threading.Event()
 
     def wait(inputs: list[Any]) -> list[float]:
@@ -244,8 +244,8 @@ def test_a_busy_model_is_a_503_and_a_late_one_a_504(tmp_path: Path) -> None:
     assert kinds == ["QueueFullError", "PredictionTimeoutError"]
 
 
-def test_an_unforeseen_error_is_a_500_without_its_inside(tmp_path: Path, service_log: io.StringIO) -> None:
-    """A mistake of ours is told without its inside; the service log has the stack."""
+def test_an_unforeseen_error_is_a_500_without_details(tmp_path: Path, service_log: io.StringIO) -> None:
+    """The answer has the type of the error only; the service log has the stack trace."""
 
     def stumble(_text: str) -> str:
         raise KeyError("inside")
@@ -255,12 +255,16 @@ def test_an_unforeseen_error_is_a_500_without_its_inside(tmp_path: Path, service
         (event,) = world.events()
 
     assert (status, event["http"]["response"]["status_code"]) == (500, 500)
-    assert answer["error"] == {"type": "KeyError", "message": "the server failed; its log says why", "field": None}
+    assert answer["error"] == {
+        "type": "KeyError",
+        "message": "the server failed; its log gives the reason",
+        "field": None,
+    }
     assert "in stumble" in service_log.getvalue()
 
 
 def test_when_events_cannot_be_written_nothing_is_accepted(world: World) -> None:
-    """Predictions and feedback are refused with 503, the server is not ready; with room again all is well by itself."""
+    """Predictions and feedback get 503 and the server is not ready; when writing works again, it recovers by itself."""
     world.post("/predict", TEXTS)
     before = world.log.path.read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -283,7 +287,7 @@ def test_when_events_cannot_be_written_nothing_is_accepted(world: World) -> None
 
 
 def test_health_and_metrics(world: World) -> None:
-    """The server says that it lives, which model it serves, and what it did."""
+    """The server reports that it lives, its model, and its counters."""
     world.post("/predict", {"instances": [TEXTS, TEXTS]})
     world.post("/predict", b"{")
 

@@ -1,4 +1,4 @@
-"""Concurrent requests are computed together, in bounds, and do not harm each other."""
+"""Concurrent requests are computed together within limits, and do not harm each other."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Gate:
         assert self.open.wait(10)
         if "bad" in inputs:
             raise ValueError("bad input\nwith details")
-        return [float(each) for each in inputs]
+        return [float(number) for number in inputs]
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def running(compute: Callable[[list[Any]], Any], **changes: Any) -> Iterator[Bat
 
 
 def wait_for_depth(batcher: Batcher, depth: int) -> None:
-    """Return when so many instances wait."""
+    """Return when `depth` instances wait."""
     pause = threading.Event()
     for _ in range(1000):
         if batcher.depth == depth:
@@ -53,37 +53,37 @@ def wait_for_depth(batcher: Batcher, depth: int) -> None:
     raise AssertionError(f"{batcher.depth} instances wait, not {depth}")
 
 
-def test_answers_come_in_the_order_given() -> None:
-    """More instances than a batch holds are computed in several, and put together again."""
+def test_scores_come_in_the_order_of_the_inputs() -> None:
+    """More instances than a batch holds are computed in several batches."""
     gate = Gate()
     with running(gate.compute, max_batch_size=4) as batcher:
-        scored = batcher.score([each / 10 for each in range(10)])
+        scores = batcher.score([number / 10 for number in range(10)])
 
-    assert [each.score for each in scored] == [each / 10 for each in range(10)]
-    assert [each.batch_size for each in scored] == [4, 4, 4, 4, 4, 4, 4, 4, 2, 2]
+    assert [score.score for score in scores] == [number / 10 for number in range(10)]
+    assert [score.batch_size for score in scores] == [4, 4, 4, 4, 4, 4, 4, 4, 2, 2]
     assert (batcher.batches, batcher.computed) == (3, 10)
 
 
-def test_what_waits_is_computed_together() -> None:
-    """While the model is busy requests gather, and share the next batch."""
+def test_waiting_requests_are_computed_together() -> None:
+    """Requests that come while the model is busy share the next batch."""
     gate = Gate()
     gate.open.clear()
     with running(gate.compute) as batcher, ThreadPoolExecutor(5) as pool:
         first = pool.submit(batcher.score, [0.5])
         assert gate.entered.wait(10)
-        others = [pool.submit(batcher.score, [each / 10]) for each in range(4)]
+        waiting = [pool.submit(batcher.score, [number / 10]) for number in range(4)]
         wait_for_depth(batcher, 4)
         gate.open.set()
 
         assert first.result()[0].batch_size == 1
-        assert [other.result()[0] for other in others] == [
-            InstanceScore(each / 10, other.result()[0].queue_time, other.result()[0].compute_time, 4)
-            for each, other in enumerate(others)
+        scores = [future.result()[0] for future in waiting]
+        assert scores == [
+            InstanceScore(number / 10, score.queue_time, score.compute_time, 4) for number, score in enumerate(scores)
         ]
-        assert all(other.result()[0].queue_time > 0 for other in others)
+        assert all(score.queue_time > 0 for score in scores)
 
 
-def test_a_first_request_waits_for_others_where_it_may() -> None:
+def test_a_first_request_waits_for_more_if_a_delay_is_set() -> None:
     """With a delay, a batch is computed as soon as it is full, long before the delay is over."""
     gate = Gate()
     with running(gate.compute, max_batch_size=3, max_delay_seconds=15.0) as batcher, ThreadPoolExecutor(3) as pool:
@@ -93,14 +93,14 @@ def test_a_first_request_waits_for_others_where_it_may() -> None:
     assert sizes == [3, 3, 3]
 
 
-def test_a_delay_ends_without_others() -> None:
+def test_a_delay_ends_without_further_requests() -> None:
     """A batch that does not fill is computed when the delay is over."""
     with running(Gate().compute, max_delay_seconds=0.01) as batcher:
         assert batcher.score([0.5])[0].queue_time >= 10_000_000
 
 
 def test_kinds_of_input_are_computed_apart() -> None:
-    """Ids and texts need different calls: a batch is split by kind, and its size counts one kind."""
+    """Ids and texts need different calls: a batch is split by type, and its size counts one type."""
     gate = Gate()
     gate.open.clear()
     with running(gate.compute) as batcher, ThreadPoolExecutor(2) as pool:
@@ -111,12 +111,12 @@ def test_kinds_of_input_are_computed_apart() -> None:
         gate.open.set()
         first.result()
 
-    assert [(each.score, each.batch_size) for each in mixed.result()] == [(0.25, 2), (0.5, 1), (0.75, 2)]
+    assert [(score.score, score.batch_size) for score in mixed.result()] == [(0.25, 2), (0.5, 1), (0.75, 2)]
     assert sorted(map(len, gate.batches)) == [1, 1, 2]
 
 
 def test_a_full_queue_refuses_the_whole_request() -> None:
-    """What does not fit is refused at once, and none of it is computed."""
+    """A request that does not fit is refused at once, and none of its instances is computed."""
     gate = Gate()
     gate.open.clear()
     with running(gate.compute, max_queue=3) as batcher, ThreadPoolExecutor(2) as pool:
@@ -134,7 +134,7 @@ def test_a_full_queue_refuses_the_whole_request() -> None:
 
 
 def test_an_answer_that_takes_too_long_is_given_up() -> None:
-    """The request fails, and what still waits of it is not computed."""
+    """The request fails, and its waiting instances are not computed."""
     gate = Gate()
     gate.open.clear()
     with running(gate.compute, timeout_seconds=0.1) as batcher, ThreadPoolExecutor(1) as pool:
@@ -151,7 +151,7 @@ def test_an_answer_that_takes_too_long_is_given_up() -> None:
 
 
 def test_a_bad_request_does_not_fail_its_neighbours() -> None:
-    """When a shared batch fails, each request is computed by itself: only the bad one fails."""
+    """When a shared batch fails, its requests are computed one by one: only the bad request fails."""
     gate = Gate()
     gate.open.clear()
     with running(gate.compute) as batcher, ThreadPoolExecutor(3) as pool:
@@ -177,8 +177,8 @@ def test_a_score_that_is_no_probability_is_a_failure(score: float) -> None:
         assert batcher.running
 
 
-def test_stopping_finishes_what_waits() -> None:
-    """Requests that were taken are answered before the thread ends."""
+def test_stopping_finishes_waiting_requests() -> None:
+    """Requests in the queue are answered before the thread ends."""
     gate = Gate()
     gate.open.clear()
     batcher = make_batcher(gate.compute, max_batch_size=1)
@@ -196,16 +196,16 @@ def test_stopping_finishes_what_waits() -> None:
 
 
 def test_many_clients_get_their_own_answers() -> None:
-    """Eight clients at once, each with its own numbers: nothing is mixed up."""
+    """Eight clients send different numbers at once: nothing is mixed up."""
     with running(Gate().compute, max_batch_size=7) as batcher, ThreadPoolExecutor(8) as pool:
 
-        def ask(client: int) -> bool:
-            numbers = [(client * 100 + each) / 1000 for each in range(5)]
-            return all([each.score for each in batcher.score(numbers)] == numbers for _ in range(50))
+        def scores_are_right(client: int) -> bool:
+            numbers = [(client * 100 + offset) / 1000 for offset in range(5)]
+            return all([score.score for score in batcher.score(numbers)] == numbers for _ in range(50))
 
-        assert all(pool.map(ask, range(8)))
+        assert all(pool.map(scores_are_right, range(8)))
 
 
 def test_every_refusal_is_a_request_error() -> None:
-    """Whoever answers requests can catch all of them as one kind."""
+    """The error handlers can catch all of them by one type."""
     assert all(issubclass(kind, RequestError) for kind in (QueueFullError, PredictionTimeoutError, ModelFailureError))

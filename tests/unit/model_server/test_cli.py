@@ -1,4 +1,4 @@
-"""The console script: quick, and one line where something is wrong."""
+"""The console script: it is quick, and reports an error in one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 
 def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run the script in a folder and return what it said."""
+    """Run the script in a folder and return its output."""
     return subprocess.run(
         [sys.executable, "-m", "model_server", *arguments],
         env={**os.environ, "MODEL_LOG_DIR": str(folder / "log"), "MODEL_SERVER_PORT": "0", **environ},
@@ -24,7 +24,7 @@ def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedPr
 
 
 def test_help_needs_no_tensorflow() -> None:
-    """The commands are told without loading what only serving and training need."""
+    """`--help` does not load the libraries that only serving and training need."""
     code = (
         "import sys\nfrom model_server.cli import main\ntry:\n    main(['--help'])\nfinally:\n    print(*sys.modules)"
     )
@@ -46,8 +46,8 @@ def test_help_needs_no_tensorflow() -> None:
         ({"MODEL_SERVER_HMAC_KEY": "short"}, "the key for ids has 5 characters"),
     ],
 )
-def test_what_is_wrong_is_one_line(tmp_path: Path, environ: dict[str, str], reason: str) -> None:
-    """Exit status 1 and one line that says what to do; no traceback, no file left behind."""
+def test_an_error_is_one_line(tmp_path: Path, environ: dict[str, str], reason: str) -> None:
+    """The exit status is 1 and one line says what to do; there is no traceback, and no file stays."""
     done = run(tmp_path, **environ)
 
     (line,) = done.stderr.splitlines()
@@ -57,10 +57,10 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, environ: dict[str, str], reas
     assert not list((tmp_path / "log").glob("*.ndjson"))
 
 
-def test_a_taken_port_is_told_before_the_model_is_loaded(tmp_path: Path) -> None:
-    """Another process listens: the address and the way out are named at once."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+def test_a_port_in_use_is_reported_before_the_model_is_loaded(tmp_path: Path) -> None:
+    """Another process listens: the error names the address and the settings to change."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         done = run(tmp_path, MODEL_SERVER_PORT=str(port))
 
     assert done.returncode == 1

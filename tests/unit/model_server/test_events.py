@@ -1,4 +1,4 @@
-"""Events as the contracts describe them."""
+"""The events follow the contracts."""
 
 from __future__ import annotations
 
@@ -39,27 +39,29 @@ def make_predictions(
     context: RequestContext = CONTEXT,
     query_text: bool = False,
 ) -> list[events.PredictionAnswer]:
-    scored = [InstanceScore(score, queue_time=11, compute_time=22, batch_size=3) for score in scores]
+    computed = [InstanceScore(score, queue_time=11, compute_time=22, batch_size=3) for score in scores]
     request = PredictRequest(list(instances), context, single=False)
-    made = events.predictions(request, scored, make_call(), make_origin(), 99, make_pseudonym(), query_text=query_text)
-    for number, each in enumerate(made):
-        each.event["event"] |= {"created": events.iso(NOW), "sequence": number}
-    return made
+    predictions = events.predictions(
+        request, computed, make_call(), make_origin(), 99, make_pseudonym(), query_text=query_text
+    )
+    for number, prediction in enumerate(predictions):
+        prediction.event["event"] |= {"created": events.iso(NOW), "sequence": number}
+    return predictions
 
 
 def leaves(document: Any, prefix: str = "") -> dict[str, Any]:
-    """Return dotted name -> value of everything in a document."""
+    """Return the values of a document by their dotted names."""
     if not isinstance(document, dict):
         return {prefix: document}
     return {
         name: value
-        for key, part in document.items()
-        for name, value in leaves(part, f"{prefix}.{key}" if prefix else key).items()
+        for key, child in document.items()
+        for name, value in leaves(child, f"{prefix}.{key}" if prefix else key).items()
     }
 
 
 def unknown(event: events.Event, contract: IndexContract) -> set[str]:
-    """Return the fields of an event that its contract does not have."""
+    """Return the fields of an event that are not in its contract."""
     opened = tuple(f"{name}." for name, entry in contract.fields.items() if entry.type in {"object", "flattened"})
     return {name for name in leaves(event) if name not in contract.fields and not name.startswith(opened)}
 
@@ -70,7 +72,7 @@ def of_server(contract: IndexContract) -> set[str]:
 
 
 def test_a_prediction_has_the_fields_of_its_contract() -> None:
-    """Whatever a request carries, the event has only fields of the mapping, and all of the sample."""
+    """A full request gives an event with fields of the mapping only, and with all fields of the sample."""
     event = make_predictions(FULL, query_text=True)[0].event
 
     assert unknown(event, PREDICTIONS) == set()
@@ -78,16 +80,16 @@ def test_a_prediction_has_the_fields_of_its_contract() -> None:
     assert {name for name in of_server(PREDICTIONS) if not name.startswith("features.")} <= named
 
 
-def test_a_prediction_says_what_was_answered() -> None:
-    """Id, score, label, rank and times are those of the answer; the id tells the event's own time."""
-    (made,) = make_predictions(FULL)
-    event = made.event
+def test_a_prediction_event_matches_the_answer() -> None:
+    """Id, score, label, rank and times are those of the answer; the id holds the event's time."""
+    (prediction,) = make_predictions(FULL)
+    event = prediction.event
 
-    assert event["event"]["id"] == event["prediction"]["id"] == made.id
-    assert uuid7.time_of(made.id) == NOW.replace(microsecond=123000)
+    assert event["event"]["id"] == event["prediction"]["id"] == prediction.id
+    assert uuid7.time_of(prediction.id) == NOW.replace(microsecond=123000)
     assert event["@timestamp"] == "2026-11-23T10:00:00.123456Z"
     assert event["prediction"] == {
-        "id": made.id,
+        "id": prediction.id,
         "score": 0.5,
         "label": 1,
         "threshold": 0.5,
@@ -107,7 +109,7 @@ def test_a_prediction_says_what_was_answered() -> None:
 
 
 def test_people_are_pseudonymous() -> None:
-    """Ids and query appear as HMAC-SHA256 only; the query's text only where it is allowed."""
+    """Ids and query appear only as HMAC-SHA256; the text of the query only if the settings allow it."""
     event = make_predictions(FULL)[0].event
 
     for name, text in (("session.id", "session-1"), ("user.id", "user-1"), ("query.hash", "red hat")):
@@ -116,8 +118,8 @@ def test_people_are_pseudonymous() -> None:
     assert make_predictions(FULL, query_text=True)[0].event["query"]["text"] == "red hat"
 
 
-def test_what_a_request_does_not_say_is_absent() -> None:
-    """No empty objects, no nulls."""
+def test_details_that_a_request_lacks_are_absent() -> None:
+    """An event has no empty objects and no nulls."""
     event = make_predictions(PredictInstance(TEXT), context=RequestContext())[0].event
 
     assert not {"labels", "session", "user", "query", "item", "features"} & set(event)
@@ -126,32 +128,32 @@ def test_what_a_request_does_not_say_is_absent() -> None:
 
 def test_the_best_score_has_rank_1() -> None:
     """Ranks follow the score within the request; equal scores keep their order."""
-    made = make_predictions(*[PredictInstance(TEXT)] * 4, scores=(0.2, 0.9, 0.2, 0.4))
+    predictions = make_predictions(*[PredictInstance(TEXT)] * 4, scores=(0.2, 0.9, 0.2, 0.4))
 
-    assert [each.rank for each in made] == [3, 1, 4, 2]
-    assert [each.label for each in made] == [0, 1, 0, 0]
-    assert {each.event["prediction"]["request_size"] for each in made} == {4}
-    assert len({each.id for each in made}) == 4
+    assert [prediction.rank for prediction in predictions] == [3, 1, 4, 2]
+    assert [prediction.label for prediction in predictions] == [0, 1, 0, 0]
+    assert {prediction.event["prediction"]["request_size"] for prediction in predictions} == {4}
+    assert len({prediction.id for prediction in predictions}) == 4
 
 
 def test_a_request_of_several_instances_is_a_ranked_list() -> None:
-    """Its items are ranked by their scores; one instance alone is ranked among nothing."""
-    made = make_predictions(*[PredictInstance(TEXT)] * 2, scores=(0.2, 0.9))
+    """Its items are ranked by their scores; a single instance has no ranking."""
+    predictions = make_predictions(*[PredictInstance(TEXT)] * 2, scores=(0.2, 0.9))
 
-    (request_id,) = {each.event["http"]["request"]["id"] for each in made}
-    assert [each.event["ranking"] for each in made] == [
+    (request_id,) = {prediction.event["http"]["request"]["id"] for prediction in predictions}
+    assert [prediction.event["ranking"] for prediction in predictions] == [
         {"id": request_id, "rank": 2, "size": 2},
         {"id": request_id, "rank": 1, "size": 2},
     ]
     assert "ranking" not in make_predictions(PredictInstance(TEXT))[0].event
 
 
-def test_a_list_may_be_scored_one_call_each() -> None:
-    """What the client says of the list is logged as it is; the rank within the request stays."""
-    (made,) = make_predictions(PredictInstance(TEXT, ranking=Ranking("page-7", 3, 5)))
+def test_a_client_may_score_the_items_of_a_list_one_by_one() -> None:
+    """The client's ranking is logged unchanged; the rank within the request stays."""
+    (prediction,) = make_predictions(PredictInstance(TEXT, ranking=Ranking("page-7", 3, 5)))
 
-    assert made.event["ranking"] == {"id": "page-7", "rank": 3, "size": 5}
-    assert (made.rank, made.event["prediction"]["rank"]) == (1, 1)
+    assert prediction.event["ranking"] == {"id": "page-7", "rank": 3, "size": 5}
+    assert (prediction.rank, prediction.event["prediction"]["rank"]) == (1, 1)
 
 
 @pytest.mark.parametrize(("score", "loss_1", "loss_0"), [(0.0, 16.118095651, 1e-7), (1.0, 1e-7, 16.118095651)])
@@ -163,21 +165,21 @@ def test_a_certain_score_has_a_finite_loss(score: float, loss_1: float, loss_0: 
     assert losses["log_loss_0"] == pytest.approx(loss_0, rel=1e-6)
 
 
-def test_a_client_s_time_is_the_event_s() -> None:
-    """Where the instance tells a time, the event and its id have it."""
+def test_the_event_has_the_client_s_time() -> None:
+    """If the instance has a time, the event and its id have it."""
     moment = datetime(2019, 11, 24, 0, 0, 0, 250000, tzinfo=timezone.utc)
 
-    (made,) = make_predictions(PredictInstance(TEXT, timestamp=moment))
+    (prediction,) = make_predictions(PredictInstance(TEXT, timestamp=moment))
 
-    assert made.event["@timestamp"] == "2019-11-24T00:00:00.250000Z"
-    assert uuid7.time_of(made.id) == moment
+    assert prediction.event["@timestamp"] == "2019-11-24T00:00:00.250000Z"
+    assert uuid7.time_of(prediction.id) == moment
 
 
 def test_feedback_has_the_fields_of_its_contract() -> None:
-    """The event names prediction, type and what was told of it, and is new."""
-    said = ClientFeedback("p1", NOW - timedelta(days=1), "purchase", label=1, value=12.5, event_id="e1")
+    """The event has prediction, type, label and value, and the status `new`."""
+    purchase = ClientFeedback("p1", NOW - timedelta(days=1), "purchase", label=1, value=12.5, event_id="e1")
 
-    event = events.feedback(said, make_call(), make_origin())
+    event = events.feedback(purchase, make_call(), make_origin())
     event["event"] |= {"created": events.iso(NOW), "sequence": 1}
 
     assert unknown(event, FEEDBACK) == set()
@@ -187,8 +189,8 @@ def test_feedback_has_the_fields_of_its_contract() -> None:
     assert event["feedback"] == {"type": "purchase", "status": "new", "label": 1, "value": 12.5}
 
 
-def test_feedback_on_an_id_made_elsewhere_has_its_own_time() -> None:
-    """An id that tells no time leaves the feedback's own; an absent event id is made."""
+def test_feedback_on_an_id_without_a_time_has_its_own_time() -> None:
+    """If the prediction's id holds no time, the feedback's time counts; a missing event id is created."""
     event = events.feedback(ClientFeedback("p1", None, "click"), make_call(), make_origin())
 
     assert event["prediction"]["timestamp"] == event["@timestamp"] == "2026-11-23T10:00:00.123456Z"
@@ -198,7 +200,7 @@ def test_feedback_on_an_id_made_elsewhere_has_its_own_time() -> None:
 
 @pytest.mark.parametrize(("status", "level"), [(400, "warning"), (413, "warning"), (500, "error"), (503, "error")])
 def test_an_error_has_the_fields_of_its_contract(status: int, level: str) -> None:
-    """The event says status, type, place and reason, cut to a length that fits a line."""
+    """The event has status, type, path and reason, cut to a length that fits a line."""
     event = events.request_error(make_call(path="/x" * 999), make_origin(), 7, status, "SomeError", "why " * 999)
     event["event"] |= {"created": events.iso(NOW), "sequence": 1}
 

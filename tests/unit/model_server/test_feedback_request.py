@@ -1,4 +1,4 @@
-"""What `POST /feedback` takes, and how it names what it refuses."""
+"""The bodies that `POST /feedback` accepts, and the errors of the bodies that it refuses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLICK = {"prediction_id": "p1", "type": "click"}
 
 
 def test_one_event_or_a_list_of_them() -> None:
-    """Both forms say the same."""
+    """Both forms give the same feedback."""
     purchase = {"prediction_id": "p2", "type": "purchase", "value": 12.5, "event_id": "e2", "label": 1}
 
     assert parse(CLICK, SETTINGS, NOW) == [ClientFeedback("p1", None, "click")]
@@ -28,22 +28,22 @@ def test_one_event_or_a_list_of_them() -> None:
     ]
 
 
-def test_the_prediction_id_tells_its_time() -> None:
-    """A UUIDv7 says when the prediction was made, which decides the index."""
-    made_at = NOW - timedelta(minutes=3)
+def test_the_prediction_id_holds_a_time() -> None:
+    """A UUIDv7 holds the time of the prediction, which selects the index."""
+    moment = NOW - timedelta(minutes=3)
 
-    (said,) = parse({**CLICK, "prediction_id": uuid7.make(made_at)}, SETTINGS, NOW)
+    (feedback,) = parse({**CLICK, "prediction_id": uuid7.make(moment)}, SETTINGS, NOW)
 
-    assert said.prediction_time == made_at.replace(microsecond=123000)
+    assert feedback.prediction_time == moment.replace(microsecond=123000)
 
 
-def test_a_client_may_tell_the_time_where_that_is_allowed() -> None:
+def test_a_client_may_set_the_time_if_that_is_allowed() -> None:
     """A replay sends the time of each event."""
     body = {**CLICK, "timestamp": "2019-11-24T00:00:01Z"}
 
-    (said,) = parse(body, ServerSettings(allow_client_timestamps=True), NOW)
+    (feedback,) = parse(body, ServerSettings(allow_client_timestamps=True), NOW)
 
-    assert said.timestamp == datetime(2019, 11, 24, 0, 0, 1, tzinfo=timezone.utc)
+    assert feedback.timestamp == datetime(2019, 11, 24, 0, 0, 1, tzinfo=timezone.utc)
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ def test_a_client_may_tell_the_time_where_that_is_allowed() -> None:
         ({**CLICK, "event_id": "x" * 129}, "event_id", "1 to 128 characters expected, 129 given"),
         ({**CLICK, "timestamp": "2026-11-23T10:00:00Z"}, "timestamp", "the server sets the time"),
         ({**CLICK, "user_id": "u"}, "user_id", "unknown field"),
-        ({**CLICK, "prediction_id": uuid7.make(NOW + timedelta(hours=1))}, "prediction_id", "tells a time to come"),
+        ({**CLICK, "prediction_id": uuid7.make(NOW + timedelta(hours=1))}, "prediction_id", "has a time in the future"),
     ],
 )
-def test_what_is_wrong_is_named(body: Any, field: str, reason: str) -> None:
-    """A refusal names the field by its path and says what is expected there."""
+def test_an_error_names_the_field(body: Any, field: str, reason: str) -> None:
+    """The error has the path of the field and the expected value."""
     with pytest.raises(ValidationError) as refused:
         parse(body, SETTINGS, NOW)
 

@@ -1,4 +1,4 @@
-"""Which model is served, and what is said where there is none."""
+"""The model that is served, and the errors if there is none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CARD = {"name": "click", "version": "1", "threshold": 0.25, "max_seq_length": 64
 
 
 def make_model(folder: Path, card: Any = CARD) -> Path:
-    """Write what looks like a SavedModel from outside."""
+    """Write files that look like a SavedModel."""
     folder.mkdir(parents=True)
     (folder / "saved_model.pb").touch()
     if card is not None:
@@ -29,14 +29,14 @@ def read(folder: Path, **settings: Any) -> ModelCard:
 
 
 def test_a_folder_may_be_the_model(tmp_path: Path) -> None:
-    """One SavedModel is served as it is."""
+    """The model folder itself may be a SavedModel."""
     folder = make_model(tmp_path / "model")
 
     assert read(folder) == ModelCard(folder, "click", "1", 0.25, 64, 240)
 
 
 def test_the_newest_version_is_served(tmp_path: Path) -> None:
-    """Version 10 is newer than 9; unfinished exports and other folders are passed over."""
+    """Version 10 is newer than 9; unfinished exports and other folders are ignored."""
     for version in ("9", "10", "8.5"):
         make_model(tmp_path / version, {**CARD, "version": version})
     make_model(tmp_path / ".11-unfinished")
@@ -46,8 +46,8 @@ def test_the_newest_version_is_served(tmp_path: Path) -> None:
     assert read(tmp_path, model_version="8.5").folder == tmp_path / "8.5"
 
 
-def test_settings_win_over_the_card(tmp_path: Path) -> None:
-    """Name and threshold can be set from outside; without a card they must be."""
+def test_settings_override_the_card(tmp_path: Path) -> None:
+    """Name and threshold can be set; without a card they must be set."""
     folder = make_model(tmp_path / "3", card=None)
 
     card = read(folder, model_name="other", threshold=0.5)
@@ -66,10 +66,8 @@ def test_settings_win_over_the_card(tmp_path: Path) -> None:
         ([], {}, "is not a JSON object"),
     ],
 )
-def test_a_card_that_says_too_little_is_refused(
-    tmp_path: Path, card: Any, settings: dict[str, Any], reason: str
-) -> None:
-    """The error says what is missing and how to give it."""
+def test_an_incomplete_card_is_refused(tmp_path: Path, card: Any, settings: dict[str, Any], reason: str) -> None:
+    """The error says what is missing and how to set it."""
     make_model(tmp_path / "1", card)
 
     with pytest.raises(ModelError) as refused:
@@ -85,7 +83,7 @@ def test_a_card_that_is_no_json_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_where_there_is_no_model_it_is_said_how_to_get_one(tmp_path: Path) -> None:
+def test_without_a_model_the_error_says_how_to_get_one(tmp_path: Path) -> None:
     """A missing folder, an empty one and a missing version are three clear errors."""
     with pytest.raises(ModelError, match=r"there is no model folder .*nowhere: train one with `model-server train`"):
         read(tmp_path / "nowhere")

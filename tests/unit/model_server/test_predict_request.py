@@ -1,4 +1,4 @@
-"""What `POST /predict` takes, and how it names what it refuses."""
+"""The bodies that `POST /predict` accepts, and the errors of the bodies that it refuses."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def batch(**details: Any) -> dict[str, Any]:
     return {"instances": [TEXTS, {**TEXTS, **details}]}
 
 
-def test_the_body_may_be_the_one_instance() -> None:
-    """Ids at the top are one instance; padding at their end is dropped."""
+def test_the_body_may_be_a_single_instance() -> None:
+    """Ids at the top level are one instance; padding at their end is dropped."""
     request = parse({**IDS, "item_id": "79"})
 
     assert request.single
@@ -37,7 +37,7 @@ def test_the_body_may_be_the_one_instance() -> None:
     assert request.instances[0].item_id == "79"
 
 
-def test_a_batch_has_ids_and_texts_side_by_side() -> None:
+def test_a_batch_may_mix_ids_and_texts() -> None:
     """Instances come in both forms, with their details and a shared context."""
     context = {"session_id": "s", "user_id": "u", "query": "hat", "labels": {"scene": "search"}}
     details = {"item_id": "1", "position": 2, "propensity": 0.5, "shadow": True}
@@ -51,8 +51,8 @@ def test_a_batch_has_ids_and_texts_side_by_side() -> None:
     assert vars(request.context) == context
 
 
-def test_features_are_kept_by_their_allow_lists() -> None:
-    """Listed names are numbers or keywords, all others are kept aside."""
+def test_features_are_sorted_by_their_allow_lists() -> None:
+    """Names in the lists are numbers or keywords; all further features go to `other`."""
     features = (
         parse({**TEXTS, "features": {"price": 3, "brand": "b", "colour": "red", "size": 4}}).instances[0].features
     )
@@ -61,7 +61,7 @@ def test_features_are_kept_by_their_allow_lists() -> None:
 
 
 def test_null_is_the_same_as_absent() -> None:
-    """Clients that send every field, empty ones as null, are understood."""
+    """Clients may send all fields, with null for the empty fields."""
     request = parse({**TEXTS, "item_id": None, "features": None, "input_seq": None, "context": None})
 
     assert request.instances[0].item_id is None
@@ -69,7 +69,7 @@ def test_null_is_the_same_as_absent() -> None:
 
 
 def test_an_instance_may_have_its_own_time() -> None:
-    """Where clients may tell the time, an instance's own wins over the request's; any offset becomes UTC."""
+    """If clients may set the time, the time of an instance overrides that of the request; any offset becomes UTC."""
     body = {**batch(timestamp="2026-11-23T12:00:00.5+02:00"), "timestamp": "2026-11-23T09:00:00Z"}
 
     first, second = parse(body, ServerSettings(allow_client_timestamps=True)).instances
@@ -138,8 +138,8 @@ REFUSED: list[tuple[Any, str, str]] = [
 
 
 @pytest.mark.parametrize(("body", "field", "reason"), REFUSED, ids=[f"{row[1]}-{i}" for i, row in enumerate(REFUSED)])
-def test_what_is_wrong_is_named(body: Any, field: str, reason: str) -> None:
-    """A refusal names the field by its path and says what is expected there."""
+def test_an_error_names_the_field(body: Any, field: str, reason: str) -> None:
+    """The error has the path of the field and the expected value."""
     with pytest.raises(ValidationError) as refused:
         parse(body)
 
@@ -149,13 +149,13 @@ def test_what_is_wrong_is_named(body: Any, field: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-11-23T10:00:00", "1969-12-31T23:59:59Z", "9999-01-01T00:00:00Z"])
-def test_a_time_that_is_none_is_refused(text: str) -> None:
-    """A time has its offset and lies where the index can keep it."""
+def test_an_invalid_time_is_refused(text: str) -> None:
+    """A time needs an offset and must be in the range of the index."""
     with pytest.raises(ValidationError, match="timestamp: a time"):
         parse({**TEXTS, "timestamp": text}, ServerSettings(allow_client_timestamps=True))
 
 
 def test_a_model_without_tokeniser_takes_ids_only() -> None:
-    """Raw text for a model that cannot read it is refused as such."""
+    """Raw text is refused if the model has no tokeniser."""
     with pytest.raises(ValidationError, match=r"instances\[0\].text_a: this model takes input_seq"):
         parse({"instances": [TEXTS]}, takes_text=False)

@@ -10,8 +10,8 @@ from model_server.pseudonyms import KEY_FILE, Pseudonyms, load_key
 from monitor_agent.errors import SettingsError
 
 
-def test_a_random_key_is_made_once(tmp_path: Path) -> None:
-    """Without a configured key the folder keeps one, readable by its owner only: ids stay the same after a restart."""
+def test_a_random_key_is_created_once(tmp_path: Path) -> None:
+    """Without a configured key a key file is created, for its owner only: ids stay the same after a restart."""
     folder = tmp_path / "log"
     key = load_key("", folder)
 
@@ -22,13 +22,13 @@ def test_a_random_key_is_made_once(tmp_path: Path) -> None:
 
 
 def test_a_configured_key_leaves_no_file(tmp_path: Path) -> None:
-    """A key from outside is used as it is."""
+    """A configured key is used unchanged."""
     assert load_key("0123456789abcdef", tmp_path) == "0123456789abcdef"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_key_that_can_be_guessed_is_refused(tmp_path: Path) -> None:
-    """Short keys, such as an empty file's, are refused with what to do."""
+    """A short key, such as that of an empty file, is refused; the error says what to do."""
     with pytest.raises(SettingsError, match="MODEL_SERVER_HMAC_KEY 16 or more"):
         load_key("secret", tmp_path)
     (tmp_path / KEY_FILE).touch()
@@ -37,8 +37,8 @@ def test_a_key_that_can_be_guessed_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_pseudonym_depends_on_text_and_key() -> None:
-    """The same text gets the same pseudonym by one key, another by another key."""
-    one, other = Pseudonyms("k" * 16), Pseudonyms("l" * 16)
+    """The same text has the same pseudonym with the same key, and another pseudonym with another key."""
+    first, second = Pseudonyms("k" * 16), Pseudonyms("l" * 16)
 
-    assert one("user-1") == one("user-1") != one("user-2")
-    assert one("user-1") != other("user-1")
+    assert first("user-1") == first("user-1") != first("user-2")
+    assert first("user-1") != second("user-1")

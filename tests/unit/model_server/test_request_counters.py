@@ -1,4 +1,4 @@
-"""The counters as Prometheus reads them."""
+"""The counters, parsed from their Prometheus text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings that cannot be served with are refused before anything is started."""
+"""Invalid settings are refused before anything starts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor_agent.errors import SettingsError
 from monitor_agent.settings import ServerSettings
 
 
-def test_the_defaults_can_be_served_with() -> None:
+def test_the_defaults_are_valid() -> None:
     """Nothing has to be set."""
     setting_limits.check(ServerSettings())
 
@@ -30,8 +30,8 @@ def test_the_defaults_can_be_served_with() -> None:
         ({"numeric_features": ("",)}, "MODEL_SERVER_NUMERIC_FEATURES: '' cannot be a name"),
     ],
 )
-def test_a_setting_that_cannot_be_is_named(changes: dict[str, Any], named: str) -> None:
-    """The error names the variable and what it may be."""
+def test_an_invalid_setting_is_named(changes: dict[str, Any], named: str) -> None:
+    """The error names the variable and its limits."""
     with pytest.raises(SettingsError) as refused:
         setting_limits.check(ServerSettings(**changes))
 

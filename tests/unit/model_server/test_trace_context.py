@@ -1,4 +1,4 @@
-"""The caller's trace, as https://www.w3.org/TR/trace-context/ writes it."""
+"""The caller's trace, in the format of https://www.w3.org/TR/trace-context/."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 @pytest.mark.parametrize("header", [f"00-{TRACE}-{SPAN}-01", f" 00-{TRACE}-{SPAN}-00 ", f"01-{TRACE}-{SPAN}-01-more"])
 def test_a_valid_header_names_trace_and_span(header: str) -> None:
-    """Versions to come may say more; their first four parts are read."""
+    """Later versions may append values; the first four values are read."""
     assert parse(header) == Trace(TRACE, SPAN)
 
 
@@ -30,5 +30,5 @@ def test_a_valid_header_names_trace_and_span(header: str) -> None:
     ],
 )
 def test_an_invalid_header_is_ignored(header: str) -> None:
-    """What is not valid names nothing, and refuses nothing."""
+    """An invalid header gives no trace, and the request is not refused."""
     assert parse(header) is None

@@ -1,4 +1,4 @@
-"""Calibration, threshold and the measures of quality, against known answers and scikit-learn."""
+"""Calibration, threshold and quality measures, compared with exact results and scikit-learn."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from model_server.training import calibration
 
 
 def make_scores(rows: int = 20_000, rate: float = 0.02) -> tuple[np.ndarray, np.ndarray]:
-    """Return log-odds and labels drawn with exactly these odds."""
+    """Return log-odds, and random labels with exactly these odds."""
     random = np.random.default_rng(7)
     logits = random.normal(np.log(rate / (1 - rate)), 1.5, rows)
     return logits, (random.random(rows) < calibration.sigmoid(logits)).astype(np.float32)
 
 
 def test_platt_undoes_scale_and_shift() -> None:
-    """Log-odds that were stretched and shifted, as class weights do, come back as they were."""
+    """Log-odds that were scaled and shifted, as class weights do, get their original values."""
     logits, labels = make_scores()
 
     fitted = calibration.fit_platt(3.0 * logits + 5.0, labels)
@@ -26,8 +26,8 @@ def test_platt_undoes_scale_and_shift() -> None:
     assert fitted(3.0 * logits + 5.0).mean() == pytest.approx(labels.mean(), rel=0.01)
 
 
-def test_a_model_without_skill_says_the_base_rate() -> None:
-    """Log-odds that rank backwards are flattened to about the base rate, never turned round."""
+def test_a_model_without_skill_gets_the_base_rate() -> None:
+    """Log-odds in reverse order become about the base rate; their order is never reversed."""
     logits, labels = make_scores()
 
     fitted = calibration.fit_platt(-logits, labels)
@@ -45,12 +45,12 @@ def test_the_threshold_has_the_best_f1() -> None:
     threshold = calibration.best_f1_threshold(scores, labels)
 
     chosen = metrics.f1_score(labels, scores >= threshold)
-    others = [metrics.f1_score(labels, scores >= cut) for cut in np.quantile(scores, np.linspace(0.5, 0.99, 40))]
-    assert chosen >= max(others) - 1e-12
+    f1_scores = [metrics.f1_score(labels, scores >= cut) for cut in np.quantile(scores, np.linspace(0.5, 0.99, 40))]
+    assert chosen >= max(f1_scores) - 1e-12
 
 
 def test_the_threshold_does_not_flag_everything() -> None:
-    """Where scores say nothing, the threshold still flags some examples and not most of them."""
+    """If scores are random, the threshold still flags some examples, but not most of them."""
     random = np.random.default_rng(3)
     scores, labels = random.random(5000), (random.random(5000) < 0.004).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Reading of training examples."""
+"""Training examples are read from files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_csv_and_ndjson_read_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "reason"),
     [
         ("a.csv", "text_a,text_b\nx,y\n", "a.csv:2: text_a, text_b, label are needed"),
         ("a.csv", "text_a,text_b,label\nx,y,0\nx,y,2\n", "a.csv:3: label is '2'"),
@@ -36,17 +36,17 @@ def test_csv_and_ndjson_read_the_same(tmp_path: Path) -> None:
         ("a.csv", b"text_a,text_b,label\n\xff\xfe,y,0\n", "not UTF-8"),
     ],
 )
-def test_a_malformed_file_is_refused(name: str, content: str | bytes, said: str, tmp_path: Path) -> None:
-    """A file that is not what it should be is an error that names file and line."""
+def test_a_malformed_file_is_refused(name: str, content: str | bytes, reason: str, tmp_path: Path) -> None:
+    """The error names file and line."""
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=reason):
         read(path)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    """A file that is not there is an error with a hint."""
+    """A missing file is an error with a hint."""
     with pytest.raises(DataError, match=r"missing\.csv cannot be read"):
         read(tmp_path / "missing.csv")
 
