@@ -1,6 +1,6 @@
-"""`python -m tests.event_writer FOLDER RATE [ROTATE_BYTES]`: predictions, by the model server's own event log.
+"""`python -m tests.event_writer FOLDER RATE [ROTATE_BYTES]` writes predictions with the model server's event log.
 
-It writes until it is killed, RATE events a second in requests of one to eight.
+It writes RATE events a second, in requests of one to eight, until it is killed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ROTATE_BYTES = 64 * 1024
 
 
 def main(folder: str, rate: str, rotate_bytes: str = str(ROTATE_BYTES)) -> None:
-    """Write without end."""
+    """Write events until the process is killed."""
 
     def now() -> datetime:
         return datetime.now(timezone.utc)

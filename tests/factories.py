@@ -1,4 +1,4 @@
-"""Documents as the pipeline indexes them: defaults, and what a test is about."""
+"""Builds documents as the pipeline indexes them, with defaults that a test can override."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLIP = 1e-7
 
 
 def iso(moment: datetime) -> str:
-    """Return a moment as events write it."""
+    """Return a moment in the form of the events."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -33,9 +33,9 @@ def make_prediction(
     version: str = "1",
     scene: str | None = "search",
     duration_ms: float = 3.0,
-    **own: Any,
+    **fields: Any,
 ) -> Document:
-    """Return a prediction; `own` are further fields below `prediction`."""
+    """Return a prediction; `fields` are further fields below `prediction`."""
     identifier = uuid7.make(at)
     clipped = min(max(score, CLIP), 1 - CLIP)
     return {
@@ -51,23 +51,23 @@ def make_prediction(
             "rank": 1,
             "log_loss_1": -math.log(clipped),
             "log_loss_0": -math.log(1 - clipped),
-            **own,
+            **fields,
         },
     }
 
 
 def make_feedback(
-    prediction: Document, after: timedelta = timedelta(seconds=5), type_: str = "click", **own: Any
+    prediction: Document, after: timedelta = timedelta(seconds=5), type_: str = "click", **fields: Any
 ) -> Document:
-    """Return feedback on a prediction; `own` are fields below `feedback`, such as `label` and `value`."""
-    made_at = datetime.fromisoformat(prediction["@timestamp"].replace("Z", "+00:00"))
-    told_at = made_at + after
+    """Return feedback on a prediction; `fields` are fields below `feedback`, such as `label` and `value`."""
+    predicted_at = datetime.fromisoformat(prediction["@timestamp"].replace("Z", "+00:00"))
+    moment = predicted_at + after
     label = {"label": 1} if type_ == "click" else {}
     return {
-        "@timestamp": iso(told_at),
-        "event": {"id": uuid7.make(told_at), "dataset": "model.feedback"},
+        "@timestamp": iso(moment),
+        "event": {"id": uuid7.make(moment), "dataset": "model.feedback"},
         "prediction": {"id": prediction["prediction"]["id"], "timestamp": prediction["@timestamp"]},
-        "feedback": {"type": type_, "status": "new", **label, **own},
+        "feedback": {"type": type_, "status": "new", **label, **fields},
         "model": prediction["model"],
     }
 
@@ -87,15 +87,15 @@ def index_of(document: Document) -> str:
     contract = {"model.prediction": PREDICTIONS, "model.feedback": FEEDBACK, "model.request_error": ERRORS}[
         document["event"]["dataset"]
     ]
-    told = document["prediction"]["timestamp"] if contract is FEEDBACK else document["@timestamp"]
-    return contract.index_for(datetime.fromisoformat(told.replace("Z", "+00:00")))
+    timestamp = document["prediction"]["timestamp"] if contract is FEEDBACK else document["@timestamp"]
+    return contract.index_for(datetime.fromisoformat(timestamp.replace("Z", "+00:00")))
 
 
 def deliver(client: Elasticsearch, documents: Iterable[Document]) -> None:
-    """Index documents as the pipeline does: created by `event.id`, once; searches see them afterwards."""
+    """Create each document once by its `event.id`, as the pipeline does; searches see them afterwards."""
     actions = [
-        {"_op_type": "create", "_index": index_of(each), "_id": each["event"]["id"], "_source": each}
-        for each in documents
+        {"_op_type": "create", "_index": index_of(document), "_id": document["event"]["id"], "_source": document}
+        for document in documents
     ]
     _, errors = helpers.bulk(client, actions, raise_on_error=False)
     refused = [error for error in errors if error["create"]["status"] != 409]

@@ -1,4 +1,4 @@
-"""The model server as a process: a real SavedModel, real connections, real files, a real end."""
+"""The model server as a process, with a real SavedModel, connections and files."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ READY_SECONDS = 90
 
 
 class Server:
-    """A model server in a process of its own."""
+    """A model server in a separate process."""
 
-    def __init__(self, room: Path, model: Path, **environ: str) -> None:
-        self.log_dir = room / "log"
-        self.service_log = room / "service.log"
-        self.address_file = room / "address"
-        own = {"MODEL_SERVER_PORT": "0", "MODEL_SERVER_MODEL_DIR": str(model), "MODEL_LOG_DIR": str(self.log_dir)}
+    def __init__(self, folder: Path, model: Path, **environ: str) -> None:
+        self.log_dir = folder / "log"
+        self.service_log = folder / "service.log"
+        self.address_file = folder / "address"
+        settings = {"MODEL_SERVER_PORT": "0", "MODEL_SERVER_MODEL_DIR": str(model), "MODEL_LOG_DIR": str(self.log_dir)}
         command = [sys.executable, "-m", "model_server", "serve", "--address-file", str(self.address_file)]
         with self.service_log.open("w") as stream:
             self.process = subprocess.Popen(
-                command, env={**os.environ, **own, **environ}, stdout=stream, stderr=subprocess.STDOUT
+                command, env={**os.environ, **settings, **environ}, stdout=stream, stderr=subprocess.STDOUT
             )
 
     def wait_ready(self) -> None:
-        """Return when the server has told its address."""
+        """Return when the server has written its address."""
         until = time.monotonic() + READY_SECONDS
         while not self.address_file.exists():
             assert self.process.poll() is None, self.service_log.read_text()
@@ -54,7 +54,7 @@ class Server:
         return Client(self.address_file.read_text().strip())
 
     def events(self) -> list[dict[str, Any]]:
-        """Return the events in all of its files, by their number."""
+        """Return the events of all its files, in the order of their numbers."""
         lines = [json.loads(line) for path in self.log_dir.glob("*.ndjson") for line in path.read_text().splitlines()]
         return sorted(lines, key=lambda line: line["event"]["sequence"])
 
@@ -70,17 +70,17 @@ class Server:
 
 
 class Client:
-    """One kept-alive connection."""
+    """A connection that stays open for several requests."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        assert parts.hostname
-        assert parts.port
-        self.place = (parts.hostname, parts.port)
-        self._connection = http.client.HTTPConnection(*self.place, timeout=60)
+        address = urlsplit(url)
+        assert address.hostname
+        assert address.port
+        self.address = (address.hostname, address.port)
+        self._connection = http.client.HTTPConnection(*self.address, timeout=60)
 
     def send(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """Return status and decoded answer; `body` is sent as JSON, bytes as they are."""
+        """Return status and decoded answer; `body` is sent as JSON, or unchanged if it is bytes."""
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         self._connection.request(method, path, data)
         answer = self._connection.getresponse()
@@ -88,7 +88,7 @@ class Client:
         return answer.status, json.loads(content) if answer.getheader("Content-Type") == "application/json" else content
 
     def predict(self, body: Any) -> Any:
-        """Return the answer of a prediction that must succeed."""
+        """Return the answer to a prediction request, which must succeed."""
         status, answer = self.send("POST", "/predict", body)
         assert status == 200, answer
         return answer
@@ -101,7 +101,7 @@ class Client:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, saved_model: Path) -> Iterator[Server]:
-    """Yield the server that most tests here share; Ctrl-C ends it cleanly."""
+    """Yield the server that most of these tests share; Ctrl-C ends it cleanly."""
     started = Server(tmp_path_factory.mktemp("server"), saved_model)
     try:
         started.wait_ready()
@@ -112,8 +112,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, saved_model: Path) -> Itera
 
 
 @pytest.fixture
-def own_server(tmp_path: Path, saved_model: Path) -> Iterator[Server]:
-    """Yield a server that the test may stop; its clients tell the time, its files are rotated soon."""
+def replay_server(tmp_path: Path, saved_model: Path) -> Iterator[Server]:
+    """Yield a server that the test may stop; its clients may set the time, and its files are small."""
     started = Server(tmp_path, saved_model, MODEL_SERVER_ALLOW_CLIENT_TIMESTAMPS="true", MODEL_LOG_ROTATE_BYTES="20000")
     try:
         started.wait_ready()
@@ -123,7 +123,7 @@ def own_server(tmp_path: Path, saved_model: Path) -> Iterator[Server]:
 
 
 def test_one_instance_of_ids(server: Server, saved_model: Path) -> None:
-    """The known body is answered; its line is in the file by then, with the very same score and label."""
+    """The answer comes after the event line is in the file; both have the same score and label."""
     card = json.loads((saved_model / "1" / "model.json").read_text())
 
     answer = server.connect().predict(IDS)
@@ -137,14 +137,14 @@ def test_one_instance_of_ids(server: Server, saved_model: Path) -> None:
 
 
 def test_a_batch_of_both_forms(server: Server) -> None:
-    """Ids and texts side by side get the scores that they get alone, wherever they stand in the batch."""
+    """Ids and texts in one batch get the same scores as in separate requests, at any place of the batch."""
     client = server.connect()
     alone = client.predict({"instances": [TEXTS]})["predictions"][0]["score"], client.predict(IDS)["prediction"]
     longer = {name: values[:5] + values[1:5] for name, values in IDS.items()}
 
     together = client.predict({"instances": [TEXTS, IDS, longer, {**TEXTS, "text_b": "x " * 500}, TEXTS]})
 
-    scores = [each["score"] for each in together["predictions"]]
+    scores = [prediction["score"] for prediction in together["predictions"]]
     assert scores[0] == pytest.approx(alone[0], rel=1e-5)
     assert scores[1] == pytest.approx(alone[1], rel=1e-5)
     assert scores[4] == pytest.approx(alone[0], rel=1e-5)
@@ -153,7 +153,7 @@ def test_a_batch_of_both_forms(server: Server) -> None:
 
 
 def test_feedback_is_logged_for_its_day(server: Server) -> None:
-    """A click on a prediction has the prediction's time, read from its id."""
+    """A click has the time of its prediction, which comes from the prediction's id."""
     client = server.connect()
     prediction_id = client.predict({"instances": [TEXTS]})["predictions"][0]["prediction_id"]
 
@@ -161,13 +161,13 @@ def test_feedback_is_logged_for_its_day(server: Server) -> None:
 
     event = server.events()[-1]
     assert (status, answer) == (202, {"event_ids": [event["event"]["id"]]})
-    told = uuid7.time_of(prediction_id)
-    assert told
-    assert event["prediction"]["timestamp"] == told.strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
+    predicted_at = uuid7.time_of(prediction_id)
+    assert predicted_at
+    assert event["prediction"]["timestamp"] == predicted_at.strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
 
 
 def test_a_refusal_keeps_the_connection(server: Server) -> None:
-    """Bad requests are answered one after the other on one connection, and the next good one too."""
+    """Bad requests and a good request after them are answered on the same connection."""
     client = server.connect()
     client.send("GET", "/healthz")
     port = client.local_port
@@ -194,9 +194,9 @@ def test_a_refusal_keeps_the_connection(server: Server) -> None:
         (b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400, "Valid"),
     ],
 )
-def test_what_is_no_request_is_answered_as_json(server: Server, sent: bytes, status: int, kind: str) -> None:
-    """Broken HTTP, bodies without bounds and chunked bodies get the same form of answer, and an event."""
-    with socket.create_connection(server.connect().place, timeout=10) as connection:
+def test_invalid_http_is_answered_as_json(server: Server, sent: bytes, status: int, kind: str) -> None:
+    """Broken HTTP, too large bodies and chunked bodies get an answer of the usual form, and an event."""
+    with socket.create_connection(server.connect().address, timeout=10) as connection:
         connection.sendall(sent)
         answer = http.client.HTTPResponse(connection)
         answer.begin()
@@ -208,15 +208,16 @@ def test_what_is_no_request_is_answered_as_json(server: Server, sent: bytes, sta
 
 
 def test_concurrent_requests_share_batches(server: Server) -> None:
-    """Eight clients at once: each gets its own answers, batches are shared, the numbers have no gap."""
+    """Eight clients at once get the right answers; they share batches, and the numbers have no gap."""
 
-    def ask(number: int) -> list[str]:
+    def predict(number: int) -> list[str]:
         client = server.connect()
         body = {"instances": [{**TEXTS, "item_id": str(number)}] * 2}
-        return [each["prediction_id"] for _ in range(15) for each in client.predict(body)["predictions"]]
+        answers = [client.predict(body)["predictions"] for _ in range(15)]
+        return [prediction["prediction_id"] for answer in answers for prediction in answer]
 
     with ThreadPoolExecutor(8) as pool:
-        answered = list(pool.map(ask, range(8)))
+        answered = list(pool.map(predict, range(8)))
 
     events = server.events()
     items = {event["event"]["id"]: event["item"]["id"] for event in events if "item" in event}
@@ -226,8 +227,8 @@ def test_concurrent_requests_share_batches(server: Server) -> None:
     assert max(event["prediction"]["batch_size"] for event in events if "item" in event) > 2
 
 
-def test_a_full_disk_refuses_until_there_is_room(server: Server) -> None:
-    """The process may not let its files grow: nothing is accepted; then it may again, and goes on without a gap."""
+def test_a_full_disk_refuses_until_there_is_space(server: Server) -> None:
+    """While the files may not grow, nothing is accepted; afterwards the numbers continue without a gap."""
     client, pid = server.connect(), server.process.pid
     client.predict(IDS)
     (path,) = server.log_dir.glob("*.ndjson")
@@ -251,48 +252,48 @@ def feedback() -> dict[str, str]:
     return {"prediction_id": "p1", "type": "click"}
 
 
-def test_a_replay_tells_the_time_and_stopping_finishes_what_was_begun(own_server: Server) -> None:
-    """Where clients tell the time, events have it; SIGTERM under load answers wholly, and logs, what was begun."""
-    client, moment = own_server.connect(), "2019-11-24T00:00:01.250000Z"
+def test_a_replay_sets_the_time_and_stopping_finishes_the_requests(replay_server: Server) -> None:
+    """Events have the time of the client; after SIGTERM under load, requests in flight are answered and logged."""
+    client, moment = replay_server.connect(), "2019-11-24T00:00:01.250000Z"
     first = client.predict({"timestamp": moment, "instances": [TEXTS]})["predictions"][0]["prediction_id"]
     client.send("POST", "/feedback", {**feedback(), "event_id": "e1", "timestamp": moment})
-    told = uuid7.time_of(first)
-    assert told
-    assert told.isoformat() == "2019-11-24T00:00:01.250000+00:00"
-    assert [event["@timestamp"] for event in own_server.events()] == [moment, moment]
+    predicted_at = uuid7.time_of(first)
+    assert predicted_at
+    assert predicted_at.isoformat() == "2019-11-24T00:00:01.250000+00:00"
+    assert [event["@timestamp"] for event in replay_server.events()] == [moment, moment]
 
-    answered = stop_under_load(own_server)
+    answered = stop_under_load(replay_server)
 
-    events = own_server.events()
+    events = replay_server.events()
     assert {event["event"]["id"] for event in events} == {first, "e1", *answered}
     assert [event["event"]["sequence"] for event in events] == list(range(1, len(events) + 1))
-    assert len(list(own_server.log_dir.glob("*.ndjson"))) > 3
-    assert not own_server.address_file.exists()
-    said = [json.loads(line)["message"] for line in own_server.service_log.read_text().splitlines()]
-    assert said[:2] == ["loading the model", "ready"]
-    assert said[-1] == "stopped"
-    assert "requests cut off" not in said
+    assert len(list(replay_server.log_dir.glob("*.ndjson"))) > 3
+    assert not replay_server.address_file.exists()
+    messages = [json.loads(line)["message"] for line in replay_server.service_log.read_text().splitlines()]
+    assert messages[:2] == ["loading the model", "ready"]
+    assert messages[-1] == "stopped"
+    assert "requests cut off" not in messages
 
 
 def stop_under_load(server: Server) -> list[str]:
-    """Let six clients ask without a pause, stop the server, and return the ids of all predictions they were given."""
+    """Let six clients send requests without a pause, stop the server, and return the ids of its predictions."""
     answered: list[str] = []
     busy = threading.Event()
 
-    def ask() -> None:
+    def predict_until_closed() -> None:
         client = server.connect()
         while True:
             try:
                 answer = client.predict({"instances": [TEXTS] * 8})
-            except ConnectionError:  # an idle connection was closed, or nobody listens any more
+            except ConnectionError:  # an idle connection was closed, or the server no longer listens
                 return
-            answered.extend(each["prediction_id"] for each in answer["predictions"])
+            answered.extend(prediction["prediction_id"] for prediction in answer["predictions"])
             if len(answered) > 200:
                 busy.set()
 
     with ThreadPoolExecutor(6) as pool:
-        asking = [pool.submit(ask) for _ in range(6)]
+        clients = [pool.submit(predict_until_closed) for _ in range(6)]
         assert busy.wait(60)
         assert server.end() == 0
-        assert [each.result(30) for each in asking] == [None] * 6
+        assert [client.result(30) for client in clients] == [None] * 6
     return answered

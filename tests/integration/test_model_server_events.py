@@ -1,4 +1,4 @@
-"""What the server writes is what Elasticsearch takes, under the strict mappings of the contracts."""
+"""Elasticsearch accepts the events of the server with the strict mappings of the contracts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BODY = {
 
 
 def index(cluster: Cluster, contract: IndexContract, lines: list[events.Event]) -> list[dict[str, Any]]:
-    """Create the lines in an index of their contract and return them as they can be searched."""
+    """Create the lines in an index of their contract; return the documents of a search."""
     with cluster.client() as client:
         name = contract.index_for(NOW)
         client.indices.create(index=name, mappings=contract.mapping())
@@ -36,30 +36,30 @@ def index(cluster: Cluster, contract: IndexContract, lines: list[events.Event]) 
         return [hit["_source"] for hit in client.search(index=name, sort=["event.sequence"])["hits"]["hits"]]
 
 
-def test_predictions_are_taken(clean_indices: Cluster) -> None:
-    """Whatever passes the server's checks is indexed: long texts, odd names, all kinds of features."""
+def test_predictions_are_accepted(clean_indices: Cluster) -> None:
+    """A request that passes the server's checks is indexed: long texts, odd names, all types of features."""
     request = PredictParser(SETTINGS, make_card()).parse(BODY)
-    scored = [InstanceScore(0.25, 1, 2, 2), InstanceScore(1.0, 1, 2, 2)]
-    made = events.predictions(request, scored, make_call(), make_origin(), 9, make_pseudonym(), query_text=True)
+    scores = [InstanceScore(0.25, 1, 2, 2), InstanceScore(1.0, 1, 2, 2)]
+    predictions = events.predictions(request, scores, make_call(), make_origin(), 9, make_pseudonym(), query_text=True)
+    lines = [prediction.event for prediction in predictions]
 
-    found = index(clean_indices, PREDICTIONS, [each.event for each in made])
-
-    assert found == [each.event for each in made]
+    assert index(clean_indices, PREDICTIONS, lines) == lines
 
 
-def test_feedback_is_taken(clean_indices: Cluster) -> None:
+def test_feedback_is_accepted(clean_indices: Cluster) -> None:
     """All types, with the longest ids that the server accepts."""
-    said = [
+    feedback = [
         ClientFeedback("p" * 256, NOW, "impression"),
         ClientFeedback("p1", None, "purchase", label=1, value=-1e300, event_id="😀" * 128),
     ]
-    made = [events.feedback(each, make_call(), make_origin()) for each in said]
+    lines = [events.feedback(entry, make_call(), make_origin()) for entry in feedback]
 
-    assert index(clean_indices, FEEDBACK, made) == made
+    assert index(clean_indices, FEEDBACK, lines) == lines
 
 
-def test_errors_are_taken(clean_indices: Cluster) -> None:
+def test_errors_are_accepted(clean_indices: Cluster) -> None:
     """Refusals with long messages and paths are indexed."""
-    made = [events.request_error(make_call(path="/" + "ä" * 999), make_origin(), 9, 400, "ValidationError", "é" * 5000)]
+    call = make_call(path="/" + "ä" * 999)
+    lines = [events.request_error(call, make_origin(), 9, 400, "ValidationError", "é" * 5000)]
 
-    assert index(clean_indices, ERRORS, made) == made
+    assert index(clean_indices, ERRORS, lines) == lines

@@ -1,4 +1,4 @@
-"""SavedModels that were not made here: served where they fit, refused in one line where they do not."""
+"""SavedModels of other origin are served if they fit, else refused in one line."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SHORT, LONG = TokenIds([5], [1], [0]), TokenIds([5, 6, 7], [1, 1, 1], [0, 0, 1])
 
 
 def mean_of_ids(input_word_ids: Any, input_mask: Any, segment_ids: Any) -> Any:
-    """Return a score that padding would change, did the mask not hide it."""
+    """Return a score that padding would change if the mask were ignored."""
     import tensorflow as tf
 
-    ids, mask = (tf.cast(each, tf.float32) for each in (input_word_ids, input_mask))
+    ids, mask = (tf.cast(column, tf.float32) for column in (input_word_ids, input_mask))
     del segment_ids
     return tf.reduce_sum(ids * mask, axis=1, keepdims=True) / tf.reduce_sum(mask, axis=1, keepdims=True) / 100.0
 
@@ -66,7 +66,7 @@ def test_a_model_of_ids_alone_is_served(tmp_path: Path) -> None:
 
 
 def test_a_fixed_length_is_padded_to(tmp_path: Path) -> None:
-    """A graph that demands one length gets it, and longer instances are refused before they are computed."""
+    """A graph with a fixed length gets padded rows; longer instances are refused before they are computed."""
     model = save(tmp_path, width=5)
 
     np.testing.assert_allclose(model.score([SHORT, LONG]), [0.05, 0.06], rtol=1e-6)
@@ -86,13 +86,13 @@ def test_both_forms_of_the_trained_model(saved_model: Path) -> None:
     assert ((scores > 0) & (scores < 1)).all()
 
 
-def test_what_cannot_be_called_is_refused_at_the_start(tmp_path: Path) -> None:
-    """A damaged file, other inputs, another signature and a graph that fails are told in one line each."""
+def test_an_unusable_model_is_refused_at_the_start(tmp_path: Path) -> None:
+    """A damaged file, unknown inputs and a missing signature each give an error of one line."""
     damaged = tmp_path / "damaged"
     damaged.mkdir()
     (damaged / "saved_model.pb").write_bytes(b"garbage")
 
-    with pytest.raises(ModelError, match=r"damaged cannot be loaded \(.+\): train or copy it anew"):
+    with pytest.raises(ModelError, match=r"damaged cannot be loaded \(.+\): train it or copy it again"):
         load(damaged)
     with pytest.raises(ModelError, match=r"takes ids, input_mask, segment_ids: input_mask, input_word_ids"):
         save(tmp_path / "inputs", names=("ids", *IDS[1:]))
@@ -100,8 +100,8 @@ def test_what_cannot_be_called_is_refused_at_the_start(tmp_path: Path) -> None:
         save(tmp_path / "signature", signature="predict")
 
 
-def test_a_model_that_gives_another_number_of_scores_is_refused(tmp_path: Path) -> None:
-    """One score per instance: anything else fails the warm-up."""
+def test_a_model_with_a_wrong_number_of_scores_is_refused(tmp_path: Path) -> None:
+    """The warm-up fails if the model does not return one score per instance."""
 
     def one_score(input_word_ids: Any, _mask: Any, _segments: Any) -> Any:
         import tensorflow as tf

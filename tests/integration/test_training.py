@@ -1,4 +1,4 @@
-"""Training from a file to a SavedModel that a server can call; the only module that imports TensorFlow for it."""
+"""Training from a file to a SavedModel that a server can call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPTIONS: dict[str, Any] = {"epochs": 4, "batch_size": 32, "max_seq_length": 16, 
 
 
 def write_examples(path: Path) -> tuple[list[str], list[str], np.ndarray]:
-    """Write texts whose label follows from one word in each: clicked where a red user meets a hat, else rarely."""
+    """Write texts whose label depends on one word of each text: red and hat give a click, other pairs rarely do."""
     random = np.random.default_rng(5)
     colours, items = random.choice(["red", "blue", "green"], ROWS), random.choice(["hat", "shoe", "coat"], ROWS)
     text_a = [f"{colour} evening slot{slot}" for colour, slot in zip(colours, random.integers(0, 3, ROWS), strict=True)]
@@ -29,17 +29,17 @@ def write_examples(path: Path) -> tuple[list[str], list[str], np.ndarray]:
     return text_a, text_b, labels
 
 
-class Trained:
-    """A trained model, loaded from its folder as a server loads it, and what it was trained on."""
+class TrainedModel:
+    """A trained model, loaded from its folder as a server loads it, and its training data."""
 
-    def __init__(self, room: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         import tensorflow as tf
 
         from model_server.training.train import train
 
-        self.data = room / "examples.csv"
+        self.data = folder / "examples.csv"
         self.text_a, self.text_b, self.labels = write_examples(self.data)
-        self.options = TrainOptions(data=self.data, out=room / "models", **OPTIONS)
+        self.options = TrainOptions(data=self.data, out=folder / "models", **OPTIONS)
         self.report = train(self.options)
         loaded = tf.saved_model.load(str(self.report.folder))
         self.loaded, self.ids, self.text = loaded, loaded.signatures["serving_default"], loaded.signatures["text"]
@@ -53,13 +53,13 @@ class Trained:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Return the model that all tests here share."""
-    return Trained(tmp_path_factory.mktemp("training"))
+def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
+    """Return the model that the tests of this module share."""
+    return TrainedModel(tmp_path_factory.mktemp("training"))
 
 
-def test_it_learns(trained: Trained) -> None:
-    """Where the label follows from both texts together, held-out and final scores rank it."""
+def test_it_learns(trained: TrainedModel) -> None:
+    """If the label depends on both texts, held-out and final scores rank it."""
     scores = trained.score_text(trained.text_a, trained.text_b)
 
     assert trained.report.card["metrics"]["auc"] > 0.9
@@ -69,7 +69,7 @@ def test_it_learns(trained: Trained) -> None:
     assert ((scores >= trained.report.card["threshold"]) == (trained.labels > 0)).mean() > 0.95
 
 
-def test_scores_are_probabilities(trained: Trained) -> None:
+def test_scores_are_probabilities(trained: TrainedModel) -> None:
     """The class weights are undone: the mean score is about the rate of positives."""
     scores = trained.score_text(trained.text_a, trained.text_b)
 
@@ -77,8 +77,8 @@ def test_scores_are_probabilities(trained: Trained) -> None:
     assert scores.mean() == pytest.approx(trained.labels.mean(), rel=0.25)
 
 
-def test_both_signatures_agree(trained: Trained) -> None:
-    """Raw text and the ids that a BERT tokeniser makes of it get the same score, alone, padded and in a batch."""
+def test_both_signatures_agree(trained: TrainedModel) -> None:
+    """Raw text and its ids from a BERT tokeniser get the same score, alone, padded and in a batch."""
     import tensorflow as tf
 
     from model_server.training.tokens import PairTokenizer
@@ -89,7 +89,7 @@ def test_both_signatures_agree(trained: Trained) -> None:
     by_text = trained.score_text(*pairs)
     word_ids, mask, segment_ids = tokenizer(*(tf.constant(text) for text in pairs))
 
-    wider = [tf.pad(part, [[0, 0], [0, 5]]) for part in (word_ids, mask, segment_ids)]
+    wider = [tf.pad(tensor, [[0, 0], [0, 5]]) for tensor in (word_ids, mask, segment_ids)]
     for ids in ((word_ids, mask, segment_ids), wider):
         by_ids = trained.ids(input_word_ids=ids[0], input_mask=ids[1], segment_ids=ids[2])["score"].numpy()
         np.testing.assert_allclose(by_ids, by_text, rtol=1e-4)
@@ -98,7 +98,7 @@ def test_both_signatures_agree(trained: Trained) -> None:
 
 
 def test_tokens_are_those_of_bert() -> None:
-    """A pair becomes [CLS] a [SEP] b [SEP] with its segments; what is too long is cut, the longer text first."""
+    """A pair becomes [CLS] a [SEP] b [SEP] with its segments; if it is too long, the longer text is cut first."""
     import tensorflow as tf
 
     from model_server.training.tokens import PairTokenizer
@@ -117,8 +117,8 @@ def test_tokens_are_those_of_bert() -> None:
     ]
 
 
-def test_the_card_says_what_a_server_needs(trained: Trained) -> None:
-    """`model.json` lies beside the SavedModel with name, version, threshold and limits."""
+def test_the_card_has_the_entries_that_a_server_needs(trained: TrainedModel) -> None:
+    """`model.json` is in the SavedModel's folder, with name, version, threshold and limits."""
     card = json.loads((trained.report.folder / "model.json").read_text(encoding="utf-8"))
 
     assert card == trained.report.card
@@ -128,7 +128,7 @@ def test_the_card_says_what_a_server_needs(trained: Trained) -> None:
     assert sorted(path.name for path in trained.report.folder.parent.iterdir()) == ["7"]
 
 
-def test_the_same_seed_gives_the_same_model(trained: Trained, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_model(trained: TrainedModel, tmp_path: Path) -> None:
     """A second training with the same options writes the same card and gives the same scores, to the bit."""
     import tensorflow as tf
 
@@ -147,7 +147,7 @@ def test_the_same_seed_gives_the_same_model(trained: Trained, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("style", ["dict", "list"])
-def test_a_module_from_elsewhere_is_fine_tuned(style: str, trained: Trained, tmp_path: Path) -> None:
+def test_a_foreign_module_is_fine_tuned(style: str, trained: TrainedModel, tmp_path: Path) -> None:
     """A module folder in either TF-Hub BERT form is used with its own vocabulary and letter case."""
     from model_server.training.train import train
 
@@ -161,7 +161,7 @@ def test_a_module_from_elsewhere_is_fine_tuned(style: str, trained: Trained, tmp
 
 
 def write_module(folder: Path, pieces: list[str], style: str) -> str:
-    """Write a tiny cased module: one that takes and gives dicts, or one that takes a list and gives a pair."""
+    """Write a tiny cased module that takes and returns dicts, or takes a list and returns a pair."""
     import tensorflow as tf
 
     from model_server.training.encoder import EncoderConfig, save_encoder
@@ -191,9 +191,9 @@ def write_module(folder: Path, pieces: list[str], style: str) -> str:
 
 
 def test_an_unreachable_hub_is_one_clear_error(
-    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A handle that cannot be fetched is an error that names it and says what to do; nothing is written."""
+    """If a handle cannot be fetched, the error names it and says what to do; nothing is written."""
     from model_server.training.train import train
 
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
@@ -204,8 +204,8 @@ def test_an_unreachable_hub_is_one_clear_error(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_is_no_module_is_refused(trained: Trained, tmp_path: Path) -> None:
-    """A SavedModel without vocabulary, such as an exported click model, is refused with what it lacks."""
+def test_a_folder_that_is_no_module_is_refused(trained: TrainedModel, tmp_path: Path) -> None:
+    """A SavedModel without vocabulary, such as an exported click model, is refused; the error names what is missing."""
     from model_server.training.train import train
 
     with pytest.raises(ModelError, match=r"not a BERT module: it has no .*vocab_file"):

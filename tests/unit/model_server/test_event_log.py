@@ -1,4 +1,4 @@
-"""The event log loses nothing, numbers everything, and writes a request whole or not at all."""
+"""The event log loses nothing, numbers all events, and writes a request whole or not at all."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def make_events(count: int = 1, text: str = "x") -> list[dict[str, Any]]:
 
 
 def lines_in(folder: Path) -> list[dict[str, Any]]:
-    """Return every event in a folder as a reader of `*.ndjson` finds it; every line must be whole."""
+    """Return all events in a folder, as a reader of `*.ndjson` reads them; each line must be whole."""
     texts = [path.read_text() for path in folder.glob("*.ndjson")]
     assert all(text.endswith("\n") or not text for text in texts)
     return [json.loads(line) for text in texts for line in text.splitlines()]
@@ -37,7 +37,7 @@ def sequences(folder: Path) -> list[int]:
 
 @contextmanager
 def file_size_limit(size: int) -> Iterator[None]:
-    """Let the system refuse files of this process above a size, as a full disk would refuse them."""
+    """Let the system refuse files of this process above a size, as a full disk does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -47,7 +47,7 @@ def file_size_limit(size: int) -> Iterator[None]:
 
 
 def test_events_are_numbered_in_file_order(tmp_path: Path) -> None:
-    """The sequence starts at 1, has no gaps, and follows the file; every event says when it was made."""
+    """The sequence starts at 1, has no gaps, and follows the file; each event has its time of creation."""
     log = make_log(tmp_path)
     log.append(make_events(3))
     log.append(make_events(2))
@@ -61,7 +61,7 @@ def test_events_are_numbered_in_file_order(tmp_path: Path) -> None:
 
 
 def test_a_request_s_lines_go_out_in_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader can never find a line, or a request, that is written by halves of two calls."""
+    """A reader never sees half of a line or of a request."""
     sizes: list[int] = []
     real_write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: sizes.append(len(data)) or real_write(descriptor, data))
@@ -73,7 +73,7 @@ def test_a_request_s_lines_go_out_in_one_write(tmp_path: Path, monkeypatch: pyte
 
 
 def test_eight_threads_leave_no_gap(tmp_path: Path) -> None:
-    """Under concurrent writers and many rotations, every number is there once and every line is whole."""
+    """With concurrent writers and many rotations, each number is there once and each line is whole."""
     log = make_log(tmp_path, rotate_bytes=4096, sync_seconds=0.001)
 
     def write() -> None:
@@ -106,7 +106,7 @@ def test_rotation_renames_the_file(tmp_path: Path) -> None:
 
 
 def test_a_line_that_is_too_long_is_refused_whole(tmp_path: Path) -> None:
-    """One event above 32 KiB refuses its whole request, and takes no number."""
+    """If one event is above 32 KiB, the whole request is refused and uses no number."""
     log = make_log(tmp_path)
 
     with pytest.raises(LineTooLongError) as refused:
@@ -118,7 +118,7 @@ def test_a_line_that_is_too_long_is_refused_whole(tmp_path: Path) -> None:
 
 
 def test_lines_that_do_not_fit_leave_nothing_behind(tmp_path: Path) -> None:
-    """Where the system takes only a part of a request, that part is taken back; then all goes on without a gap."""
+    """If the system writes only the beginning of a request, it is removed; the next request leaves no gap."""
     log = make_log(tmp_path)
     log.append(make_events(2))
     before = log.path.read_bytes()
@@ -133,8 +133,8 @@ def test_lines_that_do_not_fit_leave_nothing_behind(tmp_path: Path) -> None:
     assert log.failures == 1
 
 
-def test_a_service_log_on_the_same_full_disk_is_no_further_trouble(tmp_path: Path) -> None:
-    """Where the failure itself cannot be told, the request is refused all the same, with its reason."""
+def test_a_service_log_on_the_same_full_disk_changes_nothing(tmp_path: Path) -> None:
+    """If the failure cannot be logged either, the request is still refused with the reason."""
     events = make_log(tmp_path)
     with (tmp_path / "service.log").open("w") as stream:
         service_log.configure("model-server", stream=stream)
@@ -145,8 +145,8 @@ def test_a_service_log_on_the_same_full_disk_is_no_further_trouble(tmp_path: Pat
     assert sequences(tmp_path) == [1]
 
 
-def test_it_says_that_it_cannot_write_until_it_can(tmp_path: Path) -> None:
-    """After a failure the log is a problem as long as a write would fail, and recovers by itself."""
+def test_it_reports_a_problem_until_it_can_write(tmp_path: Path) -> None:
+    """After a failure the log has a problem as long as writing fails; then it recovers by itself."""
     log = make_log(tmp_path)
     log.append(make_events(1))
     assert log.problem() == ""
@@ -162,25 +162,25 @@ def test_it_says_that_it_cannot_write_until_it_can(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
-    """On a disk without room nothing is half written; when there is room again, the next request is."""
-    room = tmp_path / "disk"
-    room.mkdir()
-    if os.system(f"mount -t tmpfs -o size=256k tmpfs {room}") != 0:
+    """On a full disk no request is half written; when there is space again, the next request is written."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.system(f"mount -t tmpfs -o size=256k tmpfs {disk}") != 0:
         pytest.skip("mounting is not allowed here")
     try:
-        (room / "ballast").write_bytes(b"x" * 220 * 1024)
-        log = make_log(room)
+        (disk / "ballast").write_bytes(b"x" * 220 * 1024)
+        log = make_log(disk)
         with pytest.raises(EventLogError, match="No space left on device"):
             append_until_refused(log)
         problem, accepted = log.problem(), log.written
-        (room / "ballast").unlink()
+        (disk / "ballast").unlink()
         assert (problem, log.problem()) == ("No space left on device", "")
         log.append(make_events(1))
 
-        assert sequences(room) == list(range(1, accepted + 2))
+        assert sequences(disk) == list(range(1, accepted + 2))
         log.close()
     finally:
-        os.system(f"umount {room}")
+        os.system(f"umount {disk}")
 
 
 def append_until_refused(log: EventLog) -> None:
@@ -188,8 +188,8 @@ def append_until_refused(log: EventLog) -> None:
         log.append(make_events(2, "x" * 900))
 
 
-def test_a_file_that_was_taken_away_is_begun_anew(tmp_path: Path) -> None:
-    """Somebody moved the file: what comes next goes to a new one, not to one that nobody reads."""
+def test_a_file_that_was_moved_is_replaced(tmp_path: Path) -> None:
+    """Somebody moved or removed the file: the next events go to a new file."""
     log = make_log(tmp_path)
     log.append(make_events(1))
     log.path.rename(tmp_path / "elsewhere.ndjson")
@@ -210,7 +210,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
 
 
 def test_a_forked_child_may_not_write(tmp_path: Path) -> None:
-    """Numbers and file belong to one process: a child of it is refused, and the file stays as it is."""
+    """Numbers and file belong to one process: its child is refused, and the file stays unchanged."""
     log = make_log(tmp_path)
     log.append(make_events(1))
 
@@ -232,7 +232,7 @@ def _status_of_append(log: EventLog) -> int:
 
 
 def test_closing_forces_everything_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every file that was written to, rotated ones too, is synced before the process ends."""
+    """All files, also the rotated ones, are synced before the process ends."""
     synced: set[int] = set()
     real_sync = os.fsync
     monkeypatch.setattr(os, "fsync", lambda file: (synced.add(os.fstat(file).st_ino), real_sync(file))[1])
@@ -246,8 +246,8 @@ def test_closing_forces_everything_to_disk(tmp_path: Path, monkeypatch: pytest.M
     assert {path.stat().st_ino for path in tmp_path.glob("*.ndjson")} <= synced
 
 
-def test_a_server_that_did_nothing_leaves_no_file(tmp_path: Path) -> None:
-    """A start that fails, or is not used, leaves no empty file."""
+def test_a_log_without_events_leaves_no_file(tmp_path: Path) -> None:
+    """A start that fails leaves no empty file."""
     make_log(tmp_path).close()
 
     assert list(tmp_path.iterdir()) == []
