@@ -1,4 +1,4 @@
-"""The README promises nothing that is not there."""
+"""The README and the contributor's guide name only files, targets and commands that exist."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from tests.unit.test_docs import flat
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "logstash/README.md", "docs/architecture.md")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 LINES = [json.loads(block) for block in re.findall(r"```json\n(.+?)```", README, re.DOTALL)]
 CONTRACTS = {"model.prediction": PREDICTIONS, "model.feedback": FEEDBACK}
 
@@ -36,17 +38,28 @@ def test_the_examples_belong_together() -> None:
     assert prediction["@timestamp"] == click["prediction"]["timestamp"]
 
 
-def test_every_link_leads_somewhere() -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_to_a_file(page: str) -> None:
     """Each relative link names a file of the repository."""
-    links = re.findall(r"\]\(([^)#]+?)\)", README)
+    path = ROOT / page
+    links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
 
-    assert [link for link in links if not link.startswith("http") and not (ROOT / link).exists()] == []
-    assert len(links) > 5
+    assert [link for link in links if not link.startswith("http") and not (path.parent / link).exists()] == []
 
 
-def test_every_command_exists() -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_exists(page: str) -> None:
     """Each `make` target is in the Makefile and each `monitor-agent` command is one."""
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = re.findall(r"^([\w-]+):", MAKEFILE, re.MULTILINE)
 
-    assert set(re.findall(r"\bmake ([a-z]+)\b", README)) <= set(targets)
-    assert set(re.findall(r"\bmonitor-agent ([a-z][a-z-]+)", README)) <= set(COMMANDS)
+    assert set(re.findall(r"(?:`|\$ |^)make ([a-z][a-z-]*)\b", text, re.MULTILINE)) <= set(targets)
+    assert set(re.findall(r"\bmonitor-agent ([a-z][a-z-]+)", text)) <= set(COMMANDS)
+
+
+def test_the_guide_names_every_target() -> None:
+    """Each target that a person calls is in the contributor's guide, with the time that it takes."""
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (phony,) = re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
+
+    assert [target for target in phony.split() if f"| `make {target}" not in guide] == []
