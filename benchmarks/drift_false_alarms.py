@@ -154,7 +154,7 @@ def rates(case: Case, references: Values, samples: Values) -> Rates:
         for current in group:
             sample = seen(reference, current)
             result = drift(reference, sample)
-            told += isinstance(result, DriftResult) and result.drifted
+            told += isinstance(result, DriftResult) and result.is_drift
             for method in MEASURES[case.shape.kind]:
                 value, limit = measure_drift(reference, sample, method), THRESHOLDS[method]
                 beyond[method] += value < limit if method in P_VALUES else value >= limit

@@ -1,6 +1,6 @@
-"""Metrics of a window, computed from its mergeable state: pure, no input or output, no clock.
+"""Metrics of a window, computed from its mergeable state: pure functions without input, output or clock.
 
-`CATALOGUE` lists every metric in display order; `measure` gives the fields of the metrics document.
+`CATALOGUE` lists all metrics in display order; `measure` returns the fields of the metrics document.
 
 >>> fields = measure(WindowState(tp=1, fp=1, tn=2, fn=0))
 >>> fields["precision"], round(fields["precision_low"], 3), fields["recall"]
@@ -61,7 +61,7 @@ from monitor_agent.metrics.window_state import (
     to_fixed_point,
 )
 
-_OF_THE_STATE: tuple[MetricSpec, ...] = (
+_STATE_SPECS: tuple[MetricSpec, ...] = (
     *confusion.SPECS,
     accuracy.SPEC,
     balanced_accuracy.SPEC,
@@ -93,7 +93,7 @@ _OF_THE_STATE: tuple[MetricSpec, ...] = (
     *feedback_delay.SPECS,
 )
 
-CATALOGUE: tuple[MetricSpec, ...] = (*_OF_THE_STATE, throughput_spec(None), *estimate_specs())
+CATALOGUE: tuple[MetricSpec, ...] = (*_STATE_SPECS, throughput_spec(None), *estimate_specs())
 
 __all__ = [
     "CATALOGUE",
@@ -123,19 +123,19 @@ __all__ = [
 
 
 def measure(state: WindowState, seconds: float | None = None, calibration: Calibration | None = None) -> MetricFields:
-    """The metric fields of a window's document.
+    """Return the metric fields of a window's document.
 
     Parameters
     ----------
     state : the window's mergeable state.
     seconds : the window's length, for the throughput.
-    calibration : learnt on earlier labelled windows, for the estimates; None takes the scores as probabilities.
+    calibration : fitted to earlier labelled windows, for the estimates; None = the scores are taken as probabilities.
 
-    A value is finite or None; ``<name>_undefined`` is there, with the reason, exactly when the value is None.
+    A value is finite or None. If and only if it is None, ``<name>_undefined`` holds the reason.
     """
-    return measure_with((*_OF_THE_STATE, throughput_spec(seconds), *estimate_specs(calibration)), state)
+    return measure_with((*_STATE_SPECS, throughput_spec(seconds), *estimate_specs(calibration)), state)
 
 
 def metric_fields() -> dict[str, FieldKind]:
-    """Every metric field of the document and how it is stored, in display order."""
+    """Return all metric fields of the document with their kinds, in display order."""
     return fields_of(CATALOGUE)

@@ -1,8 +1,7 @@
 """The bytes of a stored state: integers of any size and mappings to integers, as base64 text.
 
-Variable-length integers (LEB128 after a zigzag for the sign), sorted keys as differences. Not compressed: a
-compressor's output depends on its version, and equal states must give equal text on every machine; bins are mostly
-two bytes each, so little would be gained. A name is the integer of its bytes.
+docs/state-blob.md describes the format byte by byte. The bytes are not compressed, because the output of a compressor
+depends on its version, and equal states must give equal text on all machines. Most bins need only two bytes.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ import numpy.typing as npt
 from monitor_agent.metrics.score_histogram import Histogram
 
 _WIDEST = 9
-"""Bytes of an integer that 64 bits surely hold."""
+"""Largest number of bytes of an integer that always fits into 64 bits."""
 
 
 class BlobWriter:
-    """Takes values and gives them as text."""
+    """Collects values and returns them as text."""
 
     def __init__(self) -> None:
         self._values: list[int] = []
@@ -33,7 +32,7 @@ class BlobWriter:
         self._values.append(value)
 
     def bins(self, counts: Histogram) -> None:
-        """Append a histogram that is kept as arrays, as `histogram` would."""
+        """Append a histogram of arrays; the bytes are those of `histogram`."""
         self._values.append(len(counts))
         self._flush()
         pairs = np.empty(2 * len(counts), dtype=np.uint64)
@@ -43,23 +42,23 @@ class BlobWriter:
 
     def histogram(self, counts: Mapping[int, int]) -> None:
         """Append a mapping of integers, without its zero counts."""
-        kept = sorted(key for key, count in counts.items() if count)
-        self._values.append(len(kept))
+        keys = sorted(key for key, count in counts.items() if count)
+        self._values.append(len(keys))
         previous = 0
-        for key in kept:
+        for key in keys:
             self._values += (key - previous, counts[key])
             previous = key
 
     def named(self, values: Mapping[str, int]) -> None:
         """Append a mapping of names to integers, without its zeros."""
-        kept = sorted(name for name, value in values.items() if value)
-        self._values.append(len(kept))
-        for name in kept:
-            # A leading 1 keeps an empty name, and zero bytes at its front.
+        names = sorted(name for name, value in values.items() if value)
+        self._values.append(len(names))
+        for name in names:
+            # Without the leading 1, an empty name and zero bytes at its start would be lost.
             self._values += (int.from_bytes(b"\1" + name.encode(), "big"), values[name])
 
     def text(self) -> str:
-        """All that was appended, as base64."""
+        """Return the appended values as base64."""
         self._flush()
         return base64.b64encode(b"".join(self._done)).decode("ascii")
 
@@ -69,11 +68,16 @@ class BlobWriter:
 
 
 class BlobReader:
-    """Reads what `BlobWriter` wrote, in the same order; ValueError when that is not what is there.
+    """Reads what `BlobWriter` wrote, in the same order.
 
     Parameters
     ----------
-    integers, values : the same integers; those that 64 bits do not hold are right in `values` alone.
+    integers, values : the same integers; an integer that does not fit into 64 bits is right only in `values`.
+
+    Raises
+    ------
+    ValueError
+        By its methods, if the state ends too early or a name is damaged.
     """
 
     def __init__(self, integers: npt.NDArray[np.int64], values: list[int]) -> None:
@@ -87,19 +91,19 @@ class BlobReader:
         return self._at == len(self._values)
 
     def integer(self) -> int:
-        """The next integer."""
+        """Return the next integer."""
         if self.finished:
             raise ValueError("the state is cut short")
         self._at += 1
         return self._values[self._at - 1]
 
     def histogram(self) -> dict[int, int]:
-        """The next mapping of integers."""
+        """Return the next mapping of integers."""
         pairs = self._take(2 * self.integer())
         return dict(zip(accumulate(pairs[::2]), pairs[1::2], strict=True))
 
     def bins(self) -> Histogram:
-        """The next mapping of integers, as arrays."""
+        """Return the next mapping of integers, as arrays."""
         size = 2 * self.integer()
         start = self._at
         self._take(size)
@@ -107,7 +111,7 @@ class BlobReader:
         return Histogram(np.cumsum(pairs[::2]), pairs[1::2])
 
     def named(self) -> dict[str, int]:
-        """The next mapping of names."""
+        """Return the next mapping of names."""
         pairs = self._take(2 * self.integer())
         return dict(zip(map(_name, pairs[::2]), pairs[1::2], strict=True))
 
@@ -115,13 +119,13 @@ class BlobReader:
         end = self._at + size
         if size < 0 or end > len(self._values):
             raise ValueError("the state is cut short")
-        taken = self._values[self._at : end]
+        values = self._values[self._at : end]
         self._at = end
-        return taken
+        return values
 
 
 def readers(texts: Sequence[str]) -> list[BlobReader]:
-    """Return the readers of texts that writers gave: decoded together, which costs far less than one by one."""
+    """Return the readers of texts; decoding them together costs far less than one by one."""
     raws = [_raw(text) for text in texts]
     if not raws:
         return []
@@ -142,12 +146,12 @@ def _raw(text: str) -> bytes:
 
 def _bytes(value: int) -> bytes:
     rest = value << 1 if value >= 0 else (-value << 1) - 1
-    found = bytearray()
+    encoded = bytearray()
     while rest > 0x7F:
-        found.append(rest & 0x7F | 0x80)
+        encoded.append(rest & 0x7F | 0x80)
         rest >>= 7
-    found.append(rest)
-    return bytes(found)
+    encoded.append(rest)
+    return bytes(encoded)
 
 
 _SHORT = tuple(_bytes(value) for value in range(4096))
@@ -160,31 +164,31 @@ def _packed(values: npt.NDArray[np.uint64]) -> bytes:
         sizes += values >= np.uint64(1 << bits)
     ends = np.cumsum(sizes)
     places = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - sizes, sizes)
-    parts = (np.repeat(values, sizes) >> (np.uint64(7) * places.astype(np.uint64))).astype(np.uint8) & np.uint8(0x7F)
-    parts |= np.uint8(0x80)
-    parts[ends - 1] &= np.uint8(0x7F)
-    raw: bytes = parts.tobytes()
+    groups = (np.repeat(values, sizes) >> (np.uint64(7) * places.astype(np.uint64))).astype(np.uint8) & np.uint8(0x7F)
+    groups |= np.uint8(0x80)
+    groups[ends - 1] &= np.uint8(0x7F)
+    raw: bytes = groups.tobytes()
     return raw
 
 
 def _integers(raw: bytes) -> tuple[npt.NDArray[np.int64], list[int], npt.NDArray[np.int64]]:
-    """Return the integers, twice (see `BlobReader`), and where the last byte of each is."""
+    """Return the integers, twice (see `BlobReader`), and the place of the last byte of each."""
     data = np.frombuffer(raw, np.uint8)
     ends = np.flatnonzero(data < 0x80)
     starts = np.concatenate([[0], ends[:-1] + 1])
     lengths = ends - starts + 1
     places: npt.NDArray[np.uint64] = (np.arange(data.size) - np.repeat(starts, lengths)).astype(np.uint64)
-    parts = (data & 0x7F).astype(np.uint64) << (np.uint64(7) * np.minimum(places, np.uint64(_WIDEST - 1)))
-    # Every second value is negative: 0, -1, 1, -2, ...
-    folded = np.add.reduceat(parts, starts)
+    groups = (data & 0x7F).astype(np.uint64) << (np.uint64(7) * np.minimum(places, np.uint64(_WIDEST - 1)))
+    # Odd numbers are negative: 0, -1, 1, -2, ...
+    folded = np.add.reduceat(groups, starts)
     halves = (folded >> np.uint64(1)).astype(np.int64)
     integers = np.where(folded & np.uint64(1), -halves - 1, halves)
     values: list[int] = integers.tolist()
     wide = np.flatnonzero(lengths > _WIDEST)
     if wide.size:
-        low = np.add.reduceat(np.where(places < _WIDEST, parts, np.uint64(0)), starts)[wide].tolist()
+        low = np.add.reduceat(np.where(places < _WIDEST, groups, np.uint64(0)), starts)[wide].tolist()
         nine = np.uint64(_WIDEST)
-        # Sums fill two words; what is wider, such as a long name, is read byte by byte.
+        # Sums of a window fit into two words; a wider integer, such as a long name, is read byte by byte.
         above = np.where(places < _WIDEST, np.uint64(0), data & 0x7F).astype(np.uint64)
         high = np.add.reduceat(above << (np.uint64(7) * (np.maximum(places, nine) - nine)), starts)[wide]
         for index, first, second in zip(wide.tolist(), low, high.tolist(), strict=True):
@@ -204,5 +208,5 @@ def _unfolded(value: int) -> int:
 def _name(value: int) -> str:
     raw = value.to_bytes((max(value, 0).bit_length() + 7) // 8, "big") if value > 0 else b""
     if raw[:1] != b"\1":
-        raise ValueError("the state holds something else than a name")
+        raise ValueError("the state holds an integer that is no name")
     return raw[1:].decode()

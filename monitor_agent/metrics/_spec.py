@@ -1,4 +1,4 @@
-"""What a metric is: its name, unit and range, its value, its interval, and why it may be undefined."""
+"""The type of a metric: its name, unit and range, the functions of its value and interval, and undefined values."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Literal
 from monitor_agent.metrics.window_state import WindowState
 
 FieldKind = Literal["count", "ratio", "float", "duration_ms", "keyword"]
-"""How a field is stored: an integer, a number in [0, 1], any number, milliseconds, or a word."""
+"""The type of a field: an integer, a number in [0, 1], any number, milliseconds, or a word."""
 
 
 @dataclass(frozen=True)
 class Undefined:
-    """The answer of a metric that has no value here.
+    """The result of a metric that has no value.
 
     ``reason`` is a fixed word such as ``no_samples``, ``one_class``, ``no_predicted_positive``,
-    ``no_actual_positive`` or ``insufficient_data``; it is stored beside the null.
+    ``no_actual_positive`` or ``insufficient_data``. The document stores it with the null.
     """
 
     reason: str
@@ -36,20 +36,20 @@ MetricValue = float | int | Undefined
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """One row of the catalogue.
+    """One metric of the catalogue.
 
     Attributes
     ----------
     name : field name in the metrics document.
-    kind : how the field is stored.
+    kind : the type of the field.
     help : one line for analysts.
-    value : what computes it from a window's state.
-    interval : what computes its interval, where it has one (stored as ``<name>_low``, ``<name>_high``).
-    unit : ``1`` for pure numbers, else ``ms``, ``1/s`` or the feedback value's own unit.
-    bigger_is_better : None where neither direction is good in itself.
-    range : smallest and largest possible value; None where there is no limit.
-    label_free : True when no feedback is needed; the others are undefined (``no_samples``) at n = 0.
-    source : where the definition comes from.
+    value : computes the metric from a window's state.
+    interval : computes its interval, stored as ``<name>_low`` and ``<name>_high``; None = the metric has no interval.
+    unit : ``1`` for pure numbers, else ``ms``, ``1/s`` or the unit of the feedback's value.
+    bigger_is_better : None if neither direction is better.
+    range : smallest and largest possible value; None = no limit.
+    label_free : True if the metric needs no feedback; all further metrics are undefined (``no_samples``) at n = 0.
+    source : the source of the definition.
     """
 
     name: str
@@ -64,15 +64,15 @@ class MetricSpec:
     source: str = ""
 
     def fields(self) -> dict[str, FieldKind]:
-        """Every document field that this metric writes, with its kind.
+        """Return all document fields of this metric with their kinds.
 
         >>> MetricSpec("tp", "count", "true positives", lambda state: state.tp).fields()
         {'tp': 'count'}
         """
         if self.kind == "count":
             return {self.name: "count"}
-        found: dict[str, FieldKind] = {self.name: self.kind}
+        kinds: dict[str, FieldKind] = {self.name: self.kind}
         if self.interval is not None:
-            found |= {f"{self.name}_low": self.kind, f"{self.name}_high": self.kind}
-        found[f"{self.name}_undefined"] = "keyword"
-        return found
+            kinds |= {f"{self.name}_low": self.kind, f"{self.name}_high": self.kind}
+        kinds[f"{self.name}_undefined"] = "keyword"
+        return kinds

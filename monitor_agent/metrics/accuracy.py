@@ -1,4 +1,4 @@
-"""Accuracy: the share of predictions whose label was right."""
+"""Accuracy: the share of predictions with the right label."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from monitor_agent.metrics.wilson import wilson_interval
 def accuracy(tp: int, fp: int, tn: int, fn: int) -> float | Undefined:
     """(tp + tn) / (tp + fp + tn + fn).
 
-    Undefined (``no_samples``) when nothing is labelled. Source: `sklearn.metrics.accuracy_score`.
+    Undefined (``no_samples``) if no prediction is labelled. Source: `sklearn.metrics.accuracy_score`.
 
     >>> accuracy(tp=3, fp=1, tn=5, fn=1)
     0.8
@@ -21,7 +21,7 @@ def accuracy(tp: int, fp: int, tn: int, fn: int) -> float | Undefined:
 SPEC = MetricSpec(
     "accuracy",
     "ratio",
-    "share of predictions whose label was right",
+    "share of predictions with the right label",
     lambda s: accuracy(s.tp, s.fp, s.tn, s.fn),
     lambda s: wilson_interval(s.tp + s.tn, s.n),
     bigger_is_better=True,

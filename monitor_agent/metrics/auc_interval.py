@@ -1,4 +1,4 @@
-"""The interval of the AUC, from the same histograms."""
+"""The confidence interval of the AUC, from its score histograms."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from monitor_agent.metrics.wilson import Z_95
 
 
 def auc_interval(area: float, pos: Counts, neg: Counts, z: float = Z_95) -> ConfidenceInterval | Undefined:
-    """The values of the true AUC from which the measured one is at most ``z`` standard errors away.
+    """Return the range of true AUCs whose distance to the measured AUC is at most ``z`` standard errors.
 
-    The standard error is Newcombe's (Hanley and McNeil's, with both class sizes at their mean), taken at each
-    candidate value, so that it is sound for a handful of clicks and for an AUC of 1; where the data's own (DeLong's)
-    is larger, it is scaled up to that. Measured coverage with 3 to 200 positives among 500 to 5,000 negatives, five
-    shapes of scores: 92 % to 99 %, for a nominal 95 %. `roc_auc_error_bound` comes on top.
+    The standard error is Newcombe's (Hanley and McNeil's, with both class sizes set to their mean) at each candidate
+    AUC, so that the interval holds for a few clicks and for an AUC of 1. If DeLong's standard error of the data is
+    larger, Newcombe's is scaled up to it. Measured coverage with 3 to 200 positives among 500 to 5,000 negatives and
+    five shapes of scores: 92 % to 99 %, for a nominal 95 %. `roc_auc_error_bound` is not included.
 
     Parameters
     ----------
     area : `roc_auc` of the same histograms.
     pos, neg : score histograms of the positives and of the negatives.
 
-    Undefined (``one_class``) when either is empty.
+    Undefined (``one_class``) if a histogram is empty.
 
     Source: R. Newcombe, "Confidence intervals for an effect size measure based on the Mann-Whitney statistic",
     Statistics in Medicine 25 (2006), method 5; E. DeLong et al., Biometrics 44 (1988).
@@ -48,8 +48,8 @@ def auc_interval(area: float, pos: Counts, neg: Counts, z: float = Z_95) -> Conf
 
 
 def _variance(area: float, positives: int, negatives: int) -> float:
-    other = (positives + negatives) / 2 - 1
-    spread = 1 + other * ((1 - area) / (2 - area) + area / (1 + area))
+    further = (positives + negatives) / 2 - 1
+    spread = 1 + further * ((1 - area) / (2 - area) + area / (1 + area))
     return area * (1 - area) * spread / (positives * negatives)
 
 

@@ -1,4 +1,4 @@
-"""PR AUC (average precision): the area under precision over recall, read from the score histograms."""
+"""PR AUC (average precision): the area under precision over recall, from the score histograms."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from monitor_agent.metrics.score_histogram import Counts, dense
 
 
 def average_precision(pos: Counts, neg: Counts) -> float | Undefined:
-    """The sum over thresholds of (rise in recall) x precision, all scores of a bin being tied.
+    """Return the sum over thresholds of (rise in recall) x precision; the scores in a bin count as equal.
 
-    It equals scikit-learn's on scores rounded down to the bins, and differs from the exact one by
+    It equals scikit-learn's value for scores that are rounded down to the bins, and differs from the exact value by
     `average_precision_error_bound` at most.
 
     Parameters
     ----------
     pos, neg : score histograms of the positives and of the negatives.
 
-    Undefined (``no_actual_positive``) without positives; scikit-learn answers 0 and warns.
+    Undefined (``no_actual_positive``) without positives; scikit-learn returns 0 and warns.
 
     Source: `sklearn.metrics.average_precision_score`.
 
@@ -34,10 +34,10 @@ def average_precision(pos: Counts, neg: Counts) -> float | Undefined:
 
 
 def average_precision_error_bound(pos: Counts, neg: Counts) -> float | Undefined:
-    """The most that binning can have moved `average_precision`.
+    """Return the largest change of `average_precision` that binning can cause.
 
-    Highest: in each bin the positives come first, and tied. Lowest: its negatives come first, then the positives one by
-    one; that harmonic sum is bounded by a logarithm.
+    The value is highest if the positives of each bin come first, with equal scores. It is lowest if the negatives of
+    each bin come first, then its positives one by one; a logarithm bounds that harmonic sum.
 
     Undefined (``no_actual_positive``) without positives.
 
@@ -76,7 +76,7 @@ SPEC = MetricSpec(
 ERROR_BOUND_SPEC = MetricSpec(
     "pr_auc_error_bound",
     "ratio",
-    "the most by which pr_auc, read from scores of three digits, can differ from the exact value",
+    "largest difference of pr_auc, computed from scores of three digits, from the exact value",
     lambda s: average_precision_error_bound(s.scores_pos, s.scores_neg),
     bigger_is_better=False,
     source="best and worst order within each bin",

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 
 def average_precision_at_k(gains: Sequence[float], k: int) -> float:
-    """The sum over the first k ranks with a click of (clicks so far / rank), over min(k, all clicks).
+    """Return the sum of (clicks so far / rank) over the first k ranks with a click, divided by min(k, all clicks).
 
     Parameters
     ----------
     gains : relevance of the items in ranked order, rank 1 first; above 0 counts as clicked.
 
-    0 where there is no click.
+    The value is 0 without a click.
 
     Source: C. Manning et al., "Introduction to information retrieval" (2008), section 8.4, cut at k.
 

@@ -8,8 +8,8 @@ from monitor_agent.metrics._spec import MetricSpec, Undefined
 def balanced_accuracy(tp: int, fp: int, tn: int, fn: int) -> float | Undefined:
     """(tp / (tp + fn) + tn / (tn + fp)) / 2.
 
-    Undefined (``one_class``) when a class is missing; scikit-learn then answers the other class's recall and warns.
-    Source: `sklearn.metrics.balanced_accuracy_score`.
+    Undefined (``one_class``) if a class is missing; scikit-learn then returns the recall of the
+    present class and warns. Source: `sklearn.metrics.balanced_accuracy_score`.
 
     >>> balanced_accuracy(tp=1, fp=1, tn=3, fn=1)
     0.625

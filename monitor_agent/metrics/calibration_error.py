@@ -12,7 +12,7 @@ from monitor_agent.metrics.wilson import wilson_interval
 from monitor_agent.metrics.window_state import WindowState, from_fixed_point
 
 BINS = 10
-"""Reliability bins asked for; fewer come out where single scores are too frequent."""
+"""Number of reliability bins; there are fewer bins if single scores are too frequent."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class ReliabilityBin:
 
 
 def reliability(pos: Counts, neg: Counts, score_sum: float, bins: int = BINS) -> list[ReliabilityBin]:
-    """The reliability bins, lowest scores first: at most ``bins`` of them, each of about n / ``bins`` predictions.
+    """Return at most ``bins`` reliability bins, lowest scores first, each with about n / ``bins`` predictions.
 
     Parameters
     ----------
     pos, neg : score histograms of the positives and of the negatives.
-    score_sum : exact sum of all their scores; it corrects the means read from the histogram.
+    score_sum : exact sum of all scores; it corrects the means that the histogram gives.
 
     Source: C. Guo et al., "On calibration of modern neural networks", ICML (2017), for P(y = 1) and equal-mass bins.
 
     >>> pos, neg = {2800: 1, 3500: 3}, {2800: 3, 3500: 1}
-    >>> [(each.low, each.high, each.n, each.rate) for each in reliability(pos, neg, 3.6, 2)]
+    >>> [(point.low, point.high, point.n, point.rate) for point in reliability(pos, neg, 3.6, 2)]
     [(0.1, 0.101, 4, 0.25), (0.8, 0.801, 4, 0.75)]
     """
     positives = dense(pos)
@@ -47,9 +47,9 @@ def reliability(pos: Counts, neg: Counts, score_sum: float, bins: int = BINS) ->
     means = bin_means(counts, score_sum)
     below = np.cumsum(counts)
     total = float(below[-1])
-    # The group of a fine bin follows from the mass up to its middle, so groups are balanced and never split a bin.
+    # The mass up to the middle of a score bin decides its group, so groups are balanced and never split a score bin.
     group = np.minimum(((below - counts / 2) * bins / max(total, 1.0)).astype(np.int64), bins - 1)
-    found = []
+    points = []
     for index in range(bins):
         inside = np.flatnonzero((group == index) & (counts > 0))
         if not inside.size:
@@ -59,14 +59,14 @@ def reliability(pos: Counts, neg: Counts, score_sum: float, bins: int = BINS) ->
         assert isinstance(interval, ConfidenceInterval)  # n > 0
         mean = float(np.dot(counts[inside], means[inside])) / n
         low, high = float(EDGES[inside[0]]), float(EDGES[inside[-1] + 1])
-        found.append(ReliabilityBin(low, high, n, hits, mean, hits / n, interval))
-    return found
+        points.append(ReliabilityBin(low, high, n, hits, mean, hits / n, interval))
+    return points
 
 
 def expected_calibration_error(points: list[ReliabilityBin]) -> float | Undefined:
-    """The sum over bins of (share of predictions) x abs(rate of positives - mean score).
+    """Return the sum over bins of (share of predictions) x abs(rate of positives - mean score).
 
-    Chance alone makes it positive: about sqrt(rate x bins / n) for small n.
+    Chance alone makes the value positive: about sqrt(rate x bins / n) for small n.
 
     Undefined (``no_samples``) without bins.
 
@@ -80,7 +80,7 @@ def expected_calibration_error(points: list[ReliabilityBin]) -> float | Undefine
 
 
 def reliability_of(state: WindowState, bins: int = BINS) -> list[ReliabilityBin]:
-    """The reliability bins of a window's known labels."""
+    """Return the reliability bins of a window's labelled predictions."""
     score_sum = from_fixed_point(state.score_sum_pos + state.score_sum_neg)
     return reliability(state.scores_pos, state.scores_neg, score_sum, bins)
 

@@ -1,4 +1,4 @@
-"""Calibration ratio: predicted positives, by the scores, per actual positive."""
+"""Calibration ratio: the number of positives that the scores predict, per actual positive."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from monitor_agent.metrics.window_state import from_fixed_point
 
 
 def calibration_ratio(score_sum: float, positives: int) -> float | Undefined:
-    """sum(score) / sum(label): 1 is calibrated on the whole, above 1 too confident of clicks.
+    """sum(score) / sum(label): 1 is calibrated on average; above 1 the scores are too high.
 
     Undefined (``no_actual_positive``) without positives.
 

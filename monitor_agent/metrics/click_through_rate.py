@@ -9,10 +9,10 @@ from monitor_agent.metrics.wilson import wilson_interval
 def click_through_rate(clicks: int, impressions: int) -> float | Undefined:
     """clicks / impressions.
 
-    Impressions are those whose label is known: before a window is mature, a click is known at once and a missing
-    click only after the attribution window, so the rate of a young window is too high.
+    Impressions are the predictions with a known label. A click is known at once, but a missing click only after the
+    attribution window. So the rate is too high until the window is mature.
 
-    Undefined (``no_samples``) when there are none.
+    Undefined (``no_samples``) without impressions.
 
     >>> click_through_rate(clicks=3, impressions=400)
     0.0075

@@ -1,4 +1,4 @@
-"""The confusion counts and the funnel from predictions to labels: the plain numbers of a window.
+"""The confusion counts and the funnel from predictions to labels: the counts of a window.
 
 >>> from monitor_agent.metrics import WindowState
 >>> {spec.name: spec.value(WindowState(tp=2, fn=1, tn=4)) for spec in SPECS}
@@ -22,9 +22,9 @@ _FUNNEL_COUNTS = {
     "shown": "predictions that were shown to someone",
     "mature": "shown predictions that are older than the attribution window",
     "matched": "feedback joined with its prediction",
-    "duplicate": "feedback that repeats what was known",
+    "duplicate": "feedback that repeats earlier feedback",
     "too_late": "feedback after the attribution window",
-    "orphan": "feedback whose prediction was not found",
+    "orphan": "feedback without a prediction",
     "clicks": "predictions with a click",
     "conversions": "predictions with a purchase",
     "requests": "requests answered with predictions",

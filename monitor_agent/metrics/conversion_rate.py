@@ -9,7 +9,7 @@ from monitor_agent.metrics.wilson import wilson_interval
 def conversion_rate(conversions: int, clicks: int) -> float | Undefined:
     """conversions / clicks, both counted by prediction.
 
-    Undefined: ``no_clicks``; ``more_conversions_than_clicks`` where purchases come without their clicks.
+    Undefined: ``no_clicks``; ``more_conversions_than_clicks`` if purchases come without their clicks.
 
     >>> conversion_rate(conversions=3, clicks=60)
     0.05

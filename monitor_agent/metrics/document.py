@@ -1,4 +1,4 @@
-"""The fields of the metrics document that follow from a window's state."""
+"""Computes the fields of the metrics document from a window's state."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ MetricFields = dict[str, float | int | str | None]
 
 
 def measure_with(catalogue: Iterable[MetricSpec], state: WindowState) -> MetricFields:
-    """Every metric of ``catalogue``, flat: value, ``_low`` and ``_high``, ``_undefined`` with the reason.
+    """Return the fields of all metrics of ``catalogue``: value, ``_low`` and ``_high``, ``_undefined`` with the reason.
 
-    A value is finite and in its range, or None; ``<name>_undefined`` is there exactly when the value is None, and is
-    ``inconsistent_counts`` where counts read at different moments contradict each other.
+    A value is finite and in its range, or None. If and only if it is None, ``<name>_undefined`` holds the reason: it is
+    ``inconsistent_counts`` if counts contradict each other because they were read at different moments.
     """
-    found: MetricFields = {}
+    fields: MetricFields = {}
     for spec in catalogue:
         value = _value(spec, state)
         if isinstance(value, Undefined):
-            found[spec.name] = None
-            found[f"{spec.name}_undefined"] = value.reason
+            fields[spec.name] = None
+            fields[f"{spec.name}_undefined"] = value.reason
             interval: ConfidenceInterval | Undefined | None = value
         else:
-            found[spec.name] = value
+            fields[spec.name] = value
             interval = spec.interval(state) if spec.interval is not None else None
         if spec.interval is not None:
-            known = interval if isinstance(interval, ConfidenceInterval) else None
-            found[f"{spec.name}_low"] = known.low if known else None
-            found[f"{spec.name}_high"] = known.high if known else None
-    return found
+            defined = interval if isinstance(interval, ConfidenceInterval) else None
+            fields[f"{spec.name}_low"] = defined.low if defined else None
+            fields[f"{spec.name}_high"] = defined.high if defined else None
+    return fields
 
 
 def fields_of(catalogue: Iterable[MetricSpec]) -> dict[str, FieldKind]:
-    """Every field that `measure_with` can write, with its kind."""
-    found: dict[str, FieldKind] = {}
+    """Return all fields that `measure_with` can write, with their kinds."""
+    kinds: dict[str, FieldKind] = {}
     for spec in catalogue:
-        found |= spec.fields()
-    return found
+        kinds |= spec.fields()
+    return kinds
 
 
 def _value(spec: MetricSpec, state: WindowState) -> MetricValue:
@@ -50,7 +50,7 @@ def _value(spec: MetricSpec, state: WindowState) -> MetricValue:
         return value
     low = -math.inf if spec.range[0] is None else spec.range[0]
     high = math.inf if spec.range[1] is None else spec.range[1]
-    # Rounding may leave the range by a hair; more means that the counts contradict each other.
+    # Rounding may leave the range a little; a larger distance means that the counts contradict each other.
     if not math.isfinite(value) or not low - 1e-9 <= value <= high + 1e-9:
         return Undefined("inconsistent_counts")
     return min(max(value, low), high)

@@ -9,7 +9,7 @@ from monitor_agent.metrics.wilson import wilson_interval
 def error_rate(answered: int, failed: int) -> float | Undefined:
     """failed / (answered + failed).
 
-    Undefined (``no_requests``) when there was no request.
+    Undefined (``no_requests``) without requests.
 
     >>> error_rate(answered=99, failed=1)
     0.01

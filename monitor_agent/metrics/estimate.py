@@ -1,8 +1,8 @@
-"""Performance before labels arrive: an estimate from calibrated scores, in the manner of CBPE.
+"""Performance before labels arrive: an estimate from calibrated scores, as in CBPE.
 
-A calibrated score is the probability of a positive, so the expected confusion counts follow from the scores alone.
-They are right as far as the scores are: give a `Calibration` learnt on labelled windows where a model's scores are
-not probabilities (class weights, focal loss). They cannot see that the relation of score and click has changed.
+A calibrated score is the probability of a positive, so the scores alone give the expected confusion counts. The
+estimates are as right as the scores. If the scores of a model are not probabilities (class weights, focal loss), pass a
+`Calibration` that was fitted to labelled windows. The estimates cannot detect a new relation of score and click.
 
 Source: NannyML, "Confidence-based performance estimation (CBPE)", documentation, section "How it works".
 """
@@ -37,11 +37,11 @@ class Calibration:
 
 
 def isotonic_calibration(pos: Counts, neg: Counts) -> Calibration | Undefined:
-    """The rising step function of the score that fits the labels best (isotonic regression).
+    """Return the rising step function of the score that fits the labels best (isotonic regression).
 
-    Bins without labels take the value of the nearest labelled bin below them, or else above.
+    A bin without labels gets the value of the nearest labelled bin below it, or else above it.
 
-    Undefined (``one_class``) when either histogram is empty.
+    Undefined (``one_class``) if a histogram is empty.
 
     Source: B. Zadrozny, C. Elkan, KDD (2002); pool adjacent violators, as `sklearn.isotonic.IsotonicRegression`.
 
@@ -78,10 +78,10 @@ class Estimate:
 
 
 def estimate(state: WindowState, calibration: Calibration | None = None) -> Estimate | Undefined:
-    """The confusion counts to be expected of all predictions of a window, labelled or not.
+    """Return the expected confusion counts of all predictions of a window, labelled or not.
 
-    Predicted positive are taken to be the ``predicted_positive`` highest scores, which they are where the threshold
-    was the same throughout the window.
+    The ``predicted_positive`` highest scores count as predicted positive, which is exact if the threshold was the same
+    in the whole window.
 
     Undefined (``no_predictions``) without scores.
 
@@ -99,7 +99,7 @@ def estimate(state: WindowState, calibration: Calibration | None = None) -> Esti
         probability = bin_means(counts, from_fixed_point(state.score_sum))
     else:
         probability = np.asarray(calibration.probabilities)
-    # A bin is split where the predicted positives end inside it.
+    # The lowest bin with predicted positives may hold both: it is split.
     above = np.cumsum(counts[::-1])[::-1] - counts
     flagged = np.clip(state.predicted_positive - above, 0, counts)
     rest = counts - flagged
@@ -130,7 +130,7 @@ _ESTIMATES: tuple[tuple[MetricSpec, Callable[[Estimate], float | Undefined]], ..
 
 
 class _Estimates:
-    """The estimate of a state; the latest is kept, since several metrics are read from one."""
+    """Returns the estimate of a state; it caches the latest, because several metrics need the same estimate."""
 
     def __init__(self, calibration: Calibration | None) -> None:
         self._calibration = calibration
@@ -142,26 +142,26 @@ class _Estimates:
         return self._latest[1]
 
 
-def _value(state: WindowState, estimates: _Estimates, of: Callable[[Estimate], float | Undefined]) -> MetricValue:
+def _value(state: WindowState, estimates: _Estimates, metric: Callable[[Estimate], float | Undefined]) -> MetricValue:
     expected = estimates(state)
-    return expected if isinstance(expected, Undefined) else of(expected)
+    return expected if isinstance(expected, Undefined) else metric(expected)
 
 
 def _error(state: WindowState, guess: Callable[[WindowState], MetricValue], realised: MetricSpec) -> MetricValue:
-    expected, known = guess(state), realised.value(state)
+    expected, actual = guess(state), realised.value(state)
     if isinstance(expected, Undefined):
         return expected
-    return known if isinstance(known, Undefined) else expected - known
+    return actual if isinstance(actual, Undefined) else expected - actual
 
 
 def estimate_specs(calibration: Calibration | None = None) -> tuple[MetricSpec, ...]:
-    """The metrics ``estimated_<metric>`` and, once labels are in, ``estimated_<metric>_error``, its error."""
+    """Return the metrics ``estimated_<metric>`` and, when labels are there, the error ``estimated_<metric>_error``."""
     estimates = _Estimates(calibration)
-    found = []
-    for realised, of in _ESTIMATES:
+    specs = []
+    for realised, metric in _ESTIMATES:
         name = f"estimated_{realised.name}"
-        value = partial(_value, estimates=estimates, of=of)
-        found += [
+        value = partial(_value, estimates=estimates, metric=metric)
+        specs += [
             MetricSpec(
                 name,
                 "ratio",
@@ -180,4 +180,4 @@ def estimate_specs(calibration: Calibration | None = None) -> tuple[MetricSpec, 
                 source="estimate - value",
             ),
         ]
-    return tuple(found)
+    return tuple(specs)

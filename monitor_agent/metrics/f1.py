@@ -9,8 +9,8 @@ from monitor_agent.metrics.wilson import wilson_interval
 def f1(tp: int, fp: int, fn: int) -> float | Undefined:
     """2 tp / (2 tp + fp + fn).
 
-    0 where precision or recall alone is undefined. Undefined (``no_positive``) when nothing is positive and nothing
-    was predicted so. Source: `sklearn.metrics.f1_score`.
+    The value is 0 if only precision or only recall is undefined. Undefined (``no_positive``) if there is no positive
+    and no predicted positive. Source: `sklearn.metrics.f1_score`.
 
     >>> f1(tp=2, fp=1, fn=1)
     0.6666666666666666
@@ -24,12 +24,12 @@ def f1(tp: int, fp: int, fn: int) -> float | Undefined:
 
 
 def f1_interval(tp: int, fp: int, fn: int) -> ConfidenceInterval | Undefined:
-    """The 95 % interval of F1: Wilson's for the Jaccard index, carried over.
+    """Return the 95 % interval of F1: Wilson's interval of the Jaccard index, converted to F1.
 
-    Given ``tp + fp + fn``, ``tp`` is binomial with the Jaccard index ``j = tp / (tp + fp + fn)`` as its share, and
-    ``F1 = 2 j / (1 + j)`` rises with it, so the ends of the one interval are those of the other.
+    For a given ``tp + fp + fn``, ``tp`` is binomial with the Jaccard index ``j = tp / (tp + fp + fn)`` as its share.
+    ``F1 = 2 j / (1 + j)`` rises with ``j``, so the ends of the interval of ``j`` give the ends of the interval of F1.
 
-    Undefined (``no_positive``) as `f1` is. Source: `wilson_interval`.
+    Undefined (``no_positive``) if `f1` is undefined. Source: `wilson_interval`.
 
     >>> interval = f1_interval(tp=20, fp=10, fn=10)
     >>> round(interval.low, 3), round(interval.high, 3)

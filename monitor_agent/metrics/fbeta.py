@@ -1,4 +1,4 @@
-"""F-beta: precision and recall in one number, recall weighing beta times as much."""
+"""F-beta: precision and recall in one number; recall has beta times the weight of precision."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from monitor_agent.metrics._spec import MetricSpec, Undefined
 def fbeta(tp: int, fp: int, fn: int, beta: float) -> float | Undefined:
     """(1 + b^2) tp / ((1 + b^2) tp + b^2 fn + fp).
 
-    Undefined (``no_positive``) when nothing is positive and nothing was predicted so.
+    Undefined (``no_positive``) if there is no positive and no predicted positive.
     Source: `sklearn.metrics.fbeta_score`.
 
     >>> fbeta(tp=2, fp=2, fn=0, beta=2.0)

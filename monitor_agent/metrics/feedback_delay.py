@@ -1,4 +1,4 @@
-"""Feedback delay: how long clicks take to come, and the attribution window that would catch them."""
+"""Feedback delay: the time from a prediction to its click, and an attribution window that fits these times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monitor_agent.metrics.window_state import WindowState
 
 _MS, _SECOND = 1_000_000, 1_000_000_000  # nanoseconds
 MIN_FEEDBACK = 100
-"""Fewer delays than this suggest nothing."""
+"""Smallest number of delays for a suggestion."""
 
 _STEPS_SECONDS = (
     1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 172800, 259200,
@@ -20,7 +20,7 @@ _STEPS_SECONDS = (
 
 
 def delay_quantile_ms(delay: LogHistogram, q: float) -> float | Undefined:
-    """The delay of rank ceil(q n), in milliseconds, within 4.9 %; undefined (``no_feedback``) when empty.
+    """Return the delay of rank ceil(q n), in milliseconds, within 4.9 %; undefined (``no_feedback``) if empty.
 
     >>> delay_quantile_ms(LogHistogram.from_values([3 * 10**9], DELAY_EDGES), 0.5)
     3000.0
@@ -30,9 +30,9 @@ def delay_quantile_ms(delay: LogHistogram, q: float) -> float | Undefined:
 
 
 def suggested_window_seconds(delay: LogHistogram, share: float = 0.99) -> int | Undefined:
-    """The shortest usual length (1 s ... 30 d) that ``share`` of the feedback seen keeps within.
+    """Return the shortest usual length (1 s ... 30 d) that covers ``share`` of the feedback delays.
 
-    The histogram must hold late feedback too, or it can never suggest a longer window than the present one.
+    The histogram must hold late feedback too, or the suggestion can never be longer than the present window.
 
     Undefined: ``insufficient_data`` below `MIN_FEEDBACK` delays; ``longer_than_30_days``.
 
@@ -64,7 +64,7 @@ SPECS = (
     *(
         _spec(
             f"feedback_delay_p{percent}",
-            f"{percent} % of positive feedback came this long after its prediction or sooner (within 4.9 %)",
+            f"{percent} % of positive feedback came within this time after its prediction (error at most 4.9 %)",
             partial(_quantile_ms, q=percent / 100),
             "numpy.quantile, inverted_cdf, from a log-spaced histogram",
         )
@@ -72,7 +72,7 @@ SPECS = (
     ),
     _spec(
         "suggested_attribution_window",
-        "the shortest usual window that would have caught 99 % of the feedback seen",
+        "shortest usual attribution window that covers 99 % of the feedback so far",
         _suggested_ms,
         "99 % quantile, rounded up",
     ),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def hit(gains: Sequence[float], k: int) -> float:
-    """1 where one of the first k items has a gain above 0, else 0.
+    """Return 1 if one of the first k items has a gain above 0, else 0.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Propensity-weighted CTR: the rate of clicks as if every item had been shown equally often."""
+"""Propensity-weighted CTR: the rate of clicks as if all items had been shown equally often."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor_agent.metrics.window_state import FixedPoint, WindowState, from_fix
 
 WEIGHT, WEIGHT_SQUARE = "ips_weight", "ips_weight_square"
 CLICK_WEIGHT, CLICK_WEIGHT_SQUARE = "ips_click_weight", "ips_click_weight_square"
-"""Names in `WindowState.sums`: over predictions with a known label and a propensity, and over those clicked."""
+"""Names in `WindowState.sums`: sums over predictions with a known label and a propensity, and over the clicked ones."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class WeightSums:
 
 
 def propensity_sums(groups: Iterable[tuple[float, int, int]]) -> dict[str, FixedPoint]:
-    """The parts for `WindowState.sums` of (propensity, predictions, clicks) groups.
+    """Return the entries of `WindowState.sums` for (propensity, predictions, clicks) groups.
 
     >>> {name: from_fixed_point(value) for name, value in propensity_sums([(0.5, 10, 1), (0.25, 4, 2)]).items()}
     {'ips_weight': 36.0, 'ips_weight_square': 104.0, 'ips_click_weight': 10.0, 'ips_click_weight_square': 36.0}
@@ -44,9 +44,9 @@ def propensity_sums(groups: Iterable[tuple[float, int, int]]) -> dict[str, Fixed
 
 
 def ips(sums: WeightSums, n: int, actions: int) -> float | Undefined:
-    """The inverse-propensity estimate of the rate under a policy that picks each of ``actions`` items equally often.
+    """Return the inverse-propensity estimate of the rate under a policy that picks ``actions`` items equally often.
 
-    sum(w click) / (n x actions): unbiased, of high variance. Undefined (``no_propensity``) when n is 0.
+    It is sum(w click) / (n x actions): unbiased, with a high variance. Undefined (``no_propensity``) if n is 0.
 
     Source: D. Horvitz, D. Thompson, JASA 47 (1952).
 
@@ -57,7 +57,7 @@ def ips(sums: WeightSums, n: int, actions: int) -> float | Undefined:
 
 
 def snips(sums: WeightSums) -> float | Undefined:
-    """The self-normalised estimate, sum(w click) / sum(w): slightly biased, steadier, and always in [0, 1].
+    """Return the self-normalised estimate, sum(w click) / sum(w): slightly biased, more stable, always in [0, 1].
 
     Undefined (``no_propensity``) without weights.
 
@@ -70,9 +70,9 @@ def snips(sums: WeightSums) -> float | Undefined:
 
 
 def snips_interval(sums: WeightSums, z: float = Z_95) -> ConfidenceInterval | Undefined:
-    """The 95 % interval of `snips`: normal, with the delta method's variance sum(w^2 (click - s)^2) / sum(w)^2.
+    """Return the normal 95 % interval of `snips`; variance by the delta method: sum(w^2 (click - s)^2) / sum(w)^2.
 
-    Undefined: ``no_propensity``; ``no_clicks`` without clicks, where that variance would be 0.
+    Undefined: ``no_propensity``; ``no_clicks`` without clicks, because the variance would be 0.
 
     >>> interval = snips_interval(WeightSums(36.0, 104.0, 10.0, 36.0))
     >>> round(interval.low, 3), round(interval.high, 3)
@@ -89,7 +89,7 @@ def snips_interval(sums: WeightSums, z: float = Z_95) -> ConfidenceInterval | Un
 
 
 def effective_sample_size(sums: WeightSums) -> float | Undefined:
-    """sum(w)^2 / sum(w^2): how many unweighted predictions the weighted ones are worth.
+    """Return sum(w)^2 / sum(w^2): the number of unweighted predictions that have the same precision.
 
     >>> round(effective_sample_size(WeightSums(36.0, 104.0, 10.0, 36.0)), 2)
     12.46
@@ -106,7 +106,7 @@ SPECS = (
     MetricSpec(
         "ctr_snips",
         "ratio",
-        "CTR weighted by inverse propensity: as if every item had been shown equally often",
+        "CTR weighted by inverse propensity: as if all items had been shown equally often",
         lambda s: snips(_sums(s)),
         lambda s: snips_interval(_sums(s)),
         bigger_is_better=True,
@@ -115,7 +115,7 @@ SPECS = (
     MetricSpec(
         "ctr_snips_sample",
         "float",
-        "how many unweighted predictions ctr_snips is worth (effective sample size)",
+        "number of unweighted predictions with the precision of ctr_snips (effective sample size)",
         lambda s: effective_sample_size(_sums(s)),
         bigger_is_better=True,
         range=(0.0, None),

@@ -1,4 +1,4 @@
-"""Lift: how much a candidate's proportion (such as its CTR) is above a baseline's, with its interval."""
+"""Lift: the difference of a candidate's proportion (such as its CTR) from a baseline's, with its interval."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Verdict = Literal["better", "worse", "no_difference", "insufficient_data"]
 
 @dataclass(frozen=True)
 class Lift:
-    """A candidate against a baseline.
+    """The comparison of a candidate with a baseline.
 
     Attributes
     ----------
-    difference, difference_interval : candidate's share minus baseline's.
-    relative, relative_interval : candidate's share per baseline's, minus 1; None where a count is 0.
-    p_value : of the two-sided test that both shares are the same.
+    difference, difference_interval : candidate's share minus baseline's share.
+    relative, relative_interval : candidate's share / baseline's share, minus 1; None if a count is 0.
+    p_value : p-value of the two-sided test that both shares are equal.
     """
 
     difference: float
@@ -32,11 +32,11 @@ class Lift:
 
 
 def lift(successes: int, trials: int, base_successes: int, base_trials: int, z: float = Z_95) -> Lift | Undefined:
-    """The lift of ``successes`` of ``trials`` over ``base_successes`` of ``base_trials``.
+    """Return the lift of ``successes`` of ``trials`` over ``base_successes`` of ``base_trials``.
 
-    It tells what the versions caused only where requests were assigned to them at random.
+    The lift is an effect of the versions only if requests were assigned to them at random.
 
-    Undefined (``no_samples``) when either has no trials.
+    Undefined (``no_samples``) if a side has no trials.
 
     Source: difference: R. Newcombe, "Interval estimation for the difference between independent proportions",
     Statistics in Medicine 17 (1998), method 10; ratio: D. Katz et al., Biometrics 34 (1978), on the logarithm;
@@ -46,14 +46,14 @@ def lift(successes: int, trials: int, base_successes: int, base_trials: int, z: 
     >>> round(result.difference, 3), round(result.relative, 3), round(result.p_value, 3)
     (0.02, 0.5, 0.04)
     """
-    ours, theirs = wilson_interval(successes, trials, z), wilson_interval(base_successes, base_trials, z)
-    if isinstance(ours, Undefined) or isinstance(theirs, Undefined):
+    candidate, baseline = wilson_interval(successes, trials, z), wilson_interval(base_successes, base_trials, z)
+    if isinstance(candidate, Undefined) or isinstance(baseline, Undefined):
         return Undefined("no_samples")
     share, base = successes / trials, base_successes / base_trials
     difference = share - base
     interval = ConfidenceInterval(
-        max(-1.0, difference - math.hypot(share - ours.low, theirs.high - base)),
-        min(1.0, difference + math.hypot(ours.high - share, base - theirs.low)),
+        max(-1.0, difference - math.hypot(share - candidate.low, baseline.high - base)),
+        min(1.0, difference + math.hypot(candidate.high - share, base - baseline.low)),
     )
     relative = share / base - 1 if base_successes else None
     return Lift(
@@ -63,7 +63,7 @@ def lift(successes: int, trials: int, base_successes: int, base_trials: int, z: 
 
 
 def verdict(result: Lift | Undefined, *, bigger_is_better: bool = True) -> Verdict:
-    """What the interval of the difference says: only an interval without 0 is a difference.
+    """Return the verdict of the difference's interval: there is a difference only if the interval does not hold 0.
 
     >>> verdict(lift(60, 1000, 40, 1000)), verdict(lift(6, 100, 4, 100)), verdict(lift(1, 0, 1, 1))
     ('better', 'no_difference', 'insufficient_data')

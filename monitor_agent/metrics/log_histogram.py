@@ -1,12 +1,12 @@
-"""The log-spaced histogram of times: mergeable counts from which means and quantiles are read.
+"""The log-spaced histogram of times: mergeable counts that give means and quantiles.
 
-Times are cut to two significant digits: bucket ``i`` holds ``edges[i - 1] <= value < edges[i]``; bucket 0 what is
-below the first edge and bucket ``len(edges)`` what is at or above the last. Successive edges differ by a tenth at most,
-so that a quantile, read as a bucket's geometric middle, is within `RELATIVE_ERROR` (4.9 %) of the exact order
-statistic. Below the first and above the last edge the error is bounded by the kept minimum and maximum only.
+Times are cut to two significant digits: bucket ``i`` holds ``edges[i - 1] <= value < edges[i]``, bucket 0 the values
+below the first edge, and bucket ``len(edges)`` the values at or above the last edge. Successive edges differ by 10 % at
+most. A quantile is the geometric middle of its bucket, so it is within `RELATIVE_ERROR` (4.9 %) of the exact order
+statistic. Below the first edge and above the last edge, only the minimum and the maximum bound the error.
 
-Each decade is a plain histogram of its own for a search engine, which answers only the buckets that hold something:
-a few dozen, where one aggregation over all ranges would answer hundreds, mostly empty.
+Each decade is a separate histogram for the search engine, which then returns only buckets with values: a few dozen. One
+aggregation over all ranges would return hundreds, most of them empty.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DELAY_EDGES = _edges(DELAY_DECADES)
 class LogHistogram:
     """Counts by bucket, with the exact sum and extremes; times in integer nanoseconds.
 
-    Sum, minimum and maximum are exact in a search engine's float64 up to 2**53 ns, 104 days.
+    Sum, minimum and maximum are exact in the float64 of a search engine up to 2**53 ns, 104 days.
 
     >>> times = LogHistogram.from_values([2_000_000, 4_000_000, 9_000_000], DURATION_EDGES)
     >>> times.count, times.mean()
@@ -57,27 +57,27 @@ class LogHistogram:
 
     @property
     def count(self) -> int:
-        """How many values it holds."""
+        """Number of values."""
         return sum(self.counts.values())
 
     @classmethod
     def from_values(cls, values: Iterable[int], edges: tuple[int, ...]) -> LogHistogram:
-        """The histogram of single values in nanoseconds."""
+        """Return the histogram of single values in nanoseconds."""
         counts: dict[int, int] = {}
-        seen = list(values)
-        for value in seen:
+        times = list(values)
+        for value in times:
             index = bisect.bisect_right(edges, value)
             counts[index] = counts.get(index, 0) + 1
-        return cls(counts, sum(seen), min(seen, default=None), max(seen, default=None))
+        return cls(counts, sum(times), min(times, default=None), max(times, default=None))
 
     def mean(self) -> float | None:
-        """The exact mean in nanoseconds; None when empty."""
+        """Return the exact mean in nanoseconds; None if empty."""
         return self.total / self.count if self.counts else None
 
     def quantile(self, q: float, edges: tuple[int, ...]) -> float | None:
-        """The value of rank ceil(q * count) in nanoseconds; None when empty.
+        """Return the value of rank ceil(q * count) in nanoseconds; None if empty.
 
-        The definition is numpy's ``inverted_cdf``. ``edges`` are those that the histogram was filled with.
+        The definition is numpy's ``inverted_cdf``. ``edges`` must be the edges that the values were counted with.
         """
         if not 0.0 <= q <= 1.0:
             raise ValueError(f"a quantile lies in [0, 1], not {q}")
@@ -90,7 +90,7 @@ class LogHistogram:
         return None
 
     def _middle(self, index: int, edges: tuple[int, ...]) -> float:
-        # Without extremes (an aggregation may not have asked for them) the open ends fall back to their edge.
+        # Without extremes (an aggregation may not return them) the open ends fall back to their edge.
         low = edges[index - 1] if index else min(self.minimum or 0, edges[0])
         high = edges[index] if index < len(edges) else max(self.maximum or edges[-1], edges[-1])
         middle = math.sqrt(low * high) if low > 0 else (low + high) / 2
@@ -101,18 +101,18 @@ class LogHistogram:
         return middle
 
 
-def merge_log_histograms(parts: Iterable[LogHistogram]) -> LogHistogram:
-    """The histogram of all values of the parts; exact, in any order."""
+def merge_log_histograms(histograms: Iterable[LogHistogram]) -> LogHistogram:
+    """Return the histogram of all values together; exact, in any order."""
     counts: dict[int, int] = {}
     total = 0
     minima: list[int] = []
     maxima: list[int] = []
-    for part in parts:
-        for index, count in part.counts.items():
+    for histogram in histograms:
+        for index, count in histogram.counts.items():
             counts[index] = counts.get(index, 0) + count
-        total += part.total
-        if part.minimum is not None:
-            minima.append(part.minimum)
-        if part.maximum is not None:
-            maxima.append(part.maximum)
+        total += histogram.total
+        if histogram.minimum is not None:
+            minima.append(histogram.minimum)
+        if histogram.maximum is not None:
+            maxima.append(histogram.maximum)
     return LogHistogram(counts, total, min(minima, default=None), max(maxima, default=None))

@@ -8,11 +8,11 @@ from monitor_agent.metrics._spec import MetricSpec, Undefined
 from monitor_agent.metrics.window_state import from_fixed_point
 
 CLIP = 1e-7
-"""Scores are clipped to [1e-7, 1 - 1e-7], about a float32's own resolution at 1."""
+"""Scores are clipped to [1e-7, 1 - 1e-7]: about the resolution of a float32 at 1."""
 
 
 def log_loss_1(score: float) -> float:
-    """The loss of a score were the label 1: -ln(score), clipped.
+    """Return the loss of a score for the label 1: -ln(score), clipped.
 
     >>> log_loss_1(1.0) < 2e-7, round(log_loss_1(0.0), 3)
     (True, 16.118)
@@ -21,7 +21,7 @@ def log_loss_1(score: float) -> float:
 
 
 def log_loss_0(score: float) -> float:
-    """The loss of a score were the label 0: -ln(1 - score), clipped.
+    """Return the loss of a score for the label 0: -ln(1 - score), clipped.
 
     >>> round(log_loss_0(0.5), 3)
     0.693
@@ -30,14 +30,14 @@ def log_loss_0(score: float) -> float:
 
 
 def log_loss(loss_sum: float, n: int) -> float | Undefined:
-    """The mean of the single losses; defined for one class too, as with ``labels=[0, 1]``.
+    """Return the mean of the single losses; it is defined for one class too, as with ``labels=[0, 1]``.
 
     Parameters
     ----------
     loss_sum : sum of `log_loss_1` over positives and of `log_loss_0` over negatives.
-    n : how many they are.
+    n : number of positives and negatives.
 
-    Undefined (``no_samples``) when ``n`` is 0. Source: `sklearn.metrics.log_loss`, which clips at its float's eps.
+    Undefined (``no_samples``) if ``n`` is 0. Source: `sklearn.metrics.log_loss`, which clips at the float's eps.
 
     >>> log_loss(log_loss_1(0.5) + log_loss_0(0.5), 2) == math.log(2)
     True

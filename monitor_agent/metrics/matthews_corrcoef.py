@@ -10,8 +10,8 @@ from monitor_agent.metrics._spec import MetricSpec, Undefined
 def matthews_corrcoef(tp: int, fp: int, tn: int, fn: int) -> float | Undefined:
     """(tp tn - fp fn) / sqrt((tp + fp) (tp + fn) (tn + fp) (tn + fn)).
 
-    Undefined (``one_class``, ``one_predicted_class``) when labels or predictions are all alike; scikit-learn answers 0.
-    Source: `sklearn.metrics.matthews_corrcoef`.
+    Undefined (``one_class``, ``one_predicted_class``) if all labels or all predictions are equal; scikit-learn then
+    returns 0. Source: `sklearn.metrics.matthews_corrcoef`.
 
     >>> matthews_corrcoef(tp=2, fp=0, tn=2, fn=0)
     1.0

@@ -1,4 +1,4 @@
-"""NDCG@k of one request: how near the clicked items are to the top."""
+"""NDCG@k of one request: the closeness of the clicked items to the top."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from collections.abc import Sequence
 
 
 def ndcg(gains: Sequence[float], k: int) -> float:
-    """DCG of the first k ranks over the best possible one; DCG = sum of gain / log2(rank + 1).
+    """Return the DCG of the first k ranks, divided by the best possible DCG; DCG = sum of gain / log2(rank + 1).
 
     Parameters
     ----------
     gains : relevance of the items in ranked order, rank 1 first (click = 1); at least one above 0.
 
-    ValueError for a request without relevance: such requests are left out of means and counted.
+    Raises
+    ------
+    ValueError
+        If no gain is above 0; the means leave requests without a click out and count them.
 
     Source: K. Järvelin, J. Kekäläinen, ACM TOIS 20 (2002); `sklearn.metrics.ndcg_score`.
 

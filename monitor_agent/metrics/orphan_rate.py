@@ -1,4 +1,4 @@
-"""Orphan rate: the share of feedback whose prediction was never found."""
+"""Orphan rate: the share of feedback without a prediction."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from monitor_agent.metrics.window_state import WindowState
 
 
 def orphan_rate(orphans: int, feedback: int) -> float | Undefined:
-    """orphans / feedback about the window's predictions, told by the time in the feedback.
+    """orphans / feedback on the window's predictions; the time in the feedback selects the window.
 
-    Undefined (``no_feedback``) when there is none.
+    Undefined (``no_feedback``) without feedback.
 
     >>> orphan_rate(orphans=2, feedback=40)
     0.05

@@ -1,4 +1,4 @@
-"""CTR by position: how clicks fall with the place on the page, whatever was shown there."""
+"""CTR by position: the rate of clicks at each place on the page, over all items."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class PositionRate:
 
 
 def position_click_through_rate(impressions: Counts, clicks: Counts) -> list[PositionRate]:
-    """The rate at each position, first position first; positions where nothing was shown are left out.
+    """Return the rate at each position, first position first, without positions that have no impressions.
 
-    The fall from one position to the next mixes what people look at with what the model puts there: two versions
-    compare fairly only position by position, or where the items were placed at random.
+    The difference between two positions has two causes: the attention of people, and the order of the model. So
+    compare two versions position by position only, or if the items were placed at random.
 
     Source: T. Joachims et al., "Unbiased learning-to-rank with biased feedback", WSDM (2017).
 
-    >>> [(each.position, each.rate) for each in position_click_through_rate({1: 100, 2: 50}, {1: 10, 2: 1})]
+    >>> [(row.position, row.rate) for row in position_click_through_rate({1: 100, 2: 50}, {1: 10, 2: 1})]
     [(1, 0.1), (2, 0.02)]
     """
     rates = []

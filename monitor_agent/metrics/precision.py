@@ -9,7 +9,7 @@ from monitor_agent.metrics.wilson import wilson_interval
 def precision(tp: int, fp: int) -> float | Undefined:
     """tp / (tp + fp).
 
-    Undefined (``no_predicted_positive``) when nothing was predicted positive; scikit-learn answers 0 and warns.
+    Undefined (``no_predicted_positive``) without predicted positives; scikit-learn returns 0 and warns.
     Source: `sklearn.metrics.precision_score`.
 
     >>> precision(tp=3, fp=1)

@@ -1,6 +1,7 @@
 """Ranking metrics of a window: means over its requests with a click, from mergeable sums.
 
-Requests without a click say nothing of the order; they are left out of the means, and their share is reported.
+A request without a click gives no information about the order. The means leave it out, and the share of these
+requests is reported.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from monitor_agent.metrics.wilson import Z_95, wilson_interval
 from monitor_agent.metrics.window_state import FixedPoint, WindowState, from_fixed_point, to_fixed_point
 
 REQUESTS, CLICKED_REQUESTS = "ranked_requests", "clicked_requests"
-"""Names in `WindowState.counts`: requests of several items with known labels; those of them with a click."""
+"""Names in `WindowState.counts`: requests of several items with known labels, and the clicked ones among them."""
 
 _SQUARE = "_square"
 
@@ -41,11 +42,11 @@ PER_REQUEST: dict[str, tuple[PerRequest, str, str]] = {
 
 
 def clicked_request_sums(clicked: Mapping[tuple[int, ...], int]) -> tuple[dict[str, int], dict[str, FixedPoint]]:
-    """The parts of requests with a click, for `WindowState.counts` and `WindowState.sums`.
+    """Return the entries of `WindowState.counts` and `WindowState.sums` for requests with a click.
 
     Parameters
     ----------
-    clicked : the clicked ranks of a request (1 = first) -> how many requests were clicked so.
+    clicked : number of requests by their clicked ranks (1 = first).
 
     >>> counts, sums = clicked_request_sums({(2,): 3})
     >>> counts, from_fixed_point(sums["mrr"])
@@ -63,20 +64,20 @@ def clicked_request_sums(clicked: Mapping[tuple[int, ...], int]) -> tuple[dict[s
 
 
 def ranking_sums(requests: Iterable[Sequence[float]]) -> tuple[dict[str, int], dict[str, FixedPoint]]:
-    """The parts for `WindowState.counts` and `WindowState.sums` of single requests.
+    """Return the entries of `WindowState.counts` and `WindowState.sums` for single requests.
 
     Parameters
     ----------
-    requests : for each, the labels of its items in ranked order (``prediction.rank``), rank 1 first, all known.
+    requests : the labels of the items of each request in ranked order (``prediction.rank``), rank 1 first, all known.
 
     >>> counts, sums = ranking_sums([[0, 1], [0, 0]])
     >>> counts, from_fixed_point(sums["mrr"])
     ({'ranked_requests': 2, 'clicked_requests': 1}, 0.5)
     """
-    seen = clicked = 0
+    ranked = clicked = 0
     totals = {name + suffix: 0 for name in PER_REQUEST for suffix in ("", _SQUARE)}
     for gains in requests:
-        seen += 1
+        ranked += 1
         if not any(gain > 0 for gain in gains):
             continue
         clicked += 1
@@ -84,17 +85,17 @@ def ranking_sums(requests: Iterable[Sequence[float]]) -> tuple[dict[str, int], d
             value = measure(gains)
             totals[name] += to_fixed_point(value)
             totals[name + _SQUARE] += to_fixed_point(value * value)
-    return {REQUESTS: seen, CLICKED_REQUESTS: clicked}, {name: FixedPoint(value) for name, value in totals.items()}
+    return {REQUESTS: ranked, CLICKED_REQUESTS: clicked}, {name: FixedPoint(value) for name, value in totals.items()}
 
 
 def mean_over_requests(state: WindowState, name: str) -> float | Undefined:
-    """The mean of a per-request metric over the requests with a click; undefined (``no_clicked_requests``)."""
+    """Return the mean of a per-request metric over requests with a click; else undefined (``no_clicked_requests``)."""
     clicked = state.counts.get(CLICKED_REQUESTS, 0)
     return from_fixed_point(state.sums.get(name, 0)) / clicked if clicked else Undefined("no_clicked_requests")
 
 
 def mean_interval(state: WindowState, name: str) -> ConfidenceInterval | Undefined:
-    """The normal 95 % interval of `mean_over_requests`; undefined (``too_few_requests``) below two."""
+    """Return the normal 95 % interval of `mean_over_requests`; undefined (``too_few_requests``) below two requests."""
     mean, clicked = mean_over_requests(state, name), state.counts.get(CLICKED_REQUESTS, 0)
     if isinstance(mean, Undefined):
         return mean
@@ -106,12 +107,12 @@ def mean_interval(state: WindowState, name: str) -> ConfidenceInterval | Undefin
 
 
 def share_without_click(state: WindowState) -> float | Undefined:
-    """The share of requests without a click; undefined (``no_ranked_requests``) where none was looked at."""
-    seen = state.counts.get(REQUESTS, 0)
-    return 1 - state.counts.get(CLICKED_REQUESTS, 0) / seen if seen else Undefined("no_ranked_requests")
+    """Return the share of requests without a click; undefined (``no_ranked_requests``) without ranked requests."""
+    ranked = state.counts.get(REQUESTS, 0)
+    return 1 - state.counts.get(CLICKED_REQUESTS, 0) / ranked if ranked else Undefined("no_ranked_requests")
 
 
-def _without(state: WindowState) -> int:
+def _requests_without_click(state: WindowState) -> int:
     return state.counts.get(REQUESTS, 0) - state.counts.get(CLICKED_REQUESTS, 0)
 
 
@@ -131,9 +132,9 @@ SPECS = (
     MetricSpec(
         "requests_without_click",
         "ratio",
-        "share of requests without a click, which the ranking metrics leave out",
+        "share of requests without a click; the ranking metrics leave them out",
         share_without_click,
-        lambda s: wilson_interval(_without(s), s.counts.get(REQUESTS, 0)),
+        lambda s: wilson_interval(_requests_without_click(s), s.counts.get(REQUESTS, 0)),
         bigger_is_better=False,
         source="counted",
     ),

@@ -9,7 +9,7 @@ from monitor_agent.metrics.wilson import wilson_interval
 def recall(tp: int, fn: int) -> float | Undefined:
     """tp / (tp + fn).
 
-    Undefined (``no_actual_positive``) when there is no positive; scikit-learn answers 0 and warns.
+    Undefined (``no_actual_positive``) without positives; scikit-learn returns 0 and warns.
     Source: `sklearn.metrics.recall_score`.
 
     >>> recall(tp=3, fn=1)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def reciprocal_rank(gains: Sequence[float]) -> float:
-    """1 / rank of the first item with a gain above 0; 0 where there is none.
+    """Return 1 / rank of the first item with a gain above 0; 0 without such an item.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Response time: mean and percentiles of a request's duration, and of its queue and compute parts."""
+"""Response time: mean and percentiles of a request's duration, of its time in the queue and its computing time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
 
 
 def mean_ms(times: LogHistogram) -> float | Undefined:
-    """The exact mean, in milliseconds; undefined (``no_requests``) when empty.
+    """Return the exact mean, in milliseconds; undefined (``no_requests``) if empty.
 
     >>> mean_ms(LogHistogram.from_values([2_000_000, 4_000_000], DURATION_EDGES))
     3.0
@@ -24,7 +24,7 @@ def mean_ms(times: LogHistogram) -> float | Undefined:
 
 
 def quantile_ms(times: LogHistogram, q: float) -> float | Undefined:
-    """The value of rank ceil(q n), in milliseconds, within 4.9 %; undefined (``no_requests``) when empty.
+    """Return the value of rank ceil(q n), in milliseconds, within 4.9 %; undefined (``no_requests``) if empty.
 
     Source: `numpy.quantile` with ``method="inverted_cdf"``.
 
@@ -35,16 +35,16 @@ def quantile_ms(times: LogHistogram, q: float) -> float | Undefined:
     return Undefined("no_requests") if value is None else value / _MS
 
 
-def _specs(name: str, what: str, times: Callable[[WindowState], LogHistogram]) -> Iterator[MetricSpec]:
+def _specs(name: str, meaning: str, times: Callable[[WindowState], LogHistogram]) -> Iterator[MetricSpec]:
     def mean(state: WindowState) -> float | Undefined:
         return mean_ms(times(state))
 
     def quantile(q: float, state: WindowState) -> float | Undefined:
         return quantile_ms(times(state), q)
 
-    yield _spec(name, f"mean {what}", mean, "exact sum / count")
+    yield _spec(name, f"mean {meaning}", mean, "exact sum / count")
     for suffix, q in _PERCENTILES.items():
-        text = f"{what}: {100 * q:g} % of requests took no longer (within 4.9 %)"
+        text = f"{meaning}: {100 * q:g} % of requests took no longer (within 4.9 %)"
         source = "numpy.quantile, inverted_cdf, from a log-spaced histogram"
         yield _spec(f"{name}_{suffix}", text, partial(quantile, q), source)
 

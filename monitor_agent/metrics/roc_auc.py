@@ -1,4 +1,4 @@
-"""AUC: how often a positive scores above a negative, read from the score histograms."""
+"""AUC: the share of pairs in which the positive scores above the negative, from the score histograms."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ NOTHING: Counts = {}
 
 
 def roc_auc(pos: Counts, neg: Counts, fine_pos: Counts = NOTHING, fine_neg: Counts = NOTHING) -> float | Undefined:
-    """The share of (positive, negative) pairs in the right order, pairs in one bin counting half.
+    """Return the share of (positive, negative) pairs in the right order; a pair in one bin counts half.
 
-    Where both of a pair are in the parts of a crowded bin, their parts tell the order.
+    If both scores of a pair are in refined bins, the refined bins give the order.
 
-    It differs from the exact value by `roc_auc_error_bound` at most, and equals it where no bin holds both classes.
+    The value differs from the exact value by `roc_auc_error_bound` at most, and equals it if no bin holds both classes.
 
     Parameters
     ----------
     pos, neg : score histograms of the positives and of the negatives.
-    fine_pos, fine_neg : those of them that are in parts of bins (see `REFINEMENT`).
+    fine_pos, fine_neg : the scores among them that are counted in refined bins (see `REFINEMENT`).
 
-    Undefined (``one_class``) when either is empty.
+    Undefined (``one_class``) if a histogram is empty.
 
     Source: `sklearn.metrics.roc_auc_score`; J. Hanley, B. McNeil, "The meaning and use of the area under a ROC
     curve", Radiology 143 (1982).
@@ -40,17 +40,17 @@ def roc_auc(pos: Counts, neg: Counts, fine_pos: Counts = NOTHING, fine_neg: Coun
         return Undefined("one_class")
     positives, negatives = dense(pos), dense(neg)
     below = np.cumsum(negatives) - negatives
-    pairs = float(np.sum(positives * (2 * below + negatives))) + _in_parts(fine_pos, fine_neg)[0]
-    # Rounding at the edge of a bin may put a score into a part of the next one.
+    pairs = float(np.sum(positives * (2 * below + negatives))) + _refined_pairs(fine_pos, fine_neg)[0]
+    # Rounding at the edge of a bin may put a score into a refined bin of the next bin.
     return min(1.0, max(0.0, pairs / (2 * float(positives.sum()) * float(negatives.sum()))))
 
 
 def roc_auc_error_bound(
     pos: Counts, neg: Counts, fine_pos: Counts = NOTHING, fine_neg: Counts = NOTHING
 ) -> float | Undefined:
-    """The most that binning can have moved `roc_auc`: half the share of pairs that lie in one bin, or part of one.
+    """Return the largest change of `roc_auc` that binning can cause: half the share of pairs in one (refined) bin.
 
-    Undefined (``one_class``) when either is empty.
+    Undefined (``one_class``) if a histogram is empty.
 
     >>> roc_auc_error_bound({900: 1, 200: 1}, {100: 2, 200: 2})
     0.125
@@ -58,20 +58,20 @@ def roc_auc_error_bound(
     if not pos or not neg:
         return Undefined("one_class")
     positives, negatives = dense(pos), dense(neg)
-    shared = float(np.sum(positives * negatives)) - _in_parts(fine_pos, fine_neg)[1]
+    shared = float(np.sum(positives * negatives)) - _refined_pairs(fine_pos, fine_neg)[1]
     return max(0.0, shared) / (2 * float(positives.sum()) * float(negatives.sum()))
 
 
-def _in_parts(fine_pos: Counts, fine_neg: Counts) -> tuple[float, float]:
-    """What the parts add to the doubled pairs in the right order, and how many pairs they take out of one bin."""
+def _refined_pairs(fine_pos: Counts, fine_neg: Counts) -> tuple[float, float]:
+    """Return what refined bins add to the doubled number of ordered pairs, and the pairs that they separate."""
     if not fine_pos or not fine_neg:
         return 0.0, 0.0
-    parts = np.array(sorted(fine_pos.keys() | fine_neg.keys()))
-    positives, negatives = np.zeros(len(parts)), np.zeros(len(parts))
-    for counts, known in ((positives, Histogram.of(fine_pos)), (negatives, Histogram.of(fine_neg))):
-        counts[np.searchsorted(parts, known.bins)] = known.counts
-    starts = np.flatnonzero(np.diff(parts // REFINEMENT, prepend=-1))
-    sizes = np.diff(starts, append=len(parts))
+    bins = np.array(sorted(fine_pos.keys() | fine_neg.keys()))
+    positives, negatives = np.zeros(len(bins)), np.zeros(len(bins))
+    for counts, histogram in ((positives, Histogram.of(fine_pos)), (negatives, Histogram.of(fine_neg))):
+        counts[np.searchsorted(bins, histogram.bins)] = histogram.counts
+    starts = np.flatnonzero(np.diff(bins // REFINEMENT, prepend=-1))
+    sizes = np.diff(starts, append=len(bins))
     per_bin = [np.add.reduceat(counts, starts) for counts in (positives, negatives)]
     below = np.cumsum(negatives) - negatives
     below -= np.repeat(below[starts], sizes)
@@ -98,9 +98,9 @@ SPEC = MetricSpec(
 ERROR_BOUND_SPEC = MetricSpec(
     "auc_error_bound",
     "ratio",
-    "the most by which auc, read from scores of three digits (five where they crowd), can differ from the exact value",
+    "largest difference of auc, computed from scores of three digits (five in refined bins), from the exact value",
     lambda s: roc_auc_error_bound(s.scores_pos, s.scores_neg, s.fine_pos, s.fine_neg),
     bigger_is_better=False,
     range=(0.0, 0.5),
-    source="half the share of pairs within one bin or part",
+    source="half the share of pairs in one bin or refined bin",
 )

@@ -1,8 +1,8 @@
-"""The score histogram: scores cut to three significant digits, kept as a sparse mapping of bin to count.
+"""The score histogram: scores cut to three significant digits, as a sparse mapping of bin to count.
 
-Click models score low, most of them below 0.02: equal bins would put all scores into a few. So each decade has bins of
-its own, a thousandth of its end wide: 0.000001 wide below 0.001, 0.00001 below 0.01, 0.0001 below 0.1, 0.001 up to 1.
-A bin is at most 1 % of its scores wide (below 0.0001 up to 0.000001), and every decimal of three digits is an edge.
+Most scores of a click model are below 0.02: bins of equal width would put them all into a few bins. So each decade has
+bins that are 1/1000 of its end wide: 0.000001 below 0.001, 0.00001 below 0.01, 0.0001 below 0.1, 0.001 up to 1. The
+width of a bin is at most 1 % of its scores (below 0.0001 it is 0.000001), and all decimals of three digits are edges.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 Counts = Mapping[int, int]
-"""A sparse histogram: bin index to a positive count. Never changed in place."""
+"""A sparse histogram: bin index to a positive count. It is never changed in place."""
 
 
 class Histogram(Mapping[int, int]):
-    """A sparse histogram kept as arrays: rising bins and their counts, int64 of shape (n,).
+    """A sparse histogram as arrays: bins in rising order and their counts, int64 of shape (n,).
 
     >>> Histogram.of({7: 2, 3: 1})
     Histogram({3: 1, 7: 2})
@@ -34,7 +34,7 @@ class Histogram(Mapping[int, int]):
 
     @classmethod
     def of(cls, counts: Counts) -> Histogram:
-        """The same histogram as arrays; one that is so already is returned itself."""
+        """Return the histogram as arrays; a `Histogram` is returned unchanged."""
         if isinstance(counts, cls):
             return counts
         bins = np.array(sorted(counts), dtype=np.int64)
@@ -77,8 +77,8 @@ class ScoreDecade:
     Attributes
     ----------
     number : 0 for the scores below 0.001, 3 for those from 0.1 on.
-    interval : width of a bin, a rounding below the decimal: so a score such as 0.29 is in the bin that it begins.
-    low, high : ``hard_bounds``: the keys of the decade's bins lie between them.
+    interval : width of a bin, slightly below the decimal, so that a score such as 0.29 is the start of its bin.
+    low, high : ``hard_bounds``: the keys of the decade's bins are between them.
     """
 
     number: int
@@ -88,7 +88,7 @@ class ScoreDecade:
 
 
 _INTERVALS = (9.999999999999997e-07, 9.999999999999997e-06, 9.999999999999998e-05, 0.0009999999999999998)
-# Chosen by trying: every decimal of three digits is the key of its own bin, and every score is in exactly one decade.
+# Found by experiment: each decimal of three digits is the key of a bin, and each score is in exactly one decade.
 
 DECADES: tuple[ScoreDecade, ...] = tuple(
     ScoreDecade(number, interval, (99.5 if number else 0.0) * interval, (999.5 if number < 3 else 1000.5) * interval)
@@ -96,7 +96,7 @@ DECADES: tuple[ScoreDecade, ...] = tuple(
 )
 
 SCORE_BINS = 3700
-"""Number of bins. Part of the stored state: another number would be another state version."""
+"""Number of bins. Stored states depend on it: another number needs another version of the blob."""
 
 EDGES: Floats = np.concatenate(
     [np.arange(1000) / 1e6, *(np.arange(100, 1000) / 10 ** (6 - number) for number in (1, 2, 3)), [1.0]]
@@ -110,7 +110,7 @@ REFINEMENT = 100
 
 
 def score_bins(scores: npt.ArrayLike) -> Ints:
-    """The bins of scores: int64 of the shape of ``scores``, float in [0, 1].
+    """Return the bins of scores: int64 of the shape of ``scores``, float in [0, 1].
 
     >>> score_bins([0.0, 0.0012345, 0.25, 1.0]).tolist(), EDGES[[0, 1023, 2950, 3699]].tolist()
     ([0, 1023, 2950, 3699], [0.0, 0.00123, 0.25, 0.999])
@@ -118,17 +118,17 @@ def score_bins(scores: npt.ArrayLike) -> Ints:
     values = np.asarray(scores, dtype=np.float64)
     if values.size and not (values.min() >= 0.0 and values.max() <= 1.0):
         raise ValueError("scores lie in [0, 1]")
-    found = np.zeros(values.shape, dtype=np.int64)
+    bins = np.zeros(values.shape, dtype=np.int64)
     for decade in DECADES:
         digits = np.floor(values / decade.interval)
         keys = digits * decade.interval
         inside = (keys >= decade.low) & (keys <= decade.high)
-        found[inside] = np.minimum(digits[inside], 999) + 900 * decade.number
-    return found
+        bins[inside] = np.minimum(digits[inside], 999) + 900 * decade.number
+    return bins
 
 
 def from_scores(scores: npt.ArrayLike) -> Histogram:
-    """The histogram of scores: float array of shape (n,), in [0, 1].
+    """Return the histogram of scores: float array of shape (n,), in [0, 1].
 
     >>> from_scores([0.1, 0.1, 0.5])
     Histogram({2800: 2, 3200: 1})
@@ -137,7 +137,7 @@ def from_scores(scores: npt.ArrayLike) -> Histogram:
 
 
 def from_buckets(decades: Iterable[Sequence[Mapping[str, float]]]) -> Histogram:
-    """The histogram that the aggregations of `DECADES` answer, in their order: buckets of ``key``, ``doc_count``.
+    """Return the histogram of the aggregations over `DECADES`, in their order: buckets with ``key`` and ``doc_count``.
 
     >>> from_buckets([[], [], [], [{"key": 0.25, "doc_count": 2}, {"key": 0.999, "doc_count": 1}]])
     Histogram({2950: 2, 3699: 1})
@@ -146,54 +146,54 @@ def from_buckets(decades: Iterable[Sequence[Mapping[str, float]]]) -> Histogram:
     for decade, buckets in zip(DECADES, decades, strict=True):
         if buckets:
             digits = np.rint(np.array([bucket["key"] for bucket in buckets]) / decade.interval).astype(np.int64)
-            found = np.array([bucket["doc_count"] for bucket in buckets], dtype=np.int64)
-            np.add.at(counts, np.minimum(digits, 999) + 900 * decade.number, found)
+            documents = np.array([bucket["doc_count"] for bucket in buckets], dtype=np.int64)
+            np.add.at(counts, np.minimum(digits, 999) + 900 * decade.number, documents)
     return _sparse(counts)
 
 
 def refined_decade(decade: ScoreDecade, first: int, last: int) -> ScoreDecade:
-    """The parts of neighbouring bins of one decade, as a histogram aggregation counts them.
+    """Return the refined bins of neighbouring bins of one decade, as a histogram aggregation counts them.
 
-    >>> parts = refined_decade(DECADES[3], 3050, 3051)
-    >>> round(parts.interval, 7), round(parts.low, 6), round(parts.high, 6)
+    >>> refined = refined_decade(DECADES[3], 3050, 3051)
+    >>> round(refined.interval, 7), round(refined.low, 6), round(refined.high, 6)
     (1e-05, 0.349995, 0.351995)
     """
     interval = decade.interval / REFINEMENT
-    start, end = ((each - 900 * decade.number) * REFINEMENT for each in (first, last + 1))
+    start, end = ((bin_ - 900 * decade.number) * REFINEMENT for bin_ in (first, last + 1))
     return ScoreDecade(decade.number, interval, (start - 0.5) * interval, (end - 0.5) * interval)
 
 
-def from_refined_buckets(found: Iterable[tuple[ScoreDecade, Sequence[Mapping[str, float]]]]) -> Histogram:
-    """The histogram of parts that aggregations of `refined_decade` answer.
+def from_refined_buckets(decades: Iterable[tuple[ScoreDecade, Sequence[Mapping[str, float]]]]) -> Histogram:
+    """Return the histogram of refined bins from the aggregations over `refined_decade`.
 
     >>> from_refined_buckets([(refined_decade(DECADES[3], 3050, 3050), [{"key": 0.35012, "doc_count": 2}])])
     Histogram({305012: 2})
     """
     counts: dict[int, int] = {}
-    for decade, buckets in found:
+    for decade, buckets in decades:
         for bucket in buckets:
-            part = round(bucket["key"] / decade.interval) + 900 * REFINEMENT * decade.number
-            counts[part] = int(bucket["doc_count"])
+            refined_bin = round(bucket["key"] / decade.interval) + 900 * REFINEMENT * decade.number
+            counts[refined_bin] = int(bucket["doc_count"])
     return Histogram.of(counts)
 
 
 def add(histograms: Iterable[Counts]) -> Histogram:
-    """The histogram of all scores together.
+    """Return the histogram of all scores together.
 
     >>> add([{1: 2}, {1: 1, 5: 1}, {}])
     Histogram({1: 3, 5: 1})
     """
-    parts = [Histogram.of(each) for each in histograms if each]
-    if len(parts) == 1:
-        return parts[0]
-    if any(part.bins[-1] >= SCORE_BINS for part in parts):
-        bins, places = np.unique(np.concatenate([part.bins for part in parts]), return_inverse=True)
+    summands = [Histogram.of(histogram) for histogram in histograms if histogram]
+    if len(summands) == 1:
+        return summands[0]
+    if any(summand.bins[-1] >= SCORE_BINS for summand in summands):
+        bins, places = np.unique(np.concatenate([summand.bins for summand in summands]), return_inverse=True)
         sums = np.zeros(len(bins), dtype=np.int64)
-        np.add.at(sums, places, np.concatenate([part.counts for part in parts]))
+        np.add.at(sums, places, np.concatenate([summand.counts for summand in summands]))
         return Histogram(bins, sums)
     total = np.zeros(SCORE_BINS, dtype=np.int64)
-    for part in parts:
-        total[part.bins] += part.counts
+    for summand in summands:
+        total[summand.bins] += summand.counts
     return _sparse(total)
 
 
@@ -203,20 +203,20 @@ def _sparse(counts: Ints) -> Histogram:
 
 
 def dense(histogram: Counts) -> Floats:
-    """The counts as a float64 array of shape (3700,): exact below 2**53.
+    """Return the counts as a float64 array of shape (3700,): exact below 2**53.
 
     >>> dense({2: 5})[:4].tolist()
     [0.0, 0.0, 5.0, 0.0]
     """
     counts = np.zeros(SCORE_BINS)
     if histogram:
-        known = Histogram.of(histogram)
-        counts[known.bins] = known.counts
+        arrays = Histogram.of(histogram)
+        counts[arrays.bins] = arrays.counts
     return counts
 
 
 def total(histogram: Counts) -> int:
-    """How many scores it holds.
+    """Return the number of scores.
 
     >>> total({2: 5, 7: 1})
     6
@@ -225,10 +225,10 @@ def total(histogram: Counts) -> int:
 
 
 def bin_means(counts: Floats, score_sum: float) -> Floats:
-    """The estimated mean score of each bin: float64 array of shape (3700,).
+    """Return the estimated mean score of each bin: float64 array of shape (3700,).
 
-    The middles of the bins, all moved by one share of their widths so that their weighted sum is the exact
-    ``score_sum`` as far as the bins allow; each is within its bin.
+    All middles are moved by the same share of the bin's width, so that their weighted sum is the exact ``score_sum``
+    if the bins allow it. Each mean stays in its bin.
 
     >>> float(bin_means(dense(from_scores([0.35, 0.35])), 0.7004)[score_bins(0.35)].round(6))
     0.3502

@@ -1,4 +1,4 @@
-"""Mean score and predicted rate: what the model says, before any label is known."""
+"""Mean score and rate of predicted positives: they need no labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from monitor_agent.metrics.window_state import from_fixed_point
 
 
 def score_mean(score_sum: float, predictions: int) -> float | Undefined:
-    """The mean score of all predictions; undefined (``no_predictions``) without any.
+    """Return the mean score of all predictions; undefined (``no_predictions``) without predictions.
 
     >>> score_mean(score_sum=1.5, predictions=3)
     0.5
@@ -17,7 +17,7 @@ def score_mean(score_sum: float, predictions: int) -> float | Undefined:
 
 
 def predicted_positive_rate(predicted_positive: int, predictions: int) -> float | Undefined:
-    """The share of predictions labelled 1 by the model; undefined (``no_predictions``) without any.
+    """Return the share of predicted positives; undefined (``no_predictions``) without predictions.
 
     >>> predicted_positive_rate(predicted_positive=1, predictions=4)
     0.25

@@ -9,7 +9,7 @@ from monitor_agent.metrics.wilson import wilson_interval
 def specificity(tn: int, fp: int) -> float | Undefined:
     """tn / (tn + fp).
 
-    Undefined (``no_actual_negative``) when there is no negative.
+    Undefined (``no_actual_negative``) without negatives.
     Source: `sklearn.metrics.recall_score` with ``pos_label=0``.
 
     >>> specificity(tn=3, fp=1)

@@ -1,4 +1,4 @@
-"""The threshold sweep: what the confusion counts would be at any other threshold, and which gives the best F1."""
+"""The threshold sweep: the confusion counts at any threshold, and the threshold with the best F1."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ CURVE_THRESHOLDS = (
     *(step / scale for scale in (10_000, 1000) for step in range(10, 100, 5)),
     *(step / 50 for step in range(5, 51)),
 )
-"""The thresholds of the stored curve: close together where click models score; the histogram answers any of three
-digits."""
+"""The thresholds of the stored curve: dense in the range of click models' scores. The histogram has the counts at any
+threshold of three digits."""
 
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """The counts at one threshold: predicted positive is a score at or above it."""
+    """The counts at one threshold; a score at or above it is predicted positive."""
 
     threshold: float
     tp: int
@@ -51,13 +51,13 @@ class SweepPoint:
 
 
 def threshold_sweep(pos: Counts, neg: Counts, thresholds: Iterable[float] = CURVE_THRESHOLDS) -> list[SweepPoint]:
-    """The confusion counts at each threshold, exact for thresholds of three significant digits.
+    """Return the confusion counts at each threshold, exact for thresholds of three significant digits.
 
     Parameters
     ----------
     pos, neg : score histograms of the positives and of the negatives.
-    thresholds : in [0, 1]; those of more digits are moved to the nearest edge of a bin, which the point tells.
-        At 1 nothing is predicted positive.
+    thresholds : numbers in [0, 1]; a threshold with more digits is moved to the nearest edge of a bin, which is the
+        threshold of the point. At 1 nothing is predicted positive.
 
     >>> from monitor_agent.metrics.score_histogram import from_scores
     >>> threshold_sweep(from_scores([0.35, 0.35, 0.1]), from_scores([0.35, *[0.2999] * 5]), [0.3])
@@ -76,7 +76,7 @@ def threshold_sweep(pos: Counts, neg: Counts, thresholds: Iterable[float] = CURV
 
 
 def best_f1(pos: Counts, neg: Counts) -> SweepPoint | Undefined:
-    """The point with the highest F1 over all thresholds of three digits; the highest threshold of equal ones.
+    """Return the point with the highest F1 over thresholds of three digits; of equal ones, the highest threshold.
 
     Undefined (``no_actual_positive``) without positives.
 
@@ -118,7 +118,7 @@ SPECS = (
     MetricSpec(
         "best_f1",
         "ratio",
-        "the highest f1 that any threshold would give on this window: optimistic where clicks are few",
+        "highest f1 of all thresholds on this window: too optimistic if clicks are few",
         _best_f1,
         bigger_is_better=True,
         source="maximum of sklearn.metrics.f1_score over thresholds",
@@ -126,7 +126,7 @@ SPECS = (
     MetricSpec(
         "best_f1_threshold",
         "ratio",
-        "the threshold that gives best_f1",
+        "the threshold of best_f1",
         _best_threshold,
         source="thresholds of three digits",
     ),

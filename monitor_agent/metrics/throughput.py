@@ -15,11 +15,11 @@ def throughput(requests: int, seconds: float | None) -> float | Undefined:
 
 
 def throughput_spec(seconds: float | None) -> MetricSpec:
-    """The metric for windows of this length: a state knows no length, since segments share their window's."""
+    """Return the metric for windows of this length, because a state does not hold the length of its window."""
     return MetricSpec(
         "throughput",
         "float",
-        "requests per second, refused and failed ones included",
+        "requests per second, with refused and failed requests",
         lambda s: throughput(s.requests + s.errors, seconds),
         unit="1/s",
         range=(0.0, None),

@@ -7,9 +7,9 @@ from monitor_agent.metrics.window_state import from_fixed_point
 
 
 def value_per_thousand(value_sum: float, impressions: int) -> float | Undefined:
-    """1000 x sum of values / predictions shown, in the value's own unit.
+    """1000 x sum of values / impressions, in the unit of the value.
 
-    Undefined (``no_impressions``) when nothing was shown.
+    Undefined (``no_impressions``) without impressions.
 
     >>> value_per_thousand(value_sum=12.5, impressions=5000)
     2.5

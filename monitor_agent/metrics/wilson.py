@@ -11,11 +11,11 @@ Z_95 = 1.959963984540054
 
 
 def wilson_interval(successes: int, trials: int, z: float = Z_95) -> ConfidenceInterval | Undefined:
-    """The interval that holds the true proportion with 95 % confidence (for the default ``z``).
+    """Return the interval that holds the true proportion with 95 % confidence (for the default ``z``).
 
-    It assumes independent trials: clicks of one user or query are correlated, and then it is too narrow.
+    It assumes independent trials. Clicks of one user or query are correlated; then the interval is too narrow.
 
-    Undefined: ``no_samples`` without trials; ``inconsistent_counts`` where successes are no part of them.
+    Undefined: ``no_samples`` without trials; ``inconsistent_counts`` if there are more successes than trials.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
 

@@ -1,9 +1,9 @@
 """The mergeable state of one (window, model, version, segment): counts, sums and histograms.
 
-Every part is an integer or a mapping to integers, so merging is exact, associative and commutative, and the
-empty state is its zero. Sums of real numbers are kept in fixed point (`Fixed`, steps of 2**-60): integers add up
-to the same total in every order, where floats would not, so that a larger window is byte-equal however it was put
-together. The step is finer than a float's own rounding for every sum above 0.008.
+Each field is an integer or a mapping to integers, so merging is exact, associative and commutative, and the empty state
+is its zero. Sums of real numbers are in fixed point (`FixedPoint`, steps of 2**-60). Integers, unlike floats, have the
+same total in any order, so a larger window has the same bytes for any order of merging. The step is finer than the
+rounding of a float for all sums above 0.008.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ZERO = FixedPoint(0)
 
 
 def to_fixed_point(value: float) -> FixedPoint:
-    """A float in fixed point.
+    """Return a float in fixed point.
 
     >>> to_fixed_point(0.5) == 2**59
     True
@@ -37,7 +37,7 @@ def to_fixed_point(value: float) -> FixedPoint:
 
 
 def from_fixed_point(value: int) -> float:
-    """The nearest float of a fixed-point number.
+    """Return the nearest float of a fixed-point number.
 
     >>> from_fixed_point(to_fixed_point(0.1)) == 0.1
     True
@@ -47,9 +47,9 @@ def from_fixed_point(value: int) -> float:
 
 @dataclass(frozen=True)
 class WindowState:
-    """What a window stores so that it can be merged with any other.
+    """The stored content of a window, which can be merged with that of any further window.
 
-    Mappings must not be changed in place and hold no zero counts. Every field has its zero as default.
+    Mappings must not be changed in place and have no zero counts. The default of a field is its zero.
 
     Attributes
     ----------
@@ -57,22 +57,22 @@ class WindowState:
         than the attribution window.
     matched, duplicate, too_late, orphan : feedback by its status.
     tp, fp, tn, fn : predictions with a known label, by label and predicted label.
-    predicted_positive : predictions labelled 1 by the model, with or without a known label.
+    predicted_positive : predictions with the predicted label 1, with or without a known label.
     clicks, conversions : predictions with a click; with a purchase.
     requests, errors : requests answered with predictions; requests refused or failed.
-    score_sum, score_square_sum : over all predictions; ``_pos`` and ``_neg`` over known positives and negatives.
+    score_sum, score_square_sum : sums over all predictions; ``_pos``, ``_neg`` : over known positives, negatives.
     log_loss_pos, log_loss_neg : sum of ``prediction.log_loss_1`` over known positives, of ``prediction.log_loss_0``
         over known negatives.
     value_sum : sum of feedback values, in the client's unit.
-    scores_unknown, scores_pos, scores_neg : score histograms of the predictions whose label is not known, of known
-        positives, of known negatives.
-    duration, queue_time, compute_time : histograms over `DURATION_EDGES`; one value a request.
+    scores_unknown, scores_pos, scores_neg : score histograms of predictions without a known label, of known positives,
+        of known negatives.
+    duration, queue_time, compute_time : histograms over `DURATION_EDGES`; one value per request.
     delay : histogram over `DELAY_EDGES` of the time from a prediction to its first positive feedback.
-    impressions_by_position, clicks_by_position : counts by position (1 = first) of predictions with a known label, and
-        of those clicked.
-    counts, sums : more named counts and sums (ranking, propensity, ...); absent means zero.
-    fine_pos, fine_neg : known positives and negatives in the parts of crowded bins: a part of ``scores_pos`` and
-        ``scores_neg`` in more detail, from which only the AUC is read.
+    impressions_by_position, clicks_by_position : counts by position (1 = first) of predictions with a known label,
+        and of the clicked ones.
+    counts, sums : further named counts and sums (ranking, propensity, ...); an absent name means zero.
+    fine_pos, fine_neg : the scores of ``scores_pos`` and ``scores_neg`` that are also counted in refined bins, for the
+        AUC.
     """
 
     predictions: int = 0
@@ -135,7 +135,7 @@ class WindowState:
         return self.fp + self.tn
 
     def to_blob(self) -> str:
-        """The state as text: the same state gives the same text on every machine.
+        """Return the state as text: the same state gives the same text on all machines.
 
         >>> state = WindowState(tp=3, scores_pos={700: 3}, log_loss_pos=to_fixed_point(0.75))
         >>> WindowState.from_blob(state.to_blob()) == state
@@ -152,12 +152,18 @@ class WindowState:
 
     @classmethod
     def from_blob(cls, blob: str) -> WindowState:
-        """The state that `to_blob` wrote; ValueError when the text is not one."""
+        """Return the state that `to_blob` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the text is damaged, or of another version.
+        """
         return cls.from_blobs([blob])[0]
 
     @classmethod
     def from_blobs(cls, blobs: Sequence[str]) -> list[WindowState]:
-        """The states that `to_blob` wrote; many together cost far less than one by one."""
+        """Return the states that `to_blob` wrote; reading many together costs far less than one by one."""
         return [cls._read(reader) for reader in readers(blobs)]
 
     @classmethod
@@ -195,19 +201,19 @@ _OF_SCORES = frozenset({"scores_unknown", "scores_pos", "scores_neg", "fine_pos"
 
 
 def merge_all(states: Iterable[WindowState]) -> WindowState:
-    """The state of all windows together: one pass, exact, in any order.
+    """Return the state of all windows together: one pass, exact, in any order.
 
     >>> merge_all([WindowState(tp=1, scores_pos={3: 1}), WindowState(tp=2, scores_pos={3: 1, 4: 1})]).scores_pos
     Histogram({3: 2, 4: 1})
     >>> merge_all([]) == WindowState()
     True
     """
-    parts = list(states)
-    if len(parts) == 1:
-        return parts[0]
+    summands = list(states)
+    if len(summands) == 1:
+        return summands[0]
     merged: dict[str, Any] = {}
     for name in FIELDS:
-        values = [getattr(part, name) for part in parts]
+        values = [getattr(state, name) for state in summands]
         zero = getattr(_ZERO_STATE, name)
         if isinstance(zero, int):
             merged[name] = sum(values)
@@ -221,7 +227,7 @@ def merge_all(states: Iterable[WindowState]) -> WindowState:
 
 
 def merge(left: WindowState, right: WindowState) -> WindowState:
-    """The state of two windows together.
+    """Return the state of two windows together.
 
     >>> merge(WindowState(fp=1), WindowState(fp=2, tn=4)).n
     7
@@ -230,25 +236,24 @@ def merge(left: WindowState, right: WindowState) -> WindowState:
 
 
 def reconcile(current: WindowState, stored: WindowState, tolerance: float = 1e-12) -> WindowState:
-    """``stored`` where ``current`` differs from it by rounding alone, else ``current``.
+    """Return ``stored`` if ``current`` differs from it only by rounding, else ``current``.
 
-    A search engine adds floats in an order of its own, so the same documents may give sums that differ in their
-    last bits; a document must not be written again for that. Counts must be equal; sums may differ by
-    ``tolerance``, relative.
+    A search engine adds floats in any order, so the same documents may give sums with different last bits. That is no
+    reason to write a document again. Counts must be equal; the relative difference of sums may be ``tolerance``.
 
     >>> state = WindowState(tp=1, log_loss_pos=to_fixed_point(0.3))
     >>> reconcile(WindowState(tp=1, log_loss_pos=to_fixed_point(0.1 + 0.2)), state) is state
     True
     """
     for name in FIELDS:
-        ours, theirs = getattr(current, name), getattr(stored, name)
-        if ours == theirs:
+        new, old = getattr(current, name), getattr(stored, name)
+        if new == old:
             continue
         if name == "sums":
-            same = all(_close(ours.get(key, 0), theirs.get(key, 0), tolerance) for key in ours.keys() | theirs.keys())
+            equal = all(_close(new.get(key, 0), old.get(key, 0), tolerance) for key in new.keys() | old.keys())
         else:
-            same = name in _REAL_SUMS and _close(ours, theirs, tolerance)
-        if not same:
+            equal = name in _REAL_SUMS and _close(new, old, tolerance)
+        if not equal:
             return current
     return stored
 
@@ -265,10 +270,10 @@ def _close(left: int, right: int, tolerance: float) -> bool:
     return math.isclose(from_fixed_point(left), from_fixed_point(right), rel_tol=tolerance)
 
 
-def _add_mappings(parts: list[Mapping[Any, int]]) -> dict[Any, int]:
+def _add_mappings(mappings: list[Mapping[Any, int]]) -> dict[Any, int]:
     total: dict[Any, int] = {}
-    for part in parts:
-        for key, count in part.items():
+    for mapping in mappings:
+        for key, count in mapping.items():
             total[key] = total.get(key, 0) + count
     return {key: count for key, count in total.items() if count}
 
@@ -280,7 +285,7 @@ def _write_field(writer: BlobWriter, name: str, value: Any) -> None:
     elif isinstance(zero, LogHistogram):
         writer.histogram(value.counts)
         writer.integer(value.total)
-        # Shifted by one, so that 0 can say "none".
+        # Shifted by one, because 0 means "none".
         writer.integer(0 if value.minimum is None else value.minimum + 1)
         writer.integer(0 if value.maximum is None else value.maximum + 1)
     elif name in _NAMED:

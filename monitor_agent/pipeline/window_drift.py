@@ -217,7 +217,7 @@ def _measured(name: str, usual: FeatureReference, sample: Sample, least: int) ->
         "method": result.method,
         "value": result.value,
         "threshold": result.threshold,
-        "drifted": result.drifted,
+        "drifted": result.is_drift,
         **{method: measure_drift(usual, sample, method) for method in measures},
     }
 

@@ -5,7 +5,7 @@
 >>> reference = NumericReference.from_values(random.normal(0, 1, 5000))
 >>> moved = NumericSample.from_values(random.normal(0.5, 1, 5000), reference)
 >>> result = drift(reference, moved)
->>> result.method, result.drifted
+>>> result.method, result.is_drift
 ('wasserstein', True)
 """
 

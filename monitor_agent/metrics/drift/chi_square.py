@@ -1,4 +1,4 @@
-"""Chi-square test that two samples of categories come from one distribution."""
+"""Chi-square test of the hypothesis that two samples of categories come from one distribution."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 
 def chi_square_p_value(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
-    """The chance of a table as uneven if both samples came from one distribution.
+    """Return the probability of a table this uneven if both samples come from one distribution.
 
     Parameters
     ----------
     reference, current : counts of shape (categories,), each with a positive sum.
 
-    Both samples are taken as samples, so that a category that the reference lacks does not make the statistic
-    infinite; Evidently takes the reference as exact, which is the same in the limit of a large one.
+    The reference counts as a sample too, so that a category that it lacks does not make the statistic infinite.
+    Evidently takes the reference as exact; for a large reference both are the same.
 
     Source: K. Pearson (1900); `scipy.stats.chi2_contingency` without correction.
 
@@ -30,7 +30,7 @@ def chi_square_p_value(reference: npt.ArrayLike, current: npt.ArrayLike) -> floa
 
 
 def chi_square_tail(statistic: float, degrees: int) -> float:
-    """The chance that a chi-square variable of ``degrees`` degrees of freedom exceeds ``statistic``.
+    """Return the probability that a chi-square variable of ``degrees`` degrees of freedom exceeds ``statistic``.
 
     Source: the regularised incomplete gamma function, Abramowitz and Stegun 6.5.29 (series) and 6.5.31 (continued
     fraction, by Lentz's method).

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 
 def jensen_shannon_distance(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
-    """The square root of the mean divergence of both from their mixture, natural logarithm: 0 to sqrt(ln 2) = 0.83.
+    """Return the root of the mean divergence of both from their mixture, natural logarithm: 0 to sqrt(ln 2) = 0.83.
 
     Parameters
     ----------
@@ -27,5 +27,5 @@ def jensen_shannon_distance(reference: npt.ArrayLike, current: npt.ArrayLike) ->
 
 
 def _divergence(p: npt.NDArray[np.float64], q: npt.NDArray[np.float64]) -> float:
-    seen = p > 0
-    return float(np.sum(p[seen] * np.log(p[seen] / q[seen])))
+    filled = p > 0
+    return float(np.sum(p[filled] * np.log(p[filled] / q[filled])))

@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 
 def ks_statistic(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
-    """The largest distance of the two distribution functions at the edges.
+    """Return the largest distance of the two distribution functions at the edges.
 
     Parameters
     ----------
     reference, current : counts of shape (bins,), each with a positive sum.
 
-    At most the statistic of the values themselves, and less than it by the mass of one bin at most; equal where each
-    value has a bin of its own.
+    It is smaller than the statistic of the values themselves by the mass of one bin at most, and equal to it if each
+    value has a separate bin.
 
     Source: `scipy.stats.ks_2samp`.
 
@@ -28,10 +28,10 @@ def ks_statistic(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
 
 
 def ks_p_value(statistic: float, n: int, m: int) -> float:
-    """The chance of a statistic as large for two samples, of ``n`` and ``m``, of one continuous distribution.
+    """Return the probability of a statistic this large for samples of ``n`` and ``m`` from one continuous distribution.
 
-    The limit distribution with Stephens' correction. With a million values a shift of a hundredth of a standard
-    deviation has a p of 1e-10: for large samples look at the statistic itself.
+    It is the limit distribution with Stephens' correction. With a million values, a shift of 1/100 of a standard
+    deviation has a p-value of 1e-10: for large samples use the statistic itself.
 
     Source: M. Stephens, JRSS B 32 (1970).
 
@@ -40,7 +40,7 @@ def ks_p_value(statistic: float, n: int, m: int) -> float:
     """
     root = math.sqrt(n * m / (n + m))
     distance = (root + 0.12 + 0.11 / root) * statistic
-    if distance < 0.2:  # the series converges slowly here, and the sum is 1 to 12 digits
+    if distance < 0.2:  # the series converges slowly here, and its sum is 1 to 12 digits
         return 1.0
     terms = [math.exp(-2 * (k * distance) ** 2) for k in range(1, 101)]
     return min(1.0, max(0.0, 2 * (sum(terms[::2]) - sum(terms[1::2]))))

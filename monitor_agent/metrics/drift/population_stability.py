@@ -6,17 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 FLOOR = 1e-4
-"""What a share of 0 is taken as, so that its logarithm exists; Evidently's choice."""
+"""The replacement of a share of 0, so that its logarithm exists; Evidently's choice."""
 
 
 def psi(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
-    """The sum over bins of (r - c) ln(r / c), for the shares r and c of reference and current.
+    """Return the sum over bins of (r - c) ln(r / c), for the shares r and c of reference and current.
 
     Parameters
     ----------
     reference, current : counts of shape (bins,), each with a positive sum.
 
-    Without any drift its mean is about `expected_psi`, so few values or many bins look like drift.
+    Without drift its mean is about `expected_psi`, so few values or many bins look like drift.
 
     Source: B. Yurdakul, "Statistical properties of population stability index" (2018).
 
@@ -28,7 +28,7 @@ def psi(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
 
 
 def expected_psi(bins: int, n: int, m: int) -> float:
-    """The mean of `psi` for two samples, of ``n`` and ``m``, of one distribution: (bins - 1) (1 / n + 1 / m).
+    """Return the mean of `psi` for samples of ``n`` and ``m`` from one distribution: (bins - 1) (1 / n + 1 / m).
 
     >>> round(expected_psi(bins=10, n=1000, m=1000), 4)
     0.018
@@ -37,6 +37,6 @@ def expected_psi(bins: int, n: int, m: int) -> float:
 
 
 def _shares(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    found = np.asarray(counts, dtype=np.float64)
-    shares: npt.NDArray[np.float64] = found / found.sum()
+    values = np.asarray(counts, dtype=np.float64)
+    shares: npt.NDArray[np.float64] = values / values.sum()
     return np.where(shares > 0, shares, FLOOR)

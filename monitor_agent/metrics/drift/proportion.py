@@ -1,4 +1,4 @@
-"""Z test that two proportions are the same."""
+"""Z test of the hypothesis that two proportions are equal."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 
 
 def z_p_value(successes: int, trials: int, base_successes: int, base_trials: int) -> float:
-    """The chance of shares as far apart if both were the same: two-sided, pooled variance.
+    """Return the probability of shares this far apart if both proportions are equal: two-sided, pooled variance.
 
-    1 where both shares are 0 or both are 1. Both ``trials`` are positive.
+    It is 1 if both shares are 0 or both are 1. Both numbers of trials must be positive.
 
     Source: Evidently's "z"; the square of the statistic is the chi-square of the 2 x 2 table.
 

@@ -1,4 +1,4 @@
-"""Whether a feature has drifted: which measure to take, its threshold, and when there is too little data to say."""
+"""The verdict on a feature's drift: the measure, its threshold, and the cases with too little data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from monitor_agent.metrics.drift.reference import (
 from monitor_agent.metrics.drift.wasserstein import normed_wasserstein_distance
 
 Method = Literal["psi", "jensenshannon", "ks", "wasserstein", "chisquare", "z"]
-"""Evidently's names. ``ks``, ``chisquare`` and ``z`` are p-values (small is drift), the others distances."""
+"""Evidently's names. ``ks``, ``chisquare`` and ``z`` are p-values (small is drift), the rest are distances."""
 
 THRESHOLDS: dict[Method, float] = {
     "psi": 0.1,
@@ -35,42 +35,42 @@ THRESHOLDS: dict[Method, float] = {
     "chisquare": 0.05,
     "z": 0.05,
 }
-"""Evidently's defaults. For PSI 0.1 is a warning, 0.25 an alert by custom."""
+"""Evidently's defaults. For PSI, 0.1 is usually a warning and 0.25 an alert."""
 
 P_VALUES: frozenset[Method] = frozenset({"ks", "chisquare", "z"})
 BINNED: frozenset[Method] = frozenset({"psi", "jensenshannon"})
 
 MIN_SAMPLES = 1000
-"""Fewer current values than this say nothing: against a large reference, 200 values of the same normal distribution
-exceed Wasserstein's threshold in a third of samples, PSI's in 3 %; 1,000 values in 1 % and never in 500."""
+"""Smallest number of current values. Against a large reference, 200 values of the same normal distribution exceed
+Wasserstein's threshold in a third of the samples, and PSI's in 3 %; 1,000 values do so in 1 %, and in 0 of 500."""
 
 BOTH_SAMPLES = 1.5
-"""A small reference is chance as much as a small window is: a distance is told where 1 / n + 1 / m is at most this
-over `MIN_SAMPLES`, such as 1,000 values against 2,000. 1,000 against 1,000 exceed Wasserstein's threshold in 7 %."""
+"""Limit for two small samples: a distance needs 1 / n + 1 / m of at most this over `MIN_SAMPLES`, such as 1,000 values
+against 2,000. With 1,000 values against 1,000, 7 % of the samples exceed Wasserstein's threshold by chance."""
 
 CHANCE = 0.01
-"""Many categories make a distance by chance: 1,000 values of 50 categories exceed Jensen-Shannon's threshold in one
-sample of 20, 200 values always. One that the chi-square test finds as likely as this is not told as drift."""
+"""Largest p-value of the chi-square test for drift. Many categories make a distance by chance: 1,000 values of 50
+categories exceed Jensen-Shannon's threshold in one sample of 20, and 200 values in all samples."""
 
 SMALL_REFERENCE = 1000
-"""Up to this many reference values Evidently tests, above it measures distances."""
+"""With at most this number of reference values Evidently uses tests, above it distances."""
 
 
 @dataclass(frozen=True)
 class DriftResult:
-    """A measure of drift and its verdict; ``n`` counts the current values."""
+    """A measure of drift and its verdict; ``n`` is the number of current values."""
 
     method: Method
     value: float
     threshold: float
-    drifted: bool
+    is_drift: bool
     n: int
 
 
 def default_method(
     reference: NumericReference | CategoricalReference, current: NumericSample | Mapping[str, int] | None = None
 ) -> Method:
-    """The measure that Evidently would take for this reference, and for categories that ``current`` adds to it.
+    """Return Evidently's measure for this reference, and for the categories that ``current`` adds to it.
 
     >>> default_method(CategoricalReference({"0": 990, "1": 10}))
     'z'
@@ -93,20 +93,20 @@ def drift(
     method: Method | None = None,
     min_samples: int = MIN_SAMPLES,
 ) -> DriftResult | Undefined:
-    """The drift of ``current`` against ``reference``; undefined (``insufficient_data``) where it may be chance.
+    """Return the drift of ``current`` against ``reference``; undefined (``insufficient_data``) if it may be chance.
 
-    That is below ``min_samples`` values, for a distance from a small reference (`BOTH_SAMPLES`), and for a distance
-    of categories that chance makes as well (`CHANCE`).
+    It may be chance below ``min_samples`` values, for a distance from a small reference (`BOTH_SAMPLES`), and for a
+    distance of categories with a likely table (`CHANCE`).
 
     Parameters
     ----------
-    reference : what is usual.
-    current : a `NumericSample` in its bins, or counts by category.
-    method : None takes `default_method`.
+    reference : the usual values.
+    current : a `NumericSample` in the reference's bins, or counts by category.
+    method : the measure; None = `default_method`.
 
     >>> drift(CategoricalReference({"a": 900, "b": 900}), {"a": 30})
     Undefined(reason='insufficient_data')
-    >>> drift(CategoricalReference({"a": 900, "b": 900}), {"a": 1500, "b": 100}).drifted
+    >>> drift(CategoricalReference({"a": 900, "b": 900}), {"a": 1500, "b": 100}).is_drift
     True
     """
     n = current.n if isinstance(current, NumericSample) else sum(current.values())
@@ -118,28 +118,33 @@ def drift(
         return DriftResult(chosen, value, limit, value < limit, n)
     if (1 / n + 1 / reference.n) * min_samples > BOTH_SAMPLES:
         return Undefined("insufficient_data")
-    drifted = value >= limit
-    if drifted and chosen in BINNED and chi_square_p_value(*_binned(reference, current)) >= CHANCE:
+    is_drift = value >= limit
+    if is_drift and chosen in BINNED and chi_square_p_value(*_binned(reference, current)) >= CHANCE:
         return Undefined("insufficient_data")
-    return DriftResult(chosen, value, limit, drifted, n)
+    return DriftResult(chosen, value, limit, is_drift, n)
 
 
 def measure_drift(
     reference: NumericReference | CategoricalReference, current: NumericSample | Mapping[str, int], method: Method
 ) -> float:
-    """The value of one measure; ValueError where it does not exist for this kind of feature.
+    """Return the value of a measure.
+
+    Raises
+    ------
+    ValueError
+        If the measure does not exist for this type of feature.
 
     >>> round(measure_drift(CategoricalReference({"a": 50, "b": 50}), {"a": 80, "b": 20}, "psi"), 4)
     0.4159
     """
-    ours, theirs = _counts(reference, current)
+    expected, actual = _counts(reference, current)
     if method == "chisquare":
-        return chi_square_p_value(ours, theirs)
+        return chi_square_p_value(expected, actual)
     if method == "z":
-        return _z(ours, theirs)
+        return _z(expected, actual)
     if isinstance(reference, NumericReference) and isinstance(current, NumericSample):
         if method == "ks":
-            return ks_p_value(ks_statistic(ours, theirs), reference.n, current.n)
+            return ks_p_value(ks_statistic(expected, actual), reference.n, current.n)
         if method == "wasserstein":
             return normed_wasserstein_distance(reference, current)
     if method == "psi":
@@ -164,12 +169,12 @@ def _counts(
 def _binned(
     reference: NumericReference | CategoricalReference, current: NumericSample | Mapping[str, int]
 ) -> tuple[Floats, Floats]:
-    """The counts of both in the bins of PSI and Jensen-Shannon."""
-    ours, theirs = _counts(reference, current)
+    """Return the counts of both in the bins of PSI and Jensen-Shannon."""
+    expected, actual = _counts(reference, current)
     if isinstance(reference, NumericReference):
         groups = reference.groups()
-        return _grouped(groups, ours), _grouped(groups, theirs)
-    return ours, theirs
+        return _grouped(groups, expected), _grouped(groups, actual)
+    return expected, actual
 
 
 def _grouped(groups: npt.NDArray[np.int64], counts: Floats) -> Floats:

@@ -8,11 +8,11 @@ from monitor_agent.metrics.drift.reference import Floats, NumericReference, Nume
 
 
 def normed_wasserstein_distance(reference: NumericReference, current: NumericSample) -> float:
-    """The area between the two distribution functions, over the standard deviation of the reference.
+    """Return the area between the two distribution functions, divided by the standard deviation of the reference.
 
-    Values are taken to be spread evenly within a bin, and the open end bins to reach to the extremes: on smooth
-    distributions within 0.01 of the exact distance while that is below 1, rougher for very heavy tails. A standard
-    deviation below 0.001 is taken as 0.001, as Evidently does.
+    Values count as spread evenly within a bin, and the open end bins as ending at the extremes. For smooth
+    distributions the error is below 0.01 if the distance is below 1; it is larger for very heavy tails. A standard
+    deviation below 0.001 counts as 0.001, as in Evidently.
 
     Source: `scipy.stats.wasserstein_distance`; Evidently's "wasserstein".
 
@@ -21,10 +21,10 @@ def normed_wasserstein_distance(reference: NumericReference, current: NumericSam
     1.0
     """
     edges = np.asarray(reference.edges)
-    ours = _distribution(edges, reference.counts, reference.minimum, reference.maximum)
-    theirs = _distribution(edges, current.counts, current.minimum, current.maximum)
-    points = np.unique(np.concatenate([ours[0], theirs[0]]))
-    gaps = np.interp(points, *ours) - np.interp(points, *theirs)
+    expected = _distribution(edges, reference.counts, reference.minimum, reference.maximum)
+    actual = _distribution(edges, current.counts, current.minimum, current.maximum)
+    points = np.unique(np.concatenate([expected[0], actual[0]]))
+    gaps = np.interp(points, *expected) - np.interp(points, *actual)
     return _area(points, gaps) / max(reference.std, 0.001)
 
 
@@ -39,6 +39,6 @@ def _area(points: Floats, gaps: Floats) -> float:
     left, right, width = np.abs(gaps[:-1]), np.abs(gaps[1:]), np.diff(points)
     crossing = gaps[:-1] * gaps[1:] < 0
     total = np.where(crossing, left + right, 1.0)
-    # Where the gap changes its sign inside a step, the area is two triangles.
+    # If the gap changes its sign inside a step, the area is two triangles.
     triangles = (left**2 + right**2) / (2 * total)
     return float(np.sum(width * np.where(crossing, triangles, (left + right) / 2)))

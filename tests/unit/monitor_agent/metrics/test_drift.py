@@ -112,7 +112,7 @@ def test_chance_is_not_drift(method: Method) -> None:
         drift(reference, NumericSample.from_values(_normal(seed, 1000), reference), method) for seed in range(60)
     ]
 
-    assert sum(result.drifted for result in results) <= 3
+    assert sum(result.is_drift for result in results) <= 3
 
 
 @pytest.mark.parametrize("method", ["psi", "jensenshannon", "wasserstein", "ks", "chisquare"])
@@ -120,7 +120,7 @@ def test_a_shift_is_drift(method: Method) -> None:
     """Half a standard deviation is found by every measure."""
     reference = NumericReference.from_values(_normal(6, 5000))
 
-    assert drift(reference, NumericSample.from_values(_normal(7, 1000, shift=1.0), reference), method).drifted
+    assert drift(reference, NumericSample.from_values(_normal(7, 1000, shift=1.0), reference), method).is_drift
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_new_categories_are_drift() -> None:
     reference = CategoricalReference({"a": 3000, "b": 3000})
     current = {"a": 700, "b": 700, **{f"new{number}": 10 for number in range(40)}}
 
-    assert drift(reference, current).drifted
+    assert drift(reference, current).is_drift
 
 
 @pytest.mark.parametrize("value", [7.0, [1.0, 1.0, 2.0]], ids=["constant", "two values"])
@@ -163,7 +163,7 @@ def test_few_distinct_values_have_bins_of_their_own(value: float | list[float]) 
     reference = NumericReference.from_values(values)
     result = drift(reference, NumericSample.from_values(values, reference))
 
-    assert (result.value, result.drifted) == (0.0, False)
+    assert (result.value, result.is_drift) == (0.0, False)
 
 
 @pytest.mark.parametrize("usual", [[7.0], [0.0, 1.0], [1.0, 2.0, 4.0]], ids=["constant", "two values", "three values"])
@@ -173,7 +173,7 @@ def test_a_value_that_never_was_is_drift(usual: list[float], seen: float) -> Non
     reference = NumericReference.from_values(np.resize(usual, 3000))
     result = drift(reference, NumericSample.from_values(np.full(2000, seen), reference))
 
-    assert (result.method, result.drifted) == ("jensenshannon", True)
+    assert (result.method, result.is_drift) == ("jensenshannon", True)
 
 
 def test_a_value_that_most_have_is_compared_exactly() -> None:
@@ -202,7 +202,7 @@ def test_a_third_category_of_a_small_reference_is_tested() -> None:
     """Two categories are compared by their shares; where a new one comes, by chi-square, as Evidently does."""
     result = drift(CategoricalReference({"a": 500, "b": 400}), {"a": 500, "b": 400, "c": 300})
 
-    assert (result.method, result.drifted) == ("chisquare", True)
+    assert (result.method, result.is_drift) == ("chisquare", True)
 
 
 def _fifty_categories(seed: int, n: int) -> dict[str, int]:
@@ -219,9 +219,9 @@ def test_many_categories_are_not_drift_by_chance() -> None:
     told = [drift(*pair, min_samples=800) for pair in pairs]
 
     assert sum(far) >= 20
-    assert sum(isinstance(each, DriftResult) and each.drifted for each in told) <= 4
+    assert sum(isinstance(each, DriftResult) and each.is_drift for each in told) <= 4
     assert sum(each == Undefined("insufficient_data") for each in told) >= sum(far) - 4
-    assert drift(pairs[0][0], {str(name): 40 for name in range(25)}).drifted
+    assert drift(pairs[0][0], {str(name): 40 for name in range(25)}).is_drift
 
 
 @pytest.mark.parametrize(("before", "now", "enough"), [(1001, 1000, False), (1001, 3000, True), (2000, 1000, True)])
