@@ -1,4 +1,4 @@
-"""A past range joined and computed again, day by day; an interrupted run goes on where it was."""
+"""A past range joined and computed again, day by day; an interrupted backfill skips the days that are finished."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from monitor_agent.agent.report import Report
-from monitor_agent.agent.stores import Stores, take_some
+from monitor_agent.agent.join import JoinScope
+from monitor_agent.agent.report import CycleReport
+from monitor_agent.agent.stores import Stores, process_pages
 from monitor_agent.es.state_store import StoredState
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import hashed
 from monitor_agent.pipeline.instants import Interval
-from monitor_agent.pipeline.stale_windows import DAY, day_of
+from monitor_agent.pipeline.stale_windows import DAY, ModelWindow, day_of
 from monitor_agent.settings import environment_of
 
-REMEMBERED = "backfill"
+STATE_KIND = "backfill"
 
 
 @dataclass(frozen=True)
 class BackfillProgress:
-    """How far a backfill is.
+    """How much of a backfill is done.
 
     Attributes
     ----------
-    day : the day (UTC) that is worked on.
+    day : the day (UTC) that is being computed.
     before : days that an interrupted run had finished.
-    done, days : days finished, those before too; days of the range.
-    windows, of : base windows of the day that are computed; all that are to be.
+    done, days : finished days, including those of the interrupted run; days of the range.
+    windows, of : base windows of the day that are computed; base windows of the day.
     """
 
     day: datetime
@@ -40,7 +41,7 @@ class BackfillProgress:
 
     @property
     def share(self) -> float:
-        """How many days are done, the started one as a part of a day."""
+        """The number of days that are done, with the fraction of the current one."""
         return self.done + (min(1.0, self.windows / self.of) if self.of else 0.0)
 
 
@@ -48,103 +49,107 @@ ProgressCallback = Callable[[BackfillProgress], None]
 
 
 class Backfill:
-    """Joins and computes everything about predictions of a range again, however long it has been final."""
+    """Joins and computes everything about predictions of a range again, even if it is closed to restatements."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
 
     def run(
         self, start: datetime, end: datetime, report_progress: ProgressCallback, *, restart: bool = False
-    ) -> Report:
-        """Return what was done.
+    ) -> CycleReport:
+        """Compute the range and return what was done; documents that would not change are not written.
 
         Parameters
         ----------
         start, end : the range, [start, end).
-        report_progress : called often, with how far it is.
-        restart : forget the days that an interrupted run of the same range and settings has finished.
-
-        What already says the same is not written.
+        report_progress : called often, with the progress.
+        restart : compute also the days that an interrupted run of the same range and settings has finished.
         """
         stores = self._stores
-        report, started, asked = Report(), time.monotonic(), stores.gateway.requests
+        report, started, requests_before = CycleReport(), time.monotonic(), stores.gateway.requests
         first = stores.calendar.base_window(start).start
         last = stores.calendar.base_window(end - timedelta(microseconds=1)).end
-        stretches = _days(first, last)
-        known = self._remembered(first, last)
-        finished = set() if restart else set(known.content.get("days", ()))
+        days = _days(first, last)
+        stored = self._stored_progress(first, last)
+        finished = set() if restart else set(stored.content.get("days", ()))
         before = len(finished)
-        for stretch in stretches:
-            name = instants.text(stretch.start)
+        for day in days:
+            name = instants.text(day.start)
             if name in finished:
                 continue
-            at = BackfillProgress(day_of(stretch.start), before, len(finished), len(stretches))
-            report_progress(at)
-            self._day(stretch, report, at, report_progress)
-            # Those of a day that is done are not merged again: memory must not follow the number of days.
+            progress = BackfillProgress(day_of(day.start), before, len(finished), len(days))
+            report_progress(progress)
+            self._compute_day(day, report, progress, report_progress)
+            # The states of a finished day are not merged again: memory must not grow with the number of days.
             stores.performance.forget_states()
             finished.add(name)
-            known = self._remember(known, finished)
-        report_progress(BackfillProgress(stretches[-1].start, before, len(stretches), len(stretches)))
-        stores.memory.forget(known)
-        return stores.finished(report, started, asked, "backfill")
+            stored = self._store_progress(stored, finished)
+        report_progress(BackfillProgress(days[-1].start, before, len(days), len(days)))
+        stores.state.forget(stored)
+        return stores.finish_report(report, started, requests_before, "backfill")
 
-    def _remembered(self, first: datetime, last: datetime) -> StoredState:
-        # Other settings make other documents: days finished under those do not count.
+    def _stored_progress(self, first: datetime, last: datetime) -> StoredState:
+        # Other settings make other documents: days that were finished with them do not count.
         settings = repr(sorted(environment_of(self._stores.settings).items()))
-        (known,) = self._stores.memory.read(
-            f"{REMEMBERED}:{hashed(instants.text(first), instants.text(last), settings)}"
-        )
-        return known
+        identifier = f"{STATE_KIND}:{hashed(instants.text(first), instants.text(last), settings)}"
+        (stored,) = self._stores.state.read(identifier)
+        return stored
 
-    def _remember(self, known: StoredState, finished: set[str]) -> StoredState:
-        self._stores.memory.write(known, {"days": sorted(finished)}, self._stores.clock.now())
-        (written,) = self._stores.memory.read(known.id)
+    def _store_progress(self, stored: StoredState, finished: set[str]) -> StoredState:
+        self._stores.state.write(stored, {"days": sorted(finished)}, self._stores.clock.now())
+        (written,) = self._stores.state.read(stored.id)
         return written
 
-    def _day(self, stretch: Interval, report: Report, at: BackfillProgress, report_progress: ProgressCallback) -> None:
+    def _compute_day(
+        self, day: Interval, report: CycleReport, progress: BackfillProgress, report_progress: ProgressCallback
+    ) -> None:
         stores = self._stores
         now = stores.clock.now()
-        seen = stores.events.work_summary(now).documents
-        stored = stores.summaries_around(stretch)
+        indices = stores.events.work_summary(now).documents
         losses = stores.losses(now)
-        counts = stores.events.window_counts(day_of(stretch.start), stretch)
-        known = {
-            each.model_window
-            for each in stored
-            if each.window.size == stores.calendar.base and stretch.start <= each.window.start < stretch.end
-        }
-        base = {*counts.predictions, *counts.errors, *known}
-        pages = stores.feedback.not_joined(stretch)
-        computed = report.tally.windows
+        base = self._base_windows(day)
+        pages = stores.feedback.not_joined(day)
+        windows_done = 0
 
-        def progress(windows: int) -> None:
-            nonlocal computed
-            computed += windows
-            report_progress(replace(at, windows=computed - report.tally.windows, of=len(base)))
+        def report_windows(count: int) -> None:
+            nonlocal windows_done
+            windows_done += count
+            report_progress(replace(progress, windows=windows_done, of=len(base)))
 
         while True:
-            join = stores.join(now, seen, {}, forced=True)
-            more = take_some(pages, join.page)
-            base |= join.result.cells
+            windows_done = 0
+            join = stores.join(JoinScope(now, indices, restates_closed=True))
+            more = process_pages(pages, join.join_page)
+            base |= join.result.windows
             stores.gateway.refresh(join.result.indices)
-            # Orphans are counted by their status: those found after all must say so before their windows are counted.
-            # Where this is cut short, running it again mends it.
-            stores.feedback.set_status(join.result.found_orphans())
+            # Orphans are counted by their status: a recovered orphan needs its new status before its window is counted.
+            # If a crash interrupts this, the next run repairs it.
+            stores.feedback.set_status(join.result.recovered_orphans())
             stores.feedback.refresh()
-            report.add(stores.recomputation.run(base, (), now, seen, progress, losses))
-            stores.notice_releases(base, report)
+            report.tally.add(stores.recomputation.run(base, (), now, indices, report_windows, losses))
+            stores.record_releases(base, report)
             stores.write_feedback_statuses(join.result, report)
             if not more:
                 return
             base = set()
 
+    def _base_windows(self, day: Interval) -> set[ModelWindow]:
+        """Return the base windows of a day that have events, or a document."""
+        stores = self._stores
+        counts = stores.events.window_counts(day_of(day.start), day)
+        stored = {
+            row.model_window
+            for row in stores.stored_windows_around(day)
+            if row.window.size == stores.calendar.base and day.start <= row.window.start < day.end
+        }
+        return {*counts.predictions, *counts.errors, *stored}
+
 
 def _days(first: datetime, last: datetime) -> list[Interval]:
-    """Return the days (UTC) of [first, last), the first and last one cut to it."""
-    found = []
+    """Return the days (UTC) of [first, last); the first and last day are cut to it."""
+    days = []
     day = day_of(first)
     while day < last:
-        found.append(Interval(max(day, first), min(day + DAY, last)))
+        days.append(Interval(max(day, first), min(day + DAY, last)))
         day += DAY
-    return found
+    return days

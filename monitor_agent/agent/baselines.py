@@ -1,11 +1,12 @@
-"""What windows are compared with: the same ones a week before, and their model's reference."""
+"""What windows are measured against: the same windows a week before, and the reference of their model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from monitor_agent.agent.window_batches import batches, by_model
 from monitor_agent.contracts.performance import ALL_SEGMENT, STATE_OPEN
 from monitor_agent.es.drift_store import DriftResult, DriftStore
 from monitor_agent.es.event_store import States
@@ -16,45 +17,51 @@ from monitor_agent.pipeline.documents import Baseline, Document, Key
 from monitor_agent.pipeline.drift_references import DriftReference, valid_at
 from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.window_drift import summary
-from monitor_agent.pipeline.windows import WEEK, Calendar, Window
+from monitor_agent.pipeline.windows import Calendar, Window
 
-COMPARED_FROM = timedelta(hours=1)
-"""Windows at least this long are compared with the same ones a week before."""
-
-WINDOWS_AT_ONCE = 64
+MIN_COMPARED_LENGTH = timedelta(hours=1)
+"""Windows at least this long are compared with the same windows a week before."""
 
 
 @dataclass(frozen=True)
 class Baselines:
-    """What some windows of a model are compared with."""
+    """The baselines of some windows of a model.
+
+    Attributes
+    ----------
+    last_week : documents of the same windows a week before, by the keys of this week's documents.
+    references : the references of the model.
+    drift : the drift against the references, by the keys of the documents.
+    base_size : the size of the base windows.
+    """
 
     last_week: Mapping[Key, Document]
     references: Sequence[DriftReference]
     drift: Mapping[Key, DriftResult]
-    base: str
+    base_size: str
 
-    def baseline(self, key: Key) -> Baseline:
-        """Return what a document says of it."""
+    def of(self, key: Key) -> Baseline:
+        """Return the baseline of one document."""
         reference = valid_at(self.references, key.window.start)
         calibration = reference.calibrations.get(key.version) if reference else None
-        drifted = self.drift[key].fields if key in self.drift else {}
-        if reference is None and key.window.size != self.base and key.segment == ALL_SEGMENT:
-            drifted = summary((), None)
+        drift = self.drift[key].fields if key in self.drift else {}
+        if reference is None and key.window.size != self.base_size and key.segment == ALL_SEGMENT:
+            drift = summary((), None)
         return Baseline(
-            compared=is_compared(key.window),
+            comparable=is_comparable(key.window),
             last_week=self.last_week.get(key),
             calibration=calibration,
             calibrated_by=reference.name if reference and calibration else None,
-            drift=drifted,
+            drift=drift,
         )
 
     def points(self, key: Key) -> Sequence[Point]:
-        """Return the points of its features' curves."""
+        """Return the points of the curves of a document's features."""
         return self.drift[key].points if key in self.drift else ()
 
 
 class BaselineLoader:
-    """Finds what windows are compared with."""
+    """Loads the baselines of windows, and measures their drift."""
 
     def __init__(
         self, performance: PerformanceStore, references: ReferenceStore, drift: DriftStore, calendar: Calendar
@@ -64,75 +71,68 @@ class BaselineLoader:
         self._drift = drift
         self._calendar = calendar
 
-    def of(self, model: str, found: Mapping[Window, States], now: datetime) -> Baselines:
-        """Return what windows of one size are compared with; the drift of those that have ended is measured."""
+    def load(self, model: str, windows: Mapping[Window, States], now: datetime) -> Baselines:
+        """Return the baselines of windows of one size; the drift of windows that have ended is measured.
+
+        Parameters
+        ----------
+        windows : the windows with their states.
+        """
         references = self._references.of(model)
-        drift = self._drifted(model, found, references, now)
-        return Baselines(self._last_week(model, found), references, drift, self._calendar.base)
+        drift = self._measured_drift(model, windows, references, now)
+        return Baselines(self._last_week(model, windows), references, drift, self._calendar.base)
 
     def week_later(self, changed: Iterable[ModelWindow], computed: Set[ModelWindow], now: datetime) -> set[ModelWindow]:
-        """Return the stored windows that are compared with changed ones, but those that were computed after these."""
+        """Return the stored windows that are compared with changed ones, without those computed already.
+
+        Parameters
+        ----------
+        changed : windows whose documents have changed.
+        computed : windows that were computed after that.
+        """
         later = {
-            ModelWindow(model, self._calendar.week_later(window)) for model, window in changed if is_compared(window)
+            ModelWindow(model, self._calendar.week_later(window)) for model, window in changed if is_comparable(window)
         }
-        found: set[ModelWindow] = set()
-        for model, windows in by_model({cell for cell in later - computed if cell.window.start <= now}):
+        stored: set[ModelWindow] = set()
+        candidates = {model_window for model_window in later - computed if model_window.window.start <= now}
+        for model, windows in by_model(candidates):
             for size in {window.size for window in windows}:
                 for batch in batches([window for window in windows if window.size == size]):
-                    found |= {ModelWindow(model, key.window) for key in self._performance.last_week(model, batch)}
-        return found
+                    stored |= {ModelWindow(model, key.window) for key in self._performance.last_week(model, batch)}
+        return stored
 
     def _last_week(self, model: str, windows: Iterable[Window]) -> dict[Key, Document]:
-        """Return, by the keys of this week's documents, what those of the same windows a week before say."""
-        before = {self._calendar.week_later(window, -1): window for window in windows if is_compared(window)}
+        """Return the documents of the same windows a week before, by the keys of this week's documents."""
+        before = {self._calendar.week_later(window, -1): window for window in windows if is_comparable(window)}
         if not before:
             return {}
-        found = self._performance.last_week(model, sorted(before))
+        documents = self._performance.last_week(model, sorted(before))
         return {
             Key(model, key.version, key.segment, before[key.window]): document
-            for key, document in found.items()
+            for key, document in documents.items()
             if key.window in before
         }
 
-    def _drifted(
-        self, model: str, found: Mapping[Window, States], references: Sequence[DriftReference], now: datetime
+    def _measured_drift(
+        self, model: str, windows: Mapping[Window, States], references: Sequence[DriftReference], now: datetime
     ) -> dict[Key, DriftResult]:
-        known: dict[Window, DriftReference] = {}
-        for window in found:
+        reference_of: dict[Window, DriftReference] = {}
+        for window in windows:
             reference = valid_at(references, window.start)
             ended = window.size != self._calendar.base and self._calendar.state(window, now) != STATE_OPEN
             if reference is not None and ended:
-                known[window] = reference
+                reference_of[window] = reference
         predictions = {
             window: {
                 version: state.predictions
-                for (version, segment), state in found[window].items()
+                for (version, segment), state in windows[window].items()
                 if segment == ALL_SEGMENT and state.predictions
             }
-            for window in known
+            for window in reference_of
         }
-        return self._drift.of(model, predictions, known) if known else {}
+        return self._drift.of(model, predictions, reference_of) if reference_of else {}
 
 
-def is_compared(window: Window) -> bool:
+def is_comparable(window: Window) -> bool:
     """Return whether a window is long enough to be compared with last week's."""
-    return window.end - window.start >= COMPARED_FROM
-
-
-def by_model(cells: Iterable[ModelWindow]) -> Iterator[tuple[str, list[Window]]]:
-    """Yield each model with its windows, in order."""
-    known = list(cells)
-    for model in sorted({model for model, _ in known}):
-        yield model, sorted(window for name, window in known if name == model)
-
-
-def batches(windows: Sequence[Window], size: int = WINDOWS_AT_ONCE) -> Iterator[list[Window]]:
-    """Yield windows, in order, some at a time: within less than a week, so that last week's are written before."""
-    batch: list[Window] = []
-    for window in windows:
-        if batch and (len(batch) == size or window.end - batch[0].start > WEEK):
-            yield batch
-            batch = []
-        batch.append(window)
-    if batch:
-        yield batch
+    return window.end - window.start >= MIN_COMPARED_LENGTH

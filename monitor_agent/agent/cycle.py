@@ -1,20 +1,21 @@
-"""One cycle of the agent: what is new is joined, and the windows that it touches are computed anew.
+"""One cycle of the agent: new feedback is joined, and the windows that have changed are computed anew.
 
-Work is found by what it is, never by a clock: feedback that is `new`, days whose number of documents is not the
-remembered one, windows that are not final. A crash anywhere leaves work that the next cycle finds again, and all writes
-are functions of what is counted, so that a rerun or a second agent changes nothing.
+The agent does not find its work by a clock, but by its state: feedback that is `new`, days whose number of documents
+differs from the remembered one, windows that are not final. If a crash leaves work, the next cycle finds it again. All
+writes are functions of what is counted, so that a rerun or a second agent changes nothing.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from monitor_agent.agent.backfill import Backfill, ProgressCallback
-from monitor_agent.agent.join import Join
-from monitor_agent.agent.report import Report
-from monitor_agent.agent.stores import Stores, take_some
+from monitor_agent.agent.join import Join, JoinScope
+from monitor_agent.agent.report import CycleReport
+from monitor_agent.agent.stores import Stores, process_pages
 from monitor_agent.clock import Clock
 from monitor_agent.es.event_store import WorkSummary
 from monitor_agent.es.gateway import Gateway
@@ -40,12 +41,19 @@ from monitor_agent.pipeline.stale_windows import (
 from monitor_agent.settings import AgentSettings
 
 PROGRESS = "progress"
+"""The kind of the documents that remember the counted events, one for each lease."""
 
-__all__ = ["Agent", "Report"]
+
+@dataclass
+class _StaleWindows:
+    """Windows that must be computed anew: base windows, and larger ones that no base window leads to."""
+
+    base: set[ModelWindow] = field(default_factory=set)
+    larger: set[ModelWindow] = field(default_factory=set)
 
 
 class Agent:
-    """Joins, counts and writes; holds nothing between cycles that Elasticsearch does not hold too."""
+    """Joins, counts and writes; all that it knows between cycles is in Elasticsearch too."""
 
     def __init__(
         self, gateway: Gateway, settings: AgentSettings, clock: Clock, sleep: Callable[[float], None] = time.sleep
@@ -53,24 +61,33 @@ class Agent:
         self._stores = Stores(gateway, settings, clock, sleep)
         self._retention = Retention(gateway, settings)
 
-    def cycle(self, progress: Callable[[int], None] = lambda _windows: None, share: Assignment | None = None) -> Report:
-        """Do all that is to be done now; ElasticsearchError where it cannot be, and then nothing is half done.
+    def cycle(
+        self,
+        report_windows: Callable[[int], None] = lambda _count: None,
+        assignment: Assignment | None = None,
+    ) -> CycleReport:
+        """Do all work that there is now.
 
         Parameters
         ----------
-        progress : told how many base windows were computed.
-        share : the part of the work that is this agent's; None = all of it, whoever holds a lease.
+        report_windows : called with the number of base windows that were just counted.
+        assignment : this agent's share of the work; None = all work, whichever agents hold leases.
+
+        Raises
+        ------
+        ElasticsearchError
+            If Elasticsearch is in trouble; then nothing is half done.
         """
         stores = self._stores
-        report, started, asked = Report(), time.monotonic(), stores.gateway.requests
-        if share is None:
-            leased = leased_models(stores.memory)
-            share = Assignment(leased, True, leased)
-        while self._round(share, report, progress):
+        report, started, requests_before = CycleReport(), time.monotonic(), stores.gateway.requests
+        if assignment is None:
+            leased = leased_models(stores.state)
+            assignment = Assignment(leased, True, leased)
+        while self._round(assignment, report, report_windows):
             pass
-        if share.remainder:
+        if assignment.remainder:
             report.deleted = self._retention.apply(stores.clock.now())
-        return stores.finished(report, started, asked, "cycle")
+        return stores.finish_report(report, started, requests_before, "cycle")
 
     def backfill(
         self,
@@ -79,114 +96,122 @@ class Agent:
         report_progress: ProgressCallback = lambda _progress: None,
         *,
         restart: bool = False,
-    ) -> Report:
+    ) -> CycleReport:
         """Join and compute everything about predictions of [start, end) again; see `Backfill.run`."""
         return Backfill(self._stores).run(start, end, report_progress, restart=restart)
 
-    def _round(self, share: Assignment, report: Report, progress: Callable[[int], None]) -> bool:
-        """Do what one look shows; return whether there may be more."""
+    def _round(self, assignment: Assignment, report: CycleReport, report_windows: Callable[[int], None]) -> bool:
+        """Do the work that one search shows; return whether there may be more."""
         stores, now = self._stores, self._stores.clock.now()
-        work_summary = stores.events.work_summary(now)
-        known = dict(zip(share.lease_names, stores.memory.read(*map(_progress_id, share.lease_names)), strict=True))
-        hours = self._hours_of_changed_days(work_summary, known.values())
-        base, larger = self._changed(hours, known.values(), share, now)
-        if work_summary.not_final:
-            self._add_aged(base, larger, share, now)
+        work = stores.events.work_summary(now)
+        remembered = stores.state.read(*map(_progress_id, assignment.lease_names))
+        hours = self._hours_of_changed_days(work, remembered)
+        stale = self._changed(hours, remembered, assignment, now)
+        if work.not_final:
+            self._add_aged(stale, assignment, now)
         losses = stores.losses(now)
-        if losses or work_summary.with_lost_lines:
-            self._add_incomplete(base, larger, losses, share, now)
-        join = stores.join(now, work_summary.documents, _indices_seen(known.values()))
-        more = self._read_feedback(join, work_summary, base, share, now)
-        base |= join.result.cells
-        if base or larger:
+        if losses or work.with_lost_lines:
+            self._add_incomplete(stale, losses, assignment, now)
+        join = stores.join(JoinScope(now, work.documents, _remembered_indices(remembered)))
+        more = self._join_feedback(join, work, stale.base, assignment, now)
+        stale.base |= join.result.windows
+        if stale.base or stale.larger:
             stores.gateway.refresh(join.result.indices)
-            report.add(stores.recomputation.run(base, larger, now, work_summary.documents, progress, losses))
-            stores.notice_releases(base, report)
-            report.models |= {model for model, _ in base if share.includes(model)} - share.leased
+            tally = stores.recomputation.run(stale.base, stale.larger, now, work.documents, report_windows, losses)
+            report.tally.add(tally)
+            stores.record_releases(stale.base, report)
+            report.models |= {model for model, _ in stale.base if assignment.includes(model)} - assignment.leased
         stores.write_feedback_statuses(join.result, report)
-        for each in known.values():
-            if each.content.get("documents") != work_summary.documents:
-                kept = remembered_hours(hours, each.content.get("hours", {}))
-                stores.memory.write(each, {"documents": work_summary.documents, "hours": kept}, now)
-        return more or join.result.again
+        for state in remembered:
+            if state.content.get("documents") != work.documents:
+                after = remembered_hours(hours, state.content.get("hours", {}))
+                stores.state.write(state, {"documents": work.documents, "hours": after}, now)
+        return more or join.result.put_back
 
-    def _hours_of_changed_days(self, work_summary: WorkSummary, known: Iterable[StoredState]) -> HourCounts:
-        remembered = [each.content.get("documents", {}) for each in known]
-        days = sorted({day for each in remembered for day in changed_days(work_summary.documents, each)})
+    def _hours_of_changed_days(self, work: WorkSummary, remembered: Collection[StoredState]) -> HourCounts:
+        counts = [state.content.get("documents", {}) for state in remembered]
+        days = sorted({day for before in counts for day in changed_days(work.documents, before)})
         return self._stores.events.hour_counts(days) if days else {}
 
     def _changed(
-        self, hours: HourCounts, known: Iterable[StoredState], share: Assignment, now: datetime
-    ) -> tuple[set[ModelWindow], set[ModelWindow]]:
-        """Return the base and larger windows of the share whose predictions or errors are not those counted."""
-        stores = self._stores
-        base: set[ModelWindow] = set()
-        larger: set[ModelWindow] = set()
-        remembered = [each.content.get("hours", {}) for each in known]
-        for stretch in sorted({new for each in remembered for new in changed_intervals(hours, each, stores.calendar)}):
-            counts = stores.events.window_counts(day_of(stretch.start), stretch)
-            stored = stores.summaries_of(stretch)
-            cells = changed_windows(counts.predictions, counts.errors, stored, stretch)
-            base |= self._open_to_change(cells, share, stored, now)
-            # A crash may have left them behind: also where all base windows are as they should be.
-            whole = enclosing_windows(counts.predictions.keys() | counts.errors.keys(), stores.calendar)
-            larger |= self._open_to_change(whole, share, stored, now)
-        return base, larger
+        self, hours: HourCounts, remembered: Collection[StoredState], assignment: Assignment, now: datetime
+    ) -> _StaleWindows:
+        """Return the assigned windows whose predictions or errors are not those that were counted."""
+        stores, stale = self._stores, _StaleWindows()
+        counts_before = [state.content.get("hours", {}) for state in remembered]
+        intervals = {
+            interval for before in counts_before for interval in changed_intervals(hours, before, stores.calendar)
+        }
+        for interval in sorted(intervals):
+            counts = stores.events.window_counts(day_of(interval.start), interval)
+            stored = stores.stored_windows_of(interval)
+            changed = changed_windows(counts.predictions, counts.errors, stored, interval)
+            stale.base |= self._open_to_change(changed, assignment, stored, now)
+            # A crash may have left larger windows behind, even if all base windows are as they should be.
+            enclosing = enclosing_windows(counts.predictions.keys() | counts.errors.keys(), stores.calendar)
+            stale.larger |= self._open_to_change(enclosing, assignment, stored, now)
+        return stale
 
     def _open_to_change(
-        self, cells: set[ModelWindow], share: Assignment, stored: Iterable[StoredWindow], now: datetime
+        self, windows: set[ModelWindow], assignment: Assignment, stored: Iterable[StoredWindow], now: datetime
     ) -> set[ModelWindow]:
-        """Return the share's cells without those that have been final for longer than the restatement limit."""
+        """Return the assigned windows that have not been final for longer than the restatement limit."""
         calendar = self._stores.calendar
-        closed = {each.model_window for each in stored if is_closed(each.window, each.state, calendar, now)}
-        return {cell for cell in cells - closed if share.includes(cell.model)}
+        closed = {row.model_window for row in stored if is_closed(row.window, row.state, calendar, now)}
+        return {model_window for model_window in windows - closed if assignment.includes(model_window.model)}
 
-    def _add_aged(self, base: set[ModelWindow], larger: set[ModelWindow], share: Assignment, now: datetime) -> None:
+    def _add(self, stale: _StaleWindows, model_windows: Iterable[ModelWindow]) -> None:
+        for model_window in model_windows:
+            is_base = model_window.window.size == self._stores.calendar.base
+            (stale.base if is_base else stale.larger).add(model_window)
+
+    def _add_aged(self, stale: _StaleWindows, assignment: Assignment, now: datetime) -> None:
+        """Add the windows that time alone has changed."""
         stores = self._stores
-        for cell in aged_windows(stores.performance.not_final(), stores.calendar, stores.settings, now):
-            if share.includes(cell.model):
-                (base if cell.window.size == stores.calendar.base else larger).add(cell)
+        aged = aged_windows(stores.performance.not_final(), stores.calendar, stores.settings, now)
+        self._add(stale, (model_window for model_window in aged if assignment.includes(model_window.model)))
 
     def _add_incomplete(
-        self, base: set[ModelWindow], larger: set[ModelWindow], losses: Sequence[Loss], share: Assignment, now: datetime
+        self, stale: _StaleWindows, losses: Sequence[Loss], assignment: Assignment, now: datetime
     ) -> None:
-        """Add the windows that name other lost lines than are lost now."""
+        """Add the windows whose documents have another number of lost lines than are lost now."""
         stores = self._stores
         stored = stores.performance.with_lost_lines()
         for loss in losses:
             first = stores.calendar.window(stores.calendar.names[-1], loss.start)
             stored += stores.performance.summaries(first.start, loss.end + INSTANT)
         wrong = {
-            each.model_window
-            for each in stored
-            if each.lost_lines != lost_in(each.window.start, each.window.end, losses)
+            row.model_window for row in stored if row.lost_lines != lost_in(row.window.start, row.window.end, losses)
         }
-        for cell in self._open_to_change(wrong, share, stored, now):
-            (base if cell.window.size == stores.calendar.base else larger).add(cell)
+        self._add(stale, self._open_to_change(wrong, assignment, stored, now))
 
-    def _read_feedback(
-        self, join: Join, work_summary: WorkSummary, changed: set[ModelWindow], share: Assignment, now: datetime
+    def _join_feedback(
+        self, join: Join, work: WorkSummary, changed: set[ModelWindow], assignment: Assignment, now: datetime
     ) -> bool:
-        """Join what is new, what waits for predictions that have come, and what has waited too long."""
+        """Join new feedback, and feedback whose predictions have come; give up overdue feedback.
+
+        Return whether there may be more of it.
+        """
         stores, more = self._stores, False
-        ours = share.filters("model.name")
-        if work_summary.new:
-            more |= take_some(stores.feedback.new(ours), join.page)
+        filters = assignment.filters("model.name")
+        if work.new:
+            more |= process_pages(stores.feedback.new(filters), join.join_page)
         if changed:
-            # The id of a prediction made elsewhere tells no time: its feedback then waits under a time of its own.
-            # All of it is looked at, whatever model it names: its prediction may be another model's.
+            # Feedback on a prediction whose id holds no time has the feedback's own time. So all waiting feedback is
+            # joined, whichever model it names: its prediction may be another model's.
             since: datetime = min(window.start for _, window in changed) - stores.settings.clock_skew
             for page in stores.feedback.waiting(since):
-                join.page(page)
-        if work_summary.overdue:
-            more |= take_some(stores.feedback.overdue(now, stores.settings.orphan_horizon, ours), join.overdue)
+                join.join_page(page)
+        if work.overdue:
+            overdue = stores.feedback.overdue(now, stores.settings.orphan_horizon, filters)
+            more |= process_pages(overdue, join.give_up_page)
         return more
 
 
-def _progress_id(share: str) -> str:
-    return PROGRESS if share == REMAINDER else f"{PROGRESS}:{share}"
+def _progress_id(lease: str) -> str:
+    return PROGRESS if lease == REMAINDER else f"{PROGRESS}:{lease}"
 
 
-def _indices_seen(known: Iterable[StoredState]) -> dict[str, int]:
-    """Return all indices that any of the shares has seen before."""
-    return {index: count for each in known for index, count in each.content.get("documents", {}).items()}
+def _remembered_indices(remembered: Iterable[StoredState]) -> dict[str, int]:
+    """Return all indices that existed in an earlier cycle of any of the leases."""
+    return {index: count for state in remembered for index, count in state.content.get("documents", {}).items()}

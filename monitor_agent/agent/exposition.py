@@ -1,12 +1,15 @@
-"""The agent's figures in the text format that Prometheus scrapes (pure).
+"""The agent's own metrics in the text format of Prometheus.
 
 Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from monitor_agent.agent.health import Health
 from monitor_agent.contracts.cycle import FIELDS
@@ -15,64 +18,62 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "monitor_agent_"
 
 
-@dataclass(frozen=True)
-class Family:
-    """One metric: `samples` by the value of its one `label`, or by the empty text."""
-
-    name: str
-    kind: str
-    help: str
-    samples: Mapping[str, float]
-    label: str = ""
-
-
-def render(families: Iterable[Family]) -> str:
-    """Return the text of metrics.
-
-    >>> print(render([Family("x_total", "counter", "all of them", {"a": 1}, "kind")]), end="")
-    # HELP monitor_agent_x_total all of them
-    # TYPE monitor_agent_x_total counter
-    monitor_agent_x_total{kind="a"} 1
-    """
-    lines = []
-    for each in families:
-        name = PREFIX + each.name
-        lines += [f"# HELP {name} {each.help}", f"# TYPE {name} {each.kind}"]
-        for value, sample in each.samples.items():
-            label = f'{{{each.label}="{_escaped(value)}"}}' if each.label else ""
-            lines.append(f"{name}{label} {sample:g}" if sample != int(sample) else f"{name}{label} {int(sample)}")
-    return "\n".join(lines) + "\n"
-
-
-def families(health: Health, requests: int, failures: int) -> list[Family]:
-    """Return the agent's metrics.
+class AgentCollector(Collector):
+    """The list of the agent's metrics, with their values at the moment of a scrape.
 
     Parameters
     ----------
-    requests, failures : requests to Elasticsearch so far, and those without a good answer.
+    requests, failures : requests to Elasticsearch so far, and how many of them had no good answer.
     """
-    figures = health.snapshot()
-    since = health.since_last_cycle()
-    found = [
-        Family("healthy", "gauge", "1 where /healthz is green", {"": float(not health.reasons())}),
-        Family("cycles_total", "counter", "cycles by outcome", dict(figures.cycles), "outcome"),
-        Family("cycle_seconds_total", "counter", "time spent in cycles", {"": figures.seconds}),
-        Family("windows_total", "counter", "base windows counted", {"": figures.windows}),
-        Family("merged_total", "counter", "larger windows merged", {"": figures.merged}),
-        Family("written_total", "counter", "metrics documents written", {"": figures.written}),
-        Family("restated_total", "counter", "of them, those that had been final", {"": figures.restated}),
-        Family("feedback_total", "counter", "feedback by what became of it", dict(figures.feedback), "status"),
-        Family("elasticsearch_requests_total", "counter", "requests to Elasticsearch", {"": requests}),
-        Family("elasticsearch_failures_total", "counter", "of them, those without a good answer", {"": failures}),
-    ]
-    if figures.alerts:
-        found.append(Family("alerts_active", "gauge", "active firings by alert", figures.alerts, "alert"))
-    if since is not None:
-        found.append(Family("seconds_since_last_cycle", "gauge", "since a cycle was done", {"": since}))
-    for name, value in figures.observed.items():
-        found.append(Family(f"last_{name}", "gauge", FIELDS[name].help, {"": value}))
-    return found
+
+    def __init__(self, health: Health, requests: int, failures: int) -> None:
+        self._health = health
+        self._requests = requests
+        self._failures = failures
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield each metric with its samples."""
+        figures = self._health.snapshot()
+        since = self._health.since_last_cycle()
+        yield _gauge("healthy", "1 where /healthz is green", float(not self._health.reasons()))
+        yield _counters("cycles", "cycles by outcome", figures.cycles, "outcome")
+        yield _counter("cycle_seconds", "time spent in cycles", figures.seconds)
+        yield _counter("windows", "base windows counted", figures.windows)
+        yield _counter("merged", "larger windows merged", figures.merged)
+        yield _counter("written", "metrics documents written", figures.written)
+        yield _counter("restated", "of them, those that had been final", figures.restated)
+        yield _counters("feedback", "feedback by what became of it", figures.feedback, "status")
+        yield _counter("elasticsearch_requests", "requests to Elasticsearch", self._requests)
+        yield _counter("elasticsearch_failures", "of them, those without a good answer", self._failures)
+        if figures.alerts:
+            alerts = GaugeMetricFamily(f"{PREFIX}alerts_active", "active firings by alert", labels=["alert"])
+            for name, active in figures.alerts.items():
+                alerts.add_metric([name], active)
+            yield alerts
+        if since is not None:
+            yield _gauge("seconds_since_last_cycle", "since a cycle was done", since)
+        for name, value in figures.last_cycle.items():
+            yield _gauge(f"last_{name}", FIELDS[name].help, value)
 
 
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def metrics_text(health: Health, requests: int, failures: int) -> str:
+    """Return the answer of `/metrics`; see `AgentCollector`."""
+    registry = CollectorRegistry()
+    registry.register(AgentCollector(health, requests, failures))
+    return generate_latest(registry).decode()
+
+
+def _gauge(name: str, help_: str, value: float) -> Metric:
+    return GaugeMetricFamily(PREFIX + name, help_, value=value)
+
+
+def _counter(name: str, help_: str, value: float) -> Metric:
+    """Return a counter; its name in the text ends with `_total`."""
+    return CounterMetricFamily(PREFIX + name, help_, value=value)
+
+
+def _counters(name: str, help_: str, values: Mapping[str, float], label: str) -> Metric:
+    family = CounterMetricFamily(PREFIX + name, help_, labels=[label])
+    for value, count in values.items():
+        family.add_metric([value], count)
+    return family

@@ -1,4 +1,4 @@
-"""Whether the agent is well: green, or red with reasons; and its figures since it started."""
+"""The health of the agent: green, or red with reasons; and its figures since it started."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from monitor_agent.agent.report import Report
+from monitor_agent.agent.report import CycleReport
 from monitor_agent.contracts.cycle import STATUS_GREEN, STATUS_RED
-
-Labelled = dict[str, float]
 
 
 @dataclass
-class Figures:
-    """Counts since the process started, and the newest observations.
+class AgentFigures:
+    """Counts since the process started, and the figures of the last cycle.
 
     Attributes
     ----------
-    cycles : cycles by outcome.
+    cycles : number of cycles by outcome.
     seconds : time spent in cycles.
-    feedback : feedback by what became of it.
-    observed : figures of the last cycle, such as `lag_seconds`, by the names of the cycles' documents.
-    alerts : how many firings of each alert are active; empty where another agent looks for them.
+    windows, merged, written, restated : sums of the cycles' tallies.
+    feedback : number of feedback events by the status that they got.
+    last_cycle : figures of the last cycle, such as `lag_seconds`, by the names of the cycles' documents.
+    alerts : number of active firings by alert; empty if another agent evaluates the alerts.
     """
 
     cycles: Counter[str] = field(default_factory=Counter)
@@ -37,7 +36,7 @@ class Figures:
     written: int = 0
     restated: int = 0
     feedback: Counter[str] = field(default_factory=Counter)
-    observed: dict[str, float] = field(default_factory=dict)
+    last_cycle: dict[str, float] = field(default_factory=dict)
     alerts: dict[str, float] = field(default_factory=dict)
 
 
@@ -47,7 +46,7 @@ class Health:
     Parameters
     ----------
     period : time between two cycles.
-    trouble : returns what is wrong with Elasticsearch right now; empty where nothing is.
+    trouble : returns what is wrong with Elasticsearch right now; empty if nothing is.
     monotonic : a clock in seconds.
     """
 
@@ -62,17 +61,17 @@ class Health:
         self._done_at: float | None = None
         self._last_seconds = 0.0
         self._error = ""
-        self._alerts: list[Mapping[str, Any]] = []
+        self._firings: list[Mapping[str, Any]] = []
         self.failed_in_a_row = 0
-        self.figures = Figures()
+        self.figures = AgentFigures()
 
     def began(self) -> None:
-        """A cycle begins."""
+        """Record that a cycle begins."""
         with self._lock:
             self._running_since = self._monotonic()
 
-    def done(self, report: Report) -> None:
-        """A cycle has done all that was to be done."""
+    def done(self, report: CycleReport) -> None:
+        """Record that a cycle has done all its work."""
         with self._lock:
             self._ended("done")
             self._done_at, self._error, self.failed_in_a_row = self._monotonic(), "", 0
@@ -84,39 +83,39 @@ class Health:
             figures.feedback += report.feedback
 
     def failed(self, reason: str) -> None:
-        """A cycle has ended early, or was done and its document could not be written: it counts once."""
+        """Record that a cycle ended early, or that its document could not be written; a cycle counts once."""
         with self._lock:
             self._ended("failed")
             self._error = reason
             self.failed_in_a_row += 1
 
-    def observe(self, figures: Labelled) -> None:
-        """Take over the figures of the last cycle."""
+    def set_figures(self, figures: Mapping[str, float]) -> None:
+        """Replace the figures of the last cycle."""
         with self._lock:
-            self.figures.observed = dict(figures)
+            self.figures.last_cycle = dict(figures)
 
-    def alerted(self, active: Mapping[str, float], firings: Sequence[Mapping[str, Any]]) -> None:
-        """Take over how many firings of each alert are active, and what is told of them."""
+    def set_alerts(self, active: Mapping[str, float], firings: Sequence[Mapping[str, Any]]) -> None:
+        """Replace the number of active firings by alert, and the summaries of these firings."""
         with self._lock:
-            self.figures.alerts, self._alerts = dict(active), list(firings)
+            self.figures.alerts, self._firings = dict(active), list(firings)
 
     def reasons(self) -> list[str]:
-        """Return why the agent is red; an empty list where it is green."""
+        """Return why the agent is red; an empty list if it is green."""
         trouble = self._trouble()
         with self._lock:
-            found = [f"elasticsearch is in trouble: {trouble}"] if trouble else []
+            reasons = [f"elasticsearch is in trouble: {trouble}"] if trouble else []
             if self._error:
-                found.append(f"the last cycle failed: {self._error}")
+                reasons.append(f"the last cycle failed: {self._error}")
             if self._running_since is not None:
                 running = self._monotonic() - self._running_since
                 if running > self._period:
-                    found.append(f"a cycle has been running for {running:.0f} s, its period is {self._period:.0f} s")
+                    reasons.append(f"a cycle has been running for {running:.0f} s, its period is {self._period:.0f} s")
             elif self._last_seconds > self._period:
-                found.append(f"the last cycle took {self._last_seconds:.0f} s, its period is {self._period:.0f} s")
-            return found
+                reasons.append(f"the last cycle took {self._last_seconds:.0f} s, its period is {self._period:.0f} s")
+            return reasons
 
     def document(self) -> dict[str, Any]:
-        """Return what `/healthz` answers."""
+        """Return the answer of `/healthz`."""
         reasons = self.reasons()
         with self._lock:
             since = None if self._done_at is None else round(self._monotonic() - self._done_at, 1)
@@ -125,12 +124,12 @@ class Health:
                 "reasons": reasons,
                 "seconds_since_last_cycle": since,
                 "cycles": dict(self.figures.cycles),
-                **self.figures.observed,
-                "alerts": self._alerts,
+                **self.figures.last_cycle,
+                "alerts": self._firings,
             }
 
-    def snapshot(self) -> Figures:
-        """Return the figures as they are now."""
+    def snapshot(self) -> AgentFigures:
+        """Return a copy of the figures as they are now."""
         with self._lock:
             return copy.deepcopy(self.figures)
 

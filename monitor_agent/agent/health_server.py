@@ -23,9 +23,16 @@ Answer = tuple[int, str, bytes]
 
 @contextlib.contextmanager
 def health_server(host: str, port: int | None, health: Health, metrics: Callable[[], str]) -> Iterator[str]:
-    """Yield the address where health is told, "" where `port` is None; it is closed afterwards.
+    """Yield the address of the health page, or "" if `port` is None; close the page afterwards.
 
-    Raises PortInUseError where the port is taken.
+    Parameters
+    ----------
+    metrics : returns the text of `/metrics`.
+
+    Raises
+    ------
+    PortInUseError
+        If another process listens on the port.
     """
     if port is None:
         yield ""
@@ -52,20 +59,20 @@ def health_server(host: str, port: int | None, health: Health, metrics: Callable
                 self.wfile.write(content)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
-            """Say nothing: a probe every few seconds would fill the log."""
+            """Log nothing: a probe every few seconds would fill the log."""
 
     try:
         server = ThreadingHTTPServer((host, port), Handler)
     except OSError as error:
         raise PortInUseError(
-            f"the agent cannot tell its health at {host}:{port} ({error.strerror})",
+            f"the health page cannot listen on {host}:{port} ({error.strerror})",
             "set MONITOR_HEALTH_PORT (0 = any free one, empty = none)",
         ) from error
     with server:
         thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
         thread.start()
         address = f"http://{host}:{server.server_address[1]}"
-        structlog.get_logger().info("health is told", address=address)
+        structlog.get_logger().info("the health page is served", address=address)
         try:
             yield address
         finally:
@@ -76,8 +83,8 @@ def health_server(host: str, port: int | None, health: Health, metrics: Callable
 def answer(path: str, health: Health, metrics: Callable[[], str]) -> Answer:
     """Return status, content type and body for a path.
 
-    `/healthz` is 200 where the agent is green, else 503 with the reasons; `/livez` is 200 as long as the process
-    answers: a restart mends nothing where Elasticsearch is in trouble.
+    `/healthz` is 200 if the agent is green, else 503 with the reasons. `/livez` is 200 as long as the process answers,
+    as a restart of the agent does not help Elasticsearch out of trouble.
     """
     name = path.partition("?")[0]
     if name == "/metrics":
@@ -88,4 +95,4 @@ def answer(path: str, health: Health, metrics: Callable[[], str]) -> Answer:
         document = health.document()
         green = document["status"] == STATUS_GREEN
         return (HTTPStatus.OK if green else HTTPStatus.SERVICE_UNAVAILABLE), JSON, orjson.dumps(document)
-    return HTTPStatus.NOT_FOUND, JSON, orjson.dumps({"error": "known are /healthz, /livez and /metrics"})
+    return HTTPStatus.NOT_FOUND, JSON, orjson.dumps({"error": "no such page; there are /healthz, /livez and /metrics"})

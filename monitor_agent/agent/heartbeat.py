@@ -1,4 +1,4 @@
-"""The agent's sign of life while it works: its leases are renewed by a thread of its own, and left when it stops."""
+"""The agent's sign of life while it works: a thread renews its leases, and releases them when the agent stops."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ BEATS_PER_LEASE = 3
 
 
 @contextlib.contextmanager
-def heartbeat(leases: Leases, lease: timedelta, gained: Callable[[], None]) -> Iterator[None]:
-    """Renew the leases, three times in the time that they are good for; afterwards leave them to the others.
+def heartbeat(leases: Leases, lease: timedelta, on_gain: Callable[[], None]) -> Iterator[None]:
+    """Renew the leases three times in the duration of a lease; release them afterwards.
 
     Parameters
     ----------
-    gained : called when more is held than before, such as after another agent's death.
+    lease : how long a lease lasts without a renewal.
+    on_gain : called when the agent holds more leases than before, such as after another agent's death.
 
-    Trouble with Elasticsearch is logged; the leases then run out by themselves.
+    Trouble with Elasticsearch is logged; the leases then expire by themselves.
     """
     stop = threading.Event()
     log = structlog.get_logger()
@@ -32,7 +33,7 @@ def heartbeat(leases: Leases, lease: timedelta, gained: Callable[[], None]) -> I
         while not stop.wait(lease.total_seconds() / BEATS_PER_LEASE):
             try:
                 if leases.renew():
-                    gained()
+                    on_gain()
             except ElasticsearchError as error:
                 log.warning("the leases could not be renewed", reason=str(error))
 

@@ -1,4 +1,4 @@
-"""Feedback meets its prediction: what the events say is written onto the prediction, their fate onto themselves."""
+"""The join of feedback with its predictions: labels are written onto predictions, statuses onto feedback events."""
 
 from __future__ import annotations
 
@@ -28,43 +28,54 @@ from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 
 
-@dataclass
-class JoinResult:
-    """What a round of joins leaves to be done.
+@dataclass(frozen=True)
+class JoinScope:
+    """What one round of joins depends on.
 
     Attributes
     ----------
-    cells : base windows that count the joined predictions.
-    indices : indices of predictions that feedback was found for.
-    statuses, flips : fates to be written once the windows are: of the events read; of events joined earlier, by index
-        and id.
-    again : some feedback was put back to `new`.
+    now : the moment of the round.
+    indices : the indices of events that exist and hold documents.
+    earlier_indices : the indices of events that existed in earlier cycles.
+    restates_closed : whether windows that have been final for longer than the restatement limit are restated too.
     """
 
-    cells: set[ModelWindow] = field(default_factory=set)
+    now: datetime
+    indices: Mapping[str, int]
+    earlier_indices: Mapping[str, int] = field(default_factory=dict)
+    restates_closed: bool = False
+
+
+@dataclass
+class JoinResult:
+    """What remains to be done after a round of joins.
+
+    Attributes
+    ----------
+    windows : base windows that count the joined predictions.
+    indices : indices of predictions that have feedback.
+    statuses : new statuses of the events that were read; they are written once the windows are.
+    revised_statuses : new statuses of events that were joined earlier, by index and id; written once the windows are.
+    put_back : whether some feedback got the status `new` again.
+    """
+
+    windows: set[ModelWindow] = field(default_factory=set)
     indices: set[str] = field(default_factory=set)
     statuses: list[tuple[Feedback, str]] = field(default_factory=list)
-    flips: dict[tuple[str, str], str] = field(default_factory=dict)
-    again: bool = False
+    revised_statuses: dict[tuple[str, str], str] = field(default_factory=dict)
+    put_back: bool = False
 
-    def found_orphans(self) -> list[tuple[Feedback, str]]:
-        """Return the events whose predictions have come after they were given up, with their new fates."""
-        return [(each, status) for each, status in self.statuses if each.status == STATUS_ORPHAN != status]
+    def recovered_orphans(self) -> list[tuple[Feedback, str]]:
+        """Return the orphans whose predictions have come after all, with their new statuses."""
+        return [(event, status) for event, status in self.statuses if event.status == STATUS_ORPHAN != status]
 
     def counts(self) -> Counter[str]:
-        """Return how many events met each fate."""
+        """Return the number of events by their new status."""
         return Counter(status for _, status in self.statuses)
 
 
 class Join:
-    """One round of joins.
-
-    Parameters
-    ----------
-    seen : the indices that exist and hold documents.
-    remembered : the indices that have been seen before.
-    forced : whether windows that were final for long are restated too.
-    """
+    """One round of joins."""
 
     def __init__(
         self,
@@ -72,140 +83,136 @@ class Join:
         performance: PerformanceStore,
         calendar: Calendar,
         settings: AgentSettings,
-        now: datetime,
-        *,
-        seen: Mapping[str, int],
-        remembered: Mapping[str, int],
-        forced: bool = False,
+        scope: JoinScope,
     ) -> None:
         self._feedback = feedback
         self._performance = performance
         self._calendar = calendar
         self._settings = settings
-        self._now = now
-        self._seen = seen
-        self._remembered = remembered
-        self._forced = forced
+        self._scope = scope
         self.result = JoinResult()
 
-    def page(self, events: Sequence[Feedback]) -> None:
+    def join_page(self, events: Sequence[Feedback]) -> None:
         """Join a page of feedback, new or waiting."""
         predictions = self._feedback.predictions(events)
-        cells = {identifier: self._cell(prediction) for identifier, prediction in predictions.items()}
-        settled = self._closed_windows(set(cells.values()))
-        known: dict[str, list[Feedback]] = {}
-        lost: list[Feedback] = []
-        for each in events:
-            prediction = predictions.get(each.prediction_id)
+        windows = {identifier: self._window(prediction) for identifier, prediction in predictions.items()}
+        closed = self._closed_windows(set(windows.values()))
+        joined: dict[str, list[Feedback]] = {}
+        without_prediction: list[Feedback] = []
+        for event in events:
+            prediction = predictions.get(event.prediction_id)
             if prediction is None:
-                lost.append(each)
-            elif cells[prediction.id] in settled and each.id not in _known(prediction):
-                self.result.statuses.append((each, STATUS_TOO_LATE))
+                without_prediction.append(event)
+            elif windows[prediction.id] in closed and event.id not in _joined_events(prediction):
+                self.result.statuses.append((event, STATUS_TOO_LATE))
             else:
-                known.setdefault(prediction.id, []).append(each)
-        self.result.cells |= {cells[identifier] for identifier in known}
-        self._write([(predictions[identifier], told) for identifier, told in known.items()])
-        self._missing(lost)
+                joined.setdefault(prediction.id, []).append(event)
+        self.result.windows |= {windows[identifier] for identifier in joined}
+        self._write([(predictions[identifier], group) for identifier, group in joined.items()])
+        self._wait_or_give_up(without_prediction)
 
-    def overdue(self, events: Sequence[Feedback]) -> None:
-        """Give up feedback that has waited too long; what has a prediction after all is put back to `new`."""
+    def give_up_page(self, events: Sequence[Feedback]) -> None:
+        """Make a page of overdue feedback orphans; an event whose prediction exists after all becomes `new` again."""
         predictions = self._feedback.predictions(events)
-        self._put_back([each for each in events if each.prediction_id in predictions])
-        lost = [each for each in events if each.prediction_id not in predictions]
-        self.result.statuses += [(each, STATUS_ORPHAN) for each in lost]
-        cells = {ModelWindow(each.model, self._calendar.base_window(each.day)) for each in lost if each.model}
-        self.result.cells |= cells - self._closed_windows(cells)
+        self._put_back([event for event in events if event.prediction_id in predictions])
+        orphans = [event for event in events if event.prediction_id not in predictions]
+        self.result.statuses += [(event, STATUS_ORPHAN) for event in orphans]
+        windows = {ModelWindow(event.model, self._calendar.base_window(event.day)) for event in orphans if event.model}
+        self.result.windows |= windows - self._closed_windows(windows)
 
     def _write(self, pairs: list[tuple[Prediction, list[Feedback]]]) -> None:
-        # Also where nothing is to be written: an agent that died may have written it, unseen by searches.
+        # Refreshed even if nothing is written: an agent that died may have written it, and searches may not show it.
         self.result.indices |= {prediction.index for prediction, _ in pairs}
         while pairs:
             folded: dict[str, Folded] = {}
-            # Folded while those before are being written.
-            changes = self._changes(pairs, folded)
-            conflicts = {prediction.id: prediction for prediction in self._feedback.update_predictions(changes)}
-            for prediction, told in pairs:
+            # The events are folded while the predictions before them are being written.
+            updates = self._updates(pairs, folded)
+            conflicts = {prediction.id: prediction for prediction in self._feedback.update_predictions(updates)}
+            for prediction, events in pairs:
                 if prediction.id not in conflicts:
-                    self._record(prediction, told, folded[prediction.id])
-            latest = self._feedback.current((each.index, each.id) for each in conflicts.values())
-            # One that is gone meanwhile leaves its feedback as it is, for the next cycle.
-            pairs = [(latest[prediction.id], told) for prediction, told in pairs if prediction.id in latest]
+                    self._record(prediction, events, folded[prediction.id])
+            latest = self._feedback.current((prediction.index, prediction.id) for prediction in conflicts.values())
+            # If a prediction was deleted meanwhile, the next cycle handles its feedback.
+            pairs = [(latest[prediction.id], events) for prediction, events in pairs if prediction.id in latest]
 
-    def _changes(
+    def _updates(
         self, pairs: Iterable[tuple[Prediction, list[Feedback]]], folded: dict[str, Folded]
     ) -> Iterator[tuple[Prediction, dict[str, Any]]]:
-        """Yield what is to be written onto predictions; put what their feedback says together into `folded`."""
-        for prediction, told in pairs:
-            folded[prediction.id] = self._fold(prediction, (each.event for each in told))
+        """Yield the fields to be written onto predictions; put the folded feedback of each into `folded`."""
+        for prediction, events in pairs:
+            folded[prediction.id] = self._fold(prediction, (event.event for event in events))
             fields = _difference(prediction, folded[prediction.id])
             if fields:
                 yield prediction, fields
 
     def _fold(self, prediction: Prediction, more: Iterable[Event]) -> Folded:
-        together = union(_known(prediction), more, prediction.made_at, self._settings)
-        return fold(together, prediction.made_at, prediction.label, self._settings)
+        events = union(_joined_events(prediction), more, prediction.made_at, self._settings)
+        return fold(events, prediction.made_at, prediction.label, self._settings)
 
-    def _record(self, prediction: Prediction, told: list[Feedback], folded: Folded) -> None:
-        read, kinds = {each.id for each in told}, {each.event.type for each in told}
-        for each in told:
-            status = folded.statuses.get(each.id, STATUS_DUPLICATE)
-            if status != each.status:
-                self.result.statuses.append((each, status))
-        # Told again even where they are as before: a crash may have kept an earlier agent from telling.
-        for identifier, event in _known(prediction).items():
-            if identifier not in read and event.type in kinds and identifier in folded.statuses:
-                place = index_of_event(prediction.id, event), identifier
-                self.result.flips[place] = folded.statuses[identifier]
+    def _record(self, prediction: Prediction, events: list[Feedback], folded: Folded) -> None:
+        """Add the new statuses of a prediction's events to the result."""
+        read, types = {event.id for event in events}, {event.event.type for event in events}
+        for event in events:
+            status = folded.statuses.get(event.id, STATUS_DUPLICATE)
+            if status != event.status:
+                self.result.statuses.append((event, status))
+        # Also if the status is the same as before: an agent may have crashed before it wrote the status.
+        for identifier, earlier in _joined_events(prediction).items():
+            if identifier not in read and earlier.type in types and identifier in folded.statuses:
+                location = index_of_event(prediction.id, earlier), identifier
+                self.result.revised_statuses[location] = folded.statuses[identifier]
 
-    def _missing(self, events: list[Feedback]) -> None:
-        first: list[Feedback] = []
-        for each in events:
-            if not each.prediction_id:
-                self.result.statuses.append((each, STATUS_ORPHAN))
-            elif self._expired(each):
-                self.result.statuses.append((each, STATUS_EXPIRED))
-            elif each.status == STATUS_NEW:
-                first.append(each)
-        if not first:
+    def _wait_or_give_up(self, events: list[Feedback]) -> None:
+        """Let new events without a prediction wait for it; those that can have none any more get a final status."""
+        waiting: list[Feedback] = []
+        for event in events:
+            if not event.prediction_id:
+                self.result.statuses.append((event, STATUS_ORPHAN))
+            elif self._prediction_is_expired(event):
+                self.result.statuses.append((event, STATUS_EXPIRED))
+            elif event.status == STATUS_NEW:
+                waiting.append(event)
+        if not waiting:
             return
-        self._feedback.set_status([(each, STATUS_WAITING) for each in first], self._now)
+        self._feedback.set_status([(event, STATUS_WAITING) for event in waiting], self._scope.now)
         self._feedback.refresh()
-        # A prediction that came between the look-up and this moment would be waited for in vain.
-        predictions = self._feedback.predictions(first)
-        self._put_back([each for each in first if each.prediction_id in predictions])
+        # A prediction may have arrived after the look-up and before this moment: nothing else would find it.
+        predictions = self._feedback.predictions(waiting)
+        self._put_back([event for event in waiting if event.prediction_id in predictions])
 
     def _put_back(self, events: list[Feedback]) -> None:
         if events:
-            self._feedback.flip_status((each.index, each.id, STATUS_NEW) for each in events)
+            self._feedback.flip_status((event.index, event.id, STATUS_NEW) for event in events)
             self._feedback.refresh()
-            self.result.again = True
+            self.result.put_back = True
 
-    def _expired(self, each: Feedback) -> bool:
-        index = index_of_prediction(each.prediction_id)
-        if index is None or index in self._seen:
+    def _prediction_is_expired(self, event: Feedback) -> bool:
+        """Return whether the index of the event's prediction has been deleted, or would be by now."""
+        index = index_of_prediction(event.prediction_id)
+        if index is None or index in self._scope.indices:
             return False
         end = PREDICTIONS.day_of(index) + timedelta(days=1)
-        too_old = self._settings.retention and end + self._settings.retention_events < self._now
-        return too_old or index in self._remembered
+        too_old = self._settings.retention and end + self._settings.retention_events < self._scope.now
+        return too_old or index in self._scope.earlier_indices
 
-    def _cell(self, prediction: Prediction) -> ModelWindow:
+    def _window(self, prediction: Prediction) -> ModelWindow:
         return ModelWindow(prediction.model, self._calendar.base_window(prediction.made_at))
 
-    def _closed_windows(self, cells: Iterable[ModelWindow]) -> set[ModelWindow]:
+    def _closed_windows(self, windows: Iterable[ModelWindow]) -> set[ModelWindow]:
         """Return the windows that have been final for longer than the restatement limit."""
-        if self._forced:
+        if self._scope.restates_closed:
             return set()
-        old = {
+        past = {
             Key(model, ALL_VERSIONS, ALL_SEGMENT, window): ModelWindow(model, window)
-            for model, window in cells
-            if is_past_restatement(window, self._calendar, self._now)
+            for model, window in windows
+            if is_past_restatement(window, self._calendar, self._scope.now)
         }
-        states = self._performance.stored_states(list(old))
-        return {cell for key, cell in old.items() if is_final(states.get(key, STATE_OPEN))}
+        states = self._performance.stored_states(list(past))
+        return {model_window for key, model_window in past.items() if is_final(states.get(key, STATE_OPEN))}
 
 
-def _known(prediction: Prediction) -> Events:
-    """Return the events that a prediction tells of."""
+def _joined_events(prediction: Prediction) -> Events:
+    """Return the events that are written onto a prediction."""
     return restored(prediction.feedback.get("events") or [])
 
 

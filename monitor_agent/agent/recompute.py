@@ -1,4 +1,4 @@
-"""Windows computed anew: the smallest ones counted by Elasticsearch, the larger ones merged from stored states."""
+"""Windows computed anew: Elasticsearch counts the base windows, the larger ones are merged from stored states."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from monitor_agent.agent.baselines import BaselineLoader, batches, by_model
+from monitor_agent.agent.baselines import BaselineLoader
+from monitor_agent.agent.counting_plan import CountingPlans
+from monitor_agent.agent.report import Tally
+from monitor_agent.agent.window_batches import batches, by_model
 from monitor_agent.clock import Clock
 from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE_RESTATED
 from monitor_agent.contracts.prediction import PREDICTIONS
@@ -15,46 +18,46 @@ from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.curve_store import CurveStore
 from monitor_agent.es.event_store import EventStore, States
 from monitor_agent.es.performance_store import PerformanceStore, Stored
-from monitor_agent.es.state_store import StateStore
 from monitor_agent.metrics import WindowState, merge_all
 from monitor_agent.pipeline.curves import has_curves, points
 from monitor_agent.pipeline.documents import Key, PlannedWrite, planned_writes
 from monitor_agent.pipeline.finality import is_final
-from monitor_agent.pipeline.score_resolution import NO_REFINED_BINS, RefinedBins, refined_bins
-from monitor_agent.pipeline.segments import segments, selected_values
 from monitor_agent.pipeline.sequences import Loss, lost_in
-from monitor_agent.pipeline.stale_windows import DAY, ModelWindow
+from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
 
-SEGMENTS, SCORES = "segments", "scores"
-ROUNDS = 30
+MAX_PASSES = 30
 """How often documents that another agent writes at the same time are computed again."""
 
 
-@dataclass
-class Tally:
-    """What was done."""
+@dataclass(frozen=True)
+class RecomputationStores:
+    """The stores that windows are computed from and written to."""
 
-    windows: int = 0
-    merged: int = 0
-    written: int = 0
-    restated: int = 0
+    events: EventStore
+    performance: PerformanceStore
+    curves: CurveStore
+    baselines: BaselineLoader
+    counting_plans: CountingPlans
 
 
 @dataclass
 class _Pass:
-    """One pass over windows: what it is told, and what it did.
+    """One pass over windows: what it depends on, and what it did.
 
     Attributes
     ----------
-    computed, changed, refused : windows that were computed, that were written, that another agent was faster with.
+    indices : the indices of events that exist.
+    losses : lines that never arrived.
+    report_windows : called with the number of base windows that were just counted.
+    computed, changed, refused : windows that were computed; that were written; that another agent wrote meanwhile.
     """
 
     now: datetime
-    seen: frozenset[str]
+    indices: frozenset[str]
     losses: Sequence[Loss]
-    progress: Callable[[int], None]
+    report_windows: Callable[[int], None]
     tally: Tally
     computed: set[ModelWindow] = field(default_factory=set)
     changed: set[ModelWindow] = field(default_factory=set)
@@ -62,25 +65,21 @@ class _Pass:
 
 
 class Recomputation:
-    """Computes windows and writes their documents, until nobody else has written them in between."""
+    """Computes windows and writes their documents, again if another agent has written them meanwhile."""
 
     def __init__(
         self,
-        events: EventStore,
-        performance: PerformanceStore,
-        curves: CurveStore,
-        baselines: BaselineLoader,
-        memory: StateStore,
+        stores: RecomputationStores,
         calendar: Calendar,
         settings: AgentSettings,
         clock: Clock,
         sleep: Callable[[float], None],
     ) -> None:
-        self._events = events
-        self._performance = performance
-        self._curves = curves
-        self._baselines = baselines
-        self._memory = memory
+        self._events = stores.events
+        self._performance = stores.performance
+        self._curves = stores.curves
+        self._baselines = stores.baselines
+        self._counting_plans = stores.counting_plans
         self._calendar = calendar
         self._settings = settings
         self._clock = clock
@@ -91,142 +90,118 @@ class Recomputation:
         base: Iterable[ModelWindow],
         larger: Iterable[ModelWindow],
         now: datetime,
-        seen: Iterable[str],
-        progress: Callable[[int], None] = lambda _windows: None,
+        indices: Iterable[str],
+        report_windows: Callable[[int], None] = lambda _count: None,
         losses: Sequence[Loss] = (),
     ) -> Tally:
         """Compute base windows, the larger windows that hold them, and further larger ones.
 
         Parameters
         ----------
-        now : the moment that states and maturity are told for.
-        seen : the indices that exist: windows of a day that has been deleted are left as they are.
-        progress : told how many base windows were done.
+        now : the moment that decides about states and maturity.
+        indices : the indices of events that exist: windows of a day that was deleted stay as they are.
+        report_windows : called with the number of base windows that were just counted.
         losses : lines that never arrived.
 
-        A document that another agent has written since it was read here is computed again, from what both see then;
-        so is one that is compared with a document of the week before that has changed.
+        If another agent has written a document since it was read here, it is computed again from what both can read
+        now. A document is also computed again if it is compared with a document of the week before that has changed.
         """
-        tally, indices = Tally(), frozenset(seen)
+        tally, existing = Tally(), frozenset(indices)
         pending, further = set(base), set(larger)
-        for _ in range(ROUNDS):
-            done = _Pass(now, indices, losses, progress, tally)
-            self._count(pending, done)
+        for _ in range(MAX_PASSES):
+            current = _Pass(now, existing, losses, report_windows, tally)
+            self._count(pending, current)
             for size in self._calendar.larger:
-                cells = {ModelWindow(model, self._calendar.window(size, window.start)) for model, window in pending}
-                self._merge(cells | {cell for cell in further if cell.window.size == size}, done)
-            again = done.refused | self._baselines.week_later(done.changed, done.computed, now)
+                enclosing = {ModelWindow(model, self._calendar.window(size, window.start)) for model, window in pending}
+                self._merge(enclosing | {row for row in further if row.window.size == size}, current)
+            again = current.refused | self._baselines.week_later(current.changed, current.computed, now)
             if not again:
                 return tally
-            pending = {cell for cell in again if cell.window.size == self._calendar.base}
+            pending = {row for row in again if row.window.size == self._calendar.base}
             further = again - pending
-            if done.refused:
+            if current.refused:
                 now = max(now, self._clock.now())
                 self._sleep(random.uniform(0.02, 0.2))
         raise ElasticsearchError("another agent keeps writing the same documents", "run fewer agents")
 
-    def _count(self, cells: set[ModelWindow], done: _Pass) -> None:
-        for model, windows in by_model(cells):
-            parts = segments(self._kept_values(model, windows, done.now))
-            refined = self._refined_bins(model, windows, done.now)
-            for some in batches(windows):
-                # Read before they are counted: what another agent writes in between is then a conflict, and counts
-                # that are older than a document never replace it.
-                stored = self._performance.read(model, some)
-                kept = [window for window in some if PREDICTIONS.index_for(window.start) in done.seen]
-                gone = [window for window in some if window not in kept and not _has_predictions(model, window, stored)]
-                for then, told in self._by_moment([*kept, *gone], stored, done.now).items():
-                    found = self._events.count(model, told, parts, then, refined)
-                    self._write(model, found, stored, then, done)
-                done.tally.windows += len(some)
-                done.progress(len(some))
+    def _count(self, model_windows: set[ModelWindow], current: _Pass) -> None:
+        for model, windows in by_model(model_windows):
+            plan = self._counting_plans.of(model, windows, current.now)
+            for batch in batches(windows):
+                # Read before they are counted: if another agent writes a document in between, that is a conflict, and
+                # counts that are older than a document never replace it.
+                stored = self._performance.read(model, batch)
+                existing = [window for window in batch if PREDICTIONS.index_for(window.start) in current.indices]
+                empty = [
+                    window for window in batch if window not in existing and not _has_predictions(model, window, stored)
+                ]
+                for moment, group in self._by_moment([*existing, *empty], stored, current.now).items():
+                    states = self._events.count(model, group, plan.segments, moment, plan.refined_bins)
+                    self._write(model, states, stored, moment, current)
+                current.tally.windows += len(batch)
+                current.report_windows(len(batch))
 
-    def _merge(self, cells: set[ModelWindow], done: _Pass) -> None:
-        for model, windows in by_model(cells):
-            for some in batches(windows):
-                stored = self._performance.read(model, some)
-                for then, told in self._by_moment(some, stored, done.now).items():
-                    found = {window: self._merged(model, window) for window in told}
-                    self._write(model, found, stored, then, done)
-                done.tally.merged += len(some)
+    def _merge(self, model_windows: set[ModelWindow], current: _Pass) -> None:
+        for model, windows in by_model(model_windows):
+            for batch in batches(windows):
+                stored = self._performance.read(model, batch)
+                for moment, group in self._by_moment(batch, stored, current.now).items():
+                    states = {window: self._merged(model, window) for window in group}
+                    self._write(model, states, stored, moment, current)
+                current.tally.merged += len(batch)
 
     def _by_moment(self, windows: Sequence[Window], stored: Stored, now: datetime) -> dict[datetime, list[Window]]:
-        """Return the windows by the moment that they are told for: `now`, but for those that a later clock made final.
+        """Return the windows by the moment that decides about their state.
 
-        A click that this clock counts must be seen there too, or nobody would count it.
+        The moment is `now`, except for windows that a later clock has made final: a click that is counted by this clock
+        must be counted by that moment too, or no agent would count it.
         """
         final = {key.window for key, document in stored.items() if is_final(document["state"])}
-        found: dict[datetime, list[Window]] = {}
+        by_moment: dict[datetime, list[Window]] = {}
         for window in windows:
-            then = max(now, self._calendar.final_at(window)) if window in final else now
-            found.setdefault(then, []).append(window)
-        return found
+            moment = max(now, self._calendar.final_at(window)) if window in final else now
+            by_moment.setdefault(moment, []).append(window)
+        return by_moment
 
     def _merged(self, model: str, window: Window) -> States:
-        parts: dict[tuple[str, str], list[WindowState]] = {}
+        states: dict[tuple[str, str], list[WindowState]] = {}
         size = self._calendar.part_size(window)
         for key, state in self._performance.states(model, size, window.start, window.end):
-            parts.setdefault((key.version, key.segment), []).append(state)
-        return {name: merge_all(states) for name, states in parts.items()}
+            states.setdefault((key.version, key.segment), []).append(state)
+        return {name: merge_all(group) for name, group in states.items()}
 
-    def _write(self, model: str, found: Mapping[Window, States], stored: Stored, now: datetime, done: _Pass) -> None:
+    def _write(
+        self, model: str, windows: Mapping[Window, States], stored: Stored, now: datetime, current: _Pass
+    ) -> None:
         writes: list[tuple[PlannedWrite, Window]] = []
-        baselines = self._baselines.of(model, found, now)
-        for window, states in found.items():
-            lost = lost_in(window.start, window.end, done.losses)
-            wanted = {Key(model, *name, window): state for name, state in _with_all_versions(states).items()}
-            # What is stored and counts nothing any more is told so.
-            known = {key for key in stored if key.window == window}
-            for key in sorted(wanted.keys() | known):
-                state, baseline = wanted.get(key, WindowState()), baselines.baseline(key)
-                changed = planned_writes(
+        baselines = self._baselines.load(model, windows, now)
+        for window, states in windows.items():
+            lost = lost_in(window.start, window.end, current.losses)
+            counted = {Key(model, *name, window): state for name, state in _with_all_versions(states).items()}
+            # A stored document that counts nothing any more is written with empty counts.
+            keys = counted.keys() | {key for key in stored if key.window == window}
+            for key in sorted(keys):
+                state, baseline = counted.get(key, WindowState()), baselines.of(key)
+                planned = planned_writes(
                     key, state, stored.get(key), self._calendar, now, self._settings, lost, baseline
                 )
-                writes += [(each, window) for each in changed]
-        # Before their documents: after a crash between the two, the documents are still to be written.
+                writes += [(write, window) for write in planned]
+        # Curves are written before their documents: after a crash between the two, the documents are still written.
         self._curves.write(
             {
-                each.key: points(each.key, each.document, baselines.points(each.key))
-                for each, _ in writes
-                if each.key is not None and has_curves(each.key, each.document, self._settings)
+                write.key: points(write.key, write.document, baselines.points(write.key))
+                for write, _ in writes
+                if write.key is not None and has_curves(write.key, write.document, self._settings)
             }
         )
-        refused = {each.id for each in self._performance.write([each for each, _ in writes])}
-        written = [each for each, _ in writes if each.version is not None and each.id not in refused]
-        done.tally.written += len(written)
-        done.tally.restated += sum(each.document["state"] == STATE_RESTATED for each in written)
-        self._performance.refresh([each for each, _ in writes])
-        done.computed |= {ModelWindow(model, window) for window in found}
-        done.changed |= {ModelWindow(model, window) for _, window in writes}
-        done.refused |= {ModelWindow(model, window) for each, window in writes if each.id in refused}
-
-    def _refined_bins(self, model: str, windows: Sequence[Window], now: datetime) -> RefinedBins:
-        """Return where the model's scores crowd, deciding it as soon as enough are there."""
-        while True:
-            (known,) = self._memory.read(SCORES)
-            if model in known.content:
-                return RefinedBins.restored(known.content[model])
-            start, end = windows[0].start, windows[-1].end
-            decided = refined_bins(self._events.scores(model, start - DAY, end), start)
-            if decided is None:
-                return NO_REFINED_BINS
-            if self._memory.write(known, {**known.content, model: decided.content()}, now):
-                return decided
-
-    def _kept_values(self, model: str, windows: Sequence[Window], now: datetime) -> dict[str, list[str]]:
-        """Return the values of each label that have a segment of their own, remembering those not seen before."""
-        names, cap = self._settings.segments, self._settings.segment_values
-        while True:
-            (known,) = self._memory.read(SEGMENTS)
-            before: dict[str, list[str]] = known.content.get(model, {})
-            seen: dict[str, list[str]] = {}
-            if any(len(before.get(name, ())) < cap for name in names):
-                seen = self._events.label_values(model, windows[0].start, windows[-1].end, 2 * cap + 1)
-            kept = {name: selected_values(before.get(name, ()), seen.get(name, ()), cap) for name in names}
-            if all(kept[name] == before.get(name, []) for name in names):
-                return kept
-            if self._memory.write(known, {**known.content, model: {**before, **kept}}, now):
-                return kept
+        refused = {write.id for write in self._performance.write([write for write, _ in writes])}
+        written = [write for write, _ in writes if write.version is not None and write.id not in refused]
+        current.tally.written += len(written)
+        current.tally.restated += sum(write.document["state"] == STATE_RESTATED for write in written)
+        self._performance.refresh([write for write, _ in writes])
+        current.computed |= {ModelWindow(model, window) for window in windows}
+        current.changed |= {ModelWindow(model, window) for _, window in writes}
+        current.refused |= {ModelWindow(model, window) for write, window in writes if write.id in refused}
 
 
 def _has_predictions(model: str, window: Window, stored: Stored) -> bool:
@@ -238,4 +213,4 @@ def _with_all_versions(states: States) -> States:
     by_segment: dict[str, list[WindowState]] = {}
     for (_, segment), state in states.items():
         by_segment.setdefault(segment, []).append(state)
-    return {**states, **{(ALL_VERSIONS, segment): merge_all(parts) for segment, parts in by_segment.items()}}
+    return {**states, **{(ALL_VERSIONS, segment): merge_all(group) for segment, group in by_segment.items()}}

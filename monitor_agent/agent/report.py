@@ -1,26 +1,50 @@
-"""What a cycle or a backfill did."""
+"""The report of a cycle or a backfill: what it did."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
 
-from monitor_agent.agent.recompute import Tally
 from monitor_agent.pipeline.releases import Release
 
 
 @dataclass
-class Report:
+class Tally:
+    """How many windows were computed and documents written.
+
+    Attributes
+    ----------
+    windows : base windows counted.
+    merged : larger windows merged.
+    written : metrics documents written.
+    restated : documents written that had been final.
+    """
+
+    windows: int = 0
+    merged: int = 0
+    written: int = 0
+    restated: int = 0
+
+    def add(self, more: Tally) -> None:
+        """Add another tally to this one."""
+        self.windows += more.windows
+        self.merged += more.merged
+        self.written += more.written
+        self.restated += more.restated
+
+
+@dataclass
+class CycleReport:
     """What a cycle or a backfill did.
 
     Attributes
     ----------
     tally : windows computed and documents written.
-    feedback : how many feedback events met each fate.
-    deleted : expired indices.
-    releases : versions that were seen for the first time.
-    models : models that were seen and have no lease yet.
-    requests : requests to Elasticsearch.
+    feedback : number of feedback events by the status that they got.
+    deleted : indices deleted because they were expired.
+    releases : versions that the agent has met for the first time.
+    models : models without a lease that the agent has met.
+    requests : number of requests to Elasticsearch.
     seconds : how long it took.
     """
 
@@ -31,10 +55,3 @@ class Report:
     models: set[str] = field(default_factory=set)
     requests: int = 0
     seconds: float = 0.0
-
-    def add(self, more: Tally) -> None:
-        """Take in what was computed."""
-        self.tally.windows += more.windows
-        self.tally.merged += more.merged
-        self.tally.written += more.written
-        self.tally.restated += more.restated

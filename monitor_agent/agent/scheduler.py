@@ -1,4 +1,4 @@
-"""When the agent runs: every period, one cycle at a time, on until it is told to stop."""
+"""When the agent runs: one cycle every period, until it is stopped."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ LONGEST_WAIT_SECONDS = 1.0
 
 
 class StopSignal:
-    """Wakes the one who waits: for a reason to work at once, or to stop."""
+    """Ends the waits of the scheduler: for a cycle at once (`wake`), or for good (`stop`)."""
 
     def __init__(self) -> None:
-        self._rung = threading.Event()
+        self._woken = threading.Event()
         self._stopped = threading.Event()
 
     @property
@@ -26,41 +26,41 @@ class StopSignal:
         return self._stopped.is_set()
 
     def stop(self) -> None:
-        """Tell to stop."""
+        """End all waits, now and later."""
         self._stopped.set()
-        self._rung.set()
+        self._woken.set()
 
-    def ring(self) -> None:
-        """Tell that there is work."""
-        self._rung.set()
+    def wake(self) -> None:
+        """End one wait: there is work."""
+        self._woken.set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until somebody rings, or tells to stop, or the time is over; return whether it was rung."""
-        rung = self._rung.wait(seconds)
+        """Wait until `wake` or `stop` is called or the time is over; return whether one was called."""
+        woken = self._woken.wait(seconds)
         if not self.stopped:
-            self._rung.clear()
-        return rung
+            self._woken.clear()
+        return woken
 
     def sleep(self, seconds: float) -> None:
-        """Wait until the time is over; only a stop ends it sooner."""
+        """Wait until the time is over; only `stop` ends it sooner."""
         self._stopped.wait(seconds)
 
 
 def run(step: Callable[[], object], period: timedelta, stop_signal: StopSignal) -> None:
-    """Run `step` now and then every `period`, or when the signal wakes it, until it says stop.
+    """Run `step` now, then every `period` and whenever the signal wakes it, until the signal stops it.
 
-    A step that takes longer than the period is followed by the next one at once; they never overlap. A step that is
-    told to stop ends between two requests.
+    A step that takes longer than the period is followed by the next one at once; two steps never overlap. A step that
+    is stopped ends between two requests.
     """
     seconds = period.total_seconds()
     plan = schedule.Scheduler()
-    plan.every(seconds).seconds.do(stop_signal.ring)  # type: ignore[arg-type]  # fractions are taken too
-    stop_signal.ring()
+    plan.every(seconds).seconds.do(stop_signal.wake)  # type: ignore[arg-type]  # fractions are accepted too
+    stop_signal.wake()
     while not stop_signal.stopped:
         plan.run_pending()
         idle = plan.idle_seconds or 0.0
         if idle > seconds:
-            # The plan is kept by the wall clock: set back, it would be waited for.
+            # The plan follows the wall clock: after that is set back, the next step would be late.
             plan.run_all()
         if stop_signal.wait(min(max(0.0, idle), LONGEST_WAIT_SECONDS)) and not stop_signal.stopped:
             try:

@@ -1,4 +1,4 @@
-"""A running agent: its cycles with leases around them, its health, and a document about each."""
+"""A running agent: its cycles with leases around them, its health, and a document about each cycle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 
 from monitor_agent.agent.cycle import Agent
 from monitor_agent.agent.health import Health
-from monitor_agent.agent.report import Report
+from monitor_agent.agent.report import CycleReport
 from monitor_agent.alerting.evaluator import AlertEvaluator, AlertStatus
 from monitor_agent.clock import Clock
 from monitor_agent.contracts.cycle import OUTCOME_DONE, OUTCOME_FAILED, STATUS_GREEN, STATUS_RED
@@ -22,20 +22,19 @@ from monitor_agent.es.state_store import OWNER, StateStore
 from monitor_agent.pipeline.lease_table import REMAINDER, Assignment
 from monitor_agent.settings import AgentSettings
 
-EVERYTHING_ELSE = "*"
-"""How documents name the share of whatever no lease names."""
+REMAINDER_NAME = "*"
+"""How the cycles' documents name the lease on everything that no other lease names."""
 
 Document = dict[str, Any]
 
 
 class Service:
-    """One agent's cycles.
+    """The cycles of one agent.
 
     Parameters
     ----------
-    leases : None = every cycle does everything, whoever holds a lease.
-    name : the agent's own, which no other one has.
-    alerting : None = no alerts are looked for.
+    leases : the agent's leases; None = every cycle does all work, whichever agents hold leases.
+    alerts : evaluates the alerts; None = no alert is evaluated.
     """
 
     def __init__(
@@ -46,54 +45,58 @@ class Service:
         health: Health,
         agent: Agent,
         leases: Leases | None = None,
-        name: str = OWNER,
-        alerting: AlertEvaluator | None = None,
+        alerts: AlertEvaluator | None = None,
     ) -> None:
-        self._gateway = gateway
         self._settings = settings
         self._clock = clock
         self._health = health
         self._agent = agent
         self._leases = leases
-        self._name = name
-        self._alerting = alerting
+        self._name = OWNER if leases is None else leases.name
+        self._alerts = alerts
         self._cycles = CycleStore(gateway)
-        self._lines = LineCheck(gateway, StateStore(gateway), settings)
+        self._line_check = LineCheck(gateway, StateStore(gateway), settings)
         self._log = structlog.get_logger()
 
     def step(self) -> None:
-        """Run one cycle; trouble with Elasticsearch ends it, and the next one does what is left."""
+        """Run one cycle; if Elasticsearch is in trouble, log it and leave the work to the next cycle."""
         try:
             self.cycle()
         except ElasticsearchError as error:
             self._log.error("the cycle failed and will be tried again", reason=str(error))
 
-    def cycle(self) -> Report:
-        """Run one cycle and write its document; ElasticsearchError where it cannot be done."""
+    def cycle(self) -> CycleReport:
+        """Run one cycle and write its document.
+
+        Raises
+        ------
+        ElasticsearchError
+            If Elasticsearch is in trouble.
+        """
         began, failed_before = self._clock.now(), self._health.failed_in_a_row
         self._health.began()
         try:
-            share = self._share()
-            report = self._agent.cycle(share=share)
+            assignment = self._assignment()
+            report = self._agent.cycle(assignment=assignment)
             if self._leases is not None and report.models:
                 self._leases.renew(report.models)
             flow = self._cycles.flow(self._clock.now())
-            lines, watched = self._watch(share)
+            lines, alert_status = self._check(assignment)
         except ElasticsearchError as error:
             self._health.failed(str(error))
             self._record_failure(began, str(error), failed_before)
             raise
         self._health.done(report)
         figures = {"cycle_seconds": report.seconds, **flow.figures(), **_line_figures(lines)}
-        self._health.observe(figures)
-        if watched is None:
-            self._health.alerted({}, [])
+        self._health.set_figures(figures)
+        if alert_status is None:
+            self._health.set_alerts({}, [])
         else:
-            self._health.alerted(watched.active_by_rule, watched.active)
+            self._health.set_alerts(alert_status.active_by_rule, alert_status.active)
         document: Document = {
             "outcome": OUTCOME_DONE,
             "failed_before": failed_before,
-            "shares": _named(share),
+            "shares": _lease_names(assignment),
             "overrun": report.seconds > self._settings.period.total_seconds(),
             "windows": report.tally.windows,
             "merged": report.tally.merged,
@@ -102,7 +105,7 @@ class Service:
             "requests": report.requests,
             **{f"feedback_{status}": count for status, count in report.feedback.items()},
             **figures,
-            **_verdicts(lines, watched),
+            **_alert_fields(lines, alert_status),
         }
         try:
             self._write(began, document)
@@ -111,14 +114,14 @@ class Service:
             raise
         return report
 
-    def _watch(self, share: Assignment | None) -> tuple[MissingLines | None, AlertStatus | None]:
-        """Check the lines and look for alerts, where that is this agent's."""
-        if share is not None and not share.remainder:
+    def _check(self, assignment: Assignment | None) -> tuple[MissingLines | None, AlertStatus | None]:
+        """Check for lost lines and evaluate the alerts, if that is this agent's work."""
+        if assignment is not None and not assignment.remainder:
             return None, None
-        lines = self._lines.check(self._clock.now())
-        return lines, None if self._alerting is None else self._alerting.evaluate(self._clock.now())
+        lines = self._line_check.check(self._clock.now())
+        return lines, None if self._alerts is None else self._alerts.evaluate(self._clock.now())
 
-    def _share(self) -> Assignment | None:
+    def _assignment(self) -> Assignment | None:
         if self._leases is None:
             return None
         if self._leases.assignment() is None:
@@ -138,10 +141,10 @@ class Service:
         self._cycles.write(began, self._name, {**document, "status": status, "reasons": reasons})
 
 
-def _named(share: Assignment | None) -> list[str]:
-    if share is None:
-        return [EVERYTHING_ELSE]
-    return [EVERYTHING_ELSE if name == REMAINDER else name for name in share.lease_names]
+def _lease_names(assignment: Assignment | None) -> list[str]:
+    if assignment is None:
+        return [REMAINDER_NAME]
+    return [REMAINDER_NAME if name == REMAINDER else name for name in assignment.lease_names]
 
 
 def _line_figures(lines: MissingLines | None) -> dict[str, float]:
@@ -150,14 +153,14 @@ def _line_figures(lines: MissingLines | None) -> dict[str, float]:
     return {"writers": lines.writers, "pending_lines": lines.pending, "lost_lines": lines.lost}
 
 
-def _verdicts(lines: MissingLines | None, watched: AlertStatus | None) -> Document:
+def _alert_fields(lines: MissingLines | None, alert_status: AlertStatus | None) -> Document:
     if lines is None:
         return {}
-    if watched is None:
+    if alert_status is None:
         return {"quality_inhibited": lines.lost > 0}
     return {
-        "quality_inhibited": lines.lost > 0 or bool(watched.inhibiting),
-        "inhibited_by": watched.inhibiting,
-        "alerts_pending": watched.pending,
-        "alerts_active": len(watched.active),
+        "quality_inhibited": lines.lost > 0 or bool(alert_status.inhibiting),
+        "inhibited_by": alert_status.inhibiting,
+        "alerts_pending": alert_status.pending,
+        "alerts_active": len(alert_status.active),
     }

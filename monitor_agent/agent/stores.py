@@ -1,18 +1,19 @@
-"""What cycles and backfills work with: every store on one Elasticsearch, and the steps that both take."""
+"""The stores of one Elasticsearch that cycles and backfills work with, and the steps that both take."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 
 import structlog
 
 from monitor_agent.agent.baselines import BaselineLoader
-from monitor_agent.agent.join import Join, JoinResult
-from monitor_agent.agent.recompute import Recomputation
-from monitor_agent.agent.report import Report
+from monitor_agent.agent.counting_plan import CountingPlans
+from monitor_agent.agent.join import Join, JoinResult, JoinScope
+from monitor_agent.agent.recompute import Recomputation, RecomputationStores
+from monitor_agent.agent.report import CycleReport
 from monitor_agent.clock import Clock
 from monitor_agent.es.curve_store import CurveStore
 from monitor_agent.es.drift_store import DriftStore
@@ -31,12 +32,12 @@ from monitor_agent.pipeline.stale_windows import ModelWindow, StoredWindow
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 
-PAGES_AT_ONCE = 12
-"""Pages of feedback whose fates are held until their windows are written: bounds what a round keeps in memory."""
+PAGES_PER_ROUND = 12
+"""Pages of feedback in one round: their new statuses stay in memory until the windows are written."""
 
 
 class Stores:
-    """The stores; they hold nothing that Elasticsearch does not hold too."""
+    """The stores; all that they know is in Elasticsearch too."""
 
     def __init__(
         self, gateway: Gateway, settings: AgentSettings, clock: Clock, sleep: Callable[[float], None] = time.sleep
@@ -50,101 +51,91 @@ class Stores:
         self.performance = PerformanceStore(gateway, self.calendar, settings.page_size)
         self.history = History(gateway, settings.page_size)
         self.releases = ReleaseStore(gateway, self.calendar, settings.page_size)
-        self.memory = StateStore(gateway)
-        self.references = ReferenceStore(gateway, self.memory, self.performance, self.calendar)
-        self.recomputation = Recomputation(
-            self.events,
-            self.performance,
-            CurveStore(gateway),
-            BaselineLoader(
-                self.performance,
-                self.references,
-                DriftStore(gateway, self.calendar, settings.drift_samples),
-                self.calendar,
-            ),
-            self.memory,
-            self.calendar,
-            settings,
-            clock,
-            sleep,
+        self.state = StateStore(gateway)
+        self.references = ReferenceStore(gateway, self.state, self.performance, self.calendar)
+        drift = DriftStore(gateway, self.calendar, settings.drift_samples)
+        recomputed = RecomputationStores(
+            events=self.events,
+            performance=self.performance,
+            curves=CurveStore(gateway),
+            baselines=BaselineLoader(self.performance, self.references, drift, self.calendar),
+            counting_plans=CountingPlans(self.events, self.state, settings),
         )
+        self.recomputation = Recomputation(recomputed, self.calendar, settings, clock, sleep)
 
-    def join(
-        self, now: datetime, seen: Mapping[str, int], remembered: Mapping[str, int], *, forced: bool = False
-    ) -> Join:
+    def join(self, scope: JoinScope) -> Join:
         """Return a round of joins."""
-        return Join(
-            self.feedback,
-            self.performance,
-            self.calendar,
-            self.settings,
-            now,
-            seen=seen,
-            remembered=remembered,
-            forced=forced,
-        )
+        return Join(self.feedback, self.performance, self.calendar, self.settings, scope)
 
-    def summaries_around(self, interval: Interval) -> list[StoredWindow]:
-        """Return the windows of an interval and of all larger windows that share time with it."""
+    def stored_windows_around(self, interval: Interval) -> list[StoredWindow]:
+        """Return the stored windows of an interval and all larger windows that share time with it."""
         largest = self.calendar.names[-1]
         first = self.calendar.window(largest, interval.start)
         last = self.calendar.window(largest, interval.end - timedelta(microseconds=1))
         return self.performance.summaries(min(first.start, interval.start), max(last.end, interval.end))
 
-    def summaries_of(self, interval: Interval) -> list[StoredWindow]:
-        """Return the base windows of an interval and all larger windows that share time with it."""
+    def stored_windows_of(self, interval: Interval) -> list[StoredWindow]:
+        """Return the stored base windows of an interval and all larger windows that share time with it."""
         base, larger = (self.calendar.base,), self.calendar.larger
-        found = self.performance.summaries(interval.start, interval.end, base)
+        stored = self.performance.summaries(interval.start, interval.end, base)
         if larger:
             first = self.calendar.window(larger[-1], interval.start).start
-            found += self.performance.summaries(first, interval.end, larger)
-        return found
+            stored += self.performance.summaries(first, interval.end, larger)
+        return stored
 
-    def write_feedback_statuses(self, result: JoinResult, report: Report) -> None:
-        """Write what became of the feedback: only now, so that a crash before leaves it to be joined again.
+    def write_feedback_statuses(self, result: JoinResult, report: CycleReport) -> None:
+        """Write the new statuses of feedback, after its windows: after a crash in between, it is joined again.
 
-        What was read comes last: as long as it is not told, earlier events will be told again.
+        The statuses of the events that were read come last: until they are written, the next cycle joins these events
+        again, and so writes the statuses of earlier events again too.
         """
-        if result.statuses or result.flips:
-            self.feedback.flip_status((*place, status) for place, status in result.flips.items())
+        if result.statuses or result.revised_statuses:
+            self.feedback.flip_status((*location, status) for location, status in result.revised_statuses.items())
             self.feedback.set_status(result.statuses)
             self.feedback.refresh()
             report.feedback += result.counts()
 
     def losses(self, now: datetime) -> list[Loss]:
-        """Return the lines that the last check found to be lost."""
-        return losses(remembered_writers(self.memory).values(), now, self.settings.ingest_grace)
+        """Return the lines that are lost, as of the last check."""
+        return losses(remembered_writers(self.state).values(), now, self.settings.ingest_grace)
 
-    def notice_releases(self, cells: set[ModelWindow], report: Report) -> None:
-        """Record the versions that the computed base windows show for the first time."""
-        if cells:
-            start = min(window.start for _, window in cells)
-            end = max(window.end for _, window in cells)
+    def record_releases(self, windows: set[ModelWindow], report: CycleReport) -> None:
+        """Record the versions that occur in the computed base windows for the first time."""
+        if windows:
+            start = min(window.start for _, window in windows)
+            end = max(window.end for _, window in windows)
             report.releases += self.releases.notice(self.history.versions(self.calendar.base, start, end))
 
-    def finished(self, report: Report, started: float, asked: int, what: str) -> Report:
-        """Complete a report and log it."""
-        report.requests = self.gateway.requests - asked
+    def finish_report(self, report: CycleReport, started: float, requests_before: int, name: str) -> CycleReport:
+        """Complete a report and log it.
+
+        Parameters
+        ----------
+        started : `time.monotonic()` when the work began.
+        requests_before : number of requests to Elasticsearch when the work began.
+        name : `cycle` or `backfill`.
+        """
+        report.requests = self.gateway.requests - requests_before
         report.seconds = time.monotonic() - started
         structlog.get_logger().info(
-            f"{what} done",
+            f"{name} done",
             windows=report.tally.windows,
             merged=report.tally.merged,
             written=report.tally.written,
             restated=report.tally.restated,
             feedback=dict(report.feedback),
             deleted=report.deleted,
-            releases=[f"{each.model} {each.version}" for each in report.releases],
+            releases=[f"{release.model} {release.version}" for release in report.releases],
             requests=report.requests,
             seconds=round(report.seconds, 3),
         )
         return report
 
 
-def take_some(pages: Iterator[list[Feedback]], take: Callable[[list[Feedback]], None]) -> bool:
-    """Take as many pages as one round may; return whether there may be more."""
-    taken = 0
-    for page in islice(pages, PAGES_AT_ONCE):
-        take(page)
-        taken += 1
-    return taken == PAGES_AT_ONCE
+def process_pages(pages: Iterator[list[Feedback]], process: Callable[[list[Feedback]], None]) -> bool:
+    """Process as many pages as one round may; return whether there may be more."""
+    count = 0
+    for page in islice(pages, PAGES_PER_ROUND):
+        process(page)
+        count += 1
+    return count == PAGES_PER_ROUND

@@ -27,13 +27,13 @@ class TotalKey(NamedTuple):
 
 @dataclass
 class Total:
-    """The sum of a group's windows.
+    """The sum of the windows of one model, version and segment.
 
     Attributes
     ----------
+    first, last : start of the first window, end of the last one.
+    windows : number of windows by state (`open`, `provisional`, `final`, `restated`).
     state : all windows together.
-    windows : how many were merged, by their finality (`open`, `provisional`, `final`, `restated`).
-    first, last : start of the first one, end of the last one.
     """
 
     first: datetime
@@ -44,11 +44,11 @@ class Total:
 
     @property
     def not_final(self) -> int:
-        """Windows that are not final yet."""
+        """The number of windows that are not final yet."""
         return sum(count for state, count in self.windows.items() if not is_final(state))
 
     def add(self, metrics: StoredMetrics) -> None:
-        """Take a window in."""
+        """Add a window."""
         self.first, self.last = min(self.first, metrics.start), max(self.last, metrics.end)
         self.windows[metrics.finality] += 1
         self._waiting.append(metrics.state)
@@ -56,22 +56,22 @@ class Total:
             self.finish()
 
     def finish(self) -> None:
-        """Merge what was taken in since; a few states are held at a time, however long the range."""
+        """Merge the windows added since the last call; so only a few states are in memory, however long the range."""
         self.state = merge_all([self.state, *self._waiting])
         self._waiting = []
 
 
 def totals(history: History, runs: Iterable[WindowRun], selection: Selection) -> dict[TotalKey, Total]:
-    """Return the total of each group that has a document in the runs of windows, sorted: all segments first."""
-    found: dict[TotalKey, Total] = {}
-    for metrics in _documents(history, runs, selection):
-        group = TotalKey(metrics.model, metrics.version, metrics.segment)
-        found.setdefault(group, Total(metrics.start, metrics.end)).add(metrics)
-    for total in found.values():
+    """Return the total of each model, version and segment in the runs of windows, sorted; `all` segments come first."""
+    total_of: dict[TotalKey, Total] = {}
+    for metrics in _stored_metrics(history, runs, selection):
+        key = TotalKey(metrics.model, metrics.version, metrics.segment)
+        total_of.setdefault(key, Total(metrics.start, metrics.end)).add(metrics)
+    for total in total_of.values():
         total.finish()
-    return dict(sorted(found.items(), key=lambda item: (item[0][:2], item[0].segment != ALL_SEGMENT, item[0].segment)))
+    return dict(sorted(total_of.items(), key=lambda item: (item[0][:2], item[0].segment != ALL_SEGMENT, item[0][2])))
 
 
-def _documents(history: History, runs: Iterable[WindowRun], selection: Selection) -> Iterator[StoredMetrics]:
+def _stored_metrics(history: History, runs: Iterable[WindowRun], selection: Selection) -> Iterator[StoredMetrics]:
     for run in runs:
         yield from history.stored_metrics(run, selection)

@@ -6,7 +6,8 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
-from monitor_agent.agent.cycle import Agent, Report
+from monitor_agent.agent.cycle import Agent
+from monitor_agent.agent.report import CycleReport
 from monitor_agent.clock import Clock, SystemClock
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.history import History
@@ -45,7 +46,7 @@ def agent_of(settings: Settings, clock: Clock | None = None) -> Iterator[Agent]:
         yield Agent(gateway, settings.agent, clock or SystemClock())
 
 
-def in_words(report: Report) -> str:
+def in_words(report: CycleReport) -> str:
     """Return one line that says what a cycle or a backfill did."""
     fates = ", ".join(f"{count} {status}" for status, count in sorted(report.feedback.items())) or "none new"
     tally = report.tally

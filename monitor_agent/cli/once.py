@@ -34,6 +34,6 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             health = Health(settings.agent.period, lambda: gateway.trouble)
             agent = Agent(gateway, settings.agent, clock)
             alerting = AlertEvaluator(gateway, load_alerts(settings.agent.alerts))
-            report = Service(gateway, settings.agent, clock, health, agent, alerting=alerting).cycle()
+            report = Service(gateway, settings.agent, clock, health, agent, alerts=alerting).cycle()
     print_line(in_words(report))
     return 0

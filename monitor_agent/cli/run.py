@@ -51,15 +51,15 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
         leases = Leases(StateStore(heartbeat_gateway, name), name, agent_settings.lease, clock)
         agent = Agent(gateway, agent_settings, clock, stop_signal.sleep)
         evaluator = AlertEvaluator(gateway, alerts, name)
-        service = Service(gateway, agent_settings, clock, health, agent, leases, name, evaluator)
+        service = Service(gateway, agent_settings, clock, health, agent, leases, evaluator)
         with (
             health_server(
                 agent_settings.health_host,
                 agent_settings.health_port,
                 health,
-                lambda: exposition.render(exposition.families(health, gateway.requests, gateway.failures)),
+                lambda: exposition.metrics_text(health, gateway.requests, gateway.failures),
             ),
-            heartbeat(leases, agent_settings.lease, stop_signal.ring),
+            heartbeat(leases, agent_settings.lease, stop_signal.wake),
         ):
             scheduler.run(service.step, agent_settings.period, stop_signal)
     return 0

@@ -42,6 +42,11 @@ class Leases:
         self._table = LeaseTable()
         self._renewed_at: float | None = None
 
+    @property
+    def name(self) -> str:
+        """The agent's name."""
+        return self._name
+
     def renew(self, models: Iterable[str] = ()) -> bool:
         """Give a sign of life; return whether this agent holds more than before.
 

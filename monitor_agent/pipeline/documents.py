@@ -85,14 +85,14 @@ class Baseline:
 
     Attributes
     ----------
-    compared : whether it is compared with the same window a week before.
+    comparable : whether it is compared with the same window a week before.
     last_week : what that window's document says (`weekly.read_fields`); None where there is none.
     calibration : what the estimates are made with, learnt earlier; None = the scores are taken as probabilities.
     calibrated_by : the name of the reference that it is from.
     drift : what is told of drift; empty where it is not measured.
     """
 
-    compared: bool = False
+    comparable: bool = False
     last_week: Mapping[str, Any] | None = None
     calibration: Calibration | None = None
     calibrated_by: str | None = None
@@ -137,7 +137,7 @@ def metrics_document(
         "calibrated_by": baseline.calibrated_by,
         **baseline.drift,
     }
-    if baseline.compared:
+    if baseline.comparable:
         document |= against_last_week(document, baseline.last_week)
     document["state_blob"] = state.to_blob()
     return document

@@ -10,7 +10,8 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from monitor_agent.agent.cycle import Agent, Report
+from monitor_agent.agent.cycle import Agent
+from monitor_agent.agent.report import CycleReport
 from monitor_agent.clock import FixedClock
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.settings import AgentSettings
@@ -31,7 +32,7 @@ class World:
         """Index events."""
         deliver(self.admin, documents)
 
-    def cycle(self, now: datetime, **changed: Any) -> Report:
+    def cycle(self, now: datetime, **changed: Any) -> CycleReport:
         """Run one cycle at `now`, with changed settings."""
         return self.make_agent(now, **changed).cycle()
 

@@ -294,8 +294,8 @@ def test_agents_that_are_killed_follow_one_firing_from_bad_to_good(
 
     (shown,) = health
     assert (shown["alert"], shown["model_version"], shown["limit"]) == (bad, "1", 0.2)
-    assert f'monitor_agent_alerts_active{{alert="{bad}"}} 1' in metrics
-    assert 'monitor_agent_alerts_active{alert="orphan-rate"} 0' in metrics
+    assert f'monitor_agent_alerts_active{{alert="{bad}"}} 1.0' in metrics
+    assert 'monitor_agent_alerts_active{alert="orphan-rate"} 0.0' in metrics
     assert first["value"] < 0.2
     assert (first["active_since"] is not None, second["active_since"]) == (True, None)
     logs = "".join((tmp_path / name).read_text() for name in "123")

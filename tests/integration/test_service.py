@@ -127,7 +127,7 @@ def test_agents_share_the_models_and_take_over_after_a_death(
         assert first.wait(timeout=PATIENCE) == 0
     assert took < 2 * LEASE + 10
     assert (status, json.loads(told)["status"]) == (200, "green")
-    assert "monitor_agent_healthy 1" in metrics.splitlines()
+    assert "monitor_agent_healthy 1.0" in metrics.splitlines()
     assert 'monitor_agent_cycles_total{outcome="failed"}' not in metrics
     assert set(holders(world).values()) == {""}
     assert world.window("1d")["predictions"] == 1
@@ -163,7 +163,7 @@ def test_without_elasticsearch_the_agent_is_red_and_stops_at_once(tmp_path: Path
         status, told = asked(address + "/healthz")
         assert (status, asked(address + "/livez")[0]) == (503, 200)
         assert "elasticsearch is in trouble" in json.loads(told)["reasons"][0]
-        assert "monitor_agent_healthy 0" in asked(address + "/metrics")[1]
+        assert "monitor_agent_healthy 0.0" in asked(address + "/metrics")[1]
         agent.send_signal(signal.SIGTERM)
         stopped = time.monotonic()
         assert agent.wait(timeout=PATIENCE) == 0
@@ -341,11 +341,11 @@ def test_another_share_is_left_alone(world: World) -> None:
     ours, theirs = make_prediction(START), make_prediction(START, model="rank")
     world.deliver(ours, theirs, make_feedback(ours), make_feedback(theirs))
     leased = frozenset({"click", "rank"})
-    world.make_agent(START + DAY).cycle(share=Assignment(frozenset({"click"}), False, leased))
+    world.make_agent(START + DAY).cycle(assignment=Assignment(frozenset({"click"}), False, leased))
     assert {each["model_name"] for each in world.documents().values()} == {"click"}
     assert world.statuses() == ["matched", "new"]
 
-    world.make_agent(START + DAY).cycle(share=Assignment(frozenset({"rank"}), True, leased))
+    world.make_agent(START + DAY).cycle(assignment=Assignment(frozenset({"rank"}), True, leased))
 
     assert {each["model_name"] for each in world.documents().values()} == {"click", "rank"}
     assert world.statuses() == ["matched", "matched"]

@@ -1,4 +1,4 @@
-"""When the agent runs: every period, never two at once, at once when rung, and to an end when told."""
+"""When the agent runs: every period, never two cycles at once, at once when it is woken, until it is stopped."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def test_steps_follow_one_another_and_never_overlap() -> None:
     assert all(left[1] <= right[0] for left, right in pairwise(spans))
 
 
-def test_a_ring_begins_the_next_step_at_once() -> None:
-    """Such as when another agent's models are taken over: the period is not waited for."""
+def test_waking_the_scheduler_begins_the_next_step_at_once() -> None:
+    """Such as when the agent takes over another agent's models: it does not wait for the period."""
     stop_signal, steps = StopSignal(), list[int]()
 
     def step() -> None:
         steps.append(1)
-        (stop_signal.ring if len(steps) == 1 else stop_signal.stop)()
+        (stop_signal.wake if len(steps) == 1 else stop_signal.stop)()
 
     run(step, LONG, stop_signal)
 
@@ -44,7 +44,7 @@ def test_a_ring_begins_the_next_step_at_once() -> None:
 
 
 def test_a_stop_ends_the_wait_and_the_sleep() -> None:
-    """Neither the period nor the wait before a new try is sat out."""
+    """Neither the period nor the wait before a new try delays the end."""
     stop_signal = StopSignal()
     threading.Timer(0.05, stop_signal.stop).start()
     began = time.monotonic()
@@ -55,8 +55,8 @@ def test_a_stop_ends_the_wait_and_the_sleep() -> None:
     assert time.monotonic() - began < 60
 
 
-def test_a_step_that_was_stopped_is_the_last_one() -> None:
-    """It is no error: its work is found again."""
+def test_a_step_that_is_stopped_is_the_last_one() -> None:
+    """That is no error: the next agent finds its work again."""
     steps = []
 
     def step() -> None:

@@ -1,0 +1,73 @@
+"""How the windows of a model are counted: by which segments, and with which refined bins of the score histogram.
+
+Both are chosen once, when there are enough predictions, and remembered: so the counts of a window do not depend on when
+it is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from monitor_agent.es.event_store import EventStore
+from monitor_agent.es.state_store import StateStore
+from monitor_agent.pipeline.score_resolution import NO_REFINED_BINS, RefinedBins, refined_bins
+from monitor_agent.pipeline.segments import Segment, segments, selected_values
+from monitor_agent.pipeline.stale_windows import DAY
+from monitor_agent.pipeline.windows import Window
+from monitor_agent.settings import AgentSettings
+
+SEGMENTS, SCORES = "segments", "scores"
+"""Ids of the documents that remember the choices."""
+
+
+@dataclass(frozen=True)
+class CountingPlan:
+    """How the windows of a model are counted."""
+
+    segments: Sequence[Segment]
+    refined_bins: RefinedBins
+
+
+class CountingPlans:
+    """Chooses and remembers how the windows of each model are counted."""
+
+    def __init__(self, events: EventStore, state_store: StateStore, settings: AgentSettings) -> None:
+        self._events = events
+        self._state_store = state_store
+        self._settings = settings
+
+    def of(self, model: str, windows: Sequence[Window], now: datetime) -> CountingPlan:
+        """Return the plan for windows of a model, in order of time; extend what is remembered by their values."""
+        return CountingPlan(
+            segments(self._segment_values(model, windows, now)), self._refined_bins(model, windows, now)
+        )
+
+    def _refined_bins(self, model: str, windows: Sequence[Window], now: datetime) -> RefinedBins:
+        """Return the refined bins of the model; choose them as soon as there are enough scores."""
+        while True:
+            (stored,) = self._state_store.read(SCORES)
+            if model in stored.content:
+                return RefinedBins.restored(stored.content[model])
+            start, end = windows[0].start, windows[-1].end
+            chosen = refined_bins(self._events.scores(model, start - DAY, end), start)
+            if chosen is None:
+                return NO_REFINED_BINS
+            if self._state_store.write(stored, {**stored.content, model: chosen.content()}, now):
+                return chosen
+
+    def _segment_values(self, model: str, windows: Sequence[Window], now: datetime) -> dict[str, list[str]]:
+        """Return the values of each label that have a segment of their own; remember new ones."""
+        names, cap = self._settings.segments, self._settings.segment_values
+        while True:
+            (stored,) = self._state_store.read(SEGMENTS)
+            before: dict[str, list[str]] = stored.content.get(model, {})
+            present: dict[str, list[str]] = {}
+            if any(len(before.get(name, ())) < cap for name in names):
+                present = self._events.label_values(model, windows[0].start, windows[-1].end, 2 * cap + 1)
+            after = {name: selected_values(before.get(name, ()), present.get(name, ()), cap) for name in names}
+            if all(after[name] == before.get(name, []) for name in names):
+                return after
+            if self._state_store.write(stored, {**stored.content, model: {**before, **after}}, now):
+                return after
