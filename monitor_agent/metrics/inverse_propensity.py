@@ -43,19 +43,6 @@ def propensity_sums(groups: Iterable[tuple[float, int, int]]) -> dict[str, Fixed
     return {name: FixedPoint(value) for name, value in totals.items()}
 
 
-def ips(sums: WeightSums, n: int, actions: int) -> float | Undefined:
-    """Return the inverse-propensity estimate of the rate under a policy that picks ``actions`` items equally often.
-
-    It is sum(w click) / (n x actions): unbiased, with a high variance. Undefined (``no_propensity``) if n is 0.
-
-    Source: D. Horvitz, D. Thompson, JASA 47 (1952).
-
-    >>> ips(WeightSums(36.0, 104.0, 10.0, 36.0), n=14, actions=2)
-    0.35714285714285715
-    """
-    return sums.click_weight / (n * actions) if n else Undefined("no_propensity")
-
-
 def snips(sums: WeightSums) -> float | Undefined:
     """Return the self-normalised estimate, sum(w click) / sum(w): slightly biased, more stable, always in [0, 1].
 

@@ -7,7 +7,7 @@ requests is reported.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from monitor_agent.metrics._spec import ConfidenceInterval, MetricSpec, Undefined
@@ -61,31 +61,6 @@ def clicked_request_sums(clicked: Mapping[tuple[int, ...], int]) -> tuple[dict[s
             totals[name + _SQUARE] += requests * to_fixed_point(value * value)
     sums = {name: FixedPoint(total) for name, total in totals.items()}
     return {CLICKED_REQUESTS: sum(clicked.values())}, sums
-
-
-def ranking_sums(requests: Iterable[Sequence[float]]) -> tuple[dict[str, int], dict[str, FixedPoint]]:
-    """Return the entries of `WindowState.counts` and `WindowState.sums` for single requests.
-
-    Parameters
-    ----------
-    requests : the labels of the items of each request in ranked order (``prediction.rank``), rank 1 first, all known.
-
-    >>> counts, sums = ranking_sums([[0, 1], [0, 0]])
-    >>> counts, from_fixed_point(sums["mrr"])
-    ({'ranked_requests': 2, 'clicked_requests': 1}, 0.5)
-    """
-    ranked = clicked = 0
-    totals = {name + suffix: 0 for name in PER_REQUEST for suffix in ("", _SQUARE)}
-    for gains in requests:
-        ranked += 1
-        if not any(gain > 0 for gain in gains):
-            continue
-        clicked += 1
-        for name, (measure, _, _) in PER_REQUEST.items():
-            value = measure(gains)
-            totals[name] += to_fixed_point(value)
-            totals[name + _SQUARE] += to_fixed_point(value * value)
-    return {REQUESTS: ranked, CLICKED_REQUESTS: clicked}, {name: FixedPoint(value) for name, value in totals.items()}
 
 
 def mean_over_requests(state: WindowState, name: str) -> float | Undefined:

@@ -16,7 +16,8 @@ def psi(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
     ----------
     reference, current : counts of shape (bins,), each with a positive sum.
 
-    Without drift its mean is about `expected_psi`, so few values or many bins look like drift.
+    Without drift its mean is about (bins - 1) (1 / n + 1 / m) for samples of n and m, so few values or many bins look
+    like drift.
 
     Source: B. Yurdakul, "Statistical properties of population stability index" (2018).
 
@@ -25,15 +26,6 @@ def psi(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
     """
     r, c = _shares(reference), _shares(current)
     return float(np.sum((r - c) * np.log(r / c)))
-
-
-def expected_psi(bins: int, n: int, m: int) -> float:
-    """Return the mean of `psi` for samples of ``n`` and ``m`` from one distribution: (bins - 1) (1 / n + 1 / m).
-
-    >>> round(expected_psi(bins=10, n=1000, m=1000), 4)
-    0.018
-    """
-    return (bins - 1) * (1 / n + 1 / m)
 
 
 def _shares(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""States made from labelled scores, as the agent would count them; and strategies for any state."""
+"""Builds states from labelled scores, as the agent counts them; and strategies for any state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def state_of(labels: Ints, scores: Floats, threshold: float = 0.5) -> WindowState:
-    """The state of predictions whose labels are all known."""
+    """Return the state of predictions that all have a known label."""
     predicted = scores >= threshold
     pos, neg = scores[labels == 1], scores[labels == 0]
     return WindowState(
@@ -41,7 +41,7 @@ def state_of(labels: Ints, scores: Floats, threshold: float = 0.5) -> WindowStat
 
 
 def clicks_and_scores(seed: int, n: int = 4000) -> tuple[Ints, Floats]:
-    """Labels and scores of a rare-click model, calibrated up to noise; seeded."""
+    """Return labels and scores of a model with rare clicks, nearly calibrated; seeded."""
     random = np.random.default_rng(seed)
     scores = random.beta(0.6, 6.0, n)
     labels = (random.random(n) < np.clip(scores * 1.2, 0, 1)).astype(np.int64)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given as given_states
+from hypothesis import settings
 
 from monitor_agent.metrics import CATALOGUE, LogHistogram, WindowState, measure, metric_fields
 
@@ -23,7 +24,7 @@ UNDEFINED = {
 
 @pytest.mark.parametrize("case", UNDEFINED)
 def test_undefined_is_null_with_its_reason(case: str) -> None:
-    """What cannot be computed is null, with a word that says why, and never 0."""
+    """A value that cannot be computed is null with the reason, never 0."""
     state, reasons = UNDEFINED[case]
     document = measure(state)
 
@@ -31,22 +32,22 @@ def test_undefined_is_null_with_its_reason(case: str) -> None:
     assert all(document[name] is None for name in reasons)
 
 
-def test_f1_is_zero_where_only_false_positives_are() -> None:
-    """F1 has a value as soon as its denominator has one, as in scikit-learn."""
+def test_f1_is_zero_if_there_are_only_false_positives() -> None:
+    """F1 is defined if its denominator is above 0, as in scikit-learn."""
     assert measure(WindowState(fp=3, tn=1))["f1"] == 0.0
 
 
 def test_an_undefined_value_has_no_interval() -> None:
-    """The ends of the interval are null where the value is."""
+    """The ends of the interval are null if the value is null."""
     document = measure(WindowState(tn=3))
 
     assert (document["precision_low"], document["precision_high"]) == (None, None)
 
 
 @settings(max_examples=60, deadline=None)
-@given(states)
+@given_states(states)
 def test_values_are_finite_and_in_range(state: WindowState) -> None:
-    """No state gives NaN, an infinity, or an interval that does not hold its value."""
+    """No state gives NaN, an infinity, or an interval without its value."""
     document = measure(state)
 
     for name, value in document.items():
@@ -61,7 +62,7 @@ def test_values_are_finite_and_in_range(state: WindowState) -> None:
 
 
 def test_counts_that_contradict_each_other_give_no_ratio() -> None:
-    """More positives than predictions, as two searches at different moments may say, are told and not hidden."""
+    """More positives than predictions, which two searches at different moments may count, are reported."""
     document = measure(WindowState(predictions=1, predicted_positive=2))
 
     assert document["predicted_positive_rate_undefined"] == "inconsistent_counts"
@@ -69,16 +70,16 @@ def test_counts_that_contradict_each_other_give_no_ratio() -> None:
 
 @pytest.mark.parametrize("state", [WindowState(), WindowState(tp=1, fp=2, tn=3, fn=4)], ids=["empty", "full"])
 def test_writes_only_declared_fields(state: WindowState) -> None:
-    """Every field that is written is one that the mapping can know of."""
+    """The written fields are among the declared fields."""
     assert set(measure(state)) <= set(metric_fields())
 
 
 def test_names_are_unique_and_explained() -> None:
-    """Each metric has its own name, a line of help and a source."""
+    """Names of metrics are unique; each metric has a line of help and a source."""
     assert len(CATALOGUE) == len({spec.name for spec in CATALOGUE})
     assert all(spec.help and spec.source for spec in CATALOGUE)
 
 
 def test_requests_without_durations_have_no_response_time() -> None:
-    """A mean over nothing is undefined even where requests were counted."""
+    """A mean without durations is undefined even if requests were counted."""
     assert measure(WindowState(requests=2, duration=LogHistogram()))["response_time"] is None

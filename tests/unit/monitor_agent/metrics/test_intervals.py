@@ -1,4 +1,4 @@
-"""Intervals against scipy's, and against how often they hold the truth."""
+"""Confidence intervals compared with scipy's, and their coverage."""
 
 from __future__ import annotations
 
@@ -25,47 +25,47 @@ def test_wilson_equals_scipy(successes: int, trials: int) -> None:
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
-def _share_that_holds(truth: float, intervals: list[ConfidenceInterval]) -> float:
+def _coverage(truth: float, intervals: list[ConfidenceInterval]) -> float:
     return float(np.mean([interval.low <= truth <= interval.high for interval in intervals]))
 
 
-def test_auc_interval_holds_the_truth() -> None:
-    """With 20 positives among 1,000 the interval holds the true AUC in 90 % of samples and more."""
+def test_auc_interval_covers_the_true_value() -> None:
+    """With 20 positives among 1,000 the interval holds the true AUC in at least 90 % of the samples."""
     random = np.random.default_rng(1)
     truth = float(stats.norm.cdf(1.5 / np.sqrt(2)))
-    found = []
+    intervals = []
     for _ in range(200):
         pos = from_scores(stats.norm.cdf(random.normal(1.5, 1, 20)))
         neg = from_scores(stats.norm.cdf(random.normal(0, 1, 980)))
-        found.append(auc_interval(roc_auc(pos, neg), pos, neg))
+        intervals.append(auc_interval(roc_auc(pos, neg), pos, neg))
 
-    assert _share_that_holds(truth, found) >= 0.9
+    assert _coverage(truth, intervals) >= 0.9
 
 
-def test_f1_interval_holds_the_truth() -> None:
-    """With about 30 clicks among 1,000 the interval holds the true F1 in 90 % of samples and more."""
+def test_f1_interval_covers_the_true_value() -> None:
+    """With about 30 clicks among 1,000 the interval holds the true F1 in at least 90 % of the samples."""
     random = np.random.default_rng(2)
     shares = [0.02, 0.01, 0.96, 0.01]
     counts = random.multinomial(1000, shares, 400).tolist()
     truth = f1(20, 10, 10)
 
-    assert _share_that_holds(truth, [f1_interval(tp, fp, fn) for tp, fp, _, fn in counts]) >= 0.9
+    assert _coverage(truth, [f1_interval(tp, fp, fn) for tp, fp, _, fn in counts]) >= 0.9
 
 
-def test_snips_interval_holds_the_truth() -> None:
-    """Where unlikely places are clicked less, the weighted interval holds the rate under equal showing."""
+def test_snips_interval_covers_the_true_value() -> None:
+    """If rare items are clicked less, the weighted interval covers the rate of equal shares."""
     random = np.random.default_rng(3)
     rates, propensities = np.array([0.2, 0.05]), np.array([0.8, 0.2])
-    found = []
+    intervals = []
     for _ in range(200):
         action = random.choice(2, 2000, p=propensities)
         clicks = random.random(2000) < rates[action]
         weights = 1 / propensities[action]
         squares = weights**2
         sums = WeightSums(weights.sum(), squares.sum(), weights[clicks].sum(), squares[clicks].sum())
-        found.append(snips_interval(sums))
+        intervals.append(snips_interval(sums))
 
-    assert _share_that_holds(0.125, found) >= 0.9
+    assert _coverage(0.125, intervals) >= 0.9
 
 
 class TestLift:
@@ -82,23 +82,23 @@ class TestLift:
 
         assert (interval.low + 1, interval.high + 1) == pytest.approx((expected.low, expected.high), rel=1e-9)
 
-    def test_difference_interval_holds_the_truth(self) -> None:
-        """The interval of the difference holds the true one in 92 % of samples and more, for rare clicks too."""
+    def test_difference_interval_covers_the_true_value(self) -> None:
+        """The interval of the difference covers the true value in at least 92 % of the samples, for rare clicks too."""
         random = np.random.default_rng(4)
         pairs = zip(random.binomial(800, 0.03, 400).tolist(), random.binomial(600, 0.02, 400).tolist(), strict=True)
 
-        intervals = [lift(ours, 800, theirs, 600).difference_interval for ours, theirs in pairs]
-        assert _share_that_holds(0.01, intervals) >= 0.92
+        intervals = [lift(candidate, 800, baseline, 600).difference_interval for candidate, baseline in pairs]
+        assert _coverage(0.01, intervals) >= 0.92
 
     def test_zero_counts_have_a_difference_but_no_ratio(self) -> None:
-        """Without baseline clicks the difference keeps its interval and the ratio is undefined."""
+        """Without clicks of the baseline the difference has an interval, and the ratio is undefined."""
         result = lift(5, 1000, 0, 1000)
 
         assert (result.relative, result.relative_interval) == (None, None)
         assert result.difference_interval.low < 0.005 < result.difference_interval.high
 
     def test_verdict_follows_the_direction(self) -> None:
-        """For a rate of errors a higher candidate is worse."""
+        """For an error rate a higher candidate is worse."""
         result = lift(90, 1000, 40, 1000)
 
         assert (verdict(result), verdict(result, bigger_is_better=False)) == ("better", "worse")

@@ -1,4 +1,4 @@
-"""Every metric of labels and scores against scikit-learn's, on seeded data."""
+"""All metrics of labels and scores, compared with scikit-learn's on seeded data."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ ORACLES: dict[str, Oracle] = {
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", ORACLES)
 def test_equals_the_oracle(name: str, seed: int) -> None:
-    """A metric equals scikit-learn's to 1e-12."""
+    """A metric equals scikit-learn's value to 1e-12."""
     labels, scores = clicks_and_scores(seed, 1500)
 
     expected = pytest.approx(ORACLES[name](labels, scores), rel=1e-12)
@@ -61,7 +61,7 @@ EXACT = {"auc": oracle.roc_auc_score, "pr_auc": oracle.average_precision_score}
 @pytest.mark.parametrize("n", [20, 200, 20_000])
 @pytest.mark.parametrize("name", EXACT)
 def test_histogram_metrics_stay_within_their_bound(name: str, n: int, seed: int) -> None:
-    """The exact area lies within the stated bound of the histogram's, for few and for many predictions."""
+    """The exact area is within the error bound of the histogram's area, for few and for many predictions."""
     labels, scores = clicks_and_scores(seed, n)
     labels[:2] = [0, 1]
     fields = measure(state_of(labels, scores))
@@ -79,7 +79,7 @@ def test_ties_count_as_in_scikit_learn(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "share"), [("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99_9", 0.999)])
-def test_percentile_is_within_the_stated_error(name: str, share: float) -> None:
+def test_percentile_is_within_the_documented_error(name: str, share: float) -> None:
     """A percentile of the response time is within 4.9 % of numpy's order statistic."""
     random = np.random.default_rng(7)
     nanoseconds = (random.lognormal(np.log(8e6), 1.0, 5000)).astype(np.int64)
@@ -90,14 +90,14 @@ def test_percentile_is_within_the_stated_error(name: str, share: float) -> None:
 
 
 def test_mean_response_time_is_exact() -> None:
-    """The mean does not suffer from the buckets."""
+    """The buckets do not change the mean."""
     state = WindowState(duration=LogHistogram.from_values([1_500_000, 2_500_001], DURATION_EDGES))
 
     assert measure(state)["response_time"] == 2.0000005
 
 
 def test_sweep_equals_counting_again_at_each_threshold() -> None:
-    """The confusion counts at every stored threshold are those of comparing the scores with it."""
+    """The counts at each threshold of the curve equal those of the single scores."""
     labels, scores = clicks_and_scores(4)
     points = threshold_sweep(from_scores(scores[labels == 1]), from_scores(scores[labels == 0]))
 
@@ -106,21 +106,21 @@ def test_sweep_equals_counting_again_at_each_threshold() -> None:
         assert [point.tn, point.fp, point.fn, point.tp] == expected
 
 
-def test_best_f1_equals_trying_every_threshold() -> None:
-    """The best F1 is the highest of all thresholds, and is what its threshold gives."""
+def test_best_f1_equals_a_search_over_all_thresholds() -> None:
+    """The best F1 is the highest of all thresholds, and equals the F1 at its threshold."""
     labels, scores = clicks_and_scores(5, 800)
     fields = measure(state_of(labels, scores))
     bins = np.unique(score_bins(scores))
-    tried = [oracle.f1_score(labels, scores >= EDGES[index], zero_division=0) for index in bins]
+    f1_scores = [oracle.f1_score(labels, scores >= EDGES[index], zero_division=0) for index in bins]
 
-    assert fields["best_f1"] == pytest.approx(max(tried), rel=1e-12)
+    assert fields["best_f1"] == pytest.approx(max(f1_scores), rel=1e-12)
     best = oracle.f1_score(labels, scores >= fields["best_f1_threshold"], zero_division=0)
     assert fields["best_f1"] == pytest.approx(best, rel=1e-12)
 
 
 class TestCalibration:
-    def test_bins_hold_equal_mass_and_everything(self) -> None:
-        """Ten bins of about a tenth each, together all predictions and all clicks."""
+    def test_bins_have_equal_mass_and_cover_all(self) -> None:
+        """Ten bins have about a tenth of the predictions each, and together all predictions and clicks."""
         labels, scores = clicks_and_scores(5)
         points = reliability_of(state_of(labels, scores))
 
@@ -128,7 +128,7 @@ class TestCalibration:
         assert all(300 <= point.n <= 500 for point in points)
 
     def test_error_equals_that_of_the_single_scores(self) -> None:
-        """ECE from the histogram is within 0.0005 of the one computed from the scores in the same bins."""
+        """ECE from the histogram is within 0.0005 of ECE from the scores in the same bins."""
         labels, scores = clicks_and_scores(5)
         state = state_of(labels, scores)
         exact = 0.0
@@ -139,7 +139,7 @@ class TestCalibration:
         assert measure(state)["ece"] == pytest.approx(exact, abs=5e-4)
 
     def test_isotonic_fit_equals_scikit_learn(self) -> None:
-        """The probability of each bin that holds labels is that of isotonic regression."""
+        """The probability of each bin with labels equals that of isotonic regression."""
         labels, scores = clicks_and_scores(6)
         bins = score_bins(scores)
         fit = isotonic_calibration(from_scores(scores[labels == 1]), from_scores(scores[labels == 0]))
@@ -150,7 +150,7 @@ class TestCalibration:
 
 class TestEstimate:
     def test_is_near_the_truth_for_calibrated_scores(self) -> None:
-        """Before labels arrive the estimate is within a few points of what they will say."""
+        """The estimate without labels is within 0.02 of the metric with labels."""
         random = np.random.default_rng(8)
         scores = random.beta(0.6, 6.0, 50_000)
         labels = (random.random(50_000) < scores).astype(np.int64)
@@ -159,8 +159,8 @@ class TestEstimate:
         for name in ("accuracy", "precision", "recall", "f1", "auc", "ctr"):
             assert fields[f"estimated_{name}"] == pytest.approx(fields[name], abs=0.02)
 
-    def test_calibration_mends_scores_that_are_no_probabilities(self) -> None:
-        """With a calibration learnt earlier the estimated rate is right where raw scores are three times too high."""
+    def test_calibration_corrects_scores_that_are_no_probabilities(self) -> None:
+        """With a calibration from earlier windows the estimate is right, though raw scores are three times too high."""
         labels, scores = clicks_and_scores(9, 40_000)
         inflated = np.minimum(1.0, scores * 3)
         past, now = slice(0, 20_000), slice(20_000, None)

@@ -1,4 +1,4 @@
-"""The laws that let a larger window be merged from smaller ones."""
+"""The rules of merging windows, and the stored form of a state."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import base64
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given as given_states
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from monitor_agent.metrics import (
@@ -27,7 +28,7 @@ quick = settings(max_examples=60, deadline=None)
 
 class TestMerge:
     @quick
-    @given(states, states, states)
+    @given_states(states, states, states)
     def test_order_and_grouping_do_not_matter(self, a: WindowState, b: WindowState, c: WindowState) -> None:
         """Merging is associative and commutative, down to the stored bytes."""
         expected = merge(merge(a, b), c).to_blob()
@@ -36,38 +37,37 @@ class TestMerge:
         assert expected == merge_all([b, c, a]).to_blob()
 
     @quick
-    @given(states)
+    @given_states(states)
     def test_the_empty_state_is_zero(self, state: WindowState) -> None:
         """Merging with an empty window changes nothing."""
         assert state == merge(state, WindowState())
 
-    def test_the_parts_give_the_whole(self) -> None:
-        """Metrics of merged windows equal those of all predictions counted at once."""
+    def test_merged_windows_equal_the_whole(self) -> None:
+        """Metrics of merged windows equal those of all predictions counted together."""
         labels, scores = clicks_and_scores(3)
-        parts = [state_of(labels[i::7], scores[i::7]) for i in range(7)]
+        windows = [state_of(labels[i::7], scores[i::7]) for i in range(7)]
 
         expected = {name: value for name, value in measure(state_of(labels, scores)).items() if value is not None}
-        merged = measure(merge_all(parts))
+        merged = measure(merge_all(windows))
         for name, value in expected.items():
-            same = value if isinstance(value, str) else pytest.approx(value, rel=1e-12)
-            assert merged[name] == same, name
+            assert merged[name] == (value if isinstance(value, str) else pytest.approx(value, rel=1e-12)), name
 
 
 class TestBlob:
     @quick
-    @given(states)
+    @given_states(states)
     def test_round_trip(self, state: WindowState) -> None:
-        """A stored state is read back as it was."""
+        """A stored state is read back unchanged."""
         assert state == WindowState.from_blob(state.to_blob())
 
     @quick
-    @given(st.lists(states, max_size=5))
-    def test_several_read_together_are_those_read_one_by_one(self, several: list[WindowState]) -> None:
-        """None takes anything of its neighbour's."""
+    @given_states(st.lists(states, max_size=5))
+    def test_several_blobs_are_read_together(self, several: list[WindowState]) -> None:
+        """The states equal those that are read one by one."""
         assert WindowState.from_blobs([state.to_blob() for state in several]) == several
 
-    def test_one_that_is_cut_short_takes_nothing_of_the_next(self) -> None:
-        """Also where both together could be read as one."""
+    def test_a_truncated_blob_reads_nothing_of_the_next(self) -> None:
+        """It is refused even if both blobs together are a valid blob."""
         text = WindowState(tp=1, fp=300).to_blob()
         whole = base64.b64decode(text)
         with pytest.raises(ValueError, match="cut short"):
@@ -78,19 +78,19 @@ class TestBlob:
         assert WindowState(scores_pos={1: 2, 9: 1}).to_blob() == WindowState(scores_pos={9: 1, 1: 2}).to_blob()
 
     def test_a_stored_text_stays_readable(self) -> None:
-        """What an earlier revision stored is read by this one: fields are only ever appended."""
+        """Blobs of earlier releases stay readable, because new fields are only appended."""
         state = WindowState(tp=3, errors=2, scores_unknown={5: 300}, counts={"a": 1}, sums={"b": to_fixed_point(-0.5)})
 
         assert state == WindowState.from_blob("BBQGJAQ4AgrYBEoCwgUCTALEBf//////////Dw==")
 
     @pytest.mark.parametrize("text", ["", "not base64!", "Bg==", "BBY=", "BBb/", "BKwC"])
-    def test_anything_else_is_refused(self, text: str) -> None:
-        """Damaged text, another version and unknown parts are errors, not guesses."""
+    def test_invalid_text_is_refused(self, text: str) -> None:
+        """Damaged text, another version and unknown tags are errors."""
         with pytest.raises(ValueError):
             WindowState.from_blob(text)
 
     def test_size_of_a_full_hour(self) -> None:
-        """A window of 10,000 predictions is stored in less than 8 kB."""
+        """The blob of 10,000 predictions is shorter than 8 kB."""
         labels, scores = clicks_and_scores(1, 10_000)
 
         assert len(state_of(labels, scores).to_blob()) < 8_000
@@ -98,7 +98,7 @@ class TestBlob:
 
 class TestReconcile:
     def test_rounding_is_not_a_change(self) -> None:
-        """Sums that differ in their last bits leave the stored state as it is."""
+        """If sums differ only in their last bits, the stored state is returned."""
         stored = WindowState(fp=2, score_sum=to_fixed_point(0.3), sums={"x": to_fixed_point(1e6)})
         current = WindowState(
             fp=2, score_sum=to_fixed_point(0.1 + 0.2), sums={"x": to_fixed_point(np.nextafter(1e6, 2e6))}
@@ -109,7 +109,7 @@ class TestReconcile:
     @pytest.mark.parametrize(
         "current", [{"fp": 3}, {"fp": 2, "score_sum": to_fixed_point(0.3001)}, {"fp": 2, "scores_neg": {1: 1}}]
     )
-    def test_anything_more_is(self, current: dict[str, int]) -> None:
+    def test_a_larger_difference_is_a_change(self, current: dict[str, int]) -> None:
         """Another count, histogram or sum is a change."""
         state = WindowState(**current)  # type: ignore[arg-type]
 
@@ -117,15 +117,15 @@ class TestReconcile:
 
 
 class TestLogHistogram:
-    def test_open_ends_are_held_by_the_extremes(self) -> None:
-        """Values outside the edges are never estimated beyond the smallest and the largest seen."""
+    def test_extremes_bound_the_open_ends(self) -> None:
+        """Quantiles outside the edges stay between the smallest and the largest value."""
         times = LogHistogram.from_values([3, 500 * 10**9], DURATION_EDGES)
 
         assert 3 <= times.quantile(0.1, DURATION_EDGES) < DURATION_EDGES[0]
         assert DURATION_EDGES[-1] <= times.quantile(1.0, DURATION_EDGES) <= 500 * 10**9
 
     def test_zero_is_a_value(self) -> None:
-        """A time of 0 ns is kept through the stored text."""
+        """A time of 0 ns survives the stored text."""
         state = WindowState(duration=LogHistogram.from_values([0], DURATION_EDGES))
 
         assert WindowState.from_blob(state.to_blob()).duration.minimum == 0
