@@ -18,7 +18,7 @@ test: $(VENV)/.developer
 
 # Lint, unit tests and doctests: nothing is started, nothing is downloaded.
 test-fast: lint
-	@$(BIN)/python -m pytest -q tests/unit $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q tests/unit monitor_agent model_server --ignore=model_server/training $(PYTEST_ARGS)
 
 soak: $(VENV)/.developer
 	@$(BIN)/python -m pytest -q -m soak $(PYTEST_ARGS)

@@ -9,30 +9,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from model_server.errors import EventLogError
-from model_server.event_log import EventLog, LineTooLongError
+from model_server.event_log import LineTooLongError
 from monitor_agent import log as service_log
 from monitor_agent.errors import SettingsError
+from tests.unit.model_server.event_lines import make_events, sequences
 from tests.unit.model_server.factories import make_log
-
-
-def make_events(count: int = 1, text: str = "x") -> list[dict[str, Any]]:
-    return [{"event": {"id": f"{text[:8]}{index}"}, "message": text} for index in range(count)]
-
-
-def lines_in(folder: Path) -> list[dict[str, Any]]:
-    """Return all events in a folder, as a reader of `*.ndjson` reads them; each line must be whole."""
-    texts = [path.read_text() for path in folder.glob("*.ndjson")]
-    assert all(text.endswith("\n") or not text for text in texts)
-    return [json.loads(line) for text in texts for line in text.splitlines()]
-
-
-def sequences(folder: Path) -> list[int]:
-    return sorted(line["event"]["sequence"] for line in lines_in(folder))
 
 
 @contextmanager
@@ -160,34 +145,6 @@ def test_it_reports_a_problem_until_it_can_write(tmp_path: Path) -> None:
     assert [path for path in tmp_path.iterdir() if path != log.path] == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
-def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
-    """On a full disk no request is half written; when there is space again, the next request is written."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if os.system(f"mount -t tmpfs -o size=256k tmpfs {disk}") != 0:
-        pytest.skip("mounting is not allowed here")
-    try:
-        (disk / "ballast").write_bytes(b"x" * 220 * 1024)
-        log = make_log(disk)
-        with pytest.raises(EventLogError, match="No space left on device"):
-            append_until_refused(log)
-        problem, accepted = log.problem(), log.written
-        (disk / "ballast").unlink()
-        assert (problem, log.problem()) == ("No space left on device", "")
-        log.append(make_events(1))
-
-        assert sequences(disk) == list(range(1, accepted + 2))
-        log.close()
-    finally:
-        os.system(f"umount {disk}")
-
-
-def append_until_refused(log: EventLog) -> None:
-    for _ in range(100):
-        log.append(make_events(2, "x" * 900))
-
-
 def test_a_file_that_was_moved_is_replaced(tmp_path: Path) -> None:
     """Somebody moved or removed the file: the next events go to a new file."""
     log = make_log(tmp_path)
@@ -207,28 +164,6 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
 
     with pytest.raises(SettingsError, match=r"events cannot be written to .*/file/log \(.+\): set MODEL_LOG_DIR"):
         make_log(tmp_path / "file" / "log")
-
-
-def test_a_forked_child_may_not_write(tmp_path: Path) -> None:
-    """Numbers and file belong to one process: its child is refused, and the file stays unchanged."""
-    log = make_log(tmp_path)
-    log.append(make_events(1))
-
-    child = os.fork()
-    if child == 0:
-        os._exit(_status_of_append(log))
-    _, status = os.waitpid(child, 0)
-
-    assert os.waitstatus_to_exitcode(status) == 7
-    assert sequences(tmp_path) == [1]
-
-
-def _status_of_append(log: EventLog) -> int:
-    try:
-        log.append(make_events(1))
-    except EventLogError:
-        return 7
-    return 0
 
 
 def test_closing_forces_everything_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,79 +3,21 @@
 from __future__ import annotations
 
 import gc
-import gzip
-import ssl
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any
+from http.server import ThreadingHTTPServer
 
 import pytest
 
 from monitor_agent.errors import SettingsError
 from monitor_agent.logstash.transport import ElasticsearchAccess, Transport, UnreachableError
-
-
-class Echo(BaseHTTPRequestHandler):
-    """Answers with what came: the path, a header and the body."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.headers.get("Content-Encoding") == "gzip":
-            body = gzip.decompress(body)
-        told = f"{self.path} {self.headers.get('Authorization')} ".encode() + body
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(told)))
-        self.end_headers()
-        self.wfile.write(told)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-def serve(server: ThreadingHTTPServer) -> Iterator[int]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server.server_port
-    server.shutdown()
-    thread.join()
-    server.server_close()
+from tests.echo_server import Echo, serve
 
 
 @pytest.fixture
 def port() -> Iterator[int]:
     """Yield the port of an echo."""
     yield from serve(ThreadingHTTPServer(("127.0.0.1", 0), Echo))
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """Return a certificate for 127.0.0.1 that signs itself, its key beside it."""
-    path = tmp_path / "ca.crt"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
-    subprocess.run(
-        [*command, *names, "-keyout", str(path.with_suffix(".key")), "-out", str(path)],
-        check=True,
-        capture_output=True,
-    )
-    return path
-
-
-@pytest.fixture
-def secure_port(certificate: Path) -> Iterator[int]:
-    """Yield the port of an echo that speaks TLS."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate, certificate.with_suffix(".key"))
-    server.socket = tls.wrap_socket(server.socket, server_side=True)
-    yield from serve(server)
 
 
 @pytest.mark.parametrize(
@@ -99,16 +41,6 @@ def test_a_body_may_be_compressed_and_an_address_may_have_a_path(port: int) -> N
     access = ElasticsearchAccess([f"http://127.0.0.1:{port}/search/"], compression=1)
 
     assert Transport(access).request("POST", "/_bulk", b"{}" * 1000).body == b"/search/_bulk None " + b"{}" * 1000
-
-
-def test_only_a_trusted_certificate_is_accepted(secure_port: int, certificate: Path) -> None:
-    """With its authority the request arrives; without, nothing is sent, and the reason is told."""
-    hosts = [f"https://127.0.0.1:{secure_port}"]
-
-    assert Transport(ElasticsearchAccess(hosts, ca_certs=str(certificate))).request("POST", "/", b"{}").status == 200
-    assert Transport(ElasticsearchAccess(hosts, verify=False)).request("POST", "/", b"{}").status == 200
-    with pytest.raises(UnreachableError, match="certificate verify failed"):
-        Transport(ElasticsearchAccess(hosts)).request("POST", "/", b"{}")
 
 
 @pytest.mark.parametrize("address", ["ftp://host:9200", "http://", "http://[:9200"])

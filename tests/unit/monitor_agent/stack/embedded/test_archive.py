@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import zipfile
 from pathlib import Path
 
@@ -115,33 +114,6 @@ def test_a_copy_in_the_users_maven_repository_is_taken(
     server_zip.rename(place / f"elasticsearch-{VERSION}.zip")
 
     assert (archive.server_folder(VERSION, tmp_path / "cache", ignore) / "bin" / "elasticsearch").is_file()
-
-
-def _fetch_in_child(cache: Path, server_zip: Path, fetched: Path, start: object) -> None:
-    def fetch(_version: str, _folder: Path, _report: archive.Report) -> Path:
-        with fetched.open("a") as stream:
-            stream.write("x")
-        return server_zip
-
-    start.wait()  # type: ignore[attr-defined]  # a barrier
-    assert (archive.server_folder(VERSION, cache, ignore, fetch) / "bin" / "elasticsearch").is_file()
-
-
-def test_several_processes_at_once_fetch_it_once(tmp_path: Path, server_zip: Path) -> None:
-    """Processes that need the server at the same time all get it, and one of them fetches it."""
-    context = multiprocessing.get_context("fork")
-    start = context.Barrier(4)
-    fetched = tmp_path / "fetched"
-    children = [
-        context.Process(target=_fetch_in_child, args=(tmp_path / "cache", server_zip, fetched, start)) for _ in range(4)
-    ]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join(30)
-
-    assert [child.exitcode for child in children] == [0] * 4
-    assert fetched.read_text() == "x"
 
 
 def test_an_unknown_version_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from monitor_agent.errors import JavaNotFoundError, StackError
-from monitor_agent.stack.embedded.java import Java, fetch_java, find_java, inspect, newest_version_for, version_for
+from monitor_agent.stack.embedded.java import Java, fetch_java, find_java, newest_version_for, version_for
 
 MODULES = "java.base java.logging jdk.incubator.vector"
 
@@ -59,17 +59,11 @@ def test_a_link_on_the_path_leads_to_the_runtime(tmp_path: Path) -> None:
     [("11.0.1", MODULES), ("1.8.0_402", MODULES), ("21.0.1", "java.base java.logging")],
     ids=["too old", "old numbering", "without the vector module"],
 )
-@pytest.mark.parametrize("release", [True, False])
-def test_a_java_that_does_not_fit_is_passed_over(tmp_path: Path, version: str, modules: str, release: bool) -> None:
+def test_a_java_that_does_not_fit_is_passed_over(tmp_path: Path, version: str, modules: str) -> None:
     """A runtime that is too old or was made without a module that Elasticsearch needs is not taken."""
-    home = make_java(tmp_path / "jdk", version, modules, release=release)
+    home = make_java(tmp_path / "jdk", version, modules)
 
     assert find_java("", {"JAVA_HOME": str(home)}, usual_folders=[]) is None
-
-
-def test_a_java_without_a_release_file_is_asked(tmp_path: Path) -> None:
-    """Where no file says the version, the program itself does."""
-    assert inspect(make_java(tmp_path / "jdk", "21.0.1", release=False)) == Java(tmp_path / "jdk", 21)
 
 
 def test_a_java_out_of_reach_is_passed_over(tmp_path: Path) -> None:

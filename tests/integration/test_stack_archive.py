@@ -1,0 +1,59 @@
+"""Processes that need the server at the same moment fetch it once."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from monitor_agent.stack.embedded import archive
+
+VERSION = "9.5.0"
+PROGRAM = f"elasticsearch-{VERSION}/bin/elasticsearch"
+
+
+@pytest.fixture
+def server_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a small archive of the real one's shape, pinned in its place."""
+    path = tmp_path / "server.zip"
+    with zipfile.ZipFile(path, "w") as stored:
+        entry = zipfile.ZipInfo(PROGRAM)
+        entry.external_attr = 0o100755 << 16
+        stored.writestr(entry, "#!/bin/sh\n")
+        stored.writestr(f"elasticsearch-{VERSION}/config/jvm.options", "-Xss1m\n")
+    monkeypatch.setitem(archive.SHA512, VERSION, hashlib.sha512(path.read_bytes()).hexdigest())
+    return path
+
+
+def ignore(_line: str) -> None:
+    """Say nothing."""
+
+
+def _fetch_in_child(cache: Path, server_zip: Path, fetched: Path, start: object) -> None:
+    def fetch(_version: str, _folder: Path, _report: archive.Report) -> Path:
+        with fetched.open("a") as stream:
+            stream.write("x")
+        return server_zip
+
+    start.wait()  # type: ignore[attr-defined]  # a barrier
+    assert (archive.server_folder(VERSION, cache, ignore, fetch) / "bin" / "elasticsearch").is_file()
+
+
+def test_several_processes_at_once_fetch_it_once(tmp_path: Path, server_zip: Path) -> None:
+    """Processes that need the server at the same time all get it, and one of them fetches it."""
+    context = multiprocessing.get_context("fork")
+    start = context.Barrier(4)
+    fetched = tmp_path / "fetched"
+    children = [
+        context.Process(target=_fetch_in_child, args=(tmp_path / "cache", server_zip, fetched, start)) for _ in range(4)
+    ]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(30)
+
+    assert [child.exitcode for child in children] == [0] * 4
+    assert fetched.read_text() == "x"

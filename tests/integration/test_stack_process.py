@@ -1,0 +1,217 @@
+"""Child processes end with their parent, and say why they ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from monitor_agent.errors import StackError
+from monitor_agent.stack.process import ChildProcess, Command, Supervisor
+
+SLEEPER = "import time; time.sleep(600)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+)
+
+
+def make_child(folder: Path, code: str, name: str = "child", stop_seconds: float = 5.0) -> ChildProcess:
+    return ChildProcess(Command(name, (sys.executable, "-c", code), folder / f"{name}.log", stop_seconds=stop_seconds))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def becomes(condition: Callable[[], bool], timeout: float = 10.0) -> bool:
+    deadline = time.monotonic() + timeout
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
+
+
+def test_a_child_that_dies_while_awaited_is_told_at_once(tmp_path: Path) -> None:
+    """Waiting ends with the child's own last words, long before the timeout."""
+    child = make_child(tmp_path, "print('starting'); raise SystemExit('error: no such model')")
+    child.start()
+    began = time.monotonic()
+
+    with pytest.raises(StackError, match=r"ended with status 1 \(error: no such model\)"):
+        child.wait_ready(lambda: False, timeout=60)
+    assert time.monotonic() - began < 10
+
+
+def test_a_child_that_never_gets_ready_is_given_up(tmp_path: Path) -> None:
+    """Waiting ends after the timeout, and the child can still be stopped."""
+    child = make_child(tmp_path, SLEEPER)
+    child.start()
+
+    with pytest.raises(StackError, match="not ready after 0 s"):
+        child.wait_ready(lambda: False, timeout=0.1)
+    child.stop()
+    assert not child.running
+
+
+def test_a_deaf_child_is_killed(tmp_path: Path) -> None:
+    """A child that ignores SIGTERM is killed when its time is over."""
+    child = make_child(tmp_path, STUBBORN, stop_seconds=0.2)
+    child.start()
+    child.wait_ready(lambda: "deaf" in (tmp_path / "child.log").read_text(), timeout=10)
+
+    child.stop()
+
+    assert not child.running
+
+
+def test_what_a_child_started_ends_with_it(tmp_path: Path) -> None:
+    """Stopping a child clears away its own children."""
+    starter = (
+        "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {!r}]); print(p.pid, flush=True); p.wait()"
+    )
+    child = make_child(tmp_path, starter.format(STUBBORN))
+    child.start()
+    log = tmp_path / "child.log"
+    child.wait_ready(lambda: "deaf" in log.read_text(), timeout=10)
+    grandchild = next(int(line) for line in log.read_text().splitlines() if line.isdigit())
+
+    child.stop()
+
+    assert becomes(lambda: not is_alive(grandchild))
+
+
+def test_a_program_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    """A missing program is a StackError that names it."""
+    child = ChildProcess(Command("child", ("/no/such/program",), tmp_path / "child.log"))
+
+    with pytest.raises(StackError, match=r"child cannot be started .*/no/such/program"):
+        child.start()
+
+
+def test_parts_stop_in_reverse_order(tmp_path: Path) -> None:
+    """The part that was started last is stopped first, and all of them whatever the block raised."""
+    told: list[str] = []
+    children = [make_child(tmp_path, SLEEPER, name) for name in ("first", "second")]
+
+    def fail_inside() -> None:
+        with Supervisor(told.append) as supervisor:
+            for child in children:
+                supervisor.start(child)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_inside()
+
+    assert told == ["stopping second", "stopping first"]
+    assert not any(child.running for child in children)
+
+
+def test_a_part_that_has_done_its_work_is_no_longer_watched(tmp_path: Path) -> None:
+    """A released part may end: the others are watched on; one that still runs is stopped."""
+    done, runs, other = (make_child(tmp_path, code, name) for code, name in (("", "a"), (SLEEPER, "b"), (SLEEPER, "c")))
+    with Supervisor() as supervisor:
+        for child in (done, runs, other):
+            supervisor.start(child)
+        supervisor.release(done)
+        supervisor.release(runs)
+
+        supervisor.check()
+        assert not runs.running
+        assert other.running
+
+
+def test_the_end_of_a_part_is_noticed(tmp_path: Path) -> None:
+    """Watching ends with the last words of the part that ended by itself."""
+    with Supervisor() as supervisor:
+        supervisor.start(make_child(tmp_path, "raise SystemExit('fatal: disk full')"))
+
+        with pytest.raises(StackError, match=r"child has ended \(fatal: disk full\)"):
+            supervisor.watch(period_seconds=0.02)
+
+
+SUPERVISED = """
+import sys
+from pathlib import Path
+from monitor_agent.stack.process import ChildProcess, Command, Supervisor
+
+folder = Path(sys.argv[1])
+try:
+    with Supervisor(lambda line: print(line, flush=True)) as supervisor:
+        argv = (sys.executable, "-c", sys.argv[2])
+        child = ChildProcess(Command("child", argv, folder / "child.log", stop_seconds=1))
+        supervisor.start(child)
+        child.wait_ready(lambda: (folder / "child.log").stat().st_size > 0, 20)
+        print("pid", child.pid, flush=True)
+        supervisor.watch()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def start_supervised(folder: Path, code: str) -> tuple[subprocess.Popen[str], int]:
+    """Return a process that supervises a child running `code`, and the child's process id."""
+    parent = subprocess.Popen([sys.executable, "-c", SUPERVISED, str(folder), code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    return parent, int(parent.stdout.readline().split()[1])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_everything_exactly_once(tmp_path: Path, number: signal.Signals) -> None:
+    """The first signal stops the children once, without a traceback; more of them while stopping are ignored."""
+    parent, child = start_supervised(tmp_path, STUBBORN)
+    assert parent.stdout is not None
+    os.kill(parent.pid, number)
+    stopping = parent.stdout.readline()
+    for _ in range(5):
+        os.kill(parent.pid, number)
+
+    output, _ = parent.communicate(timeout=20)
+
+    assert (stopping, output) == ("stopping child\n", "interrupted\n")
+    assert parent.returncode == 0
+    assert not is_alive(child)
+
+
+FORKED_ON = """
+import os, signal, sys
+from pathlib import Path
+from monitor_agent.stack.process import ChildProcess, Command, Supervisor
+
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))
+child = ChildProcess(Command("child", (sys.executable, "-c", sys.argv[2]), Path(sys.argv[1]), stop_seconds=1))
+try:
+    with Supervisor() as supervisor:
+        supervisor.start(child)
+        print("started")
+except KeyboardInterrupt:
+    print("interrupted, running:", child.running)
+"""
+
+
+def test_a_signal_that_comes_while_python_forks_is_not_lost(tmp_path: Path) -> None:
+    """Python drops what is raised in a fork; the signal counts once the child is there, and stops it."""
+    argv = [sys.executable, "-c", FORKED_ON, str(tmp_path / "child.log"), SLEEPER]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+
+    assert (done.stdout, done.stderr) == ("interrupted, running: False\n", "")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells children that their parent ended")
+def test_a_killed_parent_leaves_no_child_behind(tmp_path: Path) -> None:
+    """Even when the parent is killed outright, the kernel ends its children."""
+    parent, child = start_supervised(tmp_path, f"print('up', flush=True); {SLEEPER}")
+    assert is_alive(child)
+
+    parent.kill()
+    parent.communicate(timeout=10)
+
+    assert becomes(lambda: not is_alive(child))
