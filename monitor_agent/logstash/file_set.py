@@ -156,7 +156,7 @@ class FileSet:
             lines = file.take(limit)
         except TruncatedError as error:
             _log.warning("file was truncated; reading it from its start", path=file.path, reason=str(error))
-            self._replace(file, file.restarted())
+            self._restart(file)
             return True
         except OSError as error:
             _log.error("file cannot be read", path=file.path, reason=error.strerror)
@@ -227,9 +227,17 @@ class FileSet:
         self._unopened.discard(path)
         self._files[key] = file
         self._turns.append(file)
+        self._store(file)
+
+    def _store(self, file: FollowedFile) -> None:
+        """Store the position of a file before its first line is read."""
+        position, beginning = file.position(file.acknowledged), file.beginning()
         with self._lock:
-            self._positions.put(file.position(file.acknowledged))
-            self._unsaved = True
+            stored = self._positions.get(file.key)
+            unchanged = stored is not None and (stored.offset, stored.path) == (position.offset, position.path)
+            if stored is None or not unchanged or not stored.describes(beginning):
+                self._positions.put(position)
+                self._unsaved = True
 
     def _start(self, file: FollowedFile, at_end: bool) -> int:
         """Return the offset from which a file that was just found is read."""
@@ -318,9 +326,13 @@ class FileSet:
         with self._lock:
             self._positions.forget(file.key)
 
-    def _replace(self, file: FollowedFile, again: FollowedFile) -> None:
+    def _restart(self, file: FollowedFile) -> None:
+        again = file.restarted()
         self._files[file.key] = again
         self._turns[self._turns.index(file)] = again
+        self._store(again)
+        with self._lock:
+            self._save()
 
     def _drop(self, file: FollowedFile) -> None:
         file.close()

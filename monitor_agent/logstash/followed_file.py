@@ -94,6 +94,7 @@ class FollowedFile:
         again.real_path = self.real_path
         again.listed = self.listed
         again._descriptor, self._descriptor = self._descriptor, -1
+        again.resume(0)
         self.superseded = True
         return again
 

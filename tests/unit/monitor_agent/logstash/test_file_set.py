@@ -325,6 +325,25 @@ def test_a_link_that_turns_twice_between_two_runs_loses_nothing_of_what_was_foll
     assert reader.read() == ["2", "wednesday"]
 
 
+def test_a_truncated_target_is_finished_after_the_link_has_turned(folder: Path, targets: list[Path]) -> None:
+    """The new content of the old target is recognised, also if none of its lines was acknowledged."""
+    link, (old, new, _) = folder / "a.ndjson", targets
+    append(old, "one", "two")
+    turn(link, old)
+    reader = Reader(folder)
+    reader.read()
+    os.truncate(old, 0)
+    append(old, "1")
+    assert reader.read(acknowledge=False) == ["1"]
+    append(old, "2")
+    turn(link, new)
+    append(new, "3")
+
+    reader.restart()
+
+    assert reader.read() == ["1", "2", "3"]
+
+
 def test_an_empty_target_is_finished_after_the_link_has_turned(folder: Path, targets: list[Path]) -> None:
     """The first lines of a target may come while no runner is there; it has no beginning to recognise it by yet."""
     link, (old, new, _) = folder / "a.ndjson", targets
