@@ -1,47 +1,46 @@
-"""Files that survive a crash: replaced whole, appended to, or held by one process."""
+"""Files that survive a crash, with the errors of the runner: written whole, appended to, and a folder's lock."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from monitor_agent import files
 from monitor_agent.errors import PipelineError
 
 LOCK_NAME = "lock"
-LOCK_SECONDS = 0.2
 
 
-def replace_file(path: Path, content: bytes, *, sync: bool = True) -> None:
-    """Put `content` in the place of the file at once: a reader, or a crash, sees the old or the new one, whole.
+def write_file(path: Path, content: bytes, *, sync: bool = True) -> None:
+    """Replace the file at once: a reader, or a crash, sees the old content or the new one, never a half.
 
-    The rename itself is not forced to disk: after a power cut the old content may be back, which is as good.
-    PipelineError where it cannot be written; the old file is untouched then.
+    Parameters
+    ----------
+    sync : whether the content is forced to disk.
+
+    Raises
+    ------
+    PipelineError
+        If the file cannot be written; the old file is untouched then.
     """
-    temporary = path.with_name(path.name + ".tmp")
     try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            if sync:
-                os.fsync(stream.fileno())
-        temporary.replace(path)
+        files.replace_file(path, content, sync=sync)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise cannot_write(path, error) from error
 
 
 def append_file(path: Path, content: bytes) -> None:
-    """Append `content` and force it to disk; on failure the file is cut back to what it was.
+    """Append `content` and force it to disk.
 
-    PipelineError where it cannot be written.
+    Raises
+    ------
+    PipelineError
+        If the file cannot be written; it is cut back to its old length then.
     """
     try:
-        # Without a buffer, which would be written again when the file is closed.
+        # Without a buffer: Python would write a buffer again when it closes the file.
         with path.open("ab", buffering=0) as stream:
             before = stream.tell()
             try:
@@ -57,7 +56,13 @@ def append_file(path: Path, content: bytes) -> None:
 
 
 def make_folder(path: Path) -> Path:
-    """Return the folder, made where it is missing; PipelineError where it cannot be."""
+    """Return the folder, made if it is missing.
+
+    Raises
+    ------
+    PipelineError
+        If it cannot be made.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -66,7 +71,7 @@ def make_folder(path: Path) -> Path:
 
 
 def cannot_write(path: Path, error: OSError) -> PipelineError:
-    """Return the error that tells what could not be written and what to do."""
+    """Return the error that names the file and the remedy."""
     return PipelineError(
         f"{path} cannot be written ({error.strerror})", "make room or mend the rights, then start again"
     )
@@ -74,54 +79,27 @@ def cannot_write(path: Path, error: OSError) -> PipelineError:
 
 @contextlib.contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process; PipelineError where another process holds it.
+    """Lock `folder` for this process; the kernel frees the lock when the process ends, however it ends.
 
-    The kernel lets go of it when the process ends, however it ends.
+    Raises
+    ------
+    PipelineError
+        If another process has the lock, or the folder cannot be written.
     """
-    path = make_folder(folder) / LOCK_NAME
+    lock = files.FileLock(make_folder(folder) / LOCK_NAME)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        locked = lock.acquire()
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise cannot_write(lock.path, error) from error
+    if not locked:
+        message = f"{folder} is used by another pipeline runner (process {lock.holder() or 'unknown'})"
+        raise PipelineError(message, "stop it, or choose another PIPELINE_DATA_DIR")
     try:
-        try:
-            _lock(descriptor)
-        except OSError as error:
-            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-            message = f"{folder} is used by another pipeline runner (process {holder})"
-            raise PipelineError(message, "stop it, or choose another PIPELINE_DATA_DIR") from error
-        with contextlib.suppress(OSError):  # a full disk is told where it matters, not here
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
     finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int) -> None:
-    """Take the lock; OSError where another process keeps it for longer than `is_held` does."""
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(LOCK_SECONDS / 10)
-        else:
-            return
+        lock.release()
 
 
 def is_locked(folder: Path) -> bool:
-    """Return whether a process holds `folder`."""
-    try:
-        descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    """Return whether a process has the lock of `folder`."""
+    return files.is_locked(folder / LOCK_NAME)

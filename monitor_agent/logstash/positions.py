@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import structlog
 
-from monitor_agent.logstash.durable import replace_file
+from monitor_agent.logstash.durable import write_file
 
 HEAD_BYTES = 256
 """The length of the beginning that distinguishes a file from a later one with the same inode."""
@@ -113,7 +113,7 @@ class Positions:
         """
         if self._path is not None:
             rows = [position.row() for position in self._positions.values()]
-            replace_file(self._path, orjson.dumps({"files": rows}, option=orjson.OPT_APPEND_NEWLINE))
+            write_file(self._path, orjson.dumps({"files": rows}, option=orjson.OPT_APPEND_NEWLINE))
 
     def get(self, key: FileKey) -> FilePosition | None:
         """Return the entry of a file."""

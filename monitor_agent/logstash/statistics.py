@@ -10,7 +10,7 @@ import orjson
 import structlog
 
 from monitor_agent.errors import DataError, PipelineError
-from monitor_agent.logstash.durable import replace_file
+from monitor_agent.logstash.durable import write_file
 from monitor_agent.logstash.plugin import BacklogSource
 from monitor_agent.logstash.timestamps import Timestamp
 
@@ -40,7 +40,7 @@ class Statistics:
         batches : those on their way.
         """
         try:
-            replace_file(self._path, orjson.dumps(self.document(state, batches)), sync=False)
+            write_file(self._path, orjson.dumps(self.document(state, batches)), sync=False)
             self._failed = False
         except PipelineError as error:
             if not self._failed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import threading
 import time
@@ -15,18 +14,19 @@ import urllib3
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from monitor_agent.errors import SettingsError
+from monitor_agent.http_auth import authorization_headers
 
 REST_SECONDS = 5.0
-"""An address that failed is asked again after this time, or when no other is left."""
+"""An address that failed is tried again after this time, or when no other address is left."""
 
 
 class UnreachableError(Exception):
-    """Raised when no address gave an answer; the request may have been carried out all the same."""
+    """Raised if no address answered; Elasticsearch may have carried out the request nevertheless."""
 
 
 @dataclass(frozen=True)
 class ElasticsearchAccess:
-    """How Elasticsearch is reached.
+    """The addresses of Elasticsearch and the options of the connections to them.
 
     Attributes
     ----------
@@ -49,14 +49,7 @@ class ElasticsearchAccess:
 
     def headers(self) -> dict[str, str]:
         """Return the headers of every request."""
-        headers = {"Accept": "application/json"}
-        if self.api_key:
-            key = self.api_key if ":" not in self.api_key else base64.b64encode(self.api_key.encode()).decode()
-            headers["Authorization"] = f"ApiKey {key}"
-        elif self.user:
-            pair = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-            headers["Authorization"] = f"Basic {pair}"
-        return headers
+        return {"Accept": "application/json", **authorization_headers(self.user, self.password, self.api_key)}
 
 
 @dataclass(frozen=True)
@@ -79,7 +72,13 @@ class Transport:
         self._lock = threading.Lock()
 
     def request(self, method: str, path: str, body: bytes = b"", content_type: str = "application/json") -> HttpAnswer:
-        """Return the answer of the first address that gives one; UnreachableError where none does."""
+        """Return the answer of the first address that answers.
+
+        Raises
+        ------
+        UnreachableError
+            If no address answers.
+        """
         headers = {**self._headers, "Content-Type": content_type} if body else self._headers
         if body and self._access.compression:
             body = gzip.compress(body, self._access.compression)
@@ -87,11 +86,11 @@ class Transport:
         failures: list[str] = []
         for number in self._order():
             try:
-                return self._ask(number, method, path, body, headers)
+                return self._send(number, method, path, body, headers)
             except (HTTPError, OSError) as error:
                 self._resting[number] = time.monotonic() + REST_SECONDS
-                failures.append(f"{self._access.hosts[number]}: {_told(error)}")
-                _let_go(error)
+                failures.append(f"{self._access.hosts[number]}: {_reason(error)}")
+                _release(error)
         raise UnreachableError("; ".join(failures))
 
     def close(self) -> None:
@@ -99,7 +98,7 @@ class Transport:
         for pool in self._pools:
             pool.close()
 
-    def _ask(self, number: int, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
+    def _send(self, number: int, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
         target = self._prefixes[number] + path
         answer = self._pools[number].urlopen(
             method, target, body=body or None, headers=headers, retries=False, redirect=False, assert_same_host=False
@@ -108,7 +107,7 @@ class Transport:
         return HttpAnswer(answer.status, answer.data)
 
     def _order(self) -> list[int]:
-        """Return the addresses to ask: in turn, those that failed a moment ago last."""
+        """Return the numbers of the addresses, in turn; those that failed a moment ago come last."""
         with self._lock:
             first = self._first
             self._first = (first + 1) % len(self._pools)
@@ -118,7 +117,7 @@ class Transport:
 
 
 def _pool(address: str, access: ElasticsearchAccess) -> tuple[urllib3.HTTPConnectionPool, str]:
-    """Return the connections to an address, and the path that it puts before every other."""
+    """Return the connections to an address, and the address's path, with which every request begins."""
     try:
         url = urllib3.util.parse_url(address if "://" in address else f"http://{address}")
     except HTTPError as error:
@@ -133,7 +132,7 @@ def _pool(address: str, access: ElasticsearchAccess) -> tuple[urllib3.HTTPConnec
     if url.scheme == "http":
         return urllib3.HTTPConnectionPool(url.host, url.port or 9200, **common), prefix
     if not access.verify:
-        urllib3.disable_warnings(InsecureRequestWarning)  # it was asked for; each request would say so again
+        urllib3.disable_warnings(InsecureRequestWarning)  # the user has chosen it; urllib3 would warn at every request
     secured = urllib3.HTTPSConnectionPool(
         url.host,
         url.port or 9200,
@@ -144,17 +143,18 @@ def _pool(address: str, access: ElasticsearchAccess) -> tuple[urllib3.HTTPConnec
     return secured, prefix
 
 
-def _let_go(error: BaseException | None) -> None:
-    """Clear what the frames of a failure hold: they refer to it in a circle, and to the body of the request.
+def _release(error: BaseException | None) -> None:
+    """Clear the frames of a failure: they and the failure refer to each other, and to the body of the request.
 
-    Such circles are looked for rarely here (`runner`), so that an outage would fill the memory with bodies.
+    Python searches for such circles rarely in this process (see `runner`), so an outage would fill the memory with
+    bodies.
     """
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """Return the innermost reason of a failed request, without the objects that wrap it."""
     cause: BaseException = error
     while isinstance(inner := cause.__cause__ or cause.__context__, Exception):

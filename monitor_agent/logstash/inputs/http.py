@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
 import http.server
 import ssl
@@ -16,6 +15,7 @@ import orjson
 import structlog
 
 from monitor_agent.errors import PipelineError, PortInUseError
+from monitor_agent.http_auth import basic_authorization
 from monitor_agent.logstash.decoration import decoration
 from monitor_agent.logstash.file_set import FileSelection
 from monitor_agent.logstash.inputs._files import FilesInput
@@ -128,8 +128,7 @@ class HttpInput(FilesInput):
     def _allowed(self, authorization: str) -> bool:
         if self._options["user"] is None:
             return True
-        pair = f"{self._options['user']}:{self._options['password']}".encode()
-        expected = f"Basic {base64.b64encode(pair).decode()}"
+        expected = basic_authorization(self._options["user"], self._options["password"])
         return hmac.compare_digest(authorization.encode(), expected.encode())
 
     def _listen(self) -> http.server.ThreadingHTTPServer:

@@ -1,4 +1,4 @@
-"""Files are replaced whole or not at all, and a folder has one holder."""
+"""Files are replaced whole or not at all, and one process at a time locks a folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from monitor_agent.errors import PipelineError
-from monitor_agent.logstash.durable import append_file, is_locked, locked_folder, replace_file
+from monitor_agent.logstash.durable import append_file, is_locked, locked_folder, write_file
 
 
 @contextmanager
@@ -31,12 +31,12 @@ def no_room() -> Iterator[None]:
 def test_a_file_that_cannot_be_replaced_stays_as_it_was(tmp_path: Path) -> None:
     """The old content, no half of the new one, no temporary file, and one line that says what to do."""
     path = tmp_path / "positions.json"
-    replace_file(path, b"old")
+    write_file(path, b"old")
     with no_room(), pytest.raises(PipelineError, match=r"positions.json cannot be written .*: make room"):
-        replace_file(path, b"the new content")
+        write_file(path, b"the new content")
 
     assert path.read_bytes() == b"old"
-    assert [found.name for found in tmp_path.iterdir()] == ["positions.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["positions.json"]
 
 
 def test_a_file_that_cannot_be_appended_to_stays_as_it_was(tmp_path: Path) -> None:
@@ -49,8 +49,8 @@ def test_a_file_that_cannot_be_appended_to_stays_as_it_was(tmp_path: Path) -> No
     assert path.read_bytes() == b"a\n"
 
 
-def test_a_folder_is_held_by_one(tmp_path: Path) -> None:
-    """The second is refused while the first holds it, and may hold it afterwards."""
+def test_a_folder_is_locked_by_one_process(tmp_path: Path) -> None:
+    """The second attempt is refused while the first has the lock; afterwards the folder can be locked again."""
     assert not is_locked(tmp_path)
     with locked_folder(tmp_path):
         assert is_locked(tmp_path)
