@@ -9,7 +9,7 @@ from datetime import timedelta
 from monitor_agent.contracts.ecs import MAX_LABELS
 from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
-from monitor_agent.settings import ServerSettings
+from monitor_agent.settings import ServerSettings, info_of
 
 LEAST = {
     "rotate_bytes": 1,
@@ -35,7 +35,7 @@ def check(settings: ServerSettings) -> None:
     SettingsError
         If a setting is outside its limits; it names the setting.
     """
-    variables = {entry.name: entry.metadata["env"] for entry in fields(settings)}
+    variables = {entry.name: info_of(entry).variable for entry in fields(settings)}
     for name, least in LEAST.items():
         if getattr(settings, name) < least:
             limit = format_duration(least) if isinstance(least, timedelta) else least

@@ -21,7 +21,7 @@ def pages() -> dict[str, str]:
 
 def settings_page() -> str:
     """Return the page of every setting with its variable, default, unit and meaning."""
-    lines = ["# Settings", "", _HEAD.format(source="monitor_agent/settings.py")]
+    lines = ["# Settings", "", _HEAD.format(source="monitor_agent/settings/")]
     lines += [line.rstrip() for line in (settings.__doc__ or "").split("\n\n", 1)[1].strip().splitlines()]
     for section in fields(Settings):
         kind = typing.cast("type[Any]", section.default_factory)
@@ -32,11 +32,11 @@ def settings_page() -> str:
 
 
 def _setting(entry: Any) -> str:
-    meta = entry.metadata
-    choices = f" ({', '.join(f'`{choice}`' for choice in meta['choices'])})" if meta["choices"] else ""
-    unit = f" [{meta['unit']}]" if meta["unit"] else ""
+    info = settings.info_of(entry)
+    choices = f" ({', '.join(f'`{choice}`' for choice in info.choices)})" if info.choices else ""
+    unit = f" [{info.unit}]" if info.unit else ""
     default = f"`{settings.as_text(entry.default)}`" if settings.as_text(entry.default) else ""
-    return f"| `{entry.name}` | `{meta['env']}` | {default} | {meta['help']}{choices}{unit} |"
+    return f"| `{entry.name}` | `{info.variable}` | {default} | {info.help}{choices}{unit} |"
 
 
 def fields_page() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ROOMS = {"contracts", "durations", "errors", "settings", "settings_parsing"}
+ROOMS = {"contracts", "durations", "errors", "settings"}
 MOST_MODULES = 12
 LIST_MODULES = """
 import sys

@@ -1,0 +1,324 @@
+"""The settings: one dataclass per section; a field has its type, default, environment variable, help and unit."""
+
+from __future__ import annotations
+
+from dataclasses import Field, dataclass, field
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from monitor_agent.durations import format_duration
+from monitor_agent.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class SettingInfo:
+    """What a field of a section says about its setting.
+
+    Attributes
+    ----------
+    variable : the environment variable.
+    help : the meaning, for `docs/settings.md`.
+    unit : the unit of a number, if it needs one.
+    choices : the allowed values; empty = all values of the type.
+    secret : whether the value must not be printed.
+    """
+
+    variable: str
+    help: str
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+
+
+def setting(
+    default: Any, variable: str, help_: str, *, unit: str = "", choices: tuple[str, ...] = (), secret: bool = False
+) -> Any:
+    """Return a dataclass field with its `SettingInfo`."""
+    return field(default=default, metadata={"setting": SettingInfo(variable, help_, unit, choices, secret)})
+
+
+def info_of(entry: Field[Any]) -> SettingInfo:
+    """Return the information on the setting of a section's field."""
+    info: SettingInfo = entry.metadata["setting"]
+    return info
+
+
+@dataclass(frozen=True)
+class ElasticsearchSettings:
+    """The connection to Elasticsearch of the agent and all commands."""
+
+    url: tuple[str, ...] = setting(
+        ("http://127.0.0.1:9200",), "ELASTICSEARCH_URL", "address, or several addresses separated by commas"
+    )
+    username: str = setting("", "ELASTICSEARCH_USERNAME", "user of basic authentication")
+    password: str = setting("", "ELASTICSEARCH_PASSWORD", "password of that user", secret=True)
+    api_key: str = setting("", "ELASTICSEARCH_API_KEY", "API key (encoded), instead of user and password", secret=True)
+    ca_certs: str = setting("", "ELASTICSEARCH_CA_CERTS", "file with the certificate authority, for https")
+    request_timeout: timedelta = setting(
+        timedelta(seconds=30), "ELASTICSEARCH_REQUEST_TIMEOUT", "longest wait for an answer"
+    )
+
+
+@dataclass(frozen=True)
+class AgentSettings:
+    """What the agent computes, and when."""
+
+    period: timedelta = setting(timedelta(minutes=1), "MONITOR_PERIOD", "time between two cycles")
+    attribution_window: timedelta = setting(
+        timedelta(minutes=30),
+        "MONITOR_ATTRIBUTION_WINDOW",
+        "a positive counts if it comes within this time after its prediction",
+    )
+    ingest_grace: timedelta = setting(
+        timedelta(minutes=2), "MONITOR_INGEST_GRACE", "further wait for the pipeline before a window is final"
+    )
+    base_window: timedelta = setting(
+        timedelta(minutes=1), "MONITOR_BASE_WINDOW", "smallest window, counted from events"
+    )
+    larger_windows: tuple[timedelta, ...] = setting(
+        (timedelta(hours=1), timedelta(days=1)),
+        "MONITOR_LARGER_WINDOWS",
+        "windows that are merged from smaller windows",
+    )
+    curve_windows: tuple[timedelta, ...] = setting(
+        (timedelta(hours=1), timedelta(days=1)),
+        "MONITOR_CURVE_WINDOWS",
+        "windows that get curves (reliability, thresholds, distributions) after their end",
+    )
+    drift_samples: int = setting(
+        1000, "MONITOR_DRIFT_SAMPLES", "smallest number of values for a verdict on drift: with fewer it may be chance"
+    )
+    time_zone: str = setting("UTC", "MONITOR_TIME_ZONE", "time zone in which windows of a day begin")
+    feedback_type: str = setting(
+        "click",
+        "MONITOR_FEEDBACK_TYPE",
+        "feedback that makes a prediction positive",
+        choices=("click", "purchase", "label"),
+    )
+    impressions: str = setting(
+        "implied",
+        "MONITOR_IMPRESSIONS",
+        "`implied`: all predictions were shown; `explicit`: an impression event says which were shown",
+        choices=("implied", "explicit"),
+    )
+    absent_feedback: str = setting(
+        "negative",
+        "MONITOR_ABSENT_FEEDBACK",
+        "label of a shown prediction without feedback after the attribution window",
+        choices=("negative", "unknown"),
+    )
+    segments: tuple[str, ...] = setting(("scene",), "MONITOR_SEGMENTS", "labels by which metrics are split")
+    segment_values: int = setting(20, "MONITOR_SEGMENT_VALUES", "most values of a label; further values become `other`")
+    restatement_limit: timedelta = setting(
+        timedelta(days=7), "MONITOR_RESTATEMENT_LIMIT", "a window that has been final for longer is not restated"
+    )
+    orphan_horizon: timedelta = setting(
+        timedelta(hours=24), "MONITOR_ORPHAN_HORIZON", "how long feedback waits for its prediction"
+    )
+    clock_skew: timedelta = setting(timedelta(minutes=5), "MONITOR_CLOCK_SKEW", "how far a writer's clock may be ahead")
+    retention: bool = setting(True, "MONITOR_RETENTION", "delete expired indices if the cluster has no ILM")
+    retention_events: timedelta = setting(
+        timedelta(days=30),
+        "MONITOR_RETENTION_EVENTS",
+        "how long events, dead letters and documents of cycles are kept",
+    )
+    retention_metrics: timedelta = setting(
+        timedelta(days=400), "MONITOR_RETENTION_METRICS", "how long metrics are kept"
+    )
+    gate_positives: int = setting(30, "MONITOR_GATE_POSITIVES", "positives that a window needs for alerts")
+    gate_coverage: float = setting(
+        0.9, "MONITOR_GATE_COVERAGE", "coverage that a window needs for alerts", unit="share"
+    )
+    gate_maturity: float = setting(
+        0.95, "MONITOR_GATE_MATURITY", "maturity that a window needs for alerts", unit="share"
+    )
+    alerts: str = setting("", "MONITOR_ALERTS", "file of alerts; empty = the file that comes with the agent")
+    page_size: int = setting(
+        1000, "MONITOR_PAGE_SIZE", "documents in one request; for feedback five times as many, at most 10,000"
+    )
+    health_host: str = setting("127.0.0.1", "MONITOR_HEALTH_HOST", "address of a running agent's health server")
+    health_port: int | None = setting(
+        8600,
+        "MONITOR_HEALTH_PORT",
+        "port of `/healthz`, `/livez` and `/metrics`; 0 = any free port, empty = no health server",
+    )
+    lease: timedelta = setting(
+        timedelta(seconds=30), "MONITOR_LEASE", "an agent that has not renewed its lease for this time counts as dead"
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse windows that do not fit into each other, and unknown time zones."""
+        zero = timedelta()
+        if self.base_window <= zero or timedelta(days=1) % self.base_window:
+            raise SettingsError(
+                f"MONITOR_BASE_WINDOW={format_duration(self.base_window)} does not divide a day", "use 1m, 5m, 1h, ..."
+            )
+        previous = self.base_window
+        for size in self.larger_windows:
+            if size <= previous or size % previous:
+                raise SettingsError(
+                    f"MONITOR_LARGER_WINDOWS: {format_duration(size)} is not a multiple of {format_duration(previous)}",
+                    "write them in rising order, each a multiple of the window before",
+                )
+            previous = size
+        try:
+            ZoneInfo(self.time_zone)
+        except (KeyError, ValueError, OSError) as error:
+            raise SettingsError(
+                f"MONITOR_TIME_ZONE={self.time_zone} is unknown", "use a name such as Europe/Berlin"
+            ) from error
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """The model server."""
+
+    host: str = setting("127.0.0.1", "MODEL_SERVER_HOST", "address to listen on")
+    port: int = setting(8500, "MODEL_SERVER_PORT", "port to listen on; 0 = any free port")
+    model_dir: str = setting(
+        "var/model", "MODEL_SERVER_MODEL_DIR", "folder with one sub-folder per version, or one SavedModel"
+    )
+    model_name: str = setting("", "MODEL_SERVER_MODEL_NAME", "model name, instead of the name in model.json")
+    model_version: str = setting("", "MODEL_SERVER_MODEL_VERSION", "version to serve; empty = the newest version")
+    threshold: float | None = setting(
+        None, "MODEL_SERVER_THRESHOLD", "threshold, instead of the threshold in model.json", unit="0..1"
+    )
+    model_threads: int = setting(0, "MODEL_SERVER_MODEL_THREADS", "CPU threads of one batch; 0 = one per core")
+    log_dir: str = setting(
+        "var/log/model-server", "MODEL_LOG_DIR", "folder of the event files; the pipeline reads `*.ndjson` there"
+    )
+    rotate_bytes: int = setting(
+        256 * 1024 * 1024, "MODEL_LOG_ROTATE_BYTES", "size at which an event file is renamed", unit="bytes"
+    )
+    sync_interval: timedelta = setting(
+        timedelta(milliseconds=200),
+        "MODEL_LOG_SYNC_INTERVAL",
+        "time between two syncs of the event files to disk; 0s = never",
+    )
+    service_name: str = setting("model-server", "MODEL_SERVER_SERVICE_NAME", "`service.name` of the events")
+    environment: str = setting("production", "MODEL_SERVER_ENVIRONMENT", "`service.environment` of the events")
+    allow_client_timestamps: bool = setting(
+        False, "MODEL_SERVER_ALLOW_CLIENT_TIMESTAMPS", "use the event time in a request (for replays)"
+    )
+    labels: tuple[str, ...] = setting(
+        ("scene",), "MODEL_SERVER_LABELS", "label names that a request may carry (16 at most)"
+    )
+    numeric_features: tuple[str, ...] = setting(
+        (), "MODEL_SERVER_NUMERIC_FEATURES", "features that are logged as numbers"
+    )
+    categorical_features: tuple[str, ...] = setting(
+        (), "MODEL_SERVER_CATEGORICAL_FEATURES", "features that are logged as keywords"
+    )
+    log_query_text: bool = setting(False, "MODEL_SERVER_LOG_QUERY_TEXT", "log the search query, not only its HMAC")
+    hmac_key: str = setting(
+        "",
+        "MODEL_SERVER_HMAC_KEY",
+        "key of the HMACs of session, user and query; empty = a random key in the log folder",
+        secret=True,
+    )
+    max_body_bytes: int = setting(1024 * 1024, "MODEL_SERVER_MAX_BODY_BYTES", "largest request body", unit="bytes")
+    max_instances: int = setting(
+        512, "MODEL_SERVER_MAX_INSTANCES", "most instances, or feedback events, in one request"
+    )
+    max_batch_size: int = setting(64, "MODEL_SERVER_MAX_BATCH_SIZE", "most instances that are computed together")
+    max_batch_delay: timedelta = setting(
+        timedelta(), "MODEL_SERVER_MAX_BATCH_DELAY", "longest wait for a batch to fill; 0s = no wait"
+    )
+    max_queue: int = setting(
+        2048, "MODEL_SERVER_MAX_QUEUE", "most instances that wait for the model; a request above it gets 503"
+    )
+    predict_timeout: timedelta = setting(
+        timedelta(seconds=30), "MODEL_SERVER_PREDICT_TIMEOUT", "longest wait for the model"
+    )
+    threads: int = setting(8, "MODEL_SERVER_THREADS", "requests that are handled at the same time")
+
+
+@dataclass(frozen=True)
+class PipelineSettings:
+    """The embedded pipeline runner; `logstash/pipeline/*.conf` reads the same environment."""
+
+    config: str = setting("logstash/pipeline", "PIPELINE_CONFIG", "folder or file of the pipeline configuration")
+    data_dir: str = setting("var/pipeline", "PIPELINE_DATA_DIR", "positions, statistics and dead letters")
+    username: str = setting("", "PIPELINE_USERNAME", "user that writes events")
+    password: str = setting("", "PIPELINE_PASSWORD", "password of that user", secret=True)
+    api_key: str = setting("", "PIPELINE_API_KEY", "API key (encoded), instead of that user and password", secret=True)
+    batch_size: int = setting(1000, "PIPELINE_BATCH_SIZE", "most events in one batch")
+    batch_delay: timedelta = setting(
+        timedelta(milliseconds=50), "PIPELINE_BATCH_DELAY", "events that come within this time share a batch"
+    )
+    workers: int = setting(2, "PIPELINE_WORKERS", "batches that are sent at the same time")
+    remove_after: timedelta = setting(
+        timedelta(),
+        "PIPELINE_REMOVE_AFTER",
+        "a delivered event file is deleted if no process writes it and it has not grown for this time; 0s = never",
+    )
+    http: str = setting(
+        "off", "PIPELINE_HTTP", "accept feedback from a shop's front end by HTTP", choices=("off", "on")
+    )
+    http_host: str = setting("127.0.0.1", "PIPELINE_HTTP_HOST", "address for the front end")
+    http_port: int = setting(8501, "PIPELINE_HTTP_PORT", "port for the front end")
+    http_username: str = setting("", "PIPELINE_HTTP_USERNAME", "user of the front end")
+    http_password: str = setting("", "PIPELINE_HTTP_PASSWORD", "password of that user", secret=True)
+
+
+@dataclass(frozen=True)
+class StackSettings:
+    """The stack on one machine."""
+
+    provider: str = setting(
+        "embedded", "STACK_PROVIDER", "source of Elasticsearch", choices=("embedded", "compose", "external")
+    )
+    data_dir: str = setting("var/stack", "STACK_DATA_DIR", "data, logs and generated passwords of the embedded stack")
+    cache_dir: str = setting(
+        "", "STACK_CACHE_DIR", "folder of the unpacked server archive; empty = the user's cache folder"
+    )
+    version: str = setting(
+        "", "ELASTIC_VERSION", "version of the Elastic Stack; empty = the newest version that the installed Java runs"
+    )
+    http_port: int = setting(9200, "STACK_HTTP_PORT", "port of the embedded Elasticsearch; 0 = any free port")
+    heap: str = setting("512m", "STACK_HEAP", "heap of the embedded Elasticsearch")
+    agent_password: str = setting(
+        "", "STACK_AGENT_PASSWORD", "password that `stack users` gives the user `monitor_agent`", secret=True
+    )
+    analyst_password: str = setting(
+        "", "STACK_ANALYST_PASSWORD", "password that `stack users` gives the user `analyst`", secret=True
+    )
+    kibana_password: str = setting(
+        "", "STACK_KIBANA_PASSWORD", "password that `stack users` gives Kibana's own user", secret=True
+    )
+
+
+@dataclass(frozen=True)
+class KibanaSettings:
+    """The connection to Kibana; only `kibana import`, `kibana export` and `setup --kibana` need it."""
+
+    url: str = setting("http://127.0.0.1:5601", "KIBANA_URL", "address, with the base path if Kibana has one")
+    space: str = setting("", "KIBANA_SPACE", "space of the objects; empty = the default space")
+    username: str = setting("", "KIBANA_USERNAME", "user of basic authentication")
+    password: str = setting("", "KIBANA_PASSWORD", "password of that user", secret=True)
+    api_key: str = setting("", "KIBANA_API_KEY", "API key (encoded), instead of user and password", secret=True)
+    ca_certs: str = setting("", "KIBANA_CA_CERTS", "file with the certificate authority, for https")
+    request_timeout: timedelta = setting(timedelta(seconds=60), "KIBANA_REQUEST_TIMEOUT", "longest wait for an answer")
+    folder: str = setting("kibana", "KIBANA_FOLDER", "folder of the saved objects, watches and rules")
+
+
+@dataclass(frozen=True)
+class DashboardsSettings:
+    """The viewer of the dashboards, which needs no Kibana."""
+
+    host: str = setting("127.0.0.1", "DASHBOARDS_HOST", "address to listen on; the viewer has no login")
+    port: int = setting(8601, "DASHBOARDS_PORT", "port to listen on; 0 = any free port")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings; each section is a table of the same name in the TOML file."""
+
+    elasticsearch: ElasticsearchSettings = field(default_factory=ElasticsearchSettings)
+    agent: AgentSettings = field(default_factory=AgentSettings)
+    server: ServerSettings = field(default_factory=ServerSettings)
+    pipeline: PipelineSettings = field(default_factory=PipelineSettings)
+    stack: StackSettings = field(default_factory=StackSettings)
+    kibana: KibanaSettings = field(default_factory=KibanaSettings)
+    dashboards: DashboardsSettings = field(default_factory=DashboardsSettings)
