@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME ...]`: run all benchmarks, or those named; `make bench` runs all.
+"""`python -m benchmarks [NAME ...]`: run the named benchmarks, or all; `make bench` runs all.
 
 A benchmark is a module of this package with `run() -> Iterable[Measurement]`.
 """
@@ -18,7 +18,7 @@ OUT = Path("var/bench")
 
 def main(names: list[str]) -> int:
     """Return 0 when every bar was met, else 1."""
-    modules = [importlib.import_module(f"benchmarks.{name}") for name in names or known()]
+    modules = [importlib.import_module(f"benchmarks.{name}") for name in names or benchmark_names()]
     missed = 0
     for module in modules:
         measurements = list(module.run())
@@ -27,10 +27,10 @@ def main(names: list[str]) -> int:
     return 1 if missed else 0
 
 
-def known() -> list[str]:
+def benchmark_names() -> list[str]:
     """Return the names of all benchmarks."""
-    found = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if not module.ispkg]
-    return [name for name in found if name not in {"__main__", "measurement"}]
+    names = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if not module.ispkg]
+    return [name for name in names if name not in {"__main__", "measurement"}]
 
 
 if __name__ == "__main__":

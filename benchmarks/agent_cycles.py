@@ -1,4 +1,4 @@
-"""What a cycle costs: it follows what is new, neither the predictions nor the history that are there."""
+"""The cost of a cycle: it depends on the new events, not on the stored predictions or the history."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 from statistics import median
 
 from benchmarks.measurement import Measurement, at_most
-from benchmarks.rig.node import EVENTS, RESULTS, Node, node
+from benchmarks.rig.node import EVENTS, RESULTS, Node, running_node
 from benchmarks.rig.traffic import FIRST_DAY, Action, Traffic, click_on
 from monitor_agent.agent.cycle import Agent
 from monitor_agent.clock import FixedClock
@@ -20,16 +20,18 @@ REPEATS = 7
 
 
 def run() -> Iterator[Measurement]:
-    """Yield the seconds of cycles with the same new events over little and much that is there."""
-    with node() as made:
-        few, many = (cycles(made, each, lambda n, each=each: one_click(each, n)) for each in (FEW, MANY))
+    """Yield the seconds of cycles with the same new events over few and over many stored documents."""
+    with running_node() as node:
+        few, many = (cycles(node, traffic, lambda n, traffic=traffic: one_click(traffic, n)) for traffic in (FEW, MANY))
         yield Measurement("one new click in 10,000 predictions", few, "s")
         yield at_most("one new click in 1,000,000 predictions", many, "s", 1)
-        yield at_most("the one by the other", many / few, "x", 1.2)
-        short, long = (cycles(made, each, lambda n, each=each: new_events(each, n)) for each in (SHORT, LONG))
+        yield at_most("the second divided by the first", many / few, "x", 1.2)
+        short, long = (
+            cycles(node, traffic, lambda n, traffic=traffic: new_events(traffic, n)) for traffic in (SHORT, LONG)
+        )
         yield Measurement("300 new predictions, 15 clicks, after a day of 30,000", short, "s")
         yield Measurement("300 new predictions, 15 clicks, after ten days of 30,000", long, "s")
-        yield at_most("the one by the other", long / short, "x", 1.2)
+        yield at_most("the second divided by the first", long / short, "x", 1.2)
 
 
 def one_click(traffic: Traffic, number: int) -> Iterable[Action]:
@@ -38,26 +40,26 @@ def one_click(traffic: Traffic, number: int) -> Iterable[Action]:
 
 
 def new_events(traffic: Traffic, number: int) -> Iterable[Action]:
-    """Return what comes in five minutes: predictions, and clicks on some of them."""
+    """Return the events of five minutes: predictions, and clicks on some of them."""
     five = timedelta(minutes=5)
     return Traffic(300, clicks=15, seed=100 + number, first=traffic.end - (number + 1) * five, span=five).actions()
 
 
-def cycles(made: Node, traffic: Traffic, new: Callable[[int], Iterable[Action]]) -> float:
+def cycles(node: Node, traffic: Traffic, new: Callable[[int], Iterable[Action]]) -> float:
     """Return the median seconds of cycles, each after new events, over computed traffic."""
     for pattern in (EVENTS, RESULTS):
-        made.delete(pattern)
-    made.load(traffic.actions())
-    gateway = made.gateway()
+        node.delete(pattern)
+    node.load(traffic.actions())
+    gateway = node.gateway()
     try:
         agent = Agent(gateway, SETTINGS, FixedClock(traffic.end + timedelta(hours=1)))
         agent.backfill(FIRST_DAY, traffic.end)
         agent.cycle()
         seconds = []
         for number in range(REPEATS):
-            made.load(new(number))
+            node.load(new(number))
             seconds.append(agent.cycle().seconds)
     finally:
         gateway.close()
-    # The first one warms the caches of both sides.
+    # The first cycle warms the caches of both sides.
     return median(seconds[1:])

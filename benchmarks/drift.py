@@ -1,4 +1,4 @@
-"""The drift of ten features over a million indexed predictions, beside Evidently with all rows in memory.
+"""The drift of ten features over a million indexed predictions, compared with Evidently with all rows in memory.
 
 BENCH_SCALE=0.1 makes the day a tenth as large.
 """
@@ -18,7 +18,7 @@ import numpy.typing as npt
 import orjson
 
 from benchmarks.measurement import Measurement, at_least, at_most
-from benchmarks.rig.node import Node, node
+from benchmarks.rig.node import Node, running_node
 from benchmarks.rig.traffic import FIRST_DAY, MODEL, VERSIONS, Action, Traffic
 from benchmarks.rivals import DRIFT, Result, results
 from monitor_agent.agent.stores import Stores
@@ -39,21 +39,21 @@ BY_THE_HOUR = AgentSettings(retention=False)
 REPEATS = 3
 SHARE_OF_EVIDENTLY = 1 / 3
 NEAR = 0.01
-"""How near a distance from bins must be to that of the values."""
+"""The largest allowed difference between a distance from bins and one from values."""
 
 Table = dict[str, npt.NDArray[Any]]
 
 
 def run() -> Iterator[Measurement]:
-    """Yield the agent's seconds over the indexed day, Evidently's over the same rows, and how far they agree."""
+    """Yield the agent's seconds over the indexed day, Evidently's over the same rows, and their agreement."""
     before, now = features(DAY.predictions, seed=1), features(DAY.predictions, seed=2, shift=1.0)
-    with node() as made:
-        made.load(actions(now))
-        gateway = made.gateway()
+    with running_node() as node:
+        node.load(actions(now))
+        gateway = node.gateway()
         try:
             reference = stored(gateway, before)
-            whole = [measured(made, gateway, reference, ONE_SEARCH) for _ in range(REPEATS)]
-            hours = [measured(made, gateway, reference, BY_THE_HOUR) for _ in range(REPEATS)]
+            whole = [measured(node, gateway, reference, ONE_SEARCH) for _ in range(REPEATS)]
+            hours = [measured(node, gateway, reference, BY_THE_HOUR) for _ in range(REPEATS)]
             learnt = seconds_to_learn(gateway)
         finally:
             gateway.close()
@@ -64,14 +64,14 @@ def run() -> Iterator[Measurement]:
     yield Measurement("a reference learnt from the day: score, label and 10 features", learnt, "s")
     table = {
         f"{which}.{name}": column
-        for which, part in (("current", now), ("reference", before))
-        for name, column in part.items()
+        for which, columns in (("current", now), ("reference", before))
+        for name, column in columns.items()
     }
     for result in results([DRIFT], table):
         yield Measurement(f"{result.rival.work}: rows already in memory", result.seconds, "s")
         yield Measurement("the same, memory of its process", result.mib, "MiB")
-        for what, took in (("day counted at once", seconds), ("by the hour, and merged", by_hour)):
-            yield at_most(f"the agent by Evidently: {what}", took / result.seconds, "x", SHARE_OF_EVIDENTLY)
+        for variant, agent_seconds in (("day counted at once", seconds), ("by the hour, and merged", by_hour)):
+            yield at_most(f"the agent by Evidently: {variant}", agent_seconds / result.seconds, "x", SHARE_OF_EVIDENTLY)
         yield from agreement(whole[0][1], result)
 
 
@@ -104,31 +104,31 @@ def actions(table: Table) -> Iterator[Action]:
     for action, row in zip(
         DAY.actions(), zip(*(column.tolist() for column in table.values()), strict=True), strict=True
     ):
-        found: dict[str, dict[str, Any]] = {"numeric": {}, "categorical": {}}
+        values: dict[str, dict[str, Any]] = {"numeric": {}, "categorical": {}}
         for (kind, name), value in zip(names, row, strict=True):
-            found[kind][name] = value
-        yield Action(action.index, action.id, action.source[:-1] + b',"features":' + orjson.dumps(found) + b"}")
+            values[kind][name] = value
+        yield Action(action.index, action.id, action.source[:-1] + b',"features":' + orjson.dumps(values) + b"}")
 
 
 def stored(gateway: Gateway, table: Table) -> DriftReference:
-    """Return the reference of a table, kept as `monitor-agent reference --file` keeps it."""
-    found: dict[str, FeatureReference] = {}
+    """Store the reference of a table as `monitor-agent reference --file` does, and return it."""
+    references: dict[str, FeatureReference] = {}
     for name, column in table.items():
         numeric = name.startswith("numeric.")
-        usual = NumericReference.from_values(column) if numeric else categories(Counter(column.tolist()))
-        if usual is not None:
-            found[name] = usual
-    reference = named("training", FIRST_DAY, found)
+        feature = NumericReference.from_values(column) if numeric else categories(Counter(column.tolist()))
+        if feature is not None:
+            references[name] = feature
+    reference = named("training", FIRST_DAY, references)
     Stores(gateway, ONE_SEARCH, FixedClock(DAY.end)).references.add(MODEL, reference, DAY.end)
     return reference
 
 
 def measured(
-    made: Node, gateway: Gateway, reference: DriftReference, settings: AgentSettings
+    node: Node, gateway: Gateway, reference: DriftReference, settings: AgentSettings
 ) -> tuple[float, Mapping[str, Mapping[str, Any]]]:
     """Return the seconds of the day's drift, its documents written, and those over all versions by feature."""
-    made.delete(f"{DRIFTS.name}-*")
-    made.admin.indices.clear_cache(index="model-predictions-*")
+    node.delete(f"{DRIFTS.name}-*")
+    node.admin.indices.clear_cache(index="model-predictions-*")
     calendar = Calendar(settings)
     store = DriftStore(gateway, calendar, settings.drift_samples)
     started = time.monotonic()
@@ -143,22 +143,24 @@ def measured(
 
 
 def predictions_of(day: Traffic, windows: int) -> dict[str, int]:
-    """Return about how many predictions of each version a window has: what is told beside the drift."""
+    """Return about how many predictions of each version a window has, for the drift documents."""
     return dict.fromkeys(VERSIONS, day.predictions // windows // len(VERSIONS))
 
 
 def seconds_to_learn(gateway: Gateway) -> float:
-    """Return how long it takes to learn a reference from the indexed day."""
+    """Return the seconds that learning a reference from the indexed day takes."""
     started = time.monotonic()
     Stores(gateway, ONE_SEARCH, FixedClock(DAY.end)).references.learn(MODEL, FIRST_DAY, DAY.end, DAY.end)
     return time.monotonic() - started
 
 
-def agreement(ours: Mapping[str, Mapping[str, Any]], theirs: Result) -> Iterator[Measurement]:
-    """Yield how many verdicts are the same, and how far the values are apart."""
-    values, limits = theirs.said["values"], theirs.said["thresholds"]
-    same = sum(ours[name]["drifted"] == (values[name] >= limits[name]) for name in values)
-    yield at_least("features with Evidently's verdict, of 10", same, "features", len(values))
-    yield Measurement("features that have drifted, of 10", sum(each["drifted"] for each in ours.values()), "features")
-    furthest = max(abs(ours[name]["value"] - value) for name, value in values.items())
+def agreement(documents: Mapping[str, Mapping[str, Any]], evidently: Result) -> Iterator[Measurement]:
+    """Yield the number of equal verdicts, and the largest difference of a value."""
+    values, limits = evidently.output["values"], evidently.output["thresholds"]
+    equal = sum(documents[name]["drifted"] == (values[name] >= limits[name]) for name in values)
+    yield at_least("features with Evidently's verdict, of 10", equal, "features", len(values))
+    yield Measurement(
+        "features that have drifted, of 10", sum(row["drifted"] for row in documents.values()), "features"
+    )
+    furthest = max(abs(documents[name]["value"] - value) for name, value in values.items())
     yield at_most("largest difference of a distance from Evidently's", furthest, "", NEAR)

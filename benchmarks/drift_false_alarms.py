@@ -1,4 +1,4 @@
-"""How often chance alone is called drift, and how often a true shift is: the agent's verdicts beside Evidently's.
+"""The shares of chance and of true shifts that are called drift: the agent's verdicts compared with Evidently's.
 
 Both judge the same seeded pairs of samples, each by its own choice of a measure and the same thresholds.
 """
@@ -33,14 +33,14 @@ Values = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int, float], Values]
 
 REFERENCES, PAIRS = 50, 4
-"""References of a case, and samples that each is compared with."""
+"""References of a case, and samples for each reference."""
 LARGE, SMALL = 10_000, 1000
 """Values of a reference: above 1,000 distances are measured, up to 1,000 chances are computed."""
 TOO_FEW, ENOUGH, MANY = 200, 1000, 5000
 """Values of a window; below 1,000 the agent gives no verdict."""
 SHIFTS = (0.05, 0.1, 0.2, 0.5)
 MOST_FALSE, MOST_FALSE_TESTED = 0.03, 0.1
-LEAST_FOUND = 0.99
+LEAST_DETECTED = 0.99
 MEASURES: Mapping[str, tuple[Method, ...]] = {
     "num": ("psi", "jensenshannon", "wasserstein", "ks"),
     "cat": ("psi", "jensenshannon", "chisquare"),
@@ -50,7 +50,7 @@ WORDS = {"num": "numeric", "cat": "categorical"}
 
 @dataclass(frozen=True)
 class Shape:
-    """A distribution: its name, its kind (`num`, `cat`), and what draws n values of it, moved by a shift."""
+    """A distribution: its name, its kind (`num`, `cat`), and a function that draws n values of it, moved by a shift."""
 
     name: str
     kind: str
@@ -58,7 +58,7 @@ class Shape:
 
 
 def of_categories(shares: Sequence[float]) -> Draw:
-    """Return what draws numbers of categories; a shift moves that share from the first to the last."""
+    """Return a function that draws numbers of categories; a shift moves that share from the first to the last."""
 
     def draw(dice: np.random.Generator, n: int, shift: float) -> Values:
         chances = np.array(shares) / np.sum(shares)
@@ -83,7 +83,7 @@ NORMAL, THREE = SHAPES[0], SHAPES[5]
 
 @dataclass(frozen=True)
 class Case:
-    """Pairs of one shape: how many values window and reference have, and how far the window is shifted."""
+    """Pairs of one shape: the numbers of values of window and reference, and the shift of the window."""
 
     shape: Shape
     n: int
@@ -106,93 +106,95 @@ CASES = [*CHANCE, *TESTED, *SHIFTED]
 
 @dataclass(frozen=True)
 class Rates:
-    """Shares of a case's pairs: told as drift by the agent, and by each measure where nothing protects it."""
+    """Shares of a case's pairs that are called drift: by the agent, and by each measure without protection."""
 
-    told: float
+    agent: float
     measures: Mapping[Method, float]
 
 
 def run() -> Iterator[Measurement]:
     """Yield the shares of pairs without and with a shift that are called drift."""
     samples = {case: case.samples() for case in CASES}
-    ours = {case: rates(case, *samples[case]) for case in CASES}
+    agent = {case: rates(case, *samples[case]) for case in CASES}
     table = {
         f"{number}.{case.shape.kind}.{which}": values
         for number, case in enumerate(CASES)
         for which, values in zip(("reference", "current"), samples[case], strict=True)
     }
-    theirs: dict[Case, float] = {}
+    evidently: dict[Case, float] = {}
     for result in results([VERDICTS], table):
-        theirs = {case: result.said["shares"][str(number)] for number, case in enumerate(CASES)}
+        evidently = {case: result.output["shares"][str(number)] for number, case in enumerate(CASES)}
     for kind, n in product(WORDS, (TOO_FEW, ENOUGH, MANY)):
         cases = [case for case in CHANCE if case.n == n and case.shape.kind == kind]
-        what = f"no drift, {WORDS[kind]}, {n:,} values against {LARGE:,}"
-        yield at_most(f"{what}: called drift, worst shape", worst(ours, cases), "", MOST_FALSE if n > TOO_FEW else 0)
-        yield from evidently(f"{what}: by Evidently", theirs, cases)
+        subject = f"no drift, {WORDS[kind]}, {n:,} values against {LARGE:,}"
+        yield at_most(
+            f"{subject}: called drift, worst shape", worst(agent, cases), "", MOST_FALSE if n > TOO_FEW else 0
+        )
+        yield from highest(f"{subject}: by Evidently", evidently, cases)
         for method in MEASURES[kind]:
-            share = max(ours[case].measures[method] for case in cases)
-            yield Measurement(f"{what}: {method} beyond {THRESHOLDS[method]}, unprotected", share, "")
+            share = max(agent[case].measures[method] for case in cases)
+            yield Measurement(f"{subject}: {method} beyond {THRESHOLDS[method]}, unprotected", share, "")
     for kind in WORDS:
         cases = [case for case in TESTED if case.shape.kind == kind]
-        what = f"no drift, {WORDS[kind]}, {ENOUGH:,} values against {SMALL:,}"
-        yield at_most(f"{what}: called drift, worst shape", worst(ours, cases), "", MOST_FALSE_TESTED)
-        yield from evidently(f"{what}: by Evidently", theirs, cases)
+        subject = f"no drift, {WORDS[kind]}, {ENOUGH:,} values against {SMALL:,}"
+        yield at_most(f"{subject}: called drift, worst shape", worst(agent, cases), "", MOST_FALSE_TESTED)
+        yield from highest(f"{subject}: by Evidently", evidently, cases)
     for case in SHIFTED:
-        what = f"{case.shape.name} shifted by {case.shift}, {case.n:,} values: found"
+        subject = f"{case.shape.name} shifted by {case.shift}, {case.n:,} values: detected"
         if case.shift == SHIFTS[-1]:
-            yield at_least(what, ours[case].told, "", LEAST_FOUND)
+            yield at_least(subject, agent[case].agent, "", LEAST_DETECTED)
         else:
-            yield Measurement(what, ours[case].told, "")
-        yield from evidently(f"{what} by Evidently", theirs, [case])
+            yield Measurement(subject, agent[case].agent, "")
+        yield from highest(f"{subject} by Evidently", evidently, [case])
 
 
 def rates(case: Case, references: Values, samples: Values) -> Rates:
-    """Return how often a case is called drift."""
-    told, beyond = 0, Counter[Method]()
+    """Return the shares of a case's pairs that are called drift."""
+    drifts, beyond = 0, Counter[Method]()
     for values, group in zip(references, samples, strict=True):
-        reference = usual(case, values)
+        reference = reference_of(case, values)
         for current in group:
-            sample = seen(reference, current)
+            sample = sample_of(reference, current)
             result = drift(reference, sample)
-            told += isinstance(result, DriftResult) and result.is_drift
+            drifts += isinstance(result, DriftResult) and result.is_drift
             for method in MEASURES[case.shape.kind]:
                 value, limit = measure_drift(reference, sample, method), THRESHOLDS[method]
                 beyond[method] += value < limit if method in P_VALUES else value >= limit
     pairs = REFERENCES * PAIRS
-    return Rates(told / pairs, {method: beyond[method] / pairs for method in MEASURES[case.shape.kind]})
+    return Rates(drifts / pairs, {method: beyond[method] / pairs for method in MEASURES[case.shape.kind]})
 
 
-def usual(case: Case, values: Values) -> NumericReference | CategoricalReference:
-    """Return the reference that the agent makes of values; of ids it makes none, here an empty one."""
+def reference_of(case: Case, values: Values) -> NumericReference | CategoricalReference:
+    """Return the agent's reference for values; for ids, which have none, an empty one."""
     if case.shape.kind == "num":
         return NumericReference.from_values(values)
-    found = categories(counted(values))
-    return found or CategoricalReference({OTHERS: len(values)})
+    reference = categories(counted(values))
+    return reference or CategoricalReference({OTHERS: len(values)})
 
 
-def seen(reference: NumericReference | CategoricalReference, values: Values) -> NumericSample | Mapping[str, int]:
+def sample_of(reference: NumericReference | CategoricalReference, values: Values) -> NumericSample | Mapping[str, int]:
     """Return a window's values as the agent counts them in a reference's bins."""
     if isinstance(reference, NumericReference):
         return NumericSample.from_values(values, reference)
     rest = OTHERS if OTHERS in reference.counts else NEW
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for name, count in counted(values).items():
-        found[name if name in reference.counts else rest] += count
-    return found
+        counts[name if name in reference.counts else rest] += count
+    return counts
 
 
 def counted(values: Values) -> dict[str, int]:
-    """Return how often each category is among values."""
+    """Return the count of each category among values."""
     counts = np.bincount(values.astype(np.int64))
     return {str(number): int(counts[number]) for number in np.flatnonzero(counts)}
 
 
-def worst(found: Mapping[Case, Rates], cases: Sequence[Case]) -> float:
-    """Return the highest share that is told as drift."""
-    return max(found[case].told for case in cases)
+def worst(shares: Mapping[Case, Rates], cases: Sequence[Case]) -> float:
+    """Return the highest share of the agent's verdicts."""
+    return max(shares[case].agent for case in cases)
 
 
-def evidently(what: str, shares: Mapping[Case, float], cases: Sequence[Case]) -> Iterator[Measurement]:
-    """Yield the highest of Evidently's shares, where it could be installed."""
+def highest(subject: str, shares: Mapping[Case, float], cases: Sequence[Case]) -> Iterator[Measurement]:
+    """Yield the highest of Evidently's shares, if it could be installed."""
     if shares:
-        yield Measurement(what, max(shares[case] for case in cases), "")
+        yield Measurement(subject, max(shares[case] for case in cases), "")

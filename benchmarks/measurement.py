@@ -1,4 +1,4 @@
-"""One measured figure, its bar, and how a run's figures are kept."""
+"""One measured figure, its bar, and the report of a run's figures."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ class Measurement:
 
     Attributes
     ----------
-    what : what was measured, against what.
+    subject : the measured quantity, and its conditions.
     value, unit : the figure.
-    bar : what it must reach, as text such as ``<= 1.2``; empty where there is none.
-    met : whether it does; None without a bar.
+    bar : the required value, as text such as ``<= 1.2``; empty = none.
+    met : whether the figure reaches it; None without a bar.
     """
 
-    what: str
+    subject: str
     value: float
     unit: str
     bar: str = ""
     met: bool | None = None
 
 
-def at_most(what: str, value: float, unit: str, bar: float) -> Measurement:
+def at_most(subject: str, value: float, unit: str, bar: float) -> Measurement:
     """Return a figure that must not exceed `bar`."""
-    return Measurement(what, value, unit, f"<= {bar:g}", value <= bar)
+    return Measurement(subject, value, unit, f"<= {bar:g}", value <= bar)
 
 
-def at_least(what: str, value: float, unit: str, bar: float) -> Measurement:
+def at_least(subject: str, value: float, unit: str, bar: float) -> Measurement:
     """Return a figure that must reach `bar`."""
-    return Measurement(what, value, unit, f">= {bar:g}", value >= bar)
+    return Measurement(subject, value, unit, f">= {bar:g}", value >= bar)
 
 
 def report(name: str, measurements: Sequence[Measurement], folder: Path) -> None:
-    """Print the figures and keep them in `folder`, with commit, machine and time."""
+    """Print the figures and write them into `folder`, with commit, machine and time."""
     table = Table(title=name, title_justify="left", box=None, pad_edge=False)
-    for column in ("what", "value", "bar", "met"):
+    for column in ("subject", "value", "bar", "met"):
         table.add_column(column, overflow="fold")
     for row in measurements:
         met = "" if row.met is None else ("yes" if row.met else "NO")
-        table.add_row(row.what, f"{row.value:,.4g} {row.unit}", row.bar, met)
+        table.add_row(row.subject, f"{row.value:,.4g} {row.unit}", row.bar, met)
     Console(width=120).print(table)
     folder.mkdir(parents=True, exist_ok=True)
     document = {

@@ -19,10 +19,10 @@ from elasticsearch import ApiError
 from benchmarks.measurement import Measurement, at_least, at_most
 from benchmarks.rig.event_files import event
 from benchmarks.rig.node import EVENTS as INDICES
-from benchmarks.rig.node import Node, node
+from benchmarks.rig.node import Node, running_node
 from benchmarks.rig.process import measured
 from benchmarks.rig.runner_process import PIPELINE, run_until, spawn, stop
-from benchmarks.rig.workspace import Workspace, workspace
+from benchmarks.rig.workspace import Workspace, temporary_workspace
 from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.prediction import PREDICTIONS
 
@@ -31,43 +31,45 @@ EVENTS = int(100_000 * SCALE)
 LINES = int(300 * SCALE)
 ROUNDS = 3
 BETWEEN_SECONDS = 0.1
-LOOK_SECONDS = 0.02
+POLL_SECONDS = 0.02
 
 
 def run() -> Iterator[Measurement]:
     """Yield the figures of one node."""
-    with node() as made:
-        with workspace(EVENTS, files=1) as place:
-            yield from _speed(made, place)
-        with workspace(0, files=1) as place:
-            yield from _delay(made, place)
+    with running_node() as node:
+        with temporary_workspace(EVENTS, files=1) as workspace:
+            yield from _speed(node, workspace)
+        with temporary_workspace(0, files=1) as workspace:
+            yield from _delay(node, workspace)
 
 
-def _speed(made: Node, place: Workspace) -> Iterator[Measurement]:
-    """Yield the speeds of both ways; the first round, in which the node's own code is compiled, does not count."""
-    ready = place.folder / "ready.ndjson"
-    ours: list[float] = []
-    theirs: list[float] = []
+def _speed(node: Node, workspace: Workspace) -> Iterator[Measurement]:
+    """Yield the speeds of both ways; the first round does not count: the node compiles its own code in it."""
+    ready = workspace.folder / "ready.ndjson"
+    runner_seconds: list[float] = []
+    bulk_seconds: list[float] = []
     for _ in range(ROUNDS + 1):
-        made.delete(INDICES)
-        environ = place.environ(made.settings.url[0], made.users["pipeline_writer"])
-        ours.append(run_until(PIPELINE, environ, place.delivered).seconds)
+        node.delete(INDICES)
+        environ = workspace.environ(node.settings.url[0], node.users["pipeline_writer"])
+        runner_seconds.append(run_until(PIPELINE, environ, workspace.delivered).seconds)
         if not ready.exists():
-            ready.write_bytes(b"".join(_indexed(made)))
-        made.delete(INDICES)
+            ready.write_bytes(b"".join(_indexed(node)))
+        node.delete(INDICES)
         done = measured([sys.executable, "-m", "benchmarks.rig.parallel_bulk", str(ready)], environ)
-        theirs.append(float(done.output))
-    yield Measurement("files to a node", place.count / min(ours[1:]), "events/s")
-    yield Measurement("parallel_bulk of the same documents", place.count / min(theirs[1:]), "events/s")
-    yield at_least("the one against the other", min(theirs[1:]) / min(ours[1:]), "of its speed", 0.85)
+        bulk_seconds.append(float(done.output))
+    yield Measurement("files to a node", workspace.count / min(runner_seconds[1:]), "events/s")
+    yield Measurement("parallel_bulk of the same documents", workspace.count / min(bulk_seconds[1:]), "events/s")
+    yield at_least(
+        "the first divided by the second", min(bulk_seconds[1:]) / min(runner_seconds[1:]), "of its speed", 0.85
+    )
 
 
-def _indexed(made: Node) -> Iterator[bytes]:
-    """Yield every document that the pipeline has made, as a line."""
-    made.admin.indices.refresh(index=INDICES)
+def _indexed(node: Node) -> Iterator[bytes]:
+    """Yield all documents of the pipeline, one a line."""
+    node.admin.indices.refresh(index=INDICES)
     after: list[object] | None = None
     while True:
-        hits = made.admin.search(
+        hits = node.admin.search(
             index=PREDICTIONS.alias, size=5000, sort=["@timestamp", "event.sequence"], search_after=after
         )["hits"]["hits"]
         if not hits:
@@ -76,26 +78,26 @@ def _indexed(made: Node) -> Iterator[bytes]:
         after = hits[-1]["sort"]
 
 
-def _delay(made: Node, place: Workspace) -> Iterator[Measurement]:
+def _delay(node: Node, workspace: Workspace) -> Iterator[Measurement]:
     """Yield the time from the writing of a line to the first search that finds it."""
-    made.delete(INDICES)
-    process = spawn(PIPELINE, place.environ(made.settings.url[0], made.users["pipeline_writer"]))
+    node.delete(INDICES)
+    process = spawn(PIPELINE, workspace.environ(node.settings.url[0], node.users["pipeline_writer"]))
     try:
-        with (place.logs / "events-0.ndjson").open("ab") as stream:
-            _written_and_found(made, stream, 3)  # the index is made
-            seconds = _written_and_found(made, stream, LINES)
+        with (workspace.logs / "events-0.ndjson").open("ab") as stream:
+            _search_delays(node, stream, 3)  # the first lines create the index
+            seconds = _search_delays(node, stream, LINES)
     finally:
         stop(process)
     yield Measurement("from a written line to a document that is found, median", float(np.median(seconds)), "s")
     yield at_most("the same, 99 of 100 lines", float(np.percentile(seconds, 99)), "s", 2)
 
 
-def _written_and_found(made: Node, stream: BinaryIO, count: int) -> list[float]:
-    """Write lines one after another, searching all the while; return the seconds that each took to be found."""
+def _search_delays(node: Node, stream: BinaryIO, count: int) -> list[float]:
+    """Write lines one after another, and search for them; return the seconds until a search finds each line."""
     written: dict[str, float] = {}
-    found: dict[str, float] = {}
+    searchable: dict[str, float] = {}
     due = time.monotonic()
-    while len(found) < count:
+    while len(searchable) < count:
         now = time.monotonic()
         if now >= due and len(written) < count:
             moment = datetime.now(timezone.utc)
@@ -105,19 +107,19 @@ def _written_and_found(made: Node, stream: BinaryIO, count: int) -> list[float]:
             stream.flush()
             written[identifier] = now
             due = now + BETWEEN_SECONDS
-        for identifier in _present(made, written.keys() - found.keys()):
-            found[identifier] = time.monotonic()
-        time.sleep(LOOK_SECONDS)
-    return [found[identifier] - moment for identifier, moment in written.items()]
+        for identifier in _present(node, written.keys() - searchable.keys()):
+            searchable[identifier] = time.monotonic()
+        time.sleep(POLL_SECONDS)
+    return [searchable[identifier] - moment for identifier, moment in written.items()]
 
 
-def _present(made: Node, wanted: set[str]) -> list[str]:
-    """Return which of the events a search finds."""
-    if not wanted:
+def _present(node: Node, ids: set[str]) -> list[str]:
+    """Return the ids that a search finds."""
+    if not ids:
         return []
-    query = {"terms": {"event.id": sorted(wanted)}}
+    query = {"terms": {"event.id": sorted(ids)}}
     try:
-        found = made.admin.search(index=INDICES, query=query, size=len(wanted), source=False, ignore_unavailable=True)
-    except ApiError:  # the shard of an index that was just made is not there yet
+        answer = node.admin.search(index=INDICES, query=query, size=len(ids), source=False, ignore_unavailable=True)
+    except ApiError:  # the shard of a new index is not ready yet
         return []
-    return [hit["_id"] for hit in found["hits"]["hits"]]
+    return [hit["_id"] for hit in answer["hits"]["hits"]]

@@ -18,7 +18,7 @@ class Acknowledger:
 
     Attributes
     ----------
-    documents : how many were acknowledged.
+    documents : number of acknowledged documents.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ def _handler(server: Acknowledger) -> type[socketserver.StreamRequestHandler]:
                     self.request.sendall(ANSWER)
 
         def _length(self) -> int | None:
-            """Read the head of a request; return how long its body is, None at the end of the connection."""
+            """Read the head of a request; return the length of its body, None at the end of the connection."""
             length = None
             while (line := self.rfile.readline()) not in (b"", b"\r\n"):
                 if line.lower().startswith(b"content-length:"):

@@ -1,7 +1,7 @@
 """An Elasticsearch for one benchmark: real, alone, with the product's templates, gone afterwards.
 
-`python -m benchmarks.rig.node PREDICTIONS CLICKS` fills one with a day and keeps it until Ctrl-C; it prints the
-variables that lead `monitor-agent` there.
+`python -m benchmarks.rig.node PREDICTIONS CLICKS` fills a node with a day and keeps it until Ctrl-C; it prints the
+variables for `monitor-agent`.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from monitor_agent.stack.embedded.elasticsearch import ElasticsearchOptions, Emb
 AT_ONCE = 2000
 THREADS = 3
 MERGING_SECONDS = 0.2
-"""How often is asked whether the node still merges segments."""
+"""Seconds between two questions whether the node still merges segments."""
 EVENTS = "model-predictions-*,model-feedback-*,model-errors-*"
 RESULTS = "model-performance-*,model-restatements-*,model-curves-*,model-drift-*,model-releases,monitor-agent-state"
 
 
 class Node:
-    """A running node and what benchmarks do with it; `users` are its passwords by user name."""
+    """A running node; `users` are its passwords by user name."""
 
     def __init__(self, url: str, users: dict[str, str]) -> None:
         self.users = users
@@ -45,7 +45,7 @@ class Node:
         self.admin = Elasticsearch(url, basic_auth=("admin", users["admin"]), request_timeout=120)
 
     def gateway(self) -> Gateway:
-        """Return the agent's way to it."""
+        """Return the agent's gateway to it."""
         return Gateway(connect(self.settings))
 
     def install(self) -> None:
@@ -62,7 +62,7 @@ class Node:
     def load(self, actions: Iterable[Action]) -> float:
         """Index documents, so that searches see them; return the seconds that it took.
 
-        What the node still has to tidy up afterwards is waited for: in production a day's load is spread over the day.
+        The call waits until the node has merged its segments: in production a day's load is spread over the day.
         """
         started = time.monotonic()
         waiting = iter(actions)
@@ -71,8 +71,8 @@ class Node:
             for batch in _batches(waiting):
                 running.pop(0).result()
                 running.append(pool.submit(self._send, batch))
-            for each in running:
-                each.result()
+            for sending in running:
+                sending.result()
         self.admin.indices.refresh(index=EVENTS)
         seconds = time.monotonic() - started
         while self._merging():
@@ -85,32 +85,32 @@ class Node:
 
     def _send(self, batch: list[Action]) -> None:
         lines: list[bytes] = []
-        for each in batch:
-            lines += [orjson.dumps({"create": {"_index": each.index, "_id": each.id}}), each.source]
+        for action in batch:
+            lines += [orjson.dumps({"create": {"_index": action.index, "_id": action.id}}), action.source]
         answer = self.admin.bulk(operations=lines, filter_path="errors,items.*.error")
         if answer["errors"]:
             raise RuntimeError(f"a generated event was refused: {answer['items'][0]}")
 
     def size(self, pattern: str) -> tuple[int, int]:
-        """Return how many documents and bytes the matching indices hold."""
+        """Return the numbers of documents and bytes in the matching indices."""
         self.admin.indices.flush(index=pattern)
         total = self.admin.indices.stats(index=pattern, metric="docs,store")["_all"]["primaries"]
         return total["docs"]["count"], total["store"]["size_in_bytes"]
 
 
 @contextlib.contextmanager
-def node() -> Iterator[Node]:
+def running_node() -> Iterator[Node]:
     """Yield a node with the product's templates."""
     folder = Path(tempfile.mkdtemp(prefix="model-monitor-bench-"))
-    folder.chmod(0o711)  # run by root, the node has an account of its own that must get here
+    folder.chmod(0o711)  # if root runs this, the node's own account must be able to enter
     stack = load(os.environ).stack
     cache_dir = Path(stack.cache_dir) if stack.cache_dir else None
     options = ElasticsearchOptions(folder / "stack", cache_dir, version=stack.version, heap=stack.heap, http_port=0)
     try:
         with EmbeddedElasticsearch(options) as running:
-            made = Node(running.url, running.users)
-            made.install()
-            yield made
+            node = Node(running.url, running.users)
+            node.install()
+            yield node
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -123,9 +123,9 @@ def _batches(actions: Iterator[Action]) -> Iterator[list[Action]]:
 def main(arguments: list[str]) -> None:
     """Fill a node with a day and keep it."""
     predictions, clicks = (int(argument) for argument in arguments)
-    with node() as made:
-        seconds = made.load(Traffic(predictions, clicks).actions())
-        settings = made.settings
+    with running_node() as node:
+        seconds = node.load(Traffic(predictions, clicks).actions())
+        settings = node.settings
         print(f"# {len(CONTRACTS)} templates, {predictions} predictions and {clicks} clicks in {seconds:.0f} s")
         print(f"export ELASTICSEARCH_URL={settings.url[0]}")
         print(

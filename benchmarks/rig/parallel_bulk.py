@@ -1,7 +1,7 @@
 """`python -m benchmarks.rig.parallel_bulk FILE`: index ready-made documents by the client's own `parallel_bulk`.
 
 The address and the user are read from ELASTICSEARCH_URL, PIPELINE_USERNAME and PIPELINE_PASSWORD; it prints the seconds
-that it took, without reading the file.
+of the indexing, without reading the file.
 """
 
 from __future__ import annotations

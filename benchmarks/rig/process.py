@@ -1,4 +1,4 @@
-"""A command run as a process of its own: how long it took, how much memory it needed."""
+"""A command as a process of its own: its time and its memory."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Run:
     Attributes
     ----------
     seconds : from its start to its end.
-    mib : the most memory that it held (RSS).
-    output : what it printed.
+    mib : its peak memory (RSS).
+    output : its standard output.
     log : its log lines that are JSON.
     """
 
@@ -36,7 +36,13 @@ class Run:
 
 
 def measured(command: Sequence[str], environ: Mapping[str, str] | None = None) -> Run:
-    """Run a command to its end; RuntimeError with its last line where it fails."""
+    """Run a command to its end.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails; the message holds its last line.
+    """
     started, most = time.monotonic(), 0
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, stdout=output, stderr=errors, env={**os.environ, **(environ or {})})
@@ -46,15 +52,15 @@ def measured(command: Sequence[str], environ: Mapping[str, str] | None = None) -
         seconds = time.monotonic() - started
         for stream in (output, errors):
             stream.seek(0)
-        said, told = output.read().decode(), errors.read().decode()
+        printed, logged = output.read().decode(), errors.read().decode()
     if process.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {(told or said).strip().splitlines()[-1:]}")
-    log = [orjson.loads(line) for line in told.splitlines() if line.startswith("{")]
-    return Run(seconds, most / MIB, said, log)
+        raise RuntimeError(f"{' '.join(command)}: {(logged or printed).strip().splitlines()[-1:]}")
+    log = [orjson.loads(line) for line in logged.splitlines() if line.startswith("{")]
+    return Run(seconds, most / MIB, printed, log)
 
 
 def _peak_bytes(pid: int) -> int:
-    # Of the process's own memory, where getrusage would count that of whoever forked it.
+    # The process's own memory: getrusage would also count that of its parent before the fork.
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
             if line.startswith("VmHWM:"):

@@ -1,4 +1,4 @@
-"""The embedded runner as a process of its own: what it cost in time, processor time and memory."""
+"""The embedded runner as a process of its own: its time, processor time and memory."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Cost:
-    """What a run cost.
+    """The cost of a run.
 
     Attributes
     ----------
-    ready_seconds : from the start of the process until it read.
-    seconds : from then until everything was delivered.
-    cpu_seconds : processor time of all its threads from its start until then.
-    mib : memory (RSS) at equal distances of time.
+    ready_seconds : from the start of the process until it reads.
+    seconds : from then until all events are delivered.
+    cpu_seconds : processor time of all its threads until then.
+    mib : memory (RSS) at regular times.
     """
 
     ready_seconds: float = 0.0
@@ -41,7 +41,13 @@ class Cost:
 
 
 def run_until(config: Path, environ: Mapping[str, str], done: Callable[[], bool]) -> Cost:
-    """Run a pipeline until `done()`, then stop it; RuntimeError where it ends before, or takes too long."""
+    """Run a pipeline until `done()`, then stop it.
+
+    Raises
+    ------
+    RuntimeError
+        If it ends before, or takes too long.
+    """
     cost = Cost()
     statistics = Path(environ["PIPELINE_DATA_DIR"]) / "statistics.json"
     started = time.monotonic()
@@ -79,7 +85,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def delivered_bytes(data_folder: Path) -> int:
-    """Return how many bytes of the files are delivered, as the runner remembers it on disk after each batch."""
+    """Return the number of delivered bytes of the files, which the runner stores on disk after each batch."""
     try:
         rows = orjson.loads((data_folder / "model_server_log.positions.json").read_bytes())["files"]
     except FileNotFoundError:
@@ -97,6 +103,6 @@ def _cpu_seconds(pid: int) -> float:
 
 
 def _memory(pid: int) -> float:
-    """Return MiB that a process holds now."""
+    """Return the memory of a process, in MiB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / MIB

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,11 +40,11 @@ class Traffic:
 
     Attributes
     ----------
-    predictions : how many.
-    clicks : how many of them are clicked, half a minute later; clicked ones score higher.
+    predictions : number of predictions.
+    clicks : number of them that are clicked, half a minute later; these score higher.
     seed : another seed gives other ids and scores.
     first : the start.
-    span : how long; a day by default.
+    span : length in time.
     """
 
     predictions: int
@@ -86,7 +87,7 @@ class Traffic:
             strict=True,
         )
         for identifier, time, score, label, v, s, took, losses in rows:
-            yield _prediction(identifier, time, score, label, VERSIONS[v], SCENES[s], took, losses)
+            yield _prediction(_Row(identifier, time, score, label, VERSIONS[v], SCENES[s], took, losses))
         for number in np.flatnonzero(columns["click"]).tolist():
             yield _click(ids[number], int(columns["time"][number]), VERSIONS[int(version[number])], self.seed)
 
@@ -117,49 +118,53 @@ def _losses(score: npt.NDArray[np.float64] | npt.NDArray[np.int64]) -> npt.NDArr
     return np.stack([-np.log(clipped), -np.log1p(-clipped)], axis=1)
 
 
-def _prediction(
-    identifier: str,
-    time: int,
-    score: float,
-    label: int,
-    version: str,
-    scene: str,
-    duration: int,
-    losses: list[float],
-) -> Action:
-    moment = _iso(time)
+class _Row(NamedTuple):
+    """The values of one prediction."""
+
+    identifier: str
+    time: int
+    score: float
+    label: int
+    version: str
+    scene: str
+    duration: int
+    losses: list[float]
+
+
+def _prediction(row: _Row) -> Action:
+    moment = _iso(row.time)
     source = {
         "@timestamp": moment,
-        "event": {"id": identifier, "dataset": "model.prediction", "duration": duration},
-        "model": {"name": MODEL, "version": version},
-        "labels": {"scene": scene},
-        "item": {"id": str(time % 80), "position": 1 + time % 3},
+        "event": {"id": row.identifier, "dataset": "model.prediction", "duration": row.duration},
+        "model": {"name": MODEL, "version": row.version},
+        "labels": {"scene": row.scene},
+        "item": {"id": str(row.time % 80), "position": 1 + row.time % 3},
         "prediction": {
-            "id": identifier,
-            "score": score,
-            "label": label,
+            "id": row.identifier,
+            "score": row.score,
+            "label": row.label,
             "threshold": THRESHOLD,
             "rank": 1,
-            "log_loss_1": losses[0],
-            "log_loss_0": losses[1],
-            "queue_time": duration // 10,
-            "compute_time": duration // 2,
+            "log_loss_1": row.losses[0],
+            "log_loss_0": row.losses[1],
+            "queue_time": row.duration // 10,
+            "compute_time": row.duration // 2,
         },
     }
-    return Action(_index(PREDICTIONS.name, moment), identifier, orjson.dumps(source))
+    return Action(_index(PREDICTIONS.name, moment), row.identifier, orjson.dumps(source))
 
 
-def _click(prediction: str, made_at: int, version: str, seed: int) -> Action:
-    # One click a prediction: its own random bits make the click's id too.
-    identifier = _uuid7(made_at + 30_000, (uuid.UUID(prediction).int ^ seed) & ((1 << 62) - 1))
+def _click(prediction: str, time: int, version: str, seed: int) -> Action:
+    # A prediction has one click at most, so its random bits serve for the click's id too.
+    identifier = _uuid7(time + 30_000, (uuid.UUID(prediction).int ^ seed) & ((1 << 62) - 1))
     source = {
-        "@timestamp": _iso(made_at + 30_000),
+        "@timestamp": _iso(time + 30_000),
         "event": {"id": identifier, "dataset": "model.feedback"},
-        "prediction": {"id": prediction, "timestamp": _iso(made_at)},
+        "prediction": {"id": prediction, "timestamp": _iso(time)},
         "feedback": {"type": "click", "label": 1, "status": "new"},
         "model": {"name": MODEL, "version": version},
     }
-    return Action(_index(FEEDBACK.name, _iso(made_at)), identifier, orjson.dumps(source))
+    return Action(_index(FEEDBACK.name, _iso(time)), identifier, orjson.dumps(source))
 
 
 def _index(name: str, moment: str) -> str:

@@ -1,4 +1,4 @@
-"""The folders of a pipeline that is measured."""
+"""The folders of a measured pipeline."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Workspace:
         return self.folder / "data"
 
     def environ(self, url: str, password: str = "unused") -> dict[str, str]:
-        """Return what the pipeline reads, with a data folder that is empty."""
+        """Return the pipeline's environment, with an empty data folder."""
         shutil.rmtree(self.data, ignore_errors=True)
         return {
             "MODEL_LOG_DIR": str(self.logs),
@@ -43,12 +43,12 @@ class Workspace:
         }
 
     def delivered(self) -> bool:
-        """Return whether all is delivered, and remembered to be."""
+        """Return whether all events are delivered, and the position on disk says so."""
         return delivered_bytes(self.data) >= self.size
 
 
 @contextlib.contextmanager
-def workspace(count: int, files: int = 4) -> Iterator[Workspace]:
-    """Yield a room; it is gone afterwards."""
+def temporary_workspace(count: int, files: int = 4) -> Iterator[Workspace]:
+    """Yield a workspace, which is deleted afterwards."""
     with tempfile.TemporaryDirectory(prefix="model-monitor-bench-") as folder:
         yield Workspace(Path(folder), count, files)

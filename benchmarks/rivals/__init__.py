@@ -1,7 +1,7 @@
 """Other tools over the same day, each in an environment of its own with pinned versions.
 
-The scripts here import nothing of ours: each reads the columns of a day from a file, times its own work on rows that
-are already in memory, and prints the seconds, and perhaps more, as JSON.
+The scripts here import nothing of this project: each reads the columns of a day from a file, times its own work on
+rows in memory, and prints the seconds, and perhaps more, as JSON.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FOLDER = Path("var/bench/rivals")
 
 @dataclass(frozen=True)
 class Rival:
-    """A tool: its name, what it computes, its script beside this file, and what pip installs for it."""
+    """A tool: its name, what it computes, its script next to this file, and its packages for pip."""
 
     name: str
     work: str
@@ -66,21 +66,21 @@ VERDICTS = Rival(
 
 @dataclass(frozen=True)
 class Result:
-    """What a rival needed: seconds of its own work, MiB of its process; and all that it said."""
+    """Seconds of a rival's own work, MiB of its process, and its whole output."""
 
     rival: Rival
     seconds: float
     mib: float
-    said: Mapping[str, Any]
+    output: Mapping[str, Any]
 
 
-def compared(day: Traffic) -> Iterator[Result]:
+def day_results(day: Traffic) -> Iterator[Result]:
     """Yield the results of the tools that judge a day of predictions and clicks."""
     yield from results(RIVALS, day.columns())
 
 
 def results(rivals: Sequence[Rival], table: Mapping[str, npt.NDArray[Any]]) -> Iterator[Result]:
-    """Yield rivals' results over a table; one that cannot be installed is skipped with a line that says why."""
+    """Yield rivals' results over a table; one that cannot be installed is skipped with a line that names the reason."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     columns = FOLDER / "day.npz"
     np.savez(columns, **table)  # type: ignore[arg-type]
@@ -90,8 +90,8 @@ def results(rivals: Sequence[Rival], table: Mapping[str, npt.NDArray[Any]]) -> I
         except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             print(f"{rival.name} is skipped: {error}", file=sys.stderr)
             continue
-        said = orjson.loads(run.output.splitlines()[-1])
-        yield Result(rival, float(said["seconds"]), run.mib, said)
+        output = orjson.loads(run.output.splitlines()[-1])
+        yield Result(rival, float(output["seconds"]), run.mib, output)
 
 
 def _run(rival: Rival, columns: Path) -> Run:

@@ -34,15 +34,15 @@ definition = DataDefinition(
 current, reference = (Dataset.from_pandas(table, definition) for table in tables)
 
 started = time.monotonic()
-told = Report([DataDriftPreset()]).run(current, reference).dict()
+report = Report([DataDriftPreset()]).run(current, reference).dict()
 seconds = time.monotonic() - started
-drifts = [each for each in told["metrics"] if "column" in each["config"]]
+drifts = [metric for metric in report["metrics"] if "column" in metric["config"]]
 print(
     json.dumps(
         {
             "seconds": seconds,
-            "values": {each["config"]["column"]: float(each["value"]) for each in drifts},
-            "thresholds": {each["config"]["column"]: each["config"]["threshold"] for each in drifts},
+            "values": {metric["config"]["column"]: float(metric["value"]) for metric in drifts},
+            "thresholds": {metric["config"]["column"]: metric["config"]["threshold"] for metric in drifts},
         }
     )
 )

@@ -1,7 +1,7 @@
 """Evidently's verdict on many pairs of samples; run by its own Python with the path of the samples.
 
-`<number>.<num or cat>.reference` holds references, shape (references, values); `<number>.<kind>.current` what each is
-compared with, shape (references, pairs, values). Prints the share of pairs that have drifted, by number.
+`<number>.<num or cat>.reference` holds references, shape (references, values); `<number>.<kind>.current` holds
+the samples of each reference, shape (references, pairs, values). It prints the share of drifted pairs by number.
 """
 
 import json
@@ -14,7 +14,7 @@ from evidently.legacy.calculations.stattests import get_stattest
 from evidently.legacy.core import ColumnType
 
 
-def drifted(reference, current, kind):
+def is_drift(reference, current, kind):
     """Return whether Evidently's own choice of a test, at its threshold, says drift."""
     test = get_stattest(reference, current, kind, None)
     return bool(test(reference, current, ColumnType(kind), None).drifted)
@@ -26,7 +26,7 @@ with np.load(sys.argv[1]) as samples:
         number, kind, which = name.split(".")
         if which == "current":
             verdicts = [
-                drifted(pd.Series(reference), pd.Series(current), kind)
+                is_drift(pd.Series(reference), pd.Series(current), kind)
                 for reference, group in zip(samples[f"{number}.{kind}.reference"], samples[name], strict=True)
                 for current in group
             ]
