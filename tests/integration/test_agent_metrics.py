@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -322,5 +323,9 @@ class TestReference:
 
         listed = [line for line in capsys.readouterr().out.splitlines() if "2026-03-0" in line and " #" in line]
         assert [line.split()[0] for line in listed[-2:]] == ["2026-03-02T00:00:00Z", "training.csv"]
+        assert main([*asked, "--json"]) == 0
+        documents = json.loads(capsys.readouterr().out)
+        assert [document["since"][:10] for document in documents] == ["2026-03-03", "2026-03-09"]
+        assert documents[1]["features"]["categorical.shop"]["counts"] == {"a": 2, "b": 1}
         assert main(["reference", "--model", "other", "--from", "2026-03-02", "--to", "2026-03-03"]) == 1
         assert "other has no predictions" in capsys.readouterr().err

@@ -64,13 +64,32 @@ def test_every_panel_and_watch_works(capsys: pytest.CaptureFixture[str]) -> None
     assert (status, told.splitlines()[-1][-12:]) == (0, ", 0 problems"), told
 
 
+def test_the_problems_are_json_for_programs(as_analyst: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One document with the counts and each problem: its check, file and message; the exit status stays 1."""
+    (as_analyst / "watches" / "lost-lines.json").unlink()
+
+    assert monitor_agent("kibana", "check", "--offline", "--json") == 1
+
+    document = json.loads(capsys.readouterr().out)
+    assert document["objects"] > 50
+    assert document["problems"] == [
+        {
+            "check": "stale",
+            "file": "watches/lost-lines.json",
+            "message": "out of date, run monitor-agent kibana pack",
+        }
+    ]
+
+
 @pytest.mark.usefixtures("as_analyst")
 def test_empty_panels_are_found(capsys: pytest.CaptureFixture[str]) -> None:
     """In a year without data every panel that should not be empty is told, and only those."""
     assert monitor_agent("kibana", "check", "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z") == 1
 
     told = capsys.readouterr().out
-    assert "serving/serving-response-time: empty from 2020-01-01 00:00 to 2020-01-02 00:00 UTC\n" in told
+    assert (
+        "serving/serving-response-time: [elasticsearch] empty from 2020-01-01 00:00 to 2020-01-02 00:00 UTC\n" in told
+    )
     assert "serving-errors:" not in told
 
 
@@ -85,7 +104,10 @@ def test_a_refused_search_is_found(as_analyst: Path, capsys: pytest.CaptureFixtu
     assert monitor_agent("kibana", "check") == 1
 
     told = capsys.readouterr().out
-    assert "model-quality/quality-by-version: lens:quality-by-version: Elasticsearch refuses its search" in told
+    assert (
+        "model-quality/quality-by-version: [elasticsearch] lens:quality-by-version: Elasticsearch refuses its search"
+        in told
+    )
     assert "not supported for aggregation [sum]" in told
 
 

@@ -68,6 +68,7 @@ def test_a_letter_arrives_once_the_cause_is_mended(sandbox: PipelineSandbox, clu
     sandbox.append(event, b"not json")
     deliver(sandbox)
     listed = desk("list")
+    document = orjson.loads(desk("list", "--json", "--limit", "1"))
     shown = orjson.loads(desk("show", "--reason", "refused"))
     with cluster.client() as client:
         mapping = {"properties": {"campaign": {"type": "keyword"}}}
@@ -78,6 +79,8 @@ def test_a_letter_arrives_once_the_cause_is_mended(sandbox: PipelineSandbox, clu
 
     assert "1 refused" in listed
     assert "1 malformed" in listed
+    assert document["reasons"] == {"refused": 1, "malformed": 1}
+    assert len(document["letters"]) == 1
     assert orjson.loads(shown["message"]) == event
     assert replayed.startswith("1 lines are on their way again")
     with cluster.client() as client:
@@ -94,18 +97,20 @@ def test_letters_in_the_data_folder_can_be_sent_without_elasticsearch(sandbox: P
     deliver(sandbox)
     desk.url = "http://127.0.0.1:9"
 
-    first, second = desk("replay", "--all", "--offline"), desk("replay", "--all", "--offline")
+    out = sandbox.logs / "replayed"
+    first = desk("replay", "--all", "--offline", "--out", str(out))
+    second = desk("replay", "--all", "--offline")
 
     assert first.startswith("1 lines")
     assert second.startswith("0 lines")
-    (file,) = sandbox.logs.glob("replay-*.ndjson")
+    (file,) = out.glob("replay-*.ndjson")
     assert orjson.loads(file.read_bytes()) == event
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["replay"], "nothing was chosen to be sent again: name ids, --reason or --all"),
+        (["replay"], "no dead letter is named: name ids, --reason or --all"),
         (["show", "feed"], "there is no dead letter feed: see `monitor-agent deadletters list`"),
     ],
 )

@@ -103,6 +103,8 @@ def test_a_detached_stack_keeps_its_data_and_leaves_nothing_running(data_dir: Pa
         assert client.get(index="model-releases", id="kept")["found"]
     status = stack("status", data_dir)
     assert (status.returncode, "elasticsearch: running" in status.stdout) == (0, True)
+    (component,) = json.loads(stack("status", data_dir, "--json").stdout)
+    assert (component["name"], component["running"]) == ("elasticsearch", True)
 
     assert "[node-1] started" in stack("logs", data_dir, "elasticsearch").stdout
     assert stack("down", data_dir).stdout == "stopped\n"
