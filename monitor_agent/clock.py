@@ -1,4 +1,4 @@
-"""The time as an argument: a clock that runs, and one that stands still."""
+"""The time as an argument: the machine's clock, and a clock that stands still."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time."""
+    """Returns the time."""
 
     def now(self) -> datetime:
         """Return the present moment in UTC."""
@@ -24,10 +24,10 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class FixedClock:
-    """A clock that always says the same: for replays of old logs, and for tests."""
+    """A clock that always returns the same time: for replays of old logs, and for tests."""
 
     moment: datetime
 
     def now(self) -> datetime:
-        """Return the one moment."""
+        """Return the fixed moment in UTC."""
         return self.moment.astimezone(timezone.utc)

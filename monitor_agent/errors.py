@@ -1,27 +1,27 @@
-"""Errors that a user can act on.
+"""Errors that a user can correct.
 
 The tree::
 
-    MonitorError                 anything the user is told in one line
+    MonitorError                 an error that a command reports in one line
     ├── SettingsError            a setting is unknown, malformed or contradictory
-    ├── StackError               a part of the stack cannot be started, reached or stopped
+    ├── StackError               a service of the stack cannot be started, reached or stopped
     │   ├── JavaNotFoundError    no Java runtime that fits
     │   └── PortInUseError       another process listens on the port
     ├── PipelineError            the pipeline configuration is refused, or the pipeline cannot go on
-    │   └── ConfigurationError   names file and line of what was refused
+    │   └── ConfigurationError   with file and line of the refused configuration
     ├── ElasticsearchError       Elasticsearch cannot be reached or refuses a request
-    ├── StoppedError             the process was told to stop in the midst of something
+    ├── StoppedError             the process was asked to stop while it worked
     ├── KibanaError              Kibana cannot be reached or refuses a request
     ├── UnsupportedPanelError    a saved object uses an operation that is not translated to a search
     ├── ModelError               the model cannot be loaded or trained
-    └── DataError                an input file is missing or not what it should be
+    └── DataError                an input file or an argument is missing or malformed
 """
 
 from __future__ import annotations
 
 
 class MonitorError(Exception):
-    """Raised for anything that the user can mend; ``hint`` says how."""
+    """Raised for an error that the user can correct; `hint` says how."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -33,19 +33,19 @@ class MonitorError(Exception):
 
 
 class SettingsError(MonitorError):
-    """Raised when a setting is unknown, malformed or contradicts another one."""
+    """Raised when a setting is unknown, malformed or contradicts another setting."""
 
 
 class StackError(MonitorError):
-    """Raised when a part of the stack cannot be started, reached or stopped."""
+    """Raised when a service of the stack cannot be started, reached or stopped."""
 
 
 class JavaNotFoundError(StackError):
-    """Raised when no Java runtime fits the Elasticsearch version that was asked for."""
+    """Raised when no Java runtime fits the requested version of Elasticsearch."""
 
 
 class PortInUseError(StackError):
-    """Raised when another process listens on a port that a part needs."""
+    """Raised when another process listens on the port of a service."""
 
 
 class PipelineError(MonitorError):
@@ -57,7 +57,7 @@ class ConfigurationError(PipelineError):
 
     Attributes
     ----------
-    path, line, column : where it was refused; line and column count from 1 (0 = unknown).
+    path, line, column : place of the refused text; line and column count from 1 (0 = unknown).
     """
 
     def __init__(self, message: str, *, path: str = "", line: int = 0, column: int = 0, hint: str = "") -> None:
@@ -82,17 +82,19 @@ class UnsupportedPanelError(MonitorError):
     Attributes
     ----------
     panel : the object, such as `lens:accuracy`.
-    operation : what it uses.
+    operation : the unsupported operation.
     """
 
     def __init__(self, panel: str, operation: str) -> None:
-        super().__init__(f"{panel} uses {operation}, which is not supported here", "docs/kibana.md lists what is")
+        super().__init__(
+            f"{panel} uses {operation}, which is not supported here", "docs/kibana.md lists the supported operations"
+        )
         self.panel = panel
         self.operation = operation
 
 
 class StoppedError(MonitorError):
-    """Raised between two requests when the process was told to stop: what was not done is found again later."""
+    """Raised between two requests when the process was asked to stop; the next run does the rest of the work."""
 
 
 class ModelError(MonitorError):
@@ -100,4 +102,4 @@ class ModelError(MonitorError):
 
 
 class DataError(MonitorError):
-    """Raised when an input file is missing or is not what it should be."""
+    """Raised when an input file or an argument is missing or malformed."""

@@ -1,6 +1,6 @@
-"""Structured logs of the services themselves: one ECS JSON object per line on standard error.
+"""Structured logs of the services: one ECS JSON object per line on standard error.
 
-Events (predictions, feedback) do not go through here: they have a writer of their own.
+Events (predictions, feedback) have another writer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from monitor_agent.contracts.ecs import ECS_VERSION
 
 
 def configure(service: str, *, level: str = "info", stream: TextIO | None = None) -> None:
-    """Set structlog up for a process; called once, by the console scripts only."""
+    """Set structlog up for a process; only the console scripts call this, once."""
     number = getattr(logging, level.upper())
     structlog.configure(
         processors=[
@@ -35,7 +35,7 @@ def configure(service: str, *, level: str = "info", stream: TextIO | None = None
 
 
 class _Unfailing:
-    """A stream whose failure (disk full, reader gone) does not end the work that wanted to say something."""
+    """A stream whose failure (disk full, no reader) does not end the work that logs."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -50,7 +50,7 @@ class _Unfailing:
 
 
 class _Ecs:
-    """The last processor: structlog's names become those of the Elastic Common Schema."""
+    """The last processor: it turns structlog's names into those of the Elastic Common Schema."""
 
     def __init__(self, service: str) -> None:
         self._service = service

@@ -1,4 +1,4 @@
-"""The agent's own memory: a few documents with fixed ids, written by `if_seq_no`."""
+"""The state of the agents: a few documents with fixed ids, written with `if_seq_no`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from monitor_agent.contracts.index_contract import Field, IndexContract, date, k
 FIELDS: dict[str, Field] = {
     "@timestamp": date("when it was written"),
     "kind": keyword(
-        "`progress`, `segments`, `scores`, `reference`, `leases`, `writers` or `backfill`: the part of the id before "
+        "`progress`, `segments`, `scores`, `reference`, `leases`, `writers` or `backfill`: the text of the id before "
         "its colon"
     ),
     "owner": keyword("the agent that wrote it"),
-    "content": stored("what is remembered"),
+    "content": stored("the stored state"),
 }
 
 AGENT_STATE = IndexContract(
     name="monitor-agent-state",
     alias="monitor-agent-state",
     suffix="",
-    help="Leases and progress of the agent",
+    help="Leases and progress of the agents",
     fields=FIELDS,
     sample={
         "@timestamp": "2026-11-23T10:01:00Z",

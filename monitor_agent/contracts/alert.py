@@ -31,15 +31,15 @@ FIELDS: dict[str, Field] = {
     "severity": keyword("`critical` or `warning`"),
     "model_name": keyword("the model that it is about; missing = all"),
     "model_version": keyword("the version of the model; missing = all"),
-    "active_since": date("when it became active; null = it never was"),
-    "measure": keyword("the field that was compared"),
+    "active_since": date("when it became active; null = it was never active"),
+    "measure": keyword("the compared field"),
     "value": double("the worst value of an evaluation"),
     "limit": double("the limit that it was compared with"),
     "inhibited_by": keyword("alerts that inhibit it: while they fire, it neither becomes active nor recovers"),
     "looks": keyword("the last evaluations, the newest last: `x` met the condition, `.` did not"),
     "looked": date("start of the interval of the newest evaluation that changed `looks`"),
     "dashboard": keyword("the dashboard about it"),
-    "revision": long("1 when first written; grows whenever the content changes"),
+    "revision": long("1 at first; grows with each change of the content"),
 }
 
 ALERTS = IndexContract(

@@ -1,4 +1,4 @@
-"""Every index contract, in the order of the pages and the setup."""
+"""All index contracts, in the order of the reference page and of the setup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Curves: one document a point, since charts cannot draw arrays inside a document."""
+"""Curves: one document per point, because charts cannot draw arrays in a document."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ FEATURE = "feature"
 FIELDS: dict[str, Field] = {
     "@timestamp": date("start of the window"),
     "window_start": date("start of the window"),
-    "window_end": date("end of the window, not part of it"),
+    "window_end": date("end of the window (exclusive)"),
     "window_size": keyword("`1h`, `1d`, ..."),
     "model_name": keyword("the model"),
     "model_version": keyword("its version; `all` = across versions"),
     "segment": keyword("`all`"),
-    "labels": dynamic("keyword", "the segment's label and value once more", ignore_above=256),
+    "labels": dynamic("keyword", "the segment's label and value", ignore_above=256),
     "metrics_id": keyword("`_id` of the window's metrics document"),
     "curve": keyword(
-        "`reliability` (scores in bins of equal mass against the rate of positives), `threshold` (what any threshold "
-        "would give), `score` (distribution of scores), `position` (clicks by place on the page) or `feature` "
-        "(distribution of a logged feature beside its reference)"
+        "`reliability` (rate of positives in bins of scores of equal mass), `threshold` (counts and metrics at a "
+        "threshold), `score` (distribution of scores), `position` (clicks by place on the page) or `feature` "
+        "(distribution of a logged feature and of its reference)"
     ),
     "feature": keyword("the feature of a `feature` point, such as `numeric.price`; else empty"),
     "bin": integer("number of the point on its curve, from 0"),
-    "bin_label": keyword("what the point stands for, in words"),
-    "x": double("place on the axis: mean score, threshold, middle of the scores, position, middle of the values"),
-    "low": double("lower end of the bin, part of it"),
-    "high": double("upper end of the bin, not part of it"),
-    "n": long("predictions in the bin; of reliability, threshold and position those with a known label"),
-    "positives": long("those with the label 1"),
-    "negatives": long("those with the label 0"),
+    "bin_label": keyword("the meaning of the point, in words"),
+    "x": double("x value: mean score, threshold, middle of the scores, position, or middle of the values"),
+    "low": double("lower end of the bin (inclusive)"),
+    "high": double("upper end of the bin (exclusive)"),
+    "n": long("predictions in the bin; for `reliability`, `threshold` and `position` only those with a known label"),
+    "positives": long("predictions among them with the label 1"),
+    "negatives": long("predictions among them with the label 0"),
     "rate": double("positives / n", "share"),
     "rate_low": double("lower end of its 95 % interval", "share"),
     "rate_high": double("its upper end", "share"),
     "share": double("n / n of the whole curve", "share"),
     "share_positive": double("positives / positives of the whole curve", "share"),
     "share_negative": double("negatives / negatives of the whole curve", "share"),
-    "share_reference": double("of a `feature` point: the bin's share of the reference", "share"),
+    "share_reference": double("for a `feature` point: the bin's share of the reference", "share"),
     "tp": long("true positives at the threshold"),
     "fp": long("false positives at the threshold"),
     "tn": long("true negatives at the threshold"),
@@ -54,7 +54,7 @@ CURVES = IndexContract(
     name="model-curves",
     alias="model-curves",
     suffix="%Y.%m",
-    help="Points of curves of the larger windows, by window start; written anew only where they differ",
+    help="Points of curves of the larger windows, by window start; a point is written again only if it differs",
     fields=FIELDS,
     sample={
         "@timestamp": "2026-11-23T10:00:00Z",

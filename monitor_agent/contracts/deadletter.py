@@ -1,22 +1,22 @@
-"""Dead letters: what the pipeline could not read or Elasticsearch refused for good, with its text and the reason."""
+"""Dead letters: lines that the pipeline could not read or Elasticsearch refused for good, with text and reason."""
 
 from __future__ import annotations
 
 from monitor_agent.contracts.index_contract import Field, IndexContract, date, integer, keyword, long, text
 
 FIELDS: dict[str, Field] = {
-    "@timestamp": date("the event's own time, or when it was read"),
-    "event.dataset": keyword("where the text told it"),
-    "event.id": keyword("where the text told it"),
+    "@timestamp": date("time of the event, or when the line was read"),
+    "event.dataset": keyword("from the text, if the text has it"),
+    "event.id": keyword("from the text, if the text has it"),
     "event.ingested": date("when the pipeline handled it"),
-    "error.type": keyword("why it is here: `malformed`, `oversized`, `unknown dataset or no event.id`, ..."),
-    "error.message": text("what refused it, in its own words"),
+    "error.type": keyword("the reason: `malformed`, `oversized`, `unknown dataset or no event.id`, ..."),
+    "error.message": text("message of the refusal"),
     "http.response.status_code": integer("status of the refused bulk item"),
-    "log.file.path": keyword("the file that it was read from"),
-    "log.offset": long("where in that file the line starts", "bytes"),
-    "host.name": keyword("the host that it was read on"),
+    "log.file.path": keyword("the file of the line"),
+    "log.offset": long("start of the line in the file", "bytes"),
+    "host.name": keyword("the host of the file"),
     "message": text("the original text"),
-    "tags": keyword("set by the pipeline on trouble"),
+    "tags": keyword("set by the pipeline on errors"),
 }
 
 DEADLETTERS = IndexContract(

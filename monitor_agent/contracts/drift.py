@@ -10,24 +10,24 @@ NUMERIC, CATEGORICAL = "numeric", "categorical"
 FIELDS: dict[str, Field] = {
     "@timestamp": date("start of the window"),
     "window_start": date("start of the window"),
-    "window_end": date("end of the window, not part of it"),
+    "window_end": date("end of the window (exclusive)"),
     "window_size": keyword("`1h`, `1d`, ..."),
     "model_name": keyword("the model"),
     "model_version": keyword("its version; `all` = across versions"),
     "metrics_id": keyword("`_id` of the window's metrics document"),
     "feature": keyword("`score`, `label` (as predicted), or a logged feature such as `numeric.price`"),
     "feature_kind": keyword("`numeric` or `categorical`"),
-    "reference": keyword("the reference that it is compared with"),
-    "predictions": long("predictions of the window, with the feature or without"),
+    "reference": keyword("the reference of the comparison"),
+    "predictions": long("predictions of the window, with or without the feature"),
     "n": long("values in the window"),
     "n_reference": long("values in the reference"),
     "method": keyword(
-        "the measure that decides, by Evidently's rule: `wasserstein` (numeric) or `jensenshannon` (few values, "
-        "categories); up to 1,000 reference values `ks`, `chisquare` or `z`"
+        "the measure that decides, as in Evidently: `wasserstein` (numeric) or `jensenshannon` (few values, "
+        "categories); for up to 1,000 reference values `ks`, `chisquare` or `z`"
     ),
     "value": double("value of that measure"),
-    "threshold": double("where that measure says drift: a distance from it on, a p-value below it"),
-    "drifted": boolean("whether it says drift"),
+    "threshold": double("limit of that measure: a distance at or above it is drift, a p-value below it is drift"),
+    "drifted": boolean("whether the measure says drift"),
     "undefined": keyword("why there is no value: `insufficient_data`"),
     "psi": double("population stability index in ten bins of equal mass: 0.1 is a warning, 0.25 an alert"),
     "jensenshannon": double("Jensen-Shannon distance, 0 to 0.83"),

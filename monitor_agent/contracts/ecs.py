@@ -1,4 +1,4 @@
-"""Fields that every event carries, by the Elastic Common Schema, and the names of the datasets."""
+"""Fields of all events, by the Elastic Common Schema, and the names of the datasets."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ DATASET_FEEDBACK = "model.feedback"
 DATASET_ERROR = "model.request_error"
 
 COMMON: dict[str, Field] = {
-    "@timestamp": date("the event's own time, microseconds"),
-    "ecs.version": keyword("version of the Elastic Common Schema that the line follows"),
+    "@timestamp": date("time of the event, in microseconds"),
+    "ecs.version": keyword("version of the Elastic Common Schema of the line"),
     "event.id": keyword("UUIDv7; the document's `_id`"),
     "event.dataset": keyword("`model.prediction`, `model.feedback` or `model.request_error`"),
     "event.kind": keyword("`event`"),
     "event.outcome": keyword("`success` or `failure`"),
-    "event.created": date("when the writer made the line"),
-    "event.sequence": long("counter per writer and process start, over all its datasets, without gaps"),
+    "event.created": date("when the writer wrote the line"),
+    "event.sequence": long("number of the line per writer, over all its datasets, without gaps"),
     "event.ingested": date("when the pipeline handled the line"),
     "service.name": keyword("name of the service that wrote the line"),
     "service.version": keyword("version of that service"),
@@ -32,6 +32,6 @@ COMMON: dict[str, Field] = {
     "log.file.path": keyword("the file that the pipeline read the line from"),
     "host.name": keyword("the host that the pipeline read the line on"),
     "message": text("one sentence for people"),
-    "tags": keyword("set by the pipeline on trouble"),
-    "labels": dynamic("keyword", "segments: client's names behind an allow-list of at most 16", ignore_above=256),
+    "tags": keyword("set by the pipeline on errors"),
+    "labels": dynamic("keyword", "segments: names of clients, behind an allow-list of at most 16", ignore_above=256),
 }

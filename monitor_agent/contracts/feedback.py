@@ -1,4 +1,4 @@
-"""Feedback: what users did with a prediction, in the index of the prediction's day."""
+"""Feedback: the actions of users on a prediction, in the index of the prediction's day."""
 
 from __future__ import annotations
 
@@ -26,17 +26,15 @@ STATUSES = (
 
 FIELDS: dict[str, Field] = {
     **COMMON,
-    "prediction.id": keyword("the prediction that it is about"),
-    "prediction.timestamp": date(
-        "the prediction's time as its UUIDv7 tells, else the feedback's own; decides the index"
-    ),
+    "prediction.id": keyword("the prediction of the feedback"),
+    "prediction.timestamp": date("time in the prediction's UUIDv7, else time of the feedback; it selects the index"),
     "feedback.type": keyword("`impression`, `click`, `purchase` or `label`"),
     "feedback.label": integer("1 or 0"),
     "feedback.value": double("such as the revenue of a purchase"),
-    "feedback.status": keyword("`new`, then the agent's: " + ", ".join(f"`{status}`" for status in STATUSES[1:])),
-    "feedback.waiting_since": date("when the agent first looked for the prediction in vain"),
+    "feedback.status": keyword("`new`, then set by the agent: " + ", ".join(f"`{status}`" for status in STATUSES[1:])),
+    "feedback.waiting_since": date("when the agent first searched for the prediction and did not find it"),
     "model.name": keyword("the model of the server that took the feedback"),
-    "model.version": keyword("the version that this server serves"),
+    "model.version": keyword("the model's version on that server"),
     "model_name": alias("model.name"),
     "model_version": alias("model.version"),
 }

@@ -1,6 +1,6 @@
-"""What an index contract is: the fields, their mapping, the index names and one sample document.
+"""The type of an index contract: fields with their mapping, index names and a sample document.
 
-Everything that names a field (server, pipeline checks, agent, dashboards, documentation) takes it from here.
+Server, pipeline checks, agent, dashboards and documentation take the names of fields from the contracts.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 TOTAL_FIELDS_LIMIT = 400
-"""Fields an index may have; further client-made ones stay in the source, unindexed (`_ignored`)."""
+"""Largest number of fields of an index; further fields of clients stay in the source, unindexed (`_ignored`)."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field: its Elasticsearch type, what it means, its unit, further mapping parameters."""
+    """One field: its Elasticsearch type, meaning, unit and further mapping parameters."""
 
     type: str
     help: str
@@ -39,47 +39,47 @@ def text(help_: str) -> Field:
 
 
 def date(help_: str) -> Field:
-    """Return a point in time, UTC; the source keeps microseconds, the index milliseconds."""
+    """Return a field for a time, UTC; the source has microseconds, the index milliseconds."""
     return Field("date", help_, unit="UTC")
 
 
 def long(help_: str, unit: str = "") -> Field:
-    """Return a whole number."""
+    """Return a field for a whole number."""
     return Field("long", help_, unit)
 
 
 def integer(help_: str, unit: str = "") -> Field:
-    """Return a small whole number."""
+    """Return a field for a small whole number."""
     return Field("integer", help_, unit)
 
 
 def double(help_: str, unit: str = "") -> Field:
-    """Return a 64-bit floating point number."""
+    """Return a field for a 64-bit floating point number."""
     return Field("double", help_, unit)
 
 
 def boolean(help_: str) -> Field:
-    """Return a yes or no."""
+    """Return a field for yes or no."""
     return Field("boolean", help_)
 
 
 def stored(help_: str) -> Field:
-    """Return an object that is kept in the source only: neither parsed nor indexed."""
+    """Return a field for an object that is in the source only: neither parsed nor indexed."""
     return Field("object", help_, options={"enabled": False})
 
 
 def blob(help_: str) -> Field:
-    """Return base64 text that is kept in the source only."""
+    """Return a field for base64 text that is in the source only."""
     return Field("binary", help_)
 
 
 def alias(path: str) -> Field:
-    """Return a second name of the field at `path`."""
+    """Return a field that is a second name of the field at `path`."""
     return Field("alias", f"the same as `{path}`", options={"path": path})
 
 
 def dynamic(type_: str, help_: str, unit: str = "", **options: Any) -> Field:
-    """Return an object whose names clients choose (behind an allow-list), all mapped to `type_`."""
+    """Return a field for an object with names of clients (behind an allow-list), all mapped to `type_`."""
     return Field("object", help_, unit, {"dynamic": True, "_values": {"type": type_, **options}})
 
 
@@ -91,10 +91,10 @@ class IndexContract:
     ----------
     name : prefix of the concrete indices, and the template's name.
     alias : the name for reading.
-    suffix : strftime pattern of the event's date, "" for a single index.
-    fields : full dotted name -> Field.
-    sample : one document, as it is in `_source`.
-    strict : refuse unknown fields (else keep them unindexed).
+    suffix : strftime pattern of the event's date; "" for a single index.
+    fields : fields by their full dotted names.
+    sample : a document as in `_source`.
+    strict : whether unknown fields are refused; else they are stored, but not indexed.
     """
 
     name: str
@@ -107,7 +107,7 @@ class IndexContract:
 
     @property
     def pattern(self) -> str:
-        """The index pattern that matches every concrete index."""
+        """The index pattern that matches all concrete indices."""
         return f"{self.name}-*" if self.suffix else self.name
 
     def index_for(self, moment: datetime) -> str:
@@ -117,21 +117,27 @@ class IndexContract:
         return f"{self.name}-{moment.astimezone(timezone.utc).strftime(self.suffix)}"
 
     def day_of(self, index: str) -> datetime:
-        """Return the start (UTC) of the day or month that `index` holds; ValueError if it is not ours."""
+        """Return the start (UTC) of the day or month of an index.
+
+        Raises
+        ------
+        ValueError
+            If the index does not belong to this contract.
+        """
         return datetime.strptime(index.removeprefix(f"{self.name}-"), self.suffix).replace(tzinfo=timezone.utc)
 
     def mapping(self) -> dict[str, Any]:
-        """Return the Elasticsearch mapping: nested properties and templates for client-made names."""
+        """Return the Elasticsearch mapping: nested properties, and templates for the names of clients."""
         root: dict[str, Any] = {"dynamic": "strict" if self.strict else False, "properties": {}}
         templates: list[dict[str, Any]] = []
         for name, entry in self.fields.items():
-            self._place(root, templates, name, entry)
+            self._add_field(root, templates, name, entry)
         if templates:
             root["dynamic_templates"] = templates
         return root
 
     @staticmethod
-    def _place(root: dict[str, Any], templates: list[dict[str, Any]], name: str, entry: Field) -> None:
+    def _add_field(root: dict[str, Any], templates: list[dict[str, Any]], name: str, entry: Field) -> None:
         node = root["properties"]
         *parents, leaf = name.split(".")
         for parent in parents:
@@ -143,11 +149,11 @@ class IndexContract:
         node[leaf] = mapping
 
     def template(self, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the body of the index template; `settings` are added to ours (lifecycle, replicas)."""
-        own = {
+        """Return the body of the index template; `settings` are further index settings (lifecycle, replicas)."""
+        basic = {
             "index.number_of_shards": 1,
             "index.auto_expand_replicas": "0-1",
-            # Said, so that an index nobody searches is refreshed too.
+            # With an explicit interval, an index without searches is refreshed too.
             "index.refresh_interval": "1s",
             "index.mapping.total_fields.limit": TOTAL_FIELDS_LIMIT,
             "index.mapping.total_fields.ignore_dynamic_beyond_limit": True,
@@ -157,7 +163,7 @@ class IndexContract:
             "index_patterns": [self.pattern],
             "priority": 500,
             "template": {
-                "settings": {**own, **(settings or {})},
+                "settings": {**basic, **(settings or {})},
                 "mappings": self.mapping(),
                 "aliases": aliases,
             },

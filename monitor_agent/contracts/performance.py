@@ -34,79 +34,83 @@ OTHER = "other"
 """The segment value that stands for all values beyond the cap."""
 
 _HEAD: dict[str, Field] = {
-    "@timestamp": date("start of the window, so that charts draw the bar where it belongs"),
+    "@timestamp": date("start of the window, which is the place of its bar in charts"),
     "timestamp": alias("@timestamp"),
     "window_start": date("start of the window"),
-    "window_end": date("end of the window, not part of it"),
+    "window_end": date("end of the window (exclusive)"),
     "window_size": keyword("`1m`, `1h`, `1d`, ..."),
     "model_name": keyword("the model"),
     "model_version": keyword("its version; `all` = across versions"),
-    "segment": keyword("`all`, or one label's value as `labels.scene=search`; values beyond the cap are `other`"),
-    "labels": dynamic("keyword", "the segment's label and value once more", ignore_above=256),
+    "segment": keyword(
+        "`all`, or a label with its value, such as `labels.scene=search`; values beyond the cap are `other`"
+    ),
+    "labels": dynamic("keyword", "the segment's label and value", ignore_above=256),
     "state": keyword(
         "`open` (the window has not ended), `provisional` (labels may still come), `final`, or `restated` "
-        "(written anew after it was final)"
+        "(written again after it was final)"
     ),
-    "revision": long("1 when first written; grows whenever the content changes"),
+    "revision": long("1 at first; grows with each change of the content"),
     "maturity": double("share of the shown predictions that are older than the attribution window", "share"),
-    "coverage": double("share of those mature predictions whose label is known", "share"),
-    "calibrated_by": keyword(
-        "the reference that the estimates are calibrated by; null = the scores are taken as they are"
-    ),
-    "lost_lines": long("lines of the event files that never arrived and may belong to this window"),
+    "coverage": double("share of these mature predictions whose label is known", "share"),
+    "calibrated_by": keyword("the reference that calibrates the estimates; null = the scores are not calibrated"),
+    "lost_lines": long("lines of the event files that never came and may belong to this window"),
     "alertable": boolean(
-        "positives, coverage and maturity reach the gates, and lost lines are few: alerts may be raised on it"
+        "whether alerts may use the window: positives, coverage and maturity reach the gates, and few lines are lost"
     ),
     "not_alertable": keyword(
-        f"why it is not `alertable`: `{FEW_POSITIVES}`, `{LOW_COVERAGE}`, `{IMMATURE}`, `{LOST_LINES}`"
+        f"reasons if it is not `alertable`: `{FEW_POSITIVES}`, `{LOW_COVERAGE}`, `{IMMATURE}`, `{LOST_LINES}`"
     ),
 }
 
 _TYPES = {"count": "long", "ratio": "double", "float": "double", "duration_ms": "double"}
-# Read, sorted and compared from their columns; an index of each of the many numbers would cost more than it gives.
+# Searches read, sort and compare the columns; an index of each number would cost more than it gains.
 _COLUMN = {"index": False}
 
 
 def _metric_fields() -> dict[str, Field]:
-    found: dict[str, Field] = {}
+    metric_fields: dict[str, Field] = {}
     kinds = metrics.metric_fields()
     for spec in metrics.CATALOGUE:
         for name in spec.fields():
-            part = name.removeprefix(spec.name)
-            if part == "_undefined":
-                found[name] = keyword(f"why `{spec.name}` is null")
+            suffix = name.removeprefix(spec.name)
+            if suffix == "_undefined":
+                metric_fields[name] = keyword(f"why `{spec.name}` is null")
                 continue
             texts = {"_low": f"lower end of the 95 % interval of `{spec.name}`", "_high": "its upper end"}
             unit = "" if spec.unit == "1" else spec.unit
-            found[name] = Field(_TYPES[kinds[name]], texts.get(part, spec.help), unit, _COLUMN)
-    return found
+            metric_fields[name] = Field(_TYPES[kinds[name]], texts.get(suffix, spec.help), unit, _COLUMN)
+    return metric_fields
 
 
 _DRIFT: dict[str, Field] = {
-    "drift_reference": keyword("the reference that larger windows, once ended, are compared with"),
-    "drift_measured": long("scores, predicted labels and features with enough values; each is in `model-drift`"),
-    "drifted_features": long("how many of them have drifted"),
+    "drift_reference": keyword("the reference of larger windows after their end"),
+    "drift_measured": long(
+        "number of features (with score and predicted label) that have enough values; details are in `model-drift`"
+    ),
+    "drifted_features": long("number of these features with drift"),
     "drift_share": double("drifted_features / drift_measured", "share"),
     "drift_undefined": keyword("why `drift_share` is null: `no_reference` or `insufficient_data`"),
 }
 
 
 def _weekly_fields() -> dict[str, Field]:
-    """Return the fields that compare a window of an hour or longer with the same one a week before."""
+    """Return the fields that compare a window of an hour or longer with the same window a week before."""
     traffic = weekly.TRAFFIC
-    found = {
-        traffic: double("predictions per prediction of the same window a week before"),
+    weekly_fields = {
+        traffic: double("predictions / predictions of the same window a week before"),
         f"{traffic}_undefined": keyword(f"why `{traffic}` is null"),
     }
     for metric in weekly.METRICS:
         name = metric + weekly.SUFFIX
-        found[name] = Field(
-            "double", f"`{metric}` of the same window a week before minus this one: above 0 is worse", "", _COLUMN
+        weekly_fields[name] = Field(
+            "double", f"`{metric}` of the same window a week before minus this value: above 0 is worse", "", _COLUMN
         )
-        found[f"{name}_low"] = Field("double", "lower end of its 95 % interval: above 0 is no chance", "", _COLUMN)
-        found[f"{name}_high"] = Field("double", "its upper end", "", _COLUMN)
-        found[f"{name}_undefined"] = keyword(f"why `{name}` is null")
-    return found
+        weekly_fields[f"{name}_low"] = Field(
+            "double", "lower end of its 95 % interval: above 0 = not chance", "", _COLUMN
+        )
+        weekly_fields[f"{name}_high"] = Field("double", "its upper end", "", _COLUMN)
+        weekly_fields[f"{name}_undefined"] = keyword(f"why `{name}` is null")
+    return weekly_fields
 
 
 PERFORMANCE = IndexContract(
@@ -119,7 +123,9 @@ PERFORMANCE = IndexContract(
         **_metric_fields(),
         **_weekly_fields(),
         **_DRIFT,
-        "state_blob": blob("the mergeable state that all numbers follow from"),
+        "state_blob": blob(
+            "the mergeable state of the window, from which all metrics are computed (docs/state-blob.md)"
+        ),
     },
     sample={
         "@timestamp": "2026-11-23T10:00:00Z",

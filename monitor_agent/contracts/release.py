@@ -1,4 +1,4 @@
-"""Releases: when each version of a model went live, drawn as marks on charts."""
+"""Releases: the start of each version of a model; charts draw them as marks."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ SOURCE_COMMAND = "told"
 SOURCE_PREDICTIONS = "seen"
 
 FIELDS: dict[str, Field] = {
-    "@timestamp": date("when it went live: as told, else the time of its first prediction"),
+    "@timestamp": date("when it went live: the time of the command, else the time of its first prediction"),
     "model_name": keyword("the model"),
     "model_version": keyword("the version that went live"),
-    "source": keyword("`told` by `monitor-agent release`, or `seen` by the agent in the predictions"),
-    "note": text("what is new, as told"),
+    "source": keyword("`told`: by `monitor-agent release`; `seen`: by the agent in the predictions"),
+    "note": text("note of the command"),
 }
 
 RELEASES = IndexContract(
     name="model-releases",
     alias="model-releases",
     suffix="",
-    help="Deployments of model versions, one document a version",
+    help="Deployments of model versions, one document per version",
     fields=FIELDS,
     sample={
         "@timestamp": "2026-11-23T09:30:00Z",

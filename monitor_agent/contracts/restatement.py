@@ -1,4 +1,4 @@
-"""Restatements: what a final metrics document said before it was written anew, and why."""
+"""Restatements: a final metrics document as it was before it was written again, and the reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FIELDS: dict[str, Field] = {
     "model_version": keyword("its version, or `all`"),
     "segment": keyword("`all`, or as `labels.scene=search`"),
     "window_size": keyword("`1m`, `1h`, `1d`, ..."),
-    "revision": long("the revision that was replaced"),
+    "revision": long("the replaced revision"),
     "reason": keyword("`late_feedback`, `late_predictions`, `late_errors`, `lost_lines` or `recomputed`"),
     "document": stored("the metrics document as it was"),
 }
@@ -20,7 +20,7 @@ RESTATEMENTS = IndexContract(
     name="model-restatements",
     alias="model-restatements",
     suffix="%Y.%m",
-    help="What final metrics documents said before they were restated",
+    help="Final metrics documents as they were before they were restated",
     fields=FIELDS,
     sample={
         "@timestamp": "2026-11-23T10:00:00Z",

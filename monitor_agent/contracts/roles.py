@@ -1,4 +1,4 @@
-"""The least-privilege roles, in the body format of Elasticsearch's role API: one source for every kind of stack."""
+"""The roles with least privileges, in the format of Elasticsearch's role API; all kinds of stack use them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ PIPELINE_WRITER = "pipeline_writer"
 MONITOR_AGENT = "monitor_agent"
 ANALYST = "analyst"
 
-# An alias needs a privilege of its own name, so each pattern covers the alias and its dated indices.
+# An alias needs a privilege by its name, so a pattern covers the alias and its dated indices.
 EVENT_INDICES = ["model-predictions*", "model-feedback*", "model-errors*"]
 RESULT_INDICES = [
     "model-performance*",
@@ -38,7 +38,7 @@ ROLES: dict[str, dict[str, Any]] = {
         "indices": [
             {
                 "names": EVENT_INDICES + DEADLETTER_INDICES,
-                # To manage: new fields for existing indices, refreshes, and the deletion of what has expired.
+                # `manage` is for new fields of existing indices, refreshes, and the deletion of expired indices.
                 "privileges": ["read", "write", "view_index_metadata", "manage"],
             },
             {"names": RESULT_INDICES, "privileges": ["all"]},

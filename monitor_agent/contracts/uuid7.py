@@ -1,4 +1,4 @@
-"""UUIDs of version 7 (RFC 9562): made from an event's own time, and the time read back."""
+"""UUIDs of version 7 (RFC 9562): create one for the time of an event, and read the time of one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def make(moment: datetime) -> str:
     """
     milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
     if not 0 <= milliseconds < 1 << 48:
-        raise ValueError(f"{moment.isoformat()} is outside what a UUIDv7 can hold")
+        raise ValueError(f"{moment.isoformat()} is outside the range of a UUIDv7")
     random = int.from_bytes(os.urandom(10), "big")
     head = (random >> 62) & 0xFFF
     tail = random & ((1 << 62) - 1)
@@ -27,7 +27,7 @@ def make(moment: datetime) -> str:
 
 
 def time_of(identifier: str) -> datetime | None:
-    """Return the time (UTC, milliseconds) that a UUIDv7 tells; None for any other text."""
+    """Return the time (UTC, milliseconds) in a UUIDv7; None for any other text."""
     try:
         value = uuid.UUID(identifier)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How often garbage is looked for."""
+"""The frequency of the garbage collection."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import gc
 from monitor_agent.gc_tuning import rare_garbage_collection
 
 
-def test_garbage_is_looked_for_less_often_within_the_block_alone() -> None:
-    """Afterwards all is as before; one within the other ends nothing too soon."""
+def test_garbage_is_collected_rarely_only_within_the_block() -> None:
+    """The end of the outer block restores the thresholds; the end of a nested block does not."""
     before = gc.get_threshold()
 
     with rare_garbage_collection():

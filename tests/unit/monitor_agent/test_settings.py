@@ -1,4 +1,4 @@
-"""Settings: one typed tree, from the environment and an optional file."""
+"""Settings come from the environment and an optional file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from monitor_agent.cli import _reference_pages as reference
 from monitor_agent.errors import SettingsError
 
 
-def test_nothing_given_means_the_documented_defaults() -> None:
-    """The defaults are those that the design fixes."""
+def test_without_settings_the_documented_defaults_hold() -> None:
+    """The defaults of the most important settings."""
     agent = settings.load({}).agent
 
     assert agent.attribution_window == timedelta(minutes=30)
@@ -22,7 +22,7 @@ def test_nothing_given_means_the_documented_defaults() -> None:
     assert (agent.gate_positives, agent.gate_coverage, agent.gate_maturity) == (30, 0.9, 0.95)
 
 
-def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     """A variable overrides the key of the file, which overrides the default."""
     path = tmp_path / "monitor.toml"
     path.write_text('[agent]\nperiod = "5m"\nsegments = ["scene", "slot"]\n[server]\nport = 1234\n')
@@ -52,7 +52,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, environ: dict[str, str], toml: str, named: str) -> None:
-    """An unknown or malformed setting is refused with its own name in the message."""
+    """An unknown or malformed setting is refused; the message has its name."""
     path = tmp_path / "monitor.toml"
     path.write_text(toml)
 
@@ -62,8 +62,8 @@ def test_a_wrong_setting_is_named(tmp_path: Path, environ: dict[str, str], toml:
     assert named in str(caught.value)
 
 
-def test_a_section_survives_the_way_through_the_environment() -> None:
-    """What is handed to a child process is what it reads again."""
+def test_a_section_is_the_same_after_the_environment() -> None:
+    """A child process loads the same settings from the environment variables of a section."""
     section = settings.load(
         {"MONITOR_SEGMENTS": "scene,slot", "MONITOR_PERIOD": "90s", "MONITOR_RETENTION": "no"}
     ).agent
@@ -71,8 +71,8 @@ def test_a_section_survives_the_way_through_the_environment() -> None:
     assert settings.load(settings.environment_of(section)).agent == section
 
 
-def test_every_setting_has_its_own_variable_and_says_what_it_means() -> None:
-    """No two settings share a variable; the page names each."""
+def test_settings_have_different_variables() -> None:
+    """Two settings never share a variable; the page lists all of them."""
     page = reference.settings_page()
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     variables = [row.split("`")[3] for row in rows]
