@@ -1,4 +1,4 @@
-# The commands of the project. `make demo` and `make test` need Python 3.10 to 3.13 and Java 17 or newer, nothing else.
+# The commands of the project. `make demo` and `make test` need only Python 3.10 to 3.13 and Java 17 or newer.
 PYTHON ?= python3
 VENV ?= .venv
 CAMPAIGN ?= all
