@@ -10,6 +10,7 @@ The tree::
     ├── PipelineError            the pipeline configuration is refused, or the pipeline cannot go on
     │   └── ConfigurationError   with file and line of the refused configuration
     ├── ElasticsearchError       Elasticsearch cannot be reached or refuses a request
+    │   └── PartialResultsError  not all shards have answered a search
     ├── StoppedError             the process was asked to stop while it worked
     ├── KibanaError              Kibana cannot be reached or refuses a request
     ├── UnsupportedPanelError    a saved object uses an operation that is not translated to a search
@@ -70,6 +71,10 @@ class ConfigurationError(PipelineError):
 
 class ElasticsearchError(MonitorError):
     """Raised when Elasticsearch cannot be reached or refuses a request."""
+
+
+class PartialResultsError(ElasticsearchError):
+    """Raised when not all shards have answered a search, so that its numbers would be wrong."""
 
 
 class KibanaError(MonitorError):

@@ -135,10 +135,13 @@ def _on_elasticsearch(
     time = time_range(args.start.text, args.end.text, present) if args.start else None
     now = present if args.now else time.end if time else _newest(gateway)
 
-    def ask(searches: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    def search_all(searches: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
         return gateway.msearch(searches, tolerate="type")
 
-    for problem in [*check_dashboards(objects, ask, now, time, chosen), *check_alert_searches(alerts, ask, now)]:
+    for problem in [
+        *check_dashboards(objects, search_all, now, time, chosen),
+        *check_alert_searches(alerts, search_all, now),
+    ]:
         yield Finding("elasticsearch", problem.place, problem.message)
 
 

@@ -45,7 +45,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Write the report."""
-    from monitor_agent.dashboards.reports import report
+    from monitor_agent.dashboards.reports import ReportContent, report
     from monitor_agent.stack.read_access import read_access
 
     chosen = choices(args.chosen)
@@ -58,10 +58,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             Path(settings.kibana.folder),
             args.out,
             SystemClock().now(),
-            dashboards=args.dashboard,
-            start=args.start.text if args.start else "",
-            end=args.end.text if args.end else "",
-            chosen=chosen,
+            ReportContent(
+                dashboards=args.dashboard,
+                start=args.start.text if args.start else "",
+                end=args.end.text if args.end else "",
+                control_values=chosen,
+            ),
         )
     print_line(f"written to {args.out}")
     return 0

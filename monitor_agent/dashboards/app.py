@@ -1,4 +1,4 @@
-"""The viewer's pages and their data. It only reads, and never says how Elasticsearch is reached."""
+"""The viewer's pages and their data. It only reads, and its pages never hold the address of Elasticsearch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from monitor_agent.clock import Clock
 from monitor_agent.dashboards import markdown
-from monitor_agent.dashboards.dashboard_data import board
+from monitor_agent.dashboards.dashboard_data import dashboard_data
 from monitor_agent.dashboards.library import END, START, Library
 from monitor_agent.dashboards.palette import vega_config
 from monitor_agent.errors import DataError, MonitorError
@@ -40,12 +40,12 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Viewer:
-    """What the pages are made of.
+    """The parts of the viewer.
 
     Attributes
     ----------
     bundle : file of the chart library.
-    hosts : names under which browsers may ask, so that no other site's name leads here; empty = any.
+    hosts : host names that requests may use, so that another site's name cannot lead here; empty = any.
     """
 
     library: Library
@@ -69,7 +69,7 @@ def create_app(viewer: Viewer) -> Flask:
     @app.get("/vega/<name>")
     def charts(name: str) -> Response:
         if name != viewer.bundle.name:
-            raise DataError("another version of the chart library is used now", "load the page again")
+            raise DataError("the viewer uses another version of the chart library now", "load the page again")
         response = make_response(send_file(viewer.bundle, mimetype="text/javascript"))
         response.headers["Cache-Control"] = f"public, max-age={LONGEST_CACHE}, immutable"
         return response
@@ -79,24 +79,24 @@ def create_app(viewer: Viewer) -> Flask:
 
 def _add_guards(app: Flask, hosts: Sequence[str]) -> None:
     @app.before_request
-    def refuse_strange_names() -> None:
+    def refuse_unknown_host() -> None:
         if hosts and request.host.rsplit(":", 1)[0].strip("[]") not in hosts:
-            raise SecurityError("this viewer is not known by that name")
+            raise SecurityError("this viewer does not answer to that host name")
 
     @app.after_request
-    def harden(response: Response) -> Response:
+    def add_headers(response: Response) -> Response:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
 
     @app.errorhandler(MonitorError)
-    def told(error: MonitorError) -> ResponseReturnValue:
+    def report_error(error: MonitorError) -> ResponseReturnValue:
         if request.endpoint == "data":
             return _json({"error": str(error)}), 400 if isinstance(error, DataError) else 502
         return render_template("error.html", error=str(error)), 404
 
     @app.errorhandler(HTTPException)
-    def refused(error: HTTPException) -> ResponseReturnValue:
+    def report_http_error(error: HTTPException) -> ResponseReturnValue:
         return render_template("error.html", error=error.description), error.code or 500
 
 
@@ -109,40 +109,40 @@ def _add_pages(app: Flask, viewer: Viewer) -> None:
 
     @app.get("/dashboards/<name>")
     def page(name: str) -> str:
-        shown = library.dashboard(name)
+        dashboard = library.dashboard(name)
         return render_template(
             "dashboard.html",
             library=library,
-            dashboard=shown,
-            panels=_panels(library, shown),
-            page=_page_settings(viewer, shown),
+            dashboard=dashboard,
+            panels=_page_panels(library, dashboard),
+            page=_page_settings(viewer, dashboard),
         )
 
 
-def _data(viewer: Viewer, shown: Dashboard) -> Response:
-    """Return a dashboard's data for the time range and the controls that the request names."""
-    start, end = request.args.get("from", shown.start or START), request.args.get("to", shown.end or END)
+def _data(viewer: Viewer, dashboard: Dashboard) -> Response:
+    """Return a dashboard's data for the time range and the control values of the request."""
+    start, end = request.args.get("from", dashboard.start or START), request.args.get("to", dashboard.end or END)
     time = time_range(start, end, viewer.clock.now())
-    chosen = {
-        each.id: [value for value in request.args.getlist(CONTROL + each.id) if value]
-        for each in shown.controls
-        if CONTROL + each.id in request.args
+    control_values = {
+        control.id: [value for value in request.args.getlist(CONTROL + control.id) if value]
+        for control in dashboard.controls
+        if CONTROL + control.id in request.args
     }
-    found = board(viewer.gateway, viewer.library, shown, time, chosen)
+    data = dashboard_data(viewer.gateway, viewer.library, dashboard, time, control_values)
     return _json(
         {
             "range": [milliseconds(time.start), milliseconds(time.end)],
-            "pictures": found.pictures,
-            "options": found.options,
-            "empty": found.empty,
-            "extent": found.extent,
+            "panels": data.panels,
+            "options": data.options,
+            "empty": data.empty,
+            "extent": data.extent,
         }
     )
 
 
 @dataclass(frozen=True)
 class _PagePanel:
-    """A panel as the page holds it before its data come."""
+    """A panel of the page before its data arrive."""
 
     id: str
     kind: str
@@ -152,38 +152,44 @@ class _PagePanel:
     html: str
 
 
-def _panels(library: Library, shown: Dashboard) -> list[_PagePanel]:
+def _page_panels(library: Library, dashboard: Dashboard) -> list[_PagePanel]:
     def address(name: str) -> str | None:
         return url_for("page", name=name) if name in library.dashboards else None
 
-    found = []
-    for panel in sorted(shown.panels, key=lambda each: (each.position.y, each.position.x)):
+    page_panels = []
+    for panel in sorted(dashboard.panels, key=lambda panel: (panel.position.y, panel.position.x)):
         if panel.kind in ("lens", "search"):
-            subject = library.subject(panel)
-            found.append(_PagePanel(panel.id, "data", panel.position, subject.title, subject.description, ""))
+            definition = library.definition(panel)
+            kind, title, description, html = "data", definition.title, definition.description, ""
         elif panel.kind == "markdown":
-            html = markdown.to_html(panel.text, address)
-            found.append(_PagePanel(panel.id, "text", panel.position, panel.title, "", html))
+            kind, title, description, html = "text", panel.title, "", markdown.to_html(panel.text, address)
         else:
-            found.append(_PagePanel(panel.id, "unsupported", panel.position, panel.title, "", panel.text))
-    return found
+            kind, title, description, html = "unsupported", panel.title, "", panel.text
+        page_panels.append(_PagePanel(panel.id, kind, panel.position, title, description, html))
+    return page_panels
 
 
-def _page_settings(viewer: Viewer, shown: Dashboard) -> dict[str, Any]:
-    """Return what the page's script needs to know."""
+def _page_settings(viewer: Viewer, dashboard: Dashboard) -> dict[str, Any]:
+    """Return the settings of the page's script."""
     return {
-        "data": url_for("data", name=shown.id),
+        "data": url_for("data", name=dashboard.id),
         "bundle": url_for("charts", name=viewer.bundle.name),
-        "from": shown.start or START,
-        "to": shown.end or END,
-        "refresh": shown.refresh_seconds,
+        "from": dashboard.start or START,
+        "to": dashboard.end or END,
+        "refresh": dashboard.refresh_seconds,
         "controls": [
-            {"id": each.id, "title": each.title, "field": each.field, "selected": each.selected, "single": each.single}
-            for each in shown.controls
+            {
+                "id": control.id,
+                "title": control.title,
+                "field": control.field,
+                "selected": control.selected,
+                "single": control.single,
+            }
+            for control in dashboard.controls
         ],
         "themes": {"light": vega_config(dark=False), "dark": vega_config(dark=True)},
     }
 
 
-def _json(what: Any) -> Response:
-    return Response(orjson.dumps(what), mimetype="application/json")
+def _json(content: Any) -> Response:
+    return Response(orjson.dumps(content), mimetype="application/json")

@@ -15,7 +15,13 @@ VEGA_LITE = "6.4"
 
 
 def charts_library() -> ModuleType:
-    """Return `vl_convert`; StackError where it is not installed."""
+    """Return `vl_convert`.
+
+    Raises
+    ------
+    StackError
+        If it is not installed.
+    """
     try:
         import vl_convert
     except ImportError as error:
@@ -24,7 +30,13 @@ def charts_library() -> ModuleType:
 
 
 def bundle_name() -> str:
-    """Return the file name of the bundle, which changes with what is in it."""
+    """Return the file name of the bundle; it holds the versions of the libraries.
+
+    Raises
+    ------
+    StackError
+        If `vl_convert` is not installed.
+    """
     try:
         return f"vega-{metadata.version(PACKAGE)}-{VEGA_LITE}.js"
     except metadata.PackageNotFoundError as error:
@@ -32,7 +44,13 @@ def bundle_name() -> str:
 
 
 def bundle(cache: Path, report: Callable[[str], None] = lambda _line: None) -> Path:
-    """Return the bundle's path in the folder `cache`, where it is put (some seconds) the first time."""
+    """Return the path of the bundle in the folder `cache`; the first call writes it, which takes some seconds.
+
+    Raises
+    ------
+    StackError
+        If `vl_convert` is not installed, or the bundle cannot be written.
+    """
     path = cache / bundle_name()
     if not path.is_file():
         report("preparing the chart library, once")

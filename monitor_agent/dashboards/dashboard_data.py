@@ -1,31 +1,31 @@
-"""A dashboard with its data: every search in one request, an error only where it belongs."""
+"""A dashboard with its data: all searches in one request, and a failure only in the panel that it belongs to."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from monitor_agent.dashboards.library import Library, PanelDefinition
 from monitor_agent.dashboards.palette import colors_of
-from monitor_agent.dashboards.panel_queries import Asked, LensQuestion, Question, question
-from monitor_agent.dashboards.panel_views import Body, Notice, PanelView, Shown
-from monitor_agent.errors import ElasticsearchError, MonitorError, UnsupportedPanelError
+from monitor_agent.dashboards.panel_views import Notice, PanelBody, PanelView
+from monitor_agent.dashboards.rendering import render, split_values
+from monitor_agent.errors import ElasticsearchError, MonitorError, PartialResultsError, UnsupportedPanelError
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.kibana.dashboard_model import Dashboard
+from monitor_agent.es.search_outcomes import SearchOutcome, search_outcomes
+from monitor_agent.kibana.dashboard_model import Control, Dashboard
 from monitor_agent.kibana.filters import conjunction, search_query
 from monitor_agent.kibana.lens import LensPanel
+from monitor_agent.kibana.panel_query import LensPanelQuery, PanelData, PanelQuery, panel_query
+from monitor_agent.kibana.searches import SearchRequest, SearchResponse
 from monitor_agent.kibana.times import TimeRange
 
-Told = dict[str, Any] | ElasticsearchError
-Chosen = Mapping[str, Sequence[str]]
-"""Control -> chosen values; a control that is not in it keeps what its dashboard opens with."""
+ControlValues = Mapping[str, Sequence[str]]
+"""Control id -> selected values; a control that is not in it keeps the values that its dashboard opens with."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """A value that a control offers, and how many documents have it."""
+    """A value that a control offers, and the number of documents that have it."""
 
     value: str
     count: int
@@ -37,114 +37,153 @@ class DashboardData:
 
     Attributes
     ----------
-    pictures : by panel.
-    options : by control; a text where they cannot be had.
-    empty : no panel has found anything.
-    extent : first and last moment of the data, in milliseconds, whatever the time range; None = there are none.
+    panels : the view of each panel, by its id.
+    options : control id -> its values, or a text that says why they are not available.
+    empty : whether no panel has any data in the time range.
+    extent : first and last moment of all data, whatever the time range, in milliseconds; None if there are no data.
     """
 
     time: TimeRange
-    pictures: Mapping[str, PanelView]
+    panels: Mapping[str, PanelView]
     options: Mapping[str, list[Option] | str]
     empty: bool
     extent: tuple[float, float] | None
 
 
-def board(gateway: Gateway, library: Library, dashboard: Dashboard, time: TimeRange, chosen: Chosen) -> DashboardData:
-    """Return a dashboard's data; ElasticsearchError where there is no answer at all."""
-    context = dashboard.context(time, chosen)
-    subjects = {panel.id: library.subject(panel) for panel in dashboard.panels if panel.kind in ("lens", "search")}
-    asked: dict[str, Question | MonitorError] = {}
-    for name, subject in subjects.items():
-        try:
-            asked[name] = question(subject, library, context)
-        except MonitorError as error:
-            asked[name] = error
-    controls = [each for each in dashboard.controls if each.view in library.views]
-    extent = _extent(library, dashboard, subjects.values())
-    searches = [search for each in asked.values() if not isinstance(each, MonitorError) for search in each.searches]
-    for control in controls:
-        view = library.views[control.view]
-        searches.append((view.index, dashboard.options(control, view, time, chosen)))
-    told = iter(ask(gateway, searches + extent))
-    found = {name: _read(each, told) for name, each in asked.items()}
-    answered = [
-        (each, shown)
-        for name, each in asked.items()
-        if not isinstance(each, MonitorError) and isinstance(shown := found[name], Shown)
-    ]
-    colors = colors_of(each.split_values(shown) for each, shown in answered if isinstance(each, LensQuestion))
+@dataclass(frozen=True)
+class _Panel:
+    """A panel on its way from definition to data: `data` is None until its searches are answered."""
+
+    definition: PanelDefinition
+    query: PanelQuery | None
+    data: PanelData | None = None
+    error: MonitorError | None = None
+
+
+def dashboard_data(
+    gateway: Gateway, library: Library, dashboard: Dashboard, time: TimeRange, control_values: ControlValues
+) -> DashboardData:
+    """Return a dashboard's data.
+
+    Raises
+    ------
+    ElasticsearchError
+        If Elasticsearch does not respond at all.
+    """
+    prepared = _prepared_panels(library, dashboard, time, control_values)
+    controls = [control for control in dashboard.controls if control.view in library.views]
+    requests = [request for panel in prepared.values() if panel.query for request in panel.query.requests]
+    requests += [_options_request(library, dashboard, control, time, control_values) for control in controls]
+    extent = _extent_request(library, dashboard, (panel.definition for panel in prepared.values()))
+    outcomes = iter(search_outcomes(gateway, [*requests, *([extent] if extent else [])]))
+    panels = {name: _with_data(panel, outcomes) for name, panel in prepared.items()}
+    colors = colors_of(
+        split_values(panel.query.panel, panel.data)
+        for panel in panels.values()
+        if isinstance(panel.query, LensPanelQuery) and panel.data
+    )
     return DashboardData(
         time=time,
-        pictures={name: _picture(subjects[name], asked[name], found[name], colors) for name in asked},
-        options={control.id: _options(next(told)) for control in controls},
-        empty=bool(answered) and not any(each.found(shown) for each, shown in answered),
-        extent=_reach(next(told)) if extent else None,
+        panels={name: _view(panel, colors) for name, panel in panels.items()},
+        options={control.id: _options(next(outcomes)) for control in controls},
+        empty=_is_empty(panels.values()),
+        extent=_extent(next(outcomes)) if extent else None,
     )
 
 
-def ask(gateway: Gateway, searches: Sequence[Asked]) -> list[Told]:
-    """Return the answer of each search, or why it has none; ElasticsearchError where nothing is answered."""
-    if not searches:
-        return []
-    lines: list[Mapping[str, Any]] = []
-    for index, body in searches:
-        lines += [{"index": index, "ignore_unavailable": True, "allow_no_indices": True}, body]
-    answers = gateway.call("read", lambda client: client.msearch(searches=lines).body["responses"])
-    return [_refused(answer) if "error" in answer else answer for answer in answers]
+def _prepared_panels(
+    library: Library, dashboard: Dashboard, time: TimeRange, control_values: ControlValues
+) -> dict[str, _Panel]:
+    context = dashboard.context(time, control_values)
+    prepared = {}
+    for panel in dashboard.panels:
+        if panel.kind not in ("lens", "search"):
+            continue
+        definition = library.definition(panel)
+        if isinstance(definition.source, MonitorError):
+            prepared[panel.id] = _Panel(definition, None, error=definition.source)
+            continue
+        try:
+            prepared[panel.id] = _Panel(definition, panel_query(definition.source, library.views, context))
+        except MonitorError as error:
+            prepared[panel.id] = _Panel(definition, None, error=error)
+    return prepared
 
 
-def _refused(answer: Mapping[str, Any]) -> ElasticsearchError:
-    error = answer["error"]
-    cause = (error.get("root_cause") or [error])[0] if isinstance(error, Mapping) else {"reason": str(error)}
-    reason = " ".join(str(cause.get("reason") or cause.get("type")).split())
-    return ElasticsearchError(f"Elasticsearch refuses the search: {reason[:200]} (status {answer.get('status')})")
+def _with_data(panel: _Panel, outcomes: Iterator[SearchOutcome]) -> _Panel:
+    """Return a panel with the data of the next outcomes, or with the error of the first search that failed."""
+    if panel.query is None:
+        return panel
+    responses: list[SearchResponse] = []
+    errors: list[MonitorError] = []
+    for _ in panel.query.requests:
+        outcome = next(outcomes)
+        if isinstance(outcome, ElasticsearchError):
+            errors.append(outcome)
+        else:
+            responses.append(outcome)
+    if errors:
+        return _Panel(panel.definition, panel.query, error=errors[0])
+    return _Panel(panel.definition, panel.query, panel.query.read(responses))
 
 
-def _read(asked: Question | MonitorError, told: Iterator[Told]) -> Shown | MonitorError:
-    if isinstance(asked, MonitorError):
-        return asked
-    answers = [next(told) for _ in asked.searches]
-    failed = next((each for each in answers if isinstance(each, ElasticsearchError)), None)
-    return failed or asked.read([each for each in answers if not isinstance(each, ElasticsearchError)])
+def _view(panel: _Panel, colors: Mapping[str, str]) -> PanelView:
+    definition = panel.definition
+    return PanelView(definition.title, definition.description, _body(panel, colors))
 
 
-def _picture(
-    subject: PanelDefinition, asked: Question | MonitorError, found: Shown | MonitorError, colors: Mapping[str, str]
-) -> PanelView:
-    body: Body
+def _body(panel: _Panel, colors: Mapping[str, str]) -> PanelBody:
+    if panel.query is None or panel.data is None:
+        return _error_notice(panel.error)
     try:
-        if isinstance(found, MonitorError) or isinstance(asked, MonitorError):
-            raise found if isinstance(found, MonitorError) else asked  # type: ignore[misc]
-        body = asked.draw(dataclasses.replace(found, colors=colors))
-    except UnsupportedPanelError as error:
-        body = Notice(str(error), "unsupported")
+        body = render(panel.query, panel.data, colors)
     except MonitorError as error:
-        body = Notice(str(error), "error")
-    if isinstance(body, Notice) and body.tone == "empty":
-        body = subject.when_empty
-    return PanelView(subject.title, subject.description, body)
+        return _error_notice(error)
+    return panel.definition.empty_notice if isinstance(body, Notice) and body.tone == "empty" else body
 
 
-def _extent(library: Library, dashboard: Dashboard, subjects: Iterable[PanelDefinition]) -> list[Asked]:
-    """Return the search for the first and the last moment of what the dashboard's first panel is about."""
-    names = [layer.view for each in subjects if isinstance(each.what, LensPanel) for layer in each.what.layers.values()]
+def _error_notice(error: MonitorError | None) -> Notice:
+    tones = {UnsupportedPanelError: "unsupported", PartialResultsError: "incomplete"}
+    return Notice(str(error), next((tone for kind, tone in tones.items() if isinstance(error, kind)), "error"))
+
+
+def _is_empty(panels: Iterable[_Panel]) -> bool:
+    """Return whether no panel has data; nobody knows while shards are missing."""
+    panels = list(panels)
+    data = [panel.data for panel in panels if panel.data]
+    incomplete = any(isinstance(panel.error, PartialResultsError) for panel in panels)
+    return bool(data) and not incomplete and all(found.only_zeros for found in data)
+
+
+def _extent_request(
+    library: Library, dashboard: Dashboard, definitions: Iterable[PanelDefinition]
+) -> SearchRequest | None:
+    """Return the search for the first and the last moment of the data that the dashboard's first panel reads."""
+    sources = [definition.source for definition in definitions]
+    names = [layer.view for source in sources if isinstance(source, LensPanel) for layer in source.layers.values()]
     timed = [library.views[name] for name in names if name in library.views and library.views[name].time_field]
     if not timed:
-        return []
+        return None
     bounds = {name: {name: {"field": timed[0].time_field}} for name in ("min", "max")}
     query = conjunction(search_query(dashboard.query, dashboard.filters))
-    return [(timed[0].index, {"size": 0, "track_total_hits": False, "query": query, "aggs": bounds})]
+    return SearchRequest(timed[0].index, {"size": 0, "track_total_hits": False, "query": query, "aggs": bounds})
 
 
-def _reach(answer: Told) -> tuple[float, float] | None:
-    found = {} if isinstance(answer, ElasticsearchError) else answer.get("aggregations", {})
-    first, last = (found.get(name, {}).get("value") for name in ("min", "max"))
+def _extent(outcome: SearchOutcome) -> tuple[float, float] | None:
+    bounds = {} if isinstance(outcome, ElasticsearchError) else outcome.get("aggregations", {})
+    first, last = (bounds.get(name, {}).get("value") for name in ("min", "max"))
     return None if first is None or last is None else (first, last)
 
 
-def _options(answer: Told) -> list[Option] | str:
-    if isinstance(answer, ElasticsearchError):
-        return str(answer)
-    buckets = answer.get("aggregations", {}).get("options", {}).get("buckets", [])
-    return [Option(str(each.get("key_as_string", each["key"])), each["doc_count"]) for each in buckets]
+def _options_request(
+    library: Library, dashboard: Dashboard, control: Control, time: TimeRange, control_values: ControlValues
+) -> SearchRequest:
+    view = library.views[control.view]
+    return SearchRequest(view.index, dashboard.options(control, view, time, control_values))
+
+
+def _options(outcome: SearchOutcome) -> list[Option] | str:
+    if isinstance(outcome, ElasticsearchError):
+        return str(outcome)
+    buckets = outcome.get("aggregations", {}).get("options", {}).get("buckets", [])
+    return [Option(str(bucket.get("key_as_string", bucket["key"])), bucket["doc_count"]) for bucket in buckets]

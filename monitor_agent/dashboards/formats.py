@@ -38,12 +38,12 @@ _BYTES = ("B", "KB", "MB", "GB", "TB", "PB")
 
 @dataclass(frozen=True)
 class Scale:
-    """How an axis shows a format.
+    """The unit of an axis.
 
     Attributes
     ----------
-    factor : values are multiplied by it before they are drawn.
-    label : Vega expression of a tick's text, with `datum.value`.
+    factor : the chart draws values times this factor.
+    label : Vega expression for a tick's text, with `datum.value`.
     """
 
     factor: float
@@ -51,7 +51,7 @@ class Scale:
 
 
 SHARES = Scale(1.0, "format(datum.value * 100, ',~r') + ' %'")
-"""Of values that are piled up to 1."""
+"""The scale of values that are stacked up to 1."""
 
 
 def text(value: Value, format_: Format | None, kind: str = "number") -> str:
@@ -59,7 +59,7 @@ def text(value: Value, format_: Format | None, kind: str = "number") -> str:
 
     Parameters
     ----------
-    kind : `date` (milliseconds since 1970), `number`, `string` or `boolean`, as a table's column says.
+    kind : `date` (milliseconds since 1970), `number`, `string` or `boolean`, as in the column of a table.
 
     >>> text(0.0123, {"id": "percent", "params": {"decimals": 1}}), text(1234.5, None), text(None, None)
     ('1.2 %', '1,234.5', '–')
@@ -88,7 +88,7 @@ def text(value: Value, format_: Format | None, kind: str = "number") -> str:
 
 
 def signed(value: Value, format_: Format | None, kind: str = "number") -> str:
-    """Return a change for people: with its sign, whichever it is."""
+    """Return a change for people, with its sign even if it is positive."""
     plus = "+" if isinstance(value, (int, float)) and value > 0 else ""
     return plus + text(value, format_, kind)
 
@@ -110,7 +110,7 @@ def date_text(value: Value) -> str:
 
 
 def scale(format_: Format | None, greatest: float) -> Scale:
-    """Return how an axis whose greatest value is `greatest` shows a format."""
+    """Return the scale of an axis for a format, if its greatest value is `greatest`."""
     name, params = (format_["id"], format_.get("params") or {}) if format_ else ("number", {})
     if name == "percent":
         return Scale(100.0, "format(datum.value, ',~r') + ' %'")
@@ -126,18 +126,18 @@ def scale(format_: Format | None, greatest: float) -> Scale:
 def _decimals(params: Mapping[str, Any], default: int) -> int:
     if "decimals" in params:
         return int(params["decimals"])
-    found = _PATTERN.match(params.get("pattern", ""))
-    return len((found[2] or "").strip("[]")) if found else default
+    pattern = _PATTERN.match(params.get("pattern", ""))
+    return len((pattern[2] or "").strip("[]")) if pattern else default
 
 
 def _number(value: float, decimals: int, *, trim: bool = False) -> str:
-    found = f"{value:,.{decimals}f}"
-    if trim and "." in found:
-        found = found.rstrip("0").rstrip(".")
-    if not found.strip("-0.,"):
-        # What rounds to nothing is nothing: no "-0.0".
-        found = found.lstrip("-")
-    return found.replace("-", MINUS)
+    digits = f"{value:,.{decimals}f}"
+    if trim and "." in digits:
+        digits = digits.rstrip("0").rstrip(".")
+    if not digits.strip("-0.,"):
+        # A value that rounds to 0 has no sign: no "-0.0".
+        digits = digits.lstrip("-")
+    return digits.replace("-", MINUS)
 
 
 def _compact(value: float, decimals: int) -> str:
@@ -155,9 +155,9 @@ def _bytes(value: float, decimals: int) -> str:
 
 
 def _units(params: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the unit of a duration's number, and the one it is shown in; empty = whichever fits."""
-    shown = str(params.get("toUnit") or params.get("outputFormat") or "humanizePrecise")
-    unit = shown.removeprefix("as").lower()
+    """Return the unit of a duration's number, and the unit of its text; empty = the greatest unit that fits."""
+    output = str(params.get("toUnit") or params.get("outputFormat") or "humanizePrecise")
+    unit = output.removeprefix("as").lower()
     return str(params.get("fromUnit") or params.get("inputFormat") or "seconds"), unit if unit in _SHORT else ""
 
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from monitor_agent.dashboards import formats
+from monitor_agent.dashboards.data_tables import table_view
 from monitor_agent.dashboards.palette import SERIES
-from monitor_agent.dashboards.panel_views import NO_DATA, Body, Chart, Notice, Shown, grid
-from monitor_agent.dashboards.vega_lite import SCHEMA, Spec
+from monitor_agent.dashboards.panel_views import NO_DATA, Chart, Notice, PanelBody, Spec
+from monitor_agent.dashboards.vega_lite import SCHEMA
 from monitor_agent.kibana.lens import LensPanel
+from monitor_agent.kibana.panel_query import PanelData
 from monitor_agent.kibana.tables import Value
 
 HEADROOM = 1.25
-"""How far a gauge without a greatest value reaches beyond its value or goal."""
+"""A gauge without a greatest value ends at this multiple of its value or goal."""
 BACK, GOAL = "#98A2B3", "#343741"
 
 
-def gauge(panel: LensPanel, shown: Shown) -> Body:
-    """Return what a gauge shows; the round ones are drawn as bars, too."""
+def gauge(panel: LensPanel, data: PanelData, _colors: Mapping[str, str]) -> PanelBody:
+    """Return the chart of a gauge; a round gauge is drawn as a bar, too."""
     state = panel.state
-    table = shown.tables[state["layerId"]]
+    table = data.tables[state["layerId"]]
     columns = {column.id: column for column in table.columns}
     column, row = columns[state["metricAccessor"]], table.rows[0] if table.rows else {}
     value, goal = row.get(column.id), _number(row, state.get("goalAccessor"))
@@ -32,22 +34,22 @@ def gauge(panel: LensPanel, shown: Shown) -> Body:
     scale = formats.scale(column.format, max(abs(low), abs(high)))
     text = formats.text(value, column.format, column.kind)
     aim = f", goal {formats.text(goal, column.format, column.kind)}" if goal is not None else ""
-    drawn = {"low": low, "high": max(high, low), "value": min(max(float(value), low), high)}
-    spec = _specification({name: at * scale.factor for name, at in drawn.items()}, scale, text, column.label)
+    ends = {"low": low, "high": max(high, low), "value": min(max(float(value), low), high)}
+    spec = _specification({name: at * scale.factor for name, at in ends.items()}, scale, text, column.label)
     if goal is not None:
         spec["layer"].append(_goal(goal * scale.factor))
-    return Chart(spec, (), "bottom", grid(table), f"{column.label} {text}{aim}")
+    return Chart(spec, (), "bottom", table_view(table), f"{column.label} {text}{aim}")
 
 
 def _number(row: Mapping[str, Value], column: str | None) -> float | None:
-    found = row.get(column or "")
-    return float(found) if isinstance(found, (int, float)) else None
+    value = row.get(column or "")
+    return float(value) if isinstance(value, (int, float)) else None
 
 
-def _specification(drawn: Mapping[str, float], scale: formats.Scale, text: str, title: str) -> Spec:
-    domain = {"domain": [drawn["low"], drawn["high"]], "nice": False, "zero": False}
+def _specification(ends: Mapping[str, float], scale: formats.Scale, text: str, title: str) -> Spec:
+    domain = {"domain": [ends["low"], ends["high"]], "nice": False, "zero": False}
     axis = {"title": None, "labelExpr": scale.label, "labelOverlap": True, "tickCount": 4, "grid": False}
-    cell = {**drawn, "t": text}
+    cell = {**ends, "t": text}
     tooltip = [{"field": "t", "type": "nominal", "title": title}]
     start = {"field": "low", "type": "quantitative", "scale": domain, "axis": axis}
     size = {"expr": "min(height * 0.5, 60)"}

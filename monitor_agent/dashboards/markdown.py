@@ -7,17 +7,17 @@ import re
 from collections.abc import Callable, Iterator
 
 _INLINE = re.compile(
-    r"`(?P<code>[^`]+)`|\*\*(?P<strong>.+?)\*\*|\*(?P<em>[^*]+)\*|\[(?P<text>[^\]]+)\]\((?P<to>[^)\s]+)\)"
+    r"`(?P<code>[^`]+)`|\*\*(?P<strong>.+?)\*\*|\*(?P<em>[^*]+)\*|\[(?P<text>[^\]]+)\]\((?P<target>[^)\s]+)\)"
 )
 _VIEW = re.compile(r"#/view/([^?#]+)")
 
 
 def to_html(text: str, address: Callable[[str], str | None]) -> str:
-    """Return a text as HTML; whatever it holds besides is shown as it is.
+    """Return a text as HTML; HTML inside the text is escaped.
 
     Parameters
     ----------
-    address : dashboard id -> where it is; None = there is no such dashboard.
+    address : dashboard id -> its URL; None = there is no such dashboard.
 
     >>> to_html("see [all](#/view/a) and *b* <i>", lambda name: "/" + name)
     '<p>see <a href="/a">all</a> and <em>b</em> &lt;i&gt;</p>'
@@ -52,11 +52,11 @@ def _blocks(text: str, address: Callable[[str], str | None]) -> Iterator[str]:
 
 
 def _inline(text: str, address: Callable[[str], str | None]) -> str:
-    found, at = [], 0
+    elements, at = [], 0
     for match in _INLINE.finditer(text):
-        found += [html.escape(text[at : match.start()]), _marked(match, address)]
+        elements += [html.escape(text[at : match.start()]), _marked(match, address)]
         at = match.end()
-    return "".join([*found, html.escape(text[at:])])
+    return "".join([*elements, html.escape(text[at:])])
 
 
 def _marked(match: re.Match[str], address: Callable[[str], str | None]) -> str:
@@ -65,9 +65,10 @@ def _marked(match: re.Match[str], address: Callable[[str], str | None]) -> str:
     for tag in ("strong", "em"):
         if match[tag]:
             return f"<{tag}>{_inline(match[tag], address)}</{tag}>"
-    shown, to = html.escape(match["text"]), match["to"]
-    view = _VIEW.fullmatch(to)
+    content, target = html.escape(match["text"]), match["target"]
+    view = _VIEW.fullmatch(target)
     if view:
-        place = address(view[1])
-        return f'<a href="{html.escape(place)}">{shown}</a>' if place else f"<span>{shown}</span>"
-    return f'<a href="{html.escape(to)}" rel="noreferrer">{shown}</a>' if to.startswith("https://") else shown
+        url = address(view[1])
+        return f'<a href="{html.escape(url)}">{content}</a>' if url else f"<span>{content}</span>"
+    is_web = target.startswith("https://")
+    return f'<a href="{html.escape(target)}" rel="noreferrer">{content}</a>' if is_web else content

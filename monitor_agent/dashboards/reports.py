@@ -1,14 +1,15 @@
-"""Dashboards as one file: a page (HTML), a picture (PNG) or a document (PDF), made without a browser."""
+"""Dashboards as one file: a page (HTML), a picture (PNG, SVG) or a document (PDF), made without a browser."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
 from pathlib import Path
 
 from monitor_agent.dashboards.assets import VEGA_LITE, charts_library
-from monitor_agent.dashboards.dashboard_data import Chosen, board
+from monitor_agent.dashboards.dashboard_data import ControlValues, dashboard_data
 from monitor_agent.dashboards.library import END, START, read_library
 from monitor_agent.dashboards.page import Image, Sheet, image
 from monitor_agent.errors import DataError, SettingsError
@@ -29,51 +30,65 @@ svg svg{{display:inline;margin:0;width:revert-layer;max-width:none;height:revert
 """
 
 
-def report(
-    gateway: Gateway,
-    folder: Path,
-    out: Path,
-    now: datetime,
-    *,
-    dashboards: Sequence[str] = (),
-    start: str = "",
-    end: str = "",
-    chosen: Chosen | None = None,
-) -> None:
-    """Write dashboards with their data to one file; what it is follows from its suffix.
+@dataclass(frozen=True)
+class ReportContent:
+    """The content of a report.
+
+    Attributes
+    ----------
+    dashboards : ids; none = the first dashboard.
+    start, end : the time range, as the time picker writes it; empty = that of each dashboard.
+    control_values : control id -> values; other controls keep the values that their dashboard opens with.
+    """
+
+    dashboards: Sequence[str] = ()
+    start: str = ""
+    end: str = ""
+    control_values: ControlValues = field(default_factory=dict)
+
+
+def report(gateway: Gateway, folder: Path, out: Path, now: datetime, content: ReportContent) -> None:
+    """Write dashboards with their data to one file; its kind follows from its suffix.
 
     Parameters
     ----------
-    folder : of the saved objects.
-    dashboards : ids; none = the first one.
-    start, end : the time range, as the time picker writes it; empty = that of each dashboard.
-    chosen : control -> values; controls that are not in it keep what their dashboard opens with.
+    folder : the folder `kibana` with the saved objects.
 
-    Raises DataError for unknown dashboards and times, ElasticsearchError, and StackError without the chart library.
+    Raises
+    ------
+    SettingsError
+        If the suffix is unknown.
+    DataError
+        If a dashboard or a control is unknown, a time cannot be read, or the file cannot be written.
+    ElasticsearchError
+        If Elasticsearch does not respond.
+    StackError
+        If the chart library is not installed.
     """
     if out.suffix not in SUFFIXES:
-        raise SettingsError(f"{out} has no suffix that is known", f"use one of {', '.join(SUFFIXES)}")
+        raise SettingsError(f"{out} has an unknown suffix", f"use one of {', '.join(SUFFIXES)}")
     library, charts = read_library(folder), charts_library()
-    shown = [library.dashboard(name) for name in dashboards or list(library.dashboards)[:1]]
-    _require_known(shown, chosen or {})
+    dashboards = [library.dashboard(name) for name in content.dashboards or list(library.dashboards)[:1]]
+    _require_controls(dashboards, content.control_values)
     sheets = []
-    for each in shown:
-        own = {control.id: chosen[control.id] for control in each.controls if chosen and control.id in chosen}
-        time = time_range(start or each.start or START, end or each.end or END, now)
-        sheets.append(Sheet(each, board(gateway, library, each, time, own), own))
+    for board in dashboards:
+        ids = [control.id for control in board.controls]
+        values = {name: selected for name, selected in content.control_values.items() if name in ids}
+        time = time_range(content.start or board.start or START, content.end or board.end or END, now)
+        sheets.append(Sheet(board, dashboard_data(gateway, library, board, time, values), values))
     page = image(sheets, now, lambda spec: str(charts.vegalite_to_svg(spec, vl_version=VEGA_LITE)))
-    _write(out, _content(out.suffix, ", ".join(each.title for each in shown), page))
+    _write(out, _encoded(out.suffix, ", ".join(board.title for board in dashboards), page))
 
 
-def _require_known(dashboards: Sequence[Dashboard], chosen: Chosen) -> None:
-    known = dict.fromkeys(control.id for each in dashboards for control in each.controls)
-    for name in chosen:
-        if name not in known:
-            titles = ", ".join(each.title for each in dashboards)
-            raise DataError(f"{titles}: no control is called {name}", f"there are {', '.join(known) or 'none'}")
+def _require_controls(dashboards: Sequence[Dashboard], control_values: ControlValues) -> None:
+    controls = dict.fromkeys(control.id for board in dashboards for control in board.controls)
+    for name in control_values:
+        if name not in controls:
+            titles = ", ".join(board.title for board in dashboards)
+            raise DataError(f"{titles}: no control is called {name}", f"there are {', '.join(controls) or 'none'}")
 
 
-def _content(suffix: str, title: str, page: Image) -> bytes:
+def _encoded(suffix: str, title: str, page: Image) -> bytes:
     charts = charts_library()
     if suffix == ".png":
         return bytes(charts.svg_to_png(page.text, scale=PNG_SCALE))

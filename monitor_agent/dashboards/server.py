@@ -18,7 +18,7 @@ from monitor_agent.es.retry import Backoff
 from monitor_agent.settings import DashboardsSettings, ElasticsearchSettings
 
 THREADS = 8
-# A person waits for the answer: better a line that says what is wrong than a long wait.
+# A person waits for the page, so an error message must come soon.
 PATIENCE = Backoff(tries=2, first=0.3)
 
 
@@ -34,10 +34,17 @@ def serve(
 
     Parameters
     ----------
-    cache : folder that keeps the chart library.
-    ready : told the address once it answers.
+    cache : folder of the chart library.
+    ready : called with the URL once the server answers.
 
-    Raises DataError for broken objects, PortInUseError, StackError where the chart library is missing.
+    Raises
+    ------
+    DataError
+        If a saved object is broken.
+    PortInUseError
+        If the address cannot be listened on.
+    StackError
+        If the chart library is not installed.
     """
     library = read_library(folder)
     charts = bundle(cache, report)

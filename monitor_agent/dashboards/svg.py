@@ -1,19 +1,19 @@
-"""Text, boxes and tables as SVG, for pages that no browser lays out (pure)."""
+"""Text, boxes and tables as SVG, for reports that are made without a browser (pure)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from monitor_agent.dashboards.palette import FONT
-from monitor_agent.dashboards.panel_views import Grid
+from monitor_agent.dashboards.panel_views import TableView
 
 INK, SOFT, LINE, BACK, PANEL = "#1D2A3E", "#5A6376", "#E3E8F2", "#F6F9FC", "#FFFFFF"
 GOOD, BAD = "#008A5E", "#C61E25"
 ROW, CELL_SIZE, CELL_GAP, LEAST_WIDTH = 24.0, 12.0, 16.0, 48.0
 BOLD = 1.06
-"""How much wider bold letters are."""
+"""Bold letters are wider by this factor."""
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 _NARROW = set("iIjl|.,:;'! ftr()[]-\N{MIDDLE DOT}")
@@ -21,13 +21,13 @@ _WIDE = set("mwMW%@")
 
 
 def text_width(text: str, size: float) -> float:
-    """Return about how wide a text is, in pixels, in the fonts of `palette.FONT`."""
-    ems = (0.32 if sign in _NARROW else 0.86 if sign in _WIDE else 0.67 if sign.isupper() else 0.54 for sign in text)
+    """Return the approximate width of a text, in pixels, in the fonts of `palette.FONT`."""
+    ems = (0.32 if char in _NARROW else 0.86 if char in _WIDE else 0.67 if char.isupper() else 0.54 for char in text)
     return sum(ems) * size
 
 
 def fitted(text: str, width: float, size: float) -> str:
-    """Return as much of a text as fits into `width` pixels."""
+    """Return the text, cut with an ellipsis if it is wider than `width` pixels."""
     if text_width(text, size) <= width:
         return text
     while text and text_width(text + ELLIPSIS, size) > width:
@@ -36,29 +36,29 @@ def fitted(text: str, width: float, size: float) -> str:
 
 
 def text(
-    x: float, y: float, what: str, size: float = 13, color: str = INK, weight: int = 400, anchor: str = "start"
+    x: float, y: float, content: str, size: float = 13, color: str = INK, weight: int = 400, anchor: str = "start"
 ) -> str:
     """Return a line of text whose base line is at `y`."""
     attributes = (
         f'x="{x:g}" y="{y:g}" font-size="{size:g}" fill="{color}" font-weight="{weight}" text-anchor="{anchor}"'
     )
-    return f"<text {attributes} font-family={quoteattr(FONT)}>{escape(what)}</text>"
+    return f"<text {attributes} font-family={quoteattr(FONT)}>{escape(content)}</text>"
 
 
 def box(x: float, y: float, width: float, height: float, fill: str, *, line: str = "none", corner: float = 0) -> str:
     """Return a rectangle."""
-    place = f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{corner:g}"'
-    return f'<rect {place} fill="{fill}" stroke="{line}"/>'
+    attributes = f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{corner:g}"'
+    return f'<rect {attributes} fill="{fill}" stroke="{line}"/>'
 
 
-def wrapped(what: str, width: float, size: float) -> list[str]:
-    """Return a text as lines that fit into `width` pixels.
+def wrapped(content: str, width: float, size: float) -> list[str]:
+    """Return a text as lines of at most `width` pixels.
 
     >>> wrapped("one two three", 60, 13)
     ['one two', 'three']
     """
     lines = [""]
-    for word in what.split():
+    for word in content.split():
         longer = f"{lines[-1]} {word}".strip()
         if lines[-1] and text_width(longer, size) > width:
             lines.append(word)
@@ -68,74 +68,79 @@ def wrapped(what: str, width: float, size: float) -> list[str]:
 
 
 def nested(svg: str, x: float, y: float, prefix: str) -> str:
-    """Return a whole SVG image as a part of another one; its ids get a prefix, as other images use the same."""
+    """Return an SVG image to be put inside another one; its ids get a prefix, because other images use the same ids."""
     inner = re.sub(r'\bid="', f'id="{prefix}-', svg[svg.index("<svg") :])
     inner = re.sub(r"url\(#", f"url(#{prefix}-", inner)
     return inner.replace("<svg ", f'<svg x="{x:g}" y="{y:g}" ', 1)
 
 
 def tick(x: float, y: float, color: str) -> str:
-    """Return a check mark whose lower end is at `y`; few fonts have the character."""
+    """Return a check mark as a path, because few fonts have the character; its lower end is at `y`."""
     return f'<path d="M{x:g} {y - 5:g}l3.5 4l6 -9" fill="none" stroke="{color}" stroke-width="2"/>'
 
 
-def table(grid: Grid, x: float, y: float, width: float, height: float) -> str:
-    """Return the rows of a table that fit, in its order; a last line says how many are left out."""
-    order = list(range(len(grid.rows)))
-    if grid.sort is not None:
-        column, falling = grid.sort
-        known = [row for row in order if grid.rows[row][column] is not None]
-        unknown = [row for row in order if grid.rows[row][column] is None]
-        known.sort(key=lambda row: _sortable(grid.rows[row][column]), reverse=falling)
-        order = known + unknown
-    room = int((height - ROW) // ROW)
-    shown = order if len(order) <= room else order[: max(room - 1, 0)]
-    widths = _widths(grid, shown, width)
-    parts = [_row([each.label for each in grid.columns], grid, x, y, widths, weight=600)]
-    parts.append(box(x, y + ROW - 1, width, 1, "#CAD3E2"))
-    for number, row in enumerate(shown, 1):
-        parts.append(_row(grid.texts[row], grid, x, y + number * ROW, widths))
-        parts.append(box(x, y + (number + 1) * ROW - 1, width, 1, LINE))
-    if len(shown) < len(order):
-        left = f"and {len(order) - len(shown):,} more"
-        parts.append(text(x, y + (len(shown) + 1) * ROW + 16, left, CELL_SIZE, SOFT))
-    return "".join(parts)
+def table(view: TableView, x: float, y: float, width: float, height: float) -> str:
+    """Return the rows of a table that fit, in its order, and a last line with the number of the other rows."""
+    order = _order(view)
+    capacity = int((height - ROW) // ROW)
+    visible = order if len(order) <= capacity else order[: max(capacity - 1, 0)]
+    widths = _widths(view, visible, width)
+    elements = [_row([column.label for column in view.columns], view, x, y, widths, weight=600)]
+    elements.append(box(x, y + ROW - 1, width, 1, "#CAD3E2"))
+    for number, row in enumerate(visible, 1):
+        elements.append(_row(view.texts[row], view, x, y + number * ROW, widths))
+        elements.append(box(x, y + (number + 1) * ROW - 1, width, 1, LINE))
+    if len(visible) < len(order):
+        rest = f"and {len(order) - len(visible):,} more"
+        elements.append(text(x, y + (len(visible) + 1) * ROW + 16, rest, CELL_SIZE, SOFT))
+    return "".join(elements)
+
+
+def _order(view: TableView) -> list[int]:
+    """Return the numbers of the rows as the table sorts them; rows without a value come last."""
+    order = list(range(len(view.rows)))
+    if view.sort is None:
+        return order
+    column, descending = view.sort
+    with_value = [row for row in order if view.rows[row][column] is not None]
+    without_value = [row for row in order if view.rows[row][column] is None]
+    with_value.sort(key=lambda row: _sortable(view.rows[row][column]), reverse=descending)
+    return with_value + without_value
 
 
 def _sortable(value: object) -> tuple[bool, float, str]:
     return (True, float(value), "") if isinstance(value, (int, float)) else (False, 0.0, str(value))
 
 
-def _widths(grid: Grid, shown: Iterable[int], width: float) -> list[float]:
-    rows = list(shown)
-    wanted = []
-    for number, column in enumerate(grid.columns):
-        cells = max((text_width(grid.texts[row][number], CELL_SIZE) for row in rows), default=0.0)
+def _widths(view: TableView, rows: Sequence[int], width: float) -> list[float]:
+    """Return the widths of the columns, so that the table is `width` pixels wide."""
+    widths = []
+    for number, column in enumerate(view.columns):
+        cells = max((text_width(view.texts[row][number], CELL_SIZE) for row in rows), default=0.0)
         head = text_width(column.label, CELL_SIZE) * BOLD
-        wanted.append(max(cells, head) + CELL_GAP)
-    total = sum(wanted)
+        widths.append(max(cells, head) + CELL_GAP)
+    total = sum(widths)
     if total <= width:
-        return [each + (width - total) / len(wanted) for each in wanted]
-    # Words give way before numbers and times, the widest first; then everything does.
+        return [column_width + (width - total) / len(widths) for column_width in widths]
+    # Columns of words are narrowed before those of numbers and times, the widest first; then all columns are.
     for kinds in (("string", "boolean"), ("string", "boolean", "number", "date")):
-        yielding = [column.kind in kinds for column in grid.columns]
-        limit = max(wanted)
-        while sum(_narrowed(wanted, yielding, limit)) > width and limit > LEAST_WIDTH:
+        flexible = [column.kind in kinds for column in view.columns]
+        limit = max(widths)
+        while sum(_narrowed(widths, flexible, limit)) > width and limit > LEAST_WIDTH:
             limit -= 4
-        wanted = _narrowed(wanted, yielding, limit)
-    return wanted
+        widths = _narrowed(widths, flexible, limit)
+    return widths
 
 
-def _narrowed(widths: Sequence[float], yielding: Sequence[bool], limit: float) -> list[float]:
-    return [min(each, limit) if yields else each for each, yields in zip(widths, yielding, strict=True)]
+def _narrowed(widths: Sequence[float], flexible: Sequence[bool], limit: float) -> list[float]:
+    return [min(width, limit) if can_narrow else width for width, can_narrow in zip(widths, flexible, strict=True)]
 
 
-def _row(cells: Sequence[str], grid: Grid, x: float, y: float, widths: Sequence[float], weight: int = 400) -> str:
-    parts, left = [], x
-    for cell, column, width in zip(cells, grid.columns, widths, strict=True):
-        right = column.align == "right"
-        at, anchor = (left + width - CELL_GAP, "end") if right else (left, "start")
-        shown = fitted(cell, width - CELL_GAP / 2, CELL_SIZE)
-        parts.append(text(at, y + 16, shown, CELL_SIZE, INK, weight, anchor))
+def _row(cells: Sequence[str], view: TableView, x: float, y: float, widths: Sequence[float], weight: int = 400) -> str:
+    elements, left = [], x
+    for cell, column, width in zip(cells, view.columns, widths, strict=True):
+        at, anchor = (left + width - CELL_GAP, "end") if column.align == "right" else (left, "start")
+        content = fitted(cell, width - CELL_GAP / 2, CELL_SIZE)
+        elements.append(text(at, y + 16, content, CELL_SIZE, INK, weight, anchor))
         left += width
-    return "".join(parts)
+    return "".join(elements)

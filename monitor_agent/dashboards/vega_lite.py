@@ -1,7 +1,7 @@
 """Series and axes as Vega-Lite (pure).
 
-Values are scaled to the axis' unit; the text that people read travels beside each value. Size, the colours of text and
-lines, and the legend are left to whoever draws it.
+Values are scaled to the axis' unit; each value carries the text that people read. The page and the reports add the
+size, the legend, and the colours of text and lines.
 """
 
 from __future__ import annotations
@@ -10,31 +10,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
+from typing import NamedTuple
 
 from monitor_agent.dashboards import formats
+from monitor_agent.dashboards.panel_views import Spec
 from monitor_agent.kibana.tables import Annotation, TableColumn, Value
 from monitor_agent.kibana.times import TimeRange
 from monitor_agent.pipeline.instants import milliseconds
 
-Spec = dict[str, Any]
-
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
-MOST_POINTS = 60
+MAX_DOTTED_POINTS = 60
 BAR_SHARE = 0.86
 """The share of its interval that a bar over time fills."""
 SPECK = 1e-4
-"""The share of the greatest value below which a value is drawn as 0."""
+"""A value below this share of the greatest value is drawn as 0."""
 LABEL_SHARE = 0.12
-"""Marked events that are nearer than this share of the range share one label."""
+"""An event gets a label only if it is at least this share of the range later than the last label."""
 HOVER = "hover"
-"""The name of the layer that answers the pointer."""
+"""The name of the layer with the tooltips."""
 DAY = 86_400.0
+
+
+class Point(NamedTuple):
+    """One point of a series: its place on the x axis, its value, and the value as text."""
+
+    x: Value
+    value: float | None
+    text: str
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line, area or set of bars: `points` are (place on the x axis, value, its text)."""
+    """One line, area or set of bars."""
 
     name: str
     color: str
@@ -42,25 +49,27 @@ class Series:
     width: float
     kind: str
     column: TableColumn
-    points: tuple[tuple[Value, float | None, str], ...]
+    points: tuple[Point, ...]
 
 
 @dataclass(frozen=True)
 class Axes:
-    """What all series share.
+    """The axes of a chart.
 
     Attributes
     ----------
-    time : the x axis is one of time, with bars of `interval` milliseconds.
-    categories : else the groups on the x axis, in order.
+    time : whether the x axis is time.
+    interval : length of a bar over time, in milliseconds.
+    range : the time that the x axis covers.
+    categories : the groups on the x axis, in order, if it is not time.
     greatest : the greatest value, before it is scaled.
-    whole : the values are whole numbers.
-    extent : the ends of the y axis where they are fixed.
+    whole : whether all values are whole numbers.
+    extent : the ends of the y axis; None = they follow from the values.
     """
 
     time: bool
     interval: int
-    shown: TimeRange
+    range: TimeRange
     categories: tuple[str, ...]
     sideways: bool
     title_x: str
@@ -84,9 +93,9 @@ class Threshold:
 def specification(
     series: Sequence[Series], axes: Axes, thresholds: Sequence[Threshold], events: Sequence[Annotation]
 ) -> Spec:
-    """Return the chart."""
-    layers = [_drawn(group, series, axes) for group in _groups(series)]
-    layers += [part for each in thresholds for part in _line(each, axes)]
+    """Return the specification of a chart."""
+    layers = [_marks(group, series, axes) for group in _groups(series)]
+    layers += [layer for threshold in thresholds for layer in _threshold_line(threshold, axes)]
     if axes.time:
         layers += [_frame(axes), _hover(series, axes)]
         layers += _events(events, axes) if events else []
@@ -94,25 +103,25 @@ def specification(
 
 
 def _groups(series: Sequence[Series]) -> list[list[Series]]:
-    """Return the series that one mark can draw: thin ones, such as the ends of an interval, below the others.
+    """Return the series that one mark can draw together: thin ones, such as the ends of an interval, come first.
 
-    One without a known value is left out: Vega-Lite warns of an axis that reaches nowhere.
+    A series without a value is left out, because Vega-Lite warns of an axis without extent.
     """
-    by_look: dict[tuple[float, bool, str], list[Series]] = {}
-    for each in series:
-        if any(value is not None for _, value, _ in each.points):
-            by_look.setdefault((each.width, not each.dashed, each.kind), []).append(each)
-    return [by_look[look] for look in sorted(by_look)]
+    by_style: dict[tuple[float, bool, str], list[Series]] = {}
+    for entry in series:
+        if any(point.value is not None for point in entry.points):
+            by_style.setdefault((entry.width, not entry.dashed, entry.kind), []).append(entry)
+    return [by_style[style] for style in sorted(by_style)]
 
 
-def _drawn(group: Sequence[Series], series: Sequence[Series], axes: Axes) -> Spec:
+def _marks(group: Sequence[Series], series: Sequence[Series], axes: Axes) -> Spec:
     kind = group[0].kind
     bars, stacked = kind.startswith("bar"), "stacked" in kind
     values = _values(group, axes)
     across, along = ("y", "x") if axes.sideways else ("x", "y")
-    names, colors = [each.name for each in series], [each.color for each in series]
+    names, colors = [entry.name for entry in series], [entry.color for entry in series]
     encoding: Spec = {
-        across: _places(axes, bars=bars),
+        across: _x_channel(axes, bars=bars),
         along: {"field": "y", "type": "quantitative", "stack": None, "scale": _extent(axes), "axis": _value_axis(axes)},
         "color": {"field": "s", "type": "nominal", "scale": {"domain": names, "range": colors}, "legend": None},
     }
@@ -121,12 +130,13 @@ def _drawn(group: Sequence[Series], series: Sequence[Series], axes: Axes) -> Spe
         encoding |= {"x2": {"field": "x2"}, "y2": {"field": "y2"}}
         return {"data": {"values": values}, "mark": {"type": "rect", "clip": True}, "encoding": encoding}
     if stacked:
-        # What adds nothing to a pile would look like the outline of what is below it.
-        values = [each for each in values if each["s"] in {one["s"] for one in values if one["y"]}] or values
+        # A series of zeros would look like the outline of the series below it.
+        visible = {value["s"] for value in values if value["y"]}
+        values = [value for value in values if value["s"] in visible] or values
         encoding[along]["stack"] = "normalize" if "percentage" in kind else "zero"
         encoding["order"] = {"field": "o", "type": "quantitative"}
-        for each in values:
-            each["o"] = names.index(each["s"])
+        for value in values:
+            value["o"] = names.index(value["s"])
     if not axes.time:
         if bars and not stacked and len(group) > 1:
             encoding[f"{across}Offset"] = {"field": "s", "sort": names}
@@ -139,33 +149,33 @@ def _drawn(group: Sequence[Series], series: Sequence[Series], axes: Axes) -> Spe
 
 
 def _values(group: Sequence[Series], axes: Axes) -> list[Spec]:
-    """Return the points; a line goes on over what is unknown, and what cannot be told from 0 on the axis is 0."""
+    """Return the points that have a value; a value too small to see on the axis is 0."""
     least = axes.greatest * SPECK
     return [
-        {"x": place, "y": value * axes.scale.factor if abs(value) > least else 0, "s": each.name, "t": told}
-        for each in group
-        for place, value, told in each.points
+        {"x": x, "y": value * axes.scale.factor if abs(value) > least else 0, "s": entry.name, "t": text}
+        for entry in group
+        for x, value, text in entry.points
         if value is not None
     ]
 
 
 def _as_spans(values: list[Spec], axes: Axes, *, stacked: bool, whole: bool) -> None:
-    """Give bars over time their ends: a bar fills its interval, and stands on those below it."""
+    """Set the ends of bars over time: a bar fills its interval; if it is stacked, it stands on the bar below it."""
     gap = axes.interval * (1 - BAR_SHARE) / 2
     sums: dict[float, float] = {}
-    for each in values:
-        sums[each["x"]] = sums.get(each["x"], 0.0) + each["y"]
-    reached: dict[float, float] = {}
-    for each in values:
-        start, height = each["x"], each["y"] / (sums[each["x"]] or 1.0) if whole else each["y"]
-        each["y2"] = reached.get(start, 0.0) if stacked else 0.0
-        each["y"] = reached[start] = each["y2"] + height
-        each["x"], each["x2"] = start + gap, start + axes.interval - gap
+    for value in values:
+        sums[value["x"]] = sums.get(value["x"], 0.0) + value["y"]
+    tops: dict[float, float] = {}
+    for value in values:
+        start, height = value["x"], value["y"] / (sums[value["x"]] or 1.0) if whole else value["y"]
+        value["y2"] = tops.get(start, 0.0) if stacked else 0.0
+        value["y"] = tops[start] = value["y2"] + height
+        value["x"], value["x2"] = start + gap, start + axes.interval - gap
 
 
 def _mark(group: Sequence[Series], axes: Axes, *, bars: bool) -> Spec:
     first = group[0]
-    clip = _reaches_out(group, axes)
+    clip = _leaves_chart(group, axes)
     if bars:
         return {"type": "bar", "clip": True}
     if first.kind.startswith("area"):
@@ -173,23 +183,23 @@ def _mark(group: Sequence[Series], axes: Axes, *, bars: bool) -> Spec:
     mark: Spec = {"type": "line", "strokeWidth": first.width, "clip": clip}
     if first.dashed:
         mark["strokeDash"] = [4, 3]
-    elif max(len(each.points) for each in group) <= MOST_POINTS:
+    elif max(len(entry.points) for entry in group) <= MAX_DOTTED_POINTS:
         mark["point"] = {"size": 18, "filled": True}
     return mark
 
 
-def _reaches_out(group: Sequence[Series], axes: Axes) -> bool:
-    """Return whether a line leaves the picture: one that stays inside is drawn whole, also along its edges."""
+def _leaves_chart(group: Sequence[Series], axes: Axes) -> bool:
+    """Return whether a line leaves the chart; only then it is clipped, because clipping thins a line along an edge."""
     low, high = axes.extent or (float("-inf"), float("inf"))
-    first, last = milliseconds(axes.shown.start), milliseconds(axes.shown.end)
+    first, last = milliseconds(axes.range.start), milliseconds(axes.range.end)
     return any(
-        (axes.time and not first <= float(place or 0) <= last) or (value is not None and not low <= value <= high)
-        for each in group
-        for place, value, _ in each.points
+        (axes.time and not first <= float(x or 0) <= last) or (value is not None and not low <= value <= high)
+        for entry in group
+        for x, value, _ in entry.points
     )
 
 
-def _places(axes: Axes, *, bars: bool) -> Spec:
+def _x_channel(axes: Axes, *, bars: bool) -> Spec:
     title = axes.title_x or None
     if not axes.time:
         angle = {} if axes.sideways else {"labelAngle": 0}
@@ -204,14 +214,13 @@ def _places(axes: Axes, *, bars: bool) -> Spec:
 
 
 def _moment(moment: datetime) -> Spec:
-    """Return a moment by its parts: as a number, Vega's interpreter of expressions takes it for a year."""
-    parts = ("hours", "minutes", "seconds")
-    times = {name: getattr(moment, name.removesuffix("s")) for name in parts}
+    """Return a moment by its units, because Vega's interpreter of expressions reads a number as a year."""
+    times = {name: getattr(moment, name.removesuffix("s")) for name in ("hours", "minutes", "seconds")}
     return {"year": moment.year, "month": moment.month, "date": moment.day, **times, "utc": True}
 
 
 def _time_axis(axes: Axes) -> Spec:
-    days = axes.shown.length.total_seconds() / DAY
+    days = axes.range.length.total_seconds() / DAY
     hours = "utcFormat(datum.value, '%H:%M')"
     date = "utcFormat(datum.value, '%e %b')"
     midnight = "utchours(datum.value) == 0 && utcminutes(datum.value) == 0"
@@ -225,11 +234,11 @@ def _time_axis(axes: Axes) -> Spec:
 
 def _value_axis(axes: Axes) -> Spec:
     count = {"expr": f"max(2, floor({'width' if axes.sideways else 'height'} / 42))"}
-    found: Spec = {"title": axes.title_y or None, "labelExpr": axes.scale.label}
-    found |= {"tickCount": count, "labelOverlap": True}
+    axis: Spec = {"title": axes.title_y or None, "labelExpr": axes.scale.label}
+    axis |= {"tickCount": count, "labelOverlap": True}
     if axes.whole:
-        found["tickMinStep"] = 1
-    return {**found, "grid": True, "domain": False, "ticks": False} if axes.sideways else found
+        axis["tickMinStep"] = 1
+    return {**axis, "grid": True, "domain": False, "ticks": False} if axes.sideways else axis
 
 
 def _extent(axes: Axes) -> Spec:
@@ -241,10 +250,10 @@ def _extent(axes: Axes) -> Spec:
     return {"domain": [low * axes.scale.factor, high * axes.scale.factor]}
 
 
-def _line(threshold: Threshold, axes: Axes) -> list[Spec]:
+def _threshold_line(threshold: Threshold, axes: Axes) -> list[Spec]:
     along = "x" if axes.sideways else "y"
     at = {along: {"datum": threshold.value * axes.scale.factor, "type": "quantitative"}}
-    told = {"value": threshold.text}
+    label = {"value": threshold.text}
     return [
         {
             "data": {"values": [{}]},
@@ -254,69 +263,68 @@ def _line(threshold: Threshold, axes: Axes) -> list[Spec]:
         {
             "data": {"values": [{}]},
             "mark": {"type": "text", "align": "right", "baseline": "bottom", "dy": -3, "x": {"expr": "width - 2"}},
-            "encoding": {**at, "text": told},
+            "encoding": {**at, "text": label},
         },
     ]
 
 
 def _events(events: Sequence[Annotation], axes: Axes) -> list[Spec]:
-    """Return the layers that mark events; the text of one that is close to the one before is told by its tooltip."""
-    apart = axes.shown.length.total_seconds() * 1000 * LABEL_SHARE
+    """Return the layers that mark events; an event close to the last label has its text in the tooltip only."""
+    gap = axes.range.length.total_seconds() * 1000 * LABEL_SHARE
     values, last = [], float("-inf")
-    for each in events:
-        labelled = each.at - last >= apart
-        last = each.at if labelled else last
-        when = formats.date_text(each.at)
-        values.append({"x": each.at, "t": each.text, "w": f"{when} UTC", "l": each.text if labelled else ""})
+    for event in events:
+        labelled = event.at - last >= gap
+        last = event.at if labelled else last
+        when = formats.date_text(event.at)
+        values.append({"x": event.at, "t": event.text, "w": f"{when} UTC", "l": event.text if labelled else ""})
     at: Spec = {"x": {"field": "x", "type": "temporal", "scale": {"type": "utc"}}}
-    told = [{"field": "t", "type": "nominal", "title": "Release"}, {"field": "w", "type": "nominal", "title": "At"}]
+    tooltip = [{"field": "t", "type": "nominal", "title": "Release"}, {"field": "w", "type": "nominal", "title": "At"}]
     rule: Spec = {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1.5}
     label: Spec = {"type": "text", "align": "left", "baseline": "top", "dx": 4, "y": 1, "limit": 110, "fontWeight": 600}
     return [
-        {"data": {"values": values}, "mark": rule, "encoding": {**at, "tooltip": told}},
-        {"data": {"values": values}, "mark": label, "encoding": {**at, "text": {"field": "l"}, "tooltip": told}},
+        {"data": {"values": values}, "mark": rule, "encoding": {**at, "tooltip": tooltip}},
+        {"data": {"values": values}, "mark": label, "encoding": {**at, "text": {"field": "l"}, "tooltip": tooltip}},
     ]
 
 
 def _frame(axes: Axes) -> Spec:
-    """Return an invisible layer that says which time is shown: Vega-Lite takes that from one layer only."""
-    shown = [_moment(axes.shown.start), _moment(axes.shown.end)]
-    scale = {"type": "utc", "domain": shown, "nice": False}
+    """Return an invisible layer that sets the ends of the time axis: Vega-Lite reads them from one layer only."""
+    domain = [_moment(axes.range.start), _moment(axes.range.end)]
+    scale = {"type": "utc", "domain": domain, "nice": False}
     return {
-        "data": {"values": [{"x": milliseconds(axes.shown.start)}]},
+        "data": {"values": [{"x": milliseconds(axes.range.start)}]},
         "mark": {"type": "point", "opacity": 0, "tooltip": None},
         "encoding": {"x": {"field": "x", "type": "temporal", "scale": scale}},
     }
 
 
 def _hover(series: Sequence[Series], axes: Axes) -> Spec:
-    """Return the layer of bands, one for each moment, that tell all values of it when they are pointed at."""
-    moments: dict[float, Spec] = {}
-    for number, each in enumerate(series):
-        for place, _, told in each.points:
-            at = float(place or 0)
-            row = moments.setdefault(at, {"x": at, "w": f"{formats.date_text(place)} UTC"})
-            row[f"v{number}"] = told
-    # A bar begins at its moment, a point of a line is there: the band lies around what is drawn.
-    middle = axes.interval / 2 if series[0].kind.startswith("bar") else 0.0
-    places = sorted(moments)
-    edges = [(one + other) / 2 + middle for one, other in pairwise(places)]
+    """Return the layer of bands, one for each moment, whose tooltips hold all values of the moment."""
+    bands: dict[float, Spec] = {}
+    for number, entry in enumerate(series):
+        for x, _, text in entry.points:
+            at = float(x or 0)
+            band = bands.setdefault(at, {"x": at, "w": f"{formats.date_text(x)} UTC"})
+            band[f"v{number}"] = text
+    # The band lies around its mark: a bar begins at its moment, a point of a line is there.
     half = axes.interval / 2
-    for at, left, right in zip(
-        places, [places[0] + middle - half, *edges], [*edges, places[-1] + middle + half], strict=True
-    ):
-        moments[at] |= {"from": left, "to": right}
+    middle = half if series[0].kind.startswith("bar") else 0.0
+    moments = sorted(bands)
+    edges = [(start + end) / 2 + middle for start, end in pairwise(moments)]
+    lefts, rights = [moments[0] + middle - half, *edges], [*edges, moments[-1] + middle + half]
+    for at, left, right in zip(moments, lefts, rights, strict=True):
+        bands[at] |= {"from": left, "to": right}
     pointed = {"type": "point", "fields": ["x"], "on": "pointerover", "clear": "pointerout"}
-    told_series = [{"field": f"v{number}", "type": "nominal", "title": each.name} for number, each in enumerate(series)]
+    values = [{"field": f"v{number}", "type": "nominal", "title": entry.name} for number, entry in enumerate(series)]
     return {
         "name": HOVER,
-        "data": {"values": list(moments.values())},
+        "data": {"values": list(bands.values())},
         "params": [{"name": "at", "select": pointed}],
         "mark": {"type": "rect", "clip": True, "color": "#98A2B3"},
         "encoding": {
             "x": {"field": "from", "type": "temporal", "scale": {"type": "utc"}},
             "x2": {"field": "to"},
             "opacity": {"condition": {"param": "at", "empty": False, "value": 0.2}, "value": 0},
-            "tooltip": [{"field": "w", "type": "nominal", "title": "Time"}, *told_series],
+            "tooltip": [{"field": "w", "type": "nominal", "title": "Time"}, *values],
         },
     }

@@ -14,7 +14,7 @@ from pathlib import Path
 from monitor_agent import log
 from monitor_agent.clock import SystemClock
 from monitor_agent.dashboards.library import read_library
-from monitor_agent.dashboards.reports import report
+from monitor_agent.dashboards.reports import ReportContent, report
 from monitor_agent.demo import model, tables
 from monitor_agent.demo.daily_cycles import DailyCycles
 from monitor_agent.demo.display import Display
@@ -204,16 +204,9 @@ class Demonstration:
         folder = Path(self._settings.kibana.folder)
         try:
             with self._display.spinner("drawing the charts"):
-                report(
-                    gateway,
-                    folder,
-                    self._folder.report,
-                    SystemClock().now(),
-                    dashboards=tuple(read_library(folder).dashboards),
-                    start=start,
-                    end=end,
-                    chosen={"window": (CHART_WINDOW,)},
-                )
+                dashboards = tuple(read_library(folder).dashboards)
+                content = ReportContent(dashboards, start, end, {"window": (CHART_WINDOW,)})
+                report(gateway, folder, self._folder.report, SystemClock().now(), content)
         except MonitorError as error:
             return f"none ({error})"
         return _displayed_path(self._folder.report)

@@ -16,16 +16,16 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Number]]] = {
     "sqrt": (1, lambda a: math.sqrt(a) if a >= 0 else None),
     "abs": (1, abs),
 }
-"""Name -> how many arguments it takes, and its value; None = undefined."""
+"""Name -> its number of arguments, and the function; None = undefined."""
 
 
 def evaluate(tree: Any, values: Mapping[str, Number]) -> Number:
-    """Return the value of a `tinymathAst`; None where a part is undefined.
+    """Return the value of a `tinymathAst`; None if an operand is undefined.
 
     Parameters
     ----------
-    tree : a number, the id of a part, or `{"type": "function", "name": ..., "args": [...]}`.
-    values : the parts by id.
+    tree : a number, the id of an operand, or `{"type": "function", "name": ..., "args": [...]}`.
+    values : the operands by id.
 
     >>> evaluate({"type": "function", "name": "divide", "args": ["a", 4]}, {"a": 2.0})
     0.5

@@ -1,123 +1,48 @@
-"""Every dashboard opened on a real Elasticsearch: what its panels ask, and which stay empty (pure but for `ask`)."""
+"""Every dashboard and alert searched on a real Elasticsearch: which panels fail, and which are empty."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from monitor_agent.alerting.conditions import alert_query, breaches
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.errors import DataError, UnsupportedPanelError
-from monitor_agent.kibana import dashboard_model, lens, saved_search
-from monitor_agent.kibana.dashboard_model import Dashboard
+from monitor_agent.kibana.dashboard_model import Dashboard, dashboard
 from monitor_agent.kibana.data_views import DataView, data_view
 from monitor_agent.kibana.empty_panels import may_be_empty
-from monitor_agent.kibana.filters import DashboardContext
-from monitor_agent.kibana.lens_searches import annotation_searches, layer_searches
 from monitor_agent.kibana.objects import SavedObject
-from monitor_agent.kibana.tables import Answer, Table, annotations_of, table
+from monitor_agent.kibana.panel_query import PanelQuery, panel_query, panel_source
+from monitor_agent.kibana.searches import SearchRequest, SearchResponse
 from monitor_agent.kibana.times import TimeRange, time_range
 from monitor_agent.kibana.watches import fires, search_of, watch
 
-Ask = Callable[[Sequence[tuple[str, Mapping[str, Any]]]], Sequence[Answer]]
-"""Answers searches (index expression, body), in order; a refused one as `{"error": ...}`."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What one panel shows: its tables by layer, and how many events it marks."""
-
-    panel: str
-    tables: Mapping[str, Table]
-    marked: int = 0
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to see."""
-        return all(shown.empty for shown in self.tables.values())
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What an object asks, and how its answers are read."""
-
-    saved: SavedObject
-    searches: Sequence[tuple[str, Mapping[str, Any]]]
-    read: Callable[[Sequence[Answer]], Shown]
+SearchAll = Callable[[Sequence[SearchRequest]], Sequence[SearchResponse]]
+"""Returns the responses to searches, in order; the response to a refused one is `{"error": ...}`."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A panel that cannot be shown, or is empty where it should not be."""
+    """A panel that cannot be shown, or is empty although it should not be."""
 
     place: str
     message: str
 
 
+@dataclass(frozen=True)
+class _PanelCheck:
+    """A panel of a dashboard to check: its place, its object and its searches."""
+
+    place: str
+    saved: SavedObject
+    query: PanelQuery
+
+
 def dashboards_of(objects: Mapping[str, SavedObject]) -> list[Dashboard]:
     """Return all dashboards among the objects, by id."""
-    found = [dashboard_model.dashboard(saved) for saved in objects.values() if saved.type == "dashboard"]
-    return sorted(found, key=lambda each: each.id)
-
-
-def check_dashboards(
-    objects: Mapping[str, SavedObject],
-    ask: Ask,
-    now: datetime,
-    shown: TimeRange | None = None,
-    chosen: Mapping[str, Sequence[str]] | None = None,
-) -> Iterator[Problem]:
-    """Yield the problems of every panel of every dashboard, as it opens.
-
-    Parameters
-    ----------
-    now : what the dashboards' time ranges are relative to.
-    shown : a time range instead of theirs.
-    chosen : control id -> values, instead of what is chosen when a dashboard opens.
-    """
-    by_key = {saved.key: saved for saved in objects.values()}
-    views = views_of(objects)
-    for dashboard in dashboards_of(objects):
-        time = shown or time_range(dashboard.start, dashboard.end, now)
-        context = dashboard.context(time, chosen)
-        prepared: list[tuple[str, Prepared]] = []
-        for panel in dashboard.panels:
-            if panel.kind != "markdown":
-                place = f"{dashboard.id}/{panel.id}"
-                try:
-                    prepared.append((place, prepare(by_key[f"{panel.kind}:{panel.target}"], views, context)))
-                except (DataError, UnsupportedPanelError) as error:
-                    yield Problem(place, str(error))
-        # One request a dashboard: a panel alone takes a few milliseconds, a request as many again.
-        answers = iter(ask([search for _, each in prepared for search in each.searches]))
-        for place, each in prepared:
-            found = [next(answers) for _ in each.searches]
-            yield from (Problem(place, message) for message in _judged(each, found, time))
-
-
-def _judged(prepared: Prepared, answers: Sequence[Answer], time: TimeRange) -> Iterator[str]:
-    try:
-        shown = prepared.read(_accepted(prepared.saved.key, answers))
-    except DataError as error:
-        yield str(error)
-        return
-    if shown.empty and not may_be_empty(prepared.saved):
-        yield f"empty from {time.start:%Y-%m-%d %H:%M} to {time.end:%Y-%m-%d %H:%M} UTC"
-
-
-def check_alert_searches(alerts: Iterable[Alert], ask: Ask, now: datetime) -> Iterator[Problem]:
-    """Yield the problems of every alert and watch at `now`: a search that is refused, a condition it cannot read."""
-    for alert in alerts:
-        made = watch(alert)
-        try:
-            (answer,) = _accepted(f"alert {alert.id}", ask([alert_query(alert, now.isoformat())]))
-            breaches(alert, answer)
-            (answer,) = _accepted(f"watch {alert.id}", ask([search_of(made, now.isoformat())]))
-            fires(made, answer)
-        except DataError as error:
-            yield Problem(f"watches/{alert.id}", str(error))
+    dashboards = [dashboard(saved) for saved in objects.values() if saved.type == "dashboard"]
+    return sorted(dashboards, key=lambda board: board.id)
 
 
 def views_of(objects: Mapping[str, SavedObject]) -> dict[str, DataView]:
@@ -125,34 +50,75 @@ def views_of(objects: Mapping[str, SavedObject]) -> dict[str, DataView]:
     return {saved.id: data_view(saved) for saved in objects.values() if saved.type == "index-pattern"}
 
 
-def show(saved: SavedObject, views: Mapping[str, DataView], context: DashboardContext, ask: Ask) -> Shown:
-    """Return what a Lens panel or saved search shows; DataError where its search is refused."""
-    prepared = prepare(saved, views, context)
-    return prepared.read(_accepted(saved.key, ask(prepared.searches)))
+def check_dashboards(
+    objects: Mapping[str, SavedObject],
+    search_all: SearchAll,
+    now: datetime,
+    time: TimeRange | None = None,
+    control_values: Mapping[str, Sequence[str]] | None = None,
+) -> Iterator[Problem]:
+    """Yield the problems of every panel of every dashboard, as it opens.
+
+    Parameters
+    ----------
+    now : the moment that the time ranges of the dashboards are relative to.
+    time : a time range instead of theirs.
+    control_values : control id -> values, instead of those that are selected when a dashboard opens.
+    """
+    by_key = {saved.key: saved for saved in objects.values()}
+    views = views_of(objects)
+    for board in dashboards_of(objects):
+        dashboard_time = time or time_range(board.start, board.end, now)
+        context = board.context(dashboard_time, control_values)
+        checks: list[_PanelCheck] = []
+        for panel in board.panels:
+            if panel.kind == "markdown":
+                continue
+            place, key = f"{board.id}/{panel.id}", f"{panel.kind}:{panel.target}"
+            try:
+                if key not in by_key:
+                    raise DataError(f"{key} does not exist")
+                checks.append(_PanelCheck(place, by_key[key], panel_query(panel_source(by_key[key]), views, context)))
+            except (DataError, UnsupportedPanelError) as error:
+                yield Problem(place, str(error))
+        # One request for a dashboard: a request takes as many milliseconds as a panel.
+        responses = iter(search_all([request for check in checks for request in check.query.requests]))
+        for check in checks:
+            panel_responses = [next(responses) for _ in check.query.requests]
+            yield from (
+                Problem(check.place, message) for message in _panel_problems(check, panel_responses, dashboard_time)
+            )
 
 
-def prepare(saved: SavedObject, views: Mapping[str, DataView], context: DashboardContext) -> Prepared:
-    """Return the searches of a Lens panel or saved search; UnsupportedPanelError where it cannot be asked."""
-    if saved.type == "search":
-        search = saved_search.saved_search(saved)
-        view = views[search.view]
-        searches = [(view.index, search.body(view, context))]
-        return Prepared(saved, searches, lambda found: Shown(saved.key, {"documents": search.table(view, found[0])}))
-    panel = lens.lens_panel(saved)
-    layers, marked = layer_searches(panel, views, context), annotation_searches(panel, views, context)
-
-    def read(found: Sequence[Answer]) -> Shown:
-        answers = iter(found)
-        tables = {layer.layer.id: table(layer, [next(answers) for _ in layer.searches]) for layer in layers}
-        drawn = {name: shown for name, shown in tables.items() if panel.layers[name].metrics}
-        return Shown(saved.key, drawn, sum(len(annotations_of(each.query, next(answers))) for each in marked))
-
-    wanted = [*(each for layer in layers for each in layer.searches), *(each.search for each in marked)]
-    return Prepared(saved, [(search.index, search.body) for search in wanted], read)
+def _panel_problems(check: _PanelCheck, responses: Sequence[SearchResponse], time: TimeRange) -> Iterator[str]:
+    try:
+        data = check.query.read(_accepted(check.saved.key, responses))
+    except DataError as error:
+        yield str(error)
+        return
+    if data.empty and not may_be_empty(check.saved):
+        yield f"empty from {time.start:%Y-%m-%d %H:%M} to {time.end:%Y-%m-%d %H:%M} UTC"
 
 
-def _accepted(key: str, answers: Sequence[Answer]) -> Sequence[Answer]:
-    for answer in answers:
-        if "error" in answer:
-            raise DataError(f"{key}: Elasticsearch refuses its search", str(answer["error"])[:300])
-    return answers
+def check_alert_searches(alerts: Iterable[Alert], search_all: SearchAll, now: datetime) -> Iterator[Problem]:
+    """Yield the alerts whose search is refused at `now`, or whose condition cannot be evaluated, as alert and watch."""
+    for alert in alerts:
+        alert_watch = watch(alert)
+        try:
+            (response,) = _accepted(
+                f"alert {alert.id}", search_all([SearchRequest(*alert_query(alert, now.isoformat()))])
+            )
+            breaches(alert, response)
+            (response,) = _accepted(
+                f"watch {alert.id}", search_all([SearchRequest(*search_of(alert_watch, now.isoformat()))])
+            )
+            fires(alert_watch, response)
+        except DataError as error:
+            yield Problem(f"watches/{alert.id}", str(error))
+
+
+def _accepted(key: str, responses: Sequence[SearchResponse]) -> Sequence[SearchResponse]:
+    for response in responses:
+        if "error" in response:
+            raise DataError(f"{key}: Elasticsearch refuses its search", str(response["error"])[:300])
+    return responses

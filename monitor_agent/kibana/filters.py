@@ -1,4 +1,4 @@
-"""What narrows a panel's documents: time, queries, filter pills, controls (pure)."""
+"""The filters of a panel's documents: time range, queries, Kibana's filter pills, controls (pure)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Query = dict[str, Any]
 
 @dataclass(frozen=True)
 class DashboardContext:
-    """What a dashboard says to each of its panels.
+    """The time range and the filters that a dashboard gives to each of its panels.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class DashboardContext:
 
 
 def within(time: TimeRange, field: str, shift: timedelta = timedelta()) -> list[Query]:
-    """Return the filter for a time range, none for a data view without time."""
+    """Return the filter for a time range; no filter for a data view without a time field."""
     if not field:
         return []
     moved = time.moved(shift)
@@ -38,19 +38,25 @@ def within(time: TimeRange, field: str, shift: timedelta = timedelta()) -> list[
 
 
 def pill(stored: Mapping[str, Any]) -> Query | None:
-    """Return the query of a Kibana filter; None where it is switched off."""
+    """Return the query of a Kibana filter; None if it is disabled.
+
+    Raises
+    ------
+    DataError
+        If the filter holds no query.
+    """
     meta = stored["meta"]
     if meta.get("disabled"):
         return None
     if "query" not in stored:
         raise DataError(f"the filter on {meta.get('key')} holds no query", "filters need the form with `query`")
-    found = dict(stored["query"])
-    return {"bool": {"must_not": [found]}} if meta.get("negate") else found
+    query = dict(stored["query"])
+    return {"bool": {"must_not": [query]}} if meta.get("negate") else query
 
 
 def pills(stored: Iterable[Mapping[str, Any]]) -> list[Query]:
-    """Return the queries of Kibana filters that are switched on."""
-    return [found for found in map(pill, stored) if found is not None]
+    """Return the queries of the Kibana filters that are not disabled."""
+    return [query for query in map(pill, stored) if query is not None]
 
 
 def search_query(text: str, stored: Iterable[Mapping[str, Any]]) -> list[Query]:
@@ -59,6 +65,6 @@ def search_query(text: str, stored: Iterable[Mapping[str, Any]]) -> list[Query]:
 
 
 def conjunction(queries: Iterable[Query]) -> Query:
-    """Return the query that matches where all do."""
-    found = list(queries)
-    return {"bool": {"filter": found}} if found else {"match_all": {}}
+    """Return the query for the documents that match all queries."""
+    filters = list(queries)
+    return {"bool": {"filter": filters}} if filters else {"match_all": {}}

@@ -1,6 +1,6 @@
-"""Lens panels as typed values: layers of columns over a data view, and how they are drawn (pure).
+"""Lens panels as typed values: layers of columns over a data view, and the state of their visualization (pure).
 
-Only what our objects use is read; all else is an `UnsupportedPanelError` that names the object and the operation.
+Only what our objects use is supported; anything else is an `UnsupportedPanelError` that names object and operation.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class Column:
 
     Attributes
     ----------
-    operation : what it computes, one of `BUCKETS`, `METRICS` or `DERIVED`.
-    field : what from; `RECORDS` for documents, empty where it follows from other columns.
-    filter : KQL that its documents must match besides; empty for none.
+    operation : one of `BUCKETS`, `METRICS` or `DERIVED`.
+    field : the field that it reads; `RECORDS` for whole documents; empty if it follows from other columns.
+    filter : KQL that its documents must match, too; empty for none.
     references : columns that it follows from.
     shift : how much earlier its documents are, such as `1d`; empty for none.
     scale : unit of time that a count is divided by, such as `s`; empty for none.
     format : its own format; None = that of its field.
-    order : what `terms` are ordered by where that is no column of the layer.
+    order : the value that `terms` are ordered by, if that is no column of the layer.
     """
 
     id: str
@@ -65,13 +65,13 @@ class Layer:
 
     Attributes
     ----------
-    alone : neither the dashboard's filters and controls nor the panel's own query touch it; only the time range does.
+    ignores_filters : only the time range narrows it, not the dashboard's filters and controls, nor the panel's query.
     """
 
     id: str
     view: str
     columns: Mapping[str, Column]
-    alone: bool = False
+    ignores_filters: bool = False
 
     @property
     def buckets(self) -> tuple[Column, ...]:
@@ -91,7 +91,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class AnnotationQuery:
-    """Events that a chart over time marks by lines: the documents of a data view that match a KQL text."""
+    """The events that a chart over time marks with lines: the documents of a data view that match a KQL text."""
 
     layer: str
     view: str
@@ -100,7 +100,7 @@ class AnnotationQuery:
     label: str
     text_field: str
     color: str
-    alone: bool
+    ignores_filters: bool
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class LensPanel:
     Attributes
     ----------
     visualization : `lnsXY`, `lnsMetric`, ... (one of `VISUALIZATIONS`).
-    state : how it is drawn, as Kibana stores it.
+    state : the state of the visualization, as Kibana stores it.
     query : KQL of the panel itself.
     filters : Kibana filters of the panel itself.
     """
@@ -127,7 +127,15 @@ class LensPanel:
 
 
 def lens_panel(saved: SavedObject) -> LensPanel:
-    """Return the panel of a Lens object; UnsupportedPanelError for what is not supported, DataError where broken."""
+    """Return the panel of a Lens object.
+
+    Raises
+    ------
+    UnsupportedPanelError
+        If the object uses an operation that is not translated to a search.
+    DataError
+        If the object is broken.
+    """
     attributes = saved.attributes
     try:
         state = attributes["state"]
@@ -135,9 +143,11 @@ def lens_panel(saved: SavedObject) -> LensPanel:
         if kind not in VISUALIZATIONS:
             raise UnsupportedPanelError(saved.key, f"the visualization {kind}")
         stored = state["datasourceStates"].get("formBased", {}).get("layers", {})
-        others = [name for name, other in state["datasourceStates"].items() if name != "formBased" and other["layers"]]
-        if others or state.get("adHocDataViews"):
-            raise UnsupportedPanelError(saved.key, f"the data source {(others or ['of an ad-hoc data view'])[0]}")
+        sources = [
+            name for name, source in state["datasourceStates"].items() if name != "formBased" and source["layers"]
+        ]
+        if sources or state.get("adHocDataViews"):
+            raise UnsupportedPanelError(saved.key, f"the data source {(sources or ['of an ad-hoc data view'])[0]}")
         return LensPanel(
             key=saved.key,
             title=attributes["title"],
@@ -160,7 +170,7 @@ def _layer(saved: SavedObject, name: str, stored: Mapping[str, Any]) -> Layer:
         id=name,
         view=saved.target(f"{LAYER_REFERENCE}{name}"),
         columns={column: _column(saved, column, stored["columns"][column]) for column in stored["columnOrder"]},
-        alone=bool(stored.get("ignoreGlobalFilters")),
+        ignores_filters=bool(stored.get("ignoreGlobalFilters")),
     )
 
 
@@ -188,26 +198,26 @@ def _column(saved: SavedObject, name: str, stored: Mapping[str, Any]) -> Column:
 
 
 def _annotations(saved: SavedObject, state: Mapping[str, Any]) -> tuple[AnnotationQuery, ...]:
-    found: list[AnnotationQuery] = []
+    queries: list[AnnotationQuery] = []
     for layer in state.get("layers", ()):
         if layer.get("layerType") != "annotations":
             continue
-        for mark in layer["annotations"]:
-            if mark["type"] != "query":
-                raise UnsupportedPanelError(saved.key, f"annotations of type {mark['type']}")
-            found.append(
+        for annotation in layer["annotations"]:
+            if annotation["type"] != "query":
+                raise UnsupportedPanelError(saved.key, f"annotations of type {annotation['type']}")
+            queries.append(
                 AnnotationQuery(
                     layer=layer["layerId"],
                     view=saved.target(f"{ANNOTATION_REFERENCE}{layer['layerId']}"),
-                    query=_kuery(saved, mark["filter"]),
-                    time_field=mark["timeField"],
-                    label=mark["label"],
-                    text_field=mark.get("textField", ""),
-                    color=mark.get("color", ""),
-                    alone=bool(layer.get("ignoreGlobalFilters")),
+                    query=_kuery(saved, annotation["filter"]),
+                    time_field=annotation["timeField"],
+                    label=annotation["label"],
+                    text_field=annotation.get("textField", ""),
+                    color=annotation.get("color", ""),
+                    ignores_filters=bool(layer.get("ignoreGlobalFilters")),
                 )
             )
-    return tuple(found)
+    return tuple(queries)
 
 
 def _kuery(saved: SavedObject, query: Mapping[str, Any]) -> str:

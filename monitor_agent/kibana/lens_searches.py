@@ -1,4 +1,4 @@
-"""A Lens panel as Elasticsearch searches (pure); `tables` reads what comes back.
+"""A Lens panel as Elasticsearch searches (pure); `tables` turns the responses into rows.
 
 Kibana's own requests may differ in form: `last_value` is a `top_hits` here, and a column with a time shift is a search
 of its own. Nothing needs scripts, runtime fields or pipeline aggregations.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from monitor_agent.errors import DataError, UnsupportedPanelError
 from monitor_agent.kibana.data_views import DataView
 from monitor_agent.kibana.filters import DashboardContext, conjunction, search_query, within
 from monitor_agent.kibana.lens import RECORDS, AnnotationQuery, Column, Layer, LensPanel
+from monitor_agent.kibana.searches import SearchRequest
 from monitor_agent.kibana.times import TimeRange, interval
 from monitor_agent.pipeline.instants import milliseconds
 
@@ -30,65 +31,78 @@ _SIMPLE = {"sum": "sum", "average": "avg", "min": "min", "max": "max", "unique_c
 
 
 @dataclass(frozen=True)
-class Search:
-    """One search of a layer: the documents `shift` earlier than shown, for the columns `metrics`.
+class LayerSearch:
+    """One search of a layer.
 
     Attributes
     ----------
-    same : column -> the column whose aggregation says the same.
+    shift : how much earlier its documents are than the time range.
+    metrics : the columns that it computes.
+    aggregation_of : column -> the column whose aggregation computes its value, too; a column that is not in it is the
+        number of documents of its bucket.
     """
 
-    index: str
-    body: Mapping[str, Any]
-    shift: timedelta = timedelta()
-    metrics: tuple[Column, ...] = ()
-    same: Mapping[str, str] = field(default_factory=dict)
+    request: SearchRequest
+    shift: timedelta
+    metrics: tuple[Column, ...]
+    aggregation_of: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class LayerSearches:
-    """A layer and the searches that answer it; none where it holds fixed values only."""
+    """A layer and its searches; a layer of fixed values has none."""
 
     layer: Layer
     view: DataView
     time: TimeRange
     interval: str
-    searches: tuple[Search, ...]
+    searches: tuple[LayerSearch, ...]
 
 
 @dataclass(frozen=True)
 class AnnotationSearch:
-    """Events to be marked and the search that finds them."""
+    """The events that a chart marks, and the search for them."""
 
     query: AnnotationQuery
-    search: Search
+    request: SearchRequest
 
 
 def layer_searches(panel: LensPanel, views: Views, context: DashboardContext) -> list[LayerSearches]:
     """Return the searches of each layer of a panel, in order.
 
-    Raises UnsupportedPanelError where a layer uses what cannot be asked.
+    Raises
+    ------
+    UnsupportedPanelError
+        If a layer uses an operation that is not translated to a search.
+    DataError
+        If the panel reads a data view that does not exist.
     """
     return [_layer(panel, layer, _view(panel, views, layer.view), context) for layer in panel.layers.values()]
 
 
 def annotation_searches(panel: LensPanel, views: Views, context: DashboardContext) -> list[AnnotationSearch]:
-    """Return the searches for the events that a panel marks."""
-    found = []
-    for marks in panel.annotations:
-        view = _view(panel, views, marks.view)
-        filters = [*within(context.time, marks.time_field), *search_query(marks.query, ())]
-        if not marks.alone:
+    """Return the searches for the events that a panel marks.
+
+    Raises
+    ------
+    DataError
+        If the panel reads a data view that does not exist.
+    """
+    searches = []
+    for query in panel.annotations:
+        view = _view(panel, views, query.view)
+        filters = [*within(context.time, query.time_field), *search_query(query.query, ())]
+        if not query.ignores_filters:
             filters += context.filters
         body = {
             "size": MAX_ANNOTATIONS,
             "track_total_hits": False,
             "query": conjunction(filters),
-            "sort": [{marks.time_field: "asc"}],
-            "_source": [marks.time_field, *([marks.text_field] if marks.text_field else [])],
+            "sort": [{query.time_field: "asc"}],
+            "_source": [query.time_field, *([query.text_field] if query.text_field else [])],
         }
-        found.append(AnnotationSearch(marks, Search(view.index, body)))
-    return found
+        searches.append(AnnotationSearch(query, SearchRequest(view.index, body)))
+    return searches
 
 
 def _view(panel: LensPanel, views: Views, name: str) -> DataView:
@@ -98,14 +112,14 @@ def _view(panel: LensPanel, views: Views, name: str) -> DataView:
 
 
 def _layer(panel: LensPanel, layer: Layer, view: DataView, context: DashboardContext) -> LayerSearches:
-    wanted = next((column.params["interval"] for column in layer.buckets if column.operation == "date_histogram"), "")
-    bar = interval(wanted, context.time) if wanted else ""
-    narrowed = [] if layer.alone else [*context.filters, *search_query(panel.query, panel.filters)]
+    stored = next((column.params["interval"] for column in layer.buckets if column.operation == "date_histogram"), "")
+    bar = interval(stored, context.time) if stored else ""
+    filters = [] if layer.ignores_filters else [*context.filters, *search_query(panel.query, panel.filters)]
     searches = []
     for shift in dict.fromkeys(column.shift for column in layer.metrics):
         metrics = tuple(column for column in layer.metrics if column.shift == shift)
         earlier = parse_duration(shift) if shift else timedelta()
-        aggregations, same = _metrics(panel, metrics)
+        aggregations, aggregation_of = _metrics(panel, metrics)
         for column in reversed(layer.buckets):
             grouped: dict[str, Any] = _bucket(panel, layer, column, bar, context.time.moved(earlier))
             order = _metric(panel, column.order) if column.order else None
@@ -115,32 +129,32 @@ def _layer(panel: LensPanel, layer: Layer, view: DataView, context: DashboardCon
         body: dict[str, Any] = {
             "size": 0,
             "track_total_hits": not layer.buckets,
-            "query": conjunction([*within(context.time, view.time_field, earlier), *narrowed]),
+            "query": conjunction([*within(context.time, view.time_field, earlier), *filters]),
         }
         if aggregations:
             body["aggs"] = aggregations
-        searches.append(Search(view.index, body, earlier, metrics, same))
+        searches.append(LayerSearch(SearchRequest(view.index, body), earlier, metrics, aggregation_of))
     return LayerSearches(layer, view, context.time, bar, tuple(searches))
 
 
 def _metrics(panel: LensPanel, columns: tuple[Column, ...]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the aggregations by column, each one once, and which columns share one."""
-    found: dict[str, Any] = {}
-    same: dict[str, str] = {}
-    first: dict[str, str] = {}
+    """Return the aggregations by column, equal ones only once, and column -> the column whose aggregation it uses."""
+    aggregations: dict[str, Any] = {}
+    aggregation_of: dict[str, str] = {}
+    first_column: dict[str, str] = {}
     for column in columns:
         aggregation = _metric(panel, column)
         if aggregation is None:
             continue
         text = json.dumps(aggregation, sort_keys=True).replace(f'"{column.id}"', '""')
-        same[column.id] = first.setdefault(text, column.id)
-        if same[column.id] == column.id:
-            found[column.id] = aggregation
-    return found, same
+        aggregation_of[column.id] = first_column.setdefault(text, column.id)
+        if aggregation_of[column.id] == column.id:
+            aggregations[column.id] = aggregation
+    return aggregations, aggregation_of
 
 
 def _metric(panel: LensPanel, column: Column) -> dict[str, Any] | None:
-    """Return a column's aggregation, below a filter where it has one; None where the bucket's own count is it."""
+    """Return a column's aggregation, inside its filter if it has one; None if the value is the count of the bucket."""
     inner: dict[str, Any] | None
     if column.operation in _SIMPLE:
         inner = {_SIMPLE[column.operation]: {"field": column.field}}
@@ -175,7 +189,7 @@ def _bucket(panel: LensPanel, layer: Layer, column: Column, bar: str, time: Time
     if column.operation == "range":
         if params["type"] != "range":
             raise UnsupportedPanelError(panel.key, "intervals that follow from the data")
-        return {"range": {"field": column.field, "ranges": [dict(_bounds(each)) for each in params["ranges"]]}}
+        return {"range": {"field": column.field, "ranges": [dict(_bounds(stored)) for stored in params["ranges"]]}}
     for name in ("otherBucket", "missingBucket", "secondaryFields", "includeIsRegex", "excludeIsRegex", "accuracyMode"):
         if params.get(name):
             raise UnsupportedPanelError(panel.key, f"`{name}` of terms")
@@ -188,7 +202,10 @@ def _bucket(panel: LensPanel, layer: Layer, column: Column, bar: str, time: Time
 
 def labelled_filters(column: Column) -> list[tuple[str, str]]:
     """Return the name and KQL text of each group of a `filters` column."""
-    return [(each.get("label") or each["input"]["query"], each["input"]["query"]) for each in column.params["filters"]]
+    return [
+        (stored.get("label") or stored["input"]["query"], stored["input"]["query"])
+        for stored in column.params["filters"]
+    ]
 
 
 def _bounds(stored: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -199,11 +216,11 @@ def _bounds(stored: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _dates(column: Column, bar: str, time: TimeRange) -> dict[str, Any]:
     kind = "calendar_interval" if bar in _CALENDAR else "fixed_interval"
-    found: dict[str, Any] = {"field": column.field, kind: bar, "time_zone": "UTC", "min_doc_count": 1}
+    histogram: dict[str, Any] = {"field": column.field, kind: bar, "time_zone": "UTC", "min_doc_count": 1}
     if column.params.get("includeEmptyRows"):
-        found["min_doc_count"] = 0
-        found["extended_bounds"] = {"min": milliseconds(time.start), "max": milliseconds(time.end)}
-    return found
+        histogram["min_doc_count"] = 0
+        histogram["extended_bounds"] = {"min": milliseconds(time.start), "max": milliseconds(time.end)}
+    return histogram
 
 
 def _order(panel: LensPanel, layer: Layer, terms: Column) -> dict[str, str]:

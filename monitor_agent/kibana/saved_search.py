@@ -10,7 +10,8 @@ from monitor_agent.errors import DataError, UnsupportedPanelError
 from monitor_agent.kibana.data_views import DataView
 from monitor_agent.kibana.filters import DashboardContext, conjunction, search_query, within
 from monitor_agent.kibana.objects import SavedObject
-from monitor_agent.kibana.tables import Answer, Table, TableColumn, Value
+from monitor_agent.kibana.searches import SearchResponse
+from monitor_agent.kibana.tables import Table, TableColumn, Value
 
 PAGE = 100
 INDEX_REFERENCE = "kibanaSavedObjectMeta.searchSourceJSON.index"
@@ -31,7 +32,7 @@ class SavedSearch:
 
     def body(self, view: DataView, context: DashboardContext, size: int = PAGE) -> dict[str, Any]:
         """Return the search for its first documents."""
-        narrowed = [
+        filters = [
             *within(context.time, view.time_field),
             *context.filters,
             *search_query(self.query, self.filters),
@@ -39,14 +40,14 @@ class SavedSearch:
         return {
             "size": size,
             "track_total_hits": True,
-            "query": conjunction(narrowed),
+            "query": conjunction(filters),
             "sort": [{field: {"order": direction, "unmapped_type": "keyword"}} for field, direction in self.sort],
             "_source": False,
-            # Not the source: what a field's alias and its format say, as Kibana asks for it.
+            # Like Kibana, it reads fields instead of the source: aliases and formats apply to them.
             "fields": [{"field": name, "include_unmapped": True} for name in self._names(view)],
         }
 
-    def table(self, view: DataView, answer: Answer) -> Table:
+    def table(self, view: DataView, response: SearchResponse) -> Table:
         """Return the documents as rows; the first column is their time."""
         names = self._names(view)
         columns = tuple(
@@ -56,7 +57,7 @@ class SavedSearch:
             for name in names
         )
         rows = tuple(
-            {name: _shown(hit.get("fields", {}).get(name)) for name in names} for hit in answer["hits"]["hits"]
+            {name: _cell(hit.get("fields", {}).get(name)) for name in names} for hit in response["hits"]["hits"]
         )
         return Table(columns, rows)
 
@@ -65,13 +66,21 @@ class SavedSearch:
 
 
 def saved_search(saved: SavedObject) -> SavedSearch:
-    """Return the saved search of an object; UnsupportedPanelError for what is not supported."""
+    """Return the saved search of an object.
+
+    Raises
+    ------
+    UnsupportedPanelError
+        If its query is not KQL.
+    DataError
+        If the object is broken.
+    """
     attributes = saved.attributes
     try:
         source = attributes["kibanaSavedObjectMeta"]["searchSourceJSON"]
         query = source.get("query") or {"query": "", "language": "kuery"}
         if query.get("language") != "kuery":
-            raise UnsupportedPanelError(saved.key, "a query that is no KQL")
+            raise UnsupportedPanelError(saved.key, "a query that is not KQL")
         return SavedSearch(
             key=saved.key,
             title=attributes["title"],
@@ -86,7 +95,7 @@ def saved_search(saved: SavedObject) -> SavedSearch:
         raise DataError(f"{saved.key}: no saved search, {error!r} is missing or wrong") from error
 
 
-def _shown(found: list[Value] | None) -> Value:
-    if not found:
+def _cell(values: list[Value] | None) -> Value:
+    if not values:
         return None
-    return found[0] if len(found) == 1 else ", ".join(map(str, found))
+    return values[0] if len(values) == 1 else ", ".join(map(str, values))

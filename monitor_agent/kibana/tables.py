@@ -1,8 +1,8 @@
-"""Answers to a panel's searches as rows (pure)."""
+"""Responses to a panel's searches as rows (pure)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,11 +11,11 @@ from monitor_agent.durations import parse_duration
 from monitor_agent.kibana.arithmetic import evaluate
 from monitor_agent.kibana.data_views import DataView, Format
 from monitor_agent.kibana.lens import RECORDS, AnnotationQuery, Column, Layer
-from monitor_agent.kibana.lens_searches import LayerSearches, Search, labelled_filters
+from monitor_agent.kibana.lens_searches import LayerSearch, LayerSearches, labelled_filters
+from monitor_agent.kibana.searches import SearchResponse
 from monitor_agent.kibana.times import TimeRange
 
 Value = float | int | str | bool | None
-Answer = Mapping[str, Any]
 
 COUNTED = ("count", "sum", "unique_count")
 _KEEP_FORMAT = ("sum", "average", "min", "max", "median", "percentile", "last_value", "terms", "range")
@@ -47,60 +47,73 @@ class Table:
     columns: tuple[TableColumn, ...]
     rows: tuple[Mapping[str, Value], ...]
 
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to see: no value, or in a chart no count but 0."""
-        alone = not any(column.bucketed for column in self.columns) and len(self.rows) == 1
+    def empty(self, main: Collection[str] = ()) -> bool:
+        """Return whether there is nothing to show: no value, or in a chart no count but 0.
+
+        A single number says something if it is 0, such as no errors. A chart whose counts are all 0 shows no document.
+
+        Parameters
+        ----------
+        main : ids of the columns that count; none = all columns of values.
+        """
+        single = not any(column.bucketed for column in self.columns) and len(self.rows) == 1
         return not any(
-            row[column.id] or (row[column.id] is not None and (alone or not column.counted))
-            for row in self.rows
-            for column in self.columns
-            if not column.bucketed
+            value or (value is not None and (single or not column.counted)) for column, value in self._values(main)
         )
+
+    def only_zeros(self, main: Collection[str] = ()) -> bool:
+        """Return whether there is no value but 0."""
+        return not any(value for _, value in self._values(main))
+
+    def _values(self, main: Collection[str]) -> Iterator[tuple[TableColumn, Value]]:
+        for column in self.columns:
+            if not column.bucketed and (not main or column.id in main):
+                yield from ((column, row[column.id]) for row in self.rows)
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """An event to be marked: milliseconds since 1970, and its text."""
+    """An event that a chart marks: milliseconds since 1970, and its text."""
 
     at: int
     text: str
 
 
-def table(searches: LayerSearches, answers: Sequence[Answer]) -> Table:
+def layer_table(searches: LayerSearches, responses: Sequence[SearchResponse]) -> Table:
     """Return the rows of a layer.
 
     Parameters
     ----------
-    answers : to `searches.searches`, in order.
+    responses : to `searches.searches`, in order.
     """
     layer = searches.layer
     rows: dict[tuple[Value, ...], dict[str, Value]] = {} if layer.buckets else {(): {}}
-    for search, answer in zip(searches.searches, answers, strict=True):
-        top = {"doc_count": _total(answer), **answer.get("aggregations", {})}
-        for key, bucket in _walk(layer.buckets, top, search.shift):
+    for search, response in zip(searches.searches, responses, strict=True):
+        top = {"doc_count": _total(response), **response.get("aggregations", {})}
+        for key, bucket in _leaves(layer.buckets, top, search.shift):
             row = rows.setdefault(key, dict(zip((column.id for column in layer.buckets), key, strict=True)))
             for column in search.metrics:
                 row[column.id] = _scaled(column, _value(column, search, bucket), key, searches)
     for row in rows.values():
         for column in layer.metrics:
             row.setdefault(column.id, None)
-        _derive(layer, row)
-    shown = [column for column in layer.columns.values() if not _part(layer, column)]
-    columns = tuple(table_column(column, searches.view) for column in shown)
-    return Table(columns, tuple({column.id: row[column.id] for column in shown} for row in rows.values()))
+        for column in layer.derived:
+            _derive(layer, column, row)
+    visible = [column for column in layer.columns.values() if not _is_helper(layer, column)]
+    columns = tuple(table_column(column, searches.view) for column in visible)
+    return Table(columns, tuple({column.id: row[column.id] for column in visible} for row in rows.values()))
 
 
-def annotations_of(query: AnnotationQuery, answer: Answer) -> list[Annotation]:
-    """Return the events of a panel's marks."""
+def annotations_of(query: AnnotationQuery, response: SearchResponse) -> list[Annotation]:
+    """Return the events that a response holds."""
     return [
         Annotation(hit["sort"][0], str(source_value(hit["_source"], query.text_field) or query.label))
-        for hit in answer["hits"]["hits"]
+        for hit in response["hits"]["hits"]
     ]
 
 
 def source_value(source: Mapping[str, Any], path: str) -> Any:
-    """Return the value at a dotted path of a document, whether it is nested or flat; None where there is none."""
+    """Return the value at a dotted path of a document, whether it is nested or flat; None if it is missing."""
     if not path or path in source:
         return source.get(path)
     head, _, rest = path.partition(".")
@@ -109,23 +122,26 @@ def source_value(source: Mapping[str, Any], path: str) -> Any:
 
 
 def table_column(column: Column, view: DataView) -> TableColumn:
-    """Return what a table says about a column: its own format, else its field's."""
-    own = column.format
+    """Return the column of a table for a column of a layer, with its own format or else with its field's."""
     inherited = view.formats.get(column.field) if column.operation in _KEEP_FORMAT else None
     counted = column.operation in COUNTED
-    return TableColumn(column.id, column.label, column.data_type, column.bucketed, own or inherited, counted)
+    return TableColumn(column.id, column.label, column.data_type, column.bucketed, column.format or inherited, counted)
 
 
-def _part(layer: Layer, column: Column) -> bool:
-    return any(column.id.startswith(f"{other.id}X") for other in layer.columns.values() if other.operation == "formula")
+def _is_helper(layer: Layer, column: Column) -> bool:
+    formulas = [formula for formula in layer.columns.values() if formula.operation == "formula"]
+    return any(column.id.startswith(f"{formula.id}X") for formula in formulas)
 
 
-def _total(answer: Answer) -> int:
-    total = answer["hits"].get("total")
+def _total(response: SearchResponse) -> int:
+    total = response["hits"].get("total")
     return int(total["value"]) if isinstance(total, Mapping) else int(total or 0)
 
 
-def _walk(columns: Sequence[Column], bucket: Answer, shift: timedelta) -> Iterator[tuple[tuple[Value, ...], Answer]]:
+def _leaves(
+    columns: Sequence[Column], bucket: SearchResponse, shift: timedelta
+) -> Iterator[tuple[tuple[Value, ...], SearchResponse]]:
+    """Yield the innermost buckets with the keys of all buckets around them."""
     if not columns:
         yield (), bucket
         return
@@ -133,61 +149,65 @@ def _walk(columns: Sequence[Column], bucket: Answer, shift: timedelta) -> Iterat
     if column.id not in bucket:
         return
     for key, inner in _buckets(column, bucket[column.id]["buckets"], shift):
-        for keys, leaf in _walk(rest, inner, shift):
+        for keys, leaf in _leaves(rest, inner, shift):
             yield (key, *keys), leaf
 
 
-def _buckets(column: Column, buckets: Any, shift: timedelta) -> Iterator[tuple[Value, Answer]]:
+def _buckets(column: Column, buckets: Any, shift: timedelta) -> Iterator[tuple[Value, SearchResponse]]:
     if column.operation == "filters":
         for name, _ in labelled_filters(column):
             yield name, buckets[name]
     elif column.operation == "range":
         # Elasticsearch orders ranges by their bounds.
-        labels = {(each.get("from"), each.get("to")): each.get("label") for each in column.params["ranges"]}
-        for each in buckets:
-            yield labels.get((each.get("from"), each.get("to"))) or each["key"], each
+        labels = {(bounds.get("from"), bounds.get("to")): bounds.get("label") for bounds in column.params["ranges"]}
+        for bucket in buckets:
+            yield labels.get((bucket.get("from"), bucket.get("to"))) or bucket["key"], bucket
     elif column.operation == "date_histogram":
-        for each in buckets:
-            yield each["key"] + round(shift.total_seconds() * 1000), each
+        for bucket in buckets:
+            yield bucket["key"] + round(shift.total_seconds() * 1000), bucket
     else:
-        for each in buckets:
-            yield each.get("key_as_string", each["key"]) if column.data_type == "boolean" else each["key"], each
+        boolean = column.data_type == "boolean"
+        for bucket in buckets:
+            yield bucket.get("key_as_string", bucket["key"]) if boolean else bucket["key"], bucket
 
 
-def _value(column: Column, search: Search, bucket: Answer) -> Value:
-    found: Any
-    if column.id not in search.same:
-        found = bucket["doc_count"]
+def _value(column: Column, search: LayerSearch, bucket: SearchResponse) -> Value:
+    value: Any
+    if column.id not in search.aggregation_of:
+        value = bucket["doc_count"]
     else:
-        inner = bucket.get(search.same[column.id], {})
-        if column.filter:
-            found = inner.get("doc_count", 0) if column.field == RECORDS else _read(column, inner.get("value", {}))
+        aggregation = bucket.get(search.aggregation_of[column.id], {})
+        if not column.filter:
+            value = _aggregated(column, aggregation)
+        elif column.field == RECORDS:
+            value = aggregation.get("doc_count", 0)
         else:
-            found = _read(column, inner)
-    return None if found == 0 and column.operation in COUNTED and column.params.get("emptyAsNull") else found
+            value = _aggregated(column, aggregation.get("value", {}))
+    return None if value == 0 and column.operation in COUNTED and column.params.get("emptyAsNull") else value
 
 
-def _read(column: Column, inner: Answer) -> Value:
+def _aggregated(column: Column, aggregation: SearchResponse) -> Value:
     if column.operation in ("percentile", "median"):
-        values: Mapping[str, Value] = inner.get("values", {})
-        return next(iter(values.values()), None)
+        percentiles: Mapping[str, Value] = aggregation.get("values", {})
+        return next(iter(percentiles.values()), None)
     if column.operation == "last_value":
-        hits = inner.get("hits", {}).get("hits", [])
-        found: Value = hits[0].get("fields", {}).get(column.field, [None])[0] if hits else None
-        return found
-    value: Value = inner.get("value")
+        hits = aggregation.get("hits", {}).get("hits", [])
+        last: Value = hits[0].get("fields", {}).get(column.field, [None])[0] if hits else None
+        return last
+    value: Value = aggregation.get("value")
     return value
 
 
 def _scaled(column: Column, value: Value, key: tuple[Value, ...], searches: LayerSearches) -> Value:
-    """Return a count per unit of time: bars at the ends of the range are as long as the range lets them be."""
+    """Return a count per unit of time; a bar at an end of the range counts only with its length inside the range."""
     if not column.scale or not isinstance(value, (int, float)):
         return value
-    seconds = _length(key, searches)
+    seconds = _seconds(key, searches)
     return value / (seconds / parse_duration(f"1{column.scale}").total_seconds()) if seconds else None
 
 
-def _length(key: tuple[Value, ...], searches: LayerSearches) -> float:
+def _seconds(key: tuple[Value, ...], searches: LayerSearches) -> float:
+    """Return the length of a row's bar inside the range."""
     time: TimeRange = searches.time
     for column, start in zip(searches.layer.buckets, key, strict=True):
         if column.operation == "date_histogram" and isinstance(start, (int, float)):
@@ -197,20 +217,15 @@ def _length(key: tuple[Value, ...], searches: LayerSearches) -> float:
     return time.length.total_seconds()
 
 
-def _derive(layer: Layer, row: dict[str, Value]) -> None:
-    """Add the columns that follow from others."""
-    for column in layer.derived:
-        _follow(layer, column, row)
-
-
-def _follow(layer: Layer, column: Column, row: dict[str, Value]) -> Value:
+def _derive(layer: Layer, column: Column, row: dict[str, Value]) -> Value:
+    """Return the value of a column that follows from others, and add it and theirs to the row."""
     if column.id in row:
         return row[column.id]
-    parts = {name: _follow(layer, layer.columns[name], row) for name in column.references}
+    operands = {name: _derive(layer, layer.columns[name], row) for name in column.references}
     if column.operation == "static_value":
         row[column.id] = float(column.params["value"])
     elif column.operation == "math":
-        row[column.id] = evaluate(column.params["tinymathAst"], parts)  # type: ignore[arg-type]
+        row[column.id] = evaluate(column.params["tinymathAst"], operands)  # type: ignore[arg-type]
     else:
-        row[column.id] = parts[column.references[0]]
+        row[column.id] = operands[column.references[0]]
     return row[column.id]

@@ -42,7 +42,7 @@ FORMS = "an ISO 8601 time such as 2026-11-25T10:00Z, or date math such as now-24
 
 @dataclass(frozen=True)
 class TimeRange:
-    """From `start` to `end`, both included, as the time picker says."""
+    """A range of time from `start` to `end`, both included, as in Kibana's time picker."""
 
     start: datetime
     end: datetime
@@ -53,7 +53,7 @@ class TimeRange:
 
     @property
     def length(self) -> timedelta:
-        """The distance of its ends."""
+        """The time between its ends."""
         return self.end - self.start
 
 
@@ -91,23 +91,29 @@ def moment(text: str, now: datetime, *, end: bool = False) -> datetime:
 
 
 def time_range(start: str, end: str, now: datetime) -> TimeRange:
-    """Return the range of two texts; DataError where it ends before it starts."""
-    found = TimeRange(moment(start, now), moment(end, now, end=True))
-    if found.end < found.start:
+    """Return the range of two texts.
+
+    Raises
+    ------
+    DataError
+        If a text is no time, or the range ends before it starts.
+    """
+    time = TimeRange(moment(start, now), moment(end, now, end=True))
+    if time.end < time.start:
         raise DataError(f"the time range {start} to {end} ends before it starts")
-    return found
+    return time
 
 
-def interval(wanted: str, shown: TimeRange) -> str:
-    """Return a fixed interval for a date histogram: as wanted, or for `auto` a round one that gives about 50 bars.
+def interval(stored: str, time: TimeRange) -> str:
+    """Return a fixed interval for a date histogram: the stored one, or for `auto` a round one with about 50 bars.
 
     >>> day = TimeRange(instants.parse("2026-03-02"), instants.parse("2026-03-03"))
     >>> interval("auto", day)
     '30m'
     """
-    if wanted != "auto":
-        return wanted if wanted[0].isdigit() else f"1{wanted}"
-    bar = shown.length / TARGET_BARS
+    if stored != "auto":
+        return stored if stored[0].isdigit() else f"1{stored}"
+    bar = time.length / TARGET_BARS
     return next((nice for limit, nice in _NICE if bar < parse_duration(limit)), "365d")
 
 

@@ -1,14 +1,13 @@
-"""A small world in Elasticsearch in which every panel has something to show, made by the real agent."""
+"""Ten hours of events and the agent's results in Elasticsearch, with data for every panel."""
 
 from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from elasticsearch import helpers
 
@@ -30,15 +29,6 @@ NOW = START + timedelta(hours=HOURS)
 SETTINGS = AgentSettings(
     retention=False, base_window=timedelta(minutes=30), larger_windows=(timedelta(hours=1),), segments=("scene",)
 )
-
-
-def ask_of(gateway: Gateway) -> Any:
-    """Return what answers searches as `check_dashboards` asks them."""
-
-    def ask(searches: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
-        return gateway.msearch(searches, tolerate="type")
-
-    return ask
 
 
 def events() -> list[Document]:

@@ -1,4 +1,4 @@
-"""The viewer as a program: what its pages never hold, what it refuses, what it says when something is wrong."""
+"""The viewer and the reports as programs: secrets, refusals, and messages if something is wrong."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DASHBOARDS = sorted(path.stem for path in (ROOT / "kibana/objects/dashboard").gl
 
 @pytest.fixture(scope="module")
 def world(elasticsearch: Cluster) -> Iterator[Cluster]:
-    """A cluster in which every panel has something to show."""
+    """A cluster with data for every panel."""
     with filled_world(elasticsearch):
         yield elasticsearch
 
@@ -55,57 +55,57 @@ def test_credentials_and_addresses_never_reach_a_page(world: Cluster, viewer: st
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-def test_it_only_reads(viewer: str, method: str) -> None:
-    """Nothing can be written through it."""
+def test_the_viewer_only_reads(viewer: str, method: str) -> None:
+    """No method that writes is allowed."""
     assert fetch(f"{viewer}/dashboards/model-quality/data", method=method)[0] == 405
 
 
-def test_it_is_known_by_its_own_name_only(viewer: str) -> None:
-    """A page of another site whose name leads to this machine gets nothing."""
+def test_another_host_name_is_refused(viewer: str) -> None:
+    """Another site's name that leads to this machine gets no page."""
     assert fetch(f"{viewer}/", headers={"Host": "evil.example"})[0] == 400
 
 
-def test_what_does_not_exist_is_told(viewer: str) -> None:
-    """An unknown dashboard, and a time that is none, are told in one line."""
+def test_an_unknown_dashboard_or_time_is_reported(viewer: str) -> None:
+    """An unknown dashboard, and a text that is no time, give one line."""
     status, _, text = fetch(f"{viewer}/dashboards/nothing")
     assert status == 404
     assert "no dashboard is called nothing" in text
     assert data(viewer, "serving", to="tomorrow")["error"].startswith("'tomorrow' is no time")
 
 
-def test_a_panel_that_cannot_be_shown_says_so_in_its_place(world: Cluster, tmp_path: Path) -> None:
-    """What is not supported, and what Elasticsearch refuses, is told by its own panel; the others are drawn."""
+def test_a_panel_that_cannot_be_shown_says_so(world: Cluster, tmp_path: Path) -> None:
+    """An unsupported panel and a refused search give a notice in their own panel; the other panels are drawn."""
     shutil.copytree(ROOT / "kibana/objects", tmp_path / "objects")
     change(tmp_path / "objects/lens/quality-f1.json", lambda lens: lens.update(visualizationType="lnsTagcloud"))
     change(tmp_path / "objects/dashboard/model-quality.json", lambda board: board["panelsJSON"][2].update(type="map"))
-    change(tmp_path / "objects/lens/quality-recall.json", lambda lens: refused(lens))
+    change(tmp_path / "objects/lens/quality-recall.json", sum_of_words)
     with viewer_on(world, {"KIBANA_FOLDER": str(tmp_path)}) as url:
-        pictures = data(url, "model-quality")["pictures"]
+        panels = data(url, "model-quality")["panels"]
         page = fetch(f"{url}/dashboards/model-quality")[2]
 
-    assert pictures["quality-f1"]["body"]["tone"] == "unsupported"
-    assert "lens:quality-f1 uses the visualization lnsTagcloud" in pictures["quality-f1"]["body"]["text"]
+    assert panels["quality-f1"]["body"]["tone"] == "unsupported"
+    assert "lens:quality-f1 uses the visualization lnsTagcloud" in panels["quality-f1"]["body"]["text"]
     assert "uses a panel of type map, which is not supported here" in page
-    assert pictures["quality-recall"]["body"]["tone"] == "error"
-    assert "Elasticsearch refuses the search: " in pictures["quality-recall"]["body"]["text"]
-    assert pictures["quality-ctr"]["body"]["kind"] == "tiles"
+    assert panels["quality-recall"]["body"]["tone"] == "error"
+    assert "Elasticsearch refuses the search: " in panels["quality-recall"]["body"]["text"]
+    assert panels["quality-ctr"]["body"]["kind"] == "tiles"
 
 
-def change(path: Path, how: Any) -> None:
+def change(path: Path, edit: Any) -> None:
     """Change the attributes of a saved object's file."""
     saved = json.loads(path.read_text(encoding="utf-8"))
-    how(saved["attributes"])
+    edit(saved["attributes"])
     path.write_text(json.dumps(saved), encoding="utf-8")
 
 
-def refused(lens: Any) -> None:
-    """Let a panel sum a field that holds words."""
+def sum_of_words(lens: Any) -> None:
+    """Let a panel sum a field of words, which Elasticsearch refuses."""
     columns = lens["state"]["datasourceStates"]["formBased"]["layers"]["data"]["columns"]
     next(column for column in columns.values() if column["operationType"] == "sum")["sourceField"] = "model_name"
 
 
-def test_without_elasticsearch_it_says_so(world: Cluster) -> None:
-    """A cluster that does not answer is one line, not an empty dashboard."""
+def test_a_cluster_that_does_not_answer_is_reported(world: Cluster) -> None:
+    """The page gets one line instead of an empty dashboard."""
     with viewer_on(world, {"ELASTICSEARCH_URL": "http://127.0.0.1:9"}) as url:
         status, _, text = fetch(f"{url}/dashboards/serving/data")
 
@@ -113,8 +113,8 @@ def test_without_elasticsearch_it_says_so(world: Cluster) -> None:
     assert "check that Elasticsearch runs" in json.loads(text)["error"]
 
 
-def test_the_port_is_told_when_it_is_taken(world: Cluster, viewer: str) -> None:
-    """A second viewer on the same port ends with one line that says what to do."""
+def test_a_port_in_use_is_reported(world: Cluster, viewer: str) -> None:
+    """A second viewer on the same port exits with one line that says what to do."""
     ended = run(world, "dashboards", "--port", str(urlsplit(viewer).port))
 
     assert ended.returncode == 1
@@ -124,7 +124,7 @@ def test_the_port_is_told_when_it_is_taken(world: Cluster, viewer: str) -> None:
 
 @pytest.mark.parametrize(("suffix", "beginning"), [("html", b"<!doctype html>"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
 def test_a_report_is_one_file(world: Cluster, tmp_path: Path, suffix: str, beginning: bytes) -> None:
-    """A report needs no browser and no server, and holds everything that it shows."""
+    """A report needs no browser and no server, and loads nothing from elsewhere."""
     out = tmp_path / f"report.{suffix}"
     choice = ["--dashboard", "versions-compared", "--dashboard", "drift", "--set", "window=1d"]
     ended = run(world, "report", *choice, "--from", RANGE["from"], "--to", RANGE["to"], "--out", str(out))
@@ -141,8 +141,8 @@ def test_a_report_is_one_file(world: Cluster, tmp_path: Path, suffix: str, begin
 
 
 def test_a_report_that_cannot_be_made_says_why(world: Cluster, tmp_path: Path) -> None:
-    """Unknown dashboards, controls and kinds of files are one line each."""
-    for arguments, told in (
+    """Unknown dashboards, controls and kinds of files give one line each."""
+    for arguments, message in (
         (["--dashboard", "nothing", "--out", "a.pdf"], "no dashboard is called nothing"),
         (["--set", "color=red", "--out", "a.pdf"], "no control is called color"),
         (["--out", "report.docx"], "use one of .html, .png, .pdf, .svg"),
@@ -150,7 +150,7 @@ def test_a_report_that_cannot_be_made_says_why(world: Cluster, tmp_path: Path) -
     ):
         ended = run(world, "report", *arguments)
         assert ended.returncode == 1
-        assert told in ended.stderr
+        assert message in ended.stderr
         assert ended.stderr.count("\n") == 1
 
 

@@ -1,4 +1,4 @@
-// The lists of values above the panels: what is chosen there filters them.
+// The lists of values above the panels; the selected values filter the panels.
 import { page } from "./state.js";
 
 export function setUp(place, change) {
@@ -21,7 +21,7 @@ export function setUp(place, change) {
   }
 }
 
-// Shows what is chosen, and, once they are known, the values that there are.
+// Shows the selected values, and the available values once they are loaded.
 export function show(place, chosen, options = {}) {
   for (const control of page.controls) {
     const details = place.querySelector(`[data-control="${CSS.escape(control.id)}"]`);
@@ -37,8 +37,8 @@ export function show(place, chosen, options = {}) {
       sheet.replaceChildren(sheet.firstElementChild, line);
       continue;
     }
-    const known = offered.map((option) => option.value);
-    const all = [...offered, ...values.filter((value) => !known.includes(value)).map((value) => ({ value, count: 0 }))];
+    const available = offered.map((option) => option.value);
+    const all = [...offered, ...values.filter((value) => !available.includes(value)).map((value) => ({ value, count: 0 }))];
     const lines = all.map(({ value, count }) => line(control, value, value, count.toLocaleString("en"), values.includes(value)));
     sheet.replaceChildren(sheet.firstElementChild, line(control, "", "Any", "", !values.length), ...lines);
     if (focused !== null) [...sheet.querySelectorAll("input")].find((input) => input.value === focused)?.focus();
@@ -51,7 +51,7 @@ function line(control, value, text, count, checked) {
     type: control.single ? "radio" : "checkbox", name: control.id, value, checked,
   });
   if (value === "" && !control.single) {
-    // "Any" takes every other choice back.
+    // "Any" clears all other choices.
     input.addEventListener("change", (event) => {
       for (const other of event.target.closest("fieldset").querySelectorAll("input")) other.checked = other === event.target;
     });

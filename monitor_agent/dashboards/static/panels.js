@@ -1,11 +1,11 @@
-// Draws what the server says a panel shows: a chart, tiles, a table, or one line.
+// Draws the view of a panel that the server sends: a chart, tiles, a table, or one line.
 import { page } from "./state.js";
 import { download, drawTable } from "./tables.js";
 import { iso } from "./time.js";
 
 let library;
 
-// Returns the chart library once it is there; it loads while the data are fetched.
+// Returns the chart library once it is loaded; it loads while the data are fetched.
 function charts() {
   library ??= new Promise((resolve, reject) => {
     const script = Object.assign(document.createElement("script"), { src: page.bundle });
@@ -29,15 +29,15 @@ export class Panel {
     this.memory = {};
     this.numbers = section.querySelector(".numbers");
     this.numbers.addEventListener("click", () => this.toggle());
-    section.querySelector(".csv").addEventListener("click", () => download(this.grid(), this.title));
+    section.querySelector(".csv").addEventListener("click", () => download(this.table(), this.title));
   }
 
-  // Takes what is to be shown; draws it when it is new and on the screen, else once it comes there.
-  take(picture) {
-    const text = JSON.stringify(picture.body);
+  // Sets the view; draws it if it is new and on the screen, or else as soon as it is on the screen.
+  set(view) {
+    const text = JSON.stringify(view.body);
     if (text === this.text) return;
     this.text = text;
-    this.picture = picture.body;
+    this.content = view.body;
     this.stale = true;
     if (this.visible) this.draw();
   }
@@ -47,8 +47,8 @@ export class Panel {
     if (this.stale) this.draw();
   }
 
-  grid() {
-    return this.picture.kind === "table" ? this.picture : this.picture.grid;
+  table() {
+    return this.content.kind === "table" ? this.content : this.content.table;
   }
 
   toggle() {
@@ -58,27 +58,27 @@ export class Panel {
   }
 
   redraw() {
-    this.stale = Boolean(this.picture);
+    this.stale = Boolean(this.content);
     if (this.visible && this.stale) this.draw();
   }
 
   draw() {
     this.stale = false;
     this.section.dataset.state = "drawing";
-    const { picture } = this;
-    this.view?.finalize();
-    this.view = null;
-    this.numbers.hidden = picture.kind !== "chart";
-    this.section.querySelector(".csv").hidden = picture.kind === "notice";
-    this.section.dataset.kind = picture.kind;
+    const { content } = this;
+    this.drawing?.finalize();
+    this.drawing = null;
+    this.numbers.hidden = content.kind !== "chart";
+    this.section.querySelector(".csv").hidden = content.kind === "notice";
+    this.section.dataset.kind = content.kind;
     const done = () => { this.section.dataset.state = "drawn"; };
-    if (picture.kind === "chart" && !this.asNumbers) {
-      this.chart(picture).catch((error) => this.notice({ tone: "error", text: error.message })).then(done);
+    if (content.kind === "chart" && !this.asNumbers) {
+      this.chart(content).catch((error) => this.notice({ tone: "error", text: error.message })).then(done);
       return;
     }
-    if (picture.kind === "notice") this.notice(picture);
-    else if (picture.kind === "tiles") this.tiles(picture);
-    else drawTable(this.body, this.grid(), this.title, this.memory, this.actions.pick);
+    if (content.kind === "notice") this.notice(content);
+    else if (content.kind === "tiles") this.tiles(content);
+    else drawTable(this.body, this.table(), this.title, this.memory, this.actions.pick);
     done();
   }
 
@@ -92,38 +92,38 @@ export class Panel {
     for (const tile of tiles) {
       const place = Object.assign(document.createElement("div"), { className: "tile" });
       place.style.setProperty("--color", tile.color);
-      const part = (name, text) => place.append(
+      const line = (name, text) => place.append(
         Object.assign(document.createElement("span"), { className: name, textContent: text }));
-      if (tiles.length > 1) part("name", tile.label);
-      part(`value${tile.text.length > 12 ? " long" : ""}`, tile.text);
-      if (tile.detail) part(`detail${tile.trend ? (tile.trend > 0 ? " up" : " down") : ""}`, tile.detail);
+      if (tiles.length > 1) line("name", tile.label);
+      line(`value${tile.text.length > 12 ? " long" : ""}`, tile.text);
+      if (tile.detail) line(`detail${tile.trend ? (tile.trend > 0 ? " up" : " down") : ""}`, tile.detail);
       list.append(place);
     }
     this.body.replaceChildren(list);
   }
 
-  async chart(picture) {
+  async chart(content) {
     const turn = (this.turn = (this.turn || 0) + 1);
     const embed = await charts();
-    const figure = Object.assign(document.createElement("figure"), { className: `chart legend-${picture.legend_place}` });
+    const figure = Object.assign(document.createElement("figure"), { className: `chart legend-${content.legend_place}` });
     const drawing = Object.assign(document.createElement("div"), { className: "drawing" });
     figure.append(drawing);
-    if (picture.legend.length) figure.append(legend(picture.legend));
+    if (content.legend.length) figure.append(legend(content.legend));
     this.body.replaceChildren(figure);
     const spec = {
-      ...picture.spec, width: "container", height: "container", autosize: { type: "fit", contains: "padding" },
+      ...content.spec, width: "container", height: "container", autosize: { type: "fit", contains: "padding" },
     };
-    const found = await embed(drawing, spec, {
+    const embedded = await embed(drawing, spec, {
       mode: "vega-lite", actions: false, renderer: "svg", ast: true, config: page.themes[theme()],
       tooltip: { theme: theme(), disableDefaultStyle: true },
     });
-    if (turn !== this.turn) { found.finalize(); return; }
-    this.view = found;
-    // Vega calls the place a document and describes each mark; one sentence says more to those who listen.
+    if (turn !== this.turn) { embedded.finalize(); return; }
+    this.drawing = embedded;
+    // Instead of Vega's descriptions of each mark, a screen reader gets one sentence.
     drawing.setAttribute("role", "img");
     drawing.removeAttribute("aria-roledescription");
-    drawing.setAttribute("aria-label", `${this.title}: ${picture.summary}`);
-    if (picture.time) zoom(drawing, found.view, this.actions.range);
+    drawing.setAttribute("aria-label", `${this.title}: ${content.summary}`);
+    if (content.time) zoom(drawing, embedded.view, this.actions.range);
   }
 }
 
@@ -140,7 +140,7 @@ function legend(entries) {
   return list;
 }
 
-// Dragging over a chart of time shows that time; the time picker does the same by keyboard.
+// Dragging over a chart of time selects that time; with the keyboard, the time picker does the same.
 function zoom(place, view, choose) {
   let start = null;
   const band = Object.assign(document.createElement("div"), { className: "band", hidden: true });

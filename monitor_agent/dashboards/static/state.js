@@ -1,4 +1,4 @@
-// What the page shows, kept in its address, so that it can be shared, bookmarked and gone back from.
+// The state of the page. It is part of the address, so that people can share it, bookmark it and go back to it.
 export const page = JSON.parse(document.getElementById("page").textContent);
 
 const PREFIX = "c.";
@@ -18,20 +18,20 @@ export function read() {
   };
 }
 
-// Returns the query that says a state; what the dashboard opens with is left out.
+// Returns the query string of a state, without the values that the dashboard opens with.
 export function query(state) {
-  const found = new URLSearchParams();
+  const parameters = new URLSearchParams();
   if (state.from !== page.from || state.to !== page.to) {
-    found.set("from", state.from);
-    found.set("to", state.to);
+    parameters.set("from", state.from);
+    parameters.set("to", state.to);
   }
-  if (state.refresh !== page.refresh) found.set("refresh", state.refresh);
+  if (state.refresh !== page.refresh) parameters.set("refresh", state.refresh);
   for (const control of page.controls) {
     const values = state.chosen[control.id];
     if (String(values) === String(control.selected)) continue;
-    for (const value of values.length ? values : [""]) found.append(PREFIX + control.id, value);
+    for (const value of values.length ? values : [""]) parameters.append(PREFIX + control.id, value);
   }
-  return found;
+  return parameters;
 }
 
 export function write(state) {
@@ -39,15 +39,15 @@ export function write(state) {
   history.pushState(null, "", text ? `?${text}` : location.pathname);
 }
 
-// Links to other dashboards keep the time range and what is chosen.
+// Adds the time range and the control values to the links to other dashboards.
 export function carry(state) {
-  const found = query(state);
-  if (found.has("from") === false && (state.from !== "now-24h" || state.to !== "now")) {
-    found.set("from", state.from);
-    found.set("to", state.to);
+  const parameters = query(state);
+  if (parameters.has("from") === false && (state.from !== "now-24h" || state.to !== "now")) {
+    parameters.set("from", state.from);
+    parameters.set("to", state.to);
   }
   for (const link of document.querySelectorAll('a[data-keep], .panel.text a[href^="/dashboards/"]')) {
-    link.search = found.toString();
+    link.search = parameters.toString();
     if (link.pathname === location.pathname) link.setAttribute("aria-current", "page");
   }
 }

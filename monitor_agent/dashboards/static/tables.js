@@ -1,4 +1,4 @@
-// Tables that sort, have pages, filter by what is clicked, and can be downloaded.
+// Tables with sorting, pages, a filter for each cell that a control has, and a download.
 import { page } from "./state.js";
 
 const collator = new Intl.Collator("en", { numeric: true });
@@ -9,29 +9,29 @@ function compare(one, other) {
 }
 
 function element(name, attributes = {}, ...children) {
-  const found = Object.assign(document.createElement(name), attributes);
-  found.append(...children);
-  return found;
+  const node = Object.assign(document.createElement(name), attributes);
+  node.append(...children);
+  return node;
 }
 
-// Draws `grid` into `place`. What is sorted, and the page, are kept in `memory` from one drawing to the next.
-export function drawTable(place, grid, title, memory, pick) {
-  memory.sort ??= grid.sort;
+// Draws `table` into `place`. `memory` keeps its sorting and its page from one drawing to the next.
+export function drawTable(place, table, title, memory, pick) {
+  memory.sort ??= table.sort;
   memory.page ??= 0;
-  const order = grid.rows.map((_, index) => index);
+  const order = table.rows.map((_, index) => index);
   if (memory.sort) {
     const [column, falling] = memory.sort;
     const sign = falling ? -1 : 1;
-    // What has no value stays at the end, whichever way.
+    // Rows without a value stay at the end in both directions.
     order.sort((a, b) => {
-      const [one, other] = [grid.rows[a][column], grid.rows[b][column]];
+      const [one, other] = [table.rows[a][column], table.rows[b][column]];
       return one === null || other === null ? compare(one, other) : sign * compare(one, other);
     });
   }
-  const pages = Math.max(1, Math.ceil(order.length / grid.page));
+  const pages = Math.max(1, Math.ceil(order.length / table.page));
   memory.page = Math.min(memory.page, pages - 1);
-  const again = (change) => { Object.assign(memory, change); drawTable(place, grid, title, memory, pick); };
-  const head = element("tr", {}, ...grid.columns.map((column, index) => {
+  const again = (change) => { Object.assign(memory, change); drawTable(place, table, title, memory, pick); };
+  const head = element("tr", {}, ...table.columns.map((column, index) => {
     const falling = memory.sort?.[0] === index ? memory.sort[1] : null;
     const button = element("button", { type: "button", textContent: column.label });
     button.addEventListener("click", () => {
@@ -42,14 +42,14 @@ export function drawTable(place, grid, title, memory, pick) {
     cell.setAttribute("aria-sort", falling === null ? "none" : falling ? "descending" : "ascending");
     return cell;
   }));
-  const body = order.slice(memory.page * grid.page, (memory.page + 1) * grid.page).map((row) =>
-    element("tr", {}, ...grid.columns.map((column, index) => {
-      const text = grid.texts[row][index];
+  const body = order.slice(memory.page * table.page, (memory.page + 1) * table.page).map((row) =>
+    element("tr", {}, ...table.columns.map((column, index) => {
+      const text = table.texts[row][index];
       const cell = element("td", { className: column.align });
-      const control = column.field && grid.rows[row][index] !== null && page.controls.find(({ field }) => field === column.field);
+      const control = column.field && table.rows[row][index] !== null && page.controls.find(({ field }) => field === column.field);
       if (control) {
         const button = element("button", { type: "button", textContent: text, title: `Show only ${control.title} ${text}` });
-        button.addEventListener("click", () => pick(control.id, String(grid.rows[row][index])));
+        button.addEventListener("click", () => pick(control.id, String(table.rows[row][index])));
         cell.append(button);
       } else {
         cell.textContent = text;
@@ -57,12 +57,12 @@ export function drawTable(place, grid, title, memory, pick) {
       }
       return cell;
     })));
-  const table = element("table", {}, element("caption", { className: "hidden", textContent: title }),
+  const rows = element("table", {}, element("caption", { className: "hidden", textContent: title }),
     element("thead", {}, head), element("tbody", {}, ...body));
-  const frame = element("div", { className: "scroll", tabIndex: 0, role: "region" }, table);
+  const frame = element("div", { className: "scroll", tabIndex: 0, role: "region" }, rows);
   frame.setAttribute("aria-label", title);
   place.replaceChildren(frame);
-  if (pages > 1) place.append(pager(memory.page, pages, order.length, grid.page, again));
+  if (pages > 1) place.append(pager(memory.page, pages, order.length, table.page, again));
 }
 
 function pager(page, pages, rows, size, again) {
@@ -72,27 +72,27 @@ function pager(page, pages, rows, size, again) {
     button.addEventListener("click", () => again({ page: to }));
     return button;
   };
-  const told = `${page * size + 1}–${Math.min(rows, (page + 1) * size)} of ${rows}`;
+  const position = `${page * size + 1}–${Math.min(rows, (page + 1) * size)} of ${rows}`;
   return element("div", { className: "pager" }, step("‹", "Previous page", page - 1),
-    element("span", { textContent: told }), step("›", "Next page", page + 1));
+    element("span", { textContent: position }), step("›", "Next page", page + 1));
 }
 
 const cell = (value, column) => {
   if (value === null) return "";
   const text = column.kind === "date" && typeof value === "number" ? new Date(value).toISOString() : String(value);
-  // A text that begins like a formula is not to be run by whatever opens the file.
+  // A text that begins like a formula must not run in a spreadsheet.
   const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 };
 
-export function csv(grid) {
-  const head = grid.columns.map((column) => cell(column.label, { kind: "string" }));
-  const rows = grid.rows.map((row) => row.map((value, index) => cell(value, grid.columns[index])));
+export function csv(table) {
+  const head = table.columns.map((column) => cell(column.label, { kind: "string" }));
+  const rows = table.rows.map((row) => row.map((value, index) => cell(value, table.columns[index])));
   return [head, ...rows].map((row) => row.join(",")).join("\r\n") + "\r\n";
 }
 
-export function download(grid, title) {
-  const address = URL.createObjectURL(new Blob(["\ufeff", csv(grid)], { type: "text/csv" }));
+export function download(table, title) {
+  const address = URL.createObjectURL(new Blob(["\ufeff", csv(table)], { type: "text/csv" }));
   const name = `${title.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || "panel"}.csv`;
   Object.assign(document.createElement("a"), { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);

@@ -1,16 +1,16 @@
-// The time picker. Times are Kibana's: now-24h, now/d, or an absolute one, in UTC.
+// The time picker. It takes the times that Kibana takes: now-24h, now/d, or an absolute time in UTC.
 const QUICK = [
   ["Last 15 minutes", "now-15m", "now"], ["Last 1 hour", "now-1h", "now"], ["Last 4 hours", "now-4h", "now"],
   ["Last 24 hours", "now-24h", "now"], ["Today", "now/d", "now/d"], ["Last 7 days", "now-7d", "now"],
   ["Last 30 days", "now-30d", "now"], ["Last 90 days", "now-90d", "now"], ["Last 1 year", "now-1y", "now"],
 ];
 
-const shown = (text) => (text.startsWith("now") ? text : text.replace("T", " ").replace(/(:\d\d)(:00)?(\.\d+)?Z$/, "$1"));
+const readable = (text) => (text.startsWith("now") ? text : text.replace("T", " ").replace(/(:\d\d)(:00)?(\.\d+)?Z$/, "$1"));
 
 export function describe(from, to) {
   const quick = QUICK.find(([, start, end]) => start === from && end === to);
   if (quick) return quick[0];
-  return `${shown(from)} → ${shown(to)}${from.startsWith("now") && to.startsWith("now") ? "" : " UTC"}`;
+  return `${readable(from)} → ${readable(to)}${from.startsWith("now") && to.startsWith("now") ? "" : " UTC"}`;
 }
 
 export const iso = (milliseconds) => new Date(milliseconds).toISOString().replace(/\.000Z$/, "Z");
@@ -33,7 +33,7 @@ export function setUp(choose, all) {
     quick.append(button);
   }
   const everything = Object.assign(document.createElement("button"), { type: "button", textContent: "All data" });
-  everything.addEventListener("click", () => { const found = all(); if (found) apply(found.from, found.to); });
+  everything.addEventListener("click", () => { const range = all(); if (range) apply(range.from, range.to); });
   quick.append(everything);
   form.addEventListener("submit", (event) => {
     event.preventDefault();

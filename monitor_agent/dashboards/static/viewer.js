@@ -1,4 +1,4 @@
-// The page of a dashboard: asks for its data, draws them, and asks again when something is chosen or time has passed.
+// The page of a dashboard: it loads the data, draws them, and loads again after a choice or when the refresh is due.
 import * as controls from "./controls.js";
 import { Panel } from "./panels.js";
 import { carry, page, query, read, write } from "./state.js";
@@ -49,17 +49,17 @@ function update() {
 
 async function load() {
   request?.abort();
-  const mine = (request = new AbortController());
+  const current = (request = new AbortController());
   clearTimeout(timer);
   board.setAttribute("aria-busy", "true");
   try {
-    const asked = query(state);
-    asked.set("from", state.from);
-    asked.set("to", state.to);
-    const answer = await fetch(`${page.data}?${asked}`, { signal: mine.signal });
-    const told = await answer.json();
-    if (!answer.ok) throw new Error(told.error);
-    draw(told);
+    const parameters = query(state);
+    parameters.set("from", state.from);
+    parameters.set("to", state.to);
+    const response = await fetch(`${page.data}?${parameters}`, { signal: current.signal });
+    const data = await response.json();
+    if (!response.ok) throw new Error(data.error);
+    draw(data);
   } catch (error) {
     if (error.name === "AbortError") return;
     fail(error);
@@ -69,35 +69,35 @@ async function load() {
 }
 
 function tick() {
-  // A page that nobody sees asks nothing; it asks as soon as it is seen again.
+  // A hidden page loads nothing; it loads as soon as it is visible again.
   if (document.hidden) document.addEventListener("visibilitychange", load, { once: true });
   else load();
 }
 
-function draw(told) {
-  extent = told.extent;
-  controls.show(filters, state.chosen, told.options);
-  for (const panel of panels) panel.take(told.pictures[panel.id]);
-  if (told.empty && extent) {
+function draw(data) {
+  extent = data.extent;
+  controls.show(filters, state.chosen, data.options);
+  for (const panel of panels) panel.set(data.panels[panel.id]);
+  if (data.empty && extent) {
     const all = time.around(extent);
-    say("warning", `No data from ${time.describe(state.from, state.to)}. There are data from ${time.describe(all.from, all.to)}.`,
+    showBanner("warning", `No data from ${time.describe(state.from, state.to)}. There are data from ${time.describe(all.from, all.to)}.`,
       "Show them", () => change(all));
-  } else if (told.empty) say("warning", "There are no data yet.");
+  } else if (data.empty) showBanner("warning", "There are no data yet.");
   else banner.hidden = true;
-  const [from, to] = told.range.map((moment) => time.iso(moment).slice(0, 16).replace("T", " "));
+  const [from, to] = data.range.map((moment) => time.iso(moment).slice(0, 16).replace("T", " "));
   status.textContent = `${from} to ${to} UTC, read at ${new Date().toISOString().slice(11, 19)}`;
   performance.mark("drawn");
   board.dataset.drawn = String(Number(board.dataset.drawn || 0) + 1);
 }
 
 function fail(error) {
-  // What was drawn stays; it is older than it should be, and the banner says so.
+  // The last drawing stays; the banner says that it is old.
   const network = error instanceof TypeError;
-  say("error", network ? "The viewer does not answer: is monitor-agent dashboards still running?" : error.message);
-  for (const panel of panels) if (!panel.picture) panel.body.replaceChildren();
+  showBanner("error", network ? "The viewer does not answer: is monitor-agent dashboards still running?" : error.message);
+  for (const panel of panels) if (!panel.content) panel.body.replaceChildren();
 }
 
-function say(tone, text, action, run) {
+function showBanner(tone, text, action, run) {
   banner.className = `banner ${tone}`;
   banner.replaceChildren(text);
   if (action) {

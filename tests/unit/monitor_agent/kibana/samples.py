@@ -39,9 +39,9 @@ def terms(field: str, **params: Any) -> dict[str, Any]:
     return column("terms", field, dataType="string", params={"size": 5, **order, **params})
 
 
-def lens_object(columns: dict[str, dict[str, Any]], *, query: str = "", alone: bool = False) -> SavedObject:
+def lens_object(columns: dict[str, dict[str, Any]], *, query: str = "", ignores_filters: bool = False) -> SavedObject:
     """Return a Lens object with one layer."""
-    layer = {"columns": columns, "columnOrder": list(columns), "ignoreGlobalFilters": alone}
+    layer = {"columns": columns, "columnOrder": list(columns), "ignoreGlobalFilters": ignores_filters}
     state = {
         "datasourceStates": {"formBased": {"layers": {"data": layer}}},
         "visualization": {"layers": [{"layerId": "data", "layerType": "data"}]},

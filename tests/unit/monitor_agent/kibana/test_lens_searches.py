@@ -1,4 +1,4 @@
-"""Panels as searches: literal bodies."""
+"""Lens panels as searches: literal bodies."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from tests.unit.monitor_agent.kibana.samples import CONTEXT, DAY, VIEWS, column,
 WITHIN = {"range": {"@timestamp": {"gte": 1772409600000, "lte": 1772496000000, "format": "epoch_millis"}}}
 
 
-def body_of(columns: dict[str, dict[str, Any]], context: DashboardContext = CONTEXT, **own: Any) -> Any:
-    """Return the body of the one search of a panel."""
-    ((search,),) = (each.searches for each in layer_searches(make_panel(columns, **own), VIEWS, context))
-    assert search.index == "model-predictions-*"
-    return search.body
+def body_of(columns: dict[str, dict[str, Any]], context: DashboardContext = CONTEXT, **options: Any) -> Any:
+    """Return the body of the only search of a panel."""
+    (layer,) = layer_searches(make_panel(columns, **options), VIEWS, context)
+    (search,) = layer.searches
+    assert search.request.indices == "model-predictions-*"
+    return search.request.body
 
 
 def test_values_over_time_are_nested_in_the_order_of_the_groups() -> None:
-    """Groups nest as the columns are listed; the values are asked in the innermost one."""
+    """The aggregations nest in the order of the columns; the values are computed in the innermost one."""
     columns = {
         "time": dates(),
         "version": terms("model_version"),
@@ -55,7 +56,7 @@ def test_values_over_time_are_nested_in_the_order_of_the_groups() -> None:
 
 
 def test_a_tile_without_groups_counts_the_hits_themselves() -> None:
-    """Where nothing groups, the number of documents is asked exactly."""
+    """Without groups, the search counts its documents exactly."""
     assert body_of({"count": column("count", "___records___")}) == {
         "size": 0,
         "track_total_hits": True,
@@ -97,27 +98,27 @@ def test_a_tile_without_groups_counts_the_hits_themselves() -> None:
     ids=lambda value: value.get("operationType", "") if isinstance(value, dict) else "",
 )
 def test_each_operation_has_its_aggregation(stored: dict[str, Any], aggregation: dict[str, Any]) -> None:
-    """An operation becomes one aggregation, below a filter where the column has one."""
+    """An operation becomes one aggregation, inside a filter if the column has one."""
     assert body_of({"value": stored})["aggs"] == {"value": aggregation}
 
 
-def test_equal_parts_of_formulas_are_asked_once() -> None:
-    """A formula that says `sum(price)` three times asks for one sum."""
+def test_equal_operands_of_a_formula_are_computed_once() -> None:
+    """A formula with `sum(price)` three times needs one aggregation."""
     columns = expand("f", column("formula", params={"formula": "sum(price) / (sum(price) + count()) + sum(price)"}))
 
     assert body_of(columns)["aggs"] == {"fX0": {"sum": {"field": "price"}}}
 
 
 def test_a_shifted_column_is_a_search_of_its_own_a_day_earlier() -> None:
-    """`shift='1d'` asks for the same range a day before."""
+    """`shift='1d'` searches the same range a day before."""
     columns = expand("f", column("formula", params={"formula": "sum(price) - sum(price, shift='1d')"}))
 
     (layer,) = layer_searches(make_panel(columns), VIEWS, CONTEXT)
 
     now, before = layer.searches
     day = 86_400_000
-    bounds = before.body["query"]["bool"]["filter"][0]["range"]["@timestamp"]
-    assert now.body["query"]["bool"]["filter"] == [WITHIN]
+    bounds = before.request.body["query"]["bool"]["filter"][0]["range"]["@timestamp"]
+    assert now.request.body["query"]["bool"]["filter"] == [WITHIN]
     assert (bounds["gte"], bounds["lte"]) == (1772409600000 - day, 1772496000000 - day)
     assert [column.id for column in now.metrics] == ["fX0"]
     assert [column.id for column in before.metrics] == ["fX1"]
@@ -141,29 +142,29 @@ def test_a_shifted_column_is_a_search_of_its_own_a_day_earlier() -> None:
     ],
 )
 def test_terms_are_ordered_by_a_value(order: Any, values: Any, expected: Any) -> None:
-    """The order of terms names the aggregation of the column that it goes by."""
+    """The order of terms names the aggregation of the column that they are ordered by."""
     by = terms("model_version", orderBy=order, orderDirection="desc")
 
     assert body_of({"by": by, "v": values})["aggs"]["by"]["terms"]["order"] == expected
 
 
 def test_terms_are_ordered_by_a_value_that_is_not_shown() -> None:
-    """A custom order is asked beside the values."""
+    """A custom order is an aggregation of its own."""
     by = terms("model_version", orderBy={"type": "custom"}, orderDirection="desc", orderAgg=column("sum", "price"))
 
-    asked = body_of({"by": by, "count": column("count", "___records___")})["aggs"]["by"]
+    grouped = body_of({"by": by, "count": column("count", "___records___")})["aggs"]["by"]
 
-    assert asked["terms"]["order"] == {"by-order": "desc"}
-    assert asked["aggs"] == {"by-order": {"sum": {"field": "price"}}}
+    assert grouped["terms"]["order"] == {"by-order": "desc"}
+    assert grouped["aggs"] == {"by-order": {"sum": {"field": "price"}}}
 
 
 def test_ranges_and_filters_are_groups() -> None:
-    """Ranges may be open; filters are named by their label, else by their text."""
+    """Ranges may be open; filters are named by their label, or else by their text."""
     bounds = [{"from": 0, "to": 1, "label": "low"}, {"from": 1, "to": None, "label": "high"}]
-    asked = [{"label": "hit", "input": {"query": "outcome: tp"}}, {"label": "", "input": {"query": "outcome: fn"}}]
+    filters = [{"label": "hit", "input": {"query": "outcome: tp"}}, {"label": "", "input": {"query": "outcome: fn"}}]
     columns = {
         "size": column("range", "price", params={"type": "range", "ranges": bounds}),
-        "kind": column("filters", params={"filters": asked}),
+        "kind": column("filters", params={"filters": filters}),
         "count": column("count", "___records___"),
     }
 
@@ -176,32 +177,32 @@ def test_ranges_and_filters_are_groups() -> None:
     }
 
 
-def test_empty_bars_are_asked_where_they_are_shown() -> None:
-    """A chart that shows empty bars asks for all of the range."""
-    asked = body_of({"time": dates(empty=True), "count": column("count", "___records___")})
+def test_a_chart_with_empty_bars_covers_the_whole_range() -> None:
+    """The histogram has a bucket for every bar of the range."""
+    body = body_of({"time": dates(empty=True), "count": column("count", "___records___")})
 
-    histogram = asked["aggs"]["time"]["date_histogram"]
+    histogram = body["aggs"]["time"]["date_histogram"]
     assert histogram["min_doc_count"] == 0
     assert histogram["extended_bounds"] == {"min": 1772409600000, "max": 1772496000000}
 
 
 def test_the_dashboard_and_the_panel_narrow_the_documents() -> None:
-    """Time, controls and the panel's own query all have to match."""
+    """A document must match the time range, the controls and the panel's own query."""
     context = DashboardContext(DAY, ({"terms": {"model_name": ["click"]}},))
 
-    asked = body_of({"count": column("count", "___records___")}, context, query="outcome: tp")
+    body = body_of({"count": column("count", "___records___")}, context, query="outcome: tp")
 
-    own = {"match": {"outcome": "tp"}}
-    assert asked["query"]["bool"]["filter"] == [WITHIN, {"terms": {"model_name": ["click"]}}, own]
+    panel_query = {"match": {"outcome": "tp"}}
+    assert body["query"]["bool"]["filter"] == [WITHIN, {"terms": {"model_name": ["click"]}}, panel_query]
 
 
 def test_a_layer_that_ignores_filters_keeps_the_time() -> None:
-    """Neither controls nor the panel's query touch such a layer, as in Kibana; the time range does."""
+    """As in Kibana, only the time range filters such a layer, not the controls and not the panel's query."""
     context = DashboardContext(DAY, ({"terms": {"model_name": ["click"]}},))
 
-    asked = body_of({"count": column("count", "___records___")}, context, query="outcome: tp", alone=True)
+    body = body_of({"count": column("count", "___records___")}, context, query="outcome: tp", ignores_filters=True)
 
-    assert asked["query"]["bool"]["filter"] == [WITHIN]
+    assert body["query"]["bool"]["filter"] == [WITHIN]
 
 
 @pytest.mark.parametrize(
@@ -213,8 +214,8 @@ def test_a_layer_that_ignores_filters_keeps_the_time() -> None:
         (terms("price", orderBy={"type": "rare"}), "terms ordered by rare"),
     ],
 )
-def test_what_cannot_be_asked_is_named(stored: dict[str, Any], operation: str) -> None:
-    """The error says which object uses what."""
+def test_an_operation_without_a_translation_is_named(stored: dict[str, Any], operation: str) -> None:
+    """The error names the object and the operation."""
     with pytest.raises(UnsupportedPanelError) as caught:
         body_of({"by": stored, "count": column("count", "___records___")})
 

@@ -1,4 +1,4 @@
-"""Answers as rows: literal answers of Elasticsearch."""
+"""Responses as rows: literal responses of Elasticsearch."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from typing import Any
 
 from monitor_agent.kibana.formula import expand
 from monitor_agent.kibana.lens_searches import layer_searches
-from monitor_agent.kibana.tables import Table, source_value, table
+from monitor_agent.kibana.tables import Table, layer_table, source_value
 from tests.unit.monitor_agent.kibana.samples import CONTEXT, VIEWS, column, dates, make_panel, terms
 
 HOUR = 3_600_000
 MIDNIGHT = 1772409600000
 
 
-def rows_of(columns: dict[str, dict[str, Any]], *answers: dict[str, Any]) -> Table:
-    """Return the table of a panel whose searches are answered so."""
+def table_from(columns: dict[str, dict[str, Any]], *responses: dict[str, Any]) -> Table:
+    """Return the table of a panel whose searches have these responses."""
     (layer,) = layer_searches(make_panel(columns), VIEWS, CONTEXT)
-    return table(layer, [{"hits": {"total": {"value": 0}}, **answer} for answer in answers])
+    return layer_table(layer, [{"hits": {"total": {"value": 0}}, **response} for response in responses])
 
 
 def test_groups_become_the_first_columns_of_a_row() -> None:
-    """Each innermost group is one row, with the names of all groups around it."""
+    """An innermost group is one row, with the names of all groups around it."""
     columns = {
         "time": dates(),
         "version": terms("model_version"),
@@ -28,88 +28,108 @@ def test_groups_become_the_first_columns_of_a_row() -> None:
         "count": column("count", "___records___"),
     }
     buckets = [{"key": "1", "doc_count": 3, "mean": {"value": 0.5}}, {"key": "2", "doc_count": 1, "mean": {"value": 2}}]
-    answer = {"aggregations": {"time": {"buckets": [{"key": MIDNIGHT, "version": {"buckets": buckets}}]}}}
+    response = {"aggregations": {"time": {"buckets": [{"key": MIDNIGHT, "version": {"buckets": buckets}}]}}}
 
-    found = rows_of(columns, answer)
+    table = table_from(columns, response)
 
-    assert [each.label for each in found.columns] == ["date_histogram", "terms", "average", "count"]
-    assert found.rows == (
+    assert [column.label for column in table.columns] == ["date_histogram", "terms", "average", "count"]
+    assert table.rows == (
         {"time": MIDNIGHT, "version": "1", "mean": 0.5, "count": 3},
         {"time": MIDNIGHT, "version": "2", "mean": 2, "count": 1},
     )
 
 
-def test_a_formula_is_computed_and_its_parts_are_not_shown() -> None:
-    """The row holds the formula alone."""
+def test_a_formula_is_computed_and_its_operands_are_left_out() -> None:
+    """The row holds only the value of the formula."""
     columns = expand("f", column("formula", params={"formula": "count(kql='outcome: tp') / count()"}))
 
-    found = rows_of(columns, {"hits": {"total": {"value": 8}}, "aggregations": {"fX0": {"doc_count": 2}}})
+    table = table_from(columns, {"hits": {"total": {"value": 8}}, "aggregations": {"fX0": {"doc_count": 2}}})
 
-    assert found.rows == ({"f": 0.25},)
+    assert table.rows == ({"f": 0.25},)
 
 
 def test_an_undefined_formula_is_nothing_not_zero() -> None:
-    """Nothing divided by nothing is no value, and a tile without a value is empty."""
+    """A division by 0 has no value, and a tile without a value is empty."""
     columns = expand("f", column("formula", params={"formula": "sum(price) / count()"}))
 
-    found = rows_of(columns, {"aggregations": {"fX0": {"value": 0.0}}})
+    table = table_from(columns, {"aggregations": {"fX0": {"value": 0.0}}})
 
-    assert found.rows == ({"f": None},)
-    assert found.empty
+    assert table.rows == ({"f": None},)
+    assert table.empty()
 
 
 def test_a_tile_that_says_zero_is_not_empty() -> None:
-    """No errors is an answer; a chart of nothing but zeros is none."""
+    """A tile with 0 errors says something; a chart whose counts are all 0 shows no document."""
     count = column("count", "___records___")
-
-    assert not rows_of({"count": count}, {}).empty
     flat = {"aggregations": {"time": {"buckets": [{"key": MIDNIGHT, "doc_count": 0}]}}}
-    assert rows_of({"time": dates(), "count": count}, flat).empty
+    tile, chart = table_from({"count": count}, {}), table_from({"time": dates(), "count": count}, flat)
+
+    assert (tile.empty(), tile.only_zeros()) == (False, True)
+    assert (chart.empty(), chart.only_zeros()) == (True, True)
+
+
+def test_a_chart_of_zeros_that_count_nothing_is_not_empty() -> None:
+    """An average of 0 is the value of documents, and shows that there are some."""
+    buckets = [{"key": MIDNIGHT, "doc_count": 3, "mean": {"value": 0.0}}]
+    table = table_from(
+        {"time": dates(), "mean": column("average", "price")}, {"aggregations": {"time": {"buckets": buckets}}}
+    )
+
+    assert (table.empty(), table.only_zeros()) == (False, True)
+
+
+def test_a_panel_of_one_number_is_empty_without_that_number() -> None:
+    """A second number below it does not count: 0 orphans do not explain a rate that has no value."""
+    columns = {"rate": column("average", "price"), "count": column("count", "___records___")}
+    table = table_from(columns, {"aggregations": {"rate": {"value": None}}})
+
+    assert not table.empty()
+    assert table.empty(main=("rate",))
 
 
 def test_rows_of_an_earlier_day_meet_those_of_today() -> None:
-    """A bar of the shifted search stands under the bar that it is compared with."""
+    """A bar of the shifted search is in the row of the bar that it is compared with."""
     day = 24 * HOUR
     columns = {
         "time": dates(),
         **expand("f", column("formula", params={"formula": "sum(price) - sum(price, shift='1d')"})),
     }
 
-    def answer(name: str, key: int, value: float) -> dict[str, Any]:
+    def response(name: str, key: int, value: float) -> dict[str, Any]:
         return {"aggregations": {"time": {"buckets": [{"key": key, "doc_count": 1, name: {"value": value}}]}}}
 
-    found = rows_of(columns, answer("fX0", MIDNIGHT, 5.0), answer("fX1", MIDNIGHT - day, 2.0))
+    table = table_from(columns, response("fX0", MIDNIGHT, 5.0), response("fX1", MIDNIGHT - day, 2.0))
 
-    assert found.rows == ({"time": MIDNIGHT, "f": 3.0},)
+    assert table.rows == ({"time": MIDNIGHT, "f": 3.0},)
 
 
 def test_a_rate_is_counted_by_the_length_of_its_bar() -> None:
-    """Requests a second are the count of a bar divided by its seconds; the last bar ends with the range."""
+    """Requests per second are the count of a bar divided by its seconds; the last bar ends with the range."""
     columns = {"time": dates(), "rate": column("count", "___records___", timeScale="s")}
     buckets = [{"key": MIDNIGHT, "doc_count": 7200}, {"key": MIDNIGHT + 23 * HOUR, "doc_count": 3600}]
 
-    found = rows_of(columns, {"aggregations": {"time": {"buckets": buckets}}})
+    table = table_from(columns, {"aggregations": {"time": {"buckets": buckets}}})
 
-    assert [row["rate"] for row in found.rows] == [2.0, 1.0]
+    assert [row["rate"] for row in table.rows] == [2.0, 1.0]
 
 
 def test_percentiles_and_last_values_are_read() -> None:
-    """The one percentile that was asked for, and the newest value; none where there is none."""
+    """The percentile of the column, and the newest value; None if there is no value."""
     columns = {
         "p95": column("percentile", "price", params={"percentile": 95}),
         "last": column("last_value", "price", params={"sortField": "@timestamp"}),
     }
     hit = {"hits": {"hits": [{"fields": {"price": [7]}}]}}
 
-    found = rows_of(columns, {"aggregations": {"p95": {"values": {"95.0": 12.5}}, "last": hit}})
-    none = rows_of(columns, {"aggregations": {"p95": {"values": {"95.0": None}}, "last": {"hits": {"hits": []}}}})
+    table = table_from(columns, {"aggregations": {"p95": {"values": {"95.0": 12.5}}, "last": hit}})
+    missing = table_from(columns, {"aggregations": {"p95": {"values": {"95.0": None}}, "last": {"hits": {"hits": []}}}})
 
-    assert found.rows == ({"p95": 12.5, "last": 7},)
-    assert none.rows == ({"p95": None, "last": None},)
+    assert table.rows == ({"p95": 12.5, "last": 7},)
+    assert missing.rows == ({"p95": None, "last": None},)
 
 
 def test_ranges_are_named_as_the_panel_names_them() -> None:
-    """Elasticsearch's own keys of ranges are not shown."""
+    """A range has the label of the panel, not Elasticsearch's key."""
     ranges = [{"from": 0, "to": 1, "label": "low"}, {"from": 1, "to": None, "label": "high"}]
     columns = {
         "size": column("range", "price", params={"type": "range", "ranges": ranges}),
@@ -120,22 +140,22 @@ def test_ranges_are_named_as_the_panel_names_them() -> None:
         {"key": "1.0-*", "from": 1.0, "doc_count": 2},
     ]
 
-    found = rows_of(columns, {"aggregations": {"size": {"buckets": buckets}}})
+    table = table_from(columns, {"aggregations": {"size": {"buckets": buckets}}})
 
-    assert [row["size"] for row in found.rows] == ["low", "high"]
+    assert [row["size"] for row in table.rows] == ["low", "high"]
 
 
 def test_a_column_keeps_the_format_of_its_field() -> None:
     """A sum of prices is shown as a price; a count of them is not."""
     columns = {"total": column("sum", "price"), "count": column("unique_count", "price")}
 
-    found = rows_of(columns, {"aggregations": {"total": {"value": 1}, "count": {"value": 1}}})
+    table = table_from(columns, {"aggregations": {"total": {"value": 1}, "count": {"value": 1}}})
 
-    assert [each.format for each in found.columns] == [{"id": "number"}, None]
+    assert [column.format for column in table.columns] == [{"id": "number"}, None]
 
 
 def test_a_document_is_read_nested_or_flat() -> None:
-    """`model.name` is found below `model`, as a flat key, and not where it is missing."""
+    """`model.name` is read inside `model` or as a flat key; it is None if it is missing."""
     assert source_value({"model": {"name": "click"}}, "model.name") == "click"
     assert source_value({"model.name": "click"}, "model.name") == "click"
     assert source_value({"model": "click"}, "model.name") is None

@@ -1,0 +1,63 @@
+"""Searches for readers who show what they can: each failure is reported with its own search, not raised for all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from monitor_agent.errors import ElasticsearchError, PartialResultsError
+from monitor_agent.es.gateway import PREFERENCE, Gateway
+
+SearchOutcome = dict[str, Any] | ElasticsearchError
+"""The whole response of a search, or the reason why there is none."""
+
+
+def search_outcomes(gateway: Gateway, searches: Sequence[tuple[str, Mapping[str, Any]]]) -> list[SearchOutcome]:
+    """Return the outcome of each search over the indices that exist, in order; all searches are one request.
+
+    A search that is refused, or that not all shards have answered, is not repeated: a person waits for the others.
+
+    Parameters
+    ----------
+    searches : (index names or patterns, body).
+
+    Raises
+    ------
+    ElasticsearchError
+        If there is no response at all, after as many tries as the gateway makes.
+    """
+    if not searches:
+        return []
+    lines: list[Mapping[str, Any]] = []
+    for index, body in searches:
+        # With partial results allowed, the response says how many shards are missing.
+        options = {"preference": PREFERENCE, "allow_partial_search_results": True}
+        lines += [{"index": index, "ignore_unavailable": True, "allow_no_indices": True, **options}, body]
+    responses = gateway.call("read", lambda client: client.msearch(searches=lines).body["responses"])
+    return [_outcome(response) for response in responses]
+
+
+def _outcome(response: dict[str, Any]) -> SearchOutcome:
+    if "error" in response:
+        return _refusal(response)
+    shards = response["_shards"]
+    missing = shards["total"] - shards["successful"]
+    if missing or shards["failed"]:
+        number = max(missing, shards["failed"])
+        return PartialResultsError(
+            f"Incomplete: {number} of {shards['total']} shards did not answer, so nothing is shown",
+            "check that all nodes of Elasticsearch run",
+        )
+    if response.get("timed_out"):
+        return PartialResultsError(
+            "Incomplete: the search ended at its time limit before all data were read, so nothing is shown",
+            "choose a shorter time range",
+        )
+    return response
+
+
+def _refusal(response: Mapping[str, Any]) -> ElasticsearchError:
+    error = response["error"]
+    cause = (error.get("root_cause") or [error])[0] if isinstance(error, Mapping) else {"reason": str(error)}
+    reason = " ".join(str(cause.get("reason") or cause.get("type")).split())
+    return ElasticsearchError(f"Elasticsearch refuses the search: {reason[:200]} (status {response.get('status')})")
