@@ -1,4 +1,4 @@
-"""What all tests share: one Elasticsearch for the whole run, started when the first test asks for it.
+"""The fixtures of all tests: one Elasticsearch for the whole run, started when the first test needs it.
 
 `elasticsearch` (session)
     a `tests.cluster.Cluster`: `elasticsearch.url`, `elasticsearch.users["monitor_agent"]` (a password),
@@ -6,7 +6,7 @@
     `elasticsearch.client("pipeline_writer" | "monitor_agent" | "analyst")` with the privileges of that role.
 `clean_indices`
     the same cluster, with every `model-*`, `model_performance*` and `monitor-agent-*` index deleted before the
-    test; index templates stay. Ask for it in tests that write::
+    test; index templates stay. Tests that write use it::
 
         def test_a_rule(clean_indices: Cluster) -> None:
             client = clean_indices.client("monitor_agent")
@@ -15,8 +15,8 @@
 `pytest --stack=external` uses ELASTICSEARCH_URL, ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD (a superuser), and
 refuses a cluster that holds indices of the product.
 
-Tests marked `soak` run for long and are left out; `make soak` runs them alone. Hypothesis draws the same examples every
-time, but for those, which draw new ones.
+Tests marked `soak` run for long and are left out; `make soak` runs them alone. Hypothesis draws the same examples in
+each run, except in soak tests, which draw new ones.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True)
 def clean_logging() -> Iterator[None]:
-    """Set logging back after each test: what one has set up writes to a stream that ends with it."""
+    """Reset logging after each test: the stream that a test has set up ends with the test."""
     yield
     structlog.reset_defaults()
 

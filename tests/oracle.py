@@ -1,4 +1,4 @@
-"""What scikit-learn says of the answers alone; compared with metrics documents. Imports nothing of ours."""
+"""scikit-learn's metrics of the answers alone, to compare with metrics documents. Imports no code of the project."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def expected(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def differences(document: Row, rows: Sequence[Row]) -> list[str]:
-    """Return what a metrics document says otherwise than scikit-learn; an empty list where all agree."""
+    """Return the values of a metrics document that differ from scikit-learn's; an empty list if none does."""
     wrong = []
     for name, value in expected(rows).items():
-        found = document[name]
+        actual = document[name]
         tolerance = 0.0 if name in {"n", "tp", "fp", "tn", "fn"} else TOLERANCE
         if name == "auc" and value is not None:
             tolerance = document["auc_error_bound"] + TOLERANCE
-        same = found is None if value is None else found is not None and abs(found - value) <= tolerance
-        if not same:
-            wrong.append(f"{name}: {found} instead of {value}")
+        equal = actual is None if value is None else actual is not None and abs(actual - value) <= tolerance
+        if not equal:
+            wrong.append(f"{name}: {actual} instead of {value}")
     return wrong
 
 

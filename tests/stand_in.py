@@ -1,4 +1,4 @@
-"""A stand-in for Elasticsearch's bulk interface that keeps documents by index and id, and fails as it is told to."""
+"""A stand-in for Elasticsearch's bulk interface that keeps documents by index and id, and fails as a test wants."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ import orjson
 
 @dataclass
 class Faults:
-    """How often what goes wrong, as shares of requests or of documents.
+    """The faults of the stand-in, as shares of requests or of documents.
 
     Attributes
     ----------
-    statuses : whole requests answered with this status.
-    items : documents answered with this status, not kept; 400 is never the answer to a dead letter, nor to
-        what is there already.
+    statuses : share of whole requests by their status.
+    items : share of refused documents by their status; 400 is never the answer to a dead letter, nor to a document
+        that is stored already.
     dropped_before, dropped_after : connections closed without an answer, before or after the documents are kept.
     late : requests answered after a tenth of a second.
     largest : bodies with more bytes are answered 413.
@@ -43,14 +43,14 @@ class StandIn:
     Attributes
     ----------
     documents : by index and id.
-    seen : answers given, by status or kind of fault.
-    authorization : what the last request said of its sender.
+    answers : count of answers by status or kind of fault.
+    authorization : the header `Authorization` of the last request.
     """
 
     def __init__(self, seed: int = 1, port: int = 0) -> None:
         self.faults = Faults()
         self.documents: dict[tuple[str, str], dict[str, Any]] = {}
-        self.seen: Counter[str] = Counter()
+        self.answers: Counter[str] = Counter()
         self.authorization = ""
         self._random = random.Random(seed)
         self._lock = threading.Lock()
@@ -69,7 +69,7 @@ class StandIn:
     def of(self, prefix: str) -> dict[str, dict[str, Any]]:
         """Return the documents of the indices with this prefix, by id."""
         with self._lock:
-            return {id_: found for (index, id_), found in self.documents.items() if index.startswith(prefix)}
+            return {id_: document for (index, id_), document in self.documents.items() if index.startswith(prefix)}
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[StandIn]:
@@ -84,7 +84,7 @@ class StandIn:
             self._server.server_close()
 
     def answer(self, body: bytes) -> tuple[int, bytes] | None:
-        """Return status and body of the answer to a bulk request; None where the connection is dropped."""
+        """Return status and body of the answer to a bulk request; None if the connection is dropped."""
         with self._lock:
             if self.faults.largest and len(body) > self.faults.largest:
                 return self._whole(413)
@@ -92,12 +92,12 @@ class StandIn:
                 if self._random.random() < share:
                     return self._whole(status)
             if self._random.random() < self.faults.dropped_before:
-                self.seen["dropped before"] += 1
+                self.answers["dropped before"] += 1
                 return None
             lines = body.splitlines()
             items = [self._item(action, source) for action, source in zip(lines[::2], lines[1::2], strict=True)]
             if self._random.random() < self.faults.dropped_after:
-                self.seen["dropped after"] += 1
+                self.answers["dropped after"] += 1
                 return None
             late = self._random.random() < self.faults.late
         if late:
@@ -106,7 +106,7 @@ class StandIn:
         return 200, orjson.dumps({"errors": errors, "items": items})
 
     def _whole(self, status: int) -> tuple[int, bytes]:
-        self.seen[f"request {status}"] += 1
+        self.answers[f"request {status}"] += 1
         return status, b'{"error":{"type":"stand_in","reason":"told to"}}'
 
     def _item(self, action: bytes, source: bytes) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class StandIn:
             status = 400
         elif status == 201 and key in self.documents:
             status = 409
-        self.seen[f"item {status}"] += 1
+        self.answers[f"item {status}"] += 1
         if status == 201:
             self.documents[key] = orjson.loads(source)
             return {"create": {"status": 201}}

@@ -1,4 +1,4 @@
-"""The viewer of the dashboards as a process, on a cluster that has something to show."""
+"""The viewer of the dashboards as a process, on a cluster with data."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ READY_SECONDS = 60.0
 @contextmanager
 def viewer_on(cluster: Cluster, environ: Mapping[str, str] | None = None) -> Iterator[str]:
     """Yield the address of a viewer that reads a cluster as the user `analyst`; `environ` are further settings."""
-    reached = environment_of(cluster.settings("analyst"))
+    access = environment_of(cluster.settings("analyst"))
     with TemporaryDirectory(prefix="viewer-") as folder:
         address = Path(folder) / "address"
         argv = [sys.executable, "-m", "monitor_agent", "dashboards", "--port", "0", "--address-file", str(address)]
         process = ChildProcess(
-            Command("viewer", argv, Path(folder) / "log", {**os.environ, **reached, **(environ or {})}, cwd=ROOT)
+            Command("viewer", argv, Path(folder) / "log", {**os.environ, **access, **(environ or {})}, cwd=ROOT)
         )
         process.start()
         try:
@@ -43,12 +43,12 @@ def viewer_on(cluster: Cluster, environ: Mapping[str, str] | None = None) -> Ite
 
 
 def address_of(viewer: str, dashboard: str, **query: str) -> str:
-    """Return where a dashboard is, with the world's time range."""
+    """Return the address of a dashboard, with the time range of the data."""
     return f"{viewer}/dashboards/{dashboard}?{urlencode({**RANGE, **query})}"
 
 
 def fetch(url: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> tuple[int, dict[str, str], str]:
-    """Return status, headers and text of an answer, whatever the status."""
+    """Return status, headers and text of an answer, also of a refusal."""
     request = urllib.request.Request(url, headers=dict(headers or {}), method=method)
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:

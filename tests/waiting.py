@@ -1,4 +1,4 @@
-"""Conditions that tests wait for, and the processes that they look for."""
+"""Waiting for a condition, and the processes of a test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def wait_until(condition: Callable[[], Any], seconds: float = 20.0, interval: fl
 
 def processes_in(folder: Path) -> list[str]:
     """Return the command lines of other processes whose arguments or environment name the folder."""
-    found = []
+    commands = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
@@ -28,5 +28,5 @@ def processes_in(folder: Path) -> list[str]:
             except OSError:
                 continue
             if str(folder).encode() in command + environ:
-                found.append(command.replace(b"\0", b" ").decode(errors="replace"))
-    return found
+                commands.append(command.replace(b"\0", b" ").decode(errors="replace"))
+    return commands

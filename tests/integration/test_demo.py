@@ -22,9 +22,9 @@ from tests import oracle
 from tests.waiting import processes_in, wait_until
 
 IMPRESSIONS = 1560
-"""A day and a part of the next one: the agent has worked in the night between them."""
-NOT_TOLD = {f"drift/drift-{name}" for name in ("map", "psi-over-time", "share")}
-"""Panels without data: no second day is whole in so short a demo."""
+"""A day and some hours of the next one: the agent runs a cycle between them."""
+WITHOUT_DATA = {f"drift/drift-{name}" for name in ("map", "psi-over-time", "share")}
+"""Panels without data: so short a demo has no second whole day."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -35,8 +35,8 @@ def demo_command(out: Path, model: Path, *more: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def room() -> Iterator[Path]:
-    """A folder that is gone afterwards; run by root, Elasticsearch has an account of its own that must get there."""
+def workspace() -> Iterator[Path]:
+    """A folder that is deleted afterwards; if root runs the test, Elasticsearch's own account must be able to enter."""
     folder = Path(tempfile.mkdtemp(prefix="model-monitor-"))
     folder.chmod(0o711)
     yield folder
@@ -44,9 +44,9 @@ def room() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def demo(room: Path, saved_model: Path) -> Path:
+def demo(workspace: Path, saved_model: Path) -> Path:
     """The folder of a finished short demo."""
-    out = room / "finished"
+    out = workspace / "finished"
     done = subprocess.run(demo_command(out, saved_model), capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     (out / "stdout.txt").write_text(done.stdout)
@@ -55,21 +55,21 @@ def demo(room: Path, saved_model: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def summary(demo: Path) -> dict[str, Any]:
-    """What the demo wrote as its summary."""
+    """The summary that the demo wrote."""
     document: dict[str, Any] = json.loads((demo / "summary.json").read_text())
     return document
 
 
 @pytest.fixture(scope="module")
 def responses(demo: Path) -> list[dict[str, Any]]:
-    """What `/predict` answered."""
+    """The answers of `/predict`."""
     return [json.loads(line) for line in (demo / "responses.ndjson").read_text().splitlines()]
 
 
-def test_everything_accepted_is_in_elasticsearch_exactly_once(
+def test_all_accepted_events_are_in_elasticsearch_exactly_once(
     summary: dict[str, Any], responses: list[dict[str, Any]]
 ) -> None:
-    """As many predictions and feedback are indexed as were accepted, and the agent matched every click."""
+    """Each accepted prediction and click is indexed once, and the agent matched every click."""
     clicks = sum(row["click"] for row in responses)
 
     assert len({row["prediction_id"] for row in responses}) == len(responses) == IMPRESSIONS
@@ -90,7 +90,7 @@ def test_the_log_files_hold_every_event_without_a_gap(demo: Path, summary: dict[
     assert sequences == list(range(first, first + summary["predictions"] + summary["feedback"]))
 
 
-def test_the_totals_are_those_of_scikit_learn(summary: dict[str, Any], responses: list[dict[str, Any]]) -> None:
+def test_the_totals_equal_scikit_learn(summary: dict[str, Any], responses: list[dict[str, Any]]) -> None:
     """Counts are equal, ratios and log loss to 1e-9, the AUC within its bound."""
     versions = {row["model_version"] for row in responses}
 
@@ -100,10 +100,8 @@ def test_the_totals_are_those_of_scikit_learn(summary: dict[str, Any], responses
 
 
 @pytest.mark.parametrize("size", ["1h", "1d"])
-def test_every_window_is_that_of_scikit_learn(
-    summary: dict[str, Any], responses: list[dict[str, Any]], size: str
-) -> None:
-    """Each window's document says what scikit-learn computes from the answers in it."""
+def test_every_window_equals_scikit_learn(summary: dict[str, Any], responses: list[dict[str, Any]], size: str) -> None:
+    """The values of each window's document are those that scikit-learn computes from its answers."""
     windows = oracle.by_window(responses, size)
     documents = {
         datetime.fromisoformat(row["window_start"].replace("Z", "+00:00")).isoformat(): row
@@ -118,7 +116,7 @@ def test_every_window_is_that_of_scikit_learn(
 
 
 def test_the_windows_of_a_segment_add_up(summary: dict[str, Any]) -> None:
-    """The days of all slots count what the days of all predictions count."""
+    """The counts of all slots of a day add up to the counts of all predictions."""
     days = [row for row in summary["windows"] if row["window_size"] == "1d" and row["model_version"] == "all"]
     slots = [row for row in days if row["segment"].startswith("labels.slot=")]
 
@@ -127,29 +125,31 @@ def test_the_windows_of_a_segment_add_up(summary: dict[str, Any]) -> None:
         assert sum(row[count] for row in slots) == sum(row[count] for row in days if row["segment"] == "all")
 
 
-def test_what_the_user_sees(demo: Path) -> None:
-    """The tables and the places of the files are printed."""
-    shown = (demo / "stdout.txt").read_text()
+def test_tables_and_files_are_printed(demo: Path) -> None:
+    """The user reads the tables, and where the files are."""
+    printed = (demo / "stdout.txt").read_text()
 
     for expected in ("windows of 1h", "windows of 1d", "totals by model version", "summary.json", "responses.ndjson"):
-        assert expected in shown
+        assert expected in printed
 
 
-def test_every_panel_of_every_dashboard_has_something_to_show(demo: Path) -> None:
-    """The report holds all panels; one without data says why in words: all is well, or what this log does not tell."""
+def test_every_panel_of_every_dashboard_has_content(demo: Path) -> None:
+    """The report holds all panels; a panel without data gives the reason in words."""
     report = (demo / "report.html").read_text()
-    found = dict(re.findall(r'data-panel="([^"]+)" data-shows="([^"]+)"', report))
-    boards = read_library(ROOT / "kibana").dashboards.values()
+    content_by_panel = dict(re.findall(r'data-panel="([^"]+)" data-shows="([^"]+)"', report))
+    dashboards = read_library(ROOT / "kibana").dashboards.values()
 
-    assert set(found) == {f"{each.id}/{panel.id}" for each in boards for panel in each.panels if not panel.links}
-    assert set(found.values()) <= {"chart", "table", "tiles", "text", "good", "empty"}
-    assert {name for name, shows in found.items() if shows == "empty"} == NOT_TOLD
+    assert set(content_by_panel) == {
+        f"{dashboard.id}/{panel.id}" for dashboard in dashboards for panel in dashboard.panels if not panel.links
+    }
+    assert set(content_by_panel.values()) <= {"chart", "table", "tiles", "text", "good", "empty"}
+    assert {name for name, content in content_by_panel.items() if content == "empty"} == WITHOUT_DATA
     assert "No data in this time range" not in report
 
 
-def test_interrupted_it_stops_its_children_and_can_be_run_again(room: Path, saved_model: Path) -> None:
-    """Ctrl-C while its parts start ends every process; the next demo may begin in the same folder."""
-    out = room / "interrupted"
+def test_an_interrupted_demo_stops_its_children_and_can_run_again(workspace: Path, saved_model: Path) -> None:
+    """Ctrl-C during the start ends every process; another demo may start in the same folder."""
+    out = workspace / "interrupted"
     process = subprocess.Popen(
         demo_command(out, saved_model),
         stdout=subprocess.PIPE,
@@ -158,15 +158,15 @@ def test_interrupted_it_stops_its_children_and_can_be_run_again(room: Path, save
         start_new_session=True,
     )
     server_log, elasticsearch_log = (
-        out / "stack" / "log" / f"{part}.log" for part in ("model-server", "elasticsearch")
+        out / "stack" / "log" / f"{name}.log" for name in ("model-server", "elasticsearch")
     )
     wait_until(lambda: server_log.exists() and elasticsearch_log.exists(), 60)
     assert len(processes_in(out)) >= 2
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=60)
 
-    assert process.returncode == 130, said
-    assert "Traceback" not in said
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
     assert processes_in(out) == []
-    with DemoFolder(out).taken():
+    with DemoFolder(out).locked():
         assert not (out / "stack").exists()

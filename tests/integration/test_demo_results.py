@@ -1,4 +1,4 @@
-"""The demo's own verification notices what it is there to notice."""
+"""The demo's own verification reports lost, doubled and foreign events, and events that never come."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ IDS = ["019ab0a5-9d7b-7c3e-8a51-6f2b9d1c4e70", "019ab0a5-9d7b-7c3e-8a51-6f2b9d1c
 @pytest.fixture
 def gateway(clean_indices: Cluster) -> Iterator[Gateway]:
     """A cluster with the product's templates and no events."""
-    found = Gateway(clean_indices.client())
-    install(found, AgentSettings())
-    yield found
-    found.close()
+    gateway = Gateway(clean_indices.client())
+    install(gateway, AgentSettings())
+    yield gateway
+    gateway.close()
 
 
 def write(cluster: Cluster, index: str, identifier: str, source: dict[str, Any]) -> None:
@@ -35,39 +35,39 @@ def write(cluster: Cluster, index: str, identifier: str, source: dict[str, Any])
         client.index(index=index, id=identifier, document=source, refresh=True)
 
 
-def test_nothing_accepted_needs_nothing(gateway: Gateway) -> None:
-    """Without any index all counts are 0, and that is exactly once."""
-    found = Results(gateway)
+def test_no_events_are_complete_without_an_index(gateway: Gateway) -> None:
+    """Without any index all counts are 0, which is complete."""
+    demo_results = Results(gateway)
 
-    assert found.wait_for({"predictions": 0, "feedback": 0})["predictions"] == 0
-    found.require_exactly_once({"predictions": [], "feedback": []})
-    assert found.feedback_status() == {}
-    assert found.windows() == []
+    assert demo_results.wait_for({"predictions": 0, "feedback": 0})["predictions"] == 0
+    demo_results.require_exactly_once({"predictions": [], "feedback": []})
+    assert demo_results.feedback_status() == {}
+    assert demo_results.windows() == []
 
 
-def test_a_lost_a_doubled_and_a_foreign_event_are_told(gateway: Gateway, clean_indices: Cluster) -> None:
-    """An id that is missing, in two indices, or never accepted is an error that counts it."""
-    found = Results(gateway)
+def test_a_lost_a_doubled_and_a_foreign_event_are_reported(gateway: Gateway, clean_indices: Cluster) -> None:
+    """An id that is missing, in two indices, or never accepted is an error with its count."""
+    demo_results = Results(gateway)
     write(clean_indices, "model-predictions-2026.11.23", IDS[0], PREDICTIONS.sample)
-    found.require_exactly_once({"predictions": IDS[:1]})
+    demo_results.require_exactly_once({"predictions": IDS[:1]})
 
     with pytest.raises(DataError, match="of 2 accepted predictions, 1 are missing"):
-        found.require_exactly_once({"predictions": IDS})
+        demo_results.require_exactly_once({"predictions": IDS})
     with pytest.raises(DataError, match="1 were never accepted"):
-        found.require_exactly_once({"predictions": []})
+        demo_results.require_exactly_once({"predictions": []})
     write(clean_indices, "model-predictions-2026.11.24", IDS[0], PREDICTIONS.sample)
     with pytest.raises(DataError, match="1 are there more than once"):
-        found.require_exactly_once({"predictions": IDS[:1]})
+        demo_results.require_exactly_once({"predictions": IDS[:1]})
 
 
-def test_what_never_comes_is_told(gateway: Gateway, clean_indices: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wait ends with the counts when nothing arrives any more, and at once with a dead letter's reason."""
-    found = Results(gateway)
+def test_missing_events_are_reported(gateway: Gateway, clean_indices: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait ends with the counts if nothing more arrives, and at once with the reason of a dead letter."""
+    demo_results = Results(gateway)
     write(clean_indices, "model-predictions-2026.11.23", IDS[0], PREDICTIONS.sample)
     monkeypatch.setattr(results, "STALLED_SECONDS", 0.3)
 
     with pytest.raises(ElasticsearchError, match="1 of 3 events are in Elasticsearch"):
-        found.wait_for({"predictions": 2, "feedback": 1})
+        demo_results.wait_for({"predictions": 2, "feedback": 1})
     write(clean_indices, "model-deadletters-2026.11.23", "1", DEADLETTERS.sample)
     with pytest.raises(ElasticsearchError, match="1 events became dead letters"):
-        found.wait_for({"predictions": 2, "feedback": 1})
+        demo_results.wait_for({"predictions": 2, "feedback": 1})

@@ -57,7 +57,7 @@ def test_a_storm_of_failures_loses_and_repeats_nothing(stand_in: StandIn, sandbo
     assert set(stand_in.of("model-predictions")) == ids(written) - letters
     assert len(stand_in.documents) == len(written)
     expected = {"request 413", "request 429", "request 503", "item 400", "item 409", "item 429"}
-    assert expected | {"dropped before", "dropped after"} <= set(stand_in.seen)
+    assert expected | {"dropped before", "dropped after"} <= set(stand_in.answers)
 
 
 def test_a_killed_runner_loses_and_repeats_nothing(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
@@ -81,7 +81,7 @@ def test_a_killed_runner_loses_and_repeats_nothing(stand_in: StandIn, sandbox: P
         stop(process)
 
     assert len(stand_in.documents) == len(written)
-    assert stand_in.seen["item 201"] == len(written)
+    assert stand_in.answers["item 201"] == len(written)
 
 
 def test_a_stop_is_quick_and_what_was_delivered_is_not_sent_again(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
@@ -95,7 +95,7 @@ def test_a_stop_is_quick_and_what_was_delivered_is_not_sent_again(stand_in: Stan
         wait_until(lambda: len(stand_in.documents) == 11)
 
     assert (process.returncode, seconds < 2.0) == (0, True)
-    assert stand_in.seen["item 409"] == 0
+    assert stand_in.answers["item 409"] == 0
 
 
 def test_elasticsearch_may_come_later(tmp_path: Path) -> None:

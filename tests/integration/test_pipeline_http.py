@@ -74,7 +74,7 @@ def test_a_click_becomes_feedback(front_end: FrontEnd, stand_in: StandIn) -> Non
     one, two = click(id="click-1"), click()
     assert [front_end.post(one), front_end.post([two, two]), front_end.post(one)] == [200, 200, 200]
 
-    wait_until(lambda: len(stand_in.of("model-feedback")) == 2 and stand_in.seen["item 409"] == 2)
+    wait_until(lambda: len(stand_in.of("model-feedback")) == 2 and stand_in.answers["item 409"] == 2)
 
     stored = stand_in.of("model-feedback")["click-1"]
     assert stored["event"]["dataset"] == "model.feedback"

@@ -17,7 +17,7 @@ PROGRAM = f"elasticsearch-{VERSION}/bin/elasticsearch"
 
 @pytest.fixture
 def server_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a small archive of the real one's shape, pinned in its place."""
+    """Return a small archive with the layout of the real one, and pin its checksum."""
     path = tmp_path / "server.zip"
     with zipfile.ZipFile(path, "w") as stored:
         entry = zipfile.ZipInfo(PROGRAM)
@@ -29,7 +29,7 @@ def server_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def ignore(_line: str) -> None:
-    """Say nothing."""
+    """Report nothing."""
 
 
 def _fetch_in_child(cache: Path, server_zip: Path, fetched: Path, start: object) -> None:
@@ -43,7 +43,7 @@ def _fetch_in_child(cache: Path, server_zip: Path, fetched: Path, start: object)
 
 
 def test_several_processes_at_once_fetch_it_once(tmp_path: Path, server_zip: Path) -> None:
-    """Processes that need the server at the same time all get it, and one of them fetches it."""
+    """All processes that need the server at the same time get it, and one of them fetches it."""
     context = multiprocessing.get_context("fork")
     start = context.Barrier(4)
     fetched = tmp_path / "fetched"

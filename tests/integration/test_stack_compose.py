@@ -1,4 +1,4 @@
-"""Containers are driven through the `docker` program, and its troubles told in one line."""
+"""The provider `compose` calls the `docker` program, and reports its failures in one line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.parent.mkdir()
     listed = "\\n".join(json.dumps(container) for container in CONTAINERS)
     program.write_text(
-        f'#!/bin/sh\necho "$*" >> {tmp_path}/asked\ncase "$*" in *" ps "*) printf \'{listed}\\n\';; esac\n'
+        f'#!/bin/sh\necho "$*" >> {tmp_path}/calls\ncase "$*" in *" ps "*) printf \'{listed}\\n\';; esac\n'
     )
     program.chmod(0o755)
     (tmp_path / "docker-compose.yml").write_text("services: {}\n")
@@ -39,13 +39,13 @@ def make_provider(folder: Path) -> ComposeProvider:
     return ComposeProvider(StackSettings(), lambda _line: None, folder / "docker-compose.yml")
 
 
-def asked(folder: Path) -> list[str]:
+def calls(folder: Path) -> list[str]:
     """Return the arguments of each call after the compose file."""
-    return [line.split("docker-compose.yml ")[1] for line in (folder / "asked").read_text().splitlines()]
+    return [line.split("docker-compose.yml ")[1] for line in (folder / "calls").read_text().splitlines()]
 
 
-def test_status_tells_each_container(folder: Path) -> None:
-    """A container that ran once and succeeded is well; one that restarts is not."""
+def test_status_lists_each_container(folder: Path) -> None:
+    """A container that ran once and succeeded counts as running; one that restarts does not."""
     assert make_provider(folder).status() == [
         ComponentStatus("elasticsearch", True, "healthy"),
         ComponentStatus("setup", True, "Exited (0)"),
@@ -57,20 +57,20 @@ def test_up_makes_the_secrets_and_waits_for_health(folder: Path) -> None:
     """Detached, the command returns when all containers are healthy; missing secrets are generated first."""
     make_provider(folder).up(detach=True)
 
-    assert asked(folder) == ["up --detach --wait"]
+    assert calls(folder) == ["up --detach --wait"]
     assert (folder / ".env").read_text().startswith("ELASTIC_VERSION=9.5.0\nELASTIC_PASSWORD=")
 
 
 def test_logs_name_the_service(folder: Path) -> None:
-    """The log of one service can be followed, and all of them printed."""
+    """The log of one service can be followed, and all logs can be printed."""
     make_provider(folder).logs("kibana", follow=True)
     make_provider(folder).logs("", follow=False)
 
-    assert asked(folder) == ["logs --follow kibana", "logs"]
+    assert calls(folder) == ["logs --follow kibana", "logs"]
 
 
-def test_what_docker_says_is_passed_on(folder: Path) -> None:
-    """A failing docker ends in the last line that it said."""
+def test_the_last_line_of_docker_is_the_reason(folder: Path) -> None:
+    """If docker fails, the message holds its last line."""
     (folder / "bin" / "docker").write_text("#!/bin/sh\necho 'first' >&2\necho 'no daemon' >&2\nexit 1\n")
 
     with pytest.raises(StackError, match=r"docker compose ps failed \(no daemon\)"):

@@ -1,4 +1,4 @@
-"""An existing cluster is asked, never started or stopped."""
+"""An existing cluster is read, never started or stopped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.cluster import Cluster
 
 
 def stack(action: str, url: str, username: str, password: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Return what `monitor-agent stack <action>` did with the cluster at `url`."""
+    """Run `monitor-agent stack <action>` on the cluster at `url`."""
     login = {"ELASTICSEARCH_URL": url, "ELASTICSEARCH_USERNAME": username, "ELASTICSEARCH_PASSWORD": password}
     return subprocess.run(
         [sys.executable, "-m", "monitor_agent", "stack", action],
@@ -26,9 +26,9 @@ def stack(action: str, url: str, username: str, password: str, **environ: str) -
 
 
 @pytest.mark.parametrize("user", ["admin", "pipeline_writer", "monitor_agent", "analyst"])
-def test_every_user_may_ask_how_the_cluster_is(elasticsearch: Cluster, user: str) -> None:
-    """The cluster's state can be seen with the least privileges, so that health checks need no more."""
-    with elasticsearch.client(user):  # skips where the cluster has no such user
+def test_every_user_may_read_the_state_of_the_cluster(elasticsearch: Cluster, user: str) -> None:
+    """The least privileges are enough to read the cluster's state, so that health checks need no more."""
+    with elasticsearch.client(user):  # skips if the cluster has no such user
         status = stack("status", elasticsearch.url, user, elasticsearch.users[user])
 
     assert (status.returncode, status.stderr) == (0, "")
@@ -36,7 +36,7 @@ def test_every_user_may_ask_how_the_cluster_is(elasticsearch: Cluster, user: str
 
 
 def test_down_leaves_an_existing_cluster_alone(elasticsearch: Cluster) -> None:
-    """What we did not start is not stopped."""
+    """A cluster that this program did not start is not stopped."""
     admin = elasticsearch.users[elasticsearch.admin]
 
     assert "left as it is" in stack("down", elasticsearch.url, elasticsearch.admin, admin).stdout
@@ -44,15 +44,15 @@ def test_down_leaves_an_existing_cluster_alone(elasticsearch: Cluster) -> None:
 
 
 def test_a_wrong_password_is_one_line(elasticsearch: Cluster) -> None:
-    """A refused login is told as such, with exit status 1."""
+    """A refused login is reported, with exit status 1."""
     up = stack("up", elasticsearch.url, elasticsearch.admin, "wrong")
 
     assert up.returncode == 1
     assert up.stderr == f"error: {elasticsearch.url} refuses the user or the password: check ELASTICSEARCH_*\n"
 
 
-def test_an_address_where_nothing_answers_is_one_line() -> None:
-    """No answer is told as such, with exit status 1."""
+def test_an_address_without_an_answer_is_one_line() -> None:
+    """The missing answer is reported, with exit status 1."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))  # bound, but not listening: connections are refused
         up = stack("up", f"http://127.0.0.1:{silent.getsockname()[1]}", "", "")
@@ -63,7 +63,7 @@ def test_an_address_where_nothing_answers_is_one_line() -> None:
 
 
 def test_users_without_passwords_are_one_line(elasticsearch: Cluster) -> None:
-    """Creating users needs their passwords, and says which variables hold them."""
+    """The users need passwords; the message names the variables for them."""
     admin = elasticsearch.users[elasticsearch.admin]
     users = stack("users", elasticsearch.url, elasticsearch.admin, admin)
 

@@ -1,4 +1,4 @@
-"""A data folder is used by one process, and a crash leaves it free."""
+"""One process at a time uses a data folder, and a crash leaves it free."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from pathlib import Path
 from monitor_agent.stack.instance import DataFolderLock
 lock = DataFolderLock(Path(sys.argv[1]))
 lock.acquire()
-print("held", flush=True)
+print("locked", flush=True)
 time.sleep(600)
 """
 
 
 def start_holder(folder: Path) -> subprocess.Popen[str]:
-    """Return a process that holds `folder`."""
+    """Return a process that has locked `folder`."""
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
-    assert holder.stdout.readline() == "held\n"
+    assert holder.stdout.readline() == "locked\n"
     return holder
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
-    """The second process is told which one has the folder."""
+    """The message names the process that has the folder."""
     holder = start_holder(tmp_path)
     try:
         with pytest.raises(StackError, match=f"in use by process {holder.pid}: stop it with"):
@@ -43,7 +43,7 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_crash_leaves_the_folder_free(tmp_path: Path) -> None:
-    """What a killed process recorded is not taken for something that runs."""
+    """The record of a killed process does not count as a running server."""
     holder = start_holder(tmp_path)
     holder.kill()
     holder.communicate()

@@ -1,4 +1,4 @@
-"""`monitor-agent stack`: up, down, and what is left when its processes are killed."""
+"""`monitor-agent stack`: up, down, and the data and processes after a kill."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import elasticsearch as client_library
 import pytest
 
 from monitor_agent.stack.instance import running_instance
+from tests.waiting import wait_until
 
 STARTED_WITHIN_SECONDS = 30
 
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    """Yield an empty data folder; whatever runs on it is stopped afterwards."""
+    """Yield an empty data folder; the stack on it is stopped afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="model-monitor-"))
-    folder.chmod(0o711)  # run by root, the node has an account of its own that must get here
+    folder.chmod(0o711)  # if root runs the test, the node's own account must be able to enter
     yield folder / "stack"
     stack("down", folder / "stack")
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def stack(action: str, data_dir: Path, *arguments: str, port: int = 0) -> subprocess.CompletedProcess[str]:
-    """Return what `monitor-agent stack <action>` did."""
+    """Run `monitor-agent stack <action>` on the data folder."""
     return subprocess.run(
         [sys.executable, "-m", "monitor_agent", "stack", action, "--data", str(data_dir), *arguments],
         env={**os.environ, "STACK_HTTP_PORT": str(port)},
@@ -65,16 +66,8 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def becomes(condition: Callable[[], bool], timeout: float = 30.0) -> bool:
-    """Return whether the condition comes true in time."""
-    deadline = time.monotonic() + timeout
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
-
-
 def test_a_detached_stack_keeps_its_data_and_leaves_nothing_running(data_dir: Path) -> None:
-    """Detached it stays up; a second `up` finds it; killed outright it leaves no process and loses no document."""
+    """A detached stack stays up; a second `up` adopts it; after a kill no process is left and no document is lost."""
     port = free_port()
     began = time.monotonic()
     up = stack("up", data_dir, "--detach", port=port)
@@ -95,7 +88,7 @@ def test_a_detached_stack_keeps_its_data_and_leaves_nothing_running(data_dir: Pa
 
     assert processes_of(data_dir)
     os.kill(instance.pid, signal.SIGKILL)
-    assert becomes(lambda: not processes_of(data_dir))
+    wait_until(lambda: not processes_of(data_dir), 30)
     assert stack("status", data_dir).returncode == 1
 
     assert stack("up", data_dir, "--detach", port=port).returncode == 0
@@ -114,7 +107,7 @@ def test_a_detached_stack_keeps_its_data_and_leaves_nothing_running(data_dir: Pa
 
 
 def test_a_taken_port_is_one_line(data_dir: Path) -> None:
-    """Another listener on the port is told at once, in one line that names it, and nothing stays behind."""
+    """Another listener on the port is reported at once, in one line that names the port; no process is left."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -128,8 +121,8 @@ def test_a_taken_port_is_one_line(data_dir: Path) -> None:
     assert running_instance(data_dir) is None
 
 
-def test_a_detached_stack_that_cannot_start_says_why(data_dir: Path) -> None:
-    """What goes wrong in the background reaches the one who asked."""
+def test_a_detached_stack_that_cannot_start_names_the_reason(data_dir: Path) -> None:
+    """The failure of the process in the background is reported by the command."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -141,8 +134,8 @@ def test_a_detached_stack_that_cannot_start_says_why(data_dir: Path) -> None:
     assert f"port {port} of 127.0.0.1 is taken by another process" in up.stderr
 
 
-def test_an_empty_folder_is_told_as_such(data_dir: Path) -> None:
-    """`down`, `status` and `logs` on a folder where nothing runs say so."""
+def test_an_empty_folder_is_reported(data_dir: Path) -> None:
+    """`down`, `status` and `logs` report a folder without a stack."""
     assert stack("down", data_dir).stdout == "nothing to stop\n"
     assert stack("status", data_dir).returncode == 1
     logs = stack("logs", data_dir, "elasticsearch")

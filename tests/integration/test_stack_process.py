@@ -1,4 +1,4 @@
-"""Child processes end with their parent, and say why they ended."""
+"""Child processes end with their parent, and the reason of their end is reported."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from monitor_agent.errors import StackError
 from monitor_agent.stack.process import ChildProcess, Command, Supervisor
+from tests.waiting import wait_until
 
 SLEEPER = "import time; time.sleep(600)"
 STUBBORN = (
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
 )
 
 
@@ -33,15 +33,8 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def becomes(condition: Callable[[], bool], timeout: float = 10.0) -> bool:
-    deadline = time.monotonic() + timeout
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
-
-
-def test_a_child_that_dies_while_awaited_is_told_at_once(tmp_path: Path) -> None:
-    """Waiting ends with the child's own last words, long before the timeout."""
+def test_a_child_that_ends_early_is_reported_at_once(tmp_path: Path) -> None:
+    """Waiting ends with the reason of the child's end, long before the timeout."""
     child = make_child(tmp_path, "print('starting'); raise SystemExit('error: no such model')")
     child.start()
     began = time.monotonic()
@@ -51,8 +44,8 @@ def test_a_child_that_dies_while_awaited_is_told_at_once(tmp_path: Path) -> None
     assert time.monotonic() - began < 10
 
 
-def test_a_child_that_never_gets_ready_is_given_up(tmp_path: Path) -> None:
-    """Waiting ends after the timeout, and the child can still be stopped."""
+def test_waiting_for_a_child_ends_after_the_timeout(tmp_path: Path) -> None:
+    """The child can still be stopped."""
     child = make_child(tmp_path, SLEEPER)
     child.start()
 
@@ -62,34 +55,34 @@ def test_a_child_that_never_gets_ready_is_given_up(tmp_path: Path) -> None:
     assert not child.running
 
 
-def test_a_deaf_child_is_killed(tmp_path: Path) -> None:
-    """A child that ignores SIGTERM is killed when its time is over."""
+def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    """It is killed when its time for stopping is over."""
     child = make_child(tmp_path, STUBBORN, stop_seconds=0.2)
     child.start()
-    child.wait_ready(lambda: "deaf" in (tmp_path / "child.log").read_text(), timeout=10)
+    child.wait_ready(lambda: "ready" in (tmp_path / "child.log").read_text(), timeout=10)
 
     child.stop()
 
     assert not child.running
 
 
-def test_what_a_child_started_ends_with_it(tmp_path: Path) -> None:
-    """Stopping a child clears away its own children."""
+def test_the_children_of_a_child_end_with_it(tmp_path: Path) -> None:
+    """Stopping a child stops its own children."""
     starter = (
         "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {!r}]); print(p.pid, flush=True); p.wait()"
     )
     child = make_child(tmp_path, starter.format(STUBBORN))
     child.start()
     log = tmp_path / "child.log"
-    child.wait_ready(lambda: "deaf" in log.read_text(), timeout=10)
+    child.wait_ready(lambda: "ready" in log.read_text(), timeout=10)
     grandchild = next(int(line) for line in log.read_text().splitlines() if line.isdigit())
 
     child.stop()
 
-    assert becomes(lambda: not is_alive(grandchild))
+    wait_until(lambda: not is_alive(grandchild))
 
 
-def test_a_program_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_program_is_one_line(tmp_path: Path) -> None:
     """A missing program is a StackError that names it."""
     child = ChildProcess(Command("child", ("/no/such/program",), tmp_path / "child.log"))
 
@@ -97,13 +90,13 @@ def test_a_program_that_is_not_there_is_one_line(tmp_path: Path) -> None:
         child.start()
 
 
-def test_parts_stop_in_reverse_order(tmp_path: Path) -> None:
-    """The part that was started last is stopped first, and all of them whatever the block raised."""
-    told: list[str] = []
+def test_components_stop_in_reverse_order(tmp_path: Path) -> None:
+    """The last one started is stopped first, and all are stopped after any exception."""
+    lines: list[str] = []
     children = [make_child(tmp_path, SLEEPER, name) for name in ("first", "second")]
 
     def fail_inside() -> None:
-        with Supervisor(told.append) as supervisor:
+        with Supervisor(lines.append) as supervisor:
             for child in children:
                 supervisor.start(child)
             raise ZeroDivisionError
@@ -111,12 +104,12 @@ def test_parts_stop_in_reverse_order(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         fail_inside()
 
-    assert told == ["stopping second", "stopping first"]
+    assert lines == ["stopping second", "stopping first"]
     assert not any(child.running for child in children)
 
 
-def test_a_part_that_has_done_its_work_is_no_longer_watched(tmp_path: Path) -> None:
-    """A released part may end: the others are watched on; one that still runs is stopped."""
+def test_a_released_component_may_end(tmp_path: Path) -> None:
+    """The check passes without it; a released component that still runs is stopped."""
     done, runs, other = (make_child(tmp_path, code, name) for code, name in (("", "a"), (SLEEPER, "b"), (SLEEPER, "c")))
     with Supervisor() as supervisor:
         for child in (done, runs, other):
@@ -129,8 +122,8 @@ def test_a_part_that_has_done_its_work_is_no_longer_watched(tmp_path: Path) -> N
         assert other.running
 
 
-def test_the_end_of_a_part_is_noticed(tmp_path: Path) -> None:
-    """Watching ends with the last words of the part that ended by itself."""
+def test_the_end_of_a_component_is_reported(tmp_path: Path) -> None:
+    """Watching ends with the reason of the component that ended by itself."""
     with Supervisor() as supervisor:
         supervisor.start(make_child(tmp_path, "raise SystemExit('fatal: disk full')"))
 
@@ -166,7 +159,7 @@ def start_supervised(folder: Path, code: str) -> tuple[subprocess.Popen[str], in
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_everything_exactly_once(tmp_path: Path, number: signal.Signals) -> None:
-    """The first signal stops the children once, without a traceback; more of them while stopping are ignored."""
+    """The first signal stops the children once, without a traceback; later signals are ignored."""
     parent, child = start_supervised(tmp_path, STUBBORN)
     assert parent.stdout is not None
     os.kill(parent.pid, number)
@@ -198,20 +191,20 @@ except KeyboardInterrupt:
 
 
 def test_a_signal_that_comes_while_python_forks_is_not_lost(tmp_path: Path) -> None:
-    """Python drops what is raised in a fork; the signal counts once the child is there, and stops it."""
+    """Python drops exceptions of a fork; the signal counts once the child exists, and stops it."""
     argv = [sys.executable, "-c", FORKED_ON, str(tmp_path / "child.log"), SLEEPER]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
 
     assert (done.stdout, done.stderr) == ("interrupted, running: False\n", "")
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells children that their parent ended")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends children with their parent")
 def test_a_killed_parent_leaves_no_child_behind(tmp_path: Path) -> None:
-    """Even when the parent is killed outright, the kernel ends its children."""
+    """Even if the parent is killed, the kernel ends its children."""
     parent, child = start_supervised(tmp_path, f"print('up', flush=True); {SLEEPER}")
     assert is_alive(child)
 
     parent.kill()
     parent.communicate(timeout=10)
 
-    assert becomes(lambda: not is_alive(child))
+    wait_until(lambda: not is_alive(child))

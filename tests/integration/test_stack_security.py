@@ -1,4 +1,4 @@
-"""The embedded Elasticsearch lets each role do its own work and nothing else."""
+"""In the embedded Elasticsearch, each role may do its own work and nothing else."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_pipeline_creates_events_but_changes_none(clean_indices: Cluster) ->
 
 
 def test_the_analyst_reads_and_writes_nothing(clean_indices: Cluster) -> None:
-    """The analyst's user searches what the product wrote and cannot write."""
+    """The analyst's user searches the product's documents and cannot write."""
     clean_indices.client().index(index=PREDICTIONS, id="a", document={"message": "x"}, refresh=True)
     client = clean_indices.client("analyst")
 
@@ -41,7 +41,7 @@ def test_the_analyst_reads_and_writes_nothing(clean_indices: Cluster) -> None:
 
 
 def test_the_agent_stays_within_its_indices(clean_indices: Cluster) -> None:
-    """The agent's user writes its own indices and no others."""
+    """The agent's user writes its own indices and no other index."""
     client = clean_indices.client("monitor_agent")
 
     client.index(index="model-performance-2025.01", id="a", document={"n": 1})

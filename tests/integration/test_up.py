@@ -1,8 +1,7 @@
-"""`monitor-agent up`: the whole product as a user meets it, from its addresses to the Ctrl-C."""
+"""`monitor-agent up`: the whole product as a user runs it, from its addresses to the Ctrl-C."""
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import shutil
@@ -18,48 +17,49 @@ from typing import Any
 
 import pytest
 
+from monitor_agent.http_auth import authorization_headers
 from tests.waiting import processes_in, wait_until
 
 PORTS = ("STACK_HTTP_PORT", "MODEL_SERVER_PORT", "DASHBOARDS_PORT", "MONITOR_HEALTH_PORT")
 
 
 @pytest.fixture
-def room() -> Iterator[Path]:
-    """A folder that is gone afterwards; run by root, Elasticsearch has an account of its own that must get there."""
+def workspace() -> Iterator[Path]:
+    """A folder that is deleted afterwards; if root runs the test, Elasticsearch's own account must be able to enter."""
     folder = Path(tempfile.mkdtemp(prefix="model-monitor-"))
     folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def ask(url: str, body: Any = None, user: tuple[str, str] | None = None) -> Any:
+def request_json(url: str, body: Any = None, user: tuple[str, str] | None = None) -> Any:
     """Return the decoded answer of a GET, or of a POST of `body`."""
     headers = {"Content-Type": "application/json"}
     if user:
-        headers["Authorization"] = "Basic " + base64.b64encode(":".join(user).encode()).decode()
+        headers |= authorization_headers(*user)
     content = None if body is None else json.dumps(body).encode()
     with urllib.request.urlopen(urllib.request.Request(url, content, headers), timeout=30) as answer:
         return json.load(answer)
 
 
 def hits(search: str, user: tuple[str, str]) -> int:
-    """Return how many documents a search finds: none either while an index that was just made starts."""
+    """Return the number of documents that a search finds; 0 also if a new index is not ready yet."""
     try:
-        return int(ask(search, user=user)["hits"]["total"]["value"])
+        return int(request_json(search, user=user)["hits"]["total"]["value"])
     except urllib.error.HTTPError as error:
         if error.code != 503:
             raise
         return 0
 
 
-def test_a_click_becomes_a_metric_and_ctrl_c_ends_it_all(room: Path, saved_model: Path) -> None:
-    """What is printed is all that a user needs: the server's address, the analyst's password, the dashboards."""
+def test_a_click_becomes_a_metric_and_ctrl_c_ends_all_processes(workspace: Path, saved_model: Path) -> None:
+    """The output is enough for a user: the server's address, the analyst's password, the dashboards."""
     environ = {
         **os.environ,
         **dict.fromkeys(PORTS, "0"),
-        "STACK_DATA_DIR": str(room / "stack"),
-        "PIPELINE_DATA_DIR": str(room / "pipeline"),
-        "MODEL_LOG_DIR": str(room / "log"),
+        "STACK_DATA_DIR": str(workspace / "stack"),
+        "PIPELINE_DATA_DIR": str(workspace / "pipeline"),
+        "MODEL_LOG_DIR": str(workspace / "log"),
         "MODEL_SERVER_MODEL_DIR": str(saved_model),
         "MONITOR_PERIOD": "1s",
     }
@@ -67,22 +67,24 @@ def test_a_click_becomes_a_metric_and_ctrl_c_ends_it_all(room: Path, saved_model
     up = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert up.stdout is not None
     try:
-        said = []
+        lines = []
         for line in up.stdout:
-            said.append(line)
+            lines.append(line)
             if line.startswith("Ctrl-C"):
                 break
-        told = {line[:17].strip(): line[17:].split() for line in said if "http" in line}
-        analyst = next(line.split() for line in said if line.startswith("user") and "analyst" in line)
+        addresses = {line[:17].strip(): line[17:].split() for line in lines if "http" in line}
+        analyst = next(line.split() for line in lines if line.startswith("user") and "analyst" in line)
         instances = [{"text_a": "ua81ce left hour3", "text_b": "item14 price2"}]
-        answer = ask(told["model server"][0], {"instances": instances})
-        ask(told["model server"][1], {"prediction_id": answer["predictions"][0]["prediction_id"], "type": "click"})
-        windows = f"{told['Elasticsearch'][0]}/model_performance/_search?ignore_unavailable=true&q=matched:1"
+        answer = request_json(addresses["model server"][0], {"instances": instances})
+        request_json(
+            addresses["model server"][1], {"prediction_id": answer["predictions"][0]["prediction_id"], "type": "click"}
+        )
+        windows = f"{addresses['Elasticsearch'][0]}/model_performance/_search?ignore_unavailable=true&q=matched:1"
         wait_until(lambda: hits(windows, (analyst[1], analyst[2])) > 0, 60)
-        assert "error" not in ask(f"{told['dashboards'][0]}/dashboards/model-quality/data")
+        assert "error" not in request_json(f"{addresses['dashboards'][0]}/dashboards/model-quality/data")
     finally:
         up.send_signal(signal.SIGINT)
         rest, _ = up.communicate(timeout=60)
-    assert up.returncode == 0, "".join(said) + rest
+    assert up.returncode == 0, "".join(lines) + rest
     assert "stopping model-server" in rest
-    assert processes_in(room) == []
+    assert processes_in(workspace) == []

@@ -1,4 +1,4 @@
-"""`docker-compose.yml` cannot be run everywhere, so what would stop it from running is checked here."""
+"""The rules of `docker-compose.yml`, which not every machine can run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 VOLUMES: dict[str, Any] = yaml.safe_load(TEXT)["volumes"]
 ELASTIC = ("elasticsearch", "kibana", "logstash")
 ONE_SHOT = {"setup"}
-OURS = ("setup", "model-server", "agent")
+PROJECT_SERVICES = ("setup", "model-server", "agent")
 
 
 def variables_of(path: Path) -> dict[str, str]:
@@ -34,7 +34,7 @@ def test_one_version_for_all_of_the_elastic_stack(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_service_says_how_it_is(name: str) -> None:
+def test_every_service_has_a_health_check(name: str) -> None:
     """A service has a health check, or runs once and is not started again."""
     if name in ONE_SHOT:
         assert SERVICES[name]["restart"] == "no"
@@ -43,8 +43,8 @@ def test_every_service_says_how_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_waits_for_what_it_needs(name: str) -> None:
-    """What a service depends on exists, and is waited for in a way that it can fulfil."""
+def test_a_service_waits_for_its_dependencies(name: str) -> None:
+    """Each dependency exists, and the service waits for a condition that it can meet."""
     for needed, wish in SERVICES[name].get("depends_on", {}).items():
         condition = wish["condition"]
         assert needed in SERVICES
@@ -53,7 +53,7 @@ def test_a_service_waits_for_what_it_needs(name: str) -> None:
 
 
 def test_the_set_up_comes_first() -> None:
-    """Everything that logs in to Elasticsearch with a user of its own starts after the users exist."""
+    """A service that logs in to Elasticsearch with a user of its own starts after the users exist."""
     users = [
         name for name in SERVICES if "elasticsearch:9200" in str(SERVICES[name].get("environment")) and name != "setup"
     ]
@@ -64,7 +64,7 @@ def test_the_set_up_comes_first() -> None:
 
 
 def test_every_variable_has_a_value() -> None:
-    """Each variable without a default is in `.env.example`, and nothing else is."""
+    """`.env.example` holds exactly the variables without a default."""
     required = set(re.findall(r"\$\{(\w+):\?\}", TEXT))
 
     assert required == set(variables_of(ROOT / ".env.example"))
@@ -79,7 +79,7 @@ def test_secrets_come_from_the_environment() -> None:
 
 
 def test_generated_secrets_fill_the_example_once(tmp_path: Path) -> None:
-    """`.env` gets a value for every variable, long enough for Kibana's key, for its owner only, and keeps it."""
+    """`.env` gets a value for every variable, long enough for Kibana's key, readable by its owner only, and keeps it."""
     target = tmp_path / ".env"
 
     assert write_environment(ROOT / ".env.example", target)
@@ -119,17 +119,17 @@ def test_logstash_reads_what_the_server_writes() -> None:
         assert any(volume.startswith(f"model-logs:{folder}") for volume in SERVICES[name]["volumes"])
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_our_services_are_given_settings_that_exist(name: str) -> None:
-    """Each variable of our own services is a setting, and their images are built from files that are here."""
-    known = set(re.findall(r"`([A-Z_]+)`", reference.settings_page()))
+@pytest.mark.parametrize("name", PROJECT_SERVICES)
+def test_the_projects_services_have_settings_that_exist(name: str) -> None:
+    """Each variable of the project's services is a setting, and their images are built from files of the project."""
+    settings = set(re.findall(r"`([A-Z_]+)`", reference.settings_page()))
 
-    assert set(SERVICES[name]["environment"]) <= known
+    assert set(SERVICES[name]["environment"]) <= settings
     assert (ROOT / SERVICES[name]["build"]["dockerfile"]).is_file()
 
 
 def test_a_front_end_reaches_the_http_input_once_it_is_on() -> None:
-    """Off unless `.env` says otherwise; every variable of the input is given, and its port is published."""
+    """Off unless `.env` turns it on; every variable of the input is set, and its port is published."""
     environ = SERVICES["logstash"]["environment"]
     needed = re.findall(r"\$\{(\w+)", (ROOT / "logstash/pipeline/http-on/15-http.conf").read_text(encoding="utf-8"))
 

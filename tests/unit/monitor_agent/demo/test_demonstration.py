@@ -1,4 +1,4 @@
-"""What a demo leaves for later commands."""
+"""The settings that a demo writes for later commands."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from monitor_agent.settings import Settings, load
 
 
 def test_later_commands_get_the_settings_of_the_demos_agent(tmp_path: Path) -> None:
-    """`--config` with the written file makes the very settings that the agent ran with."""
-    ran_with = demo_settings(Settings(), DemoFolder(tmp_path)).agent
+    """`--config` with the written file gives exactly the settings of the demo's agent."""
+    settings = demo_settings(Settings(), DemoFolder(tmp_path)).agent
     path = tmp_path / "monitor.toml"
-    path.write_text(agent_toml(ran_with))
+    path.write_text(agent_toml(settings))
 
-    assert load({}, path).agent == ran_with != Settings().agent
+    assert load({}, path).agent == settings != Settings().agent

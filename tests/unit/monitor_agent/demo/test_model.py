@@ -1,4 +1,4 @@
-"""When a folder holds a model, and how far a training has come."""
+"""Whether a folder holds a model, and the progress of a training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from monitor_agent.demo.model import has_model, percentage
 
 
 def test_a_model_is_a_saved_model_or_a_folder_of_versions(tmp_path: Path) -> None:
-    """An empty folder, or one that an interrupted export left, is no model."""
+    """An empty folder, or the rest of an interrupted export, is no model."""
     (tmp_path / ".1-unfinished" / "new").mkdir(parents=True)
     (tmp_path / ".1-unfinished" / "saved_model.pb").touch()
     (tmp_path / "1").mkdir()
@@ -20,8 +20,8 @@ def test_a_model_is_a_saved_model_or_a_folder_of_versions(tmp_path: Path) -> Non
     assert has_model(tmp_path / "1")
 
 
-def test_the_log_tells_how_far_a_training_is(tmp_path: Path) -> None:
-    """Reading is nothing yet, exporting is nearly all, and other lines do not matter."""
+def test_the_progress_is_read_from_the_log(tmp_path: Path) -> None:
+    """Reading counts as 0, exporting as 99, and other lines do not matter."""
     log = tmp_path / "training.log"
     assert percentage(log) == 0
     log.write_text("reading 0 %\n")

@@ -37,7 +37,7 @@ def test_times_are_exact_and_sorted(log: open_bandit.OpenBandit) -> None:
     assert (len(set(times)), len({row.timestamp for row in log.train})) == (9_999, 9_991)
 
 
-def test_values_are_the_log_s_own(log: open_bandit.OpenBandit) -> None:
+def test_values_equal_the_log(log: open_bandit.OpenBandit) -> None:
     """An impression keeps item, position, propensity and user features as the log has them."""
     first = log.train[0]
 
@@ -49,7 +49,7 @@ def test_values_are_the_log_s_own(log: open_bandit.OpenBandit) -> None:
 
 def test_an_item_reads_the_same_under_both_policies(log: open_bandit.OpenBandit) -> None:
     """The log hashes item features anew for each policy; the text does not depend on it."""
-    texts = [{row.item_id: row.text_b for row in part} for part in (log.train, log.evaluate)]
+    texts = [{row.item_id: row.text_b for row in rows} for rows in (log.train, log.evaluate)]
 
     assert len(texts[0]) == 80
     assert texts[0] == texts[1]
@@ -71,7 +71,7 @@ def test_training_text_has_few_words(log: open_bandit.OpenBandit, tmp_path: Path
 
 
 def test_the_data_card_names_the_bundled_files() -> None:
-    """The checksums in the data card are those of the files beside it and of their content."""
+    """The data card holds the checksums of the bundled files and of their content."""
     card = (open_bandit.BUNDLED / "DATA_CARD.md").read_text(encoding="utf-8")
 
     for path in open_bandit.extract_paths("all", open_bandit.BUNDLED):
@@ -80,7 +80,7 @@ def test_the_data_card_names_the_bundled_files() -> None:
 
 
 def test_packing_is_deterministic() -> None:
-    """Equal tables are packed to equal bytes, whatever the time and the file's name."""
+    """Equal tables are packed to equal bytes, at any time and under any file name."""
     _, items = open_bandit.extract_paths("all", open_bandit.BUNDLED)
     table = open_bandit.read_table(items)
 
@@ -96,14 +96,14 @@ def test_affinities_keep_what_is_not_zero() -> None:
 
 
 def test_an_unknown_campaign_is_refused(tmp_path: Path) -> None:
-    """A campaign that the data set does not have is an error that names those it has."""
+    """A campaign that is not in the data set is an error that names the campaigns."""
     with pytest.raises(DataError, match="all, men, women"):
         open_bandit.load("children", tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed"])
 def test_a_damaged_extract_is_refused(damage: str, tmp_path: Path) -> None:
-    """Files in the cache that are cut off or hold something else are an error, not another data set."""
+    """Files in the cache that are cut off or hold other data are an error."""
     sources = open_bandit.extract_paths("all", open_bandit.BUNDLED)
     impressions, items = open_bandit.extract_paths("men", tmp_path)
     shutil.copy(sources[1], items)
@@ -114,7 +114,7 @@ def test_a_damaged_extract_is_refused(damage: str, tmp_path: Path) -> None:
 
 
 def test_another_package_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The script takes the pinned package only, says so in one line and leaves nothing behind."""
+    """The script accepts only the pinned package, reports another one in one line, and writes no file."""
     wheel = tmp_path / "obp-0.4.1-py3-none-any.whl"
     wheel.write_bytes(b"something else")
 

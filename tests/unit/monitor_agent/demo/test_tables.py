@@ -1,4 +1,4 @@
-"""The tables of the demo say what the documents say, and nothing where a value is undefined."""
+"""The tables of the demo show the values of the documents, and a dash for an undefined value."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def hours(windows: list[dict[str, Any]], *, most: int = 5) -> str:
 
 
 def test_a_window_shows_its_values_with_their_intervals() -> None:
-    """Precision 1 of 2 with its Wilson interval; the AUC is undefined without scores and shown as such."""
+    """Precision 1 of 2 with its Wilson interval; the AUC is undefined without scores and is a dash."""
     table = hours([window(3, WindowState(predictions=4, impressions=4, tp=1, fp=1, tn=2))])
 
     assert "11-24 03:00" in table
@@ -64,7 +64,7 @@ def test_nothing_is_cut_off_on_a_narrow_terminal() -> None:
     assert not any("…" in word for word in narrow)
 
 
-def test_segments_and_versions_are_not_mixed_in() -> None:
+def test_segments_and_versions_have_no_rows() -> None:
     """Only the documents over all versions and segments are rows."""
     state = WindowState(predictions=4, impressions=4, tn=4)
     rows = [window(3, state), window(4, state, segment="labels.slot=left"), window(5, state, model_version="1")]
@@ -76,8 +76,8 @@ def test_segments_and_versions_are_not_mixed_in() -> None:
     assert "05:00" not in table
 
 
-def test_of_many_windows_those_with_positives_are_shown() -> None:
-    """The title says how many there are and which are shown."""
+def test_of_many_windows_those_with_positives_are_rows() -> None:
+    """The title gives the number of all windows and of the rows."""
     quiet, clicked = WindowState(tn=4), WindowState(tn=3, fn=1)
     rows = [window(hour, clicked if hour in (2, 7, 9) else quiet) for hour in range(12)]
 

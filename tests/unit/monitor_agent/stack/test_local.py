@@ -1,4 +1,4 @@
-"""The whole product on one machine: what is refused before anything is started."""
+"""The whole product on one machine: problems that are reported before a process starts."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def product(settings: Settings) -> LocalProduct:
     return LocalProduct(settings, Supervisor(), lambda _line: None)
 
 
-def test_a_taken_port_is_told_before_anything_starts() -> None:
-    """The line names the port and the setting of the part that needs it; any free one is never taken."""
+def test_a_port_in_use_is_reported_before_a_process_starts() -> None:
+    """The line names the port and the setting of its component; port 0 stands for a free one."""
     free = Settings(
         agent=AgentSettings(health_port=0), server=ServerSettings(port=0), dashboards=DashboardsSettings(port=0)
     )
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         with pytest.raises(PortInUseError, match=f"port {port} .* set MODEL_SERVER_PORT"):
             product(dataclasses.replace(free, server=ServerSettings(port=port))).require_ports()
         with pytest.raises(PortInUseError, match=f"port {port} .* set MONITOR_HEALTH_PORT"):
@@ -43,8 +43,8 @@ def test_a_taken_port_is_told_before_anything_starts() -> None:
     product(free).require_ports()
 
 
-def test_a_full_disk_is_told_before_elasticsearch_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folder need not be there yet; the line says how much is left and how much is needed."""
+def test_a_full_disk_is_reported_before_elasticsearch_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder need not exist yet; the line names the free and the needed space."""
     monkeypatch.setattr(local, "LEAST_FREE_MIB", 10**12)
     folder = tmp_path / "not" / "there"
 
@@ -54,19 +54,19 @@ def test_a_full_disk_is_told_before_elasticsearch_starts(tmp_path: Path, monkeyp
 
 
 def test_containers_are_started_by_their_own_command() -> None:
-    """The compose file holds the model server and the agent too: the line names the command."""
+    """The compose file also holds the model server and the agent: the line names the command."""
     with pytest.raises(StackError, match="monitor-agent stack up --provider compose"):
         product(Settings(stack=StackSettings(provider="compose")))
 
 
-def test_an_existing_cluster_that_does_not_answer_is_told() -> None:
+def test_an_existing_cluster_without_an_answer_is_reported() -> None:
     """With `STACK_PROVIDER=external` nothing is started, and the address must answer."""
-    found = product(
+    external = product(
         Settings(
             elasticsearch=ElasticsearchSettings(url=("http://127.0.0.1:9",)), stack=StackSettings(provider="external")
         )
     )
-    found.start_elasticsearch()
+    external.start_elasticsearch()
 
     with pytest.raises(ElasticsearchError, match="does not answer"):
-        found.wait_for_elasticsearch()
+        external.wait_for_elasticsearch()

@@ -1,4 +1,4 @@
-"""The same roles and users are asked of a cluster that keeps them itself."""
+"""The same roles and users are created on a cluster that keeps them itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monitor_agent.stack.native_users import create_users
 
 
 class SecurityApi(HTTPServer):
-    """Remembers what the security API of a cluster is asked, in order."""
+    """Keeps the requests to the security API of a cluster, in order."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -35,10 +35,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"{}")
 
-    do_POST = do_PUT  # noqa: N815  # the name that http.server looks for
+    do_POST = do_PUT  # noqa: N815  # the name that http.server calls
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def api() -> Iterator[SecurityApi]:
         thread.join()
 
 
-def test_roles_come_before_users_and_are_the_same_as_in_the_files(api: SecurityApi) -> None:
+def test_roles_come_before_users_and_equal_those_in_the_files(api: SecurityApi) -> None:
     """Each role is sent as it is defined, then each user that has a password, with the role of its name."""
     settings = Settings(
         elasticsearch=ElasticsearchSettings(url=(f"http://127.0.0.1:{api.server_port}",)),

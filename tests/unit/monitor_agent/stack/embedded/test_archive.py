@@ -1,4 +1,4 @@
-"""The server is unpacked once, completely or not at all, and only from the pinned file."""
+"""The server is unpacked once, completely or not at all, and only from the pinned archive."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROGRAM = f"elasticsearch-{VERSION}/bin/elasticsearch"
 
 @pytest.fixture
 def server_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a small archive of the real one's shape, pinned in its place."""
+    """Return a small archive with the layout of the real one, and pin its checksum."""
     path = tmp_path / "server.zip"
     with zipfile.ZipFile(path, "w") as stored:
         entry = zipfile.ZipInfo(PROGRAM)
@@ -29,7 +29,7 @@ def server_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def ignore(_line: str) -> None:
-    """Say nothing."""
+    """Report nothing."""
 
 
 def test_the_server_is_unpacked_once(tmp_path: Path, server_zip: Path) -> None:
@@ -49,7 +49,7 @@ def test_the_server_is_unpacked_once(tmp_path: Path, server_zip: Path) -> None:
 
 
 def test_another_file_is_refused(tmp_path: Path, server_zip: Path) -> None:
-    """A file with another checksum is refused, and the next try starts afresh."""
+    """A file with another checksum is refused, and the next try fetches again."""
     other = tmp_path / "other.zip"
     other.write_bytes(server_zip.read_bytes() + b"x")
     cache = tmp_path / "cache"
@@ -61,7 +61,7 @@ def test_another_file_is_refused(tmp_path: Path, server_zip: Path) -> None:
 
 
 def test_an_interrupted_fetch_leaves_nothing(tmp_path: Path, server_zip: Path) -> None:
-    """What an interruption or a crash left is cleared away by the next call."""
+    """The next call deletes the files of an interruption or a crash."""
     cache = tmp_path / "cache"
     (cache / f".elasticsearch-{VERSION}-crashed" / "unpacked").mkdir(parents=True)
 
@@ -76,7 +76,7 @@ def test_an_interrupted_fetch_leaves_nothing(tmp_path: Path, server_zip: Path) -
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path, server_zip: Path) -> None:  # noqa: ARG001  # pins the version
-    """No space left is told with what to do about it."""
+    """The message reports the full disk and what to do."""
 
     def full(_version: str, _folder: Path, _report: archive.Report) -> Path:
         with Path("/dev/full").open("wb", buffering=0) as stream:
@@ -88,7 +88,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path, server_zip: Path) -> None:  # n
 
 
 def test_no_registry_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing can be fetched, the line says so and where a copy may be put."""
+    """If nothing can be fetched, the line names the reason and the path for a copy."""
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("M2_REPO", str(tmp_path / "m2"))
@@ -102,21 +102,21 @@ def test_no_registry_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ]
 
 
-def test_a_copy_in_the_users_maven_repository_is_taken(
+def test_a_copy_in_the_users_maven_repository_is_used(
     tmp_path: Path, server_zip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A machine without a registry can be given the archive beforehand."""
+    """On a machine without a registry, the user can put the archive there."""
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("M2_REPO", str(tmp_path / "m2"))
-    place = tmp_path / "m2" / archive.GROUP.replace(".", "/") / archive.ARTIFACT / VERSION
-    place.mkdir(parents=True)
-    server_zip.rename(place / f"elasticsearch-{VERSION}.zip")
+    repository = tmp_path / "m2" / archive.GROUP.replace(".", "/") / archive.ARTIFACT / VERSION
+    repository.mkdir(parents=True)
+    server_zip.rename(repository / f"elasticsearch-{VERSION}.zip")
 
     assert (archive.server_folder(VERSION, tmp_path / "cache", ignore) / "bin" / "elasticsearch").is_file()
 
 
 def test_an_unknown_version_is_refused(tmp_path: Path) -> None:
-    """A version without a pinned checksum is refused, naming those that have one."""
+    """A version without a pinned checksum is refused, and the message names those that have one."""
     with pytest.raises(StackError, match=r"8\.0\.0 is not known .*8\.19\.21 or 9\.5\.0"):
         archive.server_folder("8.0.0", tmp_path, ignore)

@@ -1,4 +1,4 @@
-"""The best Java that fits is found wherever it is installed."""
+"""The best Java that fits is used, wherever it is installed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODULES = "java.base java.logging jdk.incubator.vector"
 
 
 def make_java(home: Path, version: str, modules: str = MODULES, *, release: bool = True) -> Path:
-    """Return a folder that looks like a runtime; without a `release` file its program has to be asked."""
+    """Return a folder like a runtime's; without a `release` file only its program knows its version."""
     program = home / "bin" / "java"
     program.parent.mkdir(parents=True)
     listed = "\\n".join(f"{name}@{version}" for name in modules.split())
@@ -25,7 +25,7 @@ def make_java(home: Path, version: str, modules: str = MODULES, *, release: bool
 
 
 def test_the_newest_java_wins(tmp_path: Path) -> None:
-    """Of the runtimes in JAVA_HOME, on PATH and in the usual folders, the newest one is taken."""
+    """Of the runtimes in JAVA_HOME, on PATH and in the usual folders, the newest one is used."""
     environ = {
         "JAVA_HOME": str(make_java(tmp_path / "home", "17.0.2")),
         "PATH": str(make_java(tmp_path / "path", "21.0.1") / "bin"),
@@ -37,7 +37,7 @@ def test_the_newest_java_wins(tmp_path: Path) -> None:
 
 
 def test_a_users_explicit_choice_wins(tmp_path: Path) -> None:
-    """ES_JAVA_HOME is taken although a newer runtime is there, as long as it fits."""
+    """ES_JAVA_HOME is used although a newer runtime is there, if it fits."""
     environ = {"ES_JAVA_HOME": str(make_java(tmp_path / "chosen", "17.0.2"))}
     make_java(tmp_path / "jvm" / "jdk-25", "25.0.3")
 
@@ -46,7 +46,7 @@ def test_a_users_explicit_choice_wins(tmp_path: Path) -> None:
 
 
 def test_a_link_on_the_path_leads_to_the_runtime(tmp_path: Path) -> None:
-    """A `java` on PATH that is a link, as distributions make it, stands for the folder that it leads to."""
+    """A `java` on PATH that is a link, as in Linux distributions, stands for its target's folder."""
     home = make_java(tmp_path / "jdk", "21")
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "java").symlink_to(home / "bin" / "java")
@@ -60,21 +60,21 @@ def test_a_link_on_the_path_leads_to_the_runtime(tmp_path: Path) -> None:
     ids=["too old", "old numbering", "without the vector module"],
 )
 def test_a_java_that_does_not_fit_is_passed_over(tmp_path: Path, version: str, modules: str) -> None:
-    """A runtime that is too old or was made without a module that Elasticsearch needs is not taken."""
+    """A runtime that is too old, or lacks a module that Elasticsearch needs, is not used."""
     home = make_java(tmp_path / "jdk", version, modules)
 
     assert find_java("", {"JAVA_HOME": str(home)}, usual_folders=[]) is None
 
 
 def test_a_java_out_of_reach_is_passed_over(tmp_path: Path) -> None:
-    """A runtime that the account of Elasticsearch cannot reach is not taken."""
+    """A runtime that the account of Elasticsearch cannot reach is not used."""
     environ = {"JAVA_HOME": str(make_java(tmp_path / "jdk", "21"))}
 
     assert find_java("", environ, usual_folders=[], usable=lambda _home: False) is None
 
 
 def test_the_version_follows_the_java() -> None:
-    """Java 21 and newer run 9.5.0, older ones 8.19.21, unless a version is asked for."""
+    """Java 21 and newer run 9.5.0, older ones 8.19.21, unless the settings name a version."""
     assert [newest_version_for(Java(Path(), feature)) for feature in (17, 20, 21, 25)] == [
         "8.19.21",
         "8.19.21",
@@ -87,7 +87,7 @@ def test_the_version_follows_the_java() -> None:
 
 
 def test_no_java_and_no_registry_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no runtime is found and none can be fetched, the line names the package to install."""
+    """If no runtime is installed and none can be fetched, the line names the package to install."""
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
 

@@ -1,4 +1,4 @@
-"""Passwords are generated once and kept for their owner only."""
+"""Passwords are generated once, and only their owner can read them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor_agent.stack.embedded import users
 
 
 def test_passwords_are_generated_once_and_private(tmp_path: Path) -> None:
-    """The same folder gives the same passwords; the file is for its owner only; no two are alike."""
+    """The same folder gives the same passwords; the file is for its owner only; all are different."""
     first = users.passwords(tmp_path)
 
     assert users.passwords(tmp_path) == first
@@ -21,8 +21,8 @@ def test_passwords_are_generated_once_and_private(tmp_path: Path) -> None:
     assert len(set(first.values())) == len(first) == len(ROLES) + 1
 
 
-def test_a_new_role_gets_a_password_beside_the_old_ones(tmp_path: Path) -> None:
-    """Known passwords stay when a user is added."""
+def test_a_new_role_gets_a_password_and_the_old_ones_stay(tmp_path: Path) -> None:
+    """Stored passwords stay if a user is added."""
     (tmp_path / users.PASSWORDS_FILE).write_text('{"admin": "kept"}')
 
     assert users.passwords(tmp_path)["admin"] == "kept"
@@ -30,13 +30,13 @@ def test_a_new_role_gets_a_password_beside_the_old_ones(tmp_path: Path) -> None:
 
 
 def test_a_damaged_password_file_is_one_line(tmp_path: Path) -> None:
-    """A file that is no JSON is a StackError that says what to do."""
+    """A file that is no JSON is a StackError with a hint."""
     (tmp_path / users.PASSWORDS_FILE).write_text("{")
 
     with pytest.raises(StackError, match="delete it for new ones"):
         users.passwords(tmp_path)
 
 
-def test_the_roles_file_says_what_the_roles_say() -> None:
-    """`roles.yml` read as YAML is the one source of the roles."""
+def test_the_roles_file_equals_the_roles() -> None:
+    """`roles.yml`, read as YAML, holds the roles of the contracts."""
     assert yaml.safe_load(users.roles_yaml(ROLES)) == ROLES
