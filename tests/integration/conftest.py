@@ -1,13 +1,13 @@
-"""What integration tests share: a click model, trained when the first test asks for it, and places of pipelines.
+"""The fixtures of integration tests: a click model, trained when the first test needs it, pipelines, and an agent.
 
 `saved_model` (session)
     a folder for MODEL_SERVER_MODEL_DIR, with version `1` of the model `click` of the Open Bandit log.
 `stand_in`, `sandbox`
-    an Elasticsearch that can be told to fail, and the folders of a pipeline that sends there.
+    an Elasticsearch that fails as a test wants, and the folders of a pipeline that sends there.
 `installed` (module), `cluster`, `world`
     an Elasticsearch as `monitor-agent setup` leaves it; the same, empty before each test; an agent on it.
 `frequent_statistics`
-    lets runners of this process write their statistics often, so that no test waits for them.
+    makes runners of this process write their statistics often, so that no test waits for them.
 """
 
 from __future__ import annotations
@@ -30,47 +30,47 @@ from tests.integration.agent_world import World, world_on
 from tests.pipelines import PipelineSandbox
 from tests.stand_in import StandIn
 
-EVERY = 20
-"""Of the impressions without a click one in so many is trained on; of the others all."""
+SAMPLING_STEP = 20
+"""The training uses all clicked impressions, and one of 20 without a click."""
 
 
 @pytest.fixture(scope="session")
 def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the run's one click model, trained by the command that users train with."""
-    room = tmp_path_factory.mktemp("model")
-    log = open_bandit.load("all", room)
-    few = tuple(row for index, row in enumerate(log.train) if row.click or index % EVERY == 0)
-    dataclasses.replace(log, train=few).write_training_csv(room / "training.csv")
-    command = [sys.executable, "-m", "model_server", "train", "--data", str(room / "training.csv")]
+    folder = tmp_path_factory.mktemp("model")
+    log = open_bandit.load("all", folder)
+    few = tuple(row for index, row in enumerate(log.train) if row.click or index % SAMPLING_STEP == 0)
+    dataclasses.replace(log, train=few).write_training_csv(folder / "training.csv")
+    command = [sys.executable, "-m", "model_server", "train", "--data", str(folder / "training.csv")]
     done = subprocess.run(
-        [*command, "--out", str(room / "models")], capture_output=True, text=True, timeout=120, check=False
+        [*command, "--out", str(folder / "models")], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
-    return room / "models"
+    return folder / "models"
 
 
 @pytest.fixture
 def frequent_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runners of this process write their statistics often."""
+    """Make runners of this process write their statistics often."""
     monkeypatch.setattr(runner, "STATISTICS_SECONDS", 0.05)
 
 
 @pytest.fixture
 def stand_in() -> Iterator[StandIn]:
-    """Yield an Elasticsearch that can be told to fail."""
+    """Yield an Elasticsearch that fails as a test wants."""
     with StandIn().serving() as serving:
         yield serving
 
 
 @pytest.fixture
 def sandbox(stand_in: StandIn, tmp_path: Path) -> PipelineSandbox:
-    """Return the folders of a pipeline that sends to the stand-in; none of them is there yet."""
+    """Return the folders of a pipeline that sends to the stand-in; none of them exists yet."""
     return PipelineSandbox(tmp_path, stand_in.url)
 
 
 @pytest.fixture(scope="module")
 def installed(elasticsearch: Cluster) -> Cluster:
-    """Return the cluster, empty, with what the agent's user installs."""
+    """Return the cluster, empty, with the templates that the agent's user installs."""
     elasticsearch.clean()
     with elasticsearch.client("monitor_agent") as client:
         install(Gateway(client), AgentSettings())
@@ -87,5 +87,5 @@ def cluster(installed: Cluster) -> Cluster:
 @pytest.fixture
 def world(cluster: Cluster) -> Iterator[World]:
     """Yield an empty world."""
-    with world_on(cluster) as made:
-        yield made
+    with world_on(cluster) as world:
+        yield world

@@ -76,9 +76,8 @@ def test_a_click_becomes_a_metric_and_ctrl_c_ends_all_processes(workspace: Path,
         analyst = next(line.split() for line in lines if line.startswith("user") and "analyst" in line)
         instances = [{"text_a": "ua81ce left hour3", "text_b": "item14 price2"}]
         answer = request_json(addresses["model server"][0], {"instances": instances})
-        request_json(
-            addresses["model server"][1], {"prediction_id": answer["predictions"][0]["prediction_id"], "type": "click"}
-        )
+        prediction_id = answer["predictions"][0]["prediction_id"]
+        request_json(addresses["model server"][1], {"prediction_id": prediction_id, "type": "click"})
         windows = f"{addresses['Elasticsearch'][0]}/model_performance/_search?ignore_unavailable=true&q=matched:1"
         wait_until(lambda: hits(windows, (analyst[1], analyst[2])) > 0, 60)
         assert "error" not in request_json(f"{addresses['dashboards'][0]}/dashboards/model-quality/data")

@@ -79,7 +79,7 @@ def test_secrets_come_from_the_environment() -> None:
 
 
 def test_generated_secrets_fill_the_example_once(tmp_path: Path) -> None:
-    """`.env` gets a value for every variable, long enough for Kibana's key, readable by its owner only, and keeps it."""
+    """`.env` gets a value for each variable, long enough for Kibana's key, private to its owner, and keeps it."""
     target = tmp_path / ".env"
 
     assert write_environment(ROOT / ".env.example", target)
