@@ -21,7 +21,6 @@ import pytest
 from monitor_agent.stack.instance import running_instance
 from tests.waiting import wait_until
 
-STARTED_WITHIN_SECONDS = 30
 
 
 @pytest.fixture
@@ -69,11 +68,8 @@ def _read(path: Path) -> bytes:
 def test_a_detached_stack_keeps_its_data_and_leaves_nothing_running(data_dir: Path) -> None:
     """A detached stack stays up; a second `up` adopts it; after a kill no process is left and no document is lost."""
     port = free_port()
-    began = time.monotonic()
     up = stack("up", data_dir, "--detach", port=port)
-    took = time.monotonic() - began
     assert up.returncode == 0, up.stderr
-    assert took < STARTED_WITHIN_SECONDS
     assert f"is ready: http://127.0.0.1:{port}" in up.stdout
     passwords = json.loads((data_dir / "passwords.json").read_text())
     assert all(up.stdout.count(f"  {user} ") == 1 for user in passwords)
