@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,6 @@ import pytest
 
 from monitor_agent.stack.instance import running_instance
 from tests.waiting import wait_until
-
 
 
 @pytest.fixture
