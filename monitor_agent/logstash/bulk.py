@@ -1,4 +1,4 @@
-"""Bulk requests of Elasticsearch: how a body is built, and what an answer means. No input, no output."""
+"""Bulk requests of Elasticsearch: building a body, and reading an answer. No input, no output."""
 
 from __future__ import annotations
 
@@ -15,13 +15,9 @@ from monitor_agent.logstash.plugin import Event
 MOST_BODY_BYTES = 10 * 1024 * 1024
 FILTER_PATH = "filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by"
 
-_DELIVERED = frozenset((200, 201, 409))
-_REFUSED = frozenset((400, 404, 413))
-_FORBIDDEN = frozenset((401, 403))
-
 
 class DeliveryOutcome(enum.Enum):
-    """What becomes of a document, or of a whole request."""
+    """The outcome of a document's delivery, or of a whole request."""
 
     DELIVERED = "delivered"
     REFUSED = "refused"
@@ -29,14 +25,36 @@ class DeliveryOutcome(enum.Enum):
     RETRY = "retry"
 
 
+_OUTCOMES = {
+    200: DeliveryOutcome.DELIVERED,
+    201: DeliveryOutcome.DELIVERED,
+    409: DeliveryOutcome.DELIVERED,
+    400: DeliveryOutcome.REFUSED,
+    404: DeliveryOutcome.REFUSED,
+    413: DeliveryOutcome.REFUSED,
+    401: DeliveryOutcome.FORBIDDEN,
+    403: DeliveryOutcome.FORBIDDEN,
+}
+"""The outcome of each status; every other status is retried.
+
+The agent has another table (`es.retry.ResponseAction`), because its work differs:
+
+- The pipeline creates an event by the event's id, so a conflict (409) means that an earlier attempt has succeeded. The
+  agent's conflict means that another agent was faster.
+- The pipeline must not lose an event, so it waits until its rights are mended (401, 403) or a failing server recovers
+  (500). The agent stops with an error.
+- The pipeline makes a dead letter of a document that can never be stored (400, 404, 413).
+"""
+
+
 @dataclass(slots=True)
 class BulkItem:
-    """One document on its way.
+    """One document of a bulk request.
 
     Attributes
     ----------
     action, source : its two lines in the body, each with its newline.
-    event : what it was made from; None for a dead letter, which is not made into another one.
+    event : the event of the document; None for a dead letter, which never becomes a dead letter itself.
     """
 
     index: str
@@ -52,7 +70,7 @@ class BulkItem:
 
 @dataclass(frozen=True)
 class ItemResult:
-    """What Elasticsearch said about one document."""
+    """The answer of Elasticsearch for one document."""
 
     outcome: DeliveryOutcome
     status: int
@@ -63,23 +81,19 @@ _CREATED = ItemResult(DeliveryOutcome.DELIVERED, 201)
 
 
 def outcome_of(status: int) -> DeliveryOutcome:
-    """Return what an HTTP status means for the document, or the request, that it is the answer to.
+    """Return the outcome of the document, or of the request, that Elasticsearch answered with this HTTP status.
 
     >>> [outcome_of(status).value for status in (201, 409, 400, 403, 429, 503)]
     ['delivered', 'delivered', 'refused', 'forbidden', 'retry', 'retry']
     """
-    if status in _DELIVERED:
-        return DeliveryOutcome.DELIVERED
-    if status in _REFUSED:
-        return DeliveryOutcome.REFUSED
-    return DeliveryOutcome.FORBIDDEN if status in _FORBIDDEN else DeliveryOutcome.RETRY
+    return _OUTCOMES.get(status, DeliveryOutcome.RETRY)
 
 
 def json_line(document: Any) -> bytes:
     """Return a document as a line of JSON, whatever a filter has put into it.
 
-    What no JSON reader is sure to take (a number beyond 64 bits, half a character) is written all the same: it is for
-    Elasticsearch to refuse.
+    A value that some JSON readers refuse (a number beyond 64 bits, half a character) is written nevertheless:
+    Elasticsearch decides about it.
 
     >>> json_line({"n": 2**70})
     b'{"n": 1180591620717411303424}\\n'
@@ -116,15 +130,15 @@ def portions(items: Sequence[BulkItem], most_bytes: int = MOST_BODY_BYTES) -> It
 
 def body_of(items: Sequence[BulkItem]) -> bytes:
     """Return the body of a bulk request."""
-    parts: list[bytes] = []
+    lines: list[bytes] = []
     for item in items:
-        parts.append(item.action)
-        parts.append(item.source)
-    return b"".join(parts)
+        lines.append(item.action)
+        lines.append(item.source)
+    return b"".join(lines)
 
 
 def item_results(answer: bytes, count: int) -> list[ItemResult] | None:
-    """Return what an answer of status 200 says about each of `count` documents; None where it cannot be understood."""
+    """Return the results of `count` documents from an answer of status 200; None if the answer is malformed."""
     if answer.startswith(b'{"errors":false'):
         return [_CREATED] * count
     try:
@@ -142,7 +156,7 @@ def _item_result(status: int, error: Any) -> ItemResult:
 
 
 def reason_of(error: Any) -> str:
-    """Return what an error object of Elasticsearch says, with what caused it."""
+    """Return the text of an error object of Elasticsearch, with the text of its cause."""
     if not isinstance(error, dict):
         return str(error or "")
     text = f"{error.get('type', 'error')}: {error.get('reason', '')}"

@@ -18,16 +18,16 @@ from monitor_agent.logstash.parser import parse
 from monitor_agent.logstash.plugin import Event, Filter, Input, Output, PipelineContext, PluginConfig, PluginCounters
 
 EventStep = Callable[[Event], bool]
-"""Changes an event; False where it is dropped."""
+"""Changes an event; returns False if the event is dropped."""
 Select = Callable[[Event, list[int]], None]
-"""Appends the numbers of the outputs that an event goes to."""
+"""Appends the numbers of the outputs for an event."""
 
 _log = structlog.get_logger()
 
 
 @dataclass
 class Program:
-    """A configuration that is ready to run; nothing is opened yet.
+    """A configuration that can be run; nothing is opened yet.
 
     Attributes
     ----------
@@ -43,24 +43,24 @@ class Program:
     _incomparable: PluginCounters = field(default_factory=PluginCounters)
 
     def __post_init__(self) -> None:
-        """Show the events that conditions drop."""
+        """Add the counter of the events that conditions drop."""
         self.counters["conditions"] = self._incomparable
 
     def filter(self, events: Sequence[Event]) -> list[Event]:
         """Return the events that remain, changed in place, in their order."""
         run = self._run
-        kept: list[Event] = []
-        keep = kept.append
+        remaining: list[Event] = []
+        append = remaining.append
         for event in events:
             try:
                 if run(event):
-                    keep(event)
+                    append(event)
             except Incomparable as reason:
-                self._tell(reason)
-        return kept
+                self._count_dropped(reason)
+        return remaining
 
     def route(self, events: Sequence[Event]) -> list[tuple[Output, list[Event]]]:
-        """Return each output that gets something, with its events in their order."""
+        """Return every output that gets an event, with its events in their order."""
         if self._select is None:
             return [(output, list(events)) for output in self.outputs if events]
         shares: list[list[Event]] = [[] for _ in self.outputs]
@@ -69,14 +69,14 @@ class Program:
             try:
                 self._select(event, chosen)
             except Incomparable as reason:
-                self._tell(reason)
+                self._count_dropped(reason)
                 continue
             for number in chosen:
                 shares[number].append(event)
         return [(output, share) for output, share in zip(self.outputs, shares, strict=True) if share]
 
-    def _tell(self, reason: Incomparable) -> None:
-        """Count a dropped event; tell of the 1st, 10th, 100th, ... of its place, since there may be very many."""
+    def _count_dropped(self, reason: Incomparable) -> None:
+        """Count a dropped event; log the 1st, 10th, 100th, ... of a condition, since there may be very many."""
         self._incomparable.fail(str(reason))
         count = self._incomparable.failures[str(reason)]
         if str(count).strip("0") == "1":
@@ -86,27 +86,38 @@ class Program:
 def read_sources(config: str) -> list[tuple[str, str]]:
     """Return (path, text) of a file, or of every file of a folder or glob pattern in the order of their names.
 
-    ConfigurationError where there is none or one cannot be read.
+    Raises
+    ------
+    ConfigurationError
+        If there is no file, or one cannot be read.
     """
     path = Path(config)
     if path.is_dir():
-        paths = sorted(one for one in path.iterdir() if one.is_file() and one.name[0] != "." and one.name[-1] != "~")
+        paths = sorted(
+            file for file in path.iterdir() if file.is_file() and file.name[0] != "." and file.name[-1] != "~"
+        )
     elif path.is_file():
         paths = [path]
     else:
-        paths = sorted(one for one in path.parent.glob(path.name) if one.is_file()) if path.name else []
+        paths = sorted(file for file in path.parent.glob(path.name) if file.is_file()) if path.name else []
     if not paths:
         raise ConfigurationError(
             "there is no pipeline configuration", path=config, hint="name a file or folder with -f"
         )
     try:
-        return [(str(one), one.read_text(encoding="utf-8")) for one in paths]
+        return [(str(file), file.read_text(encoding="utf-8")) for file in paths]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot be read ({error})", path=config, hint="it must be UTF-8 text") from error
 
 
 def parse_sources(sources: Sequence[tuple[str, str]]) -> list[syntax.Section]:
-    """Return the sections of all texts; ConfigurationError where one is malformed or nothing is in them."""
+    """Return the sections of all texts.
+
+    Raises
+    ------
+    ConfigurationError
+        If a text is malformed, or if there is no plugin in any of them.
+    """
     sections = [section for path, text in sources for section in parse(text, path)]
     if not any(section.body for section in sections):
         path = sources[0][0] if sources else ""
@@ -117,7 +128,13 @@ def parse_sources(sources: Sequence[tuple[str, str]]) -> list[syntax.Section]:
 def compile_sections(
     sections: Sequence[syntax.Section], variables: Mapping[str, str], context: PipelineContext
 ) -> Program:
-    """Return the program; ConfigurationError names the place of the first thing that is refused."""
+    """Return the program.
+
+    Raises
+    ------
+    ConfigurationError
+        With the place of the first mistake.
+    """
     return _Compiler(variables, context).program(sections)
 
 
@@ -154,14 +171,14 @@ class _Compiler:
 
     def _plugin(self, kind: str, node: syntax.Plugin) -> tuple[Any, PluginConfig]:
         spec = registry.find(kind, node.name, node.at)
-        own, common = options.configure(spec, node, self._variables, self._codec)
+        specific, common = options.configure(spec, node, self._variables, self._codec)
         counters = PluginCounters()
         identity = common.get("id") or f"{node.name}@{Path(node.at.path).name}:{node.at.line}:{node.at.column}"
         if kind != "codec":
             if identity in self._counters:
                 raise node.at.error(f"two plugins have the id {identity!r}", "give each its own")
             self._counters[identity] = counters
-        config = PluginConfig(node.name, identity, own, common, node.at, counters)
+        config = PluginConfig(node.name, identity, specific, common, node.at, counters)
         return spec.build(config, self._context), config
 
     def _codec(self, node: syntax.Plugin) -> Any:
@@ -204,8 +221,8 @@ class _Compiler:
         selects = [self._choice(node) if isinstance(node, syntax.Branch) else self._output(node) for node in body]
 
         def select(event: Event, chosen: list[int]) -> None:
-            for one in selects:
-                one(event, chosen)
+            for append in selects:
+                append(event, chosen)
 
         return select
 
@@ -215,9 +232,9 @@ class _Compiler:
         otherwise = self._selects(last.body) if last.condition is None else None
 
         def select(event: Event, chosen: list[int]) -> None:
-            for test, one in arms:
+            for test, append in arms:
                 if test(event):
-                    one(event, chosen)
+                    append(event, chosen)
                     return
             if otherwise is not None:
                 otherwise(event, chosen)
@@ -231,20 +248,20 @@ class _Compiler:
 
 
 def _counted(plugin: Filter, config: PluginConfig) -> EventStep:
-    """Return a filter's work with its counters; a field that cannot be set is tagged, and the event goes on."""
+    """Return a step that runs and counts a filter; if it cannot set a field, the event is tagged and goes on."""
     counters, change, failure = config.counters, plugin.filter, f"_{config.name}_error"
 
     def step(event: Event) -> bool:
         counters.events_in += 1
         try:
-            kept = change(event)
+            remains = change(event)
         except FieldError as error:
             _log.warning("a filter could not change an event", plugin=config.id, reason=str(error))
             counters.fail(failure)
             tag(event, (failure,))
-            kept = True
-        if kept:
+            remains = True
+        if remains:
             counters.events_out += 1
-        return kept
+        return remains
 
     return step

@@ -18,14 +18,17 @@ EventTest = Callable[[Event], bool]
 ORDERED = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
-class Incomparable(Exception):  # noqa: N818 - no error of ours: Logstash drops such an event
-    """Raised where `<`, `<=`, `>` or `>=` meets a field that is missing or of another type; says where."""
+class Incomparable(Exception):  # noqa: N818 - not an error: Logstash drops such an event
+    """Raised if `<`, `<=`, `>` or `>=` meets a field that is missing or of another type; the text names the place."""
 
 
 def compile_condition(condition: syntax.Condition, variables: Mapping[str, str]) -> EventTest:
     """Return the test; it raises Incomparable for an event that cannot be compared.
 
-    ConfigurationError where a reference, an expression or a pattern is malformed or a variable is not set.
+    Raises
+    ------
+    ConfigurationError
+        If a reference, an expression or a pattern is malformed, or a variable is not set.
     """
     if isinstance(condition, syntax.Truth):
         return _truth(static_reference(condition.selector.text, condition.at).get)
@@ -33,7 +36,7 @@ def compile_condition(condition: syntax.Condition, variables: Mapping[str, str])
         operand = compile_condition(condition.operand, variables)
         return lambda event: not operand(event)
     if isinstance(condition, syntax.Junction):
-        return _junction(condition.operator, [compile_condition(one, variables) for one in condition.operands])
+        return _junction(condition.operator, [compile_condition(operand, variables) for operand in condition.operands])
     return _comparison(condition, variables)
 
 
@@ -111,36 +114,36 @@ def _equal(left: _Operand, right: _Operand) -> EventTest:
         left, right = right, left
     get = left.get
     if isinstance(right, _Field):
-        other = right.get
-        return lambda event: _same(get(event), other(event))
+        get_right = right.get
+        return lambda event: _equal_values(get(event), get_right(event))
     value = right.value
     if type(value) is str:
         return lambda event: bool(get(event) == value)
-    return lambda event: _same(get(event), value)
+    return lambda event: _equal_values(get(event), value)
 
 
-def _same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and bool(one == other)
+def _equal_values(left: Any, right: Any) -> bool:
+    return type(left) is type(right) and bool(left == right)
 
 
 def _ordered(sign: str, left: _Operand, right: _Operand, at: syntax.Location) -> EventTest:
     compare = ORDERED[sign]
-    get, other = left.get, right.get
-    reason = f"{at.path}:{at.line}:{at.column}: {_shown(left)} {sign} {_shown(right)}"
+    get_left, get_right = left.get, right.get
+    reason = f"{at.path}:{at.line}:{at.column}: {_operand_text(left)} {sign} {_operand_text(right)}"
 
     def test(event: Event) -> bool:
-        one, two = get(event), other(event)
-        kind, other_kind = type(one), type(two)
-        if (kind is int or kind is float) and (other_kind is int or other_kind is float):
-            return bool(compare(one, two))
-        if kind is str and other_kind is str:
-            return bool(compare(one, two))
+        value, bound = get_left(event), get_right(event)
+        kind, bound_kind = type(value), type(bound)
+        if (kind is int or kind is float) and (bound_kind is int or bound_kind is float):
+            return bool(compare(value, bound))
+        if kind is str and bound_kind is str:
+            return bool(compare(value, bound))
         raise Incomparable(reason)
 
     return test
 
 
-def _shown(operand: _Operand) -> str:
+def _operand_text(operand: _Operand) -> str:
     return operand.text if isinstance(operand, _Field) else repr(operand.value)
 
 
@@ -184,7 +187,7 @@ def _holds(container: Any, value: Any) -> bool:
     if type(container) is list:
         if type(value) is str:
             return value in container
-        return any(_same(value, item) for item in container)
+        return any(_equal_values(value, item) for item in container)
     if type(container) is str and type(value) is str:
         return value in container
-    return _same(container, value)
+    return _equal_values(container, value)

@@ -21,7 +21,12 @@ _BY_DAY = frozenset("GCyYuxwMdDeEQ")
 
 
 def joda(pattern: str) -> Format:
-    """Return what writes a time by a Joda pattern; ValueError where the pattern is none.
+    """Return the function that writes a time by a Joda pattern.
+
+    Raises
+    ------
+    ValueError
+        If the pattern is malformed or has an unknown letter.
 
     >>> joda("YYYY.MM.dd")(Timestamp.parse("2026-01-02T03:04:05Z"))
     '2026.01.02'
@@ -30,9 +35,14 @@ def joda(pattern: str) -> Format:
 
 
 def java_time(pattern: str) -> Format:
-    """Return what writes a time by a java.time pattern; ValueError where the pattern is none.
+    """Return the function that writes a time by a java.time pattern.
 
     Weeks (`Y`, `w`, `W`, `e`) depend on a locale there and are refused.
+
+    Raises
+    ------
+    ValueError
+        If the pattern is malformed or has an unknown letter.
 
     >>> java_time("yyyy-MM-dd'T'HH")(Timestamp.parse("2026-01-02T03:04:05Z"))
     '2026-01-02T03'
@@ -41,29 +51,29 @@ def java_time(pattern: str) -> Format:
 
 
 def tokens(pattern: str) -> list[tuple[str, int] | str]:
-    """Return the pattern's parts: (letter, how often it is repeated), or text that stands for itself.
+    """Return the tokens of a pattern: (letter, number of repetitions), or text that stands for itself.
 
     >>> tokens("yyyy'T'.")
     [('y', 4), 'T', '.']
     """
-    parts: list[tuple[str, int] | str] = []
+    items: list[tuple[str, int] | str] = []
     position = 0
     while position < len(pattern):
         match = _TOKEN.match(pattern, position)
         if match is None:
             raise ValueError(f"{pattern!r} has a quote that nothing closes")
         if match[2]:
-            parts.append((match[2], len(match[0])))
+            items.append((match[2], len(match[0])))
         else:
-            parts.append(match[0] if match[1] is None else match[1].replace("''", "'") or "'")
+            items.append(match[0] if match[1] is None else match[1].replace("''", "'") or "'")
         position = match.end()
-    return parts
+    return items
 
 
 def _format(pattern: str, piece_of: Callable[[str, int], Piece]) -> Format:
-    parts = tokens(pattern)
-    letters = {part[0] for part in parts if isinstance(part, tuple)}
-    pieces = [part if isinstance(part, str) else piece_of(*part) for part in parts]
+    pattern_tokens = tokens(pattern)
+    letters = {token[0] for token in pattern_tokens if isinstance(token, tuple)}
+    pieces = [token if isinstance(token, str) else piece_of(*token) for token in pattern_tokens]
 
     def render(text: str) -> str:
         return "".join([piece if isinstance(piece, str) else piece(text) for piece in pieces])

@@ -28,9 +28,14 @@ _NUMERIC = frozenset("yYxMdHhKkmsSDew")
 
 
 def parser(pattern: str) -> Parse:
-    """Return what reads a value by the pattern, in a zone where the value names none.
+    """Return the function that reads a value by the pattern; the zone is that of a value without a zone.
 
-    It raises ValueError for a value that does not fit; so does `parser` for a pattern that is none.
+    The function raises ValueError for a value that does not fit the pattern.
+
+    Raises
+    ------
+    ValueError
+        If the pattern is malformed.
 
     >>> parser("dd/MMM/yyyy:HH:mm:ss Z")("10/Oct/2000:13:55:36 -0700", None)
     '2000-10-10T20:55:36.000Z'
@@ -41,7 +46,7 @@ def parser(pattern: str) -> Parse:
 
 
 def _iso8601() -> Parse:
-    others = [_Joda(pattern) for pattern in _ALMOST_ISO]
+    joda_patterns = [_Joda(pattern) for pattern in _ALMOST_ISO]
 
     def parse(value: Any, zone: tzinfo | None) -> Timestamp:
         text = _text(value)
@@ -50,9 +55,9 @@ def _iso8601() -> Parse:
         except ValueError:
             if " " not in text:
                 raise
-        for other in others:
+        for joda in joda_patterns:
             try:
-                return other(text, zone)
+                return joda(text, zone)
             except ValueError:
                 continue
         raise ValueError(f"{text!r} is no ISO 8601 time")
@@ -102,16 +107,16 @@ class _Joda:
     """A Joda pattern as a regular expression whose groups are the letters."""
 
     def __init__(self, pattern: str) -> None:
-        parts = tokens(pattern)
+        pattern_tokens = tokens(pattern)
         written = ""
         self._letters: list[str] = []
-        for part, after in zip(parts, [*parts[1:], ""], strict=True):
-            if isinstance(part, str):
-                written += re.escape(part)
+        for token, after in zip(pattern_tokens, [*pattern_tokens[1:], ""], strict=True):
+            if isinstance(token, str):
+                written += re.escape(token)
                 continue
             adjacent = isinstance(after, tuple) and after[0] in _NUMERIC
-            written += f"({_expression(*part, adjacent=adjacent)})"
-            self._letters.append("yy" if part[0] in "yY" and part[1] == 2 else part[0])
+            written += f"({_expression(*token, adjacent=adjacent)})"
+            self._letters.append("yy" if token[0] in "yY" and token[1] == 2 else token[0])
         self._pattern = re.compile(written, re.ASCII | re.IGNORECASE)
         self._has_year = any(letter[0] in "yY" for letter in self._letters)
 
@@ -119,9 +124,9 @@ class _Joda:
         match = self._pattern.fullmatch(_text(value))
         if match is None:
             raise ValueError(f"{value!r} does not fit")
-        found = dict(zip(self._letters, match.groups(), strict=True))
-        local, millis = _local(found, None if self._has_year else datetime.now(timezone.utc))
-        named = _zone(found["Z"]) if "Z" in found else zone
+        fields = dict(zip(self._letters, match.groups(), strict=True))
+        local, millis = _local(fields, None if self._has_year else datetime.now(timezone.utc))
+        named = _zone(fields["Z"]) if "Z" in fields else zone
         return from_millis(epoch_seconds(local, named) * 1000 + millis)
 
 
@@ -144,19 +149,21 @@ def _expression(letter: str, count: int, *, adjacent: bool) -> str:
     return rf"\d{{1,{max(most, count)}}}"
 
 
-def _local(found: dict[str, str], now: datetime | None) -> tuple[datetime, int]:
-    """Return the wall clock time and its milliseconds; `now` guesses the year where the pattern has none."""
-    month = _month(found.get("M"))
+def _local(fields: dict[str, str], now: datetime | None) -> tuple[datetime, int]:
+    """Return the wall clock time and its milliseconds; `now` is for a pattern without a year, to guess the year."""
+    month = _month(fields.get("M"))
     if now is not None:
         year = now.year + (-1 if (month, now.month) == (12, 1) else 1 if (month, now.month) == (1, 12) else 0)
-    elif "yy" in found:
-        year = 2000 + int(found["yy"]) - (100 if int(found["yy"]) > 49 else 0)
+    elif "yy" in fields:
+        year = 2000 + int(fields["yy"]) - (100 if int(fields["yy"]) > 49 else 0)
     else:
-        year = int(found.get("y") or found["Y"])
-    local = datetime(year, month, int(found.get("d", 1)), _hour(found), int(found.get("m", 0)), int(found.get("s", 0)))
-    if "D" in found:
-        local += timedelta(days=int(found["D"]) - 1)
-    return local, int(found.get("S", "0").ljust(3, "0")[:3])
+        year = int(fields.get("y") or fields["Y"])
+    local = datetime(
+        year, month, int(fields.get("d", 1)), _hour(fields), int(fields.get("m", 0)), int(fields.get("s", 0))
+    )
+    if "D" in fields:
+        local += timedelta(days=int(fields["D"]) - 1)
+    return local, int(fields.get("S", "0").ljust(3, "0")[:3])
 
 
 def _month(text: str | None) -> int:
@@ -165,11 +172,11 @@ def _month(text: str | None) -> int:
     return int(text) if text.isdigit() else [month[:3] for month in MONTHS].index(text[:3].capitalize()) + 1
 
 
-def _hour(found: dict[str, str]) -> int:
-    if "H" in found or "k" in found:
-        return int(found.get("H") or int(found["k"]) % 24)
-    half = int(found.get("h") or found.get("K") or 0) % 12
-    return half + 12 if found.get("a", "").upper() == "PM" else half
+def _hour(fields: dict[str, str]) -> int:
+    if "H" in fields or "k" in fields:
+        return int(fields.get("H") or int(fields["k"]) % 24)
+    half = int(fields.get("h") or fields.get("K") or 0) % 12
+    return half + 12 if fields.get("a", "").upper() == "PM" else half
 
 
 def _zone(text: str) -> tzinfo:

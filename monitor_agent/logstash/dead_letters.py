@@ -1,4 +1,4 @@
-"""Dead letters: what Elasticsearch refused for good, as a document of its own, and the files that keep it."""
+"""Dead letters: documents about the events that Elasticsearch refused for good, and the files that store them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class DeadLetter:
 
     Attributes
     ----------
-    index, id : where the dead letter itself is indexed.
-    document : what is indexed there, as `contracts.DEADLETTERS` says.
-    refused_index, refused_id : where the document should have gone.
+    index, id : of the dead letter itself.
+    document : the dead letter's fields, as the contract `DEADLETTERS` defines them.
+    refused_index, refused_id : the index and the id of the refused document.
     """
 
     index: str
@@ -40,13 +40,13 @@ class DeadLetter:
     refused_id: str
 
     def item(self) -> BulkItem:
-        """Return the dead letter on its way to its own index."""
+        """Return the dead letter as an item of a bulk request."""
         line = action_line("create", self.index, self.id)
         return BulkItem(self.index, self.id, line, json_line(self.document), None)
 
 
 def dead_letter(event: Event, item: BulkItem, result: ItemResult) -> DeadLetter:
-    """Return the dead letter of a document that was refused; its text is the line that the event was made from."""
+    """Return the dead letter of a refused document; its message is the line from which the event was read."""
     text = original_text(event)
     path = _text(event, "log", "file", "path")
     stamp = Timestamp.now()
@@ -68,9 +68,9 @@ def dead_letter(event: Event, item: BulkItem, result: ItemResult) -> DeadLetter:
 
 
 def original_text(event: Event) -> str:
-    """Return the line of a file that an event was made from, else the event as JSON: either can be read again."""
-    stated = _text(event, "@metadata", "original") if _text(event, "@metadata", "path") else None
-    return stated or json_line(payload(event)).decode().rstrip("\n")
+    """Return the line of the file from which the event was read, else the event as JSON: either can be read again."""
+    line = _text(event, "@metadata", "original") if _text(event, "@metadata", "path") else None
+    return line or json_line(payload(event)).decode().rstrip("\n")
 
 
 def _text(event: Event, *path: str) -> str | None:
@@ -81,7 +81,7 @@ def _text(event: Event, *path: str) -> str | None:
 
 
 class DeadLetterFiles:
-    """One file a day in a folder; a letter is on disk when `keep` returns."""
+    """One file a day in a folder; a letter is on disk when `store` returns."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -91,15 +91,21 @@ class DeadLetterFiles:
         """Make the folder."""
         make_folder(self._folder)
 
-    def keep(self, letters: Sequence[DeadLetter]) -> None:
-        """Append letters to the file of today; PipelineError where it cannot be written."""
+    def store(self, letters: Sequence[DeadLetter]) -> None:
+        """Append letters to the file of today.
+
+        Raises
+        ------
+        PipelineError
+            If it cannot be written.
+        """
         content = b"".join(json_line(asdict(letter)) for letter in letters)
         with self._lock:
             append_file(self._folder / f"{Timestamp.now()[:10]}.ndjson", content)
 
 
 def read_letters(folder: Path) -> list[DeadLetter]:
-    """Return all letters kept in a folder, in the order written; a last line that a crash cut is left out."""
+    """Return all letters in a folder, in the order written; a last line that a crash cut is left out."""
     letters: list[DeadLetter] = []
     for path in sorted(folder.glob("*.ndjson")):
         for line in path.read_bytes().splitlines():

@@ -1,4 +1,4 @@
-"""Requests kept on disk until the pipeline has delivered them: one JSON line each, in files that are read like any."""
+"""Requests on disk until the pipeline has delivered them: files of JSON lines, which the file reader reads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROTATE_BYTES = 16 * 1024 * 1024
 
 
 class Spool:
-    """The writing end; several threads may append at once and share the forcing to disk."""
+    """The writing end; several threads may append at once, and one forcing to disk serves all of them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -32,12 +32,30 @@ class Spool:
         return str(self._folder / "*.ndjson")
 
     def open(self) -> None:
-        """Begin a new file; PipelineError where the folder cannot be made, OSError where the file cannot."""
+        """Begin a new file.
+
+        Raises
+        ------
+        PipelineError
+            If the folder cannot be made.
+        OSError
+            If the file cannot be made.
+        """
         make_folder(self._folder)
         self._begin()
 
     def append(self, line: bytes) -> None:
-        """Return when the line, without its newline, is on disk; OSError where it cannot be, and nothing is kept."""
+        """Write a line and return when it is on disk.
+
+        Parameters
+        ----------
+        line : without its newline.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; nothing of it stays in the file then.
+        """
         with self._lock:
             if self._size > ROTATE_BYTES:
                 self._end()
@@ -47,7 +65,7 @@ class Spool:
             ticket = self._written
         with self._sync_lock:
             if self._synced >= ticket:
-                return  # another thread's forcing included this line
+                return  # another thread has forced this line to disk with its own
             with self._lock:
                 reached, descriptor = self._written, os.dup(self._descriptor)
             try:

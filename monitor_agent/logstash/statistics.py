@@ -1,4 +1,4 @@
-"""What the pipeline did and how far it is behind: one JSON file in the data folder, written about every second."""
+"""The statistics of a pipeline: one JSON file in the data folder, written about every second."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Statistics:
         self._failed = False
 
     def write(self, state: str, batches: int) -> None:
-        """Write what is so now; a failure is told once and stops nothing.
+        """Write the present statistics; a failure is logged once and stops nothing.
 
         Parameters
         ----------
         state : `running`, `stopped` or `failed`.
-        batches : those on their way.
+        batches : the number of batches that are not delivered yet.
         """
         try:
             write_file(self._path, orjson.dumps(self.document(state, batches)), sync=False)
@@ -48,7 +48,7 @@ class Statistics:
                 _log.warning("statistics cannot be written", reason=str(error))
 
     def document(self, state: str, batches: int) -> dict[str, Any]:
-        """Return what is written; `delivered`: all that was in the files is in Elasticsearch, or a dead letter."""
+        """Return the statistics; `delivered` means that each line is in Elasticsearch or is a dead letter."""
         inputs = {source.id: source.backlog() for source in self._program.inputs if isinstance(source, BacklogSource)}
         troubles = [trouble for output in self._program.outputs if (trouble := getattr(output, "trouble", ""))]
         return {
@@ -65,7 +65,13 @@ class Statistics:
 
 
 def read_statistics(folder: Path) -> dict[str, Any]:
-    """Return what the file says; DataError where there is none that can be read."""
+    """Return the content of the file.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
     path = folder / FILE_NAME
     try:
         document: dict[str, Any] = orjson.loads(path.read_bytes())
@@ -75,7 +81,7 @@ def read_statistics(folder: Path) -> dict[str, Any]:
 
 
 def report(document: dict[str, Any]) -> list[str]:
-    """Return what a statistics file says, for people.
+    """Return a statistics file as lines for people.
 
     >>> lines = report({"state": "running", "process": 7, "started": "2026-11-23T10:00:00.000Z", "delivered": False,
     ...     "updated": "2026-11-23T10:05:00.000Z", "trouble": "", "batches_in_flight": 2, "plugins": {},
@@ -98,7 +104,9 @@ def report(document: dict[str, Any]) -> list[str]:
     worked = {name: counts for name, counts in document["plugins"].items() if any(counts.values())}
     lines += ["", f"{'plugin':40} {'in':>12} {'out':>12} {'seconds':>9}  else"]
     for name, counts in worked.items():
-        others = ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts["failures"].items()))
-        row = f"{name[:40]:40} {counts['events_in']:12,} {counts['events_out']:12,} {counts['seconds']:9.1f}  {others}"
+        failures = ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts["failures"].items()))
+        row = (
+            f"{name[:40]:40} {counts['events_in']:12,} {counts['events_out']:12,} {counts['seconds']:9.1f}  {failures}"
+        )
         lines.append(row.rstrip())
     return lines

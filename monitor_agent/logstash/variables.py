@@ -25,7 +25,13 @@ def pipeline_variables(settings: Settings, environ: Mapping[str, str]) -> dict[s
 
 
 def substitute(value: Any, variables: Mapping[str, str], at: Location) -> Any:
-    """Return `value` with every variable in its texts replaced; ConfigurationError where one is not set."""
+    """Return `value` with every variable in its texts replaced.
+
+    Raises
+    ------
+    ConfigurationError
+        If a variable is not set and has no default.
+    """
     if isinstance(value, str):
         return _VARIABLE.sub(lambda match: _lookup(match, variables, at), value) if "${" in value else value
     if isinstance(value, list):
@@ -37,8 +43,8 @@ def substitute(value: Any, variables: Mapping[str, str], at: Location) -> Any:
 
 def _lookup(match: re.Match[str], variables: Mapping[str, str], at: Location) -> str:
     default: str | None = match["default"]
-    found = variables.get(match["name"], default) if default is not None else variables.get(match["name"])
-    if found is None:
-        name = match["name"]
+    name = match["name"]
+    value = variables.get(name, default)
+    if value is None:
         raise at.error(f"the environment variable {name} is not set", f"set it, or write ${{{name}:default}}")
-    return found
+    return value

@@ -19,9 +19,9 @@ _DECODER = json.JSONDecoder(parse_constant=lambda name: _refuse(name))
 
 
 class JsonCodec:
-    """Objects become events; what is none becomes a `message` with the tag `_jsonparsefailure`.
+    """Objects become events; other text becomes a `message` with the tag `_jsonparsefailure`.
 
-    What follows a complete object is ignored; `event.original` keeps the text of an object.
+    Text after a complete object is ignored; `event.original` holds the text of an object.
     """
 
     def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
@@ -32,51 +32,51 @@ class JsonCodec:
             raise config.at.error("the target cannot be @timestamp", "name another field")
 
     def ignore_target(self) -> None:
-        """Put fields into the event itself, whatever `target` says."""
+        """Put fields into the event itself, whatever the option `target` is."""
         self._target = None
 
     def decode(self, data: bytes) -> list[Event]:
-        """Return one event, several for a list, none for nothing."""
+        """Return one event for an object, several for a list, none for an empty text."""
         if not self._utf8:
             data = data.decode(self._charset, "backslashreplace").encode()
         try:
-            found = orjson.loads(data)
+            value = orjson.loads(data)
         except orjson.JSONDecodeError:
             return self._decode_odd(data)
-        return self._events(found, data)
+        return self._events(value, data)
 
     def encode(self, event: Event) -> bytes:
         """Return the event as one JSON object."""
         return orjson.dumps(payload(event))
 
     def _decode_odd(self, data: bytes) -> list[Event]:
-        """Return the events of what is not JSON as a whole: nothing, an object with more behind it, or no JSON."""
+        """Return the events of a text that is not JSON as a whole: empty, an object with more behind it, or no JSON."""
         text = data.decode("utf-8", "backslashreplace")
         if not text.strip():
             return []
         try:
             start = len(text) - len(text.lstrip())
             end = _DECODER.raw_decode(text, start)[1]
-            # Read again, since the lenient reader takes what could not be written: lone surrogates, huge numbers.
-            found = orjson.loads(text[start:end])
+            # Read again: the lenient reader accepts values that cannot be written, such as lone surrogates.
+            value = orjson.loads(text[start:end])
         except (ValueError, RecursionError):
             return [message_event(text, FAILURE)]
-        return self._events(found, data)
+        return self._events(value, data)
 
-    def _events(self, found: Any, data: bytes) -> list[Event]:
-        if is_too_deep(found, data):
+    def _events(self, value: Any, data: bytes) -> list[Event]:
+        if is_too_deep(value, data):
             return [message_event(data.decode(), FAILURE)]
-        # What is put into `@metadata` and `event` could not be, were they anything else.
+        # Later steps put fields into `@metadata` and `event`, so these must be objects.
         if (
-            type(found) is dict
-            and type(found.get("@metadata") or found) is dict
-            and type(found.get("event") or found) is dict
+            type(value) is dict
+            and type(value.get("@metadata") or value) is dict
+            and type(value.get("event") or value) is dict
         ):
-            event = self._event(found)
+            event = self._event(value)
             keep_original(event, data.decode())
             return [event]
-        if type(found) is list and all(type(item) is dict for item in found):
-            return [self._event(item) for item in found]
+        if type(value) is list and all(type(item) is dict for item in value):
+            return [self._event(item) for item in value]
         return [message_event(data.decode(), FAILURE)]
 
     def _event(self, fields: dict[str, Any]) -> Event:
@@ -88,13 +88,19 @@ class JsonCodec:
 
 
 def charset_of(config: PluginConfig) -> tuple[bool, str]:
-    """Return whether the codec's `charset` is UTF-8, and its name; ConfigurationError for an unknown one."""
+    """Return whether the codec's `charset` is UTF-8, and its name.
+
+    Raises
+    ------
+    ConfigurationError
+        If the charset is unknown.
+    """
     name = config.options["charset"]
     try:
-        found = codecs.lookup(name).name
+        charset = codecs.lookup(name).name
     except LookupError:
         raise config.at.error(f"there is no charset {name!r}", "use UTF-8") from None
-    return found == "utf-8", found
+    return charset == "utf-8", charset
 
 
 def _refuse(name: str) -> None:

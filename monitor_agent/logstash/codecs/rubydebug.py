@@ -15,7 +15,7 @@ INDENT = 4
 
 
 class RubydebugCodec:
-    """Writes one field a line, names aligned to the right, as Ruby would show them."""
+    """Writes one field a line, names aligned to the right, in Ruby's notation."""
 
     def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
         self._at = config.at
@@ -27,19 +27,19 @@ class RubydebugCodec:
 
     def encode(self, event: Event) -> bytes:
         """Return the event in several lines."""
-        return (_shown(event if self._metadata else payload(event), 0) + "\n").encode(errors="backslashreplace")
+        return (_rendered(event if self._metadata else payload(event), 0) + "\n").encode(errors="backslashreplace")
 
 
-def _shown(value: Any, depth: int) -> str:
+def _rendered(value: Any, depth: int) -> str:
     inner = " " * INDENT * (depth + 1)
     if type(value) is dict and value:
         names = [orjson.dumps(name).decode() for name in value]
         width = max(map(len, names)) + len(inner)
         rows = (
-            f"{name:>{width}} => {_shown(item, depth + 1)}" for name, item in zip(names, value.values(), strict=True)
+            f"{name:>{width}} => {_rendered(item, depth + 1)}" for name, item in zip(names, value.values(), strict=True)
         )
     elif type(value) is list and value:
-        rows = (f"{inner}[{number}] {_shown(item, depth + 1)}" for number, item in enumerate(value))
+        rows = (f"{inner}[{number}] {_rendered(item, depth + 1)}" for number, item in enumerate(value))
     else:
         return _scalar(value)
     opening, closing = "{}" if type(value) is dict else "[]"

@@ -1,4 +1,4 @@
-"""The `elasticsearch` output: documents by bulk requests, retried until each is delivered or a dead letter."""
+"""The `elasticsearch` output: sends documents in bulk and retries until each is delivered or is a dead letter."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ from monitor_agent.logstash.sprintf import compile_template
 from monitor_agent.logstash.transport import ElasticsearchAccess, Transport, UnreachableError
 
 BULK_PATH = f"/_bulk?{FILTER_PATH}"
-TELL_SECONDS = 10.0
-"""The same trouble is logged again after this time."""
+WARN_SECONDS = 10.0
+"""Trouble that lasts is logged again after this time."""
 
 _log = structlog.get_logger()
 
 
 class ElasticsearchOutput:
-    """Sends documents; one that is there already (409) counts as delivered.
+    """Sends documents; a document that exists already (409) counts as delivered.
 
     Attributes
     ----------
-    trouble : why nothing can be delivered right now; "" while all is well.
+    trouble : the reason why nothing can be delivered at the moment; "" if there is none.
     """
 
     concurrent = True
@@ -61,23 +61,29 @@ class ElasticsearchOutput:
         self._first_wait: float = options["retry_initial_interval"]
         self._longest_wait: float = options["retry_max_interval"]
         self._lock = threading.Lock()
-        self._told = 0.0
+        self._warned = 0.0
         self.trouble = ""
 
     def open(self) -> None:
-        """Make the folder of dead letters; Elasticsearch itself may come later."""
+        """Make the folder of dead letters; Elasticsearch may start later than the pipeline."""
         self._letters.open()
 
     def send(self, events: Sequence[Event]) -> None:
-        """Return when every event is in Elasticsearch or a dead letter; Stopping where the runner stops before."""
+        """Return when every event is in Elasticsearch or is a dead letter.
+
+        Raises
+        ------
+        Stopping
+            If the runner stops before that.
+        """
         began = time.perf_counter()
         waiting = self._items(events)
-        in_vain = 0
+        failures = 0
         while waiting:
             again = [item for portion in portions(waiting) for item in self._deliver(portion)]
             if again:
-                in_vain = in_vain + 1 if len(again) >= len(waiting) else 0
-                self._wait(in_vain)
+                failures = failures + 1 if len(again) >= len(waiting) else 0
+                self._wait(failures)
             waiting = again
         with self._lock:
             self._counters.events_in += len(events)
@@ -99,38 +105,38 @@ class ElasticsearchOutput:
         return items
 
     def _deliver(self, portion: list[BulkItem]) -> list[BulkItem]:
-        """Send one request; return what is to be sent again."""
+        """Send one request; return the items to be sent again."""
         try:
             answer = self._transport.request("POST", BULK_PATH, body_of(portion), "application/x-ndjson")
         except UnreachableError as error:
-            self._tell("elasticsearch cannot be reached; trying again", str(error))
+            self._warn("elasticsearch cannot be reached; trying again", str(error))
             return portion
         if answer.status == 200:
-            found = item_results(answer.body, len(portion))
-            if found is not None:
-                return self._apply_results(portion, found)
-            self._tell("elasticsearch gave an answer that cannot be read; trying again", repr(answer.body[:200]))
+            results = item_results(answer.body, len(portion))
+            if results is not None:
+                return self._apply_results(portion, results)
+            self._warn("elasticsearch gave an answer that cannot be read; trying again", repr(answer.body[:200]))
             return portion
         reason = _reason(answer.body)
         if answer.status in (400, 413):
             return self._divide(portion, ItemResult(DeliveryOutcome.REFUSED, answer.status, reason))
-        self._tell(_ADVICE.get(outcome_of(answer.status), _TRY_AGAIN), f"status {answer.status}: {reason}")
+        self._warn(_ADVICE.get(outcome_of(answer.status), _TRY_AGAIN), f"status {answer.status}: {reason}")
         return portion
 
     def _divide(self, portion: list[BulkItem], result: ItemResult) -> list[BulkItem]:
-        """Send a refused request again in halves, until the one document is found that it was refused for."""
+        """Send a refused request again in halves, until the document that caused the refusal is alone."""
         if len(portion) == 1:
             return self._apply_results(portion, [result])
         middle = len(portion) // 2
         return self._deliver(portion[:middle]) + self._deliver(portion[middle:])
 
-    def _apply_results(self, portion: list[BulkItem], found: list[ItemResult]) -> list[BulkItem]:
-        """Bury what was refused for good; return what is to be sent again."""
+    def _apply_results(self, portion: list[BulkItem], results: list[ItemResult]) -> list[BulkItem]:
+        """Make dead letters of the refused items; return the items to be sent again."""
         again: list[BulkItem] = []
         refused: list[tuple[BulkItem, ItemResult]] = []
         present = 0
         worst: ItemResult | None = None
-        for item, result in zip(portion, found, strict=True):
+        for item, result in zip(portion, results, strict=True):
             if result.outcome is DeliveryOutcome.DELIVERED:
                 present += result.status == 409
             elif result.outcome is DeliveryOutcome.REFUSED:
@@ -142,28 +148,28 @@ class ElasticsearchOutput:
         if worst is None:
             self._recovered()
         else:
-            self._tell(_ADVICE.get(worst.outcome, _TRY_AGAIN), f"status {worst.status}: {worst.reason}")
-        return again + self._bury(refused)
+            self._warn(_ADVICE.get(worst.outcome, _TRY_AGAIN), f"status {worst.status}: {worst.reason}")
+        return again + self._make_dead_letters(refused)
 
-    def _bury(self, refused: list[tuple[BulkItem, ItemResult]]) -> list[BulkItem]:
-        """Keep refused documents on disk, then index them as dead letters; return those to be sent again."""
+    def _make_dead_letters(self, refused: list[tuple[BulkItem, ItemResult]]) -> list[BulkItem]:
+        """Store refused documents on disk, then index them as dead letters; return the items to be sent again."""
         letters = [dead_letter(item.event, item, result) for item, result in refused if item.event is not None]
         if len(letters) < len(refused):
             reason = next(result.reason for item, result in refused if item.event is None)
-            _log.error("a dead letter cannot be indexed; it is kept in the data folder", reason=reason)
+            _log.error("a dead letter cannot be indexed; it stays in the data folder", reason=reason)
         if not letters:
             return []
-        self._letters.keep(letters)
+        self._letters.store(letters)
         self._count("dead letters", len(letters))
         _log.warning(
             "documents were refused; they are dead letters now", count=len(letters), reason=refused[0][1].reason
         )
         return self._deliver([letter.item() for letter in letters])
 
-    def _wait(self, in_vain: int) -> None:
-        """Wait before the next attempt: longer after each one that delivered nothing, and not all workers at once."""
+    def _wait(self, failures: int) -> None:
+        """Wait before the next attempt: longer after each useless one, and not equally long in all workers."""
         self._count("retries", 1)
-        longest = min(self._longest_wait, self._first_wait * 2 ** min(max(in_vain - 1, 0), 20))
+        longest = min(self._longest_wait, self._first_wait * 2 ** min(max(failures - 1, 0), 20))
         if self._stopping.wait(longest * random.uniform(0.5, 1.0)):
             raise Stopping
 
@@ -172,13 +178,13 @@ class ElasticsearchOutput:
             with self._lock:
                 self._counters.failures[name] = self._counters.failures.get(name, 0) + number
 
-    def _tell(self, message: str, reason: str) -> None:
+    def _warn(self, message: str, reason: str) -> None:
         with self._lock:
             now = time.monotonic()
-            due = not self.trouble or now - self._told > TELL_SECONDS
+            due = not self.trouble or now - self._warned > WARN_SECONDS
             self.trouble = f"{message} ({reason})"
             if due:
-                self._told = now
+                self._warned = now
         if due:
             _log.warning(message, reason=reason)
 
@@ -197,7 +203,7 @@ _ADVICE = {
 
 
 def _reason(body: bytes) -> str:
-    """Return what the body of a failed request says."""
+    """Return the reason in the body of a failed request."""
     try:
         return reason_of(orjson.loads(body)["error"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
@@ -207,7 +213,7 @@ def _reason(body: bytes) -> str:
 def _access(config: PluginConfig, context: PipelineContext) -> ElasticsearchAccess:
     options = config.options
     authorities = options["ssl_certificate_authorities"] or [context.ca_certs]
-    hosts = [host for stated in options["hosts"] for host in re.split(r"[,\s]+", stated) if host]
+    hosts = [host for text in options["hosts"] for host in re.split(r"[,\s]+", text) if host]
     if not hosts:
         raise config.at.error("'hosts' names no address", 'write hosts => ["http://127.0.0.1:9200"]')
     return ElasticsearchAccess(
@@ -223,7 +229,7 @@ def _access(config: PluginConfig, context: PipelineContext) -> ElasticsearchAcce
 
 
 def _fixed(name: str) -> PluginOption:
-    """Return an option that must be off: the product installs its own templates, for indices by the event's day."""
+    """Return an option that must be false: the product has its own templates, and one index for each day."""
     return PluginOption(name, choices=("false",), default="false")
 
 
