@@ -1,4 +1,4 @@
-"""The options that every input or filter has: fields and tags that are added and removed."""
+"""The common options of inputs and filters: they add and remove fields and tags."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Change = Callable[[Event], None]
 
 
 def decoration(config: PluginConfig) -> Change:
-    """Return what applies the common options that are given, for a filter after its success.
+    """Return the function that applies a filter's common options to an event, after the filter has succeeded.
 
-    It raises FieldError where a field cannot be set; the compiler tags such an event.
+    It raises FieldError if a field cannot be set; the compiler tags such an event.
     """
     common, at = config.common, config.at
     changes: list[Change] = []
@@ -35,11 +35,11 @@ def decoration(config: PluginConfig) -> Change:
         changes.append(_untagging(common["remove_tag"], at))
     if "type" in common:
         changes.append(_typing(common["type"]))
-    return _all(changes)
+    return _sequence(changes)
 
 
 def input_decoration(config: PluginConfig) -> Change:
-    """Return what applies the common options of an input to an event; what it refuses is tagged."""
+    """Return the function that applies an input's common options; it tags an event whose field cannot be set."""
     change, counters, failure = decoration(config), config.counters, f"_{config.name}_error"
 
     def decorate(event: Event) -> None:
@@ -52,22 +52,22 @@ def input_decoration(config: PluginConfig) -> Change:
     return decorate
 
 
-def _all(changes: list[Change]) -> Change:
+def _sequence(changes: list[Change]) -> Change:
     if len(changes) == 1:
         return changes[0]
 
-    def change(event: Event) -> None:
-        for one in changes:
-            one(event)
+    def apply(event: Event) -> None:
+        for change in changes:
+            change(event)
 
-    return change
+    return apply
 
 
 def _adding(name: Any, value: Any, at: Location) -> Change:
     find = compile_reference(name, at)
-    renders = [compile_template(one, at) for one in (value if isinstance(value, list) else [value])]
+    renders = [compile_template(text, at) for text in (value if isinstance(value, list) else [value])]
     if not is_dynamic(str(name)) and len(renders) == 1:
-        return _adding_one(static_reference(name, at), renders[0])
+        return _adding_text(static_reference(name, at), renders[0])
 
     def add(event: Event) -> None:
         try:
@@ -80,7 +80,7 @@ def _adding(name: Any, value: Any, at: Location) -> Change:
     return add
 
 
-def _adding_one(field: FieldReference, render: Callable[[Event], str]) -> Change:
+def _adding_text(field: FieldReference, render: Callable[[Event], str]) -> Change:
     path = field.path
     if len(path) == 2 and path[0] == "@metadata":  # the usual target, and the one that is always an object
         key = path[1]
@@ -99,7 +99,7 @@ def _adding_one(field: FieldReference, render: Callable[[Event], str]) -> Change
 
 
 def _add(event: Event, field: FieldReference, text: str) -> None:
-    """Set the field, or make it a list with one more element where it is there."""
+    """Set the field; if it is there, make it a list with one more element."""
     if not field.has(event):
         field.set(event, text)
         return
@@ -139,9 +139,9 @@ def _untagging(names: list[Any], at: Location) -> Change:
     def untag(event: Event) -> None:
         present = event.get("tags")
         if present is not None:
-            unwanted = {render(event) for render in renders}
+            removed = {render(event) for render in renders}
             tags = present if type(present) is list else [present]
-            event["tags"] = [one for one in tags if one not in unwanted]
+            event["tags"] = [name for name in tags if name not in removed]
 
     return untag
 

@@ -1,4 +1,4 @@
-"""What every event has and how it is tagged."""
+"""The fields that every event has: time, version, tags, original text."""
 
 from __future__ import annotations
 
@@ -11,32 +11,37 @@ from monitor_agent.logstash.timestamps import Timestamp
 
 TIMESTAMP_FAILURE = "_timestampparsefailure"
 DEEPEST = 100
-"""Objects and lists within each other; Elasticsearch maps 20."""
+"""The most levels of objects and lists; Elasticsearch maps 20."""
 
 
 def event_of(fields: dict[str, Any]) -> Event:
-    """Return `fields` as an event: with `@version`, a `@timestamp` that is one, and legal `tags`.
+    """Return `fields` as an event: with `@version`, a valid `@timestamp` and legal `tags`.
 
-    A time that cannot be understood goes to `_@timestamp`, and a tag says so.
+    A malformed time goes to `_@timestamp`, and the event gets a tag.
     """
     if "tags" in fields:
         set_tags(fields, fields["tags"])
     if "@version" not in fields:
         fields["@version"] = "1"
-    stated = fields.get("@timestamp")
+    time = fields.get("@timestamp")
     try:
-        fields["@timestamp"] = Timestamp.parse(stated) if type(stated) is str else _unless_stated(stated)
+        fields["@timestamp"] = Timestamp.parse(time) if type(time) is str else _now_unless(time)
     except ValueError:
         fields["@timestamp"] = Timestamp.now()
-        fields["_@timestamp"] = stated
+        fields["_@timestamp"] = time
         tag(fields, (TIMESTAMP_FAILURE,))
     return fields
 
 
 def is_too_deep(value: Any, text: str | bytes) -> bool:
-    """Return whether objects and lists in `value`, which `text` says, are nested too deeply to be handled."""
+    """Return whether objects and lists in `value` are nested too deeply to be handled.
+
+    Parameters
+    ----------
+    text : the JSON text of `value`; a text with few brackets needs no walk through the value.
+    """
     openings = text.count("{") + text.count("[") if isinstance(text, str) else text.count(b"{") + text.count(b"[")
-    if openings <= DEEPEST:  # nearly always, so that the value need not be walked through
+    if openings <= DEEPEST:  # the usual case
         return False
     layer = [value]
     for _ in range(DEEPEST):
@@ -54,7 +59,7 @@ def message_event(text: str, *tags: str) -> Event:
 
 
 def keep_original(event: Event, text: str) -> None:
-    """Put `text` into `event.original`, where nothing is there yet."""
+    """Put `text` into `event.original` if that is missing."""
     holder = event.get("event")
     if holder is None:
         event["event"] = {"original": text}
@@ -69,19 +74,19 @@ def tag(event: Event, tags: Iterable[str]) -> None:
         present = event["tags"] = []
     elif type(present) is not list:
         present = event["tags"] = [present]
-    for one in tags:
-        if one not in present:
-            present.append(one)
+    for name in tags:
+        if name not in present:
+            present.append(name)
 
 
 def payload(event: Event) -> Event:
-    """Return the event as it is put out: without `@metadata`."""
+    """Return the event as outputs write it: without `@metadata`."""
     if "@metadata" not in event:
         return event
     return {key: value for key, value in event.items() if key != "@metadata"}
 
 
-def _unless_stated(value: Any) -> Timestamp:
+def _now_unless(value: Any) -> Timestamp:
     if value is None:
         return Timestamp.now()
     raise ValueError(f"{value!r} is no time")

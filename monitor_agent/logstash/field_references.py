@@ -1,6 +1,6 @@
-"""References to fields: `name` or `[outer][inner]`, compiled once to what gets, sets and removes.
+"""References to fields: `name` or `[outer][inner]`, compiled once to functions that get, set and remove.
 
-Lists are reached by their index, from the end where it is negative.
+An element of a list is named by its index; a negative index counts from the end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MISSING = object()
 
 
 class FieldError(Exception):
-    """Raised where a field cannot be set: something in its path is neither object nor list, or its type is fixed."""
+    """Raised if a field cannot be set: a field in its path is neither object nor list, or its type is fixed."""
 
 
 class FieldReference:
@@ -27,8 +27,8 @@ class FieldReference:
 
     Attributes
     ----------
-    text, path : as written, and its parts.
-    get : returns the field's value from an event; None where it is missing.
+    text, path : as written, and the names in it.
+    get : returns the field's value from an event; None if it is missing.
     """
 
     __slots__ = ("get", "path", "text")
@@ -39,11 +39,17 @@ class FieldReference:
         self.get = _getter(self.path)
 
     def has(self, event: Event) -> bool:
-        """Return whether the field is there, be it null."""
+        """Return whether the field is there; it may be null."""
         return _walk(event, self.path) is not _MISSING
 
     def set(self, event: Event, value: Any) -> None:
-        """Set the field, making the objects on its way; FieldError where that cannot be."""
+        """Set the field, and make the objects in its path.
+
+        Raises
+        ------
+        FieldError
+            If it cannot be set.
+        """
         head, last = self.path[:-1], self.path[-1]
         if not head:
             _set_top(event, last, value)
@@ -58,7 +64,7 @@ class FieldReference:
         _put(container, last, value, self.text)
 
     def remove(self, event: Event) -> Any:
-        """Remove the field; return its value, None where it was missing."""
+        """Remove the field; return its value, None if it was missing."""
         container = _walk(event, self.path[:-1])
         last = self.path[-1]
         if type(container) is dict:
@@ -71,7 +77,12 @@ class FieldReference:
 
 @lru_cache(maxsize=10_000)
 def field_reference(text: str) -> FieldReference:
-    """Return the reference that `text` names; ValueError where it is malformed.
+    """Return the reference for `text`.
+
+    Raises
+    ------
+    ValueError
+        If it is malformed.
 
     >>> field_reference("[a][b]").get({"a": {"b": 1}})
     1
@@ -82,7 +93,7 @@ def field_reference(text: str) -> FieldReference:
 
 
 def set_tags(event: Event, value: Any) -> None:
-    """Set `tags`; what is neither text nor a list of text goes to `_tags`, and a tag says so."""
+    """Set `tags`; a value that is neither text nor a list of text goes to `_tags`, and the event gets a tag."""
     if legal_tags(value):
         event["tags"] = value
     else:
@@ -100,14 +111,14 @@ def _split(text: str) -> tuple[str, ...]:
         if not text:
             raise ValueError("a field needs a name")
         return (text,)
-    parts = text[1:-1].split("][")
-    if text[0] != "[" or text[-1] != "]" or not all(parts) or any("[" in part or "]" in part for part in parts):
+    names = text[1:-1].split("][")
+    if text[0] != "[" or text[-1] != "]" or not all(names) or any("[" in name or "]" in name for name in names):
         raise ValueError(f"{text!r} is no field; write name or [outer][inner]")
-    return tuple(parts)
+    return tuple(names)
 
 
 def _getter(path: tuple[str, ...]) -> Getter:
-    """Return the function that gets the field; the usual depths have one each, since it runs for every event."""
+    """Return the function that gets the field; the usual depths have fast functions, as they run for every event."""
     first = path[0]
     if len(path) == 1:
         return lambda event: event.get(first)
@@ -124,8 +135,8 @@ def _getter(path: tuple[str, ...]) -> Getter:
     return lambda event: _value(_walk(event, path))
 
 
-def _value(found: Any) -> Any:
-    return None if found is _MISSING else found
+def _value(result: Any) -> Any:
+    return None if result is _MISSING else result
 
 
 def _walk(event: Any, path: tuple[str, ...]) -> Any:

@@ -1,4 +1,4 @@
-"""Options of plugins: what is known and required, and the conversion to their types."""
+"""Options of plugins: which ones exist or are required, and the conversion of values to their types."""
 
 from __future__ import annotations
 
@@ -60,32 +60,36 @@ CodecMaker = Callable[[syntax.Plugin], Codec]
 def configure(
     spec: PluginSpec, node: syntax.Plugin, variables: Mapping[str, str], make_codec: CodecMaker
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the plugin's own options and the common ones that are given.
+    """Return the plugin's specific options, with defaults, and the common options that are written.
 
-    ConfigurationError names the place of an unknown option, a value of another type, or the plugin that lacks one.
+    Raises
+    ------
+    ConfigurationError
+        For an unknown option, a value of another type, or a missing option, with the place.
     """
     common = {option.name: option for option in (*_EVERYWHERE, *_COMMON[spec.kind])}
-    own = {option.name: option for option in spec.options}
-    given: dict[str, Any] = {}
+    specific = {option.name: option for option in spec.options}
+    written: dict[str, Any] = {}
     for attribute in node.attributes:
-        option = own.get(attribute.name) or common.get(attribute.name)
+        option = specific.get(attribute.name) or common.get(attribute.name)
         if option is None:
-            raise _unknown(spec, attribute, {**common, **own})
+            raise _unknown(spec, attribute, {**common, **specific})
         value = substitute(attribute.value, variables, attribute.at)
         converted = _convert(option, value, attribute.at, make_codec)
-        given[option.name] = _joined(option, given, converted, attribute.at)
+        written[option.name] = _joined(option, written, converted, attribute.at)
     for option in spec.options:
-        if option.required and option.name not in given:
+        if option.required and option.name not in written:
             raise node.at.error(f"the {spec.kind} {spec.name} needs the option {option.name!r}", _KINDS[option.kind])
     options = {
-        name: given[name] if name in given else _default(option, node.at, make_codec) for name, option in own.items()
+        name: written[name] if name in written else _default(option, node.at, make_codec)
+        for name, option in specific.items()
     }
-    return options, {name: value for name, value in given.items() if name not in own}
+    return options, {name: value for name, value in written.items() if name not in specific}
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return a hint at what was meant, else what there is."""
-    names = sorted(known)
+def suggestion(name: str, valid: Iterable[str]) -> str:
+    """Return a hint with the nearest valid name, or with all valid names."""
+    names = sorted(valid)
     close = difflib.get_close_matches(name, names, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
 
@@ -96,16 +100,16 @@ def _default(option: PluginOption, at: syntax.Location, make_codec: CodecMaker) 
     return option.default
 
 
-def _unknown(spec: PluginSpec, attribute: syntax.Attribute, known: Mapping[str, PluginOption]) -> Exception:
+def _unknown(spec: PluginSpec, attribute: syntax.Attribute, valid: Mapping[str, PluginOption]) -> Exception:
     message = f"the {spec.kind} {spec.name} has no option {attribute.name!r}"
-    return attribute.at.error(message, suggestion(attribute.name, known))
+    return attribute.at.error(message, suggestion(attribute.name, valid))
 
 
-def _joined(option: PluginOption, given: Mapping[str, Any], value: Any, at: syntax.Location) -> Any:
-    """Return `value` together with what an earlier attribute of the same name said."""
-    if option.name not in given:
+def _joined(option: PluginOption, written: Mapping[str, Any], value: Any, at: syntax.Location) -> Any:
+    """Return `value` joined with the value of an earlier attribute of the same name."""
+    if option.name not in written:
         return value
-    before = given[option.name]
+    before = written[option.name]
     if option.kind == "array":
         return [*before, *value]
     if option.kind != "hash":
@@ -129,13 +133,13 @@ def _convert(option: PluginOption, value: Any, at: syntax.Location, make_codec: 
     else:
         converted = _CONVERTERS[option.kind](value)
     if converted is None:
-        raise at.error(f"{option.name!r} needs {_KINDS[option.kind]}", f"found {_shown(value)}")
+        raise at.error(f"{option.name!r} needs {_KINDS[option.kind]}", f"found {_described(value)}")
     if option.choices and converted not in option.choices:
-        raise at.error(f"{option.name!r} cannot be {_shown(value)}", f"use one of {', '.join(option.choices)}")
+        raise at.error(f"{option.name!r} cannot be {_described(value)}", f"use one of {', '.join(option.choices)}")
     return converted
 
 
-def _shown(value: Any) -> str:
+def _described(value: Any) -> str:
     return value.name + " { }" if isinstance(value, syntax.Plugin) else repr(value)
 
 
@@ -177,7 +181,7 @@ def _array(value: Any) -> list[Any] | None:
 
 
 def _hash(value: Any) -> dict[str, Any] | None:
-    """Return a hash; a list of names and values in turn is an old way to write one."""
+    """Return a hash; a list of names and values in turn is the old notation."""
     if isinstance(value, list) and len(value) % 2 == 0:
         return {str(key): item for key, item in zip(value[::2], value[1::2], strict=True)}
     return {str(key): item for key, item in value.items()} if isinstance(value, dict) else None

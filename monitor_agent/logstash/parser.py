@@ -1,4 +1,4 @@
-"""Text of a pipeline configuration -> syntax tree; what it refuses names file, line and what was expected."""
+"""Text of a pipeline configuration -> syntax tree; an error names file, line and the expected text."""
 
 from __future__ import annotations
 
@@ -44,7 +44,12 @@ _TERMINALS = {
 
 
 def parse(text: str, path: str) -> list[syntax.Section]:
-    """Return the sections of one file; ConfigurationError where the text is not in the language.
+    """Return the sections of one file.
+
+    Raises
+    ------
+    ConfigurationError
+        If the text is not in the language.
 
     >>> [section.kind for section in parse("input { stdin { } }", "a.conf")]
     ['input']
@@ -72,23 +77,23 @@ def _grammar() -> Lark:
 
 def _refusal(error: UnexpectedInput, text: str, path: str) -> ConfigurationError:
     if isinstance(error, UnexpectedToken):
-        expected, found = error.accepts or error.expected, repr(str(error.token))
+        expected, actual = error.accepts or error.expected, repr(str(error.token))
         ended = error.token.type == "$END"
     elif isinstance(error, UnexpectedCharacters):
-        expected, found, ended = error.allowed or set(), repr(text[error.pos_in_stream or 0]), False
+        expected, actual, ended = error.allowed or set(), repr(text[error.pos_in_stream or 0]), False
     else:
-        expected, found, ended = set(getattr(error, "expected", ())), "", isinstance(error, UnexpectedEOF)
+        expected, actual, ended = set(getattr(error, "expected", ())), "", isinstance(error, UnexpectedEOF)
     names = sorted({_TERMINALS.get(name, name) for name in expected})
     line, column = error.line, error.column
     if ended:
-        found, line, column = "the end of the file", text.count("\n") + 1, len(text.rpartition("\n")[2]) + 1
-    message = f"expected {' or '.join(names) or 'something else'}, found {found}"
+        actual, line, column = "the end of the file", text.count("\n") + 1, len(text.rpartition("\n")[2]) + 1
+    message = f"expected {' or '.join(names) or 'something else'}, found {actual}"
     return ConfigurationError(message, path=path, line=line, column=column)
 
 
 @v_args(meta=True)
 class _Builder(Transformer[Token, Any]):
-    """Turns lark's tree into ours, bottom up."""
+    """Turns lark's tree into the syntax tree, bottom up."""
 
     def __init__(self, path: str) -> None:
         super().__init__()

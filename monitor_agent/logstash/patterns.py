@@ -25,9 +25,14 @@ _DIFFERENCE = re.compile(
 
 
 def compile_pattern(text: str, at: Location) -> re.Pattern[str]:
-    r"""Return the pattern; ConfigurationError where it is malformed or beyond what is known here.
+    r"""Return the pattern.
 
-    As in Ruby, `^` and `$` match at every line, `\z` only at the end, and `\d`, `\s`, `\w` know ASCII alone.
+    As in Ruby, `^` and `$` match at every line, `\z` only at the end, and `\d`, `\s`, `\w` match ASCII only.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is malformed, or if it uses syntax that is not translated here.
     """
     try:
         return re.compile(_translated(text), re.MULTILINE | re.ASCII)
@@ -41,9 +46,9 @@ def compile_replacement(text: str) -> str:
     >>> re.sub(r"(\d+)", compile_replacement(r"<\1>"), "a12")
     'a<12>'
     """
-    parts = re.split(r"\\(?:(\d)|k<(\w+)>|(\\))", text)
-    written = parts[0].replace("\\", "\\\\")
-    for number, name, backslash, rest in zip(parts[1::4], parts[2::4], parts[3::4], parts[4::4], strict=True):
+    pieces = re.split(r"\\(?:(\d)|k<(\w+)>|(\\))", text)
+    written = pieces[0].replace("\\", "\\\\")
+    for number, name, backslash, rest in zip(pieces[1::4], pieces[2::4], pieces[3::4], pieces[4::4], strict=True):
         written += "\\\\" if backslash else f"\\g<{number or name}>"
         written += rest.replace("\\", "\\\\")
     return written

@@ -22,20 +22,25 @@ def is_dynamic(template: str) -> bool:
 
 
 def compile_template(template: Any, at: Location) -> Render:
-    """Return what renders the template for an event; ConfigurationError where a reference or a pattern is malformed.
+    """Return the function that renders the template for an event.
 
-    A field that is missing or null leaves its reference as it is written; a date without `@timestamp` is empty.
+    A reference to a field that is missing or null stays as it is written; a date without `@timestamp` is empty.
+
+    Raises
+    ------
+    ConfigurationError
+        If a reference or a pattern is malformed.
     """
     try:
-        parts = _parts(text_of(template))
+        pieces = _pieces(text_of(template))
     except ValueError as error:
         raise at.error(str(error), f"mend {template!r}") from None
-    renders = [part for part in parts if not isinstance(part, str)]
+    renders = [piece for piece in pieces if not isinstance(piece, str)]
     if not renders:
-        return _constant("".join(part for part in parts if isinstance(part, str)))
-    if len(parts) == 1:
+        return _constant("".join(piece for piece in pieces if isinstance(piece, str)))
+    if len(pieces) == 1:
         return renders[0]
-    form = "".join(part.replace("%", "%%") if isinstance(part, str) else "%s" for part in parts)
+    form = "".join(piece.replace("%", "%%") if isinstance(piece, str) else "%s" for piece in pieces)
     if len(renders) == 1:
         only = renders[0]
         return lambda event: form % only(event)
@@ -43,9 +48,9 @@ def compile_template(template: Any, at: Location) -> Render:
 
 
 def compile_reference(name: Any, at: Location) -> Callable[[Event], FieldReference]:
-    """Return what finds the field that `name` says for an event; the name itself may hold references.
+    """Return the function that gives the field of this name for an event; the name may contain references.
 
-    An event may make the name malformed: ValueError then.
+    The function raises ValueError if the event makes the name malformed.
     """
     text = text_of(name)
     if is_dynamic(text):
@@ -56,15 +61,21 @@ def compile_reference(name: Any, at: Location) -> Callable[[Event], FieldReferen
 
 
 def static_reference(name: Any, at: Location) -> FieldReference:
-    """Return the field that `name` says; ConfigurationError where it is malformed."""
+    """Return the field of this name.
+
+    Raises
+    ------
+    ConfigurationError
+        If the name is malformed.
+    """
     try:
         return field_reference(text_of(name))
     except ValueError as error:
         raise at.error(str(error)) from None
 
 
-def _parts(template: str) -> list[str | Render]:
-    parts: list[str | Render] = []
+def _pieces(template: str) -> list[str | Render]:
+    pieces: list[str | Render] = []
     position = 0
     while True:
         start = template.find("%{", position)
@@ -72,30 +83,30 @@ def _parts(template: str) -> list[str | Render]:
         if end < 0:
             break
         if start > position:
-            parts.append(template[position:start])
+            pieces.append(template[position:start])
         inner = template[start + 2 : end]
         if inner.startswith("{") and template[end + 1 : end + 2] == "}":
             end += 1
-            parts.append(_java_part(inner[1:]))
+            pieces.append(_java_piece(inner[1:]))
         else:
-            parts.append(_part(inner))
+            pieces.append(_piece(inner))
         position = end + 1
-    if position < len(template) or not parts:
-        parts.append(template[position:])
-    return parts
+    if position < len(template) or not pieces:
+        pieces.append(template[position:])
+    return pieces
 
 
-def _java_part(pattern: str) -> Render:
+def _java_piece(pattern: str) -> Render:
     if pattern == "TIME_NOW":
         return lambda _event: str(Timestamp.now())
-    return _date_part(java_time(pattern))
+    return _date_piece(java_time(pattern))
 
 
-def _part(inner: str) -> Render:
+def _piece(inner: str) -> Render:
     if inner == "+%s":
-        return _date_part(lambda time: str(time.seconds))
+        return _date_piece(lambda time: str(time.seconds))
     if inner.startswith("+"):
-        return _date_part(joda(inner[1:]))
+        return _date_piece(joda(inner[1:]))
     written = "%{" + inner + "}"
     get = field_reference(inner).get
 
@@ -108,7 +119,7 @@ def _part(inner: str) -> Render:
     return render
 
 
-def _date_part(write: Format) -> Render:
+def _date_piece(write: Format) -> Render:
     def render(event: Event) -> str:
         time = event.get("@timestamp")
         return "" if time is None else write(time)

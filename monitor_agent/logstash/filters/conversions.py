@@ -1,4 +1,4 @@
-"""The conversions of `mutate { convert => ... }`: ValueError where a value cannot be converted."""
+"""The conversions of `mutate { convert => ... }`; they raise ValueError for a value that cannot be converted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from monitor_agent.logstash.values import ruby_text
 
 LARGEST = 2**63
-"""Larger integers fit neither the JSON that is written nor an Elasticsearch long."""
+"""Larger integers fit neither into the JSON that is written nor into an Elasticsearch long."""
 
 _HEX = re.compile(r"[+-]?0x[0-9a-fA-F]+")
 _DECIMAL = re.compile(r"[+-]?(\d+(_\d+)*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
@@ -48,7 +48,7 @@ def to_float(value: Any) -> float:
 
 
 def to_boolean(value: Any) -> Any:
-    """Return what texts such as yes and 0 mean; others are left as they are.
+    """Return the boolean for texts such as yes and 0; other values stay as they are.
 
     >>> to_boolean("Yes"), to_boolean(0), to_boolean("maybe")
     (True, False, 'maybe')

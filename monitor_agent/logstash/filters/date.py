@@ -24,7 +24,7 @@ _log = structlog.get_logger()
 
 
 class DateFilter:
-    """The first pattern that fits wins. Without `timezone`, a text that names none means the zone of this machine."""
+    """Tries the patterns in their order. A text without a zone is in `timezone`, by default that of this machine."""
 
     def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
         options, at = config.options, config.at
@@ -45,13 +45,13 @@ class DateFilter:
         self._configured = config
 
     def filter(self, event: Event) -> bool:
-        """Return True; a text that no pattern fits tags the event."""
+        """Return True; if no pattern fits the text, the event gets a tag."""
         value = self._source.get(event)
         if value is None:
             return True
-        for one in value if type(value) is list else (value,):
-            if one is not None:
-                self._match(event, one)
+        for time in value if type(value) is list else (value,):
+            if time is not None:
+                self._match(event, time)
         return True
 
     def _match(self, event: Event, value: Any) -> None:
@@ -87,7 +87,13 @@ def _zones(name: str | None, config: PluginConfig) -> Callable[[Event], tzinfo |
 
 @lru_cache(maxsize=1024)
 def _zone(name: str) -> tzinfo:
-    """Return the zone; ValueError for an unknown one."""
+    """Return the zone.
+
+    Raises
+    ------
+    ValueError
+        If it is unknown.
+    """
     try:
         return timezone.utc if name == "UTC" else ZoneInfo(name)
     except (KeyError, ValueError, OSError):

@@ -26,7 +26,7 @@ DEFAULT_TARGET = "[event][hash]"
 
 
 class FingerprintFilter:
-    """Puts the hash of each source, the last one wins, or of all of them joined, into `target`."""
+    """Puts a hash into `target`: of all sources joined, or of the last source."""
 
     def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
         options, at = config.options, config.at
@@ -41,7 +41,7 @@ class FingerprintFilter:
         self._decorate = decoration(config)
 
     def filter(self, event: Event) -> bool:
-        """Return True; the target is set where a source is there."""
+        """Return True; the target is set if a source is there."""
         if self._method == "UUID":
             self._target.set(event, str(uuid.uuid4()))
         elif self._joined and self._method != "PUNCTUATION":
@@ -104,7 +104,7 @@ def _punctuation(value: Any) -> str:
 
 
 def _sorted(value: Any) -> Any:
-    """Return `value` with the names of its objects in order, so that their order does not matter."""
+    """Return `value` with the names of its objects sorted, so that the written order does not matter."""
     if type(value) is dict:
         return {name: _sorted(value[name]) for name in sorted(value)}
     if type(value) is list:

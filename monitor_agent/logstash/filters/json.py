@@ -18,7 +18,7 @@ _log = structlog.get_logger()
 
 
 class JsonFilter:
-    """Puts what `source` holds into `target` or the event itself; unlike for the codec, no text may follow it."""
+    """Puts the JSON of `source` into `target` or the event itself; unlike in the codec, no text may follow it."""
 
     def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
         options = config.options
@@ -37,33 +37,33 @@ class JsonFilter:
         try:
             if not isinstance(text, str):
                 raise ValueError("not a text")
-            found = orjson.loads(text)
-            if is_too_deep(found, text):
+            value = orjson.loads(text)
+            if is_too_deep(value, text):
                 raise ValueError("nested too deeply")
         except ValueError as error:
             if not self._quiet:
                 self._fail(event, error)
             return True
         try:
-            self._merge(event, found)
+            self._merge(event, value)
         except (ValueError, FieldError) as error:
             self._fail(event, error)
             return True
         self._decorate(event)
         return True
 
-    def _merge(self, event: Event, found: Any) -> None:
+    def _merge(self, event: Event, value: Any) -> None:
         if self._target is not None:
-            self._target.set(event, found)
+            self._target.set(event, value)
             return
-        if type(found) is not dict:
+        if type(value) is not dict:
             raise ValueError("not an object, and there is no target")
-        if not legal_tags(found.get("tags")) or type(found.get("@metadata", found)) is not dict:
+        if not legal_tags(value.get("tags")) or type(value.get("@metadata", value)) is not dict:
             raise ValueError("tags or @metadata of another type")
-        stated = found.pop("@timestamp", None)
-        event.update(found)
-        if stated is not None:
-            _set_time(event, stated)
+        time = value.pop("@timestamp", None)
+        event.update(value)
+        if time is not None:
+            _set_time(event, time)
 
     def _fail(self, event: Event, error: Exception) -> None:
         _log.debug("JSON in a field is malformed", plugin=self._configured.id, reason=str(error))
@@ -72,14 +72,14 @@ class JsonFilter:
         tag(event, self._failure_tags)
 
 
-def _set_time(event: Event, stated: Any) -> None:
+def _set_time(event: Event, time: Any) -> None:
     try:
-        if not isinstance(stated, str):
+        if not isinstance(time, str):
             raise ValueError("no text")
-        event["@timestamp"] = Timestamp.parse(stated)
+        event["@timestamp"] = Timestamp.parse(time)
     except ValueError:
         event["@timestamp"] = Timestamp.now()
-        event["_@timestamp"] = stated
+        event["_@timestamp"] = time
         tag(event, (TIMESTAMP_FAILURE,))
 
 

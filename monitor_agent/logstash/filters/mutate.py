@@ -1,4 +1,4 @@
-"""The filter `mutate`: changes fields, in an order that is fixed whatever the order written."""
+"""The filter `mutate`: changes fields in a fixed order, which is not the order written."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _log = structlog.get_logger()
 
 
 class MutateFilter:
-    """One failing operation tags the event and skips the rest; what was done before stays."""
+    """If an operation fails, the event is tagged and the remaining operations are skipped; earlier changes stay."""
 
     def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
         options, at = config.options, config.at
@@ -57,18 +57,18 @@ class MutateFilter:
 
 
 def _coerce(table: dict[str, Any], at: Location) -> list[Change]:
-    def one(field: FieldReference, render: Callable[[Event], str]) -> Change:
+    def coerce_field(field: FieldReference, render: Callable[[Event], str]) -> Change:
         def coerce(event: Event) -> None:
             if field.get(event) is None and field.has(event):
                 field.set(event, render(event))
 
         return coerce
 
-    return [one(static_reference(name, at), compile_template(value, at)) for name, value in table.items()]
+    return [coerce_field(static_reference(name, at), compile_template(value, at)) for name, value in table.items()]
 
 
 def _rename(table: dict[str, Any], at: Location) -> list[Change]:
-    def one(source: Any, target: Any) -> Change:
+    def rename_field(source: Any, target: Any) -> Change:
         find_source, find_target = compile_reference(source, at), compile_reference(target, at)
 
         def rename(event: Event) -> None:
@@ -78,29 +78,29 @@ def _rename(table: dict[str, Any], at: Location) -> list[Change]:
 
         return rename
 
-    return [one(source, target) for source, target in table.items()]
+    return [rename_field(source, target) for source, target in table.items()]
 
 
 def _update(table: dict[str, Any], at: Location) -> list[Change]:
-    def one(field: FieldReference, render: Callable[[Event], str]) -> Change:
+    def update_field(field: FieldReference, render: Callable[[Event], str]) -> Change:
         def update(event: Event) -> None:
             if field.has(event):
                 field.set(event, render(event))
 
         return update
 
-    return [one(static_reference(name, at), compile_template(value, at)) for name, value in table.items()]
+    return [update_field(static_reference(name, at), compile_template(value, at)) for name, value in table.items()]
 
 
 def _replace(table: dict[str, Any], at: Location) -> list[Change]:
-    def one(field: FieldReference, render: Callable[[Event], str]) -> Change:
+    def replace_field(field: FieldReference, render: Callable[[Event], str]) -> Change:
         return lambda event: field.set(event, render(event))
 
-    return [one(static_reference(name, at), compile_template(value, at)) for name, value in table.items()]
+    return [replace_field(static_reference(name, at), compile_template(value, at)) for name, value in table.items()]
 
 
 def _convert(table: dict[str, Any], at: Location) -> list[Change]:
-    """Return one change: all fields are converted, or none where one cannot be."""
+    """Return one change: all fields are converted, or none if one of them cannot be."""
     for kind in table.values():
         if kind not in CONVERSIONS:
             raise at.error(f"convert knows no type {kind!r}", f"use one of {', '.join(CONVERSIONS)}")
@@ -126,7 +126,7 @@ def _gsub(items: list[Any], at: Location) -> list[Change]:
     if len(items) % 3:
         raise at.error("gsub needs a field, a pattern and a replacement each time", f"found {len(items)} texts")
 
-    def one(field: FieldReference, pattern: str, replacement: str) -> Change:
+    def gsub_field(field: FieldReference, pattern: str, replacement: str) -> Change:
         dynamic = is_dynamic(pattern)
         fixed = None if dynamic else compile_pattern(pattern, at)
         render_pattern, render = compile_template(pattern, at), compile_template(replacement, at)
@@ -146,13 +146,13 @@ def _gsub(items: list[Any], at: Location) -> list[Change]:
         return gsub
 
     triples = zip(items[::3], items[1::3], items[2::3], strict=True)
-    return [one(static_reference(name, at), str(pattern), str(by)) for name, pattern, by in triples]
+    return [gsub_field(static_reference(name, at), str(pattern), str(by)) for name, pattern, by in triples]
 
 
 def _texts(change: Callable[[str], str]) -> Callable[[list[Any], Location], list[Change]]:
-    """Return the operation that changes texts and the texts in lists, and leaves the rest alone."""
+    """Return the operation that changes texts and texts in lists, and no other values."""
 
-    def one(field: FieldReference) -> Change:
+    def change_field(field: FieldReference) -> Change:
         def apply(event: Event) -> None:
             value = field.get(event)
             if type(value) is str:
@@ -162,31 +162,31 @@ def _texts(change: Callable[[str], str]) -> Callable[[list[Any], Location], list
 
         return apply
 
-    return lambda names, at: [one(static_reference(name, at)) for name in names]
+    return lambda names, at: [change_field(static_reference(name, at)) for name in names]
 
 
 def _split(table: dict[str, Any], at: Location) -> list[Change]:
-    def one(field: FieldReference, separator: str) -> Change:
+    def split_field(field: FieldReference, separator: str) -> Change:
         def split(event: Event) -> None:
             value = field.get(event)
             if type(value) is str:
-                field.set(event, _parts(value, separator))
+                field.set(event, _split_text(value, separator))
 
         return split
 
-    return [one(static_reference(name, at), str(separator)) for name, separator in table.items()]
+    return [split_field(static_reference(name, at), str(separator)) for name, separator in table.items()]
 
 
-def _parts(text: str, separator: str) -> list[str]:
-    """Return the parts as Ruby does: none that are empty at the end; a blank means any run of blanks."""
-    parts = list(text) if not separator else text.split() if separator == " " else text.split(separator)
-    while parts and not parts[-1]:
-        parts.pop()
-    return parts
+def _split_text(text: str, separator: str) -> list[str]:
+    """Return the texts between separators as Ruby does: no empty ones at the end; a blank stands for several."""
+    texts = list(text) if not separator else text.split() if separator == " " else text.split(separator)
+    while texts and not texts[-1]:
+        texts.pop()
+    return texts
 
 
 def _join(table: dict[str, Any], at: Location) -> list[Change]:
-    def one(field: FieldReference, separator: str) -> Change:
+    def join_field(field: FieldReference, separator: str) -> Change:
         def join(event: Event) -> None:
             value = field.get(event)
             if type(value) is list:
@@ -194,11 +194,11 @@ def _join(table: dict[str, Any], at: Location) -> list[Change]:
 
         return join
 
-    return [one(static_reference(name, at), str(separator)) for name, separator in table.items()]
+    return [join_field(static_reference(name, at), str(separator)) for name, separator in table.items()]
 
 
 def _merge(table: dict[str, Any], at: Location) -> list[Change]:
-    def one(field: FieldReference, added: FieldReference) -> Change:
+    def merge_field(field: FieldReference, added: FieldReference) -> Change:
         def merge(event: Event) -> None:
             present, more = field.get(event), clone(added.get(event))
             if type(present) is dict and type(more) is dict:
@@ -208,8 +208,10 @@ def _merge(table: dict[str, Any], at: Location) -> list[Change]:
 
         return merge
 
-    pairs = [(name, one) for name, value in table.items() for one in (value if isinstance(value, list) else [value])]
-    return [one(static_reference(name, at), static_reference(added, at)) for name, added in pairs]
+    pairs = [
+        (name, source) for name, value in table.items() for source in (value if isinstance(value, list) else [value])
+    ]
+    return [merge_field(static_reference(name, at), static_reference(source, at)) for name, source in pairs]
 
 
 def _listed(value: Any) -> list[Any]:
@@ -219,7 +221,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _copy(table: dict[str, Any], at: Location) -> list[Change]:
-    def one(source: FieldReference, target: FieldReference) -> Change:
+    def copy_field(source: FieldReference, target: FieldReference) -> Change:
         def copy(event: Event) -> None:
             value = source.get(event)
             if value is not None:
@@ -227,7 +229,7 @@ def _copy(table: dict[str, Any], at: Location) -> list[Change]:
 
         return copy
 
-    return [one(static_reference(source, at), static_reference(target, at)) for source, target in table.items()]
+    return [copy_field(static_reference(source, at), static_reference(target, at)) for source, target in table.items()]
 
 
 _OPERATIONS: dict[str, Callable[[Any, Location], list[Change]]] = {

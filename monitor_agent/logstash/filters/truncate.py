@@ -1,4 +1,4 @@
-"""The filter `truncate`: texts of no more than so many bytes."""
+"""The filter `truncate`: shortens texts to a number of bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monitor_agent.logstash.sprintf import static_reference
 
 
 class TruncateFilter:
-    """Cuts the end of texts, also of those in lists and objects, without breaking a character."""
+    """Cuts the end of texts, also of texts in lists and objects, without breaking a character."""
 
     def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
         self._most: int = config.options["length_bytes"]
