@@ -170,7 +170,7 @@ class _Compiler:
             yield node
 
     def _plugin(self, kind: str, node: syntax.Plugin) -> tuple[Any, PluginConfig]:
-        spec = registry.find(kind, node.name, node.at)
+        spec = registry.plugin_spec(kind, node.name, node.at)
         specific, common = options.configure(spec, node, self._variables, self._codec)
         counters = PluginCounters()
         identity = common.get("id") or f"{node.name}@{Path(node.at.path).name}:{node.at.line}:{node.at.column}"

@@ -1,4 +1,4 @@
-"""What a configuration says though its author hardly means it: legal, but it drops events or compares with nothing."""
+"""Warnings about legal conditions that are probably mistakes: they drop events, or compare with a missing field."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _ALWAYS: Fields = frozenset({"[@timestamp]"})
 def warnings(sections: Iterable[syntax.Section]) -> list[str]:
     """Return one line for each doubtful condition, with its place.
 
-    That is `<`, `<=`, `>`, `>=` on a field that no condition before shows to be there, since an event without it is
-    dropped, and `in ["text"]`, which is read as the field of that name.
+    Doubtful are `<`, `<=`, `>`, `>=` on a field that may be missing, because an event without the field is dropped;
+    and `in ["text"]`, because it means the field of that name.
     """
     return [warning for section in sections for warning in _body(section.body, _ALWAYS)]
 
@@ -33,8 +33,8 @@ def _branch(branch: syntax.Branch, present: Fields) -> Iterator[str]:
             yield from _body(arm.body, present)
         else:
             yield from _condition(arm.condition, present)
-            yield from _body(arm.body, present | _shown(arm.condition, holds=True))
-            present |= _shown(arm.condition, holds=False)
+            yield from _body(arm.body, present | _present_fields(arm.condition, holds=True))
+            present |= _present_fields(arm.condition, holds=False)
 
 
 def _condition(condition: syntax.Condition, present: Fields) -> Iterator[str]:
@@ -43,8 +43,8 @@ def _condition(condition: syntax.Condition, present: Fields) -> Iterator[str]:
     elif isinstance(condition, syntax.Junction):
         for operand in condition.operands:
             yield from _condition(operand, present)
-            if condition.operator != "xor":  # the next operand is looked at only after this one held, or did not
-                present |= _shown(operand, holds=condition.operator != "or")
+            if condition.operator != "xor":  # the next operand is tested only if this one was true (and), or false (or)
+                present |= _present_fields(operand, holds=condition.operator != "or")
     elif isinstance(condition, syntax.Comparison):
         yield from _comparison(condition, present)
 
@@ -65,12 +65,12 @@ def _selectors(node: syntax.Comparison) -> list[str]:
     return [side.text for side in (node.left, node.right) if isinstance(side, syntax.Selector)]
 
 
-def _shown(condition: syntax.Condition, *, holds: bool) -> Fields:
-    """Return the fields that are there where the condition holds, or where it does not."""
+def _present_fields(condition: syntax.Condition, *, holds: bool) -> Fields:
+    """Return the fields that an event has if the condition is true (`holds`), or false."""
     if isinstance(condition, syntax.Truth):
         return frozenset({condition.selector.text}) if holds else frozenset()
     if isinstance(condition, syntax.Negation):
-        return _shown(condition.operand, holds=not holds)
+        return _present_fields(condition.operand, holds=not holds)
     if isinstance(condition, syntax.Comparison):
         decided = condition.operator in ORDERED or holds is (condition.operator not in ("!=", "!~"))
         both_fields = len(_selectors(condition)) == 2 and condition.operator in ("==", "!=")
@@ -78,5 +78,5 @@ def _shown(condition: syntax.Condition, *, holds: bool) -> Fields:
     if condition.operator == "xor":
         return frozenset()
     holds = holds is not (condition.operator == "nand")
-    sets = [_shown(operand, holds=holds) for operand in condition.operands]
+    sets = [_present_fields(operand, holds=holds) for operand in condition.operands]
     return frozenset().union(*sets) if holds is (condition.operator != "or") else frozenset.intersection(*sets)

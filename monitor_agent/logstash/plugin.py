@@ -1,4 +1,4 @@
-"""What a plugin is to the runner: the events it handles, its options, and the kinds of plugins with their duties.
+"""The interface between plugins and the runner: events, options, and the protocol of each kind of plugin.
 
 A plugin is a module `inputs/NAME.py`, `filters/NAME.py`, `outputs/NAME.py` or `codecs/NAME.py` with one `SPEC`.
 """
@@ -14,7 +14,7 @@ from monitor_agent.logstash.syntax import Location
 from monitor_agent.settings import PipelineSettings
 
 Event = dict[str, Any]
-"""One event: nested JSON values. `@timestamp` is a `timestamps.Timestamp`; `@metadata`, if there, is never put out."""
+"""One event: nested JSON values. `@timestamp` is a `timestamps.Timestamp`; outputs never write `@metadata`."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class PipelineContext:
 
 @dataclass(frozen=True)
 class PluginOption:
-    """One option that a plugin knows.
+    """One option of a plugin.
 
     Attributes
     ----------
@@ -56,14 +56,14 @@ class PluginOption:
 
 @dataclass(frozen=True)
 class PluginConfig:
-    """A plugin of a configuration, its options checked, converted and with their defaults.
+    """A plugin of a configuration, with checked and converted options.
 
     Attributes
     ----------
     name, id : the plugin's name; its `id` option, or one made of its place.
-    options : every option of the plugin, by name; a codec is a `Codec` that is ready for use.
-    common : `add_field`, `remove_field`, `add_tag`, `remove_tag`, `type`, `tags` where given.
-    counters : what it did; the compiler counts the events, a plugin its failures.
+    options : all options of the plugin, by name, with defaults; a codec is a `Codec` that is ready for use.
+    common : those of `add_field`, `remove_field`, `add_tag`, `remove_tag`, `type`, `tags` that are written.
+    counters : the compiler counts the events, a plugin its failures.
     """
 
     name: str
@@ -76,9 +76,9 @@ class PluginConfig:
 
 @dataclass(frozen=True)
 class PluginSpec:
-    """A plugin that configurations may use: its name, its own options and how it is made.
+    """A plugin that configurations may use: its kind, its name, its options and its constructor.
 
-    `build(configured, context)` does no input or output; it returns an Input, Filter, Output or Codec.
+    `build(config, context)` does no input or output; it returns an Input, Filter, Output or Codec.
     """
 
     kind: str
@@ -94,8 +94,8 @@ class EventBatch:
     Attributes
     ----------
     events : in the order read.
-    position : what the input needs to remember once all of them are delivered; opaque to everyone else.
-    bytes : how much was read for them.
+    position : the input stores it as soon as all events are delivered; only the input reads it.
+    bytes : the bytes read for them.
     """
 
     events: list[Event]
@@ -107,72 +107,87 @@ class Codec(Protocol):
     """Turns bytes into events and back. Inputs that read lines call `decode` once a line, without its newline."""
 
     def decode(self, data: bytes) -> list[Event]:
-        """Return the events in `data`, each with `@timestamp` and `@version`; malformed data become a tagged one."""
+        """Return the events in `data`, all with `@timestamp` and `@version`; malformed data become a tagged event."""
 
     def encode(self, event: Event) -> bytes:
-        """Return the event as bytes, with the delimiter if the codec has one; the event is not changed."""
+        """Return the event as bytes, with the codec's delimiter if it has one; the event is not changed."""
 
 
 class Input(Protocol):
-    """Where events come from. All calls come from one thread, but for `acknowledge`, which comes from another."""
+    """A source of events. All calls come from one thread, except `acknowledge`, which another thread calls."""
 
     def open(self) -> None:
-        """Get ready; raise PipelineError where that cannot be."""
+        """Prepare for work.
 
-    def read(self, most: int) -> EventBatch | None:
-        """Return up to `most` events that are there now, without waiting; None where there are none."""
+        Raises
+        ------
+        PipelineError
+            If that is not possible.
+        """
+
+    def read(self, limit: int) -> EventBatch | None:
+        """Return up to `limit` events that are there now, without waiting; None if there are none."""
 
     @property
     def finished(self) -> bool:
-        """Whether nothing will ever come again (standard input has ended)."""
+        """Whether there will be no more events (standard input has ended)."""
 
     def acknowledge(self, positions: Sequence[Any]) -> None:
-        """Remember positions, in the order read: their events are delivered, or kept as dead letters."""
+        """Store positions, in the order read: their events are delivered or are dead letters."""
 
     def close(self) -> None:
-        """Let go of everything; called once, after the last acknowledgement."""
+        """Release all resources; called once, after the last acknowledgement."""
 
 
 @runtime_checkable
 class BacklogSource(Protocol):
-    """An input that knows how much is still to come."""
+    """An input that can count the bytes that are not delivered yet."""
 
     id: str
 
     def backlog(self) -> dict[str, int | float]:
-        """Return, among others, `bytes_behind`: bytes that are there and not delivered."""
+        """Return, among others, `bytes_behind`: the bytes that are there and not delivered."""
 
 
 class Filter(Protocol):
     """Changes events in place."""
 
     def filter(self, event: Event) -> bool:
-        """Change the event; return False where it is to be dropped."""
+        """Change the event; return False if it is to be dropped."""
 
 
 class Output(Protocol):
-    """Where events go. `send` may be called by several threads at once."""
+    """A destination of events. Several threads may call `send` at once."""
 
     def open(self) -> None:
-        """Get ready; raise PipelineError where that cannot be."""
+        """Prepare for work.
+
+        Raises
+        ------
+        PipelineError
+            If that is not possible.
+        """
 
     def send(self, events: Sequence[Event]) -> None:
-        """Return when every event is delivered or kept as a dead letter; retried until then.
+        """Deliver events, retrying until all of them are delivered or are dead letters.
 
-        Raises `Stopping` when the runner stops before that: the events are read again at the next start.
+        Raises
+        ------
+        Stopping
+            If the runner stops before that; the events are read again at the next start.
         """
 
     def close(self) -> None:
-        """Flush and let go of everything."""
+        """Flush and release all resources."""
 
 
-class Stopping(Exception):  # noqa: N818 - not an error: the runner was asked to stop
-    """Raised by an output that gives up waiting because the runner stops."""
+class Stopping(Exception):  # noqa: N818 - not an error: somebody stops the runner
+    """Raised by an output that stops waiting because the runner stops."""
 
 
 @dataclass
 class PluginCounters:
-    """What one plugin did, for `pipeline stats`."""
+    """The counts of one plugin, for `pipeline stats`."""
 
     events_in: int = 0
     events_out: int = 0

@@ -95,8 +95,8 @@ class Positions:
             return
         content = self._path.read_bytes()
         try:
-            positions = [_position(**row) for row in orjson.loads(content)["files"]]
-        except (orjson.JSONDecodeError, KeyError, TypeError):
+            positions = [_position(row) for row in orjson.loads(content)["files"]]
+        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
             aside = self._path.with_name(self._path.name + ".broken")
             self._path.replace(aside)
             _log.error("positions are not readable; reading from the start", path=str(aside))
@@ -141,8 +141,8 @@ def has_key(path: str, key: FileKey) -> bool:
     return (status.st_dev, status.st_ino) == key
 
 
-def _position(seen: float, **row: Any) -> FilePosition:
-    return FilePosition(updated=seen, **row)
+def _position(row: dict[str, Any]) -> FilePosition:
+    return FilePosition(updated=row.pop("seen"), **row)
 
 
 def _path_of_inode(folder: Path, key: FileKey) -> str | None:

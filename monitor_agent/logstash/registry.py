@@ -1,4 +1,4 @@
-"""Which plugins there are. A new one is a module in its kind's folder and its name here."""
+"""The list of plugins. A new plugin is a module in the folder of its kind, and its name here."""
 
 from __future__ import annotations
 
@@ -16,8 +16,14 @@ PLUGINS = {
 }
 
 
-def find(kind: str, name: str, at: Location) -> PluginSpec:
-    """Return what is known of a plugin; ConfigurationError where there is none of that name."""
+def plugin_spec(kind: str, name: str, at: Location) -> PluginSpec:
+    """Return the specification of a plugin.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no plugin of that name.
+    """
     if name not in PLUGINS[kind]:
         raise at.error(f"there is no {kind} {name!r}", suggestion(name, PLUGINS[kind]))
     spec: PluginSpec = importlib.import_module(f"{__package__}.{kind}s.{name}").SPEC

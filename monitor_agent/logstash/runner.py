@@ -1,7 +1,7 @@
 """The loop of a pipeline: reads batches, filters them, sends several at once, acknowledges them in the order read.
 
-A position is remembered only when everything before it is delivered, so that a crash or a stop at any moment sends
-some events again but loses none.
+A position is stored only when everything before it is delivered. So after a crash or a stop at any moment some events
+are sent again, but none is lost.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from monitor_agent.logstash.plugin import Event, EventBatch, Input, Output, Pipe
 from monitor_agent.logstash.statistics import Statistics
 
 STOP_SECONDS = 1.5
-"""Requests under way may take so long to end when the runner is told to stop."""
+"""When the runner stops, requests that have begun may take this long to end."""
 STATISTICS_SECONDS = 1.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -36,9 +36,12 @@ _log = structlog.get_logger()
 
 
 def run(program: Program, context: PipelineContext) -> None:
-    """Run a pipeline until its inputs have ended, `context.stopping` is set or a signal asks for it.
+    """Run a pipeline until its inputs have ended, `context.stopping` is set or a stop signal comes.
 
-    PipelineError where it cannot go on; what was delivered until then is remembered.
+    Raises
+    ------
+    PipelineError
+        If it cannot continue; the positions of everything delivered until then are stored.
     """
     with _signals_set(context.stopping), locked_folder(Path(context.settings.data_dir)), rare_garbage_collection():
         _allow_many_files()
@@ -47,7 +50,7 @@ def run(program: Program, context: PipelineContext) -> None:
 
 @dataclass(eq=False)
 class Flight:
-    """A batch on its way."""
+    """A batch that is being delivered."""
 
     source: Input
     batch: EventBatch
@@ -65,7 +68,9 @@ class Runner:
         self._stopping = context.stopping
         self._batch_size = settings.batch_size
         self._delay = settings.batch_delay.total_seconds()
-        self._workers = settings.workers if concurrent else 1  # the order is kept where it can be seen
+        self._workers = (
+            settings.workers if concurrent else 1
+        )  # one worker preserves the order, which readers of a file or a terminal see
         self._statistics = Statistics(Path(settings.data_dir), program)
         self._changed = threading.Condition()
         self._flights: deque[Flight] = deque()
@@ -76,19 +81,19 @@ class Runner:
         self._written = 0.0
 
     def run(self) -> None:
-        """Open, pump, finish."""
+        """Open the plugins, pump events, finish the last deliveries."""
         threads = [
             threading.Thread(target=self._guarded, args=(self._work,), daemon=True) for _ in range(self._workers)
         ]
-        keeper = threading.Thread(target=self._guarded, args=(self._acknowledge,), daemon=True)
+        acknowledger = threading.Thread(target=self._guarded, args=(self._acknowledge,), daemon=True)
         with _opened([*self._program.outputs, *self._program.inputs]):
-            for thread in (*threads, keeper):
+            for thread in (*threads, acknowledger):
                 thread.start()
             try:
                 self._pump()
-            except Exception as error:  # noqa: BLE001 - raised again, once what is under way has ended
+            except Exception as error:  # noqa: BLE001 - raised again after the last deliveries
                 self._fail(error)
-            self._finish(threads, keeper)
+            self._finish(threads, acknowledger)
             self._statistics.write("failed" if self._failure else "stopped", len(self._flights))
         if isinstance(self._failure, MonitorError):
             raise self._failure
@@ -100,7 +105,7 @@ class Runner:
             ) from self._failure
 
     def _pump(self) -> None:
-        while self._goes_on():
+        while self._is_running():
             moved = False
             for source in self._program.inputs:
                 if not self._has_room():
@@ -126,16 +131,16 @@ class Runner:
             self._changed.notify_all()
 
     def _has_room(self) -> bool:
-        """Wait until another batch may be read; False where the runner ends before."""
+        """Wait until another batch may be read; return False if the runner stops before."""
         with self._changed:
-            while self._goes_on():
+            while self._is_running():
                 if len(self._flights) < 2 * self._workers:
                     return True
                 self._changed.wait(self._delay)
                 self._write_statistics()
         return False
 
-    def _goes_on(self) -> bool:
+    def _is_running(self) -> bool:
         return not self._stopping.is_set()
 
     def _guarded(self, work: Any) -> None:
@@ -143,13 +148,13 @@ class Runner:
             work()
         except Stopping:
             pass
-        except Exception as error:  # noqa: BLE001 - a thread's failure is the runner's: it is raised by `run`
+        except Exception as error:  # noqa: BLE001 - `run` raises the failure of a thread
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
         with self._changed:
             self._failure = self._failure or error
-            self._stopping.set()  # nobody waits on for what cannot be acknowledged any more
+            self._stopping.set()  # so that nobody waits any more
             self._changed.notify_all()
 
     def _work(self) -> None:
@@ -157,10 +162,10 @@ class Runner:
         while True:
             with self._changed:
                 while not self._waiting:
-                    if self._ended or not self._goes_on():
+                    if self._ended or not self._is_running():
                         return
                     self._changed.wait(self._delay)
-                if not self._goes_on():
+                if not self._is_running():
                     return
                 flight = self._waiting.popleft()
             for output, events in flight.shares:
@@ -171,7 +176,7 @@ class Runner:
                 self._changed.notify_all()
 
     def _acknowledge(self) -> None:
-        """Remember the positions of delivered batches: all that are due at once, never past one that is not."""
+        """Acknowledge delivered batches in the order read; a batch waits until all batches before it are delivered."""
         while True:
             with self._changed:
                 while not (self._flights and self._flights[0].done):
@@ -186,10 +191,10 @@ class Runner:
             for source, positions in delivered.items():
                 source.acknowledge(positions)
 
-    def _finish(self, threads: Sequence[threading.Thread], keeper: threading.Thread) -> None:
-        """Let what is under way end: all of it where the inputs have ended, a moment's worth where a stop is asked."""
+    def _finish(self, threads: Sequence[threading.Thread], acknowledger: threading.Thread) -> None:
+        """Finish deliveries: all of them if the inputs have ended, else those that take only a moment."""
         with self._changed:
-            while self._flights and self._goes_on():
+            while self._flights and self._is_running():
                 self._changed.wait(self._delay)
         deadline = time.monotonic() + STOP_SECONDS
         with self._changed:
@@ -198,9 +203,9 @@ class Runner:
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         with self._changed:
-            self._drained = True  # only now: what a worker delivered last is acknowledged as well
+            self._drained = True  # only now, so that the last delivery of a worker is acknowledged as well
             self._changed.notify_all()
-        keeper.join()
+        acknowledger.join()
 
     def _write_statistics(self) -> None:
         now = time.monotonic()
@@ -225,7 +230,7 @@ def _opened(plugins: Sequence[Input | Output]) -> Iterator[None]:
 
 @contextmanager
 def _signals_set(stopping: threading.Event) -> Iterator[None]:
-    """Let signals set `stopping` while the block runs; in another thread than the main one they stay as they are."""
+    """Let stop signals set `stopping` while the block runs; Python allows that in the main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -242,7 +247,7 @@ def _signals_set(stopping: threading.Event) -> Iterator[None]:
 
 
 def _allow_many_files() -> None:
-    """Raise this process's limit of open files as far as it may: each followed file is one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    """Raise this process's limit of open files as far as possible: it has a descriptor for each followed file."""
+    _, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest, highest))

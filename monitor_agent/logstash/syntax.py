@@ -1,4 +1,4 @@
-"""The syntax tree of a pipeline configuration: every node knows its file, line and column."""
+"""The syntax tree of a pipeline configuration: every node has its file, line and column."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monitor_agent.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Location:
-    """Where a node begins; line and column count from 1."""
+    """The place where a node begins; line and column count from 1."""
 
     path: str
     line: int
@@ -67,7 +67,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Truth:
-    """`[field]` alone: is there, and is neither null, false nor empty text."""
+    """`[field]` alone: the field is there, and it is neither null, false nor empty text."""
 
     selector: Selector
     at: Location
@@ -95,7 +95,7 @@ Condition = Comparison | Truth | Negation | Junction
 
 @dataclass(frozen=True)
 class Arm:
-    """One branch of an if: its condition (None for the last else) and what it holds."""
+    """One branch of an if: its condition (None for the last else) and its plugins."""
 
     condition: Condition | None
     body: tuple[Node, ...]

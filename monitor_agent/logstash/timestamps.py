@@ -1,7 +1,7 @@
-"""Moments: ISO 8601 text in UTC that knows it is one.
+"""Moments: ISO 8601 texts in UTC, with a type that distinguishes them from other texts.
 
-A `Timestamp` is a `str`, so that it is written to JSON as it is and a day or an hour of it is a slice.
-Its form is that of `java.time.Instant`, with three fraction digits at least: `2026-01-02T03:04:05.678901Z`.
+A `Timestamp` is a `str`: it is written to JSON unchanged, and its day or its hour is a slice.
+Its form is that of `java.time.Instant`, with at least three fraction digits: `2026-01-02T03:04:05.678901Z`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,13 @@ class Timestamp(str):
 
     @classmethod
     def at(cls, seconds: int, nanos: int = 0) -> Timestamp:
-        """Return the moment `seconds` and `nanos` after the epoch; ValueError where no calendar reaches."""
+        """Return the moment `seconds` and `nanos` after the epoch.
+
+        Raises
+        ------
+        ValueError
+            If the year is not between 1 and 9999.
+        """
         if nanos % 1_000_000 == 0:
             fraction = f"{nanos // 1_000_000:03d}"
         elif nanos % 1000 == 0:
@@ -55,9 +61,14 @@ class Timestamp(str):
 
     @classmethod
     def parse(cls, text: str) -> Timestamp:
-        """Return what an ISO 8601 text says, to the nanosecond; ValueError where it is none.
+        """Return the moment of an ISO 8601 text, to the nanosecond.
 
-        A whole date is asked for; a time is midnight where it is left out.
+        The date must be complete; without a time it means midnight.
+
+        Raises
+        ------
+        ValueError
+            If the text is malformed.
         """
         if _CANONICAL.fullmatch(text) and (text[8:10] < "29" or _is_day(text[:10])):
             return cls(text)
@@ -73,9 +84,18 @@ class Timestamp(str):
 
 
 def parse_iso(text: str, zone: tzinfo | None) -> Timestamp:
-    """Return what an ISO 8601 text says, cut to milliseconds; ValueError where it is none.
+    """Return the moment of an ISO 8601 text, cut to milliseconds.
 
-    A year, or a year and a month, may stand alone. `zone` holds where the text names none; None = that of the machine.
+    A year, or a year and a month, may stand alone.
+
+    Parameters
+    ----------
+    zone : the zone of a text that has none; None = that of the machine.
+
+    Raises
+    ------
+    ValueError
+        If the text is malformed.
     """
     if _CANONICAL.fullmatch(text) and (text[8:10] < "29" or _is_day(text[:10])):
         return Timestamp(text[:23] + "Z")
@@ -87,7 +107,13 @@ def parse_iso(text: str, zone: tzinfo | None) -> Timestamp:
 
 
 def from_millis(millis: int) -> Timestamp:
-    """Return the moment `millis` milliseconds after the epoch; ValueError where no calendar reaches."""
+    """Return the moment `millis` milliseconds after the epoch.
+
+    Raises
+    ------
+    ValueError
+        If the year is not between 1 and 9999.
+    """
     seconds, rest = divmod(millis, 1000)
     return Timestamp(f"{_seconds_text(seconds)}.{rest:03d}Z")
 
@@ -99,7 +125,13 @@ def epoch_seconds(local: datetime, zone: tzinfo | None) -> int:
 
 
 def offset(text: str) -> timezone:
-    """Return the zone that `Z`, `+02`, `+0200` or `+02:00` names; ValueError for an impossible one."""
+    """Return the zone of `Z`, `+02`, `+0200` or `+02:00`.
+
+    Raises
+    ------
+    ValueError
+        If the offset is a day or more.
+    """
     if text == "Z":
         return timezone.utc
     digits = text[1:].replace(":", "")

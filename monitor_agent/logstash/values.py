@@ -1,4 +1,4 @@
-"""Values as text, as Logstash writes them: some by Java's rules, some by Ruby's."""
+"""Values as text, as Logstash writes them: some by the rules of Java, some by those of Ruby."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import orjson
 
 
 def text_of(value: Any) -> str:
-    """Return what `%{field}` stands for: lists joined by commas, objects as JSON.
+    """Return the text that replaces `%{field}`: lists are joined by commas, objects are JSON.
 
     >>> text_of([1, 2.0, {"e": None}, None, True])
     '1,2.0,{e=null},,true'

@@ -1,4 +1,4 @@
-"""The filter `drop`: the event ends here."""
+"""The filter `drop`: removes events."""
 
 from __future__ import annotations
 

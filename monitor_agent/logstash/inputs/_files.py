@@ -1,4 +1,4 @@
-"""What the inputs that read files share."""
+"""The base class of inputs that read files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor_agent.logstash.positions import Positions
 
 
 class FilesInput(ABC):
-    """An input whose events are lines of files; a class that follows says which files, and what a line becomes."""
+    """An input whose events are lines of files; a subclass selects the files and makes events of a line."""
 
     def __init__(self, config: PluginConfig, selection: FileSelection, positions: Positions) -> None:
         self.id = config.id
@@ -25,15 +25,21 @@ class FilesInput(ABC):
         """Return the events of a line of the file at `path`."""
 
     def open(self) -> None:
-        """Find the files and where reading stopped; PipelineError where that cannot be read."""
+        """Find the files and their positions.
+
+        Raises
+        ------
+        PipelineError
+            If the positions cannot be read or written.
+        """
         try:
             self._files.open()
         except OSError as error:
             raise PipelineError(f"{error.filename} cannot be read ({error.strerror})", "mend its rights") from error
 
-    def read(self, most: int) -> EventBatch | None:
-        """Return the events of up to `most` lines; None where no line is there."""
-        reading = self._files.read(most)
+    def read(self, limit: int) -> EventBatch | None:
+        """Return the events of up to `limit` lines; None if there is no line."""
+        reading = self._files.read(limit)
         if reading is None:
             return None
         events: list[Event] = []
@@ -50,7 +56,13 @@ class FilesInput(ABC):
         return False
 
     def acknowledge(self, positions: Sequence[Checkpoint]) -> None:
-        """Remember on disk what is delivered; PipelineError where that cannot be written."""
+        """Store on disk what is delivered.
+
+        Raises
+        ------
+        PipelineError
+            If that cannot be written.
+        """
         self._files.acknowledge(positions)
 
     def backlog(self) -> dict[str, int | float]:

@@ -1,4 +1,4 @@
-"""The `file` input: lines of files, followed as they grow."""
+"""The `file` input: the lines of files, which are followed as they grow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ POSITIONS_NAME = "positions.json"
 
 
 class FileInput(FilesInput):
-    """Reads the files of `path`; where it is, it keeps beside `sincedb_path`, in a format of its own."""
+    """Reads the files of `path`; it stores its positions beside `sincedb_path`, in another format."""
 
     def __init__(self, config: PluginConfig, context: PipelineContext) -> None:
         options = config.options
@@ -51,7 +51,7 @@ class FileInput(FilesInput):
         return events
 
     def _describe(self, event: Event, path: str) -> None:
-        """Add where the event was read, as a Logstash in ECS mode does: only where the line does not say it."""
+        """Add the path of the file and the host, as Logstash does in ECS mode: only if the line has no such field."""
         event["@metadata"] = {"path": path, "host": self._host}
         log = event.setdefault("log", {})
         if type(log) is dict:
@@ -64,10 +64,10 @@ class FileInput(FilesInput):
 
 
 def _positions_path(config: PluginConfig, context: PipelineContext) -> Path | None:
-    stated = config.options["sincedb_path"]
-    if stated is None:
+    sincedb_path = config.options["sincedb_path"]
+    if sincedb_path is None:
         return Path(context.settings.data_dir) / f"{config.id}.{POSITIONS_NAME}"
-    return None if stated == "/dev/null" else Path(f"{stated}.{POSITIONS_NAME}")
+    return None if sincedb_path == "/dev/null" else Path(f"{sincedb_path}.{POSITIONS_NAME}")
 
 
 def _removable(context: PipelineContext) -> Callable[[str, float], bool] | None:

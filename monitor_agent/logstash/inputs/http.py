@@ -1,4 +1,4 @@
-"""The `http` input: events by POST. A request is on disk before it is answered with 200."""
+"""The `http` input: events by POST. A request is on disk before the answer 200."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from monitor_agent.logstash.positions import Positions
 from monitor_agent.logstash.spool import Spool
 
 MOST_BODY_BYTES = 128 * 1024
-"""A larger body is answered with 413; an event may have 32 KiB."""
+"""The answer to a larger body is 413; an event may have 32 KiB."""
 MOST_SPOOL_BYTES = 256 * 1024 * 1024
-"""So much may wait for Elasticsearch; further requests are answered with 429."""
+"""If more than this waits for Elasticsearch, the answer to further requests is 429."""
 REQUEST_SECONDS = 10.0
 
 _log = structlog.get_logger()
 
 
 class HttpInput(FilesInput):
-    """A server in threads that spools requests, and the reading of that spool.
+    """A server in threads that spools requests, and the reader of that spool.
 
     Attributes
     ----------
-    port : the port it listens on, once it is open.
+    port : the port of the server, as soon as the input is open.
     """
 
     def __init__(self, config: PluginConfig, context: PipelineContext) -> None:
@@ -61,7 +61,13 @@ class HttpInput(FilesInput):
         self._behind = 0
 
     def open(self) -> None:
-        """Open the spool, then listen; PipelineError where the port is taken or the spool cannot be written."""
+        """Open the spool, then listen.
+
+        Raises
+        ------
+        PipelineError
+            If the port is in use or the spool cannot be written.
+        """
         try:
             self._spool.open()
         except OSError as error:
@@ -72,23 +78,28 @@ class HttpInput(FilesInput):
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         _log.info("listening for events", plugin=self.id, host=self._options["host"], port=self.port)
 
-    def read(self, most: int) -> EventBatch | None:
-        """Return the events of up to `most` requests."""
-        batch = super().read(most)
+    def read(self, limit: int) -> EventBatch | None:
+        """Return the events of up to `limit` requests."""
+        batch = super().read(limit)
         if batch is None:
             self._behind = self._files.bytes_behind()
         return batch
 
     def close(self) -> None:
-        """Stop listening; what is spooled is read at the next start."""
+        """Stop listening; spooled requests are read at the next start."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
         self._spool.close()
         super().close()
 
-    def keep(self, body: bytes, headers: Message, client: str, method: str, path: str) -> int:
-        """Spool a request; return the status to answer it with."""
+    def spool(self, body: bytes, headers: Message, origin: Mapping[str, str]) -> int:
+        """Spool a request; return the status of the answer.
+
+        Parameters
+        ----------
+        origin : `ip` of the client, `method` and `path` of the request.
+        """
         if not self._allowed(headers.get("Authorization", "")):
             return 401
         if self._behind > MOST_SPOOL_BYTES:
@@ -97,7 +108,7 @@ class HttpInput(FilesInput):
             text, exact = body.decode(), True
         except UnicodeDecodeError:
             text, exact = body.decode("latin-1"), False
-        about = {"ip": client, "method": method, "path": path, "agent": headers.get("User-Agent")}
+        about = {**origin, "agent": headers.get("User-Agent")}
         try:
             self._spool.append(orjson.dumps({"text": text, "utf8": exact, "about": about}))
         except OSError as error:
@@ -111,7 +122,7 @@ class HttpInput(FilesInput):
             body = record["text"].encode("utf-8" if record["utf8"] else "latin-1")
             about = record["about"]
         except (orjson.JSONDecodeError, KeyError):
-            # The end of a line that a crash cut: its request was not answered, so its sender sends it again.
+            # A crash cut this line: its request was not answered, so the client sends it again.
             _log.warning("a spooled request is incomplete", plugin=self.id)
             return []
         events = self._codec.decode(body)
@@ -144,7 +155,7 @@ class HttpInput(FilesInput):
             except (OSError, TypeError, ValueError) as error:
                 server.server_close()
                 raise self._at.error(f"the certificate or its key cannot be read ({error})") from error
-            # The handshake is done by the request's own thread: a client that is slow at it holds up nobody.
+            # The thread of the request makes the handshake, so a slow client delays no other one.
             server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         return server
 
@@ -154,7 +165,7 @@ class _Server(http.server.ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, _request: Any, client_address: Any) -> None:
-        """Tell of a connection that broke in one line."""
+        """Log a broken connection in one line."""
         _log.debug("a connection broke", client=str(client_address))
 
 
@@ -167,7 +178,7 @@ def _handler(source: HttpInput) -> type[http.server.BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            """Keep the body, then answer."""
+            """Spool the body, then answer."""
             length = self.headers.get("Content-Length", "")
             if not length.isdigit():
                 self._answer(411)
@@ -176,8 +187,8 @@ def _handler(source: HttpInput) -> type[http.server.BaseHTTPRequestHandler]:
             else:
                 body = self.rfile.read(int(length))
                 if len(body) == int(length):
-                    client = str(self.client_address[0])
-                    self._answer(source.keep(body, self.headers, client, self.command, self.path))
+                    origin = {"ip": str(self.client_address[0]), "method": self.command, "path": self.path}
+                    self._answer(source.spool(body, self.headers, origin))
 
         def _answer(self, status: int) -> None:
             body = b"ok" if status < 300 else http.HTTPStatus(status).phrase.encode()
@@ -193,14 +204,14 @@ def _handler(source: HttpInput) -> type[http.server.BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing: the statistics count requests."""
+            """Log nothing: the statistics count requests."""
 
     return Handler
 
 
-def _put(event: Event, holder: str, name: str, value: str) -> None:
-    """Set `[holder][name]` where the event says nothing else."""
-    container = event.setdefault(holder, {})
+def _put(event: Event, outer: str, name: str, value: str) -> None:
+    """Set `[outer][name]` if the event has no such field."""
+    container = event.setdefault(outer, {})
     if type(container) is dict:
         container.setdefault(name, value)
 

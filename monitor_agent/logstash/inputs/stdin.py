@@ -1,4 +1,4 @@
-"""The input `stdin`: lines of standard input, to its end."""
+"""The input `stdin`: the lines of standard input, to its end."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ CHUNK_BYTES = 256 * 1024
 
 
 class StdinInput:
-    """Reads what is there without waiting; a last line without newline counts."""
+    """Reads the available lines without waiting; a last line without newline counts."""
 
     def __init__(self, config: PluginConfig, context: PipelineContext) -> None:
         codec: Codec = config.options["codec"]
         if isinstance(codec, JsonCodec):
-            codec.ignore_target()  # as Logstash does: on a stream it puts json_lines in the place of json
+            codec.ignore_target()  # as in Logstash, which replaces json by json_lines on a stream
         self._codec = codec
         self._decorate = input_decoration(config)
         self._host = context.host
@@ -39,19 +39,19 @@ class StdinInput:
         self._ended = False
 
     def open(self) -> None:
-        """Nothing to do: the stream is there."""
+        """Do nothing: the stream is open already."""
 
-    def read(self, most: int) -> EventBatch | None:
-        """Return the events of up to `most` lines."""
+    def read(self, limit: int) -> EventBatch | None:
+        """Return the events of up to `limit` lines."""
         if not self._lines:
             self._fill()
         if not self._lines:
             return None
-        taken, self._lines = self._lines[:most], self._lines[most:]
+        lines, self._lines = self._lines[:limit], self._lines[limit:]
         events: list[Event] = []
-        for line in taken:
+        for line in lines:
             events += self._events(line)
-        return EventBatch(events, None, sum(map(len, taken)) + len(taken))
+        return EventBatch(events, None, sum(map(len, lines)) + len(lines))
 
     @property
     def finished(self) -> bool:
@@ -59,10 +59,10 @@ class StdinInput:
         return self._ended and not self._lines
 
     def acknowledge(self, positions: Sequence[Any]) -> None:
-        """Nothing to remember: a stream is read once."""
+        """Do nothing: a stream is read once."""
 
     def close(self) -> None:
-        """Nothing to do: the stream is not ours."""
+        """Do nothing: the stream belongs to the process."""
 
     def _fill(self) -> None:
         descriptor = self._stream.fileno()

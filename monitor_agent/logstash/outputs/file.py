@@ -1,4 +1,4 @@
-"""The output `file`: events appended to files, whose names may depend on the event."""
+"""The output `file`: appends events to files; a file name may depend on the event."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _log = structlog.get_logger()
 
 
 class FileOutput:
-    """Appends a batch at once and forces it to disk; a crash right after that may repeat the batch, never lose it.
+    """Appends a batch at once and forces it to disk; a crash right after that may repeat the batch, but not lose it.
 
-    An event that would leave the fixed part of `path` (by `..` in a field) goes to `filename_failure` there.
+    The fixed beginning of `path` is a folder. An event whose path would leave that folder (by `..` in a field) goes
+    into the file `filename_failure` in it.
     """
 
     def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
@@ -34,11 +35,23 @@ class FileOutput:
         self._counters = config.counters
 
     def open(self) -> None:
-        """Make the folder; PipelineError where that cannot be."""
+        """Make the folder.
+
+        Raises
+        ------
+        PipelineError
+            If it cannot be made.
+        """
         make_folder(self._root)
 
     def send(self, events: Sequence[Event]) -> None:
-        """Return when the events are on disk; PipelineError where a file cannot be written."""
+        """Return when the events are on disk.
+
+        Raises
+        ------
+        PipelineError
+            If a file cannot be written.
+        """
         written: dict[Path, list[bytes]] = {}
         if self._fixed is not None:
             written[self._fixed] = [self._codec.encode(event) for event in events]
@@ -52,7 +65,7 @@ class FileOutput:
         self._counters.events_out += len(events)
 
     def close(self) -> None:
-        """Nothing to do: no file stays open."""
+        """Do nothing: no file stays open."""
 
     def _path_of(self, event: Event) -> Path:
         text = self._render(event)
@@ -61,13 +74,13 @@ class FileOutput:
             if self._root.resolve() in path.parents:
                 return path
         self._counters.fail("outside")
-        _log.warning("an event named a file outside of the output's folder", path=text, kept=str(self._failures))
+        _log.warning("an event named a file outside of the output's folder", path=text, written_to=str(self._failures))
         return self._failures
 
 
 def _fixed_folder(path: Path) -> Path:
     """Return the innermost folder of a path that is the same for all events."""
-    fixed = itertools.takewhile(lambda part: not is_dynamic(part), path.parent.parts)
+    fixed = itertools.takewhile(lambda name: not is_dynamic(name), path.parent.parts)
     return Path(*fixed)
 
 
@@ -78,7 +91,7 @@ SPEC = PluginSpec(
         PluginOption("path", required=True),
         PluginOption("codec", "codec", default="json_lines"),
         PluginOption("filename_failure", default="_filepath_failures"),
-        # Each batch is flushed, which is earlier than any interval says; a file that was deleted is made again.
+        # Each batch is flushed at once, earlier than after any interval; a file that was deleted is made again.
         PluginOption("flush_interval", "number", default=2),
         PluginOption("create_if_deleted", choices=("true",), default="true"),
         PluginOption("write_behavior", choices=("append",), default="append"),

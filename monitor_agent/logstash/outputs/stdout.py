@@ -16,7 +16,7 @@ class StdoutOutput:
         self._counters = config.counters
 
     def open(self) -> None:
-        """Nothing to do: the stream is there."""
+        """Do nothing: the stream is open already."""
 
     def send(self, events: Sequence[Event]) -> None:
         """Write the events at once."""

@@ -22,7 +22,7 @@ def codec_of(text: str, folder: Path) -> Codec:
     """Return the codec that a configuration writes so."""
     node = parse(f"input {{ {text} }}", "a.conf")[0].body[0]
     assert isinstance(node, syntax.Plugin)
-    spec = registry.find("codec", node.name, node.at)
+    spec = registry.plugin_spec("codec", node.name, node.at)
     own, common = configure(spec, node, {}, lambda _node: None)  # type: ignore[arg-type, return-value]
     around = context([], folder / "stdin", io.BytesIO())
     around.stdin.close()
