@@ -18,7 +18,7 @@ from benchmarks.rivals import VERDICTS, results
 from monitor_agent.metrics.drift import (
     THRESHOLDS,
     CategoricalReference,
-    DriftResult,
+    DriftVerdict,
     Method,
     NumericReference,
     NumericSample,
@@ -156,7 +156,7 @@ def rates(case: Case, references: Values, samples: Values) -> Rates:
         for current in group:
             sample = sample_of(reference, current)
             result = drift(reference, sample)
-            drifts += isinstance(result, DriftResult) and result.is_drift
+            drifts += isinstance(result, DriftVerdict) and result.is_drift
             for method in MEASURES[case.shape.kind]:
                 value, limit = measure_drift(reference, sample, method), THRESHOLDS[method]
                 beyond[method] += value < limit if method in P_VALUES else value >= limit

@@ -33,7 +33,7 @@ _log = structlog.get_logger()
 
 
 def register(app: Flask, service: ModelService) -> None:
-    """Let `app` answer every error as JSON and log it as an event."""
+    """Let `app` answer all errors as JSON and log them as events."""
 
     def answer(status: int, kind: str, message: str, field: str = "") -> Response:
         message = message[:MAX_MESSAGE_LENGTH]

@@ -22,7 +22,7 @@ class EventFile:
     Raises
     ------
     OSError
-        If the folder or the file cannot be made.
+        If the folder or the file cannot be created.
     """
 
     def __init__(self, folder: Path, stem: str, rotate_bytes: int) -> None:
@@ -55,7 +55,7 @@ class EventFile:
     def _make_ready(self, more: int) -> int:
         """Open, replace or rotate the file if that is due; return its size."""
         size = self._size()
-        if size is None:  # somebody moved or removed the file: nobody would read what is written to it
+        if size is None:  # the file was moved or removed: no reader would read new lines in it
             self._retire()
             self._open()
             return os.fstat(self._descriptor).st_size
@@ -98,7 +98,7 @@ class EventFile:
 
     def _open(self) -> None:
         self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        with contextlib.suppress(OSError):  # not every file system can do this; nothing more can be done then
+        with contextlib.suppress(OSError):  # some file systems cannot do this
             _sync_folder(self.path.parent)
 
     def _retire(self) -> None:

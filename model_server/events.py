@@ -83,7 +83,7 @@ def predictions(
 
     Parameters
     ----------
-    duration : time of the whole request so far, ns; the same on every event.
+    duration : time of the whole request so far, ns; the same in all events.
     query_text : whether the search query itself is logged, not only its pseudonym.
     """
     shared = _context_fields(request.context, pseudonym, query_text=query_text)

@@ -56,7 +56,7 @@ def read_card(settings: ServerSettings) -> ModelCard:
     if threshold is None:
         raise ModelError(f"{folder} does not say the model's threshold", "set MODEL_SERVER_THRESHOLD, such as 0.5")
     if not 0 <= threshold <= 1:
-        raise ModelError(f"{path}: threshold {threshold} is not between 0 and 1", "mend the file")
+        raise ModelError(f"{path}: threshold {threshold} is not between 0 and 1", "correct the file")
     return ModelCard(
         folder=folder,
         name=name,
@@ -99,9 +99,9 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read ({error})", "mend the file") from error
+        raise ModelError(f"{path} cannot be read ({error})", "correct the file") from error
     if not isinstance(entries, dict):
-        raise ModelError(f"{path} is not a JSON object", "mend the file")
+        raise ModelError(f"{path} is not a JSON object", "correct the file")
     return entries
 
 
@@ -117,5 +117,5 @@ def _entry(entries: dict[str, Any], name: str, kind: type[Any], path: Path) -> A
     if kind is float and type(value) is int:
         value = float(value)
     if value is not None and type(value) is not kind:
-        raise ModelError(f"{path}: {name} is {value!r}, a {kind.__name__} is expected", "mend the file")
+        raise ModelError(f"{path}: {name} is {value!r}, a {kind.__name__} is expected", "correct the file")
     return value

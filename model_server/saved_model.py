@@ -74,7 +74,7 @@ class SavedModel:
         return width
 
     def warm_up(self, batch_size: int) -> None:
-        """Call every signature with several shapes, so that the first requests are as fast as the next."""
+        """Call all signatures with several shapes, so that the first requests are as fast as later requests."""
         short, long = (TokenIds([0] * length, [1] * length, [0] * length) for length in (1, WARM_UP_LENGTH))
         try:
             for count in (1, batch_size, 2):

@@ -59,7 +59,7 @@ def read(path: Path) -> Examples:
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not UTF-8 text in the expected form ({error})", HINT) from error
     if examples.positives in (0, len(examples)):
-        raise DataError(f"{path} has no two classes to tell apart", "training needs labels 0 and 1")
+        raise DataError(f"{path} has only one class", "training needs labels 0 and 1")
     return examples
 
 

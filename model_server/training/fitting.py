@@ -118,7 +118,7 @@ def schedule(step: int, total: int) -> float:
 
 
 def _endless(rows: Ints, random: np.random.Generator) -> Iterator[int]:
-    """Yield the rows in random order without end; every pass has a new order."""
+    """Yield the rows in random order without end; each pass has a new order."""
     while True:
         yield from random.permutation(rows)
 

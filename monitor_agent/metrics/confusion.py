@@ -18,7 +18,7 @@ _LABEL_COUNTS = {
 }
 
 _FUNNEL_COUNTS = {
-    "predictions": "predictions made in the window",
+    "predictions": "predictions in the window",
     "shown": "predictions that were shown to someone",
     "mature": "shown predictions that are older than the attribution window",
     "matched": "feedback joined with its prediction",

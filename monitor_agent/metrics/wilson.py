@@ -31,7 +31,7 @@ def wilson_interval(successes: int, trials: int, z: float = Z_95) -> ConfidenceI
     weight = 1 + z * z / trials
     middle = (share + z * z / (2 * trials)) / weight
     half = z / weight * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    # Exact at the ends, where rounding would leave 1e-17 or step outside the range.
+    # The ends are exact: rounding would give 1e-17 or leave the range.
     low = 0.0 if successes == 0 else max(0.0, middle - half)
     high = 1.0 if successes == trials else min(1.0, middle + half)
     return ConfidenceInterval(low, high)

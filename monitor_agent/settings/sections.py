@@ -121,10 +121,10 @@ class AgentSettings:
     retention_events: timedelta = setting(
         timedelta(days=30),
         "MONITOR_RETENTION_EVENTS",
-        "how long events, dead letters and documents of cycles are kept",
+        "age at which events, dead letters and documents of cycles are deleted",
     )
     retention_metrics: timedelta = setting(
-        timedelta(days=400), "MONITOR_RETENTION_METRICS", "how long metrics are kept"
+        timedelta(days=400), "MONITOR_RETENTION_METRICS", "age at which metrics are deleted"
     )
     gate_positives: int = setting(30, "MONITOR_GATE_POSITIVES", "positives that a window needs for alerts")
     gate_coverage: float = setting(

@@ -19,7 +19,7 @@ from monitor_agent.metrics.drift.reference import (
 from monitor_agent.metrics.drift.verdict import (
     MIN_SAMPLES,
     THRESHOLDS,
-    DriftResult,
+    DriftVerdict,
     Method,
     default_method,
     drift,
@@ -30,7 +30,7 @@ __all__ = [
     "MIN_SAMPLES",
     "THRESHOLDS",
     "CategoricalReference",
-    "DriftResult",
+    "DriftVerdict",
     "Method",
     "NumericReference",
     "NumericSample",

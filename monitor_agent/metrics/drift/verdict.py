@@ -57,7 +57,7 @@ SMALL_REFERENCE = 1000
 
 
 @dataclass(frozen=True)
-class DriftResult:
+class DriftVerdict:
     """A measure of drift and its verdict; ``n`` is the number of current values."""
 
     method: Method
@@ -92,7 +92,7 @@ def drift(
     current: NumericSample | Mapping[str, int],
     method: Method | None = None,
     min_samples: int = MIN_SAMPLES,
-) -> DriftResult | Undefined:
+) -> DriftVerdict | Undefined:
     """Return the drift of ``current`` against ``reference``; undefined (``insufficient_data``) if it may be chance.
 
     It may be chance below ``min_samples`` values, for a distance from a small reference (`BOTH_SAMPLES`), and for a
@@ -115,13 +115,13 @@ def drift(
     chosen = method or default_method(reference, current)
     value, limit = measure_drift(reference, current, chosen), THRESHOLDS[chosen]
     if chosen in P_VALUES:
-        return DriftResult(chosen, value, limit, value < limit, n)
+        return DriftVerdict(chosen, value, limit, value < limit, n)
     if (1 / n + 1 / reference.n) * min_samples > BOTH_SAMPLES:
         return Undefined("insufficient_data")
     is_drift = value >= limit
     if is_drift and chosen in BINNED and chi_square_p_value(*_binned(reference, current)) >= CHANCE:
         return Undefined("insufficient_data")
-    return DriftResult(chosen, value, limit, is_drift, n)
+    return DriftVerdict(chosen, value, limit, is_drift, n)
 
 
 def measure_drift(
@@ -159,7 +159,7 @@ def _counts(
 ) -> tuple[Floats, Floats]:
     if isinstance(reference, NumericReference):
         if not isinstance(current, NumericSample) or len(current.counts) != len(reference.counts):
-            raise ValueError("a numeric reference needs a sample in its own bins")
+            raise ValueError("a numeric reference needs a sample in its bins")
         return np.asarray(reference.counts, dtype=np.float64), np.asarray(current.counts, dtype=np.float64)
     if isinstance(current, NumericSample):
         raise ValueError("a categorical reference needs counts by category")

@@ -31,7 +31,7 @@ def test_csv_and_ndjson_read_the_same(tmp_path: Path) -> None:
     [
         ("a.csv", "text_a,text_b\nx,y\n", "a.csv:2: text_a, text_b, label are needed"),
         ("a.csv", "text_a,text_b,label\nx,y,0\nx,y,2\n", "a.csv:3: label is '2'"),
-        ("a.csv", "text_a,text_b,label\nx,y,0\n", "no two classes"),
+        ("a.csv", "text_a,text_b,label\nx,y,0\n", "has only one class"),
         ("a.ndjson", '{"text_a": "x"\n', "a.ndjson:1"),
         ("a.csv", b"text_a,text_b,label\n\xff\xfe,y,0\n", "not UTF-8"),
     ],

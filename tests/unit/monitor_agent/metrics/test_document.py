@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
+import hypothesis
 import pytest
-from hypothesis import given as given_states
-from hypothesis import settings
 
 from monitor_agent.metrics import CATALOGUE, LogHistogram, WindowState, measure, metric_fields
 
@@ -44,8 +43,8 @@ def test_an_undefined_value_has_no_interval() -> None:
     assert (document["precision_low"], document["precision_high"]) == (None, None)
 
 
-@settings(max_examples=60, deadline=None)
-@given_states(states)
+@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.given(states)
 def test_values_are_finite_and_in_range(state: WindowState) -> None:
     """No state gives NaN, an infinity, or an interval without its value."""
     document = measure(state)

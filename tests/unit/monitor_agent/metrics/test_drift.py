@@ -10,7 +10,7 @@ from scipy.spatial.distance import jensenshannon
 from monitor_agent.metrics import Undefined
 from monitor_agent.metrics.drift import (
     CategoricalReference,
-    DriftResult,
+    DriftVerdict,
     Method,
     NumericReference,
     NumericSample,
@@ -220,7 +220,7 @@ def test_many_categories_are_not_drift_by_chance() -> None:
     results = [drift(*pair, min_samples=800) for pair in pairs]
 
     assert sum(far) >= 20
-    assert sum(isinstance(result, DriftResult) and result.is_drift for result in results) <= 4
+    assert sum(isinstance(result, DriftVerdict) and result.is_drift for result in results) <= 4
     assert sum(result == Undefined("insufficient_data") for result in results) >= sum(far) - 4
     assert drift(pairs[0][0], {str(name): 40 for name in range(25)}).is_drift
 
@@ -231,7 +231,7 @@ def test_a_small_reference_needs_more_values(before: int, now: int, enough: bool
     reference = NumericReference.from_values(_normal(11, before))
     result = drift(reference, NumericSample.from_values(_normal(12, now), reference))
 
-    assert isinstance(result, DriftResult) == enough
+    assert isinstance(result, DriftVerdict) == enough
 
 
 def test_numeric_measures_refuse_categories() -> None:

@@ -9,9 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
-from hypothesis import given as given_states
-from hypothesis import settings
 
 from monitor_agent.metrics import LogHistogram, WindowState
 from monitor_agent.metrics.log_histogram import DELAY_EDGES, DURATION_EDGES
@@ -78,8 +77,8 @@ def test_the_table_lists_the_fields() -> None:
     assert RETIRED_TAGS == blob_reader.RETIRED
 
 
-@settings(max_examples=60, deadline=None)
-@given_states(states)
+@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.given(states)
 def test_the_second_reader_agrees(state: WindowState) -> None:
     """A reader that follows the page reads what the agent writes."""
     assert blob_reader.read(state.to_blob(), TABLE) == plain(state)

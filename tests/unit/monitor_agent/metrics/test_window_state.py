@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 
+import hypothesis
 import numpy as np
 import pytest
-from hypothesis import given as given_states
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from monitor_agent.metrics import (
@@ -23,12 +22,12 @@ from monitor_agent.metrics import (
 
 from .states import clicks_and_scores, state_of, states
 
-quick = settings(max_examples=60, deadline=None)
+quick = hypothesis.settings(max_examples=60, deadline=None)
 
 
 class TestMerge:
     @quick
-    @given_states(states, states, states)
+    @hypothesis.given(states, states, states)
     def test_order_and_grouping_do_not_matter(self, a: WindowState, b: WindowState, c: WindowState) -> None:
         """Merging is associative and commutative, down to the stored bytes."""
         expected = merge(merge(a, b), c).to_blob()
@@ -37,7 +36,7 @@ class TestMerge:
         assert expected == merge_all([b, c, a]).to_blob()
 
     @quick
-    @given_states(states)
+    @hypothesis.given(states)
     def test_the_empty_state_is_zero(self, state: WindowState) -> None:
         """Merging with an empty window changes nothing."""
         assert state == merge(state, WindowState())
@@ -55,13 +54,13 @@ class TestMerge:
 
 class TestBlob:
     @quick
-    @given_states(states)
+    @hypothesis.given(states)
     def test_round_trip(self, state: WindowState) -> None:
         """A stored state is read back unchanged."""
         assert state == WindowState.from_blob(state.to_blob())
 
     @quick
-    @given_states(st.lists(states, max_size=5))
+    @hypothesis.given(st.lists(states, max_size=5))
     def test_several_blobs_are_read_together(self, several: list[WindowState]) -> None:
         """The states equal those that are read one by one."""
         assert WindowState.from_blobs([state.to_blob() for state in several]) == several
