@@ -40,8 +40,8 @@ def sigmoid(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def fit_platt(logits: Floats, labels: Floats) -> Platt:
     """Return the calibration that fits labels best.
 
-    The slope is at least ``MIN_SLOPE``: a model that ranks no better than chance gets scores close to the base rate, but
-    their order stays visible. Source: Platt 1999, Probabilistic outputs for support vector machines (with its
+    The slope is at least ``MIN_SLOPE``: a model without skill gets scores close to the base rate, but their order stays
+    visible. Source: Platt 1999, Probabilistic outputs for support vector machines (with its
     smoothed targets); Newton's method as in Lin, Lin and Weng 2007, https://doi.org/10.1007/s10994-007-5018-6.
 
     Parameters
