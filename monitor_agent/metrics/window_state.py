@@ -53,8 +53,8 @@ class WindowState:
 
     Attributes
     ----------
-    predictions, impressions, mature : predictions in the window; shown predictions; shown predictions that are older than
-        the attribution window.
+    predictions, impressions : predictions in the window; predictions that were shown.
+    mature : shown predictions that are older than the attribution window.
     matched, duplicate, too_late, orphan : feedback by its status.
     tp, fp, tn, fn : predictions with a known label, by label and predicted label.
     predicted_positive : predictions with the predicted label 1, with or without a known label.
