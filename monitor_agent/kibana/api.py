@@ -5,7 +5,6 @@ Source: Kibana's saved objects and alerting APIs, 8.19 and 9.x.
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import ssl
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor_agent.errors import KibanaError
+from monitor_agent.http_auth import authorization_headers
 from monitor_agent.settings import KibanaSettings
 
 _CONFLICT = 409
@@ -41,7 +41,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What an import did: how many objects are in Kibana now, how many of them were replaced, which were refused."""
+    """The result of an import: the number of imported objects, of those replaced, and the refused objects."""
 
     imported: int
     replaced: int
@@ -55,14 +55,20 @@ class Kibana:
         base = settings.url.rstrip("/")
         self._base = f"{base}/s/{urllib.parse.quote(settings.space)}" if settings.space else base
         self._timeout = settings.request_timeout.total_seconds()
-        self._headers = {"kbn-xsrf": "true", **_authorization(settings)}
+        self._headers = {
+            "kbn-xsrf": "true",
+            **authorization_headers(settings.username, settings.password, settings.api_key),
+        }
         trust = ssl.create_default_context(cafile=settings.ca_certs) if settings.ca_certs else None
         self._opener = urllib.request.build_opener(*([urllib.request.HTTPSHandler(context=trust)] if trust else []))
 
     def import_objects(self, package: str, *, overwrite: bool) -> ImportResult:
-        """Import a file of saved objects and return what became of them.
+        """Import a file of saved objects and return the result.
 
-        Raises KibanaError where Kibana cannot be reached or refuses the file as a whole.
+        Raises
+        ------
+        KibanaError
+            If Kibana cannot be reached or refuses the whole file.
         """
         boundary = uuid.uuid4().hex
         head = (
@@ -76,26 +82,26 @@ class Kibana:
             body,
             f"multipart/form-data; boundary={boundary}",
         )
-        found = _json(answer)
-        refused = tuple(_refusal(error) for error in found.get("errors", ()))
-        replaced = sum(bool(each.get("overwrite")) for each in found.get("successResults", ()))
-        return ImportResult(int(found.get("successCount", 0)), replaced, refused)
+        result = _json(answer)
+        refused = tuple(_refusal(error) for error in result.get("errors", ()))
+        replaced = sum(bool(success.get("overwrite")) for success in result.get("successResults", ()))
+        return ImportResult(int(result.get("successCount", 0)), replaced, refused)
 
     def export(self, types: Sequence[str], tag: str = "") -> str:
         """Return an export file of all objects of some types.
 
         Parameters
         ----------
-        tag : id of a tag that they carry; what they refer to is then exported with them.
+        tag : id of a tag; only objects with this tag are exported, and with them the objects that they refer to.
         """
-        wanted: dict[str, Any] = {"type": list(types)}
+        selection: dict[str, Any] = {"type": list(types)}
         if tag:
-            wanted |= {"hasReference": {"type": "tag", "id": tag}, "includeReferencesDeep": True}
-        _, answer = self._send("POST", "/api/saved_objects/_export", json.dumps(wanted).encode())
+            selection |= {"hasReference": {"type": "tag", "id": tag}, "includeReferencesDeep": True}
+        _, answer = self._send("POST", "/api/saved_objects/_export", json.dumps(selection).encode())
         return answer.decode("utf-8")
 
     def put_rule(self, identifier: str, rule: Mapping[str, Any]) -> bool:
-        """Create an alerting rule, or change it where it exists; return whether it is new."""
+        """Create an alerting rule, or change it if it exists; return whether it is new."""
         path = f"/api/alerting/rule/{identifier}"
         status, _ = self._send("POST", path, json.dumps(rule).encode(), accept=(_CONFLICT,))
         if status != _CONFLICT:
@@ -106,7 +112,7 @@ class Kibana:
         return False
 
     def put_connector(self, identifier: str, connector: Mapping[str, Any]) -> bool:
-        """Create a connector, or change it where it exists; return whether it is new."""
+        """Create a connector, or change it if it exists; return whether it is new."""
         path = f"/api/actions/connector/{identifier}"
         status, _ = self._send("POST", path, json.dumps(connector).encode(), accept=(_CONFLICT,))
         if status != _CONFLICT:
@@ -124,42 +130,33 @@ class Kibana:
             with self._opener.open(request, timeout=self._timeout) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
-            told = error.read()
+            body_of_error = error.read()
             if error.code in accept:
-                return error.code, told
+                return error.code, body_of_error
             raise KibanaError(
-                f"Kibana answered {error.code} to {method} {path}: {_reason(told)}", _HINTS.get(error.code, "")
+                f"Kibana answered {error.code} to {method} {path}: {_reason(body_of_error)}", _HINTS.get(error.code, "")
             ) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise KibanaError(f"{self._base} does not answer ({reason})", "check KIBANA_URL") from error
 
 
-def _authorization(settings: KibanaSettings) -> dict[str, str]:
-    if settings.api_key:
-        return {"Authorization": f"ApiKey {settings.api_key}"}
-    if settings.username:
-        login = base64.b64encode(f"{settings.username}:{settings.password}".encode()).decode()
-        return {"Authorization": f"Basic {login}"}
-    return {}
-
-
 def _refusal(error: Mapping[str, Any]) -> Refusal:
-    told = error.get("error", {})
-    missing = ", ".join(f"{each['type']}:{each['id']}" for each in told.get("references", ()))
-    return Refusal(error["type"], error["id"], told.get("type", "unknown"), missing or str(told.get("message", "")))
+    cause = error.get("error", {})
+    missing = ", ".join(f"{reference['type']}:{reference['id']}" for reference in cause.get("references", ()))
+    return Refusal(error["type"], error["id"], cause.get("type", "unknown"), missing or str(cause.get("message", "")))
 
 
 def _json(answer: bytes) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(answer)
+        document: dict[str, Any] = json.loads(answer)
     except ValueError as error:
-        raise KibanaError(f"no answer of a Kibana: {answer[:100]!r}", "check KIBANA_URL") from error
-    return found
+        raise KibanaError(f"this is no answer of a Kibana: {answer[:100]!r}", "check KIBANA_URL") from error
+    return document
 
 
-def _reason(told: bytes) -> str:
+def _reason(answer: bytes) -> str:
     try:
-        return str(json.loads(told).get("message", ""))[:300]
+        return str(json.loads(answer).get("message", ""))[:300]
     except (ValueError, AttributeError):
-        return told[:100].decode(errors="replace")
+        return answer[:100].decode(errors="replace")

@@ -22,7 +22,7 @@ _LINK = re.compile(r"\]\(#/view/([^)?#]+)\)")
 
 @dataclass(frozen=True)
 class GridPosition:
-    """Where a panel is on the grid of 48 columns."""
+    """Position and size of a panel on the grid of 48 columns."""
 
     x: int
     y: int
@@ -36,9 +36,9 @@ class DashboardPanel:
 
     Attributes
     ----------
-    kind : `lens`, `search`, `markdown`, or `unsupported`, whose text says why.
+    kind : `lens`, `search`, `markdown`, or `unsupported`, with the reason as its text.
     target : id of the Lens or search object; empty for a text.
-    title : its own title; empty = that of its object.
+    title : the title of the panel; empty = that of its object.
     text : Markdown of a text panel; links to dashboards are `#/view/<id>`.
     """
 
@@ -57,12 +57,12 @@ class DashboardPanel:
 
 @dataclass(frozen=True)
 class Control:
-    """A list of a field's values above the panels; what is chosen filters them.
+    """A list of a field's values above the panels; the selected values filter the panels.
 
     Attributes
     ----------
     view : id of the data view that offers the values.
-    selected : what is chosen when the dashboard opens.
+    selected : the values that are selected when the dashboard opens.
     """
 
     id: str
@@ -79,7 +79,7 @@ class Dashboard:
 
     Attributes
     ----------
-    start, end : the time range when it opens, as the time picker writes it; empty where it keeps the reader's.
+    start, end : the time range when it opens, as the time picker writes it; empty = the reader's range.
     refresh_seconds : how often it refreshes itself; 0 = not.
     """
 
@@ -95,20 +95,20 @@ class Dashboard:
     refresh_seconds: float
 
     def context(self, time: TimeRange, chosen: Mapping[str, Sequence[str]] | None = None) -> DashboardContext:
-        """Return what the dashboard says to its panels.
+        """Return the time range and the filters that apply to all panels.
 
         Parameters
         ----------
         chosen : control id -> chosen values; a control that is not in it keeps what it opens with.
         """
-        return DashboardContext(time, (*self._own(), *self._chosen(self.controls, chosen or {})))
+        return DashboardContext(time, (*self._dashboard_filters(), *self._chosen(self.controls, chosen or {})))
 
     def options(
         self, control: Control, view: DataView, time: TimeRange, chosen: Mapping[str, Sequence[str]]
     ) -> dict[str, Any]:
-        """Return the search for a control's values: those that the controls before it leave, most frequent first."""
+        """Return the search for the values of a control, most frequent first; the controls before it filter them."""
         before = self.controls[: self.controls.index(control)]
-        narrowed = [*within(time, view.time_field), *self._own(), *self._chosen(before, chosen)]
+        narrowed = [*within(time, view.time_field), *self._dashboard_filters(), *self._chosen(before, chosen)]
         terms = {"field": control.field, "size": MOST_OPTIONS}
         return {
             "size": 0,
@@ -117,7 +117,7 @@ class Dashboard:
             "aggs": {"options": {"terms": terms}},
         }
 
-    def _own(self) -> list[Query]:
+    def _dashboard_filters(self) -> list[Query]:
         return search_query(self.query, self.filters)
 
     @staticmethod
@@ -131,7 +131,7 @@ def dashboard(saved: SavedObject, *, strict: bool = True) -> Dashboard:
 
     Parameters
     ----------
-    strict : raise UnsupportedPanelError for a panel that is not supported; else the panel says so in its place.
+    strict : raise UnsupportedPanelError for a panel that is not supported; else the panel itself shows the error.
     """
     attributes = saved.attributes
     try:
@@ -142,7 +142,7 @@ def dashboard(saved: SavedObject, *, strict: bool = True) -> Dashboard:
             id=saved.id,
             title=attributes["title"],
             description=attributes.get("description", ""),
-            panels=tuple(_panel(saved, each, strict=strict) for each in attributes["panelsJSON"]),
+            panels=tuple(_panel(saved, stored, strict=strict) for stored in attributes["panelsJSON"]),
             controls=_controls(saved),
             query=source.get("query", {}).get("query", ""),
             filters=tuple(source.get("filter", ())),
@@ -165,35 +165,35 @@ def _panel(saved: SavedObject, stored: Mapping[str, Any], *, strict: bool) -> Da
         return DashboardPanel(name, "unsupported", position, title=title, text=str(error))
 
 
-def _supported(saved: SavedObject, stored: Mapping[str, Any], found: DashboardPanel) -> DashboardPanel:
+def _supported(saved: SavedObject, stored: Mapping[str, Any], panel: DashboardPanel) -> DashboardPanel:
     config = stored["embeddableConfig"]
-    if found.kind == "visualization" and config.get("savedVis", {}).get("type") == "markdown":
-        return replace(found, kind="markdown", text=config["savedVis"]["params"]["markdown"])
-    if found.kind not in ("lens", "search"):
-        raise UnsupportedPanelError(saved.key, f"a panel of type {found.kind}")
+    if panel.kind == "visualization" and config.get("savedVis", {}).get("type") == "markdown":
+        return replace(panel, kind="markdown", text=config["savedVis"]["params"]["markdown"])
+    if panel.kind not in ("lens", "search"):
+        raise UnsupportedPanelError(saved.key, f"a panel of type {panel.kind}")
     for key in ("attributes", "timeRange", "query", "filters"):
         if config.get(key):
-            raise UnsupportedPanelError(saved.key, f"`{key}` of the panel {found.id}")
-    return replace(found, target=saved.target(f"{found.id}:{stored.get('panelRefName', 'savedObjectRef')}"))
+            raise UnsupportedPanelError(saved.key, f"`{key}` of the panel {panel.id}")
+    return replace(panel, target=saved.target(f"{panel.id}:{stored.get('panelRefName', 'savedObjectRef')}"))
 
 
 def _controls(saved: SavedObject) -> tuple[Control, ...]:
     stored = (saved.attributes.get("controlGroupInput") or {}).get("panelsJSON") or {}
-    found = []
+    controls = []
     for name, control in sorted(stored.items(), key=lambda item: item[1]["order"]):
         if control["type"] != "optionsListControl":
             raise UnsupportedPanelError(saved.key, f"a control of type {control['type']}")
-        own = control["explicitInput"]
-        if own.get("exclude") or own.get("existsSelected"):
+        config = control["explicitInput"]
+        if config.get("exclude") or config.get("existsSelected"):
             raise UnsupportedPanelError(saved.key, "a control that excludes")
-        found.append(
+        controls.append(
             Control(
                 id=name,
-                title=own["title"],
-                field=own["fieldName"],
+                title=config["title"],
+                field=config["fieldName"],
                 view=saved.target(f"controlGroup_{name}:optionsListDataView"),
-                selected=tuple(own.get("selectedOptions") or ()),
-                single=bool(own.get("singleSelect")),
+                selected=tuple(config.get("selectedOptions") or ()),
+                single=bool(config.get("singleSelect")),
             )
         )
-    return tuple(found)
+    return tuple(controls)

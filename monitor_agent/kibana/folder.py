@@ -25,7 +25,7 @@ GENERATED = ("watches", "rules")
 
 @dataclass(frozen=True)
 class FolderChanges:
-    """What a write to the folder changed: paths relative to it."""
+    """The effect of a write to the folder: paths relative to it; `unlisted` files stay, without an object."""
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -34,39 +34,45 @@ class FolderChanges:
 
 
 def read_objects(folder: Path) -> dict[str, SavedObject]:
-    """Return path (relative to `folder`) -> object of every file in `folder/objects`; DataError where one is broken."""
+    """Return path (relative to `folder`) -> object of every file in `folder/objects`.
+
+    Raises
+    ------
+    DataError
+        If the folder is missing or a file is broken.
+    """
     root = folder / "objects"
     if not root.is_dir():
         raise DataError(f"{root} is no folder", "run in the project's folder, or set KIBANA_FOLDER")
-    found: dict[str, SavedObject] = {}
+    objects: dict[str, SavedObject] = {}
     for path in sorted(root.glob("*/*.json")):
         name = path.relative_to(folder).as_posix()
         try:
-            found[name] = from_document(_read(path))
+            objects[name] = from_document(_read(path))
         except DataError as error:
             raise DataError(f"{name}: {error.message}", error.hint) from error
-    return found
+    return objects
 
 
 def write_objects(folder: Path, objects: Iterable[SavedObject], *, prune: bool = False) -> FolderChanges:
-    """Write each object to its file and return what changed.
+    """Write every object to its file and return the changes.
 
     Parameters
     ----------
-    prune : remove the files of objects that are not among `objects`; else they are kept and listed.
+    prune : remove the files of objects that are not among `objects`; else return them as `unlisted`.
     """
-    texts = {f"objects/{each.type}/{each.id}.json": file_text(to_document(each, encoded=False)) for each in objects}
+    texts = {f"objects/{saved.type}/{saved.id}.json": file_text(to_document(saved, encoded=False)) for saved in objects}
     here = {path.relative_to(folder).as_posix() for path in (folder / "objects").glob("*/*.json")}
     return _write(folder, texts, here, prune=prune)
 
 
 def generated(folder: Path) -> dict[str, str]:
-    """Return name -> text of everything that is made from the sources: import file, watches, rules."""
-    found = {PACKAGE: pack_objects(read_objects(folder).values())}
+    """Return name -> text of every generated file: the import file, the watches and the rules."""
+    texts = {PACKAGE: pack_objects(read_objects(folder).values())}
     for alert in read_alerts(folder):
-        found[f"watches/{alert.id}.json"] = file_text(watch(alert))
-        found[f"rules/{alert.id}.json"] = file_text(rule(alert))
-    return found
+        texts[f"watches/{alert.id}.json"] = file_text(watch(alert))
+        texts[f"rules/{alert.id}.json"] = file_text(rule(alert))
+    return texts
 
 
 def read_alerts(folder: Path) -> list[Alert]:
@@ -78,21 +84,21 @@ def read_alerts(folder: Path) -> list[Alert]:
 
 
 def stale(folder: Path) -> list[str]:
-    """Return the names of generated files that differ from their sources, or should not be there."""
-    wanted = generated(folder)
+    """Return the names of generated files that differ from their sources, or have no source."""
+    texts = generated(folder)
     here = _generated_here(folder)
-    return sorted(name for name in wanted.keys() | here if _text(folder / name) != wanted.get(name))
+    return sorted(name for name in texts.keys() | here if _text(folder / name) != texts.get(name))
 
 
 def pack(folder: Path) -> list[str]:
-    """Write what is generated, remove what is no longer, and return the names of the files that changed."""
+    """Write the generated files, remove those without a source, and return the names of the changed files."""
     changed = stale(folder)
-    wanted = generated(folder)
+    texts = generated(folder)
     for name in changed:
         path = folder / name
-        if name in wanted:
+        if name in texts:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(wanted[name], encoding="utf-8")
+            path.write_text(texts[name], encoding="utf-8")
         else:
             path.unlink()
     return changed

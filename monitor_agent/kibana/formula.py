@@ -1,4 +1,4 @@
-"""Lens formulas: their text, and the columns that Kibana before 9.2 must find stored beside it (pure).
+"""Lens formulas: their text, and the columns that Kibana before 9.2 needs stored with it (pure).
 
 `count(kql='outcome: tp') / count()` is kept as the column `F`, one column `FX<n>` for each call, and, where calls are
 combined, a last one with the arithmetic.
@@ -26,19 +26,19 @@ _NAMED = ("kql", "shift", "percentile")
 
 @dataclass
 class _Parser:
-    """A recursive descent over one text; `parts` are the calls in the order in which they are numbered."""
+    """A recursive descent over one text; `calls` are the columns of its calls, in the order of their numbers."""
 
     column: str
     text: str
     label: str
     at: int = 0
-    parts: list[Stored] = field(default_factory=list)
+    calls: list[Stored] = field(default_factory=list)
 
     def whole(self) -> Any:
-        found = self.sum()
+        tree = self.sum()
         if self.text[self.at :].strip():
             raise self.refused()
-        return found
+        return tree
 
     def sum(self) -> Any:
         return self._chain("+-", self.product)
@@ -48,14 +48,14 @@ class _Parser:
 
     def _chain(self, signs: str, operand: Any) -> Any:
         start = self._skip()
-        found = operand()
+        tree = operand()
         chained = False
         while (sign := self._sign(signs)) is not None:
-            found = {"type": "function", "name": _SIGNS[sign], "args": [found, operand()]}
+            tree = {"type": "function", "name": _SIGNS[sign], "args": [tree, operand()]}
             chained = True
         if chained:
-            self._place(found, start)
-        return found
+            self._set_location(tree, start)
+        return tree
 
     def term(self) -> Any:
         start = self._skip()
@@ -76,9 +76,9 @@ class _Parser:
             self._expect(")")
             if len(arguments) != FUNCTIONS[name][0]:
                 raise self.refused()
-            found = {"type": "function", "name": name, "args": arguments}
-            self._place(found, start)
-            return found
+            tree = {"type": "function", "name": name, "args": arguments}
+            self._set_location(tree, start)
+            return tree
         return self._call(name)
 
     def _call(self, name: str) -> str:
@@ -96,10 +96,10 @@ class _Parser:
             else:
                 source = argument
             self._sign(",")
-        self.parts.append(self._part(name, source, named))
-        return f"{self.column}X{len(self.parts) - 1}"
+        self.calls.append(self._column(name, source, named))
+        return f"{self.column}X{len(self.calls) - 1}"
 
-    def _part(self, name: str, source: str, named: Mapping[str, str]) -> Stored:
+    def _column(self, name: str, source: str, named: Mapping[str, str]) -> Stored:
         if (name == "count") == bool(source) and name != "count":
             raise self.refused()
         params: Stored = {"emptyAsNull": False}
@@ -109,7 +109,7 @@ class _Parser:
             }
         elif name == "last_value":
             params = {"sortField": "@timestamp"}
-        found: Stored = {
+        column: Stored = {
             "label": f"Part of {self.label}",
             "customLabel": True,
             "dataType": "number",
@@ -120,14 +120,14 @@ class _Parser:
             "params": params,
         }
         if "kql" in named:
-            found["filter"] = {"query": named["kql"], "language": "kuery"}
+            column["filter"] = {"query": named["kql"], "language": "kuery"}
         elif name == "last_value":
-            found["filter"] = {"query": f'"{source}": *', "language": "kuery"}
+            column["filter"] = {"query": f'"{source}": *', "language": "kuery"}
         if "shift" in named:
-            found["timeShift"] = named["shift"]
-        return found
+            column["timeShift"] = named["shift"]
+        return column
 
-    def _place(self, node: Stored, start: int) -> None:
+    def _set_location(self, node: Stored, start: int) -> None:
         node["location"] = {"min": start, "max": self.at}
         node["text"] = self.text[start : self.at]
 
@@ -137,18 +137,18 @@ class _Parser:
         return self.at
 
     def _take(self, group: str) -> str | None:
-        found = _TOKEN.match(self.text, self.at)
-        if found is None or found[group] is None:
+        token = _TOKEN.match(self.text, self.at)
+        if token is None or token[group] is None:
             return None
-        self.at = found.end()
-        return found[group]
+        self.at = token.end()
+        return token[group]
 
     def _sign(self, signs: str) -> str | None:
-        found = _TOKEN.match(self.text, self.at)
-        if found is None or found["sign"] is None or found["sign"] not in signs:
+        token = _TOKEN.match(self.text, self.at)
+        if token is None or token["sign"] is None or token["sign"] not in signs:
             return None
-        self.at = found.end()
-        return found["sign"]
+        self.at = token.end()
+        return token["sign"]
 
     def _expect(self, sign: str) -> None:
         if self._sign(sign) is None:
@@ -159,23 +159,26 @@ class _Parser:
 
 
 def expand(column: str, stored: Mapping[str, Any]) -> dict[str, Stored]:
-    """Return the columns that belong to a formula: itself first, then its parts.
+    """Return the columns that belong to a formula: its own first, then those of its calls and of its arithmetic.
 
     Parameters
     ----------
     column : the formula column's id.
-    stored : the formula column; its `references` are made anew.
+    stored : the formula column; its `references` are replaced.
 
-    Raises DataError where the text uses what is not supported.
+    Raises
+    ------
+    DataError
+        If the text uses an operation that is not supported.
 
     >>> list(expand("f", {"label": "Share", "params": {"formula": "count(kql='outcome: tp') / count()"}}))
     ['f', 'fX0', 'fX1', 'fX2']
     """
     parser = _Parser(column, stored["params"]["formula"], stored["label"])
     tree = parser.whole()
-    parts = {f"{column}X{number}": part for number, part in enumerate(parser.parts)}
+    columns = {f"{column}X{number}": call for number, call in enumerate(parser.calls)}
     if not isinstance(tree, str):
-        parts[f"{column}X{len(parts)}"] = {
+        columns[f"{column}X{len(columns)}"] = {
             "label": f"Part of {stored['label']}",
             "customLabel": True,
             "dataType": "number",
@@ -183,9 +186,9 @@ def expand(column: str, stored: Mapping[str, Any]) -> dict[str, Stored]:
             "isBucketed": False,
             "scale": "ratio",
             "params": {"tinymathAst": tree},
-            "references": list(parts),
+            "references": list(columns),
         }
-    return {column: {**stored, "references": [f"{column}X{len(parts) - 1}"]}, **parts}
+    return {column: {**stored, "references": [f"{column}X{len(columns) - 1}"]}, **columns}
 
 
 def _unquoted(text: str | None) -> str:

@@ -1,4 +1,4 @@
-"""What an import would change, what one has refused, and the installation of alerts; in words."""
+"""The differences between the saved objects and those in Kibana, and the refusals of an import, in words."""
 
 from __future__ import annotations
 
@@ -9,52 +9,52 @@ from monitor_agent.kibana.api import ImportResult, Kibana
 from monitor_agent.kibana.objects import SavedObject, to_document
 
 TAG = "model-monitoring"
-"""The tag that all our panels, searches and dashboards carry."""
+"""The tag of all panels, searches and dashboards of this project."""
 
 TAGGED = ("dashboard", "lens", "search")
 
-_WORDS = {
+_REASONS = {
     "conflict": "exists already",
     "ambiguous_conflict": "exists already, more than once",
-    "missing_references": "refers to what is not there",
-    "unsupported_type": "is of a type that this Kibana does not know",
+    "missing_references": "refers to an object that does not exist",
+    "unsupported_type": "has a type that this Kibana does not support",
 }
 
 
-def exported(kibana: Kibana, known: Iterable[str]) -> dict[tuple[str, str], SavedObject]:
-    """Return our objects as they are in Kibana, and what people have added to them.
+def exported(kibana: Kibana, view_ids: Iterable[str]) -> dict[tuple[str, str], SavedObject]:
+    """Return the objects in Kibana that have the project's tag, and its data views, by type and id.
 
     Parameters
     ----------
-    known : ids of our data views; data views cannot carry tags, and those that no panel reads are ours by their id.
+    view_ids : ids of the project's data views: a data view has no tag, and an export by tag holds only those in use.
     """
-    views = package.unpack(kibana.export(["index-pattern"]))
-    ours = {key: saved for key, saved in views.items() if saved.id in set(known)}
-    return {**ours, **package.unpack(kibana.export(TAGGED, TAG))}
+    all_views = package.unpack(kibana.export(["index-pattern"]))
+    views = {key: saved for key, saved in all_views.items() if saved.id in set(view_ids)}
+    return {**views, **package.unpack(kibana.export(TAGGED, TAG))}
 
 
 def differences(kibana: Kibana, objects: Iterable[SavedObject]) -> Iterator[str]:
-    """Yield, in words, how our objects differ from those in Kibana, and a last line with counts."""
-    ours = sorted(objects, key=lambda each: each.key)
-    there = exported(kibana, [saved.id for saved in ours])
+    """Yield a line for every object that differs from Kibana's, and a last line with counts."""
+    local = sorted(objects, key=lambda saved: saved.key)
+    remote = exported(kibana, [saved.id for saved in local])
     counts = {"new": 0, "different": 0, "the same": 0}
-    for saved in ours:
-        other = there.get((saved.type, saved.id))
-        state = "new" if other is None else "the same" if _content(other) == _content(saved) else "different"
+    for saved in local:
+        stored = remote.get((saved.type, saved.id))
+        state = "new" if stored is None else "the same" if _content(stored) == _content(saved) else "different"
         counts[state] += 1
         if state != "the same":
             yield f"{state}: {saved.key}"
-    others = sorted(set(there) - {(saved.type, saved.id) for saved in ours})
-    yield from (f"only in Kibana: {type_}:{name}" for type_, name in others)
-    told = ", ".join(f"{count} {state}" for state, count in counts.items())
-    yield f"{told}, {len(others)} only in Kibana; nothing was changed"
+    only_remote = sorted(set(remote) - {(saved.type, saved.id) for saved in local})
+    yield from (f"only in Kibana: {type_}:{name}" for type_, name in only_remote)
+    summary = ", ".join(f"{count} {state}" for state, count in counts.items())
+    yield f"{summary}, {len(only_remote)} only in Kibana; nothing was changed"
 
 
-def refusals(done: ImportResult) -> Iterator[str]:
-    """Yield, in words, what an import refused."""
-    for each in done.refused:
-        detail = f": {each.detail}" if each.detail else ""
-        yield f"{each.type}:{each.id} {_WORDS.get(each.reason, each.reason)}{detail}"
+def refusals(result: ImportResult) -> Iterator[str]:
+    """Yield a line for every object that an import refused."""
+    for refusal in result.refused:
+        detail = f": {refusal.detail}" if refusal.detail else ""
+        yield f"{refusal.type}:{refusal.id} {_REASONS.get(refusal.reason, refusal.reason)}{detail}"
 
 
 def _content(saved: SavedObject) -> object:

@@ -1,4 +1,4 @@
-"""One saved object: decoded as people read and edit it, encoded as Kibana imports it (pure)."""
+"""One saved object: decoded for people who read and edit it, encoded for Kibana's import (pure)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from monitor_agent.errors import DataError
 
 TYPES = ("index-pattern", "tag", "search", "lens", "dashboard")
-"""In the order in which an import file holds them."""
+"""In the order of an import file."""
 
 CORE_VERSION = "8.8.0"
 
@@ -60,11 +60,17 @@ class SavedObject:
 
     @property
     def title(self) -> str:
-        """What people see: the title, or the name of a tag or data view."""
+        """The title, or the name of a tag or data view."""
         return str(self.attributes.get("name") or self.attributes.get("title") or self.id)
 
     def target(self, name: str) -> str:
-        """Return the id that the reference `name` leads to; DataError where there is none."""
+        """Return the id of the object that a reference leads to.
+
+        Raises
+        ------
+        DataError
+            If there is no reference of this name.
+        """
         for reference in self.references:
             if reference.name == name:
                 return reference.id
@@ -72,9 +78,12 @@ class SavedObject:
 
 
 def from_document(document: Mapping[str, Any]) -> SavedObject:
-    """Return the object that a line of an export, or a file of ours, holds; what differs at every export is dropped.
+    """Return the object of a line of an export, or of a file in `kibana/objects`, without what differs at every export.
 
-    Raises DataError where it is no saved object, or a JSON string in it cannot be read.
+    Raises
+    ------
+    DataError
+        If it is no saved object, or a JSON string in it cannot be read.
     """
     if not isinstance(document, Mapping) or not {"type", "id", "attributes"} <= document.keys():
         raise DataError("not a saved object: type, id or attributes are missing", "see docs/kibana.md")
@@ -85,7 +94,8 @@ def from_document(document: Mapping[str, Any]) -> SavedObject:
     try:
         references = tuple(
             sorted(
-                SavedObjectReference(each["name"], each["type"], each["id"]) for each in document.get("references", ())
+                SavedObjectReference(reference["name"], reference["type"], reference["id"])
+                for reference in document.get("references", ())
             )
         )
     except (KeyError, TypeError) as error:
@@ -101,7 +111,7 @@ def from_document(document: Mapping[str, Any]) -> SavedObject:
 
 
 def to_document(saved: SavedObject, *, encoded: bool) -> dict[str, Any]:
-    """Return the object as a file of ours (decoded), or as a line of an import file (encoded)."""
+    """Return the object as a file in `kibana/objects` holds it (decoded), or a line of an import file (encoded)."""
     attributes: dict[str, Any] = json.loads(json.dumps(saved.attributes))
     if encoded:
         for path in ENCODED.get(saved.type, ()):
@@ -110,7 +120,10 @@ def to_document(saved: SavedObject, *, encoded: bool) -> dict[str, Any]:
         "attributes": attributes,
         "coreMigrationVersion": saved.core_version,
         "id": saved.id,
-        "references": [{"id": each.id, "name": each.name, "type": each.type} for each in sorted(saved.references)],
+        "references": [
+            {"id": reference.id, "name": reference.name, "type": reference.type}
+            for reference in sorted(saved.references)
+        ],
         "type": saved.type,
     }
     if saved.version:
@@ -121,7 +134,7 @@ def to_document(saved: SavedObject, *, encoded: bool) -> dict[str, Any]:
 
 
 def file_text(document: Mapping[str, Any]) -> str:
-    """Return a document as our files hold it: keys sorted, two spaces, one final newline."""
+    """Return a document as the files hold it: keys sorted, two spaces, one final newline."""
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 

@@ -16,8 +16,8 @@ def pack(objects: Iterable[SavedObject]) -> str:
 
     The same objects always give the same text.
     """
-    ordered = sorted(objects, key=lambda each: (_rank(each.type), each.type, each.id))
-    lines = [line_text(to_document(each, encoded=True)) for each in ordered]
+    ordered = sorted(objects, key=lambda saved: (_rank(saved.type), saved.type, saved.id))
+    lines = [line_text(to_document(saved, encoded=True)) for saved in ordered]
     summary = {
         "excludedObjects": [],
         "excludedObjectsCount": 0,
@@ -29,25 +29,31 @@ def pack(objects: Iterable[SavedObject]) -> str:
 
 
 def unpack(text: str) -> dict[tuple[str, str], SavedObject]:
-    """Return the objects of an export; DataError names the line that is refused."""
-    found: dict[tuple[str, str], SavedObject] = {}
+    """Return the objects of an export by type and id.
+
+    Raises
+    ------
+    DataError
+        If a line is no saved object, or an object occurs twice.
+    """
+    objects: dict[tuple[str, str], SavedObject] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         try:
             document = json.loads(line)
         except ValueError as error:
-            raise DataError(f"line {number} is not JSON: {error}", "export the objects anew") from error
+            raise DataError(f"line {number} is not JSON: {error}", "export the objects again") from error
         if isinstance(document, dict) and _SUMMARY in document and "type" not in document:
             continue
         try:
             saved = from_document(document)
         except DataError as error:
             raise DataError(f"line {number}: {error.message}", error.hint) from error
-        if (saved.type, saved.id) in found:
+        if (saved.type, saved.id) in objects:
             raise DataError(f"line {number}: {saved.key} occurs twice", "Kibana would refuse the whole file")
-        found[saved.type, saved.id] = saved
-    return found
+        objects[saved.type, saved.id] = saved
+    return objects
 
 
 def _rank(type_: str) -> int:

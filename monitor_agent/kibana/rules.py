@@ -14,7 +14,7 @@ from monitor_agent.durations import parse_duration
 Document = dict[str, Any]
 
 CONNECTOR = "model-monitoring-log"
-"""The connector that rules tell their alerts to."""
+"""The connector that receives the alerts of the rules."""
 
 CONNECTORS: dict[str, Document] = {
     CONNECTOR: {
@@ -48,7 +48,7 @@ def rule(alert: Alert) -> Document:
     if alert.group_by:
         params["termField"] = list(alert.group_by) if len(alert.group_by) > 1 else alert.group_by[0]
         params["termSize"] = MAX_GROUPS
-    told = f"{alert.title}: {alert.message}; see the dashboard {alert.dashboard}. {{{{context.message}}}}"
+    message = f"{alert.title}: {alert.message}; see the dashboard {alert.dashboard}. {{{{context.message}}}}"
     level = LOG_LEVELS[alert.severity]
     return {
         "name": alert.title,
@@ -60,7 +60,7 @@ def rule(alert: Alert) -> Document:
         "params": params,
         "alert_delay": {"active": alert.evaluations[0]},
         "actions": [
-            _action("query matched", level, told, "onThrottleInterval", alert.throttle),
+            _action("query matched", level, message, "onThrottleInterval", alert.throttle),
             _action("recovered", "info", f"{alert.title}: recovered", "onActionGroupChange", None),
         ],
     }

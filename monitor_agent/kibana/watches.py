@@ -1,4 +1,4 @@
-"""The Watcher watch that each alert becomes, and what it would say of an answer (pure)."""
+"""The Watcher watch that each alert becomes, its search and its condition (pure)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _TIME = "{{ctx.trigger.scheduled_time}}"
 
 
 def watch(alert: Alert) -> Document:
-    """Return the body of `PUT _watcher/watch/<id>`; all times in it follow from when it was due."""
+    """Return the body of `PUT _watcher/watch/<id>`; all times in it are relative to the moment when it is due."""
     alert = alert_on_firings(alert)
     _, body = alert_query(alert, _TIME)
     del body["track_total_hits"]  # Watcher counts all hits anyway
     comparison, count = alert.comparison
-    told = f"{alert.title}: {alert.message}{_named(alert)}; see the dashboard {alert.dashboard}"
+    text = f"{alert.title}: {alert.message}{_named(alert)}; see the dashboard {alert.dashboard}"
     return {
         "trigger": {"schedule": {"interval": alert.interval}},
         "metadata": {"title": alert.title, "severity": alert.severity, "dashboard": alert.dashboard},
@@ -37,7 +37,7 @@ def watch(alert: Alert) -> Document:
         },
         "condition": {"compare": {"ctx.payload.hits.total": {comparison: count}}},
         "throttle_period": alert.throttle,
-        "actions": {"log": {"logging": {"level": LOG_LEVELS[alert.severity], "text": told}}},
+        "actions": {"log": {"logging": {"level": LOG_LEVELS[alert.severity], "text": text}}},
     }
 
 
@@ -50,24 +50,27 @@ def _named(alert: Alert) -> str:
     return f" ({', '.join(alert.group_by)}:{listed}{{{{/ctx.payload.aggregations.groups.buckets}}}})"
 
 
-def search_of(watched: Mapping[str, Any], due: str) -> tuple[str, Document]:
-    """Return the search of a watch, index and body, as it runs when it is due at `due` (ISO 8601)."""
-    request = watched["input"]["search"]["request"]
+def search_of(body_of_watch: Mapping[str, Any], due: str) -> tuple[str, Document]:
+    """Return index and body of the search of a watch that is due at `due` (ISO 8601)."""
+    request = body_of_watch["input"]["search"]["request"]
     body: Document = json.loads(json.dumps(request["body"]).replace(_TIME, due))
     return ",".join(request["indices"]), {**body, "track_total_hits": True}
 
 
-def fires(watched: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
-    """Return whether a watch's condition holds for the answer to its search; DataError for what it cannot read.
+def fires(body_of_watch: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
+    """Return whether a watch's condition holds for the answer to its search; Watcher counts hits as one number.
 
-    Watcher counts hits as one number.
+    Raises
+    ------
+    DataError
+        If the condition reads a value that is not in the answer.
     """
     context = {"ctx": {"payload": {**answer, "hits": {"total": answer["hits"]["total"]["value"]}}}}
-    ((path, stated),) = watched["condition"]["compare"].items()
-    found: Any = context
+    ((path, stated),) = body_of_watch["condition"]["compare"].items()
+    value: Any = context
     for name in path.split("."):
-        if not isinstance(found, Mapping) or name not in found:
-            raise DataError(f"the condition reads {path}, which the search does not answer")
-        found = found[name]
+        if not isinstance(value, Mapping) or name not in value:
+            raise DataError(f"the condition reads {path}, which is not in the answer of the search")
+        value = value[name]
     ((comparison, count),) = stated.items()
-    return condition_met(found, comparison, count)
+    return condition_met(value, comparison, count)

@@ -1,4 +1,4 @@
-"""What a chart draws are columns of its layers, and every layer is drawn."""
+"""A chart draws only columns of its layers, and it draws every layer."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ def check(_bundle: Bundle, saved: SavedObject) -> Iterator[str]:
         return
     state = saved.attributes["state"]
     layers = state["datasourceStates"]["formBased"]["layers"]
-    drawn = state["visualization"].get("layers") or [state["visualization"]]
+    charts = state["visualization"].get("layers") or [state["visualization"]]
     used = set()
-    for part in drawn:
-        if part.get("layerType") == "annotations":
+    for chart in charts:
+        if chart.get("layerType") == "annotations":
             continue
-        used.add(part["layerId"])
-        if part["layerId"] not in layers:
-            yield f"the layer {part['layerId']} is drawn, but does not exist"
+        used.add(chart["layerId"])
+        if chart["layerId"] not in layers:
+            yield f"the layer {chart['layerId']} is drawn, but does not exist"
             continue
-        for name in _columns(part):
-            if name not in layers[part["layerId"]]["columns"]:
-                yield f"the column {name} is drawn, but is not in the layer {part['layerId']}"
+        for name in _columns(chart):
+            if name not in layers[chart["layerId"]]["columns"]:
+                yield f"the column {name} is drawn, but is not in the layer {chart['layerId']}"
     yield from (f"nothing draws the layer {name}" for name in layers.keys() - used)
 
 
-def _columns(part: Mapping[str, Any]) -> Iterator[str]:
-    yield from (part[name] for name in _SINGLE if part.get(name))
+def _columns(chart: Mapping[str, Any]) -> Iterator[str]:
+    yield from (chart[name] for name in _SINGLE if chart.get(name))
     for name in _SEVERAL:
-        yield from part.get(name) or ()
-    yield from (entry["forAccessor"] for entry in part.get("yConfig") or ())
-    yield from (entry["columnId"] for entry in part.get("columns") or ())
-    if part.get("sorting"):
-        yield part["sorting"]["columnId"]
+        yield from chart.get(name) or ()
+    yield from (entry["forAccessor"] for entry in chart.get("yConfig") or ())
+    yield from (entry["columnId"] for entry in chart.get("columns") or ())
+    if chart.get("sorting"):
+        yield chart["sorting"]["columnId"]

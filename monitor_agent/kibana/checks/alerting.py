@@ -1,4 +1,4 @@
-"""Alerts compare fields that exist, lead to dashboards that exist, and make watches and rules of the right form."""
+"""An alert has fields and a dashboard that exist, and its watch and rule match their schemas."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILE = "alerts.toml"
 
 
 def check_alerts(alerts: Iterable[Alert], objects: Mapping[str, SavedObject]) -> list[Finding]:
-    """Return what is wrong with the alerts."""
+    """Return the problems of the alerts."""
     bundle = Bundle(objects)
     return [Finding("alerts", FILE, f"{alert.id}: {message}") for alert in alerts for message in _alert(alert, bundle)]
 

@@ -44,36 +44,36 @@ class Bundle:
         return {saved.id: data_view(saved) for saved in self.objects.values() if saved.type == "index-pattern"}
 
     def panel(self, saved: SavedObject) -> lens.LensPanel | None:
-        """Return the panel of a Lens object; None for other types, and where it cannot be read."""
+        """Return the panel of a Lens object; None for other types, and if it cannot be read."""
         return _read(lens.lens_panel, saved) if saved.type == "lens" else None
 
     def dashboard(self, saved: SavedObject) -> dashboard_model.Dashboard | None:
-        """Return the dashboard of an object; None for other types, and where it cannot be read."""
+        """Return the dashboard of an object; None for other types, and if it cannot be read."""
         return _read(dashboard_model.dashboard, saved) if saved.type == "dashboard" else None
 
     def search(self, saved: SavedObject) -> saved_search.SavedSearch | None:
-        """Return the saved search of an object; None for other types, and where it cannot be read."""
+        """Return the saved search of an object; None for other types, and if it cannot be read."""
         return _read(saved_search.saved_search, saved) if saved.type == "search" else None
 
     def fields(self, view: str) -> dict[str, str]:
         """Return field -> type of a data view, by the contracts of its indices; `x.*` stands for names below `x`."""
         patterns = self.views[view].index.split(",") if view in self.views else []
-        found: dict[str, str] = {}
+        types: dict[str, str] = {}
         for contract in CONTRACTS:
             if contract.pattern not in patterns:
                 continue
             for name, field in contract.fields.items():
                 values = field.options.get("_values")
                 if values:
-                    found[f"{name}.*"] = values["type"]
+                    types[f"{name}.*"] = values["type"]
                 elif field.type == "alias":
-                    found[name] = contract.fields[field.options["path"]].type
+                    types[name] = contract.fields[field.options["path"]].type
                 else:
-                    found[name] = field.type
-        return found
+                    types[name] = field.type
+        return types
 
     def type_of(self, view: str, field: str) -> str | None:
-        """Return the type of a field of a data view; None where no index of it has the field."""
+        """Return the type of a field of a data view; None if no index of it has the field."""
         if field in META_FIELDS:
             return "keyword"
         fields = self.fields(view)

@@ -1,4 +1,4 @@
-"""A layer's columns are listed once each, groups before values, and order by what exists."""
+"""A layer lists every column once, groups before values, and orders by columns that exist."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monitor_agent.kibana.objects import SavedObject
 
 
 def check(_bundle: Bundle, saved: SavedObject) -> Iterator[str]:
-    """Yield columns that Kibana would drop or not find."""
+    """Yield columns that Kibana would drop or miss."""
     if saved.type != "lens":
         return
     for name, layer in saved.attributes["state"]["datasourceStates"]["formBased"]["layers"].items():

@@ -1,4 +1,4 @@
-"""Every index has a data view, named like it."""
+"""Every index has a data view with the name of the index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A panel that may be empty says in its description what that means: its readers are told so in its place."""
+"""The description of a panel that may be empty explains what an empty panel means."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from monitor_agent.kibana.objects import SavedObject
 
 
 def check(_bundle: Bundle, saved: SavedObject) -> Iterator[str]:
-    """Yield panels that carry the tag and say nothing of it."""
+    """Yield panels with the tag whose description does not explain it."""
     if may_be_empty(saved) and not meaning_of_empty(str(saved.attributes.get("description", "")))[0]:
         yield "may be empty: end its description with `Empty is good: ...` or `Empty where ...`"

@@ -9,9 +9,9 @@ from monitor_agent.kibana.objects import TYPES, SavedObject
 
 
 def check(bundle: Bundle, saved: SavedObject) -> Iterator[str]:
-    """Yield where a file's name and its object differ, and objects of unknown types."""
-    wanted = f"objects/{saved.type}/{saved.id}.json"
-    if wanted not in bundle.objects or bundle.objects[wanted] is not saved:
-        yield f"{saved.key} belongs into {wanted}"
+    """Yield files whose name differs from their object, and objects of unknown types."""
+    expected = f"objects/{saved.type}/{saved.id}.json"
+    if expected not in bundle.objects or bundle.objects[expected] is not saved:
+        yield f"{saved.key} belongs in {expected}"
     if saved.type not in TYPES:
-        yield f"objects of the type {saved.type} are not used here; known are {', '.join(TYPES)}"
+        yield f"objects of the type {saved.type} are not used here; use one of {', '.join(TYPES)}"

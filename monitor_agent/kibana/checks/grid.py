@@ -1,4 +1,4 @@
-"""A dashboard's panels lie on the grid of 48 columns, each with a name and a place of its own."""
+"""The panels of a dashboard lie on the grid of 48 columns, without overlaps, and have different names."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def check(_bundle: Bundle, saved: SavedObject) -> Iterator[str]:
             yield f"gridData.i of the panel {name} is {grid['i']}"
         if grid["x"] + grid["w"] > COLUMNS:
             yield f"the panel {name} reaches beyond the {COLUMNS} columns"
-    for one, other in combinations(panels, 2):
-        if _overlap(one["gridData"], other["gridData"]):
-            yield f"the panels {one['panelIndex']} and {other['panelIndex']} overlap"
+    for first, second in combinations(panels, 2):
+        if _overlap(first["gridData"], second["gridData"]):
+            yield f"the panels {first['panelIndex']} and {second['panelIndex']} overlap"
 
 
-def _overlap(one: Grid, other: Grid) -> bool:
-    beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
-    above = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
-    return not beside and not above
+def _overlap(first: Grid, second: Grid) -> bool:
+    side_by_side = first["x"] + first["w"] <= second["x"] or second["x"] + second["w"] <= first["x"]
+    stacked = first["y"] + first["h"] <= second["y"] or second["y"] + second["h"] <= first["y"]
+    return not side_by_side and not stacked

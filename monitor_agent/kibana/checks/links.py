@@ -1,4 +1,4 @@
-"""Dashboards lead to each other by links in a text, and every link leads somewhere."""
+"""Every dashboard has links to all other dashboards, and every link leads to one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from monitor_agent.kibana.objects import SavedObject
 
 
 def check(bundle: Bundle, saved: SavedObject) -> Iterator[str]:
-    """Yield links to dashboards that do not exist, and dashboards without a link to each other one."""
+    """Yield links to dashboards that do not exist, and other dashboards without a link to them."""
     dashboard = bundle.dashboard(saved)
     if dashboard is None:
         return
     linked = {link for panel in dashboard.panels for link in panel.links}
-    known = {other.id for other in bundle.objects.values() if other.type == "dashboard"}
-    yield from (f"a link leads to the dashboard {name}, which does not exist" for name in sorted(linked - known))
-    yield from (f"no link leads to the dashboard {name}" for name in sorted(known - linked - {saved.id}))
+    existing = {other.id for other in bundle.objects.values() if other.type == "dashboard"}
+    yield from (f"a link leads to the dashboard {name}, which does not exist" for name in sorted(linked - existing))
+    yield from (f"no link leads to the dashboard {name}" for name in sorted(existing - linked - {saved.id}))

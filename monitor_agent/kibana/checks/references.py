@@ -1,4 +1,4 @@
-"""References lead to objects that exist, each once, and only those that are used are there."""
+"""Every reference leads to an object, has a name of its own, and is used."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from monitor_agent.kibana.saved_search import INDEX_REFERENCE
 
 
 def check(bundle: Bundle, saved: SavedObject) -> Iterator[str]:
-    """Yield references to nothing, needed ones that are missing, and ones that nothing needs."""
+    """Yield references to missing objects, missing references, and unused references."""
     for reference in saved.references:
         if f"{reference.type}:{reference.id}" not in bundle.by_key:
             yield f"the reference {reference.name} leads to {reference.type}:{reference.id}, which does not exist"
     names = Counter(reference.name for reference in saved.references)
     yield from (f"two references are named {name}" for name, count in names.items() if count > 1)
-    needed = set(_needed(saved))
+    needed = set(_needed_names(saved))
     yield from (f"the reference {name} is missing" for name in sorted(needed - names.keys()))
     for reference in saved.references:
         if reference.type == "tag":
@@ -28,7 +28,7 @@ def check(bundle: Bundle, saved: SavedObject) -> Iterator[str]:
             yield f"nothing uses the reference {reference.name}"
 
 
-def _needed(saved: SavedObject) -> Iterator[str]:
+def _needed_names(saved: SavedObject) -> Iterator[str]:
     attributes = saved.attributes
     source = attributes.get("kibanaSavedObjectMeta", {}).get("searchSourceJSON", {})
     for stored in source.get("filter", ()):

@@ -12,7 +12,7 @@ from monitor_agent.errors import DataError
 from monitor_agent.kibana.checks.bundle import Bundle
 from monitor_agent.kibana.objects import SavedObject, to_document
 
-_PARTS = {
+_DEFINITIONS = {
     "index-pattern": {"fieldFormatMap": "fieldFormatMap", "fieldAttrs": "fieldAttrs"},
     "search": {"kibanaSavedObjectMeta.searchSourceJSON": "searchSource"},
     "dashboard": {
@@ -26,39 +26,40 @@ _PARTS = {
 
 
 def check(_bundle: Bundle, saved: SavedObject) -> Iterator[str]:
-    """Yield where an object, or what it keeps as a JSON string, differs from its schema."""
+    """Yield differences of an object, or of a JSON string in it, from the schema."""
     if saved.type not in ("index-pattern", "tag", "search", "lens", "dashboard"):
         return
     yield from problems(saved.type, to_document(saved, encoded=True))
-    for path, part in _PARTS.get(saved.type, {}).items():
+    for path, definition in _DEFINITIONS.get(saved.type, {}).items():
         node: Any = saved.attributes
         for name in path.split("."):
             node = node.get(name) if isinstance(node, dict) else None
         if node is not None:
-            yield from (f"{path}/{message}" for message in problems(saved.type, node, part))
+            yield from (f"{path}/{message}" for message in problems(saved.type, node, definition))
 
 
-def problems(schema: str, document: Any, part: str = "") -> list[str]:
-    """Return how a document differs from a schema of ours, or from one of its definitions.
+def problems(schema: str, document: Any, definition: str = "") -> list[str]:
+    """Return the differences of a document from a schema, or from one of the schema's definitions.
 
     Parameters
     ----------
     schema : `dashboard`, `index-pattern`, `lens`, `rule`, `search`, `tag` or `watch`.
+    definition : a name below `$defs` of the schema; empty = the whole schema.
     """
-    found = []
-    for error in _validator(schema, part).iter_errors(document):
+    messages = []
+    for error in _validator(schema, definition).iter_errors(document):
         while error.context:
-            error = min(error.context, key=lambda each: (-len(each.absolute_path), str(each.message)))
-        found.append(f"{'/'.join(map(str, error.absolute_path)) or '(top)'}: {error.message[:200]}")
-    return found
+            error = min(error.context, key=lambda cause: (-len(cause.absolute_path), str(cause.message)))
+        messages.append(f"{'/'.join(map(str, error.absolute_path)) or '(top)'}: {error.message[:200]}")
+    return messages
 
 
 @cache
-def _validator(schema: str, part: str) -> Any:
+def _validator(schema: str, definition: str) -> Any:
     try:
         from jsonschema import Draft202012Validator
     except ImportError as error:
         raise DataError("jsonschema is not installed", "pip install 'model-monitor[dev]'") from error
     text = resources.files("monitor_agent.kibana").joinpath(f"schemas/{schema}.schema.json").read_text("utf-8")
     whole = json.loads(text)
-    return Draft202012Validator({"$defs": whole["$defs"], "$ref": f"#/$defs/{part}"} if part else whole)
+    return Draft202012Validator({"$defs": whole["$defs"], "$ref": f"#/$defs/{definition}"} if definition else whole)

@@ -1,4 +1,4 @@
-"""Everything that an object uses can be translated into a search, and its queries can be read."""
+"""Every operation of an object can be translated into a search, and its queries can be parsed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CONTEXT = DashboardContext(TimeRange(_NOW - timedelta(days=1), _NOW))
 
 
 def check(bundle: Bundle, saved: SavedObject) -> Iterator[str]:
-    """Yield what cannot be translated."""
+    """Yield operations and queries that cannot be translated."""
     try:
         if saved.type == "lens":
             panel = lens.lens_panel(saved)

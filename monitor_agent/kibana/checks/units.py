@@ -11,15 +11,15 @@ from monitor_agent.kibana.tables import table_column
 
 
 def check(bundle: Bundle, saved: SavedObject) -> Iterator[str]:
-    """Yield values that are drawn as bare numbers."""
+    """Yield values without a unit or a number of decimals."""
     panel = bundle.panel(saved)
     if panel is None:
         return
     for layer in panel.layers.values():
-        parts = {part for name in layer.columns for part in layer.columns if part.startswith(f"{name}X")}
+        terms = {term for name in layer.columns for term in layer.columns if term.startswith(f"{name}X")}
         for column in layer.columns.values():
             valued = column.operation in (*METRICS, "formula", "static_value") and column.data_type == "number"
-            if not valued or column.id in parts or layer.view not in bundle.views:
+            if not valued or column.id in terms or layer.view not in bundle.views:
                 continue
             if table_column(column, bundle.views[layer.view]).format is None:
-                yield f"{column.id} ({column.label}) has no format: say percent, duration, bytes or how many decimals"
+                yield f"{column.id} ({column.label}) has no format: set a unit or the number of decimals"

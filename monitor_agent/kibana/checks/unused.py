@@ -1,4 +1,4 @@
-"""A Lens panel is shown on a dashboard; a tag and a data view are used."""
+"""Every Lens panel is on a dashboard, and every tag is in use."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from monitor_agent.kibana.objects import SavedObject
 
 
 def check(bundle: Bundle, saved: SavedObject) -> Iterator[str]:
-    """Yield objects that nothing refers to; searches and data views are for people too."""
+    """Yield objects that no other object refers to; searches and data views may stand alone."""
     if saved.type not in ("lens", "tag"):
         return
-    if not any(f"{each.type}:{each.id}" == saved.key for other in bundle.objects.values() for each in other.references):
+    references = (reference for referrer in bundle.objects.values() for reference in referrer.references)
+    if not any(f"{reference.type}:{reference.id}" == saved.key for reference in references):
         yield f"nothing refers to {saved.key}"

@@ -20,11 +20,11 @@ VIEW = DataView(
 VIEWS = {"view": VIEW}
 
 
-def column(operation: str, field: str = "", **own: Any) -> dict[str, Any]:
-    """Return a stored column; `own` are further keys."""
+def column(operation: str, field: str = "", **keys: Any) -> dict[str, Any]:
+    """Return a stored column; `keys` are further ones of it."""
     bucketed = operation in ("terms", "date_histogram", "range", "filters")
-    found: dict[str, Any] = {"operationType": operation, "label": operation, "dataType": "number", "params": {}}
-    return {**found, "isBucketed": bucketed, **({"sourceField": field} if field else {}), **own}
+    base: dict[str, Any] = {"operationType": operation, "label": operation, "dataType": "number", "params": {}}
+    return {**base, "isBucketed": bucketed, **({"sourceField": field} if field else {}), **keys}
 
 
 def dates(interval: str = "1h", *, empty: bool = False) -> dict[str, Any]:
@@ -57,6 +57,6 @@ def lens_object(columns: dict[str, dict[str, Any]], *, query: str = "", ignores_
     )
 
 
-def make_panel(columns: dict[str, dict[str, Any]], **own: Any) -> LensPanel:
+def make_panel(columns: dict[str, dict[str, Any]], **options: Any) -> LensPanel:
     """Return a panel with one layer of stored columns, in order."""
-    return lens_panel(lens_object(columns, **own))
+    return lens_panel(lens_object(columns, **options))

@@ -1,4 +1,4 @@
-"""Imports, exports and rules over HTTP, against a stand-in that behaves as Kibana does."""
+"""Imports, exports and rules over HTTP, against a stand-in for Kibana."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ COUNT = len(read_objects(ROOT / "kibana"))
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[KibanaStandIn]:
-    """A Kibana that wants an API key, with a space, known to the command line; the files are a copy of ours."""
+    """A Kibana that requires an API key, with a space; the settings name it, and a copy of `kibana/`."""
     shutil.copytree(ROOT / "kibana", tmp_path / "kibana")
-    with kibana_stand_in("ApiKey secret") as found:
-        monkeypatch.setenv("KIBANA_URL", found.url)
+    with kibana_stand_in("ApiKey secret") as server:
+        monkeypatch.setenv("KIBANA_URL", server.url)
         monkeypatch.setenv("KIBANA_SPACE", "models")
         monkeypatch.setenv("KIBANA_API_KEY", "secret")
         monkeypatch.setenv("KIBANA_FOLDER", str(tmp_path / "kibana"))
-        yield found
+        yield server
 
 
-def settings_of(stand_in: KibanaStandIn, **own: str) -> KibanaSettings:
+def settings_of(stand_in: KibanaStandIn, **changes: str) -> KibanaSettings:
     """Return settings that reach the stand-in."""
-    return KibanaSettings(url=stand_in.url, **{"api_key": "secret", **own})  # type: ignore[arg-type]
+    return KibanaSettings(url=stand_in.url, **{"api_key": "secret", **changes})  # type: ignore[arg-type]
 
 
 def test_everything_is_imported_into_the_space(stand_in: KibanaStandIn, capsys: pytest.CaptureFixture[str]) -> None:
-    """One command puts all objects there, and says so."""
+    """One command imports all objects and reports how many."""
     assert monitor_agent("kibana", "import") == 0
 
     assert capsys.readouterr().out == f"{COUNT} objects imported, 0 of them replaced, 0 refused\n"
@@ -50,14 +50,14 @@ def test_everything_is_imported_into_the_space(stand_in: KibanaStandIn, capsys: 
 
 @pytest.mark.usefixtures("stand_in")
 def test_what_exists_is_a_conflict_until_it_may_be_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
-    """A second import is refused, object by object, with what to do; --overwrite replaces them."""
+    """A second import is refused object by object, and the error names the remedy; --overwrite replaces them."""
     monitor_agent("kibana", "import")
     capsys.readouterr()
 
     assert monitor_agent("kibana", "import") == 1
-    told = capsys.readouterr()
-    assert "dashboard:serving exists already\n" in told.out
-    assert told.err == (
+    printed = capsys.readouterr()
+    assert "dashboard:serving exists already\n" in printed.out
+    assert printed.err == (
         f"error: {COUNT} of {COUNT} objects were refused: --overwrite replaces what exists;"
         " --dry-run shows how it differs\n"
     )
@@ -66,16 +66,16 @@ def test_what_exists_is_a_conflict_until_it_may_be_overwritten(capsys: pytest.Ca
     assert f"{COUNT} objects imported, {COUNT} of them replaced" in capsys.readouterr().out
 
 
-def test_a_dry_run_says_what_differs_and_changes_nothing(
+def test_a_dry_run_reports_the_differences_and_changes_nothing(
     stand_in: KibanaStandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """New, different and foreign objects are told; an export is all that is asked."""
+    """New, different and foreign objects are reported; the only request is an export."""
     monitor_agent("kibana", "import")
-    held = stand_in.objects["models"]
-    held["lens", "serving-p95"]["attributes"]["title"] = "Changed in Kibana"
-    del held["search", "dead-letters"]
-    foreign = {**held["lens", "serving-p50"], "id": "our-own"}
-    held["lens", "our-own"] = foreign
+    stored = stand_in.objects["models"]
+    stored["lens", "serving-p95"]["attributes"]["title"] = "Changed in Kibana"
+    del stored["search", "dead-letters"]
+    foreign = {**stored["lens", "serving-p50"], "id": "our-own"}
+    stored["lens", "our-own"] = foreign
     stand_in.requests.clear()
     capsys.readouterr()
 
@@ -107,8 +107,8 @@ def test_an_edit_made_in_kibana_comes_back_as_one_changed_file(
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_an_export_can_be_kept_as_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """--out writes one file, and unpack takes it."""
+def test_an_export_can_be_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--out writes one file, and unpack reads it."""
     monitor_agent("kibana", "import")
     out = tmp_path / "export.ndjson"
 
@@ -118,7 +118,7 @@ def test_an_export_can_be_kept_as_a_file(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_missing_references_are_named(stand_in: KibanaStandIn) -> None:
-    """An object whose data view is neither in the file nor there is refused with its name."""
+    """An object is refused if its data view is neither in the file nor in Kibana; the refusal names the data view."""
     lens = {
         "type": "lens",
         "id": "lost",
@@ -127,14 +127,14 @@ def test_missing_references_are_named(stand_in: KibanaStandIn) -> None:
         "references": [{"type": "index-pattern", "id": "gone", "name": "indexpattern-datasource-layer-data"}],
     }
 
-    done = Kibana(settings_of(stand_in)).import_objects(json.dumps(lens), overwrite=False)
+    result = Kibana(settings_of(stand_in)).import_objects(json.dumps(lens), overwrite=False)
 
-    (refused,) = done.refused
+    (refused,) = result.refused
     assert (refused.id, refused.reason, refused.detail) == ("lost", "missing_references", "index-pattern:gone")
 
 
 def test_rules_and_connectors_are_created_then_changed(stand_in: KibanaStandIn) -> None:
-    """A second time changes them, without what cannot be changed."""
+    """The second request changes them, without the fields that Kibana does not let change."""
     kibana = Kibana(settings_of(stand_in))
     alert = read_alerts(ROOT / "kibana")[0]
     ((name, connector),) = CONNECTORS.items()
@@ -145,7 +145,7 @@ def test_rules_and_connectors_are_created_then_changed(stand_in: KibanaStandIn) 
 
 
 @pytest.mark.parametrize(
-    ("own", "message"),
+    ("changes", "message"),
     [
         ({"api_key": "wrong"}, "answered 401 .*: check KIBANA_API_KEY"),
         ({"api_key": "", "username": "elastic", "password": "x"}, "answered 401"),
@@ -153,18 +153,18 @@ def test_rules_and_connectors_are_created_then_changed(stand_in: KibanaStandIn) 
         ({"url": "nonsense"}, "does not answer .*: check KIBANA_URL"),
     ],
 )
-def test_what_is_wrong_with_the_way_to_kibana_is_told(
-    stand_in: KibanaStandIn, own: dict[str, str], message: str
+def test_a_kibana_that_cannot_be_used_is_one_line(
+    stand_in: KibanaStandIn, changes: dict[str, str], message: str
 ) -> None:
-    """One line says what to check."""
-    settings = KibanaSettings(**{"url": stand_in.url, "api_key": "secret", **own})  # type: ignore[arg-type]
+    """The line names the setting to check."""
+    settings = KibanaSettings(**{"url": stand_in.url, "api_key": "secret", **changes})  # type: ignore[arg-type]
 
     with pytest.raises(KibanaError, match=message):
         Kibana(settings).export(["lens"], "model-monitoring")
 
 
 def test_a_user_logs_in_by_basic_authentication() -> None:
-    """User and password are sent where there is no API key."""
+    """User and password are sent if there is no API key."""
     login = base64.b64encode(b"elastic:secret").decode()
 
     with kibana_stand_in(f"Basic {login}") as stand_in:
@@ -172,8 +172,8 @@ def test_a_user_logs_in_by_basic_authentication() -> None:
         assert '"exportedCount": 0' in kibana.export(["lens"], "model-monitoring")
 
 
-def test_a_newer_object_is_refused_in_kibanas_own_words(stand_in: KibanaStandIn) -> None:
-    """The reason is Kibana's message."""
+def test_a_newer_object_is_refused_in_kibanas_words(stand_in: KibanaStandIn) -> None:
+    """The error contains Kibana's message."""
     newer = {"type": "tag", "id": "t", "attributes": {}, "references": [], "typeMigrationVersion": "99.0.0"}
 
     with pytest.raises(KibanaError, match=r"answered 422 .*belongs to a more recent version"):

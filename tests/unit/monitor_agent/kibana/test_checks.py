@@ -1,4 +1,4 @@
-"""The rules that saved objects keep: the ones in git keep all of them, and each broken sample breaks its own."""
+"""The checks of saved objects: the objects in git pass all of them, and each broken sample fails its check."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def broken(document: dict[str, Any], sample: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_objects_in_git_pass_every_check(objects: dict[str, SavedObject]) -> None:
-    """Nothing is wrong with what is shipped."""
+    """The saved objects of the project have no findings."""
     assert check_objects(objects) == []
 
 
@@ -60,8 +60,8 @@ def test_a_broken_sample_fails_its_check(check: str, sample: dict[str, Any], obj
     assert [finding.check for finding in check_objects(changed, [check])].count(check) >= 1
 
 
-def test_an_object_that_is_hardly_one_is_told_not_crashed_on(objects: dict[str, SavedObject]) -> None:
-    """A file without anything that belongs into it gives findings, no traceback."""
+def test_an_object_without_attributes_gives_findings(objects: dict[str, SavedObject]) -> None:
+    """A file without the attributes of its type gives findings, no traceback."""
     nothing = SavedObject("lens", "nothing", {}, version="8.9.0")
 
     findings = check_objects({**objects, "objects/lens/nothing.json": nothing})

@@ -1,4 +1,4 @@
-"""Dashboards as typed values: what opens, and what controls narrow."""
+"""Dashboards as typed values: their filters when they open, and those of the controls."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def quality(objects: dict[str, SavedObject]) -> Dashboard:
     return dashboard(objects["objects/dashboard/model-quality.json"])
 
 
-def test_a_dashboard_opens_with_what_its_controls_have_chosen(quality: Dashboard) -> None:
-    """One window size and one segment are chosen, so that nothing is counted twice; all versions are shown."""
+def test_a_dashboard_opens_with_the_values_of_its_controls(quality: Dashboard) -> None:
+    """One window size and one segment are selected, so that nothing is counted twice; all versions are included."""
     assert [control.title for control in quality.controls] == ["Model", "Version", "Scene or segment", "Window"]
     assert quality.context(DAY).filters == (
         NOT_ALL,
@@ -39,35 +39,35 @@ def test_a_dashboard_opens_with_what_its_controls_have_chosen(quality: Dashboard
     )
 
 
-def test_a_choice_replaces_what_was_chosen(quality: Dashboard) -> None:
+def test_a_choice_replaces_the_selected_values(quality: Dashboard) -> None:
     """Several values are alternatives, and no value is no filter."""
     context = quality.context(DAY, {"version": ["1", "2"], "window": []})
 
     assert context.filters == (NOT_ALL, {"terms": {"model_version": ["1", "2"]}}, {"terms": {"segment": ["all"]}})
 
 
-def test_a_control_offers_what_the_ones_before_it_leave(quality: Dashboard, objects: dict[str, SavedObject]) -> None:
-    """The versions offered are those of the chosen model; later controls do not matter."""
+def test_the_controls_before_a_control_filter_its_values(quality: Dashboard, objects: dict[str, SavedObject]) -> None:
+    """The versions are those of the chosen model; later controls do not matter."""
     version = quality.controls[1]
 
-    asked = quality.options(version, views_of(objects)[version.view], DAY, {"model": ["click"]})
+    search = quality.options(version, views_of(objects)[version.view], DAY, {"model": ["click"]})
 
-    assert asked["query"]["bool"]["filter"][1:] == [NOT_ALL, {"terms": {"model_name": ["click"]}}]
-    assert asked["aggs"]["options"]["terms"]["field"] == "model_version"
+    assert search["query"]["bool"]["filter"][1:] == [NOT_ALL, {"terms": {"model_name": ["click"]}}]
+    assert search["aggs"]["options"]["terms"]["field"] == "model_version"
 
 
-def test_the_answer_is_at_the_top_left(objects: dict[str, SavedObject]) -> None:
-    """Every dashboard begins with numbers, and shows how to get to the others."""
+def test_the_first_panel_is_a_chart(objects: dict[str, SavedObject]) -> None:
+    """Every dashboard begins with numbers, and links to the other dashboards."""
     for saved in objects.values():
         if saved.type == "dashboard":
-            found = dashboard(saved)
-            first = min(found.panels, key=lambda panel: (panel.position.y, panel.position.x))
-            assert (first.kind, first.position.x, first.position.y) == ("lens", 0, 0), found.id
-            assert [link for panel in found.panels for link in panel.links]
+            model = dashboard(saved)
+            first = min(model.panels, key=lambda panel: (panel.position.y, panel.position.x))
+            assert (first.kind, first.position.x, first.position.y) == ("lens", 0, 0), model.id
+            assert [link for panel in model.panels for link in panel.links]
 
 
 def test_a_panel_by_value_is_refused_by_name(objects: dict[str, SavedObject]) -> None:
-    """Our panels are objects of their own; the error names the panel that is not."""
+    """A panel without a saved object is not supported; the error names the panel."""
     saved = objects["objects/dashboard/serving.json"]
     panels = [{**panel, "embeddableConfig": {"attributes": {"title": "x"}}} for panel in saved.attributes["panelsJSON"]]
     changed = SavedObject("dashboard", "serving", {**saved.attributes, "panelsJSON": panels}, saved.references)

@@ -1,4 +1,4 @@
-"""Formulas: their parts as Kibana stores them, and their arithmetic."""
+"""Formulas: their columns as Kibana stores them, and their arithmetic."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from monitor_agent.kibana.arithmetic import evaluate
 from monitor_agent.kibana.formula import expand
 
 
-def parts_of(text: str) -> dict[str, dict[str, Any]]:
+def columns_of(text: str) -> dict[str, dict[str, Any]]:
     """Return the columns of a formula."""
     return expand("F", {"label": "Share", "operationType": "formula", "params": {"formula": text}})
 
 
-def test_the_parts_are_numbered_in_the_order_of_the_calls() -> None:
-    """As a Kibana stores it: a part for each call, the arithmetic last, and the formula follows from that one."""
-    parts = parts_of("sum(tp, kql='outcome: \\'x\\'', shift='1d') / count()")
+def test_the_columns_are_numbered_in_the_order_of_the_calls() -> None:
+    """Kibana stores a column for each call and a last one for the arithmetic; the formula refers to the last one."""
+    columns = columns_of("sum(tp, kql='outcome: \\'x\\'', shift='1d') / count()")
 
-    assert parts["F"]["references"] == ["FX2"]
-    assert parts["FX0"]["sourceField"] == "tp"
-    assert parts["FX0"]["filter"] == {"query": "outcome: 'x'", "language": "kuery"}
-    assert parts["FX0"]["timeShift"] == "1d"
-    assert parts["FX1"]["sourceField"] == "___records___"
-    assert parts["FX2"]["references"] == ["FX0", "FX1"]
-    assert parts["FX2"]["params"]["tinymathAst"] == {
+    assert columns["F"]["references"] == ["FX2"]
+    assert columns["FX0"]["sourceField"] == "tp"
+    assert columns["FX0"]["filter"] == {"query": "outcome: 'x'", "language": "kuery"}
+    assert columns["FX0"]["timeShift"] == "1d"
+    assert columns["FX1"]["sourceField"] == "___records___"
+    assert columns["FX2"]["references"] == ["FX0", "FX1"]
+    assert columns["FX2"]["params"]["tinymathAst"] == {
         "type": "function",
         "name": "divide",
         "args": ["FX0", "FX1"],
@@ -36,8 +36,8 @@ def test_the_parts_are_numbered_in_the_order_of_the_calls() -> None:
 
 
 def test_a_single_call_needs_no_arithmetic() -> None:
-    """`count()` alone is one part."""
-    assert list(parts_of("count()")) == ["F", "FX0"]
+    """`count()` alone is one column."""
+    assert list(columns_of("count()")) == ["F", "FX0"]
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def test_a_single_call_needs_no_arithmetic() -> None:
     ],
 )
 def test_arithmetic_is_that_of_school(text: str, value: float | None) -> None:
-    """Products before sums, from left to right; what has no value makes no value."""
-    parts = parts_of(text)
-    tree = parts[parts["F"]["references"][0]]["params"]["tinymathAst"]
+    """Products before sums, from left to right; an operand without a value gives no value."""
+    columns = columns_of(text)
+    tree = columns[columns["F"]["references"][0]]["params"]["tinymathAst"]
 
     assert evaluate(tree, {"FX0": 5.0, "FX1": None}) == value
 
@@ -66,7 +66,7 @@ def test_arithmetic_is_that_of_school(text: str, value: float | None) -> None:
     "text",
     ["", "count(", "count() +", "tp", "counter_rate(max(n))", "sum()", "sum(tp, n)", "sqrt(1, 2)", "count() count()"],
 )
-def test_what_is_not_supported_is_refused(text: str) -> None:
+def test_an_unsupported_formula_is_refused(text: str) -> None:
     """The error shows the formula."""
     with pytest.raises(DataError, match="not understood"):
-        parts_of(text)
+        columns_of(text)

@@ -1,4 +1,4 @@
-"""Objects as files, as one import file, and back."""
+"""Saved objects as files, as one import file, and back."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def copy(tmp_path: Path) -> Path:
 
 
 def as_exported(package: str) -> str:
-    """Return an import file as a Kibana exports it again: with what differs at every export, in another order."""
+    """Return an import file as Kibana exports it again: in another order, with keys that differ at every export."""
     lines = [json.loads(line) for line in package.splitlines()]
-    own = {"created_at": "2026-03-02T10:00:00Z", "updated_at": "2026-03-02T10:00:00Z", "version": "WzEsMV0="}
-    exported = [{**line, **own} if "type" in line else line for line in reversed(lines)]
+    volatile = {"created_at": "2026-03-02T10:00:00Z", "updated_at": "2026-03-02T10:00:00Z", "version": "WzEsMV0="}
+    exported = [{**line, **volatile} if "type" in line else line for line in reversed(lines)]
     return "\n".join(json.dumps(line) for line in exported) + "\n"
 
 
-def test_what_is_made_from_the_sources_is_up_to_date() -> None:
+def test_the_generated_files_are_up_to_date() -> None:
     """The import file, the watches and the rules in git are those of the objects and alerts in git."""
     assert folder.stale(ROOT / "kibana") == []
 
@@ -46,7 +46,7 @@ def test_packing_is_deterministic(objects: dict[str, SavedObject]) -> None:
     assert pack(objects.values()) == pack(reversed(objects.values()))
 
 
-def test_the_import_file_holds_json_in_strings_where_kibana_wants_it(objects: dict[str, SavedObject]) -> None:
+def test_the_import_file_holds_json_in_strings_as_kibana_stores_it(objects: dict[str, SavedObject]) -> None:
     """Panels are a string, Lens states are not; data views come first and dashboards last."""
     lines = [json.loads(line) for line in pack(objects.values()).splitlines()]
 
@@ -83,20 +83,20 @@ def test_an_edit_in_kibana_is_one_difference(copy: Path, objects: dict[str, Save
     assert folder.stale(copy) == []
 
 
-def test_files_that_an_export_lacks_are_kept_unless_pruned(copy: Path, objects: dict[str, SavedObject]) -> None:
+def test_files_that_an_export_lacks_stay_unless_pruned(copy: Path, objects: dict[str, SavedObject]) -> None:
     """An export of some objects does not delete the others."""
     some = [saved for saved in objects.values() if saved.type != "search"]
 
-    kept = folder.write_objects(copy, some)
-    assert len(kept.unlisted) == len(objects) - len(some)
+    changes = folder.write_objects(copy, some)
+    assert len(changes.unlisted) == len(objects) - len(some)
     pruned = folder.write_objects(copy, some, prune=True)
 
-    assert pruned.removed == kept.unlisted
+    assert pruned.removed == changes.unlisted
     assert not list((copy / "objects" / "search").glob("*.json"))
 
 
 def test_a_watch_that_has_no_alert_any_more_is_out_of_date(copy: Path) -> None:
-    """Packing removes what no source stands for."""
+    """Packing removes files without a source."""
     (copy / "watches" / "old.json").write_text("{}")
 
     assert folder.stale(copy) == ["watches/old.json"]
@@ -115,7 +115,7 @@ def test_a_watch_that_has_no_alert_any_more_is_out_of_date(copy: Path) -> None:
     ],
 )
 def test_a_broken_export_is_refused_with_its_line(text: str, message: str) -> None:
-    """The error names the line or the object, and what is wrong with it."""
+    """The error names the line or the object, and the problem."""
     with pytest.raises(DataError, match=message):
         unpack(text)
 
