@@ -28,7 +28,8 @@ from monitor_agent.contracts.performance import ALL_VERSIONS
 from monitor_agent.es.drift_store import DriftStore
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.metrics.drift import NumericReference
-from monitor_agent.pipeline.drift_references import DriftReference, FeatureReference, categories, named
+from monitor_agent.pipeline.drift_references import DriftReference, FeatureReference, categories, named_reference
+from monitor_agent.pipeline.instants import Interval
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 
@@ -118,7 +119,7 @@ def stored(gateway: Gateway, table: Table) -> DriftReference:
         feature = NumericReference.from_values(column) if numeric else categories(Counter(column.tolist()))
         if feature is not None:
             references[name] = feature
-    reference = named("training", FIRST_DAY, references)
+    reference = named_reference("training", FIRST_DAY, references)
     Stores(gateway, ONE_SEARCH, FixedClock(DAY.end)).references.add(MODEL, reference, DAY.end)
     return reference
 
@@ -133,7 +134,7 @@ def measured(
     store = DriftStore(gateway, calendar, settings.drift_samples)
     started = time.monotonic()
     for size in calendar.larger:
-        windows = list(calendar.between(size, FIRST_DAY, DAY.end))
+        windows = list(calendar.between(size, Interval(FIRST_DAY, DAY.end)))
         predictions = {window: predictions_of(DAY, len(windows)) for window in windows}
         store.of(MODEL, predictions, dict.fromkeys(windows, reference))
     seconds = time.monotonic() - started
@@ -150,7 +151,7 @@ def predictions_of(day: Traffic, windows: int) -> dict[str, int]:
 def seconds_to_learn(gateway: Gateway) -> float:
     """Return the seconds that learning a reference from the indexed day takes."""
     started = time.monotonic()
-    Stores(gateway, ONE_SEARCH, FixedClock(DAY.end)).references.learn(MODEL, FIRST_DAY, DAY.end, DAY.end)
+    Stores(gateway, ONE_SEARCH, FixedClock(DAY.end)).references.learn(MODEL, Interval(FIRST_DAY, DAY.end), DAY.end)
     return time.monotonic() - started
 
 

@@ -26,8 +26,8 @@ from monitor_agent.metrics.drift import (
     measure_drift,
 )
 from monitor_agent.metrics.drift.verdict import P_VALUES
-from monitor_agent.pipeline.drift_references import OTHERS, categories
-from monitor_agent.pipeline.window_drift import NEW
+from monitor_agent.pipeline.drift_references import OTHER_CATEGORIES, categories
+from monitor_agent.pipeline.window_drift import NEW_CATEGORIES
 
 Values = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int, float], Values]
@@ -169,14 +169,14 @@ def reference_of(case: Case, values: Values) -> NumericReference | CategoricalRe
     if case.shape.kind == "num":
         return NumericReference.from_values(values)
     reference = categories(counted(values))
-    return reference or CategoricalReference({OTHERS: len(values)})
+    return reference or CategoricalReference({OTHER_CATEGORIES: len(values)})
 
 
 def sample_of(reference: NumericReference | CategoricalReference, values: Values) -> NumericSample | Mapping[str, int]:
     """Return a window's values as the agent counts them in a reference's bins."""
     if isinstance(reference, NumericReference):
         return NumericSample.from_values(values, reference)
-    rest = OTHERS if OTHERS in reference.counts else NEW
+    rest = OTHER_CATEGORIES if OTHER_CATEGORIES in reference.counts else NEW_CATEGORIES
     counts: Counter[str] = Counter()
     for name, count in counted(values).items():
         counts[name if name in reference.counts else rest] += count

@@ -12,9 +12,9 @@ from monitor_agent.agent.report import CycleReport
 from monitor_agent.agent.stores import Stores, process_pages
 from monitor_agent.es.state_store import StoredState
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.documents import hashed
-from monitor_agent.pipeline.instants import Interval
-from monitor_agent.pipeline.stale_windows import DAY, ModelWindow, day_of
+from monitor_agent.pipeline.documents import hashed_id
+from monitor_agent.pipeline.instants import DAY, Interval
+from monitor_agent.pipeline.stale_windows import ModelWindow, day_of
 from monitor_agent.settings import environment_of
 
 STATE_KIND = "backfill"
@@ -81,17 +81,17 @@ class Backfill:
             report_progress(progress)
             self._compute_day(day, report, progress, report_progress)
             # The states of a finished day are not merged again: memory must not grow with the number of days.
-            stores.performance.forget_states()
+            stores.performance.clear_cache()
             finished.add(name)
             stored = self._store_progress(stored, finished)
         report_progress(BackfillProgress(days[-1].start, before, len(days), len(days)))
-        stores.state.forget(stored)
+        stores.state.delete(stored)
         return stores.finish_report(report, started, requests_before, "backfill")
 
     def _stored_progress(self, first: datetime, last: datetime) -> StoredState:
         # Other settings make other documents: days that were finished with them do not count.
         settings = repr(sorted(environment_of(self._stores.settings).items()))
-        identifier = f"{STATE_KIND}:{hashed(instants.text(first), instants.text(last), settings)}"
+        identifier = f"{STATE_KIND}:{hashed_id(instants.text(first), instants.text(last), settings)}"
         (stored,) = self._stores.state.read(identifier)
         return stored
 

@@ -13,10 +13,10 @@ from monitor_agent.es.event_store import States
 from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.es.reference_store import ReferenceStore
 from monitor_agent.pipeline.curves import Point
-from monitor_agent.pipeline.documents import Baseline, Document, Key
+from monitor_agent.pipeline.documents import Baseline, Document, MetricsKey
 from monitor_agent.pipeline.drift_references import DriftReference, valid_at
 from monitor_agent.pipeline.stale_windows import ModelWindow
-from monitor_agent.pipeline.window_drift import summary
+from monitor_agent.pipeline.window_drift import drift_fields
 from monitor_agent.pipeline.windows import Calendar, Window
 
 MIN_COMPARED_LENGTH = timedelta(hours=1)
@@ -35,18 +35,18 @@ class Baselines:
     base_size : the size of the base windows.
     """
 
-    last_week: Mapping[Key, Document]
+    last_week: Mapping[MetricsKey, Document]
     references: Sequence[DriftReference]
-    drift: Mapping[Key, DriftResult]
+    drift: Mapping[MetricsKey, DriftResult]
     base_size: str
 
-    def of(self, key: Key) -> Baseline:
+    def of(self, key: MetricsKey) -> Baseline:
         """Return the baseline of one document."""
         reference = valid_at(self.references, key.window.start)
         calibration = reference.calibrations.get(key.version) if reference else None
         drift = self.drift[key].fields if key in self.drift else {}
         if reference is None and key.window.size != self.base_size and key.segment == ALL_SEGMENT:
-            drift = summary((), None)
+            drift = drift_fields((), None)
         return Baseline(
             comparable=is_comparable(key.window),
             last_week=self.last_week.get(key),
@@ -55,7 +55,7 @@ class Baselines:
             drift=drift,
         )
 
-    def points(self, key: Key) -> Sequence[Point]:
+    def points(self, key: MetricsKey) -> Sequence[Point]:
         """Return the points of the curves of a document's features."""
         return self.drift[key].points if key in self.drift else ()
 
@@ -101,21 +101,21 @@ class BaselineLoader:
                     stored |= {ModelWindow(model, key.window) for key in self._performance.last_week(model, batch)}
         return stored
 
-    def _last_week(self, model: str, windows: Iterable[Window]) -> dict[Key, Document]:
+    def _last_week(self, model: str, windows: Iterable[Window]) -> dict[MetricsKey, Document]:
         """Return the documents of the same windows a week before, by the keys of this week's documents."""
         before = {self._calendar.week_later(window, -1): window for window in windows if is_comparable(window)}
         if not before:
             return {}
         documents = self._performance.last_week(model, sorted(before))
         return {
-            Key(model, key.version, key.segment, before[key.window]): document
+            MetricsKey(model, key.version, key.segment, before[key.window]): document
             for key, document in documents.items()
             if key.window in before
         }
 
     def _measured_drift(
         self, model: str, windows: Mapping[Window, States], references: Sequence[DriftReference], now: datetime
-    ) -> dict[Key, DriftResult]:
+    ) -> dict[MetricsKey, DriftResult]:
         reference_of: dict[Window, DriftReference] = {}
         for window in windows:
             reference = valid_at(references, window.start)

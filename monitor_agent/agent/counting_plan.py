@@ -12,9 +12,9 @@ from datetime import datetime
 
 from monitor_agent.es.event_store import EventStore
 from monitor_agent.es.state_store import StateStore
+from monitor_agent.pipeline.instants import DAY, Interval
 from monitor_agent.pipeline.score_resolution import NO_REFINED_BINS, RefinedBins, refined_bins
 from monitor_agent.pipeline.segments import Segment, segments, selected_values
-from monitor_agent.pipeline.stale_windows import DAY
 from monitor_agent.pipeline.windows import Window
 from monitor_agent.settings import AgentSettings
 
@@ -51,7 +51,7 @@ class CountingPlans:
             if model in stored.content:
                 return RefinedBins.restored(stored.content[model])
             start, end = windows[0].start, windows[-1].end
-            chosen = refined_bins(self._events.scores(model, start - DAY, end), start)
+            chosen = refined_bins(self._events.scores(model, Interval(start - DAY, end)), start)
             if chosen is None:
                 return NO_REFINED_BINS
             if self._state_store.write(stored, {**stored.content, model: chosen.content()}, now):
@@ -65,7 +65,7 @@ class CountingPlans:
             before: dict[str, list[str]] = stored.content.get(model, {})
             present: dict[str, list[str]] = {}
             if any(len(before.get(name, ())) < cap for name in names):
-                present = self._events.label_values(model, windows[0].start, windows[-1].end, 2 * cap + 1)
+                present = self._events.label_values(model, Interval(windows[0].start, windows[-1].end), 2 * cap + 1)
             after = {name: selected_values(before.get(name, ()), present.get(name, ()), cap) for name in names}
             if all(after[name] == before.get(name, []) for name in names):
                 return after

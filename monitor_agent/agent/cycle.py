@@ -23,9 +23,9 @@ from monitor_agent.es.leases import leased_models
 from monitor_agent.es.lifecycle import Retention
 from monitor_agent.es.state_store import StoredState
 from monitor_agent.pipeline.finality import is_closed
+from monitor_agent.pipeline.instants import MICROSECOND, Interval
 from monitor_agent.pipeline.lease_table import REMAINDER, Assignment
-from monitor_agent.pipeline.ranges import INSTANT
-from monitor_agent.pipeline.sequences import Loss, lost_in
+from monitor_agent.pipeline.sequences import LineLoss, lost_lines_in
 from monitor_agent.pipeline.stale_windows import (
     HourCounts,
     ModelWindow,
@@ -172,17 +172,15 @@ class Agent:
         self._add(stale, (model_window for model_window in aged if assignment.includes(model_window.model)))
 
     def _add_incomplete(
-        self, stale: _StaleWindows, losses: Sequence[Loss], assignment: Assignment, now: datetime
+        self, stale: _StaleWindows, losses: Sequence[LineLoss], assignment: Assignment, now: datetime
     ) -> None:
         """Add the windows whose documents have another number of lost lines than are lost now."""
         stores = self._stores
         stored = stores.performance.with_lost_lines()
         for loss in losses:
             first = stores.calendar.window(stores.calendar.names[-1], loss.start)
-            stored += stores.performance.summaries(first.start, loss.end + INSTANT)
-        wrong = {
-            row.model_window for row in stored if row.lost_lines != lost_in(row.window.start, row.window.end, losses)
-        }
+            stored += stores.performance.windows(Interval(first.start, loss.end + MICROSECOND))
+        wrong = {row.model_window for row in stored if row.lost_lines != lost_lines_in(row.window, losses)}
         self._add(stale, self._open_to_change(wrong, assignment, stored, now))
 
     def _join_feedback(

@@ -21,7 +21,7 @@ from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.feedback_store import Feedback, FeedbackStore, Prediction, index_of_event, index_of_prediction
 from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.pipeline.attribution import Event, Events, Folded, fold, restored, union
-from monitor_agent.pipeline.documents import Key
+from monitor_agent.pipeline.documents import MetricsKey
 from monitor_agent.pipeline.finality import is_final, is_past_restatement
 from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.windows import Calendar
@@ -117,7 +117,9 @@ class Join:
         self._put_back([event for event in events if event.prediction_id in predictions])
         orphans = [event for event in events if event.prediction_id not in predictions]
         self.result.statuses += [(event, STATUS_ORPHAN) for event in orphans]
-        windows = {ModelWindow(event.model, self._calendar.base_window(event.day)) for event in orphans if event.model}
+        windows = {
+            ModelWindow(event.model, self._calendar.base_window(event.predicted_at)) for event in orphans if event.model
+        }
         self.result.windows |= windows - self._closed_windows(windows)
 
     def _write(self, pairs: list[tuple[Prediction, list[Feedback]]]) -> None:
@@ -203,11 +205,11 @@ class Join:
         if self._scope.restates_closed:
             return set()
         past = {
-            Key(model, ALL_VERSIONS, ALL_SEGMENT, window): ModelWindow(model, window)
+            MetricsKey(model, ALL_VERSIONS, ALL_SEGMENT, window): ModelWindow(model, window)
             for model, window in windows
             if is_past_restatement(window, self._calendar, self._scope.now)
         }
-        states = self._performance.stored_states(list(past))
+        states = self._performance.time_states(list(past))
         return {model_window for key, model_window in past.items() if is_final(states.get(key, STATE_OPEN))}
 
 

@@ -17,12 +17,13 @@ from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.curve_store import CurveStore
 from monitor_agent.es.event_store import EventStore, States
-from monitor_agent.es.performance_store import PerformanceStore, Stored
+from monitor_agent.es.performance_store import PerformanceStore, StoredDocuments
 from monitor_agent.metrics import WindowState, merge_all
+from monitor_agent.pipeline.counting import CountRequest
 from monitor_agent.pipeline.curves import has_curves, points
-from monitor_agent.pipeline.documents import Key, PlannedWrite, planned_writes
+from monitor_agent.pipeline.documents import CountedState, MetricsKey, PlannedWrite, planned_writes
 from monitor_agent.pipeline.finality import is_final
-from monitor_agent.pipeline.sequences import Loss, lost_in
+from monitor_agent.pipeline.sequences import LineLoss, lost_lines_in
 from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
@@ -56,7 +57,7 @@ class _Pass:
 
     now: datetime
     indices: frozenset[str]
-    losses: Sequence[Loss]
+    losses: Sequence[LineLoss]
     report_windows: Callable[[int], None]
     tally: Tally
     computed: set[ModelWindow] = field(default_factory=set)
@@ -92,7 +93,7 @@ class Recomputation:
         now: datetime,
         indices: Iterable[str],
         report_windows: Callable[[int], None] = lambda _count: None,
-        losses: Sequence[Loss] = (),
+        losses: Sequence[LineLoss] = (),
     ) -> Tally:
         """Compute base windows, the larger windows that hold them, and further larger ones.
 
@@ -136,7 +137,7 @@ class Recomputation:
                     window for window in batch if window not in existing and not _has_predictions(model, window, stored)
                 ]
                 for moment, group in self._by_moment([*existing, *empty], stored, current.now).items():
-                    states = self._events.count(model, group, plan.segments, moment, plan.refined_bins)
+                    states = self._events.count(CountRequest(model, plan.segments, moment, plan.refined_bins), group)
                     self._write(model, states, stored, moment, current)
                 current.tally.windows += len(batch)
                 current.report_windows(len(batch))
@@ -150,7 +151,9 @@ class Recomputation:
                     self._write(model, states, stored, moment, current)
                 current.tally.merged += len(batch)
 
-    def _by_moment(self, windows: Sequence[Window], stored: Stored, now: datetime) -> dict[datetime, list[Window]]:
+    def _by_moment(
+        self, windows: Sequence[Window], stored: StoredDocuments, now: datetime
+    ) -> dict[datetime, list[Window]]:
         """Return the windows by the moment that decides about their state.
 
         The moment is `now`, except for windows that a later clock has made final: a click that is counted by this clock
@@ -165,26 +168,24 @@ class Recomputation:
 
     def _merged(self, model: str, window: Window) -> States:
         states: dict[tuple[str, str], list[WindowState]] = {}
-        size = self._calendar.part_size(window)
-        for key, state in self._performance.states(model, size, window.start, window.end):
+        size = self._calendar.component_size(window)
+        for key, state in self._performance.states(model, size, window):
             states.setdefault((key.version, key.segment), []).append(state)
         return {name: merge_all(group) for name, group in states.items()}
 
     def _write(
-        self, model: str, windows: Mapping[Window, States], stored: Stored, now: datetime, current: _Pass
+        self, model: str, windows: Mapping[Window, States], stored: StoredDocuments, now: datetime, current: _Pass
     ) -> None:
         writes: list[tuple[PlannedWrite, Window]] = []
         baselines = self._baselines.load(model, windows, now)
         for window, states in windows.items():
-            lost = lost_in(window.start, window.end, current.losses)
-            counted = {Key(model, *name, window): state for name, state in _with_all_versions(states).items()}
+            lost = lost_lines_in(window, current.losses)
+            counted = {MetricsKey(model, *name, window): state for name, state in _with_all_versions(states).items()}
             # A stored document that counts nothing any more is written with empty counts.
             keys = counted.keys() | {key for key in stored if key.window == window}
             for key in sorted(keys):
-                state, baseline = counted.get(key, WindowState()), baselines.of(key)
-                planned = planned_writes(
-                    key, state, stored.get(key), self._calendar, now, self._settings, lost, baseline
-                )
+                content = CountedState(key, counted.get(key, WindowState()), lost, baselines.of(key))
+                planned = planned_writes(content, stored.get(key), self._calendar, now, self._settings)
                 writes += [(write, window) for write in planned]
         # Curves are written before their documents: after a crash between the two, the documents are still written.
         self._curves.write(
@@ -204,8 +205,8 @@ class Recomputation:
         current.refused |= {ModelWindow(model, window) for write, window in writes if write.id in refused}
 
 
-def _has_predictions(model: str, window: Window, stored: Stored) -> bool:
-    document = stored.get(Key(model, ALL_VERSIONS, ALL_SEGMENT, window))
+def _has_predictions(model: str, window: Window, stored: StoredDocuments) -> bool:
+    document = stored.get(MetricsKey(model, ALL_VERSIONS, ALL_SEGMENT, window))
     return document is not None and document["predictions"] > 0
 
 

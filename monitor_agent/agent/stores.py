@@ -21,13 +21,13 @@ from monitor_agent.es.event_store import EventStore
 from monitor_agent.es.feedback_store import Feedback, FeedbackStore
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.history import History
-from monitor_agent.es.line_check import remembered_writers
+from monitor_agent.es.line_check import stored_writers
 from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.es.reference_store import ReferenceStore
 from monitor_agent.es.release_store import ReleaseStore
 from monitor_agent.es.state_store import StateStore
 from monitor_agent.pipeline.instants import Interval
-from monitor_agent.pipeline.sequences import Loss, losses
+from monitor_agent.pipeline.sequences import LineLoss, line_losses
 from monitor_agent.pipeline.stale_windows import ModelWindow, StoredWindow
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
@@ -72,15 +72,15 @@ class Stores:
         largest = self.calendar.names[-1]
         first = self.calendar.window(largest, interval.start)
         last = self.calendar.window(largest, interval.end - timedelta(microseconds=1))
-        return self.performance.summaries(min(first.start, interval.start), max(last.end, interval.end))
+        return self.performance.windows(Interval(min(first.start, interval.start), max(last.end, interval.end)))
 
     def stored_windows_of(self, interval: Interval) -> list[StoredWindow]:
         """Return the stored base windows of an interval and all larger windows that share time with it."""
         base, larger = (self.calendar.base,), self.calendar.larger
-        stored = self.performance.summaries(interval.start, interval.end, base)
+        stored = self.performance.windows(interval, base)
         if larger:
             first = self.calendar.window(larger[-1], interval.start).start
-            stored += self.performance.summaries(first, interval.end, larger)
+            stored += self.performance.windows(Interval(first, interval.end), larger)
         return stored
 
     def write_feedback_statuses(self, result: JoinResult, report: CycleReport) -> None:
@@ -95,9 +95,9 @@ class Stores:
             self.feedback.refresh()
             report.feedback += result.counts()
 
-    def losses(self, now: datetime) -> list[Loss]:
+    def losses(self, now: datetime) -> list[LineLoss]:
         """Return the lines that are lost, as of the last check."""
-        return losses(remembered_writers(self.state).values(), now, self.settings.ingest_grace)
+        return line_losses(stored_writers(self.state).values(), now, self.settings.ingest_grace)
 
     def record_releases(self, windows: set[ModelWindow], report: CycleReport) -> None:
         """Record the versions that occur in the computed base windows for the first time."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from monitor_agent.pipeline.instants import WEEK
 from monitor_agent.pipeline.stale_windows import ModelWindow
-from monitor_agent.pipeline.windows import WEEK, Window
+from monitor_agent.pipeline.windows import Window
 
 BATCH_SIZE = 64
 

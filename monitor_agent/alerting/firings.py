@@ -25,7 +25,7 @@ from monitor_agent.contracts.alert import (
 )
 from monitor_agent.durations import parse_duration
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.documents import Document, hashed
+from monitor_agent.pipeline.documents import Document, hashed_id
 
 MET, NOT_MET = "x", "."
 """An evaluation that met the condition, and one that did not, in `Firing.evaluations`."""
@@ -108,7 +108,7 @@ class Firing:
     @property
     def id(self) -> str:
         """The document's `_id`."""
-        return hashed(self.rule, *(text for pair in self.group for text in pair), instants.text(self.start))
+        return hashed_id(self.rule, *(text for pair in self.group for text in pair), instants.text(self.start))
 
     @property
     def open(self) -> bool:

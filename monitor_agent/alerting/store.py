@@ -15,7 +15,8 @@ from typing import Any
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.contracts.agent_state import AGENT_STATE
 from monitor_agent.contracts.alert import ALERTS, STATE_ACTIVE, STATE_PENDING, STATE_RECOVERED
-from monitor_agent.es.gateway import Gateway, Operation
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.operations import Operation
 from monitor_agent.es.state_store import StateStore, StoredState
 from monitor_agent.pipeline import instants
 
@@ -68,7 +69,7 @@ class AlertStore:
         stored_state = StoredState(STATE_ID)
         stored = [hit["_source"] for hit in hits]
         for hit in lists["hits"]["hits"]:
-            stored_state = StoredState.from_stored(hit)
+            stored_state = StoredState.from_hit(hit)
             stored = stored_state.content[STATE_ID]
         return AlertReadings(
             answers,

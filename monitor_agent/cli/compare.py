@@ -19,8 +19,8 @@ from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.history import Selection, ServedVersions
 from monitor_agent.metrics import WindowState
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.ranges import cover, widened
-from monitor_agent.pipeline.version_comparison import CAUSAL, COMPARED, HEADLINE, Row, compare
+from monitor_agent.pipeline.ranges import cover, whole_windows
+from monitor_agent.pipeline.version_comparison import CAUSAL, COMPARED_METRICS, HEADLINE, MetricComparison, compare
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import Settings
 
@@ -46,7 +46,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--metric",
         default=HEADLINE,
-        choices=COMPARED,
+        choices=COMPARED_METRICS,
         metavar="NAME",
         help="the metric of the verdict (default: %(default)s)",
     )
@@ -70,8 +70,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     calendar = Calendar(settings.agent)
     with history_of(settings) as history:
         model = _model(history.versions(calendar.base, start, end), args.model, pair)
-        start, end = widened(calendar, *_range(model, pair, start, end))
-        totals_by_key = totals(history, cover(calendar, start, end), Selection(model.model, pair, label=label))
+        interval = whole_windows(calendar, *_range(model, pair, start, end))
+        start, end = interval.start, interval.end
+        totals_by_key = totals(history, cover(calendar, interval), Selection(model.model, pair, label=label))
         missing = [version for version in pair if TotalKey(model.model, version, ALL_SEGMENT) not in totals_by_key]
         if missing:
             raise nothing_stored(history, calendar, start, end, model.model, missing)
@@ -105,7 +106,7 @@ class _Comparison:
     versions: tuple[str, str]
     range: tuple[datetime, datetime]
     metric: str
-    rows: Mapping[str, Sequence[Row]]
+    rows: Mapping[str, Sequence[MetricComparison]]
 
     @property
     def verdict(self) -> str:
@@ -199,11 +200,11 @@ def _print(comparison: _Comparison) -> None:
     print_line(CAUSAL)
 
 
-def _named(row: Row) -> str:
+def _named(row: MetricComparison) -> str:
     return f"{row.metric} [{row.unit}]" if row.unit else row.metric
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: MetricComparison) -> list[str]:
     ends = interval(row.interval.low, row.interval.high) if row.interval else NOTHING
     relative = NOTHING if row.relative is None else f"{100 * row.relative:+.1f} %"
     if row.relative_interval:

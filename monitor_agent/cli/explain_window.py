@@ -11,7 +11,7 @@ from monitor_agent.cli._times import add_time
 from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS
 from monitor_agent.errors import DataError, SettingsError
-from monitor_agent.pipeline.documents import Key
+from monitor_agent.pipeline.documents import MetricsKey
 from monitor_agent.pipeline.explanation import explain
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import Settings
@@ -71,5 +71,5 @@ def _identifier(args: argparse.Namespace, calendar: Calendar) -> str:
     if args.size not in calendar.names:
         raise SettingsError(f"--size {args.size} is unknown", f"use one of {', '.join(calendar.names)}")
     window = calendar.window(args.size, args.start.at(SystemClock().now()))
-    key = Key(args.model, args.version, args.segment, window)
+    key = MetricsKey(args.model, args.version, args.segment, window)
     return key.id

@@ -11,7 +11,7 @@ from monitor_agent.cli._agent import gateway_of
 from monitor_agent.cli._output import add_json, print_json, print_line, print_table
 from monitor_agent.clock import SystemClock
 from monitor_agent.durations import format_duration
-from monitor_agent.es.line_check import remembered_writers
+from monitor_agent.es.line_check import stored_writers
 from monitor_agent.es.retry import Backoff
 from monitor_agent.es.state_store import StateStore
 from monitor_agent.pipeline import instants
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Print the gaps; return 1 if lines are lost, 0 if there is no gap or every gap may still close."""
     now = SystemClock().now()
     with gateway_of(settings, Backoff(tries=2)) as gateway:
-        writers = remembered_writers(StateStore(gateway))
+        writers = stored_writers(StateStore(gateway))
     rows = [_row(name, gap, settings, now) for name, writer in sorted(writers.items()) for gap in writer.gaps]
     lost = any(row["state"] == "lost" for row in rows)
     if args.json:
@@ -50,12 +50,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 def _row(name: str, gap: Gap, settings: Settings, now: datetime) -> dict[str, Any]:
     return {
         "writer": name,
-        "state": "lost" if now - gap.since > settings.agent.ingest_grace else "pending",
+        "state": "lost" if gap.is_lost(now, settings.agent.ingest_grace) else "pending",
         "first": gap.first,
         "last": gap.last,
         "missing": gap.missing,
         "since": instants.text(gap.since),
-        "around": [instants.text(moment) for moment in gap.around],
+        "around": [instants.text(moment) for moment in gap.neighbour_times],
     }
 
 

@@ -18,7 +18,8 @@ from monitor_agent.contracts.drift import CATEGORICAL, LABEL, NUMERIC, SCORE
 from monitor_agent.errors import DataError
 from monitor_agent.metrics.drift import NumericReference
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.drift_references import DriftReference, FeatureReference, named, of_columns
+from monitor_agent.pipeline.drift_references import DriftReference, FeatureReference, named_reference, of_columns
+from monitor_agent.pipeline.instants import Interval
 from monitor_agent.settings import Settings
 
 
@@ -49,10 +50,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     with gateway_of(settings) as gateway:
         references = Stores(gateway, settings.agent, clock).references
         if args.file:
-            reference = named(args.file.name, since or now, _read_features(args.file))
+            reference = named_reference(args.file.name, since or now, _read_features(args.file))
         elif args.start and args.end:
             start, end = range_at(args.start, args.end, now)
-            reference = references.learn(args.model, start, end, since or end)
+            reference = references.learn(args.model, Interval(start, end), since or end)
         else:
             _print_list(args.model, references.of(args.model), as_json=args.json)
             return 0

@@ -16,7 +16,7 @@ from monitor_agent.clock import SystemClock
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.history import History, Selection
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.ranges import cover, widened
+from monitor_agent.pipeline.ranges import cover, whole_windows
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, Settings
 
@@ -58,9 +58,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     )
     calendar = Calendar(settings.agent)
     now = SystemClock().now()
-    start, end = widened(calendar, args.start.at(now), args.end.at(now))
+    interval = whole_windows(calendar, args.start.at(now), args.end.at(now))
+    start, end = interval.start, interval.end
     with history_of(settings) as history:
-        totals_by_key = totals(history, cover(calendar, start, end), selection)
+        totals_by_key = totals(history, cover(calendar, interval), selection)
         if not totals_by_key:
             raise nothing_stored(history, calendar, start, end, args.model, (args.version,) if args.version else ())
     seconds = (end - start).total_seconds()

@@ -33,7 +33,7 @@ class DailyCycles:
         stores = Stores(self._gateway, self._settings, FixedClock(final_at(moment, self._settings)))
         day = stores.calendar.window(stores.calendar.names[-1], moment)
         for name in sorted({name for name, _ in stores.events.window_counts(day.start).predictions}):
-            stores.references.add(name, stores.references.learn(name, day.start, day.end, day.end), stores.clock.now())
+            stores.references.add(name, stores.references.learn(name, day, day.end), stores.clock.now())
 
 
 def final_at(last: datetime, settings: AgentSettings) -> datetime:

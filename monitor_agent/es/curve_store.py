@@ -1,4 +1,4 @@
-"""Points of curves in Elasticsearch: written where they differ from the stored ones, deleted where they are no more."""
+"""Points of curves in Elasticsearch: written if they differ from the stored points, deleted if they are obsolete."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from monitor_agent.contracts.curve import CURVES
-from monitor_agent.es.gateway import Gateway, Operation
-from monitor_agent.pipeline.documents import Key
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.operations import Operation
+from monitor_agent.pipeline.documents import MetricsKey
 
 PAGE = 5_000
 DOCUMENTS_AT_ONCE = 32
-Points = Mapping[str, Mapping[str, Any]]
-"""`_id` -> document."""
+PointDocuments = Mapping[str, Mapping[str, Any]]
+"""`_id` -> document of a point."""
 
 
 class CurveStore:
@@ -21,33 +22,33 @@ class CurveStore:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    def write(self, wanted: Mapping[Key, Points]) -> None:
-        """Make the stored points of metrics documents those that are wanted."""
-        keys = list(wanted)
+    def write(self, curves: Mapping[MetricsKey, PointDocuments]) -> None:
+        """Replace the stored points of metrics documents by these points."""
+        keys = list(curves)
         for first in range(0, len(keys), DOCUMENTS_AT_ONCE):
-            some = keys[first : first + DOCUMENTS_AT_ONCE]
-            stored = self._stored(some)
-            operations = [each for key in some for each in _differences(key, wanted[key], stored)]
+            batch = keys[first : first + DOCUMENTS_AT_ONCE]
+            stored = self._stored(batch)
+            operations = [operation for key in batch for operation in _differences(key, curves[key], stored)]
             if operations:
                 self._gateway.bulk(operations)
-                # Seen by the next who compares.
-                self._gateway.refresh(each.index for each in operations)
+                # The next comparison must find them.
+                self._gateway.refresh(operation.index for operation in operations)
 
-    def _stored(self, keys: list[Key]) -> dict[str, dict[str, Any]]:
+    def _stored(self, keys: list[MetricsKey]) -> dict[str, dict[str, Any]]:
         body = {"query": {"terms": {"metrics_id": [key.id for key in keys]}}}
         return {hit["_id"]: hit["_source"] for hit in self._gateway.scan(CURVES.alias, body, PAGE)}
 
 
-def _differences(key: Key, wanted: Points, stored: Points) -> list[Operation]:
-    index, own = CURVES.index_for(key.window.start), key.id
-    written = [
+def _differences(key: MetricsKey, points: PointDocuments, stored: PointDocuments) -> list[Operation]:
+    index, metrics_id = CURVES.index_for(key.window.start), key.id
+    changed = [
         Operation("index", index, identifier, point)
-        for identifier, point in wanted.items()
+        for identifier, point in points.items()
         if stored.get(identifier) != point
     ]
-    gone = [
+    obsolete = [
         Operation("delete", index, identifier, None)
         for identifier, point in stored.items()
-        if point["metrics_id"] == own and identifier not in wanted
+        if point["metrics_id"] == metrics_id and identifier not in points
     ]
-    return written + gone
+    return changed + obsolete

@@ -1,4 +1,4 @@
-"""Documents about the agent's own cycles, and what it measures of the pipeline beside them."""
+"""Documents about the agent's cycles, and the flow of events that they report."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from typing import Any
 
 from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.feedback import FEEDBACK, STATUS_NEW
-from monitor_agent.es.gateway import Gateway, Operation
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.line_check import EVENTS
+from monitor_agent.es.operations import Operation
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.documents import hashed
-from monitor_agent.pipeline.stale_windows import DAY
+from monitor_agent.pipeline.documents import hashed_id
+from monitor_agent.pipeline.instants import DAY
 
 NEWEST = 100
 
 
 @dataclass(frozen=True)
 class EventFlow:
-    """How events flow; names, units and meanings as in the cycles' contract."""
+    """How events flow; names, units and meanings are those of the cycles' contract."""
 
     backlog: int
     lag_seconds: float
@@ -29,12 +30,12 @@ class EventFlow:
     silent_seconds: float | None
 
     def figures(self) -> dict[str, float]:
-        """Return those that are known."""
+        """Return the figures that could be measured."""
         return {name: float(value) for name, value in asdict(self).items() if value is not None}
 
 
 class CycleStore:
-    """Writes one document a cycle."""
+    """Measures the flow of events and writes one document per cycle."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -56,15 +57,15 @@ class CycleStore:
             "aggs": {"oldest": {"min": {"field": "event.ingested"}}},
         }
         events, waiting = self._gateway.msearch([(EVENTS, newest), (FEEDBACK.alias, new)])
-        told = [hit["_source"]["event"] for hit in events["hits"]["hits"]]
-        ingested = [instants.parse(each["ingested"]) for each in told]
+        newest_events = [hit["_source"]["event"] for hit in events["hits"]["hits"]]
+        ingested = [instants.parse(event["ingested"]) for event in newest_events]
         delays = [
-            (instants.parse(each["ingested"]) - instants.parse(each["created"])).total_seconds()
-            for each in told
-            if "created" in each
+            (instants.parse(event["ingested"]) - instants.parse(event["created"])).total_seconds()
+            for event in newest_events
+            if "created" in event
         ]
         oldest = waiting.get("aggregations", {}).get("oldest", {}).get("value")
-        # Clocks of different machines may differ by a little: no age is negative.
+        # Clocks of different machines may differ a little: no age is negative.
         return EventFlow(
             backlog=waiting["hits"]["total"]["value"],
             lag_seconds=0.0 if oldest is None else max(0.0, (now - instants.parse(oldest)).total_seconds()),
@@ -75,4 +76,4 @@ class CycleStore:
     def write(self, began: datetime, agent: str, document: Mapping[str, Any]) -> None:
         """Write the document of a cycle."""
         body = {"@timestamp": instants.text(began), "agent": agent, **document}
-        self._gateway.bulk([Operation("index", CYCLES.index_for(began), hashed(agent, instants.text(began)), body)])
+        self._gateway.bulk([Operation("index", CYCLES.index_for(began), hashed_id(agent, instants.text(began)), body)])

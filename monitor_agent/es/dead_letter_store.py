@@ -1,4 +1,4 @@
-"""Dead letters: which there are, and their removal once they are on their way again."""
+"""Dead letters in Elasticsearch: they are listed, and removed once they have been sent again."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor_agent.contracts.deadletter import DEADLETTERS
-from monitor_agent.es.gateway import Gateway, Operation
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.operations import Operation
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """One dead letter: its place, and the document as `contracts.DEADLETTERS` says."""
+    """One dead letter; `document` has the fields of the dead letters' contract."""
 
     index: str
     id: str
@@ -25,20 +26,26 @@ class DeadLetter:
 
     @property
     def ingested(self) -> str:
-        """When the pipeline handled it, as text; it sorts by time."""
+        """When the pipeline handled it, as text that sorts by time."""
         return str(self.document.get("event", {}).get("ingested", ""))
 
 
 def all_dead_letters(gateway: Gateway, page: int) -> list[DeadLetter]:
-    """Return all dead letters, the oldest first; ElasticsearchError where Elasticsearch cannot tell."""
+    """Return all dead letters, the oldest first.
+
+    Raises
+    ------
+    ElasticsearchError
+        If Elasticsearch does not return them.
+    """
     gateway.refresh(gateway.existing(DEADLETTERS.pattern))
     hits = gateway.scan(DEADLETTERS.pattern, {"query": {"match_all": {}}}, page)
     return sorted(
-        (DeadLetter(hit["_index"], hit["_id"], hit["_source"]) for hit in hits), key=lambda found: found.ingested
+        (DeadLetter(hit["_index"], hit["_id"], hit["_source"]) for hit in hits), key=lambda letter: letter.ingested
     )
 
 
 def remove(gateway: Gateway, letters: Sequence[DeadLetter]) -> None:
-    """Delete dead letters; one that is gone already is no error."""
+    """Delete dead letters; a dead letter that does not exist any more is no error."""
     gateway.bulk(Operation("delete", letter.index, letter.id, None) for letter in letters)
     gateway.refresh({letter.index for letter in letters})

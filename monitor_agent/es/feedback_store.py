@@ -1,4 +1,4 @@
-"""Feedback and its predictions in Elasticsearch: what is new, where the prediction is, what is written to both."""
+"""Feedback and its predictions in Elasticsearch: new feedback, the predictions it names, and the writes to both."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from sys import intern
-from typing import Any, NamedTuple
+from typing import Any
 
 from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.feedback import (
@@ -17,72 +17,103 @@ from monitor_agent.contracts.feedback import (
     STATUS_WAITING,
 )
 from monitor_agent.contracts.prediction import PREDICTIONS
-from monitor_agent.es.gateway import Gateway, Operation
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.operations import DocumentVersion, Operation
 from monitor_agent.es.retry import ResponseAction
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.attribution import Event
-from monitor_agent.pipeline.instants import Interval, range_filter, within
+from monitor_agent.pipeline.instants import DAY, Interval, range_filter, within
 
 FOREIGN_SEARCH = timedelta(days=8)
-"""Predictions whose id tells no time are looked for this far before their feedback."""
+"""A prediction whose id contains no time is searched this far before its feedback."""
 
 PAGES_IN_ONE, LONGEST_PAGE = 5, 10_000
-"""Feedback and what is read of its predictions are small: so many pages of other documents are one of feedback, as
-long as Elasticsearch answers so many hits at once (`index.max_result_window`)."""
+"""Feedback and the fields that are read of its predictions are small: a page of feedback is this many times larger than
+other pages, up to the number of hits that Elasticsearch returns at once (`index.max_result_window`)."""
 
 _PREDICTION_FIELDS = ("@timestamp", "prediction.label", "model.name", "feedback", "outcome")
 _FEEDBACK_FIELDS = ["@timestamp", "event.id", "prediction", "feedback", "model.name"]
 
 
-class ConcurrencyToken(NamedTuple):
-    """Which version of a document was read."""
-
-    if_seq_no: int
-    if_primary_term: int
-
-
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """One feedback document: its event, the prediction that it names, and where it stood when it was read."""
+    """One feedback document.
 
-    index: str
-    id: str
-    place: ConcurrencyToken
+    Attributes
+    ----------
+    version : the version that was read.
+    event : its event.
+    prediction_id : the id of the prediction that it is about; empty if it names none.
+    predicted_at : the time of that prediction; if it names no time, the time of the event.
+    model : the model that it names; empty if it names none.
+    status : its status, such as `new`.
+    waiting_since : since when it has waited for its prediction; None if it does not wait.
+    """
+
+    version: DocumentVersion
     event: Event
     prediction_id: str
-    day: datetime
+    predicted_at: datetime
     model: str
     status: str
     waiting_since: datetime | None
 
+    @property
+    def index(self) -> str:
+        """The index of the document."""
+        return self.version.index
+
+    @property
+    def id(self) -> str:
+        """The document's `_id`."""
+        return self.version.id
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One prediction, as far as feedback matters to it."""
+    """One prediction, as far as feedback needs it.
 
-    index: str
-    id: str
-    place: ConcurrencyToken
+    Attributes
+    ----------
+    version : the version that was read.
+    made_at : its time.
+    label : the predicted label, 0 or 1.
+    model : its model.
+    feedback : its fields below `feedback`.
+    outcome : `tp`, `fn`, `fp`, `tn`, or None.
+    """
+
+    version: DocumentVersion
     made_at: datetime
     label: int
     model: str
     feedback: Mapping[str, Any]
     outcome: str | None
 
+    @property
+    def index(self) -> str:
+        """The index of the document."""
+        return self.version.index
+
+    @property
+    def id(self) -> str:
+        """The document's `_id`."""
+        return self.version.id
+
 
 def index_of_prediction(identifier: str) -> str | None:
-    """Return the index that a prediction's id tells; None for ids made elsewhere."""
+    """Return the index of a prediction by the time in its id; None if the id contains no time."""
     moment = uuid7.time_of(identifier)
     return PREDICTIONS.index_for(moment) if moment else None
 
 
 def index_of_event(prediction_id: str, event: Event) -> str:
-    """Return the index that a feedback event is in."""
+    """Return the index of a feedback event."""
     return FEEDBACK.index_for(uuid7.time_of(prediction_id) or event.time)
 
 
 def overdue_filter(now: datetime, horizon: timedelta) -> dict[str, Any]:
-    """Return the filter for feedback whose prediction is not waited for any longer."""
+    """Return the filter for feedback that has waited too long for its prediction."""
     since = range_filter("feedback.waiting_since", lte=now - horizon)
     filters = [{"term": {"feedback.status": STATUS_WAITING}}, since]
     return {"bool": {"filter": filters}}
@@ -95,28 +126,33 @@ class FeedbackStore:
         self._gateway = gateway
         self._page_size = min(page_size * PAGES_IN_ONE, LONGEST_PAGE)
 
-    def new(self, ours: Sequence[dict[str, Any]] = ()) -> Iterator[list[Feedback]]:
-        """Yield pages of feedback that nobody has looked at.
+    def new(self, filters: Sequence[dict[str, Any]] = ()) -> Iterator[list[Feedback]]:
+        """Yield pages of feedback that no agent has processed.
 
         Parameters
         ----------
-        ours : further filters, such as those of a share.
+        filters : further filters, such as those of an assignment.
         """
-        yield from self._pages({"bool": {"filter": [{"term": {"feedback.status": STATUS_NEW}}, *ours]}})
+        yield from self._pages({"bool": {"filter": [{"term": {"feedback.status": STATUS_NEW}}, *filters]}})
 
     def waiting(self, since: datetime) -> Iterator[list[Feedback]]:
-        """Yield pages of waiting feedback about predictions made at `since` or later."""
-        made = range_filter("prediction.timestamp", gte=since)
-        yield from self._pages({"bool": {"filter": [{"term": {"feedback.status": STATUS_WAITING}}, made]}})
+        """Yield pages of waiting feedback about predictions since a moment."""
+        recent = range_filter("prediction.timestamp", gte=since)
+        yield from self._pages({"bool": {"filter": [{"term": {"feedback.status": STATUS_WAITING}}, recent]}})
 
     def overdue(
-        self, now: datetime, horizon: timedelta, ours: Sequence[dict[str, Any]] = ()
+        self, now: datetime, horizon: timedelta, filters: Sequence[dict[str, Any]] = ()
     ) -> Iterator[list[Feedback]]:
-        """Yield pages of waiting feedback beyond the orphan horizon; `ours` are further filters."""
-        yield from self._pages({"bool": {"filter": [overdue_filter(now, horizon), *ours]}})
+        """Yield pages of feedback that has waited for longer than the orphan horizon.
+
+        Parameters
+        ----------
+        filters : further filters, such as those of an assignment.
+        """
+        yield from self._pages({"bool": {"filter": [overdue_filter(now, horizon), *filters]}})
 
     def not_joined(self, interval: Interval) -> Iterator[list[Feedback]]:
-        """Yield pages of feedback on a stretch of time that is not joined with its prediction, for whatever reason."""
+        """Yield pages of feedback on predictions of an interval that is not joined with them, for any reason."""
         statuses = [STATUS_NEW, STATUS_WAITING, STATUS_TOO_LATE, STATUS_ORPHAN]
         filters = [{"terms": {"feedback.status": statuses}}, within(interval, "prediction.timestamp")]
         yield from self._pages({"bool": {"filter": filters}})
@@ -134,64 +170,79 @@ class FeedbackStore:
 
     def predictions(self, feedback: Sequence[Feedback]) -> dict[str, Prediction]:
         """Return the predictions of feedback that exist, by id."""
-        known: dict[str, str] = {}
+        indices: dict[str, str] = {}
         foreign: dict[str, Feedback] = {}
-        for each in feedback:
-            index = index_of_prediction(each.prediction_id)
+        for document in feedback:
+            index = index_of_prediction(document.prediction_id)
             if index:
-                known[each.prediction_id] = index
-            elif each.prediction_id:
-                foreign[each.prediction_id] = each
-        found = self.current((index, identifier) for identifier, index in known.items())
-        return {**found, **self._foreign(foreign)}
+                indices[document.prediction_id] = index
+            elif document.prediction_id:
+                foreign[document.prediction_id] = document
+        predictions = self.current((index, identifier) for identifier, index in indices.items())
+        return {**predictions, **self._foreign(foreign)}
 
-    def current(self, places: Iterable[tuple[str, str]]) -> dict[str, Prediction]:
-        """Return the latest versions of predictions at (index, id), by id."""
-        docs = self._gateway.mget(list(places), _PREDICTION_FIELDS)
+    def current(self, ids: Iterable[tuple[str, str]]) -> dict[str, Prediction]:
+        """Return the latest versions of predictions, by id.
+
+        Parameters
+        ----------
+        ids : (index, id).
+        """
+        docs = self._gateway.mget(list(ids), _PREDICTION_FIELDS)
         return {doc["_id"]: _prediction(doc) for doc in docs}
 
-    def _foreign(self, wanted: Mapping[str, Feedback]) -> dict[str, Prediction]:
-        if not wanted:
+    def _foreign(self, feedback: Mapping[str, Feedback]) -> dict[str, Prediction]:
+        """Return predictions whose ids contain no time.
+
+        Parameters
+        ----------
+        feedback : prediction id -> a feedback document about it.
+        """
+        if not feedback:
             return {}
-        days = [each.day for each in wanted.values()]
-        around = range_filter("@timestamp", gte=min(days) - FOREIGN_SEARCH, lte=max(days) + timedelta(days=1))
-        filters = [{"terms": {"prediction.id": list(wanted)}}, around]
+        times = [document.predicted_at for document in feedback.values()]
+        around = range_filter("@timestamp", gte=min(times) - FOREIGN_SEARCH, lte=max(times) + DAY)
+        filters = [{"terms": {"prediction.id": list(feedback)}}, around]
         body = {
             "query": {"bool": {"filter": filters}},
             "_source": list(_PREDICTION_FIELDS),
             "seq_no_primary_term": True,
         }
         hits = self._gateway.scan(PREDICTIONS.alias, body, self._page_size)
-        # The search may show an older version: the update is refused then, and the latest is read.
+        # A search may return an older version: its update is refused then, and the latest version is read.
         return {hit["_id"]: _prediction(hit) for hit in hits}
 
-    def update_predictions(self, changes: Iterable[tuple[Prediction, dict[str, Any]]]) -> list[Prediction]:
-        """Write fields onto predictions; return those that somebody else has changed meanwhile."""
+    def update_predictions(self, updates: Iterable[tuple[Prediction, dict[str, Any]]]) -> list[Prediction]:
+        """Write fields onto predictions; return the predictions that somebody else has changed in the meantime."""
         written: list[Prediction] = []
 
         def operations() -> Iterator[Operation]:
-            for prediction, fields in changes:
+            for prediction, fields in updates:
                 written.append(prediction)
-                yield Operation("update", prediction.index, prediction.id, {"doc": fields}, prediction.place._asdict())
+                yield prediction.version.operation("update", {"doc": fields})
 
         results = self._gateway.bulk(operations())
-        return [each for each, result in zip(written, results, strict=True) if result is ResponseAction.CONFLICT]
+        conflict = ResponseAction.CONFLICT
+        return [prediction for prediction, result in zip(written, results, strict=True) if result is conflict]
 
-    def set_status(self, changes: Iterable[tuple[Feedback, str]], waiting_since: datetime | None = None) -> None:
-        """Write statuses, where the feedback is still as it was read: another agent may have been faster."""
-        told = {} if waiting_since is None else {"waiting_since": instants.text(waiting_since)}
+    def set_status(self, statuses: Iterable[tuple[Feedback, str]], waiting_since: datetime | None = None) -> None:
+        """Write statuses of feedback, unless another agent has changed it since it was read."""
+        waiting = {} if waiting_since is None else {"waiting_since": instants.text(waiting_since)}
         self._gateway.bulk(
-            Operation(
-                "update", each.index, each.id, {"doc": {"feedback": {"status": status, **told}}}, each.place._asdict()
-            )
-            for each, status in changes
+            document.version.operation("update", {"doc": {"feedback": {"status": status, **waiting}}})
+            for document, status in statuses
         )
 
-    def flip_status(self, changes: Iterable[tuple[str, str, str]]) -> None:
-        """Write statuses of events at (index, id, status) that other events have changed."""
+    def flip_status(self, statuses: Iterable[tuple[str, str, str]]) -> None:
+        """Write statuses of events that other events have changed.
+
+        Parameters
+        ----------
+        statuses : (index, id, status).
+        """
         self._gateway.bulk(
             Operation("update", index, identifier, {"doc": {"feedback": {"status": status}}})
-            for index, identifier, status in changes
+            for index, identifier, status in statuses
         )
 
     def refresh(self) -> None:
@@ -201,19 +252,17 @@ class FeedbackStore:
 
 def _feedback(hit: Mapping[str, Any]) -> Feedback:
     source = hit["_source"]
-    told, named = source.get("feedback", {}), source.get("prediction", {})
+    fields, prediction = source.get("feedback", {}), source.get("prediction", {})
     time = instants.parse(source["@timestamp"])
-    since = told.get("waiting_since")
-    # Tens of thousands are held at once, and say the same: each text is kept once.
+    since = fields.get("waiting_since")
+    # Tens of thousands are in memory at once, with the same few texts: each text is stored once.
     return Feedback(
-        index=intern(hit["_index"]),
-        id=hit["_id"],
-        place=_place(hit),
-        event=Event(time, hit["_id"], intern(str(told.get("type", ""))), told.get("label"), told.get("value")),
-        prediction_id=str(named.get("id", "")),
-        day=instants.parse(named.get("timestamp", source["@timestamp"])),
+        version=DocumentVersion(intern(hit["_index"]), hit["_id"], hit["_seq_no"], hit["_primary_term"]),
+        event=Event(time, hit["_id"], intern(str(fields.get("type", ""))), fields.get("label"), fields.get("value")),
+        prediction_id=str(prediction.get("id", "")),
+        predicted_at=instants.parse(prediction.get("timestamp", source["@timestamp"])),
         model=intern(str(source.get("model", {}).get("name", ""))),
-        status=intern(str(told.get("status", STATUS_NEW))),
+        status=intern(str(fields.get("status", STATUS_NEW))),
         waiting_since=instants.parse(since) if since else None,
     )
 
@@ -221,16 +270,10 @@ def _feedback(hit: Mapping[str, Any]) -> Feedback:
 def _prediction(doc: Mapping[str, Any]) -> Prediction:
     source = doc["_source"]
     return Prediction(
-        index=doc["_index"],
-        id=doc["_id"],
-        place=_place(doc),
+        version=DocumentVersion.from_hit(doc),
         made_at=instants.parse(source["@timestamp"]),
         label=int(source.get("prediction", {}).get("label", 0)),
         model=source.get("model", {}).get("name", ""),
         feedback=source.get("feedback", {}),
         outcome=source.get("outcome"),
     )
-
-
-def _place(doc: Mapping[str, Any]) -> ConcurrencyToken:
-    return ConcurrencyToken(doc["_seq_no"], doc["_primary_term"])

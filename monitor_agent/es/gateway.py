@@ -1,4 +1,4 @@
-"""Requests to Elasticsearch that either give a whole answer or raise: retried, never half taken."""
+"""Requests to Elasticsearch that return a complete response or raise: incomplete ones are repeated, never used."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any, TypeVar
 
-import orjson
 import structlog
 from elastic_transport import ConnectionError as NoConnection
 from elastic_transport import ConnectionTimeout, SerializationError, TransportError
@@ -20,58 +18,35 @@ from elasticsearch import ApiError, Elasticsearch
 from elasticsearch.serializer import OrjsonSerializer
 
 from monitor_agent.errors import ElasticsearchError, StoppedError
+from monitor_agent.es.operations import Body, BulkRequest, NumberedOperation, Operation, bulk_requests
+from monitor_agent.es.responses import (
+    IncompleteResponseError,
+    cause,
+    complete_response,
+    existing_documents,
+    reason_of,
+    refusal,
+)
 from monitor_agent.es.retry import NO_ANSWER, Backoff, ResponseAction, response_action
 from monitor_agent.settings import ElasticsearchSettings
 
-Body = Mapping[str, Any]
 S = TypeVar("S")
 T = TypeVar("T")
 
-BULK_ITEMS, BULK_BYTES = 1000, 4_000_000
-"""What one bulk request holds at most; a single larger item makes a request of its own."""
 MGET_ITEMS = 1000
+"""Documents of one multi-get request at most."""
 AT_ONCE = 2
-"""Requests of one call that are under way together: Elasticsearch works on each with one thread a shard."""
+"""Number of requests of one call that run together: Elasticsearch works on each with one thread per shard."""
 KEEP_ALIVE = "2m"
-# Copies of a shard refresh at different moments; always asking the same one means that time never runs backwards.
+# Copies of a shard refresh at different moments: requests to the same copy never go back in time.
 PREFERENCE = "monitor-agent"
 _JSON = ("application/json", "application/vnd.elasticsearch+json")
-_FATES = "items.*.status,items.*.error"
+_BULK_RESULTS = "items.*.status,items.*.error"
 _LENIENT = {"ignore_unavailable": True, "allow_no_indices": True}
 
 
-@dataclass(frozen=True)
-class Operation:
-    """One item of a bulk request: `kind` is `index`, `create`, `update` or `delete`; `options` such as `if_seq_no`."""
-
-    kind: str
-    index: str
-    id: str
-    body: Body | None
-    options: Body | None = None
-
-    def encoded(self) -> bytes:
-        """Return its lines in the body of a bulk request."""
-        told = {self.kind: {"_index": self.index, "_id": self.id, **(self.options or {})}}
-        lines = [told] if self.body is None else [told, self.body]
-        return b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
-
-
-@dataclass
-class _Part:
-    """One bulk request: its operations, each with its number, and its body."""
-
-    operations: list[tuple[int, Operation]] = field(default_factory=list)
-    body: list[bytes] = field(default_factory=list)
-    size: int = 0
-
-
-class PartialAnswer(Exception):  # noqa: N818 - never leaves this module
-    """Raised inside a try when shards are missing from an answer."""
-
-
 def connect(settings: ElasticsearchSettings) -> Elasticsearch:
-    """Return a client that neither retries nor checks anything by itself."""
+    """Return a client that does not retry or check anything by itself."""
     trust: dict[str, Any] = {"ca_certs": settings.ca_certs} if settings.ca_certs else {}
     return Elasticsearch(
         list(settings.url),
@@ -90,12 +65,12 @@ class Gateway:
 
     Attributes
     ----------
-    requests, failures : requests sent so far, tries included; those of them without a good answer.
-    trouble : what went wrong last; empty since the last good answer.
+    requests, failures : number of requests sent, repeated ones included; number of those without a good response.
+    trouble : what went wrong last; empty since the last good response.
 
     Parameters
     ----------
-    stopping : asked before each request; where it says yes, StoppedError is raised instead.
+    stopping : called before each request; if it returns True, StoppedError is raised and nothing is sent.
     """
 
     def __init__(
@@ -119,59 +94,66 @@ class Gateway:
         """Close the connections."""
         self._client.close()
 
-    def call(self, what: str, request: Callable[[Elasticsearch], T]) -> T:
-        """Return the answer to a request; ElasticsearchError when it is refused or was tried often enough.
+    def call(self, purpose: str, request: Callable[[Elasticsearch], T]) -> T:
+        """Return the response to a request.
 
         Parameters
         ----------
-        what : what is being done, for people.
-        request : sends it; it may raise `PartialAnswer`.
+        purpose : what the request is for; error messages begin with it.
+        request : sends the request and reads the response; it may raise `IncompleteResponseError`.
+
+        Raises
+        ------
+        ElasticsearchError
+            If the request is refused, or has failed as often as the backoff allows.
+        StoppedError
+            If the agent is stopping.
         """
         failures = 0
         while True:
             if self._stopping():
-                raise StoppedError(f"stopped before: {what}")
+                raise StoppedError(f"stopped before: {purpose}")
             with self._lock:
                 self.requests += 1
             try:
-                answer = request(self._client)
-            except PartialAnswer as error:
+                response = request(self._client)
+            except IncompleteResponseError as error:
                 reason, status = str(error), NO_ANSWER
             except ApiError as error:
-                status, reason = error.meta.status, _reason(error)
+                status, reason = error.meta.status, reason_of(error)
                 if response_action(status) is not ResponseAction.RETRY:
-                    raise _refused(what, status, reason) from error
+                    raise refusal(purpose, status, reason) from error
             except (NoConnection, ConnectionTimeout, SerializationError) as error:
-                # An answer that cannot be read, such as a cut one, is none.
+                # A response that cannot be read, such as one that was cut off, counts as none.
                 reason, status = str(error.message), NO_ANSWER
             except TransportError as error:
-                raise ElasticsearchError(f"{what}: {error}", "check ELASTICSEARCH_URL") from error
+                raise ElasticsearchError(f"{purpose}: {error}", "check ELASTICSEARCH_URL") from error
             else:
                 self.trouble = ""
-                return answer
+                return response
             failures += 1
-            self.pause(what, status, reason, failures)
+            self._pause(purpose, status, reason, failures)
 
-    def pause(self, what: str, status: int, reason: str, failures: int) -> None:
-        """Wait before the next try; ElasticsearchError when there is none."""
+    def _pause(self, purpose: str, status: int, reason: str, failures: int) -> None:
+        """Wait before the request is repeated; raise ElasticsearchError if it is not to be repeated."""
         with self._lock:
-            self.trouble = f"{what}: {reason}"
+            self.trouble = f"{purpose}: {reason}"
             self.failures += 1
         wait = self._backoff.wait(failures, random.random())
         if wait is None:
             raise ElasticsearchError(
-                f"{what}: {reason[:300]}" + (f" (status {status})" if status else ""),
+                f"{purpose}: {reason[:300]}" + (f" (status {status})" if status else ""),
                 "check that Elasticsearch runs and that ELASTICSEARCH_URL is right",
             )
-        self._log.warning("elasticsearch is in trouble, trying again", what=what, reason=reason[:300], wait=wait)
+        self._log.warning("elasticsearch is in trouble, trying again", what=purpose, reason=reason[:300], wait=wait)
         self._sleep(wait)
 
     def search(self, index: str, body: Body) -> dict[str, Any]:
-        """Return the answer of one search over the indices that exist."""
+        """Return the response to one search over the indices that exist."""
         return self.msearch([(index, body)])[0]
 
     def msearch(self, searches: Sequence[tuple[str, Body]], *, tolerate: str = "") -> list[dict[str, Any]]:
-        """Return the answers of searches over the indices that exist, in order.
+        """Return the responses to searches over the indices that exist, in order.
 
         Parameters
         ----------
@@ -184,13 +166,13 @@ class Gateway:
             lines += [body]
 
         def send(client: Elasticsearch) -> list[dict[str, Any]]:
-            answers = client.msearch(searches=lines).body["responses"]
-            return [_whole(answer, tolerate) for answer in answers]
+            responses = client.msearch(searches=lines).body["responses"]
+            return [complete_response(response, tolerate) for response in responses]
 
         return self.call("search", send)
 
     def scan(self, index: str, body: Body, page: int) -> Iterator[dict[str, Any]]:
-        """Yield all hits of a search: by one request where a page holds them, else by pages of one point in time."""
+        """Yield all hits of a search: by one request if one page holds them, else by pages of one point in time."""
         first = self.search(index, {**body, "size": page})
         hits = first["hits"]["hits"]
         if len(hits) < page:
@@ -205,7 +187,7 @@ class Gateway:
         try:
             yield from self._pages(pit, body, page)
         finally:
-            # One that is gone already, such as by a first try whose answer was lost, is no error.
+            # It may be closed already, such as by a first request whose response was lost.
             self.call(
                 "close a point in time",
                 lambda client: client.options(ignore_status=404).close_point_in_time(id=pit).body,
@@ -214,76 +196,85 @@ class Gateway:
     def _pages(self, pit: str, body: Body, page: int) -> Iterator[dict[str, Any]]:
         after: list[Any] | None = None
         while True:
-            asked = {**body, "size": page, "pit": {"id": pit, "keep_alive": KEEP_ALIVE}, "sort": ["_shard_doc"]}
-            asked["track_total_hits"] = False
+            search = {**body, "size": page, "pit": {"id": pit, "keep_alive": KEEP_ALIVE}, "sort": ["_shard_doc"]}
+            search["track_total_hits"] = False
             if after is not None:
-                asked["search_after"] = after
-            answer = self.call(
+                search["search_after"] = after
+            response = self.call(
                 "search",
-                lambda client, asked=asked: _whole(client.search(**_arguments(asked)).body, ""),  # type: ignore[misc]
+                lambda client, search=search: complete_response(  # type: ignore[misc]
+                    client.search(**_arguments(search)).body
+                ),
             )
-            hits = answer["hits"]["hits"]
+            hits = response["hits"]["hits"]
             yield from hits
             if len(hits) < page:
                 return
             after = hits[-1]["sort"]
 
-    def mget(self, places: Sequence[tuple[str, str]], fields: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """Return the documents at (index, id) that exist, newest version, whether or not searches see them yet.
+    def mget(self, ids: Sequence[tuple[str, str]], fields: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """Return the documents that exist, newest version, even if searches do not return that version yet.
 
-        Many become several requests, two at once; the documents are in the order of their places.
+        Many documents take several requests, two of them at once. The documents are in the order of their ids.
+
+        Parameters
+        ----------
+        ids : (index, id).
+        fields : fields of the documents; empty = all fields.
         """
-        parts = (places[start : start + MGET_ITEMS] for start in range(0, len(places), MGET_ITEMS))
-        answers = _at_once(lambda part: self._mget_once(part, fields), parts)
-        return [doc for answer in answers for doc in answer]
+        batches = (ids[start : start + MGET_ITEMS] for start in range(0, len(ids), MGET_ITEMS))
+        responses = _at_once(lambda batch: self._mget_once(batch, fields), batches)
+        return [doc for docs in responses for doc in docs]
 
-    def _mget_once(self, places: Sequence[tuple[str, str]], fields: Sequence[str]) -> list[dict[str, Any]]:
-        docs = [{"_index": index, "_id": identifier} for index, identifier in places]
-
-        def send(client: Elasticsearch) -> list[dict[str, Any]]:
-            answers = client.mget(docs=docs, source_includes=list(fields) or None).body["docs"]
-            for answer in answers:
-                if "error" in answer and "index_not_found" not in str(answer["error"]):
-                    raise PartialAnswer(_cause(answer["error"]))
-            return [answer for answer in answers if answer.get("found")]
-
-        return self.call("get documents", send)
+    def _mget_once(self, ids: Sequence[tuple[str, str]], fields: Sequence[str]) -> list[dict[str, Any]]:
+        docs = [{"_index": index, "_id": identifier} for index, identifier in ids]
+        return self.call(
+            "get documents",
+            lambda client: existing_documents(
+                client.mget(docs=docs, source_includes=list(fields) or None).body["docs"]
+            ),
+        )
 
     def bulk(self, operations: Iterable[Operation]) -> list[ResponseAction]:
-        """Return what became of each operation: done, conflict or missing; ElasticsearchError when one is refused.
+        """Return the result of each operation: done, conflict or missing.
 
-        Many become several requests, made while earlier ones are under way, two at once: what may only be written after
-        something else takes another call. An item that was rejected for a passing reason is sent again.
+        Many operations take several requests, two of them at once; requests are built while earlier ones run. If a
+        write must follow another write, make two calls. An item that was rejected for a passing reason is sent again.
+
+        Raises
+        ------
+        ElasticsearchError
+            If an operation is refused.
         """
-        waiting: Iterable[tuple[int, Operation]] = enumerate(operations)
-        found: dict[int, ResponseAction] = {}
+        pending: Iterable[NumberedOperation] = enumerate(operations)
+        results: dict[int, ResponseAction] = {}
         failures = 0
         while True:
-            again: list[tuple[int, Operation]] = []
+            rejected: list[NumberedOperation] = []
             reason, status = "", 0
-            for (number, operation), item in self._answers(waiting):
-                found[number] = response_action(item["status"])
-                if found[number] is ResponseAction.RETRY:
-                    again.append((number, operation))
-                    reason, status = _cause(item.get("error", {})), item["status"]
-                elif found[number] is ResponseAction.REFUSED:
-                    raise _refused(f"write to {operation.index}", item["status"], _cause(item.get("error", {})))
-            if not again:
-                return list(found.values())
-            waiting = again
+            for (number, operation), item in self._bulk_items(pending):
+                results[number] = response_action(item["status"])
+                if results[number] is ResponseAction.RETRY:
+                    rejected.append((number, operation))
+                    reason, status = cause(item.get("error", {})), item["status"]
+                elif results[number] is ResponseAction.REFUSED:
+                    raise refusal(f"write to {operation.index}", item["status"], cause(item.get("error", {})))
+            if not rejected:
+                return list(results.values())
+            pending = rejected
             failures += 1
-            self.pause("write", status, reason, failures)
+            self._pause("write", status, reason, failures)
 
-    def _answers(self, operations: Iterable[tuple[int, Operation]]) -> Iterator[tuple[tuple[int, Operation], Body]]:
-        """Yield operations with their answers, in order."""
-        for answers in _at_once(self._bulk_once, _parts(operations)):
-            yield from answers
+    def _bulk_items(self, operations: Iterable[NumberedOperation]) -> Iterator[tuple[NumberedOperation, Body]]:
+        """Yield operations with their items of the responses, in order."""
+        for items in _at_once(self._bulk_once, bulk_requests(operations)):
+            yield from items
 
-    def _bulk_once(self, part: _Part) -> list[tuple[tuple[int, Operation], Body]]:
-        lines: Any = part.body  # the client takes encoded lines, too
-        answer = self.call("write", lambda client: client.bulk(operations=lines, filter_path=_FATES).body)
-        items = [next(iter(item.values())) for item in answer["items"]]
-        return list(zip(part.operations, items, strict=True))
+    def _bulk_once(self, request: BulkRequest) -> list[tuple[NumberedOperation, Body]]:
+        lines: Any = request.lines  # the client accepts encoded lines, too
+        response = self.call("write", lambda client: client.bulk(operations=lines, filter_path=_BULK_RESULTS).body)
+        items = [next(iter(item.values())) for item in response["items"]]
+        return list(zip(request.operations, items, strict=True))
 
     def refresh(self, indices: Iterable[str]) -> None:
         """Make what was written visible to searches."""
@@ -296,15 +287,15 @@ class Gateway:
 
     def existing(self, pattern: str) -> set[str]:
         """Return the names of the open indices that match."""
-        answer = self.call(
+        response = self.call(
             "list indices",
             lambda client: client.indices.resolve_index(name=pattern, ignore_unavailable=True).body,
         )
-        return {entry["name"] for entry in answer["indices"]}
+        return {entry["name"] for entry in response["indices"]}
 
     def unmanaged(self, patterns: Sequence[str]) -> list[str]:
         """Return the names of the matching indices that no lifecycle policy manages."""
-        answer = self.call(
+        response = self.call(
             "read index settings",
             lambda client: (
                 client.indices.get_settings(
@@ -316,82 +307,33 @@ class Gateway:
                 ).body
             ),
         )
-        return sorted(self.existing(",".join(patterns)) - {name for name, found in answer.items() if found["settings"]})
+        return sorted(
+            self.existing(",".join(patterns)) - {name for name, index in response.items() if index["settings"]}
+        )
 
     def delete(self, indices: Sequence[str]) -> None:
-        """Delete indices; those that are gone already are no error."""
+        """Delete indices; an index that does not exist is no error."""
         self.call(
             "delete indices", lambda client: client.indices.delete(index=list(indices), ignore_unavailable=True).body
         )
 
 
-def _at_once(send: Callable[[S], T], parts: Iterable[S]) -> Iterator[T]:
-    """Yield the answers to requests, in order; further ones are made while earlier ones are under way."""
-    waiting = iter(parts)
-    first = list(islice(waiting, 2))
+def _at_once(send: Callable[[S], T], requests: Iterable[S]) -> Iterator[T]:
+    """Yield the responses to requests, in order; further requests are built while earlier ones run."""
+    remaining = iter(requests)
+    first = list(islice(remaining, 2))
     if len(first) < 2:
         yield from map(send, first)
         return
     with ThreadPoolExecutor(AT_ONCE) as pool:
         running: deque[Future[T]] = deque()
-        for part in chain(first, waiting):
-            running.append(pool.submit(send, part))
+        for request in chain(first, remaining):
+            running.append(pool.submit(send, request))
             if len(running) > AT_ONCE:
                 yield running.popleft().result()
-        for each in running:
-            yield each.result()
+        for future in running:
+            yield future.result()
 
 
-def _parts(operations: Iterable[tuple[int, Operation]]) -> Iterator[_Part]:
-    """Yield operations as bulk requests."""
-    part = _Part()
-    for number, operation in operations:
-        lines = operation.encoded()
-        if part.body and (len(part.body) == BULK_ITEMS or part.size + len(lines) > BULK_BYTES):
-            yield part
-            part = _Part()
-        part.operations.append((number, operation))
-        part.body.append(lines)
-        part.size += len(lines)
-    if part.body:
-        yield part
-
-
-def _arguments(body: Mapping[str, Any]) -> dict[str, Any]:
+def _arguments(body: Body) -> dict[str, Any]:
     return {("source" if name == "_source" else name): value for name, value in body.items()}
-
-
-def _whole(answer: dict[str, Any], tolerate: str) -> dict[str, Any]:
-    error = answer.get("error")
-    if error:
-        if tolerate and tolerate in str(error):
-            return answer
-        status = int(answer.get("status", 500))
-        if response_action(status) is ResponseAction.RETRY:
-            raise PartialAnswer(_cause(error))
-        raise _refused("search", status, _cause(error))
-    shards = answer["_shards"]
-    if answer.get("timed_out") or shards["failed"] or shards["successful"] < shards["total"]:
-        raise PartialAnswer(f"{shards['successful']} of {shards['total']} shards answered")
-    return answer
-
-
-def _reason(error: ApiError) -> str:
-    body = error.body
-    return _cause(body.get("error", body)) if isinstance(body, Mapping) else str(body or error.message)
-
-
-def _cause(error: Any) -> str:
-    if not isinstance(error, Mapping):
-        return str(error)
-    deepest = (error.get("root_cause") or [error])[0]
-    return f"{deepest.get('type', '')}: {deepest.get('reason', '')}"
-
-
-def _refused(what: str, status: int, reason: str) -> ElasticsearchError:
-    hints = {
-        401: "check ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD",
-        403: "the user lacks a privilege: give it the role monitor_agent",
-        404: "run monitor-agent setup",
-    }
-    return ElasticsearchError(f"{what}: {reason[:300]} (status {status})", hints.get(status, "see Elasticsearch's log"))

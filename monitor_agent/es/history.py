@@ -1,4 +1,4 @@
-"""Stored metrics documents over ranges of time, for people's questions: read, never counted anew."""
+"""Stored metrics documents of past ranges, for questions of users: they are read, never computed again."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ MOST_NAMES = 1000
 
 @dataclass(frozen=True)
 class Selection:
-    """Which documents are asked for.
+    """Which documents are read.
 
     Attributes
     ----------
-    model : one model; empty = every one.
-    versions : those versions; empty = the documents over all versions.
-    by_version : every single version instead of the documents over all.
-    label : split by this label, such as `scene`; empty = only the documents over all segments.
+    model : one model; empty = all models.
+    versions : single versions; empty = the documents over all versions.
+    by_version : all single versions instead of the documents over all versions.
+    label : also the segments of this label, such as `scene`; empty = only the documents over all segments.
     """
 
     model: str = ""
@@ -36,21 +36,21 @@ class Selection:
 
     def filters(self) -> list[dict[str, Any]]:
         """Return the selection as filters of a query."""
-        everything = {"term": {"model_version": ALL_VERSIONS}}
-        found: list[dict[str, Any]] = [{"term": {"model_name": self.model}}] if self.model else []
+        all_versions = {"term": {"model_version": ALL_VERSIONS}}
+        filters: list[dict[str, Any]] = [{"term": {"model_name": self.model}}] if self.model else []
         if self.versions:
-            found.append({"terms": {"model_version": list(self.versions)}})
+            filters.append({"terms": {"model_version": list(self.versions)}})
         else:
-            found.append({"bool": {"must_not": [everything]}} if self.by_version else everything)
+            filters.append({"bool": {"must_not": [all_versions]}} if self.by_version else all_versions)
         segments: list[dict[str, Any]] = [{"term": {"segment": ALL_SEGMENT}}]
         if self.label:
             segments.append({"prefix": {"segment": f"labels.{self.label}="}})
-        return [*found, {"bool": {"should": segments, "minimum_should_match": 1}}]
+        return [*filters, {"bool": {"should": segments, "minimum_should_match": 1}}]
 
 
 @dataclass(frozen=True)
 class StoredMetrics:
-    """What one stored document says."""
+    """The content of one stored metrics document."""
 
     model: str
     version: str
@@ -63,7 +63,7 @@ class StoredMetrics:
 
 @dataclass(frozen=True)
 class ServedVersions:
-    """What is stored of a model: each version's first and last window of the base size."""
+    """The versions of a model: version -> start of its first window and end of its last window, of the base size."""
 
     model: str
     served: dict[str, tuple[datetime, datetime]]
@@ -80,7 +80,7 @@ class History:
         """Yield the documents of a run of windows."""
         filters = [
             {"term": {"window_size": run.size}},
-            instants.range_filter("@timestamp", gte=run.start, lt=run.end),
+            instants.within(run),
             *selection.filters(),
         ]
         source = [
@@ -94,28 +94,28 @@ class History:
         ]
         body = {"query": {"bool": {"filter": filters}}, "_source": source}
         for hit in self._gateway.scan(PERFORMANCE.alias, body, self._page_size):
-            found = hit["_source"]
+            document = hit["_source"]
             yield StoredMetrics(
-                found["model_name"],
-                found["model_version"],
-                found["segment"],
-                instants.parse(found["window_start"]),
-                instants.parse(found["window_end"]),
-                found["state"],
-                WindowState.from_blob(found["state_blob"]),
+                document["model_name"],
+                document["model_version"],
+                document["segment"],
+                instants.parse(document["window_start"]),
+                instants.parse(document["window_end"]),
+                document["state"],
+                WindowState.from_blob(document["state_blob"]),
             )
 
     def versions(self, size: str, start: datetime | None = None, end: datetime | None = None) -> list[ServedVersions]:
-        """Return the models, and when each version was served, of the windows of one size that begin in [start, end).
+        """Return the models and when their versions were served, by the windows of one size that begin in [start, end).
 
         Parameters
         ----------
         start, end : None = without a bound.
         """
-        served = {"min": {"field": "window_start"}}, {"max": {"field": "window_end"}}
+        first, last = {"min": {"field": "window_start"}}, {"max": {"field": "window_end"}}
         versions = {
             "terms": {"field": "model_version", "size": MOST_NAMES, "exclude": [ALL_VERSIONS]},
-            "aggs": {"first": served[0], "last": served[1]},
+            "aggs": {"first": first, "last": last},
         }
         aggs = {"models": {"terms": {"field": "model_name", "size": MOST_NAMES}, "aggs": {"versions": versions}}}
         filters = [
@@ -125,26 +125,29 @@ class History:
             {"range": {"predictions": {"gt": 0}}},
         ]
         body = {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": aggs}
-        answer = self._gateway.search(PERFORMANCE.alias, body).get("aggregations", {"models": {"buckets": []}})
+        aggregations = self._gateway.search(PERFORMANCE.alias, body).get("aggregations", {"models": {"buckets": []}})
         return [
             ServedVersions(
                 model["key"],
                 {
-                    each["key"]: (instants.parse(each["first"]["value"]), instants.parse(each["last"]["value"]))
-                    for each in model["versions"]["buckets"]
+                    version["key"]: (
+                        instants.parse(version["first"]["value"]),
+                        instants.parse(version["last"]["value"]),
+                    )
+                    for version in model["versions"]["buckets"]
                 },
             )
-            for model in answer["models"]["buckets"]
+            for model in aggregations["models"]["buckets"]
         ]
 
     def document(self, identifier: str) -> dict[str, Any] | None:
-        """Return the metrics document of an `_id`; None where there is none."""
-        answer = self._gateway.search(PERFORMANCE.alias, {"size": 1, "query": {"ids": {"values": [identifier]}}})
-        hits = answer["hits"]["hits"]
+        """Return the metrics document with an `_id`; None if there is none."""
+        response = self._gateway.search(PERFORMANCE.alias, {"size": 1, "query": {"ids": {"values": [identifier]}}})
+        hits = response["hits"]["hits"]
         return dict(hits[0]["_source"]) if hits else None
 
     def restatements(self, identifier: str) -> list[dict[str, Any]]:
-        """Return what a metrics document said before each restatement, oldest first."""
+        """Return the former contents of a metrics document, one before each restatement, the oldest first."""
         body = {"query": {"term": {"metrics_id": identifier}}}
-        found = [hit["_source"] for hit in self._gateway.scan(RESTATEMENTS.alias, body, self._page_size)]
-        return sorted(found, key=lambda each: int(each["revision"]))
+        restatements = [hit["_source"] for hit in self._gateway.scan(RESTATEMENTS.alias, body, self._page_size)]
+        return sorted(restatements, key=lambda restatement: int(restatement["revision"]))

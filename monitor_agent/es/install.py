@@ -1,4 +1,4 @@
-"""Index templates, aliases and lifecycle policies on a cluster; safe to run again."""
+"""Index templates, aliases and lifecycle policies of a cluster; to install them again is safe."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.pipeline import retention
+from monitor_agent.pipeline.instants import DAY
 from monitor_agent.settings import AgentSettings
 
 _NO_SUCH_API = (400, 404, 405)
@@ -20,9 +21,16 @@ _NOT_ALLOWED = 403
 
 
 def install(gateway: Gateway, settings: AgentSettings, report: Callable[[str], None] = lambda _line: None) -> None:
-    """Put every index template, and what the cluster offers beside it; fields that are new go to existing indices too.
+    """Put all index templates, and lifecycle policies if the cluster has them; existing indices get new fields.
 
-    Raises ElasticsearchError where the cluster refuses, such as for a field that an index holds with another type.
+    Parameters
+    ----------
+    report : called with each line that the user should read.
+
+    Raises
+    ------
+    ElasticsearchError
+        If the cluster refuses, for example because an index has a field with another type.
     """
     policies = _lifecycles(gateway, settings, report)
     for contract in CONTRACTS:
@@ -49,16 +57,16 @@ def _extend(gateway: Gateway, contract: IndexContract) -> None:
 
 
 def _lifecycles(gateway: Gateway, settings: AgentSettings, report: Callable[[str], None]) -> dict[str, dict[str, Any]]:
-    """Put a policy for each dated contract and return the settings that its template needs; none without ILM."""
+    """Put a policy for each dated contract; return the settings of the templates, by contract, empty without ILM."""
     missing = _why_without_lifecycle(gateway)
     if missing:
         report(f"lifecycle policies skipped: {missing}; the agent deletes expired indices itself")
         return {}
-    found: dict[str, dict[str, Any]] = {}
+    template_settings: dict[str, dict[str, Any]] = {}
     for contract in retention.dated():
-        age, daily = retention.kept_for(contract, settings), contract.suffix.endswith("%d")
+        age, daily = retention.retention_of(contract, settings), contract.suffix.endswith("%d")
         # The age of a day's index is counted from its date; that of a month's from its creation, which may be its end.
-        age += retention.DAY if daily else retention.LONGEST_MONTH
+        age += DAY if daily else retention.LONGEST_MONTH
         body = {"phases": {"delete": {"min_age": f"{age // timedelta(hours=1)}h", "actions": {"delete": {}}}}}
         gateway.call(
             f"put the lifecycle policy {contract.name}",
@@ -68,17 +76,17 @@ def _lifecycles(gateway: Gateway, settings: AgentSettings, report: Callable[[str
                 ).body
             ),
         )
-        found[contract.name] = {"index.lifecycle.name": contract.name}
+        template_settings[contract.name] = {"index.lifecycle.name": contract.name}
         if daily:
-            found[contract.name]["index.lifecycle.parse_origination_date"] = True
-    report(f"lifecycle policies: {', '.join(found)}")
-    return found
+            template_settings[contract.name]["index.lifecycle.parse_origination_date"] = True
+    report(f"lifecycle policies: {', '.join(template_settings)}")
+    return template_settings
 
 
 def _why_without_lifecycle(gateway: Gateway) -> str:
-    """Return why no lifecycle policy can be put; empty where one can."""
+    """Return why no lifecycle policy can be put; empty if one can."""
     try:
-        gateway.call("look for lifecycle policies", lambda client: client.ilm.get_lifecycle().body)
+        gateway.call("read lifecycle policies", lambda client: client.ilm.get_lifecycle().body)
     except ElasticsearchError as error:
         cause = error.__cause__
         status = cause.meta.status if isinstance(cause, ApiError) else 0

@@ -1,4 +1,4 @@
-"""The leases of the agents in `monitor-agent-state`: one table, written by `if_seq_no`."""
+"""The leases of the agents in `monitor-agent-state`: one lease table, written only if nobody has changed it."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from monitor_agent.pipeline.lease_table import Assignment, FailureDetector, Leas
 
 LEASES = "leases"
 ATTEMPTS = 20
-"""How often a write is tried that other agents get in the way of."""
+"""How often a write is repeated that conflicts with the writes of other agents."""
 
 
 class Leases:
-    """One agent's part in the sharing of the work.
+    """The leases of one agent.
 
     Parameters
     ----------
-    name : the agent's own, which no other one has.
-    patience : an agent that has given no sign for so long is taken for dead.
-    monotonic : a clock of this machine, in seconds; those of other machines do not matter.
+    name : the agent's name, which no other agent has.
+    patience : an agent whose counter has not changed for so long is dead.
+    monotonic : a clock of this machine, in seconds; clocks of other machines do not matter.
     """
 
     def __init__(
         self,
-        memory: StateStore,
+        states: StateStore,
         name: str,
         patience: timedelta,
         clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._memory = memory
+        self._states = states
         self._name = name
         self._patience = patience.total_seconds()
         self._clock = clock
         self._monotonic = monotonic
-        self._watch = FailureDetector(self._patience)
+        self._detector = FailureDetector(self._patience)
         self._table = LeaseTable()
         self._renewed_at: float | None = None
 
@@ -48,42 +48,42 @@ class Leases:
         return self._name
 
     def renew(self, models: Iterable[str] = ()) -> bool:
-        """Give a sign of life; return whether this agent holds more than before.
+        """Renew the leases; return whether this agent has more leases than before.
 
         Parameters
         ----------
-        models : those that were seen and may have no lease yet.
+        models : models that may have no lease yet.
         """
         before = self.assignment()
         new = list(models)
         for _ in range(ATTEMPTS):
             started = self._monotonic()
-            (known,) = self._memory.read(LEASES)
-            table = LeaseTable.from_content(known.content)
-            table = renewed(table, self._name, self._watch.alive(table.beats, started), new)
-            if self._memory.write(known, table.content(), self._clock.now()):
+            (stored,) = self._states.read(LEASES)
+            table = LeaseTable.from_content(stored.content)
+            table = renewed(table, self._name, self._detector.alive(table.beats, started), new)
+            if self._states.write(stored, table.content(), self._clock.now()):
                 self._table, self._renewed_at = table, started
                 break
         after = self.assignment()
         return after is not None and set(after.lease_names) > set(before.lease_names if before else [])
 
     def assignment(self) -> Assignment | None:
-        """Return what this agent holds; None while it has not renewed its leases for too long."""
+        """Return the work of this agent; None if its leases have not been renewed for too long."""
         if self._renewed_at is None or self._monotonic() - self._renewed_at > self._patience:
             return None
         return self._table.assignment_of(self._name)
 
     def release(self) -> None:
-        """Leave what is held to the others."""
+        """Hand the leases over to the other agents."""
         for _ in range(ATTEMPTS):
-            (known,) = self._memory.read(LEASES)
-            table = without_agent(LeaseTable.from_content(known.content), self._name)
-            if self._memory.write(known, table.content(), self._clock.now()):
+            (stored,) = self._states.read(LEASES)
+            table = without_agent(LeaseTable.from_content(stored.content), self._name)
+            if self._states.write(stored, table.content(), self._clock.now()):
                 break
         self._renewed_at = None
 
 
-def leased_models(memory: StateStore) -> frozenset[str]:
+def leased_models(states: StateStore) -> frozenset[str]:
     """Return the models that have a lease."""
-    (known,) = memory.read(LEASES)
-    return LeaseTable.from_content(known.content).leased
+    (stored,) = states.read(LEASES)
+    return LeaseTable.from_content(stored.content).leased

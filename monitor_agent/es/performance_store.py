@@ -1,51 +1,73 @@
-"""Metrics documents in Elasticsearch: read with their states, written only where their content differs."""
+"""Metrics documents in Elasticsearch: read with their states, written only if their content differs."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, PERFORMANCE
-from monitor_agent.es.event_store import not_final, with_lost_lines
-from monitor_agent.es.gateway import Gateway, Operation
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.operations import Operation
 from monitor_agent.es.retry import ResponseAction
 from monitor_agent.metrics import WindowState, weekly
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.documents import Document, Key, PlannedWrite
+from monitor_agent.pipeline.documents import Document, MetricsKey, PlannedWrite
+from monitor_agent.pipeline.finality import NOT_FINAL_STATES
+from monitor_agent.pipeline.instants import Interval, within
 from monitor_agent.pipeline.stale_windows import StoredWindow
 from monitor_agent.pipeline.windows import Calendar, Window
 
-Stored = dict[Key, Document]
+StoredDocuments = dict[MetricsKey, Document]
 
 DECODED_CHARACTERS = 4_000_000
-"""Text of states that are kept decoded: some 20 MiB."""
+"""Length of the texts whose states stay decoded: some 20 MiB."""
 
-_SUMMARY = ["window_start", "window_size", "model_name", "state", "maturity", "predictions", "errors", "lost_lines"]
+_OVER_ALL = [{"term": {"model_version": ALL_VERSIONS}}, {"term": {"segment": ALL_SEGMENT}}]
+NOT_FINAL_FILTERS: list[dict[str, Any]] = [{"terms": {"state": list(NOT_FINAL_STATES)}}, *_OVER_ALL]
+"""Filters for the documents, over all versions and segments, of windows that are not final."""
+LOST_LINES_FILTERS: list[dict[str, Any]] = [{"range": {"lost_lines": {"gt": 0}}}, *_OVER_ALL]
+"""Filters for the documents, over all versions and segments, that name lost lines."""
+
+_KEY_FIELDS = ["window_start", "window_size", "model_name", "model_version", "segment"]
+_WINDOW_FIELDS = [
+    "window_start",
+    "window_size",
+    "model_name",
+    "state",
+    "maturity",
+    "predictions",
+    "errors",
+    "lost_lines",
+]
 
 
-class Decoded:
-    """States read lately: most of a larger window's parts have not changed since it was merged last."""
+class StateCache:
+    """States that were decoded lately: most components of a larger window are the same when it is merged again.
 
-    def __init__(self, most: int = DECODED_CHARACTERS) -> None:
-        self._most = most
+    Parameters
+    ----------
+    capacity : total length of the texts whose states are in the cache, characters.
+    """
+
+    def __init__(self, capacity: int = DECODED_CHARACTERS) -> None:
+        self._capacity = capacity
         self._size = 0
-        self._kept: OrderedDict[str, WindowState] = OrderedDict()
+        self._states: OrderedDict[str, WindowState] = OrderedDict()
 
     def states(self, blobs: Sequence[str]) -> list[WindowState]:
         """Return the states of stored texts."""
-        new = [blob for blob in dict.fromkeys(blobs) if blob not in self._kept]
-        self._kept.update(zip(new, WindowState.from_blobs(new), strict=True))
+        new = [blob for blob in dict.fromkeys(blobs) if blob not in self._states]
+        self._states.update(zip(new, WindowState.from_blobs(new), strict=True))
         self._size += sum(map(len, new))
-        found = []
+        decoded = []
         for blob in blobs:
-            self._kept.move_to_end(blob)
-            found.append(self._kept[blob])
-        while self._size > self._most:
-            self._size -= len(self._kept.popitem(last=False)[0])
-        return found
+            self._states.move_to_end(blob)
+            decoded.append(self._states[blob])
+        while self._size > self._capacity:
+            self._size -= len(self._states.popitem(last=False)[0])
+        return decoded
 
 
 class PerformanceStore:
@@ -55,32 +77,32 @@ class PerformanceStore:
         self._gateway = gateway
         self._calendar = calendar
         self._page_size = page_size
-        self._decoded = Decoded()
+        self._cache = StateCache()
 
-    def forget_states(self) -> None:
-        """Let go of the states that are kept decoded."""
-        self._decoded = Decoded()
+    def clear_cache(self) -> None:
+        """Release the memory of decoded states."""
+        self._cache = StateCache()
 
     def not_final(self) -> list[StoredWindow]:
-        """Return the windows that are not final, all sizes."""
-        return list(self._summaries(not_final()["bool"]["filter"]))
+        """Return the windows of all sizes that are not final."""
+        return list(self._windows(NOT_FINAL_FILTERS))
 
     def with_lost_lines(self) -> list[StoredWindow]:
-        """Return the windows that tell of lost lines, all sizes."""
-        return list(self._summaries(with_lost_lines()["bool"]["filter"]))
+        """Return the windows of all sizes whose documents name lost lines."""
+        return list(self._windows(LOST_LINES_FILTERS))
 
-    def summaries(self, start: datetime, end: datetime, sizes: Sequence[str] = ()) -> list[StoredWindow]:
-        """Return the windows that begin in [start, end), of some sizes or all, over all versions and segments."""
-        filters = [
-            instants.range_filter("@timestamp", gte=start, lt=end),
-            {"terms": {"window_size": list(sizes or self._calendar.names)}},
-            {"term": {"model_version": ALL_VERSIONS}},
-            {"term": {"segment": ALL_SEGMENT}},
-        ]
-        return list(self._summaries(filters))
+    def windows(self, interval: Interval, sizes: Sequence[str] = ()) -> list[StoredWindow]:
+        """Return the windows that begin in an interval, over all versions and segments.
 
-    def _summaries(self, filters: Sequence[Mapping[str, Any]]) -> Iterator[StoredWindow]:
-        body = {"query": {"bool": {"filter": filters}}, "_source": _SUMMARY}
+        Parameters
+        ----------
+        sizes : the sizes of the windows; empty = all sizes.
+        """
+        of_sizes = {"terms": {"window_size": list(sizes or self._calendar.names)}}
+        return list(self._windows([within(interval), of_sizes, *_OVER_ALL]))
+
+    def _windows(self, filters: Sequence[Mapping[str, Any]]) -> Iterator[StoredWindow]:
+        body = {"query": {"bool": {"filter": filters}}, "_source": _WINDOW_FIELDS}
         for hit in self._gateway.scan(PERFORMANCE.alias, body, self._page_size):
             source = hit["_source"]
             if source["window_size"] in self._calendar.names:
@@ -94,11 +116,11 @@ class PerformanceStore:
                     source.get("lost_lines", 0),
                 )
 
-    def read(self, model: str, windows: Sequence[Window]) -> Stored:
-        """Return the stored documents of windows of one size, every version and segment."""
+    def read(self, model: str, windows: Sequence[Window]) -> StoredDocuments:
+        """Return the stored documents of windows of one size, all versions and segments."""
         return self._documents(model, windows, True)
 
-    def _documents(self, model: str, windows: Sequence[Window], source: Sequence[str] | bool) -> Stored:
+    def _documents(self, model: str, windows: Sequence[Window], source: Sequence[str] | bool) -> StoredDocuments:
         starts = [instants.milliseconds(window.start) for window in windows]
         filters = [
             {"term": {"model_name": model}},
@@ -106,59 +128,51 @@ class PerformanceStore:
             {"terms": {"@timestamp": starts}},
         ]
         body = {"query": {"bool": {"filter": filters}}, "_source": source}
-        found: Stored = {}
-        for hit in self._gateway.scan(PERFORMANCE.alias, body, self._page_size):
-            found[self._key(hit["_source"])] = hit["_source"]
-        return found
+        hits = self._gateway.scan(PERFORMANCE.alias, body, self._page_size)
+        return {self._key(hit["_source"]): hit["_source"] for hit in hits}
 
-    def last_week(self, model: str, windows: Sequence[Window]) -> dict[Key, Document]:
-        """Return what is compared of documents of windows of one size, every version and segment."""
-        source = ["window_start", "window_size", "model_name", "model_version", "segment", *weekly.read_fields()]
-        return self._documents(model, windows, source)
+    def last_week(self, model: str, windows: Sequence[Window]) -> StoredDocuments:
+        """Return the fields that later windows are compared with, of windows of one size, all versions and segments."""
+        return self._documents(model, windows, [*_KEY_FIELDS, *weekly.read_fields()])
 
-    def stored_states(self, keys: Sequence[Key]) -> dict[Key, str]:
-        """Return the states (`open`, ...) of those documents that exist."""
+    def time_states(self, keys: Sequence[MetricsKey]) -> dict[MetricsKey, str]:
+        """Return `open`, `provisional`, `final` or `restated` for the keys whose documents exist."""
         docs = self._gateway.mget([(key.index, key.id) for key in keys], ["state"])
-        found = {doc["_id"]: doc["_source"]["state"] for doc in docs}
-        return {key: found[key.id] for key in keys if key.id in found}
+        by_id = {doc["_id"]: doc["_source"]["state"] for doc in docs}
+        return {key: by_id[key.id] for key in keys if key.id in by_id}
 
-    def states(self, model: str, size: str, start: datetime, end: datetime) -> Iterator[tuple[Key, WindowState]]:
-        """Yield the states of all windows of one size that begin in [start, end), every single version and segment."""
-        filters = [
-            {"term": {"model_name": model}},
-            {"term": {"window_size": size}},
-            instants.range_filter("@timestamp", gte=start, lt=end),
-        ]
-        source = ["window_start", "window_size", "model_name", "model_version", "segment", "state_blob"]
-        # Those over all versions are merged from the versions, like everywhere.
+    def states(self, model: str, size: str, interval: Interval) -> Iterator[tuple[MetricsKey, WindowState]]:
+        """Yield the states of the windows of one size that begin in an interval, each version and segment."""
+        filters = [{"term": {"model_name": model}}, {"term": {"window_size": size}}, within(interval)]
+        # States over all versions are always merged from those of the versions.
         query = {"bool": {"filter": filters, "must_not": [{"term": {"model_version": ALL_VERSIONS}}]}}
-        body = {"query": query, "_source": source}
+        body = {"query": query, "_source": [*_KEY_FIELDS, "state_blob"]}
         hits = self._gateway.scan(PERFORMANCE.alias, body, self._page_size)
         while page := [hit["_source"] for hit in islice(hits, self._page_size)]:
-            states = self._decoded.states([source["state_blob"] for source in page])
+            states = self._cache.states([source["state_blob"] for source in page])
             yield from ((self._key(source), state) for source, state in zip(page, states, strict=True))
 
     def write(self, writes: Sequence[PlannedWrite]) -> list[PlannedWrite]:
         """Write documents and return those that another agent has written in the meantime."""
-        # What a document said before is kept before it says something else.
+        # The former content of a final document is stored before the document is written again.
         self._gateway.bulk(
-            Operation("create", each.index, each.id, each.document) for each in writes if each.version is None
+            Operation("create", write.index, write.id, write.document) for write in writes if write.version is None
         )
-        documents = [each for each in writes if each.version is not None]
+        versioned = [write for write in writes if write.version is not None]
         results = self._gateway.bulk(
             Operation(
-                "index", each.index, each.id, each.document, {"version": each.version, "version_type": "external"}
+                "index", write.index, write.id, write.document, {"version": write.version, "version_type": "external"}
             )
-            for each in documents
+            for write in versioned
         )
-        return [each for each, result in zip(documents, results, strict=True) if result is ResponseAction.CONFLICT]
+        return [write for write, result in zip(versioned, results, strict=True) if result is ResponseAction.CONFLICT]
 
     def refresh(self, writes: Iterable[PlannedWrite]) -> None:
         """Make written documents visible to searches."""
-        self._gateway.refresh(each.index for each in writes if each.version is not None)
+        self._gateway.refresh(write.index for write in writes if write.version is not None)
 
-    def _key(self, source: Mapping[str, Any]) -> Key:
-        return Key(source["model_name"], source["model_version"], source["segment"], self._window(source))
+    def _key(self, source: Mapping[str, Any]) -> MetricsKey:
+        return MetricsKey(source["model_name"], source["model_version"], source["segment"], self._window(source))
 
     def _window(self, source: Mapping[str, Any]) -> Window:
         return self._calendar.window(source["window_size"], instants.parse(source["window_start"]))

@@ -1,4 +1,4 @@
-"""References in Elasticsearch: learnt from a past range of predictions, kept in the agent's memory."""
+"""Drift references in Elasticsearch: learnt from past predictions, stored in the agent's state."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from monitor_agent.errors import DataError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.es.state_store import StateStore
-from monitor_agent.metrics import Calibration, WindowState, merge_all
+from monitor_agent.metrics import Calibration, WindowState, merge
 from monitor_agent.metrics.drift import CategoricalReference, NumericReference, NumericSample
 from monitor_agent.metrics.drift.reference import FEW_VALUES, FINE_BINS, QUANTILES, edges_around, edges_from
 from monitor_agent.pipeline import instants, window_drift
 from monitor_agent.pipeline.drift_references import (
-    KEPT_CATEGORIES,
-    OTHERS,
+    MOST_CATEGORIES,
+    OTHER_CATEGORIES,
     DriftReference,
     FeatureReference,
     calibration_of,
     categories,
     field_of,
     kind_of,
-    named,
+    named_reference,
 )
 from monitor_agent.pipeline.instants import Interval, within
 from monitor_agent.pipeline.windows import Calendar
@@ -38,58 +38,68 @@ MOST_FEATURES = 64
 
 
 class ReferenceStore:
-    """The references of models."""
+    """The drift references of models."""
 
-    def __init__(self, gateway: Gateway, memory: StateStore, performance: PerformanceStore, calendar: Calendar) -> None:
+    def __init__(self, gateway: Gateway, states: StateStore, performance: PerformanceStore, calendar: Calendar) -> None:
         self._gateway = gateway
-        self._memory = memory
+        self._states = states
         self._performance = performance
         self._calendar = calendar
 
     def of(self, model: str) -> list[DriftReference]:
-        """Return the references of a model, in the order of their validity."""
-        (known,) = self._memory.read(f"{KIND}:{model}")
-        return [DriftReference.restored(each) for each in known.content.get("references", ())]
+        """Return the references of a model, ordered by the start of their validity."""
+        (stored,) = self._states.read(f"{KIND}:{model}")
+        return [DriftReference.restored(content) for content in stored.content.get("references", ())]
 
     def add(self, model: str, reference: DriftReference, now: datetime) -> None:
-        """Keep a reference; one that is valid from the same moment on is replaced."""
+        """Store a reference; it replaces a reference that is valid from the same moment on."""
         while True:
-            (known,) = self._memory.read(f"{KIND}:{model}")
-            before = [DriftReference.restored(each) for each in known.content.get("references", ())]
-            others = [each for each in before if each.since != reference.since]
-            kept = [each.content() for each in sorted([*others, reference], key=lambda each: each.since)]
-            if self._memory.write(known, {"references": kept}, now):
+            (stored,) = self._states.read(f"{KIND}:{model}")
+            before = [DriftReference.restored(content) for content in stored.content.get("references", ())]
+            remaining = [earlier for earlier in before if earlier.since != reference.since]
+            ordered = sorted([*remaining, reference], key=lambda entry: entry.since)
+            if self._states.write(stored, {"references": [entry.content() for entry in ordered]}, now):
                 return
 
-    def learn(self, model: str, start: datetime, end: datetime, since: datetime) -> DriftReference:
-        """Return the reference that a model's predictions of [start, end) are; DataError where there are none."""
-        interval = Interval(start, end)
+    def learn(self, model: str, interval: Interval, since: datetime) -> DriftReference:
+        """Return the reference that a model's predictions of an interval make.
+
+        Parameters
+        ----------
+        since : start of the first window that the reference is valid for.
+
+        Raises
+        ------
+        DataError
+            If the interval has no predictions.
+        """
+        start, end = instants.text(interval.start), instants.text(interval.end)
         shapes = self._shapes(model, interval)
         if not shapes:
             raise DataError(
-                f"{model} has no predictions from {instants.text(start)} to {instants.text(end)}",
+                f"{model} has no predictions from {start} to {end}",
                 "choose a range with predictions that have not been deleted",
             )
-        answer = self._search(model, interval, window_drift.aggregations(shapes))
-        found = {name: _filled(shapes[name], sample) for name, sample in window_drift.samples(answer, shapes).items()}
-        features = {name: usual for name, usual in found.items() if usual is not None}
-        name = f"{instants.text(start)} to {instants.text(end)}"
-        return named(name, since, features, self._calibrations(model, interval))
+        aggregations = self._aggregations(model, interval, window_drift.aggregations(shapes))
+        samples = window_drift.samples(aggregations, shapes)
+        filled = {name: _filled(shapes[name], sample) for name, sample in samples.items()}
+        features = {name: reference for name, reference in filled.items() if reference is not None}
+        return named_reference(f"{start} to {end}", since, features, self._calibrations(model, interval))
 
     def _shapes(self, model: str, interval: Interval) -> dict[str, FeatureReference]:
-        """Return the references without their counts: edges and categories of every feature that has values."""
+        """Return the references without their counts: edges and categories of all features that have values."""
         names = [SCORE, LABEL, *self._logged_features()][:MOST_FEATURES]
-        answer = self._search(model, interval, {part: body for name in names for part, body in _asked(name).items()})
-        found: dict[str, FeatureReference] = {}
-        for name in names:
-            shape = _numeric(answer, name) if kind_of(name) == NUMERIC else _categorical(answer, name)
-            if shape is not None:
-                found[name] = shape
-        return found
+        aggs = {key: body for name in names for key, body in _shape_aggregations(name).items()}
+        aggregations = self._aggregations(model, interval, aggs)
+        shapes = {
+            name: _numeric(aggregations, name) if kind_of(name) == NUMERIC else _categorical(aggregations, name)
+            for name in names
+        }
+        return {name: shape for name, shape in shapes.items() if shape is not None}
 
     def _logged_features(self) -> list[str]:
         patterns = [f"features.{kind}.*" for kind in (NUMERIC, CATEGORICAL)]
-        answer = self._gateway.call(
+        response = self._gateway.call(
             "list the logged features",
             lambda client: (
                 client.field_caps(
@@ -97,28 +107,29 @@ class ReferenceStore:
                 ).body
             ),
         )
-        return sorted(name.removeprefix("features.") for name in answer["fields"])
+        return sorted(name.removeprefix("features.") for name in response["fields"])
 
-    def _search(self, model: str, interval: Interval, aggs: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _aggregations(self, model: str, interval: Interval, aggs: Mapping[str, Any]) -> Mapping[str, Any]:
         query = {"bool": {"filter": [{"term": {"model.name": model}}, within(interval)]}}
         body = {"size": 0, "track_total_hits": False, "query": query, "aggs": aggs}
-        found: Mapping[str, Any] = self._gateway.search(PREDICTIONS.alias, body).get("aggregations", {})
-        return found
+        aggregations: Mapping[str, Any] = self._gateway.search(PREDICTIONS.alias, body).get("aggregations", {})
+        return aggregations
 
     def _calibrations(self, model: str, interval: Interval) -> dict[str, Calibration]:
-        """Return what the labelled windows of the range teach of each version's scores."""
-        parts: dict[str, list[WindowState]] = {}
-        for key, state in self._performance.states(model, self._calendar.base, interval.start, interval.end):
+        """Return the calibration of each version's scores that the labelled windows of an interval give."""
+        merged: dict[str, WindowState] = {}
+        for key, state in self._performance.states(model, self._calendar.base, interval):
             if key.segment == ALL_SEGMENT:
-                parts[key.version] = [merge_all([*parts.get(key.version, ()), state])]
-        learnt = {version: calibration_of(merge_all(states)) for version, states in parts.items()}
-        return {version: each for version, each in learnt.items() if each is not None}
+                merged[key.version] = merge(merged[key.version], state) if key.version in merged else state
+        calibrations = {version: calibration_of(state) for version, state in merged.items()}
+        return {version: calibration for version, calibration in calibrations.items() if calibration is not None}
 
 
-def _asked(name: str) -> dict[str, Any]:
+def _shape_aggregations(name: str) -> dict[str, Any]:
+    """Return the aggregations that the edges or categories of a feature are made from."""
     field = field_of(name)
     if kind_of(name) == CATEGORICAL:
-        terms = {"terms": {"field": field, "size": KEPT_CATEGORIES}}
+        terms = {"terms": {"field": field, "size": MOST_CATEGORIES}}
         return {name: terms, f"{name} stats": {"value_count": {"field": field}}}
     percents = [100 * share for share in QUANTILES]
     return {
@@ -128,29 +139,32 @@ def _asked(name: str) -> dict[str, Any]:
     }
 
 
-def _numeric(answer: Mapping[str, Any], name: str) -> NumericReference | None:
-    stats = answer.get(f"{name} stats", {})
+def _numeric(aggregations: Mapping[str, Any], name: str) -> NumericReference | None:
+    stats = aggregations.get(f"{name} stats", {})
     if not stats.get("count"):
         return None
-    values = answer[f"{name} values"]
+    values = aggregations[f"{name} values"]
     if values["sum_other_doc_count"]:
-        quantiles = np.array([each["value"] for each in answer[name]["values"]], dtype=np.float64)
-        heavy = sorted(each["key"] for each in values["buckets"] if each["doc_count"] * FINE_BINS >= stats["count"])
+        quantiles = np.array([quantile["value"] for quantile in aggregations[name]["values"]], dtype=np.float64)
+        heavy = sorted(
+            bucket["key"] for bucket in values["buckets"] if bucket["doc_count"] * FINE_BINS >= stats["count"]
+        )
         edges = edges_from(quantiles, heavy, stats["min"], stats["max"], stats["std_deviation"])
         distinct = FEW_VALUES + 1
     else:
         edges = edges_around(sorted(bucket["key"] for bucket in values["buckets"]))
         distinct = min(len(values["buckets"]), FEW_VALUES + 1)
-    kept = tuple(edges.tolist())
-    return NumericReference(kept, (0,) * (len(kept) + 1), stats["min"], stats["max"], stats["std_deviation"], distinct)
+    bounds = tuple(edges.tolist())
+    no_counts = (0,) * (len(bounds) + 1)
+    return NumericReference(bounds, no_counts, stats["min"], stats["max"], stats["std_deviation"], distinct)
 
 
-def _categorical(answer: Mapping[str, Any], name: str) -> CategoricalReference | None:
-    known = {str(bucket["key"]): bucket["doc_count"] for bucket in answer.get(name, {}).get("buckets", ())}
-    if not known:
+def _categorical(aggregations: Mapping[str, Any], name: str) -> CategoricalReference | None:
+    counts = {str(bucket["key"]): bucket["doc_count"] for bucket in aggregations.get(name, {}).get("buckets", ())}
+    if not counts:
         return None
-    rest = answer[f"{name} stats"]["value"] - sum(known.values())
-    return CategoricalReference(known | ({OTHERS: rest} if rest > 0 else {}))
+    remainder = aggregations[f"{name} stats"]["value"] - sum(counts.values())
+    return CategoricalReference(counts | ({OTHER_CATEGORIES: remainder} if remainder > 0 else {}))
 
 
 def _filled(shape: FeatureReference, sample: window_drift.Sample) -> FeatureReference | None:

@@ -1,4 +1,4 @@
-"""Releases in Elasticsearch: those that are told, and those that the agent sees for itself."""
+"""Releases in Elasticsearch: those that a command records, and those that the agent detects in predictions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from datetime import datetime
 
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.release import RELEASES, SOURCE_PREDICTIONS
-from monitor_agent.es.gateway import Gateway, Operation
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.history import ServedVersions
+from monitor_agent.es.operations import Operation
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.instants import within
 from monitor_agent.pipeline.releases import Release
@@ -22,12 +23,12 @@ class ReleaseStore:
         self._gateway = gateway
         self._calendar = calendar
         self._page_size = page_size
-        self._known: set[tuple[str, str]] | None = None
+        self._recorded: set[tuple[str, str]] | None = None
 
     def all(self) -> list[Release]:
-        """Return every release, oldest first."""
+        """Return all releases, the oldest first."""
         hits = self._gateway.scan(RELEASES.name, {"query": {"match_all": {}}}, self._page_size)
-        found = [
+        releases = [
             Release(
                 source["model_name"],
                 source["model_version"],
@@ -37,10 +38,10 @@ class ReleaseStore:
             )
             for source in (hit["_source"] for hit in hits)
         ]
-        return sorted(found, key=lambda each: (each.at, each.model, each.version))
+        return sorted(releases, key=lambda release: (release.at, release.model, release.version))
 
     def record(self, release: Release) -> bool:
-        """Write a release, over what was seen or told before; return False where that says the same already."""
+        """Write a release, and replace an earlier document about it; return False if that document is the same."""
         stored = self._gateway.mget([(RELEASES.name, release.id)])
         if stored and stored[0]["_source"] == release.document():
             return False
@@ -49,24 +50,24 @@ class ReleaseStore:
         return True
 
     def notice(self, served: Iterable[ServedVersions]) -> list[Release]:
-        """Record the versions that no release document names, as of their first prediction; return the new ones."""
-        if self._known is None:
-            self._known = {(each.model, each.version) for each in self.all()}
+        """Record the versions that have no release document yet, as of their first prediction; return the releases."""
+        if self._recorded is None:
+            self._recorded = {(release.model, release.version) for release in self.all()}
         new = [
-            Release(each.model, version, self._first(each.model, version, first), SOURCE_PREDICTIONS)
-            for each in served
-            for version, (first, _) in each.served.items()
-            if (each.model, version) not in self._known
+            Release(versions.model, version, self._first(versions.model, version, first), SOURCE_PREDICTIONS)
+            for versions in served
+            for version, (first, _) in versions.served.items()
+            if (versions.model, version) not in self._recorded
         ]
         if new:
-            # Created, never overwritten: another agent, or a person, may have been faster.
-            self._gateway.bulk(Operation("create", RELEASES.name, each.id, each.document()) for each in new)
+            # Created, never overwritten: another agent, or a person, may have recorded it before.
+            self._gateway.bulk(Operation("create", RELEASES.name, release.id, release.document()) for release in new)
             self._gateway.refresh([RELEASES.name])
-            self._known |= {(each.model, each.version) for each in new}
+            self._recorded |= {(release.model, release.version) for release in new}
         return new
 
     def _first(self, model: str, version: str, start: datetime) -> datetime:
-        """Return the time of the first prediction in the window that begins at `start`; `start` where it is gone."""
+        """Return the time of the first prediction in the window that begins at `start`; `start` if it was deleted."""
         window: Window = self._calendar.base_window(start)
         filters = [{"term": {"model.name": model}}, {"term": {"model.version": version}}, within(window)]
         body = {
@@ -75,6 +76,6 @@ class ReleaseStore:
             "query": {"bool": {"filter": filters}},
             "aggs": {"first": {"min": {"field": "@timestamp"}}},
         }
-        answer = self._gateway.search(PREDICTIONS.index_for(start), body)
-        value = answer.get("aggregations", {}).get("first", {}).get("value")
+        response = self._gateway.search(PREDICTIONS.index_for(start), body)
+        value = response.get("aggregations", {}).get("first", {}).get("value")
         return start if value is None else instants.parse(value)

@@ -1,4 +1,4 @@
-"""What the agents remember between cycles: small documents with fixed ids in `monitor-agent-state`."""
+"""The state of the agents between cycles: small documents with fixed ids in `monitor-agent-state`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from monitor_agent.contracts.agent_state import AGENT_STATE
-from monitor_agent.es.gateway import Gateway, Operation
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.operations import DocumentVersion, Operation
 from monitor_agent.es.retry import ResponseAction
 from monitor_agent.pipeline import instants
 
@@ -19,23 +20,31 @@ OWNER = f"{platform.node()}:{os.getpid()}"
 
 @dataclass(frozen=True)
 class StoredState:
-    """One document: its id, its content, and where it stood when it was read."""
+    """One state document.
+
+    Attributes
+    ----------
+    id : its `_id`; the part before the first colon is its kind.
+    content : what it holds; empty if it does not exist.
+    version : the version that was read; None if it does not exist.
+    """
 
     id: str
     content: dict[str, Any] = field(default_factory=dict)
-    place: dict[str, int] | None = None
+    version: DocumentVersion | None = None
 
     @classmethod
-    def from_stored(cls, stored: Mapping[str, Any]) -> StoredState:
-        """Return the document that Elasticsearch gives, by id or found by a search, with where it stands."""
-        place = {"if_seq_no": stored["_seq_no"], "if_primary_term": stored["_primary_term"]}
-        return cls(stored["_id"], stored["_source"]["content"], place)
+    def from_hit(cls, hit: Mapping[str, Any]) -> StoredState:
+        """Return the document of a search hit or of a get response."""
+        return cls(hit["_id"], hit["_source"]["content"], DocumentVersion.from_hit(hit))
 
 
 class StateStore:
-    """Reads and writes what is remembered; a document that another agent has changed meanwhile is not overwritten.
+    """Reads and writes state documents; a document that another agent has changed in the meantime is not overwritten.
 
-    The part of an id before its first colon is the document's kind.
+    Parameters
+    ----------
+    owner : the name of this agent, which is written into the documents.
     """
 
     def __init__(self, gateway: Gateway, owner: str = OWNER) -> None:
@@ -43,19 +52,23 @@ class StateStore:
         self._owner = owner
 
     def read(self, *ids: str) -> list[StoredState]:
-        """Return the documents, empty ones where there is none yet."""
-        docs = {doc["_id"]: doc for doc in self._gateway.mget([(AGENT_STATE.name, each) for each in ids])}
-        return [StoredState.from_stored(docs[each]) if each in docs else StoredState(each) for each in ids]
+        """Return the documents in the order of their ids; a document that does not exist is empty."""
+        docs = {doc["_id"]: doc for doc in self._gateway.mget([(AGENT_STATE.name, id_) for id_ in ids])}
+        return [StoredState.from_hit(docs[id_]) if id_ in docs else StoredState(id_) for id_ in ids]
 
-    def write(self, known: StoredState, content: dict[str, Any], now: datetime) -> bool:
-        """Write new content; return False, and write nothing, where `known` is not the latest."""
-        kind = known.id.partition(":")[0]
+    def write(self, stored: StoredState, content: dict[str, Any], now: datetime) -> bool:
+        """Write new content; return False, and write nothing, if `stored` is not the latest version."""
+        kind = stored.id.partition(":")[0]
         body = {"@timestamp": instants.text(now), "kind": kind, "owner": self._owner, "content": content}
-        operation = "create" if known.place is None else "index"
-        (result,) = self._gateway.bulk([Operation(operation, AGENT_STATE.name, known.id, body, known.place)])
+        operation = (
+            Operation("create", AGENT_STATE.name, stored.id, body)
+            if stored.version is None
+            else stored.version.operation("index", body)
+        )
+        (result,) = self._gateway.bulk([operation])
         return result is ResponseAction.DONE
 
-    def forget(self, known: StoredState) -> None:
-        """Delete a document, if nobody has changed it since."""
-        if known.place is not None:
-            self._gateway.bulk([Operation("delete", AGENT_STATE.name, known.id, None, known.place)])
+    def delete(self, stored: StoredState) -> None:
+        """Delete a document, if nobody has changed it since it was read."""
+        if stored.version is not None:
+            self._gateway.bulk([stored.version.operation("delete", None)])

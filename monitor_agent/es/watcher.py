@@ -1,4 +1,4 @@
-"""Watcher, where the cluster has it: whether its licence allows watches, and their installation."""
+"""Watcher, if the cluster has it: whether its licence allows watches, and their installation."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _HEADERS = {"accept": "application/json", "content-type": "application/json"}
 
 
 def why_without(gateway: Gateway) -> str:
-    """Return why no watch can be put; empty where one can."""
+    """Return why no watch can be put; empty if one can."""
     try:
         gateway.call(
-            "look for Watcher",
+            "read the state of Watcher",
             lambda client: client.perform_request("GET", "/_watcher/stats", headers=_HEADERS).body,
         )
     except ElasticsearchError as error:
@@ -37,7 +37,13 @@ def why_without(gateway: Gateway) -> str:
 
 
 def put_watch(gateway: Gateway, identifier: str, watch: Mapping[str, Any]) -> None:
-    """Create a watch, or replace it where it exists; ElasticsearchError where it is refused."""
+    """Create or replace a watch.
+
+    Raises
+    ------
+    ElasticsearchError
+        If the watch is refused.
+    """
     gateway.call(
         f"put the watch {identifier}",
         lambda client: (

@@ -1,16 +1,16 @@
-"""How Elasticsearch counts a window: the aggregations, and the mergeable states that their answers make.
+"""How Elasticsearch counts a window: the aggregations, and the mergeable states that their response makes.
 
-Histograms are asked for by decade, so that an answer holds only the bins that hold something. Predictions are counted
-once each: by the segments of one label, in which each is in one, and by what is known of their label.
+Histograms are requested by decade, so that a response holds only the bins that are not empty. Each prediction is
+counted once: it is in one segment of the first label, and its label is positive, negative or unknown.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.metrics import (
@@ -42,12 +42,10 @@ from monitor_agent.pipeline.windows import Window
 from monitor_agent.settings import AgentSettings
 
 Aggregations = dict[str, Any]
-Counted = tuple[str, Segment, WindowState]
-"""A version, a segment, and the state of both."""
 
 MAX_VERSIONS = 500
 MAX_POSITION = 100
-"""Positions beyond it are not told apart."""
+"""Items at later positions are counted without their position."""
 
 _TIMES = {
     "duration": "event.duration",
@@ -56,22 +54,45 @@ _TIMES = {
 }
 
 
-def body(
-    model: str,
-    window: Window,
-    segments: Sequence[Segment],
-    settings: AgentSettings,
-    now: datetime,
-    version: str | None = None,
-    refined: RefinedBins = NO_REFINED_BINS,
-) -> dict[str, Any]:
-    """Return the search that counts one window of one model: by version (or of one `version`) and segment."""
-    filters = [{"term": {"model.name": model}}, within(window)]
+@dataclass(frozen=True)
+class CountRequest:
+    """What is counted of a model's windows.
+
+    Attributes
+    ----------
+    model : the model.
+    segments : the segments of its predictions.
+    now : the moment that decides which predictions are mature.
+    refined : the bins of its scores that are counted in a finer resolution.
+    """
+
+    model: str
+    segments: Sequence[Segment]
+    now: datetime
+    refined: RefinedBins = NO_REFINED_BINS
+
+
+class SegmentState(NamedTuple):
+    """The state of one segment of one version."""
+
+    version: str
+    segment: Segment
+    state: WindowState
+
+
+def body(request: CountRequest, window: Window, settings: AgentSettings, version: str | None = None) -> dict[str, Any]:
+    """Return the search that counts one window by version and segment.
+
+    Parameters
+    ----------
+    version : only this version is counted; None = all versions are.
+    """
+    filters = [{"term": {"model.name": request.model}}, within(window)]
     if version is not None:
         filters.append({"term": {"model.version": version}})
     by_segment = {
-        "filters": {"filters": {str(number): segment.query for number, segment in enumerate(segments)}},
-        "aggs": _parts(settings, now, refined.decades(window)),
+        "filters": {"filters": {str(number): segment.query for number, segment in enumerate(request.segments)}},
+        "aggs": _segment_aggregations(settings, request.now, request.refined.decades(window)),
     }
     versions = {"terms": {"field": "model.version", "size": MAX_VERSIONS}, "aggs": {"segments": by_segment}}
     return {
@@ -82,30 +103,29 @@ def body(
     }
 
 
-def counted(
-    answer: Mapping[str, Any], segments: Sequence[Segment], window: Window, refined: RefinedBins = NO_REFINED_BINS
-) -> list[Counted]:
-    """Return what an answer to `body` counts; segments without predictions are left out."""
-    found: list[Counted] = []
-    for bucket in answer["aggregations"]["versions"]["buckets"]:
-        parts = bucket["segments"]["buckets"]
-        for number, segment in enumerate(segments):
-            part = parts[str(number)]
-            if part["doc_count"]:
-                found.append((bucket["key"], segment, _state(part, refined.decades(window))))
-    return found
+def segment_states(response: Mapping[str, Any], request: CountRequest, window: Window) -> list[SegmentState]:
+    """Return the states in a response to `body`; segments without predictions are left out."""
+    counted: list[SegmentState] = []
+    fine = request.refined.decades(window)
+    for version in response["aggregations"]["versions"]["buckets"]:
+        buckets = version["segments"]["buckets"]
+        for number, segment in enumerate(request.segments):
+            bucket = buckets[str(number)]
+            if bucket["doc_count"]:
+                counted.append(SegmentState(version["key"], segment, _state(bucket, fine)))
+    return counted
 
 
-def states(parts: Iterable[Counted]) -> dict[tuple[str, str], WindowState]:
-    """Return (version, segment) -> state; the segment `all` is merged from the parts that make it up."""
-    found: dict[tuple[str, str], WindowState] = {}
-    everything: dict[str, list[WindowState]] = {}
-    for version, segment, state in parts:
+def states(counted: Iterable[SegmentState]) -> dict[tuple[str, str], WindowState]:
+    """Return (version, segment) -> state; the segment `all` is merged from the segments that make it up."""
+    by_name: dict[tuple[str, str], WindowState] = {}
+    components: dict[str, list[WindowState]] = {}
+    for version, segment, state in counted:
         if segment.name:
-            found[version, segment.name] = state
+            by_name[version, segment.name] = state
         if segment.part_of_all:
-            everything.setdefault(version, []).append(state)
-    return found | {(version, ALL_SEGMENT): merge_all(some) for version, some in everything.items()}
+            components.setdefault(version, []).append(state)
+    return by_name | {(version, ALL_SEGMENT): merge_all(states) for version, states in components.items()}
 
 
 def scores() -> Aggregations:
@@ -113,24 +133,24 @@ def scores() -> Aggregations:
     return _decades("scores", "prediction.score")
 
 
-def binned(part: Mapping[str, Any], name: str) -> Histogram:
-    """Return the histogram that an answer to `scores` holds."""
-    return from_buckets(part[f"{name}_{decade.number}"]["buckets"] for decade in DECADES)
+def binned(aggregations: Mapping[str, Any], name: str) -> Histogram:
+    """Return the histogram that the response to `_decades` holds under `name`."""
+    return from_buckets(aggregations[f"{name}_{decade.number}"]["buckets"] for decade in DECADES)
 
 
-def complete(answer: Mapping[str, Any]) -> bool:
-    """Return whether the answer holds every version."""
-    return not answer["aggregations"]["versions"]["sum_other_doc_count"]
+def is_complete(response: Mapping[str, Any]) -> bool:
+    """Return whether the response holds all versions."""
+    return not response["aggregations"]["versions"]["sum_other_doc_count"]
 
 
 def with_feedback_and_errors(state: WindowState, orphans: int, errors: int) -> WindowState:
-    """Return the state together with what is counted in other indices."""
+    """Return the state with the numbers of orphans and errors, which are counted in other indices."""
     return replace(state, orphan=orphans, errors=errors) if orphans or errors else state
 
 
-def _parts(settings: AgentSettings, now: datetime, fine: Sequence[ScoreDecade]) -> Aggregations:
+def _segment_aggregations(settings: AgentSettings, now: datetime, fine: Sequence[ScoreDecade]) -> Aggregations:
     return {
-        "shown": {"filter": labels.shown(settings)},
+        "impressions": {"filter": labels.impressions(settings)},
         "unknown": {"filter": labels.unknown(settings, now), "aggs": _scores()},
         "mature": {
             "filter": labels.mature(settings, now),
@@ -145,12 +165,12 @@ def _parts(settings: AgentSettings, now: datetime, fine: Sequence[ScoreDecade]) 
         "requests": {
             "filter": {"term": {"prediction.rank": 1}},
             "aggs": {
-                part: body
+                key: aggregation
                 for name, field in _TIMES.items()
-                for part, body in _times(name, field, DURATION_DECADES).items()
+                for key, aggregation in _times(name, field, DURATION_DECADES).items()
             },
         },
-        "told": {
+        "with_feedback": {
             "filter": {"exists": {"field": "feedback.count"}},
             "aggs": {
                 **{name: {"sum": {"field": f"feedback.{name}"}} for name in ("count", "duplicates", "too_late")},
@@ -173,8 +193,8 @@ def _class(loss: str, fine: Sequence[ScoreDecade]) -> Aggregations:
     return {
         **_scores(),
         **{
-            f"fine_{number}": _histogram("prediction.score", each.interval, each.low, each.high)
-            for number, each in enumerate(fine)
+            f"fine_{number}": _histogram("prediction.score", decade.interval, decade.low, decade.high)
+            for number, decade in enumerate(fine)
         },
         **_decades("propensity", "prediction.propensity"),
         "loss": {"sum": {"field": loss}},
@@ -184,7 +204,9 @@ def _class(loss: str, fine: Sequence[ScoreDecade]) -> Aggregations:
 
 
 def _decades(name: str, field: str) -> Aggregations:
-    return {f"{name}_{each.number}": _histogram(field, each.interval, each.low, each.high) for each in DECADES}
+    return {
+        f"{name}_{decade.number}": _histogram(field, decade.interval, decade.low, decade.high) for decade in DECADES
+    }
 
 
 def _times(name: str, field: str, decades: range) -> Aggregations:
@@ -207,16 +229,17 @@ def _step(power: int) -> int:
     return step
 
 
-def _state(part: Mapping[str, Any], fine: Sequence[ScoreDecade]) -> WindowState:
-    mature, told, requests, unknown = part["mature"], part["told"], part["requests"], part["unknown"]
+def _state(bucket: Mapping[str, Any], fine: Sequence[ScoreDecade]) -> WindowState:
+    mature, with_feedback = bucket["mature"], bucket["with_feedback"]
+    requests, unknown = bucket["requests"], bucket["unknown"]
     pos, neg = mature["pos"], mature["neg"]
-    feedback, duplicates, late = (round(told[name]["value"]) for name in ("count", "duplicates", "too_late"))
+    feedback, duplicates, late = (round(with_feedback[name]["value"]) for name in ("count", "duplicates", "too_late"))
     tp, fp = pos["predicted"]["doc_count"], neg["predicted"]["doc_count"]
     impressions_by_position, clicks_by_position = _positions(pos, neg)
-    requests_ranked = pos["ranked"]["doc_count"] + neg["ranked"]["doc_count"]
+    ranked_requests = pos["ranked"]["doc_count"] + neg["ranked"]["doc_count"]
     return WindowState(
-        predictions=part["doc_count"],
-        impressions=part["shown"]["doc_count"],
+        predictions=bucket["doc_count"],
+        impressions=bucket["impressions"]["doc_count"],
         mature=mature["doc_count"],
         matched=feedback - duplicates - late,
         duplicate=duplicates,
@@ -246,52 +269,55 @@ def _state(part: Mapping[str, Any], fine: Sequence[ScoreDecade]) -> WindowState:
         duration=_log_histogram(requests, "duration", DURATION_DECADES),
         queue_time=_log_histogram(requests, "queue_time", DURATION_DECADES),
         compute_time=_log_histogram(requests, "compute_time", DURATION_DECADES),
-        delay=_log_histogram(told, "delay", DELAY_DECADES),
-        counts={REQUESTS: requests_ranked} if requests_ranked else {},
+        delay=_log_histogram(with_feedback, "delay", DELAY_DECADES),
+        counts={REQUESTS: ranked_requests} if ranked_requests else {},
         sums=_propensities(pos, neg),
         fine_pos=_fine(pos, fine),
         fine_neg=_fine(neg, fine),
     )
 
 
-def _total(classes: Iterable[Mapping[str, Any]], name: str) -> FixedPoint:
-    return FixedPoint(sum(_fixed(each["score"][name]) for each in classes))
+def _total(label_buckets: Iterable[Mapping[str, Any]], name: str) -> FixedPoint:
+    return FixedPoint(sum(_fixed(bucket["score"][name]) for bucket in label_buckets))
 
 
 def _fixed(value: float | None) -> FixedPoint:
     return to_fixed_point(value or 0.0)
 
 
-def _fine(part: Mapping[str, Any], fine: Sequence[ScoreDecade]) -> Histogram:
-    return from_refined_buckets((each, part[f"fine_{number}"]["buckets"]) for number, each in enumerate(fine))
+def _fine(label_bucket: Mapping[str, Any], fine: Sequence[ScoreDecade]) -> Histogram:
+    return from_refined_buckets(
+        (decade, label_bucket[f"fine_{number}"]["buckets"]) for number, decade in enumerate(fine)
+    )
 
 
 def _propensities(pos: Mapping[str, Any], neg: Mapping[str, Any]) -> dict[str, FixedPoint]:
-    """Return the sums of inverse propensities, each taken as the middle of its bin: within 0.5 % of its own."""
+    """Return the sums of inverse propensities; a propensity counts as the middle of its bin, at most 0.5 % off."""
     clicked, ignored = binned(pos, "propensity"), binned(neg, "propensity")
-    seen = add((clicked, ignored))
-    if not seen:
+    displayed = add((clicked, ignored))
+    if not displayed:
         return {}
-    return propensity_sums((float(MIDDLES[index]), count, clicked.get(index, 0)) for index, count in seen.items())
+    return propensity_sums((float(MIDDLES[index]), count, clicked.get(index, 0)) for index, count in displayed.items())
 
 
 def _positions(pos: Mapping[str, Any], neg: Mapping[str, Any]) -> tuple[dict[int, int], dict[int, int]]:
     clicks, ignored = (
-        {int(bucket["key"]): bucket["doc_count"] for bucket in part["positions"]["buckets"]} for part in (pos, neg)
+        {int(bucket["key"]): bucket["doc_count"] for bucket in label_bucket["positions"]["buckets"]}
+        for label_bucket in (pos, neg)
     )
     return dict(Counter(clicks) + Counter(ignored)), clicks
 
 
-def _log_histogram(part: Mapping[str, Any], name: str, decades: range) -> LogHistogram:
-    stats = part[f"{name}_stats"]
+def _log_histogram(aggregations: Mapping[str, Any], name: str, decades: range) -> LogHistogram:
+    stats = aggregations[f"{name}_stats"]
     if not stats["count"]:
         return LogHistogram()
-    below, above = (bucket["doc_count"] for bucket in part[f"{name}_ends"]["buckets"])
+    below, above = (bucket["doc_count"] for bucket in aggregations[f"{name}_ends"]["buckets"])
     counts = {0: below, len(decades) * PER_DECADE + 1: above}
-    for place, power in enumerate(decades):
+    for number, power in enumerate(decades):
         # The first of a decade's edges is 10 steps, and bucket 0 lies below the first edge of all.
-        first = place * PER_DECADE - 9
-        for bucket in part[f"{name}_{power}"]["buckets"]:
+        first = number * PER_DECADE - 9
+        for bucket in aggregations[f"{name}_{power}"]["buckets"]:
             counts[first + round(bucket["key"] / _step(power))] = bucket["doc_count"]
-    kept = {index: count for index, count in counts.items() if count}
-    return LogHistogram(kept, round(stats["sum"]), round(stats["min"]), round(stats["max"]))
+    filled = {index: count for index, count in counts.items() if count}
+    return LogHistogram(filled, round(stats["sum"]), round(stats["min"]), round(stats["max"]))

@@ -16,7 +16,7 @@ from monitor_agent.metrics.calibration_error import reliability_of
 from monitor_agent.metrics.position_click_through_rate import position_click_through_rate
 from monitor_agent.metrics.score_histogram import dense, score_bins
 from monitor_agent.metrics.threshold_sweep import threshold_sweep
-from monitor_agent.pipeline.documents import Document, Key, hashed
+from monitor_agent.pipeline.documents import Document, MetricsKey, hashed_id
 from monitor_agent.settings import AgentSettings
 
 SCORE_EDGES = (
@@ -34,13 +34,13 @@ _HEAD = (
 Point = dict[str, Any]
 
 
-def has_curves(key: Key, document: Mapping[str, Any], settings: AgentSettings) -> bool:
+def has_curves(key: MetricsKey, document: Mapping[str, Any], settings: AgentSettings) -> bool:
     """Return whether curves are written beside a metrics document: of windows that have ended, over all segments."""
     sizes = {format_duration(size) for size in settings.curve_windows}
     return key.window.size in sizes and key.segment == ALL_SEGMENT and document["state"] != STATE_OPEN
 
 
-def points(key: Key, document: Document, more: Iterable[Point] = ()) -> dict[str, Point]:
+def points(key: MetricsKey, document: Document, more: Iterable[Point] = ()) -> dict[str, Point]:
     """Return `_id` -> document of every point of a metrics document's curves.
 
     Parameters
@@ -53,7 +53,7 @@ def points(key: Key, document: Document, more: Iterable[Point] = ()) -> dict[str
     found: dict[str, Point] = {}
     for curve in (_reliability(state), _thresholds(state), _scores(state), _positions(state), more):
         for point in curve:
-            identifier = hashed(key.id, point["curve"], point.get("feature", ""), str(point["bin"]))
+            identifier = hashed_id(key.id, point["curve"], point.get("feature", ""), str(point["bin"]))
             found[identifier] = {**head, **point}
     return found
 

@@ -1,10 +1,10 @@
-"""The metrics document of a state: its id, its content, and what a difference to the stored one leads to."""
+"""The metrics document of a window's state: its id, its content, and the writes that a changed content needs (pure)."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -44,8 +44,8 @@ _REASONS = {
 
 
 @dataclass(frozen=True, order=True)
-class Key:
-    """What a metrics document is about."""
+class MetricsKey:
+    """What identifies a metrics document."""
 
     model: str
     version: str
@@ -56,27 +56,30 @@ class Key:
     def id(self) -> str:
         """The document's `_id`."""
         start = instants.text(self.window.start)
-        parts = (self.model, self.version, self.segment, start, self.window.size)
-        return hashed(*parts)
+        return hashed_id(self.model, self.version, self.segment, start, self.window.size)
 
     @property
     def index(self) -> str:
-        """The index that the document is in."""
+        """The index that holds the document."""
         return PERFORMANCE.index_for(self.window.start)
 
 
 @dataclass(frozen=True)
 class PlannedWrite:
-    """One document to be written: with `version` as its external version, or (None) only where there is none.
+    """One document to write.
 
-    `key` is that of a metrics document, None for others.
+    Attributes
+    ----------
+    index, id, document : where it is written, and its content.
+    version : its external version; None = it is created if it does not exist.
+    key : the key of a metrics document; None for other documents.
     """
 
     index: str
     id: str
     document: Document
     version: int | None
-    key: Key | None = None
+    key: MetricsKey | None = None
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,10 @@ class Baseline:
     Attributes
     ----------
     comparable : whether it is compared with the same window a week before.
-    last_week : what that window's document says (`weekly.read_fields`); None where there is none.
-    calibration : what the estimates are made with, learnt earlier; None = the scores are taken as probabilities.
-    calibrated_by : the name of the reference that it is from.
-    drift : what is told of drift; empty where it is not measured.
+    last_week : fields of that window's document (`weekly.read_fields`); None if there is no such document.
+    calibration : the calibration that estimates are made with; None = scores are taken as probabilities.
+    calibrated_by : the name of the reference that the calibration is from.
+    drift : fields of the drift of its features; empty if drift is not measured.
     """
 
     comparable: bool = False
@@ -102,20 +105,37 @@ class Baseline:
 NO_BASELINE = Baseline()
 
 
-def metrics_document(
-    key: Key,
-    state: WindowState,
-    time_state: str,
-    settings: AgentSettings,
-    lost_lines: int = 0,
-    baseline: Baseline = NO_BASELINE,
-) -> Document:
-    """Return the document of a state, as of revision 1: a pure function of its arguments."""
+@dataclass(frozen=True)
+class CountedState:
+    """The content of a metrics document, as it is counted now.
+
+    Attributes
+    ----------
+    key : the document's key.
+    state : the mergeable state of its events.
+    lost_lines : how many lost lines may belong to its window.
+    baseline : what its window is measured against.
+    """
+
+    key: MetricsKey
+    state: WindowState
+    lost_lines: int = 0
+    baseline: Baseline = NO_BASELINE
+
+
+def metrics_document(counted: CountedState, time_state: str, settings: AgentSettings) -> Document:
+    """Return the document of a state, with revision 1: a pure function of its arguments.
+
+    Parameters
+    ----------
+    time_state : `open`, `provisional`, `final` or `restated`.
+    """
+    key, state, baseline = counted.key, counted.state, counted.baseline
     start, end = instants.text(key.window.start), instants.text(key.window.end)
     maturity = state.mature / state.impressions if state.impressions else None
     coverage = state.n / state.mature if state.mature else None
     reasons = not_alertable(state.positives, coverage, maturity, settings)
-    if lost_too_many(lost_lines, state.predictions, settings):
+    if may_miss_labels(counted.lost_lines, state.predictions, settings):
         reasons.append(LOST_LINES)
     document: Document = {
         "@timestamp": start,
@@ -130,7 +150,7 @@ def metrics_document(
         "revision": 1,
         "maturity": maturity,
         "coverage": coverage,
-        "lost_lines": lost_lines,
+        "lost_lines": counted.lost_lines,
         "alertable": not reasons,
         "not_alertable": reasons,
         **measure(state, key.window.seconds, baseline.calibration),
@@ -144,7 +164,7 @@ def metrics_document(
 
 
 def not_alertable(positives: int, coverage: float | None, maturity: float | None, settings: AgentSettings) -> list[str]:
-    """Return why a window does not say enough for quality alerts; nothing where it does."""
+    """Return why a window holds too little for quality alerts; empty if it holds enough."""
     reached = {
         FEW_POSITIVES: positives >= settings.gate_positives,
         LOW_COVERAGE: (coverage or 0.0) >= settings.gate_coverage,
@@ -153,40 +173,38 @@ def not_alertable(positives: int, coverage: float | None, maturity: float | None
     return [reason for reason, reaches in reached.items() if not reaches]
 
 
-def lost_too_many(lost_lines: int, predictions: int, settings: AgentSettings) -> bool:
-    """Return whether so much of a window may be missing that its coverage would not reach the gate."""
+def may_miss_labels(lost_lines: int, predictions: int, settings: AgentSettings) -> bool:
+    """Return whether a window may lack so many lines that its coverage would not reach the gate."""
     return predictions < settings.gate_coverage * (predictions + lost_lines)
 
 
 def planned_writes(
-    key: Key,
-    counted: WindowState,
-    stored: Document | None,
-    calendar: Calendar,
-    now: datetime,
-    settings: AgentSettings,
-    lost_lines: int = 0,
-    baseline: Baseline = NO_BASELINE,
+    counted: CountedState, stored: Document | None, calendar: Calendar, now: datetime, settings: AgentSettings
 ) -> list[PlannedWrite]:
-    """Return what is to be written: nothing where the stored document says the same.
+    """Return the documents to write; none if the stored document has the same content.
 
-    A sum that differs from the stored one by rounding alone is the same. A document never grows younger: one that a
-    later clock has made final is left as it is by an earlier one, and so is one of the same events that tells of more
-    mature ones. What a final document said goes to the restatements before it is written anew.
+    - A sum that differs from the stored sum only by rounding is the same.
+    - A document never becomes younger. If a later clock has made it final, an earlier clock leaves it as it is. The
+      same holds if a later clock has counted more mature predictions among the same events.
+    - The content of a final document is written to the restatements before the document is written again.
+
+    Parameters
+    ----------
+    stored : the document that is stored under the key; None if there is none.
     """
+    key = counted.key
     time_state = calendar.state(key.window, now)
     if stored is None:
-        document = metrics_document(key, counted, time_state, settings, lost_lines, baseline)
-        return [PlannedWrite(key.index, key.id, document, 1, key)]
+        return [PlannedWrite(key.index, key.id, metrics_document(counted, time_state, settings), 1, key)]
     if _AGE[time_state] < _AGE[stored["state"]]:
         return []
     before = WindowState.from_blob(stored["state_blob"])
     final = is_final(stored["state"])
-    if not final and counted.mature < before.mature and _events(counted) == _events(before):
+    if not final and counted.state.mature < before.mature and _event_counts(counted.state) == _event_counts(before):
         return []
-    state = reconcile(counted, before)
-    document = metrics_document(key, state, time_state, settings, lost_lines, baseline)
-    if _said(document) == _said(stored) and (final or stored["state"] == time_state):
+    reconciled = replace(counted, state=reconcile(counted.state, before))
+    document = metrics_document(reconciled, time_state, settings)
+    if _content(document) == _content(stored) and (final or stored["state"] == time_state):
         return []
     document["revision"] = stored["revision"] + 1
     write = PlannedWrite(key.index, key.id, document, document["revision"], key)
@@ -196,7 +214,7 @@ def planned_writes(
     return [_restatement(key, stored, document), write]
 
 
-def _restatement(key: Key, stored: Document, document: Document) -> PlannedWrite:
+def _restatement(key: MetricsKey, stored: Document, document: Document) -> PlannedWrite:
     revision = stored["revision"]
     restatement = {
         "@timestamp": stored["window_start"],
@@ -209,15 +227,15 @@ def _restatement(key: Key, stored: Document, document: Document) -> PlannedWrite
         "reason": next((why for name, why in _REASONS.items() if stored[name] != document[name]), "recomputed"),
         "document": stored,
     }
-    return PlannedWrite(RESTATEMENTS.index_for(key.window.start), hashed(key.id, str(revision)), restatement, None)
+    return PlannedWrite(RESTATEMENTS.index_for(key.window.start), hashed_id(key.id, str(revision)), restatement, None)
 
 
-def _events(state: WindowState) -> tuple[int, ...]:
+def _event_counts(state: WindowState) -> tuple[int, ...]:
     feedback = (state.matched, state.duplicate, state.too_late, state.orphan)
     return (state.predictions, state.impressions, state.errors, *feedback)
 
 
-def _said(document: Mapping[str, Any]) -> dict[str, Any]:
+def _content(document: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name not in ("revision", "state")}
 
 
@@ -228,8 +246,8 @@ def _labels(segment: str) -> dict[str, str]:
     return {label: value}
 
 
-def hashed(*parts: str) -> str:
-    """Return the id that stands for these texts, in this order."""
+def hashed_id(*texts: str) -> str:
+    """Return a document id that stands for these texts, in this order."""
     # Lengths keep ("a", "bc") apart from ("ab", "c").
-    text = "".join(f"{len(part)}:{part}" for part in parts)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    prefixed = "".join(f"{len(text)}:{text}" for text in texts)
+    return hashlib.sha256(prefixed.encode()).hexdigest()[:32]

@@ -1,7 +1,7 @@
-"""What is usual for a model: how its scores, labels and features were distributed, and how its scores are calibrated.
+"""The drift reference of a model: the distributions of its scores, labels and features, and its calibrations (pure).
 
-A reference is made once and kept; nothing that happens later changes it, so the drift and the estimates of a window are
-the same whenever they are computed. It is valid for windows that begin at its `since` or later, until the next one.
+A reference is made once and stored. Nothing that happens later changes it, so the drift and the estimates of a window
+do not depend on when they are computed. It is valid for windows that begin at its `since` or later, until the next one.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from monitor_agent.metrics.drift import CategoricalReference, NumericReference
 
 FeatureReference = NumericReference | CategoricalReference
 
-OTHERS = "(other)"
-"""Stands for all categories beyond the most frequent ones."""
+OTHER_CATEGORIES = "(other)"
+"""Stands for all categories except the most frequent ones."""
 
-KEPT_CATEGORIES = 50
-KEPT_COUNT, KEPT_SHARE = 100, 0.02
-"""A category is kept with so many values or such a share of all: of many rare ones the most frequent are so by chance,
-and would seem to have become rarer later."""
-CALIBRATION_POSITIVES = 100
+MOST_CATEGORIES = 50
+MIN_VALUES, MIN_SHARE = 100, 0.02
+"""A category is counted by itself if it has so many values, or such a share of all values. Among many rare categories
+the most frequent ones are so by chance, and would seem to become rarer later."""
+MIN_POSITIVES = 100
 """With fewer positives no calibration is learnt."""
 
 
 @dataclass(frozen=True)
 class DriftReference:
-    """One reference of a model.
+    """One drift reference of a model.
 
     Attributes
     ----------
-    name : where it is from, such as a range of time or a file; it names the reference in documents.
+    name : its origin, such as a range of time or a file, and a checksum; documents name the reference by it.
     since : start of the first window that it is valid for.
     features : by name: `score`, `label`, `numeric.<name>`, `categorical.<name>`.
     calibrations : by version.
@@ -53,39 +53,41 @@ class DriftReference:
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
 
     def content(self) -> dict[str, Any]:
-        """Return it as it is kept."""
+        """Return the content of the state document."""
         return {
             "name": self.name,
             "since": self.since.isoformat(),
-            "features": {name: asdict(each) for name, each in self.features.items()},
-            "calibrations": {version: _steps(each) for version, each in self.calibrations.items()},
+            "features": {name: asdict(reference) for name, reference in self.features.items()},
+            "calibrations": {version: _steps(calibration) for version, calibration in self.calibrations.items()},
         }
 
     @classmethod
     def restored(cls, content: Mapping[str, Any]) -> DriftReference:
-        """Return what `content` wrote."""
+        """Return the reference that `content` wrote."""
         return cls(
             name=content["name"],
             since=datetime.fromisoformat(content["since"]),
-            features={name: _feature(kept) for name, kept in content["features"].items()},
+            features={name: _feature(fields) for name, fields in content["features"].items()},
             calibrations={version: _calibration(steps) for version, steps in content["calibrations"].items()},
         )
 
 
-def named(
+def named_reference(
     origin: str,
     since: datetime,
     features: Mapping[str, FeatureReference],
     calibrations: Mapping[str, Calibration] | None = None,
 ) -> DriftReference:
-    """Return a reference whose name tells its origin and, by a checksum, its content."""
-    unnamed = DriftReference("", since, features, calibrations or {})
-    text = json.dumps({**unnamed.content(), "since": ""}, sort_keys=True)
-    return dataclasses.replace(unnamed, name=f"{origin} #{hashlib.sha256(text.encode()).hexdigest()[:6]}")
+    """Return a reference that is named by its origin and a checksum of its content."""
+    reference = DriftReference("", since, features, calibrations or {})
+    text = json.dumps({**reference.content(), "since": ""}, sort_keys=True)
+    return dataclasses.replace(reference, name=f"{origin} #{hashlib.sha256(text.encode()).hexdigest()[:6]}")
 
 
 def of_columns(columns: Mapping[str, Sequence[str]]) -> dict[str, FeatureReference]:
-    """Return the references of a table's columns; left out are empty cells, and columns that are empty or hold ids.
+    """Return the references of a table's columns.
+
+    Empty cells are ignored; columns that are empty or contain ids are left out.
 
     Parameters
     ----------
@@ -93,31 +95,32 @@ def of_columns(columns: Mapping[str, Sequence[str]]) -> dict[str, FeatureReferen
 
     Raises
     ------
-    ValueError : when a number is expected, and the cell holds none.
+    ValueError
+        If a cell of a numeric column is no number.
 
     >>> of_columns({"categorical.shop": ["a", "b", "a", ""]})["categorical.shop"].counts
     {'a': 2, 'b': 1}
     """
-    found: dict[str, FeatureReference] = {}
+    references: dict[str, FeatureReference] = {}
     for name, cells in columns.items():
         filled = [cell for cell in cells if cell]
         if not filled:
             continue
         if kind_of(name) == NUMERIC:
-            found[name] = NumericReference.from_values([float(cell) for cell in filled])
-        elif usual := categories(Counter(filled)):
-            found[name] = usual
-    return found
+            references[name] = NumericReference.from_values([float(cell) for cell in filled])
+        elif reference := categories(Counter(filled)):
+            references[name] = reference
+    return references
 
 
 def valid_at(references: Sequence[DriftReference], start: datetime) -> DriftReference | None:
-    """Return the reference for a window that begins at `start`; None where there was none yet."""
-    known = [each for each in references if each.since <= start]
-    return max(known, key=lambda each: each.since, default=None)
+    """Return the reference for a window that begins at `start`; None if there is none yet."""
+    valid = [reference for reference in references if reference.since <= start]
+    return max(valid, key=lambda reference: reference.since, default=None)
 
 
 def field_of(feature: str) -> str:
-    """Return the field of a prediction that holds a feature.
+    """Return the field of a feature in a prediction.
 
     >>> field_of("numeric.price"), field_of("score")
     ('features.numeric.price', 'prediction.score')
@@ -131,34 +134,38 @@ def kind_of(feature: str) -> str:
 
 
 def calibration_of(state: WindowState) -> Calibration | None:
-    """Return what labelled windows, merged, teach of a version's scores; None where too few were clicked."""
-    if state.positives < CALIBRATION_POSITIVES:
+    """Return the calibration of a version's scores by its merged labelled windows; None if these have few positives."""
+    if state.positives < MIN_POSITIVES:
         return None
-    learnt = isotonic_calibration(state.scores_pos, state.scores_neg)
-    return None if isinstance(learnt, Undefined) else learnt
+    calibration = isotonic_calibration(state.scores_pos, state.scores_neg)
+    return None if isinstance(calibration, Undefined) else calibration
 
 
 def categories(counts: Mapping[str, int]) -> CategoricalReference | None:
-    """Return the reference of counts by category: at most 50 that are not rare, all others as one; None if all are.
+    """Return the reference of counts by category: at most 50 frequent categories, all others as one.
+
+    The result is None if no category is frequent.
 
     >>> categories({"a": 5, "b": 3}).counts
     {'a': 5, 'b': 3}
     """
     total = sum(counts.values())
-    frequent = [item for item in counts.items() if item[0] != OTHERS and item[1] >= min(KEPT_COUNT, KEPT_SHARE * total)]
-    kept = dict(sorted(frequent, key=lambda item: (-item[1], item[0]))[:KEPT_CATEGORIES])
-    rest = total - sum(kept.values())
-    return CategoricalReference(kept | ({OTHERS: rest} if rest else {})) if kept else None
+    frequent = [
+        item for item in counts.items() if item[0] != OTHER_CATEGORIES and item[1] >= min(MIN_VALUES, MIN_SHARE * total)
+    ]
+    counted = dict(sorted(frequent, key=lambda item: (-item[1], item[0]))[:MOST_CATEGORIES])
+    remainder = total - sum(counted.values())
+    return CategoricalReference(counted | ({OTHER_CATEGORIES: remainder} if remainder else {})) if counted else None
 
 
-def _feature(kept: Mapping[str, Any]) -> FeatureReference:
-    if "edges" not in kept:
-        return CategoricalReference(dict(kept["counts"]))
-    return NumericReference(**{**kept, "edges": tuple(kept["edges"]), "counts": tuple(kept["counts"])})
+def _feature(fields: Mapping[str, Any]) -> FeatureReference:
+    if "edges" not in fields:
+        return CategoricalReference(dict(fields["counts"]))
+    return NumericReference(**{**fields, "edges": tuple(fields["edges"]), "counts": tuple(fields["counts"])})
 
 
 def _steps(calibration: Calibration) -> list[list[float]]:
-    """Return a step function as [first bin, probability] of each step."""
+    """Return a step function as a list of steps: [first bin, probability]."""
     values = np.asarray(calibration.probabilities)
     starts = [0, *(np.flatnonzero(np.diff(values)) + 1).tolist()]
     return [[start, float(values[start])] for start in starts]

@@ -55,7 +55,7 @@ REASONS = {
 
 
 @dataclass(frozen=True)
-class Section:
+class ExplanationSection:
     """A titled part of the explanation; each line is (what, how much, remark)."""
 
     title: str
@@ -64,7 +64,7 @@ class Section:
 
 def explain(
     identifier: str, document: Document, restatements: Sequence[Document], calendar: Calendar, settings: AgentSettings
-) -> list[Section]:
+) -> list[ExplanationSection]:
     """Return the explanation of a metrics document.
 
     Parameters
@@ -77,7 +77,9 @@ def explain(
         _funnel(document, settings),
         _feedback(document, settings),
         _gates(document, settings),
-        Section("metrics", [_metric(spec, document) for spec in _specs() if document.get(spec.name) is not None]),
+        ExplanationSection(
+            "metrics", [_metric(spec, document) for spec in _specs() if document.get(spec.name) is not None]
+        ),
         _undefined(document),
     ]
     if restatements:
@@ -85,7 +87,7 @@ def explain(
     return sections
 
 
-def _about(identifier: str, document: Document, calendar: Calendar) -> Section:
+def _about(identifier: str, document: Document, calendar: Calendar) -> ExplanationSection:
     version = "all versions" if document["model_version"] == ALL_VERSIONS else f"version {document['model_version']}"
     segment = "everything" if document["segment"] == ALL_SEGMENT else document["segment"]
     lines = [
@@ -98,13 +100,13 @@ def _about(identifier: str, document: Document, calendar: Calendar) -> Section:
     if document["state"] in STATES[:2] and document["window_size"] in calendar.names:
         window = calendar.window(document["window_size"], instants.parse(document["window_start"]))
         lines.append(("final at", instants.text(calendar.final_at(window)), "its end, the attribution window, a grace"))
-    return Section(identifier, lines)
+    return ExplanationSection(identifier, lines)
 
 
-def _funnel(document: Document, settings: AgentSettings) -> Section:
+def _funnel(document: Document, settings: AgentSettings) -> ExplanationSection:
     predictions, shown, mature = document["predictions"], document["shown"], document["mature"]
     waited = format_duration(settings.attribution_window)
-    return Section(
+    return ExplanationSection(
         "from predictions to labels",
         [
             ("predictions", str(predictions), "made in the window"),
@@ -121,7 +123,7 @@ def _lost(count: int, why: str) -> str:
     return f"{count} less: {why}" if count else "all of them"
 
 
-def _feedback(document: Document, settings: AgentSettings) -> Section:
+def _feedback(document: Document, settings: AgentSettings) -> ExplanationSection:
     waited, horizon = format_duration(settings.attribution_window), format_duration(settings.orphan_horizon)
     meanings = {
         "matched": "joined with its prediction, counted",
@@ -129,12 +131,12 @@ def _feedback(document: Document, settings: AgentSettings) -> Section:
         "too_late": f"more than {waited} after its prediction, not counted",
         "orphan": f"its prediction had not come within {horizon}",
     }
-    return Section(
+    return ExplanationSection(
         "feedback on these predictions", [(name, str(document[name]), why) for name, why in meanings.items()]
     )
 
 
-def _gates(document: Document, settings: AgentSettings) -> Section:
+def _gates(document: Document, settings: AgentSettings) -> ExplanationSection:
     positives = document["tp"] + document["fn"]
     gates = (
         ("positives", float(positives), float(settings.gate_positives)),
@@ -146,20 +148,20 @@ def _gates(document: Document, settings: AgentSettings) -> Section:
         for name, value, needed in gates
     ]
     verdict = "yes" if document["alertable"] else "no"
-    return Section("may it alert?", [*lines, ("alertable", verdict, "all of these are needed")])
+    return ExplanationSection("may it alert?", [*lines, ("alertable", verdict, "all of these are needed")])
 
 
 def _specs() -> list[MetricSpec]:
     return [spec for spec in CATALOGUE if spec.kind != "count"]
 
 
-def _undefined(document: Document) -> Section:
+def _undefined(document: Document) -> ExplanationSection:
     by_reason: dict[str, list[str]] = {}
     for spec in _specs():
         if document.get(spec.name) is None:
             reason = str(document.get(f"{spec.name}_undefined", "not computed"))
             by_reason.setdefault(reason, []).append(spec.name)
-    return Section(
+    return ExplanationSection(
         "without a value", [(REASONS.get(reason, reason), "", ", ".join(names)) for reason, names in by_reason.items()]
     )
 
@@ -172,7 +174,7 @@ def _metric(spec: MetricSpec, document: Document) -> tuple[str, str, str]:
     return spec.name, _number(value) + unit, interval
 
 
-def _history(document: Document, restatements: Sequence[Document]) -> Section:
+def _history(document: Document, restatements: Sequence[Document]) -> ExplanationSection:
     lines = []
     after = [*[each["document"] for each in restatements[1:]], document]
     for each, then in zip(restatements, after, strict=True):
@@ -183,7 +185,7 @@ def _history(document: Document, restatements: Sequence[Document]) -> Section:
             if before[name] != then[name]
         ]
         lines.append((f"revision {each['revision']}", each["reason"], ", ".join(moved)))
-    return Section("what it said before", lines)
+    return ExplanationSection("what it said before", lines)
 
 
 def _number(value: float | None) -> str:

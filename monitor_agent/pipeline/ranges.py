@@ -1,58 +1,61 @@
-"""What a range of time is made of: the largest windows that fit into it, smaller ones at its ends (pure)."""
+"""The windows that a range of time is made of: the largest windows that fit, smaller windows at its ends (pure)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from monitor_agent.errors import SettingsError
+from monitor_agent.pipeline.instants import MICROSECOND, Interval
 from monitor_agent.pipeline.windows import Calendar
-
-INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
-class WindowRun:
-    """Windows of one size, one after the other: the first begins at `start`, the last ends at `end`."""
+class WindowRun(Interval):
+    """Consecutive windows of one size: the first window begins at `start`, the last window ends at `end`."""
 
     size: str
-    start: datetime
-    end: datetime
 
 
-def widened(calendar: Calendar, start: datetime, end: datetime) -> tuple[datetime, datetime]:
-    """Return [start, end) widened to whole base windows; SettingsError where the range is empty."""
+def whole_windows(calendar: Calendar, start: datetime, end: datetime) -> Interval:
+    """Return [start, end) widened to whole base windows.
+
+    Raises
+    ------
+    SettingsError
+        If the range is empty.
+    """
     if start >= end:
         raise SettingsError("--from is not before --to", "give a range such as --from 2026-11-01 --to 2026-11-08")
-    return calendar.base_window(start).start, calendar.base_window(end - INSTANT).end
+    return Interval(calendar.base_window(start).start, calendar.base_window(end - MICROSECOND).end)
 
 
-def cover(calendar: Calendar, start: datetime, end: datetime) -> list[WindowRun]:
-    """Return the runs of windows that [start, end) is made of, in order, without a gap or an overlap.
+def cover(calendar: Calendar, interval: Interval) -> list[WindowRun]:
+    """Return the runs of windows that an interval is made of, in order, without a gap or an overlap.
 
     Parameters
     ----------
-    start, end : bounds of base windows, as `widened` returns them.
+    interval : whole base windows, as `whole_windows` returns them.
 
-    The number of windows follows the number of sizes and the count of the largest ones, not the count of base windows.
+    The number of windows grows with the number of sizes and of the largest windows, not with that of the base windows.
     """
-    return _cover(calendar, calendar.names, start, end)
+    return _cover(calendar, calendar.names, interval.start, interval.end)
 
 
 def _cover(calendar: Calendar, sizes: Sequence[str], start: datetime, end: datetime) -> list[WindowRun]:
     if start >= end:
         return []
     *smaller, size = sizes
-    holding = calendar.window(size, start)
-    first = start if holding.start == start else holding.end
+    first_window = calendar.window(size, start)
+    first = start if first_window.start == start else first_window.end
     last = calendar.window(size, end).start
     if not smaller:
-        return [WindowRun(size, start, end)]
+        return [WindowRun(start, end, size)]
     if first >= last:
         return _cover(calendar, smaller, start, end)
     return [
         *_cover(calendar, smaller, start, first),
-        WindowRun(size, first, last),
+        WindowRun(first, last, size),
         *_cover(calendar, smaller, last, end),
     ]

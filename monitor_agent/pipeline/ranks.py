@@ -1,8 +1,8 @@
-"""At which ranks the requests of a window were clicked: the search for them, and the ranking metrics' parts (pure).
+"""The ranks at which the requests of a window were clicked: the search for them, and what ranking metrics need (pure).
 
-Clicks are rare, so only requests with a click are looked at one by one: their clicked ranks tell all that NDCG, MRR,
-hit rate and MAP need. How many requests there are is counted with the window: those of several items whose first-ranked
-item has a known label. An item whose label is not known counts as not clicked.
+Clicks are rare, so only requests with a click are read one by one. Their clicked ranks are all that NDCG, MRR, hit rate
+and MAP need. The number of requests is counted with the window: requests of several items whose first-ranked item has a
+known label. An item whose label is unknown counts as not clicked.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from monitor_agent.settings import AgentSettings
 
 _COLUMNS = ("ranking.id", "model.version", "ranking.rank")
 
-Clicks = dict[tuple[str, str], Counter[tuple[int, ...]]]
-"""(version, segment) -> how many requests were clicked at exactly these ranks."""
+ClickedRanks = dict[tuple[str, str], Counter[tuple[int, ...]]]
+"""(version, segment) -> ranks -> how many requests were clicked at exactly these ranks."""
 
 
 def body(model: str, window: Window, settings: AgentSettings, now: datetime) -> dict[str, Any]:
-    """Return the search for the clicked items of a model's window; hits tell their columns only."""
+    """Return the search for the clicked items of a model's window; a hit holds only the columns of an item."""
     filters = [
         {"term": {"model.name": model}},
         within(window),
@@ -44,27 +44,27 @@ def body(model: str, window: Window, settings: AgentSettings, now: datetime) -> 
     }
 
 
-def clicked_ranks(items: Iterable[Mapping[str, Any]], kept: Mapping[str, Sequence[str]]) -> Clicks:
-    """Return what the columns of a window's clicked items tell.
+def clicked_ranks(items: Iterable[Mapping[str, Any]], label_values: Mapping[str, Sequence[str]]) -> ClickedRanks:
+    """Return the clicked ranks of a window's requests.
 
     Parameters
     ----------
     items : the ``fields`` of all hits of the search.
-    kept : label -> the values that have a segment of their own.
+    label_values : label -> the values that have a segment of their own.
     """
     requests: dict[tuple[str, str, str], set[int]] = {}
     for item in items:
         request, version, rank = (item[name][0] for name in _COLUMNS)
-        for segment in _segments_of(item, kept):
+        for segment in _segments_of(item, label_values):
             requests.setdefault((version, segment, request), set()).add(int(rank))
-    found: Clicks = {}
+    clicks: ClickedRanks = {}
     for (version, segment, _), ranks in requests.items():
-        found.setdefault((version, segment), Counter())[tuple(sorted(ranks))] += 1
-    return found
+        clicks.setdefault((version, segment), Counter())[tuple(sorted(ranks))] += 1
+    return clicks
 
 
 def with_ranks(state: WindowState, clicks: Mapping[tuple[int, ...], int]) -> WindowState:
-    """Return the state together with its clicked requests; there are at least as many requests as clicked ones."""
+    """Return the state with its clicked requests; it counts at least as many requests as clicked requests."""
     counts, sums = clicked_request_sums(clicks)
     missing = counts[CLICKED_REQUESTS] - state.counts.get(REQUESTS, 0)
     if missing > 0:
@@ -72,8 +72,8 @@ def with_ranks(state: WindowState, clicks: Mapping[tuple[int, ...], int]) -> Win
     return merge(state, WindowState(counts=counts, sums=sums))
 
 
-def _segments_of(item: Mapping[str, Any], kept: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def _segments_of(item: Mapping[str, Any], label_values: Mapping[str, Sequence[str]]) -> Iterator[str]:
     yield ALL_SEGMENT
-    for label, values in kept.items():
+    for label, values in label_values.items():
         for value in item.get(f"labels.{label}", ()):
             yield f"labels.{label}={value if value in values else OTHER}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.documents import Document, hashed
+from monitor_agent.pipeline.documents import Document, hashed_id
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Release:
     @property
     def id(self) -> str:
         """The document's `_id`: of model and version, so that a version has one document."""
-        return hashed(self.model, self.version)
+        return hashed_id(self.model, self.version)
 
     def document(self) -> Document:
         """Return the document's content."""

@@ -1,4 +1,4 @@
-"""Which indices have outlived their retention (pure)."""
+"""Which indices have expired (pure)."""
 
 from __future__ import annotations
 
@@ -12,31 +12,32 @@ from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
+from monitor_agent.pipeline.instants import DAY
 from monitor_agent.settings import AgentSettings
 
-DAY, LONGEST_MONTH = timedelta(days=1), timedelta(days=31)
+LONGEST_MONTH = timedelta(days=31)
 _EVENTS = (PREDICTIONS, FEEDBACK, ERRORS, DEADLETTERS, CYCLES)
 
 
 def dated() -> list[IndexContract]:
-    """Return the contracts whose indices carry a date, and so expire."""
+    """Return the contracts whose index names contain a date: these indices expire."""
     return [contract for contract in CONTRACTS if contract.suffix]
 
 
-def kept_for(contract: IndexContract, settings: AgentSettings) -> timedelta:
-    """Return how long after the end of its day or month an index is kept."""
+def retention_of(contract: IndexContract, settings: AgentSettings) -> timedelta:
+    """Return how long after the end of its day or month an index expires."""
     return settings.retention_events if contract in _EVENTS else settings.retention_metrics
 
 
 def expired(names: Iterable[str], now: datetime, settings: AgentSettings) -> list[str]:
-    """Return those of the index names whose day or month ended longer ago than they are kept; others are not ours.
+    """Return the names of expired indices; names of foreign indices are ignored.
 
     >>> from datetime import timezone
     >>> now = datetime(2026, 11, 23, tzinfo=timezone.utc)
     >>> expired(["model-predictions-2026.10.23", "model-predictions-2026.10.24", "model-x"], now, AgentSettings())
     ['model-predictions-2026.10.23']
     """
-    found = []
+    expired_names = []
     for name in names:
         for contract in dated():
             try:
@@ -44,6 +45,6 @@ def expired(names: Iterable[str], now: datetime, settings: AgentSettings) -> lis
             except ValueError:
                 continue
             length = DAY if contract.suffix.endswith("%d") else LONGEST_MONTH
-            if start + length + kept_for(contract, settings) <= now:
-                found.append(name)
-    return sorted(found)
+            if start + length + retention_of(contract, settings) <= now:
+                expired_names.append(name)
+    return sorted(expired_names)

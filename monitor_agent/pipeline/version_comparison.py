@@ -22,7 +22,7 @@ from monitor_agent.settings import AgentSettings
 Verdict = Literal["better", "worse", "no_difference", "insufficient_data", "no_interval"]
 
 HEADLINE = "ctr"
-COMPARED = (
+COMPARED_METRICS = (
     "ctr",
     "ctr_snips",
     "conversion_rate",
@@ -51,7 +51,7 @@ CAUSAL = (
 
 
 @dataclass(frozen=True)
-class Row:
+class MetricComparison:
     """One metric of both versions.
 
     Attributes
@@ -73,7 +73,7 @@ class Row:
     verdict: Verdict
 
 
-def compare(baseline: WindowState, candidate: WindowState, settings: AgentSettings) -> list[Row]:
+def compare(baseline: WindowState, candidate: WindowState, settings: AgentSettings) -> list[MetricComparison]:
     """Return the rows of all metrics that either version has a value for.
 
     The interval of a difference is recovered from the two intervals of the values; where these are Wilson's, it is
@@ -87,18 +87,18 @@ def compare(baseline: WindowState, candidate: WindowState, settings: AgentSettin
     return list(_rows(baseline, candidate, settings))
 
 
-def _rows(baseline: WindowState, candidate: WindowState, settings: AgentSettings) -> Iterator[Row]:
+def _rows(baseline: WindowState, candidate: WindowState, settings: AgentSettings) -> Iterator[MetricComparison]:
     ours, theirs = measure(candidate), measure(baseline)
     enough = min(baseline.positives, candidate.positives) >= settings.gate_positives
     specs = {spec.name: spec for spec in CATALOGUE}
-    for name in COMPARED:
+    for name in COMPARED_METRICS:
         value, base = _number(ours, name), _number(theirs, name)
         if value is None and base is None:
             continue
         difference = None if value is None or base is None else value - base
         interval = _difference_interval(ours, theirs, name)
         relative = None if difference is None or not base else difference / base
-        yield Row(
+        yield MetricComparison(
             name,
             "" if specs[name].unit == "1" else specs[name].unit,
             base,

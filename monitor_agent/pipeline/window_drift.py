@@ -1,4 +1,4 @@
-"""How a window is compared with its reference: the search that counts it in the reference's bins, and what follows."""
+"""How a window is compared with its drift reference: the search that counts it, and the documents that follow."""
 
 from __future__ import annotations
 
@@ -23,8 +23,14 @@ from monitor_agent.metrics.drift import (
 )
 from monitor_agent.pipeline.counting import MAX_VERSIONS
 from monitor_agent.pipeline.curves import Point, between
-from monitor_agent.pipeline.documents import Document, Key
-from monitor_agent.pipeline.drift_references import OTHERS, DriftReference, FeatureReference, field_of, kind_of
+from monitor_agent.pipeline.documents import Document, MetricsKey
+from monitor_agent.pipeline.drift_references import (
+    OTHER_CATEGORIES,
+    DriftReference,
+    FeatureReference,
+    field_of,
+    kind_of,
+)
 from monitor_agent.pipeline.instants import text, within
 from monitor_agent.pipeline.windows import Window
 
@@ -32,8 +38,8 @@ Sample = NumericSample | Mapping[str, int]
 Samples = Mapping[str, Sample]
 """By feature."""
 
-NEW = "(new)"
-"""Stands for all categories that the reference does not know."""
+NEW_CATEGORIES = "(new)"
+"""Stands for all categories that the reference does not contain."""
 
 _MEASURES: dict[str, tuple[Method, ...]] = {
     "numeric": ("psi", "jensenshannon", "wasserstein", "ks"),
@@ -42,7 +48,7 @@ _MEASURES: dict[str, tuple[Method, ...]] = {
 
 
 def body(model: str, window: Window, reference: DriftReference) -> dict[str, Any]:
-    """Return the search that counts a window's scores, labels and features in the reference's bins, by version."""
+    """Return the search that counts the scores, labels and features of a window by version, in the reference's bins."""
     versions = {"terms": {"field": "model.version", "size": MAX_VERSIONS}, "aggs": aggregations(reference.features)}
     return {
         "size": 0,
@@ -54,83 +60,83 @@ def body(model: str, window: Window, reference: DriftReference) -> dict[str, Any
 
 def aggregations(features: Mapping[str, FeatureReference]) -> dict[str, Any]:
     """Return the aggregations that count values in the bins of references."""
-    found: dict[str, Any] = {}
+    aggs: dict[str, Any] = {}
     for name, reference in features.items():
         field = field_of(name)
         if isinstance(reference, NumericReference):
             inner = [{"from": low, "to": high} for low, high in pairwise(reference.edges)]
             ranges = [{"to": reference.edges[0]}, *inner, {"from": reference.edges[-1]}]
-            found[name] = {"range": {"field": field, "ranges": ranges}}
-            found[f"{name} stats"] = {"stats": {"field": field}}
+            aggs[name] = {"range": {"field": field, "ranges": ranges}}
+            aggs[f"{name} stats"] = {"stats": {"field": field}}
         else:
-            known = [value for value in reference.counts if value != OTHERS]
-            values: Sequence[Any] = [int(value) for value in known] if name == LABEL else known
-            found[name] = {"terms": {"field": field, "include": values, "size": max(1, len(known))}}
-            found[f"{name} stats"] = {"value_count": {"field": field}}
-    return found
+            categories = [value for value in reference.counts if value != OTHER_CATEGORIES]
+            values: Sequence[Any] = [int(value) for value in categories] if name == LABEL else categories
+            aggs[name] = {"terms": {"field": field, "include": values, "size": max(1, len(categories))}}
+            aggs[f"{name} stats"] = {"value_count": {"field": field}}
+    return aggs
 
 
-def samples(answer: Mapping[str, Any], features: Mapping[str, FeatureReference]) -> dict[str, Sample]:
-    """Return what the answer to `aggregations` counts, by feature."""
-    found: dict[str, Sample] = {}
+def samples(aggregations: Mapping[str, Any], features: Mapping[str, FeatureReference]) -> dict[str, Sample]:
+    """Return the samples in a response to `aggregations`, by feature."""
+    by_feature: dict[str, Sample] = {}
     for name, reference in features.items():
-        buckets, stats = answer[name]["buckets"], answer[f"{name} stats"]
+        buckets, stats = aggregations[name]["buckets"], aggregations[f"{name} stats"]
         if isinstance(reference, NumericReference):
             counts = tuple(bucket["doc_count"] for bucket in buckets)
-            found[name] = NumericSample(counts, stats.get("min") or 0.0, stats.get("max") or 0.0)
+            by_feature[name] = NumericSample(counts, stats.get("min") or 0.0, stats.get("max") or 0.0)
         else:
-            known = {str(bucket["key"]): bucket["doc_count"] for bucket in buckets}
-            rest = stats["value"] - sum(known.values())
-            found[name] = known | ({OTHERS if OTHERS in reference.counts else NEW: rest} if rest > 0 else {})
-    return found
+            by_category = {str(bucket["key"]): bucket["doc_count"] for bucket in buckets}
+            remainder = stats["value"] - sum(by_category.values())
+            remaining = OTHER_CATEGORIES if OTHER_CATEGORIES in reference.counts else NEW_CATEGORIES
+            by_feature[name] = by_category | ({remaining: remainder} if remainder > 0 else {})
+    return by_feature
 
 
-def merged(parts: Iterable[Sample]) -> Sample:
-    """Return the sample of all parts together.
+def merged(samples_of_feature: Iterable[Sample]) -> Sample:
+    """Return all samples of one feature as one.
 
     >>> merged([{"a": 1}, {"a": 2, "b": 1}])
     {'a': 3, 'b': 1}
     """
-    some = list(parts)
-    numeric = [each for each in some if isinstance(each, NumericSample)]
+    components = list(samples_of_feature)
+    numeric = [sample for sample in components if isinstance(sample, NumericSample)]
     if not numeric:
         total: Counter[str] = Counter()
-        for each in some:
-            total.update(each if isinstance(each, Mapping) else {})
+        for sample in components:
+            total.update(sample if isinstance(sample, Mapping) else {})
         return dict(total)
-    filled = [each for each in numeric if each.n] or numeric[:1]
-    counts = np.sum([each.counts for each in numeric], axis=0)
-    return NumericSample(
-        tuple(counts.tolist()), min(each.minimum for each in filled), max(each.maximum for each in filled)
-    )
+    filled = [sample for sample in numeric if sample.n] or numeric[:1]
+    counts = np.sum([sample.counts for sample in numeric], axis=0)
+    minimum, maximum = min(sample.minimum for sample in filled), max(sample.maximum for sample in filled)
+    return NumericSample(tuple(counts.tolist()), minimum, maximum)
 
 
 def stored(sample: Sample) -> dict[str, Any]:
-    """Return a sample as its document keeps it."""
+    """Return the field of a drift document that holds a sample."""
     if isinstance(sample, NumericSample):
         return {"counts": list(sample.counts), "minimum": sample.minimum, "maximum": sample.maximum}
     return {"counts": dict(sorted(sample.items()))}
 
 
-def restored(kept: Mapping[str, Any]) -> Sample:
-    """Return what `stored` wrote."""
-    if isinstance(kept["counts"], Mapping):
-        return dict(kept["counts"])
-    return NumericSample(tuple(kept["counts"]), kept["minimum"], kept["maximum"])
+def restored(content: Mapping[str, Any]) -> Sample:
+    """Return the sample that `stored` wrote."""
+    if isinstance(content["counts"], Mapping):
+        return dict(content["counts"])
+    return NumericSample(tuple(content["counts"]), content["minimum"], content["maximum"])
 
 
 def documents(
-    key: Key, reference: DriftReference, found: Samples, predictions: int, least: int
+    key: MetricsKey, reference: DriftReference, samples_by_feature: Samples, predictions: int, min_samples: int
 ) -> Iterator[tuple[str, Document]]:
-    """Yield feature and drift document of a window.
+    """Yield features of a window with their drift documents.
 
     Parameters
     ----------
-    predictions : how many predictions the samples are of.
-    least : values below which nothing is said.
+    predictions : number of predictions that the samples are from.
+    min_samples : drift is undefined for a feature with fewer values.
     """
-    for name, sample in found.items():
-        usual = reference.features[name]
+    for name, sample in samples_by_feature.items():
+        feature = reference.features[name]
         yield (
             name,
             {
@@ -146,31 +152,31 @@ def documents(
                 "reference": reference.name,
                 "predictions": predictions,
                 "n": _size(sample),
-                "n_reference": usual.n,
-                **_measured(name, usual, sample, least),
+                "n_reference": feature.n,
+                **_drift(name, feature, sample, min_samples),
                 "sample": stored(sample),
             },
         )
 
 
-def summary(found: Iterable[Mapping[str, Any]], reference: DriftReference | None) -> MetricFields:
-    """Return what a metrics document says of the drift of its features.
+def drift_fields(drift_documents: Iterable[Mapping[str, Any]], reference: DriftReference | None) -> MetricFields:
+    """Return the fields of a metrics document about the drift of its features.
 
-    >>> summary([{"drifted": True}, {"drifted": False}, {"drifted": None}], None)["drift_share"]
+    >>> drift_fields([{"drifted": True}, {"drifted": False}, {"drifted": None}], None)["drift_share"]
     0.5
     """
-    told = [each["drifted"] for each in found if each["drifted"] is not None]
-    fields: MetricFields = {"drift_reference": reference.name if reference else None, "drift_measured": len(told)}
-    if not told:
+    results = [document["drifted"] for document in drift_documents if document["drifted"] is not None]
+    fields: MetricFields = {"drift_reference": reference.name if reference else None, "drift_measured": len(results)}
+    if not results:
         reason = "insufficient_data" if reference else "no_reference"
         return fields | {"drifted_features": None, "drift_share": None, "drift_undefined": reason}
-    return fields | {"drifted_features": sum(told), "drift_share": sum(told) / len(told)}
+    return fields | {"drifted_features": sum(results), "drift_share": sum(results) / len(results)}
 
 
-def points(name: str, usual: FeatureReference, sample: Sample) -> Iterator[Point]:
-    """Yield the points of a feature's distribution beside its reference: bins of about equal mass, few values each."""
+def points(name: str, reference: FeatureReference, sample: Sample) -> Iterator[Point]:
+    """Yield the points of a feature's distribution and of its reference: bins of about equal mass, or single values."""
     total = _size(sample)
-    for number, label, low, high, count, share in _bins(usual, sample):
+    for number, label, low, high, count, share in _bins(reference, sample):
         yield {
             "curve": curve.FEATURE,
             "feature": name,
@@ -185,31 +191,33 @@ def points(name: str, usual: FeatureReference, sample: Sample) -> Iterator[Point
         }
 
 
-def _bins(usual: FeatureReference, sample: Sample) -> Iterator[tuple[int, str, float | None, float | None, int, float]]:
-    """Yield number, label, ends, count and usual share of each bin that holds something, now or in the reference."""
-    if isinstance(usual, CategoricalReference) and isinstance(sample, Mapping):
-        names = [*usual.counts, *(name for name in sample if name not in usual.counts)]
+def _bins(
+    reference: FeatureReference, sample: Sample
+) -> Iterator[tuple[int, str, float | None, float | None, int, float]]:
+    """Yield number, label, ends, count and reference share of each bin that is not empty, now or in the reference."""
+    if isinstance(reference, CategoricalReference) and isinstance(sample, Mapping):
+        names = [*reference.counts, *(name for name in sample if name not in reference.counts)]
         for number, name in enumerate(names):
-            yield number, name, None, None, sample.get(name, 0), usual.counts.get(name, 0) / usual.n
-    elif isinstance(usual, NumericReference) and isinstance(sample, NumericSample):
-        groups = usual.groups()
-        ends = [min(usual.minimum, sample.minimum), *usual.edges, max(usual.maximum, sample.maximum)]
+            yield number, name, None, None, sample.get(name, 0), reference.counts.get(name, 0) / reference.n
+    elif isinstance(reference, NumericReference) and isinstance(sample, NumericSample):
+        groups = reference.groups()
+        ends = [min(reference.minimum, sample.minimum), *reference.edges, max(reference.maximum, sample.maximum)]
         for group in np.unique(groups).tolist():
             inside = np.flatnonzero(groups == group)
             first, high = int(inside[0]), float(ends[inside[-1] + 1])
-            # A bin that begins just above a value's own begins, for people, at that value.
+            # A bin that begins just above the bin of a single value begins, for people, at that value.
             after_a_value = first and ends[first] <= np.nextafter(ends[first - 1], np.inf)
             low = float(ends[first - 1] if after_a_value else ends[first])
-            theirs, ours = (int(np.sum(np.asarray(each.counts)[inside])) for each in (sample, usual))
-            if theirs or ours:
-                one_value = high <= np.nextafter(low, np.inf)
-                label = f"{low:g}" if one_value else between(low, high)
-                yield group, label, low, high, theirs, ours / usual.n
+            count, usual = (int(np.sum(np.asarray(counts)[inside])) for counts in (sample.counts, reference.counts))
+            if count or usual:
+                single_value = high <= np.nextafter(low, np.inf)
+                label = f"{low:g}" if single_value else between(low, high)
+                yield group, label, low, high, count, usual / reference.n
 
 
-def _measured(name: str, usual: FeatureReference, sample: Sample, least: int) -> Document:
+def _drift(name: str, reference: FeatureReference, sample: Sample, min_samples: int) -> Document:
     measures = _MEASURES[kind_of(name)]
-    result = drift(usual, sample, min_samples=least)
+    result = drift(reference, sample, min_samples=min_samples)
     if isinstance(result, Undefined):
         nothing = dict.fromkeys(("method", "value", "threshold", "drifted", *measures))
         return {**nothing, "undefined": result.reason}
@@ -218,7 +226,7 @@ def _measured(name: str, usual: FeatureReference, sample: Sample, least: int) ->
         "value": result.value,
         "threshold": result.threshold,
         "drifted": result.is_drift,
-        **{method: measure_drift(usual, sample, method) for method in measures},
+        **{method: measure_drift(reference, sample, method) for method in measures},
     }
 
 

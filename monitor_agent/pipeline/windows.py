@@ -1,4 +1,4 @@
-"""The windows that metrics are computed for: where they begin and end, what they are made of, how final they are."""
+"""The windows that metrics are computed for: their bounds, their components, their states (pure)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from zoneinfo import ZoneInfo
 from monitor_agent.contracts.performance import STATE_FINAL, STATE_OPEN, STATE_PROVISIONAL
 from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
-from monitor_agent.pipeline.instants import EPOCH, Interval
+from monitor_agent.pipeline.instants import DAY, EPOCH, WEEK, Interval
 from monitor_agent.settings import AgentSettings
-
-DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 
 @dataclass(frozen=True, order=True)
@@ -26,9 +24,9 @@ class Window(Interval):
 class Calendar:
     """All windows of the settings.
 
-    The smallest windows, and all shorter than a day, begin at multiples of their size since 1970 (UTC); larger windows
-    of days begin at midnight in the time zone, those of seven days on Mondays. A larger window is merged from the
-    largest smaller ones that fit into it without a remainder.
+    The smallest windows, and all windows shorter than a day, begin at multiples of their size since 1970 (UTC). Larger
+    windows of days begin at midnight in the time zone, windows of seven days on Mondays. A larger window is merged from
+    the largest smaller windows that fit into it without a remainder.
     """
 
     def __init__(self, settings: AgentSettings) -> None:
@@ -64,18 +62,24 @@ class Calendar:
         return self.window(self.base, moment)
 
     def week_later(self, window: Window, weeks: int = 1) -> Window:
-        """Return the same window so many weeks later, by the clock of the time zone; earlier below 0."""
+        """Return the same window some weeks later by the clock of the time zone; earlier if `weeks` is negative."""
         return self.window(window.size, window.start + weeks * WEEK + (window.end - window.start) / 2)
 
-    def between(self, size: str, start: datetime, end: datetime) -> Iterator[Window]:
-        """Yield the windows of that size that share any time with [start, end), in order."""
-        window = self.window(size, start)
-        while window.start < end:
+    def between(self, size: str, interval: Interval) -> Iterator[Window]:
+        """Yield the windows of that size that overlap an interval, in order."""
+        window = self.window(size, interval.start)
+        while window.start < interval.end:
             yield window
             window = self.window(size, window.end)
 
-    def part_size(self, window: Window) -> str:
-        """Return the size of the windows that `window` is merged from; SettingsError where none fits."""
+    def component_size(self, window: Window) -> str:
+        """Return the size of the windows that `window` is merged from.
+
+        Raises
+        ------
+        SettingsError
+            If no smaller size fits.
+        """
         for size in reversed(self.names[: self.names.index(window.size)]):
             first = self.window(size, window.start)
             last = self.window(size, window.end)
@@ -86,7 +90,7 @@ class Calendar:
         )
 
     def final_at(self, window: Window) -> datetime:
-        """Return when no label of the window can come in time any more."""
+        """Return the moment from which no label of the window can come in time any more."""
         return window.end + self._wait
 
     def restated_until(self, window: Window) -> datetime:

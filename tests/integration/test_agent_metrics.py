@@ -17,6 +17,7 @@ from monitor_agent.agent.stores import Stores
 from monitor_agent.cli import main
 from monitor_agent.clock import FixedClock
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.pipeline.instants import Interval
 from monitor_agent.settings import AgentSettings
 from tests.cluster import Cluster
 from tests.factories import START, Document, make_feedback, make_prediction
@@ -220,7 +221,7 @@ class TestReference:
         """Make the first day the reference, as the command does; return its name."""
         settings = dataclasses.replace(AgentSettings(), **self.SETTINGS)
         references = Stores(Gateway(world.agent), settings, FixedClock(now)).references
-        made = references.learn("click", START, START + timedelta(hours=12), START + timedelta(hours=14))
+        made = references.learn("click", Interval(START, START + timedelta(hours=12)), START + timedelta(hours=14))
         references.add("click", made, now)
         assert references.of("click") == [made]
         return made.name

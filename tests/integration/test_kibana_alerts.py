@@ -27,7 +27,7 @@ from monitor_agent.kibana.folder import read_alerts, read_objects
 from monitor_agent.kibana.rules import rule
 from monitor_agent.kibana.watches import fires, search_of, watch
 from monitor_agent.metrics import WindowState
-from monitor_agent.pipeline.documents import Key, metrics_document
+from monitor_agent.pipeline.documents import CountedState, MetricsKey, metrics_document
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, ElasticsearchSettings
 from tests.cluster import Cluster
@@ -203,8 +203,8 @@ BAD = WindowState(predictions=1000, impressions=1000, mature=1000, tp=5, fn=95, 
 def test_quality_alerts_only_on_what_is_known_well(state: WindowState, lost: int, fired: bool, world: World) -> None:
     """The gates and the interval decide, by the document that the agent makes of a window."""
     fill(world)
-    key = Key("click", "3", "all", Calendar(AgentSettings()).window("1h", START + timedelta(hours=1)))
-    document = metrics_document(key, state, "final", AgentSettings(), lost)
+    key = MetricsKey("click", "3", "all", Calendar(AgentSettings()).window("1h", START + timedelta(hours=1)))
+    document = metrics_document(CountedState(key, state, lost), "final", AgentSettings())
     assert document["f1"] < 0.2
     world.admin.index(index=key.index, id=key.id, document=document, refresh=True)
 

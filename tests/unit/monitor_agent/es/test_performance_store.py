@@ -1,4 +1,4 @@
-"""How metrics documents are written: what one said before is kept before it says something else."""
+"""How metrics documents are written: the content of a final document is stored before the document changes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WRITES = [
 
 
 def write(server: Server) -> list[PlannedWrite]:
-    """Write the documents; return those that another agent was faster with."""
+    """Write the documents; return those that another agent has written before."""
     settings = AgentSettings()
     with contextlib.closing(Gateway(connect(ElasticsearchSettings(url=(server.url,))), Backoff(tries=1))) as gateway:
         return PerformanceStore(gateway, Calendar(settings), settings.page_size).write(WRITES)
@@ -33,29 +33,31 @@ def write(server: Server) -> list[PlannedWrite]:
 def answer(*statuses: int) -> Answer:
     """Return the answer to a bulk request."""
     error = {"type": "some_exception", "reason": "no"}
-    told: list[dict[str, Any]] = [{"status": each, **({"error": error} if each >= 400 else {})} for each in statuses]
-    return Answer({"items": [{"index": each} for each in told]})
+    items: list[dict[str, Any]] = [
+        {"status": status, **({"error": error} if status >= 400 else {})} for status in statuses
+    ]
+    return Answer({"items": [{"index": item} for item in items]})
 
 
-def test_what_a_document_said_is_kept_first() -> None:
-    """Restatements are written by a request before that of the documents, whose conflicts are told."""
+def test_a_restatement_is_written_before_its_document() -> None:
+    """Restatements have a request of their own, before the documents, whose conflicts are returned."""
     with serving(answer(201), answer(409, 201)) as server:
         assert write(server) == [WRITES[1]]
 
     first, second = ([next(iter(line.values())) for line in lines[::2]] for _, _, lines in server.asked)
-    assert [each["_id"] for each in first] == ["before"]
-    assert [(each["_id"], each["version"]) for each in second] == [("a", 2), ("b", 1)]
+    assert [operation["_id"] for operation in first] == ["before"]
+    assert [(operation["_id"], operation["version"]) for operation in second] == [("a", 2), ("b", 1)]
 
 
-def test_a_document_is_left_as_it_is_where_that_cannot_be_kept() -> None:
-    """Nothing is written anew after a refused restatement."""
+def test_a_document_is_not_changed_if_its_restatement_is_refused() -> None:
+    """Nothing is written after a refused restatement."""
     with serving(answer(403)) as server, pytest.raises(ElasticsearchError):
         write(server)
 
     assert len(server.asked) == 1
 
 
-def test_a_restatement_that_is_there_already_is_no_conflict() -> None:
-    """An agent that died between the two requests has left it."""
+def test_a_restatement_that_exists_already_is_no_conflict() -> None:
+    """An agent that died between the two requests has written it."""
     with serving(answer(409), answer(201, 201)) as server:
         assert write(server) == []

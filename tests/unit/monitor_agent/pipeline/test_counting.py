@@ -1,12 +1,14 @@
-"""The searches that count a window, as literals: whoever changes one sees what Elasticsearch is asked from then on."""
+"""The searches that count a window, as literals: a change of a search is visible here."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from monitor_agent.metrics.score_histogram import score_bins
 from monitor_agent.pipeline import counting, ranks
+from monitor_agent.pipeline.counting import CountRequest
 from monitor_agent.pipeline.score_resolution import RefinedBins
 from monitor_agent.pipeline.segments import EVERYTHING, segments
 from monitor_agent.pipeline.windows import Window
@@ -19,13 +21,13 @@ DEFAULTS = AgentSettings()
 
 IN_THE_MINUTE = {"range": {"@timestamp": {"gte": 1772445600000, "lt": 1772445660000, "format": "epoch_millis"}}}
 OLD_ENOUGH = {"range": {"@timestamp": {"lte": 1772447400000, "format": "epoch_millis"}}}
-SHOWN = {"bool": {"must_not": [{"term": {"prediction.shadow": True}}], "filter": []}}
-MATURE = {"bool": {"filter": [SHOWN, OLD_ENOUGH]}}
+IMPRESSION = {"bool": {"must_not": [{"term": {"prediction.shadow": True}}], "filter": []}}
+MATURE = {"bool": {"filter": [IMPRESSION, OLD_ENOUGH]}}
 CLICKED = {"term": {"feedback.label": 1}}
 
 
 def histogram(field: str, interval: float, low: float, high: float) -> dict[str, Any]:
-    """Return a histogram aggregation that answers with filled bins alone."""
+    """Return a histogram aggregation that returns filled bins only."""
     bounds = {"min": low, "max": high}
     return {"histogram": {"field": field, "interval": interval, "min_doc_count": 1, "hard_bounds": bounds}}
 
@@ -88,8 +90,8 @@ DELAYS = {
     "delay_stats": {"stats": {"field": "feedback.delay"}},
 }
 
-PARTS: dict[str, Any] = {
-    "shown": {"filter": SHOWN},
+SEGMENT: dict[str, Any] = {
+    "impressions": {"filter": IMPRESSION},
     "unknown": {"filter": {"bool": {"must_not": [{"bool": {"filter": [MATURE]}}]}}, "aggs": SCORES},
     "mature": {
         "filter": MATURE,
@@ -109,7 +111,7 @@ PARTS: dict[str, Any] = {
             **ten_microseconds_to_100_seconds("compute_time", "prediction.compute_time"),
         },
     },
-    "told": {
+    "with_feedback": {
         "filter": {"exists": {"field": "feedback.count"}},
         "aggs": {
             "count": {"sum": {"field": "feedback.count"}},
@@ -121,41 +123,49 @@ PARTS: dict[str, Any] = {
 }
 
 
-def asked(found: dict[str, Any]) -> dict[str, Any]:
-    """Return what a search asks of each segment."""
-    parts: dict[str, Any] = found["aggs"]["versions"]["aggs"]["segments"]["aggs"]
-    return parts
+def body(request: CountRequest, window: Window = MINUTE, settings: AgentSettings = DEFAULTS) -> dict[str, Any]:
+    """Return the search of a request."""
+    return counting.body(request, window, settings)
+
+
+def segment_aggregations(search: dict[str, Any]) -> dict[str, Any]:
+    """Return what a search counts in each segment."""
+    aggs: dict[str, Any] = search["aggs"]["versions"]["aggs"]["segments"]["aggs"]
+    return aggs
+
+
+ALL = CountRequest("click", [EVERYTHING], NOW)
 
 
 def test_a_window_is_counted_by_one_search() -> None:
-    """Of one model and one stretch of time: by version, each prediction once, by what is known of its label."""
-    assert counting.body("click", MINUTE, [EVERYTHING], DEFAULTS, NOW) == {
+    """The search is of one model and one window: by version, each prediction once, by its label."""
+    assert body(ALL) == {
         "size": 0,
         "track_total_hits": False,
         "query": {"bool": {"filter": [{"term": {"model.name": "click"}}, IN_THE_MINUTE]}},
         "aggs": {
             "versions": {
                 "terms": {"field": "model.version", "size": 500},
-                "aggs": {"segments": {"filters": {"filters": {"0": {"match_all": {}}}}, "aggs": PARTS}},
+                "aggs": {"segments": {"filters": {"filters": {"0": {"match_all": {}}}}, "aggs": SEGMENT}},
             }
         },
     }
 
 
 def test_one_version_is_a_further_filter() -> None:
-    """Where there are more versions than an answer holds, each is asked for alone."""
-    found = counting.body("click", MINUTE, [EVERYTHING], DEFAULTS, NOW, version="7")
+    """If there are more versions than a response holds, each version has a search of its own."""
+    search = counting.body(ALL, MINUTE, DEFAULTS, version="7")
 
-    assert found["query"] == {
+    assert search["query"] == {
         "bool": {"filter": [{"term": {"model.name": "click"}}, IN_THE_MINUTE, {"term": {"model.version": "7"}}]}
     }
 
 
 def test_segments_are_filters() -> None:
-    """Of two labels: each kept value and the rest; those without the first label make `all` whole."""
-    found = counting.body("click", MINUTE, segments({"scene": ["search", "ad"], "shop": ["a"]}), DEFAULTS, NOW)
+    """Two labels: each selected value and the rest; predictions without the first label complete `all`."""
+    search = body(CountRequest("click", segments({"scene": ["search", "ad"], "shop": ["a"]}), NOW))
 
-    assert found["aggs"]["versions"]["aggs"]["segments"]["filters"]["filters"] == {
+    assert search["aggs"]["versions"]["aggs"]["segments"]["filters"]["filters"] == {
         "0": {"term": {"labels.scene": "search"}},
         "1": {"term": {"labels.scene": "ad"}},
         "2": {
@@ -173,68 +183,66 @@ def test_segments_are_filters() -> None:
             }
         },
     }
-    assert asked(found) == PARTS
+    assert segment_aggregations(search) == SEGMENT
 
 
-def test_explicit_impressions_are_asked_for() -> None:
-    """Shown is then what an event says: in what is shown, what is mature, and what is unknown."""
-    parts = asked(counting.body("click", MINUTE, [EVERYTHING], AgentSettings(impressions="explicit"), NOW))
-    told = {
+def test_explicit_impressions_need_an_event() -> None:
+    """The event is then part of the filters for impressions, mature and unknown predictions."""
+    aggs = segment_aggregations(body(ALL, settings=AgentSettings(impressions="explicit")))
+    confirmed = {
         "bool": {"must_not": [{"term": {"prediction.shadow": True}}], "filter": [{"term": {"feedback.shown": True}}]}
     }
-    mature = {"bool": {"filter": [told, OLD_ENOUGH]}}
+    mature = {"bool": {"filter": [confirmed, OLD_ENOUGH]}}
 
-    assert parts == {
-        **PARTS,
-        "shown": {"filter": told},
+    assert aggs == {
+        **SEGMENT,
+        "impressions": {"filter": confirmed},
         "unknown": {"filter": {"bool": {"must_not": [{"bool": {"filter": [mature]}}]}}, "aggs": SCORES},
-        "mature": {"filter": mature, "aggs": PARTS["mature"]["aggs"]},
+        "mature": {"filter": mature, "aggs": SEGMENT["mature"]["aggs"]},
     }
 
 
-def test_silence_that_says_nothing_is_unknown() -> None:
-    """A negative is then told, and what nobody told of is unknown, however old."""
-    parts = asked(counting.body("click", MINUTE, [EVERYTHING], AgentSettings(absent_feedback="unknown"), NOW))
-    known = [MATURE, {"exists": {"field": "feedback.label"}}]
+def test_absent_feedback_can_mean_unknown() -> None:
+    """A negative then needs feedback; predictions without feedback are unknown, however old."""
+    aggs = segment_aggregations(body(ALL, settings=AgentSettings(absent_feedback="unknown")))
+    labelled_filters = [MATURE, {"exists": {"field": "feedback.label"}}]
 
-    assert parts["unknown"]["filter"] == {"bool": {"must_not": [{"bool": {"filter": known}}]}}
-    assert parts["mature"]["aggs"]["neg"]["filter"] == {"term": {"feedback.label": 0}}
-    assert parts["mature"]["filter"] == MATURE
+    assert aggs["unknown"]["filter"] == {"bool": {"must_not": [{"bool": {"filter": labelled_filters}}]}}
+    assert aggs["mature"]["aggs"]["neg"]["filter"] == {"term": {"feedback.label": 0}}
+    assert aggs["mature"]["filter"] == MATURE
 
 
 def test_another_attribution_window_is_another_age() -> None:
-    """What is older than an hour is mature at eleven if it was made by ten."""
-    parts = asked(
-        counting.body("click", MINUTE, [EVERYTHING], AgentSettings(attribution_window=timedelta(hours=1)), NOW)
-    )
+    """With an attribution window of one hour, a prediction of ten is mature at eleven."""
+    aggs = segment_aggregations(body(ALL, settings=AgentSettings(attribution_window=timedelta(hours=1))))
 
     oldest = {"lte": 1772445600000, "format": "epoch_millis"}
-    assert parts["mature"]["filter"] == {"bool": {"filter": [SHOWN, {"range": {"@timestamp": oldest}}]}}
+    assert aggs["mature"]["filter"] == {"bool": {"filter": [IMPRESSION, {"range": {"@timestamp": oldest}}]}}
 
 
-def test_refined_scores_are_counted_finer_for_known_labels() -> None:
-    """A hundred parts of each refined bin, for positives and negatives alone, in windows that begin later."""
-    refined = RefinedBins(tuple(score_bins([0.00369]).tolist()), START)
+def test_refined_bins_are_counted_for_known_labels() -> None:
+    """A refined bin has a hundred parts, for positives and negatives alone, in windows that begin later."""
+    request = replace(ALL, refined=RefinedBins(tuple(score_bins([0.00369]).tolist()), START))
     fine = {
         "fine_0": histogram("prediction.score", 9.999999999999997e-08, 0.0036899499999999987, 0.0036999499999999987)
     }
 
-    parts = asked(counting.body("click", MINUTE, [EVERYTHING], DEFAULTS, NOW, refined=refined))
+    aggs = segment_aggregations(body(request))
     earlier = Window(START - timedelta(minutes=1), START, "1m")
-    before = asked(counting.body("click", earlier, [EVERYTHING], DEFAULTS, NOW, refined=refined))
+    before = segment_aggregations(body(request, earlier))
 
-    known = parts["mature"]["aggs"]
-    assert known["pos"]["aggs"] == {**labelled("prediction.log_loss_1"), **fine}
-    assert known["neg"]["aggs"] == {**labelled("prediction.log_loss_0"), **fine}
-    assert parts["unknown"] == PARTS["unknown"]
-    assert before == PARTS
+    mature = aggs["mature"]["aggs"]
+    assert mature["pos"]["aggs"] == {**labelled("prediction.log_loss_1"), **fine}
+    assert mature["neg"]["aggs"] == {**labelled("prediction.log_loss_0"), **fine}
+    assert aggs["unknown"] == SEGMENT["unknown"]
+    assert before == SEGMENT
 
 
-def test_clicked_ranks_are_asked_for_by_their_columns() -> None:
-    """Of mature and clicked items that were ranked: request, version, rank and labels, and nothing else of them."""
-    found = ranks.body("click", MINUTE, AgentSettings(segments=("scene", "shop")), NOW)
+def test_clicked_ranks_are_searched_by_their_columns() -> None:
+    """The hits are mature, clicked items that were ranked; they hold request, version, rank and labels only."""
+    search = ranks.body("click", MINUTE, AgentSettings(segments=("scene", "shop")), NOW)
 
-    assert found == {
+    assert search == {
         "query": {
             "bool": {
                 "filter": [

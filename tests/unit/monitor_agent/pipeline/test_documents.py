@@ -10,7 +10,14 @@ import pytest
 
 from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.metrics import WindowState, to_fixed_point
-from monitor_agent.pipeline.documents import Key, PlannedWrite, metrics_document, not_alertable, planned_writes
+from monitor_agent.pipeline.documents import (
+    CountedState,
+    MetricsKey,
+    PlannedWrite,
+    metrics_document,
+    not_alertable,
+    planned_writes,
+)
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 
@@ -18,7 +25,7 @@ SETTINGS = AgentSettings()
 CALENDAR = Calendar(SETTINGS)
 START = datetime(2026, 3, 2, 10, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
-KEY = Key("click", "1", "labels.scene=search", CALENDAR.window("1h", START))
+KEY = MetricsKey("click", "1", "labels.scene=search", CALENDAR.window("1h", START))
 STATE = WindowState(
     predictions=5,
     impressions=5,
@@ -34,12 +41,12 @@ FINAL = START + 2 * HOUR
 
 def stored(state: WindowState = STATE, time_state: str = "final", revision: int = 1) -> dict[str, Any]:
     """Return a stored document."""
-    return {**metrics_document(KEY, state, time_state, SETTINGS), "revision": revision}
+    return {**metrics_document(CountedState(KEY, state), time_state, SETTINGS), "revision": revision}
 
 
 def difference(state: WindowState, known: dict[str, Any] | None, now: datetime = FINAL) -> list[PlannedWrite]:
     """Return what is written when `state` is counted."""
-    return planned_writes(KEY, state, known, CALENDAR, now, SETTINGS)
+    return planned_writes(CountedState(KEY, state), known, CALENDAR, now, SETTINGS)
 
 
 def test_a_document_says_what_its_window_is_and_how_far() -> None:
@@ -186,7 +193,7 @@ def test_a_window_that_may_miss_much_does_not_alert() -> None:
     """Lost lines hold alerts back where they could bring the coverage below its gate."""
     state = WindowState(predictions=900, impressions=900, mature=900, tp=400, tn=500)
 
-    documents = [metrics_document(KEY, state, "final", SETTINGS, lost) for lost in (0, 100, 101)]
+    documents = [metrics_document(CountedState(KEY, state, lost), "final", SETTINGS) for lost in (0, 100, 101)]
 
     assert [each["alertable"] for each in documents] == [True, True, False]
     assert [each["not_alertable"] for each in documents] == [[], [], ["lost_lines"]]

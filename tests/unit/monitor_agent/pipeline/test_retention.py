@@ -8,7 +8,7 @@ import pytest
 
 from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.performance import PERFORMANCE
-from monitor_agent.pipeline.retention import dated, expired, kept_for
+from monitor_agent.pipeline.retention import dated, expired, retention_of
 from monitor_agent.settings import AgentSettings
 
 SETTINGS = AgentSettings()
@@ -48,6 +48,6 @@ def test_what_is_not_ours_is_never_deleted(name: str) -> None:
 
 def test_events_and_metrics_have_times_of_their_own() -> None:
     """Each follows its setting; the agent's memory never expires."""
-    assert kept_for(FEEDBACK, SETTINGS) == timedelta(days=30)
-    assert kept_for(PERFORMANCE, SETTINGS) == timedelta(days=400)
+    assert retention_of(FEEDBACK, SETTINGS) == timedelta(days=30)
+    assert retention_of(PERFORMANCE, SETTINGS) == timedelta(days=400)
     assert "monitor-agent-state" not in {contract.name for contract in dated()}

@@ -6,13 +6,13 @@ import pytest
 
 from monitor_agent.metrics import Undefined, WindowState
 from monitor_agent.metrics.lift import lift
-from monitor_agent.pipeline.version_comparison import Row, compare
+from monitor_agent.pipeline.version_comparison import MetricComparison, compare
 from monitor_agent.settings import AgentSettings
 
 SETTINGS = AgentSettings()
 
 
-def row(name: str, baseline: WindowState, candidate: WindowState) -> Row:
+def row(name: str, baseline: WindowState, candidate: WindowState) -> MetricComparison:
     """Return the row of one metric."""
     return next(each for each in compare(baseline, candidate, SETTINGS) if each.metric == name)
 

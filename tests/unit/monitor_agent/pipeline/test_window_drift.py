@@ -7,8 +7,8 @@ from typing import Any
 
 from monitor_agent.metrics.drift import CategoricalReference, NumericReference, NumericSample
 from monitor_agent.pipeline import window_drift
-from monitor_agent.pipeline.documents import Key
-from monitor_agent.pipeline.drift_references import OTHERS, DriftReference
+from monitor_agent.pipeline.documents import MetricsKey
+from monitor_agent.pipeline.drift_references import OTHER_CATEGORIES, DriftReference
 from monitor_agent.pipeline.windows import Window
 
 START = datetime(2026, 3, 2, 10, tzinfo=timezone.utc)
@@ -19,7 +19,7 @@ REFERENCE = DriftReference(
     {
         "numeric.price": NumericReference((1.5, 2.5), (3, 4, 5), 0.0, 9.0, 1.0, 6),
         "label": CategoricalReference({"0": 30, "1": 2}),
-        "categorical.shop": CategoricalReference({"a": 20, "b": 10, OTHERS: 2}),
+        "categorical.shop": CategoricalReference({"a": 20, "b": 10, OTHER_CATEGORIES: 2}),
     },
 )
 PRICE = {"field": "features.numeric.price"}
@@ -80,8 +80,8 @@ def test_an_answer_is_a_sample_of_each_feature() -> None:
 
     assert found == {
         "numeric.price": NumericSample((1, 0, 4), 0.5, 7.0),
-        "label": {"0": 5, window_drift.NEW: 1},
-        "categorical.shop": {"b": 2, OTHERS: 3},
+        "label": {"0": 5, window_drift.NEW_CATEGORIES: 1},
+        "categorical.shop": {"b": 2, OTHER_CATEGORIES: 3},
     }
 
 
@@ -93,7 +93,7 @@ def test_a_feature_that_is_missing_everywhere_is_an_empty_sample() -> None:
     full = NumericSample((1, 1, 1), 1.0, 3.0)
 
     assert window_drift.merged([empty, full]) == full
-    key = Key("click", "1", "all", HOUR)
+    key = MetricsKey("click", "1", "all", HOUR)
     ((_, document),) = window_drift.documents(key, REFERENCE, {"numeric.price": empty}, 9, 1)
     assert (document["n"], document["drifted"], document["undefined"]) == (0, None, "insufficient_data")
 
@@ -101,7 +101,7 @@ def test_a_feature_that_is_missing_everywhere_is_an_empty_sample() -> None:
 def test_a_document_tells_every_measure_that_fits() -> None:
     """The one that decides with value and threshold; a numeric feature has no chi-square, categories no Wasserstein."""
     found = window_drift.samples(_answer(), REFERENCE.features)
-    documents = dict(window_drift.documents(Key("click", "1", "all", HOUR), REFERENCE, found, 5, 1))
+    documents = dict(window_drift.documents(MetricsKey("click", "1", "all", HOUR), REFERENCE, found, 5, 1))
 
     assert {name: each["method"] for name, each in documents.items()} == {
         "numeric.price": "ks",

@@ -49,10 +49,10 @@ def test_a_larger_window_is_whole_smaller_ones(moment: datetime, zone: str) -> N
     for size in ("1h", "1d", "7d"):
         window = days.window(size, moment)
 
-        parts = list(days.between(days.part_size(window), window.start, window.end))
+        parts = list(days.between(days.component_size(window), window))
 
         assert (parts[0].start, parts[-1].end) == (window.start, window.end)
-        assert all(without_agent.end == right.start for without_agent, right in pairwise(parts))
+        assert all(left.end == right.start for left, right in pairwise(parts))
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,11 @@ def test_a_week_begins_on_monday(moment: str, start: str) -> None:
 
 def test_days_of_a_zone_with_half_hours_are_merged_from_minutes() -> None:
     """The largest windows that fit are taken: not hours where midnight lies within one."""
-    assert calendar("Asia/Kolkata").part_size(calendar("Asia/Kolkata").window("1d", at("2026-03-02T12:00"))) == "1m"
-    assert calendar().part_size(calendar().window("1d", at("2026-03-02T12:00"))) == "1h"
-    assert calendar().part_size(calendar().window("1h", at("2026-03-02T12:00"))) == "1m"
+    assert (
+        calendar("Asia/Kolkata").component_size(calendar("Asia/Kolkata").window("1d", at("2026-03-02T12:00"))) == "1m"
+    )
+    assert calendar().component_size(calendar().window("1d", at("2026-03-02T12:00"))) == "1h"
+    assert calendar().component_size(calendar().window("1h", at("2026-03-02T12:00"))) == "1m"
 
 
 def test_windows_that_fit_into_no_day_of_the_zone_are_refused() -> None:
@@ -92,7 +94,7 @@ def test_windows_that_fit_into_no_day_of_the_zone_are_refused() -> None:
     days = calendar("Asia/Kolkata", base=HOUR, larger=(DAY,))
 
     with pytest.raises(SettingsError, match="MONITOR_BASE_WINDOW"):
-        days.part_size(days.window("1d", at("2026-03-02T12:00")))
+        days.component_size(days.window("1d", at("2026-03-02T12:00")))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,89 @@
+"""How responses of Elasticsearch are read: complete, incomplete or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from elasticsearch import ApiError
+
+from monitor_agent.errors import ElasticsearchError
+from monitor_agent.es.retry import ResponseAction, response_action
+
+_HINTS = {
+    401: "check ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD",
+    403: "the user lacks a privilege: give it the role monitor_agent",
+    404: "run monitor-agent setup",
+}
+
+
+class IncompleteResponseError(Exception):
+    """Raised if a response lacks shards or documents; the gateway repeats the request."""
+
+
+def complete_response(response: dict[str, Any], tolerate: str = "") -> dict[str, Any]:
+    """Return the response of a search if all shards have answered it.
+
+    Parameters
+    ----------
+    tolerate : an error type whose response is returned instead of raised.
+
+    Raises
+    ------
+    IncompleteResponseError
+        If shards are missing, or the search has timed out.
+    ElasticsearchError
+        If the search is refused.
+    """
+    error = response.get("error")
+    if error:
+        if tolerate and tolerate in str(error):
+            return response
+        status = int(response.get("status", 500))
+        if response_action(status) is ResponseAction.RETRY:
+            raise IncompleteResponseError(cause(error))
+        raise refusal("search", status, cause(error))
+    shards = response["_shards"]
+    if response.get("timed_out") or shards["failed"] or shards["successful"] < shards["total"]:
+        raise IncompleteResponseError(f"{shards['successful']} of {shards['total']} shards answered")
+    return response
+
+
+def existing_documents(docs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the documents of a multi-get response that exist; a missing index is like a missing document.
+
+    Raises
+    ------
+    IncompleteResponseError
+        If Elasticsearch could not read a document.
+    """
+    for doc in docs:
+        if "error" in doc and "index_not_found" not in str(doc["error"]):
+            raise IncompleteResponseError(cause(doc["error"]))
+    return [doc for doc in docs if doc.get("found")]
+
+
+def reason_of(error: ApiError) -> str:
+    """Return why Elasticsearch has refused a request."""
+    body = error.body
+    return cause(body.get("error", body)) if isinstance(body, Mapping) else str(body or error.message)
+
+
+def cause(error: Any) -> str:
+    """Return the root cause of an `error` in a response, as type and reason."""
+    if not isinstance(error, Mapping):
+        return str(error)
+    deepest = (error.get("root_cause") or [error])[0]
+    return f"{deepest.get('type', '')}: {deepest.get('reason', '')}"
+
+
+def refusal(purpose: str, status: int, reason: str) -> ElasticsearchError:
+    """Return the error for a refused request, with what the user can do.
+
+    Parameters
+    ----------
+    purpose : what the request is for, such as `write to model-feedback`.
+    """
+    return ElasticsearchError(
+        f"{purpose}: {reason[:300]} (status {status})", _HINTS.get(status, "see Elasticsearch's log")
+    )
