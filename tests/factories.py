@@ -11,12 +11,11 @@ from elasticsearch import Elasticsearch, helpers
 
 from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.feedback import FEEDBACK
-from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.prediction import LOG_LOSS_CLIP, PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
 
 Document = dict[str, Any]
 START = datetime(2026, 3, 2, 10, 0, tzinfo=timezone.utc)
-CLIP = 1e-7
 
 
 def iso(moment: datetime) -> str:
@@ -37,7 +36,7 @@ def make_prediction(
 ) -> Document:
     """Return a prediction; `fields` are further fields below `prediction`."""
     identifier = uuid7.make(at)
-    clipped = min(max(score, CLIP), 1 - CLIP)
+    clipped = min(max(score, LOG_LOSS_CLIP), 1 - LOG_LOSS_CLIP)
     return {
         "@timestamp": iso(at),
         "event": {"id": identifier, "dataset": "model.prediction", "duration": round(duration_ms * 1e6)},

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from monitor_agent.contracts.prediction import LOG_LOSS_CLIP
+
 Floats = npt.NDArray[np.floating]
 
 MIN_SLOPE = 0.05
@@ -18,7 +20,6 @@ MIN_RECALL = 0.25
 MAX_FLAGGED = 0.5
 NEWTON_STEPS = 100
 TOLERANCE = 1e-10
-CLIP = 1e-7
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def roc_auc(scores: Floats, labels: Floats) -> float:
 
 def log_loss(scores: Floats, labels: Floats) -> float:
     """Return the mean negative log-likelihood, probabilities clipped at 1e-7."""
-    clipped = np.clip(scores.astype(np.float64), CLIP, 1 - CLIP)
+    clipped = np.clip(scores.astype(np.float64), LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
     return float(-np.mean(np.where(labels > 0, np.log(clipped), np.log1p(-clipped))))
 
 

@@ -11,35 +11,17 @@ CLIP = 1e-7
 """Scores are clipped to [1e-7, 1 - 1e-7]: about the resolution of a float32 at 1."""
 
 
-def log_loss_1(score: float) -> float:
-    """Return the loss of a score for the label 1: -ln(score), clipped.
-
-    >>> log_loss_1(1.0) < 2e-7, round(log_loss_1(0.0), 3)
-    (True, 16.118)
-    """
-    return -math.log(min(max(score, CLIP), 1 - CLIP))
-
-
-def log_loss_0(score: float) -> float:
-    """Return the loss of a score for the label 0: -ln(1 - score), clipped.
-
-    >>> round(log_loss_0(0.5), 3)
-    0.693
-    """
-    return -math.log(1 - min(max(score, CLIP), 1 - CLIP))
-
-
 def log_loss(loss_sum: float, n: int) -> float | Undefined:
     """Return the mean of the single losses; it is defined for one class too, as with ``labels=[0, 1]``.
 
     Parameters
     ----------
-    loss_sum : sum of `log_loss_1` over positives and of `log_loss_0` over negatives.
+    loss_sum : sum of -ln(score) over positives and of -ln(1 - score) over negatives, with clipped scores.
     n : number of positives and negatives.
 
     Undefined (``no_samples``) if ``n`` is 0. Source: `sklearn.metrics.log_loss`, which clips at the float's eps.
 
-    >>> log_loss(log_loss_1(0.5) + log_loss_0(0.5), 2) == math.log(2)
+    >>> log_loss(-2 * math.log(0.5), 2) == math.log(2)
     True
     """
     return loss_sum / n if n else Undefined("no_samples")

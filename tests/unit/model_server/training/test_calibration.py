@@ -7,6 +7,7 @@ import pytest
 from sklearn import metrics
 
 from model_server.training import calibration
+from monitor_agent.contracts.prediction import LOG_LOSS_CLIP
 
 
 def make_scores(rows: int = 20_000, rate: float = 0.02) -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +69,7 @@ def test_quality_follows_the_definitions(decimals: int) -> None:
     measured = calibration.quality(scores, labels, 0.25)
 
     assert measured["auc"] == pytest.approx(metrics.roc_auc_score(labels, scores), abs=1e-12)
-    clipped = np.clip(scores, calibration.CLIP, 1 - calibration.CLIP)
+    clipped = np.clip(scores, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
     assert measured["log_loss"] == pytest.approx(metrics.log_loss(labels, clipped), abs=1e-9)
     assert measured["brier"] == pytest.approx(metrics.brier_score_loss(labels, scores), abs=1e-9)
     assert measured["f1"] == pytest.approx(metrics.f1_score(labels, scores >= 0.25), abs=1e-12)

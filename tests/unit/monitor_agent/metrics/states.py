@@ -7,7 +7,7 @@ import numpy.typing as npt
 from hypothesis import strategies as st
 
 from monitor_agent.metrics import DELAY_EDGES, DURATION_EDGES, LogHistogram, WindowState, to_fixed_point
-from monitor_agent.metrics.log_loss import log_loss_0, log_loss_1
+from monitor_agent.metrics.log_loss import CLIP
 from monitor_agent.metrics.score_histogram import from_scores
 
 Floats = npt.NDArray[np.float64]
@@ -33,8 +33,8 @@ def state_of(labels: Ints, scores: Floats, threshold: float = 0.5) -> WindowStat
         score_sum_neg=to_fixed_point(float(neg.sum())),
         score_square_sum_pos=to_fixed_point(float((pos**2).sum())),
         score_square_sum_neg=to_fixed_point(float((neg**2).sum())),
-        log_loss_pos=to_fixed_point(sum(log_loss_1(score) for score in pos.tolist())),
-        log_loss_neg=to_fixed_point(sum(log_loss_0(score) for score in neg.tolist())),
+        log_loss_pos=to_fixed_point(float(-np.log(np.clip(pos, CLIP, 1 - CLIP)).sum())),
+        log_loss_neg=to_fixed_point(float(-np.log(1 - np.clip(neg, CLIP, 1 - CLIP)).sum())),
         scores_pos=from_scores(pos),
         scores_neg=from_scores(neg),
     )

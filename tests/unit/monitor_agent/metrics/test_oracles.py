@@ -9,9 +9,11 @@ import pytest
 from sklearn import metrics as oracle
 from sklearn.isotonic import IsotonicRegression
 
+from monitor_agent.contracts.prediction import LOG_LOSS_CLIP
 from monitor_agent.metrics import DURATION_EDGES, LogHistogram, WindowState, isotonic_calibration, measure
 from monitor_agent.metrics.calibration_error import reliability_of
 from monitor_agent.metrics.log_histogram import RELATIVE_ERROR
+from monitor_agent.metrics.log_loss import CLIP
 from monitor_agent.metrics.score_histogram import EDGES, from_scores, score_bins
 from monitor_agent.metrics.threshold_sweep import CURVE_THRESHOLDS, threshold_sweep
 
@@ -52,6 +54,11 @@ def test_equals_the_oracle(name: str, seed: int) -> None:
 
     expected = pytest.approx(ORACLES[name](labels, scores), rel=1e-12)
     assert measure(state_of(labels, scores, THRESHOLD))[name] == expected
+
+
+def test_log_loss_has_the_clip_of_the_events() -> None:
+    """The range of the metric belongs to the losses that the server logs."""
+    assert CLIP == LOG_LOSS_CLIP
 
 
 EXACT = {"auc": oracle.roc_auc_score, "pr_auc": oracle.average_precision_score}
