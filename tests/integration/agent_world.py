@@ -51,26 +51,26 @@ class World:
         names = ("model_name", "model_version", "segment", "window_size")
         return {
             (
-                *(each[name] for name in names),
-                datetime.fromisoformat(each["window_start"].replace("Z", "+00:00")).isoformat(),
-            ): each
-            for each in self.documents().values()
+                *(document[name] for name in names),
+                datetime.fromisoformat(document["window_start"].replace("Z", "+00:00")).isoformat(),
+            ): document
+            for document in self.documents().values()
         }
 
     def window(self, size: str, start: str = "", *, version: str = "all", segment: str = "all") -> dict[str, Any]:
         """Return the one document of a window."""
-        found = [
-            each
-            for each in self.documents().values()
-            if (each["window_size"], each["model_version"], each["segment"]) == (size, version, segment)
-            and each["window_start"].startswith(start)
+        documents = [
+            document
+            for document in self.documents().values()
+            if (document["window_size"], document["model_version"], document["segment"]) == (size, version, segment)
+            and document["window_start"].startswith(start)
         ]
-        assert len(found) == 1, [(each["window_start"], each["segment"]) for each in found]
-        return found[0]
+        assert len(documents) == 1, [(document["window_start"], document["segment"]) for document in documents]
+        return documents[0]
 
     def statuses(self) -> list[str]:
         """Return the statuses of all feedback, sorted."""
-        return sorted(each["feedback"]["status"] for each in self.documents("model-feedback").values())
+        return sorted(document["feedback"]["status"] for document in self.documents("model-feedback").values())
 
 
 @contextmanager
@@ -82,4 +82,4 @@ def world_on(cluster: Cluster) -> Iterator[World]:
 
 def moved(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> Iterable[dict[str, Any]]:
     """Return the documents that are new or were written again."""
-    return [each for identifier, each in after.items() if before.get(identifier) != each]
+    return [document for identifier, document in after.items() if before.get(identifier) != document]

@@ -1,7 +1,8 @@
-"""What metrics documents must say, told event by event from the rules alone: slow, plain, and imports nothing of ours.
+"""The expected metrics documents, computed event by event from the rules alone: slow, plain, no import of the agent.
 
-The rules: feedback meets its prediction whenever both are there. Within [-clock skew, attribution window] of the
-prediction the first event of a type counts, of type `label` the last; further ones are duplicates, others too late.
+The rules: feedback is joined with its prediction once both have arrived. Within [-clock skew, attribution window] of
+the prediction the first event of a type counts, of type `label` the last one. Further events in this time are
+duplicates; events outside it are too late.
 Feedback without a prediction is an orphan once it has waited for the horizon. Only shown predictions at least as old as
 the attribution window have a label. A window that has been final for longer than the restatement limit stays as it is.
 """
@@ -43,7 +44,7 @@ COUNTS = (
 
 @dataclass(frozen=True)
 class Rules:
-    """What the settings say."""
+    """The settings."""
 
     base: str = "15m"
     larger: tuple[str, ...] = ("1h", "1d")
@@ -72,25 +73,25 @@ class Rules:
 
 
 @dataclass
-class Heard:
-    """One feedback event and what has become of it."""
+class FeedbackState:
+    """One feedback event and its status."""
 
     event: Event
-    fate: str = "new"
+    status: str = "new"
     since: datetime | None = None
 
 
 @dataclass
-class Counted:
-    """What one base window, version and segment counts."""
+class GroupCounts:
+    """The counts of one base window, version and segment."""
 
     counts: Counter[str] = field(default_factory=Counter)
     scores: dict[int, list[float]] = field(default_factory=lambda: {0: [], 1: []})
     losses: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
-    def add(self, other: Counted) -> None:
-        """Take in another one."""
+    def add(self, other: GroupCounts) -> None:
+        """Add the counts of another group."""
         self.counts.update(other.counts)
         for truth in (0, 1):
             self.scores[truth] += other.scores[truth]
@@ -103,106 +104,107 @@ Group = tuple[str, str, str]
 
 
 class BruteForce:
-    """An agent that looks at every event in every cycle."""
+    """An agent that reads all events in every cycle."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._predictions: dict[str, Event] = {}
         self._errors: dict[str, Event] = {}
-        self._heard: dict[str, Heard] = {}
-        self._windows: dict[tuple[str, datetime], dict[Group, Counted]] = {}
+        self._feedback: dict[str, FeedbackState] = {}
+        self._windows: dict[tuple[str, datetime], dict[Group, GroupCounts]] = {}
         self._cycled: datetime | None = None
 
     def deliver(self, events: Sequence[Event]) -> None:
-        """Take events; the first of an id counts."""
+        """Store events; of several events with one id, the first counts."""
         for event in events:
-            kept: dict[str, Any] = {
+            store: dict[str, Any] = {
                 "model.prediction": self._predictions,
                 "model.request_error": self._errors,
-                "model.feedback": self._heard,
+                "model.feedback": self._feedback,
             }[event["event"]["dataset"]]
-            made = Heard(event) if kept is self._heard else event
-            kept.setdefault(event["event"]["id"], made)
+            stored = FeedbackState(event) if store is self._feedback else event
+            store.setdefault(event["event"]["id"], stored)
 
     def cycle(self, now: datetime) -> None:
-        """Do what an agent does at `now`."""
-        self._hear(now)
-        self._tell_fates()
-        everything = [*self._predictions.values(), *self._errors.values()]
-        places = {(each["model"]["name"], self._base(time_of(each))) for each in everything}
-        lost = {(each["model"]["name"], self._base(_told(each))) for each in self._orphans()}
-        for model, start in places | lost:
+        """Do the work of an agent at `now`."""
+        self._join(now)
+        self._decide()
+        events = [*self._predictions.values(), *self._errors.values()]
+        with_events = {(event["model"]["name"], self._base(time_of(event))) for event in events}
+        with_orphans = {(event["model"]["name"], self._base(prediction_time(event))) for event in self._orphans()}
+        for model, start in with_events | with_orphans:
             if not self._closed(model, start, now):
-                found = self._count(model, start, now)
-                # What was once counted is kept: a document is never taken back.
+                groups = self._count(model, start, now)
+                # A group that was once counted stays: a document is never deleted.
                 for group in self._windows.get((model, start), {}):
-                    found.setdefault(group, Counted())
-                self._windows[model, start] = found
+                    groups.setdefault(group, GroupCounts())
+                self._windows[model, start] = groups
         self._cycled = now
 
-    def fates(self) -> dict[str, set[str]]:
-        """Return what may have become of every feedback event, by id.
+    def possible_statuses(self) -> dict[str, set[str]]:
+        """Return the possible statuses of every feedback event, by id.
 
-        One that waits in vain, because its prediction came too late to be counted, may be told so any time.
+        An event that waits, although its prediction came too late to be counted, may become `too_late` at any time.
         """
-        return {identifier: self._fates(heard) for identifier, heard in self._heard.items()}
+        return {identifier: self._possible_statuses(state) for identifier, state in self._feedback.items()}
 
-    def _fates(self, heard: Heard) -> set[str]:
-        if heard.fate != "refused":
-            return {heard.fate}
+    def _possible_statuses(self, state: FeedbackState) -> set[str]:
+        if state.status != "refused":
+            return {state.status}
         assert self._cycled is not None
-        patient = heard.since is not None and self._cycled - heard.since < self._rules.horizon
+        patient = state.since is not None and self._cycled - state.since < self._rules.horizon
         return {"too_late", "waiting"} if patient else {"too_late"}
 
     def documents(self) -> dict[tuple[str, ...], dict[str, Any]]:
         """Return (model, version, segment, size, start) -> the fields of every document."""
-        totals: dict[tuple[Group, str, datetime], Counted] = {}
+        totals: dict[tuple[Group, str, datetime], GroupCounts] = {}
         for (_, start), groups in self._windows.items():
-            for group, counted in groups.items():
+            for group, counts in groups.items():
                 for size in (self._rules.base, *self._rules.larger):
                     window = self._rules.window(size, start)[0]
-                    totals.setdefault((group, size, window), Counted()).add(counted)
+                    totals.setdefault((group, size, window), GroupCounts()).add(counts)
         return {
-            (*group, size, start.isoformat()): {**fields(counted), "state": self._state(size, start)}
-            for (group, size, start), counted in totals.items()
+            (*group, size, start.isoformat()): {**fields(counts), "state": self._state(size, start)}
+            for (group, size, start), counts in totals.items()
         }
 
-    def _hear(self, now: datetime) -> None:
-        for heard in self._heard.values():
-            if heard.fate not in ("new", "waiting"):
+    def _join(self, now: datetime) -> None:
+        for state in self._feedback.values():
+            if state.status not in ("new", "waiting"):
                 continue
-            prediction = self._predictions.get(heard.event["prediction"]["id"])
+            prediction = self._predictions.get(state.event["prediction"]["id"])
             if prediction:
                 closed = self._closed(prediction["model"]["name"], self._base(time_of(prediction)), now)
-                heard.fate = "refused" if closed else "heard"
-            elif heard.since is None:
-                heard.fate, heard.since = "waiting", now
-            elif now - heard.since >= self._rules.horizon:
-                heard.fate = "orphan"
+                state.status = "refused" if closed else "joined"
+            elif state.since is None:
+                state.status, state.since = "waiting", now
+            elif now - state.since >= self._rules.horizon:
+                state.status = "orphan"
 
-    def _tell_fates(self) -> None:
-        for told in self._by_prediction().values():
-            prediction = self._predictions[told[0].event["prediction"]["id"]]
-            for heard in told:
-                heard.fate = "matched" if self._in_time(heard.event, prediction) else "too_late"
-            for kind in {heard.event["feedback"]["type"] for heard in told}:
-                same = [h for h in told if h.fate == "matched" and h.event["feedback"]["type"] == kind]
-                same.sort(key=lambda h: (time_of(h.event), h.event["event"]["id"]))
-                for other in same[:-1] if kind == "label" else same[1:]:
-                    other.fate = "duplicate"
+    def _decide(self) -> None:
+        for states in self._by_prediction().values():
+            prediction = self._predictions[states[0].event["prediction"]["id"]]
+            for state in states:
+                state.status = "matched" if self._in_time(state.event, prediction) else "too_late"
+            for kind in {state.event["feedback"]["type"] for state in states}:
+                of_kind = [state for state in states if state.event["feedback"]["type"] == kind]
+                matched = [state for state in of_kind if state.status == "matched"]
+                matched.sort(key=lambda state: (time_of(state.event), state.event["event"]["id"]))
+                for duplicate in matched[:-1] if kind == "label" else matched[1:]:
+                    duplicate.status = "duplicate"
 
-    def _by_prediction(self) -> dict[str, list[Heard]]:
-        found: dict[str, list[Heard]] = {}
-        for heard in self._heard.values():
-            if heard.fate in ("heard", "matched", "duplicate", "too_late"):
-                found.setdefault(heard.event["prediction"]["id"], []).append(heard)
-        return found
+    def _by_prediction(self) -> dict[str, list[FeedbackState]]:
+        by_prediction: dict[str, list[FeedbackState]] = {}
+        for state in self._feedback.values():
+            if state.status in ("joined", "matched", "duplicate", "too_late"):
+                by_prediction.setdefault(state.event["prediction"]["id"], []).append(state)
+        return by_prediction
 
     def _in_time(self, event: Event, prediction: Event) -> bool:
         return -self._rules.skew <= time_of(event) - time_of(prediction) <= self._rules.attribution
 
     def _orphans(self) -> list[Event]:
-        return [heard.event for heard in self._heard.values() if heard.fate == "orphan"]
+        return [state.event for state in self._feedback.values() if state.status == "orphan"]
 
     def _closed(self, model: str, start: datetime, now: datetime) -> bool:
         if (model, start) not in self._windows or self._cycled is None:
@@ -223,55 +225,57 @@ class BruteForce:
     def _base(self, moment: datetime) -> datetime:
         return self._rules.window(self._rules.base, moment)[0]
 
-    def _count(self, model: str, start: datetime, now: datetime) -> dict[Group, Counted]:
-        found: dict[Group, Counted] = {}
-        told = self._by_prediction()
+    def _count(self, model: str, start: datetime, now: datetime) -> dict[Group, GroupCounts]:
+        groups: dict[Group, GroupCounts] = {}
+        states = self._by_prediction()
 
         def in_window(event: Event, moment: Callable[[Event], datetime]) -> bool:
             return event["model"]["name"] == model and self._base(moment(event)) == start
 
         for prediction in self._predictions.values():
             if in_window(prediction, time_of):
-                one = self._one(prediction, told.get(prediction["event"]["id"], []), now)
+                counts = self._counts_of(prediction, states.get(prediction["event"]["id"], []), now)
                 for group in _groups(prediction):
-                    found.setdefault(group, Counted()).add(one)
-        for name, events, moment in (("errors", self._errors.values(), time_of), ("orphan", self._orphans(), _told)):
+                    groups.setdefault(group, GroupCounts()).add(counts)
+        errors, orphans = self._errors.values(), self._orphans()
+        for name, events, moment in (("errors", errors, time_of), ("orphan", orphans, prediction_time)):
             for event in events:
                 if in_window(event, moment):
                     for version in (event["model"]["version"], "all"):
-                        found.setdefault((model, version, "all"), Counted()).counts[name] += 1
-        return found
+                        groups.setdefault((model, version, "all"), GroupCounts()).counts[name] += 1
+        return groups
 
-    def _one(self, prediction: Event, told: Sequence[Heard], now: datetime) -> Counted:
-        own = prediction["prediction"]
-        fates = Counter(heard.fate for heard in told)
-        types = {h.event["feedback"]["type"]: h.event["feedback"].get("label") for h in told if h.fate == "matched"}
-        seen = any(name in types for name in ("impression", "click", "purchase"))
-        shown = not own.get("shadow") and (self._rules.impressions == "implied" or seen)
+    def _counts_of(self, prediction: Event, states: Sequence[FeedbackState], now: datetime) -> GroupCounts:
+        fields = prediction["prediction"]
+        statuses = Counter(state.status for state in states)
+        matched = [state.event["feedback"] for state in states if state.status == "matched"]
+        types = {feedback["type"]: feedback.get("label") for feedback in matched}
+        has_impression = any(name in types for name in ("impression", "click", "purchase"))
+        is_shown = not fields.get("shadow") and (self._rules.impressions == "implied" or has_impression)
         # Elasticsearch compares times in whole milliseconds.
-        old = (time_of(prediction) - EPOCH) // MILLISECOND <= (now - self._rules.attribution - EPOCH) // MILLISECOND
-        truth = self._truth(types) if shown and old else None
-        one = Counted()
-        one.counts.update(
+        is_old = (time_of(prediction) - EPOCH) // MILLISECOND <= (now - self._rules.attribution - EPOCH) // MILLISECOND
+        truth = self._truth(types) if is_shown and is_old else None
+        counts = GroupCounts()
+        counts.counts.update(
+            {"shown": is_shown},
             predictions=1,
-            shown=shown,
-            mature=shown and old,
+            mature=is_shown and is_old,
             n=truth is not None,
-            matched=fates["matched"],
-            duplicate=fates["duplicate"],
-            too_late=fates["too_late"],
-            clicks=shown and old and "click" in types,
-            conversions=shown and old and "purchase" in types,
-            requests=own["rank"] == 1,
+            matched=statuses["matched"],
+            duplicate=statuses["duplicate"],
+            too_late=statuses["too_late"],
+            clicks=is_shown and is_old and "click" in types,
+            conversions=is_shown and is_old and "purchase" in types,
+            requests=fields["rank"] == 1,
         )
-        if own["rank"] == 1:
-            one.times.append(prediction["event"]["duration"] / 1e6)
+        if fields["rank"] == 1:
+            counts.times.append(prediction["event"]["duration"] / 1e6)
         if truth is not None:
-            one.counts[("t" if truth == own["label"] else "f") + ("p" if own["label"] else "n")] += 1
-            one.scores[truth].append(own["score"])
-            likely = min(max(own["score"], 1e-7), 1 - 1e-7)
-            one.losses.append(-math.log(likely if truth else 1 - likely))
-        return one
+            counts.counts[("t" if truth == fields["label"] else "f") + ("p" if fields["label"] else "n")] += 1
+            counts.scores[truth].append(fields["score"])
+            likely = min(max(fields["score"], 1e-7), 1 - 1e-7)
+            counts.losses.append(-math.log(likely if truth else 1 - likely))
+        return counts
 
     def _truth(self, types: Mapping[str, int | None]) -> int | None:
         judged = self._rules.judged_by
@@ -287,7 +291,7 @@ def time_of(event: Event) -> datetime:
     return datetime.fromisoformat(event["@timestamp"].replace("Z", "+00:00"))
 
 
-def _told(event: Event) -> datetime:
+def prediction_time(event: Event) -> datetime:
     return datetime.fromisoformat(event["prediction"]["timestamp"].replace("Z", "+00:00"))
 
 
@@ -298,13 +302,13 @@ def _groups(prediction: Event) -> Iterator[Group]:
         yield prediction["model"]["name"], version, segment
 
 
-def fields(counted: Counted) -> dict[str, Any]:
+def fields(group: GroupCounts) -> dict[str, Any]:
     """Return the fields of a document; a ratio of nothing is None."""
-    counts = {name: counted.counts[name] for name in COUNTS}
+    counts = {name: group.counts[name] for name in COUNTS}
     tp, fp, tn, fn, n = (counts[name] for name in ("tp", "fp", "tn", "fn", "n"))
-    pos, neg = counted.scores[1], counted.scores[0]
+    pos, neg = group.scores[1], group.scores[0]
     squares = sum((1 - score) ** 2 for score in pos) + sum(score**2 for score in neg)
-    pairs = [1.0 if one > other else 0.5 if one == other else 0.0 for one in pos for other in neg]
+    pairs = [1.0 if high > low else 0.5 if high == low else 0.0 for high in pos for low in neg]
     return {
         **counts,
         "maturity": _share(counts["mature"], counts["shown"]),
@@ -313,28 +317,28 @@ def fields(counted: Counted) -> dict[str, Any]:
         "precision": _share(tp, tp + fp),
         "recall": _share(tp, tp + fn),
         "f1": _share(2 * tp, 2 * tp + fp + fn),
-        "log_loss": _share(sum(counted.losses), n),
+        "log_loss": _share(sum(group.losses), n),
         "brier": _share(squares, n),
         "auc": _share(sum(pairs), len(pairs)),
         "error_rate": _share(counts["errors"], counts["errors"] + counts["requests"]),
-        "response_time": _share(sum(counted.times), len(counted.times)),
+        "response_time": _share(sum(group.times), len(group.times)),
     }
 
 
-def _share(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
+def _share(count: float, total: float) -> float | None:
+    return count / total if total else None
 
 
-def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
-    """Return what a document says otherwise than expected."""
-    wrong = []
+def differences(document: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+    """Return a message for each field that differs from the expected value."""
+    messages = []
     for name, value in expected.items():
-        said = "final" if name == "state" and found[name] == "restated" else found[name]
-        if isinstance(value, float) and isinstance(said, (int, float)):
-            slack = found["auc_error_bound"] if name == "auc" else 0.0
-            same = math.isclose(said, value, rel_tol=1e-9, abs_tol=slack + 1e-12)
+        actual = "final" if name == "state" and document[name] == "restated" else document[name]
+        if isinstance(value, float) and isinstance(actual, (int, float)):
+            slack = document["auc_error_bound"] if name == "auc" else 0.0
+            equal = math.isclose(actual, value, rel_tol=1e-9, abs_tol=slack + 1e-12)
         else:
-            same = said == value
-        if not same:
-            wrong.append(f"{name}: {said} instead of {value}")
-    return wrong
+            equal = actual == value
+        if not equal:
+            messages.append(f"{name}: {actual} instead of {value}")
+    return messages

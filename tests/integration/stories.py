@@ -1,4 +1,4 @@
-"""Stories: events of all kinds in any order and any batching, with moments at which the agent looks in between."""
+"""Stories: events of all kinds in any order and any batches, and the moments of the cycles between them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.integration.brute_force import Rules
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 EVENING = datetime(2026, 3, 28, 22, 0, tzinfo=timezone.utc)
-"""The evening before the clocks of Berlin change: two hours later it is another day there, and two in UTC."""
+"""The evening before the clocks of Berlin change: an hour later the next day begins there, two hours later in UTC."""
 
 SCENES = (None, "search", "ad", "home")
 TYPES = ("click", "click", "purchase", "impression", "label")
@@ -26,13 +26,13 @@ PAUSES = (MINUTE, 17 * MINUTE, 40 * MINUTE, 3 * HOUR, 25 * HOUR, 9 * DAY)
 
 @dataclass(frozen=True)
 class Story:
-    """Events as they are delivered before each cycle, and the moment of the cycle."""
+    """The events that are delivered before each cycle, and the moment of the cycle."""
 
     rules: Rules
     steps: list[tuple[list[Document], datetime]] = field(default_factory=list)
 
     def settings(self) -> AgentSettings:
-        """Return the agent's settings that say what the rules say."""
+        """Return the settings of an agent that follows the rules."""
         return AgentSettings(
             base_window=parse_duration(self.rules.base),
             larger_windows=tuple(parse_duration(size) for size in self.rules.larger),
@@ -82,21 +82,21 @@ def stories(draw: st.DrawFn, most: int = 40) -> Story:
     story = Story(draw(rules))
     dice = draw(st.randoms(use_true_random=False))
     predictions = draw(st.lists(_predictions, min_size=8, max_size=most))
-    for each in predictions:
+    for prediction in predictions:
         if dice.random() < 0.1:
-            _name_elsewhere(each, dice)
-    told = draw(
+            _name_elsewhere(prediction, dice)
+    drawn_feedback = draw(
         st.lists(
             st.tuples(st.integers(0, len(predictions) - 1), st.sampled_from(DELAYS), st.sampled_from(TYPES)),
             min_size=8,
             max_size=2 * most,
         )
     )
-    feedback = [_feedback(predictions[number], delay, kind, dice) for number, delay, kind in told]
-    lost = {each["event"]["id"] for each in predictions if dice.random() < 0.15}
-    # An orphan is counted where its day has predictions at all.
+    feedback = [_feedback(predictions[number], delay, kind, dice) for number, delay, kind in drawn_feedback]
+    lost = {prediction["event"]["id"] for prediction in predictions if dice.random() < 0.15}
+    # An orphan is counted if its day has predictions.
     first = [make_prediction(EVENING, 0.3), make_prediction(EVENING + 3 * HOUR, 0.6)]
-    rest = [each for each in predictions if each["event"]["id"] not in lost]
+    rest = [prediction for prediction in predictions if prediction["event"]["id"] not in lost]
     pauses = draw(st.lists(st.sampled_from(PAUSES), min_size=2, max_size=5))
     events = [*rest, *feedback, *draw(st.lists(_errors, max_size=5))]
     story.steps.extend(_steps(first, events, pauses, dice))
@@ -109,13 +109,13 @@ def _name_elsewhere(prediction: Document, dice: random.Random) -> None:
 
 
 def _feedback(prediction: Document, delay: timedelta, kind: str, dice: random.Random) -> Document:
-    own: dict[str, Any] = {"label": dice.randint(0, 1)} if kind == "label" else {}
+    fields: dict[str, Any] = {"label": dice.randint(0, 1)} if kind == "label" else {}
     if kind == "purchase":
-        own["value"] = dice.randint(1, 50) / 4
-    made = make_feedback(prediction, delay, kind, **own)
+        fields["value"] = dice.randint(1, 50) / 4
+    feedback = make_feedback(prediction, delay, kind, **fields)
     if prediction["event"]["id"].startswith("order-"):
-        made["prediction"]["timestamp"] = made["@timestamp"]
-    return made
+        feedback["prediction"]["timestamp"] = feedback["@timestamp"]
+    return feedback
 
 
 def _steps(

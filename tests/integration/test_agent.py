@@ -1,4 +1,4 @@
-"""The agent on a real Elasticsearch: what analysts read after events came in any order, late, twice or never."""
+"""The agent on a real Elasticsearch: the documents after events came in any order, late, twice or never."""
 
 from __future__ import annotations
 
@@ -36,53 +36,53 @@ def traffic(
         for _ in range(count)
     ]
     clicks = [
-        make_feedback(each, timedelta(seconds=dice.uniform(1, 600)))
-        for each in predictions
-        if dice.random() < each["prediction"]["score"] / 2
+        make_feedback(prediction, timedelta(seconds=dice.uniform(1, 600)))
+        for prediction in predictions
+        if dice.random() < prediction["prediction"]["score"] / 2
     ]
     return predictions, clicks
 
 
 def rows(predictions: list[Document], clicks: list[Document]) -> list[dict[str, Any]]:
-    """Return what the oracle reads."""
-    clicked = {each["prediction"]["id"] for each in clicks}
+    """Return the rows that the oracle reads."""
+    clicked_ids = {click["prediction"]["id"] for click in clicks}
     return [
         {
-            "timestamp": each["@timestamp"],
-            "score": each["prediction"]["score"],
-            "label": each["prediction"]["label"],
-            "click": int(each["prediction"]["id"] in clicked),
-            "version": each["model"]["version"],
-            "scene": each["labels"]["scene"],
+            "timestamp": prediction["@timestamp"],
+            "score": prediction["prediction"]["score"],
+            "label": prediction["prediction"]["label"],
+            "click": int(prediction["prediction"]["id"] in clicked_ids),
+            "version": prediction["model"]["version"],
+            "scene": prediction["labels"]["scene"],
         }
-        for each in predictions
+        for prediction in predictions
     ]
 
 
-def test_every_document_says_what_scikit_learn_says(world: World) -> None:
-    """Each window of each size, version and segment has the metrics of the predictions in it."""
+def test_documents_have_the_metrics_of_scikit_learn(world: World) -> None:
+    """Each window of each size, version and segment has the metrics of its predictions."""
     predictions, clicks = traffic(400)
     world.deliver(*predictions, *clicks)
 
     world.cycle(FINAL)
 
     documents = list(world.documents().values())
-    told = rows(predictions, clicks)
-    groups = [("all", "all", told)]
+    all_rows = rows(predictions, clicks)
+    groups = [("all", "all", all_rows)]
     for version in "12":
-        groups.append((version, "all", [row for row in told if row["version"] == version]))
+        groups.append((version, "all", [row for row in all_rows if row["version"] == version]))
     for scene in ("search", "ad", "home"):
-        groups.append(("all", f"labels.scene={scene}", [row for row in told if row["scene"] == scene]))
-    for version, segment, part in groups:
+        groups.append(("all", f"labels.scene={scene}", [row for row in all_rows if row["scene"] == scene]))
+    for version, segment, group_rows in groups:
         for size in ("1m", "1h", "1d"):
-            windows = oracle.by_window(part, size)
-            found = {
-                datetime.fromisoformat(each["window_start"].replace("Z", "+00:00")).isoformat(): each
-                for each in documents
-                if (each["model_version"], each["segment"], each["window_size"]) == (version, segment, size)
+            windows = oracle.by_window(group_rows, size)
+            stored = {
+                datetime.fromisoformat(document["window_start"].replace("Z", "+00:00")).isoformat(): document
+                for document in documents
+                if (document["model_version"], document["segment"], document["window_size"]) == (version, segment, size)
             }
-            assert set(found) == set(windows)
-            for start, document in found.items():
+            assert set(stored) == set(windows)
+            for start, document in stored.items():
                 assert oracle.differences(document, windows[start]) == [], (version, segment, size, start)
                 assert document["state"] == "final"
     assert world.statuses() == ["matched"] * len(clicks)
@@ -96,7 +96,7 @@ def test_response_times_are_those_of_the_requests(world: World) -> None:
     world.cycle(FINAL)
 
     day = world.window("1d")
-    durations = sorted(each["event"]["duration"] / 1e6 for each in predictions)
+    durations = sorted(prediction["event"]["duration"] / 1e6 for prediction in predictions)
     assert day["requests"] == 400
     assert day["response_time"] == pytest.approx(sum(durations) / 400, rel=1e-9)
     for share, name in ((0.5, "p50"), (0.95, "p95"), (0.99, "p99")):
@@ -119,8 +119,8 @@ def test_a_rerun_changes_no_document(world: World) -> None:
     assert world.documents("model-restatements") == {}
 
 
-def test_two_agents_at_once_write_what_one_writes(world: World) -> None:
-    """Two agents at the same moment leave what one alone would leave, and nothing for a third to mend."""
+def test_two_agents_at_once_write_the_same_as_one(world: World) -> None:
+    """Two agents at the same moment write the documents that one agent would write; a third writes nothing."""
     predictions, clicks = traffic(120)
     world.deliver(*predictions, *clicks)
 
@@ -130,13 +130,13 @@ def test_two_agents_at_once_write_what_one_writes(world: World) -> None:
 
     assert world.statuses() == ["matched"] * len(clicks)
     assert world.window("1d")["tp"] + world.window("1d")["fn"] == len(clicks)
-    both = world.documents()
+    documents = world.documents()
     assert world.cycle(FINAL).tally.written == 0
-    assert world.documents() == both
+    assert world.documents() == documents
 
 
 def test_a_late_click_moves_only_its_own_windows(world: World) -> None:
-    """Final windows that hold the clicked prediction are restated, one revision up; all others stay as they are."""
+    """Final windows that hold the clicked prediction are restated with the next revision; all others stay unchanged."""
     predictions, _ = traffic(100)
     world.deliver(*predictions)
     world.cycle(FINAL)
@@ -147,21 +147,21 @@ def test_a_late_click_moves_only_its_own_windows(world: World) -> None:
     report = world.cycle(FINAL)
 
     changed = list(moved(before, world.documents()))
-    assert {each["window_size"] for each in changed} == {"1m", "1h", "1d"}
-    assert {each["model_version"] for each in changed} == {"all", clicked["model"]["version"]}
-    assert {each["segment"] for each in changed} == {"all", f"labels.scene={clicked['labels']['scene']}"}
+    assert {document["window_size"] for document in changed} == {"1m", "1h", "1d"}
+    assert {document["model_version"] for document in changed} == {"all", clicked["model"]["version"]}
+    assert {document["segment"] for document in changed} == {"all", f"labels.scene={clicked['labels']['scene']}"}
     assert len(changed) == 3 * 2 * 2 == report.tally.restated
-    for each in changed:
-        assert each["window_start"] <= clicked["@timestamp"] < each["window_end"]
-        assert (each["state"], each["revision"], each["_version"]) == ("restated", 2, 2)
+    for document in changed:
+        assert document["window_start"] <= clicked["@timestamp"] < document["window_end"]
+        assert (document["state"], document["revision"], document["_version"]) == ("restated", 2, 2)
     restatements = list(world.documents("model-restatements").values())
     assert len(restatements) == len(changed)
-    assert {each["reason"] for each in restatements} == {"late_feedback"}
-    assert all(each["document"]["fn"] + each["document"]["tp"] == 0 for each in restatements)
+    assert {restatement["reason"] for restatement in restatements} == {"late_feedback"}
+    assert all(restatement["document"]["fn"] + restatement["document"]["tp"] == 0 for restatement in restatements)
 
 
 def test_a_click_before_its_prediction_is_not_lost(world: World) -> None:
-    """Feedback waits for its prediction and counts as soon as that is there."""
+    """Feedback waits for its prediction, and counts once the prediction has arrived."""
     prediction = make_prediction(score=0.9)
     world.deliver(make_feedback(prediction))
     world.cycle(START + HOUR)
@@ -175,7 +175,7 @@ def test_a_click_before_its_prediction_is_not_lost(world: World) -> None:
 
 
 def test_a_click_on_a_prediction_that_never_comes_is_an_orphan(world: World) -> None:
-    """After the orphan horizon it is given up, counted, and found if the prediction comes after all."""
+    """After the orphan horizon it counts as an orphan; a backfill joins it if the prediction comes after all."""
     prediction = make_prediction(score=0.9)
     other = make_prediction(START + timedelta(seconds=1))
     world.deliver(make_feedback(prediction), other)
@@ -192,7 +192,7 @@ def test_a_click_on_a_prediction_that_never_comes_is_an_orphan(world: World) -> 
 
 
 def test_a_duplicate_click_counts_once(world: World) -> None:
-    """The first click decides the label; further ones, and the same event twice, are counted as what they are."""
+    """The first click decides the label; a further click counts as a duplicate, the same event counts once."""
     prediction = make_prediction(score=0.9)
     first, second = make_feedback(prediction), make_feedback(prediction, timedelta(seconds=9))
     world.deliver(prediction, second)
@@ -218,17 +218,17 @@ def test_a_click_after_the_attribution_window_is_too_late(world: World) -> None:
     assert world.statuses() == ["too_late"]
 
 
-def test_a_window_grows_up(world: World) -> None:
-    """Open while it lasts, provisional while labels may come, then final; only mature predictions are counted."""
+def test_a_window_becomes_final_by_steps(world: World) -> None:
+    """It is open while it lasts, provisional while labels may come, then final; only mature predictions are counted."""
     early, late = make_prediction(START, 0.9), make_prediction(START + 50 * MINUTE, 0.1)
     world.deliver(early, late, make_feedback(early))
-    seen = []
+    states = []
     for minutes in (55, 70, 81, 92):
         world.cycle(START + minutes * MINUTE)
         hour = world.window("1h")
-        seen.append((hour["state"], hour["maturity"], hour["n"], hour["predictions"]))
+        states.append((hour["state"], hour["maturity"], hour["n"], hour["predictions"]))
 
-    assert seen == [
+    assert states == [
         ("open", 0.5, 1, 2),
         ("provisional", 0.5, 1, 2),
         ("provisional", 1.0, 2, 2),
@@ -237,7 +237,7 @@ def test_a_window_grows_up(world: World) -> None:
 
 
 def test_predictions_that_arrive_late_are_counted(world: World) -> None:
-    """A line delivered hours later joins its own windows and no others."""
+    """A line that is delivered hours later changes its own windows only."""
     world.deliver(make_prediction(START), make_prediction(START + 2 * HOUR))
     world.cycle(FINAL)
     before = world.documents()
@@ -246,7 +246,7 @@ def test_predictions_that_arrive_late_are_counted(world: World) -> None:
     world.cycle(FINAL)
 
     changed = list(moved(before, world.documents()))
-    assert {each["window_start"] for each in changed} == {
+    assert {document["window_start"] for document in changed} == {
         "2026-03-02T10:01:00Z",
         "2026-03-02T10:00:00Z",
         "2026-03-02T00:00:00Z",
@@ -254,8 +254,8 @@ def test_predictions_that_arrive_late_are_counted(world: World) -> None:
     assert world.window("1d")["predictions"] == 3
 
 
-def test_a_cycle_with_nothing_new_costs_the_same_whatever_the_history(world: World) -> None:
-    """The number of requests neither depends on the predictions nor on the windows that are there."""
+def test_a_cycle_without_new_events_costs_the_same_after_any_history(world: World) -> None:
+    """The number of requests depends neither on the stored predictions nor on the stored windows."""
     world.deliver(*traffic(10)[0])
     world.cycle(FINAL)
     few = world.cycle(FINAL).requests
@@ -268,7 +268,7 @@ def test_a_cycle_with_nothing_new_costs_the_same_whatever_the_history(world: Wor
 
 
 def test_request_errors_are_a_rate(world: World) -> None:
-    """Refused requests count in the window they happened in, also where nothing was predicted."""
+    """Refused requests count in the window of their time, even if it has no predictions."""
     world.deliver(*[make_prediction(START + timedelta(seconds=i)) for i in range(3)])
     world.deliver(make_error(START), make_error(START + 5 * HOUR))
 
@@ -279,25 +279,25 @@ def test_request_errors_are_a_rate(world: World) -> None:
     assert world.window("1h", "2026-03-02T15")["error_rate"] == 1.0
 
 
-def test_rare_segment_values_are_taken_together(world: World) -> None:
-    """Beyond the cap values share the segment `other`; all of them together are all."""
+def test_rare_segment_values_share_one_segment(world: World) -> None:
+    """Values beyond the cap share the segment `other`; all segments together are `all`."""
     scenes = ["a"] * 5 + ["b"] * 4 + ["c"] * 2 + ["d"]
     world.deliver(*[make_prediction(START + timedelta(seconds=i), scene=scene) for i, scene in enumerate(scenes)])
 
     world.cycle(FINAL, segment_values=2)
 
-    found = {
-        each["segment"]: each["predictions"]
-        for each in world.documents().values()
-        if each["window_size"] == "1h" and each["model_version"] == "all"
+    predictions = {
+        document["segment"]: document["predictions"]
+        for document in world.documents().values()
+        if document["window_size"] == "1h" and document["model_version"] == "all"
     }
-    assert found == {"all": 12, "labels.scene=a": 5, "labels.scene=b": 4, "labels.scene=other": 3}
+    assert predictions == {"all": 12, "labels.scene=a": 5, "labels.scene=b": 4, "labels.scene=other": 3}
 
 
-def test_a_window_says_whether_it_may_alert(world: World) -> None:
-    """Enough positives, coverage and maturity make a window alertable."""
+def test_a_window_with_enough_labels_is_alertable(world: World) -> None:
+    """It needs enough positives, coverage and maturity."""
     predictions = [make_prediction(START + timedelta(seconds=i), 0.6) for i in range(40)]
-    world.deliver(*predictions, *[make_feedback(each) for each in predictions[:29]])
+    world.deliver(*predictions, *[make_feedback(prediction) for prediction in predictions[:29]])
     world.cycle(FINAL)
     assert world.window("1h")["alertable"] is False
 
@@ -308,8 +308,8 @@ def test_a_window_says_whether_it_may_alert(world: World) -> None:
     assert world.window("1h")["precision_low"] < 0.75 < world.window("1h")["precision_high"]
 
 
-def test_a_week_old_window_is_not_restated_by_itself(world: World) -> None:
-    """Beyond the restatement limit late feedback is told to be too late; a backfill still counts it."""
+def test_a_window_is_not_restated_beyond_the_limit(world: World) -> None:
+    """Late feedback then gets the status `too_late`; a backfill still counts it."""
     prediction = make_prediction(score=0.9)
     world.deliver(prediction)
     world.cycle(START + DAY)
@@ -322,8 +322,8 @@ def test_a_week_old_window_is_not_restated_by_itself(world: World) -> None:
     assert (world.statuses(), world.window("1h")["tp"]) == (["matched"], 1)
 
 
-def test_expired_indices_are_deleted_and_their_windows_kept(world: World) -> None:
-    """Whole days beyond the retention go; the metrics about them stay as they were."""
+def test_expired_indices_are_deleted_but_their_windows_stay(world: World) -> None:
+    """Whole days beyond the retention are deleted; the metrics about them stay unchanged."""
     world.deliver(make_prediction(START), make_prediction(START + 31 * DAY))
     world.cycle(START + DAY)
 
@@ -334,18 +334,40 @@ def test_expired_indices_are_deleted_and_their_windows_kept(world: World) -> Non
     assert world.window("1h", "2026-03-02")["predictions"] == 1
 
 
-def test_feedback_about_a_deleted_day_has_expired(world: World) -> None:
-    """It neither waits nor brings the deleted index back."""
+def test_feedback_about_a_day_beyond_the_retention_has_expired(world: World) -> None:
+    """It does not wait, and it does not create the deleted index again."""
     world.deliver(make_feedback(make_prediction(START)))
 
-    world.cycle(START + 40 * DAY, retention=True)
+    report = world.cycle(START + 40 * DAY, retention=True)
 
-    assert world.statuses() == ["expired"] or not world.statuses()
+    # The same cycle deletes the feedback too, after its status was written.
+    assert report.feedback == {"expired": 1}
     assert not world.admin.indices.exists(index="model-predictions-2026.03.02")
 
 
-def test_without_elasticsearch_one_line_says_so() -> None:
-    """An address nobody listens at ends in an error that names the setting."""
+def test_feedback_about_a_day_that_was_deleted_by_hand_has_expired(world: World) -> None:
+    """The agent remembers that the index existed, so it does not wait for the prediction."""
+    world.deliver(make_prediction(START), make_prediction(START + DAY))
+    world.cycle(START + DAY)
+    world.admin.indices.delete(index="model-predictions-2026.03.02")
+    world.deliver(make_feedback(make_prediction(START)))
+
+    world.cycle(START + DAY + HOUR)
+
+    assert world.statuses() == ["expired"]
+
+
+def test_feedback_about_a_recent_day_without_an_index_waits(world: World) -> None:
+    """Its prediction may still arrive."""
+    world.deliver(make_feedback(make_prediction(START)))
+
+    world.cycle(START + HOUR, retention=True)
+
+    assert world.statuses() == ["waiting"]
+
+
+def test_without_elasticsearch_the_error_is_one_line() -> None:
+    """The error for an address on which no process listens names the setting."""
     from monitor_agent.es.gateway import connect
     from monitor_agent.settings import ElasticsearchSettings
 

@@ -1,4 +1,4 @@
-"""Clocks that differ, events from the future, feedback that comes years late: what happens is defined."""
+"""Clocks that differ, events from the future, feedback that is years late."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ YEARS = timedelta(days=3 * 365)
 
 
 def test_a_click_before_its_prediction_counts_within_the_allowed_skew(world: World) -> None:
-    """The writer of the click may be five minutes behind; its delay is then none. Further behind is no click on it."""
+    """The clock of the click may be five minutes behind, and its delay is then 0; further behind it is too late."""
     near, far = make_prediction(START), make_prediction(START + MINUTE)
     world.deliver(near, far, make_feedback(near, -5 * MINUTE), make_feedback(far, -5 * MINUTE - timedelta(seconds=1)))
 
@@ -26,7 +26,7 @@ def test_a_click_before_its_prediction_counts_within_the_allowed_skew(world: Wor
 
 
 def test_events_from_the_future_wait_in_their_own_windows(world: World) -> None:
-    """A prediction of tomorrow is in an open window of tomorrow, without a label; it is counted when its time comes."""
+    """A prediction of tomorrow is in an open window of tomorrow, without a label; it is mature when its time comes."""
     tomorrow = make_prediction(START + DAY, 0.9)
     world.deliver(make_prediction(START), tomorrow, make_feedback(tomorrow))
 
@@ -42,8 +42,8 @@ def test_events_from_the_future_wait_in_their_own_windows(world: World) -> None:
     assert (ahead["state"], ahead["n"], ahead["tp"]) == ("final", 1, 1)
 
 
-def test_an_agent_whose_clock_is_behind_takes_nothing_back(world: World) -> None:
-    """It neither makes a final window provisional again nor writes anything that the other has not said."""
+def test_an_agent_whose_clock_is_behind_changes_nothing(world: World) -> None:
+    """It does not make a final window provisional again, and writes no document."""
     prediction = make_prediction(score=0.9)
     world.deliver(prediction, make_feedback(prediction))
     world.cycle(FINAL)
@@ -53,8 +53,8 @@ def test_an_agent_whose_clock_is_behind_takes_nothing_back(world: World) -> None
     assert world.documents() == before
 
 
-def test_an_agent_whose_clock_is_ahead_is_caught_up_with(world: World) -> None:
-    """What it called final is restated when its feedback comes; nothing is lost."""
+def test_windows_of_an_agent_whose_clock_is_ahead_are_restated(world: World) -> None:
+    """Its windows are final too early; when their feedback comes, they are restated, and nothing is lost."""
     prediction = make_prediction(score=0.9)
     world.deliver(prediction)
     world.cycle(START + 10 * HOUR)
@@ -68,7 +68,7 @@ def test_an_agent_whose_clock_is_ahead_is_caught_up_with(world: World) -> None:
 
 
 def test_feedback_that_comes_years_late_changes_nothing(world: World) -> None:
-    """On a prediction that is kept for ever it is too late; windows that were final for years stay as they are."""
+    """It is too late for a prediction that is never deleted; windows that were final for years stay unchanged."""
     prediction = make_prediction(score=0.9)
     world.deliver(prediction)
     world.cycle(FINAL)
@@ -82,7 +82,7 @@ def test_feedback_that_comes_years_late_changes_nothing(world: World) -> None:
 
 
 def test_feedback_whose_prediction_never_came_does_not_reopen_old_windows(world: World) -> None:
-    """An orphan of a day that was final for years is marked, and the day's documents stay as they are."""
+    """Feedback on a day that was final for years becomes an orphan; the documents of the day stay unchanged."""
     world.deliver(make_prediction(START))
     world.cycle(FINAL)
     before = world.documents()
@@ -96,7 +96,7 @@ def test_feedback_whose_prediction_never_came_does_not_reopen_old_windows(world:
 
 
 def test_orphans_of_a_day_without_predictions_are_counted(world: World) -> None:
-    """Where all predictions of a day are lost, its clicks show it."""
+    """If all predictions of a day are lost, its orphans show it."""
     world.deliver(make_feedback(make_prediction(START)))
     world.cycle(START + HOUR)
 
@@ -106,8 +106,8 @@ def test_orphans_of_a_day_without_predictions_are_counted(world: World) -> None:
     assert (hour["orphan"], hour["predictions"], hour["n"]) == (1, 0, 0)
 
 
-def test_a_prediction_from_the_time_of_the_epoch_is_one_like_any_other(world: World) -> None:
-    """A clock that was never set makes windows of 1970, and disturbs no others."""
+def test_a_prediction_from_the_epoch_has_its_own_window(world: World) -> None:
+    """A clock that was never set makes windows of 1970, and changes no others."""
     lost = make_prediction(START.replace(year=1970), 0.9)
     world.deliver(lost, make_feedback(lost), make_prediction(START))
 

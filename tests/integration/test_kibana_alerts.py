@@ -1,4 +1,4 @@
-"""Alerts on a real Elasticsearch: the agent finds what each is about, and its watch and its rule tell of it."""
+"""Alerts on a real Elasticsearch: the agent evaluates each of them, and its watch and its rule fire."""
 
 from __future__ import annotations
 
@@ -80,90 +80,95 @@ TROUBLE: dict[str, Document] = {
     "lost-lines": {"lost_lines": 3},
     "agent-silent": {"outcome": "failed"},
 }
-"""What each alert is about: the fields that differ from a healthy day."""
+"""The condition of each alert: the fields that differ from a healthy day."""
 
 
 @pytest.fixture(scope="module")
 def world(installed: Cluster) -> Iterator[World]:
     """Yield one world for all tests."""
-    with world_on(installed) as made:
-        yield made
+    with world_on(installed) as module_world:
+        yield module_world
 
 
 def fill(world: World, **trouble: Any) -> None:
-    """Index documents as the agent writes them, over those of the test before; in the last ones some fields differ."""
+    """Index documents like the agent's, over those of the last test; some fields differ in the last minutes."""
     forget(world, ALERTS, AGENT_STATE)
     documents: list[Document] = []
     for minute in range(90, 120):
         at = START + timedelta(minutes=minute)
         changes = trouble if minute >= 105 else {}
-        documents += [made(CYCLES, at, HEALTHY_CYCLE, changes), made(PERFORMANCE, at, HEALTHY_MINUTE, changes)]
+        documents += [
+            operation(CYCLES, at, HEALTHY_CYCLE, changes),
+            operation(PERFORMANCE, at, HEALTHY_MINUTE, changes),
+        ]
     for hour in range(2):
         at = START + timedelta(hours=hour)
-        documents += [made(PERFORMANCE, at, {**HEALTHY_HOUR, "model_version": of}, trouble) for of in ("1", "all")]
+        documents += [
+            operation(PERFORMANCE, at, {**HEALTHY_HOUR, "model_version": version}, trouble) for version in ("1", "all")
+        ]
     helpers.bulk(world.admin, documents, refresh=True)
 
 
 def forget(world: World, *contracts: IndexContract) -> None:
-    """Delete what was indexed before."""
+    """Delete the indices of these contracts."""
     names = [contract.index_for(START) for contract in contracts]
     world.admin.indices.delete(index=names, ignore_unavailable=True)
 
 
-def made(contract: IndexContract, at: datetime, document: Document, changes: Document) -> Document:
-    """Return a document, to be indexed, with those of the changes that its index knows."""
-    known = {name: value for name, value in changes.items() if name in contract.fields}
+def operation(contract: IndexContract, at: datetime, document: Document, changes: Document) -> Document:
+    """Return the operation that indexes a document with those changed fields that its index has."""
+    changed_fields = {name: value for name, value in changes.items() if name in contract.fields}
     identifier = f"{iso(at)} {document.get('window_size')} {document.get('model_version')}"
     return {
         "_index": contract.index_for(at),
         "_id": identifier,
-        "_source": {**document, "@timestamp": iso(at), **known},
+        "_source": {**document, "@timestamp": iso(at), **changed_fields},
     }
 
 
 def firing(world: World) -> set[str]:
-    """Return the alerts whose watch fires when it is due, after the agent has looked as often as they need."""
-    alerting = AlertEvaluator(Gateway(world.agent), [replace(alert, interval="1s") for alert in LISTED.values()])
+    """Return the alerts whose watch fires when it is due, after two evaluations by the agent."""
+    evaluator = AlertEvaluator(Gateway(world.agent), [replace(alert, interval="1s") for alert in LISTED.values()])
     for number in range(2):
-        alerting.evaluate(DUE + number * SECOND)
+        evaluator.evaluate(DUE + number * SECOND)
         world.admin.indices.refresh(index=f"{ALERTS.pattern},{AGENT_STATE.name}", ignore_unavailable=True)
-    found = set()
+    fired = set()
     for name, alert in LISTED.items():
         index, body = search_of(watch(alert), iso(LATER))
         if fires(watch(alert), world.admin.search(index=index, body=body).body):
-            found.add(name)
-    return found
+            fired.add(name)
+    return fired
 
 
-def test_every_alert_has_a_test() -> None:
-    """An alert that nothing shows to fire would not be known to work."""
+def test_all_alerts_have_a_test() -> None:
+    """A new alert needs its trouble in this module."""
     assert set(TROUBLE) == set(LISTED)
 
 
 def test_nothing_fires_on_a_healthy_day(world: World) -> None:
-    """No alert is found, and every search is taken."""
+    """No alert fires, and Elasticsearch accepts every search."""
     fill(world)
 
     assert firing(world) == set()
 
 
 @pytest.mark.parametrize("name", TROUBLE)
-def test_a_watch_fires_on_what_it_is_about_and_no_other_does(name: str, world: World) -> None:
-    """One thing goes wrong, one watch fires; the rule's query within its window finds as many documents."""
+def test_only_the_watch_of_the_trouble_fires(name: str, world: World) -> None:
+    """The query of the rule, within its window, counts as many documents as the watch."""
     fill(world, **TROUBLE[name])
 
     assert firing(world) == {name}
-    assert told_by_the_rule(world, LISTED[name]) == told_by_the_watch(world, LISTED[name])
+    assert counted_by_the_rule(world, LISTED[name]) == counted_by_the_watch(world, LISTED[name])
 
 
-def told_by_the_watch(world: World, alert: Alert) -> int:
-    """Return how many documents the search of a watch finds."""
+def counted_by_the_watch(world: World, alert: Alert) -> int:
+    """Return the number of documents that the search of a watch counts."""
     index, body = search_of(watch(alert), iso(LATER))
     return int(world.admin.search(index=index, body=body)["hits"]["total"]["value"])
 
 
-def told_by_the_rule(world: World, alert: Alert) -> int:
-    """Return how many documents the query of a rule finds."""
+def counted_by_the_rule(world: World, alert: Alert) -> int:
+    """Return the number of documents that the query of a rule counts."""
     params = rule(alert)["params"]
     unit = {"m": "minutes", "h": "hours", "d": "days"}[params["timeWindowUnit"]]
     window = timedelta(**{unit: params["timeWindowSize"]})
@@ -172,20 +177,20 @@ def told_by_the_rule(world: World, alert: Alert) -> int:
     return int(world.admin.count(index=params["index"], query=query)["count"])
 
 
-@pytest.mark.parametrize("holder", ["no-data", "pipeline-lag", "orphan-rate", "lost-lines"])
+@pytest.mark.parametrize("inhibitor", ["no-data", "pipeline-lag", "orphan-rate", "lost-lines"])
 @pytest.mark.parametrize("quality", ["quality-below-threshold", "quality-drop"])
-def test_trouble_of_the_pipeline_holds_back_alerts_on_quality(quality: str, holder: str, world: World) -> None:
-    """Only the trouble itself is told; the quality is pending, with the reason."""
-    fill(world, **TROUBLE[quality], **TROUBLE[holder])
+def test_trouble_of_the_pipeline_inhibits_alerts_on_quality(quality: str, inhibitor: str, world: World) -> None:
+    """Only the alert on the trouble fires; the alert on quality is pending and names it."""
+    fill(world, **TROUBLE[quality], **TROUBLE[inhibitor])
 
-    assert firing(world) == {holder}
-    found = world.documents(ALERTS.alias).values()
-    (held,) = (each for each in found if each["rule"]["name"] == quality)
-    assert (held["state"], held["inhibited_by"]) == ("pending", [holder])
+    assert firing(world) == {inhibitor}
+    documents = world.documents(ALERTS.alias).values()
+    (inhibited,) = (document for document in documents if document["rule"]["name"] == quality)
+    assert (inhibited["state"], inhibited["inhibited_by"]) == ("pending", [inhibitor])
 
 
 BAD = WindowState(predictions=1000, impressions=1000, mature=1000, tp=5, fn=95, fp=100, tn=800)
-"""An F1 of 0.05, known exactly enough."""
+"""An F1 of 0.05, from enough labels."""
 
 
 @pytest.mark.parametrize(
@@ -200,8 +205,8 @@ BAD = WindowState(predictions=1000, impressions=1000, mature=1000, tp=5, fn=95, 
     ],
     ids=["all gates", "29 positives", "immature", "low coverage", "lost lines", "the interval holds the limit"],
 )
-def test_quality_alerts_only_on_what_is_known_well(state: WindowState, lost: int, fired: bool, world: World) -> None:
-    """The gates and the interval decide, by the document that the agent makes of a window."""
+def test_quality_alerts_need_enough_labels(state: WindowState, lost: int, fired: bool, world: World) -> None:
+    """The gates and the interval decide, in the document that the agent writes for a window."""
     fill(world)
     key = MetricsKey("click", "3", "all", Calendar(AgentSettings()).window("1h", START + timedelta(hours=1)))
     document = metrics_document(CountedState(key, state, lost), "final", AgentSettings())
@@ -214,8 +219,8 @@ def test_quality_alerts_only_on_what_is_known_well(state: WindowState, lost: int
         world.admin.delete(index=key.index, id=key.id)
 
 
-def test_a_silent_agent_is_told_when_its_index_is_gone(world: World) -> None:
-    """No index at all is silence too."""
+def test_the_alert_on_a_silent_agent_fires_without_an_index(world: World) -> None:
+    """An agent that never ran is silent too."""
     forget(world, CYCLES)
 
     index, body = search_of(watch(LISTED["agent-silent"]), iso(DUE))
@@ -224,10 +229,10 @@ def test_a_silent_agent_is_told_when_its_index_is_gone(world: World) -> None:
     assert fires(watch(LISTED["agent-silent"]), answer.body)
 
 
-def test_setup_installs_dashboards_and_rules_where_there_is_no_watcher(
+def test_setup_installs_dashboards_and_rules_without_watcher(
     elasticsearch: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The embedded cluster has no Watcher: it is said, and rules are installed instead."""
+    """The embedded cluster has no Watcher: setup reports it, and installs rules."""
     settings = elasticsearch.settings("monitor_agent")
     with kibana_stand_in() as kibana:
         monkeypatch.setenv("KIBANA_URL", kibana.url)
@@ -239,12 +244,12 @@ def test_setup_installs_dashboards_and_rules_where_there_is_no_watcher(
         assert monitor_agent("setup", "--kibana") == 0
         assert monitor_agent("setup", "--kibana") == 0
 
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     count = len(read_objects(ROOT / "kibana"))
-    assert all(contract.name in told for contract in CONTRACTS)
-    assert f"saved objects: {count} imported, 0 of them replaced, 0 refused" in told
-    assert f"saved objects: {count} imported, {count} of them replaced, 0 refused" in told
-    assert "watches skipped: this cluster has no Watcher" in told
+    assert all(contract.name in output for contract in CONTRACTS)
+    assert f"saved objects: {count} imported, 0 of them replaced, 0 refused" in output
+    assert f"saved objects: {count} imported, {count} of them replaced, 0 refused" in output
+    assert "watches skipped: this cluster has no Watcher" in output
     assert set(kibana.rules) == set(LISTED)
     assert set(kibana.connectors) == {"model-monitoring-log"}
 
@@ -264,8 +269,8 @@ def test_setup_installs_dashboards_and_rules_where_there_is_no_watcher(
         ),
     ],
 )
-def test_why_there_are_no_watches_is_told(answer: Answer, reason: str) -> None:
-    """A licence, a privilege and a missing module are told apart."""
+def test_setup_reports_why_there_are_no_watches(answer: Answer, reason: str) -> None:
+    """A licence, a privilege and a missing module have messages of their own."""
     with serving(answer) as server, closing(Gateway(connect(ElasticsearchSettings(url=(server.url,))))) as gateway:
         assert why_without(gateway) == reason
 

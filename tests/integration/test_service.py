@@ -1,4 +1,4 @@
-"""A running agent as an operator sees it: shared work, health, lost lines, releases, an interrupted backfill."""
+"""A running agent: shared work, health, lost lines, releases, an interrupted backfill."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ PATIENCE = 60.0
 LEASE = 3.0
 
 
-def until(true: Callable[[], Any], what: str) -> Any:
-    """Return the first true answer; fail when there is none in time."""
+def until(condition: Callable[[], Any], expected: str) -> Any:
+    """Return the first true value of the condition; fail if there is none in time."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        if found := true():
-            return found
+        if value := condition():
+            return value
         time.sleep(0.05)
-    raise AssertionError(f"in vain: {what}")
+    raise AssertionError(f"did not happen in time: {expected}")
 
 
 @contextlib.contextmanager
 def running(cluster_environ: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Yield a running agent; it is ended afterwards."""
+    """Yield a running agent; kill it afterwards."""
     with log.open("wb") as out:
         agent = subprocess.Popen([sys.executable, "-m", "monitor_agent", "run"], env=cluster_environ, stderr=out)
     try:
@@ -84,13 +84,13 @@ def environ_of(cluster: Cluster, **more: str) -> dict[str, str]:
 
 
 def address_in(log: Path) -> str:
-    """Return the address of the health page, once the log tells it."""
-    found = until(lambda: re.search(r'"address":"([^"]+)"', log.read_text()), "the address")
-    return str(found[1])
+    """Return the address of the health page, once it is in the log."""
+    match = until(lambda: re.search(r'"address":"([^"]+)"', log.read_text()), "the address")
+    return str(match[1])
 
 
-def asked(url: str) -> tuple[int, str]:
-    """Return status and body of a page."""
+def fetch(url: str) -> tuple[int, str]:
+    """Return the status and the body of a page."""
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return answer.status, answer.read().decode()
@@ -99,7 +99,7 @@ def asked(url: str) -> tuple[int, str]:
 
 
 def holders(world: World) -> dict[str, str]:
-    """Return who holds each lease, as far as that is settled."""
+    """Return the holder of each lease; nothing before the first lease is written."""
     if not world.admin.indices.exists(index="monitor-agent-state"):
         return {}
     doc = world.admin.options(ignore_status=(404, 503), max_retries=0).get(index="monitor-agent-state", id="leases")
@@ -109,7 +109,7 @@ def holders(world: World) -> dict[str, str]:
 def test_agents_share_the_models_and_take_over_after_a_death(
     world: World, clean_indices: Cluster, tmp_path: Path
 ) -> None:
-    """Two agents hold one share each; when one is killed the other soon holds both; a stopped one leaves at once."""
+    """Two agents hold one lease each; after one is killed, the other soon holds both; a stopped agent releases its own."""
     world.deliver(make_prediction(START))
     environ, logs = environ_of(clean_indices), [tmp_path / "a", tmp_path / "b"]
     with running(environ, logs[0]) as first:
@@ -121,49 +121,49 @@ def test_agents_share_the_models_and_take_over_after_a_death(
             died = time.monotonic()
             until(lambda: len(set(holders(world).values())) == 1, "the take-over")
             took = time.monotonic() - died
-            status, told = asked(address_in(logs[0]) + "/healthz")
-            metrics = asked(address_in(logs[0]) + "/metrics")[1]
+            status, body = fetch(address_in(logs[0]) + "/healthz")
+            metrics = fetch(address_in(logs[0]) + "/metrics")[1]
         first.send_signal(signal.SIGTERM)
         assert first.wait(timeout=PATIENCE) == 0
     assert took < 2 * LEASE + 10
-    assert (status, json.loads(told)["status"]) == (200, "green")
+    assert (status, json.loads(body)["status"]) == (200, "green")
     assert "monitor_agent_healthy 1.0" in metrics.splitlines()
     assert 'monitor_agent_cycles_total{outcome="failed"}' not in metrics
     assert set(holders(world).values()) == {""}
     assert world.window("1d")["predictions"] == 1
-    assert {each["outcome"] for each in cycles(world)} == {"done"}
-    assert sum(each["windows"] for each in cycles(world)) >= 1
+    assert {document["outcome"] for document in cycles(world)} == {"done"}
+    assert sum(document["windows"] for document in cycles(world)) >= 1
 
 
-def test_agents_that_renew_at_the_same_moment_never_hold_the_same(world: World) -> None:
-    """Of writes that meet, one is refused and made again from what the other one wrote."""
+def test_agents_that_renew_at_the_same_moment_hold_different_leases(world: World) -> None:
+    """If two writes conflict, one is refused and repeated on top of the other."""
     leases = [Leases(StateStore(Gateway(world.agent), name), name, MINUTE, FixedClock(START)) for name in "abc"]
     with ThreadPoolExecutor(3) as pool:
         for _ in range(4):
-            list(pool.map(lambda each: each.renew(["click", "rank", "ads"]), leases))
+            list(pool.map(lambda lease: lease.renew(["click", "rank", "ads"]), leases))
 
-    held = [each.assignment() for each in leases]
+    assignments = [lease.assignment() for lease in leases]
 
-    names = [name for share in held if share for name in share.lease_names]
+    names = [name for assignment in assignments if assignment for name in assignment.lease_names]
     assert sorted(names) == ["", "ads", "click", "rank"]
     leases[0].release()
     leases[1].renew()
     leases[2].renew()
     assert leases[0].assignment() is None
-    assert len([name for each in leases[1:] for name in (each.assignment() or Assignment()).lease_names]) == 4
+    assert len([name for lease in leases[1:] for name in (lease.assignment() or Assignment()).lease_names]) == 4
 
 
 def test_without_elasticsearch_the_agent_is_red_and_stops_at_once(tmp_path: Path) -> None:
-    """Health says why, the process lives on, and a signal ends it in the midst of its waits."""
+    """Health shows the reason, the process continues, and a signal ends it during its waits."""
     nowhere = Cluster("http://127.0.0.1:1", {"monitor_agent": "secret"}, "")
     log = tmp_path / "log"
     with running(environ_of(nowhere, MONITOR_PERIOD="1h"), log) as agent:
         address = address_in(log)
-        until(lambda: asked(address + "/healthz")[0] == 503, "red")
-        status, told = asked(address + "/healthz")
-        assert (status, asked(address + "/livez")[0]) == (503, 200)
-        assert "elasticsearch is in trouble" in json.loads(told)["reasons"][0]
-        assert "monitor_agent_healthy 0.0" in asked(address + "/metrics")[1]
+        until(lambda: fetch(address + "/healthz")[0] == 503, "red")
+        status, body = fetch(address + "/healthz")
+        assert (status, fetch(address + "/livez")[0]) == (503, 200)
+        assert "elasticsearch is in trouble" in json.loads(body)["reasons"][0]
+        assert "monitor_agent_healthy 0.0" in fetch(address + "/metrics")[1]
         agent.send_signal(signal.SIGTERM)
         stopped = time.monotonic()
         assert agent.wait(timeout=PATIENCE) == 0
@@ -171,11 +171,11 @@ def test_without_elasticsearch_the_agent_is_red_and_stops_at_once(tmp_path: Path
     assert "Traceback" not in log.read_text()
 
 
-def test_a_taken_health_port_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_health_port_in_use_is_reported_in_one_line(tmp_path: Path) -> None:
     """The line names the setting."""
     nowhere = Cluster("http://127.0.0.1:1", {"monitor_agent": "secret"}, "")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         log = tmp_path / "log"
         with running(environ_of(nowhere, MONITOR_HEALTH_PORT=str(port)), log) as agent:
             assert agent.wait(timeout=PATIENCE) == 1
@@ -191,24 +191,24 @@ def service(world: World, minutes: float) -> Service:
 
 
 def numbered(document: Document, sequence: int) -> Document:
-    """Return an event as the line of that number of a writer."""
+    """Return an event as the line with that number of a writer."""
     document["event"] |= {"sequence": sequence, "created": iso(START), "ingested": iso(START)}
     return {**document, "service": {"node": {"name": NODE}}, "log": {"file": {"path": "/log/events.ndjson"}}}
 
 
 def cycles(world: World) -> list[dict[str, Any]]:
-    """Return the documents about cycles, oldest first."""
+    """Return the cycles' documents, oldest first."""
     world.admin.indices.refresh(index="monitor-agent-cycles")
-    return sorted(world.documents("monitor-agent-cycles").values(), key=lambda each: str(each["@timestamp"]))
+    return sorted(world.documents("monitor-agent-cycles").values(), key=lambda document: str(document["@timestamp"]))
 
 
 def newest_cycle(world: World) -> dict[str, Any]:
-    """Return the newest document about a cycle."""
+    """Return the newest document of a cycle."""
     return cycles(world)[-1]
 
 
 def test_lines_that_never_arrive_are_lost_after_the_grace(world: World) -> None:
-    """Gaps in a writer's numbers are pending, then lost and hold quality alerts back, until the lines arrive."""
+    """Gaps in a writer's numbers are pending, then lost; lost lines inhibit quality alerts until they arrive."""
     click = make_feedback(make_prediction())
     lines = [numbered(make_prediction(START + timedelta(seconds=i)), i) for i in range(1, 9)]
     lines += [numbered(click, 9), numbered(make_error(START), 10)]
@@ -216,26 +216,26 @@ def test_lines_that_never_arrive_are_lost_after_the_grace(world: World) -> None:
     world.deliver(*lines[:3], *lines[5:])
 
     service(world, 1).cycle()
-    found = newest_cycle(world)
-    assert (found["pending_lines"], found["lost_lines"], found["quality_inhibited"]) == (2, 0, False)
+    cycle = newest_cycle(world)
+    assert (cycle["pending_lines"], cycle["lost_lines"], cycle["quality_inhibited"]) == (2, 0, False)
 
     service(world, 4).cycle()
-    found = newest_cycle(world)
-    assert (found["pending_lines"], found["lost_lines"], found["quality_inhibited"]) == (0, 2, True)
+    cycle = newest_cycle(world)
+    assert (cycle["pending_lines"], cycle["lost_lines"], cycle["quality_inhibited"]) == (0, 2, True)
     service(world, 5).cycle()
-    assert {each["lost_lines"] for each in world.documents().values()} == {2}
+    assert {document["lost_lines"] for document in world.documents().values()} == {2}
 
     world.deliver(*late)
     service(world, 6).cycle()
-    found = newest_cycle(world)
-    assert (found["pending_lines"], found["lost_lines"], found["quality_inhibited"]) == (0, 0, False)
+    cycle = newest_cycle(world)
+    assert (cycle["pending_lines"], cycle["lost_lines"], cycle["quality_inhibited"]) == (0, 0, False)
     service(world, 7).cycle()
-    assert {each["lost_lines"] for each in world.documents().values()} == {0}
+    assert {document["lost_lines"] for document in world.documents().values()} == {0}
     assert world.window("1d")["predictions"] == 8
 
 
 def test_a_dead_letter_is_not_a_lost_line(world: World) -> None:
-    """What was refused is kept with its reason: it is missing, but not lost; another missing line is."""
+    """A refused line is stored with its reason, so it is not lost; another missing line is."""
     lines = [numbered(make_prediction(START + timedelta(seconds=i)), i) for i in range(1, 7)]
     world.deliver(lines[0], lines[2], lines[5])
     letter = {
@@ -251,8 +251,8 @@ def test_a_dead_letter_is_not_a_lost_line(world: World) -> None:
     assert newest_cycle(world)["lost_lines"] == 2
 
 
-def test_a_cycle_says_how_events_flow(world: World) -> None:
-    """Delivery is the median from writing to ingestion, silence the time since; nothing waits after a cycle."""
+def test_a_cycle_measures_how_events_flow(world: World) -> None:
+    """Delivery is the median time from writing to ingestion, silence the time since; the backlog is empty."""
     lines = [numbered(make_prediction(START), 1), numbered(make_prediction(START), 2)]
     for line in lines:
         line["event"]["ingested"] = iso(START + timedelta(seconds=3))
@@ -260,94 +260,81 @@ def test_a_cycle_says_how_events_flow(world: World) -> None:
 
     service(world, 10).cycle()
 
-    found = newest_cycle(world)
-    assert (found["delivery_seconds"], found["silent_seconds"]) == (3.0, 597.0)
-    assert (found["backlog"], found["lag_seconds"], found["writers"]) == (0, 0.0, 1)
-    assert (found["windows"], found["status"], found["overrun"]) == (1, "green", False)
+    cycle = newest_cycle(world)
+    assert (cycle["delivery_seconds"], cycle["silent_seconds"]) == (3.0, 597.0)
+    assert (cycle["backlog"], cycle["lag_seconds"], cycle["writers"]) == (0, 0.0, 1)
+    assert (cycle["windows"], cycle["status"], cycle["overrun"]) == (1, "green", False)
 
 
-def test_an_interrupted_backfill_goes_on_where_it_was(world: World) -> None:
-    """The finished days of the same range are not done again, unless that is wished; then nothing is remembered."""
+def test_an_interrupted_backfill_skips_its_finished_days(world: World) -> None:
+    """The next run of the range skips the finished days; a run after that computes all days again."""
     world.deliver(*[make_prediction(START + day * DAY) for day in range(3)])
     agent = world.make_agent(START + 9 * DAY)
 
-    def stop_on_the_second_day(at: BackfillProgress) -> None:
-        if at.done == 1 and at.windows:
+    def stop_on_the_second_day(step: BackfillProgress) -> None:
+        if step.done == 1 and step.windows:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         agent.backfill(START, START + 2 * DAY + HOUR, stop_on_the_second_day)
-    told: list[BackfillProgress] = []
-    rest = agent.backfill(START, START + 2 * DAY + HOUR, told.append)
+    steps: list[BackfillProgress] = []
+    rest = agent.backfill(START, START + 2 * DAY + HOUR, steps.append)
     again = agent.backfill(START, START + 2 * DAY + HOUR)
 
-    assert (told[0].before, told[0].done, told[0].days) == (1, 1, 3)
+    assert (steps[0].before, steps[0].done, steps[0].days) == (1, 1, 3)
     assert (rest.tally.windows, again.tally.windows) == (2, 3)
     assert again.tally.written == 0
-    days = [each for each in world.documents().values() if each["window_size"] == "1d"]
-    assert [each["predictions"] for each in days if each["model_version"] == each["segment"] == "all"] == [1, 1, 1]
+    days = [document for document in world.documents().values() if document["window_size"] == "1d"]
+    assert [
+        document["predictions"] for document in days if document["model_version"] == document["segment"] == "all"
+    ] == [1, 1, 1]
 
 
-def test_a_version_that_is_seen_is_a_release(world: World) -> None:
-    """Its mark stands at its first prediction; what a person tells stands over what was seen."""
+def test_the_first_prediction_of_a_version_is_a_release(world: World) -> None:
+    """Its time is that of the first prediction; a release that a person records replaces it."""
     world.deliver(make_prediction(START + timedelta(seconds=7)), make_prediction(START + DAY, version="2"))
     world.cycle(START + 2 * DAY)
     releases = ReleaseStore(Gateway(world.agent), Calendar(BASE), 100)
-    assert [(each.version, each.at, each.source) for each in releases.all()] == [
+    assert [(release.version, release.at, release.source) for release in releases.all()] == [
         ("1", START + timedelta(seconds=7), "seen"),
         ("2", START + DAY, "seen"),
     ]
 
-    told = Release("click", "2", START + HOUR, SOURCE_COMMAND, "trained on February")
-    assert releases.record(told)
-    assert not releases.record(told)
+    release = Release("click", "2", START + HOUR, SOURCE_COMMAND, "trained on February")
+    assert releases.record(release)
+    assert not releases.record(release)
     world.deliver(make_prediction(START + DAY + HOUR, version="2"))
     world.cycle(START + 3 * DAY)
 
-    assert releases.all()[1] == told
-
-
-def test_a_cycle_that_takes_longer_than_its_period_is_red() -> None:
-    """While it runs, and until one has been in time again; a failed one is red until one is done."""
-    now = [0.0]
-    health = Health(MINUTE, lambda: "", lambda: now[0])
-    health.began()
-    assert health.reasons() == []
-    now[0] = 61.0
-    assert "has been running for 61 s" in health.reasons()[0]
-    health.failed("refused")
-    assert [reason.partition(":")[0] for reason in health.reasons()] == [
-        "the last cycle failed",
-        "the last cycle took 61 s, its period is 60 s",
-    ]
+    assert releases.all()[1] == release
 
 
 def test_a_cycle_that_cannot_be_recorded_is_red_and_counted_once(world: World) -> None:
-    """Its work is done; that its own document was refused is a reason to look."""
+    """Its work is done, but its own document was refused."""
     health = Health(MINUTE, lambda: "")
-    found = Service(Gateway(world.agent), BASE, FixedClock(START), health, world.make_agent(START))
-    found.cycle()
+    service_with_health = Service(Gateway(world.agent), BASE, FixedClock(START), health, world.make_agent(START))
+    service_with_health.cycle()
     world.admin.indices.put_settings(index="monitor-agent-cycles-*", settings={"index.blocks.write": True})
 
     with pytest.raises(ElasticsearchError):
-        found.cycle()
+        service_with_health.cycle()
 
     assert health.document()["cycles"] == {"done": 2}
     assert "the last cycle failed" in health.reasons()[0]
 
 
-def test_another_share_is_left_alone(world: World) -> None:
-    """An agent that holds one model computes its windows and joins its feedback, and nobody else's."""
-    ours, theirs = make_prediction(START), make_prediction(START, model="rank")
-    world.deliver(ours, theirs, make_feedback(ours), make_feedback(theirs))
+def test_an_agent_leaves_other_agents_models_alone(world: World) -> None:
+    """An agent that holds one model computes only its windows and joins only its feedback."""
+    click, rank = make_prediction(START), make_prediction(START, model="rank")
+    world.deliver(click, rank, make_feedback(click), make_feedback(rank))
     leased = frozenset({"click", "rank"})
     world.make_agent(START + DAY).cycle(assignment=Assignment(frozenset({"click"}), False, leased))
-    assert {each["model_name"] for each in world.documents().values()} == {"click"}
+    assert {document["model_name"] for document in world.documents().values()} == {"click"}
     assert world.statuses() == ["matched", "new"]
 
     world.make_agent(START + DAY).cycle(assignment=Assignment(frozenset({"rank"}), True, leased))
 
-    assert {each["model_name"] for each in world.documents().values()} == {"click", "rank"}
+    assert {document["model_name"] for document in world.documents().values()} == {"click", "rank"}
     assert world.statuses() == ["matched", "matched"]
-    everything = dataclasses.replace(BASE, page_size=10)
-    assert Agent(Gateway(world.agent), everything, FixedClock(START + DAY)).cycle().tally.written == 0
+    other_settings = dataclasses.replace(BASE, page_size=10)
+    assert Agent(Gateway(world.agent), other_settings, FixedClock(START + DAY)).cycle().tally.written == 0
