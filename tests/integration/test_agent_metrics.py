@@ -204,7 +204,7 @@ class TestReference:
     SETTINGS["drift_samples"] = 200
 
     def traffic(self, day: int, shift: float, count: int = 600, hours: int = 2) -> list[Document]:
-        """Return predictions with two features, one of them shifted; a third of the score is the click's probability."""
+        """Return predictions with two features, one of them shifted; the CTR is a third of the scores."""
         dice = np.random.default_rng(day)
         events: list[Document] = []
         for _ in range(count):

@@ -109,7 +109,7 @@ def holders(world: World) -> dict[str, str]:
 def test_agents_share_the_models_and_take_over_after_a_death(
     world: World, clean_indices: Cluster, tmp_path: Path
 ) -> None:
-    """Two agents hold one lease each; after one is killed, the other soon holds both; a stopped agent releases its own."""
+    """Two agents hold one lease each; after one is killed, the other soon holds both; a stopped agent releases them."""
     world.deliver(make_prediction(START))
     environ, logs = environ_of(clean_indices), [tmp_path / "a", tmp_path / "b"]
     with running(environ, logs[0]) as first:
