@@ -250,22 +250,22 @@ class BruteForce:
         statuses = Counter(state.status for state in states)
         matched = [state.event["feedback"] for state in states if state.status == "matched"]
         types = {feedback["type"]: feedback.get("label") for feedback in matched}
-        has_impression = any(name in types for name in ("impression", "click", "purchase"))
-        is_shown = not fields.get("shadow") and (self._rules.impressions == "implied" or has_impression)
+        was_displayed = any(name in types for name in ("impression", "click", "purchase"))
+        is_impression = not fields.get("shadow") and (self._rules.impressions == "implied" or was_displayed)
         # Elasticsearch compares times in whole milliseconds.
         is_old = (time_of(prediction) - EPOCH) // MILLISECOND <= (now - self._rules.attribution - EPOCH) // MILLISECOND
-        truth = self._truth(types) if is_shown and is_old else None
+        truth = self._truth(types) if is_impression and is_old else None
         counts = GroupCounts()
         counts.counts.update(
-            {"shown": is_shown},
+            {"shown": is_impression},
             predictions=1,
-            mature=is_shown and is_old,
+            mature=is_impression and is_old,
             n=truth is not None,
             matched=statuses["matched"],
             duplicate=statuses["duplicate"],
             too_late=statuses["too_late"],
-            clicks=is_shown and is_old and "click" in types,
-            conversions=is_shown and is_old and "purchase" in types,
+            clicks=is_impression and is_old and "click" in types,
+            conversions=is_impression and is_old and "purchase" in types,
             requests=fields["rank"] == 1,
         )
         if fields["rank"] == 1:
