@@ -88,7 +88,7 @@ def _delay(node: Node, workspace: Workspace) -> Iterator[Measurement]:
             seconds = _search_delays(node, stream, LINES)
     finally:
         stop(process)
-    yield Measurement("from a written line to a document that is found, median", float(np.median(seconds)), "s")
+    yield Measurement("from a written line to a searchable document, median", float(np.median(seconds)), "s")
     yield at_most("the same, 99 of 100 lines", float(np.percentile(seconds, 99)), "s", 2)
 
 

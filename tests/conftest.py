@@ -37,7 +37,12 @@ STACKS = {"embedded": embedded_cluster, "external": external_cluster}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--stack`."""
-    parser.addoption("--stack", choices=sorted(STACKS), default="embedded", help="where Elasticsearch comes from")
+    parser.addoption(
+        "--stack",
+        choices=sorted(STACKS),
+        default="embedded",
+        help="the Elasticsearch of the tests: started by them, or an existing one",
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers with what came: the path, a header and the body."""
+    """Answers with the request's path, one header and its body."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True

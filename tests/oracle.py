@@ -18,7 +18,7 @@ TOLERANCE = 1e-9
 
 
 def expected(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the metrics of answered predictions (`score`, `label`, `click`); None where undefined."""
+    """Return the metrics of answered predictions (`score`, `label`, `click`); None if undefined."""
     truth = np.array([row["click"] for row in rows], dtype=int)
     label = np.array([row["label"] for row in rows], dtype=int)
     score = np.array([row["score"] for row in rows], dtype=float)

@@ -107,7 +107,7 @@ class StandIn:
 
     def _whole(self, status: int) -> tuple[int, bytes]:
         self.answers[f"request {status}"] += 1
-        return status, b'{"error":{"type":"stand_in","reason":"told to"}}'
+        return status, b'{"error":{"type":"stand_in","reason":"as the test wants"}}'
 
     def _item(self, action: bytes, source: bytes) -> dict[str, Any]:
         target = orjson.loads(action)["create"]
@@ -126,7 +126,7 @@ class StandIn:
         if status == 201:
             self.documents[key] = orjson.loads(source)
             return {"create": {"status": 201}}
-        return {"create": {"status": status, "error": {"type": "stand_in", "reason": "told to"}}}
+        return {"create": {"status": status, "error": {"type": "stand_in", "reason": "as the test wants"}}}
 
 
 class _Server(ThreadingHTTPServer):

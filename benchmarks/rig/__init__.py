@@ -1,1 +1,1 @@
-"""What the benchmarks stand on: a node of their own, generated events, processes that are measured, stand-ins."""
+"""The tools of the benchmarks: a node of their own, generated events, measured processes, stand-ins."""

@@ -79,7 +79,7 @@ def spawn(config: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask a pipeline to stop and wait until it has."""
+    """Stop a pipeline, and wait until it has ended."""
     process.send_signal(signal.SIGTERM)
     process.wait(30)
 

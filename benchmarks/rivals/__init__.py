@@ -26,7 +26,7 @@ FOLDER = Path("var/bench/rivals")
 
 @dataclass(frozen=True)
 class Rival:
-    """A tool: its name, what it computes, its script next to this file, and its packages for pip."""
+    """A tool: its name, its work in words, its script next to this file, and its packages for pip."""
 
     name: str
     work: str

@@ -15,7 +15,7 @@ from evidently.legacy.core import ColumnType
 
 
 def is_drift(reference, current, kind):
-    """Return whether Evidently's own choice of a test, at its threshold, says drift."""
+    """Return the verdict of Evidently's own choice of a test, at its threshold."""
     test = get_stattest(reference, current, kind, None)
     return bool(test(reference, current, ColumnType(kind), None).drifted)
 

@@ -255,7 +255,7 @@ def demo_settings(settings: Settings, folder: DemoFolder) -> Settings:
 
 def agent_toml(settings: AgentSettings) -> str:
     """Return the settings that are not the default ones as a file for `monitor-agent --config`."""
-    lines = ["# What the demo's agent ran with: another run with it over the same days changes nothing.", "[agent]"]
+    lines = ["# The settings of the demo's agent: another run with them over the same days changes nothing.", "[agent]"]
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if value != field.default:

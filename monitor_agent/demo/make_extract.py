@@ -66,7 +66,7 @@ def make_extract(campaign: str, out: Path, wheel: Path | None = None) -> tuple[P
 
     Parameters
     ----------
-    wheel : the package's wheel; fetched with pip when not given.
+    wheel : the package's wheel; None = fetched with pip.
 
     Raises
     ------

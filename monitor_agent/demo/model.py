@@ -32,7 +32,7 @@ def ensure_trained(log: OpenBandit, models: Path, work: Path, supervisor: Superv
     """
     folder = models / log.campaign
     if has_model(folder):
-        display.print_line(f"the model is there already: {folder} (delete it to have it trained again)")
+        display.print_line(f"the model exists already: {folder} (delete it to train a new one)")
     else:
         train(log, folder, work, supervisor, display)
     return folder

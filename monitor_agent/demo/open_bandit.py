@@ -80,7 +80,7 @@ class Impression:
 
     @property
     def visitor(self) -> str:
-        """``known`` for one who took to an item before, else ``new``."""
+        """``known`` if the visitor has an affinity to an item, else ``new``."""
         return "known" if self.affinities else "new"
 
     @property
@@ -160,7 +160,7 @@ def has_extract(campaign: str, folder: Path) -> bool:
 
 
 def extract_paths(campaign: str, folder: Path) -> tuple[Path, Path]:
-    """Return where a campaign's impressions and items lie."""
+    """Return the paths of a campaign's impressions and items."""
     return folder / f"{campaign}.impressions.csv.xz", folder / f"{campaign}.items.csv.xz"
 
 

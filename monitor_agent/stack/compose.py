@@ -81,7 +81,7 @@ class ComposeProvider:
 def write_environment(example: Path, target: Path) -> bool:
     """Write the file of variables from the example, a random value for each empty one; return whether it was missing.
 
-    The file is for its owner only; one that is there already is left as it is.
+    Only its owner can read the file; an existing file stays as it is.
     """
     if target.exists():
         return False

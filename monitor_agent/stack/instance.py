@@ -76,7 +76,7 @@ class DataFolderLock:
 
 
 def running_instance(data_dir: Path) -> Instance | None:
-    """Return the server that runs on `data_dir`; None if nothing runs there, whatever a crash left."""
+    """Return the server that runs on `data_dir`; None if nothing runs there, also after a crash."""
     return read_record(data_dir) if is_locked(data_dir / LOCK_FILE) else None
 
 

@@ -36,7 +36,7 @@ class LocalProduct:
 
     Attributes
     ----------
-    settings : as given, with absolute paths; once Elasticsearch is ready, with its address and users.
+    settings : the settings with absolute paths; once Elasticsearch is ready, with its address and users.
     users : password by user name of the embedded Elasticsearch; empty with an existing cluster.
     """
 
@@ -211,7 +211,7 @@ def delete_data(data_dir: Path) -> None:
 
 
 def _absolute(settings: Settings) -> Settings:
-    """Return the settings with paths that do not depend on where a process runs."""
+    """Return the settings with absolute paths, which do not depend on the working directory."""
     return dataclasses.replace(
         settings,
         server=dataclasses.replace(

@@ -29,7 +29,9 @@ def create_users(settings: Settings, report: Callable[[str], None]) -> None:
     }
     passwords = {user: password for user, password in configured.items() if password}
     if not passwords:
-        raise StackError("no password is given", "set PIPELINE_PASSWORD, STACK_AGENT_PASSWORD, STACK_ANALYST_PASSWORD")
+        raise StackError(
+            "the settings hold no password", "set PIPELINE_PASSWORD, STACK_AGENT_PASSWORD, STACK_ANALYST_PASSWORD"
+        )
     login = logins(settings.elasticsearch)[0]
     for role, body in ROLES.items():
         call(login, "PUT", f"/_security/role/{role}", body)

@@ -161,7 +161,7 @@ class ChildProcess:
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
-        """Ask the process to end, kill it when it does not, and clear away what it left in its session."""
+        """Terminate the process, kill it if it does not end in time, and kill the rest of its session."""
         process = self._process
         if process is None:
             return

@@ -1,4 +1,4 @@
-"""What a way to get a stack offers; `providers` makes the one that the settings name."""
+"""The interface of a way to get a stack; `providers` makes the one that the settings name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ComponentStatus:
     ----------
     name : such as `elasticsearch`.
     running : whether it runs.
-    detail : address, version, health or what is wrong, for people.
+    detail : address, version, health or the problem, for people.
     """
 
     name: str

@@ -126,7 +126,7 @@ def test_the_windows_of_a_segment_add_up(summary: dict[str, Any]) -> None:
 
 
 def test_tables_and_files_are_printed(demo: Path) -> None:
-    """The user reads the tables, and where the files are."""
+    """The output holds the tables and the paths of the files."""
     printed = (demo / "stdout.txt").read_text()
 
     for expected in ("windows of 1h", "windows of 1d", "totals by model version", "summary.json", "responses.ndjson"):

@@ -68,7 +68,7 @@ def server_folder(version: str, cache_dir: Path, report: Report, fetch: Fetch | 
 
 
 def fetch_with_jgo(version: str, folder: Path, report: Report) -> Path:
-    """Return the path of the archive in `folder`, or in the user's own Maven repository if it is there already.
+    """Return the path of the archive in `folder`, or in the user's own Maven repository if it has it.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def _check(archive: Path, version: str) -> None:
     if digest.hexdigest() != SHA512[version]:
         raise StackError(
             f"{archive.name} is not the pinned file: its SHA-512 is {digest.hexdigest()[:16]}...",
-            "it was cut off or changed on its way; run again, and look at the proxy or mirror if it stays so",
+            "it was cut off or changed on its way; run again, and check the proxy or mirror if that does not help",
         )
 
 

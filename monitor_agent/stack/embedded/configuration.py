@@ -30,7 +30,7 @@ class ElasticsearchOptions:
     Attributes
     ----------
     data_dir : data, log and generated passwords; one node a folder.
-    cache_dir : where the server is unpacked; None = the user's cache folder.
+    cache_dir : folder of the unpacked server; None = the user's cache folder.
     version : a version of `archive.SHA512`; empty = the newest that the installed Java runs.
     http_port, transport_port : 0 = any free one.
     heap : heap of the server, as Java writes it.

@@ -99,7 +99,7 @@ class EmbeddedElasticsearch:
         return self._data_dir / "log" / "elasticsearch.log"
 
     def start(self) -> None:
-        """Prepare the node (this fetches the server where it is missing) and start it, without waiting for it.
+        """Prepare the node (this fetches the server if it is missing) and start it, without waiting for it.
 
         Raises
         ------

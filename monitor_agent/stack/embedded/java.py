@@ -103,7 +103,7 @@ def fetch_java(cache_dir: Path, report: Callable[[str], None]) -> Java:
     JavaNotFoundError
         If it cannot be fetched, or does not run; the hint names the package to install instead.
     """
-    report(f"no Java found: fetching Java {FETCHED_VERSION}")
+    report(f"no Java is installed: fetching Java {FETCHED_VERSION}")
     hint = f"install Java {FETCHED_VERSION} ({_package()}), or set ES_JAVA_HOME"
     try:
         import cjdk
@@ -156,7 +156,7 @@ def inspect(home: Path) -> Java | None:
 
 
 def _probe(binary: Path) -> tuple[int, bool]:
-    """Return feature version and whether the module is there, from the program itself: it has no `release` file."""
+    """Return feature version and whether the runtime has the module, as the program itself prints them."""
     try:
         answer = subprocess.run(
             [str(binary), "--list-modules"], capture_output=True, text=True, timeout=PROBE_SECONDS, check=True
