@@ -148,11 +148,11 @@ def _error_notice(error: MonitorError | None) -> Notice:
 
 
 def _is_empty(panels: Iterable[_Panel]) -> bool:
-    """Return whether no panel has data; nobody knows while shards are missing."""
+    """Return whether no panel has data; if shards are missing, the answer is unknown and counts as no."""
     panels = list(panels)
-    data = [panel.data for panel in panels if panel.data]
+    answered = [panel.data for panel in panels if panel.data]
     incomplete = any(isinstance(panel.error, PartialResultsError) for panel in panels)
-    return bool(data) and not incomplete and all(found.only_zeros for found in data)
+    return bool(answered) and not incomplete and all(data.only_zeros for data in answered)
 
 
 def _extent_request(

@@ -41,23 +41,26 @@ def _outcome(response: dict[str, Any]) -> SearchOutcome:
     if "error" in response:
         return _refusal(response)
     shards = response["_shards"]
-    missing = shards["total"] - shards["successful"]
-    if missing or shards["failed"]:
-        number = max(missing, shards["failed"])
+    missing = max(shards["failed"], shards["total"] - shards["successful"])
+    if missing:
+        reason = _reason(shards["failures"][0]["reason"]) if shards.get("failures") else ""
         return PartialResultsError(
-            f"Incomplete: {number} of {shards['total']} shards did not answer, so nothing is shown",
-            "check that all nodes of Elasticsearch run",
+            f"incomplete: {missing} of {shards['total']} shards did not answer{f' ({reason})' if reason else ''}",
+            "check the health of Elasticsearch; until then no numbers are shown here",
         )
     if response.get("timed_out"):
         return PartialResultsError(
-            "Incomplete: the search ended at its time limit before all data were read, so nothing is shown",
-            "choose a shorter time range",
+            "incomplete: the search was stopped at its time limit",
+            "choose a shorter time range; until then no numbers are shown here",
         )
     return response
 
 
 def _refusal(response: Mapping[str, Any]) -> ElasticsearchError:
-    error = response["error"]
+    status = response.get("status")
+    return ElasticsearchError(f"Elasticsearch refuses the search: {_reason(response['error'])} (status {status})")
+
+
+def _reason(error: Any) -> str:
     cause = (error.get("root_cause") or [error])[0] if isinstance(error, Mapping) else {"reason": str(error)}
-    reason = " ".join(str(cause.get("reason") or cause.get("type")).split())
-    return ElasticsearchError(f"Elasticsearch refuses the search: {reason[:200]} (status {response.get('status')})")
+    return " ".join(str(cause.get("reason") or cause.get("type")).split())[:200]
