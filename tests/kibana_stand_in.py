@@ -1,7 +1,7 @@
-"""A small stand-in for Kibana's API, after how Kibana 8.19 and 9.x behave: imports, exports, rules, connectors.
+"""A small stand-in for Kibana's API that behaves like Kibana 8.19 and 9.x: imports, exports, rules, connectors.
 
-What it knows of an import: every object's JSON strings must be strings, data views and searches that are referred to
-must exist, an object that exists is a conflict unless it is overwritten, an id that occurs twice refuses the file.
+Its rules for an import: the JSON strings of an object must be strings; the data views and searches that it refers to
+must exist; an object that exists is a conflict, unless it is overwritten; a file with the same id twice is refused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NEWEST = {"dashboard": "10.3.0", "lens": "10.1.0", "index-pattern": "8.0.0", "se
 
 @dataclass
 class KibanaStandIn:
-    """What the stand-in holds, by space: objects, rules, connectors; and what it was asked."""
+    """The content of the stand-in: objects by space, rules and connectors; and the requests that it received."""
 
     url: str = ""
     authorization: str = ""
@@ -35,85 +35,85 @@ class KibanaStandIn:
 
     def handle(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, Any]:
         """Return status and answer of a request."""
-        parts = urlsplit(path)
-        space, route = re.fullmatch(r"(?:/s/([^/]+))?(/.*)", parts.path).groups()  # type: ignore[union-attr]
-        self.requests.append((method, parts.path))
+        address = urlsplit(path)
+        space, route = re.fullmatch(r"(?:/s/([^/]+))?(/.*)", address.path).groups()  # type: ignore[union-attr]
+        self.requests.append((method, address.path))
         if headers.get("kbn-xsrf") is None:
             return _error(400, "Request must contain a kbn-xsrf header.")
         if self.authorization and headers.get("Authorization") != self.authorization:
             return _error(401, "Unauthorized")
-        held = self.objects.setdefault(space or "default", {})
+        stored = self.objects.setdefault(space or "default", {})
         if route == "/api/saved_objects/_import":
-            overwrite = parse_qs(parts.query).get("overwrite") == ["true"]
-            return self._import(held, _file(headers["Content-Type"], body), overwrite)
+            overwrite = parse_qs(address.query).get("overwrite") == ["true"]
+            return self._import(stored, _file(headers["Content-Type"], body), overwrite)
         if route == "/api/saved_objects/_export":
-            return 200, self._export(held, json.loads(body))
+            return 200, self._export(stored, json.loads(body))
         return self._alerting(method, route, json.loads(body))
 
-    def _import(self, held: dict[tuple[str, str], Document], text: str, overwrite: bool) -> tuple[int, Any]:
+    def _import(self, stored: dict[tuple[str, str], Document], text: str, overwrite: bool) -> tuple[int, Any]:
         lines = [json.loads(line) for line in text.splitlines() if line.strip()]
         incoming = [line for line in lines if "type" in line]
-        keys = [(each["type"], each["id"]) for each in incoming]
+        keys = [(line["type"], line["id"]) for line in incoming]
         if len(set(keys)) < len(keys):
             return _error(400, "Non-unique import objects detected")
         done, errors = [], []
-        for each, key in zip(incoming, keys, strict=True):
-            version = each.get("typeMigrationVersion", "")
+        for line, key in zip(incoming, keys, strict=True):
+            version = line.get("typeMigrationVersion", "")
             if key[0] not in NEWEST:
-                errors.append(_refused(each, {"type": "unsupported_type"}))
+                errors.append(_refused(line, {"type": "unsupported_type"}))
                 continue
             if _numbers(version) > _numbers(NEWEST[key[0]]):
-                return _error(422, f'Document "{each["id"]}" belongs to a more recent version of Kibana [{version}]')
-            if key[0] == "dashboard" and not isinstance(each["attributes"]["panelsJSON"], str):
+                return _error(422, f'Document "{line["id"]}" belongs to a more recent version of Kibana [{version}]')
+            if key[0] == "dashboard" and not isinstance(line["attributes"]["panelsJSON"], str):
                 return _error(400, "[attributes.panelsJSON]: expected value of type [string]")
             missing = [
                 {"type": reference["type"], "id": reference["id"]}
-                for reference in each["references"]
+                for reference in line["references"]
                 if reference["type"] in ("index-pattern", "search")
-                and (reference["type"], reference["id"]) not in {*keys, *held}
+                and (reference["type"], reference["id"]) not in {*keys, *stored}
             ]
             if missing:
-                errors.append(_refused(each, {"type": "missing_references", "references": missing}))
-            elif key in held and not overwrite:
-                errors.append(_refused(each, {"type": "conflict"}))
+                errors.append(_refused(line, {"type": "missing_references", "references": missing}))
+            elif key in stored and not overwrite:
+                errors.append(_refused(line, {"type": "conflict"}))
             else:
-                done.append({"type": key[0], "id": key[1], **({"overwrite": True} if key in held else {})})
-                held[key] = {**each, "version": "WzEsMV0=", "created_at": "2026-03-02T10:00:00Z"}
+                done.append({"type": key[0], "id": key[1], **({"overwrite": True} if key in stored else {})})
+                stored[key] = {**line, "version": "WzEsMV0=", "created_at": "2026-03-02T10:00:00Z"}
         answer = {"success": not errors, "successCount": len(done), "successResults": done}
         return 200, {**answer, **({"errors": errors} if errors else {})}
 
     @staticmethod
-    def _export(held: dict[tuple[str, str], Document], wanted: Document) -> str:
-        tag = wanted.get("hasReference", {}).get("id")
+    def _export(stored: dict[tuple[str, str], Document], request: Document) -> str:
+        tag = request.get("hasReference", {}).get("id")
         todo = [
             key
-            for key, each in held.items()
-            if key[0] in wanted["type"]
-            and (not tag or any(r["type"] == "tag" and r["id"] == tag for r in each["references"]))
+            for key, document in stored.items()
+            if key[0] in request["type"]
+            and (not tag or any(r["type"] == "tag" and r["id"] == tag for r in document["references"]))
         ]
-        found: dict[tuple[str, str], Document] = {}
+        exported: dict[tuple[str, str], Document] = {}
         while todo:
             key = todo.pop()
-            if key in found or key not in held:
+            if key in exported or key not in stored:
                 continue
-            found[key] = held[key]
-            if wanted.get("includeReferencesDeep"):
-                todo += [(reference["type"], reference["id"]) for reference in held[key]["references"]]
-        lines = [json.dumps(each) for each in found.values()]
+            exported[key] = stored[key]
+            if request.get("includeReferencesDeep"):
+                todo += [(reference["type"], reference["id"]) for reference in stored[key]["references"]]
+        lines = [json.dumps(document) for document in exported.values()]
         return "\n".join([*lines, json.dumps({"exportedCount": len(lines), "missingRefCount": 0})])
 
     def _alerting(self, method: str, route: str, body: Document) -> tuple[int, Any]:
         kind, identifier = re.fullmatch(r"/api/(alerting/rule|actions/connector)/(.+)", route).groups()  # type: ignore[union-attr]
-        held = self.rules if kind == "alerting/rule" else self.connectors
+        stored = self.rules if kind == "alerting/rule" else self.connectors
         if method == "POST":
-            if identifier in held:
+            if identifier in stored:
                 return _error(409, f"Saved object [{identifier}] conflict")
-            held[identifier] = body
+            stored[identifier] = body
             return 200, {"id": identifier}
         fixed = {"rule_type_id", "consumer", "enabled", "connector_type_id"} & body.keys()
         if fixed:
             return _error(400, f"[request body.{min(fixed)}]: definition for this key is missing")
-        held[identifier] = {**held[identifier], **body}
+        stored[identifier] = {**stored[identifier], **body}
         return 200, {"id": identifier}
 
 
@@ -135,7 +135,7 @@ def kibana_stand_in(authorization: str = "") -> Iterator[KibanaStandIn]:
         do_PUT = do_POST  # noqa: N815
 
         def log_message(self, *_args: Any) -> None:
-            """Say nothing."""
+            """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -151,14 +151,14 @@ def kibana_stand_in(authorization: str = "") -> Iterator[KibanaStandIn]:
 
 def _file(content_type: str, body: bytes) -> str:
     message = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
-    (part,) = message.iter_parts()  # type: ignore[attr-defined]
-    assert part.get_param("name", header="content-disposition") == "file"
-    assert part.get_filename().endswith(".ndjson")
-    return str(part.get_content().decode())
+    (attachment,) = message.iter_parts()  # type: ignore[attr-defined]
+    assert attachment.get_param("name", header="content-disposition") == "file"
+    assert attachment.get_filename().endswith(".ndjson")
+    return str(attachment.get_content().decode())
 
 
-def _refused(each: Document, error: Document) -> Document:
-    return {"type": each["type"], "id": each["id"], "meta": {"title": each["attributes"].get("title")}, "error": error}
+def _refused(line: Document, error: Document) -> Document:
+    return {"type": line["type"], "id": line["id"], "meta": {"title": line["attributes"].get("title")}, "error": error}
 
 
 def _error(status: int, message: str) -> tuple[int, Any]:
@@ -166,4 +166,4 @@ def _error(status: int, message: str) -> tuple[int, Any]:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")) if version else ()
+    return tuple(int(number) for number in version.split(".")) if version else ()

@@ -1,5 +1,5 @@
 """Kibana's saved objects as web pages and as reports, without Kibana: a reader that never writes.
 
-`library` reads the objects, `asking` their data in one request, `pictures` says what each panel shows; `app` and
-`server` serve it, `report` puts it on one page.
+`library` reads the objects, `dashboard_data` searches their data in one request, `rendering` turns the data of a panel
+into its view. `app` and `server` make web pages of the views, `reports` makes one file.
 """

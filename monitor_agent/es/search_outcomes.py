@@ -1,4 +1,4 @@
-"""Searches for readers who show what they can: each failure is reported with its own search, not raised for all."""
+"""Searches for pages and reports: a search that fails is reported by itself, and the others keep their responses."""
 
 from __future__ import annotations
 

@@ -14,56 +14,56 @@ from tests.cluster import Cluster
 from tests.integration.kibana_world import filled_world
 from tests.viewers import address_of, viewer_on
 
-DRAWN = "main[data-drawn]"
+DRAWN_PAGE = "main[data-drawn]"
 WIDTH, HEIGHT = 1440, 900
 
 
 @pytest.fixture(scope="module")
 def viewer(elasticsearch: Cluster) -> Iterator[str]:
-    """The address of a viewer whose dashboards have something to show."""
+    """The address of a viewer whose dashboards have data."""
     with filled_world(elasticsearch), viewer_on(elasticsearch) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Chromium, as the machine has it; the gate must have it, a user's machine need not."""
+    """The machine's Chromium. In CI it must be installed; elsewhere the tests are skipped without it."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None and "CI" not in os.environ:
         pytest.skip("no browser: install chromium")
     assert path, "no browser: install chromium"
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
-        yield found
-        found.close()
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield chromium
+        chromium.close()
 
 
 @dataclass
 class Reader:
-    """A person with a browser: opens dashboards, and keeps what the console and the network complain of."""
+    """A person with a browser: opens dashboards, and collects the errors of the console and the network."""
 
     page: Page
     viewer: str
     complaints: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Listen."""
-        self.page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
+        """Listen to the console and the network."""
+        self.page.on("console", lambda entry: entry.type in ("error", "warning") and self.complaints.append(entry.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("requestfailed", lambda lost: self.complaints.append(lost.url))
+        self.page.on("requestfailed", lambda failure: self.complaints.append(failure.url))
 
     def open(self, dashboard: str, **query: str) -> Page:
-        """Open a dashboard at the time that has data, and return the page once its data are there."""
+        """Open a dashboard at the time that has data, and return the page once the data are drawn."""
         self.page.goto(address_of(self.viewer, dashboard, **{"refresh": "0", **query}))
-        self.page.wait_for_selector(DRAWN)
+        self.page.wait_for_selector(DRAWN_PAGE)
         return self.page
 
     def drawings(self) -> int:
-        """Return how often the data were drawn."""
+        """Return the number of times that the data were drawn."""
         return int(self.page.locator("main").get_attribute("data-drawn") or 0)
 
     def wait_for_drawing(self, number: int) -> None:
-        """Return once the data have been drawn so often."""
+        """Return once the data have been drawn that many times."""
         self.page.wait_for_selector(f'main[data-drawn="{number}"]')
 
 

@@ -1,24 +1,25 @@
-"""The dashboards in a real browser: what a person sees, and what happens when he does something."""
+"""The dashboards in a real browser: what a person sees, and how the page reacts."""
 
 from __future__ import annotations
 
 import json
 import re
 from datetime import datetime
+from itertools import combinations
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import DRAWN, Reader
+from tests.browser.conftest import DRAWN_PAGE, Reader
 from tests.factories import START
 from tests.integration.kibana_world import NOW
 from tests.viewers import ROOT, address_of
 
 DASHBOARDS = sorted(path.stem for path in (ROOT / "kibana/objects/dashboard").glob("*.json"))
 FIRST_PAINT_SECONDS = 5.0
-"""Two on an idle machine; tests share theirs."""
+"""It takes two seconds on an idle machine; tests share theirs."""
 
 UNDRAWN = ".panel.data:not([data-state=drawn])"
 LABELS = """() => [...document.querySelectorAll(".drawing")].map((drawing) => ({
@@ -32,35 +33,37 @@ PHONE = {"width": 375, "height": 700}
 
 
 def show_all(page: Page) -> None:
-    """Make the window as high as the page, so that every panel is drawn, and wait until all are."""
+    """Make the window as high as the page, and wait until all panels are drawn."""
     height = int(page.evaluate("document.documentElement.scrollHeight"))
     page.set_viewport_size({"width": 1440, "height": height})
     expect(page.locator(UNDRAWN)).to_have_count(0)
 
 
 def may_be_empty(panel: str) -> bool:
-    """Return whether a panel, called like its object, is tagged as one that shows trouble."""
+    """Return whether the object of a panel has the tag of panels that may be empty; both have the same name."""
     (path,) = (ROOT / "kibana/objects").glob(f"*/{panel}.json")
-    return any(each["id"] == "may-be-empty" for each in json.loads(path.read_text(encoding="utf-8"))["references"])
+    return any(
+        reference["id"] == "may-be-empty" for reference in json.loads(path.read_text(encoding="utf-8"))["references"]
+    )
 
 
 def require_readable_labels(page: Page) -> None:
-    """Fail where a label of an axis is cut off by its chart, or lies on another one."""
+    """Fail if a chart cuts off the label of an axis, or if two labels overlap."""
     for chart in page.evaluate(LABELS):
         frame, labels = chart["frame"], chart["labels"]
         assert labels, chart["panel"]
-        for number, one in enumerate(labels):
-            assert one["left"] >= frame["left"] - 2, chart["panel"]
-            assert one["right"] <= frame["right"] + 2, chart["panel"]
-            for other in labels[number + 1 :]:
-                beside = one["right"] <= other["left"] + 1 or other["right"] <= one["left"] + 1
-                above = one["bottom"] <= other["top"] + 2 or other["bottom"] <= one["top"] + 2
-                assert beside or above, chart["panel"]
+        for label in labels:
+            assert label["left"] >= frame["left"] - 2, chart["panel"]
+            assert label["right"] <= frame["right"] + 2, chart["panel"]
+        for first, second in combinations(labels, 2):
+            apart_in_x = first["right"] <= second["left"] + 1 or second["right"] <= first["left"] + 1
+            apart_in_y = first["bottom"] <= second["top"] + 2 or second["bottom"] <= first["top"] + 2
+            assert apart_in_x or apart_in_y, chart["panel"]
 
 
 @pytest.mark.parametrize("dashboard", DASHBOARDS)
 def test_every_panel_of_a_dashboard_draws_its_data(reader: Reader, dashboard: str) -> None:
-    """A dashboard appears soon, the console is silent, every panel shows something, and its labels can be read."""
+    """A dashboard appears soon, without errors in the console; every panel shows data, and no labels overlap."""
     page = reader.open(dashboard)
     seconds = page.evaluate("performance.getEntriesByName('drawn')[0].startTime") / 1000
     show_all(page)
@@ -86,7 +89,7 @@ def test_every_panel_of_a_dashboard_draws_its_data(reader: Reader, dashboard: st
 
 
 def test_a_control_filters_every_panel(reader: Reader) -> None:
-    """What is chosen in a control is all that is shown, the address says it, and going back takes it back."""
+    """A selected value filters all panels and is part of the address; the back button removes it."""
     page = reader.open("model-quality")
     versions = page.locator("#panel-quality-by-version tbody tr")
     show_all(page)
@@ -105,7 +108,7 @@ def test_a_control_filters_every_panel(reader: Reader) -> None:
 
 
 def test_a_cell_of_a_table_filters_by_its_value(reader: Reader) -> None:
-    """A version in a table leads to that version alone; "Any" leads back."""
+    """A click on a version in a table shows only that version; "Any" shows all again."""
     page = reader.open("versions-compared")
     rows = page.locator("#panel-versions-table tbody tr")
     rows.first.locator("button", has_text=re.compile("^1$")).click()
@@ -116,7 +119,7 @@ def test_a_cell_of_a_table_filters_by_its_value(reader: Reader) -> None:
 
 
 def test_the_time_picker_takes_what_kibana_takes(reader: Reader) -> None:
-    """A quick range, an own one in Kibana's words, and one that is none, which is told in one line."""
+    """It takes a quick range and date math; a text that is no time gives one line."""
     page = reader.open("serving")
     page.locator("#time summary").click()
     page.get_by_role("button", name="Last 7 days").click()
@@ -134,7 +137,7 @@ def test_the_time_picker_takes_what_kibana_takes(reader: Reader) -> None:
 
 
 def test_dragging_over_a_chart_shows_that_time(reader: Reader) -> None:
-    """A part of a chart's time, dragged over, becomes the dashboard's."""
+    """The part of a chart that is dragged over becomes the time range of the dashboard."""
     page = reader.open("serving")
     requests = page.locator("#panel-serving-requests .value")
     before = int(requests.inner_text())
@@ -153,7 +156,7 @@ def test_dragging_over_a_chart_shows_that_time(reader: Reader) -> None:
 
 
 def test_a_table_sorts_turns_pages_and_is_downloaded(reader: Reader) -> None:
-    """A click on a head sorts, another one turns it round; the file holds every row, not only the page."""
+    """A click on a head sorts, a second click reverses; the file holds all rows, not only the page."""
     page = reader.open("search-and-ranking")
     show_all(page)
     panel = page.locator("#panel-ranking-worst-queries")
@@ -161,12 +164,12 @@ def test_a_table_sorts_turns_pages_and_is_downloaded(reader: Reader) -> None:
     cells = panel.locator("tbody tr td:nth-child(2)")
 
     head.locator("button").click()
-    falling = [int(text) for text in cells.all_inner_texts()]
-    assert falling == sorted(falling, reverse=True)
+    descending = [int(text) for text in cells.all_inner_texts()]
+    assert descending == sorted(descending, reverse=True)
     expect(head).to_have_attribute("aria-sort", "descending")
     head.locator("button").click()
-    rising = [int(text) for text in cells.all_inner_texts()]
-    assert rising == sorted(rising)
+    ascending = [int(text) for text in cells.all_inner_texts()]
+    assert ascending == sorted(ascending)
 
     panel.get_by_role("button", name="Next page").click()
     expect(panel.locator(".pager")).to_contain_text("11–11 of 11")
@@ -179,8 +182,8 @@ def test_a_table_sorts_turns_pages_and_is_downloaded(reader: Reader) -> None:
     assert lines[0].startswith("Query,Predictions,Requests,Clicks,CTR")
 
 
-def test_a_chart_tells_its_numbers(reader: Reader) -> None:
-    """A chart has a name that says what it shows, and turns into a table; pointed at, it tells all values."""
+def test_a_chart_gives_its_numbers(reader: Reader) -> None:
+    """A chart has a text for screen readers, a tooltip with all values of a moment, and a view as a table."""
     page = reader.open("model-quality")
     panel = page.locator("#panel-quality-f1-over-time")
     drawing = panel.get_by_role("img", name=re.compile("F1 over time"))
@@ -196,10 +199,10 @@ def test_a_chart_tells_its_numbers(reader: Reader) -> None:
 
 
 def test_links_between_dashboards_keep_the_time_and_the_choice(reader: Reader) -> None:
-    """Who goes from one dashboard to another keeps looking at the same time and the same version."""
+    """A link to another dashboard keeps the time range and the selected version."""
     page = reader.open("model-quality", **{"c.version": "2"})
     page.locator(".panel.text a", has_text="Versions compared").click()
-    page.wait_for_selector(DRAWN)
+    page.wait_for_selector(DRAWN_PAGE)
 
     expect(page.locator("#time-text")).to_contain_text("2026-03-02 10:00")
     expect(page.locator("[data-control=version] .chosen")).to_have_text("2")
@@ -207,7 +210,7 @@ def test_links_between_dashboards_keep_the_time_and_the_choice(reader: Reader) -
 
 
 def test_the_theme_is_the_readers_and_stays(reader: Reader) -> None:
-    """The switch turns light into dark, charts too, and another page keeps it."""
+    """The switch changes the page and the charts from light to dark, and another page keeps the choice."""
     page = reader.open("serving")
     label = page.locator("#panel-serving-response-time .role-axis-label text").first
     light = label.get_attribute("fill")
@@ -219,7 +222,7 @@ def test_the_theme_is_the_readers_and_stays(reader: Reader) -> None:
 
 
 def test_it_refreshes_itself(reader: Reader) -> None:
-    """With a period chosen, the data are asked for again and again."""
+    """With a refresh interval, the page loads the data again and again."""
     page = reader.open("pipeline-health", refresh="1")
     page.wait_for_selector('main[data-drawn="2"]')
 
@@ -228,11 +231,11 @@ def test_it_refreshes_itself(reader: Reader) -> None:
 
 @pytest.mark.parametrize("dashboard", DASHBOARDS)
 def test_a_phone_shows_everything(browser: Browser, viewer: str, dashboard: str) -> None:
-    """On a screen 375 pixels wide nothing sticks out sideways, and time and filters are in reach."""
+    """A screen of 375 pixels needs no horizontal scrolling, and time and filters can be used."""
     context = browser.new_context(viewport=PHONE, is_mobile=True, has_touch=True)
     page = context.new_page()
     page.goto(address_of(viewer, dashboard, refresh="0"))
-    page.wait_for_selector(DRAWN)
+    page.wait_for_selector(DRAWN_PAGE)
 
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     page.locator("#time summary").tap()
@@ -244,7 +247,7 @@ def test_a_phone_shows_everything(browser: Browser, viewer: str, dashboard: str)
 
 
 def test_the_keyboard_is_enough(reader: Reader) -> None:
-    """A value is chosen, and a popover left, without a mouse; every button says what it does."""
+    """The keyboard selects a value and closes a popover; every button has a name."""
     page = reader.open("model-quality")
     page.locator("[data-control=version] summary").focus()
     page.keyboard.press("Enter")
@@ -255,13 +258,13 @@ def test_the_keyboard_is_enough(reader: Reader) -> None:
     page.keyboard.press("Escape")
     expect(page.locator("[data-control=version]")).not_to_have_attribute("open", "")
     assert page.evaluate("document.activeElement.closest('[data-control]').dataset.control") == "version"
-    nameless = "[...document.querySelectorAll('button, summary')].filter((each) => each.checkVisibility() && \
-        !(each.getAttribute('aria-label') || each.textContent.trim())).length"
+    nameless = "[...document.querySelectorAll('button, summary')].filter((button) => button.checkVisibility() && \
+        !(button.getAttribute('aria-label') || button.textContent.trim())).length"
     assert page.evaluate(nameless) == 0
 
 
-def test_what_was_drawn_stays_when_the_viewer_is_gone(reader: Reader) -> None:
-    """Without an answer the page says so in one line, and keeps its last pictures."""
+def test_the_last_drawing_stays_if_the_viewer_is_gone(reader: Reader) -> None:
+    """If the viewer does not answer, the page says so in one line and keeps its last drawing."""
     page = reader.open("serving")
     requests = page.locator("#panel-serving-requests .value")
     before = requests.inner_text()

@@ -32,18 +32,18 @@ SETTINGS = AgentSettings(
 
 
 def events() -> list[Document]:
-    """Return ten hours of searches: two versions and one in shadow, three scenes, clicks, errors, trouble."""
+    """Return ten hours of events: two versions and one in shadow, three scenes, clicks, errors, orphans."""
     chance = random.Random(7)
-    found: list[Document] = []
+    documents: list[Document] = []
     for number in range(HOURS * 12):
         at = START + timedelta(minutes=5 * number, seconds=chance.uniform(0, 200))
-        found += _request(at, chance, number)
-    found += [_orphan(START + timedelta(hours=hour)) for hour in (3, 8)]
-    return found
+        documents += _request(at, chance, number)
+    documents += [_orphan(START + timedelta(hours=hour)) for hour in (3, 8)]
+    return documents
 
 
 def _request(at: datetime, chance: random.Random, number: int) -> list[Document]:
-    """Return one request of a few instances, with what users did with them."""
+    """Return the events of one request: the predictions of a few instances, their clicks, and an error."""
     version = ("1", "2", "1", "3")[number % 4]
     scene = ("search", "recommendation", "ad")[number % 3]
     size = 2 + number % 4
@@ -102,43 +102,43 @@ def _orphan(at: datetime) -> Document:
     return {**make_feedback(lost), **_surroundings(0)}
 
 
-def others() -> list[tuple[str, str, Document]]:
+def agent_documents() -> list[tuple[str, str, Document]]:
     """Return dead letters, cycles of the agent, drift and a restatement as (index, id, document)."""
     restated = {**RESTATEMENTS.sample, "@timestamp": iso(NOW - timedelta(hours=7))}
-    found = [(RESTATEMENTS.index_for(NOW), "restated", restated)]
+    documents = [(RESTATEMENTS.index_for(NOW), "restated", restated)]
     for hour in range(0, HOURS, 2):
         at = START + timedelta(hours=hour)
         cycle = {**CYCLES.sample, "@timestamp": iso(at), "cycle_seconds": 0.4 + hour / 100, "lost_lines": hour}
-        found.append((CYCLES.index_for(at), f"cycle-{hour}", cycle))
+        documents.append((CYCLES.index_for(at), f"cycle-{hour}", cycle))
         drift = {**DRIFT.sample, "@timestamp": iso(at), "psi": 0.01 * hour}
-        found.append((DRIFT.index_for(at), f"drift-{hour}", drift))
-        document = {**DEADLETTERS.sample, "@timestamp": iso(at), "event": {"ingested": iso(at)}}
-        found.append((DEADLETTERS.index_for(at), uuid7.make(at), document))
-    return found
+        documents.append((DRIFT.index_for(at), f"drift-{hour}", drift))
+        letter = {**DEADLETTERS.sample, "@timestamp": iso(at), "event": {"ingested": iso(at)}}
+        documents.append((DEADLETTERS.index_for(at), uuid7.make(at), letter))
+    return documents
 
 
 @contextmanager
 def filled_world(cluster: Cluster) -> Iterator[World]:
-    """Yield a cluster that holds `events()`, all that the agent makes of them, a restatement and dead letters."""
+    """Yield a cluster with `events()`, the results that the agent computes from them, and `agent_documents()`."""
     cluster.clean()
     with world_on(cluster) as world:
         install(Gateway(world.agent), SETTINGS)
-        if not _MADE:
-            _make(world)
-            _MADE.extend(helpers.scan(world.admin, index=OURS, query={"query": {"match_all": {}}}))
+        if not _INDEXED:
+            _fill(world)
+            _INDEXED.extend(helpers.scan(world.admin, index=OURS, query={"query": {"match_all": {}}}))
         else:
-            again = [{"_index": hit["_index"], "_id": hit["_id"], "_source": hit["_source"]} for hit in _MADE]
-            helpers.bulk(world.admin, again, refresh=True)
+            actions = [{"_index": hit["_index"], "_id": hit["_id"], "_source": hit["_source"]} for hit in _INDEXED]
+            helpers.bulk(world.admin, actions, refresh=True)
         yield world
 
 
-_MADE: list[Document] = []
-"""The world's documents once the agent has computed them: the next module only has to index them."""
+_INDEXED: list[Document] = []
+"""All documents of the world after the first use, so that the next test module only has to index them."""
 
 
-def _make(world: World) -> None:
+def _fill(world: World) -> None:
     world.deliver(*events())
-    for index, identifier, document in others():
+    for index, identifier, document in agent_documents():
         world.admin.index(index=index, id=identifier, document=document)
     changes = {entry.name: getattr(SETTINGS, entry.name) for entry in dataclasses.fields(SETTINGS)}
     world.cycle(NOW, **changes)

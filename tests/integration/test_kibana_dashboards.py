@@ -6,21 +6,37 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from monitor_agent.dashboards.dashboard_data import dashboard_data
+from monitor_agent.dashboards.library import read_library
+from monitor_agent.dashboards.panel_views import Notice
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.kibana.dashboard_check import views_of
 from monitor_agent.kibana.dashboard_model import dashboard
 from monitor_agent.kibana.folder import read_objects
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.panel_query import PanelData, panel_query, panel_source
-from monitor_agent.kibana.times import time_range
+from monitor_agent.kibana.times import TimeRange, time_range
 from tests.cluster import Cluster
 from tests.command_line import monitor_agent
 from tests.integration.kibana_world import NOW, ROOT, filled_world
+
+ALL_PANELS = {
+    panel["panelIndex"]
+    for path in (ROOT / "kibana/objects/dashboard").glob("*.json")
+    for panel in json.loads(path.read_text(encoding="utf-8"))["attributes"]["panelsJSON"]
+    if panel["type"] in ("lens", "search")
+}
+SINGLE_COUNTS = {
+    *("confusion-tp", "confusion-fp", "confusion-fn", "confusion-tn", "serving-predictions", "serving-requests"),
+    *("health-dead-letters", "health-restatements", "health-waiting"),
+}
+"""The tiles that count documents."""
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +129,40 @@ def test_a_refused_search_is_found(as_analyst: Path, capsys: pytest.CaptureFixtu
         in output
     )
     assert "not supported for aggregation [sum]" in output
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [
+        (None, {"drift-bins", "orphan-feedback"}),
+        (
+            TimeRange(datetime(2020, 1, 1, tzinfo=timezone.utc), datetime(2020, 1, 2, tzinfo=timezone.utc)),
+            ALL_PANELS - SINGLE_COUNTS,
+        ),
+    ],
+    ids=["as the dashboards open", "a day without data"],
+)
+def test_the_same_panels_are_empty_for_the_check_and_the_viewer(
+    cluster: Cluster, objects: dict[str, SavedObject], time: TimeRange | None, expected: set[str]
+) -> None:
+    """Without data, only a tile that counts documents has something to show: its 0."""
+    library = read_library(ROOT / "kibana")
+    empty_in_viewer: set[str] = set()
+    empty_in_check: set[str] = set()
+    with closing(Gateway(connect(cluster.settings("analyst")))) as gateway:
+        for board in library.dashboards.values():
+            board_time = time or time_range(board.start, board.end, NOW)
+            data = dashboard_data(gateway, library, board, board_time, {})
+            empty_in_viewer |= {name for name, panel in data.panels.items() if isinstance(panel.body, Notice)}
+            for panel in board.panels:
+                if panel.kind == "markdown":
+                    continue
+                saved = objects[f"objects/{panel.kind}/{panel.target}.json"]
+                query = panel_query(panel_source(saved), library.views, board.context(board_time))
+                if query.read(gateway.msearch(query.requests)).empty:
+                    empty_in_check.add(panel.id)
+
+    assert empty_in_viewer == empty_in_check == expected
 
 
 def test_controls_filter_what_is_shown(cluster: Cluster, objects: dict[str, SavedObject]) -> None:

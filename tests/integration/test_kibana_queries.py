@@ -1,4 +1,4 @@
-"""The analysts' questions in `docs/queries.md`: each request is run, and its answer counted again from the events."""
+"""The analysts' questions in `docs/queries.md`: the responses equal what the events themselves give."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from monitor_agent.contracts.performance import PERFORMANCE
 from tests.cluster import Cluster
 from tests.factories import Document
-from tests.integration.kibana_world import NOW, ROOT, events, filled_world, others
+from tests.integration.kibana_world import NOW, ROOT, agent_documents, events, filled_world
 
 ATTRIBUTION = timedelta(minutes=30)
 SECTION = re.compile(r"^## (\d+)\. (.+?)\n.*?```console\n(GET|POST) (\S+)\n(.*?)```\n+```esql\n(.*?)```", re.M | re.S)
@@ -42,8 +42,8 @@ def questions() -> list[Question]:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One prediction, and when it was clicked first."""
+class PredictionOutcome:
+    """One prediction, and the time until its first click."""
 
     source: Document
     clicked_after: timedelta | None
@@ -62,7 +62,7 @@ class Seen:
 
     @property
     def judged(self) -> bool:
-        """Whether it was shown and is older than the attribution window."""
+        """Whether users saw it and it is older than the attribution window."""
         return not self.source["prediction"]["shadow"] and self.at < NOW - ATTRIBUTION
 
 
@@ -73,15 +73,16 @@ def moment(document: Document) -> datetime:
 
 @dataclass(frozen=True)
 class Day:
-    """What happened, counted from the events alone."""
+    """The events of the day, by kind."""
 
-    predictions: list[Seen]
+    predictions: list[PredictionOutcome]
     feedback: list[Document]
     errors: list[Document]
 
     @property
-    def judged(self) -> list[Seen]:
-        return [each for each in self.predictions if each.judged]
+    def judged(self) -> list[PredictionOutcome]:
+        """The predictions whose label is final."""
+        return [prediction for prediction in self.predictions if prediction.judged]
 
 
 @pytest.fixture(scope="module")
@@ -90,118 +91,126 @@ def day() -> Day:
     kinds: dict[str, list[Document]] = {"model.prediction": [], "model.feedback": [], "model.request_error": []}
     for event in events():
         kinds[event["event"]["dataset"]].append(event)
-    clicks = {each["prediction"]["id"]: moment(each) for each in kinds["model.feedback"]}
+    clicks = {click["prediction"]["id"]: moment(click) for click in kinds["model.feedback"]}
     predictions = [
-        Seen(each, clicks[each["event"]["id"]] - moment(each) if each["event"]["id"] in clicks else None)
-        for each in kinds["model.prediction"]
+        PredictionOutcome(
+            event, clicks[event["event"]["id"]] - moment(event) if event["event"]["id"] in clicks else None
+        )
+        for event in kinds["model.prediction"]
     ]
     return Day(predictions, kinds["model.feedback"], kinds["model.request_error"])
 
 
 @pytest.fixture(scope="module")
 def search(elasticsearch: Cluster) -> Iterator[Callable[[Question], Document]]:
-    """What answers a question, as the role analyst."""
+    """A function that runs the request of a question as the role analyst."""
     with filled_world(elasticsearch), elasticsearch.client("analyst") as client:
 
-        def ask(question: Question) -> Document:
+        def run(question: Question) -> Document:
             headers = {"accept": "application/json", "content-type": "application/json"}
             return client.perform_request("POST", f"/{question.path}", headers=headers, body=question.body).body
 
-        yield ask
+        yield run
 
 
 Check = Callable[[Document, Day], None]
 
 
 def buckets(answer: Document, name: str) -> list[Document]:
-    found: list[Document] = answer["aggregations"][name]["buckets"]
-    return found
+    rows: list[Document] = answer["aggregations"][name]["buckets"]
+    return rows
 
 
-def shown_and_clicked(rows: list[Document]) -> dict[Any, tuple[int, int]]:
+def counts_and_clicks(rows: list[Document]) -> dict[Any, tuple[int, int]]:
     return {row["key"]: (row["doc_count"], row["clicked"]["doc_count"]) for row in rows}
 
 
-def counted(seen: list[Seen], key: Callable[[Seen], Any]) -> dict[Any, tuple[int, int]]:
-    found: dict[Any, tuple[int, int]] = {}
-    for each in seen:
-        shown, clicked = found.get(key(each), (0, 0))
-        found[key(each)] = (shown + 1, clicked + each.clicked)
-    return found
+def expected_counts(
+    predictions: list[PredictionOutcome], key: Callable[[PredictionOutcome], Any]
+) -> dict[Any, tuple[int, int]]:
+    counts: dict[Any, tuple[int, int]] = {}
+    for prediction in predictions:
+        count, clicked = counts.get(key(prediction), (0, 0))
+        counts[key(prediction)] = (count + 1, clicked + prediction.clicked)
+    return counts
 
 
 def worst_queries(answer: Document, day: Day) -> None:
     rows = buckets(answer, "queries")
     clicked = [row["clicked"]["doc_count"] for row in rows]
-    assert shown_and_clicked(rows) == counted(day.judged, lambda each: each.source["query"]["hash"])
+    assert counts_and_clicks(rows) == expected_counts(day.judged, lambda outcome: outcome.source["query"]["hash"])
     assert clicked == sorted(clicked)
 
 
 def false_positives(answer: Document, day: Day) -> None:
-    wrong = [each for each in day.judged if each.source["prediction"]["label"] and not each.clicked]
-    expected = Counter(each.source["labels"]["scene"] for each in wrong)
+    wrong = [outcome for outcome in day.judged if outcome.source["prediction"]["label"] and not outcome.clicked]
+    expected = Counter(outcome.source["labels"]["scene"] for outcome in wrong)
     assert {row["key"]: row["doc_count"] for row in buckets(answer, "scenes")} == expected
     assert len(expected) == 3
 
 
 def by_version(answer: Document, day: Day) -> None:
     expected: dict[str, Counter[str]] = {}
-    for each in day.judged:
-        kind = ("t" if each.clicked == bool(each.source["prediction"]["label"]) else "f") + (
-            "p" if each.source["prediction"]["label"] else "n"
+    for outcome in day.judged:
+        kind = ("t" if outcome.clicked == bool(outcome.source["prediction"]["label"]) else "f") + (
+            "p" if outcome.source["prediction"]["label"] else "n"
         )
-        expected.setdefault(each.source["model"]["version"], Counter())[kind] += 1
+        expected.setdefault(outcome.source["model"]["version"], Counter())[kind] += 1
     for row in buckets(answer, "versions"):
-        if row["key"] == "3":  # in shadow: never shown, so nothing is known
+        if row["key"] == "3":  # in shadow: users never saw it, so it has no labels
             assert row["n"]["value"] == 0
             continue
-        told = {name: row[name]["value"] for name in ("tp", "fp", "fn")}
-        assert told == {name: expected[row["key"]][name] for name in told}
+        matrix = {name: row[name]["value"] for name in ("tp", "fp", "fn")}
+        assert matrix == {name: expected[row["key"]][name] for name in matrix}
         assert row["n"]["value"] == expected[row["key"]].total()
 
 
 def click_delay(answer: Document, day: Day) -> None:
-    delays = sorted(each.clicked_after.total_seconds() for each in day.predictions if each.clicked_after)
-    found = answer["aggregations"]["delay"]["values"]
-    middle = found["50.0"] / 1e9
+    delays = sorted(outcome.clicked_after.total_seconds() for outcome in day.predictions if outcome.clicked_after)
+    percentiles = answer["aggregations"]["delay"]["values"]
+    middle = percentiles["50.0"] / 1e9
     assert delays[len(delays) // 2 - 2] <= middle <= delays[len(delays) // 2 + 2]
-    assert found["99.0"] / 1e9 > ATTRIBUTION.total_seconds() > found["90.0"] / 1e9
+    assert percentiles["99.0"] / 1e9 > ATTRIBUTION.total_seconds() > percentiles["90.0"] / 1e9
 
 
 def threshold(answer: Document, day: Day) -> None:
-    told = answer["aggregations"]
-    predicted = [each for each in day.judged if each.score >= 0.3]
-    assert told["predicted"]["doc_count"] == len(predicted)
-    assert told["predicted"]["clicked"]["doc_count"] == sum(each.clicked for each in predicted)
-    assert told["clicked"]["doc_count"] == sum(each.clicked for each in day.judged)
+    aggregations = answer["aggregations"]
+    predicted = [outcome for outcome in day.judged if outcome.score >= 0.3]
+    assert aggregations["predicted"]["doc_count"] == len(predicted)
+    assert aggregations["predicted"]["clicked"]["doc_count"] == sum(outcome.clicked for outcome in predicted)
+    assert aggregations["clicked"]["doc_count"] == sum(outcome.clicked for outcome in day.judged)
 
 
 def positions(answer: Document, day: Day) -> None:
-    found = shown_and_clicked(buckets(answer, "positions"))
-    assert found == counted(day.judged, lambda each: each.source["item"]["position"])
-    assert found[1][1] / found[1][0] > found[4][1] / found[4][0]
+    counts = counts_and_clicks(buckets(answer, "positions"))
+    assert counts == expected_counts(day.judged, lambda outcome: outcome.source["item"]["position"])
+    assert counts[1][1] / counts[1][0] > counts[4][1] / counts[4][0]
 
 
 def missed_items(answer: Document, day: Day) -> None:
     missed = Counter(
-        each.source["item"]["id"] for each in day.predictions if each.clicked and not each.source["prediction"]["label"]
+        outcome.source["item"]["id"]
+        for outcome in day.predictions
+        if outcome.clicked and not outcome.source["prediction"]["label"]
     )
     assert {row["key"]: row["doc_count"] for row in buckets(answer, "items")} == missed
 
 
 def slowest(answer: Document, day: Day) -> None:
-    told = [hit["_source"]["event"]["duration"] for hit in answer["hits"]["hits"]]
-    all_ = [each.source["event"]["duration"] for each in day.predictions if each.source["prediction"]["rank"] == 1]
-    assert told == sorted(all_, reverse=True)[:5]
+    durations = [hit["_source"]["event"]["duration"] for hit in answer["hits"]["hits"]]
+    all_durations = [
+        outcome.source["event"]["duration"] for outcome in day.predictions if outcome.source["prediction"]["rank"] == 1
+    ]
+    assert durations == sorted(all_durations, reverse=True)[:5]
 
 
 def errors_by_hour(answer: Document, day: Day) -> None:
-    errors = Counter(moment(each).hour for each in day.errors)
-    requests = Counter(each.at.hour for each in day.predictions if each.source["prediction"]["rank"] == 1)
+    errors = Counter(moment(error).hour for error in day.errors)
+    requests = Counter(outcome.at.hour for outcome in day.predictions if outcome.source["prediction"]["rank"] == 1)
     rows = buckets(answer, "hours")
-    told = {datetime.fromisoformat(row["key_as_string"].replace("Z", "+00:00")).hour: row for row in rows}
-    assert {hour: row["errors"]["value"] for hour, row in told.items() if row["errors"]["value"]} == errors
-    assert {hour: row["requests"]["value"] for hour, row in told.items()} == requests
+    by_hour = {datetime.fromisoformat(row["key_as_string"].replace("Z", "+00:00")).hour: row for row in rows}
+    assert {hour: row["errors"]["value"] for hour, row in by_hour.items() if row["errors"]["value"]} == errors
+    assert {hour: row["requests"]["value"] for hour, row in by_hour.items()} == requests
 
 
 def window_states(answer: Document, _day: Day) -> None:
@@ -211,14 +220,14 @@ def window_states(answer: Document, _day: Day) -> None:
 
 
 def fates(answer: Document, day: Day) -> None:
-    known = {each.source["event"]["id"]: each for each in day.predictions}
+    predictions = {outcome.source["event"]["id"]: outcome for outcome in day.predictions}
     expected = Counter(
         "waiting"
-        if each["prediction"]["id"] not in known
+        if click["prediction"]["id"] not in predictions
         else "matched"
-        if known[each["prediction"]["id"]].clicked
+        if predictions[click["prediction"]["id"]].clicked
         else "too_late"
-        for each in day.feedback
+        for click in day.feedback
     )
     assert {row["key"]: row["doc_count"] for row in buckets(answer, "statuses")} == expected
     assert set(expected) == {"matched", "too_late", "waiting"}
@@ -229,26 +238,28 @@ def waiting(answer: Document, _day: Day) -> None:
 
 
 def score_distribution(answer: Document, day: Day) -> None:
-    found = {round(key * 10): told for key, told in shown_and_clicked(buckets(answer, "scores")).items()}
-    assert found == counted(day.judged, lambda each: int(each.score * 10))
+    counts = {round(key * 10): count for key, count in counts_and_clicks(buckets(answer, "scores")).items()}
+    assert counts == expected_counts(day.judged, lambda outcome: int(outcome.score * 10))
 
 
 def version_and_scene(answer: Document, day: Day) -> None:
     rows = [{**row, "key": (row["key"]["version"], row["key"]["scene"])} for row in buckets(answer, "pairs")]
-    expected = counted(day.judged, lambda each: (each.source["model"]["version"], each.source["labels"]["scene"]))
-    assert shown_and_clicked(rows) == expected
+    expected = expected_counts(
+        day.judged, lambda outcome: (outcome.source["model"]["version"], outcome.source["labels"]["scene"])
+    )
+    assert counts_and_clicks(rows) == expected
 
 
 def gaps(answer: Document, day: Day) -> None:
     rows = buckets(answer, "bars")
     assert len(rows) == 10 * 12
     assert sum(row["doc_count"] for row in rows) == len(day.predictions)
-    full = {(each.at.hour, each.at.minute // 5) for each in day.predictions}
+    full = {(outcome.at.hour, outcome.at.minute // 5) for outcome in day.predictions}
     assert sum(row["doc_count"] == 0 for row in rows) == 10 * 12 - len(full)
 
 
 def dead_letters(answer: Document, _day: Day) -> None:
-    letters = [document for index, _, document in others() if index.startswith("model-deadletters")]
+    letters = [document for index, _, document in agent_documents() if index.startswith("model-deadletters")]
     (row,) = buckets(answer, "reasons")
     assert (row["key"], row["doc_count"]) == ("malformed", len(letters))
     assert row["example"]["hits"]["hits"][0]["_source"]["message"] == letters[0]["message"]
@@ -280,18 +291,18 @@ CHECKS: dict[int, Check] = dict(
 
 
 def test_every_question_is_checked() -> None:
-    """Each question has a request, an ES|QL variant that reads an index of ours, and a check of its answer."""
-    found = questions()
+    """A question has a request, an ES|QL variant that reads one of our indices, and a check of its response."""
+    all_questions = questions()
 
-    assert [each.number for each in found] == list(CHECKS)
-    assert (ROOT / "docs" / "queries.md").read_text(encoding="utf-8").count("\n## ") == len(found)
-    for each in found:
-        source = re.match(r"FROM (\S+)-\*\n", each.esql)
-        assert source, each.title
-        assert each.path.split("/")[0] in (source[1], PERFORMANCE.alias)
+    assert [question.number for question in all_questions] == list(CHECKS)
+    assert (ROOT / "docs" / "queries.md").read_text(encoding="utf-8").count("\n## ") == len(all_questions)
+    for question in all_questions:
+        source = re.match(r"FROM (\S+)-\*\n", question.esql)
+        assert source, question.title
+        assert question.path.split("/")[0] in (source[1], PERFORMANCE.alias)
 
 
 @pytest.mark.parametrize("question", questions(), ids=lambda question: question.title)
 def test_an_answer_is_that_of_the_events(question: Question, search: Callable[[Question], Document], day: Day) -> None:
-    """What Elasticsearch answers is what counting the events gives."""
+    """The response of Elasticsearch equals the count of the events."""
     CHECKS[question.number](search(question), day)

@@ -73,7 +73,7 @@ def test_shares_of_a_whole_reach_to_one() -> None:
     assert (lower["y"], upper["y2"], upper["y"]) == (0.25, 0.25, 1.0)
 
 
-def test_a_value_that_series_stand_for_has_its_own_colour() -> None:
+def test_a_series_has_the_colour_of_its_value() -> None:
     """A version has the same colour on all charts; its second value has a dashed line."""
     rows = [{"time": AT, "version": "2", "a": 0.1, "b": 0.2}]
     body = xy_chart(rows, {"splitAccessor": "version", "accessors": ["a", "b"]})
@@ -135,7 +135,7 @@ def test_a_line_along_an_edge_is_drawn_whole() -> None:
     assert clipped([{"time": AT - HOUR, "a": 0.5}])
 
 
-def test_a_stacked_series_of_zeros_is_not_xy_chart() -> None:
+def test_a_stacked_series_of_zeros_is_not_drawn() -> None:
     """It would look like an outline of the series below it; it stays in the legend."""
     rows = [{"time": AT + at * HOUR, "a": 0.2, "b": 0.0} for at in range(2)]
     body = xy_chart(rows, {"seriesType": "area_stacked", "accessors": ["a", "b"]})
@@ -145,7 +145,7 @@ def test_a_stacked_series_of_zeros_is_not_xy_chart() -> None:
     assert [entry.name for entry in body.legend] == ["First", "Second"]
 
 
-def test_a_series_without_values_is_not_xy_chart() -> None:
+def test_a_series_without_values_is_not_drawn() -> None:
     """If last week has no values, only its line is missing."""
     body = xy_chart(
         [{"time": AT, "a": 0.2, "b": None}],

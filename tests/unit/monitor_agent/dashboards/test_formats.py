@@ -1,4 +1,4 @@
-"""Values as people read them."""
+"""Values as text for people."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ PRECISE = {
         ("", None, "string", "–"),
     ],
 )
-def test_a_value_is_written_as_its_format_says(value: Any, format_: Any, kind: str, expected: str) -> None:
-    """Decimals, units and thousands are those of Kibana's format; what is not known is a dash."""
+def test_a_value_is_written_in_its_format(value: Any, format_: Any, kind: str, expected: str) -> None:
+    """Decimals, units and separators follow Kibana's format; a missing value is a dash."""
     assert text(value, format_, kind) == expected
 
 
 def test_a_change_has_its_sign() -> None:
-    """More is plus, less is minus, none is neither."""
+    """An increase has a plus, a decrease has a minus; 0 and a missing value have no sign."""
     percent = {"id": "percent", "params": {"decimals": 1}}
 
     assert [signed(value, percent) for value in (0.1, -0.1, 0, None)] == [
@@ -59,7 +59,7 @@ def test_a_change_has_its_sign() -> None:
 
 
 def test_an_axis_has_the_unit_that_fits_its_greatest_value() -> None:
-    """Milliseconds up to an hour and a half are drawn in hours, where the format leaves it open."""
+    """If the format does not fix the unit, milliseconds up to an hour and a half are drawn in hours."""
     assert scale(PRECISE, 5_400_000).factor == pytest.approx(1 / 3_600_000)
     assert "' h'" in scale(PRECISE, 5_400_000).label
     assert scale(MILLISECONDS, 5e12).factor == pytest.approx(1e-6)

@@ -57,8 +57,8 @@ def test_the_end_of_a_range_is_rounded_up() -> None:
         ("2026-03-01+1d", "now"),
     ],
 )
-def test_what_is_no_range_is_refused(texts: tuple[str, str]) -> None:
-    """A range that ends before it starts, and words that are no time."""
+def test_a_malformed_range_is_refused(texts: tuple[str, str]) -> None:
+    """A range must not end before it starts, and its ends must be times."""
     with pytest.raises(DataError):
         time_range(*texts, NOW)
 
@@ -72,8 +72,8 @@ def test_bars_are_about_fifty(length: str, expected: str) -> None:
     assert interval("auto", TimeRange(NOW - parse_duration(length), NOW)) == expected
 
 
-def test_an_interval_that_is_told_is_kept() -> None:
-    """`h` is `1h`."""
-    shown = TimeRange(NOW - timedelta(days=1), NOW)
+def test_a_fixed_interval_does_not_follow_the_range() -> None:
+    """Kibana also stores `h` for `1h`."""
+    day = TimeRange(NOW - timedelta(days=1), NOW)
 
-    assert (interval("h", shown), interval("5m", shown)) == ("1h", "5m")
+    assert (interval("h", day), interval("5m", day)) == ("1h", "5m")
