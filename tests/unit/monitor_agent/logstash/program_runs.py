@@ -1,4 +1,4 @@
-"""A pipeline in a test: a configuration, lines for its standard input, and what it prints."""
+"""A pipeline in a test: a configuration, lines for its standard input, and its output."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def printed_by(
 
 
 def drain(program: Program) -> None:
-    """Carry everything from the inputs to the outputs."""
+    """Pass all events from the inputs to the outputs."""
     for source in program.inputs:
         source.open()
         while not source.finished:
@@ -46,7 +46,7 @@ def drain(program: Program) -> None:
 
 
 def filtered(filters: str, *events: Mapping[str, Any], folder: Path) -> list[Event]:
-    """Return what remains of the events, as printed: filters between a stdin and a stdout of JSON lines."""
+    """Return the remaining events, as printed by a pipeline of JSON lines with these filters."""
     lines = [orjson.dumps({"@timestamp": "2026-01-02T03:04:05.678901Z", **event}).decode() for event in events]
     config = (
         IN + "filter { " + filters + ' mutate { remove_field => ["@version", "host", "[event][original]"] } }' + OUT

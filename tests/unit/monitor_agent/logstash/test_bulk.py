@@ -1,4 +1,4 @@
-"""What an answer of Elasticsearch means for each document, from the answers as they are sent."""
+"""The outcome of each document, read from recorded answers of Elasticsearch."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def item(size: int) -> BulkItem:
     return BulkItem("index", "id", b"", b"x" * size, {})
 
 
-def test_each_document_has_its_own_fate() -> None:
-    """Created and conflict are delivered; what is malformed is refused; the rest is sent again."""
-    found = item_results(REJECTED, 6)
+def test_each_document_has_a_result() -> None:
+    """Created and conflict are delivered; a malformed document is refused; the others are sent again."""
+    results = item_results(REJECTED, 6)
 
-    assert found is not None
-    assert [result.outcome.value for result in found] == [
+    assert results is not None
+    assert [result.outcome.value for result in results] == [
         "delivered",
         "delivered",
         "refused",
@@ -34,17 +34,17 @@ def test_each_document_has_its_own_fate() -> None:
         "forbidden",
         "retry",
     ]
-    assert found[2].reason == (
+    assert results[2].reason == (
         'document_parsing_exception: failed to parse (number_format_exception: For input string: "x")'
     )
 
 
 def test_an_answer_without_errors_is_not_read_further() -> None:
-    """`errors: false` says it for all documents."""
-    found = item_results(b'{"errors":false,"items":[{"create":{"status":201}}]}', 3)
+    """`errors: false` holds for all documents."""
+    results = item_results(b'{"errors":false,"items":[{"create":{"status":201}}]}', 3)
 
-    assert found is not None
-    assert [result.outcome for result in found] == [DeliveryOutcome.DELIVERED] * 3
+    assert results is not None
+    assert [result.outcome for result in results] == [DeliveryOutcome.DELIVERED] * 3
 
 
 @pytest.mark.parametrize(
@@ -65,19 +65,21 @@ def test_an_answer_that_does_not_fit_the_request_delivers_nothing(answer: bytes)
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 302, 418])
-def test_what_is_not_known_to_be_for_good_is_tried_again(status: int) -> None:
-    """Only 400, 404 and 413 lose a document its way; everything else may pass."""
+def test_every_other_status_is_retried(status: int) -> None:
+    """Only 400, 404 and 413 make a dead letter; every other cause may go away."""
     assert outcome_of(status) is DeliveryOutcome.RETRY
 
 
 def test_a_body_has_a_largest_size() -> None:
-    """Documents are divided among requests in their order; one that is larger than that goes alone."""
-    sizes = [[each.size() for each in portion] for portion in portions([item(size) for size in (4, 4, 4, 20, 1)], 10)]
+    """Documents are divided among requests in their order; a larger document gets a request alone."""
+    sizes = [
+        [document.size() for document in portion] for portion in portions([item(size) for size in (4, 4, 4, 20, 1)], 10)
+    ]
 
     assert sizes == [[4, 4], [4], [20], [1]]
 
 
 @pytest.mark.parametrize("value", [2**70, "\ud800", float("nan"), {1, 2}])
 def test_no_value_stops_the_pipeline(value: object) -> None:
-    """What a filter makes of an event is always written somehow; Elasticsearch says whether it takes it."""
+    """Every event can be written, whatever a filter puts into it; Elasticsearch decides whether to store it."""
     assert json_line({"field": value}).endswith(b"}\n")

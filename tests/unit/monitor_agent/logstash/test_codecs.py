@@ -1,4 +1,4 @@
-"""Codecs as inputs of whole messages use them, and what they write."""
+"""Codecs that decode whole messages, and codecs that write."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ ADDED = ("@timestamp", "@version", "event")
 
 
 def codec_of(text: str, folder: Path) -> Codec:
-    """Return the codec that a configuration writes so."""
+    """Return the codec of a configuration text."""
     node = parse(f"input {{ {text} }}", "a.conf")[0].body[0]
     assert isinstance(node, syntax.Plugin)
     spec = registry.plugin_spec("codec", node.name, node.at)
-    own, common = configure(spec, node, {}, lambda _node: None)  # type: ignore[arg-type, return-value]
+    specific, common = configure(spec, node, {}, lambda _node: None)  # type: ignore[arg-type, return-value]
     around = context([], folder / "stdin", io.BytesIO())
     around.stdin.close()
-    codec: Codec = spec.build(PluginConfig(node.name, node.name, own, common, node.at, PluginCounters()), around)
+    codec: Codec = spec.build(PluginConfig(node.name, node.name, specific, common, node.at, PluginCounters()), around)
     return codec
 
 
 def decoded(text: str, data: bytes, folder: Path) -> list[dict[str, Any]]:
-    """Return the events, without what every event has."""
+    """Return the events without the fields that all events have."""
     events = codec_of(text, folder).decode(data)
     assert all(event["@timestamp"] and event["@version"] == "1" for event in events)
     return [{name: value for name, value in event.items() if name not in ADDED} for event in events]
 
 
-def test_lines_of_a_message_are_events_of_their_own(tmp_path: Path) -> None:
-    """A body of several lines is as many events; a newline at its end is none."""
+def test_every_line_of_a_message_is_an_event(tmp_path: Path) -> None:
+    """A body of several lines gives as many events; a newline at its end gives none."""
     assert decoded("json_lines { }", b'{"a":1}\n\n{"a":2}\n', tmp_path) == [{"a": 1}, {"a": 2}]
     assert decoded("line { }", b"one\n\ntwo\n", tmp_path) == [{"message": "one"}, {"message": ""}, {"message": "two"}]
     assert decoded('line { delimiter => ";" }', b"one;two", tmp_path) == [{"message": "one"}, {"message": "two"}]
@@ -46,7 +46,7 @@ def test_lines_of_a_message_are_events_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_target_takes_the_object(tmp_path: Path) -> None:
-    """The fields go below the target; the original text is kept beside it."""
+    """The fields go below the target; the original text stays beside it."""
     (event,) = codec_of('json { target => "[doc][x]" }', tmp_path).decode(b'{"a":1,"@timestamp":"2020-01-01"}')
 
     assert event["doc"] == {"x": {"a": 1, "@timestamp": "2020-01-01"}}
@@ -62,7 +62,7 @@ def test_a_charset_is_decoded(tmp_path: Path) -> None:
 
 
 def test_only_objects_keep_their_original_text(tmp_path: Path) -> None:
-    """Neither a failure nor an element of a list has `event.original`; what an event says there itself stays."""
+    """Neither a failure nor an element of a list gets `event.original`; a field of that name in the event stays."""
     codec = codec_of("json { }", tmp_path)
 
     assert "event" not in codec.decode(b"no json")[0]
@@ -72,12 +72,12 @@ def test_only_objects_keep_their_original_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b'{"@metadata":5}', b"5", b'["x"]', b'[{"a":1},2]'])
 def test_json_that_is_no_event_is_kept_as_text(data: bytes, tmp_path: Path) -> None:
-    """Scalars, mixed lists and metadata that is no object are tagged."""
+    """Scalars, mixed lists and metadata that is not an object are tagged."""
     assert decoded("json { }", data, tmp_path) == [{"message": data.decode(), "tags": ["_jsonparsefailure"]}]
 
 
 def test_metadata_is_never_written(tmp_path: Path) -> None:
-    """No codec writes `@metadata`, but rubydebug when it is asked to; the event itself keeps it."""
+    """Only rubydebug with the option `metadata` writes `@metadata`; the event itself is not changed."""
     event = {"a": 1, "@metadata": {"x": 1}}
 
     assert codec_of("json { }", tmp_path).encode(event) == b'{"a":1}'
@@ -89,9 +89,9 @@ def test_metadata_is_never_written(tmp_path: Path) -> None:
 
 def test_rubydebug_shows_every_kind_of_value(tmp_path: Path) -> None:
     """One field a line, names aligned to the right, lists numbered."""
-    shown = codec_of("rubydebug { }", tmp_path).encode({"text": 'a"b', "n": None, "l": [1, {"x": True}], "e": []})
+    printed = codec_of("rubydebug { }", tmp_path).encode({"text": 'a"b', "n": None, "l": [1, {"x": True}], "e": []})
 
-    assert shown.decode().splitlines() == [
+    assert printed.decode().splitlines() == [
         "{",
         '    "text" => "a\\"b",',
         '       "n" => nil,',
@@ -117,7 +117,7 @@ def test_a_message_is_written_with_its_time_and_host(tmp_path: Path) -> None:
 
 
 def test_the_json_filter_treats_a_bad_time_as_the_codec_does(tmp_path: Path) -> None:
-    """A time that is none is kept in `_@timestamp` with a tag; a source that is no text fails; depth has an end."""
+    """A malformed time goes to `_@timestamp` with a tag; a source that is not text and deep nesting fail."""
     texts = ['{"a":1,"@timestamp":"soon"}', '{"a":1,"@timestamp":5}', 7, '{"a":' * 150 + "1" + "}" * 150]
     bad, number, no_text, deep = filtered('json { source => "m" }', *({"m": text} for text in texts), folder=tmp_path)
 

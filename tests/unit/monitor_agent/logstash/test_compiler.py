@@ -27,11 +27,11 @@ def program_of(text: str, folder: Path) -> Program:
 
 def events(*fields: Event) -> list[Event]:
     """Return fields as events."""
-    return [event_of(dict(one)) for one in fields]
+    return [event_of(dict(event)) for event in fields]
 
 
 def test_the_files_of_a_folder_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
-    """All files count, but hidden ones and backups; an error names the file that it is in."""
+    """All files count except hidden ones and backups; an error names its file."""
     for name in ("20-b.conf", "10-a.conf", ".hidden", "10-a.conf~"):
         (tmp_path / name).write_text("filter {\n  drop { }\n}\n")
     (tmp_path / "sub").mkdir()
@@ -46,7 +46,7 @@ def test_the_files_of_a_folder_are_read_in_the_order_of_their_names(tmp_path: Pa
 
 @pytest.mark.parametrize("content", [None, b"\xff"])
 def test_a_configuration_that_cannot_be_read_is_refused(content: bytes | None, tmp_path: Path) -> None:
-    """Missing files and files that are no text give one line, not a traceback."""
+    """Missing files and binary files give one line, not a traceback."""
     path = tmp_path / "a.conf"
     if content is not None:
         path.write_bytes(content)
@@ -84,7 +84,7 @@ def test_a_configuration_that_cannot_be_read_is_refused(content: bytes | None, t
     ],
 )
 def test_a_plugin_that_is_not_right_is_refused_with_its_place(filters: str, message: str, tmp_path: Path) -> None:
-    """Line, column, what is wrong and what was expected are in one line."""
+    """One line has the line, the column, the mistake and the expected text."""
     with pytest.raises(ConfigurationError) as caught:
         program_of(f"{BOTH_ENDS}\n\nfilter {{\n{filters} }}", tmp_path)
 
@@ -93,7 +93,7 @@ def test_a_plugin_that_is_not_right_is_refused_with_its_place(filters: str, mess
 
 
 def test_inputs_cannot_be_conditional(tmp_path: Path) -> None:
-    """An if around an input is refused, as Logstash does."""
+    """An if around an input is refused, as in Logstash."""
     with pytest.raises(ConfigurationError, match=r"pipeline\.conf:1:9: inputs know no if"):
         program_of("input { if [a] { stdin { } } }", tmp_path)
 
@@ -107,7 +107,7 @@ def test_a_codec_has_options_too(tmp_path: Path) -> None:
 
 
 def test_events_are_routed_to_each_output_that_wants_them(tmp_path: Path) -> None:
-    """Outputs outside of an if get everything; the order of events stays; an output without events is not called."""
+    """Outputs outside of an if get all events in their order; an output without events is not called."""
     program = program_of(
         """output { if [a] == 1 { stdout { id => one } stdout { id => too } } else if [a] == 2 { stdout { id => two } }
         else { stdout { id => rest } } stdout { id => all } }""",
@@ -121,19 +121,19 @@ def test_events_are_routed_to_each_output_that_wants_them(tmp_path: Path) -> Non
 
 
 def test_unconditional_outputs_get_everything(tmp_path: Path) -> None:
-    """Without an if, each output gets all events, and nothing where there are none."""
+    """Without an if, each output gets all events; it is not called if there are none."""
     program = program_of("output { stdout { } stdout { } }", tmp_path)
 
     assert [len(share) for _, share in program.route(events({}, {}))] == [2, 2]
     assert program.route([]) == []
 
 
-def test_an_event_that_no_output_can_judge_is_dropped_and_counted(tmp_path: Path) -> None:
-    """A comparison without an order drops the event in outputs as in filters, and the counters tell where."""
+def test_an_event_that_cannot_be_compared_is_dropped_and_counted(tmp_path: Path) -> None:
+    """A comparison without an order drops the event in outputs as in filters; the counters name the place."""
     program = program_of("filter { if [a] > 1 { } } output { if [b] > 1 { stdout { } } }", tmp_path)
 
-    kept = program.filter(events({"b": 2}, {"a": 2}, {"a": 2, "b": 2}))
-    routed = program.route(kept)
+    remaining = program.filter(events({"b": 2}, {"a": 2}, {"a": 2, "b": 2}))
+    routed = program.route(remaining)
 
     assert [len(share) for _, share in routed] == [1]
     assert program.counters["conditions"].failures == {
@@ -143,7 +143,7 @@ def test_an_event_that_no_output_can_judge_is_dropped_and_counted(tmp_path: Path
 
 
 def test_a_filter_counts_its_events_and_failures(tmp_path: Path) -> None:
-    """What goes in, what comes out, and the tags of what failed, by the plugin's id."""
+    """Events in, events out and the tags of failures are counted by the plugin's id."""
     program = program_of(
         """filter { mutate { id => conversion convert => { "a" => "integer" } }
         if [a] == 1 { drop { id => gone } } }""",

@@ -25,7 +25,7 @@ EVENT = {
 
 
 def holds(condition: str, folder: Path, event: dict[str, Any] = EVENT) -> bool | None:
-    """Return whether the condition holds for the event; None where the event is dropped."""
+    """Return whether the condition is true for the event; None if the event is dropped."""
     events = filtered(f'if {condition} {{ mutate {{ add_tag => ["yes"] }} }}', event, folder=folder)
     return events[0].get("tags") == ["yes"] if events else None
 
@@ -73,7 +73,7 @@ def holds(condition: str, folder: Path, event: dict[str, Any] = EVENT) -> bool |
     ],
 )
 def test_a_condition_compares_value_and_type(condition: str, expected: bool, tmp_path: Path) -> None:
-    """Numbers equal no texts and no booleans, 1 is not 1.0, null equals what is missing."""
+    """Numbers equal no texts and no booleans, 1 is not 1.0, null equals a missing field."""
     assert holds(condition, tmp_path) is expected
 
 
@@ -82,13 +82,13 @@ def test_a_condition_compares_value_and_type(condition: str, expected: bool, tmp
     ["[missing] > 1", "[n] < 1", "[s] > 1", '[a] > "1"', "[l] >= 1", "[y] > 0", "[a] == 1 and [missing] <= 1"],
 )
 def test_an_event_that_cannot_be_compared_is_dropped(condition: str, tmp_path: Path) -> None:
-    """A missing field, null or another type has no order: Logstash drops the event, and so do we."""
+    """A missing field, null or another type has no order: the event is dropped, as in Logstash."""
     assert holds(condition, tmp_path) is None
 
 
 @pytest.mark.parametrize("condition", ["[missing] and [missing] > 1", "[a] == 1 or [missing] > 1"])
 def test_a_comparison_that_is_not_reached_drops_nothing(condition: str, tmp_path: Path) -> None:
-    """The second part is looked at only where the first does not decide."""
+    """The second operand is tested only if the first does not decide."""
     assert holds(condition, tmp_path) is not None
 
 
@@ -106,7 +106,7 @@ def test_a_comparison_that_is_not_reached_drops_nothing(condition: str, tmp_path
     ],
 )
 def test_a_condition_without_meaning_is_refused(condition: str, message: str, tmp_path: Path) -> None:
-    """The error comes before anything runs, and says what is expected."""
+    """The error comes before anything runs, and it names the expected text."""
     with pytest.raises(ConfigurationError, match=r"^pipeline.conf:2:\d+: ") as caught:
         holds(condition, tmp_path)
 

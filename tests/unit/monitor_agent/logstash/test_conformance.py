@@ -1,4 +1,4 @@
-"""Everything a real Logstash was seen to do, the embedded runner does."""
+"""The embedded runner does the same as a real Logstash in all recorded cases."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def named(case: dict[str, Any]) -> str:
 
 
 def comparable(event: Any, volatile: list[str]) -> str:
-    """Return the event as text, without what its volatile paths hold."""
+    """Return the event as text, without its volatile fields."""
     for path in volatile:
         *outer, last = path.split("/")
         holder = event

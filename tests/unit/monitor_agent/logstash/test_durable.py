@@ -17,7 +17,7 @@ from monitor_agent.logstash.durable import append_file, is_locked, locked_folder
 
 @contextmanager
 def no_room() -> Iterator[None]:
-    """Let no file grow beyond four bytes, not even the one that the test's result is written to."""
+    """Let no file grow beyond four bytes, not even the file for the test's output."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4, before[1]))
@@ -29,7 +29,7 @@ def no_room() -> Iterator[None]:
 
 
 def test_a_file_that_cannot_be_replaced_stays_as_it_was(tmp_path: Path) -> None:
-    """The old content, no half of the new one, no temporary file, and one line that says what to do."""
+    """The old content stays, no temporary file is left, and the error is one line with a remedy."""
     path = tmp_path / "positions.json"
     write_file(path, b"old")
     with no_room(), pytest.raises(PipelineError, match=r"positions.json cannot be written .*: make room"):

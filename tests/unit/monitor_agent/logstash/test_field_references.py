@@ -11,7 +11,7 @@ from monitor_agent.logstash.values import ruby_text, text_of
 
 
 def event() -> dict[str, Any]:
-    """Return an event of every kind of value."""
+    """Return an event with values of all types."""
     return {"a": 1, "o": {"p": {"q": "x"}, "n": None}, "l": [1, [2, 3], {"k": "v"}], "a.b": "dot"}
 
 
@@ -33,7 +33,7 @@ def event() -> dict[str, Any]:
     ],
 )
 def test_a_field_is_found_by_its_path(text: str, value: Any, present: bool) -> None:
-    """Objects are reached by name, lists by index, from the end where it is negative; null is there."""
+    """Fields of objects have names, elements of lists have indices (negative ones from the end); null is there."""
     field = field_reference(text)
 
     assert field.get(event()) == value
@@ -42,13 +42,13 @@ def test_a_field_is_found_by_its_path(text: str, value: Any, present: bool) -> N
 
 @pytest.mark.parametrize("text", ["", "[", "[]", "[a", "a]", "[a]b", "[a]][b]", "[[a]]", "[a][]"])
 def test_a_malformed_reference_is_refused(text: str) -> None:
-    """Brackets must match and hold something."""
+    """Brackets must match and must not be empty."""
     with pytest.raises(ValueError, match="field"):
         field_reference(text)
 
 
-def test_setting_makes_what_is_missing_on_the_way() -> None:
-    """Objects are made, lists are filled up, null gives way."""
+def test_setting_makes_the_missing_fields_of_the_path() -> None:
+    """Missing objects are made, lists are filled up, null is replaced."""
     fields = event()
     field_reference("[x][y][z]").set(fields, 1)
     field_reference("[o][n][m]").set(fields, 2)
@@ -63,8 +63,8 @@ def test_setting_makes_what_is_missing_on_the_way() -> None:
 @pytest.mark.parametrize(
     "text", ["[a][b]", "[a.b][c][d]", "[l][x]", "[l][-9]", "[l][99999]", "@timestamp", "@metadata"]
 )
-def test_what_cannot_be_set_is_an_error(text: str) -> None:
-    """A number has no fields, a list no names, and some fields have a type."""
+def test_a_field_that_cannot_be_set_is_an_error(text: str) -> None:
+    """A number has no fields, a list has no names, and some fields have a fixed type."""
     with pytest.raises(FieldError):
         field_reference(text).set(event(), "x")
 
@@ -72,7 +72,7 @@ def test_what_cannot_be_set_is_an_error(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "removed"), [("a", 1), ("[o][p]", {"q": "x"}), ("[l][0]", 1), ("[a][b]", None), ("x", None)]
 )
-def test_removing_returns_what_was_there(text: str, removed: Any) -> None:
+def test_removing_returns_the_value(text: str, removed: Any) -> None:
     """A removed field is gone; removing a missing one does nothing."""
     fields = event()
 

@@ -1,4 +1,4 @@
-"""The output `file` appends events to files whose names may depend on the event, and only below its folder."""
+"""The output `file` appends events to files below its folder; a file name may depend on the event."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ WHEN = '"@timestamp":"2026-01-02T03:04:05Z"'
 
 
 def write(path: str, folder: Path, *lines: str, more: str = "") -> None:
-    """Run a pipeline of these lines into the output; every event has its fields `a` and `name` alone."""
+    """Run a pipeline of these lines into the output; every event has only its fields `a` and `name`."""
     only = 'filter { prune { whitelist_names => ["^a$", "^name$", "^@timestamp$"] } }'
     config = f'{IN} {only} output {{ file {{ path => "{folder}/{path}" {more} }} }}'
     printed_by(config, [f"{{{WHEN},{line}}}" for line in lines], folder)
 
 
 def test_events_are_appended_as_json_lines(tmp_path: Path) -> None:
-    """What is there stays; folders are made."""
+    """Existing content stays; missing folders are made."""
     (tmp_path / "out").mkdir()
     (tmp_path / "out/events.ndjson").write_text('{"a":0}\n', encoding="utf-8")
 
@@ -32,7 +32,7 @@ def test_events_are_appended_as_json_lines(tmp_path: Path) -> None:
 
 
 def test_a_name_may_depend_on_the_event(tmp_path: Path) -> None:
-    """Fields and the event's time choose the file; a codec the form of its lines."""
+    """Fields and the event's time determine the file; the codec determines the form of its lines."""
     more = 'codec => line { format => "a is %{a}" }'
 
     write("out/%{name}/%{+YYYY-MM-dd}.txt", tmp_path, '"a":1,"name":"x"', '"a":2,"name":"y"', more=more)
@@ -43,7 +43,7 @@ def test_a_name_may_depend_on_the_event(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../escaped", "../../etc/escaped", "nul\\u0000"])
 def test_an_event_cannot_leave_the_folder(name: str, tmp_path: Path) -> None:
-    """A field that leads out of the fixed part of the path is kept in a file of its own there."""
+    """An event whose field leads out of the fixed beginning of the path goes into a special file there."""
     write("out/%{name}", tmp_path, f'"a":1,"name":"{name}"')
 
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["_filepath_failures"]
@@ -51,7 +51,7 @@ def test_an_event_cannot_leave_the_folder(name: str, tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """The error names the file; nothing is acknowledged then."""
+    """The error names the file, and nothing is acknowledged."""
     (tmp_path / "out").mkdir()
 
     with pytest.raises(PipelineError, match="out cannot be written"):
@@ -66,6 +66,6 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_what_it_cannot_do_is_refused(output: str, message: str, tmp_path: Path) -> None:
-    """Said when the configuration is checked, not while events wait."""
+    """The error comes when the configuration is checked, not while events wait."""
     with pytest.raises(ConfigurationError, match=message):
         printed_by(f"{IN} output {{ {output} }}", [], tmp_path)

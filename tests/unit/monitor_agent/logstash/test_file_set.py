@@ -16,7 +16,7 @@ from monitor_agent.logstash.positions import Positions
 
 
 class Reader:
-    """A file set that looks again at every read, and what it has read."""
+    """A file set that searches for files and lines at every read, and the lines that it has read."""
 
     def __init__(self, folder: Path, **options: object) -> None:
         self.folder = folder
@@ -71,13 +71,13 @@ def rename_away(path: Path) -> None:
 
 
 def delete(path: Path) -> None:
-    """Delete what may not have been read yet."""
+    """Delete a file whose last lines may not have been read yet."""
     path.unlink()
 
 
 @pytest.mark.parametrize("rotate", [rename, rename_away, delete])
 def test_a_rotation_loses_and_repeats_nothing(folder: Path, rotate: Callable[[Path], None]) -> None:
-    """What is written just before a rename or a deletion is read, and so is the new file of the same name."""
+    """Lines written just before a rename or a deletion are read, and so is the new file of the same name."""
     path = folder / "a.ndjson"
     append(path, "1", "2")
     reader = Reader(folder)
@@ -94,8 +94,8 @@ def test_a_rotation_loses_and_repeats_nothing(folder: Path, rotate: Callable[[Pa
 
 
 @pytest.mark.parametrize("rotate", [rename, rename_away])
-def test_a_rotation_while_nobody_looks_loses_nothing(folder: Path, rotate: Callable[[Path], None]) -> None:
-    """A file that was renamed between two runs is found again by its inode, wherever it is in its folder."""
+def test_a_rotation_between_two_runs_loses_nothing(folder: Path, rotate: Callable[[Path], None]) -> None:
+    """The next run recognises a renamed file by its inode, under any name in its folder."""
     path = folder / "a.ndjson"
     append(path, "1")
     reader = Reader(folder)
@@ -110,7 +110,7 @@ def test_a_rotation_while_nobody_looks_loses_nothing(folder: Path, rotate: Calla
 
 
 def test_a_truncated_file_is_read_from_its_start(folder: Path) -> None:
-    """Copytruncate: what is written after the cut is read, though the file may be shorter; a warning tells of it."""
+    """Copytruncate: lines after the cut are read although the file is shorter, and a warning is logged."""
     path = folder / "a.ndjson"
     append(path, "one", "two")
     reader = Reader(folder)
@@ -122,12 +122,12 @@ def test_a_truncated_file_is_read_from_its_start(folder: Path) -> None:
     with capture_logs() as logs:
         assert reader.read() == ["3"]
 
-    (told,) = logs
-    assert (told["log_level"], told["path"]) == ("warning", str(path))
+    (warning,) = logs
+    assert (warning["log_level"], warning["path"]) == ("warning", str(path))
 
 
 def test_a_truncated_file_that_grew_past_the_old_end_is_noticed(folder: Path) -> None:
-    """The file's beginning tells that it is another content, not its length."""
+    """New content is recognised by the file's beginning, not by its length."""
     path = folder / "a.ndjson"
     append(path, "one")
     reader = Reader(folder)
@@ -156,7 +156,7 @@ def test_an_acknowledgement_from_before_a_truncation_counts_no_more(folder: Path
 
 
 @pytest.mark.parametrize("regrown", ["x", "a much longer line than before"])
-def test_a_truncation_while_nobody_looks_is_noticed(folder: Path, regrown: str) -> None:
+def test_a_truncation_between_two_runs_is_noticed(folder: Path, regrown: str) -> None:
     """A position that does not fit the file is not used."""
     path = folder / "a.ndjson"
     append(path, "one", "two")
@@ -171,7 +171,7 @@ def test_a_truncation_while_nobody_looks_is_noticed(folder: Path, regrown: str) 
 
 
 def test_a_new_file_with_an_old_inode_is_read_from_its_start(folder: Path) -> None:
-    """Position and inode alone do not make it the same file: its first bytes must be the same."""
+    """The same inode is not enough for the same file: the first bytes must be the same, too."""
     path = folder / "a.ndjson"
     append(path, "the old file")
     reader = Reader(folder)
@@ -185,7 +185,7 @@ def test_a_new_file_with_an_old_inode_is_read_from_its_start(folder: Path) -> No
     assert reader.read() == ["a file that got the inode"]
 
 
-def test_a_line_is_read_once_it_has_ended(folder: Path) -> None:
+def test_a_line_is_read_as_soon_as_it_has_ended(folder: Path) -> None:
     """A line that is still being written waits for its newline."""
     path = folder / "a.ndjson"
     append(path, "whole", "half", end="")
@@ -211,7 +211,7 @@ def test_only_what_is_acknowledged_is_left_out_at_the_next_start(folder: Path) -
     assert reader.read() == ["2", "3"]
 
 
-def test_a_file_is_read_once_whatever_leads_to_it(folder: Path) -> None:
+def test_a_file_with_several_names_is_read_once(folder: Path) -> None:
     """A link, symbolic or hard, and its target are one file."""
     append(folder / "a.ndjson", "1")
     (folder / "b.ndjson").symlink_to(folder / "a.ndjson")
@@ -222,7 +222,7 @@ def test_a_file_is_read_once_whatever_leads_to_it(folder: Path) -> None:
 
 
 def test_a_link_that_turns_to_another_file_is_followed(folder: Path) -> None:
-    """The file that the link led to is read to its end, then the one that it leads to."""
+    """The old target is read to its end, and the new target is read."""
     for name in ("one", "two"):
         append(folder / name, name)
     link = folder / "a.ndjson"
@@ -272,7 +272,7 @@ def test_a_link_that_turns_between_two_runs_loses_nothing(folder: Path, targets:
 
 
 def test_a_link_to_a_folder_that_turns_between_two_runs_loses_nothing(folder: Path, targets: list[Path]) -> None:
-    """It is the same if a folder on the way to the file is the link."""
+    """The link may also be a folder in the path of the file."""
     old, new = (target.with_name("a.ndjson") for target in targets[:2])
     append(old, "1")
     link = folder / "today"
@@ -289,7 +289,7 @@ def test_a_link_to_a_folder_that_turns_between_two_runs_loses_nothing(folder: Pa
 
 
 def test_a_link_that_turns_before_an_acknowledgement_is_not_confused(folder: Path, targets: list[Path]) -> None:
-    """The position is that of the file that was read, not of the file that the link leads to by then."""
+    """The stored path is that of the file that was read, although the link leads to another file at that time."""
     link, (old, new, _) = folder / "a.ndjson", targets
     append(old, "1")
     turn(link, old)
@@ -306,10 +306,10 @@ def test_a_link_that_turns_before_an_acknowledgement_is_not_confused(folder: Pat
     assert reader.read() == ["2", "3"]
 
 
-def test_a_link_that_turns_twice_between_two_runs_loses_nothing_of_what_was_followed(
+def test_a_link_that_turns_twice_between_two_runs_loses_nothing_of_a_followed_file(
     folder: Path, targets: list[Path]
 ) -> None:
-    """The first target is finished and the last one is read; no run has ever met the one between them."""
+    """The first target is finished and the last one is read; no run could ever find the target between them."""
     link = folder / "a.ndjson"
     append(targets[0], "1")
     turn(link, targets[0])
@@ -345,7 +345,7 @@ def test_a_truncated_target_is_finished_after_the_link_has_turned(folder: Path, 
 
 
 def test_an_empty_target_is_finished_after_the_link_has_turned(folder: Path, targets: list[Path]) -> None:
-    """The first lines of a target may come while no runner is there; it has no beginning to recognise it by yet."""
+    """Without a beginning to recognise it by, an empty file is recognised by its inode and its name."""
     link, (old, new, _) = folder / "a.ndjson", targets
     old.touch()
     turn(link, old)
@@ -361,7 +361,7 @@ def test_an_empty_target_is_finished_after_the_link_has_turned(folder: Path, tar
 
 
 def test_a_target_that_is_renamed_in_its_folder_is_finished(folder: Path, targets: list[Path]) -> None:
-    """The old target is recognised by its inode and its first bytes, though neither link nor name leads to it."""
+    """The old target is recognised by its inode and its first bytes, although its name has changed as well."""
     link, (old, new, _) = folder / "a.ndjson", targets
     append(old, "1")
     turn(link, old)
@@ -421,7 +421,7 @@ def test_an_idle_target_is_finished_when_its_link_turns(folder: Path, targets: l
 
 
 def test_a_folder_may_come_later(tmp_path: Path) -> None:
-    """Nothing there is not an error."""
+    """A missing folder is not an error."""
     reader = Reader(tmp_path / "later")
     assert reader.read() == []
     (tmp_path / "later").mkdir()
@@ -431,7 +431,7 @@ def test_a_folder_may_come_later(tmp_path: Path) -> None:
 
 
 def test_many_files_are_read_fairly(folder: Path) -> None:
-    """Each of many files gets its turn; none waits for the end of a long one."""
+    """All of many files get their turn; none waits for the end of a long file."""
     append(folder / "0.ndjson", *["x" * 1000] * 2000)
     for number in range(1, 300):
         append(folder / f"{number}.ndjson", str(number))
@@ -439,14 +439,14 @@ def test_many_files_are_read_fairly(folder: Path) -> None:
 
     first = reader.files.read(1000)
     assert first is not None
-    others = [line for path, lines in first.pieces for line in lines if not path.endswith("/0.ndjson")]
+    short_lines = [line for path, lines in first.pieces for line in lines if not path.endswith("/0.ndjson")]
 
-    assert len(others) == 299
+    assert len(short_lines) == 299
     assert len(reader.read()) == 2000 + 299 - first.lines
 
 
 def test_files_that_are_there_may_be_read_from_their_end(folder: Path) -> None:
-    """`start_position => end` leaves out what is there at the first start, not what comes later."""
+    """`start_position => end` leaves out the lines from before the first start, but no later ones."""
     append(folder / "a.ndjson", "before")
     reader = Reader(folder, from_beginning=False)
     reader.read()
@@ -479,7 +479,7 @@ def test_excluded_names_are_left_out(folder: Path) -> None:
 def test_a_line_that_is_too_long_is_cut_and_the_next_one_is_whole(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only so much of a line is kept in memory; where it ends is found even when that comes later."""
+    """Only the beginning of a long line is in memory; its end is recognised even if it comes later."""
     monkeypatch.setattr(followed_file, "CHUNK_BYTES", 64)
     monkeypatch.setattr(followed_file, "LONGEST_LINE_BYTES", 200)
     path = folder / "a.ndjson"
@@ -494,8 +494,8 @@ def test_a_line_that_is_too_long_is_cut_and_the_next_one_is_whole(
     assert reader.read() == []
 
 
-def test_a_file_that_is_gone_is_let_go_with_its_unfinished_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody will ever end that line, so it counts as it is; the descriptor, and so the disk, is given back."""
+def test_a_file_that_is_gone_is_closed_after_its_unfinished_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody will ever end that line, so it counts as it is; closing the file frees its space on the disk."""
     path = folder / "a.ndjson"
     append(path, "whole", "cut by a cra", end="")
     reader = Reader(folder)
@@ -508,7 +508,7 @@ def test_a_file_that_is_gone_is_let_go_with_its_unfinished_line(folder: Path, mo
 
 
 def test_a_delivered_file_may_be_removed(folder: Path) -> None:
-    """Only once all of it is acknowledged, and nobody has it open for writing any more."""
+    """All of it must be acknowledged, and nobody may have it open for writing."""
     path = folder / "a.ndjson"
     reader = Reader(folder, removable=lambda _path, _idle: True)
     with path.open("w", encoding="utf-8") as writer:
@@ -532,7 +532,7 @@ def test_a_delivered_file_may_be_removed(folder: Path) -> None:
 
 
 def test_an_idle_file_is_closed_and_read_again_when_it_grows(folder: Path) -> None:
-    """Many old files cost no descriptor each."""
+    """Old files need no descriptors."""
     path = folder / "a.ndjson"
     append(path, "1")
     reader = Reader(folder, close_seconds=0.0)
@@ -545,7 +545,7 @@ def test_an_idle_file_is_closed_and_read_again_when_it_grows(folder: Path) -> No
     assert reader.read() == ["2"]
 
 
-def test_the_backlog_says_what_is_not_delivered_yet(folder: Path) -> None:
+def test_the_backlog_counts_undelivered_bytes(folder: Path) -> None:
     """Bytes that are read do not count as delivered before they are acknowledged."""
     append(folder / "a.ndjson", "1", "2")
     reader = Reader(folder)
@@ -558,7 +558,7 @@ def test_the_backlog_says_what_is_not_delivered_yet(folder: Path) -> None:
     assert reader.files.backlog()["bytes_behind"] == 2
 
 
-def test_positions_that_cannot_be_understood_are_set_aside(folder: Path) -> None:
+def test_malformed_positions_are_set_aside(folder: Path) -> None:
     """Everything is read again, which repeats events but loses none."""
     append(folder / "a.ndjson", "1")
     reader = Reader(folder)

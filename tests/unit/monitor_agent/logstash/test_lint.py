@@ -1,4 +1,4 @@
-"""What `pipeline check` warns about."""
+"""The warnings of `pipeline check`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def warned(text: str) -> list[str]:
     ],
 )
 def test_a_comparison_of_a_field_that_may_be_missing_is_warned_of(text: str) -> None:
-    """Logstash drops an event whose field is missing there; the warning says where and what to write."""
+    """Logstash drops an event without the field; the warning names the place and the remedy."""
     (warning,) = warned(text)
 
     assert warning.startswith("a.conf:1:")
@@ -53,17 +53,17 @@ def test_a_comparison_of_a_field_that_may_be_missing_is_warned_of(text: str) -> 
     ],
 )
 def test_a_field_that_is_known_to_be_there_is_not_warned_of(text: str) -> None:
-    """A condition before it, around it, or that failed before it, can show that the field is there."""
+    """A condition before it or around it, or a failed one before it, can guarantee that the field is there."""
     assert warned(text) == []
 
 
 def test_one_warning_is_enough() -> None:
-    """A comparison shows the field to be there for the ones after it."""
+    """After a comparison, the field is there for the comparisons behind it."""
     assert len(warned("if [a] > 1 and [a] < 5 { if [a] > 2 { } }")) == 1
 
 
 def test_a_list_of_one_text_is_warned_of() -> None:
-    """Logstash reads `in ["x"]` as the field of that name, which is hardly meant."""
+    """Logstash reads `in ["x"]` as the field of that name, which is probably a mistake."""
     assert warned('if [a] in ["x"] { }') == [
         'a.conf:1:13: ["x"] is read as a field: compare with == instead, or list two texts'
     ]

@@ -1,9 +1,9 @@
-"""The language: what it accepts, how it groups, and how it refuses."""
+"""The language: accepted texts, the grouping of conditions, and the errors."""
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
-from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor_agent.errors import ConfigurationError
@@ -61,12 +61,12 @@ def condition_of(text: str) -> syntax.Condition:
     return branch.arms[0].condition
 
 
-@given(st.lists(st.sampled_from(PIECES), max_size=40).map(" ".join) | st.text(max_size=200))
-@example("filter { mutate { a => " + "[" * 5000)
-@example("filter { mutate { a => " + "[" * 3000 + "]" * 3000 + " } }")
-@settings(max_examples=300, deadline=None)
+@hypothesis.given(st.lists(st.sampled_from(PIECES), max_size=40).map(" ".join) | st.text(max_size=200))
+@hypothesis.example("filter { mutate { a => " + "[" * 5000)
+@hypothesis.example("filter { mutate { a => " + "[" * 3000 + "]" * 3000 + " } }")
+@hypothesis.settings(max_examples=300, deadline=None)
 def test_any_text_is_understood_or_refused_in_one_way(text: str) -> None:
-    """Whatever the text, it has sections, or ConfigurationError says where it has none."""
+    """Every text gives sections or a ConfigurationError with a place."""
     refusal = None
     try:
         parse(text, "a.conf")
@@ -90,7 +90,7 @@ def test_any_text_is_understood_or_refused_in_one_way(text: str) -> None:
     ],
 )
 def test_a_refusal_names_the_place_and_what_was_expected(text: str, line: int, column: int, message: str) -> None:
-    """The error names file, line and column, and says what would have been right."""
+    """The error names file, line and column, and the expected text."""
     with pytest.raises(ConfigurationError) as caught:
         parse(text, "a.conf")
 
@@ -99,7 +99,7 @@ def test_a_refusal_names_the_place_and_what_was_expected(text: str, line: int, c
 
 
 def test_and_binds_tighter_than_or() -> None:
-    """`a or b and c or d` has three alternatives, the second of two parts."""
+    """`a or b and c or d` has three alternatives; the second has two operands."""
     condition = condition_of("[a] or [b] and [c] or [d]")
 
     assert isinstance(condition, syntax.Junction)
@@ -108,7 +108,7 @@ def test_and_binds_tighter_than_or() -> None:
 
 
 def test_parentheses_group() -> None:
-    """What is in parentheses belongs together."""
+    """Parentheses group conditions."""
     condition = condition_of("([a] or [b]) and !([c] == 1)")
 
     assert isinstance(condition, syntax.Junction)
@@ -135,7 +135,7 @@ def test_a_name_may_begin_like_a_keyword() -> None:
 
 
 def test_every_node_knows_its_place() -> None:
-    """Plugins and options know line and column, for errors that are found later."""
+    """Plugins and options have line and column, for errors that are detected later."""
     section = parse("# first\nfilter {\n  mutate {\n    add_tag => []\n  }\n}", "a.conf")[0]
     plugin = section.body[0]
 

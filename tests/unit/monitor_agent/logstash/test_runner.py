@@ -62,7 +62,7 @@ class DeliveredAtTheStop:
 
 
 def test_a_delivery_that_ends_during_the_stop_is_acknowledged(tmp_path: Path) -> None:
-    """Else its lines would be sent again, or lost if their file cannot be found any more."""
+    """Without that, the next run would send its lines again."""
     settings = PipelineSettings(data_dir=str(tmp_path))
     context = PipelineContext(settings, io.BytesIO(), io.BytesIO(), "host-1")
     source = OneBatch()

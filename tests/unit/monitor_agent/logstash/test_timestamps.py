@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
+import hypothesis
 import orjson
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor_agent.logstash.date_formats import java_time, joda
@@ -15,13 +15,13 @@ from monitor_agent.logstash.timestamps import Timestamp
 
 MOMENTS = st.datetimes(min_value=datetime(1000, 1, 2), max_value=datetime(9999, 12, 30))
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-quick = settings(max_examples=60, deadline=None)
+quick = hypothesis.settings(max_examples=60, deadline=None)
 
 
 @quick
-@given(MOMENTS, OFFSETS)
+@hypothesis.given(MOMENTS, OFFSETS)
 def test_a_moment_is_the_same_in_every_zone(local: datetime, zone: timezone) -> None:
-    """ISO 8601 text with an offset is turned into UTC to the microsecond."""
+    """ISO 8601 text with an offset is converted to UTC, to the microsecond."""
     aware = local.replace(tzinfo=zone)
     parsed = Timestamp.parse(aware.isoformat())
 
@@ -29,9 +29,9 @@ def test_a_moment_is_the_same_in_every_zone(local: datetime, zone: timezone) -> 
 
 
 @quick
-@given(MOMENTS)
+@hypothesis.given(MOMENTS)
 def test_a_canonical_text_is_kept(moment: datetime) -> None:
-    """What a Timestamp writes, it reads as it is, and JSON holds it as it is."""
+    """A Timestamp reads its text without a change, and JSON writes it without a change."""
     written = Timestamp.parse(moment.isoformat() + "Z")
 
     assert Timestamp.parse(written) == written
@@ -39,9 +39,9 @@ def test_a_canonical_text_is_kept(moment: datetime) -> None:
 
 
 @quick
-@given(MOMENTS)
+@hypothesis.given(MOMENTS)
 def test_a_written_date_is_read_again(moment: datetime) -> None:
-    """Joda's patterns read what they write, to the millisecond."""
+    """A Joda pattern reads the text that it writes, to the millisecond."""
     time = Timestamp.parse(moment.isoformat(timespec="milliseconds") + "Z")
 
     for pattern in ("yyyy-MM-dd HH:mm:ss.SSS", "EEE d MMMM yyyy hh:mm:ss.SSS a", "yyyyDDDHHmmssSSS"):
@@ -49,7 +49,7 @@ def test_a_written_date_is_read_again(moment: datetime) -> None:
 
 
 @quick
-@given(MOMENTS)
+@hypothesis.given(MOMENTS)
 def test_weeks_are_those_of_iso_8601(moment: datetime) -> None:
     """`xxxx.ww.e` is year, week and day of the week by the standard."""
     time = Timestamp.parse(moment.isoformat() + "Z")

@@ -1,4 +1,4 @@
-"""Requests reach Elasticsearch with the credentials, the compression and the trust that are asked for."""
+"""Requests reach Elasticsearch with the configured credentials, compression and trust."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_a_body_may_be_compressed_and_an_address_may_have_a_path(port: int) -> N
 
 
 @pytest.mark.parametrize("address", ["ftp://host:9200", "http://", "http://[:9200"])
-def test_what_is_no_address_is_told(address: str) -> None:
-    """A mistake in ELASTICSEARCH_URL is found at the start."""
+def test_a_malformed_address_is_an_error(address: str) -> None:
+    """A mistake in ELASTICSEARCH_URL is reported at the start."""
     with pytest.raises(SettingsError, match="no address of Elasticsearch"):
         Transport(ElasticsearchAccess([address]))
 
 
-def test_a_failure_holds_no_body() -> None:
-    """Bodies of requests that failed are let go at once: garbage is collected too rarely to wait for that."""
+def test_a_failure_refers_to_no_body() -> None:
+    """The bodies of failed requests are freed at once, because garbage is collected rarely in this process."""
     body = b"x" * 1000
     transport = Transport(ElasticsearchAccess(["http://127.0.0.1:9", "http://127.0.0.1:10"]))
     before = sys.getrefcount(body)
@@ -64,4 +64,4 @@ def test_a_failure_holds_no_body() -> None:
     finally:
         gc.enable()
 
-    assert after <= before + 1  # the last failure is still known to this test
+    assert after <= before + 1  # this test still has the last failure
