@@ -2,10 +2,10 @@
 
     LOGSTASH_HOME=/opt/logstash-8.19.0 python scripts/run_cases_with_logstash.py [CASE ...]
 
-Without LOGSTASH_HOME it takes the image that `docker-compose.yml` names, in the version that ELASTIC_VERSION or
-`.env.example` says.
-Each `logstash/cases/CASE.log` is read by the pipeline's own files; only its input reads that one file to its end, and
-its output prints what it would index. The tests do the same with the embedded runner. Needs the standard library only.
+Without LOGSTASH_HOME it runs the image of `docker-compose.yml`, in the version of ELASTIC_VERSION or `.env.example`.
+The pipeline is the one that the product runs, with two changes: its input reads one `logstash/cases/CASE.log` to the
+end, and its output prints the documents. The tests do the same with the embedded runner. The script needs the standard
+library only.
 """
 
 from __future__ import annotations
@@ -56,18 +56,18 @@ def case_names() -> list[str]:
 
 
 def expected(name: str) -> list[dict[str, Any]]:
-    """Return what a case must give."""
-    found: list[dict[str, Any]] = json.loads((CASES / f"{name}.expected.json").read_text(encoding="utf-8"))
-    return found
+    """Return the expected documents of a case."""
+    documents: list[dict[str, Any]] = json.loads((CASES / f"{name}.expected.json").read_text(encoding="utf-8"))
+    return documents
 
 
 def comparable(documents: Sequence[dict[str, Any]], path: str, host: str) -> list[dict[str, Any]]:
-    """Return documents (`_index`, `_id`, `_source`) in a fixed order, without what differs from run to run."""
+    """Return documents (`_index`, `_id`, `_source`) in a fixed order, without values that differ from run to run."""
     return sorted((_comparable(document, path, host) for document in documents), key=json.dumps)
 
 
 def text(documents: Sequence[dict[str, Any]]) -> str:
-    """Return documents as an `expected.json` file holds them."""
+    """Return documents in the form of an `expected.json` file."""
     return json.dumps(documents, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
@@ -89,39 +89,39 @@ def _comparable(document: dict[str, Any], path: str, host: str) -> dict[str, Any
     return {"_index": index, "_id": identifier, "_source": source}
 
 
-def _is_recent(stated: str) -> bool:
+def _is_recent(time: str) -> bool:
     """Return whether a text begins with a day near today."""
     try:
-        day = datetime.strptime(stated[:10], "%Y-%m-%d").replace(tzinfo=timezone.utc)
+        day = datetime.strptime(time[:10], "%Y-%m-%d").replace(tzinfo=timezone.utc)
     except ValueError:
         return False
     return abs(datetime.now(timezone.utc) - day) < timedelta(days=3)
 
 
-def logstash_command(environ: Mapping[str, str], room: Path) -> list[str]:
-    """Return how a Logstash is started that sees the folder `room`; empty where there is none."""
+def logstash_command(environ: Mapping[str, str], folder: Path) -> list[str]:
+    """Return the command that starts a Logstash with access to `folder`; empty if there is no Logstash."""
     home = environ.get("LOGSTASH_HOME", "")
     if (Path(home) / "bin" / "logstash").exists():
-        return [str(Path(home) / "bin" / "logstash"), "--path.data", str(room / "data")]
+        return [str(Path(home) / "bin" / "logstash"), "--path.data", str(folder / "data")]
     docker = shutil.which("docker")
     if home or docker is None:
         return []
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     version = environ.get("ELASTIC_VERSION") or re.findall(r"^ELASTIC_VERSION=(.+)", example, re.MULTILINE)[0]
-    as_here = ("--hostname", socket.gethostname(), "--volume", f"{room}:{room}")
-    return [docker, "run", "--rm", *as_here, f"logstash:{version}", "--path.data", "/tmp/data"]
+    container = ("--hostname", socket.gethostname(), "--volume", f"{folder}:{folder}")
+    return [docker, "run", "--rm", *container, f"logstash:{version}", "--path.data", "/tmp/data"]
 
 
-def run_with_logstash(command: Sequence[str], name: str, room: Path) -> list[dict[str, Any]]:
-    """Return what a real Logstash makes of a case, comparable."""
-    pipeline, log = room / "pipeline", room / f"{name}.ndjson"
-    room.chmod(0o777)  # a container has an account of its own
+def run_with_logstash(command: Sequence[str], name: str, folder: Path) -> list[dict[str, Any]]:
+    """Return the documents of a case from a real Logstash, ready for comparison."""
+    pipeline, log = folder / "pipeline", folder / f"{name}.ndjson"
+    folder.chmod(0o777)  # a container has an account of its own
     pipeline.mkdir()
     log.write_bytes((CASES / f"{name}.log").read_bytes())
     for path in PIPELINE.glob("*.conf"):
         content = path.read_text(encoding="utf-8")
         if path.name.startswith("10-"):
-            content = INPUT % (log, room / "completed")
+            content = INPUT % (log, folder / "completed")
         (pipeline / path.name).write_text(_OUTPUT_SECTION.sub("", content), encoding="utf-8")
     (pipeline / "99-print.conf").write_text(OUTPUT, encoding="utf-8")
     done = subprocess.run(
@@ -144,24 +144,24 @@ def run_with_logstash(command: Sequence[str], name: str, room: Path) -> list[dic
 
 
 def main(names: Sequence[str]) -> int:
-    """Return the number of cases that differ; 1 where no Logstash runs."""
+    """Return the number of cases that differ; 1 if no Logstash can run."""
     if not logstash_command(os.environ, ROOT):
         print("error: there is no Logstash: set LOGSTASH_HOME to a folder with bin/logstash", file=sys.stderr)
         return 1
     different = 0
     for name in names or case_names():
-        with tempfile.TemporaryDirectory() as room:
-            command = logstash_command(os.environ, Path(room))
+        with tempfile.TemporaryDirectory() as folder:
+            command = logstash_command(os.environ, Path(folder))
             try:
-                found, wanted = text(run_with_logstash(command, name, Path(room))), text(expected(name))
+                actual, golden = text(run_with_logstash(command, name, Path(folder))), text(expected(name))
             except subprocess.CalledProcessError as error:
                 print(f"error: {command[0]} failed with status {error.returncode}", file=sys.stderr)
                 return 1
-        same = found == wanted
-        different += not same
-        print(f"{name}: {'as expected' if same else 'differs'}")
+        equal = actual == golden
+        different += not equal
+        print(f"{name}: {'as expected' if equal else 'differs'}")
         sys.stdout.writelines(
-            difflib.unified_diff(wanted.splitlines(True), found.splitlines(True), "expected", "found")
+            difflib.unified_diff(golden.splitlines(True), actual.splitlines(True), "expected", "actual")
         )
     return different
 

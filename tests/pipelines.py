@@ -1,4 +1,4 @@
-"""Pipelines in tests: event lines, a runner in a thread of this process, or as a process of its own."""
+"""Pipelines in tests: event lines, and a runner in a thread or in another process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PIPELINE = ROOT / "logstash/pipeline"
 
 @dataclasses.dataclass(frozen=True)
 class PipelineSandbox:
-    """The folders of one pipeline, and where it sends to."""
+    """The folders of one pipeline, and the Elasticsearch that it sends to."""
 
     folder: Path
     url: str
@@ -47,7 +47,7 @@ class PipelineSandbox:
         return self.folder / "data"
 
     def environ(self) -> dict[str, str]:
-        """Return what the product's pipeline reads from the environment."""
+        """Return the environment variables of the product's pipeline."""
         return {
             "MODEL_LOG_DIR": str(self.logs),
             "PIPELINE_DATA_DIR": str(self.data),
@@ -57,14 +57,14 @@ class PipelineSandbox:
         }
 
     def append(self, *events: Mapping[str, Any] | bytes, name: str = "events.ndjson") -> None:
-        """Write events, or lines as they are, to an event file by one write."""
+        """Write events, or unchanged lines, to an event file by one write."""
         self.logs.mkdir(parents=True, exist_ok=True)
         lines = [event if isinstance(event, bytes) else orjson.dumps(event) for event in events]
         with (self.logs / name).open("ab") as stream:
             stream.write(b"".join(line + b"\n" for line in lines))
 
     def statistics(self) -> dict[str, Any]:
-        """Return what the statistics file says; nothing before it is there."""
+        """Return the content of the statistics file; empty before there is one."""
         path = self.data / FILE_NAME
         return orjson.loads(path.read_bytes()) if path.exists() else {}
 
@@ -107,7 +107,7 @@ class PipelineSandbox:
             )
 
     def log(self) -> str:
-        """Return what the spawned pipelines logged."""
+        """Return the log of the spawned pipelines."""
         return (self.folder / "pipeline.log").read_text(encoding="utf-8")
 
     def _quicker(self, text: str) -> str:
@@ -117,7 +117,7 @@ class PipelineSandbox:
 
 
 def stop(process: subprocess.Popen[bytes]) -> float:
-    """Stop a process by SIGTERM; return the seconds that it took."""
+    """Stop a process by SIGTERM; return the seconds until it ended."""
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     process.wait(20)

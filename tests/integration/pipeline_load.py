@@ -1,4 +1,4 @@
-"""Writers, a runner and nodes of Elasticsearch, each a process that can be killed and started again."""
+"""Writers, a runner and nodes of Elasticsearch: processes that can be killed and started again."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 180.0
 
 
 class Nodes:
-    """One node, or several that are a cluster; each keeps its ports when it is started again."""
+    """One node, or several that are a cluster; a node has the same ports after every start."""
 
     def __init__(self, folder: Path, count: int) -> None:
         stack = settings.load(os.environ).stack
@@ -53,7 +53,7 @@ class Nodes:
         self.urls = [f"http://127.0.0.1:{port}" for port in ports[:count]]
 
     def start(self, *names: str) -> None:
-        """Start nodes, all of them where none is named, and wait until they answer."""
+        """Start nodes, or all nodes if none is named, and wait until they answer."""
         chosen = [self._nodes[name] for name in names or self._nodes]
         for node in chosen:
             node.start()
@@ -65,12 +65,12 @@ class Nodes:
         self._nodes[name].kill()
 
     def stop(self) -> None:
-        """Kill what still runs: nothing of it is needed any more."""
+        """Kill the running nodes."""
         for node in self._nodes.values():
             node.kill()
 
     def client(self) -> Elasticsearch:
-        """Return a client that may do everything and asks another node where one is gone."""
+        """Return a client with all rights; it tries another node if one is gone."""
         return Elasticsearch(
             self.urls, basic_auth=(users.ADMIN, self.passwords[users.ADMIN]), request_timeout=30, max_retries=10
         )
@@ -78,7 +78,7 @@ class Nodes:
 
 @dataclasses.dataclass
 class PipelineLoad:
-    """Writers and the runner that delivers what they write, all of them processes."""
+    """Writers and the runner that delivers their lines, all of them processes."""
 
     sandbox: PipelineSandbox
     rate: int = 200
@@ -86,7 +86,7 @@ class PipelineLoad:
     runner: subprocess.Popen[bytes] | None = None
 
     def start_writer(self) -> None:
-        """Start another writer with files of its own; it logs to `writers.log`."""
+        """Start another writer with separate files; it logs to `writers.log`."""
         command = [sys.executable, "-m", "tests.event_writer", str(self.sandbox.logs), str(self.rate)]
         self.sandbox.folder.mkdir(parents=True, exist_ok=True)
         with (self.sandbox.folder / "writers.log").open("ab") as log:
@@ -121,8 +121,8 @@ class PipelineLoad:
         assert runner is not None
 
         def delivered() -> bool:
-            found = self.sandbox.statistics()
-            return found.get("process") == runner.pid and bool(found["delivered"])
+            statistics = self.sandbox.statistics()
+            return statistics.get("process") == runner.pid and bool(statistics["delivered"])
 
         wait_until(delivered, PATIENCE_SECONDS, interval=0.1)
 
@@ -134,7 +134,7 @@ class PipelineLoad:
             stop(self.runner)
 
     def memory_mib(self) -> float:
-        """Return what the runner holds now."""
+        """Return the memory of the runner."""
         assert self.runner is not None
         pages = int(Path(f"/proc/{self.runner.pid}/statm").read_text(encoding="ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
@@ -148,22 +148,22 @@ class ClusterLoad(PipelineLoad):
         self.nodes = nodes
 
     def until_count(self, goal: int) -> None:
-        """Wait until so many predictions can be found."""
+        """Wait until Elasticsearch finds at least `goal` predictions."""
         wait_until(lambda: self.count() >= goal, PATIENCE_SECONDS, interval=0.3)
 
     def count(self) -> int:
-        """Return how many predictions can be found; 0 while Elasticsearch cannot say."""
+        """Return the number of predictions in Elasticsearch; 0 while it does not answer."""
         with self.nodes.client() as client, contextlib.suppress(Exception):
             client.indices.refresh(index="model-predictions-*")
             return int(client.count(index="model-predictions-*")["count"])
         return 0
 
     def stored(self) -> Counter[str]:
-        """Return how often each event is in Elasticsearch, in whatever index."""
+        """Return how often each event is in Elasticsearch, in any index."""
         with self.nodes.client() as client:
             client.indices.refresh(index="model-*")
-            found = helpers.scan(client, index="model-*", query={"_source": ["event.id"]}, size=5000)
-            return Counter(hit["_source"]["event"]["id"] for hit in found)
+            hits = helpers.scan(client, index="model-*", query={"_source": ["event.id"]}, size=5000)
+            return Counter(hit["_source"]["event"]["id"] for hit in hits)
 
     def close(self) -> None:
         """End every process."""
@@ -173,7 +173,7 @@ class ClusterLoad(PipelineLoad):
 
 @contextlib.contextmanager
 def cluster_load(count: int) -> Iterator[ClusterLoad]:
-    """Yield a cluster of so many nodes with the product's templates, and no writer and no runner yet."""
+    """Yield a cluster of `count` nodes with the product's templates, without a writer and a runner."""
     folder = Path(tempfile.mkdtemp(prefix="model-monitor-"))
     folder.chmod(0o711)  # run by root, a node has an account of its own that must get here
     nodes = Nodes(folder, count)
@@ -193,7 +193,7 @@ def cluster_load(count: int) -> Iterator[ClusterLoad]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nothing listens on, all different."""
+    """Return different ports that no process listens on."""
     with contextlib.ExitStack() as probes:
         sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
         for probe in sockets:

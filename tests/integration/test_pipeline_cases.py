@@ -1,4 +1,4 @@
-"""The golden cases beside the pipeline: what is in CASE.log gives what CASE.expected.json says, index and id included.
+"""The golden cases of the pipeline: CASE.log gives the documents of CASE.expected.json, with index and id.
 
 `scripts/run_cases_with_logstash.py` runs the same cases through a real Logstash.
 """
@@ -18,8 +18,8 @@ SCRIPT = runpy.run_path(str(ROOT / "scripts/run_cases_with_logstash.py"))
 
 
 @pytest.mark.parametrize("name", SCRIPT["case_names"]())
-def test_a_case_gives_what_it_should(name: str, stand_in: StandIn, sandbox: PipelineSandbox) -> None:
-    """The embedded runner makes of these lines what a real Logstash makes of them."""
+def test_a_case_gives_the_expected_documents(name: str, stand_in: StandIn, sandbox: PipelineSandbox) -> None:
+    """The embedded runner makes the same documents of these lines as a real Logstash."""
     log = sandbox.logs / f"{name}.ndjson"
     sandbox.logs.mkdir()
     log.write_bytes((SCRIPT["CASES"] / f"{name}.log").read_bytes())
@@ -30,5 +30,5 @@ def test_a_case_gives_what_it_should(name: str, stand_in: StandIn, sandbox: Pipe
         {"_index": index, "_id": identifier, "_source": source}
         for (index, identifier), source in stand_in.documents.items()
     ]
-    found = SCRIPT["comparable"](documents, str(log), "host-1")
-    assert found == SCRIPT["expected"](name)
+    actual = SCRIPT["comparable"](documents, str(log), "host-1")
+    assert actual == SCRIPT["expected"](name)

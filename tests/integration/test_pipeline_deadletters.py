@@ -1,4 +1,4 @@
-"""`monitor-agent deadletters`: what was refused is listed, shown, and sent again once the cause is mended."""
+"""`monitor-agent deadletters`: refused lines are listed, printed, and sent again after the cause is mended."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ pytestmark = pytest.mark.usefixtures("frequent_statistics")
 
 @pytest.fixture
 def sandbox(cluster: Cluster, tmp_path: Path) -> PipelineSandbox:
-    """Return the folders of a pipeline that may only do what its role allows."""
+    """Return a pipeline with only the rights of its role."""
     return PipelineSandbox(tmp_path, cluster.url, "pipeline_writer", cluster.users["pipeline_writer"])
 
 
-class Desk:
-    """The command as the agent's user gives it, and what it prints."""
+class DeadLettersCommand:
+    """The command with the rights of the agent's user, and its output."""
 
     def __init__(self, sandbox: PipelineSandbox, cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
         self.sandbox = sandbox
@@ -36,7 +36,7 @@ class Desk:
         self._capsys = capsys
 
     def __call__(self, *arguments: str) -> str:
-        """Return what the command prints; its errors are raised."""
+        """Return the output of the command; its errors are raised."""
         parser = argparse.ArgumentParser()
         command.add_parser(parser.add_subparsers())
         reached = ElasticsearchSettings(url=(self.url,), username="monitor_agent", password=self._password)
@@ -51,9 +51,11 @@ class Desk:
 
 
 @pytest.fixture
-def desk(sandbox: PipelineSandbox, cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> Desk:
+def deadletters_command(
+    sandbox: PipelineSandbox, cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> DeadLettersCommand:
     """Return the command, for the letters of the pipeline."""
-    return Desk(sandbox, cluster, capsys)
+    return DeadLettersCommand(sandbox, cluster, capsys)
 
 
 def deliver(sandbox: PipelineSandbox) -> None:
@@ -62,44 +64,48 @@ def deliver(sandbox: PipelineSandbox) -> None:
         wait_until(lambda: sandbox.statistics().get("state") == "running" and sandbox.statistics()["delivered"])
 
 
-def test_a_letter_arrives_once_the_cause_is_mended(sandbox: PipelineSandbox, cluster: Cluster, desk: Desk) -> None:
-    """A field that the mapping did not know: after it does, replay brings the event, and the letter is gone."""
+def test_a_letter_arrives_after_the_cause_is_mended(
+    sandbox: PipelineSandbox, cluster: Cluster, deadletters_command: DeadLettersCommand
+) -> None:
+    """A field is missing in the mapping; when it is added, a replay stores the event and removes the letter."""
     event = {**make_prediction(), "campaign": "spring"}
     sandbox.append(event, b"not json")
     deliver(sandbox)
-    listed = desk("list")
-    document = orjson.loads(desk("list", "--json", "--limit", "1"))
-    shown = orjson.loads(desk("show", "--reason", "refused"))
+    listed = deadletters_command("list")
+    document = orjson.loads(deadletters_command("list", "--json", "--limit", "1"))
+    letter = orjson.loads(deadletters_command("show", "--reason", "refused"))
     with cluster.client() as client:
         mapping = {"properties": {"campaign": {"type": "keyword"}}}
         client.indices.put_mapping(index="model-predictions-*", body=mapping)
 
-    replayed = desk("replay", "--reason", "refused")
+    replayed = deadletters_command("replay", "--reason", "refused")
     deliver(sandbox)
 
     assert "1 refused" in listed
     assert "1 malformed" in listed
     assert document["reasons"] == {"refused": 1, "malformed": 1}
     assert len(document["letters"]) == 1
-    assert orjson.loads(shown["message"]) == event
+    assert orjson.loads(letter["message"]) == event
     assert replayed.startswith("1 lines are on their way again")
     with cluster.client() as client:
         client.indices.refresh(index="model-*")
         (hit,) = client.search(index=PREDICTIONS.alias)["hits"]["hits"]
         assert (hit["_id"], hit["_source"]["campaign"]) == (event["event"]["id"], "spring")
-    assert "refused" not in desk("list")
+    assert "refused" not in deadletters_command("list")
 
 
-def test_letters_in_the_data_folder_can_be_sent_without_elasticsearch(sandbox: PipelineSandbox, desk: Desk) -> None:
-    """--offline: what the runner kept on disk is enough; the files are set aside, so that it is not sent twice."""
+def test_letters_in_the_data_folder_can_be_sent_without_elasticsearch(
+    sandbox: PipelineSandbox, deadletters_command: DeadLettersCommand
+) -> None:
+    """--offline: the runner's files are enough; they are set aside, so that nothing is sent twice."""
     event = {**make_prediction(), "campaign": "spring"}
     sandbox.append(event)
     deliver(sandbox)
-    desk.url = "http://127.0.0.1:9"
+    deadletters_command.url = "http://127.0.0.1:9"
 
     out = sandbox.logs / "replayed"
-    first = desk("replay", "--all", "--offline", "--out", str(out))
-    second = desk("replay", "--all", "--offline")
+    first = deadletters_command("replay", "--all", "--offline", "--out", str(out))
+    second = deadletters_command("replay", "--all", "--offline")
 
     assert first.startswith("1 lines")
     assert second.startswith("0 lines")
@@ -108,15 +114,15 @@ def test_letters_in_the_data_folder_can_be_sent_without_elasticsearch(sandbox: P
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["replay"], "no dead letter is named: name ids, --reason or --all"),
         (["show", "feed"], "there is no dead letter feed: see `monitor-agent deadletters list`"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(desk: Desk, arguments: list[str], told: str) -> None:
-    """Nothing is sent again by accident; an unknown id is said to be one."""
+def test_a_mistake_gives_one_line(deadletters_command: DeadLettersCommand, arguments: list[str], message: str) -> None:
+    """Nothing is sent again by accident; an unknown id is an error."""
     with pytest.raises(DataError) as caught:
-        desk(*arguments)
+        deadletters_command(*arguments)
 
-    assert str(caught.value) == told
+    assert str(caught.value) == message

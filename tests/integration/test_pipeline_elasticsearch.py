@@ -17,7 +17,7 @@ LATER = START + timedelta(days=1)
 
 @pytest.fixture
 def sandbox(cluster: Cluster, tmp_path: Path) -> PipelineSandbox:
-    """Return the folders of a pipeline that may only do what its role allows."""
+    """Return a pipeline with only the rights of its role."""
     return PipelineSandbox(tmp_path, cluster.url, "pipeline_writer", cluster.users["pipeline_writer"])
 
 
@@ -26,12 +26,12 @@ def documents(cluster: Cluster) -> dict[tuple[str, str], dict[str, object]]:
     with cluster.client() as client:
         client.cluster.health(wait_for_status="yellow")
         client.indices.refresh(index="model-*")
-        found = client.search(index="model-*", size=1000, ignore_unavailable=True)["hits"]["hits"]
-    return {(hit["_index"], hit["_id"]): hit["_source"] for hit in found}
+        hits = client.search(index="model-*", size=1000, ignore_unavailable=True)["hits"]["hits"]
+    return {(hit["_index"], hit["_id"]): hit["_source"] for hit in hits}
 
 
 def test_events_go_to_the_index_of_their_day(sandbox: PipelineSandbox, cluster: Cluster) -> None:
-    """Predictions and errors by their own day, feedback by its prediction's, each once, refused lines beside them."""
+    """Predictions and errors by their day, feedback by the day of its prediction, all once; refused lines as well."""
     prediction = make_prediction(START + timedelta(hours=13, microseconds=123456))
     click = make_feedback(prediction, after=timedelta(hours=2))
     failure = make_error(LATER)
@@ -42,31 +42,31 @@ def test_events_go_to_the_index_of_their_day(sandbox: PipelineSandbox, cluster: 
     finally:
         seconds = stop(process)
 
-    found = documents(cluster)
-    events = {key: value for key, value in found.items() if "deadletters" not in key[0]}
+    stored = documents(cluster)
+    events = {key: value for key, value in stored.items() if "deadletters" not in key[0]}
     assert set(events) == {
         ("model-predictions-2026.03.02", prediction["event"]["id"]),
         ("model-feedback-2026.03.02", click["event"]["id"]),
         ("model-errors-2026.03.03", failure["event"]["id"]),
     }
-    stored = events["model-predictions-2026.03.02", prediction["event"]["id"]]
-    assert stored["@timestamp"] == prediction["@timestamp"]
-    assert stored["prediction"] == prediction["prediction"]
-    assert {name for name in stored if name not in prediction} == {"host", "log"}
+    document = events["model-predictions-2026.03.02", prediction["event"]["id"]]
+    assert document["@timestamp"] == prediction["@timestamp"]
+    assert document["prediction"] == prediction["prediction"]
+    assert {name for name in document if name not in prediction} == {"host", "log"}
     assert (process.returncode, seconds < 2.0) == (0, True)
 
 
 def test_a_refused_document_becomes_a_dead_letter(sandbox: PipelineSandbox, cluster: Cluster) -> None:
-    """What the mapping refuses is kept in a file and in Elasticsearch, with text and reason; the rest is delivered."""
+    """A document that the mapping refuses is in a file and in Elasticsearch, with text and reason."""
     good, bad = make_prediction(), make_prediction(score=0.5)
     bad["surprise"] = "a field that no contract knows"
     sandbox.append(good, bad)
     with sandbox.running():
         wait_until(lambda: sandbox.statistics().get("delivered"))
 
-    found = documents(cluster)
-    (letter,) = [value for (index, _), value in found.items() if "deadletters" in index]
-    assert ("model-predictions-2026.03.02", good["event"]["id"]) in found
+    stored = documents(cluster)
+    (letter,) = [value for (index, _), value in stored.items() if "deadletters" in index]
+    assert ("model-predictions-2026.03.02", good["event"]["id"]) in stored
     assert letter["error"]["type"] == "refused"
     assert "surprise" in letter["error"]["message"]
     assert letter["http"] == {"response": {"status_code": 400}}
@@ -75,7 +75,7 @@ def test_a_refused_document_becomes_a_dead_letter(sandbox: PipelineSandbox, clus
 
 
 def test_a_user_without_rights_loses_nothing(sandbox: PipelineSandbox, cluster: Cluster) -> None:
-    """401: the pipeline says so and waits; with the right password everything is delivered."""
+    """401: the pipeline reports it and waits; with the right password everything is delivered."""
     sandbox.append(make_prediction())
     wrong = PipelineSandbox(sandbox.folder, sandbox.url, sandbox.user, "wrong")
     with wrong.running():

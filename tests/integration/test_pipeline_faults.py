@@ -1,4 +1,4 @@
-"""Whatever goes wrong on the way, every accepted event arrives once, or is a dead letter."""
+"""In spite of all faults, every accepted event arrives once, or it is a dead letter."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_storm_of_failures_loses_and_repeats_nothing(stand_in: StandIn, sandbo
 
 
 def test_a_killed_runner_loses_and_repeats_nothing(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
-    """kill -9 at any moment: the next run goes on where the acknowledged lines end."""
+    """kill -9 at any moment: the next run continues behind the acknowledged lines."""
     random_ = random.Random(7)
     stand_in.faults = Faults(dropped_after=0.05, late=0.2)
     written = predictions(3000)
@@ -84,8 +84,8 @@ def test_a_killed_runner_loses_and_repeats_nothing(stand_in: StandIn, sandbox: P
     assert stand_in.answers["item 201"] == len(written)
 
 
-def test_a_stop_is_quick_and_what_was_delivered_is_not_sent_again(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
-    """SIGTERM: within two seconds, status 0, and the next run begins behind what was delivered."""
+def test_a_stop_is_quick_and_delivered_lines_are_not_sent_again(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
+    """SIGTERM: within two seconds, status 0, and the next run begins behind the delivered lines."""
     sandbox.append(*predictions(10))
     process = sandbox.spawn()
     wait_until(lambda: sandbox.statistics().get("delivered") and len(stand_in.documents) == 10)
@@ -99,7 +99,7 @@ def test_a_stop_is_quick_and_what_was_delivered_is_not_sent_again(stand_in: Stan
 
 
 def test_elasticsearch_may_come_later(tmp_path: Path) -> None:
-    """Nothing listens: the runner says so, waits, stops at once when told to, and delivers when there is someone."""
+    """While nothing listens, the runner reports that, waits and can be stopped; later it delivers."""
     with StandIn().serving() as gone:
         port = gone.port
     sandbox = PipelineSandbox(tmp_path, f"http://127.0.0.1:{port}", retry_seconds=0.1)
@@ -115,8 +115,8 @@ def test_elasticsearch_may_come_later(tmp_path: Path) -> None:
             wait_until(lambda: sandbox.statistics()["trouble"] == "")
 
 
-def test_another_address_is_asked_when_one_fails(stand_in: StandIn, tmp_path: Path) -> None:
-    """Several addresses in ELASTICSEARCH_URL: one that is down costs nothing."""
+def test_another_address_is_tried_if_one_fails(stand_in: StandIn, tmp_path: Path) -> None:
+    """With several addresses in ELASTICSEARCH_URL, one that is down causes no failure."""
     with StandIn().serving() as gone:
         down = gone.url
     sandbox = PipelineSandbox(tmp_path, f"{down},{stand_in.url}")
@@ -128,19 +128,21 @@ def test_another_address_is_asked_when_one_fails(stand_in: StandIn, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("key", "said"), [("", "Basic cGlwZWxpbmVfd3JpdGVyOnNlY3JldA=="), ("aWQ6a2V5", "ApiKey aWQ6a2V5")]
+    ("key", "authorization"), [("", "Basic cGlwZWxpbmVfd3JpdGVyOnNlY3JldA=="), ("aWQ6a2V5", "ApiKey aWQ6a2V5")]
 )
-def test_the_pipeline_says_who_it_is(stand_in: StandIn, sandbox: PipelineSandbox, key: str, said: str) -> None:
-    """User and password, or an API key in their place."""
+def test_the_pipeline_authorizes_its_requests(
+    stand_in: StandIn, sandbox: PipelineSandbox, key: str, authorization: str
+) -> None:
+    """With user and password, or with an API key instead."""
     sandbox.append(*predictions(1))
     with sandbox.running(api_key=key):
         wait_until(lambda: stand_in.documents)
 
-    assert stand_in.authorization == said
+    assert stand_in.authorization == authorization
 
 
-def test_a_body_that_is_too_large_is_sent_in_parts(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
-    """413 for many documents is no reason to lose one."""
+def test_a_body_that_is_too_large_is_divided(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
+    """413 for a request with many documents loses none of them."""
     stand_in.faults = Faults(largest=20_000)
     written = predictions(500)
     sandbox.append(*written)
@@ -151,7 +153,7 @@ def test_a_body_that_is_too_large_is_sent_in_parts(stand_in: StandIn, sandbox: P
 
 
 def test_a_refused_document_is_a_dead_letter_and_blocks_nothing(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
-    """400 for a document: it is in a file and in the index of dead letters with its line; the others are delivered."""
+    """400 for a document: its line is in a file and in the index of dead letters; the others are delivered."""
     good, bad = predictions(20), make_prediction(score=0.5, note="poison")
     sandbox.append(*good[:10], bad, *good[10:])
     with sandbox.running():
@@ -161,12 +163,12 @@ def test_a_refused_document_is_a_dead_letter_and_blocks_nothing(stand_in: StandI
     assert set(stand_in.of("model-predictions")) == ids(good)
     assert orjson.loads(letter["message"]) == bad
     assert letter["http"]["response"]["status_code"] == 400
-    (kept,) = (sandbox.data / "dead_letters").glob("*.ndjson")
-    assert [orjson.loads(line)["document"] for line in kept.read_bytes().splitlines()] == [letter]
+    (file,) = (sandbox.data / "dead_letters").glob("*.ndjson")
+    assert [orjson.loads(line)["document"] for line in file.read_bytes().splitlines()] == [letter]
 
 
-def test_rights_that_are_missing_are_told_and_waited_for(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
-    """403 drops nothing: the statistics say what to check, and delivery goes on when it is mended."""
+def test_missing_rights_are_reported_and_waited_for(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
+    """403 drops nothing: the statistics name the settings to check; with rights, delivery continues."""
     stand_in.faults = Faults(items={403: 1.0})
     sandbox.append(*predictions(3))
     with sandbox.running():
@@ -178,7 +180,7 @@ def test_rights_that_are_missing_are_told_and_waited_for(stand_in: StandIn, sand
 
 
 def test_a_data_folder_has_one_runner(sandbox: PipelineSandbox) -> None:
-    """A second runner would send everything twice; it is refused in one line."""
+    """A second runner would send everything twice, so it stops with an error of one line."""
     with sandbox.running():
         wait_until(sandbox.statistics)
         second = sandbox.spawn()
@@ -205,7 +207,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(folder: Path) -> Path:
-    """Write a file that leaves no room in the folder."""
+    """Write a file that fills the disk of the folder."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as stream:
         try:
@@ -219,7 +221,7 @@ def fill(folder: Path) -> Path:
 def test_a_full_disk_stops_the_runner_and_loses_nothing(
     stand_in: StandIn, sandbox: PipelineSandbox, small_disk: Path, poison: str
 ) -> None:
-    """Where a position or a dead letter cannot be kept, the runner ends with one line; with room it goes on."""
+    """If a position or a dead letter cannot be written, the runner ends with one line; later it continues."""
     sandbox.append(*predictions(10))
     with sandbox.running():
         wait_until(lambda: sandbox.statistics().get("delivered"))
@@ -237,8 +239,8 @@ def test_a_full_disk_stops_the_runner_and_loses_nothing(
     assert "make room" in caught.value.hint
 
 
-def test_the_statistics_say_how_it_goes(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
-    """`pipeline stats`: delivered events, trouble and the delay while it runs; status 1 once it does not."""
+def test_the_statistics_report_progress_and_trouble(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
+    """`pipeline stats`: delivered events, trouble and the delay; status 1 if the pipeline does not run."""
 
     def stats(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "monitor_agent", "pipeline", "stats", *arguments]

@@ -1,4 +1,4 @@
-"""Feedback from a shop's front end: answered when it is on disk, delivered like every other event."""
+"""Feedback from a shop's front end: the answer comes when it is on disk, and it is delivered like all events."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class FrontEnd:
                 stderr=log,
             )
         wait_until(lambda: LINE in self._log.read_text()[before:] or self.process.poll() is not None)
-        (told,) = [line for line in self._log.read_text()[before:].splitlines() if LINE in line]
-        self._url = f"http://127.0.0.1:{orjson.loads(told)['port']}/"
+        (record,) = [line for line in self._log.read_text()[before:].splitlines() if LINE in line]
+        self._url = f"http://127.0.0.1:{orjson.loads(record)['port']}/"
         self._headers = urllib3.make_headers(basic_auth="shop:a secret")
 
     def post(self, body: object, **options: object) -> int:
-        """Return the status that a body is answered with; bytes are sent as they are."""
+        """Post a body and return the status; bytes are sent unchanged."""
         sent = body if isinstance(body, bytes) else orjson.dumps(body)
         options.setdefault("headers", self._headers)
         return urllib3.request("POST", self._url, body=sent, retries=False, **options).status  # type: ignore[arg-type]
@@ -57,11 +57,11 @@ class FrontEnd:
 @pytest.fixture
 def front_end(sandbox: PipelineSandbox) -> Iterator[FrontEnd]:
     """Yield a front end whose pipeline runs."""
-    found = FrontEnd(sandbox)
+    client = FrontEnd(sandbox)
     try:
-        yield found
+        yield client
     finally:
-        stop(found.process)
+        stop(client.process)
 
 
 def click(**event: object) -> dict[str, object]:
@@ -70,9 +70,9 @@ def click(**event: object) -> dict[str, object]:
 
 
 def test_a_click_becomes_feedback(front_end: FrontEnd, stand_in: StandIn) -> None:
-    """One object or a list; the same click sent twice is one; who sent it is not stored."""
-    one, two = click(id="click-1"), click()
-    assert [front_end.post(one), front_end.post([two, two]), front_end.post(one)] == [200, 200, 200]
+    """One object or a list; a click that is sent twice is stored once, and its sender is not stored."""
+    named, unnamed = click(id="click-1"), click()
+    assert [front_end.post(body) for body in (named, [unnamed, unnamed], named)] == [200, 200, 200]
 
     wait_until(lambda: len(stand_in.of("model-feedback")) == 2 and stand_in.answers["item 409"] == 2)
 
@@ -82,8 +82,8 @@ def test_a_click_becomes_feedback(front_end: FrontEnd, stand_in: StandIn) -> Non
     assert set(stored) == {"@timestamp", "event", "prediction", "feedback"}
 
 
-def test_what_is_no_feedback_is_a_dead_letter(front_end: FrontEnd, stand_in: StandIn) -> None:
-    """Malformed, incomplete and oversized bodies are accepted, kept and told apart."""
+def test_invalid_feedback_is_a_dead_letter(front_end: FrontEnd, stand_in: StandIn) -> None:
+    """Malformed, incomplete and oversized bodies are accepted and become dead letters with different reasons."""
     for body in (b"not json", {"feedback": {"type": "click"}}, {**click(), "text": "x" * 40_000}, b'{"\xff": 1}'):
         assert front_end.post(body) == 200
 
@@ -93,8 +93,8 @@ def test_what_is_no_feedback_is_a_dead_letter(front_end: FrontEnd, stand_in: Sta
     assert reasons == ["malformed", "malformed", "no prediction.id or feedback.type", "oversized"]
 
 
-def test_only_who_knows_the_password_is_heard(front_end: FrontEnd, stand_in: StandIn) -> None:
-    """Without it 401, and nothing is kept; a body that is far too large is refused before it is read."""
+def test_the_http_input_needs_the_password(front_end: FrontEnd, stand_in: StandIn) -> None:
+    """Without it the answer is 401, and nothing is stored; a body that is far too large is refused unread."""
     assert front_end.post(click(), headers={}) == 401
     assert front_end.post(click(), headers=urllib3.make_headers(basic_auth="shop:guessed")) == 401
     assert front_end.post(b"x" * 200_000) == 413
@@ -105,7 +105,7 @@ def test_only_who_knows_the_password_is_heard(front_end: FrontEnd, stand_in: Sta
 
 
 def test_an_answered_request_survives_a_kill(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
-    """200 means on disk: after kill -9, with Elasticsearch down, it is delivered by the next run."""
+    """200 means on disk: after kill -9 while Elasticsearch is down, the next run delivers it."""
     stand_in.faults = Faults(statuses={503: 1.0})
     first = FrontEnd(sandbox)
     assert [first.post(click(id=str(number))) for number in range(20)] == [200] * 20

@@ -1,4 +1,4 @@
-"""Files are rotated in every usual way, by several writers, while the runner is up, down and restarting."""
+"""Several writers rotate files in every usual way while the runner is up, down and restarting."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ pytestmark = pytest.mark.usefixtures("frequent_statistics")
 
 
 def rename(path: Path, number: int) -> None:
-    """As the model server does: within the pattern of the pipeline."""
+    """Rename within the pattern of the pipeline, as the model server does."""
     path.rename(path.with_name(f"{path.stem}.{number}.ndjson"))
 
 
 def rename_away(path: Path, number: int) -> None:
-    """As logrotate does: out of the pattern."""
+    """Rename out of the pattern, as logrotate does."""
     path.rename(path.with_name(f"{path.name}.{number}"))
 
 
 def copy_and_truncate(path: Path, number: int) -> None:
-    """As logrotate's copytruncate does."""
+    """Copy and truncate, as logrotate does with `copytruncate`."""
     shutil.copy(path, path.with_name(f"{path.stem}.{number}.ndjson"))
     os.truncate(path, 0)
 
 
 def delete(path: Path, _number: int) -> None:
-    """What is delivered is deleted; the next file may get the same inode."""
+    """Delete a delivered file; the next file may get the same inode."""
     path.unlink()
 
 
 def turn_link(path: Path, number: int) -> None:
-    """The name is a link, which is turned to another file."""
+    """Turn the link of this name to another file."""
     target = path.parent.parent / "elsewhere" / f"{path.stem}-{number}"
     target.touch()
     fresh = path.with_suffix(".new")
@@ -88,7 +88,7 @@ class Writer:
             self.ids.append(event["event"]["id"])
 
     def rotate(self) -> None:
-        """Take the file away."""
+        """Rotate the file."""
         self._generation += 1
         self._rotate(self._path, self._generation)
 
@@ -108,7 +108,7 @@ class Writer:
 
 
 def finished(sandbox: PipelineSandbox, stand_in: StandIn, writers: list[Writer]) -> None:
-    """Wait until the events of all writers are there; each is there once."""
+    """Wait until the events of all writers are there, and check that they are there once."""
     expected = {identifier for writer in writers for identifier in writer.ids}
     wait_until(lambda: set(stand_in.of("model-predictions")) == expected)
     wait_until(lambda: sandbox.statistics()["delivered"])

@@ -16,7 +16,7 @@ from tests.echo_server import Echo, serve
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """Return a certificate for 127.0.0.1 that signs itself, its key beside it."""
+    """Return a self-signed certificate for 127.0.0.1; its key is in the same folder."""
     path = tmp_path / "ca.crt"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
@@ -39,7 +39,7 @@ def secure_port(certificate: Path) -> Iterator[int]:
 
 
 def test_only_a_trusted_certificate_is_accepted(secure_port: int, certificate: Path) -> None:
-    """With its authority the request arrives; without, nothing is sent, and the reason is told."""
+    """With the certificate as authority the request arrives; without it the error has the reason."""
     hosts = [f"https://127.0.0.1:{secure_port}"]
 
     assert Transport(ElasticsearchAccess(hosts, ca_certs=str(certificate))).request("POST", "/", b"{}").status == 200

@@ -1,4 +1,4 @@
-"""A proxy before the real Elasticsearch that answers badly when it is told to."""
+"""A proxy in front of the real Elasticsearch that makes faults by a rule."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import orjson
 STATUSES = {"429": 429, "503": 503}
 FAULTS = (*STATUSES, "dropped before", "dropped after", "cut", "half", "items", "slow")
 """A status instead of an answer; the connection closed before or after the request took effect; an answer cut off;
-one of half the shards; bulk items said to be rejected that were written; a late answer."""
+an answer of half the shards; bulk items reported as rejected that were written; a late answer."""
 
 SLOW_SECONDS = 0.05
 
 Rule = Callable[[int, bytes], str]
-"""Number of the request (from 1), its path and body as one -> the fault, or an empty text."""
+"""Number of the request (from 1), its path and body joined -> the fault, or an empty text."""
 
 
 class UnrulyProxy:
@@ -30,8 +30,8 @@ class UnrulyProxy:
 
     Attributes
     ----------
-    rule : decides on each request.
-    requests : how many there were since `rule` was last set.
+    rule : gives the fault of a request.
+    requests : their number since `rule` was last set.
     done : how often each fault was made.
     """
 
@@ -48,8 +48,8 @@ class UnrulyProxy:
         """Return its address."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def obey(self, rule: Rule = lambda _number, _asked: "") -> None:
-        """Follow another rule from the next request on, which is number 1; without one, pass everything on."""
+    def obey(self, rule: Rule = lambda _number, _request: "") -> None:
+        """Follow another rule from the next request on, which is number 1; without a rule, pass everything on."""
         with self._lock:
             self.rule, self.requests = rule, 0
 
@@ -65,15 +65,15 @@ class UnrulyProxy:
             thread.join()
             self._server.server_close()
 
-    def fault(self, asked: bytes) -> str:
-        """Return what is to go wrong with the next request."""
+    def fault(self, request: bytes) -> str:
+        """Return the fault of the next request."""
         with self._lock:
             self.requests += 1
-            found = self.rule(self.requests, asked)
-            self.done[found] += 1
-            return found
+            fault = self.rule(self.requests, request)
+            self.done[fault] += 1
+            return fault
 
-    def ask(self, method: str, path: str, body: bytes, headers: Any) -> tuple[int, str, bytes]:
+    def forward(self, method: str, path: str, body: bytes, headers: Any) -> tuple[int, str, bytes]:
         """Return status, content type and body of the real answer."""
         connection = http.client.HTTPConnection(self._target.hostname or "", self._target.port, timeout=60)
         try:
@@ -85,7 +85,7 @@ class UnrulyProxy:
 
 
 def spoiled(fault: str, path: str, body: bytes) -> bytes:
-    """Return an answer as a cluster in trouble would give it; one that cannot be spoilt so as it is."""
+    """Return an answer as a cluster in trouble would give it; other answers are not changed."""
     if fault == "half" and "search" in path:
         document = orjson.loads(body)
         for answer in document.get("responses", [document]):
@@ -115,17 +115,17 @@ def _handler(proxy: UnrulyProxy) -> type[BaseHTTPRequestHandler]:
             if fault == "dropped before":
                 self.close_connection = True
             elif fault in STATUSES:
-                self._say(STATUSES[fault], "application/json", b'{"error":{"type":"unruly","reason":"told to"}}')
+                self._respond(STATUSES[fault], "application/json", b'{"error":{"type":"unruly","reason":"told to"}}')
             else:
-                status, kind, answer = proxy.ask(self.command, self.path, body, self.headers)
+                status, kind, answer = proxy.forward(self.command, self.path, body, self.headers)
                 if fault == "dropped after":
                     self.close_connection = True
                     return
                 if fault == "slow":
                     time.sleep(SLOW_SECONDS)
-                self._say(status, kind, spoiled(fault, self.path, answer), cut=fault == "cut")
+                self._respond(status, kind, spoiled(fault, self.path, answer), cut=fault == "cut")
 
-        def _say(self, status: int, kind: str, body: bytes, *, cut: bool = False) -> None:
+        def _respond(self, status: int, kind: str, body: bytes, *, cut: bool = False) -> None:
             with contextlib.suppress(OSError):
                 self.send_response(status)
                 self.send_header("X-Elastic-Product", "Elasticsearch")
@@ -138,6 +138,6 @@ def _handler(proxy: UnrulyProxy) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _pass_on  # noqa: N815
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler

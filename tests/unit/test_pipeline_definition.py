@@ -1,4 +1,4 @@
-"""The one definition of the pipeline, as a real Logstash will find it; the golden cases say what it does."""
+"""The definition of the pipeline, as a real Logstash reads it; the golden cases test its results."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ CREDENTIALS = {"PIPELINE_HTTP_USERNAME": "shop", "PIPELINE_HTTP_PASSWORD": "secr
 
 
 def matches(pattern: str, **environ: str) -> list[str]:
-    """Return the names of the files that `path.config` finds: variables, then braces, then stars, then sorted."""
-    found = {"LOGSTASH_PIPELINE_DIR": str(LOGSTASH / "pipeline"), **environ}
-    pattern = VARIABLE.sub(lambda match: found.get(match[1], match[2] or ""), pattern)
+    """Return the names of the files of `path.config`: variables, then braces, then stars, then sorted."""
+    variables = {"LOGSTASH_PIPELINE_DIR": str(LOGSTASH / "pipeline"), **environ}
+    pattern = VARIABLE.sub(lambda match: variables.get(match[1], match[2] or ""), pattern)
     braces = re.search(r"\{(.*)\}", pattern)
-    choices = [pattern.replace(braces[0], each) for each in braces[1].split(",")] if braces else [pattern]
+    choices = [pattern.replace(braces[0], choice) for choice in braces[1].split(",")] if braces else [pattern]
     paths = sorted(path for choice in choices for path in glob.glob(choice))  # noqa: PTH207 - as Logstash does
     return [str(Path(path).relative_to(LOGSTASH / "pipeline")) for path in paths]
 
@@ -45,7 +45,7 @@ def compiled(folders: tuple[str, ...], variables: dict[str, str]) -> compiler.Pr
 
 
 def test_logstash_finds_the_files() -> None:
-    """pipelines.yml names all files of a pipeline, and the http input only where it is switched on."""
+    """pipelines.yml names all files of a pipeline, and the http input only if it is switched on."""
     events, letters = yaml.safe_load((LOGSTASH / "config/pipelines.yml").read_text(encoding="utf-8"))
 
     off, on = matches(events["path.config"]), matches(events["path.config"], PIPELINE_HTTP="on")
@@ -54,8 +54,8 @@ def test_logstash_finds_the_files() -> None:
     assert matches(letters["path.config"]) == ["dead-letters/dead-letters.conf"]
 
 
-def test_logstash_keeps_what_it_must() -> None:
-    """Its queue is on disk, refused documents are kept, and events have the names that the mappings know."""
+def test_logstash_has_the_settings_that_lose_nothing() -> None:
+    """Its queue is on disk, refused documents are stored, and fields have the names of the mappings."""
     settings = yaml.safe_load((LOGSTASH / "config/logstash.yml").read_text(encoding="utf-8"))
 
     assert settings["queue.type"] == "persisted"
@@ -65,7 +65,7 @@ def test_logstash_keeps_what_it_must() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_a_file_is_ascii(path: Path) -> None:
-    """Older versions of Logstash refuse a configuration that is not."""
+    """Older versions of Logstash refuse other configurations."""
     assert path.read_text(encoding="utf-8").isascii()
 
 
@@ -87,7 +87,7 @@ def test_the_http_input_needs_credentials() -> None:
 
 
 def test_an_api_key_needs_no_password() -> None:
-    """Where one is set, the pipeline starts without PIPELINE_PASSWORD; without both it does not."""
+    """With an API key the pipeline starts without PIPELINE_PASSWORD; without both it does not start."""
     needed = {name: value for name, value in NEEDED.items() if name != "PIPELINE_PASSWORD"}
     variables = pipeline_variables(Settings(pipeline=PipelineSettings(api_key="aWQ6a2V5")), {})
 
@@ -97,7 +97,7 @@ def test_an_api_key_needs_no_password() -> None:
 
 
 def test_no_condition_drops_events() -> None:
-    """`<` on a field that may be missing drops the event without a word."""
+    """`<` on a field that may be missing would drop the event."""
     sections = compiler.parse_sources(compiler.read_sources(str(LOGSTASH / "pipeline")))
 
     assert lint.warnings(sections) == []

@@ -1,4 +1,4 @@
-"""Requests reach Elasticsearch with the configured credentials, compression and trust."""
+"""Requests reach Elasticsearch with the configured credentials and compression."""
 
 from __future__ import annotations
 
