@@ -143,9 +143,9 @@ def test_an_answer_that_takes_too_long_is_given_up() -> None:
         with pytest.raises(PredictionTimeoutError, match=r"within 0\.1 s"):
             batcher.score([0.5])
         assert batcher.depth == 0
-        gate.open.set()
         with pytest.raises(PredictionTimeoutError):
             busy.result()
+        gate.open.set()
 
     assert [0.5] not in gate.batches
 
