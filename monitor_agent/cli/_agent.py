@@ -34,7 +34,7 @@ def gateway_of(
 
 @contextlib.contextmanager
 def history_of(settings: Settings) -> Iterator[History]:
-    """Yield the stored metrics, for a user who waits for the answer: an unreachable cluster is reported soon."""
+    """Yield the stored metrics; an unreachable cluster is reported soon, since a user waits for the answer."""
     with gateway_of(settings, Backoff(tries=2)) as gateway:
         yield History(gateway, settings.agent.page_size)
 

@@ -16,7 +16,7 @@ EPILOG = f"TIME is {FORMS}; a time without an offset is UTC."
 
 @dataclass(frozen=True)
 class TimeArgument:
-    """A time as the user wrote it; what it means depends on the moment that `now` stands for."""
+    """A time as the user wrote it; date math is relative to a present that the command chooses."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""`monitor-agent totals`: metrics over any range, merged from what is stored, by version and by a label."""
+"""`monitor-agent totals`: metrics over any range, merged from the stored windows, by version and by a label."""
 
 from __future__ import annotations
 

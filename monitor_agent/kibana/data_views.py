@@ -1,4 +1,4 @@
-"""Data views: which indices a panel reads, and how their fields are named and shown (pure)."""
+"""Data views: the indices that panels read, with the names and formats of their fields (pure)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DataView:
     Attributes
     ----------
     index : the index expression that it reads.
-    time_field : the field that the time picker filters; empty where there is none.
+    time_field : the field that the time picker filters; empty if it has none.
     formats : field -> format.
     labels : field -> name for people.
     """

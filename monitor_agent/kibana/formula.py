@@ -1,6 +1,6 @@
 """Lens formulas: their text, and the columns that Kibana before 9.2 needs stored with it (pure).
 
-`count(kql='outcome: tp') / count()` is kept as the column `F`, one column `FX<n>` for each call, and, where calls are
+`count(kql='outcome: tp') / count()` is stored as the column `F`, one column `FX<n>` for each call, and, if calls are
 combined, a last one with the arithmetic.
 """
 

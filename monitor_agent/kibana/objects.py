@@ -154,13 +154,13 @@ def _change(attributes: dict[str, Any], path: str, change: Any) -> None:
         node[leaf] = change(node[leaf])
 
 
-def _decoded(value: Any, where: str) -> Any:
+def _decoded(value: Any, path: str) -> Any:
     if not isinstance(value, str):
         return value
     try:
         return json.loads(value)
     except ValueError as error:
-        raise DataError(f"{where} is not JSON: {error}") from error
+        raise DataError(f"{path} is not JSON: {error}") from error
 
 
 def _encoded(value: Any) -> Any:
