@@ -1,4 +1,4 @@
-"""Take pictures of the dashboards, light and dark, in a real browser; `docs/images` are made by it."""
+"""Take pictures of the dashboards in a real browser, in light and in dark colours, and write them to `docs/images`."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def main() -> int:
     parser.add_argument("--to", dest="end", default="now", help="last moment (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("docs/images"), help="folder (%(default)s)")
     parser.add_argument("--set", dest="chosen", action="append", default=[], help="CONTROL=VALUE, such as window=1d")
-    parser.add_argument("--only", default="", help="one dashboard's id")
-    parser.add_argument("--theme", action="append", choices=("light", "dark"), help="one of both")
-    parser.add_argument("--phone", action="store_true", help="as on a screen 375 pixels wide")
+    parser.add_argument("--only", default="", help="take only the dashboard with this id")
+    parser.add_argument("--theme", action="append", choices=("light", "dark"), help="take only this theme")
+    parser.add_argument("--phone", action="store_true", help="use a screen that is 375 pixels wide")
     args = parser.parse_args()
     browser_path = shutil.which("chromium") or shutil.which("google-chrome")
     if browser_path is None:
