@@ -1,4 +1,4 @@
-"""The Elasticsearch that tests talk to, whichever stack it comes from."""
+"""The Elasticsearch that tests use, whichever stack it comes from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from elasticsearch import Elasticsearch
 from monitor_agent import settings
 from monitor_agent.stack.embedded.elasticsearch import ElasticsearchOptions, EmbeddedElasticsearch
 
-OURS = "model-*,model_performance*,monitor-agent-*"
+PRODUCT_INDICES = "model-*,model_performance*,monitor-agent-*"
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Cluster:
     admin: str = "admin"
 
     def client(self, user: str = "admin") -> Elasticsearch:
-        """Return a client that acts as `user`; `admin` is whoever may do everything.
+        """Return a client that acts as `user`; `admin` is the user that may do everything.
 
-        Skips the test where the cluster has no such user.
+        Skips the test if the cluster has no such user.
         """
         name = self.admin if user == "admin" else user
         if name not in self.users:
@@ -53,7 +53,7 @@ class Cluster:
     def index_names(self) -> list[str]:
         """Return the names of all indices that the product writes."""
         with self.client() as client:
-            return sorted(client.indices.get(index=OURS, ignore_unavailable=True, features="aliases"))
+            return sorted(client.indices.get(index=PRODUCT_INDICES, ignore_unavailable=True, features="aliases"))
 
     def clean(self) -> None:
         """Delete all indices that the product writes; templates stay."""
@@ -65,9 +65,9 @@ class Cluster:
 
 @contextlib.contextmanager
 def embedded_cluster() -> Iterator[Cluster]:
-    """Yield a node of the embedded stack on any free port, with nothing in it; it is gone afterwards."""
+    """Yield an empty node of the embedded stack on a free port; it is removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="model-monitor-"))
-    folder.chmod(0o711)  # run by root, the node has an account of its own that must get here
+    folder.chmod(0o711)  # if root runs the tests, the node has an account of its own, which must reach this folder
     stack = settings.load(os.environ).stack
     cache_dir = Path(stack.cache_dir) if stack.cache_dir else None
     options = ElasticsearchOptions(folder / "stack", cache_dir, version=stack.version, http_port=0)
@@ -80,7 +80,7 @@ def embedded_cluster() -> Iterator[Cluster]:
 
 @contextlib.contextmanager
 def external_cluster() -> Iterator[Cluster]:
-    """Yield the cluster at ELASTICSEARCH_URL; the run ends at once where it holds indices that tests would delete."""
+    """Yield the cluster at ELASTICSEARCH_URL; the run ends at once if it holds indices that tests would delete."""
     reached = settings.load(os.environ).elasticsearch
     with Elasticsearch(list(reached.url), basic_auth=(reached.username, reached.password)) as client:
         nodes = client.nodes.info(filter_path="nodes.*.version")["nodes"]

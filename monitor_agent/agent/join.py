@@ -20,7 +20,7 @@ from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.feedback_store import Feedback, FeedbackStore, Prediction, index_of_event, index_of_prediction
 from monitor_agent.es.performance_store import PerformanceStore
-from monitor_agent.pipeline.attribution import Event, Events, Folded, fold, restored, union
+from monitor_agent.pipeline.attribution import Event, Events, FoldedFeedback, fold, restored, union
 from monitor_agent.pipeline.documents import MetricsKey
 from monitor_agent.pipeline.finality import is_final, is_past_restatement
 from monitor_agent.pipeline.stale_windows import ModelWindow
@@ -126,7 +126,7 @@ class Join:
         # Refreshed even if nothing is written: an agent that died may have written it, and searches may not show it.
         self.result.indices |= {prediction.index for prediction, _ in pairs}
         while pairs:
-            folded: dict[str, Folded] = {}
+            folded: dict[str, FoldedFeedback] = {}
             # The events are folded while the predictions before them are being written.
             updates = self._updates(pairs, folded)
             conflicts = {prediction.id: prediction for prediction in self._feedback.update_predictions(updates)}
@@ -138,7 +138,7 @@ class Join:
             pairs = [(latest[prediction.id], events) for prediction, events in pairs if prediction.id in latest]
 
     def _updates(
-        self, pairs: Iterable[tuple[Prediction, list[Feedback]]], folded: dict[str, Folded]
+        self, pairs: Iterable[tuple[Prediction, list[Feedback]]], folded: dict[str, FoldedFeedback]
     ) -> Iterator[tuple[Prediction, dict[str, Any]]]:
         """Yield the fields to be written onto predictions; put the folded feedback of each into `folded`."""
         for prediction, events in pairs:
@@ -147,11 +147,11 @@ class Join:
             if fields:
                 yield prediction, fields
 
-    def _fold(self, prediction: Prediction, more: Iterable[Event]) -> Folded:
+    def _fold(self, prediction: Prediction, more: Iterable[Event]) -> FoldedFeedback:
         events = union(_joined_events(prediction), more, prediction.made_at, self._settings)
         return fold(events, prediction.made_at, prediction.label, self._settings)
 
-    def _record(self, prediction: Prediction, events: list[Feedback], folded: Folded) -> None:
+    def _record(self, prediction: Prediction, events: list[Feedback], folded: FoldedFeedback) -> None:
         """Add the new statuses of a prediction's events to the result."""
         read, types = {event.id for event in events}, {event.event.type for event in events}
         for event in events:
@@ -218,7 +218,7 @@ def _joined_events(prediction: Prediction) -> Events:
     return restored(prediction.feedback.get("events") or [])
 
 
-def _difference(prediction: Prediction, folded: Folded) -> dict[str, Any]:
+def _difference(prediction: Prediction, folded: FoldedFeedback) -> dict[str, Any]:
     """Return the fields that an update must write; a field that no longer holds becomes null."""
     feedback = {name: value for name, value in folded.feedback.items() if value != prediction.feedback.get(name)}
     fields: dict[str, Any] = {"feedback": feedback} if feedback else {}

@@ -145,7 +145,7 @@ class Gateway:
                 f"{purpose}: {reason[:300]}" + (f" (status {status})" if status else ""),
                 "check that Elasticsearch runs and that ELASTICSEARCH_URL is right",
             )
-        self._log.warning("elasticsearch is in trouble, trying again", what=purpose, reason=reason[:300], wait=wait)
+        self._log.warning("elasticsearch is in trouble, trying again", request=purpose, reason=reason[:300], wait=wait)
         self._sleep(wait)
 
     def search(self, index: str, body: Body) -> dict[str, Any]:

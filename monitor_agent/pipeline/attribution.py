@@ -1,6 +1,6 @@
-"""What the feedback events of one prediction say together: its label, and what became of each event.
+"""What the feedback events of one prediction give together: its label, and the status of each event (pure).
 
-`fold` is a pure function of the set of events, so order, batches, retries and a second agent change nothing.
+`fold` is a function of the set of events alone: order, batches, retries and a second agent change nothing.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from monitor_agent.contracts.feedback import STATUS_DUPLICATE, STATUS_MATCHED, S
 from monitor_agent.pipeline import instants
 from monitor_agent.settings import AgentSettings
 
-KEPT_PER_TYPE = 32
-"""Events of one type that a prediction remembers, in time and out of it: the earliest (of type `label` the latest);
-others are duplicates."""
+MAX_EVENTS_PER_TYPE = 32
+"""Number of events of one type that a prediction holds, in time and again out of time: the earliest ones, of type
+`label` the latest ones. Further events are duplicates."""
 
-_SEEN = ("impression", "click", "purchase")
+_DISPLAYED = ("impression", "click", "purchase")
 
 
 class Event(NamedTuple):
-    """One feedback event, as far as it matters; ordered by time, then id."""
+    """The part of a feedback event that decides about labels; ordered by time, then id."""
 
     time: datetime
     id: str
@@ -35,13 +35,13 @@ Events = dict[str, Event]
 
 
 @dataclass(frozen=True)
-class Folded:
-    """The outcome.
+class FoldedFeedback:
+    """The result of folding the events of a prediction.
 
     Attributes
     ----------
-    feedback : the prediction's fields below `feedback`; None where there is nothing to say.
-    outcome : `tp`, `fn`, `fp`, `tn`, or None while nothing was told.
+    feedback : the prediction's fields below `feedback`; a field without a value is None.
+    outcome : `tp`, `fn`, `fp`, `tn`, or None while the label is unknown.
     statuses : event id -> `matched`, `duplicate` or `too_late`.
     """
 
@@ -51,43 +51,46 @@ class Folded:
 
 
 def stored(events: Mapping[str, Event]) -> list[list[Any]]:
-    """Return events as `feedback.events` keeps them."""
-    # No object by id: Elasticsearch's parser keeps names, and those that never come twice make it slow.
+    """Return the field `feedback.events` of a prediction."""
+    # A list, not an object by id: Elasticsearch's parser caches field names, and names that never repeat make it slow.
     return [
-        [each.id, each.type, instants.text(each.time), each.label, each.value]
-        for each in sorted(events.values(), key=_order)
+        [event.id, event.type, instants.text(event.time), event.label, event.value]
+        for event in sorted(events.values(), key=_order)
     ]
 
 
-def restored(kept: Iterable[Sequence[Any]]) -> Events:
+def restored(rows: Iterable[Sequence[Any]]) -> Events:
     """Return the events that `stored` wrote."""
     return {
         identifier: Event(instants.parse(time), identifier, kind, label, value)
-        for identifier, kind, time, label, value in kept
+        for identifier, kind, time, label, value in rows
     }
 
 
-def union(known: Mapping[str, Event], more: Iterable[Event], made_at: datetime, settings: AgentSettings) -> Events:
-    """Return all events on a prediction together; in any order and any batching the same.
+def union(
+    stored_events: Mapping[str, Event], more: Iterable[Event], made_at: datetime, settings: AgentSettings
+) -> Events:
+    """Return all events on a prediction; the result does not depend on order or batches.
 
-    At most `KEPT_PER_TYPE` of each type that came in time, and as many that did not: these can hide none that counts.
+    The result holds at most `MAX_EVENTS_PER_TYPE` events of each type in time, and as many out of time, so that events
+    out of time never displace one that counts.
     """
-    together = dict(known)
+    events_by_id = dict(stored_events)
     for event in more:
-        other = together.get(event.id)
-        together[event.id] = event if other is None else min(event, other, key=_order)
+        other = events_by_id.get(event.id)
+        events_by_id[event.id] = event if other is None else min(event, other, key=_order)
     groups: dict[tuple[str, bool], list[Event]] = {}
-    for event in sorted(together.values(), key=_order):
+    for event in sorted(events_by_id.values(), key=_order):
         groups.setdefault((event.type, _in_time(event, made_at, settings)), []).append(event)
-    kept: Events = {}
+    selected: Events = {}
     for (kind, _), events in groups.items():
-        chosen = events[-KEPT_PER_TYPE:] if kind == "label" else events[:KEPT_PER_TYPE]
-        kept |= {each.id: each for each in chosen}
-    return kept
+        chosen = events[-MAX_EVENTS_PER_TYPE:] if kind == "label" else events[:MAX_EVENTS_PER_TYPE]
+        selected |= {event.id: event for event in chosen}
+    return selected
 
 
-def fold(events: Mapping[str, Event], made_at: datetime, predicted: int, settings: AgentSettings) -> Folded:
-    """Return what the events say of a prediction.
+def fold(events: Mapping[str, Event], made_at: datetime, predicted: int, settings: AgentSettings) -> FoldedFeedback:
+    """Return the label, the fields and the statuses that the events give a prediction.
 
     Parameters
     ----------
@@ -95,20 +98,20 @@ def fold(events: Mapping[str, Event], made_at: datetime, predicted: int, setting
     made_at : the prediction's time.
     predicted : `prediction.label`, 0 or 1.
 
-    Of each type the first event within [-clock skew, attribution window] of the prediction counts, the others of the
-    type are duplicates; of type `label` the latest counts. Events outside are too late.
+    Of each type, the first event within [-clock skew, attribution window] of the prediction counts, and the others are
+    duplicates. Of type `label`, the latest event counts. Events outside this interval are too late.
     """
     statuses = _statuses(events, made_at, settings)
     counted = [event for event in events.values() if statuses[event.id] == STATUS_MATCHED]
-    label, told_at = _label(counted, settings.feedback_type)
-    judged = sorted((each for each in events.values() if _judged_positive(each, settings.feedback_type)), key=_order)
+    label, labelled_at = _label(counted, settings.feedback_type)
+    positives = sorted((event for event in events.values() if _is_positive(event, settings.feedback_type)), key=_order)
     values = [event.value for event in sorted(counted, key=_order) if event.value is not None]
     outcome = None if label is None else ("t" if label == predicted else "f") + ("p" if predicted else "n")
     feedback = {
         "label": label,
-        "shown": True if any(each.type in _SEEN and each.label != 0 for each in counted) else None,
-        "clicked_at": instants.text(told_at) if told_at else None,
-        "delay": _nanoseconds(judged[0].time - made_at) if judged else None,
+        "shown": True if any(event.type in _DISPLAYED and event.label != 0 for event in counted) else None,
+        "clicked_at": instants.text(labelled_at) if labelled_at else None,
+        "delay": _nanoseconds(positives[0].time - made_at) if positives else None,
         "types": sorted({event.type for event in counted if event.label != 0}) or None,
         "value": sum(values) if values else None,
         "count": len(events),
@@ -116,7 +119,7 @@ def fold(events: Mapping[str, Event], made_at: datetime, predicted: int, setting
         "too_late": sum(status == STATUS_TOO_LATE for status in statuses.values()),
         "events": stored(events),
     }
-    return Folded(feedback, outcome, statuses)
+    return FoldedFeedback(feedback, outcome, statuses)
 
 
 def _statuses(events: Mapping[str, Event], made_at: datetime, settings: AgentSettings) -> dict[str, str]:
@@ -126,10 +129,10 @@ def _statuses(events: Mapping[str, Event], made_at: datetime, settings: AgentSet
         if not _in_time(event, made_at, settings):
             statuses[event.id] = STATUS_TOO_LATE
             continue
-        known = best.get(event.type)
-        if known is None or event.type == "label" or _says_more(event, known):
-            if known is not None:
-                statuses[known.id] = STATUS_DUPLICATE
+        earlier = best.get(event.type)
+        if earlier is None or event.type == "label" or _replaces(event, earlier):
+            if earlier is not None:
+                statuses[earlier.id] = STATUS_DUPLICATE
             best[event.type] = event
             statuses[event.id] = STATUS_MATCHED
         else:
@@ -141,9 +144,9 @@ def _in_time(event: Event, made_at: datetime, settings: AgentSettings) -> bool:
     return made_at - settings.clock_skew <= event.time <= made_at + settings.attribution_window
 
 
-def _says_more(event: Event, known: Event) -> bool:
-    """Return whether `event` is a yes after a mere no of its type."""
-    return known.label == 0 and event.label != 0
+def _replaces(event: Event, earlier: Event) -> bool:
+    """Return whether `event` is a yes after a no of its type."""
+    return earlier.label == 0 and event.label != 0
 
 
 def _label(counted: Sequence[Event], judged_by: str) -> tuple[int | None, datetime | None]:
@@ -154,7 +157,7 @@ def _label(counted: Sequence[Event], judged_by: str) -> tuple[int | None, dateti
     return None, None
 
 
-def _judged_positive(event: Event, judged_by: str) -> bool:
+def _is_positive(event: Event, judged_by: str) -> bool:
     return event.type == judged_by and (event.label == 1 if judged_by == "label" else event.label != 0)
 
 
@@ -163,6 +166,6 @@ def _nanoseconds(span: timedelta) -> int:
 
 
 def _order(event: Event) -> tuple[Any, ...]:
-    # None sorts before any number; two events of one id are told apart by all that they say.
+    # None sorts before any number; two events of one id differ in one of the other fields.
     label = -1 if event.label is None else event.label
     return (event.time, event.id, event.type, label, event.value is not None, event.value or 0.0)

@@ -24,8 +24,8 @@ SCORE_EDGES = (
     *(step / scale for scale in (10_000, 1000, 100) for step in (1, 2, 3, 4, 5, 7)),
     *(step / 10 for step in range(1, 11)),
 )
-"""Edges of the score distribution: the same for all models and versions, so that their curves compare. They are close
-together where click models score."""
+"""Edges of the score distribution. They are the same for all models and versions, so that their curves can be compared,
+and close together for the low scores of click models."""
 
 _HEAD = (
     "@timestamp", "window_start", "window_end", "window_size", "model_name", "model_version", "segment", "labels",
@@ -35,7 +35,7 @@ Point = dict[str, Any]
 
 
 def has_curves(key: MetricsKey, document: Mapping[str, Any], settings: AgentSettings) -> bool:
-    """Return whether curves are written beside a metrics document: of windows that have ended, over all segments."""
+    """Return whether a metrics document has curves: its window has ended, and it is over all segments."""
     sizes = {format_duration(size) for size in settings.curve_windows}
     return key.window.size in sizes and key.segment == ALL_SEGMENT and document["state"] != STATE_OPEN
 
@@ -45,65 +45,65 @@ def points(key: MetricsKey, document: Document, more: Iterable[Point] = ()) -> d
 
     Parameters
     ----------
-    document : the metrics document, with the state that all points follow from.
-    more : points that the state does not hold, such as those of features.
+    document : the metrics document, with the state that the points are computed from.
+    more : points that are not computed from the state, such as those of features.
     """
     state = WindowState.from_blob(document["state_blob"])
     head = {**{name: document[name] for name in _HEAD}, "metrics_id": key.id}
-    found: dict[str, Point] = {}
+    points_by_id: dict[str, Point] = {}
     for curve in (_reliability(state), _thresholds(state), _scores(state), _positions(state), more):
         for point in curve:
             identifier = hashed_id(key.id, point["curve"], point.get("feature", ""), str(point["bin"]))
-            found[identifier] = {**head, **point}
-    return found
+            points_by_id[identifier] = {**head, **point}
+    return points_by_id
 
 
 def _reliability(state: WindowState) -> Iterator[Point]:
-    for number, each in enumerate(reliability_of(state)):
+    for number, reliability_bin in enumerate(reliability_of(state)):
         yield {
             "curve": RELIABILITY,
             "bin": number,
-            "bin_label": between(each.low, each.high),
-            "x": each.mean_score,
-            "low": each.low,
-            "high": each.high,
-            "n": each.n,
-            "positives": each.positives,
-            "negatives": each.n - each.positives,
-            **_rate(each.rate, each.interval),
+            "bin_label": between(reliability_bin.low, reliability_bin.high),
+            "x": reliability_bin.mean_score,
+            "low": reliability_bin.low,
+            "high": reliability_bin.high,
+            "n": reliability_bin.n,
+            "positives": reliability_bin.positives,
+            "negatives": reliability_bin.n - reliability_bin.positives,
+            **_rate(reliability_bin.rate, reliability_bin.interval),
         }
 
 
 def _thresholds(state: WindowState) -> Iterator[Point]:
     if not state.scores_pos and not state.scores_neg:
         return
-    for number, each in enumerate(threshold_sweep(state.scores_pos, state.scores_neg)):
+    for number, step in enumerate(threshold_sweep(state.scores_pos, state.scores_neg)):
         yield {
             "curve": THRESHOLD,
             "bin": number,
-            "bin_label": f"{each.threshold:g}",
-            "x": each.threshold,
-            "n": each.tp + each.fp + each.tn + each.fn,
-            "positives": each.tp + each.fn,
-            "negatives": each.fp + each.tn,
-            "tp": each.tp,
-            "fp": each.fp,
-            "tn": each.tn,
-            "fn": each.fn,
-            **{name: _known(getattr(each, name)) for name in ("precision", "recall", "f1")},
+            "bin_label": f"{step.threshold:g}",
+            "x": step.threshold,
+            "n": step.tp + step.fp + step.tn + step.fn,
+            "positives": step.tp + step.fn,
+            "negatives": step.fp + step.tn,
+            "tp": step.tp,
+            "fp": step.fp,
+            "tn": step.tn,
+            "fn": step.fn,
+            **{name: _value(getattr(step, name)) for name in ("precision", "recall", "f1")},
         }
-        if not each.tp + each.fp:
-            return  # nothing scores higher
+        if not step.tp + step.fp:
+            return  # no score is higher
 
 
 def _scores(state: WindowState) -> Iterator[Point]:
-    every, pos, neg = (dense(counts) for counts in (state.scores, state.scores_pos, state.scores_neg))
-    totals = [float(counts.sum()) for counts in (every, pos, neg)]
-    edges = [*score_bins(SCORE_EDGES[:-1]).tolist(), len(every)]
+    scores, pos, neg = (dense(counts) for counts in (state.scores, state.scores_pos, state.scores_neg))
+    totals = [float(counts.sum()) for counts in (scores, pos, neg)]
+    edges = [*score_bins(SCORE_EDGES[:-1]).tolist(), len(scores)]
     if not totals[0]:
         return
     for number, ((first, after), (low, high)) in enumerate(zip(pairwise(edges), pairwise(SCORE_EDGES), strict=True)):
-        n, positives, negatives = (int(np.sum(counts[first:after])) for counts in (every, pos, neg))
+        n, positives, negatives = (int(np.sum(counts[first:after])) for counts in (scores, pos, neg))
         yield {
             "curve": SCORE,
             "bin": number,
@@ -121,23 +121,23 @@ def _scores(state: WindowState) -> Iterator[Point]:
 
 
 def _positions(state: WindowState) -> Iterator[Point]:
-    shown = sum(state.impressions_by_position.values())
-    for each in position_click_through_rate(state.impressions_by_position, state.clicks_by_position):
+    impressions = sum(state.impressions_by_position.values())
+    for position_rate in position_click_through_rate(state.impressions_by_position, state.clicks_by_position):
         yield {
             "curve": POSITION,
-            "bin": each.position,
-            "bin_label": str(each.position),
-            "x": float(each.position),
-            "n": each.impressions,
-            "positives": each.clicks,
-            "negatives": each.impressions - each.clicks,
-            "share": each.impressions / shown,
-            **_rate(each.rate, each.interval),
+            "bin": position_rate.position,
+            "bin_label": str(position_rate.position),
+            "x": float(position_rate.position),
+            "n": position_rate.impressions,
+            "positives": position_rate.clicks,
+            "negatives": position_rate.impressions - position_rate.clicks,
+            "share": position_rate.impressions / impressions,
+            **_rate(position_rate.rate, position_rate.interval),
         }
 
 
 def between(low: float, high: float) -> str:
-    """Return a bin's ends in words.
+    """Return a bin's ends as text.
 
     >>> between(0.001, 0.002)
     '0.001 to 0.002'
@@ -149,5 +149,5 @@ def _rate(rate: float, interval: ConfidenceInterval) -> Point:
     return {"rate": rate, "rate_low": interval.low, "rate_high": interval.high}
 
 
-def _known(value: float | Undefined) -> float | None:
+def _value(value: float | Undefined) -> float | None:
     return None if isinstance(value, Undefined) else value

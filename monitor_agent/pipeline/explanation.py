@@ -1,4 +1,4 @@
-"""A metrics document in words: how final it is, where its predictions went, why a metric has no value (pure)."""
+"""A metrics document in words: how final it is, how predictions became labels, why metrics have no value (pure)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _FINALITY = dict(
     zip(
         STATES,
         (
-            "it has not ended: predictions still come",
-            "it has ended, but labels may still come in time",
-            "no label can come in time any more",
-            "it was final, and was written anew when late events came",
+            "it has not ended: predictions still arrive",
+            "it has ended, but labels may still arrive in time",
+            "no label can arrive in time any more",
+            "it was final, and late events have changed it",
         ),
         strict=True,
     )
@@ -37,9 +37,9 @@ REASONS = {
     "no_clicked_requests": "no request has a click",
     "no_clicks": "there is no click",
     "no_feedback": "there is no feedback",
-    "no_impressions": "nothing was shown",
-    "no_positive": "no known label is 1 and nothing was predicted to be 1",
-    "no_predicted_positive": "nothing with a known label was predicted to be 1",
+    "no_impressions": "there is no impression",
+    "no_positive": "no known label is 1, and no prediction is 1",
+    "no_predicted_positive": "no prediction with a known label is 1",
     "no_predictions": "there is no prediction",
     "no_propensity": "the predictions carry no propensity",
     "no_ranked_requests": "no request with known labels has ranks",
@@ -51,12 +51,18 @@ REASONS = {
     "one_predicted_class": "all predictions with a known label are the same",
     "too_few_requests": "there are too few requests",
 }
-"""What the reasons of undefined metrics mean."""
+"""Reason of an undefined metric -> its meaning."""
 
 
 @dataclass(frozen=True)
 class ExplanationSection:
-    """A titled part of the explanation; each line is (what, how much, remark)."""
+    """A section of the explanation.
+
+    Attributes
+    ----------
+    title : its heading.
+    lines : (name, value, remark).
+    """
 
     title: str
     lines: Sequence[tuple[str, str, str]]
@@ -70,7 +76,7 @@ def explain(
     Parameters
     ----------
     identifier : its `_id`.
-    restatements : what it said before, oldest first.
+    restatements : its former contents, the oldest first.
     """
     sections = [
         _about(identifier, document, calendar),
@@ -95,41 +101,44 @@ def _about(identifier: str, document: Document, calendar: Calendar) -> Explanati
         ("segment", segment, ""),
         ("window", document["window_size"], f"{document['window_start']} to {document['window_end']}"),
         ("state", document["state"], _FINALITY[document["state"]]),
-        ("revision", str(document["revision"]), "how often its content has been written"),
+        ("revision", str(document["revision"]), "how often its content was written"),
     ]
     if document["state"] in STATES[:2] and document["window_size"] in calendar.names:
         window = calendar.window(document["window_size"], instants.parse(document["window_start"]))
-        lines.append(("final at", instants.text(calendar.final_at(window)), "its end, the attribution window, a grace"))
+        lines.append(
+            ("final at", instants.text(calendar.final_at(window)), "its end, plus the attribution window and a grace")
+        )
     return ExplanationSection(identifier, lines)
 
 
 def _funnel(document: Document, settings: AgentSettings) -> ExplanationSection:
-    predictions, shown, mature = document["predictions"], document["shown"], document["mature"]
-    waited = format_duration(settings.attribution_window)
+    predictions, impressions, mature = document["predictions"], document["shown"], document["mature"]
+    attribution = format_duration(settings.attribution_window)
+    not_displayed = "scored in shadow, or no event confirms the impression"
     return ExplanationSection(
         "from predictions to labels",
         [
             ("predictions", str(predictions), "made in the window"),
-            ("shown", str(shown), _lost(predictions - shown, "scored in shadow, or nothing says that it was shown")),
-            ("mature", str(mature), _lost(shown - mature, f"younger than {waited}: still waited for")),
-            ("labelled", str(document["n"]), _lost(mature - document["n"], "no label is known, none is guessed")),
+            ("shown", str(impressions), _fewer(predictions - impressions, not_displayed)),
+            ("mature", str(mature), _fewer(impressions - mature, f"younger than {attribution}")),
+            ("labelled", str(document["n"]), _fewer(mature - document["n"], "the label is unknown")),
             ("positive", str(document["tp"] + document["fn"]), f"tp {document['tp']}, fn {document['fn']}"),
             ("negative", str(document["fp"] + document["tn"]), f"fp {document['fp']}, tn {document['tn']}"),
         ],
     )
 
 
-def _lost(count: int, why: str) -> str:
-    return f"{count} less: {why}" if count else "all of them"
+def _fewer(count: int, why: str) -> str:
+    return f"{count} fewer: {why}" if count else "all of them"
 
 
 def _feedback(document: Document, settings: AgentSettings) -> ExplanationSection:
-    waited, horizon = format_duration(settings.attribution_window), format_duration(settings.orphan_horizon)
+    attribution, horizon = format_duration(settings.attribution_window), format_duration(settings.orphan_horizon)
     meanings = {
         "matched": "joined with its prediction, counted",
-        "duplicate": "repeats what was known, not counted",
-        "too_late": f"more than {waited} after its prediction, not counted",
-        "orphan": f"its prediction had not come within {horizon}",
+        "duplicate": "repeats an earlier event, not counted",
+        "too_late": f"more than {attribution} after its prediction, not counted",
+        "orphan": f"its prediction did not arrive within {horizon}",
     }
     return ExplanationSection(
         "feedback on these predictions", [(name, str(document[name]), why) for name, why in meanings.items()]
@@ -176,16 +185,16 @@ def _metric(spec: MetricSpec, document: Document) -> tuple[str, str, str]:
 
 def _history(document: Document, restatements: Sequence[Document]) -> ExplanationSection:
     lines = []
-    after = [*[each["document"] for each in restatements[1:]], document]
-    for each, then in zip(restatements, after, strict=True):
-        before = each["document"]
-        moved = [
-            f"{name} {before[name]} -> {then[name]}"
+    later_documents = [*[restatement["document"] for restatement in restatements[1:]], document]
+    for restatement, after in zip(restatements, later_documents, strict=True):
+        before = restatement["document"]
+        differences = [
+            f"{name} {before[name]} -> {after[name]}"
             for name in ("predictions", "n", "tp", "fn", "fp", "tn", "errors")
-            if before[name] != then[name]
+            if before[name] != after[name]
         ]
-        lines.append((f"revision {each['revision']}", each["reason"], ", ".join(moved)))
-    return ExplanationSection("what it said before", lines)
+        lines.append((f"revision {restatement['revision']}", restatement["reason"], ", ".join(differences)))
+    return ExplanationSection("former contents", lines)
 
 
 def _number(value: float | None) -> str:

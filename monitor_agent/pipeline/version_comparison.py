@@ -1,4 +1,4 @@
-"""Two versions side by side: each metric's difference, its interval, and what that says (pure)."""
+"""The comparison of two versions: the difference of each metric, its interval, and a verdict (pure)."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ COMPARED_METRICS = (
     "response_time",
     "response_time_p95",
 )
-"""Metrics of which more or less is better, in display order."""
+"""Metrics that have a better direction, in display order."""
 
 CAUSAL = (
-    "It tells what the version caused only where requests were assigned to the versions at random; "
-    "else it may be another time, another audience, another place on the page."
+    "The version is the cause only if requests were assigned to the versions at random; "
+    "otherwise the cause may be another time, another audience or another place on the page."
 )
 
 
@@ -56,10 +56,10 @@ class MetricComparison:
 
     Attributes
     ----------
-    baseline, candidate : the values; None where undefined.
-    difference, interval : candidate minus baseline, and its 95 % interval where both metrics have one.
-    relative, relative_interval : the difference as a share of the baseline; only of the CTR with an interval.
-    verdict : `no_interval` where a metric has none, `insufficient_data` where the gates for alerts are not reached.
+    baseline, candidate : the values; None if undefined.
+    difference, interval : candidate minus baseline, and its 95 % interval; None if one of the values has none.
+    relative, relative_interval : the difference as a share of the baseline; only the CTR has its interval.
+    verdict : `no_interval` if the metric has none, `insufficient_data` if the gates for alerts are not reached.
     """
 
     metric: str
@@ -74,9 +74,9 @@ class MetricComparison:
 
 
 def compare(baseline: WindowState, candidate: WindowState, settings: AgentSettings) -> list[MetricComparison]:
-    """Return the rows of all metrics that either version has a value for.
+    """Return the comparison of all metrics that at least one of the versions has a value for.
 
-    The interval of a difference is recovered from the two intervals of the values; where these are Wilson's, it is
+    The interval of a difference is recovered from the two intervals of the values; for Wilson's intervals this is
     Newcombe's method 10. Source: G. Zou, A. Donner, "Construction of confidence limits about effect measures: a general
     approach", Statistics in Medicine 27 (2008).
 
@@ -88,15 +88,15 @@ def compare(baseline: WindowState, candidate: WindowState, settings: AgentSettin
 
 
 def _rows(baseline: WindowState, candidate: WindowState, settings: AgentSettings) -> Iterator[MetricComparison]:
-    ours, theirs = measure(candidate), measure(baseline)
+    candidate_fields, baseline_fields = measure(candidate), measure(baseline)
     enough = min(baseline.positives, candidate.positives) >= settings.gate_positives
     specs = {spec.name: spec for spec in CATALOGUE}
     for name in COMPARED_METRICS:
-        value, base = _number(ours, name), _number(theirs, name)
+        value, base = _number(candidate_fields, name), _number(baseline_fields, name)
         if value is None and base is None:
             continue
         difference = None if value is None or base is None else value - base
-        interval = _difference_interval(ours, theirs, name)
+        interval = _difference_interval(candidate_fields, baseline_fields, name)
         relative = None if difference is None or not base else difference / base
         yield MetricComparison(
             name,
@@ -111,9 +111,9 @@ def _rows(baseline: WindowState, candidate: WindowState, settings: AgentSettings
         )
 
 
-def _difference_interval(ours: MetricFields, theirs: MetricFields, name: str) -> ConfidenceInterval | None:
-    value, low, high = (_number(ours, name + end) for end in ("", "_low", "_high"))
-    base, base_low, base_high = (_number(theirs, name + end) for end in ("", "_low", "_high"))
+def _difference_interval(candidate: MetricFields, baseline: MetricFields, name: str) -> ConfidenceInterval | None:
+    value, low, high = (_number(candidate, name + end) for end in ("", "_low", "_high"))
+    base, base_low, base_high = (_number(baseline, name + end) for end in ("", "_low", "_high"))
     if value is None or low is None or high is None or base is None or base_low is None or base_high is None:
         return None
     difference = value - base
@@ -123,8 +123,8 @@ def _difference_interval(ours: MetricFields, theirs: MetricFields, name: str) ->
 
 
 def _relative_interval(baseline: WindowState, candidate: WindowState) -> ConfidenceInterval | None:
-    found = lift(candidate.positives, candidate.n, baseline.positives, baseline.n)
-    return None if isinstance(found, Undefined) else found.relative_interval
+    result = lift(candidate.positives, candidate.n, baseline.positives, baseline.n)
+    return None if isinstance(result, Undefined) else result.relative_interval
 
 
 def _verdict(spec: MetricSpec, difference: float | None, interval: ConfidenceInterval | None, enough: bool) -> Verdict:
@@ -137,6 +137,6 @@ def _verdict(spec: MetricSpec, difference: float | None, interval: ConfidenceInt
     return "better" if (difference > 0) == spec.bigger_is_better else "worse"
 
 
-def _number(found: MetricFields, name: str) -> float | None:
-    value = found.get(name)
+def _number(fields: MetricFields, name: str) -> float | None:
+    value = fields.get(name)
     return float(value) if isinstance(value, (int, float)) else None

@@ -19,7 +19,7 @@ from monitor_agent.contracts.restatement import RESTATEMENTS
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.settings import AgentSettings
-from tests.cluster import OURS, Cluster
+from tests.cluster import PRODUCT_INDICES, Cluster
 from tests.factories import START, Document, iso, make_error, make_feedback, make_prediction
 from tests.integration.agent_world import World, world_on
 
@@ -125,7 +125,7 @@ def filled_world(cluster: Cluster) -> Iterator[World]:
         install(Gateway(world.agent), SETTINGS)
         if not _INDEXED:
             _fill(world)
-            _INDEXED.extend(helpers.scan(world.admin, index=OURS, query={"query": {"match_all": {}}}))
+            _INDEXED.extend(helpers.scan(world.admin, index=PRODUCT_INDICES, query={"query": {"match_all": {}}}))
         else:
             actions = [{"_index": hit["_index"], "_id": hit["_id"], "_source": hit["_source"]} for hit in _INDEXED]
             helpers.bulk(world.admin, actions, refresh=True)
@@ -142,4 +142,4 @@ def _fill(world: World) -> None:
         world.admin.index(index=index, id=identifier, document=document)
     changes = {entry.name: getattr(SETTINGS, entry.name) for entry in dataclasses.fields(SETTINGS)}
     world.cycle(NOW, **changes)
-    world.admin.indices.refresh(index=OURS)
+    world.admin.indices.refresh(index=PRODUCT_INDICES)

@@ -12,6 +12,7 @@ import pytest
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.retry import Backoff
+from monitor_agent.pipeline.lease_table import Assignment
 from tests import oracle
 from tests.factories import START, Document, make_error, make_feedback, make_prediction
 from tests.integration.agent_world import MUCH_LATER, World, moved
@@ -334,14 +335,31 @@ def test_expired_indices_are_deleted_but_their_windows_stay(world: World) -> Non
     assert world.window("1h", "2026-03-02")["predictions"] == 1
 
 
-def test_feedback_about_a_day_beyond_the_retention_has_expired(world: World) -> None:
-    """It does not wait, and it does not create the deleted index again."""
+def test_feedback_on_a_day_beyond_the_retention_expires(world: World) -> None:
+    """It gets the status `expired`. It does not wait, and it does not create the deleted index again."""
     world.deliver(make_feedback(make_prediction(START)))
+    click_only = Assignment(frozenset({"click"}), False, frozenset({"click"}))
 
-    report = world.cycle(START + 40 * DAY, retention=True)
+    # An agent with the whole work would also delete the feedback's own index, after it has written the status.
+    report = world.make_agent(START + 40 * DAY, retention=True).cycle(assignment=click_only)
 
-    # The same cycle deletes the feedback too, after its status was written.
     assert report.feedback == {"expired": 1}
+    assert world.statuses() == ["expired"]
+    assert not world.admin.indices.exists(index="model-predictions-2026.03.02")
+
+
+def test_feedback_on_a_deleted_index_expires(world: World) -> None:
+    """An index that an earlier cycle has counted was deleted: its predictions never come."""
+    prediction = make_prediction(START)
+    world.deliver(prediction)
+    world.cycle(START + HOUR)
+    world.admin.indices.delete(index="model-predictions-2026.03.02")
+
+    world.deliver(make_feedback(prediction))
+    report = world.cycle(START + 2 * HOUR)
+
+    assert report.feedback == {"expired": 1}
+    assert world.statuses() == ["expired"]
     assert not world.admin.indices.exists(index="model-predictions-2026.03.02")
 
 

@@ -282,4 +282,4 @@ def test_a_watch_is_put_by_its_id() -> None:
         with closing(Gateway(connect(ElasticsearchSettings(url=(server.url,))))) as gateway:
             put_watch(gateway, alert.id, watch(alert))
 
-        assert server.asked == [("PUT", "/_watcher/watch/lost-lines?active=true", [watch(alert)])]
+        assert server.requests == [("PUT", "/_watcher/watch/lost-lines?active=true", [watch(alert)])]

@@ -1,4 +1,4 @@
-"""A server that gives prepared answers, one after the other, and keeps what it was asked."""
+"""A server that sends prepared answers, one after the other, and records the requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OK_SHARDS = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
 class Answer:
     """One answer: a status and a body; or a connection that is `dropped`, or `cut` in the middle, or late.
 
-    A body that is a function is told the lines of the request.
+    A body that is a function gets the lines of the request.
     """
 
     body: Any = None
@@ -32,16 +32,16 @@ class Answer:
 
 @dataclass
 class Server:
-    """Gives its answers in order; the last one again and again.
+    """Sends its answers in order, the last one again and again.
 
     Attributes
     ----------
-    asked : (method, path, lines of the body) of every request.
+    requests : method, path and lines of the body of each request.
     """
 
     answers: list[Answer]
     url: str = ""
-    asked: list[tuple[str, str, list[Any]]] = field(default_factory=list)
+    requests: list[tuple[str, str, list[Any]]] = field(default_factory=list)
 
     @staticmethod
     def lines(body: bytes) -> list[Any]:
@@ -50,20 +50,20 @@ class Server:
 
     def next(self, method: str, path: str, body: bytes) -> Answer:
         """Return the answer to a request."""
-        self.asked.append((method, path, self.lines(body)))
+        self.requests.append((method, path, self.lines(body)))
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
 @contextlib.contextmanager
 def serving(*answers: Answer) -> Iterator[Server]:
     """Yield the running server."""
-    made = Server(list(answers))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(made))
-    made.url = f"http://127.0.0.1:{server.server_port}"
+    recorder = Server(list(answers))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(recorder))
+    recorder.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield made
+        yield recorder
     finally:
         server.shutdown()
         thread.join()
@@ -82,8 +82,8 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             if answer.dropped:
                 self.close_connection = True
                 return
-            made = answer.body(server.lines(body)) if callable(answer.body) else answer.body
-            text = made if isinstance(made, bytes) else orjson.dumps(made)
+            content = answer.body(server.lines(body)) if callable(answer.body) else answer.body
+            text = content if isinstance(content, bytes) else orjson.dumps(content)
             with contextlib.suppress(OSError):
                 self.send_response(answer.status)
                 self.send_header("X-Elastic-Product", "Elasticsearch")
@@ -96,6 +96,6 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Write no log."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""Requests to Elasticsearch: a whole answer or an error, never a part of one; against its literal answers."""
+"""Requests to Elasticsearch return a complete response or an error, against literal responses of Elasticsearch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNAVAILABLE = {"error": {"type": "search_phase_execution_exception", "reason": "
 
 @contextlib.contextmanager
 def gateway_to(*answers: Answer, patience: float = 60.0) -> Iterator[tuple[Gateway, Server, list[float]]]:
-    """Yield a gateway to a server with these answers, and the waits that it made (none really)."""
+    """Yield a gateway to a server with these answers, and its waits, which take no time."""
     waits: list[float] = []
     with serving(*answers) as server:
         settings = ElasticsearchSettings(url=(server.url,), request_timeout=timedelta(seconds=patience))
@@ -36,18 +36,18 @@ def gateway_to(*answers: Answer, patience: float = 60.0) -> Iterator[tuple[Gatew
             gateway.close()
 
 
-def searched(*parts: Any) -> Answer:
+def searched(*responses: Any) -> Answer:
     """Return the answer to a request with several searches."""
-    return Answer({"took": 1, "responses": list(parts)})
+    return Answer({"took": 1, "responses": list(responses)})
 
 
 def items(*results: dict[str, Any]) -> Answer:
     """Return the answer to a bulk request."""
-    return Answer(told(*results))
+    return Answer(bulk_response(*results))
 
 
-def told(*results: dict[str, Any]) -> dict[str, Any]:
-    """Return its body."""
+def bulk_response(*results: dict[str, Any]) -> dict[str, Any]:
+    """Return the body of the answer to a bulk request."""
     return {"errors": True, "items": [{"update": result} for result in results]}
 
 
@@ -69,40 +69,40 @@ def told(*results: dict[str, Any]) -> dict[str, Any]:
     ids=["a shard failed", "a shard is missing", "timed out", "all failed", "rejected", "429", "503", "502", "garbled",
          "dropped", "cut"],
 )  # fmt: skip
-def test_a_search_that_did_not_answer_whole_is_asked_again(bad: Answer) -> None:
-    """Missing shards and timeouts are no answers, whatever the status; the next whole one counts."""
+def test_an_incomplete_search_is_repeated(bad: Answer) -> None:
+    """Missing shards and timeouts make a response incomplete, whatever its status; the next complete one counts."""
     with gateway_to(bad, searched(WHOLE)) as (gateway, server, waits):
         answer = gateway.search("model-predictions", {"size": 0})
 
     assert answer["hits"]["total"]["value"] == 7
-    assert (len(server.asked), len(waits), gateway.requests, gateway.trouble) == (2, 1, 2, "")
+    assert (len(server.requests), len(waits), gateway.requests, gateway.trouble) == (2, 1, 2, "")
 
 
-def test_an_answer_that_comes_too_late_is_asked_for_again() -> None:
-    """What comes after the patience of `ELASTICSEARCH_REQUEST_TIMEOUT` is not waited for."""
+def test_a_request_without_an_answer_in_time_is_repeated() -> None:
+    """The gateway waits for an answer as long as `ELASTICSEARCH_REQUEST_TIMEOUT`."""
     late = Answer(searched(WHOLE).body, after_seconds=0.7)
     with gateway_to(late, searched(WHOLE), patience=0.5) as (gateway, server, waits):
         assert gateway.search("model-predictions", {})["hits"]["total"]["value"] == 7
 
     # On a busy machine the next answer may be late, too.
-    assert len(server.asked) == 1 + len(waits) > 1
+    assert len(server.requests) == 1 + len(waits) > 1
 
 
-def test_one_bad_search_of_several_spoils_them_all() -> None:
-    """They are asked for again together: no answer is built from two moments."""
+def test_one_incomplete_search_of_several_repeats_all() -> None:
+    """All searches are repeated together: no result is built from two moments."""
     with gateway_to(searched(WHOLE, UNAVAILABLE), searched(WHOLE, WHOLE)) as (gateway, server, _):
         answers = gateway.msearch([("a", {}), ("b", {})])
 
     assert len(answers) == 2
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
-def test_a_search_asks_for_whole_answers_from_the_same_copies() -> None:
-    """Partial answers are refused by name; missing indices are not an error."""
+def test_a_search_requests_complete_answers_from_the_same_copies() -> None:
+    """Partial results are not allowed; missing indices are no error."""
     with gateway_to(searched(WHOLE)) as (gateway, server, _):
         gateway.search("model-predictions", {"size": 0})
 
-    ((method, path, (header, body)),) = server.asked
+    ((method, path, (header, body)),) = server.requests
     assert (method, path, body) == ("POST", "/_msearch", {"size": 0})
     assert header == {
         "index": "model-predictions",
@@ -113,14 +113,14 @@ def test_a_search_asks_for_whole_answers_from_the_same_copies() -> None:
     }
 
 
-def test_trouble_that_does_not_end_is_told_in_one_line() -> None:
-    """After the last try the error names the trouble and the setting; the gateway remembers it for its health."""
+def test_trouble_that_does_not_end_is_reported_in_one_line() -> None:
+    """After the last request the error names the trouble and the setting; the gateway holds it for the health."""
     with gateway_to(Answer({"error": OVERLOADED}, 429)) as (gateway, server, waits):
         with pytest.raises(ElasticsearchError, match=r"rejected execution.*429.*ELASTICSEARCH_URL"):
             gateway.search("model-predictions", {})
         assert "rejected" in gateway.trouble
 
-    assert (len(server.asked), len(waits)) == (TRIES, TRIES - 1)
+    assert (len(server.requests), len(waits)) == (TRIES, TRIES - 1)
     assert waits[0] < waits[1]
 
 
@@ -128,17 +128,17 @@ def test_trouble_that_does_not_end_is_told_in_one_line() -> None:
     ("status", "hint"),
     [(401, "ELASTICSEARCH_PASSWORD"), (403, "role monitor_agent"), (404, "monitor-agent setup"), (400, "see")],
 )
-def test_a_refusal_is_not_tried_again(status: int, hint: str) -> None:
-    """Waiting would not help: the error says what would."""
+def test_a_refused_request_is_not_repeated(status: int, hint: str) -> None:
+    """Waiting would not help; the error says what helps."""
     answer = Answer({"error": {"type": "some_exception", "reason": "no"}}, status)
     with gateway_to(answer) as (gateway, server, _), pytest.raises(ElasticsearchError, match=hint):
         gateway.refresh(["model-predictions-2026.03.02"])
 
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_search_of_too_many_buckets_can_be_tolerated() -> None:
-    """Whoever can ask for less gets the error as an answer."""
+    """A caller that can make smaller searches gets the error as a response."""
     many = {"error": {"type": "too_many_buckets_exception", "reason": "65536"}, "status": 400}
     with gateway_to(searched(WHOLE, many)) as (gateway, _, _):
         good, bad = gateway.msearch([("a", {}), ("b", {})], tolerate="too_many_buckets_exception")
@@ -149,20 +149,20 @@ def test_a_search_of_too_many_buckets_can_be_tolerated() -> None:
     assert "error" in bad
 
 
-def test_bulk_items_are_sent_again_alone() -> None:
-    """Only what was rejected for a passing reason; the others keep their fate."""
+def test_rejected_bulk_items_are_repeated_alone() -> None:
+    """Only items that were rejected for a passing reason are repeated; the others have their results."""
     operations = [Operation("update", "model-predictions-1", name, {"doc": {}}) for name in "abcd"]
     first = items({"status": 200}, {"status": 429, "error": OVERLOADED}, {"status": 409}, {"status": 404})
     with gateway_to(first, items({"status": 200})) as (gateway, server, waits):
-        fates = gateway.bulk(operations)
+        results = gateway.bulk(operations)
 
-    assert fates == [ResponseAction.DONE, ResponseAction.DONE, ResponseAction.CONFLICT, ResponseAction.MISSING]
-    assert [line["update"]["_id"] for line in server.asked[1][2][::2]] == ["b"]
+    assert results == [ResponseAction.DONE, ResponseAction.DONE, ResponseAction.CONFLICT, ResponseAction.MISSING]
+    assert [line["update"]["_id"] for line in server.requests[1][2][::2]] == ["b"]
     assert len(waits) == 1
 
 
 def test_a_refused_document_is_an_error() -> None:
-    """A mapping that does not fit is never passed over."""
+    """A document that does not fit the mapping is never ignored."""
     refused = {"status": 400, "error": {"type": "strict_dynamic_mapping_exception", "reason": "[x] is not allowed"}}
     reason = r"model-performance.*\[x\] is not allowed"
     with gateway_to(items(refused)) as (gateway, _, _), pytest.raises(ElasticsearchError, match=reason):
@@ -170,12 +170,12 @@ def test_a_refused_document_is_an_error() -> None:
 
 
 def test_rejections_that_do_not_end_are_an_error() -> None:
-    """A bulk request is tried as often as any other."""
+    """A bulk request is repeated as often as other requests."""
     rejected, reason = items({"status": 429, "error": OVERLOADED}), "rejected execution"
     with gateway_to(rejected) as (gateway, server, _), pytest.raises(ElasticsearchError, match=reason):
         gateway.bulk([Operation("update", "i", "a", {"doc": {}})])
 
-    assert len(server.asked) == TRIES
+    assert len(server.requests) == TRIES
 
 
 def updates(count: int) -> list[Operation]:
@@ -184,134 +184,134 @@ def updates(count: int) -> list[Operation]:
 
 
 def numbers(lines: list[Any]) -> list[int]:
-    """Return which of these updates a request holds."""
+    """Return the numbers of these updates in a request."""
     return [int(line["update"]["_id"]) for line in lines[::2]]
 
 
-def test_many_operations_are_sent_two_requests_at_once_and_answered_in_order() -> None:
-    """The first request is answered after the second one: each operation still has its own fate."""
+def test_many_operations_take_two_requests_at_once_and_keep_their_order() -> None:
+    """The first request is answered after the second one; each operation still has its own result."""
     second_came = threading.Event()
 
-    def fates_of(lines: list[Any]) -> dict[str, Any]:
-        asked = numbers(lines)
-        if asked[0] == BULK_ITEMS:
+    def results_of(lines: list[Any]) -> dict[str, Any]:
+        updated = numbers(lines)
+        if updated[0] == BULK_ITEMS:
             second_came.set()
-        elif asked[0] == 0:
+        elif updated[0] == 0:
             assert second_came.wait(60)
-        return told(*({"status": 409 if number % 7 == 0 else 200} for number in asked))
+        return bulk_response(*({"status": 409 if number % 7 == 0 else 200} for number in updated))
 
     count = 2 * BULK_ITEMS + 10
-    with gateway_to(Answer(fates_of)) as (gateway, server, waits):
-        fates = gateway.bulk(iter(updates(count)))
+    with gateway_to(Answer(results_of)) as (gateway, server, waits):
+        results = gateway.bulk(iter(updates(count)))
 
-    assert fates == [ResponseAction.CONFLICT if number % 7 == 0 else ResponseAction.DONE for number in range(count)]
-    sent = sorted((numbers(lines) for _, _, lines in server.asked), key=lambda part: part[0])
-    assert [len(part) for part in sent] == [BULK_ITEMS, BULK_ITEMS, 10]
+    assert results == [ResponseAction.CONFLICT if number % 7 == 0 else ResponseAction.DONE for number in range(count)]
+    sent = sorted((numbers(lines) for _, _, lines in server.requests), key=lambda updated: updated[0])
+    assert [len(updated) for updated in sent] == [BULK_ITEMS, BULK_ITEMS, 10]
     assert (gateway.requests, gateway.failures, waits) == (3, 0, [])
 
 
-def test_a_request_of_several_that_was_rejected_is_sent_again_whole() -> None:
-    """The others are not, and every operation is done once."""
+def test_a_rejected_request_of_several_is_repeated() -> None:
+    """Other requests are not repeated, and each operation is done once."""
     rejected: list[int] = []
 
-    def fates_of(lines: list[Any]) -> dict[str, Any]:
-        asked = numbers(lines)
-        if asked[0] == BULK_ITEMS and not rejected:
-            rejected.extend(asked)
-            return told(*({"status": 429, "error": OVERLOADED} for _ in asked))
-        return told(*({"status": 200} for _ in asked))
+    def results_of(lines: list[Any]) -> dict[str, Any]:
+        updated = numbers(lines)
+        if updated[0] == BULK_ITEMS and not rejected:
+            rejected.extend(updated)
+            return bulk_response(*({"status": 429, "error": OVERLOADED} for _ in updated))
+        return bulk_response(*({"status": 200} for _ in updated))
 
-    with gateway_to(Answer(fates_of)) as (gateway, server, waits):
-        fates = gateway.bulk(updates(3 * BULK_ITEMS))
+    with gateway_to(Answer(results_of)) as (gateway, server, waits):
+        results = gateway.bulk(updates(3 * BULK_ITEMS))
 
-    assert fates == [ResponseAction.DONE] * 3 * BULK_ITEMS
-    assert sorted(numbers(lines)[0] for _, _, lines in server.asked) == [0, BULK_ITEMS, BULK_ITEMS, 2 * BULK_ITEMS]
-    assert numbers(server.asked[-1][2]) == rejected
+    assert results == [ResponseAction.DONE] * 3 * BULK_ITEMS
+    assert sorted(numbers(lines)[0] for _, _, lines in server.requests) == [0, BULK_ITEMS, BULK_ITEMS, 2 * BULK_ITEMS]
+    assert numbers(server.requests[-1][2]) == rejected
     assert (gateway.failures, len(waits)) == (1, 1)
 
 
 @pytest.mark.parametrize("bad", [0, BULK_ITEMS + 3, 3 * BULK_ITEMS - 1])
-def test_one_refused_item_of_many_spoils_them_all(bad: int) -> None:
-    """Whichever request it is in, the caller hears an error and no fates."""
+def test_one_refused_item_of_many_raises(bad: int) -> None:
+    """The caller gets an error and no results, whichever request the item is in."""
 
-    def fates_of(lines: list[Any]) -> dict[str, Any]:
+    def results_of(lines: list[Any]) -> dict[str, Any]:
         refused = {"status": 400, "error": {"type": "mapper_exception", "reason": "not a number"}}
-        return told(*(refused if number == bad else {"status": 200} for number in numbers(lines)))
+        return bulk_response(*(refused if number == bad else {"status": 200} for number in numbers(lines)))
 
-    with gateway_to(Answer(fates_of)) as (gateway, _, _), pytest.raises(ElasticsearchError, match="not a number"):
+    with gateway_to(Answer(results_of)) as (gateway, _, _), pytest.raises(ElasticsearchError, match="not a number"):
         gateway.bulk(updates(3 * BULK_ITEMS))
 
 
-def test_a_stop_ends_several_requests() -> None:
-    """Whoever is told to stop sends no further ones, and takes none for done."""
-    with serving(Answer(lambda lines: told(*({"status": 200} for _ in numbers(lines))))) as server:
+def test_a_stop_ends_a_call_of_several_requests() -> None:
+    """After the stop no further requests are sent, and no results are returned."""
+    with serving(Answer(lambda lines: bulk_response(*({"status": 200} for _ in numbers(lines))))) as server:
         client = connect(ElasticsearchSettings(url=(server.url,)))
-        gateway = Gateway(client, stopping=lambda: len(server.asked) > 0)
+        gateway = Gateway(client, stopping=lambda: len(server.requests) > 0)
         with contextlib.closing(gateway), pytest.raises(StoppedError):
             gateway.bulk(updates(10 * BULK_ITEMS))
 
-    assert len(server.asked) <= AT_ONCE
+    assert len(server.requests) <= AT_ONCE
 
 
 def test_a_request_holds_no_more_than_its_bytes() -> None:
-    """Large documents are sent in smaller numbers; one that is larger than the limit goes alone."""
+    """A request holds fewer large documents; a document larger than the limit has a request of its own."""
     sizes = [BULK_BYTES // 2, BULK_BYTES // 3, BULK_BYTES // 3, 2 * BULK_BYTES, 10]
     operations = [Operation("index", "i", str(number), {"x": "x" * size}) for number, size in enumerate(sizes)]
     answer = Answer(lambda lines: {"items": [{"index": {"status": 201}} for _ in lines[::2]]})
     with gateway_to(answer) as (gateway, server, _):
         assert gateway.bulk(operations) == [ResponseAction.DONE] * 5
 
-    sent = sorted([line["index"]["_id"] for line in lines[::2]] for _, _, lines in server.asked)
+    sent = sorted([line["index"]["_id"] for line in lines[::2]] for _, _, lines in server.requests)
     assert sent == [["0", "1"], ["2"], ["3"], ["4"]]
 
 
-def test_documents_that_are_missing_are_left_out() -> None:
-    """A missing index is like a missing document; any other trouble is asked again."""
-    found = {"_index": "i", "_id": "a", "found": True, "_source": {}}
+def test_missing_documents_are_left_out() -> None:
+    """A missing index is like a missing document; the request is repeated for any other trouble."""
+    existing = {"_index": "i", "_id": "a", "found": True, "_source": {}}
     gone = {"_index": "j", "_id": "b", "error": {"type": "index_not_found_exception", "reason": "no such index [j]"}}
     ill = {"_index": "i", "_id": "c", "error": {"type": "no_shard_available_action_exception", "reason": "red"}}
-    with gateway_to(Answer({"docs": [found, gone, ill]}), Answer({"docs": [found, gone, found]})) as (
+    with gateway_to(Answer({"docs": [existing, gone, ill]}), Answer({"docs": [existing, gone, existing]})) as (
         gateway,
         server,
         _,
     ):
         docs = gateway.mget([("i", "a"), ("j", "b"), ("i", "c")])
 
-    assert docs == [found, found]
-    assert len(server.asked) == 2
+    assert docs == [existing, existing]
+    assert len(server.requests) == 2
 
 
-def test_many_documents_are_got_two_requests_at_once_and_come_in_order() -> None:
-    """The first request is answered after the second one: the documents still are in the order of their places."""
+def test_many_documents_take_two_requests_at_once_and_keep_their_order() -> None:
+    """The first request is answered after the second one; the documents are still in the order of their ids."""
     second_came = threading.Event()
 
     def docs_of(lines: list[Any]) -> dict[str, Any]:
-        asked = [doc["_id"] for doc in lines[0]["docs"]]
-        if asked[0] == str(MGET_ITEMS):
+        ids = [doc["_id"] for doc in lines[0]["docs"]]
+        if ids[0] == str(MGET_ITEMS):
             second_came.set()
-        elif asked[0] == "0":
+        elif ids[0] == "0":
             assert second_came.wait(60)
-        return {"docs": [{"_index": "i", "_id": each, "found": int(each) % 7 > 0, "_source": {}} for each in asked]}
+        return {"docs": [{"_index": "i", "_id": id_, "found": int(id_) % 7 > 0, "_source": {}} for id_ in ids]}
 
     count = 2 * MGET_ITEMS + 10
     with gateway_to(Answer(docs_of)) as (gateway, server, _):
         docs = gateway.mget([("i", str(number)) for number in range(count)])
 
     assert [int(doc["_id"]) for doc in docs] == [number for number in range(count) if number % 7]
-    assert sorted(len(lines[0]["docs"]) for _, _, lines in server.asked) == [10, MGET_ITEMS, MGET_ITEMS]
+    assert sorted(len(lines[0]["docs"]) for _, _, lines in server.requests) == [10, MGET_ITEMS, MGET_ITEMS]
 
 
-def test_a_scan_takes_one_request_where_a_page_holds_all() -> None:
+def test_a_scan_takes_one_request_if_one_page_holds_all_hits() -> None:
     """Few hits cost one search."""
     hits = {**WHOLE, "hits": {"hits": [{"_id": "a"}]}}
     with gateway_to(searched(hits)) as (gateway, server, _):
         assert list(gateway.scan("model-feedback", {}, page=2)) == [{"_id": "a"}]
 
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_scan_pages_through_one_point_in_time_and_closes_it() -> None:
-    """More than a page is read from one moment, page after page; the point in time is given back, also when left."""
+    """More hits than a page are read from one point in time, page after page; it is closed at the end."""
     first, second = ({"_id": name, "sort": [number]} for number, name in enumerate("ab"))
     full = {**WHOLE, "hits": {"hits": [first, second]}}
     answers = [searched(full), Answer({"id": "pit", "_shards": OK_SHARDS}), Answer(full),
@@ -319,18 +319,18 @@ def test_a_scan_pages_through_one_point_in_time_and_closes_it() -> None:
     with gateway_to(*answers) as (gateway, server, _):
         assert [hit["_id"] for hit in gateway.scan("model-feedback", {}, page=2)] == ["a", "b", "a"]
 
-    asked = [(method, path.split("?")[0]) for method, path, _ in server.asked]
-    assert asked[1:] == [
+    calls = [(method, path.split("?")[0]) for method, path, _ in server.requests]
+    assert calls[1:] == [
         ("POST", "/model-feedback/_pit"),
         ("POST", "/_search"),
         ("POST", "/_search"),
         ("DELETE", "/_pit"),
     ]
-    assert server.asked[3][2][0]["search_after"] == [1]
+    assert server.requests[3][2][0]["search_after"] == [1]
 
 
-def test_a_page_without_all_shards_is_asked_again() -> None:
-    """Hits that are missing from a page would be feedback that nobody joins."""
+def test_an_incomplete_page_is_repeated() -> None:
+    """Hits that a page lacks would be feedback that is never joined."""
     hit = {"_id": "a", "sort": [1]}
     full = {**WHOLE, "hits": {"hits": [hit]}}
     partial = {**full, "hits": {"hits": []}, "_shards": {"total": 2, "successful": 1, "failed": 1}}
@@ -340,4 +340,4 @@ def test_a_page_without_all_shards_is_asked_again() -> None:
         assert len(list(gateway.scan("model-feedback", {}, page=1))) == 1
 
     assert len(waits) == 1
-    assert len(server.asked) == len(answers)
+    assert len(server.requests) == len(answers)

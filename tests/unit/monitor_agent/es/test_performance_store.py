@@ -44,7 +44,7 @@ def test_a_restatement_is_written_before_its_document() -> None:
     with serving(answer(201), answer(409, 201)) as server:
         assert write(server) == [WRITES[1]]
 
-    first, second = ([next(iter(line.values())) for line in lines[::2]] for _, _, lines in server.asked)
+    first, second = ([next(iter(line.values())) for line in lines[::2]] for _, _, lines in server.requests)
     assert [operation["_id"] for operation in first] == ["before"]
     assert [(operation["_id"], operation["version"]) for operation in second] == [("a", 2), ("b", 1)]
 
@@ -54,7 +54,7 @@ def test_a_document_is_not_changed_if_its_restatement_is_refused() -> None:
     with serving(answer(403)) as server, pytest.raises(ElasticsearchError):
         write(server)
 
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_restatement_that_exists_already_is_no_conflict() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor_agent.es.retry import NO_ANSWER, Backoff, ResponseAction, response_action
@@ -24,7 +24,7 @@ def test_a_status_leads_to_one_decision(statuses: list[int], decision: ResponseA
     assert {response_action(status) for status in statuses} == {decision}
 
 
-@given(st.integers(1, 50), st.floats(0, 1, exclude_max=True))
+@hypothesis.given(st.integers(1, 50), st.floats(0, 1, exclude_max=True))
 def test_waits_grow_and_stay_bounded(failures: int, chance: float) -> None:
     """Each wait lies in the second half of twice the one before, up to the longest."""
     wait = Backoff(tries=None, first=0.5, longest=30).wait(failures, chance)

@@ -1,4 +1,4 @@
-"""What feedback says of a prediction: the same in any order, any batching, however often it is sent."""
+"""The label that feedback gives a prediction: the same in any order, any batches, however often it is sent."""
 
 from __future__ import annotations
 
@@ -6,11 +6,20 @@ import dataclasses
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import hypothesis
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor_agent.pipeline.attribution import KEPT_PER_TYPE, Event, Events, Folded, fold, restored, stored, union
+from monitor_agent.pipeline.attribution import (
+    MAX_EVENTS_PER_TYPE,
+    Event,
+    Events,
+    FoldedFeedback,
+    fold,
+    restored,
+    stored,
+    union,
+)
 from monitor_agent.settings import AgentSettings
 
 MADE_AT = datetime(2026, 3, 2, 10, 0, 0, 250_000, tzinfo=timezone.utc)
@@ -21,12 +30,12 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 def event(
     after: timedelta = SECOND, type_: str = "click", label: int | None = 1, value: float | None = None, id_: str = ""
 ) -> Event:
-    """Return an event that long after the prediction; its id tells when."""
+    """Return an event that long after the prediction; its id contains the delay."""
     return Event(MADE_AT + after, id_ or f"{type_}+{after.total_seconds()}", type_, label, value)
 
 
-def told(*events: Event, predicted: int = 1, **changed: Any) -> Folded:
-    """Return what events say of a prediction that was labelled `predicted`."""
+def folded_feedback(*events: Event, predicted: int = 1, **changed: Any) -> FoldedFeedback:
+    """Return the folded events of a prediction that was labelled `predicted`."""
     settings = dataclasses.replace(SETTINGS, **changed)
     return fold(union({}, events, MADE_AT, settings), MADE_AT, predicted, settings)
 
@@ -52,36 +61,38 @@ def events(draw: st.DrawFn) -> list[Event]:
     return [event(*row, id_=f"event-{number}") for number, row in enumerate(rows)]
 
 
-@given(events(), st.randoms(use_true_random=False), st.sampled_from(["click", "purchase", "label"]), st.integers(0, 1))
+@hypothesis.given(
+    events(), st.randoms(use_true_random=False), st.sampled_from(["click", "purchase", "label"]), st.integers(0, 1)
+)
 def test_neither_order_nor_batches_nor_repeats_matter(
     sent: list[Event], dice: Any, judged_by: str, predicted: int
 ) -> None:
-    """The fold is a function of the set of events, kept on the prediction between any two batches."""
+    """The fold is a function of the set of events, which the prediction holds between two batches."""
     settings = dataclasses.replace(SETTINGS, feedback_type=judged_by)
     at_once = fold(union({}, sent, MADE_AT, settings), MADE_AT, predicted, settings)
 
-    shuffled = sent + [each for each in sent if dice.random() < 0.3]
+    shuffled = sent + [repeated for repeated in sent if dice.random() < 0.3]
     dice.shuffle(shuffled)
-    known: Events = {}
+    stored_events: Events = {}
     while shuffled:
         size = dice.randint(1, 4)
-        known = restored(stored(union(known, shuffled[:size], MADE_AT, settings)))
+        stored_events = restored(stored(union(stored_events, shuffled[:size], MADE_AT, settings)))
         shuffled = shuffled[size:]
 
-    assert fold(known, MADE_AT, predicted, settings) == at_once
+    assert fold(stored_events, MADE_AT, predicted, settings) == at_once
 
 
-@given(events())
-def test_every_event_has_exactly_one_fate(sent: list[Event]) -> None:
+@hypothesis.given(events())
+def test_each_event_has_exactly_one_status(sent: list[Event]) -> None:
     """Matched, duplicate and too late add up to the events; at most one of each type is matched."""
-    folded = told(*sent)
+    folded = folded_feedback(*sent)
 
-    fates = list(folded.statuses.values())
-    matched = [each.type for each in sent if folded.statuses[each.id] == "matched"]
-    assert set(folded.statuses) == {each.id for each in sent}
+    statuses = list(folded.statuses.values())
+    matched = [event.type for event in sent if folded.statuses[event.id] == "matched"]
+    assert set(folded.statuses) == {event.id for event in sent}
     assert folded.feedback["count"] == len(sent)
-    assert folded.feedback["duplicates"] == fates.count("duplicate")
-    assert folded.feedback["too_late"] == fates.count("too_late")
+    assert folded.feedback["duplicates"] == statuses.count("duplicate")
+    assert folded.feedback["too_late"] == statuses.count("too_late")
     assert len(matched) == len(set(matched))
 
 
@@ -98,15 +109,15 @@ def test_every_event_has_exactly_one_fate(sent: list[Event]) -> None:
 )
 def test_the_edges_of_the_attribution_window_belong_to_it(after: timedelta, label: int | None) -> None:
     """A click counts from the allowed clock skew before its prediction to the end of the attribution window."""
-    folded = told(event(after))
+    folded = folded_feedback(event(after))
 
     assert folded.feedback["label"] == label
     assert folded.statuses == {event(after).id: "matched" if label else "too_late"}
 
 
 def test_the_first_click_counts() -> None:
-    """Its time is the click's, later clicks are duplicates, and the outcome says whether it was foreseen."""
-    folded = told(event(9 * SECOND), event(3 * SECOND), predicted=0)
+    """Later clicks are duplicates; the outcome is `fn` because no click was predicted."""
+    folded = folded_feedback(event(9 * SECOND), event(3 * SECOND), predicted=0)
 
     assert folded.outcome == "fn"
     assert folded.feedback["clicked_at"] == "2026-03-02T10:00:03.250Z"
@@ -114,20 +125,20 @@ def test_the_first_click_counts() -> None:
     assert folded.statuses == {"click+3.0": "matched", "click+9.0": "duplicate"}
 
 
-def test_the_latest_told_label_counts() -> None:
-    """A correction within the attribution window replaces what was told before; one after it does not."""
+def test_the_latest_event_of_type_label_counts() -> None:
+    """A correction within the attribution window replaces the earlier label; a later one does not."""
     first, second = event(SECOND, "label", 1), event(MINUTE, "label", 0)
     late = event(40 * MINUTE, "label", 1)
 
-    folded = told(first, second, late, feedback_type="label")
+    folded = folded_feedback(first, second, late, feedback_type="label")
 
     assert (folded.feedback["label"], folded.outcome) == (0, "fp")
     assert folded.statuses == {first.id: "duplicate", second.id: "matched", late.id: "too_late"}
 
 
-def test_a_click_that_is_judged_by_labels_is_no_label() -> None:
-    """Only the type that the model is judged by makes a label; the other types are still counted."""
-    folded = told(event(), feedback_type="label")
+def test_a_click_is_no_label_if_labels_decide() -> None:
+    """Only feedback of the judged type makes a label; other types are still counted."""
+    folded = folded_feedback(event(), feedback_type="label")
 
     assert (folded.feedback["label"], folded.outcome) == (None, None)
     assert folded.feedback["types"] == ["click"]
@@ -137,49 +148,57 @@ def test_a_yes_counts_before_an_earlier_no() -> None:
     """A client that reports `label: 0` and then the click has clicked."""
     no, yes = event(SECOND, label=0), event(2 * SECOND)
 
-    folded = told(no, yes)
+    folded = folded_feedback(no, yes)
 
     assert folded.feedback["label"] == 1
     assert folded.statuses == {no.id: "duplicate", yes.id: "matched"}
 
 
-def test_a_no_is_told_and_not_guessed() -> None:
-    """Feedback of the judged type that says 0 makes a known negative, never shown by itself."""
-    folded = told(event(label=0), predicted=1)
+def test_a_negative_event_makes_a_known_negative() -> None:
+    """Feedback of the judged type with label 0 makes a known negative, but confirms no impression."""
+    folded = folded_feedback(event(label=0), predicted=1)
 
     assert (folded.feedback["label"], folded.outcome) == (0, "fp")
     assert (folded.feedback["shown"], folded.feedback["types"], folded.feedback["clicked_at"]) == (None, None, None)
 
 
 def test_values_of_counted_events_are_added_in_order_of_time() -> None:
-    """Duplicates add nothing: the first purchase counts; a sum of floats is the same however events came."""
-    folded = told(event(SECOND, "purchase", value=0.1), event(2 * SECOND, value=0.2), event(3 * SECOND, "purchase"))
+    """The second purchase is a duplicate and adds nothing; the sum does not depend on the order of arrival."""
+    folded = folded_feedback(
+        event(SECOND, "purchase", value=0.1), event(2 * SECOND, value=0.2), event(3 * SECOND, "purchase")
+    )
 
     assert folded.feedback["value"] == 0.1 + 0.2
     assert folded.feedback["types"] == ["click", "purchase"]
 
 
-def test_a_flood_of_events_is_bounded_and_cannot_hide_the_one_that_counts() -> None:
-    """A prediction keeps some events of each type; what came in time is kept apart from what did not."""
-    early = [event(-(10 + number) * MINUTE) for number in range(2 * KEPT_PER_TYPE)]
-    late = [event((40 + number) * MINUTE, "label") for number in range(2 * KEPT_PER_TYPE)]
+def test_many_events_are_bounded_and_do_not_displace_the_one_that_counts() -> None:
+    """A prediction holds a limited number of events of each type, in time and out of time."""
+    early = [event(-(10 + number) * MINUTE) for number in range(2 * MAX_EVENTS_PER_TYPE)]
+    late = [event((40 + number) * MINUTE, "label") for number in range(2 * MAX_EVENTS_PER_TYPE)]
 
-    clicked, labelled = told(*early, event()), told(event(type_="label"), *late, feedback_type="label")
+    clicked, labelled = (
+        folded_feedback(*early, event()),
+        folded_feedback(event(type_="label"), *late, feedback_type="label"),
+    )
 
     assert (clicked.feedback["label"], labelled.feedback["label"]) == (1, 1)
-    assert clicked.feedback["count"] == labelled.feedback["count"] == KEPT_PER_TYPE + 1
+    assert clicked.feedback["count"] == labelled.feedback["count"] == MAX_EVENTS_PER_TYPE + 1
 
 
 def test_an_id_sent_with_two_contents_means_the_same_everywhere() -> None:
-    """Which of the two counts does not depend on which came first."""
-    one, other = event(SECOND, id_="same"), event(9 * SECOND, id_="same")
+    """The event that counts does not depend on the order of arrival."""
+    early, late = event(SECOND, id_="same"), event(9 * SECOND, id_="same")
 
-    assert told(one, other) == told(other, one)
-    assert told(one, other).feedback["count"] == 1
+    assert folded_feedback(early, late) == folded_feedback(late, early)
+    assert folded_feedback(early, late).feedback["count"] == 1
 
 
-def test_kept_events_come_back_as_they_were() -> None:
-    """What a prediction keeps is enough to fold again: microseconds, missing labels and values included."""
-    kept = {each.id: each for each in (event(timedelta(microseconds=1), label=None), event(SECOND, value=2.5))}
+def test_stored_events_are_restored() -> None:
+    """The stored fields are enough to fold again, with microseconds, missing labels and values."""
+    original = {
+        stored_event.id: stored_event
+        for stored_event in (event(timedelta(microseconds=1), label=None), event(SECOND, value=2.5))
+    }
 
-    assert restored(stored(kept)) == kept
+    assert restored(stored(original)) == original

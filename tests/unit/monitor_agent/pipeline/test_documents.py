@@ -1,4 +1,4 @@
-"""Metrics documents: the same state gives the same document, and only a difference is written."""
+"""Metrics documents: the same state makes the same document, and only differences are written."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def stored(state: WindowState = STATE, time_state: str = "final", revision: int 
     return {**metrics_document(CountedState(KEY, state), time_state, SETTINGS), "revision": revision}
 
 
-def difference(state: WindowState, known: dict[str, Any] | None, now: datetime = FINAL) -> list[PlannedWrite]:
-    """Return what is written when `state` is counted."""
-    return planned_writes(CountedState(KEY, state), known, CALENDAR, now, SETTINGS)
+def difference(state: WindowState, before: dict[str, Any] | None, now: datetime = FINAL) -> list[PlannedWrite]:
+    """Return the writes that a counted state needs."""
+    return planned_writes(CountedState(KEY, state), before, CALENDAR, now, SETTINGS)
 
 
-def test_a_document_says_what_its_window_is_and_how_far() -> None:
+def test_a_document_names_its_window_and_its_progress() -> None:
     """Its head names window, model, version, segment and label; maturity and coverage are shares."""
     document = stored(time_state="provisional")
 
@@ -66,7 +66,7 @@ def test_a_document_says_what_its_window_is_and_how_far() -> None:
 
 
 def test_a_document_fits_its_contract() -> None:
-    """Every field is one that the index knows: the mapping is strict."""
+    """All its fields are in the index: the mapping is strict."""
     head = {name.split(".")[0] for name in PERFORMANCE.fields}
 
     assert set(stored()) <= head
@@ -92,13 +92,13 @@ def test_shares_of_nothing_are_null() -> None:
 def test_all_gates_must_be_reached(
     positives: int, coverage: float | None, maturity: float | None, why: list[str]
 ) -> None:
-    """Positives, coverage and maturity; those that are not are told."""
+    """Positives, coverage and maturity; the reasons name the gates that are not reached."""
     assert not_alertable(positives, coverage, maturity, SETTINGS) == why
 
 
-def test_ids_tell_every_part_of_a_key_apart() -> None:
+def test_different_keys_have_different_ids() -> None:
     """Another model, version, segment, window or size is another document; the same key is the same on any machine."""
-    others = [
+    other_keys = [
         replace(KEY, model="clic", version="k1"),
         replace(KEY, version="all"),
         replace(KEY, segment="all"),
@@ -107,7 +107,7 @@ def test_ids_tell_every_part_of_a_key_apart() -> None:
         replace(KEY, window=CALENDAR.window("1m", START)),
     ]
 
-    assert len({key.id for key in [KEY, *others]}) == 7
+    assert len({key.id for key in [KEY, *other_keys]}) == 7
     assert KEY.id == "1bf9b7263adbd4080e71bdd6ec89de2b"
     assert KEY.index == "model-performance-2026.03"
 
@@ -122,34 +122,34 @@ def test_the_first_document_is_revision_one() -> None:
 
 @pytest.mark.parametrize("time_state", ["final", "restated"])
 def test_the_same_content_is_not_written_again(time_state: str) -> None:
-    """A rerun writes nothing, also where a sum differs by rounding alone."""
+    """A rerun writes nothing, even if a sum differs by rounding."""
     rounding = replace(STATE, log_loss_pos=to_fixed_point(0.1 + 0.2))
 
     assert difference(STATE, stored(time_state=time_state, revision=4)) == []
     assert difference(rounding, stored(time_state=time_state, revision=4)) == []
 
 
-def test_a_state_that_moves_on_is_a_revision() -> None:
-    """Provisional becomes final without any other change; nothing was final, so nothing is restated."""
+def test_a_changed_time_state_is_a_revision() -> None:
+    """The document becomes final without another change; it was not final before, so nothing is restated."""
     (write,) = difference(STATE, stored(time_state="provisional", revision=2))
 
     assert (write.document["state"], write.document["revision"], write.version) == ("final", 3, 3)
 
 
 def test_a_final_document_that_changes_is_restated() -> None:
-    """What it said is kept under its revision with the reason, before the new one is written."""
-    known = stored(revision=3)
+    """Its former content is written with its revision and the reason, before the new content."""
+    before = stored(revision=3)
 
-    restatement, write = difference(replace(STATE, matched=2, tp=2, tn=1), known)
+    restatement, write = difference(replace(STATE, matched=2, tp=2, tn=1), before)
 
     assert (write.document["state"], write.document["revision"], write.version) == ("restated", 4, 4)
     assert (restatement.index, restatement.version) == ("model-restatements-2026.03", None)
-    assert restatement.document["document"] == known
+    assert restatement.document["document"] == before
     assert (restatement.document["revision"], restatement.document["reason"]) == (3, "late_feedback")
 
 
 @pytest.mark.parametrize(
-    ("part", "reason"),
+    ("count", "reason"),
     [
         ("predictions", "late_predictions"),
         ("errors", "late_errors"),
@@ -157,43 +157,43 @@ def test_a_final_document_that_changes_is_restated() -> None:
         ("fp", "recomputed"),
     ],
 )
-def test_a_restatement_says_why(part: str, reason: str) -> None:
-    """Late predictions, late errors, late feedback; anything else was computed otherwise."""
-    restatement, _ = difference(replace(STATE, **{part: getattr(STATE, part) + 1}), stored())
+def test_a_restatement_has_a_reason(count: str, reason: str) -> None:
+    """Late predictions, late errors, late feedback; any other difference comes from the computation."""
+    restatement, _ = difference(replace(STATE, **{count: getattr(STATE, count) + 1}), stored())
 
     assert restatement.document["reason"] == reason
 
 
 def test_a_restatement_has_one_id_per_revision() -> None:
     """Two agents that restate the same revision write the same restatement."""
-    one, _ = difference(replace(STATE, fp=2), stored(revision=3))
-    same, _ = difference(replace(STATE, fp=3), stored(revision=3))
-    next_one, _ = difference(replace(STATE, fp=3), stored(revision=4))
+    first, _ = difference(replace(STATE, fp=2), stored(revision=3))
+    repeated, _ = difference(replace(STATE, fp=3), stored(revision=3))
+    next_revision, _ = difference(replace(STATE, fp=3), stored(revision=4))
 
-    assert one.id == same.id != next_one.id
+    assert first.id == repeated.id != next_revision.id
 
 
 @pytest.mark.parametrize("now", [START, START + HOUR])
-def test_a_document_never_grows_younger(now: datetime) -> None:
-    """A clock that is behind leaves a final document as it is, whatever it counts."""
+def test_a_document_never_becomes_younger(now: datetime) -> None:
+    """An earlier clock leaves a final document as it is, whatever it counts."""
     assert difference(replace(STATE, fp=9), stored(), now) == []
 
 
-def test_a_clock_that_is_behind_takes_no_label_back() -> None:
-    """Of the same events, an earlier moment knows fewer labels and writes nothing; a new event is written."""
+def test_an_earlier_clock_removes_no_label() -> None:
+    """With the same events, an earlier clock counts fewer labels and writes nothing; a new event is written."""
     earlier = replace(STATE, mature=3, tn=1)
-    known, now = stored(time_state="provisional"), START + HOUR
+    before, now = stored(time_state="provisional"), START + HOUR
 
-    assert difference(earlier, known, now) == []
-    (write,) = difference(replace(earlier, errors=1), known, now)
+    assert difference(earlier, before, now) == []
+    (write,) = difference(replace(earlier, errors=1), before, now)
     assert write.document["maturity"] == 0.6
 
 
-def test_a_window_that_may_miss_much_does_not_alert() -> None:
-    """Lost lines hold alerts back where they could bring the coverage below its gate."""
+def test_a_window_that_may_lack_many_lines_does_not_alert() -> None:
+    """Lost lines prevent alerts if they could bring the coverage below its gate."""
     state = WindowState(predictions=900, impressions=900, mature=900, tp=400, tn=500)
 
     documents = [metrics_document(CountedState(KEY, state, lost), "final", SETTINGS) for lost in (0, 100, 101)]
 
-    assert [each["alertable"] for each in documents] == [True, True, False]
-    assert [each["not_alertable"] for each in documents] == [[], [], ["lost_lines"]]
+    assert [document["alertable"] for document in documents] == [True, True, False]
+    assert [document["not_alertable"] for document in documents] == [[], [], ["lost_lines"]]

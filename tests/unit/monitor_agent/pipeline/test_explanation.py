@@ -1,4 +1,4 @@
-"""Documents in words."""
+"""The explanation of a metrics document."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from monitor_agent.settings import AgentSettings
 SETTINGS = AgentSettings()
 
 
-def test_every_reason_has_words() -> None:
-    """No reason for an undefined metric is told as its code name."""
+def test_each_reason_has_a_text() -> None:
+    """Each reason for an undefined metric has a text."""
     room = Path(metrics.__file__).parent
     reasons = {
         reason
@@ -26,8 +26,8 @@ def test_every_reason_has_words() -> None:
     assert reasons - REASONS.keys() == set()
 
 
-def test_a_document_says_how_final_it_is_and_what_it_said_before() -> None:
-    """A document that is not final says when it will be; a restated one says what moved and why."""
+def test_an_explanation_has_finality_and_former_contents() -> None:
+    """A document that is not final has the time when it will be; a restated one has reason and differences."""
     document = {**PERFORMANCE.sample, "state": "provisional"}
     earlier = {"revision": 2, "reason": "late_feedback", "document": {**document, "tp": 0, "fn": 1}}
 
@@ -36,4 +36,4 @@ def test_a_document_says_how_final_it_is_and_what_it_said_before() -> None:
     }
 
     assert ("final at", "2026-11-23T11:32:00Z") in [line[:2] for line in sections["id"]]
-    assert sections["what it said before"] == [("revision 2", "late_feedback", "tp 0 -> 1, fn 1 -> 0")]
+    assert sections["former contents"] == [("revision 2", "late_feedback", "tp 0 -> 1, fn 1 -> 0")]

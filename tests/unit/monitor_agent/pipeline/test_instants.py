@@ -1,11 +1,11 @@
-"""Points in time as documents write them."""
+"""Points in time and intervals as documents and queries write them."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
+import hypothesis
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor_agent.pipeline import instants
@@ -14,19 +14,19 @@ zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(mi
 moments = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=zones)
 
 
-@given(moments)
+@hypothesis.given(moments)
 def test_a_written_moment_is_read_again(moment: datetime) -> None:
     """No microsecond is lost, whatever the offset; the same moment is always the same text."""
     assert instants.parse(instants.text(moment)) == moment
     assert instants.text(moment) == instants.text(moment.astimezone(timezone.utc))
 
 
-@given(moments)
+@hypothesis.given(moments)
 def test_milliseconds_are_rounded_down(moment: datetime) -> None:
-    """As Elasticsearch does: a moment is never later than it was."""
-    gone = moment - instants.parse(instants.milliseconds(moment))
+    """Elasticsearch does the same: a moment never becomes later."""
+    difference = moment - instants.parse(instants.milliseconds(moment))
 
-    assert timedelta() <= gone < timedelta(milliseconds=1)
+    assert timedelta() <= difference < timedelta(milliseconds=1)
 
 
 @pytest.mark.parametrize(
@@ -34,19 +34,19 @@ def test_milliseconds_are_rounded_down(moment: datetime) -> None:
     [("2026-03-02T10:00:00Z", 0), ("2026-03-02T10:00:00.5Z", 500_000), ("2026-03-02T10:00:00.123456789Z", 123_456)],
 )
 def test_any_number_of_digits_is_read(written: str, microseconds: int) -> None:
-    """Java writes nine of them."""
+    """Java writes nine digits."""
     assert instants.parse(written) == datetime(2026, 3, 2, 10, 0, 0, microseconds, tzinfo=timezone.utc)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01T00:00:00Z"])
-def test_what_is_no_time_is_refused(text: str) -> None:
-    """With a ValueError."""
+def test_a_text_that_is_no_time_is_refused(text: str) -> None:
+    """The error is a ValueError."""
     with pytest.raises(ValueError, match=r".+"):
         instants.parse(text)
 
 
 def test_a_range_filter_compares_whole_milliseconds() -> None:
-    """Only the bounds that are given are in it; Elasticsearch keeps dates in milliseconds."""
+    """The filter holds only the bounds that are not None; Elasticsearch stores dates in milliseconds."""
     start, end = instants.parse("2026-03-02T10:00:00.1239Z"), instants.parse("2026-03-02T11:00:00Z")
 
     assert instants.range_filter("event.ingested", gte=start, lt=None) == {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 
+import hypothesis
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor_agent.errors import SettingsError
@@ -20,8 +20,8 @@ MINUTES = st.integers(0, 5 * 24 * 60)
 ZONES = st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York"])
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
-@given(first=MINUTES, length=st.integers(1, 4 * 24 * 60), zone=ZONES)
+@hypothesis.settings(derandomize=True, max_examples=100, deadline=None)
+@hypothesis.given(first=MINUTES, length=st.integers(1, 4 * 24 * 60), zone=ZONES)
 def test_a_range_is_covered_once_by_whole_windows(first: int, length: int, zone: str) -> None:
     """The runs follow one another from start to end, at bounds of windows of their size, also when clocks change."""
     calendar = Calendar(AgentSettings(time_zone=zone))

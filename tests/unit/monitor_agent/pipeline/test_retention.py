@@ -1,4 +1,4 @@
-"""Which indices have outlived their retention."""
+"""Which indices have expired."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SETTINGS = AgentSettings()
         ("model-restatements-2026.03", datetime(2027, 5, 6, tzinfo=timezone.utc)),
     ],
 )
-def test_an_index_is_kept_for_its_time_after_its_last_event(name: str, last: datetime) -> None:
+def test_an_index_expires_some_time_after_its_last_event(name: str, last: datetime) -> None:
     """30 days after the end of a day, 400 days after the end of a month (31 days long at most)."""
     assert expired([name], last - timedelta(microseconds=1), SETTINGS) == []
     assert expired([name], last, SETTINGS) == [name]
@@ -41,13 +41,13 @@ def test_an_index_is_kept_for_its_time_after_its_last_event(name: str, last: dat
         "monitor-agent-state",
     ],
 )
-def test_what_is_not_ours_is_never_deleted(name: str) -> None:
-    """Only names that a contract makes can expire."""
+def test_foreign_indices_are_never_deleted(name: str) -> None:
+    """Only indices of the contracts can expire."""
     assert expired([name], datetime(2999, 1, 1, tzinfo=timezone.utc), SETTINGS) == []
 
 
-def test_events_and_metrics_have_times_of_their_own() -> None:
-    """Each follows its setting; the agent's memory never expires."""
+def test_events_and_metrics_have_their_own_retention() -> None:
+    """Each has its own setting; the agent's state never expires."""
     assert retention_of(FEEDBACK, SETTINGS) == timedelta(days=30)
     assert retention_of(PERFORMANCE, SETTINGS) == timedelta(days=400)
     assert "monitor-agent-state" not in {contract.name for contract in dated()}

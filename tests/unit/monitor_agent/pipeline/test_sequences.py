@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 
-from hypothesis import given, settings
+import hypothesis
 from hypothesis import strategies as st
 
 from monitor_agent.pipeline.instants import Interval
@@ -44,8 +44,8 @@ def exact_gaps(gap: Gap, arrived: set[int]) -> list[Gap]:
     return gaps
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
-@given(missing=st.sets(st.integers(1, 2000), max_size=20))
+@hypothesis.settings(derandomize=True, max_examples=100, deadline=None)
+@hypothesis.given(missing=st.sets(st.integers(1, 2000), max_size=20))
 def test_exactly_the_missing_lines_are_in_gaps(missing: set[int]) -> None:
     """Of 2000 lines, the gaps contain those that did not arrive, and no others."""
     arrived = set(range(1, 2001)) - missing

@@ -1,4 +1,4 @@
-"""What is to be computed again: windows whose events changed, windows that time has changed, nothing else."""
+"""Stale windows: those whose events have changed and those that time has changed, and no others."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def minute(number: int) -> Window:
 
 
 def test_a_day_whose_index_grew_shrank_or_is_new_has_changed() -> None:
-    """Predictions and errors count alike; an index that is gone has been deleted, and changes nothing."""
+    """Predictions and errors count alike; an index that is missing was deleted, and changes nothing."""
     remembered = {"model-predictions-2026.03.01": 5, "model-predictions-2026.03.02": 5, "model-errors-2026.03.03": 1}
-    seen = {"model-predictions-2026.03.01": 5, "model-predictions-2026.03.02": 4, "model-errors-2026.03.04": 1}
+    present = {"model-predictions-2026.03.01": 5, "model-predictions-2026.03.02": 4, "model-errors-2026.03.04": 1}
 
-    assert [day.day for day in changed_days(seen, remembered)] == [2, 4]
+    assert [day.day for day in changed_days(present, remembered)] == [2, 4]
 
 
 def test_only_windows_with_other_counts_have_changed() -> None:
-    """New windows, more or fewer predictions, more errors; never one outside the day."""
+    """New windows, more or fewer predictions, more errors; no window outside the day."""
     windows = [*(minute(number) for number in range(4)), CALENDAR.window("1h", START)]
     stored = [stored_window(window) for window in windows]
     yesterday = stored_window(replace(minute(0), start=START - DAY, end=START - DAY + MINUTE))
@@ -60,9 +60,9 @@ def test_only_windows_with_other_counts_have_changed() -> None:
     }
     errors = {ModelWindow("click", minute(3)): 1, ModelWindow("click", minute(4)): 1}
 
-    found = changed_windows(predictions, errors, [*stored, yesterday], TODAY)
+    changed = changed_windows(predictions, errors, [*stored, yesterday], TODAY)
 
-    assert found == {
+    assert changed == {
         ModelWindow("click", minute(1)),
         ModelWindow("click", minute(3)),
         ModelWindow("click", minute(4)),
@@ -70,9 +70,9 @@ def test_only_windows_with_other_counts_have_changed() -> None:
     }
 
 
-def test_only_hours_with_other_counts_are_looked_at() -> None:
-    """Hours that follow each other are looked at together, never those of two days; the rest is left alone."""
-    seen = {
+def test_only_hours_with_other_counts_have_changed() -> None:
+    """Consecutive hours of a day form one interval; hours of two days do not."""
+    present = {
         "model-predictions-2026.03.02": {
             "2026-03-02T10:00:00Z": 5,
             "2026-03-02T11:00:00Z": 6,
@@ -83,36 +83,36 @@ def test_only_hours_with_other_counts_are_looked_at() -> None:
     remembered = {"model-predictions-2026.03.02": {"2026-03-02T10:00:00Z": 4}, "model-predictions-2026.03.03": {}}
     remembered["model-predictions-2026.03.03"] = {"2026-03-03T05:00:00Z": 2}
 
-    found = [
-        (each.start.isoformat()[:16], each.end.isoformat()[:16])
-        for each in changed_intervals(seen, remembered, CALENDAR)
+    intervals = [
+        (interval.start.isoformat()[:16], interval.end.isoformat()[:16])
+        for interval in changed_intervals(present, remembered, CALENDAR)
     ]
 
-    assert found == [
+    assert intervals == [
         ("2026-03-02T10:00", "2026-03-02T12:00"),
         ("2026-03-02T23:00", "2026-03-03T00:00"),
         ("2026-03-03T00:00", "2026-03-03T01:00"),
     ]
-    assert changed_intervals(seen, seen, CALENDAR) == []
+    assert changed_intervals(present, present, CALENDAR) == []
 
 
-def test_a_stretch_holds_whole_base_windows() -> None:
-    """Where a base window is longer than an hour, all of its hours are looked at."""
+def test_an_interval_holds_whole_base_windows() -> None:
+    """If a base window is longer than an hour, the interval holds all its hours."""
     calendar = Calendar(AgentSettings(base_window=6 * HOUR, larger_windows=(DAY,)))
 
-    (found,) = changed_intervals({"i": {"2026-03-02T10:00:00Z": 5}}, {}, calendar)
+    (interval,) = changed_intervals({"i": {"2026-03-02T10:00:00Z": 5}}, {}, calendar)
 
-    assert (found.start.hour, found.end.hour) == (6, 12)
+    assert (interval.start.hour, interval.end.hour) == (6, 12)
 
 
 def test_hours_of_the_latest_days_are_remembered() -> None:
-    """Predictions and errors of three days; what was seen now replaces what was known."""
+    """Predictions and errors of three days; present counts replace the remembered ones."""
     before = {f"model-predictions-2026.03.{day:02}": {"x": 1} for day in range(1, 7)}
 
-    kept = remembered_hours({"model-errors-2026.03.09": {"y": 1}, "model-predictions-2026.03.06": {"x": 2}}, before)
+    hours = remembered_hours({"model-errors-2026.03.09": {"y": 1}, "model-predictions-2026.03.06": {"x": 2}}, before)
 
-    assert sorted(kept) == ["model-errors-2026.03.09", *(f"model-predictions-2026.03.{day:02}" for day in range(2, 7))]
-    assert kept["model-predictions-2026.03.06"] == {"x": 2}
+    assert sorted(hours) == ["model-errors-2026.03.09", *(f"model-predictions-2026.03.{day:02}" for day in range(2, 7))]
+    assert hours["model-predictions-2026.03.06"] == {"x": 2}
 
 
 def test_larger_windows_are_those_that_hold_the_base_windows() -> None:
@@ -124,21 +124,21 @@ def test_larger_windows_are_those_that_hold_the_base_windows() -> None:
 
 
 def test_time_moves_windows_that_are_not_final() -> None:
-    """A state that has passed, predictions that can have become mature; a window that is as it was is left alone."""
-    young = stored_window(minute(0), state="provisional", maturity=0.5)
+    """A state that is over, or predictions that may have become mature; an unchanged window is not stale."""
+    not_final = stored_window(minute(0), state="provisional", maturity=0.5)
 
     def aged(row: StoredWindow, minutes: float) -> bool:
         return bool(list(aged_windows([row], CALENDAR, SETTINGS, START + timedelta(minutes=minutes))))
 
-    assert not aged(young, 29)
-    assert aged(young, 30)
-    assert not aged(replace(young, maturity=1.0), 31)
-    assert aged(replace(young, maturity=1.0), 33)
-    assert aged(replace(young, state="open"), 2)
+    assert not aged(not_final, 29)
+    assert aged(not_final, 30)
+    assert not aged(replace(not_final, maturity=1.0), 31)
+    assert aged(replace(not_final, maturity=1.0), 33)
+    assert aged(replace(not_final, state="open"), 2)
 
 
 def test_the_day_of_a_moment_is_that_of_utc() -> None:
-    """Indices are by UTC days, whatever offset a moment is told in."""
+    """Indices are by UTC days, whatever the offset of a moment."""
     berlin = datetime(2026, 3, 2, 0, 30, tzinfo=timezone(timedelta(hours=1)))
 
     assert day_of(berlin) == datetime(2026, 3, 1, tzinfo=timezone.utc)

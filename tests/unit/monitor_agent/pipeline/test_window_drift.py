@@ -1,4 +1,4 @@
-"""Drift of a window: the search that counts it, as a literal, and what its answer says."""
+"""Drift of a window: the search that counts it, as a literal, and the samples in its response."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LABEL = {"field": "prediction.label"}
 
 
 def test_a_window_is_counted_in_the_bins_of_its_reference() -> None:
-    """By version: numbers by range, categories by name, the predicted label as the number that it is."""
+    """By version: numbers by range, categories by name, the predicted label as a number."""
     assert window_drift.body("click", HOUR, REFERENCE) == {
         "size": 0,
         "track_total_hits": False,
@@ -74,11 +74,11 @@ def _answer(**changed: Any) -> dict[str, Any]:
     }
 
 
-def test_an_answer_is_a_sample_of_each_feature() -> None:
-    """What is not among the known categories is one of the others, or new where there were none."""
-    found = window_drift.samples(_answer(**{"label stats": {"value": 6}}), REFERENCE.features)
+def test_a_response_is_a_sample_of_each_feature() -> None:
+    """A value outside the reference's categories counts as other, or as new if the reference has no others."""
+    samples = window_drift.samples(_answer(**{"label stats": {"value": 6}}), REFERENCE.features)
 
-    assert found == {
+    assert samples == {
         "numeric.price": NumericSample((1, 0, 4), 0.5, 7.0),
         "label": {"0": 5, window_drift.NEW_CATEGORIES: 1},
         "categorical.shop": {"b": 2, OTHER_CATEGORIES: 3},
@@ -86,7 +86,7 @@ def test_an_answer_is_a_sample_of_each_feature() -> None:
 
 
 def test_a_feature_that_is_missing_everywhere_is_an_empty_sample() -> None:
-    """It says nothing, and what is merged with it stays as it is."""
+    """It has no drift, and a sample that is merged with it does not change."""
     nothing = {"buckets": [{"doc_count": 0}] * 3}
     answer = _answer(**{"numeric.price": nothing, "numeric.price stats": {"count": 0, "min": None, "max": None}})
     empty = window_drift.samples(answer, REFERENCE.features)["numeric.price"]
@@ -98,12 +98,12 @@ def test_a_feature_that_is_missing_everywhere_is_an_empty_sample() -> None:
     assert (document["n"], document["drifted"], document["undefined"]) == (0, None, "insufficient_data")
 
 
-def test_a_document_tells_every_measure_that_fits() -> None:
-    """The one that decides with value and threshold; a numeric feature has no chi-square, categories no Wasserstein."""
-    found = window_drift.samples(_answer(), REFERENCE.features)
-    documents = dict(window_drift.documents(MetricsKey("click", "1", "all", HOUR), REFERENCE, found, 5, 1))
+def test_a_document_has_all_measures_that_fit() -> None:
+    """The deciding measure has value and threshold; numbers have no chi-square, categories no Wasserstein distance."""
+    samples = window_drift.samples(_answer(), REFERENCE.features)
+    documents = dict(window_drift.documents(MetricsKey("click", "1", "all", HOUR), REFERENCE, samples, 5, 1))
 
-    assert {name: each["method"] for name, each in documents.items()} == {
+    assert {name: document["method"] for name, document in documents.items()} == {
         "numeric.price": "ks",
         "label": "z",
         "categorical.shop": "chisquare",
@@ -111,20 +111,20 @@ def test_a_document_tells_every_measure_that_fits() -> None:
     assert {"psi", "jensenshannon", "wasserstein", "ks"} <= documents["numeric.price"].keys()
     assert {"psi", "jensenshannon", "chisquare"} <= documents["categorical.shop"].keys()
     assert "wasserstein" not in documents["categorical.shop"]
-    assert window_drift.restored(documents["numeric.price"]["sample"]) == found["numeric.price"]
+    assert window_drift.restored(documents["numeric.price"]["sample"]) == samples["numeric.price"]
 
 
-def test_points_of_few_values_name_each() -> None:
-    """Each value has a point, and what lies between them only where something does; a bin keeps its number."""
-    usual = NumericReference.from_values([0.0] * 6 + [1.0] * 4)
-    sample = NumericSample.from_values([0.0, 0.5, 1.0, 1.0], usual)
+def test_points_of_few_values_name_the_values() -> None:
+    """Each value has a point; a bin between values has one only if it is not empty; a bin keeps its number."""
+    reference = NumericReference.from_values([0.0] * 6 + [1.0] * 4)
+    sample = NumericSample.from_values([0.0, 0.5, 1.0, 1.0], reference)
 
-    points = list(window_drift.points("numeric.flag", usual, sample))
+    points = list(window_drift.points("numeric.flag", reference, sample))
 
-    assert [(each["bin"], each["bin_label"], each["share"], each["share_reference"]) for each in points] == [
+    assert [(point["bin"], point["bin_label"], point["share"], point["share_reference"]) for point in points] == [
         (1, "0", 0.25, 0.6),
         (2, "0 to 1", 0.25, 0.0),
         (3, "1", 0.5, 0.4),
     ]
-    usually = window_drift.points("numeric.flag", usual, NumericSample.from_values([0.0, 1.0], usual))
-    assert [(each["bin"], each["bin_label"]) for each in usually] == [(1, "0"), (3, "1")]
+    without = window_drift.points("numeric.flag", reference, NumericSample.from_values([0.0, 1.0], reference))
+    assert [(point["bin"], point["bin_label"]) for point in without] == [(1, "0"), (3, "1")]

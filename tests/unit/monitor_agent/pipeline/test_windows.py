@@ -1,4 +1,4 @@
-"""Windows: where they begin and end in any time zone, what they are merged from, how final they are."""
+"""Windows: their bounds in any time zone, their components, their states."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
 
+import hypothesis
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor_agent.errors import SettingsError
@@ -29,7 +29,7 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
 
 
-@given(moments, st.sampled_from(ZONES), st.sampled_from(["1m", "1h", "1d", "7d"]))
+@hypothesis.given(moments, st.sampled_from(ZONES), st.sampled_from(["1m", "1h", "1d", "7d"]))
 def test_windows_of_a_size_cover_all_time_once(moment: datetime, zone: str, size: str) -> None:
     """A moment is in exactly one window, and the next window begins where it ends."""
     days = calendar(zone, larger=(HOUR, DAY, WEEK))
@@ -42,17 +42,17 @@ def test_windows_of_a_size_cover_all_time_once(moment: datetime, zone: str, size
     assert days.window(size, window.end).start == window.end
 
 
-@given(moments, st.sampled_from(ZONES))
-def test_a_larger_window_is_whole_smaller_ones(moment: datetime, zone: str) -> None:
-    """Its parts begin and end with it, whatever the offset of the time zone."""
+@hypothesis.given(moments, st.sampled_from(ZONES))
+def test_a_larger_window_consists_of_whole_smaller_windows(moment: datetime, zone: str) -> None:
+    """Its components begin and end with it, whatever the offset of the time zone."""
     days = calendar(zone, base=timedelta(minutes=15), larger=(HOUR, DAY, WEEK))
     for size in ("1h", "1d", "7d"):
         window = days.window(size, moment)
 
-        parts = list(days.between(days.component_size(window), window))
+        components = list(days.between(days.component_size(window), window))
 
-        assert (parts[0].start, parts[-1].end) == (window.start, window.end)
-        assert all(left.end == right.start for left, right in pairwise(parts))
+        assert (components[0].start, components[-1].end) == (window.start, window.end)
+        assert all(left.end == right.start for left, right in pairwise(components))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_larger_window_is_whole_smaller_ones(moment: datetime, zone: str) -> N
     ],
 )
 def test_a_day_begins_at_midnight_of_its_time_zone(moment: str, zone: str, start: str, hours: float) -> None:
-    """Where clocks change it is shorter or longer, and its length in seconds says so."""
+    """On a day on which clocks change it is shorter or longer."""
     window = calendar(zone).window("1d", at(moment))
 
     assert window.start == at(start)
@@ -81,7 +81,7 @@ def test_a_week_begins_on_monday(moment: str, start: str) -> None:
 
 
 def test_days_of_a_zone_with_half_hours_are_merged_from_minutes() -> None:
-    """The largest windows that fit are taken: not hours where midnight lies within one."""
+    """The largest windows that fit are merged: hours do not fit if midnight lies within an hour."""
     assert (
         calendar("Asia/Kolkata").component_size(calendar("Asia/Kolkata").window("1d", at("2026-03-02T12:00"))) == "1m"
     )
@@ -90,7 +90,7 @@ def test_days_of_a_zone_with_half_hours_are_merged_from_minutes() -> None:
 
 
 def test_windows_that_fit_into_no_day_of_the_zone_are_refused() -> None:
-    """Hours as smallest windows cannot make up a day that begins at half past."""
+    """A day that begins at half past an hour cannot consist of hours."""
     days = calendar("Asia/Kolkata", base=HOUR, larger=(DAY,))
 
     with pytest.raises(SettingsError, match="MONITOR_BASE_WINDOW"):
@@ -119,6 +119,6 @@ def test_a_window_is_final_after_attribution_window_and_grace(minutes: float, st
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(sizes: dict[str, Any]) -> None:
-    """The settings say which variable is wrong."""
+    """The error names the variable that is wrong."""
     with pytest.raises(SettingsError, match="MONITOR_"):
         AgentSettings(**sizes)
