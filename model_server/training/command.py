@@ -24,24 +24,40 @@ def add_parser(subparsers: Any) -> None:
     """Add ``train`` to the commands."""
     parser = subparsers.add_parser("train", help="train a click model and export it as a SavedModel")
     parser.add_argument("--data", type=Path, required=True, help="CSV or NDJSON with text_a, text_b, label")
-    parser.add_argument("--out", type=Path, required=True, help="folder that gets one folder per model version")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder to write to; each model version becomes a folder in it"
+    )
     parser.add_argument(
         "--encoder",
         metavar="HANDLE",
         help="BERT module: a local folder or a hub address (default: a small built-in one)",
     )
     parser.add_argument(
-        "--epochs", type=_positive, default=TrainOptions.epochs, help="passes over the data (%(default)s)"
+        "--epochs", type=_positive, default=TrainOptions.epochs, help="passes over the data (default: %(default)s)"
     )
     parser.add_argument(
-        "--batch-size", type=_positive, default=TrainOptions.batch_size, help="rows a step (%(default)s)"
+        "--batch-size", type=_positive, default=TrainOptions.batch_size, help="rows per step (default: %(default)s)"
     )
-    parser.add_argument("--learning-rate", type=float, help="peak rate (5e-4 built-in encoder, else 2e-5)")
-    parser.add_argument("--seed", type=int, default=TrainOptions.seed, help="same seed, same model (%(default)s)")
-    parser.add_argument("--model-name", default=TrainOptions.model_name, help="(%(default)s)")
-    parser.add_argument("--model-version", default=TrainOptions.model_version, help="(%(default)s)")
     parser.add_argument(
-        "--max-seq-length", type=_length, default=TrainOptions.max_seq_length, help="pieces of a pair (%(default)s)"
+        "--learning-rate", type=float, help="peak learning rate (default: 5e-4 for the built-in encoder, else 2e-5)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=TrainOptions.seed,
+        help="seed of the random numbers; the same seed gives the same model (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--model-name", default=TrainOptions.model_name, help="name of the model (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--model-version", default=TrainOptions.model_version, help="version of the model (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-seq-length",
+        type=_length,
+        default=TrainOptions.max_seq_length,
+        help="word pieces per text pair (default: %(default)s)",
     )
     parser.set_defaults(run=run)
 

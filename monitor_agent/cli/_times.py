@@ -50,7 +50,7 @@ def add_range(parser: argparse.ArgumentParser, *, required: bool = False, start:
         "--to",
         dest="end",
         required=required,
-        help=_with_default("end of the range, itself not included", end),
+        help=_with_default("first moment after the range", end),
     )
 
 

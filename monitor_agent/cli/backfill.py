@@ -21,7 +21,7 @@ from monitor_agent.settings import Settings
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
     parser = subparsers.add_parser(
-        "backfill", help="join and compute a past range again, after an interruption the rest"
+        "backfill", help="join and compute a past range again, or continue an interrupted run"
     )
     add_range(parser, required=True)
     add_time(parser, "--now", help="the moment that counts as the present, for old logs")

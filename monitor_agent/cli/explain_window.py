@@ -30,9 +30,11 @@ def add_parser(subparsers: Any) -> None:
         help="`_id` of the document; without it, name the window by the options",
     )
     parser.add_argument("--model", default="", help="the model")
-    parser.add_argument("--version", default=ALL_VERSIONS, help="its version (%(default)s)")
-    parser.add_argument("--segment", default=ALL_SEGMENT, help="such as labels.scene=search (%(default)s)")
-    parser.add_argument("--size", default="", help="size of the window, such as 1h")
+    parser.add_argument("--version", default=ALL_VERSIONS, help="the version (default: %(default)s)")
+    parser.add_argument(
+        "--segment", default=ALL_SEGMENT, help="the segment, such as labels.scene=search (default: %(default)s)"
+    )
+    parser.add_argument("--size", default="", help="the size of the window, such as 1h")
     add_time(parser, "--start", help="a moment in the window")
     add_json(parser)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.cli._agent import gateway_of
+from monitor_agent.cli._controls import add_controls, control_values
 from monitor_agent.cli._output import add_json, print_json, print_line
 from monitor_agent.cli._times import add_shown_range, add_time
 from monitor_agent.clock import SystemClock
@@ -34,7 +35,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("kibana", help="pack, check, import and export dashboards, watches and rules")
     actions = parser.add_subparsers(title="actions", dest="action", required=True, metavar="ACTION")
     pack = actions.add_parser("pack", help="write the import file, the watches and the rules from their sources")
-    pack.add_argument("--check", action="store_true", help="write nothing; fail if one of them is out of date")
+    pack.add_argument("--check", action="store_true", help="write nothing, and fail if one of them is out of date")
     unpack = actions.add_parser("unpack", help="write the objects of a Kibana export back into files")
     unpack.add_argument("file", type=Path, help="the exported .ndjson file")
     unpack.add_argument("--prune", action="store_true", help="remove the files of objects that are not in the export")
@@ -42,17 +43,9 @@ def add_parser(subparsers: Any) -> None:
     check.add_argument("--offline", action="store_true", help="check the files only")
     add_time(check, "--now", help="the moment that counts as the present (default: that of the newest prediction)")
     add_shown_range(check, "that of each dashboard")
-    check.add_argument(
-        "--set",
-        dest="chosen",
-        action="append",
-        default=[],
-        type=_choice,
-        metavar="CONTROL=VALUE",
-        help="choose a value in a control, such as window=1d; may be repeated",
-    )
+    add_controls(check)
     add_json(check)
-    put = actions.add_parser("import", help="put the saved objects into Kibana")
+    put = actions.add_parser("import", help="import the saved objects into Kibana")
     put.add_argument("--overwrite", action="store_true", help="replace objects that exist")
     put.add_argument(
         "--dry-run", action="store_true", help="change nothing, and report what would be new and what differs"
@@ -77,7 +70,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     exported = installation.exported(Kibana(settings.kibana), ids)
     if args.out:
         args.out.write_text(package.pack(exported.values()), encoding="utf-8")
-        print_line(args.out)
+        print_line(str(args.out))
         return 0
     return _write(root, exported, prune=args.prune)
 
@@ -128,7 +121,7 @@ def _on_elasticsearch(
 ) -> Iterator[Finding]:
     if bool(args.start) != bool(args.end):
         raise DataError("--from and --to belong together")
-    chosen = {control: [value for name, value in args.chosen if name == control] for control, _ in args.chosen}
+    values = control_values(args.control_values)
     present = SystemClock().now()
     if args.now:
         present = args.now.at(present)
@@ -139,18 +132,10 @@ def _on_elasticsearch(
         return gateway.msearch(searches, tolerate="type")
 
     for problem in [
-        *check_dashboards(objects, search_all, now, time, chosen),
+        *check_dashboards(objects, search_all, now, time, values),
         *check_alert_searches(alerts, search_all, now),
     ]:
         yield Finding("elasticsearch", problem.place, problem.message)
-
-
-def _choice(text: str) -> tuple[str, str]:
-    """Return the control and the value of an argument."""
-    control, sign, value = text.partition("=")
-    if not sign:
-        raise argparse.ArgumentTypeError(f"{text!r} is no CONTROL=VALUE such as window=1d")
-    return control, value
 
 
 def _newest(gateway: Gateway) -> datetime:

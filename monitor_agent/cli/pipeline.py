@@ -26,9 +26,9 @@ def add_parser(subparsers: Any) -> None:
     check = actions.add_parser(
         "check", help="check that the configuration can be run, and warn of conditions that may surprise"
     )
-    run_ = actions.add_parser("run", help="run it until Ctrl-C, or until its standard input ends")
+    run_ = actions.add_parser("run", help="run the pipeline until Ctrl-C, or until its standard input ends")
     stats = actions.add_parser(
-        "stats", help="report what it did and how far it is behind; the exit status is 1 unless it runs"
+        "stats", help="report the work and the backlog of the pipeline; the exit status is 1 if it does not run"
     )
     add_json(stats)
     for action in (check, run_):

@@ -28,7 +28,7 @@ _TITLES = ("predictions", "labelled", "CTR", "precision", "recall", "F1", "AUC",
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
-    parser = subparsers.add_parser("totals", help="merge the stored windows of any range to metrics")
+    parser = subparsers.add_parser("totals", help="compute metrics over any range from the stored windows")
     add_range(parser, required=True)
     parser.add_argument(
         "--by",

@@ -78,11 +78,11 @@ def model_folder(product: LocalProduct, supervisor: Supervisor, display: Display
     return model.ensure_trained(recorded, model.MODELS, data_dir, supervisor, display)
 
 
-def announce(product: LocalProduct, places: Mapping[str, str], display: Display) -> None:
+def announce(product: LocalProduct, locations: Mapping[str, str], display: Display) -> None:
     """Print the address of each service, and the users with their passwords."""
     display.print_line("")
-    for name, place in places.items():
-        display.print_line(f"{name:<16} {place}")
+    for name, location in locations.items():
+        display.print_line(f"{name:<16} {location}")
     for user, password in product.users.items():
         display.print_line(f"{'user':<16} {user:<16} {password}")
     display.print_line("Ctrl-C stops everything")
