@@ -10,8 +10,7 @@ from pathlib import Path
 
 from model_server.training import command as training
 from monitor_agent import log, settings
-from monitor_agent.cli import completion
-from monitor_agent.cli.version_action import VersionAction
+from monitor_agent.command_line import VersionAction, add_completion, completion_script
 from monitor_agent.errors import MonitorError
 
 INTERRUPTED = 130
@@ -26,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command == "train":
             return training.run(args)
         if args.command == "completion":
-            print(completion.script(parser, args.shell))
+            print(completion_script(parser, args.shell))
             return 0
         return _serve(args)
     except MonitorError as error:
@@ -53,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         "--address-file", type=Path, metavar="FILE", help="file that holds the server's URL while it answers"
     )
     training.add_parser(subparsers)
-    completion.add_parser(subparsers)
+    add_completion(subparsers)
     parser.set_defaults(address_file=None)
     return parser
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from monitor_agent import log, settings
-from monitor_agent.cli.version_action import VersionAction
+from monitor_agent.command_line import VersionAction
 from monitor_agent.errors import MonitorError
 
 COMMANDS = (

@@ -23,7 +23,7 @@ REFUSED = "refused"
 
 
 @dataclass(frozen=True)
-class DeadLetter:
+class SpooledDeadLetter:
     """One refused document.
 
     Attributes
@@ -45,7 +45,7 @@ class DeadLetter:
         return BulkItem(self.index, self.id, line, json_line(self.document), None)
 
 
-def dead_letter(event: Event, item: BulkItem, result: ItemResult) -> DeadLetter:
+def dead_letter(event: Event, item: BulkItem, result: ItemResult) -> SpooledDeadLetter:
     """Return the dead letter of a refused document; its message is the line from which the event was read."""
     text = original_text(event)
     path = _text(event, "log", "file", "path")
@@ -64,7 +64,7 @@ def dead_letter(event: Event, item: BulkItem, result: ItemResult) -> DeadLetter:
     }
     identifier = hashlib.sha256(f"{path}\n{text}".encode(errors="surrogatepass")).hexdigest()
     index = f"{DEADLETTERS.name}-{moment[:10].replace('-', '.')}"
-    return DeadLetter(index, identifier, document, item.index, item.id)
+    return SpooledDeadLetter(index, identifier, document, item.index, item.id)
 
 
 def original_text(event: Event) -> str:
@@ -91,7 +91,7 @@ class DeadLetterFiles:
         """Make the folder."""
         make_folder(self._folder)
 
-    def store(self, letters: Sequence[DeadLetter]) -> None:
+    def store(self, letters: Sequence[SpooledDeadLetter]) -> None:
         """Append letters to the file of today.
 
         Raises
@@ -104,13 +104,13 @@ class DeadLetterFiles:
             append_file(self._folder / f"{Timestamp.now()[:10]}.ndjson", content)
 
 
-def read_letters(folder: Path) -> list[DeadLetter]:
+def read_letters(folder: Path) -> list[SpooledDeadLetter]:
     """Return all letters in a folder, in the order written; a last line that a crash cut is left out."""
-    letters: list[DeadLetter] = []
+    letters: list[SpooledDeadLetter] = []
     for path in sorted(folder.glob("*.ndjson")):
         for line in path.read_bytes().splitlines():
             try:
-                letters.append(DeadLetter(**orjson.loads(line)))
+                letters.append(SpooledDeadLetter(**orjson.loads(line)))
             except (orjson.JSONDecodeError, TypeError):
                 continue
     return letters

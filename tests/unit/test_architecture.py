@@ -1,81 +1,196 @@
-"""The rules of the house, checked on the source itself."""
+"""The rules of the house, checked on the source itself.
+
+`ROOMS` is the plan: every room and every loose module, what it holds and which others it may import.
+`python -m tests.unit.test_architecture` writes the plan into `docs/architecture.md`.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-
-import pytest
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "architecture.md"
 PACKAGES = ("monitor_agent", "model_server")
-MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 60
+MAX_PARAMETERS = 7
+MAX_LOOSE_MODULES = 8
 
-OWNERS = {
-    "elasticsearch": ("monitor_agent/es/", "monitor_agent/stack/embedded/elasticsearch.py"),
-    "elastic_transport": ("monitor_agent/es/",),
-    "flask": ("model_server/", "monitor_agent/dashboards/"),
-    "jgo": ("monitor_agent/stack/embedded/",),
+
+@dataclass(frozen=True)
+class Room:
+    """A folder of modules, or a loose module.
+
+    Attributes
+    ----------
+    name : path below the repository.
+    holds : one line for the page.
+    imports : the other rooms that it may import, by the last part of their names; each must stand above it.
+    libraries : the libraries of other people that it may import.
+    """
+
+    name: str
+    holds: str
+    imports: str = ""
+    libraries: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return the name by which other rooms allow it."""
+        return self.name.removeprefix("monitor_agent/").removesuffix(".py").rstrip("/")
+
+    def has(self, path: str) -> bool:
+        """Return whether a file belongs to this room."""
+        return path == self.name or (self.name.endswith("/") and path.startswith(self.name))
+
+
+ROOMS = (
+    Room("monitor_agent/errors.py", "every error that a user can meet, each with what to do"),
+    Room("monitor_agent/clock.py", "the time of now, as an argument"),
+    Room("monitor_agent/durations.py", "durations as text: `90s`, `1h30m`, `1w`", "errors"),
+    Room("monitor_agent/gc_tuning.py", "how often Python's garbage collector runs"),
+    Room("monitor_agent/files.py", "files that are replaced in one step, file locks, address files", "errors"),
+    Room("monitor_agent/http_auth.py", "the `Authorization` header, made and checked"),
+    Room(
+        "monitor_agent/settings/",
+        "every setting: name, environment variable, default, unit, meaning; how texts become values",
+        "durations errors",
+        "tomli",
+    ),
+    Room(
+        "monitor_agent/metrics/",
+        "one metric per file; the mergeable state of a window; drift distances",
+        "",
+        "numpy",
+    ),
+    Room("monitor_agent/contracts/", "one index per file: fields, mapping, sample; roles; ids", "metrics"),
+    Room("monitor_agent/command_line.py", "`--version` and shell completion of both programs", "", "shtab"),
+    Room("monitor_agent/log.py", "the JSON log lines of the processes", "contracts", "structlog orjson"),
+    Room(
+        "monitor_agent/pipeline/",
+        "pure steps of the agent: windows, attribution, query bodies, documents",
+        "contracts durations errors metrics settings",
+        "numpy",
+    ),
+    Room(
+        "monitor_agent/es/",
+        "everything that reads and writes Elasticsearch: gateway, stores, templates",
+        "clock contracts errors metrics pipeline settings",
+        "elasticsearch elastic_transport numpy orjson structlog",
+    ),
+    Room(
+        "monitor_agent/alerting/",
+        "the list of alerts, KQL, firings; needs neither Kibana nor Watcher",
+        "contracts durations errors es pipeline",
+        "structlog tomli",
+    ),
+    Room(
+        "monitor_agent/agent/",
+        "one cycle and what runs it: join, recompute, backfill, leases, health",
+        "alerting clock contracts errors es metrics pipeline settings",
+        "orjson prometheus_client schedule structlog",
+    ),
+    Room(
+        "monitor_agent/kibana/",
+        "saved objects, watches and rules: their model, checks, searches; Kibana's API",
+        "alerting contracts durations errors http_auth pipeline settings",
+        "jsonschema",
+    ),
+    Room(
+        "monitor_agent/dashboards/",
+        "the viewer of the dashboards without Kibana, and the reports",
+        "clock errors es files kibana pipeline settings",
+        "flask orjson vl_convert waitress werkzeug",
+    ),
+    Room(
+        "monitor_agent/logstash/",
+        "the embedded runner of Logstash configurations",
+        "contracts errors files gc_tuning http_auth settings",
+        "lark orjson structlog urllib3",
+    ),
+    Room(
+        "monitor_agent/stack/",
+        "ways to get an Elasticsearch: embedded, compose, external; processes of one machine",
+        "contracts errors files http_auth settings",
+        "cjdk jgo requests",
+    ),
+    Room(
+        "monitor_agent/demo/",
+        "the Open Bandit log, its replay, the summary",
+        "agent clock contracts dashboards durations errors es files log metrics pipeline settings stack",
+        "rich",
+    ),
+    Room(
+        "monitor_agent/cli/",
+        "one command per file; the generated pages",
+        "agent alerting clock command_line contracts dashboards demo durations errors es files gc_tuning kibana log "
+        "logstash metrics pipeline settings stack",
+        "orjson rich",
+    ),
+    Room("monitor_agent/__main__.py", "`python -m monitor_agent`", "cli"),
+    Room(
+        "model_server/training/",
+        "trains, calibrates and exports the demo's kind of model",
+        "contracts errors model_server",
+        "numpy rich tensorflow tensorflow_hub tensorflow_text",
+    ),
+    Room(
+        "model_server/",
+        "everything that runs beside the model: HTTP, batching, event log",
+        "command_line contracts durations errors files log model_server/training settings",
+        "flask numpy orjson prometheus_client structlog tensorflow tensorflow_text waitress werkzeug",
+    ),
+)
+
+ENVIRONMENT_READERS = (
+    "monitor_agent/cli/__init__.py",
+    "monitor_agent/stack/",
+    "model_server/cli.py",
+)
+"""Entry points, and what starts processes; all else takes settings."""
+
+NARROW_LIBRARIES = {
+    "elasticsearch": ("monitor_agent/es/",),
     "jsonschema": ("monitor_agent/kibana/checks/",),
-    "lark": ("monitor_agent/logstash/",),
     "tensorflow": ("model_server/saved_model.py", "model_server/training/"),
-    "tensorflow_hub": ("model_server/training/",),
     "tensorflow_text": ("model_server/saved_model.py", "model_server/training/"),
-    "vl_convert": ("monitor_agent/dashboards/",),
-    "waitress": ("model_server/", "monitor_agent/dashboards/"),
 }
-PURE = {
-    "monitor_agent/metrics/": ("monitor_agent.metrics",),
-    "monitor_agent/contracts/": ("monitor_agent.contracts", "monitor_agent.metrics"),
-    "monitor_agent/pipeline/": (
-        "monitor_agent.contracts",
-        "monitor_agent.durations",
-        "monitor_agent.errors",
-        "monitor_agent.metrics",
-        "monitor_agent.pipeline",
-        "monitor_agent.settings",
-    ),
-    "monitor_agent/alerting/": (
-        "monitor_agent.alerting",
-        "monitor_agent.contracts",
-        "monitor_agent.errors",
-        "monitor_agent.es",
-        "monitor_agent.durations",
-        "monitor_agent.pipeline",
-        "monitor_agent.settings",
-    ),
-    "monitor_agent/kibana/": (
-        "monitor_agent.alerting",
-        "monitor_agent.contracts",
-        "monitor_agent.durations",
-        "monitor_agent.errors",
-        "monitor_agent.http_auth",
-        "monitor_agent.kibana",
-        "monitor_agent.pipeline",
-        "monitor_agent.settings",
-    ),
-    "model_server/": (
-        "monitor_agent.cli.completion",
-        "monitor_agent.cli.version_action",
-        "monitor_agent.contracts",
-        "monitor_agent.durations",
-        "monitor_agent.errors",
-        "monitor_agent.files",
-        "monitor_agent.log",
-        "monitor_agent.settings",
-        "model_server",
-    ),
-}
-
-STACK_USERS = ("monitor_agent/cli/", "monitor_agent/demo/", "monitor_agent/stack/")
+"""Libraries that only one corner of a room may import."""
 
 
+def modules() -> list[Path]:
+    """Return every module of the packages."""
+    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def relative(path: Path) -> str:
+    """Return the path below the repository."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def room_of(path: str) -> Room | None:
+    """Return the room that a file belongs to: the one with the longest fitting name."""
+    return max((room for room in ROOMS if room.has(path)), key=lambda room: len(room.name), default=None)
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """Return the syntax tree of a module."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imports_of(path: Path) -> set[str]:
     """Return the dotted names that a module imports, wherever in it."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -83,65 +198,218 @@ def imports_of(path: Path) -> set[str]:
     return names
 
 
-def relative(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
+@cache
+def file_of(name: str) -> str:
+    """Return the file that defines a dotted name of ours."""
+    steps = name.split(".")
+    for length in range(len(steps), 0, -1):
+        stem = "/".join(steps[:length])
+        for candidate in (f"{stem}.py", f"{stem}/__init__.py"):
+            if (ROOT / candidate).is_file():
+                return candidate
+    raise LookupError(f"{name} is no module")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_a_module_keeps_the_size_that_can_be_read(path: Path) -> None:
-    """No module is longer than 400 lines and no function longer than 60 without its docstring."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_MODULE_LINES
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            body = node.body[1:] if ast.get_docstring(node) else node.body
-            length = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
-            assert length <= MAX_FUNCTION_LINES, f"{node.name} has {length} lines"
+@cache
+def imported_files(path: Path) -> set[str]:
+    """Return our own files that a module imports."""
+    return {file_of(name) for name in imports_of(path) if name.split(".")[0] in PACKAGES} - {relative(path)}
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if path.name != "__init__.py"], ids=relative)
-def test_a_module_says_what_it_is(path: Path) -> None:
+def test_every_module_has_one_room_and_imports_only_what_its_room_may() -> None:
+    """A module imports its own room and the rooms that the plan allows it."""
+    problems = []
+    for path in modules():
+        name = relative(path)
+        room = room_of(name)
+        if room is None:
+            if path.name != "__init__.py":
+                problems.append(f"{name} has no room")
+            continue
+        allowed = {room.key, *room.imports.split()}
+        for imported in imported_files(path):
+            target = room_of(imported)
+            if target is not None and target.key not in allowed:
+                problems.append(f"{name} imports {imported}, which {room.name} may not")
+
+    assert problems == []
+
+
+def test_the_plan_allows_nothing_that_nobody_uses() -> None:
+    """A permission, a library or a room that is not used is taken out of the plan."""
+    used: dict[str, set[str]] = {room.key: set() for room in ROOMS}
+    libraries: dict[str, set[str]] = {room.key: set() for room in ROOMS}
+    for path in modules():
+        room = room_of(relative(path))
+        if room is not None:
+            targets = {room_of(imported) for imported in imported_files(path)}
+            used[room.key] |= {target.key for target in targets if target is not None}
+            libraries[room.key] |= {name.split(".")[0] for name in imports_of(path)}
+    unused = [
+        f"{room.name}: {name}"
+        for room in ROOMS
+        for names, uses in ((room.imports, used[room.key]), (room.libraries, libraries[room.key]))
+        for name in names.split()
+        if name not in uses
+    ]
+
+    assert unused == []
+
+
+def test_rooms_form_no_circle() -> None:
+    """No room imports, by way of others, one that imports it; the two rooms of the server are one house."""
+    below = {room.key: set(room.imports.split()) for room in ROOMS}
+    below["model_server"].discard("model_server/training")
+    below["model_server/training"].discard("model_server")
+
+    def reaches(start: str, seen: frozenset[str] = frozenset()) -> set[str]:
+        direct = below.get(start, set()) - seen
+        return direct.union(*(reaches(room, seen | direct) for room in direct))
+
+    assert [room.key for room in ROOMS if room.key in reaches(room.key)] == []
+
+
+def test_modules_form_no_circle() -> None:
+    """No module imports, by way of others, one that imports it, imports inside functions included."""
+    graph = {relative(path): imported_files(path) for path in modules()}
+
+    assert list(circles(graph)) == []
+
+
+def circles(graph: dict[str, set[str]]) -> Iterator[list[str]]:
+    """Yield the strongly connected groups of more than one node (Tarjan's algorithm)."""
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+
+    def visit(node: str) -> Iterator[list[str]]:
+        order[node] = lowest[node] = len(order)
+        stack.append(node)
+        for target in sorted(graph.get(node, ())):
+            if target not in order:
+                yield from visit(target)
+                lowest[node] = min(lowest[node], lowest[target])
+            elif target in stack:
+                lowest[node] = min(lowest[node], order[target])
+        if lowest[node] == order[node]:
+            group = stack[stack.index(node) :]
+            del stack[stack.index(node) :]
+            if len(group) > 1:
+                yield sorted(group)
+
+    for node in sorted(graph):
+        if node not in order:
+            yield from visit(node)
+
+
+def test_a_library_of_other_people_stays_in_its_rooms() -> None:
+    """A room imports only the standard library and the libraries that the plan allows it."""
+    problems = []
+    for path in modules():
+        name = relative(path)
+        room = room_of(name)
+        allowed = set(room.libraries.split()) if room else set()
+        for library in {imported.split(".")[0] for imported in imports_of(path)} - set(PACKAGES):
+            corner = NARROW_LIBRARIES.get(library)
+            if library in sys.stdlib_module_names or library == "__future__":
+                continue
+            if library not in allowed or (corner and not name.startswith(corner)):
+                problems.append(f"{name} imports {library}")
+
+    assert problems == []
+
+
+def test_the_environment_is_read_in_one_place() -> None:
+    """Only the entry points read the environment; all else takes settings."""
+    environment = re.compile(r"\bos\.(?:environ|getenv)\b|from os import")
+    readers = [relative(path) for path in modules() if environment.search(path.read_text(encoding="utf-8"))]
+
+    assert [name for name in readers if not name.startswith(ENVIRONMENT_READERS)] == []
+
+
+def test_few_modules_stand_loose() -> None:
+    """All but a handful of modules of the agent have a room."""
+    loose = [path.name for path in (ROOT / "monitor_agent").glob("*.py") if not path.name.startswith("__")]
+
+    assert len(loose) <= MAX_LOOSE_MODULES, loose
+
+
+def test_a_module_keeps_the_size_that_can_be_read() -> None:
+    """Modules have at most 400 lines, functions 60 lines without their docstring and 7 parameters."""
+    problems = []
+    for path in modules():
+        name = relative(path)
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        if lines > MAX_MODULE_LINES:
+            problems.append(f"{name} has {lines} lines")
+        for function in functions_of(path):
+            length, parameters = length_of(function), parameters_of(function)
+            if length > MAX_FUNCTION_LINES:
+                problems.append(f"{name}: {function.name} has {length} lines")
+            if parameters > MAX_PARAMETERS:
+                problems.append(f"{name}: {function.name} has {parameters} parameters")
+
+    assert problems == []
+
+
+def functions_of(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Return every function and method of a module."""
+    return [node for node in ast.walk(tree_of(path)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+
+
+def length_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return the lines of a function without its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def parameters_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return how many arguments a caller may give, `self` and `cls` left out."""
+    arguments = function.args
+    names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    return len([name for name in names if name not in ("self", "cls")])
+
+
+def test_a_module_says_what_it_is() -> None:
     """Every module begins with a docstring."""
-    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    silent = [
+        relative(path) for path in modules() if path.name != "__init__.py" and not ast.get_docstring(tree_of(path))
+    ]
+
+    assert silent == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_a_heavy_library_stays_in_its_room(path: Path) -> None:
-    """Libraries of the extras and the Elasticsearch client are imported only where they belong."""
-    name = relative(path)
-    for imported in imports_of(path):
-        owners = OWNERS.get(imported.split(".")[0])
-        assert owners is None or name.startswith(owners), f"{name} imports {imported}"
+def test_the_page_shows_the_plan() -> None:
+    """The table of rooms in `docs/architecture.md` is the one that the plan makes."""
+    page = PAGE.read_text(encoding="utf-8")
+
+    assert with_rooms(page, rooms_table()) == page, "run `make docs`"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_a_pure_room_imports_only_what_lies_below_it(path: Path) -> None:
-    """Contracts, metrics and pipeline import no client, no clock; the server only contracts and settings."""
-    name = relative(path)
-    for room, allowed in PURE.items():
-        if name.startswith(room):
-            ours = {imported for imported in imports_of(path) if imported.startswith(PACKAGES)}
-            outside = {imported for imported in ours if not imported.startswith(allowed)}
-            assert not outside, f"{name} imports {sorted(outside)}"
+BEGIN, END = "<!-- rooms: begin -->", "<!-- rooms: end -->"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_only_what_starts_a_stack_knows_how(path: Path) -> None:
-    """The agent, the metrics and the server work with any Elasticsearch: they do not import `stack`."""
-    imported = {name for name in imports_of(path) if name.startswith("monitor_agent.stack")}
+def rooms_table() -> str:
+    """Return the plan as a Markdown table, the highest room first."""
+    rows = [
+        f"| `{room.name}` | {room.holds} | {listed(room.imports.split())} | {listed(room.libraries.split())} |"
+        for room in reversed(ROOMS)
+    ]
+    head = ["| where | what belongs there | may import | libraries |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows])
 
-    assert not imported or relative(path).startswith(STACK_USERS)
+
+def listed(names: Iterable[Any]) -> str:
+    """Return names for a cell of the table."""
+    return ", ".join(f"`{name}`" for name in names) or "-"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_the_environment_is_read_in_one_place(path: Path) -> None:
-    """Only the entry points read os.environ; all else takes settings."""
-    allowed = (
-        "monitor_agent/cli/__init__.py",
-        "model_server/cli.py",
-        "monitor_agent/stack/",
-    )
-    reads = "os.environ" in path.read_text(encoding="utf-8") or "os.getenv" in path.read_text(encoding="utf-8")
+def with_rooms(page: str, table: str) -> str:
+    """Return a page with the table between its two marks."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{table}\n{END}{after}"
 
-    assert not reads or relative(path).startswith(allowed)
+
+if __name__ == "__main__":
+    PAGE.write_text(with_rooms(PAGE.read_text(encoding="utf-8"), rooms_table()), encoding="utf-8")
