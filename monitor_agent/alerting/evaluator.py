@@ -9,10 +9,10 @@ from datetime import datetime
 
 import structlog
 
+from monitor_agent.alerting.alert_store import AlertStore
 from monitor_agent.alerting.conditions import alert_query, breaches
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.alerting.firings import Firing, evaluate
-from monitor_agent.alerting.store import AlertStore
 from monitor_agent.contracts.alert import STATE_ACTIVE, STATE_PENDING
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.state_store import OWNER, StateStore

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from monitor_agent.alerting.alert_store import stored_firings
 from monitor_agent.alerting.firings import Firing
-from monitor_agent.alerting.store import stored_firings
 from monitor_agent.cli._agent import gateway_of
 from monitor_agent.cli._output import NOTHING, add_json, number, print_json, print_line, print_table
 from monitor_agent.clock import SystemClock

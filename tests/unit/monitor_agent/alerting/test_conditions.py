@@ -6,7 +6,7 @@ from typing import Any
 
 from monitor_agent.alerting.conditions import alert_on_firings, alert_query, breaches
 from monitor_agent.alerting.firings import Breach
-from tests.unit.monitor_agent.alerting.alerts import ALERTS, DUE, QUALITY, SILENT, SLOW, answer
+from tests.unit.monitor_agent.alerting.sample_alerts import ALERTS, DUE, QUALITY, SILENT, SLOW, answer
 
 
 def test_the_query_counts_documents_by_group_and_reads_the_worst_value() -> None:

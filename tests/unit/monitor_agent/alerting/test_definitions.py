@@ -10,7 +10,7 @@ import pytest
 
 from monitor_agent.alerting.definitions import load_alerts, parse_alerts
 from monitor_agent.errors import DataError
-from tests.unit.monitor_agent.alerting.alerts import ALERTS, LIST, SLOW
+from tests.unit.monitor_agent.alerting.sample_alerts import ALERTS, LIST, SLOW
 
 TEXT = LIST.read_text()
 

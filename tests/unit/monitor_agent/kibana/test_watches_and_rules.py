@@ -15,7 +15,7 @@ from monitor_agent.kibana.checks import check_alerts
 from monitor_agent.kibana.folder import read_alerts, read_objects
 from monitor_agent.kibana.rules import rule
 from monitor_agent.kibana.watches import fires, search_of, watch
-from tests.unit.monitor_agent.alerting.alerts import DUE, ROOT, SILENT, SLOW, answer
+from tests.unit.monitor_agent.alerting.sample_alerts import DUE, ROOT, SILENT, SLOW, answer
 
 NO_HITS = {"hits": {"total": {"value": 0}}}
 
