@@ -11,7 +11,7 @@ from pathlib import Path
 from monitor_agent.dashboards.assets import VEGA_LITE, charts_library
 from monitor_agent.dashboards.dashboard_data import ControlValues, dashboard_data
 from monitor_agent.dashboards.library import END, START, read_library
-from monitor_agent.dashboards.page import Image, Sheet, image
+from monitor_agent.dashboards.report_image import Image, Sheet, image
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.kibana.dashboard_model import Dashboard

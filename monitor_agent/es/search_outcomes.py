@@ -46,12 +46,12 @@ def _outcome(response: dict[str, Any]) -> SearchOutcome:
         reason = _reason(shards["failures"][0]["reason"]) if shards.get("failures") else ""
         return PartialResultsError(
             f"incomplete: {missing} of {shards['total']} shards did not answer{f' ({reason})' if reason else ''}",
-            "check the health of Elasticsearch; until then no numbers are shown here",
+            "check the health of Elasticsearch",
         )
     if response.get("timed_out"):
         return PartialResultsError(
             "incomplete: the search was stopped at its time limit",
-            "choose a shorter time range; until then no numbers are shown here",
+            "choose a shorter time range",
         )
     return response
 

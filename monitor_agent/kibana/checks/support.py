@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 from monitor_agent.errors import MonitorError
-from monitor_agent.kibana import dashboard_model, lens, saved_search
+from monitor_agent.kibana import dashboard_model
 from monitor_agent.kibana.checks.bundle import Bundle
 from monitor_agent.kibana.filters import DashboardContext
-from monitor_agent.kibana.lens_searches import annotation_searches, layer_searches
+from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.objects import SavedObject
+from monitor_agent.kibana.panel_query import panel_query, panel_source
 from monitor_agent.kibana.times import TimeRange, time_range
 
 _NOW = datetime(2026, 3, 2, tzinfo=timezone.utc)
@@ -20,14 +21,10 @@ _CONTEXT = DashboardContext(TimeRange(_NOW - timedelta(days=1), _NOW))
 def check(bundle: Bundle, saved: SavedObject) -> Iterator[str]:
     """Yield operations and queries that cannot be translated."""
     try:
-        if saved.type == "lens":
-            panel = lens.lens_panel(saved)
-            layer_searches(panel, bundle.views, _CONTEXT)
-            annotation_searches(panel, bundle.views, _CONTEXT)
-        elif saved.type == "search":
-            search = saved_search.saved_search(saved)
-            if search.view in bundle.views:
-                search.body(bundle.views[search.view], _CONTEXT)
+        if saved.type in ("lens", "search"):
+            source = panel_source(saved)
+            if isinstance(source, LensPanel) or source.view in bundle.views:
+                panel_query(source, bundle.views, _CONTEXT)
         elif saved.type == "dashboard":
             dashboard = dashboard_model.dashboard(saved)
             dashboard.context(_CONTEXT.time)

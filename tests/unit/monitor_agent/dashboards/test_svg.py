@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from monitor_agent.dashboards.page import without_links
 from monitor_agent.dashboards.panel_views import TableView, TableViewColumn
+from monitor_agent.dashboards.report_image import without_links
 from monitor_agent.dashboards.svg import fitted, nested, table, text_width
 from monitor_agent.kibana.dashboard_model import DashboardPanel, GridPosition
 

@@ -159,6 +159,9 @@ def _lines(panel: DashboardPanel, frame: Frame) -> str:
 def _notice(notice: Notice, frame: Frame) -> str:
     color = BAD if notice.tone in ("error", "incomplete") else SOFT
     lines = svg.wrapped(notice.text, frame.width - 40, 12.5)
+    capacity = max(int(frame.height // 18), 1)
+    if len(lines) > capacity:
+        lines = [*lines[: capacity - 1], svg.ELLIPSIS]
     start = frame.y + frame.height / 2 - 9 * (len(lines) - 1)
     middle = frame.x + frame.width / 2
     sign = svg.tick(middle - svg.text_width(lines[0], 12.5) / 2 - 18, start, GOOD) if notice.tone == "good" else ""
