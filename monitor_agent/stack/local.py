@@ -121,16 +121,16 @@ class LocalProduct:
 
     def start_pipeline(self) -> None:
         """Start the pipeline; the index templates must be there."""
-        settings, reached = self.settings.pipeline, self.settings.elasticsearch
+        settings, elasticsearch = self.settings.pipeline, self.settings.elasticsearch
         if not Path(settings.config).exists():
             raise StackError(f"{settings.config} is not here", "run the command in the project's folder")
         environ = {
             **environment_of(settings),
-            **environment_of(dataclasses.replace(reached, username="", password="", api_key="")),
+            **environment_of(dataclasses.replace(elasticsearch, username="", password="", api_key="")),
             "MODEL_LOG_DIR": self.settings.server.log_dir,
-            "PIPELINE_USERNAME": settings.username or reached.username,
-            "PIPELINE_PASSWORD": settings.password or reached.password,
-            "PIPELINE_API_KEY": settings.api_key or ("" if settings.username else reached.api_key),
+            "PIPELINE_USERNAME": settings.username or elasticsearch.username,
+            "PIPELINE_PASSWORD": settings.password or elasticsearch.password,
+            "PIPELINE_API_KEY": settings.api_key or ("" if settings.username else elasticsearch.api_key),
         }
         self._start("pipeline", ("-m", "monitor_agent", "pipeline", "run", "-f", settings.config), environ)
 
@@ -141,11 +141,11 @@ class LocalProduct:
 
     def start_dashboards(self) -> None:
         """Start the viewer of the dashboards, which reads as an analyst, without waiting for it."""
-        reached = self.settings.elasticsearch
+        elasticsearch = self.settings.elasticsearch
         if ANALYST in self.users:
-            reached = dataclasses.replace(reached, username=ANALYST, password=self.users[ANALYST])
+            elasticsearch = dataclasses.replace(elasticsearch, username=ANALYST, password=self.users[ANALYST])
         environ = {
-            **environment_of(reached),
+            **environment_of(elasticsearch),
             **environment_of(self.settings.dashboards),
             "KIBANA_FOLDER": self.settings.kibana.folder,
         }
