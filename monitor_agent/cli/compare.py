@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -126,7 +126,7 @@ class _Comparison:
             "metric": self.metric,
             "verdict": self.verdict,
             "causal": CAUSAL,
-            "segments": {segment: [asdict(row) for row in rows] for segment, rows in self.rows.items()},
+            "segments": {segment: [row.fields() for row in rows] for segment, rows in self.rows.items()},
         }
 
 
@@ -205,13 +205,13 @@ def _named(row: MetricComparison) -> str:
 
 
 def _cells(row: MetricComparison) -> list[str]:
-    ends = interval(row.interval.low, row.interval.high) if row.interval else NOTHING
-    relative = NOTHING if row.relative is None else f"{100 * row.relative:+.1f} %"
-    if row.relative_interval:
-        relative += f" ({100 * row.relative_interval.low:+.1f}..{100 * row.relative_interval.high:+.1f})"
-    return [
-        number(row.baseline), number(row.candidate), number(row.difference, 3), ends, relative, _VERDICTS[row.verdict],
-    ]  # fmt: skip
+    difference, share = row.difference, row.relative
+    ends = interval(difference.interval.low, difference.interval.high) if difference.interval else NOTHING
+    relative = NOTHING if share.value is None else f"{100 * share.value:+.1f} %"
+    if share.interval:
+        relative += f" ({100 * share.interval.low:+.1f}..{100 * share.interval.high:+.1f})"
+    values = [number(row.baseline), number(row.candidate), number(difference.value, 3)]
+    return [*values, ends, relative, _VERDICTS[row.verdict]]
 
 
 def _verdict_in_words(comparison: _Comparison) -> str:

@@ -274,6 +274,6 @@ class EventStore:
 def _add_orphans_and_errors(states: States, orphans: Mapping[str, int], errors: Mapping[str, int]) -> None:
     for version in orphans.keys() | errors.keys():
         key = (version, ALL_SEGMENT)
-        states[key] = counting.with_feedback_and_errors(
+        states[key] = counting.with_orphans_and_errors(
             states.get(key, WindowState()), orphans.get(version, 0), errors.get(version, 0)
         )

@@ -1,4 +1,4 @@
-"""What to do when Elasticsearch does not answer as hoped: a pure decision, and the waits between tries."""
+"""What a response of Elasticsearch leads to, and the waits between repeated requests (pure)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 RETRIED = frozenset({408, 429, 502, 503, 504})
-"""Statuses that pass: overload, a node that starts or leaves, a gateway in between."""
+"""Statuses of passing trouble: overload, a node that starts or leaves, a proxy."""
 
 NO_ANSWER = 0
-"""Stands for a connection that failed or an answer that did not come in time."""
+"""The status of a failed connection, of a response that did not arrive in time, and of an incomplete response."""
 
 
 class ResponseAction(Enum):
-    """What to do with one response."""
+    """The consequence of one response."""
 
     DONE = "done"
     RETRY = "retry"
@@ -23,7 +23,7 @@ class ResponseAction(Enum):
 
 
 def response_action(status: int) -> ResponseAction:
-    """Return what to do with a response, or with one item of a bulk response, of that HTTP status.
+    """Return the consequence of an HTTP status, of a response or of one item of a bulk response.
 
     >>> [response_action(status).value for status in (201, 429, NO_ANSWER, 409, 400)]
     ['done', 'retry', 'retry', 'conflict', 'refused']
@@ -37,12 +37,12 @@ def response_action(status: int) -> ResponseAction:
 
 @dataclass(frozen=True)
 class Backoff:
-    """How long to wait before a try.
+    """The waits before a request is repeated.
 
     Attributes
     ----------
-    tries : how often a request is sent at most; None = until it succeeds.
-    first, longest : the first wait and the longest one, seconds; each wait is twice the one before.
+    tries : how often a request is sent at most; None = without a limit.
+    first, longest : the first wait and the longest wait, seconds; each wait is twice the wait before.
     """
 
     tries: int | None = 6
@@ -50,13 +50,13 @@ class Backoff:
     longest: float = 30.0
 
     def wait(self, failures: int, chance: float) -> float | None:
-        """Return the seconds to wait after that many failures; None when it was tried often enough.
+        """Return the seconds to wait after some failures; None if the request is not to be repeated.
 
         Parameters
         ----------
-        failures : 1 or more.
-        chance : a random number in [0, 1): waits are spread over their second half, so that agents do not knock
-            together.
+        failures : number of failures, 1 or more.
+        chance : a random number in [0, 1); it spreads the waits over their second half, so that agents do not send
+            their requests at the same moment.
 
         >>> Backoff().wait(3, 0.0), Backoff().wait(6, 0.0), Backoff(tries=None).wait(99, 0.5)
         (1.0, None, 22.5)

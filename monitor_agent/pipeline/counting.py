@@ -125,7 +125,7 @@ def states(counted: Iterable[SegmentState]) -> dict[tuple[str, str], WindowState
             by_name[version, segment.name] = state
         if segment.part_of_all:
             components.setdefault(version, []).append(state)
-    return by_name | {(version, ALL_SEGMENT): merge_all(states) for version, states in components.items()}
+    return by_name | {(version, ALL_SEGMENT): merge_all(group) for version, group in components.items()}
 
 
 def scores() -> Aggregations:
@@ -143,7 +143,7 @@ def is_complete(response: Mapping[str, Any]) -> bool:
     return not response["aggregations"]["versions"]["sum_other_doc_count"]
 
 
-def with_feedback_and_errors(state: WindowState, orphans: int, errors: int) -> WindowState:
+def with_orphans_and_errors(state: WindowState, orphans: int, errors: int) -> WindowState:
     """Return the state with the numbers of orphans and errors, which are counted in other indices."""
     return replace(state, orphan=orphans, errors=errors) if orphans or errors else state
 

@@ -1,4 +1,4 @@
-"""What a release document says, and its id (pure)."""
+"""The document of a release, and its id (pure)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from monitor_agent.pipeline.documents import Document, hashed_id
 
 @dataclass(frozen=True)
 class Release:
-    """One version of a model that went live at a moment; `source` is `told` or `seen`."""
+    """One version of a model that went live.
+
+    Attributes
+    ----------
+    model, version : the version.
+    at : when it went live.
+    source : `told` if the command `release` recorded it, `seen` if the agent detected it in predictions.
+    note : a remark of the user.
+    """
 
     model: str
     version: str
@@ -21,7 +29,7 @@ class Release:
 
     @property
     def id(self) -> str:
-        """The document's `_id`: of model and version, so that a version has one document."""
+        """The document's `_id`; it depends on model and version only, so that a version has one document."""
         return hashed_id(self.model, self.version)
 
     def document(self) -> Document:

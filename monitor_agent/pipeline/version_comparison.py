@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from monitor_agent.metrics import (
     CATALOGUE,
@@ -51,14 +51,23 @@ CAUSAL = (
 
 
 @dataclass(frozen=True)
+class Difference:
+    """A difference between two versions: its value and its 95 % interval, None if undefined."""
+
+    value: float | None
+    interval: ConfidenceInterval | None
+
+
+@dataclass(frozen=True)
 class MetricComparison:
     """One metric of both versions.
 
     Attributes
     ----------
+    metric, unit : name and unit of the metric; the unit of a ratio is empty.
     baseline, candidate : the values; None if undefined.
-    difference, interval : candidate minus baseline, and its 95 % interval; None if one of the values has none.
-    relative, relative_interval : the difference as a share of the baseline; only the CTR has its interval.
+    difference : candidate minus baseline.
+    relative : the difference as a share of the baseline; only the CTR has its interval.
     verdict : `no_interval` if the metric has none, `insufficient_data` if the gates for alerts are not reached.
     """
 
@@ -66,11 +75,23 @@ class MetricComparison:
     unit: str
     baseline: float | None
     candidate: float | None
-    difference: float | None
-    interval: ConfidenceInterval | None
-    relative: float | None
-    relative_interval: ConfidenceInterval | None
+    difference: Difference
+    relative: Difference
     verdict: Verdict
+
+    def fields(self) -> dict[str, Any]:
+        """Return the comparison as flat fields for JSON."""
+        return {
+            "metric": self.metric,
+            "unit": self.unit,
+            "baseline": self.baseline,
+            "candidate": self.candidate,
+            "difference": self.difference.value,
+            "interval": None if self.difference.interval is None else asdict(self.difference.interval),
+            "relative": self.relative.value,
+            "relative_interval": None if self.relative.interval is None else asdict(self.relative.interval),
+            "verdict": self.verdict,
+        }
 
 
 def compare(baseline: WindowState, candidate: WindowState, settings: AgentSettings) -> list[MetricComparison]:
@@ -81,7 +102,7 @@ def compare(baseline: WindowState, candidate: WindowState, settings: AgentSettin
     approach", Statistics in Medicine 27 (2008).
 
     >>> rows = compare(WindowState(tp=40, tn=960), WindowState(tp=70, tn=930), AgentSettings())
-    >>> rows[0].metric, round(rows[0].difference, 3), rows[0].verdict
+    >>> rows[0].metric, round(rows[0].difference.value, 3), rows[0].verdict
     ('ctr', 0.03, 'better')
     """
     return list(_rows(baseline, candidate, settings))
@@ -95,19 +116,22 @@ def _rows(baseline: WindowState, candidate: WindowState, settings: AgentSettings
         value, base = _number(candidate_fields, name), _number(baseline_fields, name)
         if value is None and base is None:
             continue
-        difference = None if value is None or base is None else value - base
-        interval = _difference_interval(candidate_fields, baseline_fields, name)
-        relative = None if difference is None or not base else difference / base
+        difference = Difference(
+            None if value is None or base is None else value - base,
+            _difference_interval(candidate_fields, baseline_fields, name),
+        )
+        relative = Difference(
+            None if difference.value is None or not base else difference.value / base,
+            _relative_interval(baseline, candidate) if name == HEADLINE else None,
+        )
         yield MetricComparison(
             name,
             "" if specs[name].unit == "1" else specs[name].unit,
             base,
             value,
             difference,
-            interval,
             relative,
-            _relative_interval(baseline, candidate) if name == HEADLINE else None,
-            _verdict(specs[name], difference, interval, enough or specs[name].label_free),
+            _verdict(specs[name], difference, enough or specs[name].label_free),
         )
 
 
@@ -127,14 +151,14 @@ def _relative_interval(baseline: WindowState, candidate: WindowState) -> Confide
     return None if isinstance(result, Undefined) else result.relative_interval
 
 
-def _verdict(spec: MetricSpec, difference: float | None, interval: ConfidenceInterval | None, enough: bool) -> Verdict:
-    if difference is None or not enough:
+def _verdict(spec: MetricSpec, difference: Difference, enough: bool) -> Verdict:
+    if difference.value is None or not enough:
         return "insufficient_data"
-    if interval is None:
+    if difference.interval is None:
         return "no_interval"
-    if interval.low <= 0 <= interval.high:
+    if difference.interval.low <= 0 <= difference.interval.high:
         return "no_difference"
-    return "better" if (difference > 0) == spec.bigger_is_better else "worse"
+    return "better" if (difference.value > 0) == spec.bigger_is_better else "worse"
 
 
 def _number(fields: MetricFields, name: str) -> float | None:

@@ -25,11 +25,11 @@ def test_the_interval_of_a_difference_of_proportions_is_newcombes() -> None:
 
     comparison = row("ctr", baseline, candidate)
 
-    assert comparison.interval is not None
-    assert comparison.difference == pytest.approx(expected.difference)
-    assert comparison.interval.low == pytest.approx(expected.difference_interval.low)
-    assert comparison.interval.high == pytest.approx(expected.difference_interval.high)
-    assert comparison.relative_interval == expected.relative_interval
+    assert comparison.difference.interval is not None
+    assert comparison.difference.value == pytest.approx(expected.difference)
+    assert comparison.difference.interval.low == pytest.approx(expected.difference_interval.low)
+    assert comparison.difference.interval.high == pytest.approx(expected.difference_interval.high)
+    assert comparison.relative.interval == expected.relative_interval
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_less_is_better_for_an_error_rate() -> None:
     """An error rate that falls is an improvement, with or without labels."""
     comparison = row("error_rate", WindowState(requests=900, errors=100), WindowState(requests=990, errors=10))
 
-    assert comparison.difference is not None
-    assert comparison.difference < 0
+    assert comparison.difference.value is not None
+    assert comparison.difference.value < 0
     assert comparison.verdict == "better"
 
 
@@ -65,3 +65,22 @@ def test_a_metric_that_neither_version_has_is_left_out() -> None:
 
     assert names == {"error_rate"}
     assert row("error_rate", WindowState(), WindowState(requests=1)).verdict == "insufficient_data"
+
+
+def test_the_fields_of_a_comparison_are_flat() -> None:
+    """JSON has each value and each interval in a field of its own."""
+    fields = row("ctr", WindowState(tp=40, tn=960), WindowState(tp=70, tn=930)).fields()
+
+    assert list(fields) == [
+        "metric",
+        "unit",
+        "baseline",
+        "candidate",
+        "difference",
+        "interval",
+        "relative",
+        "relative_interval",
+        "verdict",
+    ]
+    assert (fields["baseline"], fields["candidate"], fields["difference"]) == (0.04, 0.07, pytest.approx(0.03))
+    assert fields["interval"].keys() == fields["relative_interval"].keys() == {"low", "high"}
