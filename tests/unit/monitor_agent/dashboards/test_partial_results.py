@@ -84,7 +84,7 @@ def test_a_page_shows_a_notice_instead_of_a_wrong_number(state: dict[str, Any], 
     assert all(bodies[name]["text"].startswith(message) for name in incomplete)
     assert str(PREDICTIONS) not in json.dumps([bodies[name] for name in incomplete])
     assert data["options"]["model"].startswith(message)
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_missing_shards_are_not_reported_as_missing_data() -> None:

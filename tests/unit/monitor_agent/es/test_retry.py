@@ -10,7 +10,7 @@ from monitor_agent.es.retry import NO_ANSWER, Backoff, ResponseAction, response_
 
 
 @pytest.mark.parametrize(
-    ("statuses", "decision"),
+    ("statuses", "action"),
     [
         ([200, 201], ResponseAction.DONE),
         ([NO_ANSWER, 408, 429, 502, 503, 504], ResponseAction.RETRY),
@@ -19,14 +19,14 @@ from monitor_agent.es.retry import NO_ANSWER, Backoff, ResponseAction, response_
         ([301, 400, 401, 403, 405, 413, 500], ResponseAction.REFUSED),
     ],
 )
-def test_a_status_leads_to_one_decision(statuses: list[int], decision: ResponseAction) -> None:
-    """What passes is tried again, what does not is an error; somebody else's write is neither."""
-    assert {response_action(status) for status in statuses} == {decision}
+def test_a_status_has_one_consequence(statuses: list[int], action: ResponseAction) -> None:
+    """Passing trouble repeats the request, other trouble is an error; a conflicting write is neither."""
+    assert {response_action(status) for status in statuses} == {action}
 
 
 @hypothesis.given(st.integers(1, 50), st.floats(0, 1, exclude_max=True))
 def test_waits_grow_and_stay_bounded(failures: int, chance: float) -> None:
-    """Each wait lies in the second half of twice the one before, up to the longest."""
+    """A wait is random in the second half of its full length; the full length doubles up to the longest."""
     wait = Backoff(tries=None, first=0.5, longest=30).wait(failures, chance)
 
     full = min(30.0, 0.5 * 2 ** (failures - 1))
@@ -34,7 +34,7 @@ def test_waits_grow_and_stay_bounded(failures: int, chance: float) -> None:
     assert full / 2 <= wait <= full
 
 
-def test_it_ends_after_so_many_tries() -> None:
+def test_requests_end_after_the_last_try() -> None:
     """The last failure has no wait after it."""
     backoff = Backoff(tries=3)
 

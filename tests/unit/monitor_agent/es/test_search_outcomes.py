@@ -57,7 +57,7 @@ def test_partial_results_are_an_error_of_their_own_search(change: dict[str, Any]
     assert isinstance(partial, PartialResultsError)
     assert str(partial).startswith(message)
     assert whole == WHOLE
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_refused_search_is_an_error_of_its_own() -> None:
@@ -77,7 +77,7 @@ def test_all_searches_are_one_request_for_partial_results() -> None:
     with gateway_to(Answer({"responses": [WHOLE, WHOLE]})) as (gateway, server):
         search_outcomes(gateway, SEARCHES)
 
-    ((method, path, lines),) = server.asked
+    ((method, path, lines),) = server.requests
     assert (method, path, lines[1::2]) == ("POST", "/_msearch", [body for _, body in SEARCHES])
     assert lines[0] == {
         "index": "model-predictions-*",
@@ -93,7 +93,7 @@ def test_no_search_is_no_request() -> None:
     with gateway_to(Answer({"responses": []})) as (gateway, server):
         assert search_outcomes(gateway, []) == []
 
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_an_elasticsearch_that_does_not_respond_is_an_error_for_all() -> None:
@@ -101,4 +101,4 @@ def test_an_elasticsearch_that_does_not_respond_is_an_error_for_all() -> None:
     with gateway_to(Answer(dropped=True)) as (gateway, server), pytest.raises(ElasticsearchError, match="check that"):
         search_outcomes(gateway, SEARCHES)
 
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
