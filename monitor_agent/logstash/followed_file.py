@@ -189,7 +189,7 @@ class FollowedFile:
         return [rest] if rest else []
 
     def _chunk(self) -> bytes:
-        """Return the next bytes: several lines, or the longest beginning of a line that is kept in memory."""
+        """Return the next bytes: several lines, or the longest beginning of a line that may be in memory."""
         chunk = os.pread(self._descriptor, CHUNK_BYTES, self.offset)
         if len(chunk) == CHUNK_BYTES and self._delimiter not in chunk:
             chunk = os.pread(self._descriptor, LONGEST_LINE_BYTES, self.offset)

@@ -103,7 +103,7 @@ def _convert(table: dict[str, Any], at: Location) -> list[Change]:
     """Return one change: all fields are converted, or none if one of them cannot be."""
     for kind in table.values():
         if kind not in CONVERSIONS:
-            raise at.error(f"convert knows no type {kind!r}", f"use one of {', '.join(CONVERSIONS)}")
+            raise at.error(f"convert has no type {kind!r}", f"use one of {', '.join(CONVERSIONS)}")
     fields = [(static_reference(name, at), CONVERSIONS[kind]) for name, kind in table.items()]
 
     def convert(event: Event) -> None:

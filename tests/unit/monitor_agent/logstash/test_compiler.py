@@ -68,7 +68,7 @@ def test_a_configuration_that_cannot_be_read_is_refused(content: bytes | None, t
         ('fingerprint { method => "CRC" }', "15: 'method' cannot be 'CRC': use one of SHA1, SHA256"),
         ("mutate { rename => [aa, bb, cc] }", "10: 'rename' needs a hash"),
         ('mutate { ecs_compatibility => "disabled" }', "10: 'ecs_compatibility' cannot be 'disabled': use one of v8"),
-        ('mutate { convert => { "a" => "date" } }', "1: convert knows no type 'date'"),
+        ('mutate { convert => { "a" => "date" } }', "1: convert has no type 'date'"),
         ('mutate { gsub => ["a", "b"] }', "1: gsub needs a field, a pattern and a replacement each time"),
         ('mutate { gsub => ["a", "(", ""] }', "1: /(/ is no regular expression"),
         ('mutate { rename => { "[a" => "b" } }', "1: '[a' is no field; write name or [outer][inner]"),
