@@ -1,4 +1,4 @@
-"""Requests to Elasticsearch: several addresses with fail-over, persistent connections, TLS, credentials, compression."""
+"""Requests to Elasticsearch: addresses with fail-over, persistent connections, TLS, credentials, compression."""
 
 from __future__ import annotations
 
