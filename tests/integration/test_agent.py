@@ -363,18 +363,6 @@ def test_feedback_on_a_deleted_index_expires(world: World) -> None:
     assert not world.admin.indices.exists(index="model-predictions-2026.03.02")
 
 
-def test_feedback_about_a_day_that_was_deleted_by_hand_has_expired(world: World) -> None:
-    """The agent remembers that the index existed, so it does not wait for the prediction."""
-    world.deliver(make_prediction(START), make_prediction(START + DAY))
-    world.cycle(START + DAY)
-    world.admin.indices.delete(index="model-predictions-2026.03.02")
-    world.deliver(make_feedback(make_prediction(START)))
-
-    world.cycle(START + DAY + HOUR)
-
-    assert world.statuses() == ["expired"]
-
-
 def test_feedback_about_a_recent_day_without_an_index_waits(world: World) -> None:
     """Its prediction may still arrive."""
     world.deliver(make_feedback(make_prediction(START)))
