@@ -18,7 +18,15 @@ from elasticsearch import ApiError, Elasticsearch
 from elasticsearch.serializer import OrjsonSerializer
 
 from monitor_agent.errors import ElasticsearchError, StoppedError
-from monitor_agent.es.operations import Body, BulkRequest, NumberedOperation, Operation, bulk_requests
+from monitor_agent.es.operations import (
+    PREFERENCE,
+    Body,
+    BulkRequest,
+    NumberedOperation,
+    Operation,
+    bulk_requests,
+    search_lines,
+)
 from monitor_agent.es.responses import (
     IncompleteResponseError,
     cause,
@@ -38,11 +46,8 @@ MGET_ITEMS = 1000
 AT_ONCE = 2
 """Number of requests of one call that run together: Elasticsearch works on each with one thread per shard."""
 KEEP_ALIVE = "2m"
-# Copies of a shard refresh at different moments: requests to the same copy never go back in time.
-PREFERENCE = "monitor-agent"
 _JSON = ("application/json", "application/vnd.elasticsearch+json")
 _BULK_RESULTS = "items.*.status,items.*.error"
-_LENIENT = {"ignore_unavailable": True, "allow_no_indices": True}
 
 
 def connect(settings: ElasticsearchSettings) -> Elasticsearch:
@@ -160,10 +165,7 @@ class Gateway:
         searches : (index names or patterns, body).
         tolerate : an error type that is returned as `{"error": ...}` instead of raised.
         """
-        lines: list[Body] = []
-        for index, body in searches:
-            lines += [{"index": index, "preference": PREFERENCE, "allow_partial_search_results": False, **_LENIENT}]
-            lines += [body]
+        lines = search_lines(searches, allow_partial=False)
 
         def send(client: Elasticsearch) -> list[dict[str, Any]]:
             responses = client.msearch(searches=lines).body["responses"]

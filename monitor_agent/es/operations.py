@@ -1,8 +1,8 @@
-"""The items of bulk requests, and the versions of documents that they depend on."""
+"""The lines of bulk and multi-search requests, and the versions of documents that operations depend on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,9 @@ import orjson
 
 BULK_ITEMS, BULK_BYTES = 1000, 4_000_000
 """Items and bytes of one bulk request at most; a single larger item makes a request of its own."""
+
+# Copies of a shard refresh at different moments: requests to the same copy never go back in time.
+PREFERENCE = "monitor-agent"
 
 Body = Mapping[str, Any]
 
@@ -98,3 +101,20 @@ def bulk_requests(operations: Iterable[NumberedOperation]) -> Iterator[BulkReque
         request.size += len(lines)
     if request.lines:
         yield request
+
+
+def search_lines(searches: Sequence[tuple[str, Body]], *, allow_partial: bool) -> list[Body]:
+    """Return the lines of a multi-search request; each search is over the indices that exist.
+
+    Parameters
+    ----------
+    searches : (index names or patterns, body).
+    allow_partial : whether Elasticsearch returns the results of the other shards if some shards do not answer.
+    """
+    options = {
+        "preference": PREFERENCE,
+        "allow_partial_search_results": allow_partial,
+        "ignore_unavailable": True,
+        "allow_no_indices": True,
+    }
+    return [line for index, body in searches for line in ({"index": index, **options}, body)]

@@ -43,10 +43,16 @@ def complete_response(response: dict[str, Any], tolerate: str = "") -> dict[str,
         if response_action(status) is ResponseAction.RETRY:
             raise IncompleteResponseError(cause(error))
         raise refusal("search", status, cause(error))
-    shards = response["_shards"]
-    if response.get("timed_out") or shards["failed"] or shards["successful"] < shards["total"]:
+    if response.get("timed_out") or missing_shards(response):
+        shards = response["_shards"]
         raise IncompleteResponseError(f"{shards['successful']} of {shards['total']} shards answered")
     return response
+
+
+def missing_shards(response: Mapping[str, Any]) -> int:
+    """Return how many shards have not answered a search."""
+    shards = response["_shards"]
+    return int(max(shards["failed"], shards["total"] - shards["successful"]))
 
 
 def existing_documents(docs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -73,8 +79,14 @@ def cause(error: Any) -> str:
     """Return the root cause of an `error` in a response, as type and reason."""
     if not isinstance(error, Mapping):
         return str(error)
-    deepest = (error.get("root_cause") or [error])[0]
-    return f"{deepest.get('type', '')}: {deepest.get('reason', '')}"
+    root = root_cause(error)
+    return f"{root.get('type', '')}: {root.get('reason', '')}"
+
+
+def root_cause(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the deepest cause of an `error` in a response."""
+    root: Mapping[str, Any] = (error.get("root_cause") or [error])[0]
+    return root
 
 
 def refusal(purpose: str, status: int, reason: str) -> ElasticsearchError:

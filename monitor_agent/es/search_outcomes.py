@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monitor_agent.errors import ElasticsearchError, PartialResultsError
-from monitor_agent.es.gateway import PREFERENCE, Gateway
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.operations import search_lines
+from monitor_agent.es.responses import missing_shards, root_cause
 
 SearchOutcome = dict[str, Any] | ElasticsearchError
 """The whole response of a search, or the reason why there is none."""
@@ -28,11 +30,8 @@ def search_outcomes(gateway: Gateway, searches: Sequence[tuple[str, Mapping[str,
     """
     if not searches:
         return []
-    lines: list[Mapping[str, Any]] = []
-    for index, body in searches:
-        # With partial results allowed, the response says how many shards are missing.
-        options = {"preference": PREFERENCE, "allow_partial_search_results": True}
-        lines += [{"index": index, "ignore_unavailable": True, "allow_no_indices": True, **options}, body]
+    # With partial results allowed, the response holds the number of missing shards.
+    lines = search_lines(searches, allow_partial=True)
     responses = gateway.call("read", lambda client: client.msearch(searches=lines).body["responses"])
     return [_outcome(response) for response in responses]
 
@@ -41,7 +40,7 @@ def _outcome(response: dict[str, Any]) -> SearchOutcome:
     if "error" in response:
         return _refusal(response)
     shards = response["_shards"]
-    missing = max(shards["failed"], shards["total"] - shards["successful"])
+    missing = missing_shards(response)
     if missing:
         reason = _reason(shards["failures"][0]["reason"]) if shards.get("failures") else ""
         return PartialResultsError(
@@ -62,5 +61,5 @@ def _refusal(response: Mapping[str, Any]) -> ElasticsearchError:
 
 
 def _reason(error: Any) -> str:
-    cause = (error.get("root_cause") or [error])[0] if isinstance(error, Mapping) else {"reason": str(error)}
+    cause = root_cause(error) if isinstance(error, Mapping) else {"reason": str(error)}
     return " ".join(str(cause.get("reason") or cause.get("type")).split())[:200]
