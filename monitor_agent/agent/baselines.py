@@ -12,7 +12,7 @@ from monitor_agent.es.drift_store import DriftResult, DriftStore
 from monitor_agent.es.event_store import States
 from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.es.reference_store import ReferenceStore
-from monitor_agent.pipeline.curves import Point
+from monitor_agent.pipeline.curves import CurvePoint
 from monitor_agent.pipeline.documents import Baseline, Document, MetricsKey
 from monitor_agent.pipeline.drift_references import DriftReference, valid_at
 from monitor_agent.pipeline.stale_windows import ModelWindow
@@ -55,7 +55,7 @@ class Baselines:
             drift=drift,
         )
 
-    def points(self, key: MetricsKey) -> Sequence[Point]:
+    def points(self, key: MetricsKey) -> Sequence[CurvePoint]:
         """Return the points of the curves of a document's features."""
         return self.drift[key].points if key in self.drift else ()
 

@@ -49,7 +49,7 @@ class CountingPlans:
         while True:
             (stored,) = self._state_store.read(SCORES)
             if model in stored.content:
-                return RefinedBins.restored(stored.content[model])
+                return RefinedBins.from_content(stored.content[model])
             start, end = windows[0].start, windows[-1].end
             chosen = refined_bins(self._events.scores(model, Interval(start - DAY, end)), start)
             if chosen is None:

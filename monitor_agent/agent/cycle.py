@@ -19,8 +19,8 @@ from monitor_agent.agent.stores import Stores, process_pages
 from monitor_agent.clock import Clock
 from monitor_agent.es.event_store import WorkSummary
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.index_expiry import IndexExpiry
 from monitor_agent.es.leases import leased_models
-from monitor_agent.es.lifecycle import Retention
 from monitor_agent.es.state_store import StoredState
 from monitor_agent.pipeline.finality import is_closed
 from monitor_agent.pipeline.instants import MICROSECOND, Interval
@@ -59,7 +59,7 @@ class Agent:
         self, gateway: Gateway, settings: AgentSettings, clock: Clock, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._stores = Stores(gateway, settings, clock, sleep)
-        self._retention = Retention(gateway, settings)
+        self._index_expiry = IndexExpiry(gateway, settings)
 
     def cycle(
         self,
@@ -86,7 +86,7 @@ class Agent:
         while self._round(assignment, report, report_windows):
             pass
         if assignment.remainder:
-            report.deleted = self._retention.apply(stores.clock.now())
+            report.deleted = self._index_expiry.apply(stores.clock.now())
         return stores.finish_report(report, started, requests_before, "cycle")
 
     def backfill(

@@ -13,7 +13,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import Operation
 from monitor_agent.metrics.document import MetricFields
 from monitor_agent.pipeline import instants, window_drift
-from monitor_agent.pipeline.curves import Point
+from monitor_agent.pipeline.curves import CurvePoint
 from monitor_agent.pipeline.documents import MetricsKey, hashed_id
 from monitor_agent.pipeline.drift_references import DriftReference
 from monitor_agent.pipeline.instants import DAY, within
@@ -39,7 +39,7 @@ class DriftResult:
     """
 
     fields: MetricFields = field(default_factory=dict)
-    points: list[Point] = field(default_factory=list)
+    points: list[CurvePoint] = field(default_factory=list)
 
 
 class DriftStore:

@@ -49,13 +49,13 @@ class ReferenceStore:
     def of(self, model: str) -> list[DriftReference]:
         """Return the references of a model, ordered by the start of their validity."""
         (stored,) = self._states.read(f"{KIND}:{model}")
-        return [DriftReference.restored(content) for content in stored.content.get("references", ())]
+        return [DriftReference.from_content(content) for content in stored.content.get("references", ())]
 
     def add(self, model: str, reference: DriftReference, now: datetime) -> None:
         """Store a reference; it replaces a reference that is valid from the same moment on."""
         while True:
             (stored,) = self._states.read(f"{KIND}:{model}")
-            before = [DriftReference.restored(content) for content in stored.content.get("references", ())]
+            before = [DriftReference.from_content(content) for content in stored.content.get("references", ())]
             remaining = [earlier for earlier in before if earlier.since != reference.since]
             ordered = sorted([*remaining, reference], key=lambda entry: entry.since)
             if self._states.write(stored, {"references": [entry.content() for entry in ordered]}, now):

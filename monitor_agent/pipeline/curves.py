@@ -31,7 +31,7 @@ _HEAD = (
     "@timestamp", "window_start", "window_end", "window_size", "model_name", "model_version", "segment", "labels",
 )  # fmt: skip
 
-Point = dict[str, Any]
+CurvePoint = dict[str, Any]
 
 
 def has_curves(key: MetricsKey, document: Mapping[str, Any], settings: AgentSettings) -> bool:
@@ -40,7 +40,7 @@ def has_curves(key: MetricsKey, document: Mapping[str, Any], settings: AgentSett
     return key.window.size in sizes and key.segment == ALL_SEGMENT and document["state"] != STATE_OPEN
 
 
-def points(key: MetricsKey, document: Document, more: Iterable[Point] = ()) -> dict[str, Point]:
+def points(key: MetricsKey, document: Document, more: Iterable[CurvePoint] = ()) -> dict[str, CurvePoint]:
     """Return `_id` -> document of every point of a metrics document's curves.
 
     Parameters
@@ -50,7 +50,7 @@ def points(key: MetricsKey, document: Document, more: Iterable[Point] = ()) -> d
     """
     state = WindowState.from_blob(document["state_blob"])
     head = {**{name: document[name] for name in _HEAD}, "metrics_id": key.id}
-    points_by_id: dict[str, Point] = {}
+    points_by_id: dict[str, CurvePoint] = {}
     for curve in (_reliability(state), _thresholds(state), _scores(state), _positions(state), more):
         for point in curve:
             identifier = hashed_id(key.id, point["curve"], point.get("feature", ""), str(point["bin"]))
@@ -58,7 +58,7 @@ def points(key: MetricsKey, document: Document, more: Iterable[Point] = ()) -> d
     return points_by_id
 
 
-def _reliability(state: WindowState) -> Iterator[Point]:
+def _reliability(state: WindowState) -> Iterator[CurvePoint]:
     for number, reliability_bin in enumerate(reliability_of(state)):
         yield {
             "curve": RELIABILITY,
@@ -74,7 +74,7 @@ def _reliability(state: WindowState) -> Iterator[Point]:
         }
 
 
-def _thresholds(state: WindowState) -> Iterator[Point]:
+def _thresholds(state: WindowState) -> Iterator[CurvePoint]:
     if not state.scores_pos and not state.scores_neg:
         return
     for number, step in enumerate(threshold_sweep(state.scores_pos, state.scores_neg)):
@@ -96,7 +96,7 @@ def _thresholds(state: WindowState) -> Iterator[Point]:
             return  # no score is higher
 
 
-def _scores(state: WindowState) -> Iterator[Point]:
+def _scores(state: WindowState) -> Iterator[CurvePoint]:
     scores, pos, neg = (dense(counts) for counts in (state.scores, state.scores_pos, state.scores_neg))
     totals = [float(counts.sum()) for counts in (scores, pos, neg)]
     edges = [*score_bins(SCORE_EDGES[:-1]).tolist(), len(scores)]
@@ -120,7 +120,7 @@ def _scores(state: WindowState) -> Iterator[Point]:
         }
 
 
-def _positions(state: WindowState) -> Iterator[Point]:
+def _positions(state: WindowState) -> Iterator[CurvePoint]:
     impressions = sum(state.impressions_by_position.values())
     for position_rate in position_click_through_rate(state.impressions_by_position, state.clicks_by_position):
         yield {
@@ -145,7 +145,7 @@ def between(low: float, high: float) -> str:
     return f"{low:g} to {high:g}"
 
 
-def _rate(rate: float, interval: ConfidenceInterval) -> Point:
+def _rate(rate: float, interval: ConfidenceInterval) -> CurvePoint:
     return {"rate": rate, "rate_low": interval.low, "rate_high": interval.high}
 
 

@@ -62,7 +62,7 @@ class DriftReference:
         }
 
     @classmethod
-    def restored(cls, content: Mapping[str, Any]) -> DriftReference:
+    def from_content(cls, content: Mapping[str, Any]) -> DriftReference:
         """Return the reference that `content` wrote."""
         return cls(
             name=content["name"],

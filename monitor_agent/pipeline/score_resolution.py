@@ -54,7 +54,7 @@ class RefinedBins:
         return {"bins": list(self.bins), "since": instants.text(self.since) if self.since else None}
 
     @classmethod
-    def restored(cls, content: Mapping[str, Any]) -> RefinedBins:
+    def from_content(cls, content: Mapping[str, Any]) -> RefinedBins:
         """Return the refined bins that `content` wrote."""
         return cls(tuple(content["bins"]), instants.parse(content["since"]))
 

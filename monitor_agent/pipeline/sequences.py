@@ -1,4 +1,4 @@
-"""Which lines of a writer never arrived: its sequence numbers have no gaps, so a gap is lost lines (pure)."""
+"""Which lines of a writer never arrived: a writer numbers its lines, so missing numbers are missing lines (pure)."""
 
 from __future__ import annotations
 

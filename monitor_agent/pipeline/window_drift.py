@@ -22,7 +22,7 @@ from monitor_agent.metrics.drift import (
     measure_drift,
 )
 from monitor_agent.pipeline.counting import MAX_VERSIONS
-from monitor_agent.pipeline.curves import Point, between
+from monitor_agent.pipeline.curves import CurvePoint, between
 from monitor_agent.pipeline.documents import Document, MetricsKey
 from monitor_agent.pipeline.drift_references import (
     OTHER_CATEGORIES,
@@ -173,7 +173,7 @@ def drift_fields(drift_documents: Iterable[Mapping[str, Any]], reference: DriftR
     return fields | {"drifted_features": sum(results), "drift_share": sum(results) / len(results)}
 
 
-def points(name: str, reference: FeatureReference, sample: Sample) -> Iterator[Point]:
+def points(name: str, reference: FeatureReference, sample: Sample) -> Iterator[CurvePoint]:
     """Yield the points of a feature's distribution and of its reference: bins of about equal mass, or single values."""
     total = _size(sample)
     for number, label, low, high, count, share in _bins(reference, sample):

@@ -76,7 +76,7 @@ def test_a_stored_reference_is_restored() -> None:
         {"numeric.a": NumericReference.from_values([0.0, 1.0, 1.0]), "label": CategoricalReference({"0": 3})},
     )
 
-    assert DriftReference.restored(reference.content()) == reference
+    assert DriftReference.from_content(reference.content()) == reference
     assert reference.name == named_reference("file", START.replace(month=4), reference.features).name
 
 

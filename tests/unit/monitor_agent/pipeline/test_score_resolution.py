@@ -21,7 +21,7 @@ def test_only_bins_with_many_scores_are_refined_bins() -> None:
 
     assert refined is not None
     assert refined.bins == (1200,)
-    assert RefinedBins.restored(refined.content()) == refined
+    assert RefinedBins.from_content(refined.content()) == refined
 
 
 def test_neighbours_are_counted_together_and_decades_apart() -> None:

@@ -11,7 +11,7 @@ from monitor_agent.settings import AgentSettings
 CHECK_PERIOD = timedelta(hours=1)
 
 
-class Retention:
+class IndexExpiry:
     """Deletes whole indices. It never closes one: a closed index makes every search over its alias fail."""
 
     def __init__(self, gateway: Gateway, settings: AgentSettings) -> None:
