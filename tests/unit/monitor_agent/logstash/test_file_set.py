@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -556,6 +557,21 @@ def test_the_backlog_counts_undelivered_bytes(folder: Path) -> None:
     reader.files.acknowledge([reading.checkpoint])
 
     assert reader.files.backlog()["bytes_behind"] == 2
+
+
+def test_positions_of_an_earlier_version_are_read(folder: Path) -> None:
+    """The form of the file stays the same, so that an upgrade does not read everything again."""
+    path = folder / "a.ndjson"
+    append(path, "1", "2")
+    row = {"device": path.stat().st_dev, "inode": path.stat().st_ino, "offset": 2, "path": str(path), "seen": 1.5}
+    row |= {"head": 2, "fingerprint": "6cde7722c6383f624cb5b68aaefcd033"}
+    positions = folder.parent / "positions.json"
+    positions.write_text(json.dumps({"files": [row]}), encoding="utf-8")
+    reader = Reader(folder)
+
+    assert reader.read() == ["2"]
+    (stored,) = json.loads(positions.read_text(encoding="utf-8"))["files"]
+    assert (stored.keys(), stored["offset"]) == (row.keys(), 4)
 
 
 def test_malformed_positions_are_set_aside(folder: Path) -> None:
