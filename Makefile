@@ -39,6 +39,7 @@ lock: $(VENV)/.developer
 
 docs: $(VENV)/.developer
 	@$(BIN)/monitor-agent docs
+	@$(BIN)/python -m tests.unit.test_architecture
 
 $(VENV)/.user: requirements/user.txt setup.cfg pyproject.toml
 	@$(PYTHON) scripts/install.py --venv $(VENV) --stamp $@ --lock $<

@@ -140,7 +140,13 @@ class Gateway:
             self._pause(purpose, status, reason, failures)
 
     def _pause(self, purpose: str, status: int, reason: str, failures: int) -> None:
-        """Wait before the request is repeated; raise ElasticsearchError if it is not to be repeated."""
+        """Wait before the request is repeated.
+
+        Raises
+        ------
+        ElasticsearchError
+            If the request was repeated often enough.
+        """
         with self._lock:
             self.trouble = f"{purpose}: {reason}"
             self.failures += 1

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.cluster import Cluster
 from tests.integration.kibana_world import filled_world
@@ -16,6 +16,8 @@ from tests.viewers import address_of, viewer_on
 
 DRAWN_PAGE = "main[data-drawn]"
 WIDTH, HEIGHT = 1440, 900
+PATIENCE_MILLISECONDS = 60_000
+"""Machines that run the tests may be busy with other work."""
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,7 @@ def browser() -> Iterator[Browser]:
     if path is None and "CI" not in os.environ:
         pytest.skip("no browser: install chromium")
     assert path, "no browser: install chromium"
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield chromium
@@ -71,5 +74,6 @@ class Reader:
 def reader(browser: Browser, viewer: str) -> Iterator[Reader]:
     """A reader with a browser of its own."""
     context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, accept_downloads=True)
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
     yield Reader(context.new_page(), viewer)
     context.close()

@@ -18,8 +18,6 @@ from tests.integration.kibana_world import NOW
 from tests.viewers import ROOT, address_of
 
 DASHBOARDS = sorted(path.stem for path in (ROOT / "kibana/objects/dashboard").glob("*.json"))
-FIRST_PAINT_SECONDS = 5.0
-"""It takes two seconds on an idle machine; tests share theirs."""
 
 UNDRAWN = ".panel.data:not([data-state=drawn])"
 LABELS = """() => [...document.querySelectorAll(".drawing")].map((drawing) => ({
@@ -63,13 +61,11 @@ def require_readable_labels(page: Page) -> None:
 
 @pytest.mark.parametrize("dashboard", DASHBOARDS)
 def test_every_panel_of_a_dashboard_draws_its_data(reader: Reader, dashboard: str) -> None:
-    """A dashboard appears soon, without errors in the console; every panel shows data, and no labels overlap."""
+    """A dashboard appears without errors in the console; every panel shows data, and no labels overlap."""
     page = reader.open(dashboard)
-    seconds = page.evaluate("performance.getEntriesByName('drawn')[0].startTime") / 1000
     show_all(page)
 
     assert reader.complaints == []
-    assert seconds < FIRST_PAINT_SECONDS
     for panel in page.locator(".panel.data").all():
         title = panel.locator("h2").inner_text()
         kind = panel.get_attribute("data-kind")

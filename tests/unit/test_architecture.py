@@ -262,9 +262,9 @@ def test_rooms_form_no_circle() -> None:
     below["model_server"].discard("model_server/training")
     below["model_server/training"].discard("model_server")
 
-    def reaches(start: str, seen: frozenset[str] = frozenset()) -> set[str]:
-        direct = below.get(start, set()) - seen
-        return direct.union(*(reaches(room, seen | direct) for room in direct))
+    def reaches(start: str, visited: frozenset[str] = frozenset()) -> set[str]:
+        direct = below.get(start, set()) - visited
+        return direct.union(*(reaches(room, visited | direct) for room in direct))
 
     assert [room.key for room in ROOMS if room.key in reaches(room.key)] == []
 

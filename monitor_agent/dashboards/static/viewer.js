@@ -86,7 +86,6 @@ function draw(data) {
   else banner.hidden = true;
   const [from, to] = data.range.map((moment) => time.iso(moment).slice(0, 16).replace("T", " "));
   status.textContent = `${from} to ${to} UTC, read at ${new Date().toISOString().slice(11, 19)}`;
-  performance.mark("drawn");
   board.dataset.drawn = String(Number(board.dataset.drawn || 0) + 1);
 }
 
