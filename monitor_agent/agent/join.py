@@ -20,7 +20,7 @@ from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.feedback_store import Feedback, FeedbackStore, Prediction, index_of_event, index_of_prediction
 from monitor_agent.es.performance_store import PerformanceStore
-from monitor_agent.pipeline.attribution import Event, Events, FoldedFeedback, fold, restored, union
+from monitor_agent.pipeline.attribution import FeedbackEvent, FeedbackEvents, FoldedFeedback, fold, restored, union
 from monitor_agent.pipeline.documents import MetricsKey
 from monitor_agent.pipeline.finality import is_final, is_past_restatement
 from monitor_agent.pipeline.stale_windows import ModelWindow
@@ -147,7 +147,7 @@ class Join:
             if fields:
                 yield prediction, fields
 
-    def _fold(self, prediction: Prediction, more: Iterable[Event]) -> FoldedFeedback:
+    def _fold(self, prediction: Prediction, more: Iterable[FeedbackEvent]) -> FoldedFeedback:
         events = union(_joined_events(prediction), more, prediction.made_at, self._settings)
         return fold(events, prediction.made_at, prediction.label, self._settings)
 
@@ -213,7 +213,7 @@ class Join:
         return {model_window for key, model_window in past.items() if is_final(states.get(key, STATE_OPEN))}
 
 
-def _joined_events(prediction: Prediction) -> Events:
+def _joined_events(prediction: Prediction) -> FeedbackEvents:
     """Return the events that are written onto a prediction."""
     return restored(prediction.feedback.get("events") or [])
 

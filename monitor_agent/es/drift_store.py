@@ -22,7 +22,7 @@ from monitor_agent.pipeline.window_drift import Sample
 from monitor_agent.pipeline.windows import Calendar, Window
 
 PAGE = 2_000
-Samples = dict[str, dict[str, Sample]]
+SamplesByVersion = dict[str, dict[str, Sample]]
 """Version -> feature -> sample."""
 StoredDrift = dict[str, dict[str, dict[str, Any]]]
 """Version -> feature -> drift document."""
@@ -99,7 +99,7 @@ class DriftStore:
         predictions: Mapping[str, int],
         reference: DriftReference,
         stored_drift: StoredDrift,
-    ) -> Samples:
+    ) -> SamplesByVersion:
         if window.size != self._calendar.larger[0]:
             return self._merged(model, window, reference)
         by_version = {version: features for version, features in stored_drift.items() if version != ALL_VERSIONS}
@@ -117,7 +117,7 @@ class DriftStore:
         # If the predictions have been deleted, the stored samples stay.
         return self._counted(model, window, reference) or stored_samples
 
-    def _counted(self, model: str, window: Window, reference: DriftReference) -> Samples:
+    def _counted(self, model: str, window: Window, reference: DriftReference) -> SamplesByVersion:
         days = [day_of(window.start)]
         while days[-1] + DAY < window.end:
             days.append(days[-1] + DAY)
@@ -126,7 +126,7 @@ class DriftStore:
         buckets = response["aggregations"]["versions"]["buckets"] if "aggregations" in response else []
         return {bucket["key"]: window_drift.samples(bucket, reference.features) for bucket in buckets}
 
-    def _merged(self, model: str, window: Window, reference: DriftReference) -> Samples:
+    def _merged(self, model: str, window: Window, reference: DriftReference) -> SamplesByVersion:
         size = self._calendar.component_size(window)
         filters: list[dict[str, Any]] = [
             {"term": {"model_name": model}},

@@ -21,7 +21,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import DocumentVersion, Operation
 from monitor_agent.es.retry import ResponseAction
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.attribution import Event
+from monitor_agent.pipeline.attribution import FeedbackEvent
 from monitor_agent.pipeline.instants import DAY, Interval, range_filter, within
 
 FOREIGN_SEARCH = timedelta(days=8)
@@ -51,7 +51,7 @@ class Feedback:
     """
 
     version: DocumentVersion
-    event: Event
+    event: FeedbackEvent
     prediction_id: str
     predicted_at: datetime
     model: str
@@ -107,7 +107,7 @@ def index_of_prediction(identifier: str) -> str | None:
     return PREDICTIONS.index_for(moment) if moment else None
 
 
-def index_of_event(prediction_id: str, event: Event) -> str:
+def index_of_event(prediction_id: str, event: FeedbackEvent) -> str:
     """Return the index of a feedback event."""
     return FEEDBACK.index_for(uuid7.time_of(prediction_id) or event.time)
 
@@ -258,7 +258,9 @@ def _feedback(hit: Mapping[str, Any]) -> Feedback:
     # Tens of thousands are in memory at once, with the same few texts: each text is stored once.
     return Feedback(
         version=DocumentVersion(intern(hit["_index"]), hit["_id"], hit["_seq_no"], hit["_primary_term"]),
-        event=Event(time, hit["_id"], intern(str(fields.get("type", ""))), fields.get("label"), fields.get("value")),
+        event=FeedbackEvent(
+            time, hit["_id"], intern(str(fields.get("type", ""))), fields.get("label"), fields.get("value")
+        ),
         prediction_id=str(prediction.get("id", "")),
         predicted_at=instants.parse(prediction.get("timestamp", source["@timestamp"])),
         model=intern(str(source.get("model", {}).get("name", ""))),

@@ -21,7 +21,7 @@ MAX_EVENTS_PER_TYPE = 32
 _DISPLAYED = ("impression", "click", "purchase")
 
 
-class Event(NamedTuple):
+class FeedbackEvent(NamedTuple):
     """The part of a feedback event that decides about labels; ordered by time, then id."""
 
     time: datetime
@@ -31,7 +31,7 @@ class Event(NamedTuple):
     value: float | None
 
 
-Events = dict[str, Event]
+FeedbackEvents = dict[str, FeedbackEvent]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class FoldedFeedback:
     statuses: dict[str, str] = field(default_factory=dict)
 
 
-def stored(events: Mapping[str, Event]) -> list[list[Any]]:
+def stored(events: Mapping[str, FeedbackEvent]) -> list[list[Any]]:
     """Return the field `feedback.events` of a prediction."""
     # A list, not an object by id: Elasticsearch's parser caches field names, and names that never repeat make it slow.
     return [
@@ -59,17 +59,20 @@ def stored(events: Mapping[str, Event]) -> list[list[Any]]:
     ]
 
 
-def restored(rows: Iterable[Sequence[Any]]) -> Events:
+def restored(rows: Iterable[Sequence[Any]]) -> FeedbackEvents:
     """Return the events that `stored` wrote."""
     return {
-        identifier: Event(instants.parse(time), identifier, kind, label, value)
+        identifier: FeedbackEvent(instants.parse(time), identifier, kind, label, value)
         for identifier, kind, time, label, value in rows
     }
 
 
 def union(
-    stored_events: Mapping[str, Event], more: Iterable[Event], made_at: datetime, settings: AgentSettings
-) -> Events:
+    stored_events: Mapping[str, FeedbackEvent],
+    more: Iterable[FeedbackEvent],
+    made_at: datetime,
+    settings: AgentSettings,
+) -> FeedbackEvents:
     """Return all events on a prediction; the result does not depend on order or batches.
 
     The result holds at most `MAX_EVENTS_PER_TYPE` events of each type in time, and as many out of time, so that events
@@ -79,17 +82,19 @@ def union(
     for event in more:
         other = events_by_id.get(event.id)
         events_by_id[event.id] = event if other is None else min(event, other, key=_order)
-    groups: dict[tuple[str, bool], list[Event]] = {}
+    groups: dict[tuple[str, bool], list[FeedbackEvent]] = {}
     for event in sorted(events_by_id.values(), key=_order):
         groups.setdefault((event.type, _in_time(event, made_at, settings)), []).append(event)
-    selected: Events = {}
+    selected: FeedbackEvents = {}
     for (kind, _), events in groups.items():
         chosen = events[-MAX_EVENTS_PER_TYPE:] if kind == "label" else events[:MAX_EVENTS_PER_TYPE]
         selected |= {event.id: event for event in chosen}
     return selected
 
 
-def fold(events: Mapping[str, Event], made_at: datetime, predicted: int, settings: AgentSettings) -> FoldedFeedback:
+def fold(
+    events: Mapping[str, FeedbackEvent], made_at: datetime, predicted: int, settings: AgentSettings
+) -> FoldedFeedback:
     """Return the label, the fields and the statuses that the events give a prediction.
 
     Parameters
@@ -122,9 +127,9 @@ def fold(events: Mapping[str, Event], made_at: datetime, predicted: int, setting
     return FoldedFeedback(feedback, outcome, statuses)
 
 
-def _statuses(events: Mapping[str, Event], made_at: datetime, settings: AgentSettings) -> dict[str, str]:
+def _statuses(events: Mapping[str, FeedbackEvent], made_at: datetime, settings: AgentSettings) -> dict[str, str]:
     statuses: dict[str, str] = {}
-    best: dict[str, Event] = {}
+    best: dict[str, FeedbackEvent] = {}
     for event in sorted(events.values(), key=_order):
         if not _in_time(event, made_at, settings):
             statuses[event.id] = STATUS_TOO_LATE
@@ -140,16 +145,16 @@ def _statuses(events: Mapping[str, Event], made_at: datetime, settings: AgentSet
     return statuses
 
 
-def _in_time(event: Event, made_at: datetime, settings: AgentSettings) -> bool:
+def _in_time(event: FeedbackEvent, made_at: datetime, settings: AgentSettings) -> bool:
     return made_at - settings.clock_skew <= event.time <= made_at + settings.attribution_window
 
 
-def _replaces(event: Event, earlier: Event) -> bool:
+def _replaces(event: FeedbackEvent, earlier: FeedbackEvent) -> bool:
     """Return whether `event` is a yes after a no of its type."""
     return earlier.label == 0 and event.label != 0
 
 
-def _label(counted: Sequence[Event], judged_by: str) -> tuple[int | None, datetime | None]:
+def _label(counted: Sequence[FeedbackEvent], judged_by: str) -> tuple[int | None, datetime | None]:
     for event in counted:
         if event.type == judged_by:
             positive = event.label == 1 if judged_by == "label" else event.label != 0
@@ -157,7 +162,7 @@ def _label(counted: Sequence[Event], judged_by: str) -> tuple[int | None, dateti
     return None, None
 
 
-def _is_positive(event: Event, judged_by: str) -> bool:
+def _is_positive(event: FeedbackEvent, judged_by: str) -> bool:
     return event.type == judged_by and (event.label == 1 if judged_by == "label" else event.label != 0)
 
 
@@ -165,7 +170,7 @@ def _nanoseconds(span: timedelta) -> int:
     return max(0, span // timedelta(microseconds=1) * 1000)
 
 
-def _order(event: Event) -> tuple[Any, ...]:
+def _order(event: FeedbackEvent) -> tuple[Any, ...]:
     # None sorts before any number; two events of one id differ in one of the other fields.
     label = -1 if event.label is None else event.label
     return (event.time, event.id, event.type, label, event.value is not None, event.value or 0.0)

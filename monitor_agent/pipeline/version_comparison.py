@@ -19,7 +19,7 @@ from monitor_agent.metrics import (
 from monitor_agent.metrics.lift import lift
 from monitor_agent.settings import AgentSettings
 
-Verdict = Literal["better", "worse", "no_difference", "insufficient_data", "no_interval"]
+ComparisonVerdict = Literal["better", "worse", "no_difference", "insufficient_data", "no_interval"]
 
 HEADLINE = "ctr"
 COMPARED_METRICS = (
@@ -77,7 +77,7 @@ class MetricComparison:
     candidate: float | None
     difference: Difference
     relative: Difference
-    verdict: Verdict
+    verdict: ComparisonVerdict
 
     def fields(self) -> dict[str, Any]:
         """Return the comparison as flat fields for JSON."""
@@ -151,7 +151,7 @@ def _relative_interval(baseline: WindowState, candidate: WindowState) -> Confide
     return None if isinstance(result, Undefined) else result.relative_interval
 
 
-def _verdict(spec: MetricSpec, difference: Difference, enough: bool) -> Verdict:
+def _verdict(spec: MetricSpec, difference: Difference, enough: bool) -> ComparisonVerdict:
     if difference.value is None or not enough:
         return "insufficient_data"
     if difference.interval is None:

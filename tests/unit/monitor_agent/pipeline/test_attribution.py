@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from monitor_agent.pipeline.attribution import (
     MAX_EVENTS_PER_TYPE,
-    Event,
-    Events,
+    FeedbackEvent,
+    FeedbackEvents,
     FoldedFeedback,
     fold,
     restored,
@@ -29,19 +29,19 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 def event(
     after: timedelta = SECOND, type_: str = "click", label: int | None = 1, value: float | None = None, id_: str = ""
-) -> Event:
+) -> FeedbackEvent:
     """Return an event that long after the prediction; its id contains the delay."""
-    return Event(MADE_AT + after, id_ or f"{type_}+{after.total_seconds()}", type_, label, value)
+    return FeedbackEvent(MADE_AT + after, id_ or f"{type_}+{after.total_seconds()}", type_, label, value)
 
 
-def folded_feedback(*events: Event, predicted: int = 1, **changed: Any) -> FoldedFeedback:
+def folded_feedback(*events: FeedbackEvent, predicted: int = 1, **changed: Any) -> FoldedFeedback:
     """Return the folded events of a prediction that was labelled `predicted`."""
     settings = dataclasses.replace(SETTINGS, **changed)
     return fold(union({}, events, MADE_AT, settings), MADE_AT, predicted, settings)
 
 
 @st.composite
-def events(draw: st.DrawFn) -> list[Event]:
+def events(draw: st.DrawFn) -> list[FeedbackEvent]:
     """Distinct events of all types, in time, early, late and at the very edges, some at the same moment."""
     edges = st.sampled_from(
         [-5 * MINUTE - timedelta(microseconds=1), -5 * MINUTE, timedelta(), 30 * MINUTE, 31 * MINUTE]
@@ -65,7 +65,7 @@ def events(draw: st.DrawFn) -> list[Event]:
     events(), st.randoms(use_true_random=False), st.sampled_from(["click", "purchase", "label"]), st.integers(0, 1)
 )
 def test_neither_order_nor_batches_nor_repeats_matter(
-    sent: list[Event], dice: Any, judged_by: str, predicted: int
+    sent: list[FeedbackEvent], dice: Any, judged_by: str, predicted: int
 ) -> None:
     """The fold is a function of the set of events, which the prediction holds between two batches."""
     settings = dataclasses.replace(SETTINGS, feedback_type=judged_by)
@@ -73,7 +73,7 @@ def test_neither_order_nor_batches_nor_repeats_matter(
 
     shuffled = sent + [repeated for repeated in sent if dice.random() < 0.3]
     dice.shuffle(shuffled)
-    stored_events: Events = {}
+    stored_events: FeedbackEvents = {}
     while shuffled:
         size = dice.randint(1, 4)
         stored_events = restored(stored(union(stored_events, shuffled[:size], MADE_AT, settings)))
@@ -83,7 +83,7 @@ def test_neither_order_nor_batches_nor_repeats_matter(
 
 
 @hypothesis.given(events())
-def test_each_event_has_exactly_one_status(sent: list[Event]) -> None:
+def test_each_event_has_exactly_one_status(sent: list[FeedbackEvent]) -> None:
     """Matched, duplicate and too late add up to the events; at most one of each type is matched."""
     folded = folded_feedback(*sent)
 
