@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from monitor_agent.cli._agent import gateway_of
@@ -30,13 +30,17 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     now = SystemClock().now()
     with gateway_of(settings, Backoff(tries=2)) as gateway:
         writers = stored_writers(StateStore(gateway))
-    rows = [_row(name, gap, settings, now) for name, writer in sorted(writers.items()) for gap in writer.gaps]
+    rows = [
+        gap_object(name, gap, settings.agent.ingest_grace, now)
+        for name, writer in sorted(writers.items())
+        for gap in writer.gaps
+    ]
     lost = any(row["state"] == "lost" for row in rows)
     if args.json:
         print_json(rows)
     elif rows:
         columns = ["writer", "state", "lines", "missing", "noticed", "between"]
-        print_table("lines that have not arrived", columns, [_cells(row) for row in rows], left=len(columns))
+        print_table("lines that have not arrived", columns, [gap_cells(row) for row in rows], left=len(columns))
         print_line(
             f"pending: the line may still arrive, within {format_duration(settings.agent.ingest_grace)}; "
             "lost: it is a dead letter, or was never delivered (see the writer's file, and the pipeline's log)"
@@ -47,10 +51,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     return int(lost)
 
 
-def _row(name: str, gap: Gap, settings: Settings, now: datetime) -> dict[str, Any]:
+def gap_object(name: str, gap: Gap, grace: timedelta, now: datetime) -> dict[str, Any]:
+    """Return a gap of a writer as a JSON object."""
     return {
         "writer": name,
-        "state": "lost" if gap.is_lost(now, settings.agent.ingest_grace) else "pending",
+        "state": "lost" if gap.is_lost(now, grace) else "pending",
         "first": gap.first,
         "last": gap.last,
         "missing": gap.missing,
@@ -59,6 +64,7 @@ def _row(name: str, gap: Gap, settings: Settings, now: datetime) -> dict[str, An
     }
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
+def gap_cells(row: Mapping[str, Any]) -> list[str]:
+    """Return the cells of a gap in the table."""
     lines = str(row["first"]) if row["first"] == row["last"] else f"{row['first']} to {row['last']}"
     return [row["writer"], row["state"], lines, str(row["missing"]), row["since"], " and ".join(row["around"])]
