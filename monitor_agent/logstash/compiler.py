@@ -138,13 +138,6 @@ def compile_sections(
     return _Compiler(variables, context).program(sections)
 
 
-def compile_text(
-    text: str, variables: Mapping[str, str], context: PipelineContext, path: str = "pipeline.conf"
-) -> Program:
-    """Return the program of one text."""
-    return compile_sections(parse_sources([(path, text)]), variables, context)
-
-
 class _Compiler:
     def __init__(self, variables: Mapping[str, str], context: PipelineContext) -> None:
         self._variables = variables

@@ -55,7 +55,8 @@ def test_every_check_has_a_broken_sample() -> None:
 def test_a_broken_sample_fails_its_check(check: str, sample: dict[str, Any], objects: dict[str, SavedObject]) -> None:
     """Each sample is an object in git with one thing wrong, and its check finds it."""
     document = to_document(objects[sample["file"]], encoded=False)
-    changed = {**objects, sample["file"]: from_document(broken(document, sample))}
+    siblings = {} if check == "schemas" else objects  # a schema is about one object, and slow for all of them
+    changed = {**siblings, sample["file"]: from_document(broken(document, sample))}
 
     assert [finding.check for finding in check_objects(changed, [check])].count(check) >= 1
 

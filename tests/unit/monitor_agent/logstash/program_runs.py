@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from monitor_agent.logstash.compiler import Program, compile_text
+from monitor_agent.logstash.compiler import Program, compile_sections, parse_sources
 from monitor_agent.logstash.plugin import Event, PipelineContext
 from monitor_agent.settings import PipelineSettings
 
@@ -21,6 +21,11 @@ def context(lines: Sequence[str], path: Path, printed: io.BytesIO, ending: str =
     """Return a context whose standard input is a file with these lines, each followed by `ending`."""
     path.write_bytes("".join(f"{line}{ending}" for line in lines).encode(errors="surrogateescape"))
     return PipelineContext(PipelineSettings(), path.open("rb"), printed, "host-1")
+
+
+def compile_text(text: str, variables: Mapping[str, str], context: PipelineContext) -> Program:
+    """Return the program of one text."""
+    return compile_sections(parse_sources([("pipeline.conf", text)]), variables, context)
 
 
 def printed_by(

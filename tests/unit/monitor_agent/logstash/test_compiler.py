@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from monitor_agent.errors import ConfigurationError
-from monitor_agent.logstash.compiler import Program, compile_text, parse_sources, read_sources
+from monitor_agent.logstash.compiler import Program, parse_sources, read_sources
 from monitor_agent.logstash.event_fields import event_of
 from monitor_agent.logstash.plugin import Event
 from monitor_agent.logstash.variables import pipeline_variables
 from monitor_agent.settings import PipelineSettings, Settings
-from tests.unit.monitor_agent.logstash.program_runs import context
+from tests.unit.monitor_agent.logstash.program_runs import compile_text, context
 
 BOTH_ENDS = "input { stdin { } } output { stdout { } }"
 

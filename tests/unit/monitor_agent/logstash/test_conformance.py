@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from monitor_agent.errors import ConfigurationError
-from monitor_agent.logstash.compiler import compile_text
-from tests.unit.monitor_agent.logstash.program_runs import context, printed_by
+from tests.unit.monitor_agent.logstash.program_runs import compile_text, context, printed_by
 
 CASES = json.loads((Path(__file__).parents[4] / "logstash/conformance/cases.json").read_text(encoding="utf-8"))["cases"]
 ACCEPTED = [case for case in CASES if not case["refused"]]
