@@ -9,6 +9,7 @@ import pytest
 from monitor_agent.cli import _reference_pages as reference
 from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.pipeline.version_comparison import CAUSAL
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -36,6 +37,11 @@ def test_a_sample_document_has_only_fields_of_its_contract(contract: IndexContra
 def test_every_field_says_what_it_means(contract: IndexContract) -> None:
     """No field is without its help text."""
     assert [name for name, entry in contract.fields.items() if not entry.help] == []
+
+
+def test_the_page_about_the_agent_shows_the_sentence_that_compare_prints() -> None:
+    """The example of the comparison ends with the warning of the code."""
+    assert CAUSAL in (DOCS / "agent.md").read_text(encoding="utf-8")
 
 
 def flat(document: object, prefix: str = "") -> list[str]:
