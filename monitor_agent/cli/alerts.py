@@ -26,7 +26,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--all",
         action="store_true",
-        help="list all that are stored, also those that recovered without having been active",
+        help="list all stored firings, also firings that recovered and were never active",
     )
     add_json(parser)
 

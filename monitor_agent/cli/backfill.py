@@ -24,9 +24,11 @@ def add_parser(subparsers: Any) -> None:
         "backfill", help="join and compute a past range again, or continue an interrupted run"
     )
     add_range(parser, required=True)
-    add_time(parser, "--now", help="the moment that counts as the present, for old logs")
+    add_time(parser, "--now", help="time that counts as now, for old logs")
     parser.add_argument(
-        "--restart", action="store_true", help="begin at the first day, whatever an interrupted run has finished"
+        "--restart",
+        action="store_true",
+        help="begin at the first day, even if an interrupted run has finished some days",
     )
 
 

@@ -39,7 +39,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--baseline", required=True, metavar="VERSION", help="the version to compare with")
     parser.add_argument("--candidate", required=True, metavar="VERSION", help="the version to judge")
     parser.add_argument("--model", default="", help="the model (default: the one that has both versions)")
-    add_range(parser, start="since both were served", end="the end of the newest window")
+    add_range(parser, start="the first moment when both versions were served", end="the end of the newest window")
     parser.add_argument(
         "--by", action="append", default=[], metavar="FIELD", help="split by a label such as labels.scene"
     )

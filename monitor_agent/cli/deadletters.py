@@ -36,7 +36,7 @@ def add_parser(subparsers: Any) -> None:
     list_ = actions.add_parser("list", help="count the dead letters by reason, and print the newest")
     list_.add_argument("--limit", type=int, default=20, metavar="N", help="how many to print (default: %(default)s)")
     add_json(list_)
-    show = actions.add_parser("show", help="print whole dead letters, one JSON document a line")
+    show = actions.add_parser("show", help="print whole dead letters, one JSON document per line")
     replay = actions.add_parser("replay", help="send dead letters again; name them by --all, --reason or ids")
     replay.add_argument("--all", action="store_true", help="send all dead letters")
     replay.add_argument(
@@ -47,7 +47,9 @@ def add_parser(subparsers: Any) -> None:
     for action in (list_, show, replay):
         action.add_argument("--reason", default="", help="only dead letters with this reason, such as refused")
         action.add_argument(
-            "--offline", action="store_true", help="read the refused ones in PIPELINE_DATA_DIR instead of the index"
+            "--offline",
+            action="store_true",
+            help="read the refused dead letters in PIPELINE_DATA_DIR instead of the index",
         )
 
 

@@ -27,7 +27,7 @@ def add_parser(subparsers: Any) -> None:
         help="folder to write to, which is emptied first (default: %(default)s)",
     )
     parser.add_argument(
-        "--model", type=Path, metavar="DIR", help="SavedModel to serve (default: one that is trained on the log)"
+        "--model", type=Path, metavar="DIR", help="SavedModel to serve (default: a new model, trained on the log)"
     )
     parser.add_argument(
         "--models",

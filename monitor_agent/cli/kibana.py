@@ -35,14 +35,14 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("kibana", help="pack, check, import and export dashboards, watches and rules")
     actions = parser.add_subparsers(title="actions", dest="action", required=True, metavar="ACTION")
     pack = actions.add_parser("pack", help="write the import file, the watches and the rules from their sources")
-    pack.add_argument("--check", action="store_true", help="write nothing, and fail if one of them is out of date")
+    pack.add_argument("--check", action="store_true", help="write nothing, and fail if one of the files is out of date")
     unpack = actions.add_parser("unpack", help="write the objects of a Kibana export back into files")
     unpack.add_argument("file", type=Path, help="the exported .ndjson file")
     unpack.add_argument("--prune", action="store_true", help="remove the files of objects that are not in the export")
     check = actions.add_parser("check", help="check all files, and every panel on Elasticsearch")
     check.add_argument("--offline", action="store_true", help="check the files only")
-    add_time(check, "--now", help="the moment that counts as the present (default: that of the newest prediction)")
-    add_shown_range(check, "that of each dashboard")
+    add_time(check, "--now", help="time that counts as now (default: the time of the newest prediction)")
+    add_shown_range(check, "the range of each dashboard")
     add_controls(check)
     add_json(check)
     put = actions.add_parser("import", help="import the saved objects into Kibana")
@@ -51,7 +51,7 @@ def add_parser(subparsers: Any) -> None:
         "--dry-run", action="store_true", help="change nothing, and report what would be new and what differs"
     )
     get = actions.add_parser("export", help="write the objects of Kibana back into files")
-    get.add_argument("--out", type=Path, metavar="FILE", help="write one file to import elsewhere, and change no other")
+    get.add_argument("--out", type=Path, metavar="FILE", help="write one import file, and change no other file")
     get.add_argument("--prune", action="store_true", help="remove the files of objects that are not in Kibana")
 
 

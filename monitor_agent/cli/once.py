@@ -20,7 +20,7 @@ from monitor_agent.settings import Settings
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
     parser = subparsers.add_parser("once", help="run one cycle: join, compute, write")
-    add_time(parser, "--now", help="the moment that counts as the present, for old logs")
+    add_time(parser, "--now", help="time that counts as now, for old logs")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:

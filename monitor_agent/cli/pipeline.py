@@ -24,7 +24,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("pipeline", help="check a pipeline configuration, and run it")
     actions = parser.add_subparsers(title="actions", dest="action", required=True, metavar="ACTION")
     check = actions.add_parser(
-        "check", help="check that the configuration can be run, and warn of conditions that may surprise"
+        "check", help="check that the configuration can be run, and warn of conditions that are probably mistakes"
     )
     run_ = actions.add_parser("run", help="run the pipeline until Ctrl-C, or until its standard input ends")
     stats = actions.add_parser(

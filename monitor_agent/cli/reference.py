@@ -34,10 +34,10 @@ def add_parser(subparsers: Any) -> None:
         "--file",
         type=Path,
         metavar="CSV",
-        help="training data instead of a range; the columns score, label, numeric.NAME and categorical.NAME are read",
+        help="CSV with the columns score, label, numeric.NAME and categorical.NAME, instead of a range",
     )
     add_time(
-        parser, "--since", help="start of the first window that it is valid for (default: --to, or now with --file)"
+        parser, "--since", help="start of the first window that uses the reference (default: --to, or now with --file)"
     )
     add_json(parser)
 

@@ -24,7 +24,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--model", default="", help="the model")
     parser.add_argument("--version", default="", help="the version that went live")
     add_time(parser, "--at", help="the moment when it went live (default: now)")
-    parser.add_argument("--note", default="", metavar="TEXT", help="a note, such as what is new")
+    parser.add_argument("--note", default="", metavar="TEXT", help="a note about the version")
     add_json(parser)
 
 

@@ -25,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="ID",
         help="a dashboard such as model-quality; may be repeated",
     )
-    add_shown_range(parser, "that of each dashboard")
+    add_shown_range(parser, "the range of each dashboard")
     add_controls(parser)
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="the file to write: .html, .png, .pdf or .svg"

@@ -27,7 +27,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--kibana",
         action="store_true",
-        help="install the dashboards in Kibana too, and alerts as watches or else as rules",
+        help="also install the dashboards and alerts in Kibana: watches if the licence includes Watcher, else rules",
     )
 
 

@@ -35,10 +35,10 @@ def add_parser(subparsers: Any) -> None:
         action="append",
         default=[],
         metavar="FIELD",
-        help="split by `version` or by a label such as labels.scene; may be given twice, for both",
+        help="split by `version` or by a label such as labels.scene; may be repeated",
     )
     parser.add_argument("--model", default="", help="the model (default: all)")
-    parser.add_argument("--version", default="", help="the version (default: all together)")
+    parser.add_argument("--version", default="", help="the version (default: all versions merged)")
     add_json(parser)
 
 

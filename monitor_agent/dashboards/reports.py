@@ -37,7 +37,7 @@ class ReportContent:
     Attributes
     ----------
     dashboards : ids; none = the first dashboard.
-    start, end : the time range, as the time picker writes it; empty = that of each dashboard.
+    start, end : the time range, as the time picker writes it; empty = the range of each dashboard.
     control_values : control id -> values; other controls keep the values that their dashboard opens with.
     """
 
