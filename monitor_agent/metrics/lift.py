@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from monitor_agent.metrics._spec import ConfidenceInterval, Undefined
 from monitor_agent.metrics.drift.proportion import z_p_value
 from monitor_agent.metrics.wilson import Z_95, wilson_interval
-
-Verdict = Literal["better", "worse", "no_difference", "insufficient_data"]
 
 
 @dataclass(frozen=True)
@@ -60,19 +57,6 @@ def lift(successes: int, trials: int, base_successes: int, base_trials: int, z: 
         difference, interval, relative, _ratio_interval(successes, trials, base_successes, base_trials, z),
         z_p_value(successes, trials, base_successes, base_trials),
     )  # fmt: skip
-
-
-def verdict(result: Lift | Undefined, *, bigger_is_better: bool = True) -> Verdict:
-    """Return the verdict of the difference's interval: there is a difference only if the interval does not hold 0.
-
-    >>> verdict(lift(60, 1000, 40, 1000)), verdict(lift(6, 100, 4, 100)), verdict(lift(1, 0, 1, 1))
-    ('better', 'no_difference', 'insufficient_data')
-    """
-    if isinstance(result, Undefined):
-        return "insufficient_data"
-    if result.difference_interval.low <= 0 <= result.difference_interval.high:
-        return "no_difference"
-    return "better" if (result.difference > 0) == bigger_is_better else "worse"
 
 
 def _ratio_interval(

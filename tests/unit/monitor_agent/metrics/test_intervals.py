@@ -10,7 +10,7 @@ from monitor_agent.metrics import ConfidenceInterval
 from monitor_agent.metrics.auc_interval import auc_interval
 from monitor_agent.metrics.f1 import f1, f1_interval
 from monitor_agent.metrics.inverse_propensity import WeightSums, snips_interval
-from monitor_agent.metrics.lift import lift, verdict
+from monitor_agent.metrics.lift import lift
 from monitor_agent.metrics.roc_auc import roc_auc
 from monitor_agent.metrics.score_histogram import from_scores
 from monitor_agent.metrics.wilson import wilson_interval
@@ -96,9 +96,3 @@ class TestLift:
 
         assert (result.relative, result.relative_interval) == (None, None)
         assert result.difference_interval.low < 0.005 < result.difference_interval.high
-
-    def test_verdict_follows_the_direction(self) -> None:
-        """For an error rate a higher candidate is worse."""
-        result = lift(90, 1000, 40, 1000)
-
-        assert (verdict(result), verdict(result, bigger_is_better=False)) == ("better", "worse")
