@@ -43,14 +43,14 @@ def test_a_broken_list_is_refused(text: str, message: str) -> None:
 
 def test_durations_are_stored_in_one_unit() -> None:
     """Date math, Watcher and Kibana's rules do not read sums of units."""
-    every = 'every = "5m"'
-    assert every in TEXT
+    interval_line = 'every = "5m"'
+    assert interval_line in TEXT
 
-    alerts = {alert.id: alert for alert in parse_alerts(TEXT.replace(every, 'every = "1h30m"'))}
+    alerts = {alert.id: alert for alert in parse_alerts(TEXT.replace(interval_line, 'every = "1h30m"'))}
 
     assert alerts["quality-below-threshold"].interval == "90m"
     with pytest.raises(DataError, match="its every is malformed: '1M' is no fixed length of time: write a duration"):
-        parse_alerts(TEXT.replace(every, 'every = "1M"'))
+        parse_alerts(TEXT.replace(interval_line, 'every = "1M"'))
 
 
 @pytest.mark.parametrize(
