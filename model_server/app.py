@@ -84,7 +84,7 @@ def _add_routes(app: Flask, service: ModelService, counters: RequestCounters) ->
 
 def _body(max_bytes: int) -> bytes:
     if (size := request.content_length or 0) > max_bytes:
-        raise BodyTooLargeError(f"the body has {size} bytes; the server accepts {max_bytes} at most")
+        raise BodyTooLargeError(f"the body has {size} bytes; the server accepts at most {max_bytes}")
     return request.get_data(cache=False)
 
 

@@ -132,7 +132,7 @@ class Batcher:
         now = time.perf_counter_ns()
         with self._changed:
             if len(self._queue) + len(inputs) > self._max_queue:
-                raise QueueFullError(f"{len(self._queue)} instances wait for the model already; try again later")
+                raise QueueFullError(f"{len(self._queue)} instances already wait for the model; try again later")
             self._queue.extend(_QueuedInstance(ticket, index, instance, now) for index, instance in enumerate(inputs))
             self._changed.notify_all()
         if not ticket.done.wait(self._timeout_seconds):

@@ -5,7 +5,7 @@ The tree::
     RequestError                the request is answered with an error
     ├── ValidationError         the body is malformed; `field` names the place
     ├── BodyTooLargeError       the body is larger than the server accepts
-    ├── QueueFullError          too many instances wait for the model already
+    ├── QueueFullError          too many instances already wait for the model
     ├── PredictionTimeoutError  the model did not answer in time
     ├── ModelFailureError       the model failed, or a score is no probability
     └── EventLogError           the events cannot be written, so nothing is accepted

@@ -37,7 +37,7 @@ class EventFile:
         self._open()
 
     def append(self, lines: bytes) -> None:
-        """Write whole lines with one call of the system.
+        """Write whole lines with one system call.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class EventFile:
         try:
             os.ftruncate(self._descriptor, size)
         except OSError as error:
-            _log.error("event file left with a torn line", **{"error.message": str(error)})
+            _log.error("event file ends with an incomplete line", **{"error.message": str(error)})
             self._rotate()
 
     def _open(self) -> None:
@@ -143,7 +143,7 @@ class EventFile:
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
-    """Write all of `data`, by further calls if one wrote only the beginning (disk full, limit), until one fails."""
+    """Write all of `data`: call again as long as only a part was written; a full disk or a limit raises OSError."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

@@ -27,7 +27,7 @@ class LineTooLongError(Exception):
     """Raised when an event has more bytes than a line may have; `index` is its place in the list of events."""
 
     def __init__(self, index: int, size: int) -> None:
-        super().__init__(f"its event has {size} bytes; {MAX_LINE_BYTES} at most are allowed")
+        super().__init__(f"its event has {size} bytes; at most {MAX_LINE_BYTES} are allowed")
         self.index = index
 
 

@@ -134,7 +134,7 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = error.strerror or str(error)
         raise PortInUseError(
-            f"{host}:{port} cannot be listened on ({reason})",
+            f"the server cannot listen on {host}:{port} ({reason})",
             "set MODEL_SERVER_HOST and MODEL_SERVER_PORT; port 0 = any free one",
         ) from error
     return listener

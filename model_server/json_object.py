@@ -133,7 +133,7 @@ class JsonObject:
         if not isinstance(value, list) or not value or any(type(item) is not int for item in value):
             self.refuse(name, "a list of whole numbers is expected")
         if len(value) > most:
-            self.refuse(name, f"{most} values at most expected, {len(value)} given")
+            self.refuse(name, f"at most {most} values are expected, {len(value)} given")
         if min(value) < 0 or max(value) >= above:
             self.refuse(name, f"values from 0 to {above - 1} expected, {min(value)} to {max(value)} given")
         return value
@@ -164,7 +164,7 @@ def elements(value: Any, path: str, most: int) -> Iterator[tuple[str, Any]]:
     if not isinstance(value, list) or not value:
         raise ValidationError("a list that is not empty is expected", place)
     if len(value) > most:
-        raise ValidationError(f"{most} elements at most expected, {len(value)} given", place)
+        raise ValidationError(f"at most {most} elements are expected, {len(value)} given", place)
     return ((f"{path}[{index}]", element) for index, element in enumerate(value))
 
 

@@ -76,7 +76,7 @@ def find_folder(root: Path, version: str) -> Path:
         return root
     versions = {path.name: path for path in root.iterdir() if (path / GRAPH).is_file() and path.name[0] != "."}
     if not versions:
-        raise ModelError(f"{root} holds no SavedModel, nor a folder with one", hint)
+        raise ModelError(f"neither {root} nor a folder in it holds a SavedModel", hint)
     if version and version not in versions:
         names = ", ".join(sorted(versions, key=natural))
         raise ModelError(f"{root} has no version {version}", f"it has {names}")

@@ -120,7 +120,9 @@ class ModelService:
             CounterMetricFamily("model_server_instances", "instances computed", batcher.computed),
             CounterMetricFamily("model_server_events", "event lines written", log.written),
             CounterMetricFamily("model_server_event_log_failures", "failed attempts to write events", log.failures),
-            GaugeMetricFamily("model_server_ready", "1 where requests can be taken", float(not self.problem())),
+            GaugeMetricFamily(
+                "model_server_ready", "1 if the server can take requests, else 0", float(not self.problem())
+            ),
         ]
 
     def _write(self, lines: Sequence[Event], path: str) -> None:

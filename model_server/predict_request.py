@@ -185,7 +185,7 @@ class PredictParser:
         mask = read["input_mask"]
         length = next((index for index in range(padded_length, 0, -1) if mask[index - 1]), 1)
         if length > self._card.max_seq_length:
-            node.refuse("input_seq", f"{self._card.max_seq_length} values at most expected, {length} given")
+            node.refuse("input_seq", f"at most {self._card.max_seq_length} values are expected, {length} given")
         return TokenIds(*(read[name][:length] for name in IDS))
 
     def _ranking(self, node: JsonObject) -> Ranking | None:

@@ -48,7 +48,7 @@ def load_key(configured: str, folder: Path) -> str:
     if len(configured) < MIN_KEY_LENGTH:
         raise SettingsError(
             f"the key for ids has {len(configured)} characters",
-            f"give MODEL_SERVER_HMAC_KEY {MIN_KEY_LENGTH} or more, or leave it empty and remove {path}",
+            f"set a MODEL_SERVER_HMAC_KEY of at least {MIN_KEY_LENGTH} characters, or leave it empty and remove {path}",
         )
     return configured
 

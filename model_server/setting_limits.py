@@ -39,15 +39,18 @@ def check(settings: ServerSettings) -> None:
     for name, least in LEAST.items():
         if getattr(settings, name) < least:
             limit = format_duration(least) if isinstance(least, timedelta) else least
-            raise SettingsError(f"{variables[name]} is too small", f"{limit} or more is needed")
+            raise SettingsError(f"{variables[name]} is too small", f"set it to {limit} or more")
     if settings.max_queue < settings.max_instances:
         raise SettingsError(
-            "MODEL_SERVER_MAX_QUEUE is smaller than MODEL_SERVER_MAX_INSTANCES", "the largest request must fit"
+            "MODEL_SERVER_MAX_QUEUE is smaller than MODEL_SERVER_MAX_INSTANCES",
+            "raise MODEL_SERVER_MAX_QUEUE: the largest request must fit",
         )
     if settings.threshold is not None and not 0 <= settings.threshold <= 1:
-        raise SettingsError(f"MODEL_SERVER_THRESHOLD={settings.threshold} is no probability", "give 0 to 1")
+        raise SettingsError(
+            f"MODEL_SERVER_THRESHOLD={settings.threshold} is no probability", "give a number from 0 to 1"
+        )
     if len(settings.labels) > MAX_LABELS:
-        raise SettingsError(f"MODEL_SERVER_LABELS has {len(settings.labels)} names", f"{MAX_LABELS} at most")
+        raise SettingsError(f"MODEL_SERVER_LABELS has {len(settings.labels)} names", f"give at most {MAX_LABELS}")
     for setting in ("labels", "numeric_features", "categorical_features"):
         for name in getattr(settings, setting):
             if not _NAME.fullmatch(name):

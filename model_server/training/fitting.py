@@ -82,7 +82,7 @@ class Fitter:
         return np.concatenate([self._logits(*_rows(tokens, chunk)).numpy() for chunk in chunks])
 
     def _batches(self, labels: npt.NDArray[np.float32], rows: Ints, seed: int) -> Iterator[Ints]:
-        """Yield the rows of each step, with a fixed share of positives; a row comes again after all of its class."""
+        """Yield the rows of each step, with a fixed share of positives; no row comes again before all of its class."""
         random = np.random.default_rng(seed)
         positives, negatives = (_endless(rows[labels[rows] == label], random) for label in (1, 0))
         size = min(self._recipe.batch_size, len(rows))

@@ -146,7 +146,7 @@ class Backfill:
 
 
 def _days(first: datetime, last: datetime) -> list[Interval]:
-    """Return the days (UTC) of [first, last); the first and last day are cut to it."""
+    """Return the days (UTC) of [first, last); the first and the last day may be incomplete."""
     days = []
     day = day_of(first)
     while day < last:

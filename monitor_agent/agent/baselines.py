@@ -83,12 +83,12 @@ class BaselineLoader:
         return Baselines(self._last_week(model, windows), references, drift, self._calendar.base)
 
     def week_later(self, changed: Iterable[ModelWindow], computed: Set[ModelWindow], now: datetime) -> set[ModelWindow]:
-        """Return the stored windows that are compared with changed ones, without those computed already.
+        """Return the stored windows a week after the changed ones, except those that are computed already.
 
         Parameters
         ----------
         changed : windows whose documents have changed.
-        computed : windows that were computed after that.
+        computed : windows that were computed after these changes.
         """
         later = {
             ModelWindow(model, self._calendar.week_later(window)) for model, window in changed if is_comparable(window)

@@ -39,7 +39,7 @@ class CountingPlans:
         self._settings = settings
 
     def of(self, model: str, windows: Sequence[Window], now: datetime) -> CountingPlan:
-        """Return the plan for windows of a model, which are in order of time; remember the values of new segments."""
+        """Return the plan for windows of a model, in order of time; remember the values of new segments."""
         return CountingPlan(
             segments(self._segment_values(model, windows, now)), self._refined_bins(model, windows, now)
         )

@@ -46,7 +46,7 @@ PROGRESS = "progress"
 
 @dataclass
 class _StaleWindows:
-    """Windows that must be computed anew: base windows, and larger ones that no base window leads to."""
+    """Windows that must be computed anew: base windows, and further larger windows."""
 
     base: set[ModelWindow] = field(default_factory=set)
     larger: set[ModelWindow] = field(default_factory=set)
@@ -136,7 +136,7 @@ class Agent:
     def _changed(
         self, hours: HourCounts, remembered: Collection[StoredState], assignment: Assignment, now: datetime
     ) -> _StaleWindows:
-        """Return the assigned windows whose predictions or errors are not those that were counted."""
+        """Return the assigned windows whose predictions or errors have changed since they were counted."""
         stores, stale = self._stores, _StaleWindows()
         counts_before = [state.content.get("hours", {}) for state in remembered]
         intervals = {
@@ -174,7 +174,7 @@ class Agent:
     def _add_incomplete(
         self, stale: _StaleWindows, losses: Sequence[LineLoss], assignment: Assignment, now: datetime
     ) -> None:
-        """Add the windows whose documents have another number of lost lines than are lost now."""
+        """Add the windows whose documents name a wrong number of lost lines."""
         stores = self._stores
         stored = stores.performance.with_lost_lines()
         for loss in losses:

@@ -35,23 +35,23 @@ class AgentCollector(Collector):
         """Yield each metric with its samples."""
         figures = self._health.snapshot()
         since = self._health.since_last_cycle()
-        yield _gauge("healthy", "1 where /healthz is green", float(not self._health.reasons()))
+        yield _gauge("healthy", "1 if /healthz is green, else 0", float(not self._health.reasons()))
         yield _counters("cycles", "cycles by outcome", figures.cycles, "outcome")
         yield _counter("cycle_seconds", "time spent in cycles", figures.seconds)
         yield _counter("windows", "base windows counted", figures.windows)
         yield _counter("merged", "larger windows merged", figures.merged)
         yield _counter("written", "metrics documents written", figures.written)
-        yield _counter("restated", "of them, those that had been final", figures.restated)
-        yield _counters("feedback", "feedback by what became of it", figures.feedback, "status")
+        yield _counter("restated", "final metrics documents written again", figures.restated)
+        yield _counters("feedback", "feedback by its new status", figures.feedback, "status")
         yield _counter("elasticsearch_requests", "requests to Elasticsearch", self._requests)
-        yield _counter("elasticsearch_failures", "of them, those without a good answer", self._failures)
+        yield _counter("elasticsearch_failures", "requests to Elasticsearch that failed", self._failures)
         if figures.alerts:
             alerts = GaugeMetricFamily(f"{PREFIX}alerts_active", "active firings by alert", labels=["alert"])
             for name, active in figures.alerts.items():
                 alerts.add_metric([name], active)
             yield alerts
         if since is not None:
-            yield _gauge("seconds_since_last_cycle", "since a cycle was done", since)
+            yield _gauge("seconds_since_last_cycle", "time since the last cycle was done", since)
         for name, value in figures.last_cycle.items():
             yield _gauge(f"last_{name}", FIELDS[name].help, value)
 

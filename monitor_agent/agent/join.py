@@ -165,7 +165,7 @@ class Join:
                 self.result.revised_statuses[location] = folded.statuses[identifier]
 
     def _wait_or_give_up(self, events: list[Feedback]) -> None:
-        """Let new events without a prediction wait for it; those that can have none any more get a final status."""
+        """Let new events wait for their predictions; an event whose prediction can never come gets a final status."""
         waiting: list[Feedback] = []
         for event in events:
             if not event.prediction_id:

@@ -66,7 +66,7 @@ class _Pass:
 
 
 class Recomputation:
-    """Computes windows and writes their documents, again if another agent has written them meanwhile."""
+    """Computes windows and writes their documents; does it again if another agent has written them meanwhile."""
 
     def __init__(
         self,
@@ -104,8 +104,8 @@ class Recomputation:
         report_windows : called with the number of base windows that were just counted.
         losses : lines that never arrived.
 
-        If another agent has written a document since it was read here, it is computed again from what both can read
-        now. A document is also computed again if it is compared with a document of the week before that has changed.
+        A document is computed again if another agent has written it since this agent read it, or if the document of the
+        week before, with which it is compared, has changed.
         """
         tally, existing = Tally(), frozenset(indices)
         pending, further = set(base), set(larger)
@@ -156,8 +156,8 @@ class Recomputation:
     ) -> dict[datetime, list[Window]]:
         """Return the windows by the moment that decides about their state.
 
-        The moment is `now`, except for windows that a later clock has made final: a click that is counted by this clock
-        must be counted by that moment too, or no agent would count it.
+        The moment is `now`. For a window that a later clock has made final, it is at least the moment from which the
+        window is final: else no agent would count the clicks that this clock still accepts.
         """
         final = {key.window for key, document in stored.items() if is_final(document["state"])}
         by_moment: dict[datetime, list[Window]] = {}

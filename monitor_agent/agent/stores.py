@@ -84,7 +84,7 @@ class Stores:
         return stored
 
     def write_feedback_statuses(self, result: JoinResult, report: CycleReport) -> None:
-        """Write the new statuses of feedback, after its windows: after a crash in between, it is joined again.
+        """Write the new statuses of feedback; call this after its windows are written: a crash only repeats the join.
 
         The statuses of the events that were read come last: until they are written, the next cycle joins these events
         again, and so writes the statuses of earlier events again too.
@@ -100,7 +100,7 @@ class Stores:
         return line_losses(stored_writers(self.state).values(), now, self.settings.ingest_grace)
 
     def record_releases(self, windows: set[ModelWindow], report: CycleReport) -> None:
-        """Record the versions that occur in the computed base windows for the first time."""
+        """Record each new version that has predictions in the computed base windows."""
         if windows:
             start = min(window.start for _, window in windows)
             end = max(window.end for _, window in windows)

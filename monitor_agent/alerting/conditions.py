@@ -81,7 +81,7 @@ def condition_met(count: int, comparison: str, threshold: int) -> bool:
 
 
 def alert_on_firings(alert: Alert) -> Alert:
-    """Return the alert that a watch or rule evaluates: one on the alert's firings that are active and not inhibited.
+    """Return the alert for a watch or rule: its condition is an active firing of `alert` that is not inhibited.
 
     An alert that the agent does not evaluate (`agent = false`) is returned as it is.
     """

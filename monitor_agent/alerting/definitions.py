@@ -1,4 +1,4 @@
-"""The list of alerts, `kibana/alerts.toml`: read it, refuse a wrong one.
+"""The list of alerts, `kibana/alerts.toml`: read and check it.
 
 The agent evaluates the alerts itself and writes firings to `model-alerts`. Watches and rules notify people of the
 firings that are active and not inhibited. They evaluate only one alert themselves: the agent cannot notice that it is
@@ -74,7 +74,7 @@ class Alert(FiringRule):
         limits = self.limits()
         for value in self.values:
             if value not in limits:
-                raise DataError(f"the alert {self.id}: its value {value} is not compared in where")
+                raise DataError(f"the alert {self.id}: where does not compare the value {value}")
         if self.group_by != GROUP_FIELDS[: len(self.group_by)]:
             raise DataError(f"the alert {self.id}: groups are {', '.join(GROUP_FIELDS)}, in this order")
 
@@ -177,7 +177,7 @@ def _key_of(attribute: str) -> str:
 
 
 def _nearest(key: str, keys: Sequence[str]) -> str:
-    """Return the key that an unknown one probably stands for.
+    """Return the known key that is most like an unknown key.
 
     >>> _nearest("severty", ["severity", "title"]), _nearest("held_back_by", ["look_back", "inhibited_by"])
     ('severity', 'inhibited_by')

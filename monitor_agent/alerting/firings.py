@@ -84,7 +84,7 @@ class Firing:
     start, end : fields `event.start` and `event.end`.
     title : field `rule.description`.
     evaluations : the last evaluations, the newest last: `x` met the condition, `.` did not (field `looks`).
-    evaluated : start of the interval of the newest evaluation that changed `evaluations` (field `looked`).
+    evaluated : start of the interval whose evaluation last changed `evaluations` (field `looked`).
     """
 
     rule: str

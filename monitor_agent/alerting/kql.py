@@ -147,7 +147,7 @@ class _Reader:
         return self._take("quoted") or self._word()
 
     def _refused(self) -> DataError:
-        return DataError(f"the text is no KQL that is supported here, at character {self._at + 1}: {self._text}")
+        return DataError(f"this KQL is not supported, from character {self._at + 1} on: {self._text}")
 
 
 def _matches(field: str, value: str) -> Query:

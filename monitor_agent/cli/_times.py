@@ -38,7 +38,7 @@ def add_time(parser: argparse.ArgumentParser, flag: str, **options: Any) -> None
 
 
 def add_range(parser: argparse.ArgumentParser, *, required: bool = False, start: str = "", end: str = "") -> None:
-    """Add `--from` and `--to`, the end not included.
+    """Add `--from` and `--to`; the range does not include its end.
 
     Parameters
     ----------

@@ -148,17 +148,19 @@ def _model(stored: Sequence[ServedVersions], name: str, pair: tuple[str, str]) -
         models = ", ".join(sorted(model.model for model in stored))
         raise DataError(
             f"model {name} is unknown" if models and name else "no metrics documents in the range",
-            f"stored are {models}" if models else "give another range, or run monitor-agent backfill",
+            f"the stored models are {models}" if models else "give another range, or run monitor-agent backfill",
         )
     versions = ", ".join(sorted({version for model in candidates for version in model.served}))
     unknown = [version for version in pair if not any(version in model.served for model in candidates)]
-    raise DataError(f"version {' and '.join(unknown) or ' and '.join(pair)} is unknown", f"stored are {versions}")
+    raise DataError(
+        f"version {' and '.join(unknown) or ' and '.join(pair)} is unknown", f"the stored versions are {versions}"
+    )
 
 
 def _range(
     model: ServedVersions, pair: tuple[str, str], start: datetime | None, end: datetime | None
 ) -> tuple[datetime, datetime]:
-    """Return the range; an end that is not given is that of the time in which both versions were served."""
+    """Return the range; by default, it covers the time in which both versions were served."""
     firsts, lasts = zip(*(model.served[version] for version in pair), strict=True)
     overlap = max(firsts) < min(lasts)
     return start or (max(firsts) if overlap else min(firsts)), end or max(lasts)
@@ -177,7 +179,9 @@ def _served(comparison: _Comparison) -> str:
     )
     (base_first, base_last), (first, last) = (served[version] for version in comparison.versions)
     apart = base_last <= first or last <= base_first
-    return ranges + (": never at the same time, so that a difference may be that of the times" if apart else "")
+    return ranges + (
+        "; they were never served at the same time, so the time may be the cause of a difference" if apart else ""
+    )
 
 
 def _print(comparison: _Comparison) -> None:
@@ -219,7 +223,7 @@ def _verdict_in_words(comparison: _Comparison) -> str:
     return {
         "better": f"version {candidate} is better than version {baseline}",
         "worse": f"version {candidate} is worse than version {baseline}",
-        "no_difference": f"the interval holds 0: versions {baseline} and {candidate} may be equal",
+        "no_difference": f"the interval contains 0: versions {baseline} and {candidate} may be equal",
         "insufficient_data": f"there are too few data to compare versions {baseline} and {candidate}",
-        "no_interval": "this metric has no interval, so that nothing can be said about its difference",
+        "no_interval": "this metric has no interval, so there is no verdict",
     }[comparison.verdict]

@@ -17,7 +17,10 @@ def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
     parser = subparsers.add_parser("dashboards", help="show the dashboards as web pages, without Kibana")
     parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="data folder of an embedded stack, which is started if it does not run"
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="data folder of an embedded stack; the command starts the stack if it does not run",
     )
     parser.add_argument("--host", help="address to listen on (default: DASHBOARDS_HOST)")
     parser.add_argument("--port", type=int, help="port to listen on; 0 is any free one (default: DASHBOARDS_PORT)")

@@ -40,7 +40,10 @@ def add_parser(subparsers: Any) -> None:
     replay = actions.add_parser("replay", help="send dead letters again; name them by --all, --reason or ids")
     replay.add_argument("--all", action="store_true", help="send all dead letters")
     replay.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder of event files to write to (default: MODEL_LOG_DIR)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of event files that gets a file with the lines (default: MODEL_LOG_DIR)",
     )
     for action in (show, replay):
         action.add_argument("ids", nargs="*", metavar="ID", help="an id, or the beginning of one")
@@ -132,7 +135,7 @@ def _replay(letters: Sequence[DeadLetter], args: argparse.Namespace, settings: S
                 remove(gateway, letters)
     for path in sorted(folder.glob(f"replay-*.ndjson{PENDING}")):
         path.rename(path.with_name(path.name.removesuffix(PENDING)))
-    print_line(f"{len(lines)} lines are on their way again, by a file in {folder}")
+    print_line(f"{len(lines)} lines written to {folder}; the pipeline sends them again")
 
 
 def _rename_replayed(settings: Settings) -> None:

@@ -24,7 +24,7 @@ def add_parser(subparsers: Any) -> None:
         type=Path,
         default=Path("var/demo"),
         metavar="DIR",
-        help="folder to write to, which is emptied first (default: %(default)s)",
+        help="folder to write to; the demo empties it first (default: %(default)s)",
     )
     parser.add_argument(
         "--model", type=Path, metavar="DIR", help="SavedModel to serve (default: a new model, trained on the log)"

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         else:
             written, listed = False, store.all()
             if not listed:
-                raise DataError("no release is stored", "the agent records a version when it sees its predictions")
+                raise DataError("no release is stored", "the agent records a version when its first prediction arrives")
     if args.json:
         print_json([release.document() for release in listed])
     elif args.model:

@@ -31,7 +31,10 @@ def add_parser(subparsers: Any) -> None:
         "--out", type=Path, required=True, metavar="FILE", help="the file to write: .html, .png, .pdf or .svg"
     )
     parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="data folder of an embedded stack, which is started if it does not run"
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="data folder of an embedded stack; the command starts the stack if it does not run",
     )
 
 

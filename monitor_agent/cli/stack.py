@@ -20,7 +20,9 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("stack", help="start, stop and check Elasticsearch")
     actions = parser.add_subparsers(title="actions", dest="action", required=True, metavar="ACTION")
     up = actions.add_parser("up", help="start Elasticsearch; Ctrl-C stops it")
-    up.add_argument("--detach", "-d", action="store_true", help="return when it is ready, and leave it running")
+    up.add_argument(
+        "--detach", "-d", action="store_true", help="return when Elasticsearch is ready, and leave it running"
+    )
     up.add_argument("--background", action="store_true", help=argparse.SUPPRESS)
     down = actions.add_parser("down", help="stop the Elasticsearch that was started with --detach")
     status = actions.add_parser("status", help="report whether Elasticsearch runs; the exit status is 1 if it does not")
@@ -69,7 +71,7 @@ def _print_status(provider: StackProvider, *, as_json: bool) -> int:
 
 
 def with_arguments(settings: Settings, args: argparse.Namespace) -> Settings:
-    """Return the settings with the values of the command line in their place."""
+    """Return the settings; values of the command line replace those of the settings."""
     changes = {"provider": args.provider, "data_dir": args.data}
     overrides = {name: value for name, value in changes.items() if value}
     return dataclasses.replace(settings, stack=dataclasses.replace(settings.stack, **overrides))

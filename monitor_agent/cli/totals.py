@@ -107,11 +107,12 @@ def nothing_stored(
             "give another range, check MONITOR_BASE_WINDOW and MONITOR_LARGER_WINDOWS, or run monitor-agent backfill",
         )
     if model and model not in stored:
-        return DataError(f"model {model} is unknown {between}", f"stored are {', '.join(sorted(stored))}")
+        return DataError(f"model {model} is unknown {between}", f"the stored models are {', '.join(sorted(stored))}")
     served_versions = sorted({version for name, served in stored.items() if model in ("", name) for version in served})
     unknown = [version for version in versions if version not in served_versions]
     return DataError(
-        f"version {', '.join(unknown) or '?'} is unknown {between}", f"stored are {', '.join(served_versions)}"
+        f"version {', '.join(unknown) or '?'} is unknown {between}",
+        f"the stored versions are {', '.join(served_versions)}",
     )
 
 
@@ -147,4 +148,4 @@ def _print(rows: Sequence[tuple[TotalKey, Total, Mapping[str, Any]]], start: dat
     not_final = max(total.not_final for _, total, _ in rows)
     print_line(f"each row is merged from at most {merged} stored windows; below a value stands its 95 % interval")
     if not_final:
-        print_line(f"{not_final} of them are not final: labels may still come")
+        print_line(f"{not_final} of these windows are not final: labels may still come")

@@ -71,7 +71,7 @@ def model_folder(product: LocalProduct, supervisor: Supervisor, display: Display
     if model.has_model(folder):
         return folder
     display.print_line(
-        f"{folder} holds no model yet: the demo's is served (MODEL_SERVER_MODEL_DIR chooses another folder)"
+        f"{folder} holds no model: serving the demo's model; to serve your own, set MODEL_SERVER_MODEL_DIR"
     )
     data_dir = Path(product.settings.stack.data_dir)
     recorded = open_bandit.load(CAMPAIGN, data_dir)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from monitor_agent.contracts.index_contract import Field, IndexContract, date, keyword, stored
 
 FIELDS: dict[str, Field] = {
-    "@timestamp": date("when it was written"),
+    "@timestamp": date("when the document was written"),
     "kind": keyword(
-        "`progress`, `segments`, `scores`, `reference`, `leases`, `writers` or `backfill`: the text of the id before "
-        "its colon"
+        "`progress`, `segments`, `scores`, `reference`, `leases`, `writers` or `backfill`: the part of the id before "
+        "the colon"
     ),
-    "owner": keyword("the agent that wrote it"),
+    "owner": keyword("the agent that wrote the document"),
     "content": stored("the stored state"),
 }
 

@@ -6,9 +6,9 @@ from monitor_agent.contracts.index_contract import Field, IndexContract, date, i
 
 FIELDS: dict[str, Field] = {
     "@timestamp": date("time of the event, or when the line was read"),
-    "event.dataset": keyword("from the text, if the text has it"),
-    "event.id": keyword("from the text, if the text has it"),
-    "event.ingested": date("when the pipeline handled it"),
+    "event.dataset": keyword("the dataset in the text, if there is one"),
+    "event.id": keyword("the id in the text, if there is one"),
+    "event.ingested": date("when the pipeline handled the line"),
     "error.type": keyword("the reason: `malformed`, `oversized`, `unknown dataset or no event.id`, ..."),
     "error.message": text("message of the refusal"),
     "http.response.status_code": integer("status of the refused bulk item"),

@@ -34,7 +34,7 @@ FIELDS: dict[str, Field] = {
     "wasserstein": double("Wasserstein distance in standard deviations of the reference (numeric)"),
     "ks": double("p-value of the Kolmogorov-Smirnov test (numeric)"),
     "chisquare": double("p-value of the chi-square test (categorical)"),
-    "sample": stored("the counts in the reference's bins, from which larger windows are merged"),
+    "sample": stored("the counts in the reference's bins; larger windows are merged from them"),
 }
 
 DRIFT = IndexContract(

@@ -34,7 +34,7 @@ OTHER = "other"
 """The segment value that stands for all values beyond the cap."""
 
 _HEAD: dict[str, Field] = {
-    "@timestamp": date("start of the window, which is the place of its bar in charts"),
+    "@timestamp": date("start of the window; charts draw its bar here"),
     "timestamp": alias("@timestamp"),
     "window_start": date("start of the window"),
     "window_end": date("end of the window (exclusive)"),
@@ -76,7 +76,10 @@ def _metric_fields() -> dict[str, Field]:
             if suffix == "_undefined":
                 metric_fields[name] = keyword(f"why `{spec.name}` is null")
                 continue
-            texts = {"_low": f"lower end of the 95 % interval of `{spec.name}`", "_high": "its upper end"}
+            texts = {
+                "_low": f"lower end of the 95 % interval of `{spec.name}`",
+                "_high": f"upper end of the 95 % interval of `{spec.name}`",
+            }
             unit = "" if spec.unit == "1" else spec.unit
             metric_fields[name] = Field(_TYPES[kinds[name]], texts.get(suffix, spec.help), unit, _COLUMN)
     return metric_fields
@@ -103,12 +106,15 @@ def _weekly_fields() -> dict[str, Field]:
     for metric in weekly.METRICS:
         name = metric + weekly.SUFFIX
         weekly_fields[name] = Field(
-            "double", f"`{metric}` of the same window a week before minus this value: above 0 is worse", "", _COLUMN
+            "double",
+            f"`{metric}` of the same window a week before, minus `{metric}` of this window: above 0 = worse",
+            "",
+            _COLUMN,
         )
         weekly_fields[f"{name}_low"] = Field(
-            "double", "lower end of its 95 % interval: above 0 = not chance", "", _COLUMN
+            "double", f"lower end of the 95 % interval of `{name}`: above 0 = not chance", "", _COLUMN
         )
-        weekly_fields[f"{name}_high"] = Field("double", "its upper end", "", _COLUMN)
+        weekly_fields[f"{name}_high"] = Field("double", f"upper end of the 95 % interval of `{name}`", "", _COLUMN)
         weekly_fields[f"{name}_undefined"] = keyword(f"why `{name}` is null")
     return weekly_fields
 

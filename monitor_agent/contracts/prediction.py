@@ -32,14 +32,14 @@ FIELDS: dict[str, Field] = {
     "prediction.rank": integer("1 = best score of its request"),
     "prediction.request_size": integer("instances in the request"),
     "ranking.id": keyword(
-        "id of the ranked list: the id of the request, or an id of the client if it scores one by one"
+        "id of the ranked list: the id of the request, or an id of the client if the client scores the items one by one"
     ),
     "ranking.rank": integer("place in the ranked list, 1 = first"),
     "ranking.size": integer("items of the ranked list, 2 or more"),
     "prediction.batch_size": integer("instances that the model computed together"),
     "prediction.log_loss_1": double("log loss for the label 1 (probability clipped at 1e-7)"),
     "prediction.log_loss_0": double("log loss for the label 0 (probability clipped at 1e-7)"),
-    "prediction.shadow": boolean("whether it was scored, but never shown"),
+    "prediction.shadow": boolean("whether the item was scored, but never shown"),
     "prediction.propensity": double("probability of the choice of the shown item"),
     "prediction.queue_time": long("time of waiting for a batch", "ns"),
     "prediction.compute_time": long("time in the model", "ns"),
@@ -58,7 +58,9 @@ FIELDS: dict[str, Field] = {
     "features.categorical": dynamic("keyword", "categorical features, behind an allow-list", ignore_above=256),
     "features.other": Field("flattened", "features outside the allow-lists", options={"ignore_above": 256}),
     "feedback.label": integer("the label: 1 or 0; written by the agent from feedback, never guessed"),
-    "feedback.shown": boolean("whether an impression, click or purchase shows that it was shown; written by the agent"),
+    "feedback.shown": boolean(
+        "whether an impression, click or purchase confirms that the item was shown; written by the agent"
+    ),
     "feedback.clicked_at": date("time of the first positive; written by the agent"),
     "feedback.delay": long(
         "time from the prediction to its first positive feedback, also if it is late; written by the agent", "ns"
@@ -76,7 +78,7 @@ PREDICTIONS = IndexContract(
     name="model-predictions",
     alias="model-predictions",
     suffix="%Y.%m.%d",
-    help="Predictions by their own day (UTC), one document per scored instance",
+    help="Predictions by day (UTC), one document per scored instance",
     fields=FIELDS,
     sample={
         "@timestamp": "2026-11-23T10:00:00.123456Z",

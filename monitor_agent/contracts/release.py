@@ -8,10 +8,10 @@ SOURCE_COMMAND = "told"
 SOURCE_PREDICTIONS = "seen"
 
 FIELDS: dict[str, Field] = {
-    "@timestamp": date("when it went live: the time of the command, else the time of its first prediction"),
+    "@timestamp": date("when the version went live: the time of the command, else the time of its first prediction"),
     "model_name": keyword("the model"),
     "model_version": keyword("the version that went live"),
-    "source": keyword("`told`: by `monitor-agent release`; `seen`: by the agent in the predictions"),
+    "source": keyword("`told`: `monitor-agent release` recorded it; `seen`: the agent saw its first prediction"),
     "note": text("note of the command"),
 }
 

@@ -23,7 +23,7 @@ ERRORS = IndexContract(
     name="model-errors",
     alias="model-errors",
     suffix="%Y.%m.%d",
-    help="Refused and failed requests by their own day (UTC)",
+    help="Refused and failed requests by day (UTC)",
     fields=FIELDS,
     sample={
         "@timestamp": "2026-11-23T10:00:06.000000Z",

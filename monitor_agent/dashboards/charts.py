@@ -148,7 +148,7 @@ def _axes(panel: LensPanel, data: PanelData, series: list[Series], thresholds: l
 
 
 def _title_y(panel: LensPanel, column: TableColumn) -> str:
-    """Return the y axis' title; no title if it is only the unit of time that its labels have, too."""
+    """Return the y axis' title; none if the title would only repeat the unit of time of the labels."""
     title = panel.state.get("yTitle") or column.label
     repeated = (column.format or {}).get("id") == "duration" and title in formats.UNITS_OF_TIME
     visible = (panel.state.get("axisTitlesVisibilitySettings") or {}).get("yLeft", True)

@@ -37,7 +37,7 @@ def metric(panel: LensPanel, data: PanelData, _colors: Mapping[str, str]) -> Pan
 
 
 def _detail(panel: LensPanel, secondary: TableColumn, row: Mapping[str, Value]) -> tuple[str, int]:
-    """Return the text of the second number, and the direction of the change if it is one."""
+    """Return the text of the second number, and its direction if it is a change."""
     state: Mapping[str, Any] = panel.state
     value, is_change = row[secondary.id], _is_change(panel, state["layerId"], secondary.id)
     text = (formats.signed if is_change else formats.text)(value, secondary.format, secondary.kind)

@@ -42,7 +42,7 @@ def serve(
     DataError
         If a saved object is broken.
     PortInUseError
-        If the address cannot be listened on.
+        If the server cannot listen on the address.
     StackError
         If the chart library is not installed.
     """
@@ -55,7 +55,7 @@ def serve(
         server = create_server(app, host=settings.host, port=settings.port, threads=THREADS, ident=None)
     except (OSError, socket.gaierror) as error:
         raise PortInUseError(
-            f"{settings.host}:{settings.port} cannot be listened on ({error.strerror or error})",
+            f"the viewer cannot listen on {settings.host}:{settings.port} ({error.strerror or error})",
             "stop what listens there, or set DASHBOARDS_PORT (0 = any free one)",
         ) from error
     try:

@@ -90,7 +90,7 @@ class Demonstration:
         """
         options, print_line = self._options, self._display.print_line
         if options.model is not None and not model.has_model(options.model):
-            raise ModelError(f"{options.model} holds no SavedModel", "leave --model out to have one trained")
+            raise ModelError(f"{options.model} holds no SavedModel", "leave --model out to train a new one")
         with self._folder.locked(), Supervisor(print_line) as supervisor:
             product = LocalProduct(demo_settings(self._settings, self._folder), supervisor, print_line)
             product.start_elasticsearch()
@@ -120,7 +120,7 @@ class Demonstration:
 
     @contextmanager
     def _agent_log(self, product: LocalProduct) -> Iterator[None]:
-        """Send the agent's own log, as it runs in this process, to a file next to the other logs."""
+        """Write the log of the agent, which runs in this process, to a file next to the other logs."""
         with (product.log_dir / "agent.log").open("a", encoding="utf-8", buffering=1) as stream:
             log.configure("monitor-agent", stream=stream)
             try:
@@ -233,7 +233,7 @@ class Demonstration:
 
 
 def demo_settings(settings: Settings, folder: DemoFolder) -> Settings:
-    """Return the settings of a demo: free ports, its own folder, the log's own times; the stack as the user has it."""
+    """Return the settings of a demo: free ports, its own folder, the log's own times, the user's stack."""
     defaults = Settings()
     return dataclasses.replace(
         defaults,
@@ -255,7 +255,10 @@ def demo_settings(settings: Settings, folder: DemoFolder) -> Settings:
 
 def agent_toml(settings: AgentSettings) -> str:
     """Return the settings that are not the default ones as a file for `monitor-agent --config`."""
-    lines = ["# The settings of the demo's agent: another run with them over the same days changes nothing.", "[agent]"]
+    lines = [
+        "# The settings of the demo's agent: another run over the same days with these settings changes nothing.",
+        "[agent]",
+    ]
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if value != field.default:

@@ -50,7 +50,7 @@ class DemoFolder:
         """
         try:
             if self.path.exists() and not (self.path / MARK).exists() and any(self.path.iterdir()):
-                raise DataError(f"{self.path} holds something else than a demo", "choose another folder with --out")
+                raise DataError(f"{self.path} holds something other than a demo", "choose another folder with --out")
             self.path.mkdir(parents=True, exist_ok=True)
             (self.path / MARK).touch()
             lock = DataFolderLock(self.path)

@@ -57,7 +57,7 @@ class Impression:
     position : 1 to 3, from left to right.
     click : 1 or 0.
     propensity : the probability with which the policy chose this item at this position.
-    affinities : item id to how often the user took to that item before; zeros left out.
+    affinities : item id -> how often the user chose that item before; an item that is not in it was never chosen.
     """
 
     timestamp: datetime
@@ -149,7 +149,7 @@ def load(campaign: str, cache_dir: Path) -> OpenBandit:
     if content_sha256(impressions, items) != CONTENT_SHA256[campaign]:
         raise DataError(
             f"the extract of campaign {campaign} in {folder} is damaged",
-            "remove it, it is made again" if folder == cache_dir else "install the project again",
+            "remove it; the next run makes it again" if folder == cache_dir else "install the project again",
         )
     return parse(campaign, impressions, items)
 
@@ -225,4 +225,4 @@ def read_table(path: Path) -> str:
     try:
         return lzma.decompress(path.read_bytes()).decode()
     except (OSError, lzma.LZMAError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error})", "remove it, it is made again") from error
+        raise DataError(f"{path} cannot be read ({error})", "remove it; the next run makes it again") from error

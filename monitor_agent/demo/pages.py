@@ -2,7 +2,7 @@
 
 The shop showed pages of three items; the log's sample holds single impressions of them, hardly ever two of one page
 (19 of 20,000 share a time). So pages are put together anew: an impression joins the oldest page of the same hour and
-the same kind of visitor that has its place free. Single impressions are as in the log. Ranking metrics are right for
+the same kind of visitor on which its place is free. Single impressions are as in the log. Ranking metrics are right for
 the order of these pages, but they describe no page that the shop showed.
 """
 
@@ -27,7 +27,7 @@ class PagePosition(NamedTuple):
 
 
 def by_day(impressions: Iterable[Impression]) -> Iterator[list[Impression]]:
-    """Yield the impressions of each day (UTC) that has any, in event-time order as they come."""
+    """Yield the impressions of each day (UTC), without empty days; they must be in event-time order."""
     for _, day in groupby(impressions, key=lambda impression: impression.timestamp.date()):
         yield list(day)
 

@@ -84,8 +84,8 @@ class Results:
             doubled = [identifier for identifier, times in indexed.items() if times > 1]
             if lost or foreign or doubled or len(ids) != len(set(ids)):
                 raise DataError(
-                    f"of {len(ids)} accepted {kind}, {len(lost)} are missing in Elasticsearch, {len(doubled)} are there"
-                    f" more than once, {len(foreign)} were never accepted"
+                    f"{len(ids)} {kind} were accepted; of these, {len(lost)} are missing in Elasticsearch, and"
+                    f" {len(doubled)} are there more than once; {len(foreign)} others are there"
                 )
 
     def feedback_status(self) -> dict[str, int]:

@@ -22,7 +22,7 @@ def windows_tables(windows: Sequence[Document], size: str, *, most: int, width: 
 
     Parameters
     ----------
-    most : of more windows than that, only the last ones with a positive are shown, `most` at most.
+    most : if there are more windows, the table has only the last `most` windows with a positive.
     width : columns of the terminal.
     """
     rows = [row for row in windows if row["window_size"] == size and row["segment"] == row["model_version"] == "all"]

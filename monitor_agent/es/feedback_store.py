@@ -44,7 +44,7 @@ class Feedback:
     version : the version that was read.
     event : its event.
     prediction_id : the id of the prediction that it is about; empty if it names none.
-    predicted_at : the time of that prediction; if it names no time, the time of the event.
+    predicted_at : the time of that prediction; the time of the event if the feedback names no such time.
     model : the model that it names; empty if it names none.
     status : its status, such as `new`.
     waiting_since : since when it has waited for its prediction; None if it does not wait.
@@ -152,7 +152,7 @@ class FeedbackStore:
         yield from self._pages({"bool": {"filter": [overdue_filter(now, horizon), *filters]}})
 
     def not_joined(self, interval: Interval) -> Iterator[list[Feedback]]:
-        """Yield pages of feedback on predictions of an interval that is not joined with them, for any reason."""
+        """Yield pages of unjoined feedback, whatever its status, on predictions of an interval."""
         statuses = [STATUS_NEW, STATUS_WAITING, STATUS_TOO_LATE, STATUS_ORPHAN]
         filters = [{"terms": {"feedback.status": statuses}}, within(interval, "prediction.timestamp")]
         yield from self._pages({"bool": {"filter": filters}})

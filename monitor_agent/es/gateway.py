@@ -117,7 +117,7 @@ class Gateway:
         failures = 0
         while True:
             if self._stopping():
-                raise StoppedError(f"stopped before: {purpose}")
+                raise StoppedError(f"the agent stopped before this request: {purpose}")
             with self._lock:
                 self.requests += 1
             try:

@@ -21,7 +21,7 @@ class Leases:
     Parameters
     ----------
     name : the agent's name, which no other agent has.
-    patience : an agent whose counter has not changed for so long is dead.
+    patience : an agent whose counter has not changed for this time is dead.
     monotonic : a clock of this machine, in seconds; clocks of other machines do not matter.
     """
 

@@ -132,7 +132,7 @@ class PerformanceStore:
         return {self._key(hit["_source"]): hit["_source"] for hit in hits}
 
     def last_week(self, model: str, windows: Sequence[Window]) -> StoredDocuments:
-        """Return the fields that later windows are compared with, of windows of one size, all versions and segments."""
+        """Return the fields for comparisons with later windows: windows of one size, all versions and segments."""
         return self._documents(model, windows, [*_KEY_FIELDS, *weekly.read_fields()])
 
     def time_states(self, keys: Sequence[MetricsKey]) -> dict[MetricsKey, str]:
@@ -142,7 +142,7 @@ class PerformanceStore:
         return {key: by_id[key.id] for key in keys if key.id in by_id}
 
     def states(self, model: str, size: str, interval: Interval) -> Iterator[tuple[MetricsKey, WindowState]]:
-        """Yield the states of the windows of one size that begin in an interval, each version and segment."""
+        """Yield the states of the windows of one size that begin in an interval, for each version and segment."""
         filters = [{"term": {"model_name": model}}, {"term": {"window_size": size}}, within(interval)]
         # States over all versions are always merged from those of the versions.
         query = {"bool": {"filter": filters, "must_not": [{"term": {"model_version": ALL_VERSIONS}}]}}

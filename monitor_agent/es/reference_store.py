@@ -62,7 +62,7 @@ class ReferenceStore:
                 return
 
     def learn(self, model: str, interval: Interval, since: datetime) -> DriftReference:
-        """Return the reference that a model's predictions of an interval make.
+        """Return a reference made from a model's predictions in an interval.
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class ReferenceStore:
         return aggregations
 
     def _calibrations(self, model: str, interval: Interval) -> dict[str, Calibration]:
-        """Return the calibration of each version's scores that the labelled windows of an interval give."""
+        """Return the calibration of each version's scores, learnt from the labelled windows of an interval."""
         merged: dict[str, WindowState] = {}
         for key, state in self._performance.states(model, self._calendar.base, interval):
             if key.segment == ALL_SEGMENT:

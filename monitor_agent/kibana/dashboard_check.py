@@ -101,7 +101,7 @@ def _panel_problems(check: _PanelCheck, responses: Sequence[SearchResponse], tim
 
 
 def check_alert_searches(alerts: Iterable[Alert], search_all: SearchAll, now: datetime) -> Iterator[Problem]:
-    """Yield the alerts whose search is refused at `now`, or whose condition cannot be evaluated, as alert and watch."""
+    """Yield the alerts whose search is refused at `now`, or whose condition cannot be evaluated."""
     for alert in alerts:
         alert_watch = watch(alert)
         try:

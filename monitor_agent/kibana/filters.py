@@ -49,7 +49,7 @@ def pill(stored: Mapping[str, Any]) -> Query | None:
     if meta.get("disabled"):
         return None
     if "query" not in stored:
-        raise DataError(f"the filter on {meta.get('key')} holds no query", "filters need the form with `query`")
+        raise DataError(f"the filter on {meta.get('key')} holds no query", "write the filter with a `query`")
     query = dict(stored["query"])
     return {"bool": {"must_not": [query]}} if meta.get("negate") else query
 

@@ -15,7 +15,7 @@ TAGGED = ("dashboard", "lens", "search")
 
 _REASONS = {
     "conflict": "exists already",
-    "ambiguous_conflict": "exists already, more than once",
+    "ambiguous_conflict": "already exists more than once",
     "missing_references": "refers to an object that does not exist",
     "unsupported_type": "has a type that this Kibana does not support",
 }

@@ -31,9 +31,9 @@ class Column:
     Attributes
     ----------
     operation : one of `BUCKETS`, `METRICS` or `DERIVED`.
-    field : the field that it reads; `RECORDS` for whole documents; empty if it follows from other columns.
+    field : the field that it reads; `RECORDS` for whole documents; empty if the column is computed from other columns.
     filter : KQL that its documents must match, too; empty for none.
-    references : columns that it follows from.
+    references : columns that this column is computed from.
     shift : how much earlier its documents are, such as `1d`; empty for none.
     scale : unit of time that a count is divided by, such as `s`; empty for none.
     format : its own format; None = that of its field.

@@ -89,7 +89,7 @@ class LensPanelQuery:
         return [*by_layer, *(search.request for search in self.annotations)]
 
     def read(self, responses: Sequence[SearchResponse]) -> PanelData:
-        """Return the data that the responses, one for each request in order, hold."""
+        """Return the data in the responses; there is one response for each request, in order."""
         remaining = iter(responses)
         tables = {
             searches.layer.id: layer_table(searches, [next(remaining) for _ in searches.searches])

@@ -218,7 +218,7 @@ def _seconds(key: tuple[Value, ...], searches: LayerSearches) -> float:
 
 
 def _derive(layer: Layer, column: Column, row: dict[str, Value]) -> Value:
-    """Return the value of a column that follows from others, and add it and theirs to the row."""
+    """Return the value of a column computed from others; add this value and the values of the others to the row."""
     if column.id in row:
         return row[column.id]
     operands = {name: _derive(layer, layer.columns[name], row) for name in column.references}

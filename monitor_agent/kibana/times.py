@@ -62,8 +62,8 @@ def moment(text: str, now: datetime, *, end: bool = False) -> datetime:
 
     Parameters
     ----------
-    end : round up to the last millisecond of the unit if the text ends with a unit such as `/d`, as the end of a
-        range does that includes its end.
+    end : whether the text is the end of a range: a text with a unit such as `/d` then means the last millisecond of
+        the unit.
 
     Raises
     ------

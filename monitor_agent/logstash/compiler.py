@@ -1,4 +1,4 @@
-"""Text of a pipeline configuration -> `Program`: its inputs, what filters events, what routes them to outputs."""
+"""Text of a pipeline configuration -> `Program`: its inputs, filters and routes to outputs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Program:
 
     Attributes
     ----------
-    inputs, outputs : in the order written.
+    inputs, outputs : in the order of the configuration.
     counters : by plugin id, inputs and outputs included; `conditions` counts events that could not be compared.
     """
 
@@ -159,7 +159,7 @@ class _Compiler:
     def _without_branches(self, body: tuple[syntax.Node, ...]) -> Iterator[syntax.Plugin]:
         for node in body:
             if isinstance(node, syntax.Branch):
-                raise node.at.error("inputs know no if", "put the condition into a filter")
+                raise node.at.error("an input cannot be inside an if", "put the condition into a filter")
             yield node
 
     def _plugin(self, kind: str, node: syntax.Plugin) -> tuple[Any, PluginConfig]:
@@ -169,7 +169,7 @@ class _Compiler:
         identity = common.get("id") or f"{node.name}@{Path(node.at.path).name}:{node.at.line}:{node.at.column}"
         if kind != "codec":
             if identity in self._counters:
-                raise node.at.error(f"two plugins have the id {identity!r}", "give each its own")
+                raise node.at.error(f"two plugins have the id {identity!r}", "give each plugin its own id")
             self._counters[identity] = counters
         config = PluginConfig(node.name, identity, specific, common, node.at, counters)
         return spec.build(config, self._context), config

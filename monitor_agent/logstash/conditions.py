@@ -164,9 +164,9 @@ def _contained(left: _Operand, right: _Operand, at: syntax.Location) -> EventTes
         if isinstance(right.value, list):
             return _in_list(left.get, frozenset(text_of(item) for item in right.value))
         if not isinstance(right.value, str):
-            raise at.error("a list, a text or a field is expected after in", 'write [a] in ["x", "y"]')
+            raise at.error("a list, a text or a field is expected after 'in'", 'write [a] in ["x", "y"]')
     if isinstance(left, _Constant) and isinstance(left.value, list):
-        raise at.error("a text, a number or a field is expected before in", 'write [a] in ["x", "y"]')
+        raise at.error("a text, a number or a field is expected before 'in'", 'write [a] in ["x", "y"]')
     get, container = left.get, right.get
     return lambda event: _holds(container(event), get(event))
 

@@ -28,7 +28,7 @@ _NUMERIC = frozenset("yYxMdHhKkmsSDew")
 
 
 def parser(pattern: str) -> Parse:
-    """Return the function that reads a value by the pattern; the zone is that of a value without a zone.
+    """Return the function that reads a value by the pattern; its zone is for values without a zone.
 
     The function raises ValueError for a value that does not fit the pattern.
 

@@ -105,7 +105,7 @@ class DeadLetterFiles:
 
 
 def read_letters(folder: Path) -> list[SpooledDeadLetter]:
-    """Return all letters in a folder, in the order written; a last line that a crash cut is left out."""
+    """Return all letters in a folder, in the order of writing; a last line that a crash cut is left out."""
     letters: list[SpooledDeadLetter] = []
     for path in sorted(folder.glob("*.ndjson")):
         for line in path.read_bytes().splitlines():

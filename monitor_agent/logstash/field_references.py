@@ -178,7 +178,7 @@ def _put(container: Any, key: str, value: Any, text: str) -> None:
             container.extend([None] * (index + 1 - len(container)))
         container[index] = value
     else:
-        raise FieldError(f"{text} cannot be set: the field that should hold it is neither object nor list")
+        raise FieldError(f"{text} cannot be set: its outer field is neither an object nor a list")
 
 
 def _set_top(event: Event, name: str, value: Any) -> None:

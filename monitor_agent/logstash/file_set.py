@@ -20,9 +20,9 @@ from monitor_agent.logstash.positions import FileKey, FilePosition, Positions
 MOST_BYTES = 2 * 1024 * 1024
 """Reading stops here, so that a batch of long lines does not fill the memory."""
 GONE_SECONDS = 60.0
-"""A file that was renamed away or deleted is read until it has not grown for so long."""
+"""A file that was renamed away or deleted is read until it has not grown for this time."""
 FORGET_SECONDS = 14 * 86_400.0
-"""The position of a file that has gone is stored for so long."""
+"""The position of a file that is gone is stored for this time."""
 
 Checkpoint = dict[FollowedFile, int]
 """For each file of a batch: the offset up to which it is delivered as soon as the batch is."""
@@ -58,7 +58,7 @@ class FileSelection:
 
 @dataclass
 class LineBatch:
-    """Lines read together: by path, in the order read."""
+    """Lines read together: by path, in the order of reading."""
 
     pieces: list[tuple[str, list[bytes]]] = field(default_factory=list)
     checkpoint: Checkpoint = field(default_factory=dict)
@@ -264,7 +264,7 @@ class FileSet:
     def _follow_unlisted(self, position: FilePosition) -> bool:
         """Follow a file that no pattern matches any more; return False if it is not there or is another file.
 
-        Another file that has its inode is none of the selected files, so that nothing of it is read.
+        Nothing is read of another file with the same inode: it is none of the selected files.
         """
         path = position.locate()
         if path is None:
@@ -292,7 +292,7 @@ class FileSet:
             self._follow(path, file.key)
 
     def _retire(self, file: FollowedFile) -> None:
-        """Close a file that nothing more is expected of; its unfinished last line counts if it is gone."""
+        """Close a file that gets no more lines; if the file is gone, its unfinished last line counts."""
         if not file.is_open:
             if not file.listed:  # it was idle and is gone: its last lines may have come shortly before that
                 self._drop(file)

@@ -154,7 +154,7 @@ class FollowedFile:
         return FilePosition(*self.key, offset, len(head), self._fingerprint, self.real_path, time.time())
 
     def _locate(self) -> None:
-        """Update `real_path`: by it the next run finds a file that was renamed, or whose link leads elsewhere now.
+        """Update `real_path`: with it, the next run finds a file after a rename or a change of its link.
 
         Any thread may call this: a path counts only if it leads to this file, so a closed descriptor does no harm.
         """
@@ -166,7 +166,7 @@ class FollowedFile:
     def _fill(self) -> None:
         size = self.size()
         if size < self.offset:
-            raise TruncatedError(f"{size} bytes, {self.offset} were read")
+            raise TruncatedError(f"it has {size} bytes, but {self.offset} were read")
         if size == self._searched_size:
             return
         if self._head and os.pread(self._descriptor, len(self._head), 0) != self._head:
@@ -196,7 +196,7 @@ class FollowedFile:
         return chunk
 
     def _cut_line(self, beginning: bytes) -> None:
-        """Search for the end of a line that is too long; as soon as it is there, the line is its beginning."""
+        """Search for the end of a line that is too long; once the end is there, the beginning counts as the line."""
         after = self.offset + len(beginning)
         self._scanned = max(self._scanned, after)
         while block := os.pread(self._descriptor, LONGEST_LINE_BYTES, self._scanned):

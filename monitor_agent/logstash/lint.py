@@ -15,8 +15,8 @@ _ALWAYS: Fields = frozenset({"[@timestamp]"})
 def warnings(sections: Iterable[syntax.Section]) -> list[str]:
     """Return one line for each doubtful condition, with its place.
 
-    Doubtful are `<`, `<=`, `>`, `>=` on a field that may be missing, because an event without the field is dropped;
-    and `in ["text"]`, because it means the field of that name.
+    Two conditions are doubtful: `<`, `<=`, `>`, `>=` on a field that may be missing, because they drop an event without
+    the field; and `in ["text"]`, because it means the field of that name.
     """
     return [warning for section in sections for warning in _body(section.body, _ALWAYS)]
 
@@ -55,7 +55,7 @@ def _comparison(node: syntax.Comparison, present: Fields) -> Iterator[str]:
     if node.operator in ORDERED:
         for text in selectors:
             if text not in present:
-                yield f"{place}: an event without {text} is dropped by {node.operator}: write {text} and ... before it"
+                yield f"{place}: {node.operator} drops an event without {text}: write {text} and ... before it"
     for text in selectors:
         if text[1] in "\"'":
             yield f"{place}: {text} is read as a field: compare with == instead, or list two texts"

@@ -93,7 +93,7 @@ class EventBatch:
 
     Attributes
     ----------
-    events : in the order read.
+    events : in the order of reading.
     position : the input stores it as soon as all events are delivered; only the input reads it.
     bytes : the bytes read for them.
     """
@@ -133,7 +133,7 @@ class Input(Protocol):
         """Whether there will be no more events (standard input has ended)."""
 
     def acknowledge(self, positions: Sequence[Any]) -> None:
-        """Store positions, in the order read: their events are delivered or are dead letters."""
+        """Store positions, in the order of reading: their events are delivered or are dead letters."""
 
     def close(self) -> None:
         """Release all resources; called once, after the last acknowledgement."""

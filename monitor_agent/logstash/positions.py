@@ -63,7 +63,7 @@ class FilePosition:
     def locate(self) -> str | None:
         """Return the path of the file, which may be renamed in its folder; None if it is not there.
 
-        The name of an entry without a fingerprint, which is an empty file's, must be the same as well.
+        An empty file has no fingerprint: it is found under its old name only.
         """
         if has_key(self.path, self.key):
             return self.path

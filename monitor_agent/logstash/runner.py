@@ -1,4 +1,4 @@
-"""The loop of a pipeline: reads batches, filters them, sends several at once, acknowledges them in the order read.
+"""The loop of a pipeline: reads batches, filters them, sends several at once, acknowledges them in order.
 
 A position is stored only when everything before it is delivered. So after a crash or a stop at any moment some events
 are sent again, but none is lost.
@@ -158,7 +158,7 @@ class Runner:
             self._changed.notify_all()
 
     def _work(self) -> None:
-        """Send batches, one at a time, in the order read."""
+        """Send batches, one at a time, in the order of reading."""
         while True:
             with self._changed:
                 while not self._waiting:
@@ -176,7 +176,7 @@ class Runner:
                 self._changed.notify_all()
 
     def _acknowledge(self) -> None:
-        """Acknowledge delivered batches in the order read; a batch waits until all batches before it are delivered."""
+        """Acknowledge delivered batches in the order of reading; a batch waits for all batches before it."""
         while True:
             with self._changed:
                 while not (self._flights and self._flights[0].done):

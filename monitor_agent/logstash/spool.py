@@ -14,7 +14,7 @@ ROTATE_BYTES = 16 * 1024 * 1024
 
 
 class Spool:
-    """The writing end; several threads may append at once, and one forcing to disk serves all of them."""
+    """The writing end; several threads may append at once, and share one sync to disk."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -76,7 +76,7 @@ SPEC = MetricSpec(
 ERROR_BOUND_SPEC = MetricSpec(
     "pr_auc_error_bound",
     "ratio",
-    "largest difference of pr_auc, computed from scores of three digits, from the exact value",
+    "largest possible error of pr_auc: it is computed from scores of three digits",
     lambda s: average_precision_error_bound(s.scores_pos, s.scores_neg),
     bigger_is_better=False,
     source="best and worst order within each bin",

@@ -20,7 +20,7 @@ def calibration_ratio(score_sum: float, positives: int) -> float | Undefined:
 SPEC = MetricSpec(
     "calibration_ratio",
     "float",
-    "mean score per rate of positives: 1 is calibrated, above 1 too high",
+    "mean score divided by the rate of positives: 1 = calibrated, above 1 = scores too high",
     lambda s: calibration_ratio(from_fixed_point(s.score_sum_pos + s.score_sum_neg), s.positives),
     range=(0.0, None),
     source="mean(score) / mean(label)",

@@ -72,7 +72,7 @@ SPECS = (
     ),
     _spec(
         "suggested_attribution_window",
-        "shortest usual attribution window that covers 99 % of the feedback so far",
+        "shortest round length (such as 5m or 1d) of an attribution window that covers 99 % of the feedback so far",
         _suggested_ms,
         "99 % quantile, rounded up",
     ),

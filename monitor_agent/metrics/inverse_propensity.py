@@ -102,7 +102,7 @@ SPECS = (
     MetricSpec(
         "ctr_snips_sample",
         "float",
-        "number of unweighted predictions with the precision of ctr_snips (effective sample size)",
+        "effective sample size: so many unweighted predictions give the precision of ctr_snips",
         lambda s: effective_sample_size(_sums(s)),
         bigger_is_better=True,
         range=(0.0, None),

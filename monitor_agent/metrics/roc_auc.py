@@ -98,7 +98,7 @@ SPEC = MetricSpec(
 ERROR_BOUND_SPEC = MetricSpec(
     "auc_error_bound",
     "ratio",
-    "largest difference of auc, computed from scores of three digits (five in refined bins), from the exact value",
+    "largest possible error of auc: it is computed from scores of three digits (five in refined bins)",
     lambda s: roc_auc_error_bound(s.scores_pos, s.scores_neg, s.fine_pos, s.fine_neg),
     bigger_is_better=False,
     range=(0.0, 0.5),

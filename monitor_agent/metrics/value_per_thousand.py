@@ -20,7 +20,7 @@ def value_per_thousand(value_sum: float, impressions: int) -> float | Undefined:
 SPEC = MetricSpec(
     "value_per_thousand",
     "float",
-    "sum of feedback values per thousand predictions shown that are older than the attribution window",
+    "sum of feedback values per thousand shown predictions that are older than the attribution window",
     lambda s: value_per_thousand(from_fixed_point(s.value_sum), s.mature),
     unit="value",
     bigger_is_better=True,

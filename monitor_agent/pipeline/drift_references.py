@@ -29,8 +29,8 @@ OTHER_CATEGORIES = "(other)"
 
 MOST_CATEGORIES = 50
 MIN_VALUES, MIN_SHARE = 100, 0.02
-"""A category is counted by itself if it has so many values, or such a share of all values. Among many rare categories
-the most frequent ones are so by chance, and would seem to become rarer later."""
+"""A category is counted by itself if it has this number of values, or this share of all values. Among many rare
+categories, chance decides which are the most frequent; later they would seem to become rarer."""
 MIN_POSITIVES = 100
 """With fewer positives no calibration is learnt."""
 

@@ -106,7 +106,7 @@ def _about(identifier: str, document: Document, calendar: Calendar) -> Explanati
     if document["state"] in STATES[:2] and document["window_size"] in calendar.names:
         window = calendar.window(document["window_size"], instants.parse(document["window_start"]))
         lines.append(
-            ("final at", instants.text(calendar.final_at(window)), "its end, plus the attribution window and a grace")
+            ("final at", instants.text(calendar.final_at(window)), "end of the window + attribution window + grace")
         )
     return ExplanationSection(identifier, lines)
 
@@ -157,7 +157,10 @@ def _gates(document: Document, settings: AgentSettings) -> ExplanationSection:
         for name, value, needed in gates
     ]
     verdict = "yes" if document["alertable"] else "no"
-    return ExplanationSection("may it alert?", [*lines, ("alertable", verdict, "all of these are needed")])
+    return ExplanationSection(
+        "may alerts use this window?",
+        [*lines, ("alertable", verdict, "yes if all three reach their limits and few lines are lost")],
+    )
 
 
 def _specs() -> list[MetricSpec]:

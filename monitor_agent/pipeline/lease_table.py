@@ -1,8 +1,8 @@
 """How several agents divide the models among themselves: the lease table, and who is alive (pure).
 
 No wall clock is trusted. Each agent raises its own counter in the one lease table. The other agents measure, with their
-own monotonic clocks, how long a counter has not changed. Writes are idempotent: two agents that both believe to hold a
-model do no harm. The table only avoids that they do the same work twice.
+own monotonic clocks, how long a counter has not changed. Writes are idempotent: if two agents hold the same
+model by mistake, nothing is wrong. The table only prevents double work.
 """
 
 from __future__ import annotations

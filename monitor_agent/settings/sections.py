@@ -109,7 +109,9 @@ class AgentSettings:
         choices=("negative", "unknown"),
     )
     segments: tuple[str, ...] = setting(("scene",), "MONITOR_SEGMENTS", "labels by which metrics are split")
-    segment_values: int = setting(20, "MONITOR_SEGMENT_VALUES", "most values of a label; further values become `other`")
+    segment_values: int = setting(
+        20, "MONITOR_SEGMENT_VALUES", "highest number of values of a label; further values become `other`"
+    )
     restatement_limit: timedelta = setting(
         timedelta(days=7), "MONITOR_RESTATEMENT_LIMIT", "a window that has been final for longer is not restated"
     )
@@ -137,7 +139,7 @@ class AgentSettings:
     page_size: int = setting(
         1000, "MONITOR_PAGE_SIZE", "documents in one request; for feedback five times as many, at most 10,000"
     )
-    health_host: str = setting("127.0.0.1", "MONITOR_HEALTH_HOST", "address of a running agent's health server")
+    health_host: str = setting("127.0.0.1", "MONITOR_HEALTH_HOST", "address that the health server listens on")
     health_port: int | None = setting(
         8600,
         "MONITOR_HEALTH_PORT",
@@ -219,14 +221,18 @@ class ServerSettings:
     )
     max_body_bytes: int = setting(1024 * 1024, "MODEL_SERVER_MAX_BODY_BYTES", "largest request body", unit="bytes")
     max_instances: int = setting(
-        512, "MODEL_SERVER_MAX_INSTANCES", "most instances, or feedback events, in one request"
+        512, "MODEL_SERVER_MAX_INSTANCES", "highest number of instances, or feedback events, in one request"
     )
-    max_batch_size: int = setting(64, "MODEL_SERVER_MAX_BATCH_SIZE", "most instances that are computed together")
+    max_batch_size: int = setting(
+        64, "MODEL_SERVER_MAX_BATCH_SIZE", "highest number of instances that are computed together"
+    )
     max_batch_delay: timedelta = setting(
         timedelta(), "MODEL_SERVER_MAX_BATCH_DELAY", "longest wait for a batch to fill; 0s = no wait"
     )
     max_queue: int = setting(
-        2048, "MODEL_SERVER_MAX_QUEUE", "most instances that wait for the model; a request above it gets 503"
+        2048,
+        "MODEL_SERVER_MAX_QUEUE",
+        "highest number of instances that wait for the model; a request that would exceed it gets 503",
     )
     predict_timeout: timedelta = setting(
         timedelta(seconds=30), "MODEL_SERVER_PREDICT_TIMEOUT", "longest wait for the model"
@@ -243,7 +249,7 @@ class PipelineSettings:
     username: str = setting("", "PIPELINE_USERNAME", "user that writes events")
     password: str = setting("", "PIPELINE_PASSWORD", "password of that user", secret=True)
     api_key: str = setting("", "PIPELINE_API_KEY", "API key (encoded), instead of that user and password", secret=True)
-    batch_size: int = setting(1000, "PIPELINE_BATCH_SIZE", "most events in one batch")
+    batch_size: int = setting(1000, "PIPELINE_BATCH_SIZE", "highest number of events in one batch")
     batch_delay: timedelta = setting(
         timedelta(milliseconds=50), "PIPELINE_BATCH_DELAY", "events that come within this time share a batch"
     )

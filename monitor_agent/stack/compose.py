@@ -79,9 +79,9 @@ class ComposeProvider:
 
 
 def write_environment(example: Path, target: Path) -> bool:
-    """Write the file of variables from the example, a random value for each empty one; return whether it was missing.
+    """Write the file of variables if it is missing; return whether it was missing.
 
-    Only its owner can read the file; an existing file stays as it is.
+    An empty variable of the example gets a random value. Only its owner can read the file.
     """
     if target.exists():
         return False

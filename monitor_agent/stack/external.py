@@ -31,7 +31,7 @@ class ExternalProvider:
 
     def down(self) -> bool:
         """Return False: a cluster that this program did not start stays as it is."""
-        self._report(f"{', '.join(self._settings.url)} was not started from here: left as it is")
+        self._report(f"nothing is stopped: monitor-agent did not start {', '.join(self._settings.url)}")
         return False
 
     def status(self) -> list[ComponentStatus]:

@@ -81,7 +81,7 @@ def running_instance(data_dir: Path) -> Instance | None:
 
 
 def read_record(data_dir: Path) -> Instance | None:
-    """Return the record in `data_dir`, true or left by a crash; None if there is none."""
+    """Return the record in `data_dir`, also one that a crash has left; None if there is none."""
     try:
         return Instance(**json.loads((data_dir / RECORD_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

@@ -58,7 +58,7 @@ class LocalProduct:
         return Path(self.settings.stack.data_dir) / "log"
 
     def require_ports(self) -> None:
-        """Return if every port of the settings is free; called before anything that takes long is done.
+        """Return if every port of the settings is free; call this before slow work.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class LocalProduct:
         Raises
         ------
         StackError
-            If its disk is full, before it or any other component fails for that reason.
+            If the disk is nearly full.
         """
         if self.settings.stack.provider == "embedded":
             require_space(Path(self.settings.stack.data_dir))
@@ -192,7 +192,7 @@ def require_space(folder: Path) -> None:
     Raises
     ------
     StackError
-        If it has not.
+        If it has too little space.
     """
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free // MIB
@@ -204,7 +204,7 @@ def require_space(folder: Path) -> None:
 
 
 def delete_data(data_dir: Path) -> None:
-    """Delete a data folder and the files that its embedded Elasticsearch, which must not run, keeps outside it."""
+    """Delete a data folder and the files of its embedded Elasticsearch outside it; the server must not run."""
     folder = data_dir.absolute()
     shutil.rmtree(home_folder(folder, unprivileged_account()), ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)

@@ -48,7 +48,7 @@ def _print(name: str, stream: BinaryIO, *, named: bool) -> None:
 
 
 def _reopened(path: Path, stream: BinaryIO) -> BinaryIO:
-    """Return a stream of the file that has the name now, after the old one was renamed away."""
+    """Return a stream of the new file at the path, after the old file was renamed."""
     try:
         if path.stat().st_ino == os.fstat(stream.fileno()).st_ino:
             return stream

@@ -109,7 +109,7 @@ class ChildProcess:
     def start(self) -> None:
         """Start the process.
 
-        Must be called in the main thread: the kernel takes the end of the starting *thread* for the parent's end.
+        Call this in the main thread: the kernel ends the child when the *thread* that started it ends.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class ChildProcess:
         Raises
         ------
         StackError
-            If the process ends before, at once and with the reason, or if `timeout` seconds have passed.
+            If the process ends first (the message names the reason), or after `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
         while not check():
@@ -278,9 +278,9 @@ class Supervisor:
 
 
 def reason_line(path: Path, offset: int = 0, pattern: str = "") -> str:
-    """Return the reason of an end that a log names, from `offset` bytes on.
+    """Return the reason for the end of a process, from its log after the first `offset` bytes.
 
-    That is group 1 of the first match of `pattern`, else the last line that reads like an error, else the last line.
+    It is group 1 of the first match of `pattern`, else the last line that reads like an error, else the last line.
     """
     try:
         with path.open("rb") as stream:

@@ -26,7 +26,7 @@ class StackProvider(Protocol):
     """A way to get a stack."""
 
     def up(self, *, detach: bool) -> None:
-        """Start the stack; return when it is ready (`detach`), or else when it was stopped again."""
+        """Start the stack; with `detach`, return when it is ready, else when it has stopped."""
 
     def down(self) -> bool:
         """Stop the stack; return whether there was one to stop."""

@@ -23,12 +23,12 @@ def read_access(
 ) -> Iterator[ElasticsearchSettings]:
     """Yield address and user for reading Elasticsearch.
 
-    The embedded one is read as the user `analyst`, who may do nothing else. A signal raises KeyboardInterrupt.
+    For an embedded Elasticsearch, the user is `analyst`, who may only read. A signal raises KeyboardInterrupt.
 
     Parameters
     ----------
-    data : data folder of an embedded Elasticsearch, which is started until the block is left if it does not run;
-        None = the cluster of the settings, or, if they name none, the embedded one that runs.
+    data : data folder of an embedded Elasticsearch; if it does not run, it is started for the time of the block.
+        None = the cluster of the settings, or the embedded one that runs if the settings name no cluster.
 
     Raises
     ------

@@ -19,13 +19,13 @@ LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
 @dataclass(frozen=True)
 class Login:
-    """The address of a cluster, and the user that a request is sent as.
+    """The address of a cluster, and the user of a request.
 
     Attributes
     ----------
     url : `http://host:port`.
     username, password : of basic authentication; both empty = none.
-    api_key : encoded, instead of them.
+    api_key : encoded; it replaces user and password.
     ca_certs : file with the certificate authority, for https; empty = the system's.
     """
 

@@ -41,7 +41,7 @@ def test_help_needs_no_tensorflow() -> None:
         ({"MODEL_SERVER_PORT": "http"}, "MODEL_SERVER_PORT='http' is malformed"),
         ({"MODEL_SERVER_THREADS": "0"}, "MODEL_SERVER_THREADS is too small"),
         ({"MODEL_SERVER_MODEL_DIR": "/nowhere"}, "there is no model folder /nowhere: train one with"),
-        ({"MODEL_SERVER_HOST": "192.0.2.1"}, "192.0.2.1:0 cannot be listened on"),
+        ({"MODEL_SERVER_HOST": "192.0.2.1"}, "cannot listen on 192.0.2.1:0"),
         ({"MODEL_LOG_DIR": "/proc/log"}, "events cannot be written to /proc/log"),
         ({"MODEL_SERVER_HMAC_KEY": "short"}, "the key for ids has 5 characters"),
     ],
@@ -64,5 +64,5 @@ def test_a_port_in_use_is_reported_before_the_model_is_loaded(tmp_path: Path) ->
         done = run(tmp_path, MODEL_SERVER_PORT=str(port))
 
     assert done.returncode == 1
-    assert f"127.0.0.1:{port} cannot be listened on (Address already in use)" in done.stderr
+    assert f"cannot listen on 127.0.0.1:{port} (Address already in use)" in done.stderr
     assert "MODEL_SERVER_PORT" in done.stderr

@@ -86,7 +86,7 @@ def test_a_letter_arrives_after_the_cause_is_mended(
     assert document["reasons"] == {"refused": 1, "malformed": 1}
     assert len(document["letters"]) == 1
     assert orjson.loads(letter["message"]) == event
-    assert replayed.startswith("1 lines are on their way again")
+    assert replayed.startswith("1 lines written to ")
     with cluster.client() as client:
         client.indices.refresh(index="model-*")
         (hit,) = client.search(index=PREDICTIONS.alias)["hits"]["hits"]

@@ -24,15 +24,15 @@ def _layer(columns: Mapping[str, Mapping[str, Any]], order: list[str]) -> Iterat
         return
     bucketed = [columns[name]["isBucketed"] for name in order]
     if bucketed != sorted(bucketed, reverse=True):
-        yield "columns that group come before those that count"
+        yield "the columns that group must come before the columns that count"
     for name, column in columns.items():
         by = column.get("params", {}).get("orderBy", {})
         if by.get("type") == "column" and by.get("columnId") not in columns:
             yield f"{name} is ordered by {by.get('columnId')}, which is no column"
         elif by.get("type") == "column" and columns[by["columnId"]]["isBucketed"]:
-            yield f"{name} is ordered by {by['columnId']}, which groups"
+            yield f"{name} is ordered by {by['columnId']}, which is a column that groups"
         elif by.get("type") == "column" and columns[by["columnId"]]["operationType"] in ("formula", "last_value"):
-            yield f"{name} is ordered by {by['columnId']}: Elasticsearch cannot order by what is computed afterwards"
+            yield f"{name} is ordered by {by['columnId']}: Elasticsearch cannot order by a formula or a last value"
         for reference in column.get("references", ()):
             if reference not in columns:
-                yield f"{name} follows from {reference}, which is no column"
+                yield f"{name} is computed from {reference}, which is no column"

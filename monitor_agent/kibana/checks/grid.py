@@ -23,7 +23,7 @@ def check(_bundle: Bundle, saved: SavedObject) -> Iterator[str]:
     for panel in panels:
         name, grid = panel["panelIndex"], panel["gridData"]
         if grid["i"] != name:
-            yield f"gridData.i of the panel {name} is {grid['i']}"
+            yield f"gridData.i of the panel {name} must be {name}, not {grid['i']}"
         if grid["x"] + grid["w"] > COLUMNS:
             yield f"the panel {name} reaches beyond the {COLUMNS} columns"
     for first, second in combinations(panels, 2):

@@ -23,7 +23,7 @@ def check(bundle: Bundle, saved: SavedObject) -> Iterator[str]:
     for reference in saved.references:
         if reference.type == "tag":
             if reference.name != f"tag-ref-{reference.id}":
-                yield f"the reference to the tag {reference.id} is to be named tag-ref-{reference.id}"
+                yield f"the reference to the tag {reference.id} must be named tag-ref-{reference.id}"
         elif reference.name not in needed:
             yield f"nothing uses the reference {reference.name}"
 

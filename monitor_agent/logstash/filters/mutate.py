@@ -1,4 +1,4 @@
-"""The filter `mutate`: changes fields in a fixed order, which is not the order written."""
+"""The filter `mutate`: changes fields in a fixed order, whatever the order of the options."""
 
 from __future__ import annotations
 
@@ -124,7 +124,9 @@ def _convert(table: dict[str, Any], at: Location) -> list[Change]:
 
 def _gsub(items: list[Any], at: Location) -> list[Change]:
     if len(items) % 3:
-        raise at.error("gsub needs a field, a pattern and a replacement each time", f"found {len(items)} texts")
+        raise at.error(
+            "gsub needs three texts for each change: a field, a pattern and a replacement", f"it has {len(items)} texts"
+        )
 
     def gsub_field(field: FieldReference, pattern: str, replacement: str) -> Change:
         dynamic = is_dynamic(pattern)
@@ -178,7 +180,7 @@ def _split(table: dict[str, Any], at: Location) -> list[Change]:
 
 
 def _split_text(text: str, separator: str) -> list[str]:
-    """Return the texts between separators as Ruby does: no empty ones at the end; a blank stands for several."""
+    """Return the texts between separators as in Ruby: none is empty at the end; " " splits at any whitespace."""
     texts = list(text) if not separator else text.split() if separator == " " else text.split(separator)
     while texts and not texts[-1]:
         texts.pop()

@@ -147,7 +147,9 @@ class HttpInput(FilesInput):
         try:
             server = _Server((host, port), _handler(self))
         except OSError as error:
-            raise PortInUseError(f"{host}:{port} cannot be listened on ({error.strerror})", "choose another") from error
+            raise PortInUseError(
+                f"the input cannot listen on {host}:{port} ({error.strerror})", "choose another port"
+            ) from error
         if self._options["ssl_enabled"]:
             try:
                 tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

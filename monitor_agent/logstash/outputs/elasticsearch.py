@@ -167,7 +167,7 @@ class ElasticsearchOutput:
         return self._deliver([letter.item() for letter in letters])
 
     def _wait(self, failures: int) -> None:
-        """Wait before the next attempt: longer after each useless one, and not equally long in all workers."""
+        """Wait before the next attempt: longer after each failure, and for a random time, so that workers differ."""
         self._count("retries", 1)
         longest = min(self._longest_wait, self._first_wait * 2 ** min(max(failures - 1, 0), 20))
         if self._stopping.wait(longest * random.uniform(0.5, 1.0)):

@@ -28,7 +28,9 @@ class FileOutput:
         self._fixed = None if is_dynamic(str(path)) else path
         self._root = _fixed_folder(path)
         if self._root == Path("/"):
-            raise at.error("'path' begins with what depends on the event", "begin it with a folder: /var/data/%{...}")
+            raise at.error(
+                "'path' must not begin with a value of the event", "begin it with a folder: /var/data/%{...}"
+            )
         self._render = compile_template(str(path), at)
         self._failures: Path = self._root / options["filename_failure"]
         self._codec: Codec = options["codec"]

@@ -53,7 +53,7 @@ CHANCE = 0.01
 categories exceed Jensen-Shannon's threshold in one sample of 20, and 200 values in all samples."""
 
 SMALL_REFERENCE = 1000
-"""With at most this number of reference values Evidently uses tests, above it distances."""
+"""Evidently uses tests up to this number of reference values, and distances above it."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The unpacked Elasticsearch server: fetched once from Maven Central, checked, kept in the user's cache folder.
 
 The archive is checked against a pinned SHA-512 before anything in it is used, and unpacked into a temporary folder
-that is renamed when complete: after an interrupted fetch, no later one takes a half for a server.
+that is renamed when it is complete: an interrupted fetch never leaves a folder that looks like a server.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ class EmbeddedElasticsearch:
         Raises
         ------
         StackError
-            If the node ends before, at once and with the reason, or if `timeout` seconds have passed.
+            If the node ends first (the message names the reason), or after `timeout` seconds.
         """
         if self._process is None:
             raise StackError("Elasticsearch was not started")
@@ -184,7 +184,7 @@ class EmbeddedElasticsearch:
         written = path.read_text(encoding="utf-8").strip() if path.exists() else self.version
         if java.oldest_java_of(written) > java.oldest_java_of(self.version):
             raise StackError(
-                f"{self._data_dir} was written by Elasticsearch {written}, which {self.version} cannot read",
+                f"Elasticsearch {self.version} cannot read {self._data_dir}: the newer version {written} wrote it",
                 f"install Java {java.oldest_java_of(written)} or newer, or choose another folder (STACK_DATA_DIR)",
             )
         path.write_text(self.version + "\n", encoding="utf-8")
@@ -259,7 +259,7 @@ def _give(folder: Path, account: Account | None) -> None:
 
 
 def _becomes_free(port: int) -> bool:
-    """Return whether the port is free, or becomes so as a node whose parent has just been killed goes away."""
+    """Return whether the port is free; wait a little for a node whose parent has just been killed."""
     deadline = time.monotonic() + PORT_GRACE_SECONDS
     while not (free := is_free(port)) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)

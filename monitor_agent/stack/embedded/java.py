@@ -116,7 +116,7 @@ def fetch_java(cache_dir: Path, report: Callable[[str], None]) -> Java:
         raise JavaNotFoundError(f"no Java >= 17 was found, and none could be fetched ({reason})", hint) from error
     java = inspect(home)
     if java is None:
-        raise JavaNotFoundError(f"the Java fetched into {home} does not run", hint)
+        raise JavaNotFoundError(f"the Java that was fetched into {home} does not run", hint)
     return java
 
 
@@ -205,7 +205,7 @@ def _package() -> str:
 
 
 def version_for(java: Java, configured: str) -> str:
-    """Return the Elasticsearch version to run on `java`: `configured`, or the newest that fits if that is empty.
+    """Return the Elasticsearch version to run on `java`: `configured`, or if that is empty, the newest that fits.
 
     Raises
     ------

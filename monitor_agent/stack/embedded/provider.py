@@ -28,7 +28,7 @@ DETACHED_SECONDS = 900.0
 
 
 class EmbeddedProvider:
-    """Elasticsearch as a child process of this one, or of one that stays in the background."""
+    """Elasticsearch as a child of this process, or of a process in the background."""
 
     def __init__(self, settings: StackSettings, report: Callable[[str], None]) -> None:
         self._settings = settings

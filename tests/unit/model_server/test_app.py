@@ -192,7 +192,7 @@ def test_an_event_too_long_for_a_line_is_refused(world: World) -> None:
     status, answer = world.post("/predict", {"instances": [TEXTS, {**TEXTS, "features": features}]})
 
     assert (status, answer["error"]["field"]) == (400, "instances[1]")
-    assert "32768 at most" in answer["error"]["message"]
+    assert "at most 32768" in answer["error"]["message"]
     assert [event["event"]["dataset"] for event in world.events()] == ["model.request_error"]
 
 

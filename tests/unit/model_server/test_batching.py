@@ -124,7 +124,7 @@ def test_a_full_queue_refuses_the_whole_request() -> None:
         assert gate.entered.wait(10)
         waiting = pool.submit(batcher.score, [0.25, 0.25])
         wait_for_depth(batcher, 2)
-        with pytest.raises(QueueFullError, match="2 instances wait"):
+        with pytest.raises(QueueFullError, match="2 instances already wait"):
             batcher.score([0.5, 0.5])
         gate.open.set()
         waiting.result()

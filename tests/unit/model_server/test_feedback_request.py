@@ -51,7 +51,7 @@ def test_a_client_may_set_the_time_if_that_is_allowed() -> None:
     [
         (5, "", "the body: an object is expected, a number given"),
         ([], "the body", "a list that is not empty"),
-        ([CLICK] * 4, "the body", "3 elements at most expected, 4 given"),
+        ([CLICK] * 4, "the body", "at most 3 elements are expected, 4 given"),
         ([CLICK, {}], "[1].prediction_id", "is missing"),
         ({**CLICK, "prediction_id": ""}, "prediction_id", "1 to 256 characters"),
         ({"prediction_id": "p1"}, "type", "is missing"),

@@ -87,7 +87,7 @@ def test_without_a_model_the_error_says_how_to_get_one(tmp_path: Path) -> None:
     """A missing folder, an empty one and a missing version are three clear errors."""
     with pytest.raises(ModelError, match=r"there is no model folder .*nowhere: train one with `model-server train`"):
         read(tmp_path / "nowhere")
-    with pytest.raises(ModelError, match="holds no SavedModel"):
+    with pytest.raises(ModelError, match="holds a SavedModel: train one"):
         read(tmp_path)
     make_model(tmp_path / "1")
     with pytest.raises(ModelError, match="has no version 2: it has 1"):

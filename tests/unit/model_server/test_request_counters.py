@@ -12,7 +12,7 @@ RESPONSE_TIME = "model_server_response_time_seconds"
 
 def test_requests_and_response_times_are_counted() -> None:
     """The text has one sample for each path and status, and cumulative buckets of the response time."""
-    ready = GaugeMetricFamily("model_server_ready", "1 where requests can be taken", 1.0)
+    ready = GaugeMetricFamily("model_server_ready", "1 if the server can take requests, else 0", 1.0)
     counters = RequestCounters(lambda: [ready])
     counters.count("/predict", 200, 0.002)
     counters.count("/predict", 200, 0.2)
@@ -23,7 +23,7 @@ def test_requests_and_response_times_are_counted() -> None:
     assert [(family.name, family.type, family.documentation) for family in families] == [
         ("model_server_requests", "counter", "requests answered"),
         (RESPONSE_TIME, "histogram", "from a request's first byte to its answer"),
-        ("model_server_ready", "gauge", "1 where requests can be taken"),
+        ("model_server_ready", "gauge", "1 if the server can take requests, else 0"),
     ]
     buckets = [0, *[1] * 6, *[2] * 6, 3]
     assert {

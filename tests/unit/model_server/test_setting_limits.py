@@ -20,12 +20,12 @@ def test_the_defaults_are_valid() -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"threads": 0}, "MODEL_SERVER_THREADS is too small: 1 or more"),
+        ({"threads": 0}, "MODEL_SERVER_THREADS is too small: set it to 1 or more"),
         ({"max_batch_size": 0}, "MODEL_SERVER_MAX_BATCH_SIZE is too small"),
-        ({"predict_timeout": timedelta()}, "MODEL_SERVER_PREDICT_TIMEOUT is too small: 1ms or more"),
+        ({"predict_timeout": timedelta()}, "MODEL_SERVER_PREDICT_TIMEOUT is too small: set it to 1ms or more"),
         ({"max_queue": 100}, "MODEL_SERVER_MAX_QUEUE is smaller than MODEL_SERVER_MAX_INSTANCES"),
         ({"threshold": 1.5}, "MODEL_SERVER_THRESHOLD=1.5"),
-        ({"labels": tuple("abcdefghijklmnopq")}, "MODEL_SERVER_LABELS has 17 names: 16 at most"),
+        ({"labels": tuple("abcdefghijklmnopq")}, "MODEL_SERVER_LABELS has 17 names: give at most 16"),
         ({"labels": ("a.b",)}, "MODEL_SERVER_LABELS: 'a.b' cannot be a name"),
         ({"numeric_features": ("",)}, "MODEL_SERVER_NUMERIC_FEATURES: '' cannot be a name"),
     ],

@@ -13,7 +13,7 @@ from monitor_agent.agent.report import CycleReport, Tally
 from monitor_agent.contracts.cycle import FIELDS
 
 TEXT = """\
-# HELP monitor_agent_healthy 1 where /healthz is green
+# HELP monitor_agent_healthy 1 if /healthz is green, else 0
 # TYPE monitor_agent_healthy gauge
 monitor_agent_healthy 0
 # HELP monitor_agent_cycles_total cycles by outcome
@@ -32,23 +32,23 @@ monitor_agent_merged_total 2
 # HELP monitor_agent_written_total metrics documents written
 # TYPE monitor_agent_written_total counter
 monitor_agent_written_total 24
-# HELP monitor_agent_restated_total of them, those that had been final
+# HELP monitor_agent_restated_total final metrics documents written again
 # TYPE monitor_agent_restated_total counter
 monitor_agent_restated_total 1
-# HELP monitor_agent_feedback_total feedback by what became of it
+# HELP monitor_agent_feedback_total feedback by its new status
 # TYPE monitor_agent_feedback_total counter
 monitor_agent_feedback_total{status="matched"} 12
 # HELP monitor_agent_elasticsearch_requests_total requests to Elasticsearch
 # TYPE monitor_agent_elasticsearch_requests_total counter
 monitor_agent_elasticsearch_requests_total 14
-# HELP monitor_agent_elasticsearch_failures_total of them, those without a good answer
+# HELP monitor_agent_elasticsearch_failures_total requests to Elasticsearch that failed
 # TYPE monitor_agent_elasticsearch_failures_total counter
 monitor_agent_elasticsearch_failures_total 2
 # HELP monitor_agent_alerts_active active firings by alert
 # TYPE monitor_agent_alerts_active gauge
 monitor_agent_alerts_active{alert="drift"} 1
 monitor_agent_alerts_active{alert="a \\"b\\" \\\\ c"} 0
-# HELP monitor_agent_seconds_since_last_cycle since a cycle was done
+# HELP monitor_agent_seconds_since_last_cycle time since the last cycle was done
 # TYPE monitor_agent_seconds_since_last_cycle gauge
 monitor_agent_seconds_since_last_cycle 9.5
 # HELP monitor_agent_last_lag_seconds LAG_HELP

@@ -61,7 +61,7 @@ def test_a_step_that_is_stopped_is_the_last_one() -> None:
 
     def step() -> None:
         steps.append(1)
-        raise StoppedError("stopped before: search")
+        raise StoppedError("the agent stopped before this request: search")
 
     run(step, SHORT, StopSignal())
 

@@ -33,7 +33,7 @@ def test_check_accepts_and_warns(configuration: Path, capsys: pytest.CaptureFixt
 
     warning, summary = capsys.readouterr().out.splitlines()
     assert status == 0
-    assert warning.startswith(f"warning: {configuration}/10-all.conf:4:6: an event without [a] is dropped by >")
+    assert warning.startswith(f"warning: {configuration}/10-all.conf:4:6: > drops an event without [a]")
     assert summary == f"{configuration} is fine: 5 plugins, files read: 1"
 
 

@@ -69,7 +69,7 @@ def test_a_configuration_that_cannot_be_read_is_refused(content: bytes | None, t
         ("mutate { rename => [aa, bb, cc] }", "10: 'rename' needs a hash"),
         ('mutate { ecs_compatibility => "disabled" }', "10: 'ecs_compatibility' cannot be 'disabled': use one of v8"),
         ('mutate { convert => { "a" => "date" } }', "1: convert has no type 'date'"),
-        ('mutate { gsub => ["a", "b"] }', "1: gsub needs a field, a pattern and a replacement each time"),
+        ('mutate { gsub => ["a", "b"] }', "1: gsub needs three texts for each change"),
         ('mutate { gsub => ["a", "(", ""] }', "1: /(/ is no regular expression"),
         ('mutate { rename => { "[a" => "b" } }', "1: '[a' is no field; write name or [outer][inner]"),
         ('mutate { add_field => { "a" => "%{+bogus}" } }', "1: 'b' is not known in a time pattern"),
@@ -94,7 +94,7 @@ def test_a_plugin_that_is_not_right_is_refused_with_its_place(filters: str, mess
 
 def test_inputs_cannot_be_conditional(tmp_path: Path) -> None:
     """An if around an input is refused, as in Logstash."""
-    with pytest.raises(ConfigurationError, match=r"pipeline\.conf:1:9: inputs know no if"):
+    with pytest.raises(ConfigurationError, match=r"pipeline\.conf:1:9: an input cannot be inside an if"):
         program_of("input { if [a] { stdin { } } }", tmp_path)
 
 

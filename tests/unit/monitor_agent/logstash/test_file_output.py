@@ -61,7 +61,7 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        ('file { path => "/%{name}/x" }', "begins with what depends on the event"),
+        ('file { path => "/%{name}/x" }', "must not begin with a value of the event"),
         ('file { path => "/data/x" gzip => true }', "'gzip' cannot be 'true'"),
     ],
 )

@@ -32,7 +32,7 @@ def test_a_comparison_of_a_field_that_may_be_missing_is_warned_of(text: str) -> 
     (warning,) = warned(text)
 
     assert warning.startswith("a.conf:1:")
-    assert "an event without [a] is dropped by" in warning
+    assert "drops an event without [a]" in warning
     assert warning.endswith("write [a] and ... before it")
 
 

@@ -33,7 +33,7 @@ def test_a_damaged_password_file_is_one_line(tmp_path: Path) -> None:
     """A file that is no JSON is a StackError with a hint."""
     (tmp_path / users.PASSWORDS_FILE).write_text("{")
 
-    with pytest.raises(StackError, match="delete it for new ones"):
+    with pytest.raises(StackError, match="delete it to get new passwords"):
         users.passwords(tmp_path)
 
 
