@@ -146,6 +146,8 @@ def _print(rows: Sequence[tuple[TotalKey, Total, Mapping[str, Any]]], start: dat
     print_table(title, [*key_columns, *_TITLES], table, left=len(key_columns))
     merged = max(sum(total.windows.values()) for _, total, _ in rows)
     not_final = max(total.not_final for _, total, _ in rows)
-    print_line(f"each row is merged from at most {merged} stored windows; below a value stands its 95 % interval")
+    print_line(
+        f"each row is merged from at most {merged} stored windows; the second line of a cell is the 95 % interval"
+    )
     if not_final:
         print_line(f"{not_final} of these windows are not final: labels may still come")

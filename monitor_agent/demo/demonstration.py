@@ -140,7 +140,7 @@ class Demonstration:
         """
         client, responses = ModelServerClient(url), []
         replay = Replay(client)
-        title = f"replaying {len(impressions):,} impressions, the agent at work after each day"
+        title = f"replaying {len(impressions):,} impressions; the agent runs after each day"
         try:
             with (
                 self._folder.responses.open("w", encoding="utf-8") as file,
