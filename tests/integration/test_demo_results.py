@@ -51,7 +51,7 @@ def test_a_lost_a_doubled_and_a_foreign_event_are_reported(gateway: Gateway, cle
     write(clean_indices, "model-predictions-2026.11.23", IDS[0], PREDICTIONS.sample)
     demo_results.require_exactly_once({"predictions": IDS[:1]})
 
-    with pytest.raises(DataError, match="of 2 accepted predictions, 1 are missing"):
+    with pytest.raises(DataError, match="2 predictions were accepted; of these, 1 are missing"):
         demo_results.require_exactly_once({"predictions": IDS})
     with pytest.raises(DataError, match="1 others are there"):
         demo_results.require_exactly_once({"predictions": []})
