@@ -1,6 +1,7 @@
 """Metrics of a window, computed from its mergeable state: pure functions without input, output or clock.
 
-`CATALOGUE` lists all metrics in display order; `measure` returns the fields of the metrics document.
+`STATE_METRICS` lists the metrics of a state in display order, and `CATALOGUE` adds those that need more than a state.
+`measure` returns the fields of the metrics document.
 
 >>> fields = measure(WindowState(tp=1, fp=1, tn=2, fn=0))
 >>> fields["precision"], round(fields["precision_low"], 3), fields["recall"]
@@ -61,7 +62,7 @@ from monitor_agent.metrics.window_state import (
     to_fixed_point,
 )
 
-_STATE_SPECS: tuple[MetricSpec, ...] = (
+STATE_METRICS: tuple[MetricSpec, ...] = (
     *confusion.SPECS,
     accuracy.SPEC,
     balanced_accuracy.SPEC,
@@ -93,7 +94,7 @@ _STATE_SPECS: tuple[MetricSpec, ...] = (
     *feedback_delay.SPECS,
 )
 
-CATALOGUE: tuple[MetricSpec, ...] = (*_STATE_SPECS, throughput_spec(None), *estimate_specs())
+CATALOGUE: tuple[MetricSpec, ...] = (*STATE_METRICS, throughput_spec(None), *estimate_specs())
 
 __all__ = [
     "CATALOGUE",
@@ -102,6 +103,7 @@ __all__ = [
     "DURATION_DECADES",
     "DURATION_EDGES",
     "SCORE_BINS",
+    "STATE_METRICS",
     "Calibration",
     "ConfidenceInterval",
     "FieldKind",
@@ -133,7 +135,7 @@ def measure(state: WindowState, seconds: float | None = None, calibration: Calib
 
     A value is finite or None. If and only if it is None, ``<name>_undefined`` holds the reason.
     """
-    return measure_with((*_STATE_SPECS, throughput_spec(seconds), *estimate_specs(calibration)), state)
+    return measure_with((*STATE_METRICS, throughput_spec(seconds), *estimate_specs(calibration)), state)
 
 
 def metric_fields() -> dict[str, FieldKind]:

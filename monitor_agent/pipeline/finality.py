@@ -1,4 +1,7 @@
-"""How final a window is: the one place that decides whether labels may still come and whether it may be restated."""
+"""What the state of a window means: whether labels may still come, and whether the agent may restate it.
+
+`Calendar.state` decides by the clock when a window becomes final; here is decided what follows from it.
+"""
 
 from __future__ import annotations
 

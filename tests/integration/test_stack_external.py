@@ -39,7 +39,7 @@ def test_down_leaves_an_existing_cluster_alone(elasticsearch: Cluster) -> None:
     """A cluster that this program did not start is not stopped."""
     admin = elasticsearch.users[elasticsearch.admin]
 
-    assert "left as it is" in stack("down", elasticsearch.url, elasticsearch.admin, admin).stdout
+    assert "nothing is stopped" in stack("down", elasticsearch.url, elasticsearch.admin, admin).stdout
     assert stack("up", elasticsearch.url, elasticsearch.admin, admin).returncode == 0
 
 

@@ -87,13 +87,13 @@ ROOMS = (
     ),
     Room(
         "monitor_agent/alerting/",
-        "the list of alerts, KQL, firings; needs neither Kibana nor Watcher",
+        "the list of alerts, KQL, their evaluation and firings; needs neither Kibana nor Watcher",
         "contracts durations errors es pipeline",
         "structlog tomli",
     ),
     Room(
         "monitor_agent/agent/",
-        "one cycle and what runs it: join, recompute, backfill, leases, health",
+        "one cycle and what runs it: join, recompute, backfill, leases, alerts once a cycle, health",
         "alerting clock contracts errors es metrics pipeline settings",
         "orjson prometheus_client schedule structlog",
     ),
@@ -117,7 +117,7 @@ ROOMS = (
     ),
     Room(
         "monitor_agent/stack/",
-        "ways to get an Elasticsearch: embedded, compose, external; processes of one machine",
+        "ways to get an Elasticsearch: embedded, compose, external; starts and stops the processes of one machine",
         "contracts errors files http_auth settings",
         "cjdk jgo requests",
     ),
@@ -129,7 +129,7 @@ ROOMS = (
     ),
     Room(
         "monitor_agent/cli/",
-        "one command per file; the generated pages",
+        "one command per file; writes the generated pages",
         "agent alerting clock command_line contracts dashboards demo durations errors es files gc_tuning kibana log "
         "logstash metrics pipeline settings stack",
         "orjson rich",

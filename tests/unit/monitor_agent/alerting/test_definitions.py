@@ -67,13 +67,14 @@ def test_an_unknown_key_is_refused_with_the_nearest_valid_key(
 ) -> None:
     """One line names both, in a whole list and in a short one; no key has a second name."""
     path = tmp_path / "alerts.toml"
-    for text in (TEXT + line + "\n", f"[agent-silent]\n{line}\n"):
+    newest = list(ALERTS)[-1]
+    for text in (TEXT + line + "\n", f"[{newest}]\n{line}\n"):
         path.write_text(text)
 
         with pytest.raises(DataError) as refused:
             load_alerts(str(path))
 
-        expected = f"the alert agent-silent has an unknown key {key}: did you mean {nearest}?"
+        expected = f"the alert {newest} has an unknown key {key}: did you mean {nearest}?"
         assert str(refused.value) == expected
 
 
