@@ -8,23 +8,13 @@ from pathlib import Path
 
 import pytest
 
-PIPELINE = """
-input { stdin { codec => json } }
-filter {
-  if [a] > 1 { mutate { add_tag => ["big"] } }
-  mutate { remove_field => ["@version", "@timestamp", "event", "host"] }
-}
-output { if "big" in [tags] { stdout { codec => json_lines } } else { stdout { codec => line { format => "%{a}" } } } }
-"""
+from tests.sample_pipeline import write_pipeline
 
 
 @pytest.fixture
 def configuration(tmp_path: Path) -> Path:
     """Return a folder with the pipeline."""
-    folder = tmp_path / "pipeline"
-    folder.mkdir()
-    (folder / "10-all.conf").write_text(PIPELINE)
-    return folder
+    return write_pipeline(tmp_path / "pipeline")
 
 
 def run_pipeline(path: Path, text: str, folder: Path) -> subprocess.CompletedProcess[str]:

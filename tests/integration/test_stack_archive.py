@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from monitor_agent.stack.embedded import archive
-
-VERSION = "9.5.0"
-PROGRAM = f"elasticsearch-{VERSION}/bin/elasticsearch"
+from tests.server_archive import VERSION, ignore, write_server_zip
 
 
 @pytest.fixture
 def server_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a small archive with the layout of the real one, and pin its checksum."""
-    path = tmp_path / "server.zip"
-    with zipfile.ZipFile(path, "w") as stored:
-        entry = zipfile.ZipInfo(PROGRAM)
-        entry.external_attr = 0o100755 << 16
-        stored.writestr(entry, "#!/bin/sh\n")
-        stored.writestr(f"elasticsearch-{VERSION}/config/jvm.options", "-Xss1m\n")
-    monkeypatch.setitem(archive.SHA512, VERSION, hashlib.sha512(path.read_bytes()).hexdigest())
-    return path
-
-
-def ignore(_line: str) -> None:
-    """Report nothing."""
+    """Return a small archive, whose checksum is pinned."""
+    return write_server_zip(tmp_path / "server.zip", monkeypatch)
 
 
 def _fetch_in_child(cache: Path, server_zip: Path, fetched: Path, start: object) -> None:
