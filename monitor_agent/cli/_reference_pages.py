@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import typing
 from dataclasses import fields
 from typing import Any
 
 from monitor_agent import settings
 from monitor_agent.contracts.catalogue import CONTRACTS
+from monitor_agent.contracts.deadletter import DEADLETTERS, REASONS
 from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.contracts.kinds import DEFAULT_KIND, KINDS
+from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.settings import Settings
 
 _HEAD = "Made from `{source}` by `monitor-agent docs`; do not edit.\n"
@@ -44,6 +48,10 @@ def fields_page() -> str:
     lines = ["# Fields", "", _HEAD.format(source="monitor_agent/contracts/")]
     for contract in CONTRACTS:
         lines += _index(contract)
+        if contract is PREDICTIONS:
+            lines += _kinds()
+        elif contract is DEADLETTERS:
+            lines += _reasons()
     return "\n".join(lines) + "\n"
 
 
@@ -56,6 +64,33 @@ def _index(contract: IndexContract) -> list[str]:
         kind = entry.type if entry.options.get("dynamic") is None else f"{entry.options['_values']['type']} each"
         pattern = f"{field_name}.*" if entry.options.get("dynamic") else field_name
         lines.append(f"| `{pattern}` | {kind} | {entry.unit} | {entry.help} |")
+    return [*lines, ""]
+
+
+def _kinds() -> list[str]:
+    """Return the table of the kinds of predictions."""
+    lines = [
+        *("### Kinds of predictions", ""),
+        f"`prediction.kind` selects the rules; a prediction without it is `{DEFAULT_KIND.name}`.",
+        "Predictions of every kind need `@timestamp`, `event.id`, `event.dataset`, `model.name` and `model.version`.",
+        "Feedback of the type `label` needs one of",
+        f"{', '.join(f'`{kind.truth}`' for kind in KINDS)}.",
+        "",
+        *("| kind | meaning | required | optional | example | feedback |", "|---|---|---|---|---|---|"),
+    ]
+    for kind in KINDS:
+        required, optional = (
+            "; ".join(f"`{name}`: {rule}" for name, rule in rules.items()) for rules in (kind.required, kind.optional)
+        )
+        example, feedback = (json.dumps(dict(sample)) for sample in (kind.sample, kind.feedback_sample))
+        lines.append(f"| `{kind.name}` | {kind.help} | {required} | {optional} | `{example}` | `{feedback}` |")
+    return [*lines, ""]
+
+
+def _reasons() -> list[str]:
+    """Return the table of the reasons of dead letters."""
+    lines = ["| `error.type` | meaning |", "|---|---|"]
+    lines += [f"| `{reason}` | {meaning} |" for reason, meaning in REASONS.items()]
     return [*lines, ""]
 
 

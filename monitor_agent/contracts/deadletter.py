@@ -4,19 +4,56 @@ from __future__ import annotations
 
 from monitor_agent.contracts.index_contract import Field, IndexContract, date, integer, keyword, long, text
 
+REASONS: dict[str, str] = {
+    "malformed": "no JSON object, not UTF-8, or more text after the object, such as a second object",
+    "oversized": "more than 32 KiB",
+    "nested too deeply": "objects and lists in more than 20 levels, and more than 100 of them",
+    "no timestamp": "no `@timestamp`; only feedback by HTTP may omit it",
+    "bad timestamp": "`@timestamp` is no ISO 8601 time with seconds and a zone, or is before 1970",
+    "timestamp in the future": "`@timestamp` is more than a day ahead",
+    "bad event": "feedback by HTTP: `event` is no object",
+    "no prediction.id or feedback.type": "feedback by HTTP: one of them is missing",
+    "no event.id": "`event.id` is missing or no text",
+    "event.id too long": "`event.id` has more than 512 bytes",
+    "bad event.duration": "`event.duration` is no whole number of nanoseconds, 0..1e15",
+    "unknown dataset": "`event.dataset` is none of the three datasets",
+    "bad prediction.kind": "`prediction.kind` is unknown",
+    "bad prediction.score": "`prediction.score` is missing or no number in 0..1",
+    "bad prediction.label": "`prediction.label` is missing or neither 0 nor 1",
+    "bad prediction.log_loss": "`prediction.log_loss_1` or `_0` is no number in 0..17",
+    "bad prediction.class": "`prediction.class` is missing or no text of 1..256 characters",
+    "bad prediction.scores": "`prediction.scores` is no object with numbers in 0..1",
+    "bad prediction.value": "`prediction.value` is missing or no number in -1e15..1e15",
+    "bad duration": "`prediction.queue_time` or `compute_time` is no whole number of nanoseconds, 0..1e15",
+    "bad model.name": "`model.name` is missing or no text of 1..256 characters",
+    "bad model.version": "`model.version` is missing, no text of 1..256 characters, or `all`",
+    "bad prediction.id": "feedback: `prediction.id` is missing or no text of 1..512 characters",
+    "bad feedback.type": "`feedback.type` is none of the four types",
+    "bad feedback.label": "`feedback.label` is neither 0 nor 1",
+    "bad feedback.class": "`feedback.class` is no text of 1..256 characters",
+    "bad feedback.truth": "`feedback.truth` is no number in -1e15..1e15",
+    "bad feedback.value": "`feedback.value` is no number in -1e12..1e12",
+    "no feedback.label": "feedback of the type `label` without `feedback.label`, `class` or `truth`",
+    "bad prediction.timestamp": "feedback: `prediction.timestamp` is no such time, or is before 1970",
+    "prediction.timestamp in the future": "feedback: `prediction.timestamp` is more than a day ahead",
+    "unknown field": "a field that the dataset does not have",
+    "refused": "Elasticsearch refused the document; see `error.message`",
+}
+"""Every value of `error.type`, with its meaning."""
+
 FIELDS: dict[str, Field] = {
     "@timestamp": date("time of the event, or when the line was read"),
     "event.dataset": keyword("the dataset in the text, if there is one"),
     "event.id": keyword("the id in the text, if there is one"),
     "event.ingested": date("when the pipeline handled the line"),
-    "error.type": keyword("the reason: `malformed`, `oversized`, `unknown dataset or no event.id`, ..."),
+    "error.type": keyword("the reason: " + ", ".join(f"`{reason}`" for reason in REASONS)),
     "error.message": text("message of the refusal"),
     "http.response.status_code": integer("status of the refused bulk item"),
     "log.file.path": keyword("the file of the line"),
     "log.offset": long("start of the line in the file", "bytes"),
     "host.name": keyword("the host of the file"),
     "message": text("the original text"),
-    "tags": keyword("set by the pipeline on errors"),
+    "tags": keyword("only in documents of earlier versions"),
 }
 
 DEADLETTERS = IndexContract(
@@ -33,6 +70,5 @@ DEADLETTERS = IndexContract(
         "host": {"name": "web-1"},
         "log": {"file": {"path": "/var/log/model-server/events-4242.ndjson"}},
         "message": '{"broken": ',
-        "tags": ["_jsonparsefailure"],
     },
 )

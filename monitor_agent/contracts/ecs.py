@@ -32,6 +32,6 @@ COMMON: dict[str, Field] = {
     "log.file.path": keyword("the file that the pipeline read the line from"),
     "host.name": keyword("the host that the pipeline read the line on"),
     "message": text("one sentence for people"),
-    "tags": keyword("set by the pipeline on errors"),
+    "tags": keyword("only in documents of earlier versions"),
     "labels": dynamic("keyword", "segments: names of clients, behind an allow-list of at most 16", ignore_above=256),
 }

@@ -26,10 +26,13 @@ STATUSES = (
 
 FIELDS: dict[str, Field] = {
     **COMMON,
-    "prediction.id": keyword("the prediction of the feedback"),
+    "event.id": keyword("id of the feedback; the document's `_id` is the SHA-256 of this and `prediction.id`"),
+    "prediction.id": keyword("the prediction of the feedback; a UUID is stored in lower case, without braces"),
     "prediction.timestamp": date("time in the prediction's UUIDv7, else time of the feedback; it selects the index"),
     "feedback.type": keyword("`impression`, `click`, `purchase` or `label`"),
-    "feedback.label": integer("1 or 0"),
+    "feedback.label": integer("the true label of a `binary` prediction: 1 or 0"),
+    "feedback.class": keyword("the true class of a `multiclass` prediction"),
+    "feedback.truth": double("the true number of a `regression`"),
     "feedback.value": double("such as the revenue of a purchase"),
     "feedback.status": keyword("`new`, then set by the agent: " + ", ".join(f"`{status}`" for status in STATUSES[1:])),
     "feedback.waiting_since": date("when the agent first searched for the prediction and did not find it"),

@@ -17,6 +17,7 @@ from monitor_agent.contracts.index_contract import (
     stored,
     text,
 )
+from monitor_agent.contracts.kinds import DEFAULT_KIND, KINDS
 
 LOG_LOSS_CLIP = 1e-7
 """Probabilities are clipped to [clip, 1 - clip] before the logarithm."""
@@ -26,8 +27,14 @@ FIELDS: dict[str, Field] = {
     **COMMON,
     "event.duration": long("duration of the whole request; counted once per request, at rank 1", "ns"),
     "prediction.id": keyword("the same as `event.id`; clients send it with feedback"),
-    "prediction.score": double("probability of a positive, 0..1"),
-    "prediction.label": integer("1 if the score is at or above the threshold, else 0"),
+    "prediction.kind": keyword(
+        "kind of the prediction: " + ", ".join(f"`{kind.name}`" for kind in KINDS) + f"; absent = `{DEFAULT_KIND.name}`"
+    ),
+    "prediction.score": double("probability of a positive, 0..1; required for `binary`"),
+    "prediction.label": integer("1 if the score is at or above the threshold, else 0; required for `binary`"),
+    "prediction.class": keyword("the predicted class; required for `multiclass`"),
+    "prediction.scores": Field("flattened", "class -> score, 0..1; for `multiclass`", options={"ignore_above": 256}),
+    "prediction.value": double("the predicted number; required for `regression`"),
     "prediction.threshold": double("the applied threshold"),
     "prediction.rank": integer("1 = best score of its request"),
     "prediction.request_size": integer("instances in the request"),
@@ -37,8 +44,8 @@ FIELDS: dict[str, Field] = {
     "ranking.rank": integer("place in the ranked list, 1 = first"),
     "ranking.size": integer("items of the ranked list, 2 or more"),
     "prediction.batch_size": integer("instances that the model computed together"),
-    "prediction.log_loss_1": double("log loss for the label 1 (probability clipped at 1e-7)"),
-    "prediction.log_loss_0": double("log loss for the label 0 (probability clipped at 1e-7)"),
+    "prediction.log_loss_1": double("log loss for the label 1 (probability clipped at 1e-7); optional"),
+    "prediction.log_loss_0": double("log loss for the label 0 (probability clipped at 1e-7); optional"),
     "prediction.shadow": boolean("whether the item was scored, but never shown"),
     "prediction.propensity": double("probability of the choice of the shown item"),
     "prediction.queue_time": long("time of waiting for a batch", "ns"),

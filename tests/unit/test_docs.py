@@ -8,7 +8,10 @@ import pytest
 
 from monitor_agent.cli import _reference_pages as reference
 from monitor_agent.contracts.catalogue import CONTRACTS
+from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.contracts.kinds import KINDS, PredictionKind
+from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.pipeline.version_comparison import CAUSAL
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -37,6 +40,17 @@ def test_a_sample_document_has_only_fields_of_its_contract(contract: IndexContra
 def test_every_field_says_what_it_means(contract: IndexContract) -> None:
     """No field is without its help text."""
     assert [name for name, entry in contract.fields.items() if not entry.help] == []
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_the_samples_of_a_kind_fit_the_contracts(kind: PredictionKind) -> None:
+    """The sample has every required field, and feedback has the field that tells the truth."""
+    prediction = {f"prediction.{name}" for name in kind.sample}
+    feedback = {f"feedback.{name}" for name in kind.feedback_sample}
+
+    assert set(kind.required) <= prediction <= set(PREDICTIONS.fields)
+    assert {"feedback.type", kind.truth} == feedback <= set(FEEDBACK.fields)
+    assert set(kind.optional) <= set(PREDICTIONS.fields)
 
 
 def test_the_page_about_the_agent_shows_the_sentence_that_compare_prints() -> None:
