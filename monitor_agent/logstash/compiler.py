@@ -12,17 +12,37 @@ import structlog
 from monitor_agent.errors import ConfigurationError
 from monitor_agent.logstash import options, registry, syntax
 from monitor_agent.logstash.conditions import EventTest, Incomparable, compile_condition
-from monitor_agent.logstash.event_fields import tag
-from monitor_agent.logstash.field_references import FieldError
+from monitor_agent.logstash.filter_code import FilterBatch, FilterCode
 from monitor_agent.logstash.parser import parse
-from monitor_agent.logstash.plugin import Event, Filter, Input, Output, PipelineContext, PluginConfig, PluginCounters
+from monitor_agent.logstash.plugin import (
+    Event,
+    Filter,
+    Input,
+    Output,
+    PipelineContext,
+    PluginConfig,
+    PluginCounters,
+    WrittenFilter,
+)
 
-EventStep = Callable[[Event], bool]
-"""Changes an event; returns False if the event is dropped."""
 Select = Callable[[Event, list[int]], None]
 """Appends the numbers of the outputs for an event."""
 
 _log = structlog.get_logger()
+
+
+class _Incomparables:
+    """Counts the events that are dropped because a condition cannot compare them."""
+
+    def __init__(self) -> None:
+        self.counters = PluginCounters()
+
+    def count(self, reason: Incomparable) -> None:
+        """Count a dropped event; log the 1st, 10th, 100th, ... of a condition, since there may be very many."""
+        self.counters.fail(str(reason))
+        count = self.counters.failures[str(reason)]
+        if str(count).strip("0") == "1":
+            _log.warning("event dropped: a compared field is missing or of another type", at=str(reason), count=count)
 
 
 @dataclass
@@ -33,31 +53,19 @@ class Program:
     ----------
     inputs, outputs : in the order of the configuration.
     counters : by plugin id, inputs and outputs included; `conditions` counts events that could not be compared.
+    filter : changes events in place; returns those that remain, in their order.
     """
 
     inputs: list[Input]
     outputs: list[Output]
     counters: dict[str, PluginCounters]
-    _run: EventStep
+    filter: FilterBatch
     _select: Select | None
-    _incomparable: PluginCounters = field(default_factory=PluginCounters)
+    _dropped: _Incomparables = field(default_factory=_Incomparables)
 
     def __post_init__(self) -> None:
         """Add the counter of the events that conditions drop."""
-        self.counters["conditions"] = self._incomparable
-
-    def filter(self, events: Sequence[Event]) -> list[Event]:
-        """Return the events that remain, changed in place, in their order."""
-        run = self._run
-        remaining: list[Event] = []
-        append = remaining.append
-        for event in events:
-            try:
-                if run(event):
-                    append(event)
-            except Incomparable as reason:
-                self._count_dropped(reason)
-        return remaining
+        self.counters["conditions"] = self._dropped.counters
 
     def route(self, events: Sequence[Event]) -> list[tuple[Output, list[Event]]]:
         """Return every output that gets an event, with its events in their order."""
@@ -69,18 +77,11 @@ class Program:
             try:
                 self._select(event, chosen)
             except Incomparable as reason:
-                self._count_dropped(reason)
+                self._dropped.count(reason)
                 continue
             for number in chosen:
                 shares[number].append(event)
         return [(output, share) for output, share in zip(self.outputs, shares, strict=True) if share]
-
-    def _count_dropped(self, reason: Incomparable) -> None:
-        """Count a dropped event; log the 1st, 10th, 100th, ... of a condition, since there may be very many."""
-        self._incomparable.fail(str(reason))
-        count = self._incomparable.failures[str(reason)]
-        if str(count).strip("0") == "1":
-            _log.warning("event dropped: a compared field is missing or of another type", at=str(reason), count=count)
 
 
 def read_sources(config: str) -> list[tuple[str, str]]:
@@ -143,6 +144,7 @@ class _Compiler:
         self._variables = variables
         self._context = context
         self._counters: dict[str, PluginCounters] = {}
+        self._dropped = _Incomparables()
         self._outputs: list[Output] = []
 
     def program(self, sections: Sequence[syntax.Section]) -> Program:
@@ -151,10 +153,12 @@ class _Compiler:
             for kind in ("input", "filter", "output")
         }
         inputs = [self._plugin("input", node)[0] for node in self._without_branches(bodies["input"])]
-        run = self._steps(bodies["filter"])
+        filter_batch = FilterCode(self._variables, self._filter, self._dropped.count).function(bodies["filter"])
         select = self._selects(bodies["output"])
         unconditional = all(isinstance(node, syntax.Plugin) for node in bodies["output"])
-        return Program(inputs, self._outputs, self._counters, run, None if unconditional else select)
+        return Program(
+            inputs, self._outputs, self._counters, filter_batch, None if unconditional else select, self._dropped
+        )
 
     def _without_branches(self, body: tuple[syntax.Node, ...]) -> Iterator[syntax.Plugin]:
         for node in body:
@@ -180,35 +184,8 @@ class _Compiler:
     def _condition(self, condition: syntax.Condition) -> EventTest:
         return compile_condition(condition, self._variables)
 
-    def _steps(self, body: tuple[syntax.Node, ...]) -> EventStep:
-        steps = [self._branch(node) if isinstance(node, syntax.Branch) else self._filter(node) for node in body]
-        if len(steps) == 1:
-            return steps[0]
-
-        def run(event: Event) -> bool:
-            for step in steps:  # noqa: SIM110 - a generator would cost more than the steps
-                if not step(event):
-                    return False
-            return True
-
-        return run
-
-    def _branch(self, branch: syntax.Branch) -> EventStep:
-        arms = [(self._condition(arm.condition), self._steps(arm.body)) for arm in branch.arms if arm.condition]
-        last = branch.arms[-1]
-        otherwise = self._steps(last.body) if last.condition is None else None
-
-        def step(event: Event) -> bool:
-            for test, run in arms:
-                if test(event):
-                    return run(event)
-            return otherwise is None or otherwise(event)
-
-        return step
-
-    def _filter(self, node: syntax.Plugin) -> EventStep:
-        plugin, config = self._plugin("filter", node)
-        return _counted(plugin, config)
+    def _filter(self, node: syntax.Plugin) -> tuple[Filter | WrittenFilter, PluginConfig]:
+        return self._plugin("filter", node)
 
     def _selects(self, body: tuple[syntax.Node, ...]) -> Select:
         selects = [self._choice(node) if isinstance(node, syntax.Branch) else self._output(node) for node in body]
@@ -238,23 +215,3 @@ class _Compiler:
         number = len(self._outputs)
         self._outputs.append(self._plugin("output", node)[0])
         return lambda _event, chosen: chosen.append(number)
-
-
-def _counted(plugin: Filter, config: PluginConfig) -> EventStep:
-    """Return a step that runs and counts a filter; if it cannot set a field, the event is tagged and goes on."""
-    counters, change, failure = config.counters, plugin.filter, f"_{config.name}_error"
-
-    def step(event: Event) -> bool:
-        counters.events_in += 1
-        try:
-            remains = change(event)
-        except FieldError as error:
-            _log.warning("a filter could not change an event", plugin=config.id, reason=str(error))
-            counters.fail(failure)
-            tag(event, (failure,))
-            remains = True
-        if remains:
-            counters.events_out += 1
-        return remains
-
-    return step

@@ -1,4 +1,7 @@
-"""Conditions, compiled once to a function of the event. Numbers equal no texts, 1 is not 1.0, null is not false."""
+"""Conditions as Python expressions about `event`. Numbers equal no texts, 1 is not 1.0, null is not false.
+
+The usual comparisons are written out; an unusual one becomes the call of a function.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from monitor_agent.logstash import syntax
-from monitor_agent.logstash.patterns import compile_pattern
+from monitor_agent.logstash.field_code import value_of
+from monitor_agent.logstash.patterns import searches
 from monitor_agent.logstash.plugin import Event
+from monitor_agent.logstash.python_code import PythonCode
 from monitor_agent.logstash.sprintf import static_reference
 from monitor_agent.logstash.values import text_of
 from monitor_agent.logstash.variables import substitute
@@ -23,7 +28,15 @@ class Incomparable(Exception):  # noqa: N818 - not an error: Logstash drops such
 
 
 def compile_condition(condition: syntax.Condition, variables: Mapping[str, str]) -> EventTest:
-    """Return the test; it raises Incomparable for an event that cannot be compared.
+    """Return the test as a function; see `condition_code`."""
+    code = PythonCode()
+    with code.block("def test(event)"):
+        code.line(f"return {condition_code(condition, variables, code)}")
+    return code.function("test")
+
+
+def condition_code(condition: syntax.Condition, variables: Mapping[str, str], code: PythonCode) -> str:
+    """Return the test as an expression in parentheses; it raises Incomparable for an event that cannot be compared.
 
     Raises
     ------
@@ -31,53 +44,37 @@ def compile_condition(condition: syntax.Condition, variables: Mapping[str, str])
         If a reference, an expression or a pattern is malformed, or a variable is not set.
     """
     if isinstance(condition, syntax.Truth):
-        return _truth(static_reference(condition.selector.text, condition.at).get)
+        value = value_of(static_reference(condition.selector.text, condition.at), code)
+        return f'((value := {value}) is not None and value is not False and value != "" and value != "false")'
     if isinstance(condition, syntax.Negation):
-        operand = compile_condition(condition.operand, variables)
-        return lambda event: not operand(event)
+        return f"(not {condition_code(condition.operand, variables, code)})"
     if isinstance(condition, syntax.Junction):
-        return _junction(condition.operator, [compile_condition(operand, variables) for operand in condition.operands])
-    return _comparison(condition, variables)
+        return _junction(
+            condition.operator, [condition_code(operand, variables, code) for operand in condition.operands]
+        )
+    return _comparison(condition, variables, code)
 
 
-def _truth(get: Callable[[Event], Any]) -> EventTest:
-    def test(event: Event) -> bool:
-        value = get(event)
-        if type(value) is str:
-            return value not in ("", "false")
-        return value is not None and value is not False
-
-    return test
-
-
-def _junction(kind: str, tests: list[EventTest]) -> EventTest:
-    if len(tests) == 2:
-        first, second = tests
-        if kind == "and":
-            return lambda event: first(event) and second(event)
-        if kind == "or":
-            return lambda event: first(event) or second(event)
-        if kind == "xor":
-            return lambda event: first(event) is not second(event)
-        return lambda event: not (first(event) and second(event))
-    if kind in ("xor", "nand"):
-        return _junction(kind, [_junction(kind, tests[:-1]), tests[-1]])
-    if kind == "and":
-        return lambda event: all(test(event) for test in tests)
-    return lambda event: any(test(event) for test in tests)
+def _junction(kind: str, tests: list[str]) -> str:
+    if kind in ("and", "or"):
+        return f"({f' {kind} '.join(tests)})"
+    joined = tests[0]
+    for test in tests[1:]:
+        joined = f"(not ({joined} and {test}))" if kind == "nand" else f"(bool({joined}) is not bool({test}))"
+    return joined
 
 
-def _comparison(node: syntax.Comparison, variables: Mapping[str, str]) -> EventTest:
+def _comparison(node: syntax.Comparison, variables: Mapping[str, str], code: PythonCode) -> str:
     left, right = _operand(node.left, variables, node.at), _operand(node.right, variables, node.at)
     if node.operator in ("=~", "!~"):
-        matches = _matches(left, right, node.at)
-        return matches if node.operator == "=~" else lambda event: not matches(event)
+        matches = _matches(left, right, node.at, code)
+        return matches if node.operator == "=~" else f"(not {matches})"
     if node.operator == "in":
-        return _contained(left, right, node.at)
+        return f"{code.name('contained', _contained(left, right, node.at))}(event)"
     if node.operator in ORDERED:
-        return _ordered(node.operator, left, right, node.at)
-    equal = _equal(left, right)
-    return equal if node.operator == "==" else lambda event: not equal(event)
+        return _ordered(node, left, right, code)
+    equal = _equal(left, right, code)
+    return equal if node.operator == "==" else f"(not {equal})"
 
 
 class _Constant:
@@ -87,13 +84,22 @@ class _Constant:
         self.value = value
         self.get = lambda _event: value
 
+    def expression(self, code: PythonCode) -> str:
+        """Return the expression for the value."""
+        return repr(self.value) if isinstance(self.value, (str, int, float)) else code.name("constant", self.value)
+
 
 class _Field:
     """A field of the event."""
 
     def __init__(self, node: syntax.Selector) -> None:
         self.text = node.text
-        self.get = static_reference(node.text, node.at).get
+        self._reference = static_reference(node.text, node.at)
+        self.get = self._reference.get
+
+    def expression(self, code: PythonCode) -> str:
+        """Return the expression for the value."""
+        return value_of(self._reference, code)
 
 
 _Operand = _Constant | _Field
@@ -109,30 +115,27 @@ def _operand(value: Any, variables: Mapping[str, str], at: syntax.Location) -> _
     return _Constant(substitute(value, variables, at))
 
 
-def _equal(left: _Operand, right: _Operand) -> EventTest:
+def _equal(left: _Operand, right: _Operand, code: PythonCode) -> str:
     if isinstance(left, _Constant):
         left, right = right, left
-    get = left.get
-    if isinstance(right, _Field):
-        get_right = right.get
-        return lambda event: _equal_values(get(event), get_right(event))
-    value = right.value
-    if type(value) is str:
-        return lambda event: bool(get(event) == value)
-    return lambda event: _equal_values(get(event), value)
+    value, other = left.expression(code), right.expression(code)
+    if isinstance(right, _Constant) and isinstance(right.value, str):
+        return f"({value} == {other})"
+    if isinstance(right, _Constant) and type(right.value) is int:
+        return f"(type(value := {value}) is int and value == {other})"
+    return f"{code.name('equal', _equal_values)}({value}, {other})"
 
 
 def _equal_values(left: Any, right: Any) -> bool:
     return type(left) is type(right) and bool(left == right)
 
 
-def _ordered(sign: str, left: _Operand, right: _Operand, at: syntax.Location) -> EventTest:
-    compare = ORDERED[sign]
-    get_left, get_right = left.get, right.get
-    reason = f"{at.path}:{at.line}:{at.column}: {_operand_text(left)} {sign} {_operand_text(right)}"
+def _ordered(node: syntax.Comparison, left: _Operand, right: _Operand, code: PythonCode) -> str:
+    at = node.at
+    compare = ORDERED[node.operator]
+    reason = f"{at.path}:{at.line}:{at.column}: {_operand_text(left)} {node.operator} {_operand_text(right)}"
 
-    def test(event: Event) -> bool:
-        value, bound = get_left(event), get_right(event)
+    def test(value: Any, bound: Any) -> bool:
         kind, bound_kind = type(value), type(bound)
         if (kind is int or kind is float) and (bound_kind is int or bound_kind is float):
             return bool(compare(value, bound))
@@ -140,23 +143,18 @@ def _ordered(sign: str, left: _Operand, right: _Operand, at: syntax.Location) ->
             return bool(compare(value, bound))
         raise Incomparable(reason)
 
-    return test
+    return f"{code.name('ordered', test)}({left.expression(code)}, {right.expression(code)})"
 
 
 def _operand_text(operand: _Operand) -> str:
     return operand.text if isinstance(operand, _Field) else repr(operand.value)
 
 
-def _matches(left: _Operand, right: _Operand, at: syntax.Location) -> EventTest:
+def _matches(left: _Operand, right: _Operand, at: syntax.Location, code: PythonCode) -> str:
     if not isinstance(right, _Constant) or not isinstance(right.value, str):
         raise at.error("a regular expression is expected on the right", "write /pattern/ or a text")
-    get, search = left.get, compile_pattern(right.value, at).search
-
-    def test(event: Event) -> bool:
-        value = get(event)
-        return type(value) is str and search(value) is not None
-
-    return test
+    tests = [f"{code.name('search', search)}(value)" for search in searches(right.value, at)]
+    return f"(type(value := {left.expression(code)}) is str and ({' or '.join(tests)}))"
 
 
 def _contained(left: _Operand, right: _Operand, at: syntax.Location) -> EventTest:

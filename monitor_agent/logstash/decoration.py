@@ -6,13 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from monitor_agent.logstash.event_fields import tag
+from monitor_agent.logstash.field_code import remove
 from monitor_agent.logstash.field_references import FieldError, FieldReference
 from monitor_agent.logstash.plugin import Event, PluginConfig
+from monitor_agent.logstash.python_code import PythonCode
 from monitor_agent.logstash.sprintf import (
     compile_reference,
     compile_template,
     is_dynamic,
     static_reference,
+    template_code,
 )
 from monitor_agent.logstash.syntax import Location
 
@@ -24,10 +27,23 @@ def decoration(config: PluginConfig) -> Change:
 
     It raises FieldError if a field cannot be set; the compiler tags such an event.
     """
+    code = PythonCode()
+    with code.block("def change(event)"):
+        write_decoration(config, code)
+    return code.function("change")
+
+
+def write_decoration(config: PluginConfig, code: PythonCode) -> None:
+    """Write the lines that do the same as the function of `decoration`."""
     common, at = config.common, config.at
+    for name, value in common.get("add_field", {}).items():
+        _write_adding(name, value, at, code)
+    for name in common.get("remove_field", []):
+        if is_dynamic(str(name)):
+            code.line(f"{code.name('remove', _removing(name, at))}(event)")
+        else:
+            remove(static_reference(name, at), code)
     changes: list[Change] = []
-    changes += [_adding(name, value, at) for name, value in common.get("add_field", {}).items()]
-    changes += [_removing(name, at) for name in common.get("remove_field", [])]
     added = [*common.get("add_tag", []), *common.get("tags", [])]
     if added:
         changes.append(_tagging(added, at))
@@ -35,7 +51,8 @@ def decoration(config: PluginConfig) -> Change:
         changes.append(_untagging(common["remove_tag"], at))
     if "type" in common:
         changes.append(_typing(common["type"]))
-    return _sequence(changes)
+    for change in changes:
+        code.line(f"{code.name('change', change)}(event)")
 
 
 def input_decoration(config: PluginConfig) -> Change:
@@ -52,22 +69,23 @@ def input_decoration(config: PluginConfig) -> Change:
     return decorate
 
 
-def _sequence(changes: list[Change]) -> Change:
-    if len(changes) == 1:
-        return changes[0]
+def _write_adding(name: Any, value: Any, at: Location, code: PythonCode) -> None:
+    """Write the lines that set a field, or add an element to it; a field of `[@metadata]` is usually not there yet."""
+    texts = value if isinstance(value, list) else [value]
+    path = () if is_dynamic(str(name)) else static_reference(name, at).path
+    add = code.name("add", _adding(name, texts, at))
+    if len(texts) > 1 or len(path) != 2 or path[0] != "@metadata":
+        code.line(f"{add}(event)")
+        return
+    with code.block(f"if type(outer := event.get({path[0]!r})) is dict and {path[1]!r} not in outer"):
+        code.line(f"outer[{path[1]!r}] = {template_code(texts[0], at, code)}")
+    with code.block("else"):
+        code.line(f"{add}(event)")
 
-    def apply(event: Event) -> None:
-        for change in changes:
-            change(event)
 
-    return apply
-
-
-def _adding(name: Any, value: Any, at: Location) -> Change:
+def _adding(name: Any, texts: list[Any], at: Location) -> Change:
     find = compile_reference(name, at)
-    renders = [compile_template(text, at) for text in (value if isinstance(value, list) else [value])]
-    if not is_dynamic(str(name)) and len(renders) == 1:
-        return _adding_text(static_reference(name, at), renders[0])
+    renders = [compile_template(text, at) for text in texts]
 
     def add(event: Event) -> None:
         try:
@@ -78,24 +96,6 @@ def _adding(name: Any, value: Any, at: Location) -> Change:
             _add(event, field, render(event))
 
     return add
-
-
-def _adding_text(field: FieldReference, render: Callable[[Event], str]) -> Change:
-    path = field.path
-    if len(path) == 2 and path[0] == "@metadata":  # the usual target, and the one that is always an object
-        key = path[1]
-
-        def add_metadata(event: Event) -> None:
-            holder = event.get("@metadata")
-            if holder is None:
-                event["@metadata"] = {key: render(event)}
-            elif key in holder:
-                _add(event, field, render(event))
-            else:
-                holder[key] = render(event)
-
-        return add_metadata
-    return lambda event: _add(event, field, render(event))
 
 
 def _add(event: Event, field: FieldReference, text: str) -> None:
@@ -111,21 +111,15 @@ def _add(event: Event, field: FieldReference, text: str) -> None:
 
 
 def _removing(name: Any, at: Location) -> Change:
-    if is_dynamic(str(name)):
-        find = compile_reference(name, at)
+    find = compile_reference(name, at)
 
-        def remove(event: Event) -> None:
-            try:
-                find(event).remove(event)
-            except ValueError as error:
-                raise FieldError(str(error)) from None
+    def remove_named(event: Event) -> None:
+        try:
+            find(event).remove(event)
+        except ValueError as error:
+            raise FieldError(str(error)) from None
 
-        return remove
-    field = static_reference(name, at)
-    if len(field.path) == 1:
-        key = field.path[0]
-        return lambda event: event.pop(key, None)
-    return field.remove
+    return remove_named
 
 
 def _tagging(names: list[Any], at: Location) -> Change:

@@ -135,6 +135,11 @@ def _getter(path: tuple[str, ...]) -> Getter:
     return lambda event: _value(_walk(event, path))
 
 
+def inner_value(container: Any, path: tuple[str, ...]) -> Any:
+    """Return the value at a path within a value; None if there is none."""
+    return _value(_walk(container, path))
+
+
 def _value(result: Any) -> Any:
     return None if result is _MISSING else result
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
+from monitor_agent.logstash.python_code import PythonCode
 from monitor_agent.logstash.syntax import Location
 from monitor_agent.settings import PipelineSettings
 
@@ -156,6 +157,14 @@ class Filter(Protocol):
         """Change the event; return False if it is to be dropped."""
 
 
+@runtime_checkable
+class WrittenFilter(Protocol):
+    """A filter that writes its work as lines of the function that runs all filters, because it runs very often."""
+
+    def write(self, code: PythonCode) -> None:
+        """Write the lines that change `event`; they drop no event and raise nothing."""
+
+
 class Output(Protocol):
     """A destination of events. Several threads may call `send` at once."""
 
@@ -193,6 +202,11 @@ class PluginCounters:
     events_out: int = 0
     seconds: float = 0.0
     failures: dict[str, int] = field(default_factory=dict)
+
+    def count(self, number: int) -> None:
+        """Count events that came in and went out."""
+        self.events_in += number
+        self.events_out += number
 
     def fail(self, reason: str) -> None:
         """Count a failure, by its tag or a short name."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from monitor_agent.logstash.date_formats import Format, java_time, joda
+from monitor_agent.logstash.field_code import value_of
 from monitor_agent.logstash.field_references import FieldReference, field_reference
 from monitor_agent.logstash.plugin import Event
+from monitor_agent.logstash.python_code import PythonCode
 from monitor_agent.logstash.syntax import Location
 from monitor_agent.logstash.timestamps import Timestamp
 from monitor_agent.logstash.values import text_of
@@ -31,10 +34,7 @@ def compile_template(template: Any, at: Location) -> Render:
     ConfigurationError
         If a reference or a pattern is malformed.
     """
-    try:
-        pieces = _pieces(text_of(template))
-    except ValueError as error:
-        raise at.error(str(error), f"mend {template!r}") from None
+    pieces = _pieces_of(template, at)
     renders = [piece for piece in pieces if not isinstance(piece, str)]
     if not renders:
         return _constant("".join(piece for piece in pieces if isinstance(piece, str)))
@@ -45,6 +45,17 @@ def compile_template(template: Any, at: Location) -> Render:
         only = renders[0]
         return lambda event: form % only(event)
     return lambda event: form % tuple([render(event) for render in renders])
+
+
+def template_code(template: Any, at: Location, code: PythonCode) -> str:
+    """Return the expression that does the same as the function of `compile_template`.
+
+    Raises
+    ------
+    ConfigurationError
+        If a reference or a pattern is malformed.
+    """
+    return " + ".join(_piece_code(piece, code) for piece in _pieces_of(template, at))
 
 
 def compile_reference(name: Any, at: Location) -> Callable[[Event], FieldReference]:
@@ -72,6 +83,38 @@ def static_reference(name: Any, at: Location) -> FieldReference:
         return field_reference(text_of(name))
     except ValueError as error:
         raise at.error(str(error)) from None
+
+
+@dataclass(frozen=True)
+class _FieldText:
+    """The text of a field; if it is missing or null, the reference as written."""
+
+    field: FieldReference
+    written: str
+
+    def __call__(self, event: Event) -> str:
+        value = self.field.get(event)
+        return value if type(value) is str else self.other(value)
+
+    def other(self, value: Any) -> str:
+        """Return the text of a value that is no text."""
+        return self.written if value is None else text_of(value)
+
+
+def _piece_code(piece: str | Render, code: PythonCode) -> str:
+    if isinstance(piece, str):
+        return repr(piece)
+    if isinstance(piece, _FieldText):
+        value = value_of(piece.field, code)
+        return f"(text if type(text := {value}) is str else {code.name('text_of', piece.other)}(text))"
+    return f"{code.name('render', piece)}(event)"
+
+
+def _pieces_of(template: Any, at: Location) -> list[str | Render]:
+    try:
+        return _pieces(text_of(template))
+    except ValueError as error:
+        raise at.error(str(error), f"mend {template!r}") from None
 
 
 def _pieces(template: str) -> list[str | Render]:
@@ -107,16 +150,7 @@ def _piece(inner: str) -> Render:
         return _date_piece(lambda time: str(time.seconds))
     if inner.startswith("+"):
         return _date_piece(joda(inner[1:]))
-    written = "%{" + inner + "}"
-    get = field_reference(inner).get
-
-    def render(event: Event) -> str:
-        value = get(event)
-        if type(value) is str:
-            return value
-        return written if value is None else text_of(value)
-
-    return render
+    return _FieldText(field_reference(inner), "%{" + inner + "}")
 
 
 def _date_piece(write: Format) -> Render:

@@ -7,22 +7,27 @@ from typing import Any
 
 import structlog
 
-from monitor_agent.logstash.decoration import decoration
+from monitor_agent.logstash.decoration import write_decoration
 from monitor_agent.logstash.event_fields import tag
+from monitor_agent.logstash.field_code import assign, rename
 from monitor_agent.logstash.field_references import FieldError, FieldReference
 from monitor_agent.logstash.filters.conversions import CONVERSIONS
 from monitor_agent.logstash.patterns import compile_pattern, compile_replacement
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
+from monitor_agent.logstash.python_code import PythonCode
 from monitor_agent.logstash.sprintf import (
     compile_reference,
     compile_template,
     is_dynamic,
     static_reference,
+    template_code,
 )
 from monitor_agent.logstash.syntax import Location
 from monitor_agent.logstash.values import clone, ruby_join
 
 Change = Callable[[Event], None]
+Write = Callable[[Any, Location, PythonCode], None]
+"""Writes the lines of an operation, from the value of its option."""
 
 BLANKS = "\t\n\v\f\r \0"
 
@@ -33,27 +38,24 @@ class MutateFilter:
     """If an operation fails, the event is tagged and the remaining operations are skipped; earlier changes stay."""
 
     def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
-        options, at = config.options, config.at
-        self._changes = [
-            change
-            for name, make in _OPERATIONS.items()
-            if options[name] is not None
-            for change in make(options[name], at)
-        ]
-        self._changes.append(decoration(config))
-        self._tag: str = options["tag_on_failure"]
+        self._tag: str = config.options["tag_on_failure"]
         self._configured = config
 
-    def filter(self, event: Event) -> bool:
-        """Return True; fields are changed in place."""
-        try:
-            for change in self._changes:
-                change(event)
-        except (FieldError, ValueError) as error:
-            _log.debug("mutate gave up on an event", plugin=self._configured.id, reason=str(error))
-            self._configured.counters.fail(self._tag)
-            tag(event, (self._tag,))
-        return True
+    def write(self, code: PythonCode) -> None:
+        """Write the lines that change fields of `event` in place."""
+        options, at = self._configured.options, self._configured.at
+        with code.block("try"):
+            for name, write in _OPERATIONS.items():
+                if options[name] is not None:
+                    write(options[name], at, code)
+            write_decoration(self._configured, code)
+        with code.block(f"except {code.name('failures', (FieldError, ValueError))} as failure"):
+            code.line(f"{code.name('give_up', self._give_up)}(event, failure)")
+
+    def _give_up(self, event: Event, failure: Exception) -> None:
+        _log.debug("mutate gave up on an event", plugin=self._configured.id, reason=str(failure))
+        self._configured.counters.fail(self._tag)
+        tag(event, (self._tag,))
 
 
 def _coerce(table: dict[str, Any], at: Location) -> list[Change]:
@@ -67,18 +69,28 @@ def _coerce(table: dict[str, Any], at: Location) -> list[Change]:
     return [coerce_field(static_reference(name, at), compile_template(value, at)) for name, value in table.items()]
 
 
-def _rename(table: dict[str, Any], at: Location) -> list[Change]:
-    def rename_field(source: Any, target: Any) -> Change:
-        find_source, find_target = compile_reference(source, at), compile_reference(target, at)
+def _write_rename(table: dict[str, Any], at: Location, code: PythonCode) -> None:
+    """Write renamings in their order; one with a name that depends on the event is a call."""
+    pairs: list[tuple[FieldReference, FieldReference]] = []
+    for source, target in table.items():
+        if is_dynamic(str(source)) or is_dynamic(str(target)):
+            rename(pairs, code)
+            pairs = []
+            code.line(f"{code.name('rename', _rename_dynamic(source, target, at))}(event)")
+        else:
+            pairs.append((static_reference(source, at), static_reference(target, at)))
+    rename(pairs, code)
 
-        def rename(event: Event) -> None:
-            field = find_source(event)
-            if field.has(event):
-                find_target(event).set(event, field.remove(event))
 
-        return rename
+def _rename_dynamic(source: Any, target: Any, at: Location) -> Change:
+    find_source, find_target = compile_reference(source, at), compile_reference(target, at)
 
-    return [rename_field(source, target) for source, target in table.items()]
+    def change(event: Event) -> None:
+        field = find_source(event)
+        if field.has(event):
+            find_target(event).set(event, field.remove(event))
+
+    return change
 
 
 def _update(table: dict[str, Any], at: Location) -> list[Change]:
@@ -92,11 +104,9 @@ def _update(table: dict[str, Any], at: Location) -> list[Change]:
     return [update_field(static_reference(name, at), compile_template(value, at)) for name, value in table.items()]
 
 
-def _replace(table: dict[str, Any], at: Location) -> list[Change]:
-    def replace_field(field: FieldReference, render: Callable[[Event], str]) -> Change:
-        return lambda event: field.set(event, render(event))
-
-    return [replace_field(static_reference(name, at), compile_template(value, at)) for name, value in table.items()]
+def _write_replace(table: dict[str, Any], at: Location, code: PythonCode) -> None:
+    for name, value in table.items():
+        assign(static_reference(name, at), template_code(value, at, code), code)
 
 
 def _convert(table: dict[str, Any], at: Location) -> list[Change]:
@@ -234,21 +244,31 @@ def _copy(table: dict[str, Any], at: Location) -> list[Change]:
     return [copy_field(static_reference(source, at), static_reference(target, at)) for source, target in table.items()]
 
 
-_OPERATIONS: dict[str, Callable[[Any, Location], list[Change]]] = {
-    "coerce": _coerce,
-    "rename": _rename,
-    "update": _update,
-    "replace": _replace,
-    "convert": _convert,
-    "gsub": _gsub,
-    "uppercase": _texts(str.upper),
-    "capitalize": _texts(str.capitalize),
-    "lowercase": _texts(str.lower),
-    "strip": _texts(lambda text: text.strip(BLANKS)),
-    "split": _split,
-    "join": _join,
-    "merge": _merge,
-    "copy": _copy,
+def _calls(make: Callable[[Any, Location], list[Change]]) -> Write:
+    """Return the function that writes an operation as calls of functions."""
+
+    def write(value: Any, at: Location, code: PythonCode) -> None:
+        for change in make(value, at):
+            code.line(f"{code.name('change', change)}(event)")
+
+    return write
+
+
+_OPERATIONS: dict[str, Write] = {
+    "coerce": _calls(_coerce),
+    "rename": _write_rename,
+    "update": _calls(_update),
+    "replace": _write_replace,
+    "convert": _calls(_convert),
+    "gsub": _calls(_gsub),
+    "uppercase": _calls(_texts(str.upper)),
+    "capitalize": _calls(_texts(str.capitalize)),
+    "lowercase": _calls(_texts(str.lower)),
+    "strip": _calls(_texts(lambda text: text.strip(BLANKS))),
+    "split": _calls(_split),
+    "join": _calls(_join),
+    "merge": _calls(_merge),
+    "copy": _calls(_copy),
 }
 _LISTS = ("gsub", "uppercase", "capitalize", "lowercase", "strip")
 

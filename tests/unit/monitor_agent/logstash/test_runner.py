@@ -66,7 +66,7 @@ def test_a_delivery_that_ends_during_the_stop_is_acknowledged(tmp_path: Path) ->
     settings = PipelineSettings(data_dir=str(tmp_path))
     context = PipelineContext(settings, io.BytesIO(), io.BytesIO(), "host-1")
     source = OneBatch()
-    program = Program([source], [DeliveredAtTheStop(context.stopping)], {}, lambda _event: True, None)
+    program = Program([source], [DeliveredAtTheStop(context.stopping)], {}, list, None)
 
     Runner(program, context).run()
 

@@ -1,0 +1,111 @@
+"""The function that is generated from filters does what the references say, whatever lies in the fields."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from monitor_agent.errors import ConfigurationError
+from monitor_agent.logstash import field_code
+from monitor_agent.logstash.field_references import FieldError, FieldReference, field_reference
+from monitor_agent.logstash.plugin import Event
+from monitor_agent.logstash.python_code import PythonCode
+from tests.unit.monitor_agent.logstash.program_runs import filtered
+
+NAMES = st.sampled_from(["a", "b", "c", "0", "-1"])
+REFERENCES = st.lists(NAMES, min_size=1, max_size=4).map(lambda path: "".join(f"[{name}]" for name in path))
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["", "x", "false"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=8,
+)
+EVENTS = st.dictionaries(NAMES, VALUES, max_size=3)
+
+
+def outcome(change: Callable[[Event], Any], event: Event) -> Any:
+    """Return what a change makes of a copy of an event, and its result or failure."""
+    changed = copy.deepcopy(event)
+    try:
+        return change(changed), changed
+    except FieldError as failure:
+        return str(failure), changed
+
+
+def generated(write: Callable[[PythonCode], None]) -> Callable[[Event], Any]:
+    """Return the function with the lines that `write` writes."""
+    code = PythonCode()
+    with code.block("def change(event)"):
+        write(code)
+    return code.function("change")
+
+
+@hypothesis.given(EVENTS, REFERENCES)
+def test_a_field_is_read_set_and_removed_as_its_reference_does(event: Event, name: str) -> None:
+    """Also if there are lists, texts or nothing on the way to it."""
+    field = field_reference(name)
+
+    get = generated(lambda code: code.line(f"return {field_code.value_of(field, code)}"))
+    assign = generated(lambda code: field_code.assign(field, "'new'", code))
+    remove = generated(lambda code: field_code.remove(field, code))
+
+    assert outcome(get, event) == outcome(field.get, event)
+    assert outcome(assign, event) == outcome(lambda event: field.set(event, "new"), event)
+    assert outcome(remove, event)[1] == outcome(field.remove, event)[1]
+
+
+@hypothesis.given(EVENTS, st.lists(st.tuples(REFERENCES, REFERENCES), min_size=1, max_size=4))
+def test_fields_are_renamed_one_after_another(event: Event, names: list[tuple[str, str]]) -> None:
+    """A renaming sees what those before it did, even if they share the way to their fields."""
+    pairs = [(field_reference(source), field_reference(target)) for source, target in names]
+
+    rename = generated(lambda code: field_code.rename(pairs, code))
+
+    assert outcome(rename, event)[1] == outcome(lambda event: rename_all(event, pairs), event)[1]
+
+
+def rename_all(event: Event, pairs: list[tuple[FieldReference, FieldReference]]) -> None:
+    """Rename fields by their references."""
+    for source, target in pairs:
+        if source.has(event):
+            target.set(event, source.remove(event))
+
+
+@pytest.mark.parametrize(
+    ("filters", "fault"),
+    [
+        ("if [a] { " * 41 + " }" * 41, "more than 40 ifs"),
+        ('if [a] == "0" { }' + ' else if [a] == "1" { }' * 500, "more than 500 branches"),
+    ],
+)
+def test_an_if_that_is_too_large_is_refused_with_its_place(filters: str, fault: str, tmp_path: Path) -> None:
+    """Python cannot read a function with more levels."""
+    with pytest.raises(ConfigurationError, match=rf"pipeline.conf:2:\d+: .*{fault}"):
+        filtered(filters, {}, folder=tmp_path)
+
+
+def test_the_largest_ifs_are_run(tmp_path: Path) -> None:
+    """A long chain of `else if` and many ifs within each other reach their last filter."""
+    chain = 'if [a] == "0" { }' + "".join(
+        f' else if [a] == "{number}" {{ mutate {{ add_tag => ["{number}"] }} }}' for number in range(1, 500)
+    )
+    nest = "if [a] { " * 40 + 'mutate { add_tag => ["inside"] }' + " }" * 40
+
+    (event,) = filtered(chain + nest, {"a": "499"}, folder=tmp_path)
+
+    assert event["tags"] == ["499", "inside"]
+
+
+@pytest.mark.parametrize("letter", ["e", "E"])
+def test_a_pattern_that_begins_with_two_letters_finds_both(letter: str, tmp_path: Path) -> None:
+    """It is searched once for each letter, since that is faster."""
+    filters = r'if [a] =~ /[eE]\+?\d{3}$/ { mutate { add_tag => ["yes"] } }'
+
+    events = filtered(filters, {"a": f"1{letter}+400"}, {"a": f"{letter}12"}, folder=tmp_path)
+
+    assert [event.get("tags") for event in events] == [["yes"], None]
