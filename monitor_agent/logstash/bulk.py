@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from monitor_agent.logstash.json_text import write
 from monitor_agent.logstash.plugin import Event
 
 MOST_BODY_BYTES = 10 * 1024 * 1024
@@ -96,12 +96,9 @@ def json_line(document: Any) -> bytes:
     Elasticsearch decides about it.
 
     >>> json_line({"n": 2**70})
-    b'{"n": 1180591620717411303424}\\n'
+    b'{"n":1180591620717411303424}\\n'
     """
-    try:
-        return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
-    except orjson.JSONEncodeError:
-        return json.dumps(document, default=str).encode() + b"\n"
+    return write(document) + b"\n"
 
 
 def action_line(action: str, index: str, identifier: str | None) -> bytes:

@@ -11,15 +11,18 @@ from typing import Any
 
 from monitor_agent.logstash import syntax
 from monitor_agent.logstash.field_code import value_of
+from monitor_agent.logstash.json_text import NonFinite
 from monitor_agent.logstash.patterns import searches
 from monitor_agent.logstash.plugin import Event
 from monitor_agent.logstash.python_code import PythonCode
 from monitor_agent.logstash.sprintf import static_reference
-from monitor_agent.logstash.values import text_of
-from monitor_agent.logstash.variables import substitute
+from monitor_agent.logstash.timestamps import Timestamp
+from monitor_agent.logstash.values import equal, text_of, to_s
+from monitor_agent.logstash.variables import substitute_whole
 
 EventTest = Callable[[Event], bool]
 
+_NUMBERS = frozenset((int, float, NonFinite))
 ORDERED = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -95,7 +98,7 @@ class _Field:
     def __init__(self, node: syntax.Selector) -> None:
         self.text = node.text
         self._reference = static_reference(node.text, node.at)
-        self.get = self._reference.get
+        self.get, self.has = self._reference.get, self._reference.has
 
     def expression(self, code: PythonCode) -> str:
         """Return the expression for the value."""
@@ -112,22 +115,31 @@ def _operand(value: Any, variables: Mapping[str, str], at: syntax.Location) -> _
         return _Constant(value.text)
     if isinstance(value, list) and any(isinstance(item, (syntax.Selector, syntax.Pattern, list)) for item in value):
         raise at.error("a list in a condition holds texts and numbers only", "compare with each field by itself")
-    return _Constant(substitute(value, variables, at))
+    return _Constant(substitute_whole(value, variables, at))
 
 
 def _equal(left: _Operand, right: _Operand, code: PythonCode) -> str:
+    if isinstance(left, _Field) and isinstance(right, _Field):
+        return f"{code.name('equal', _equal_fields(left, right))}(event)"
     if isinstance(left, _Constant):
         left, right = right, left
     value, other = left.expression(code), right.expression(code)
-    if isinstance(right, _Constant) and isinstance(right.value, str):
-        return f"({value} == {other})"
-    if isinstance(right, _Constant) and type(right.value) is int:
-        return f"(type(value := {value}) is int and value == {other})"
-    return f"{code.name('equal', _equal_values)}({value}, {other})"
+    kind = type(right.value) if isinstance(right, _Constant) else None
+    if kind in (str, int):
+        return f"(type(value := {value}) is {kind.__name__} and value == {other})"
+    return f"{code.name('equal', equal)}({value}, {other})"
 
 
-def _equal_values(left: Any, right: Any) -> bool:
-    return type(left) is type(right) and bool(left == right)
+def _equal_fields(left: _Field, right: _Field) -> EventTest:
+    """Return the test of two fields; two missing fields are equal, a missing one and null are not."""
+
+    def test(event: Event) -> bool:
+        value, other = left.get(event), right.get(event)
+        if value is None and other is None:
+            return left.has(event) is right.has(event)
+        return equal(value, other)
+
+    return test
 
 
 def _ordered(node: syntax.Comparison, left: _Operand, right: _Operand, code: PythonCode) -> str:
@@ -135,15 +147,23 @@ def _ordered(node: syntax.Comparison, left: _Operand, right: _Operand, code: Pyt
     compare = ORDERED[node.operator]
     reason = f"{at.path}:{at.line}:{at.column}: {_operand_text(left)} {node.operator} {_operand_text(right)}"
 
-    def test(value: Any, bound: Any) -> bool:
+    def test(event: Event, value: Any, bound: Any) -> bool:
         kind, bound_kind = type(value), type(bound)
-        if (kind is int or kind is float) and (bound_kind is int or bound_kind is float):
-            return bool(compare(value, bound))
         if kind is str and bound_kind is str:
             return bool(compare(value, bound))
+        if kind in _NUMBERS and bound_kind in _NUMBERS:
+            return bool(compare(value, bound))
+        if kind is Timestamp and bound_kind is Timestamp:
+            return bool(compare(value.moment, bound.moment))
+        if (kind is bool and value is bound) or (value is bound is None and _are_there(event, left, right)):
+            return bool(compare(0, 0))
         raise Incomparable(reason)
 
-    return f"{code.name('ordered', test)}({left.expression(code)}, {right.expression(code)})"
+    return f"{code.name('ordered', test)}(event, {left.expression(code)}, {right.expression(code)})"
+
+
+def _are_there(event: Event, *operands: _Operand) -> bool:
+    return all(isinstance(operand, _Field) and operand.has(event) for operand in operands)
 
 
 def _operand_text(operand: _Operand) -> str:
@@ -157,35 +177,56 @@ def _matches(left: _Operand, right: _Operand, at: syntax.Location, code: PythonC
     return f"(type(value := {left.expression(code)}) is str and ({' or '.join(tests)}))"
 
 
-def _contained(left: _Operand, right: _Operand, at: syntax.Location) -> EventTest:
-    if isinstance(right, _Constant):
-        if isinstance(right.value, list):
-            return _in_list(left.get, frozenset(text_of(item) for item in right.value))
-        if not isinstance(right.value, str):
-            raise at.error("a list, a text or a field is expected after 'in'", 'write [a] in ["x", "y"]')
+def _contained('); 
+s=s[:i]+'''def _contained(left: _Operand, right: _Operand, at: syntax.Location) -> EventTest:
+    """Return the test of `in`; what is searched in what depends on which side is written in the configuration."""
     if isinstance(left, _Constant) and isinstance(left.value, list):
         raise at.error("a text, a number or a field is expected before 'in'", 'write [a] in ["x", "y"]')
-    get, container = left.get, right.get
-    return lambda event: _holds(container(event), get(event))
+    if isinstance(right, _Field):
+        return _contained_in_field(left, right)
+    if isinstance(left, _Constant):
+        result = type(left.value) is type(right.value) and left.value == right.value
+        return lambda _event: result
+    if isinstance(right.value, list):
+        return _in_list(left, frozenset(text_of(item) for item in right.value))
+    get, text = left.get, text_of(right.value)
+    return lambda event: type(value := get(event)) is str and value in text
 
 
-def _in_list(get: Callable[[Event], Any], texts: frozenset[str]) -> EventTest:
+def _in_list(field: _Field, texts: frozenset[str]) -> EventTest:
+    get = field.get
+
     def test(event: Event) -> bool:
         value = get(event)
         if type(value) is str:
             return value in texts
-        return value is not None and type(value) not in (dict, list) and text_of(value) in texts
+        return (value is not None or field.has(event)) and to_s(value) in texts
 
     return test
 
 
-def _holds(container: Any, value: Any) -> bool:
-    if value is None or container is None:
-        return False
-    if type(container) is list:
-        if type(value) is str:
+def _contained_in_field(left: _Operand, right: _Field) -> EventTest:
+    container_of = right.get
+    if isinstance(left, _Constant):
+        wanted = left.value
+
+        def holds(event: Event) -> bool:
+            container = container_of(event)
+            if type(container) is list:
+                return any(equal(wanted, item) for item in container)
+            return type(container) is str and type(wanted) is str and wanted in container
+
+        return holds
+    get = left.get
+
+    def test(event: Event) -> bool:
+        value, container = get(event), container_of(event)
+        if type(value) in (list, dict) or (value is None and not left.has(event)):
+            return False
+        if type(value) is str and type(container) is str:
             return value in container
-        return any(_equal_values(value, item) for item in container)
-    if type(container) is str and type(value) is str:
-        return value in container
-    return _equal_values(container, value)
+        if type(container) is list:
+            return any(equal(value, item) for item in container)
+        return equal(value, container) and (container is not None or right.has(event))
+
+    return test

@@ -18,6 +18,7 @@ from monitor_agent.logstash.sprintf import (
     template_code,
 )
 from monitor_agent.logstash.syntax import Location
+from monitor_agent.logstash.values import hash_order, ruby_list
 
 Change = Callable[[Event], None]
 
@@ -36,7 +37,7 @@ def decoration(config: PluginConfig) -> Change:
 def write_decoration(config: PluginConfig, code: PythonCode) -> None:
     """Write the lines that do the same as the function of `decoration`."""
     common, at = config.common, config.at
-    for name, value in common.get("add_field", {}).items():
+    for name, value in hash_order(common.get("add_field", {})):
         _write_adding(name, value, at, code)
     for name in common.get("remove_field", []):
         if is_dynamic(str(name)):
@@ -100,14 +101,7 @@ def _adding(name: Any, texts: list[Any], at: Location) -> Change:
 
 def _add(event: Event, field: FieldReference, text: str) -> None:
     """Set the field; if it is there, make it a list with one more element."""
-    if not field.has(event):
-        field.set(event, text)
-        return
-    present = field.get(event)
-    if type(present) is list:
-        present.append(text)
-    else:
-        field.set(event, [text] if present is None else [present, text])
+    field.set(event, [*ruby_list(field.get(event)), text] if field.has(event) else text)
 
 
 def _removing(name: Any, at: Location) -> Change:
@@ -124,7 +118,12 @@ def _removing(name: Any, at: Location) -> Change:
 
 def _tagging(names: list[Any], at: Location) -> Change:
     renders = [compile_template(name, at) for name in names]
-    return lambda event: tag(event, [render(event) for render in renders])
+
+
+    def add_tags(event: Event) -> None:
+        event["tags"] = [*ruby_list(event.get("tags")), *[render(event) for render in renders]]
+
+    return add_tags
 
 
 def _untagging(names: list[Any], at: Location) -> Change:
@@ -134,8 +133,7 @@ def _untagging(names: list[Any], at: Location) -> Change:
         present = event.get("tags")
         if present is not None:
             removed = {render(event) for render in renders}
-            tags = present if type(present) is list else [present]
-            event["tags"] = [name for name in tags if name not in removed]
+            event["tags"] = [name for name in ruby_list(present) if name not in removed]
 
     return untag
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from monitor_agent.logstash.field_references import set_tags
+from monitor_agent.logstash.field_references import legal_tags
 from monitor_agent.logstash.plugin import Event
 from monitor_agent.logstash.timestamps import Timestamp
 
 TIMESTAMP_FAILURE = "_timestampparsefailure"
-DEEPEST = 100
-"""The most levels of objects and lists; Elasticsearch maps 20."""
+TAGS_FAILURE = "_tagsparsefailure"
+DEEPEST = 1000
+"""The most levels of objects and lists, as in Logstash; Elasticsearch maps 20."""
 
 
 def event_of(fields: dict[str, Any]) -> Event:
     """Return `fields` as an event: with `@version`, a valid `@timestamp` and legal `tags`.
 
-    A malformed time goes to `_@timestamp`, and the event gets a tag.
+    A malformed time goes to `_@timestamp`, other `tags` than text and lists of text go to `_tags`; both tag the event.
     """
-    if "tags" in fields:
-        set_tags(fields, fields["tags"])
+    if "tags" in fields and not legal_tags(fields["tags"]):
+        fields["_tags"] = [fields["tags"]]
+        fields["tags"] = [TAGS_FAILURE]
     if "@version" not in fields:
         fields["@version"] = "1"
     time = fields.get("@timestamp")

@@ -16,7 +16,9 @@ SPECIAL = ("@timestamp", "@metadata", "tags")
 
 
 def value_of(field: FieldReference, code: PythonCode) -> str:
-    """Return the expression for the field's value; None if it is missing."""
+    """Return the expression for the field's value; None if it is missing. `@metadata` is always there."""
+    if field.path == ("@metadata",):
+        return 'event.get("@metadata", {})'
     return _value(field.path, "event", 1, code)
 
 

@@ -5,6 +5,7 @@ An element of a list is named by its index; a negative index counts from the end
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -14,8 +15,10 @@ from monitor_agent.logstash.timestamps import Timestamp
 
 Getter = Callable[[Event], Any]
 
-TAGS_FAILURE = "_tagsparsefailure"
 _MISSING = object()
+_INDEX = re.compile(r"[+-]?[0-9]+")
+_FURTHEST = 1000
+"""The most elements that setting one element adds to a list."""
 
 
 class FieldError(Exception):
@@ -54,17 +57,19 @@ class FieldReference:
         if not head:
             _set_top(event, last, value)
             return
+        if head[0] == "tags":
+            raise FieldError(f"{self.text} cannot be set: tags are a text or a list of texts")
         container: Any = event
         for key in head:
             inner = _child(container, key)
-            if inner is _MISSING or inner is None:
+            if inner is _MISSING:
                 inner = {}
                 _put(container, key, inner, self.text)
             container = inner
         _put(container, last, value, self.text)
 
     def remove(self, event: Event) -> Any:
-        """Remove the field; return its value, None if it was missing."""
+        """Remove the field; return its value, None if it was missing. `@metadata` is emptied."""
         container = _walk(event, self.path[:-1])
         last = self.path[-1]
         if type(container) is dict:
@@ -92,27 +97,33 @@ def field_reference(text: str) -> FieldReference:
     return FieldReference(text)
 
 
-def set_tags(event: Event, value: Any) -> None:
-    """Set `tags`; a value that is neither text nor a list of text goes to `_tags`, and the event gets a tag."""
-    if legal_tags(value):
-        event["tags"] = value
-    else:
-        event["_tags"] = list(value) if type(value) is list else [value]
-        event["tags"] = [TAGS_FAILURE]
-
-
 def legal_tags(value: Any) -> bool:
-    """Return whether a value may be `tags`: null, text, or a list of text."""
-    return value is None or type(value) is str or (type(value) is list and all(type(tag) is str for tag in value))
+    """Return whether a value may be `tags`: text, or a list of text."""
+    return type(value) is str or (type(value) is list and all(type(tag) is str for tag in value))
 
 
 def _split(text: str) -> tuple[str, ...]:
+    """Return the names in a reference; brackets around a whole reference, as in `[[a][b]][c]`, change nothing."""
     if "[" not in text and "]" not in text:
-        if not text:
-            raise ValueError("a field needs a name")
         return (text,)
-    names = text[1:-1].split("][")
-    if text[0] != "[" or text[-1] != "]" or not all(names) or any("[" in name or "]" in name for name in names):
+    names: list[str] = []
+    depth = start = 0
+    before = ""
+    for place, letter in enumerate(text):
+        if letter == "[":
+            legal = start == place
+            depth, start = depth + 1, place + 1
+        elif letter == "]":
+            legal = depth > 0 and (start < place or before == "]")
+            if start < place:
+                names.append(text[start:place])
+            depth, start = depth - 1, place + 1
+        else:
+            legal = before != "]"
+        if not legal:
+            break
+        before = letter
+    if not legal or depth or not names:
         raise ValueError(f"{text!r} is no field; write name or [outer][inner]")
     return tuple(names)
 
@@ -120,6 +131,8 @@ def _split(text: str) -> tuple[str, ...]:
 def _getter(path: tuple[str, ...]) -> Getter:
     """Return the function that gets the field; the usual depths have fast functions, as they run for every event."""
     first = path[0]
+    if path == ("@metadata",):  # an event always has it
+        return lambda event: event.get("@metadata", {})
     if len(path) == 1:
         return lambda event: event.get(first)
     if len(path) == 2:
@@ -162,10 +175,9 @@ def _child(container: Any, key: str) -> Any:
 
 
 def _index(key: str, length: int) -> int | None:
-    try:
-        index = int(key)
-    except ValueError:
+    if not _INDEX.fullmatch(key):
         return None
+    index = int(key)
     return index % length if -length <= index < length else None
 
 
@@ -173,12 +185,11 @@ def _put(container: Any, key: str, value: Any, text: str) -> None:
     if type(container) is dict:
         container[key] = value
     elif type(container) is list:
-        try:
-            index = int(key)
-        except ValueError:
-            raise FieldError(f"{text} cannot be set: a list has no {key!r}") from None
+        if not _INDEX.fullmatch(key):
+            return  # as in Logstash: a list has no such element, and nothing happens
+        index = int(key)
         if not -len(container) <= index < len(container):
-            if index < 0 or index > len(container) + 1000:
+            if index < 0 or index > len(container) + _FURTHEST:
                 raise FieldError(f"{text} cannot be set: the list is too short")
             container.extend([None] * (index + 1 - len(container)))
         container[index] = value
@@ -191,7 +202,6 @@ def _set_top(event: Event, name: str, value: Any) -> None:
         raise FieldError("@timestamp can only be set to a time")
     if name == "@metadata" and type(value) is not dict:
         raise FieldError("@metadata can only be set to an object")
-    if name == "tags":
-        set_tags(event, value)
-    else:
-        event[name] = value
+    if name == "tags" and not legal_tags(value):
+        raise FieldError("tags can only be set to a text or a list of texts")
+    event[name] = value

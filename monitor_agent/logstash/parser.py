@@ -206,18 +206,34 @@ class _Builder(Transformer[Token, Any]):
         operands, operators = children[::2], [str(token) for token in children[1::2]]
         if len(operators) > 1 and set(operators) - set(_PRECEDENCE):
             raise self._at(meta).error("xor and nand join two conditions only", "use parentheses")
+        if operators and operators[0] not in _PRECEDENCE:
+            return syntax.Junction(operators[0], tuple(operands), self._at(meta))
         return _joined(operands, operators, self._at(meta))
 
 
 def _joined(operands: list[Any], operators: list[str], at: syntax.Location) -> syntax.Condition:
-    if len(operands) == 1:
-        only: syntax.Condition = operands[0]
-        return only
-    if len(set(operators)) == 1:
-        return syntax.Junction(operators[0], tuple(operands), at)
-    groups: list[syntax.Condition] = []
-    start = 0
-    for end in [index for index, operator in enumerate(operators) if operator == "or"] + [len(operators)]:
-        groups.append(_joined(operands[start : end + 1], operators[start:end], at))
-        start = end + 1
-    return syntax.Junction("or", tuple(groups), at)
+    """Return the conditions as Logstash joins them: "and" before "or", but `a and b and c or d` is `a and (b and c or d)`.
+
+    That is so because Logstash takes only one waiting operator when a weaker one follows.
+    """
+    ordered: list[Any] = [operands[0]]
+    waiting: list[str] = []
+    for operator, operand in zip(operators, operands[1:], strict=True):
+        if waiting and _PRECEDENCE.index(waiting[-1]) > _PRECEDENCE.index(operator):
+            ordered.append(waiting.pop())
+        waiting.append(operator)
+        ordered.append(operand)
+    stack: list[syntax.Condition] = []
+    for item in [*ordered, *reversed(waiting)]:
+        if isinstance(item, str):
+            right, left = stack.pop(), stack.pop()
+            stack.append(syntax.Junction(item, (*_parts(left, item), *_parts(right, item)), at))
+        else:
+            stack.append(item)
+    return stack[0]
+
+
+def _parts(condition: syntax.Condition, operator: str) -> tuple[syntax.Condition, ...]:
+    if isinstance(condition, syntax.Junction) and condition.operator == operator and operator in ("and", "or"):
+        return condition.operands
+    return (condition,)

@@ -146,7 +146,7 @@ def _java_piece(pattern: str) -> Render:
 
 
 def _piece(inner: str) -> Render:
-    if inner == "+%s":
+    if "+%s".startswith(inner):  # also `%{}`: Logstash compares no more letters than there are
         return _date_piece(lambda time: str(time.seconds))
     if inner.startswith("+"):
         return _date_piece(joda(inner[1:]))

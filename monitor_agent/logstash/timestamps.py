@@ -78,6 +78,11 @@ class Timestamp(str):
         return cls.at(*_moment(match, None))
 
     @property
+    def moment(self) -> tuple[int, str]:
+        """A value that orders times: seconds since the epoch, and the digits of the fraction."""
+        return self.seconds, self[20:-1]
+
+    @property
     def seconds(self) -> int:
         """Whole seconds since the epoch."""
         return _text_seconds(self[:19])

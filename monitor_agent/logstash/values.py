@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import orjson
+
+from monitor_agent.logstash.json_text import NonFinite, write, write_with
+
+
+BLANKS = "\t\n\v\f\r \0"
+"""What Ruby's `strip` removes."""
 
 
 def text_of(value: Any) -> str:
@@ -17,12 +24,25 @@ def text_of(value: Any) -> str:
     '{"a":[1]}'
     """
     if isinstance(value, str):
-        return value
+        return str(value)
     if type(value) is list:
         return ",".join("" if item is None else text_of(item) if type(item) is list else _java(item) for item in value)
     if type(value) is dict:
-        return orjson.dumps(value).decode()
+        return (write_with(value, _java) if _has_exponent(value) else write(value, _java)).decode()
     return _java(value)
+
+
+def to_s(value: Any) -> str:
+    """Return the text that `in ["a", "b"]` compares: null is empty, lists and objects are written with commas.
+
+    >>> to_s([1, None, {"a": 2.0}])
+    '[1, , {a=2.0}]'
+    """
+    if type(value) is list:
+        return "[" + ", ".join(to_s(item) for item in value) + "]"
+    if type(value) is dict:
+        return "{" + ", ".join(f"{name}={to_s(item)}" for name, item in value.items()) + "}"
+    return ruby_text(value)
 
 
 def ruby_text(value: Any) -> str:
@@ -32,14 +52,61 @@ def ruby_text(value: Any) -> str:
     '{"a"=>[1, "x", nil]}'
     """
     if isinstance(value, str):
-        return value
+        return str(value)
     return "" if value is None else _inspect(value)
+
+
+def equal(left: Any, right: Any) -> bool:
+    """Return whether values are equal, types of numbers included.
+
+    >>> equal({"a": [1]}, {"a": [1]}), equal(1, 1.0), equal([True], [1])
+    (True, False, False)
+    """
+    if type(left) is not type(right):
+        return False
+    if type(left) is list:
+        return len(left) == len(right) and all(map(equal, left, right))
+    if type(left) is dict:
+        return left.keys() == right.keys() and all(equal(item, right[name]) for name, item in left.items())
+    return bool(left == right)
 
 
 def ruby_join(items: list[Any], separator: str) -> str:
     """Return Ruby's `join`: nested lists are joined as well."""
     texts = (ruby_join(item, separator) if type(item) is list else ruby_text(item) for item in items)
     return separator.join(texts)
+
+
+def ruby_list(value: Any) -> list[Any]:
+    """Return Ruby's `Array(value)`: null is an empty list, an object a list of its pairs.
+
+    >>> ruby_list("a"), ruby_list(None), ruby_list({"k": 1})
+    (['a'], [], [['k', 1]])
+    """
+    if value is None:
+        return []
+    if type(value) is dict:
+        return [[name, item] for name, item in value.items()]
+    return value if type(value) is list else [value]
+
+
+def hash_order(table: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the entries of a hash in the order in which Java's HashMap, and so Logstash, works on them.
+
+    >>> [name for name, _ in hash_order({"first": 1, "b": 2, "arr": 3})]
+    ['arr', 'b', 'first']
+    """
+    capacity = 16
+    while len(table) > capacity * 3 // 4:
+        capacity *= 2
+    return sorted(table.items(), key=lambda entry: _java_hash(entry[0]) & (capacity - 1))
+
+
+def _java_hash(text: str) -> int:
+    code = 0
+    for unit in memoryview(text.encode("utf-16-le")).cast("H"):
+        code = (31 * code + unit) & 0xFFFFFFFF
+    return code ^ (code >> 16)
 
 
 def clone(value: Any) -> Any:
@@ -79,6 +146,17 @@ def _inspect(value: Any) -> str:
     if isinstance(value, str):
         return orjson.dumps(str(value)).decode()
     return str(value)
+
+
+def _has_exponent(value: dict[str, Any] | list[Any]) -> bool:
+    """Return whether Java writes a number in `value` with an exponent and JSON libraries without, as 1.0E7."""
+    for item in value.values() if type(value) is dict else value:
+        if type(item) is float:
+            if item and not 1e-3 <= abs(item) < 1e7:
+                return True
+        elif type(item) in (dict, list) and _has_exponent(item):
+            return True
+    return False
 
 
 def _decimal(value: float, smallest: float, largest: float, sign: str) -> str:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import codecs
-import json
 from typing import Any
 
-import orjson
-
 from monitor_agent.logstash.event_fields import event_of, is_too_deep, keep_original, message_event, payload
+from monitor_agent.logstash.json_text import read, read_first, write
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.sprintf import static_reference
 
 FAILURE = "_jsonparsefailure"
+_BINARY = {"ASCII-8BIT": "ascii", "BINARY": "ascii"}
+"""Ruby's names for bytes without a meaning; each that is not ASCII is replaced."""
 OPTIONS = (PluginOption("charset", default="UTF-8"), PluginOption("target"))
-
-_DECODER = json.JSONDecoder(parse_constant=lambda name: _refuse(name))
 
 
 class JsonCodec:
@@ -38,16 +36,16 @@ class JsonCodec:
     def decode(self, data: bytes) -> list[Event]:
         """Return one event for an object, several for a list, none for an empty text."""
         if not self._utf8:
-            data = data.decode(self._charset, "backslashreplace").encode()
+            data = data.decode(self._charset, "replace").encode()
         try:
-            value = orjson.loads(data)
-        except orjson.JSONDecodeError:
+            value = read(data)
+        except ValueError:
             return self._decode_odd(data)
         return self._events(value, data)
 
     def encode(self, event: Event) -> bytes:
         """Return the event as one JSON object."""
-        return orjson.dumps(payload(event))
+        return write(payload(event))
 
     def _decode_odd(self, data: bytes) -> list[Event]:
         """Return the events of a text that is not JSON as a whole: empty, an object with more behind it, or no JSON."""
@@ -55,11 +53,8 @@ class JsonCodec:
         if not text.strip():
             return []
         try:
-            start = len(text) - len(text.lstrip())
-            end = _DECODER.raw_decode(text, start)[1]
-            # Read again: the lenient reader accepts values that cannot be written, such as lone surrogates.
-            value = orjson.loads(text[start:end])
-        except (ValueError, RecursionError):
+            value, _rest = read_first(text)
+        except ValueError:
             return [message_event(text, FAILURE)]
         return self._events(value, data)
 
@@ -69,8 +64,8 @@ class JsonCodec:
         # Later steps put fields into `@metadata` and `event`, so these must be objects.
         if (
             type(value) is dict
-            and type(value.get("@metadata") or value) is dict
-            and type(value.get("event") or value) is dict
+            and type(value.get("@metadata", value)) is dict
+            and type(value.get("event", value)) is dict
         ):
             event = self._event(value)
             keep_original(event, data.decode())
@@ -97,14 +92,10 @@ def charset_of(config: PluginConfig) -> tuple[bool, str]:
     """
     name = config.options["charset"]
     try:
-        charset = codecs.lookup(name).name
+        charset = codecs.lookup(_BINARY.get(name.upper(), name)).name
     except LookupError:
         raise config.at.error(f"there is no charset {name!r}", "use UTF-8") from None
     return charset == "utf-8", charset
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is no number in JSON")
 
 
 SPEC = PluginSpec("codec", "json", OPTIONS, JsonCodec)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import orjson
-
 from monitor_agent.logstash.codecs.json import OPTIONS, JsonCodec
-from monitor_agent.logstash.event_fields import payload
 from monitor_agent.logstash.plugin import Event, PluginSpec
 
 
@@ -20,7 +17,7 @@ class JsonLinesCodec(JsonCodec):
 
     def encode(self, event: Event) -> bytes:
         """Return the event as one line."""
-        return orjson.dumps(payload(event), option=orjson.OPT_APPEND_NEWLINE)
+        return super().encode(event) + b"\n"
 
 
 SPEC = PluginSpec("codec", "json_lines", OPTIONS, JsonLinesCodec)

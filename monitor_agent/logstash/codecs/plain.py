@@ -17,13 +17,13 @@ class PlainCodec:
     """Text becomes a `message`; an event is written by `format`."""
 
     def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
-        _, self._charset = charset_of(config)
+        self._utf8, self._charset = charset_of(config)
         form = config.options["format"]
         self._render: Callable[[Event], str] = compile_template(form or DEFAULT_FORMAT, config.at)
 
     def decode(self, data: bytes) -> list[Event]:
         """Return one event."""
-        text = data.decode(self._charset, "backslashreplace")
+        text = data.decode(self._charset, "backslashreplace" if self._utf8 else "replace")
         event = message_event(text)
         keep_original(event, text)
         return [event]

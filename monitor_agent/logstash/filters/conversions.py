@@ -2,49 +2,61 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
-from monitor_agent.logstash.values import ruby_text
+from monitor_agent.logstash.json_text import NonFinite
+from monitor_agent.logstash.values import BLANKS, ruby_text
 
-LARGEST = 2**63
-"""Larger integers fit neither into the JSON that is written nor into an Elasticsearch long."""
-
-_HEX = re.compile(r"[+-]?0x[0-9a-fA-F]+")
-_DECIMAL = re.compile(r"[+-]?(\d+(_\d+)*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
-_TRUE = frozenset(("true", "t", "yes", "y", "1", "1.0"))
-_FALSE = frozenset(("false", "f", "no", "n", "0", "0.0", ""))
+_HEX = re.compile(r"[+-]?0x[0-9a-f]+(_[0-9a-f]+)*")
+_DECIMAL = re.compile(r"[+-]?(\d+(_\d+)*)?(\.(\d+(_\d+)*)?)?([ed][+-]?\d+)?", re.ASCII)
+_FLOAT = re.compile(r"[+-]?(\d+(_\d+)*)?(\.\d+(_\d+)*)?(e[+-]?\d+)?", re.ASCII)
+_TRUE = re.compile(r"^(true|t|yes|y|1|1.0)$", re.IGNORECASE | re.MULTILINE)
+_FALSE = re.compile(r"^(false|f|no|n|0|0.0)$", re.IGNORECASE | re.MULTILINE)
+_LARGEST_EXPONENT = 4_000
 
 
 def to_integer(value: Any) -> int:
-    """Return a whole number: fractions are cut, commas group digits.
+    """Return a whole number of any size: fractions are cut, commas group digits.
 
-    >>> to_integer("1,234"), to_integer("-7.9"), to_integer(True)
-    (1234, -7, 1)
+    >>> to_integer("1,234"), to_integer("-7.9"), to_integer(True), to_integer("1e20")
+    (1234, -7, 1, 100000000000000000000)
     """
-    if type(value) is int:
-        return value
-    number = int(_number(value)) if not isinstance(value, str) else _whole(_cleaned(value))
-    if not -LARGEST <= number < LARGEST:
+    if isinstance(value, (bool, int)):
+        return int(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{value!r} is no whole number")
+        return int(value)
+    text = _cleaned(value)
+    if _HEX.fullmatch(text):
+        return int(text, 16)
+    number = Decimal(_decimal(text, _DECIMAL).replace("d", "e"))
+    if number.adjusted() > _LARGEST_EXPONENT:
         raise ValueError(f"{value!r} is too large")
-    return number
+    return int(number)
 
 
 def to_float(value: Any) -> float:
     """Return a number with a fraction.
 
-    >>> to_float("1,234.5"), to_float(7)
-    (1234.5, 7.0)
+    >>> to_float("1,234.5"), to_float(7), to_float("1e400")
+    (1234.5, 7.0, Infinity)
     """
-    if not isinstance(value, str):
-        return float(_number(value))
-    text = _cleaned(value)
-    if _HEX.fullmatch(text):
-        return float(int(text, 16))
-    if not _DECIMAL.fullmatch(text):
-        raise ValueError(f"{value!r} is no number")
-    return _finite(float(text))
+    if isinstance(value, float):
+        return value
+    try:
+        if isinstance(value, (bool, int)):
+            number = float(value)
+        else:
+            text = _cleaned(value)
+            number = float(int(text, 16) if _HEX.fullmatch(text) else _decimal(text, _FLOAT))
+    except OverflowError:
+        number = math.copysign(math.inf, value if isinstance(value, int) else -1 if str(value)[0] == "-" else 1)
+    return number if math.isfinite(number) else NonFinite(number)
 
 
 def to_boolean(value: Any) -> Any:
@@ -53,33 +65,23 @@ def to_boolean(value: Any) -> Any:
     >>> to_boolean("Yes"), to_boolean(0), to_boolean("maybe")
     (True, False, 'maybe')
     """
-    text = ruby_text(value).lower()
-    return True if text in _TRUE else False if text in _FALSE else value
+    text = ruby_text(value)
+    if _TRUE.search(text):
+        return True
+    return False if not text or _FALSE.search(text) else value
 
 
-def _whole(text: str) -> int:
-    if _HEX.fullmatch(text):
-        return int(text, 16)
-    match = _DECIMAL.fullmatch(text)
-    if match is None:
+def _decimal(text: str, pattern: re.Pattern[str]) -> str:
+    """Return the text of a number in the form that Python reads."""
+    if not pattern.fullmatch(text) or not any(letter.isdigit() for letter in re.split("[ed]", text)[0]):
         raise ValueError(f"{text!r} is no number")
-    return int(text) if not match[3] and not match[4] else int(_finite(float(text)))
+    return text.replace("_", "")
 
 
-def _number(value: Any) -> int | float:
-    if isinstance(value, (bool, int, float)):
-        return value
-    raise ValueError(f"{value!r} is no number")
-
-
-def _finite(number: float) -> float:
-    if number in (float("inf"), float("-inf")):
-        raise ValueError("the number is too large")
-    return number
-
-
-def _cleaned(text: str) -> str:
-    return text.strip().replace(",", "")
+def _cleaned(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no number")
+    return value.strip(BLANKS).replace(",", "").lower()
 
 
 def _european(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:

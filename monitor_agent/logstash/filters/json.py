@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 import structlog
 
 from monitor_agent.logstash.decoration import decoration
 from monitor_agent.logstash.event_fields import TIMESTAMP_FAILURE, is_too_deep, tag
-from monitor_agent.logstash.field_references import FieldError, legal_tags
+from monitor_agent.logstash.field_references import FieldError, field_reference, legal_tags
+from monitor_agent.logstash.json_text import read
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.sprintf import static_reference
 from monitor_agent.logstash.timestamps import Timestamp
+from monitor_agent.logstash.values import ruby_text
 
 _log = structlog.get_logger()
 
@@ -37,7 +38,7 @@ class JsonFilter:
         try:
             if not isinstance(text, str):
                 raise ValueError("not a text")
-            value = orjson.loads(text)
+            value = read(text.encode())
             if is_too_deep(value, text):
                 raise ValueError("nested too deeply")
         except ValueError as error:
@@ -58,11 +59,13 @@ class JsonFilter:
             return
         if type(value) is not dict:
             raise ValueError("not an object, and there is no target")
-        if not legal_tags(value.get("tags")) or type(value.get("@metadata", value)) is not dict:
+        if not legal_tags(value.get("tags", "")) or type(value.get("@metadata", value)) is not dict:
             raise ValueError("tags or @metadata of another type")
         time = value.pop("@timestamp", None)
-        event.update(value)
-        if time is not None:
+        fields = [(field_reference(name), item) for name, item in value.items()]
+        for field, item in fields:
+            field.set(event, item)
+        if time is not None and time is not False:
             _set_time(event, time)
 
     def _fail(self, event: Event, error: Exception) -> None:
@@ -79,7 +82,7 @@ def _set_time(event: Event, time: Any) -> None:
         event["@timestamp"] = Timestamp.parse(time)
     except ValueError:
         event["@timestamp"] = Timestamp.now()
-        event["_@timestamp"] = time
+        event["_@timestamp"] = ruby_text(time)
         tag(event, (TIMESTAMP_FAILURE,))
 
 

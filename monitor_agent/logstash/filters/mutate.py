@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -23,13 +24,13 @@ from monitor_agent.logstash.sprintf import (
     template_code,
 )
 from monitor_agent.logstash.syntax import Location
-from monitor_agent.logstash.values import clone, ruby_join
+from monitor_agent.logstash.values import BLANKS, clone, hash_order, ruby_join, ruby_list
 
 Change = Callable[[Event], None]
 Write = Callable[[Any, Location, PythonCode], None]
 """Writes the lines of an operation, from the value of its option."""
 
-BLANKS = "\t\n\v\f\r \0"
+_BLANK = re.compile(f"[{BLANKS}]+")
 
 _log = structlog.get_logger()
 
@@ -49,7 +50,7 @@ class MutateFilter:
                 if options[name] is not None:
                     write(options[name], at, code)
             write_decoration(self._configured, code)
-        with code.block(f"except {code.name('failures', (FieldError, ValueError))} as failure"):
+        with code.block(f"except {code.name('failures', (FieldError, ValueError, RecursionError))} as failure"):
             code.line(f"{code.name('give_up', self._give_up)}(event, failure)")
 
     def _give_up(self, event: Event, failure: Exception) -> None:
@@ -66,13 +67,13 @@ def _coerce(table: dict[str, Any], at: Location) -> list[Change]:
 
         return coerce
 
-    return [coerce_field(static_reference(name, at), compile_template(value, at)) for name, value in table.items()]
+    return [coerce_field(static_reference(name, at), compile_template(value, at)) for name, value in hash_order(table)]
 
 
 def _write_rename(table: dict[str, Any], at: Location, code: PythonCode) -> None:
     """Write renamings in their order; one with a name that depends on the event is a call."""
     pairs: list[tuple[FieldReference, FieldReference]] = []
-    for source, target in table.items():
+    for source, target in hash_order(table):
         if is_dynamic(str(source)) or is_dynamic(str(target)):
             rename(pairs, code)
             pairs = []
@@ -101,35 +102,29 @@ def _update(table: dict[str, Any], at: Location) -> list[Change]:
 
         return update
 
-    return [update_field(static_reference(name, at), compile_template(value, at)) for name, value in table.items()]
+    return [update_field(static_reference(name, at), compile_template(value, at)) for name, value in hash_order(table)]
 
 
 def _write_replace(table: dict[str, Any], at: Location, code: PythonCode) -> None:
-    for name, value in table.items():
+    for name, value in hash_order(table):
         assign(static_reference(name, at), template_code(value, at, code), code)
 
 
 def _convert(table: dict[str, Any], at: Location) -> list[Change]:
-    """Return one change: all fields are converted, or none if one of them cannot be."""
+    def convert_field(field: FieldReference, conversion: Callable[[Any], Any]) -> Change:
+        def convert(event: Event) -> None:
+            value = field.get(event)
+            if type(value) is list:
+                field.set(event, [None if item is None else conversion(item) for item in value])
+            elif value is not None and type(value) is not dict:
+                field.set(event, conversion(value))
+
+        return convert
+
     for kind in table.values():
         if kind not in CONVERSIONS:
             raise at.error(f"convert has no type {kind!r}", f"use one of {', '.join(CONVERSIONS)}")
-    fields = [(static_reference(name, at), CONVERSIONS[kind]) for name, kind in table.items()]
-
-    def convert(event: Event) -> None:
-        results = []
-        for field, conversion in fields:
-            value = field.get(event)
-            if value is None or type(value) is dict:
-                continue
-            if type(value) is list:
-                results.append((field, [None if item is None else conversion(item) for item in value]))
-            else:
-                results.append((field, conversion(value)))
-        for field, result in results:
-            field.set(event, result)
-
-    return [convert]
+    return [convert_field(static_reference(name, at), CONVERSIONS[kind]) for name, kind in hash_order(table)]
 
 
 def _gsub(items: list[Any], at: Location) -> list[Change]:
@@ -177,6 +172,27 @@ def _texts(change: Callable[[str], str]) -> Callable[[list[Any], Location], list
     return lambda names, at: [change_field(static_reference(name, at)) for name in names]
 
 
+def _lower(text: str) -> str:
+    """Return the text in lower case, each letter by itself: a sigma is the same at the end of a word."""
+    return text.lower() if text.isascii() else "".join([letter.lower() for letter in text])
+
+
+def _strip(names: list[Any], at: Location) -> list[Change]:
+    def strip_field(field: FieldReference) -> Change:
+        def strip(event: Event) -> None:
+            value = field.get(event)
+            if type(value) is str:
+                field.set(event, value.strip(BLANKS))
+            elif type(value) is list:
+                if not all(type(item) is str for item in value):
+                    raise ValueError("only a text can be stripped")
+                field.set(event, [item.strip(BLANKS) for item in value])
+
+        return strip
+
+    return [strip_field(static_reference(name, at)) for name in names]
+
+
 def _split(table: dict[str, Any], at: Location) -> list[Change]:
     def split_field(field: FieldReference, separator: str) -> Change:
         def split(event: Event) -> None:
@@ -186,12 +202,14 @@ def _split(table: dict[str, Any], at: Location) -> list[Change]:
 
         return split
 
-    return [split_field(static_reference(name, at), str(separator)) for name, separator in table.items()]
+    return [split_field(static_reference(name, at), str(separator)) for name, separator in hash_order(table)]
 
 
 def _split_text(text: str, separator: str) -> list[str]:
-    """Return the texts between separators as in Ruby: none is empty at the end; " " splits at any whitespace."""
-    texts = list(text) if not separator else text.split() if separator == " " else text.split(separator)
+    """Return the texts between separators as in Ruby: none is empty at the end; " " splits at blanks."""
+    if separator == " ":
+        return _BLANK.sub(" ", text).strip(" ").split(" ") if text.strip(BLANKS) else []
+    texts = text.split(separator) if separator else list(text)
     while texts and not texts[-1]:
         texts.pop()
     return texts
@@ -206,30 +224,33 @@ def _join(table: dict[str, Any], at: Location) -> list[Change]:
 
         return join
 
-    return [join_field(static_reference(name, at), str(separator)) for name, separator in table.items()]
+    return [join_field(static_reference(name, at), str(separator)) for name, separator in hash_order(table)]
 
 
 def _merge(table: dict[str, Any], at: Location) -> list[Change]:
-    def merge_field(field: FieldReference, added: FieldReference) -> Change:
+    def merge_fields(field: FieldReference, sources: list[FieldReference]) -> Change:
         def merge(event: Event) -> None:
-            present, more = field.get(event), clone(added.get(event))
-            if type(present) is dict and type(more) is dict:
-                field.set(event, {**present, **more})
-            elif type(present) is not dict and type(more) is not dict:
-                field.set(event, [*_listed(present), *_listed(more)])
+            present = field.get(event)
+            for source in sources:
+                more = clone(source.get(event))
+                if type(present) is dict and type(more) is dict:
+                    present = {**present, **more}
+                    field.set(event, present)
+                elif type(present) is not dict and type(more) is not dict:
+                    merged = [*ruby_list(present), *ruby_list(more)]
+                    field.set(event, merged)
+                    # As in Logstash, a value that was no list is not one for the next source either.
+                    present = merged if type(present) is list else present
 
         return merge
 
-    pairs = [
-        (name, source) for name, value in table.items() for source in (value if isinstance(value, list) else [value])
+    return [
+        merge_fields(
+            static_reference(name, at),
+            [static_reference(source, at) for source in (value if isinstance(value, list) else [value])],
+        )
+        for name, value in hash_order(table)
     ]
-    return [merge_field(static_reference(name, at), static_reference(source, at)) for name, source in pairs]
-
-
-def _listed(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if type(value) is list else [value]
 
 
 def _copy(table: dict[str, Any], at: Location) -> list[Change]:
@@ -241,7 +262,9 @@ def _copy(table: dict[str, Any], at: Location) -> list[Change]:
 
         return copy
 
-    return [copy_field(static_reference(source, at), static_reference(target, at)) for source, target in table.items()]
+    return [
+        copy_field(static_reference(source, at), static_reference(target, at)) for source, target in hash_order(table)
+    ]
 
 
 def _calls(make: Callable[[Any, Location], list[Change]]) -> Write:

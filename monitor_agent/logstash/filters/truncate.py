@@ -13,19 +13,34 @@ class TruncateFilter:
     """Cuts the end of texts, also of texts in lists and objects, without breaking a character."""
 
     def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
-        self._most: int = config.options["length_bytes"]
+        self._most = int(config.options["length_bytes"])
         if self._most < 0:
             raise config.at.error("'length_bytes' must not be negative", "write a number of bytes")
-        self._fields = [static_reference(name, config.at) for name in config.options["fields"]]
+        names = config.options["fields"]
+        self._fields = None if names is None else [static_reference(name, config.at) for name in names]
         self._decorate = decoration(config)
 
     def filter(self, event: Event) -> bool:
-        """Return True; fields are changed in place."""
-        for field in self._fields:
-            if field.has(event):
-                field.set(event, self._cut(field.get(event)))
-        self._decorate(event)
+        """Return True; fields are changed in place. Only an event with a text that was cut is decorated."""
+        if self._fields is None:
+            changed = self._cut_all(event)
+        else:
+            changed = False
+            for field in self._fields:
+                value = field.get(event)
+                cut = self._cut(value)
+                if cut != value:
+                    field.set(event, cut)
+                    changed = True
+        if changed:
+            self._decorate(event)
         return True
+
+    def _cut_all(self, event: Event) -> bool:
+        cut = {name: self._cut(value) for name, value in event.items() if name != "@metadata"}
+        changed = any(event[name] != value for name, value in cut.items())
+        event.update(cut)
+        return changed
 
     def _cut(self, value: Any) -> Any:
         if type(value) is str:
@@ -41,6 +56,6 @@ class TruncateFilter:
 SPEC = PluginSpec(
     "filter",
     "truncate",
-    (PluginOption("fields", "array", required=True), PluginOption("length_bytes", "number", required=True)),
+    (PluginOption("fields", "array"), PluginOption("length_bytes", "number", required=True)),
     TruncateFilter,
 )

@@ -36,7 +36,7 @@ def printed_by(
     around = context(lines, folder / "stdin", printed, ending)
     with around.stdin:
         drain(compile_text(config, variables or {}, around))
-    return printed.getvalue().decode().splitlines()
+    return printed.getvalue().decode().split("\n")[:-1]
 
 
 def drain(program: Program) -> None:

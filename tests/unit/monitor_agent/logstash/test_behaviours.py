@@ -27,10 +27,21 @@ def read(lines: list[str], folder: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "line", ['{"a":NaN}', '{"a":Infinity}', '{"a":"\\ud800"}', "{'a':1}", "[" * 5000, '{"a":' * 300 + "1" + "}" * 300]
+    "line",
+    [
+        '{"a":NaN}',
+        '{"a":Infinity}',
+        "{'a':1}",
+        "[" * 5000,
+        '{"a":' * 1001 + "1" + "}" * 1001,
+        '\u00a0{"a":1}',
+        '{"event":null}',
+        '{"@metadata":[]}',
+        '[{"a":1},2]',
+    ],
 )
 def test_text_that_is_not_json_stays_whole(line: str, tmp_path: Path) -> None:
-    """A line that is not JSON, or that could not be written again, stays whole in `message` with a tag."""
+    """A line that is no JSON, or that cannot be an event, stays whole in `message` with a tag."""
     (event,) = read([line], tmp_path)
 
     assert event["message"] == line
@@ -193,7 +204,7 @@ def test_convert_gives_the_configured_type(value: Any, kind: str, expected: Any,
     assert (event["a"], type(event["a"])) == (expected, type(expected))
 
 
-@pytest.mark.parametrize("value", ["x", "", "1x", "99999999999999999999", "1e999"])
+@pytest.mark.parametrize("value", ["x", "", "1x", ".", "1e9999"])
 def test_a_failing_conversion_skips_the_rest_of_that_mutate(value: str, tmp_path: Path) -> None:
     """Earlier changes stay, later ones do not happen, and the next filter works."""
     filters = """mutate { rename => { "b" => "c" } convert => { "a" => "integer" } uppercase => ["c"]
@@ -250,10 +261,13 @@ def test_mutate_changes_texts_as_ruby_does(operation: str, value: Any, expected:
 def test_merge_makes_lists_and_does_not_mix_lists_with_objects(tmp_path: Path) -> None:
     """Several fields can be merged; an object and a text cannot."""
     event = filtered_event(
-        'mutate { merge => { "a" => ["b", "c"] "d" => "b" } }', {"a": 1, "b": "x", "c": [2], "d": {}}, tmp_path
+        'mutate { merge => { "a" => ["b", "c"] "l" => ["b", "c"] "d" => "b" } }',
+        {"a": 1, "b": "x", "c": [2], "d": {}, "l": [0]},
+        tmp_path,
     )
 
-    assert event["a"] == [1, "x", 2]
+    assert event["a"] == [1, 2], "as in Logstash, a text or number is joined with the last source only"
+    assert event["l"] == [0, "x", 2]
     assert event["d"] == {}
 
 
@@ -304,11 +318,38 @@ def test_prune_matches_names_and_values(tmp_path: Path) -> None:
     assert event["l"] == ["12"]
 
 
-def test_tags_of_another_type_move_aside(tmp_path: Path) -> None:
-    """If a filter makes `tags` a number, the number moves to `_tags`, as in an input."""
-    event = filtered_event('mutate { rename => { "n" => "tags" } }', {"n": 5}, tmp_path)
+@pytest.mark.parametrize(
+    "operation",
+    [
+        'rename => { "n" => "tags" }',
+        'copy => { "l" => "tags" }',
+        'replace => { "[tags][0]" => "x" }',
+        'copy => { "null" => "tags" } merge => { "tags" => "n" }',
+    ],
+)
+def test_a_filter_cannot_make_tags_anything_but_texts(operation: str, tmp_path: Path) -> None:
+    """A number, a list with one, or a name below `tags` is a failure; the tags stay."""
+    event = filtered_event(f"mutate {{ {operation} }}", {"n": 5, "l": ["x", 1], "null": None, "tags": ["t"]}, tmp_path)
 
-    assert (event["tags"], event["_tags"]) == (["_tagsparsefailure"], [5])
+    assert event["tags"] == ["t", "_mutate_error"]
+
+
+def test_a_tag_is_added_as_often_as_it_is_written(tmp_path: Path) -> None:
+    """`add_tag` does not look for the tag; a failure is tagged once."""
+    filters = """mutate { add_tag => ["a", "a"] } mutate { add_tag => "a" } mutate { convert => { "x" => "integer" } }
+      mutate { convert => { "x" => "integer" } }"""
+    event = filtered_event(filters, {"x": "no"}, tmp_path)
+
+    assert event["tags"] == ["a", "a", "a", "_mutate_error"]
+
+
+def test_entries_of_a_hash_are_done_in_the_order_of_java(tmp_path: Path) -> None:
+    """The order of the written entries does not matter, so the same ones happen before one fails."""
+    filters = 'mutate { convert => { "%s" => "integer" "%s" => "integer" } }'
+    for names in (("st", "arr"), ("arr", "st")):
+        event = filtered_event(filters % names, {"arr": "1", "st": "no"}, tmp_path)
+
+        assert (event["arr"], event["st"]) == (1, "no")
 
 
 def test_a_field_that_cannot_be_set_tags_the_event(tmp_path: Path) -> None:

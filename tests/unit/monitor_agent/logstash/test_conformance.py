@@ -12,7 +12,12 @@ import pytest
 from monitor_agent.errors import ConfigurationError
 from tests.unit.monitor_agent.logstash.program_runs import compile_text, context, printed_by
 
-CASES = json.loads((Path(__file__).parents[4] / "logstash/conformance/cases.json").read_text(encoding="utf-8"))["cases"]
+RECORDINGS = Path(__file__).parents[4] / "logstash" / "conformance"
+CASES = [
+    case
+    for path in sorted(RECORDINGS.glob("*.json"))
+    for case in json.loads(path.read_text(encoding="utf-8"))["cases"]
+]
 ACCEPTED = [case for case in CASES if not case["refused"]]
 REFUSED = [case for case in CASES if case["refused"]]
 

@@ -40,7 +40,7 @@ def test_a_field_is_found_by_its_path(text: str, value: Any, present: bool) -> N
     assert field.has(event()) is present
 
 
-@pytest.mark.parametrize("text", ["", "[", "[]", "[a", "a]", "[a]b", "[a]][b]", "[[a]]", "[a][]"])
+@pytest.mark.parametrize("text", ["[", "[]", "[a", "a]", "[a]b", "a[b]", "[a]][b]", "[[a]b]", "[a][]"])
 def test_a_malformed_reference_is_refused(text: str) -> None:
     """Brackets must match and must not be empty."""
     with pytest.raises(ValueError, match="field"):
@@ -48,23 +48,24 @@ def test_a_malformed_reference_is_refused(text: str) -> None:
 
 
 def test_setting_makes_the_missing_fields_of_the_path() -> None:
-    """Missing objects are made, lists are filled up, null is replaced."""
+    """Missing objects are made, lists are filled up; a name in a list is nothing."""
     fields = event()
     field_reference("[x][y][z]").set(fields, 1)
-    field_reference("[o][n][m]").set(fields, 2)
+    field_reference("[[o][p]][m]").set(fields, 2)
+    field_reference("[l][x]").set(fields, 2)
     field_reference("[l][5]").set(fields, 3)
     field_reference("[l][-1]").set(fields, 4)
 
     assert fields["x"] == {"y": {"z": 1}}
-    assert fields["o"]["n"] == {"m": 2}
+    assert fields["o"]["p"] == {"q": "x", "m": 2}
     assert fields["l"][3:] == [None, None, 4]
 
 
 @pytest.mark.parametrize(
-    "text", ["[a][b]", "[a.b][c][d]", "[l][x]", "[l][-9]", "[l][99999]", "@timestamp", "@metadata"]
+    "text", ["[a][b]", "[a.b][c][d]", "[o][n][m]", "[l][-9]", "[l][99999]", "@timestamp", "@metadata"]
 )
 def test_a_field_that_cannot_be_set_is_an_error(text: str) -> None:
-    """A number has no fields, a list has no names, and some fields have a fixed type."""
+    """A number and null have no fields, and some fields have a fixed type."""
     with pytest.raises(FieldError):
         field_reference(text).set(event(), "x")
 
@@ -93,6 +94,7 @@ def test_removing_returns_the_value(text: str, removed: Any) -> None:
         (-1.5e300, "-1.5E300", "-1.5e+300"),
         (True, "true", "true"),
         ([1, [2, None], {"a": "b"}], "1,2,,{a=b}", '[1, [2, nil], {"a"=>"b"}]'),
+        ({"a": [1e7, 5e-4, 0.5]}, '{"a":[1.0E7,5.0E-4,0.5]}', '{"a"=>[10000000.0, 0.0005, 0.5]}'),
         ({"a": [True, 'q"']}, '{"a":[true,"q\\""]}', '{"a"=>[true, "q\\""]}'),
     ],
 )
