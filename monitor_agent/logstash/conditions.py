@@ -177,8 +177,7 @@ def _matches(left: _Operand, right: _Operand, at: syntax.Location, code: PythonC
     return f"(type(value := {left.expression(code)}) is str and ({' or '.join(tests)}))"
 
 
-def _contained('); 
-s=s[:i]+'''def _contained(left: _Operand, right: _Operand, at: syntax.Location) -> EventTest:
+def _contained(left: _Operand, right: _Operand, at: syntax.Location) -> EventTest:
     """Return the test of `in`; what is searched in what depends on which side is written in the configuration."""
     if isinstance(left, _Constant) and isinstance(left.value, list):
         raise at.error("a text, a number or a field is expected before 'in'", 'write [a] in ["x", "y"]')
@@ -208,20 +207,20 @@ def _in_list(field: _Field, texts: frozenset[str]) -> EventTest:
 def _contained_in_field(left: _Operand, right: _Field) -> EventTest:
     container_of = right.get
     if isinstance(left, _Constant):
-        wanted = left.value
+        element = left.value
 
         def holds(event: Event) -> bool:
             container = container_of(event)
             if type(container) is list:
-                return any(equal(wanted, item) for item in container)
-            return type(container) is str and type(wanted) is str and wanted in container
+                return any(equal(element, item) for item in container)
+            return type(container) is str and type(element) is str and element in container
 
         return holds
-    get = left.get
+    get, has = left.get, left.has
 
     def test(event: Event) -> bool:
         value, container = get(event), container_of(event)
-        if type(value) in (list, dict) or (value is None and not left.has(event)):
+        if type(value) in (list, dict) or (value is None and not has(event)):
             return False
         if type(value) is str and type(container) is str:
             return value in container

@@ -119,7 +119,6 @@ def _removing(name: Any, at: Location) -> Change:
 def _tagging(names: list[Any], at: Location) -> Change:
     renders = [compile_template(name, at) for name in names]
 
-
     def add_tags(event: Event) -> None:
         event["tags"] = [*ruby_list(event.get("tags")), *[render(event) for render in renders]]
 

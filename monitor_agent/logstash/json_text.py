@@ -22,7 +22,7 @@ class NonFinite(float):
 
     def __repr__(self) -> str:
         """Return Java's name of the number."""
-        return "Infinity" if self > 0 else "-Infinity"
+        return "Infinity" if self > 0 else "-Infinity" if self < 0 else "NaN"
 
     __str__ = __repr__
 
@@ -89,11 +89,11 @@ def write_with(value: Any, number: Callable[[float], str]) -> bytes:
             texts.append(item)
         elif type(item) is dict:
             todo.append((True, "}"))
-            todo += reversed([part for pair in item.items() for part in _entry(*pair)][1:])
+            todo += reversed([piece for pair in item.items() for piece in _entry(*pair)][1:])
             texts.append("{")
         elif type(item) is list:
             todo.append((True, "]"))
-            todo += reversed([part for element in item for part in ((True, ","), (False, element))][1:])
+            todo += reversed([piece for element in item for piece in ((True, ","), (False, element))][1:])
             texts.append("[")
         else:
             texts.append(_scalar(item, number))

@@ -212,9 +212,9 @@ class _Builder(Transformer[Token, Any]):
 
 
 def _joined(operands: list[Any], operators: list[str], at: syntax.Location) -> syntax.Condition:
-    """Return the conditions as Logstash joins them: "and" before "or", but `a and b and c or d` is `a and (b and c or d)`.
+    """Return the conditions as Logstash joins them: "and" comes before "or".
 
-    That is so because Logstash takes only one waiting operator when a weaker one follows.
+    When "or" follows, Logstash closes only one waiting "and": `a and b and c or d` is `a and (b and c or d)`.
     """
     ordered: list[Any] = [operands[0]]
     waiting: list[str] = []
@@ -227,13 +227,13 @@ def _joined(operands: list[Any], operators: list[str], at: syntax.Location) -> s
     for item in [*ordered, *reversed(waiting)]:
         if isinstance(item, str):
             right, left = stack.pop(), stack.pop()
-            stack.append(syntax.Junction(item, (*_parts(left, item), *_parts(right, item)), at))
+            stack.append(syntax.Junction(item, (*_operands(left, item), *_operands(right, item)), at))
         else:
             stack.append(item)
     return stack[0]
 
 
-def _parts(condition: syntax.Condition, operator: str) -> tuple[syntax.Condition, ...]:
+def _operands(condition: syntax.Condition, operator: str) -> tuple[syntax.Condition, ...]:
     if isinstance(condition, syntax.Junction) and condition.operator == operator and operator in ("and", "or"):
         return condition.operands
     return (condition,)

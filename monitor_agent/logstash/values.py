@@ -8,8 +8,7 @@ from typing import Any
 
 import orjson
 
-from monitor_agent.logstash.json_text import NonFinite, write, write_with
-
+from monitor_agent.logstash.json_text import write, write_with
 
 BLANKS = "\t\n\v\f\r \0"
 """What Ruby's `strip` removes."""
@@ -148,13 +147,13 @@ def _inspect(value: Any) -> str:
     return str(value)
 
 
-def _has_exponent(value: dict[str, Any] | list[Any]) -> bool:
-    """Return whether Java writes a number in `value` with an exponent and JSON libraries without, as 1.0E7."""
+def _has_exponent(value: Any) -> bool:
+    """Return whether Java writes a number in `value` with an exponent, as 1.0E7, and JSON libraries without one."""
     for item in value.values() if type(value) is dict else value:
         if type(item) is float:
             if item and not 1e-3 <= abs(item) < 1e7:
                 return True
-        elif type(item) in (dict, list) and _has_exponent(item):
+        elif (type(item) is dict or type(item) is list) and _has_exponent(item):
             return True
     return False
 

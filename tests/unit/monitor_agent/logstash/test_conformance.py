@@ -14,9 +14,7 @@ from tests.unit.monitor_agent.logstash.program_runs import compile_text, context
 
 RECORDINGS = Path(__file__).parents[4] / "logstash" / "conformance"
 CASES = [
-    case
-    for path in sorted(RECORDINGS.glob("*.json"))
-    for case in json.loads(path.read_text(encoding="utf-8"))["cases"]
+    case for path in sorted(RECORDINGS.glob("*.json")) for case in json.loads(path.read_text(encoding="utf-8"))["cases"]
 ]
 ACCEPTED = [case for case in CASES if not case["refused"]]
 REFUSED = [case for case in CASES if case["refused"]]
