@@ -93,8 +93,13 @@ class PipelineSandbox:
         if failures:
             raise failures[0]
 
-    def spawn(self) -> subprocess.Popen[bytes]:
-        """Start `monitor-agent pipeline run` on the product's pipeline, in small batches; it logs to `pipeline.log`."""
+    def spawn(self, environ: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start `monitor-agent pipeline run` on the product's pipeline, in small batches; it logs to `pipeline.log`.
+
+        Parameters
+        ----------
+        environ : further environment variables.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         quicker = self.folder / "pipeline"
         quicker.mkdir(exist_ok=True)
@@ -102,9 +107,8 @@ class PipelineSandbox:
             (quicker / Path(path).name).write_text(self._quicker(text), encoding="utf-8")
         command = [sys.executable, "-m", "monitor_agent", "pipeline", "run", "-f", str(quicker)]
         with (self.folder / "pipeline.log").open("ab") as log:
-            return subprocess.Popen(
-                command, env={**os.environ, **self.environ(), "PIPELINE_BATCH_SIZE": "100"}, cwd=ROOT, stderr=log
-            )
+            variables = {**os.environ, **self.environ(), "PIPELINE_BATCH_SIZE": "100", **(environ or {})}
+            return subprocess.Popen(command, env=variables, cwd=ROOT, stderr=log)
 
     def log(self) -> str:
         """Return the log of the spawned pipelines."""

@@ -27,6 +27,9 @@ class Faults:
     dropped_before, dropped_after : connections closed without an answer, before or after the documents are kept.
     late : requests answered after a tenth of a second.
     largest : bodies with more bytes are answered 413.
+    page : status, content type and body that a proxy answers to every request; None = no proxy.
+    largest_of_proxy : a proxy answers 413 and a page to bodies with more bytes.
+    blocked : status and error of each document of an index.
     """
 
     statuses: dict[int, float] = field(default_factory=dict)
@@ -35,6 +38,9 @@ class Faults:
     dropped_after: float = 0.0
     late: float = 0.0
     largest: int = 0
+    page: tuple[int, str, bytes] | None = None
+    largest_of_proxy: int = 0
+    blocked: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
 
 
 class StandIn:
@@ -83,6 +89,15 @@ class StandIn:
             thread.join()
             self._server.server_close()
 
+    def page(self, size: int) -> tuple[int, str, bytes] | None:
+        """Return what a proxy answers to a request of this size; None if it passes the request on."""
+        if self.faults.page is None and 0 < self.faults.largest_of_proxy < size:
+            return 413, "text/html", b"<html><h1>413 Request Entity Too Large</h1></html>"
+        if self.faults.page is not None:
+            with self._lock:
+                self.answers["page"] += 1
+        return self.faults.page
+
     def answer(self, body: bytes) -> tuple[int, bytes] | None:
         """Return status and body of the answer to a bulk request; None if the connection is dropped."""
         with self._lock:
@@ -112,6 +127,10 @@ class StandIn:
     def _item(self, action: bytes, source: bytes) -> dict[str, Any]:
         target = orjson.loads(action)["create"]
         key = target["_index"], target["_id"]
+        if key[0] in self.faults.blocked:
+            self.answers["blocked"] += 1
+            status, error = self.faults.blocked[key[0]]
+            return {"create": {"status": status, "error": error}}
         letter = "deadletters" in key[0]
         acceptable = letter or key in self.documents
         status = 201
@@ -144,13 +163,25 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             stand_in.authorization = self.headers.get("Authorization", "")
-            answer = stand_in.answer(self.rfile.read(int(self.headers["Content-Length"])))
+            request = self.rfile.read(int(self.headers["Content-Length"]))
+            if page := stand_in.page(len(request)):
+                self.respond(*page)
+                return
+            answer = stand_in.answer(request)
             if answer is None:
                 self.close_connection = True
                 return
             status, body = answer
+            self.respond(status, "application/json", body)
+
+        def do_GET(self) -> None:
+            self.respond(*(stand_in.page(0) or (405, "text/html", b"<html>only POST</html>")))
+
+        def respond(self, status: int, kind: str, body: bytes) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
+            if status == 302:
+                self.send_header("Location", "https://sso.example/login?token=secret")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from monitor_agent.logstash.index_troubles import index_trouble
 from monitor_agent.logstash.json_text import write
 from monitor_agent.logstash.plugin import Event
 
@@ -43,7 +44,8 @@ The agent has another table (`es.retry.ResponseAction`), because its work differ
   agent's conflict means that another agent was faster.
 - The pipeline must not lose an event, so it waits until its rights are mended (401, 403) or a failing server recovers
   (500). The agent stops with an error.
-- The pipeline makes a dead letter of a document that can never be stored (400, 404, 413).
+- The pipeline makes a dead letter of a document that can never be stored (400, 404, 413). An index that takes no
+  documents has such a status sometimes; the document is not the cause, so it is sent again.
 """
 
 
@@ -80,13 +82,22 @@ class ItemResult:
 _CREATED = ItemResult(DeliveryOutcome.DELIVERED, 201)
 
 
-def outcome_of(status: int) -> DeliveryOutcome:
+def outcome_of(status: int, reason: str = "") -> DeliveryOutcome:
     """Return the outcome of the document, or of the request, that Elasticsearch answered with this HTTP status.
+
+    Parameters
+    ----------
+    reason : type and reason of the error, as `reason_of` writes them.
 
     >>> [outcome_of(status).value for status in (201, 409, 400, 403, 429, 503)]
     ['delivered', 'delivered', 'refused', 'forbidden', 'retry', 'retry']
+    >>> outcome_of(400, "index_closed_exception: closed").value
+    'retry'
     """
-    return _OUTCOMES.get(status, DeliveryOutcome.RETRY)
+    outcome = _OUTCOMES.get(status, DeliveryOutcome.RETRY)
+    if outcome is DeliveryOutcome.REFUSED and index_trouble("", status, reason):
+        return DeliveryOutcome.RETRY
+    return outcome
 
 
 def json_line(document: Any) -> bytes:
@@ -136,7 +147,7 @@ def body_of(items: Sequence[BulkItem]) -> bytes:
 
 def item_results(answer: bytes, count: int) -> list[ItemResult] | None:
     """Return the results of `count` documents from an answer of status 200; None if the answer is malformed."""
-    if answer.startswith(b'{"errors":false'):
+    if answer.startswith(b'{"errors":false') and answer.endswith((b"]}", b'{"errors":false}')):
         return [_CREATED] * count
     try:
         document: dict[str, Any] = orjson.loads(answer)
@@ -149,7 +160,13 @@ def item_results(answer: bytes, count: int) -> list[ItemResult] | None:
 
 
 def _item_result(status: int, error: Any) -> ItemResult:
-    return _CREATED if status == 201 else ItemResult(outcome_of(status), status, reason_of(error))
+    if status == 201:
+        return _CREATED
+    reason = reason_of(error)
+    outcome = outcome_of(status, reason)
+    if outcome is DeliveryOutcome.REFUSED and not isinstance(error["type"], str):
+        raise TypeError("only an error with a type refuses a document for good")
+    return ItemResult(outcome, status, reason)
 
 
 def reason_of(error: Any) -> str:

@@ -48,11 +48,22 @@ def append_file(path: Path, content: bytes) -> None:
                 while written < len(content):
                     written += stream.write(content[written:])
                 os.fsync(stream.fileno())
+                if before == 0:
+                    _sync_folder(path.parent)
             except OSError:
                 os.ftruncate(stream.fileno(), before)
                 raise
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force the name of a new file to disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def make_folder(path: Path) -> Path:

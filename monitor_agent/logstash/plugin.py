@@ -150,6 +150,14 @@ class BacklogSource(Protocol):
         """Return, among others, `bytes_behind`: the bytes that are there and not delivered."""
 
 
+@runtime_checkable
+class ParkingOutput(Protocol):
+    """An output that puts documents aside on disk, so that other documents need not wait for them."""
+
+    def parked(self) -> list[Any]:
+        """Return a `parked.ParkedCount` for each index and reason."""
+
+
 class Filter(Protocol):
     """Changes events in place."""
 

@@ -25,7 +25,7 @@ from monitor_agent.gc_tuning import rare_garbage_collection
 from monitor_agent.logstash.compiler import Program
 from monitor_agent.logstash.durable import locked_folder
 from monitor_agent.logstash.plugin import Event, EventBatch, Input, Output, PipelineContext, Stopping
-from monitor_agent.logstash.statistics import Statistics
+from monitor_agent.logstash.statistics import Statistics, parked_counts
 
 STOP_SECONDS = 1.5
 """When the runner stops, requests that have begun may take this long to end."""
@@ -194,8 +194,9 @@ class Runner:
     def _finish(self, threads: Sequence[threading.Thread], acknowledger: threading.Thread) -> None:
         """Finish deliveries: all of them if the inputs have ended, else those that take only a moment."""
         with self._changed:
-            while self._flights and self._is_running():
+            while (self._flights or parked_counts(self._program.outputs)) and self._is_running():
                 self._changed.wait(self._delay)
+                self._write_statistics()
         deadline = time.monotonic() + STOP_SECONDS
         with self._changed:
             self._ended = True

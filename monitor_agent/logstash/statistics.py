@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,8 @@ import structlog
 
 from monitor_agent.errors import DataError, PipelineError
 from monitor_agent.logstash.durable import write_file
-from monitor_agent.logstash.plugin import BacklogSource
+from monitor_agent.logstash.parked import ParkedCount
+from monitor_agent.logstash.plugin import BacklogSource, Output, ParkingOutput
 from monitor_agent.logstash.timestamps import Timestamp
 
 if TYPE_CHECKING:
@@ -48,8 +51,12 @@ class Statistics:
                 _log.warning("statistics cannot be written", reason=str(error))
 
     def document(self, state: str, batches: int) -> dict[str, Any]:
-        """Return the statistics; `delivered` means that each line is in Elasticsearch or is a dead letter."""
+        """Return the statistics; `delivered` means that each line is in Elasticsearch or is a dead letter.
+
+        `parked` counts the documents that wait on disk, because their index takes none.
+        """
         inputs = {source.id: source.backlog() for source in self._program.inputs if isinstance(source, BacklogSource)}
+        parked = [asdict(count) for count in parked_counts(self._program.outputs)]
         troubles = [trouble for output in self._program.outputs if (trouble := getattr(output, "trouble", ""))]
         return {
             "updated": Timestamp.now(),
@@ -57,11 +64,19 @@ class Statistics:
             "process": os.getpid(),
             "state": state,
             "trouble": "; ".join(troubles),
-            "delivered": batches == 0 and all(backlog["bytes_behind"] == 0 for backlog in inputs.values()),
+            "delivered": batches == 0
+            and not parked
+            and all(backlog["bytes_behind"] == 0 for backlog in inputs.values()),
             "batches_in_flight": batches,
+            "parked": parked,
             "inputs": inputs,
             "plugins": dict(self._program.counters),
         }
+
+
+def parked_counts(outputs: Sequence[Output]) -> list[ParkedCount]:
+    """Return the documents that wait on disk, by index and reason."""
+    return [count for output in outputs if isinstance(output, ParkingOutput) for count in output.parked()]
 
 
 def read_statistics(folder: Path) -> dict[str, Any]:
@@ -99,6 +114,11 @@ def report(document: dict[str, Any]) -> list[str]:
             f"are not delivered yet, {backlog['seconds_behind']:.1f} s behind"
         )
     lines.append(f"batches on their way: {document['batches_in_flight']}")
+    for parked in document.get("parked", ()):
+        lines.append(
+            f"parked on disk: {parked['documents']:,} documents ({parked['bytes']:,} bytes) for {parked['index']}, "
+            f"{parked['reason']}"
+        )
     if document["trouble"]:
         lines.append(f"trouble: {document['trouble']}")
     worked = {name: counts for name, counts in document["plugins"].items() if any(counts.values())}

@@ -54,10 +54,19 @@ class ElasticsearchAccess:
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """Status and body of an answer."""
+    """An answer.
+
+    Attributes
+    ----------
+    address : the address that has answered, without credentials.
+    location : where the answer redirects to; "" = nowhere.
+    """
 
     status: int
     body: bytes
+    address: str = ""
+    content_type: str = ""
+    location: str = ""
 
 
 class Transport:
@@ -67,6 +76,7 @@ class Transport:
         self._access = access
         self._headers = access.headers()
         self._pools, self._prefixes = zip(*(_pool(address, access) for address in access.hosts), strict=True)
+        self._addresses = [without_credentials(address) for address in access.hosts]
         self._resting = [0.0] * len(self._pools)
         self._first = 0
         self._lock = threading.Lock()
@@ -79,7 +89,8 @@ class Transport:
         UnreachableError
             If no address answers.
         """
-        headers = {**self._headers, "Content-Type": content_type} if body else self._headers
+        # A length of 0 as well: servers that know only bulk requests wait for the length of each request.
+        headers = {**self._headers, **({"Content-Type": content_type} if body else {"Content-Length": "0"})}
         if body and self._access.compression:
             body = gzip.compress(body, self._access.compression)
             headers = {**headers, "Content-Encoding": "gzip"}
@@ -89,7 +100,7 @@ class Transport:
                 return self._send(number, method, path, body, headers)
             except (HTTPError, OSError) as error:
                 self._resting[number] = time.monotonic() + REST_SECONDS
-                failures.append(f"{self._access.hosts[number]}: {_reason(error)}")
+                failures.append(f"{self._addresses[number]}: {_reason(error)}")
                 _release(error)
         raise UnreachableError("; ".join(failures))
 
@@ -104,7 +115,8 @@ class Transport:
             method, target, body=body or None, headers=headers, retries=False, redirect=False, assert_same_host=False
         )
         self._resting[number] = 0.0
-        return HttpAnswer(answer.status, answer.data)
+        kind, location = (answer.headers.get(name, "") for name in ("Content-Type", "Location"))
+        return HttpAnswer(answer.status, answer.data, self._addresses[number], kind, location)
 
     def _order(self) -> list[int]:
         """Return the numbers of the addresses, in turn; those that failed a moment ago come last."""
@@ -116,14 +128,25 @@ class Transport:
         return sorted(turn, key=lambda number: self._resting[number] > now)
 
 
+def without_credentials(address: str) -> str:
+    """Return an address without the user and the password that it may name.
+
+    >>> without_credentials("https://user:secret@es-1:9200/path"), without_credentials("user:s@cret@es-1:9200")
+    ('https://es-1:9200/path', 'es-1:9200')
+    """
+    scheme, separator, rest = address.rpartition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
 def _pool(address: str, access: ElasticsearchAccess) -> tuple[urllib3.HTTPConnectionPool, str]:
     """Return the connections to an address, and the address's path, with which every request begins."""
+    mistake = f"{without_credentials(address)!r} is no address of Elasticsearch"
     try:
         url = urllib3.util.parse_url(address if "://" in address else f"http://{address}")
     except HTTPError as error:
-        raise SettingsError(f"{address!r} is no address of Elasticsearch", "write http://host:9200") from error
+        raise SettingsError(mistake, "write http://host:9200") from error
     if url.scheme not in ("http", "https") or not url.host:
-        raise SettingsError(f"{address!r} is no address of Elasticsearch", "write http://host:9200")
+        raise SettingsError(mistake, "write http://host:9200")
     common: dict[str, Any] = {
         "maxsize": access.connections,
         "timeout": urllib3.Timeout(connect=min(5.0, access.timeout_seconds), read=access.timeout_seconds),

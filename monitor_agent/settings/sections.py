@@ -245,7 +245,9 @@ class PipelineSettings:
     """The embedded pipeline runner; `logstash/pipeline/*.conf` reads the same environment."""
 
     config: str = setting("logstash/pipeline", "PIPELINE_CONFIG", "folder or file of the pipeline configuration")
-    data_dir: str = setting("var/pipeline", "PIPELINE_DATA_DIR", "positions, statistics and dead letters")
+    data_dir: str = setting(
+        "var/pipeline", "PIPELINE_DATA_DIR", "positions, statistics, dead letters and parked documents"
+    )
     username: str = setting("", "PIPELINE_USERNAME", "user that writes events")
     password: str = setting("", "PIPELINE_PASSWORD", "password of that user", secret=True)
     api_key: str = setting("", "PIPELINE_API_KEY", "API key (encoded), instead of that user and password", secret=True)
@@ -254,6 +256,17 @@ class PipelineSettings:
         timedelta(milliseconds=50), "PIPELINE_BATCH_DELAY", "events that come within this time share a batch"
     )
     workers: int = setting(2, "PIPELINE_WORKERS", "batches that are sent at the same time")
+    park_after: timedelta = setting(
+        timedelta(seconds=5),
+        "PIPELINE_PARK_AFTER",
+        "if an index takes no documents for this time (a block, closed, limit of shards), its documents wait on disk",
+    )
+    parked_max: int = setting(
+        1024 * 1024 * 1024,
+        "PIPELINE_PARKED_MAX",
+        "largest size of these documents; beyond it, all lines wait for the index; 0 = no documents are put aside",
+        unit="bytes",
+    )
     remove_after: timedelta = setting(
         timedelta(),
         "PIPELINE_REMOVE_AFTER",

@@ -9,43 +9,26 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-import orjson
-import structlog
-
-from monitor_agent.logstash.bulk import (
-    FILTER_PATH,
-    BulkItem,
-    DeliveryOutcome,
-    ItemResult,
-    action_line,
-    body_of,
-    item_results,
-    json_line,
-    outcome_of,
-    portions,
-    reason_of,
-)
-from monitor_agent.logstash.dead_letters import FOLDER_NAME, DeadLetterFiles, dead_letter
+from monitor_agent.logstash.bulk import BulkItem, action_line, json_line
+from monitor_agent.logstash.dead_letters import FOLDER_NAME, DeadLetterFiles
+from monitor_agent.logstash.delivery import Delivery
 from monitor_agent.logstash.event_fields import payload
+from monitor_agent.logstash.parked import FOLDER_NAME as PARKED_FOLDER
+from monitor_agent.logstash.parked import ParkedCount, ParkedDocuments
+from monitor_agent.logstash.parking import Parking
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec, Stopping
 from monitor_agent.logstash.sprintf import compile_template
-from monitor_agent.logstash.transport import ElasticsearchAccess, Transport, UnreachableError
+from monitor_agent.logstash.transport import ElasticsearchAccess, Transport
+from monitor_agent.logstash.troubles import Troubles
 
-BULK_PATH = f"/_bulk?{FILTER_PATH}"
-WARN_SECONDS = 10.0
-"""Trouble that lasts is logged again after this time."""
-
-_log = structlog.get_logger()
+LOOK_SECONDS = 3.0
+"""The longest wait before the next look for a missing index template."""
 
 
 class ElasticsearchOutput:
-    """Sends documents; a document that exists already (409) counts as delivered.
-
-    Attributes
-    ----------
-    trouble : the reason why nothing can be delivered at the moment; "" if there is none.
-    """
+    """Sends documents; a document that exists already (409) counts as delivered."""
 
     concurrent = True
 
@@ -54,19 +37,28 @@ class ElasticsearchOutput:
         self._action: str = options["action"]
         self._index = compile_template(options["index"], config.at)
         self._id = compile_template(options["document_id"], config.at) if options["document_id"] else None
+        data_dir, park_after = Path(context.settings.data_dir), context.settings.park_after.total_seconds()
         self._transport = Transport(_access(config, context))
-        self._letters = DeadLetterFiles(Path(context.settings.data_dir) / FOLDER_NAME)
+        self._letters = DeadLetterFiles(data_dir / FOLDER_NAME)
+        self._troubles = Troubles()
+        self._delivery = Delivery(self._transport, self._letters, self._troubles, self._count)
+        parked = ParkedDocuments(data_dir / PARKED_FOLDER / quote(config.id, safe=""), context.settings.parked_max)
+        self._parking = Parking(parked, self._delivery, self._troubles, context.stopping, park_after)
         self._stopping = context.stopping
         self._counters = config.counters
         self._first_wait: float = options["retry_initial_interval"]
         self._longest_wait: float = options["retry_max_interval"]
         self._lock = threading.Lock()
-        self._warned = 0.0
-        self.trouble = ""
+
+    @property
+    def trouble(self) -> str:
+        """Return the reasons why documents cannot be delivered at the moment; "" if there is none."""
+        return self._troubles.text()
 
     def open(self) -> None:
         """Make the folder of dead letters; Elasticsearch may start later than the pipeline."""
         self._letters.open()
+        self._parking.open()
 
     def send(self, events: Sequence[Event]) -> None:
         """Return when every event is in Elasticsearch or is a dead letter.
@@ -77,13 +69,14 @@ class ElasticsearchOutput:
             If the runner stops before that.
         """
         began = time.perf_counter()
-        waiting = self._items(events)
+        waiting = self._parking.put_with_others(self._items(events))
         failures = 0
         while waiting:
-            again = [item for portion in portions(waiting) for item in self._deliver(portion)]
+            again = self._parking.put_after_waiting(self._delivery.deliver(waiting))
             if again:
                 failures = failures + 1 if len(again) >= len(waiting) else 0
                 self._wait(failures)
+                again = self._parking.put_with_others(again)
             waiting = again
         with self._lock:
             self._counters.events_in += len(events)
@@ -91,8 +84,13 @@ class ElasticsearchOutput:
             self._counters.seconds += time.perf_counter() - began
 
     def close(self) -> None:
-        """Close the connections."""
+        """End the delivery of parked documents, and close the connections."""
+        self._parking.close()
         self._transport.close()
+
+    def parked(self) -> list[ParkedCount]:
+        """Return the number of documents that wait on disk, by index and reason."""
+        return self._parking.counts()
 
     def _items(self, events: Sequence[Event]) -> list[BulkItem]:
         action, index_of, id_of = self._action, self._index, self._id
@@ -104,72 +102,12 @@ class ElasticsearchOutput:
             items.append(BulkItem(index, identifier or "", line, json_line(payload(event)), event))
         return items
 
-    def _deliver(self, portion: list[BulkItem]) -> list[BulkItem]:
-        """Send one request; return the items to be sent again."""
-        try:
-            answer = self._transport.request("POST", BULK_PATH, body_of(portion), "application/x-ndjson")
-        except UnreachableError as error:
-            self._warn("elasticsearch cannot be reached; trying again", str(error))
-            return portion
-        if answer.status == 200:
-            results = item_results(answer.body, len(portion))
-            if results is not None:
-                return self._apply_results(portion, results)
-            self._warn("elasticsearch gave an answer that cannot be read; trying again", repr(answer.body[:200]))
-            return portion
-        reason = _reason(answer.body)
-        if answer.status in (400, 413):
-            return self._divide(portion, ItemResult(DeliveryOutcome.REFUSED, answer.status, reason))
-        self._warn(_ADVICE.get(outcome_of(answer.status), _TRY_AGAIN), f"status {answer.status}: {reason}")
-        return portion
-
-    def _divide(self, portion: list[BulkItem], result: ItemResult) -> list[BulkItem]:
-        """Send a refused request again in halves, until the document that caused the refusal is alone."""
-        if len(portion) == 1:
-            return self._apply_results(portion, [result])
-        middle = len(portion) // 2
-        return self._deliver(portion[:middle]) + self._deliver(portion[middle:])
-
-    def _apply_results(self, portion: list[BulkItem], results: list[ItemResult]) -> list[BulkItem]:
-        """Make dead letters of the refused items; return the items to be sent again."""
-        again: list[BulkItem] = []
-        refused: list[tuple[BulkItem, ItemResult]] = []
-        present = 0
-        worst: ItemResult | None = None
-        for item, result in zip(portion, results, strict=True):
-            if result.outcome is DeliveryOutcome.DELIVERED:
-                present += result.status == 409
-            elif result.outcome is DeliveryOutcome.REFUSED:
-                refused.append((item, result))
-            else:
-                again.append(item)
-                worst = worst or result
-        self._count("present already", present)
-        if worst is None:
-            self._recovered()
-        else:
-            self._warn(_ADVICE.get(worst.outcome, _TRY_AGAIN), f"status {worst.status}: {worst.reason}")
-        return again + self._make_dead_letters(refused)
-
-    def _make_dead_letters(self, refused: list[tuple[BulkItem, ItemResult]]) -> list[BulkItem]:
-        """Store refused documents on disk, then index them as dead letters; return the items to be sent again."""
-        letters = [dead_letter(item.event, item, result) for item, result in refused if item.event is not None]
-        if len(letters) < len(refused):
-            reason = next(result.reason for item, result in refused if item.event is None)
-            _log.error("a dead letter cannot be indexed; it stays in the data folder", reason=reason)
-        if not letters:
-            return []
-        self._letters.store(letters)
-        self._count("dead letters", len(letters))
-        _log.warning(
-            "documents were refused; they are dead letters now", count=len(letters), reason=refused[0][1].reason
-        )
-        return self._deliver([letter.item() for letter in letters])
-
     def _wait(self, failures: int) -> None:
         """Wait before the next attempt: longer after each failure, and for a random time, so that workers differ."""
         self._count("retries", 1)
         longest = min(self._longest_wait, self._first_wait * 2 ** min(max(failures - 1, 0), 20))
+        if self._troubles:
+            longest = min(longest, self._parking.after if self._delivery.gate.open else LOOK_SECONDS)
         if self._stopping.wait(longest * random.uniform(0.5, 1.0)):
             raise Stopping
 
@@ -177,37 +115,6 @@ class ElasticsearchOutput:
         if number:
             with self._lock:
                 self._counters.failures[name] = self._counters.failures.get(name, 0) + number
-
-    def _warn(self, message: str, reason: str) -> None:
-        with self._lock:
-            now = time.monotonic()
-            due = not self.trouble or now - self._warned > WARN_SECONDS
-            self.trouble = f"{message} ({reason})"
-            if due:
-                self._warned = now
-        if due:
-            _log.warning(message, reason=reason)
-
-    def _recovered(self) -> None:
-        if self.trouble:
-            self.trouble = ""
-            _log.info("elasticsearch takes documents again")
-
-
-_TRY_AGAIN = "elasticsearch takes no documents now; trying again"
-_ADVICE = {
-    DeliveryOutcome.FORBIDDEN: "elasticsearch does not let the pipeline write; check PIPELINE_USERNAME and"
-    " PIPELINE_PASSWORD and the rights of that user; trying again",
-    DeliveryOutcome.REFUSED: "this is no bulk interface; check ELASTICSEARCH_URL; trying again",
-}
-
-
-def _reason(body: bytes) -> str:
-    """Return the reason in the body of a failed request."""
-    try:
-        return reason_of(orjson.loads(body)["error"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return body[:200].decode("utf-8", "replace").strip()
 
 
 def _access(config: PluginConfig, context: PipelineContext) -> ElasticsearchAccess:

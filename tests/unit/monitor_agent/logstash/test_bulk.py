@@ -55,6 +55,8 @@ def test_an_answer_without_errors_is_not_read_further() -> None:
         b"{}",
         b'{"errors":true}',
         b'{"errors":true,"items":[{}]}',
+        b'{"errors":false,"items":[{"create":{"status":201}},{"crea',
+        b'{"errors":true,"items":[{"create":{"status":400,"error":"no"}}]}',
         b'{"errors":true,"items":[{"create":{}}]}',
         b'{"errors":true,"items":[{"create":{"status":201}},{"create":{"status":201}}]}',
     ],
@@ -62,6 +64,27 @@ def test_an_answer_without_errors_is_not_read_further() -> None:
 def test_an_answer_that_does_not_fit_the_request_delivers_nothing(answer: bytes) -> None:
     """A proxy's page or a cut answer must not count as success."""
     assert item_results(answer, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "reason"),
+    [
+        (400, "index_closed_exception", "closed"),
+        (
+            400,
+            "validation_exception",
+            "this action would add [2] shards, but this cluster currently has [2]/[1] maximum normal shards open;",
+        ),
+        (400, "illegal_argument_exception", "no write index is defined for alias [a]."),
+        (400, "illegal_argument_exception", "pipeline with id [x] does not exist"),
+        (404, "index_not_found_exception", "no such index [a] and [action.auto_create_index] is [false]"),
+        (429, "cluster_block_exception", "index [a] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded ...];"),
+    ],
+)
+def test_an_index_that_takes_nothing_refuses_no_document(status: int, kind: str, reason: str) -> None:
+    """The document is not the cause, so it is sent again, whatever the status is."""
+    assert outcome_of(status, f"{kind}: {reason}") is DeliveryOutcome.RETRY
+    assert outcome_of(status, "document_parsing_exception: failed") is outcome_of(status)
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 302, 418])

@@ -1,0 +1,146 @@
+"""Errors of Elasticsearch that concern an index or the cluster, not a document: what they mean, and what mends them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_BLOCK = re.compile(r"\[(?P<status>[A-Z_]+)/(?P<number>\d+)/(?P<name>[^\]]*)\]")
+_INDEX_BLOCKS = {5: "read_only", 7: "read", 8: "write", 9: "metadata", 12: "read_only_allow_delete"}
+_CLUSTER_BLOCKS = {6: "read_only", 13: "read_only_allow_delete"}
+_CLOSED_BLOCKS = (4, 14)
+_FLOOD = "a disk of the cluster is nearly full: make room, and Elasticsearch removes the block itself; or"
+_LONGEST_REASON = 300
+
+CREDENTIALS = "check PIPELINE_USERNAME and PIPELINE_PASSWORD and the rights of that user"
+
+
+@dataclass(frozen=True)
+class IndexTrouble:
+    """Why an index takes no documents.
+
+    Attributes
+    ----------
+    label : two or three words, for counts.
+    message : one line that names the index and the remedy.
+    """
+
+    label: str
+    message: str
+
+
+_PATTERNS: tuple[tuple[str, str, str, str], ...] = (
+    (
+        "shard limit",
+        r"maximum .*shards open",
+        "cannot be created, because the cluster has as many shards as it may have",
+        "delete old indices, or raise cluster.max_shards_per_node by PUT _cluster/settings",
+    ),
+    (
+        "not created",
+        r"^index_not_found_exception",
+        "does not exist, and the cluster does not create it",
+        "allow it in the cluster setting action.auto_create_index, or create the index",
+    ),
+    (
+        "no write index",
+        r"no write index is defined for alias",
+        "is an alias without a write index",
+        "set is_write_index for one index of this alias by POST _aliases",
+    ),
+    (
+        "full",
+        r"number of documents in the (?:index|shard) can",
+        "has as many documents as an index can have",
+        "let the pipeline write to another index",
+    ),
+    (
+        "no ingest pipeline",
+        r"pipeline with id .* does not exist",
+        "names an ingest pipeline that does not exist",
+        "create the ingest pipeline, or remove index.default_pipeline and index.final_pipeline",
+    ),
+    (
+        "closed",
+        r"^index_closed_exception",
+        "is closed",
+        "open it by POST {index}/_open",
+    ),
+    (
+        "no active shard",
+        r"^(?:unavailable_shards_exception|no_shard_available_action_exception)",
+        "has no active primary shard",
+        "see GET _cluster/allocation/explain",
+    ),
+)
+"""Label, pattern of `type: reason`, what is wrong with the index, remedy."""
+
+_COMPILED = tuple((label, re.compile(pattern), state, remedy) for label, pattern, state, remedy in _PATTERNS)
+
+
+def index_trouble(index: str, status: int, reason: str) -> IndexTrouble | None:
+    """Return why an index takes no documents; None if the document, or the whole cluster, is the cause.
+
+    Parameters
+    ----------
+    reason : type and reason of the error, as `bulk.reason_of` writes them.
+
+    >>> index_trouble("a-1", 403, "cluster_block_exception: index [a-1] blocked by: [FORBIDDEN/8/index write (api)];")
+    IndexTrouble(label='blocked: write', message='index a-1 is blocked by [FORBIDDEN/8/index write (api)]: remove \
+index.blocks.write by PUT a-1/_settings {"index.blocks.write": null}')
+    """
+    if reason.startswith("cluster_block_exception"):
+        return None if _is_cluster_wide(reason) else _blocked(index, reason)
+    for label, pattern, state, remedy in _COMPILED:
+        if pattern.search(reason):
+            return IndexTrouble(label, f"index {index} {state}: {remedy.format(index=index)} ({shortened(reason)})")
+    if status in (401, 403):
+        return IndexTrouble(
+            "no rights", f"the pipeline may not write index {index}: {CREDENTIALS} ({shortened(reason)})"
+        )
+    return None
+
+
+def cluster_trouble(status: int, reason: str) -> str:
+    """Return one line about an error that concerns all documents: what is wrong, and the remedy if there is one."""
+    blocks = _BLOCK.findall(reason) if reason.startswith("cluster_block_exception") else []
+    for _, number, _ in blocks:
+        if int(number) in _CLUSTER_BLOCKS:
+            name = f"cluster.blocks.{_CLUSTER_BLOCKS[int(number)]}"
+            remedy = f'remove {name} by PUT _cluster/settings {{"persistent": {{"{name}": null}}}}'
+            return f"the cluster is blocked by {_blocks_text(reason)}: {remedy}; trying again"
+    if not blocks and status in (401, 403):
+        message = f"elasticsearch does not let the pipeline write; {CREDENTIALS}; trying again"
+        return f"{message} (status {status}: {shortened(reason)})"
+    return f"elasticsearch takes no documents now; trying again (status {status}: {shortened(reason)})"
+
+
+def shortened(reason: str) -> str:
+    """Return a reason without the documents that some errors quote, and not too long."""
+    reason = reason.split(", request: [")[0]
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}..."
+
+
+def _is_cluster_wide(reason: str) -> bool:
+    return "index [" not in reason.partition("blocked by")[0] and not any(
+        int(number) in _INDEX_BLOCKS for _, number, _ in _BLOCK.findall(reason)
+    )
+
+
+def _blocked(index: str, reason: str) -> IndexTrouble:
+    numbers = [int(number) for _, number, _ in _BLOCK.findall(reason)]
+    state = f"index {index} is blocked by {_blocks_text(reason)}"
+    if any(number in _CLOSED_BLOCKS for number in numbers):
+        return IndexTrouble("closed", f"{state}: open it by POST {index}/_open")
+    names = [_INDEX_BLOCKS[number] for number in numbers if number in _INDEX_BLOCKS]
+    if not names:
+        return IndexTrouble("blocked", f"{state}: remove the block")
+    settings = ", ".join(f'"index.blocks.{name}": null' for name in names)
+    texts = " and ".join(f"index.blocks.{name}" for name in names)
+    flood = f"{_FLOOD} " if 12 in numbers else ""
+    remedy = f"{flood}remove {texts} by PUT {index}/_settings {{{settings}}}"
+    return IndexTrouble(f"blocked: {', '.join(names)}", f"{state}: {remedy}")
+
+
+def _blocks_text(reason: str) -> str:
+    return ", ".join(f"[{status}/{number}/{name}]" for status, number, name in _BLOCK.findall(reason)) or reason
