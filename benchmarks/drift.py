@@ -24,7 +24,7 @@ from benchmarks.rivals import DRIFT, Result, results
 from monitor_agent.agent.stores import Stores
 from monitor_agent.clock import FixedClock
 from monitor_agent.contracts.drift import DRIFT as DRIFTS
-from monitor_agent.contracts.performance import ALL_VERSIONS
+from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.es.drift_store import DriftStore
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.metrics.drift import NumericReference

@@ -8,16 +8,19 @@ writes are functions of what is counted, so that a rerun or a second agent chang
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+
+import structlog
 
 from monitor_agent.agent.backfill import Backfill, ProgressCallback
 from monitor_agent.agent.join import Join, JoinScope
 from monitor_agent.agent.report import CycleReport
 from monitor_agent.agent.stores import Stores, process_pages
 from monitor_agent.clock import Clock
-from monitor_agent.es.event_store import WorkSummary
+from monitor_agent.es.event_store import DayCounts, WorkSummary
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.index_expiry import IndexExpiry
 from monitor_agent.es.leases import leased_models
@@ -105,8 +108,8 @@ class Agent:
         stores, now = self._stores, self._stores.clock.now()
         work = stores.events.work_summary(now)
         remembered = stores.state.read(*map(_progress_id, assignment.lease_names))
-        hours = self._hours_of_changed_days(work, remembered)
-        stale = self._changed(hours, remembered, assignment, now)
+        counts = self._counts_of_changed_days(work, remembered)
+        stale = self._changed(counts.hours, remembered, assignment, now)
         if work.not_final:
             self._add_aged(stale, assignment, now)
         losses = stores.losses(now)
@@ -122,16 +125,35 @@ class Agent:
             stores.record_releases(stale.base, report)
             report.models |= {model for model, _ in stale.base if assignment.includes(model)} - assignment.leased
         stores.write_feedback_statuses(join.result, report)
-        for state in remembered:
-            if state.content.get("documents") != work.documents:
-                after = remembered_hours(hours, state.content.get("hours", {}))
-                stores.state.write(state, {"documents": work.documents, "hours": after}, now)
+        self._remember(work, counts, remembered, report, now)
         return more or join.result.put_back
 
-    def _hours_of_changed_days(self, work: WorkSummary, remembered: Collection[StoredState]) -> HourCounts:
-        counts = [state.content.get("documents", {}) for state in remembered]
-        days = sorted({day for before in counts for day in changed_days(work.documents, before)})
-        return self._stores.events.hour_counts(days) if days else {}
+    def _counts_of_changed_days(self, work: WorkSummary, remembered: Collection[StoredState]) -> DayCounts:
+        days = {day for state in remembered for day in changed_days(work.documents, _counted_documents(state))}
+        return self._stores.events.day_counts(sorted(days)) if days else DayCounts()
+
+    def _remember(
+        self,
+        work: WorkSummary,
+        counts: DayCounts,
+        remembered: Collection[StoredState],
+        report: CycleReport,
+        now: datetime,
+    ) -> None:
+        """Remember what was counted; report what is set aside, if everything that no lease names is this agent's."""
+        for state in remembered:
+            before = state.content.get("set_aside", {})
+            by_index = {**before, **counts.set_aside}
+            after = {index: by_reason for index, by_reason in by_index.items() if by_reason and index in work.documents}
+            if _counted_documents(state) != work.documents or before != after:
+                hours = remembered_hours(counts.hours, state.content.get("hours", {}))
+                content = {"documents": work.documents, "hours": hours, "set_aside": after}
+                self._stores.state.write(state, content, now)
+            if state.id == PROGRESS:
+                report.not_counted = sum((Counter(by_reason) for by_reason in after.values()), Counter())
+                new = {index: by_reason for index, by_reason in after.items() if by_reason != before.get(index)}
+                if new:
+                    structlog.get_logger().warning("some predictions or errors are not counted", not_counted=new)
 
     def _changed(
         self, hours: HourCounts, remembered: Collection[StoredState], assignment: Assignment, now: datetime
@@ -208,6 +230,15 @@ class Agent:
 
 def _progress_id(lease: str) -> str:
     return PROGRESS if lease == REMAINDER else f"{PROGRESS}:{lease}"
+
+
+def _counted_documents(state: StoredState) -> dict[str, int]:
+    """Return index -> number of documents when it was counted.
+
+    Days that an earlier release has counted are counted again, once: it did not set aside what cannot be counted.
+    """
+    documents: dict[str, int] = state.content.get("documents", {}) if "set_aside" in state.content else {}
+    return documents
 
 
 def _remembered_indices(remembered: Iterable[StoredState]) -> dict[str, int]:

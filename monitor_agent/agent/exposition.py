@@ -45,11 +45,10 @@ class AgentCollector(Collector):
         yield _counters("feedback", "feedback by its new status", figures.feedback, "status")
         yield _counter("elasticsearch_requests", "requests to Elasticsearch", self._requests)
         yield _counter("elasticsearch_failures", "requests to Elasticsearch that failed", self._failures)
+        if figures.not_counted:
+            yield _gauges("not_counted", "stored events that cannot be counted", figures.not_counted, "reason")
         if figures.alerts:
-            alerts = GaugeMetricFamily(f"{PREFIX}alerts_active", "active firings by alert", labels=["alert"])
-            for name, active in figures.alerts.items():
-                alerts.add_metric([name], active)
-            yield alerts
+            yield _gauges("alerts_active", "active firings by alert", figures.alerts, "alert")
         if since is not None:
             yield _gauge("seconds_since_last_cycle", "time since the last cycle was done", since)
         for name, value in figures.last_cycle.items():
@@ -65,6 +64,13 @@ def metrics_text(health: Health, requests: int, failures: int) -> str:
 
 def _gauge(name: str, help_: str, value: float) -> Metric:
     return GaugeMetricFamily(PREFIX + name, help_, value=value)
+
+
+def _gauges(name: str, help_: str, values: Mapping[str, float], label: str) -> Metric:
+    family = GaugeMetricFamily(PREFIX + name, help_, labels=[label])
+    for value, figure in values.items():
+        family.add_metric([value], figure)
+    return family
 
 
 def _counter(name: str, help_: str, value: float) -> Metric:

@@ -26,6 +26,7 @@ class AgentFigures:
     windows, merged, written, restated : sums of the cycles' tallies.
     feedback : number of feedback events by the status that they got.
     last_cycle : figures of the last cycle, such as `lag_seconds`, by the names of the cycles' documents.
+    not_counted : number of stored events that cannot be counted, by reason.
     alerts : number of active firings by alert; empty if another agent evaluates the alerts.
     """
 
@@ -37,6 +38,7 @@ class AgentFigures:
     restated: int = 0
     feedback: Counter[str] = field(default_factory=Counter)
     last_cycle: dict[str, float] = field(default_factory=dict)
+    not_counted: dict[str, int] = field(default_factory=dict)
     alerts: dict[str, float] = field(default_factory=dict)
 
 
@@ -94,6 +96,11 @@ class Health:
         with self._lock:
             self.figures.last_cycle = dict(figures)
 
+    def set_not_counted(self, by_reason: Mapping[str, int]) -> None:
+        """Replace the number of stored events that cannot be counted, by reason."""
+        with self._lock:
+            self.figures.not_counted = dict(by_reason)
+
     def set_alerts(self, active: Mapping[str, float], firings: Sequence[Mapping[str, Any]]) -> None:
         """Replace the number of active firings by alert, and the summaries of these firings."""
         with self._lock:
@@ -125,6 +132,7 @@ class Health:
                 "seconds_since_last_cycle": since,
                 "cycles": dict(self.figures.cycles),
                 **self.figures.last_cycle,
+                "not_counted": self.figures.not_counted,
                 "alerts": self._firings,
             }
 

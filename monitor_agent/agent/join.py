@@ -16,7 +16,8 @@ from monitor_agent.contracts.feedback import (
     STATUS_TOO_LATE,
     STATUS_WAITING,
 )
-from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE_OPEN
+from monitor_agent.contracts.model_names import ALL_VERSIONS
+from monitor_agent.contracts.performance import ALL_SEGMENT, STATE_OPEN
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.feedback_store import Feedback, FeedbackStore, Prediction, index_of_event, index_of_prediction
 from monitor_agent.es.performance_store import PerformanceStore

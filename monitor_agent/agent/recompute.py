@@ -12,7 +12,8 @@ from monitor_agent.agent.counting_plan import CountingPlans
 from monitor_agent.agent.report import Tally
 from monitor_agent.agent.window_batches import batches, by_model
 from monitor_agent.clock import Clock
-from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATE_RESTATED
+from monitor_agent.contracts.model_names import ALL_VERSIONS
+from monitor_agent.contracts.performance import ALL_SEGMENT, STATE_RESTATED
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.curve_store import CurveStore

@@ -41,6 +41,8 @@ class CycleReport:
     ----------
     tally : windows computed and documents written.
     feedback : number of feedback events by the status that they got.
+    not_counted : number of stored predictions and errors that cannot be counted, by reason; None = another agent's
+        work.
     deleted : indices deleted because they were expired.
     releases : versions that the agent has met for the first time.
     models : models without a lease that the agent has met.
@@ -50,6 +52,7 @@ class CycleReport:
 
     tally: Tally = field(default_factory=Tally)
     feedback: Counter[str] = field(default_factory=Counter)
+    not_counted: Counter[str] | None = None
     deleted: list[str] = field(default_factory=list)
     releases: list[Release] = field(default_factory=list)
     models: set[str] = field(default_factory=set)

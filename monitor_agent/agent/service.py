@@ -89,6 +89,7 @@ class Service:
         self._health.done(report)
         figures = {"cycle_seconds": report.seconds, **flow.figures(), **_line_figures(lines)}
         self._health.set_figures(figures)
+        self._health.set_not_counted(report.not_counted or {})
         if alert_status is None:
             self._health.set_alerts({}, [])
         else:
@@ -105,6 +106,7 @@ class Service:
             "requests": report.requests,
             **{f"feedback_{status}": count for status, count in report.feedback.items()},
             **figures,
+            **_not_counted(report),
             **_alert_fields(lines, alert_status),
         }
         try:
@@ -145,6 +147,12 @@ def _lease_names(assignment: Assignment | None) -> list[str]:
     if assignment is None:
         return [REMAINDER_NAME]
     return [REMAINDER_NAME if name == REMAINDER else name for name in assignment.lease_names]
+
+
+def _not_counted(report: CycleReport) -> Document:
+    if report.not_counted is None:
+        return {}
+    return {"not_counted": report.not_counted.total(), "not_counted_by_reason": dict(report.not_counted)}
 
 
 def _line_figures(lines: MissingLines | None) -> dict[str, float]:

@@ -124,6 +124,7 @@ class Stores:
             written=report.tally.written,
             restated=report.tally.restated,
             feedback=dict(report.feedback),
+            not_counted=dict(report.not_counted or {}),
             deleted=report.deleted,
             releases=[f"{release.model} {release.version}" for release in report.releases],
             requests=report.requests,

@@ -50,7 +50,10 @@ def in_words(report: CycleReport) -> str:
     """Return one line that says what a cycle or a backfill did."""
     fates = ", ".join(f"{count} {status}" for status, count in sorted(report.feedback.items())) or "none new"
     tally = report.tally
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted((report.not_counted or {}).items()))
+    not_counted = f"; not counted: {reasons}" if reasons else ""
     return (
         f"{tally.windows} windows counted, {tally.merged} merged, {tally.written} documents written "
-        f"({tally.restated} restated); feedback: {fates}; {report.requests} requests in {report.seconds:.1f} s"
+        f"({tally.restated} restated); feedback: {fates}{not_counted}; "
+        f"{report.requests} requests in {report.seconds:.1f} s"
     )

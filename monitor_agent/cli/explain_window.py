@@ -9,7 +9,8 @@ from monitor_agent.cli._agent import history_of
 from monitor_agent.cli._output import add_json, print_json, print_table
 from monitor_agent.cli._times import add_time
 from monitor_agent.clock import SystemClock
-from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS
+from monitor_agent.contracts.model_names import ALL_VERSIONS
+from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.pipeline.documents import MetricsKey
 from monitor_agent.pipeline.explanation import explain

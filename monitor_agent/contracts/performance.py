@@ -28,7 +28,6 @@ LOW_COVERAGE = "low_coverage"
 IMMATURE = "immature"
 LOST_LINES = "lost_lines"
 
-ALL_VERSIONS = "all"
 ALL_SEGMENT = "all"
 OTHER = "other"
 """The segment value that stands for all values beyond the cap."""

@@ -18,6 +18,7 @@ from monitor_agent.contracts.index_contract import (
     text,
 )
 from monitor_agent.contracts.kinds import DEFAULT_KIND, KINDS
+from monitor_agent.contracts.model_names import MOST_CHARACTERS
 
 LOG_LOSS_CLIP = 1e-7
 """Probabilities are clipped to [clip, 1 - clip] before the logarithm."""
@@ -50,8 +51,8 @@ FIELDS: dict[str, Field] = {
     "prediction.propensity": double("probability of the choice of the shown item"),
     "prediction.queue_time": long("time of waiting for a batch", "ns"),
     "prediction.compute_time": long("time in the model", "ns"),
-    "model.name": keyword("the model"),
-    "model.version": keyword("its version"),
+    "model.name": keyword("the model", ignore_above=MOST_CHARACTERS),
+    "model.version": keyword("its version; never `all`", ignore_above=MOST_CHARACTERS),
     "model_name": alias("model.name"),
     "model_version": alias("model.version"),
     "http.request.id": keyword("one per request"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monitor_agent.contracts.ecs import COMMON, DATASET_ERROR, ECS_VERSION
 from monitor_agent.contracts.index_contract import Field, IndexContract, alias, integer, keyword, long, text
+from monitor_agent.contracts.model_names import MOST_CHARACTERS
 
 FIELDS: dict[str, Field] = {
     **COMMON,
@@ -13,8 +14,8 @@ FIELDS: dict[str, Field] = {
     "http.request.id": keyword("one per request"),
     "http.response.status_code": integer("HTTP status of the answer"),
     "url.path": keyword("path of the request"),
-    "model.name": keyword("the model"),
-    "model.version": keyword("its version"),
+    "model.name": keyword("the model", ignore_above=MOST_CHARACTERS),
+    "model.version": keyword("its version; never `all`", ignore_above=MOST_CHARACTERS),
     "model_name": alias("model.name"),
     "model_version": alias("model.version"),
 }

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitor_agent.contracts.drift import DRIFT
-from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS
+from monitor_agent.contracts.model_names import ALL_VERSIONS
+from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import Operation

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from monitor_agent.contracts.feedback import FEEDBACK, STATUS_NEW, STATUS_ORPHAN
+from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
@@ -18,6 +19,13 @@ from monitor_agent.metrics import WindowState
 from monitor_agent.metrics.ranking import REQUESTS
 from monitor_agent.metrics.score_histogram import Histogram
 from monitor_agent.pipeline import counting, instants, ranks
+from monitor_agent.pipeline.countable import (
+    COUNTABLE_PREDICTION,
+    OF_A_VERSION,
+    countable,
+    counts_by_reason,
+    set_aside,
+)
 from monitor_agent.pipeline.counting import CountRequest, SegmentState
 from monitor_agent.pipeline.instants import Interval, within
 from monitor_agent.pipeline.segments import label_values_of
@@ -65,6 +73,20 @@ class WindowCounts:
     errors: dict[ModelWindow, int] = field(default_factory=dict)
 
 
+@dataclass
+class DayCounts:
+    """Numbers of predictions and errors of some days.
+
+    Attributes
+    ----------
+    hours : index -> start of an hour -> number of all documents in it.
+    set_aside : index -> reason -> number of documents that are set aside.
+    """
+
+    hours: dict[str, dict[str, int]] = field(default_factory=dict)
+    set_aside: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
 class EventStore:
     """Predictions, errors and orphans as counts."""
 
@@ -91,39 +113,49 @@ class EventStore:
         totals = [response["hits"]["total"]["value"] for response in responses[1:]]
         return WorkSummary({bucket["key"]: bucket["doc_count"] for bucket in buckets}, *totals)
 
-    def hour_counts(self, days: Sequence[datetime]) -> dict[str, dict[str, int]]:
-        """Return index -> start of an hour -> number of predictions or errors, of days (UTC)."""
+    def day_counts(self, days: Sequence[datetime]) -> DayCounts:
+        """Return the numbers of predictions and errors of days (UTC)."""
         hours = {"date_histogram": {"field": "@timestamp", "fixed_interval": "1h", "min_doc_count": 1}}
-        body = {"size": 0, "track_total_hits": False, "aggs": {"hours": hours}}
-        names = [contract.index_for(day) for day in days for contract in (PREDICTIONS, ERRORS)]
-        counts: dict[str, dict[str, int]] = {}
-        for first in range(0, len(names), DAYS_AT_ONCE):
-            batch = names[first : first + DAYS_AT_ONCE]
-            for name, response in zip(batch, self._gateway.msearch([(name, body) for name in batch]), strict=True):
-                buckets = response.get("aggregations", {}).get("hours", {}).get("buckets", [])
-                counts[name] = {instants.text(instants.parse(hour["key"])): hour["doc_count"] for hour in buckets}
+        searches: list[tuple[str, dict[str, Any]]] = [
+            (
+                contract.index_for(day),
+                {"size": 0, "track_total_hits": False, "aggs": {"hours": hours, "set_aside": set_aside(contract)}},
+            )
+            for day in days
+            for contract in (PREDICTIONS, ERRORS)
+        ]
+        counts = DayCounts()
+        for first in range(0, len(searches), DAYS_AT_ONCE):
+            batch = searches[first : first + DAYS_AT_ONCE]
+            for (index, _), response in zip(batch, self._gateway.msearch(batch), strict=True):
+                aggregations = response.get("aggregations", {"hours": {"buckets": []}})
+                counts.hours[index] = {
+                    instants.text(instants.parse(hour["key"])): hour["doc_count"]
+                    for hour in aggregations["hours"]["buckets"]
+                }
+                if "set_aside" in aggregations:
+                    counts.set_aside[index] = counts_by_reason(aggregations["set_aside"])
         return counts
 
     def window_counts(self, day: datetime, interval: Interval | None = None) -> WindowCounts:
-        """Return the numbers of predictions and errors in each base window of a day (UTC).
+        """Return the numbers of countable predictions and errors in each base window of a day (UTC).
 
         Parameters
         ----------
         interval : only events in it are counted; None = all events of the day are.
         """
-        return WindowCounts(
-            dict(self._counts(PREDICTIONS.index_for(day), interval)),
-            dict(self._counts(ERRORS.index_for(day), interval)),
-        )
+        return WindowCounts(dict(self._counts(PREDICTIONS, day, interval)), dict(self._counts(ERRORS, day, interval)))
 
-    def _counts(self, index: str, interval: Interval | None) -> Iterator[tuple[ModelWindow, int]]:
+    def _counts(
+        self, contract: IndexContract, day: datetime, interval: Interval | None
+    ) -> Iterator[tuple[ModelWindow, int]]:
         fixed_interval = f"{self._settings.base_window // instants.MILLISECOND}ms"
         sources: list[dict[str, Any]] = [
             {"model": {"terms": {"field": "model.name"}}},
             {"window": {"date_histogram": {"field": "@timestamp", "fixed_interval": fixed_interval}}},
         ]
-        query = within(interval) if interval else {"match_all": {}}
-        for bucket in self._composite_buckets(index, query, sources):
+        query = {"bool": {"filter": [countable(contract), *([within(interval)] if interval else [])]}}
+        for bucket in self._composite_buckets(contract.index_for(day), query, sources):
             window = self._calendar.base_window(instants.parse(bucket["key"]["window"]))
             yield ModelWindow(bucket["key"]["model"], window), bucket["doc_count"]
 
@@ -162,7 +194,7 @@ class EventStore:
         return counting.binned(aggregations, "scores") if aggregations else Histogram.of({})
 
     def _aggregations_of_predictions(self, model: str, interval: Interval, aggs: Mapping[str, Any]) -> dict[str, Any]:
-        filters = [{"term": {"model.name": model}}, within(interval)]
+        filters = [{"term": {"model.name": model}}, within(interval), COUNTABLE_PREDICTION]
         body = {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": aggs}
         aggregations: dict[str, Any] = self._gateway.search(PREDICTIONS.alias, body).get("aggregations", {})
         return aggregations
@@ -235,18 +267,23 @@ class EventStore:
         return counting.states(counted)
 
     def _versions(self, model: str, window: Window) -> list[str]:
-        query = {"bool": {"filter": [{"term": {"model.name": model}}, within(window)]}}
+        query = {"bool": {"filter": [{"term": {"model.name": model}}, within(window), COUNTABLE_PREDICTION]}}
         sources = [{"version": {"terms": {"field": "model.version"}}}]
         buckets = self._composite_buckets(PREDICTIONS.index_for(window.start), query, sources)
         return [bucket["key"]["version"] for bucket in buckets]
 
     def _errors(self, model: str, windows: Sequence[Window]) -> dict[Window, dict[str, int]]:
-        return self._by_version(ERRORS.alias, "@timestamp", [{"term": {"model.name": model}}], windows)
+        filters = [{"term": {"model.name": model}}, OF_A_VERSION]
+        return self._by_version(ERRORS.alias, "@timestamp", filters, windows)
 
     def _orphans(self, model: str, windows: Sequence[Window], now: datetime) -> dict[Window, dict[str, int]]:
         # Feedback that becomes an orphan at the end of this cycle counts already.
         orphans = [{"term": {"feedback.status": STATUS_ORPHAN}}, overdue_filter(now, self._settings.orphan_horizon)]
-        filters: list[dict[str, Any]] = [{"term": {"model.name": model}}, {"bool": {"should": orphans}}]
+        filters: list[dict[str, Any]] = [
+            {"term": {"model.name": model}},
+            {"bool": {"should": orphans}},
+            OF_A_VERSION,
+        ]
         return self._by_version(FEEDBACK.alias, "prediction.timestamp", filters, windows)
 
     def _by_version(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, PERFORMANCE
+from monitor_agent.contracts.model_names import ALL_VERSIONS
+from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
 from monitor_agent.contracts.restatement import RESTATEMENTS
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.metrics import WindowState

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, PERFORMANCE
+from monitor_agent.contracts.model_names import ALL_VERSIONS
+from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import Operation
 from monitor_agent.es.retry import ResponseAction

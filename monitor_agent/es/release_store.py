@@ -11,6 +11,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.history import ServedVersions
 from monitor_agent.es.operations import Operation
 from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.countable import COUNTABLE_PREDICTION
 from monitor_agent.pipeline.instants import within
 from monitor_agent.pipeline.releases import Release
 from monitor_agent.pipeline.windows import Calendar, Window
@@ -69,7 +70,12 @@ class ReleaseStore:
     def _first(self, model: str, version: str, start: datetime) -> datetime:
         """Return the time of the first prediction in the window that begins at `start`; `start` if it was deleted."""
         window: Window = self._calendar.base_window(start)
-        filters = [{"term": {"model.name": model}}, {"term": {"model.version": version}}, within(window)]
+        filters = [
+            {"term": {"model.name": model}},
+            {"term": {"model.version": version}},
+            within(window),
+            COUNTABLE_PREDICTION,
+        ]
         body = {
             "size": 0,
             "track_total_hits": False,

@@ -77,6 +77,7 @@ STATE_METRICS: tuple[MetricSpec, ...] = (
     average_precision.SPEC,
     average_precision.ERROR_BOUND_SPEC,
     log_loss.SPEC,
+    log_loss.ERROR_BOUND_SPEC,
     brier.SPEC,
     calibration_error.SPEC,
     calibration_ratio.SPEC,

@@ -1,14 +1,24 @@
-"""Log loss: the mean negative log-likelihood of the labels under the scores."""
+"""Log loss: the mean negative log-likelihood of the labels under the scores.
+
+The events carry the losses of their scores. An event without them counts with the losses of its score's bin.
+"""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from monitor_agent.metrics._spec import MetricSpec, Undefined
-from monitor_agent.metrics.window_state import from_fixed_point
+from monitor_agent.metrics.score_histogram import EDGES, Counts, Floats, dense
+from monitor_agent.metrics.window_state import WindowState, from_fixed_point
 
 CLIP = 1e-7
 """Scores are clipped to [1e-7, 1 - 1e-7]: about the resolution of a float32 at 1."""
+
+_CLIPPED = np.clip(EDGES, CLIP, 1 - CLIP)
+_AT_EDGES_POS: Floats = -np.log(_CLIPPED)
+_AT_EDGES_NEG: Floats = -np.log1p(-_CLIPPED)
 
 
 def log_loss(loss_sum: float, n: int) -> float | Undefined:
@@ -27,12 +37,53 @@ def log_loss(loss_sum: float, n: int) -> float | Undefined:
     return loss_sum / n if n else Undefined("no_samples")
 
 
+def binned_loss(pos: Counts, neg: Counts) -> tuple[float, float]:
+    """Return the sum of the losses of binned scores, and the largest possible error of this sum.
+
+    A score counts with the middle of the smallest and the largest loss in its bin.
+
+    Parameters
+    ----------
+    pos, neg : score histograms of positives and of negatives.
+
+    >>> loss, error = binned_loss({2950: 1}, {})
+    >>> round(loss, 3), round(error, 3), abs(loss + math.log(0.25)) <= 2 * error
+    (1.384, 0.002, True)
+    """
+    loss = error = 0.0
+    for histogram, at_edges in ((pos, _AT_EDGES_POS), (neg, _AT_EDGES_NEG)):
+        if histogram:
+            counts = dense(histogram)
+            loss += float(counts @ (at_edges[:-1] + at_edges[1:])) / 2
+            error += float(counts @ np.abs(np.diff(at_edges))) / 2
+    return loss, error
+
+
+def _log_loss(state: WindowState) -> float | Undefined:
+    exact = from_fixed_point(state.log_loss_pos + state.log_loss_neg)
+    return log_loss(exact + binned_loss(state.scores_pos_without_loss, state.scores_neg_without_loss)[0], state.n)
+
+
+def _error_bound(state: WindowState) -> float | Undefined:
+    return log_loss(binned_loss(state.scores_pos_without_loss, state.scores_neg_without_loss)[1], state.n)
+
+
 SPEC = MetricSpec(
     "log_loss",
     "float",
     "mean negative log-likelihood of the labels, scores clipped at 1e-7",
-    lambda s: log_loss(from_fixed_point(s.log_loss_pos + s.log_loss_neg), s.n),
+    _log_loss,
     bigger_is_better=False,
     range=(0.0, -math.log(CLIP)),
     source="sklearn.metrics.log_loss",
+)
+
+ERROR_BOUND_SPEC = MetricSpec(
+    "log_loss_error_bound",
+    "float",
+    "largest possible error of log_loss: events without `prediction.log_loss_*` count with scores of three digits",
+    _error_bound,
+    bigger_is_better=False,
+    range=(0.0, None),
+    source="half the difference between the losses at both ends of a bin",
 )

@@ -62,7 +62,7 @@ class WindowState:
     requests, errors : requests answered with predictions; requests refused or failed.
     score_sum, score_square_sum : sums over all predictions; ``_pos``, ``_neg`` : over known positives, negatives.
     log_loss_pos, log_loss_neg : sum of ``prediction.log_loss_1`` over known positives, of ``prediction.log_loss_0``
-        over known negatives.
+        over known negatives; predictions without this field add nothing.
     value_sum : sum of feedback values, in the client's unit.
     scores_unknown, scores_pos, scores_neg : score histograms of predictions without a known label, of known positives,
         of known negatives.
@@ -73,6 +73,8 @@ class WindowState:
     counts, sums : further named counts and sums (ranking, propensity, ...); an absent name means zero.
     fine_pos, fine_neg : the scores of ``scores_pos`` and ``scores_neg`` that are also counted in refined bins, for the
         AUC.
+    scores_pos_without_loss, scores_neg_without_loss : the scores of ``scores_pos`` and ``scores_neg`` whose predictions
+        have no ``prediction.log_loss_1`` or ``prediction.log_loss_0``.
     """
 
     predictions: int = 0
@@ -113,6 +115,8 @@ class WindowState:
     sums: Mapping[str, FixedPoint] = field(default_factory=dict)
     fine_pos: Counts = field(default_factory=dict)
     fine_neg: Counts = field(default_factory=dict)
+    scores_pos_without_loss: Counts = field(default_factory=dict)
+    scores_neg_without_loss: Counts = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -197,7 +201,12 @@ TAGS: dict[str, int] = dict(zip(FIELDS, (tag for tag in itertools.count() if tag
 _NAME_BY_TAG = {tag: name for name, tag in TAGS.items()}
 _ZERO_STATE = WindowState()
 _NAMED = frozenset({"counts", "sums"})
-_OF_SCORES = frozenset({"scores_unknown", "scores_pos", "scores_neg", "fine_pos", "fine_neg"})
+_OF_SCORES = frozenset(
+    {
+        "scores_unknown", "scores_pos", "scores_neg", "fine_pos", "fine_neg", "scores_pos_without_loss",
+        "scores_neg_without_loss",
+    }
+)  # fmt: skip
 
 
 def merge_all(states: Iterable[WindowState]) -> WindowState:

@@ -35,6 +35,7 @@ from monitor_agent.metrics.score_histogram import (
     from_refined_buckets,
 )
 from monitor_agent.pipeline import labels
+from monitor_agent.pipeline.countable import COUNTABLE_PREDICTION
 from monitor_agent.pipeline.instants import within
 from monitor_agent.pipeline.score_resolution import NO_REFINED_BINS, RefinedBins
 from monitor_agent.pipeline.segments import Segment
@@ -87,7 +88,7 @@ def body(request: CountRequest, window: Window, settings: AgentSettings, version
     ----------
     version : only this version is counted; None = all versions are.
     """
-    filters = [{"term": {"model.name": request.model}}, within(window)]
+    filters = [{"term": {"model.name": request.model}}, within(window), COUNTABLE_PREDICTION]
     if version is not None:
         filters.append({"term": {"model.version": version}})
     by_segment = {
@@ -198,6 +199,7 @@ def _class(loss: str, fine: Sequence[ScoreDecade]) -> Aggregations:
         },
         **_decades("propensity", "prediction.propensity"),
         "loss": {"sum": {"field": loss}},
+        "without_loss": {"filter": {"bool": {"must_not": [{"exists": {"field": loss}}]}}, "aggs": scores()},
         "positions": {"histogram": {**positions, "hard_bounds": {"min": 1, "max": MAX_POSITION}}},
         "ranked": {"filter": {"term": {"ranking.rank": 1}}},
     }
@@ -274,6 +276,8 @@ def _state(bucket: Mapping[str, Any], fine: Sequence[ScoreDecade]) -> WindowStat
         sums=_propensities(pos, neg),
         fine_pos=_fine(pos, fine),
         fine_neg=_fine(neg, fine),
+        scores_pos_without_loss=binned(pos["without_loss"], "scores"),
+        scores_neg_without_loss=binned(neg["without_loss"], "scores"),
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monitor_agent.contracts.performance import ALL_SEGMENT, ALL_VERSIONS, STATES
+from monitor_agent.contracts.model_names import ALL_VERSIONS
+from monitor_agent.contracts.performance import ALL_SEGMENT, STATES
 from monitor_agent.durations import format_duration
 from monitor_agent.metrics import CATALOGUE, MetricSpec
 from monitor_agent.pipeline import instants

@@ -16,6 +16,7 @@ from monitor_agent.contracts.performance import ALL_SEGMENT, OTHER
 from monitor_agent.metrics import WindowState, merge
 from monitor_agent.metrics.ranking import CLICKED_REQUESTS, REQUESTS, clicked_request_sums
 from monitor_agent.pipeline import labels
+from monitor_agent.pipeline.countable import COUNTABLE_PREDICTION
 from monitor_agent.pipeline.instants import within
 from monitor_agent.pipeline.windows import Window
 from monitor_agent.settings import AgentSettings
@@ -31,6 +32,7 @@ def body(model: str, window: Window, settings: AgentSettings, now: datetime) -> 
     filters = [
         {"term": {"model.name": model}},
         within(window),
+        COUNTABLE_PREDICTION,
         labels.mature(settings, now),
         labels.positive(),
         {"exists": {"field": "ranking.id"}},

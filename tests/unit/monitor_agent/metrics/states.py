@@ -83,5 +83,6 @@ states = st.builds(
     delay=_delays,
     counts=st.dictionaries(_names, st.integers(1, 100), max_size=3),
     fine_pos=st.dictionaries(st.integers(0, 369_999), st.integers(1, 2**40), max_size=8),
+    scores_neg_without_loss=_counts,
     sums=st.dictionaries(_names, st.floats(1e-9, 1e12).map(to_fixed_point), max_size=3),
 )

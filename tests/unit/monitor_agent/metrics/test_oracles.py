@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from sklearn import metrics as oracle
 from sklearn.isotonic import IsotonicRegression
 
 from monitor_agent.contracts.prediction import LOG_LOSS_CLIP
-from monitor_agent.metrics import DURATION_EDGES, LogHistogram, WindowState, isotonic_calibration, measure
+from monitor_agent.metrics import DURATION_EDGES, LogHistogram, WindowState, isotonic_calibration, measure, merge_all
 from monitor_agent.metrics.calibration_error import reliability_of
 from monitor_agent.metrics.log_histogram import RELATIVE_ERROR
 from monitor_agent.metrics.log_loss import CLIP
@@ -176,3 +178,52 @@ class TestEstimate:
 
         assert abs(measure(later)["estimated_ctr_error"]) > 0.1
         assert abs(measure(later, calibration=fit)["estimated_ctr_error"]) < 0.01
+
+
+class TestLogLossWithoutLoggedLosses:
+    """Events of other servers may have no `prediction.log_loss_1` and `_0`."""
+
+    @staticmethod
+    def state(labels: Ints, scores: Floats, logged: npt.NDArray[np.bool_]) -> WindowState:
+        """Return the state of predictions of which only some carry their losses."""
+        with_loss = state_of(labels[logged], scores[logged])
+        return replace(
+            state_of(labels, scores),
+            log_loss_pos=with_loss.log_loss_pos,
+            log_loss_neg=with_loss.log_loss_neg,
+            scores_pos_without_loss=from_scores(scores[~logged & (labels == 1)]),
+            scores_neg_without_loss=from_scores(scores[~logged & (labels == 0)]),
+        )
+
+    @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+    def test_is_within_its_bound_of_the_exact_value(self, share: float) -> None:
+        """The bound is small, and zero if all events carry their losses."""
+        labels, scores = clicks_and_scores(5, 2000)
+        scores[:4] = [0.0, 1.0, 3e-7, 0.9999999]
+        logged = np.random.default_rng(1).random(2000) < share
+
+        fields = measure(self.state(labels, scores, logged))
+
+        exact = oracle.log_loss(labels, np.clip(scores, CLIP, 1 - CLIP), labels=[0, 1])
+        bound = fields["log_loss_error_bound"]
+        assert isinstance(bound, float)
+        assert bound == 0.0 if share == 1.0 else 0.0 < bound < 0.005
+        assert abs(fields["log_loss"] - exact) <= bound + 1e-12  # type: ignore[operator]
+
+    def test_windows_with_and_without_losses_merge(self) -> None:
+        """The merged window has the value and the bound of all predictions counted together."""
+        labels, scores = clicks_and_scores(6, 900)
+        logged = np.arange(900) % 3 > 0
+        pieces = [self.state(labels[i::7], scores[i::7], logged[i::7]) for i in range(7)]
+
+        whole, merged = (measure(state) for state in (self.state(labels, scores, logged), merge_all(pieces)))
+
+        for name in ("log_loss", "log_loss_error_bound"):
+            assert merged[name] == pytest.approx(whole[name], rel=1e-12)
+
+    def test_no_label_is_no_loss(self) -> None:
+        """Value and bound are null together."""
+        fields = measure(WindowState(predictions=3))
+
+        assert fields["log_loss"] is fields["log_loss_error_bound"] is None
+        assert fields["log_loss_undefined"] == fields["log_loss_error_bound_undefined"] == "no_samples"

@@ -8,6 +8,7 @@ from typing import Any
 
 from monitor_agent.metrics.score_histogram import score_bins
 from monitor_agent.pipeline import counting, ranks
+from monitor_agent.pipeline.countable import COUNTABLE_PREDICTION
 from monitor_agent.pipeline.counting import CountRequest
 from monitor_agent.pipeline.score_resolution import RefinedBins
 from monitor_agent.pipeline.segments import EVERYTHING, segments
@@ -55,6 +56,10 @@ def labelled(loss: str) -> dict[str, Any]:
         **SCORES,
         **three_digits("propensity", "prediction.propensity"),
         "loss": {"sum": {"field": loss}},
+        "without_loss": {
+            "filter": {"bool": {"must_not": [{"exists": {"field": loss}}]}},
+            "aggs": three_digits("scores", "prediction.score"),
+        },
         "positions": histogram("item.position", 1, 1, 100),
         "ranked": {"filter": {"term": {"ranking.rank": 1}}},
     }
@@ -142,7 +147,7 @@ def test_a_window_is_counted_by_one_search() -> None:
     assert body(ALL) == {
         "size": 0,
         "track_total_hits": False,
-        "query": {"bool": {"filter": [{"term": {"model.name": "click"}}, IN_THE_MINUTE]}},
+        "query": {"bool": {"filter": [{"term": {"model.name": "click"}}, IN_THE_MINUTE, COUNTABLE_PREDICTION]}},
         "aggs": {
             "versions": {
                 "terms": {"field": "model.version", "size": 500},
@@ -157,7 +162,14 @@ def test_one_version_is_a_further_filter() -> None:
     search = counting.body(ALL, MINUTE, DEFAULTS, version="7")
 
     assert search["query"] == {
-        "bool": {"filter": [{"term": {"model.name": "click"}}, IN_THE_MINUTE, {"term": {"model.version": "7"}}]}
+        "bool": {
+            "filter": [
+                {"term": {"model.name": "click"}},
+                IN_THE_MINUTE,
+                COUNTABLE_PREDICTION,
+                {"term": {"model.version": "7"}},
+            ]
+        }
     }
 
 
@@ -248,6 +260,7 @@ def test_clicked_ranks_are_searched_by_their_columns() -> None:
                 "filter": [
                     {"term": {"model.name": "click"}},
                     IN_THE_MINUTE,
+                    COUNTABLE_PREDICTION,
                     MATURE,
                     CLICKED,
                     {"exists": {"field": "ranking.id"}},

@@ -1,0 +1,102 @@
+"""Which stored predictions and errors can be counted, and why others are set aside: as query bodies (pure).
+
+The pipeline refuses events that say too little or contradict their contract. But documents may have come another way:
+by another Logstash, by a direct write, or before a rule existed. The agent sets these documents aside and reports how
+many they are. It never guesses a value that is missing. The reasons are those of the dead letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.contracts.kinds import BINARY
+from monitor_agent.contracts.model_names import ALL_VERSIONS
+from monitor_agent.contracts.prediction import PREDICTIONS
+
+Query = dict[str, Any]
+
+LARGEST_LOG_LOSS = 17.0
+"""The largest log loss of a score that is clipped at 1e-7 is 16.1."""
+
+MOST_KINDS = 20
+
+# Elasticsearch orders -0.0 before 0.0; both are zero.
+_ZERO = -0.0
+
+_NAMED: dict[str, Query] = {
+    # A name that is too long is not indexed (`ignore_above`).
+    "bad model.name": {
+        "bool": {"filter": [{"exists": {"field": "model.name"}}], "must_not": [{"term": {"model.name": ""}}]}
+    },
+    "bad model.version": {
+        "bool": {
+            "filter": [{"exists": {"field": "model.version"}}],
+            "must_not": [{"terms": {"model.version": ["", ALL_VERSIONS]}}],
+        }
+    },
+}
+_OTHER_KIND: Query = {
+    "bool": {
+        "filter": [{"exists": {"field": "prediction.kind"}}],
+        "must_not": [{"term": {"prediction.kind": BINARY.name}}],
+    }
+}
+_BAD_LOSSES: list[Query] = [
+    {"range": {f"prediction.log_loss_{label}": bound}}
+    for label in (1, 0)
+    for bound in ({"lt": _ZERO}, {"gt": LARGEST_LOG_LOSS})
+]
+_PREDICTED: dict[str, Query] = {
+    **_NAMED,
+    "bad prediction.score": {"range": {"prediction.score": {"gte": _ZERO, "lte": 1.0}}},
+    "bad prediction.label": {"range": {"prediction.label": {"gte": 0, "lte": 1}}},
+    "bad prediction.log_loss": {"bool": {"must_not": _BAD_LOSSES}},
+}
+"""Reason -> what a document fulfils that is not set aside for this reason."""
+
+COUNTABLE_PREDICTION: Query = {"bool": {"filter": list(_PREDICTED.values()), "must_not": [_OTHER_KIND]}}
+"""The filter for the predictions that metrics are made of."""
+
+OF_A_VERSION: Query = {"bool": {"filter": list(_NAMED.values())}}
+"""The filter for documents that name a model and one of its versions; all such errors are countable."""
+
+
+def countable(contract: IndexContract) -> Query:
+    """Return the filter for the documents of predictions or errors that metrics are made of."""
+    return COUNTABLE_PREDICTION if contract is PREDICTIONS else OF_A_VERSION
+
+
+def set_aside(contract: IndexContract) -> dict[str, Any]:
+    """Return the aggregation that counts the documents that are set aside, by reason; a document has one reason."""
+    rules = _PREDICTED if contract is PREDICTIONS else _NAMED
+    reasons: dict[str, Query] = {}
+    earlier: list[Query] = []
+    for reason, rule in rules.items():
+        reasons[reason] = {"bool": {"filter": list(earlier), "must_not": [rule]}}
+        earlier.append(rule)
+    by_reason: dict[str, Any] = {"reasons": {"filters": {"filters": reasons}}}
+    if contract is not PREDICTIONS:
+        return {"filter": {"bool": {"must_not": [OF_A_VERSION]}}, "aggs": by_reason}
+    kinds = {"terms": {"field": "prediction.kind", "size": MOST_KINDS, "exclude": [BINARY.name]}}
+    aggs = {
+        "of_other_kind": {"filter": _OTHER_KIND, "aggs": {"kinds": kinds}},
+        "binary": {"filter": {"bool": {"must_not": [_OTHER_KIND]}}, "aggs": by_reason},
+    }
+    return {"filter": {"bool": {"must_not": [COUNTABLE_PREDICTION]}}, "aggs": aggs}
+
+
+def counts_by_reason(aggregation: Mapping[str, Any]) -> dict[str, int]:
+    """Return reason -> number of documents, in the response to `set_aside`; reasons without documents are left out.
+
+    >>> counts_by_reason({"reasons": {"buckets": {"bad model.name": {"doc_count": 2}}}})
+    {'bad model.name': 2}
+    """
+    of_binary = aggregation.get("binary", aggregation)
+    counts = {reason: bucket["doc_count"] for reason, bucket in of_binary["reasons"]["buckets"].items()}
+    if "of_other_kind" in aggregation:
+        kinds = aggregation["of_other_kind"]["kinds"]
+        counts |= {f"kind {bucket['key']}": bucket["doc_count"] for bucket in kinds["buckets"]}
+        counts["other kinds"] = kinds["sum_other_doc_count"]
+    return {reason: count for reason, count in counts.items() if count}
