@@ -15,6 +15,15 @@ PROBE_GRACE_SECONDS = 0.2
 POLL_SECONDS = 0.02
 
 
+def readable_name(name: str) -> str:
+    r"""Return the name of a file or a host as text that can be written: bytes that are not UTF-8 become `\xE9`.
+
+    >>> readable_name("caf\udce9.ndjson")
+    'caf\\xe9.ndjson'
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def replace_file(
     path: Path, content: bytes | str, *, sync: bool = False, concurrent: bool = False, mode: int = 0o666
 ) -> None:

@@ -6,6 +6,7 @@ Events (predictions, feedback) have another writer.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -67,4 +68,7 @@ class _Ecs:
         }
         if exception:
             line["error.stack_trace"] = exception
-        return orjson.dumps(line, default=str).decode()
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except orjson.JSONEncodeError:  # half a character, such as in a file's name that is not UTF-8
+            return json.dumps(line, default=str, ensure_ascii=False).encode(errors="replace").decode()

@@ -93,12 +93,13 @@ class PipelineSandbox:
         if failures:
             raise failures[0]
 
-    def spawn(self, environ: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    def spawn(self, environ: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen[bytes]:
         """Start `monitor-agent pipeline run` on the product's pipeline, in small batches; it logs to `pipeline.log`.
 
         Parameters
         ----------
         environ : further environment variables.
+        options : of `subprocess.Popen`.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         quicker = self.folder / "pipeline"
@@ -108,7 +109,7 @@ class PipelineSandbox:
         command = [sys.executable, "-m", "monitor_agent", "pipeline", "run", "-f", str(quicker)]
         with (self.folder / "pipeline.log").open("ab") as log:
             variables = {**os.environ, **self.environ(), "PIPELINE_BATCH_SIZE": "100", **(environ or {})}
-            return subprocess.Popen(command, env=variables, cwd=ROOT, stderr=log)
+            return subprocess.Popen(command, env=variables, cwd=ROOT, stderr=log, **options)
 
     def log(self) -> str:
         """Return the log of the spawned pipelines."""

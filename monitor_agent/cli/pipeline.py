@@ -10,6 +10,7 @@ from typing import Any
 
 from monitor_agent.cli._output import add_json, print_json, print_line
 from monitor_agent.errors import ConfigurationError, PipelineError
+from monitor_agent.files import readable_name
 from monitor_agent.logstash import statistics
 from monitor_agent.logstash.durable import is_locked
 from monitor_agent.logstash.plugin import PipelineContext
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         settings.pipeline,
         sys.stdin.buffer,
         sys.stdout.buffer,
-        socket.gethostname(),
+        readable_name(socket.gethostname()),
         ca_certs=settings.elasticsearch.ca_certs,
     )
     program = compiler.compile_sections(sections, pipeline_variables(settings, args.environ), context)

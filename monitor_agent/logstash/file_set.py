@@ -2,68 +2,32 @@
 
 from __future__ import annotations
 
-import fnmatch
-import glob
-import stat
-import threading
+import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 
-from monitor_agent.logstash.followed_file import FollowedFile, TruncatedError
-from monitor_agent.logstash.positions import FileKey, FilePosition, Positions
+from monitor_agent.errors import PipelineError
+from monitor_agent.files import readable_name
+from monitor_agent.logstash.file_endings import FileEndings
+from monitor_agent.logstash.file_patterns import FileMatch, FilePatterns
+from monitor_agent.logstash.file_selection import FileSelection
+from monitor_agent.logstash.file_turns import NO_DESCRIPTOR, FileTurns
+from monitor_agent.logstash.followed_file import ANOTHER_FILE, FollowedFile, TruncatedError
+from monitor_agent.logstash.gone_files import FolderIndex, has_folder, report_gone
+from monitor_agent.logstash.line_batch import Checkpoint, LineBatch
+from monitor_agent.logstash.positions import FileKey, Positions, has_key
+from monitor_agent.logstash.stored_positions import StoredPositions
 
 MOST_BYTES = 2 * 1024 * 1024
 """Reading stops here, so that a batch of long lines does not fill the memory."""
-GONE_SECONDS = 60.0
-"""A file that was renamed away or deleted is read until it has not grown for this time."""
+GONE_SECONDS = 5.0
+"""A file that nobody writes any more is read until it has not grown for this time; then its last line counts."""
 FORGET_SECONDS = 14 * 86_400.0
-"""The position of a file that is gone is stored for this time."""
-
-Checkpoint = dict[FollowedFile, int]
-"""For each file of a batch: the offset up to which it is delivered as soon as the batch is."""
-
+"""The position of a file whose folder is gone is stored for this time."""
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class FileSelection:
-    """Which files are read, and how.
-
-    Attributes
-    ----------
-    patterns, excluded : glob patterns of paths; patterns of file names that are left out.
-    from_beginning : whether files that are there at the first start are read from their beginning, or from their end.
-    newest_last : order of files that wait: by their last change, else by path.
-    poll_seconds, discover_seconds : time between two searches for new lines, and for new files.
-    close_seconds : an idle file is closed after this time (and opened again when it grows).
-    removable : whether a file (its path, seconds since it last grew) may be deleted as soon as all of it is delivered
-        and nobody has it open for writing.
-    """
-
-    patterns: Sequence[str]
-    excluded: Sequence[str] = ()
-    from_beginning: bool = True
-    newest_last: bool = True
-    delimiter: bytes = b"\n"
-    poll_seconds: float = 0.05
-    discover_seconds: float = 1.0
-    close_seconds: float = 3600.0
-    removable: Callable[[str, float], bool] | None = None
-
-
-@dataclass
-class LineBatch:
-    """Lines read together: by path, in the order of reading."""
-
-    pieces: list[tuple[str, list[bytes]]] = field(default_factory=list)
-    checkpoint: Checkpoint = field(default_factory=dict)
-    lines: int = 0
-    bytes: int = 0
 
 
 class FileSet:
@@ -75,11 +39,11 @@ class FileSet:
 
     def __init__(self, selection: FileSelection, positions: Positions) -> None:
         self._selection = selection
-        self._positions = positions
+        self._patterns = FilePatterns(selection.patterns, selection.excluded)
+        self._endings = FileEndings(selection)
+        self._positions = StoredPositions(positions)
         self._files: dict[FileKey, FollowedFile] = {}
-        self._turns: deque[FollowedFile] = deque()
-        self._lock = threading.Lock()
-        self._unsaved = False
+        self._turns = FileTurns()
         self._next_poll = 0.0
         self._next_discovery = 0.0
         self._caught_up = time.time()
@@ -90,6 +54,7 @@ class FileSet:
         self._positions.load()
         self._discover(first=True)
         self._recover()
+        self._admit()
 
     def read(self, limit: int) -> LineBatch | None:
         """Return up to `limit` lines that are there now; None if there are none."""
@@ -99,246 +64,289 @@ class FileSet:
         elif now < self._next_poll:
             return None
         batch = LineBatch()
-        idle = 0
-        while idle < len(self._turns) and batch.lines < limit and batch.bytes < MOST_BYTES:
-            file = self._turns[0]
+        turns, idle = self._turns.reading, 0
+        while idle < len(turns) and batch.lines < limit and batch.bytes < MOST_BYTES:
+            file = turns[0]
             idle = 0 if self._take(file, limit - batch.lines, batch) else idle + 1
-            if not file.has_lines:
-                self._turns.rotate(-1)
-        if idle >= len(self._turns):
+            if turns and turns[0] is file and not file.has_lines:
+                turns.rotate(-1)
+        if idle >= len(turns) and not (self._turns.waiting and self._admit()):
             self._next_poll = now + self._selection.poll_seconds
         return batch if batch.checkpoint else None
 
     def acknowledge(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Store, on disk, that everything up to these checkpoints is delivered."""
-        with self._lock:
-            changed: set[FollowedFile] = set()
-            for checkpoint in checkpoints:
-                for file, offset in checkpoint.items():
-                    if not file.superseded:
-                        file.acknowledged = offset
-                        changed.add(file)
-            for file in changed:
-                self._positions.put(file.position(file.acknowledged))
-            self._save()
+        self._positions.acknowledge(checkpoints)
 
     def bytes_behind(self) -> int:
-        """Return the bytes of the open files that are not delivered."""
-        return sum(file.size() - file.acknowledged for file in self._turns if file.is_open)
+        """Return the bytes of whole lines that are not delivered."""
+        files = self._files.values()
+        return sum(max(0, file.size() - file.delivered.offset - file.unfinished) for file in files)
 
     def backlog(self) -> dict[str, int | float]:
-        """Return how many files there are now, their bytes, how many are read and delivered, and the delay."""
+        """Return how many files there are now, their bytes, how many are read and delivered, and the delay.
+
+        `unfinished_bytes` are those of last lines without an end: they wait for it, so they are not behind.
+        """
         self._discover()
-        files = [file for file in self._turns if file.is_open]
-        size = sum(file.size() for file in files)
-        acknowledged = sum(file.acknowledged for file in files)
+        files = self._files.values()
+        behind = self.bytes_behind()
         now = time.time()
-        if acknowledged >= size:
+        if behind == 0:
             self._caught_up = now
         return {
-            "files": len(self._files),
-            "bytes": size,
+            "files": len(files),
+            "files_open": len(self._turns.reading),
+            "files_unreadable": len(self._unopened),
+            "bytes": sum(file.size() for file in files),
             "bytes_read": sum(file.offset for file in files),
-            "bytes_acknowledged": acknowledged,
-            "bytes_behind": max(0, size - acknowledged),
+            "bytes_acknowledged": sum(file.delivered.offset for file in files),
+            "bytes_behind": behind,
+            "unfinished_bytes": sum(file.unfinished for file in files),
             "seconds_behind": round(now - self._caught_up, 3),
         }
 
     def close(self) -> None:
-        """Close all files."""
+        """Close all files; store their sizes, so that the next run can say how much of a file that is gone was left."""
         for file in self._files.values():
+            if file.started and not file.superseded:
+                self._positions.store_size(file, now=True)
             file.close()
+        try:
+            self._positions.save()
+        except PipelineError as error:
+            _log.error("the last positions cannot be stored", reason=str(error))
 
     def _take(self, file: FollowedFile, limit: int, batch: LineBatch) -> bool:
-        if not file.is_open:
-            return False
         try:
             lines = file.take(limit)
         except TruncatedError as error:
-            _log.warning("file was truncated; reading it from its start", path=file.path, reason=str(error))
-            self._restart(file)
+            self._restart(file, str(error))
             return True
         except OSError as error:
-            _log.error("file cannot be read", path=file.path, reason=error.strerror)
+            _log.error("file cannot be read", path=file.name, reason=error.strerror)
             file.superseded = True  # it is opened again at the last acknowledged offset
             self._drop(file)
             return True
         if lines:
-            self._add_to(batch, file, lines)
+            batch.pieces.append((file.name, lines))
+            batch.bytes += sum(map(len, lines)) + len(lines)
+            batch.checkpoint[file] = file.mark()
+            batch.lines += len(lines)
         return bool(lines)
-
-    @staticmethod
-    def _add_to(batch: LineBatch, file: FollowedFile, lines: list[bytes]) -> None:
-        batch.pieces.append((file.path, lines))
-        batch.bytes += file.offset - batch.checkpoint.get(file, file.offset - sum(map(len, lines)))
-        batch.checkpoint[file] = file.offset
-        batch.lines += len(lines)
 
     def _discover(self, *, first: bool = False) -> None:
         self._next_discovery = time.monotonic() + self._selection.discover_seconds
-        matches = self._matches()
-        for key, file in self._files.items():
-            file.listed = key in matches
-        for key, (path, size) in matches.items():
+        matches = self._patterns.matches(newest_last=self._selection.newest_last)
+        self._unopened.intersection_update(match.path for match in matches.values())
+        self._endings.notice(matches)
+        for key, match in matches.items():
             if key in self._files:
-                self._update(self._files[key], path, size)
+                self._update(self._files[key], match)
             else:
-                self._follow(path, key, at_end=first and not self._selection.from_beginning)
+                file = FollowedFile(match.path, key, self._selection.delimiter)
+                file.start = match.size if first and not self._selection.from_beginning else 0
+                self._follow(file, match.size)
         for file in list(self._files.values()):
-            self._retire(file)
-        with self._lock:
-            if self._unsaved:
-                self._save()
+            if file.key not in matches:
+                self._trace(file)
+        if not first:
+            self._admit()
+            for file in list(self._turns.reading):
+                self._retire(file)
+        self._positions.save()
 
-    def _matches(self) -> dict[FileKey, tuple[str, int]]:
-        """Return path and size of every file that matches, by device and inode: a link and its target are one."""
-        candidates: list[tuple[float, str, FileKey, int]] = []
-        for path in self._paths():
-            try:
-                status = Path(path).stat()
-            except OSError:
-                continue  # deleted meanwhile, or a link to nothing
-            if stat.S_ISREG(status.st_mode):
-                order = status.st_mtime if self._selection.newest_last else 0.0
-                candidates.append((order, path, (status.st_dev, status.st_ino), status.st_size))
-        matches: dict[FileKey, tuple[str, int]] = {}
-        for _, path, key, size in sorted(candidates):
-            matches.setdefault(key, (path, size))
-        return matches
+    def _follow(self, file: FollowedFile, size: int, *, first: bool = False) -> None:
+        file.notice(size)
+        self._files[file.key] = file
+        self._turns.enqueue(file, first=first)
 
-    def _paths(self) -> Iterator[str]:
-        for pattern in self._selection.patterns:
-            for path in glob.iglob(pattern, recursive=True):  # noqa: PTH207 - patterns are absolute
-                if not any(fnmatch.fnmatch(Path(path).name, name) for name in self._selection.excluded):
-                    yield path
+    def _update(self, file: FollowedFile, match: FileMatch) -> None:
+        """Take note of a file that a pattern matches."""
+        file.listed = True
+        if file.path != match.path:
+            _log.info("file was renamed", path=readable_name(match.path), before=file.name)
+            file.path = match.path
+        if not file.is_open:
+            file.notice(match.size)
+            if (match.size, match.changed) != file.state:
+                self._turns.enqueue(file)
 
-    def _follow(self, path: str, key: FileKey, *, at_end: bool = False) -> None:
-        """Follow a file that a pattern matches."""
-        file = FollowedFile(path, key, self._selection.delimiter)
+    def _trace(self, file: FollowedFile) -> None:
+        """Find a file that no pattern matches any more: the next run reads it where it is now."""
+        if file.listed:
+            file.listed = False
+            if file.is_open:
+                self._positions.store(file)
+        if file.is_open:
+            return
+        position = file.position()
+        path = FolderIndex().locate(position) if file.started else None
+        status = _status(path)
+        if path is None or status is None:
+            if file.latest_size > file.delivered.offset:
+                report_gone(position)
+            self._forget(file)
+            return
+        file.path = path
+        file.notice(status.st_size)
+        if (status.st_size, status.st_mtime_ns) != file.state:
+            self._turns.enqueue(file)
+        elif time.monotonic() - file.grew > self._selection.close_seconds:
+            self._finish(file)
+
+    def _admit(self) -> bool:
+        """Open files that wait; store their positions, before a line of them is read."""
+        admitted = self._turns.admit(self._open)
+        self._positions.save()
+        return admitted
+
+    def _open(self, file: FollowedFile) -> bool:
+        """Open a file at its position; return False if it cannot be read.
+
+        Raises
+        ------
+        OSError
+            If this process has too many files open.
+        """
         try:
             file.open()
-            file.resume(self._start(file, at_end))
+            if not file.started:
+                offset = self._start(file)
+                if offset is None:
+                    self._forget(file)
+                    return False
+                file.resume(offset)
+        except FileNotFoundError:
+            file.close()
+            if not file.started:  # else the next search finds its new path
+                self._drop(file)
+            return False
         except OSError as error:
             file.close()
-            if path not in self._unopened:
-                self._unopened.add(path)
-                _log.error("file cannot be opened; trying again", path=path, reason=error.strerror or str(error))
-            return
-        self._unopened.discard(path)
-        self._files[key] = file
-        self._turns.append(file)
-        self._store(file)
+            if error.errno in NO_DESCRIPTOR:
+                raise
+            self._drop(file)
+            if file.path not in self._unopened:
+                self._unopened.add(file.path)
+                _log.error("file cannot be opened; trying again", path=file.name, reason=error.strerror)
+            return False
+        self._unopened.discard(file.path)
+        self._positions.store(file)
+        return True
 
-    def _store(self, file: FollowedFile) -> None:
-        """Store the position of a file before its first line is read."""
-        position, beginning = file.position(file.acknowledged), file.beginning()
-        with self._lock:
-            stored = self._positions.get(file.key)
-            unchanged = stored is not None and (stored.offset, stored.path) == (position.offset, position.path)
-            if stored is None or not unchanged or not stored.describes(beginning):
-                self._positions.put(position)
-                self._unsaved = True
-
-    def _start(self, file: FollowedFile, at_end: bool) -> int:
-        """Return the offset from which a file that was just found is read."""
-        with self._lock:
-            position = self._positions.get(file.key)
+    def _start(self, file: FollowedFile) -> int | None:
+        """Return the offset from which a file is read; None if it is a stranger's file, of which nothing is read."""
+        position = self._positions.get(file.key)
         if position is None:
-            return file.size() if at_end else 0
-        if not position.describes(file.beginning()):
-            _log.info("a new file has the inode of an old one; reading it from its start", path=file.path)
-            return 0
-        if file.size() < position.offset:
-            _log.warning("file was truncated; reading it from its start", path=file.path, read=position.offset)
-            return 0
-        return position.offset
+            return file.start if file.listed else None
+        difference = file.difference(position)
+        if not difference:
+            return position.offset
+        if not file.listed or difference == ANOTHER_FILE or position.path != file.real_path:
+            report_gone(position)
+            if file.listed:
+                _log.info("a new file has the inode of an old one; reading it from its start", path=file.name)
+            return 0 if file.listed else None
+        _log.warning(
+            "file was truncated; reading it from its start", path=file.name, read=position.offset, reason=difference
+        )
+        return 0
 
     def _recover(self) -> None:
-        """Follow the files that no pattern matches any more, before all others; forget those that are long gone."""
+        """Follow the files that no pattern matches any more, before all others; report those that are gone."""
+        index = FolderIndex()
         for position in reversed(self._positions.all()):
-            if position.key in self._files or self._follow_unlisted(position):
+            if position.key in self._files:
                 continue
-            if time.time() - position.updated > FORGET_SECONDS:
+            path = index.locate(position)
+            status = _status(path)
+            if path is not None and status is not None:
+                if not position.closed or status.st_size != position.size:
+                    file = FollowedFile(path, position.key, self._selection.delimiter)
+                    file.listed = False
+                    self._follow(file, status.st_size, first=True)
+                    continue
+            elif not position.closed:
+                report_gone(position)
+                self._positions.close(position)
+            if time.time() - position.updated > FORGET_SECONDS or (status is None and has_folder(position)):
                 self._positions.forget(position.key)
 
-    def _follow_unlisted(self, position: FilePosition) -> bool:
-        """Follow a file that no pattern matches any more; return False if it is not there or is another file.
-
-        Nothing is read of another file with the same inode: it is none of the selected files.
-        """
-        path = position.locate()
-        if path is None:
-            return False
-        file = FollowedFile(path, position.key, self._selection.delimiter)
-        file.listed = False
-        try:
-            file.open()
-            if position.describes(file.beginning()) and file.size() >= position.offset:
-                file.resume(position.offset)
-                self._files[file.key] = file
-                self._turns.appendleft(file)
-                return True
-        except OSError as error:
-            _log.error("file cannot be opened", path=path, reason=error.strerror or str(error))
-        file.close()
-        return False
-
-    def _update(self, file: FollowedFile, path: str, size: int) -> None:
-        if file.path != path:
-            _log.info("file was renamed", path=path, before=file.path)
-            file.path = path
-        if not file.is_open and size != file.offset:
-            self._drop(file)
-            self._follow(path, file.key)
-
     def _retire(self, file: FollowedFile) -> None:
-        """Close a file that gets no more lines; if the file is gone, its unfinished last line counts."""
-        if not file.is_open:
-            if not file.listed:  # it was idle and is gone: its last lines may have come shortly before that
-                self._drop(file)
-                self._follow_unlisted(file.position(file.acknowledged))
-            return
-        if file.has_lines:
+        """Close a file that gets no more lines; if nobody writes it any more, its unfinished last line counts."""
+        if file.delivered.offset < file.offset or not file.at_end:
+            self._positions.store_size(file)
             return
         idle = time.monotonic() - file.grew
-        delivered = file.acknowledged == file.size()
-        if not file.listed and idle > GONE_SECONDS:
-            if file.ending and file.acknowledged == file.offset:
-                self._drop(file)
-            file.ending = True
-        elif file.listed and delivered and self._may_remove(file, idle):
+        if file.unfinished:
+            file.ending = self._endings.is_final(file, idle, GONE_SECONDS)
+        elif file.size() != file.offset:
+            return
+        elif not file.listed:
+            if self._endings.is_final(file, idle, GONE_SECONDS):
+                self._finish(file)
+        elif self._endings.may_remove(file, idle):
             self._remove(file)
-        elif file.listed and delivered and idle > self._selection.close_seconds:
-            file.close()
-
-    def _may_remove(self, file: FollowedFile, idle: float) -> bool:
-        removable = self._selection.removable
-        return removable is not None and removable(file.path, idle) and not file.has_writer()
+        elif idle > self._selection.close_seconds:
+            self._turns.close(file)
 
     def _remove(self, file: FollowedFile) -> None:
+        """Delete a file; it is read until nobody can have written to it."""
+        file.closed = True
+        self._positions.store(file)
+        self._positions.save()
         try:
             Path(file.path).unlink()
         except OSError as error:
-            _log.error("file cannot be removed", path=file.path, reason=error.strerror)
+            _log.error("file cannot be removed", path=file.name, reason=error.strerror)
+            file.closed = False
+            self._endings.spare(file)
             return
-        _log.info("file is delivered and removed", path=file.path)
-        self._drop(file)
-        with self._lock:
-            self._positions.forget(file.key)
+        _log.info("file is delivered and removed", path=file.name)
 
-    def _restart(self, file: FollowedFile) -> None:
+    def _finish(self, file: FollowedFile) -> None:
+        """Stop following a file that was read to its end; a deleted one is forgotten."""
+        if file.is_open and file.is_deleted():
+            self._forget(file)
+        else:
+            file.closed = True
+            self._positions.store(file)
+            self._drop(file)
+
+    def _restart(self, file: FollowedFile, reason: str) -> None:
+        """Read replaced content from its start; nothing of it if the file is outside the patterns."""
+        file.superseded = True
+        unread = max(0, file.latest_size - file.offset)
+        if not (file.listed and has_key(file.path, file.key)):
+            _log.warning(
+                "a file outside the patterns was replaced; nothing more of it is read",
+                path=file.name,
+                reason=reason,
+                unread_bytes=unread,
+            )
+            self._forget(file)
+            return
+        _log.warning(
+            "file was truncated; reading it from its start", path=file.name, reason=reason, unread_bytes=unread
+        )
         again = file.restarted()
         self._files[file.key] = again
-        self._turns[self._turns.index(file)] = again
-        self._store(again)
-        with self._lock:
-            self._save()
+        self._turns.replace(file, again)
+        self._positions.store(again)
+        self._positions.save()
+
+    def _forget(self, file: FollowedFile) -> None:
+        self._drop(file)
+        self._positions.forget(file.key)
 
     def _drop(self, file: FollowedFile) -> None:
-        file.close()
-        del self._files[file.key]
         self._turns.remove(file)
+        del self._files[file.key]
 
-    def _save(self) -> None:
-        self._positions.save()
-        self._unsaved = False
+
+def _status(path: str | None) -> os.stat_result | None:
+    try:
+        return None if path is None else Path(path).stat()
+    except OSError:
+        return None

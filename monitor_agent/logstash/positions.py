@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import orjson
 import structlog
 
+from monitor_agent.files import readable_name
 from monitor_agent.logstash.durable import write_file
 
 HEAD_BYTES = 256
@@ -23,7 +25,7 @@ _log = structlog.get_logger()
 
 
 def fingerprint(head: bytes) -> str:
-    """Return the hash of a file's first bytes.
+    """Return the hash of some bytes of a file.
 
     >>> fingerprint(b'{"a": 1}')
     '6903fb303cd60ccb0a2b9c2592fa773b'
@@ -33,7 +35,7 @@ def fingerprint(head: bytes) -> str:
 
 @dataclass
 class FilePosition:
-    """The position in one file.
+    """The position in one file. Entries of earlier versions end at `updated`.
 
     Attributes
     ----------
@@ -41,6 +43,10 @@ class FilePosition:
     head, fingerprint : length of the beginning that was hashed, and the hash.
     path : the last path of the file itself, not of a link to it.
     updated : time of this entry, in seconds since 1970.
+    tail, tail_fingerprint : length of the hashed bytes before `offset`, and the hash.
+    size : bytes of the file when it was last read; None = unknown.
+    born : when the file was made, in nanoseconds since 1970; None = unknown.
+    closed : whether nothing is to be reported if the file is gone: its end was reached, or it is reported already.
     """
 
     device: int
@@ -50,6 +56,11 @@ class FilePosition:
     fingerprint: str
     path: str
     updated: float
+    tail: int = 0
+    tail_fingerprint: str = ""
+    size: int | None = None
+    born: int | None = None
+    closed: bool = False
 
     @property
     def key(self) -> FileKey:
@@ -57,29 +68,17 @@ class FilePosition:
         return self.device, self.inode
 
     def describes(self, beginning: bytes) -> bool:
-        """Return whether a file with this beginning is the file of the entry."""
+        """Return whether a file with this beginning may be the file of the entry."""
         return len(beginning) >= self.head and fingerprint(beginning[: self.head]) == self.fingerprint
 
-    def locate(self) -> str | None:
-        """Return the path of the file, which may be renamed in its folder; None if it is not there.
-
-        An empty file has no fingerprint: it is found under its old name only.
-        """
-        if has_key(self.path, self.key):
-            return self.path
-        return _path_of_inode(Path(self.path).parent, self.key) if self.head else None
-
     def row(self) -> dict[str, Any]:
-        """Return the entry as the file of positions contains it."""
-        return {
-            "device": self.device,
-            "inode": self.inode,
-            "offset": self.offset,
-            "head": self.head,
-            "fingerprint": self.fingerprint,
-            "path": self.path,
-            "seen": self.updated,
-        }
+        """Return the entry as the file of positions contains it; a name that is not UTF-8 is there as bytes, too."""
+        row = dict(vars(self))
+        row["seen"] = row.pop("updated")
+        row["path"] = readable_name(self.path)
+        if row["path"] != self.path:
+            row["path_bytes"] = os.fsencode(self.path).hex()
+        return row
 
 
 class Positions:
@@ -96,7 +95,7 @@ class Positions:
         content = self._path.read_bytes()
         try:
             positions = [_position(row) for row in orjson.loads(content)["files"]]
-        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
+        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError):
             aside = self._path.with_name(self._path.name + ".broken")
             self._path.replace(aside)
             _log.error("positions are not readable; reading from the start", path=str(aside))
@@ -141,17 +140,12 @@ def has_key(path: str, key: FileKey) -> bool:
     return (status.st_dev, status.st_ino) == key
 
 
+_FIELDS = frozenset(field.name for field in dataclasses.fields(FilePosition))
+
+
 def _position(row: dict[str, Any]) -> FilePosition:
-    return FilePosition(updated=row.pop("seen"), **row)
-
-
-def _path_of_inode(folder: Path, key: FileKey) -> str | None:
-    """Return the path of the file in `folder` with this device and inode."""
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.inode() == key[1] and entry.is_file(follow_symlinks=False) and entry.stat().st_dev == key[0]:
-                    return entry.path
-    except OSError:
-        return None
-    return None
+    """Return the entry of a row; fields of later versions are left out."""
+    values = {name: value for name, value in row.items() if name in _FIELDS}
+    if "path_bytes" in row:
+        values["path"] = os.fsdecode(bytes.fromhex(row["path_bytes"]))
+    return FilePosition(updated=row["seen"], **values)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from monitor_agent.logstash.durable import make_folder
+from monitor_agent.logstash.file_patterns import literal_pattern
 
 ROTATE_BYTES = 16 * 1024 * 1024
 
@@ -29,7 +30,7 @@ class Spool:
     @property
     def pattern(self) -> str:
         """Return the pattern that matches all its files."""
-        return str(self._folder / "*.ndjson")
+        return f"{literal_pattern(str(self._folder.absolute()))}/*.ndjson"
 
     def open(self) -> None:
         """Begin a new file.

@@ -100,19 +100,25 @@ def report(document: dict[str, Any]) -> list[str]:
 
     >>> lines = report({"state": "running", "process": 7, "started": "2026-11-23T10:00:00.000Z", "delivered": False,
     ...     "updated": "2026-11-23T10:05:00.000Z", "trouble": "", "batches_in_flight": 2, "plugins": {},
-    ...     "inputs": {"log": {"files": 1, "bytes": 9000, "bytes_behind": 4000, "seconds_behind": 0.3}}})
+    ...     "inputs": {"log": {"files": 1, "bytes": 9000, "bytes_behind": 4000, "seconds_behind": 0.3,
+    ...     "unfinished_bytes": 12}}})
     >>> print(lines[1])
-    log: 4,000 of 9,000 bytes in 1 files are not delivered yet, 0.3 s behind
+    log: 4,000 of 9,000 bytes in 1 files are not delivered yet, 0.3 s behind; 12 bytes are of unfinished last lines
     """
     lines = [
         f"{document['state']}, process {document['process']}, since {document['started'][:19]}Z, "
         f"as of {document['updated'][:23]}Z"
     ]
     for name, backlog in document["inputs"].items():
-        lines.append(
+        line = (
             f"{name}: {backlog['bytes_behind']:,} of {backlog['bytes']:,} bytes in {backlog['files']:,} files "
             f"are not delivered yet, {backlog['seconds_behind']:.1f} s behind"
         )
+        if unfinished := backlog.get("unfinished_bytes"):
+            line += f"; {unfinished:,} bytes are of unfinished last lines"
+        if unreadable := backlog.get("files_unreadable"):
+            line += f"; {unreadable:,} files cannot be read"
+        lines.append(line)
     lines.append(f"batches on their way: {document['batches_in_flight']}")
     for parked in document.get("parked", ()):
         lines.append(

@@ -270,7 +270,8 @@ class PipelineSettings:
     remove_after: timedelta = setting(
         timedelta(),
         "PIPELINE_REMOVE_AFTER",
-        "a delivered event file is deleted if no process writes it and it has not grown for this time; 0s = never",
+        "a delivered event file is deleted if the system says that no process writes it and it has not grown for this "
+        "time; 0s = never",
     )
     http: str = setting(
         "off", "PIPELINE_HTTP", "accept feedback from a shop's front end by HTTP", choices=("off", "on")

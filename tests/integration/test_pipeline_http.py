@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import orjson
 import pytest
@@ -119,3 +120,13 @@ def test_an_answered_request_survives_a_kill(stand_in: StandIn, sandbox: Pipelin
         wait_until(lambda: len(list(spool.glob("*.ndjson"))) == 1)
     finally:
         stop(second.process)
+
+
+def test_the_name_of_the_data_folder_may_look_like_a_pattern(stand_in: StandIn, tmp_path: Path) -> None:
+    """An accepted click is delivered, whatever signs are in PIPELINE_DATA_DIR."""
+    client = FrontEnd(PipelineSandbox(tmp_path / "data [prod] {a,b}* \\1", stand_in.url))
+    try:
+        assert client.post(click(id="click-1")) == 200
+        wait_until(lambda: set(stand_in.of("model-feedback")) == {"click-1"})
+    finally:
+        stop(client.process)

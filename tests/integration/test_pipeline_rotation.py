@@ -111,7 +111,7 @@ def finished(sandbox: PipelineSandbox, stand_in: StandIn, writers: list[Writer])
     """Wait until the events of all writers are there, and check that they are there once."""
     expected = {identifier for writer in writers for identifier in writer.ids}
     wait_until(lambda: set(stand_in.of("model-predictions")) == expected)
-    wait_until(lambda: sandbox.statistics()["delivered"])
+    wait_until(lambda: sandbox.statistics().get("delivered"))
     assert len(stand_in.documents) == len(expected)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from monitor_agent.logstash.decoration import input_decoration
 from monitor_agent.logstash.durable import make_folder
-from monitor_agent.logstash.file_set import FileSelection
+from monitor_agent.logstash.file_patterns import literal_pattern
+from monitor_agent.logstash.file_selection import FileSelection
 from monitor_agent.logstash.inputs._files import FilesInput
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.positions import Positions
@@ -24,7 +25,7 @@ class FileInput(FilesInput):
         self._host = context.host
         self._positions_path = _positions_path(config, context)
         selection = FileSelection(
-            patterns=[str(Path(path).absolute()) for path in options["path"]],
+            patterns=[_absolute(path) for path in options["path"]],
             excluded=options["exclude"],
             from_beginning=options["start_position"] == "beginning",
             newest_last=options["file_sort_by"] == "last_modified",
@@ -61,6 +62,11 @@ class FileInput(FilesInput):
         host = event.setdefault("host", {})
         if type(host) is dict:
             host.setdefault("name", self._host)
+
+
+def _absolute(pattern: str) -> str:
+    """Return a pattern that does not depend on the present folder, whose name stands for itself."""
+    return pattern if pattern.startswith("/") else f"{literal_pattern(str(Path.cwd()))}/{pattern}"
 
 
 def _positions_path(config: PluginConfig, context: PipelineContext) -> Path | None:

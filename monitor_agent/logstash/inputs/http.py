@@ -17,7 +17,7 @@ import structlog
 from monitor_agent.errors import PipelineError, PortInUseError
 from monitor_agent.http_auth import basic_authorization
 from monitor_agent.logstash.decoration import decoration
-from monitor_agent.logstash.file_set import FileSelection
+from monitor_agent.logstash.file_selection import FileSelection
 from monitor_agent.logstash.inputs._files import FilesInput
 from monitor_agent.logstash.plugin import Event, EventBatch, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.positions import Positions
@@ -55,6 +55,7 @@ class HttpInput(FilesInput):
             newest_last=False,
             discover_seconds=0.1,
             removable=lambda path, _idle: path != self._spool.path,
+            foreign_writers=False,
         )
         super().__init__(config, selection, Positions(folder / "positions.json"))
         self._server: http.server.ThreadingHTTPServer | None = None
