@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import structlog
 from monitor_agent.errors import PipelineError
 from monitor_agent.logstash.bulk import BulkItem, json_line
 from monitor_agent.logstash.durable import append_file, make_folder
+from monitor_agent.logstash.json_text import read
 from monitor_agent.logstash.timestamps import Timestamp
 
 FOLDER_NAME = "parked"
@@ -159,7 +159,7 @@ class ParkedDocuments:
         if not documents:
             path.unlink()
             return
-        fields = json.loads(first)
+        fields = read(first)
         self._queues[fields["queue"]] = _Queue(path, fields["index"], fields["label"], documents, whole)
 
 
@@ -177,10 +177,10 @@ def _record(queue: str, label: str, item: BulkItem) -> bytes:
 
 
 def _item(header: bytes, source: bytes) -> BulkItem:
-    fields: dict[str, Any] = json.loads(header)
+    fields: dict[str, Any] = read(header)
     event = None
     if not fields["letter"]:
-        event = json.loads(source) | {"@metadata": fields["metadata"] or {}}
+        event = read(source) | {"@metadata": fields["metadata"] or {}}
         if isinstance(moment := event.get("@timestamp"), str):
             event["@timestamp"] = Timestamp(moment)
     return BulkItem(fields["index"], fields["id"], fields["action"].encode(), source, event)
