@@ -12,7 +12,7 @@ def rare_garbage_collection() -> Iterator[None]:
     """Run the collector of reference cycles less often: events are trees, so it finds nothing and costs a fifth."""
     before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(20_000, 50, 1000)
+    gc.set_threshold(100_000, 50, 1000)
     try:
         yield
     finally:

@@ -85,7 +85,9 @@ def payload(event: Event) -> Event:
     """Return the event as outputs write it: without `@metadata`."""
     if "@metadata" not in event:
         return event
-    return {key: value for key, value in event.items() if key != "@metadata"}
+    fields = event.copy()  # faster than to leave the field out of a new object
+    del fields["@metadata"]
+    return fields
 
 
 def _now_unless(value: Any) -> Timestamp:

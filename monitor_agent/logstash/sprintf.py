@@ -12,7 +12,7 @@ from monitor_agent.logstash.field_references import FieldReference, field_refere
 from monitor_agent.logstash.plugin import Event
 from monitor_agent.logstash.python_code import PythonCode
 from monitor_agent.logstash.syntax import Location
-from monitor_agent.logstash.timestamps import Timestamp
+from monitor_agent.logstash.timestamps import now_text
 from monitor_agent.logstash.values import text_of
 
 Render = Callable[[Event], str]
@@ -141,7 +141,7 @@ def _pieces(template: str) -> list[str | Render]:
 
 def _java_piece(pattern: str) -> Render:
     if pattern == "TIME_NOW":
-        return lambda _event: str(Timestamp.now())
+        return lambda _event: now_text()
     return _date_piece(java_time(pattern))
 
 

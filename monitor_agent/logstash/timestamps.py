@@ -14,11 +14,11 @@ from functools import lru_cache
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 NANOS = 1_000_000_000
 
-_CANONICAL = re.compile(
-    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
-    r"\.(?:\d{3}|\d{3}(?!000)\d{3}|\d{6}(?!000)\d{3})Z",
+_USUAL = re.compile(
+    r"(?!0000)\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3,9}Z",
     re.ASCII,
 )
+"""The form of nearly all texts. A canonical one has no more groups of three digits than it needs."""
 _ISO = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d\d?)(?:-(?P<day>\d\d?))?)?"
     r"(?:T(?:(?P<hour>\d\d?)(?::(?P<minute>\d\d?)(?::(?P<second>\d\d?)(?:[.,](?P<fraction>\d{1,9})\d*)?)?)?)?"
@@ -39,8 +39,7 @@ class Timestamp(str):
     @classmethod
     def now(cls) -> Timestamp:
         """Return the current time, with nanoseconds."""
-        seconds, nanos = divmod(time.time_ns(), NANOS)
-        return cls(f"{_seconds_text(seconds)}.{nanos:09d}Z")
+        return cls(now_text())
 
     @classmethod
     def at(cls, seconds: int, nanos: int = 0) -> Timestamp:
@@ -51,13 +50,7 @@ class Timestamp(str):
         ValueError
             If the year is not between 1 and 9999.
         """
-        if nanos % 1_000_000 == 0:
-            fraction = f"{nanos // 1_000_000:03d}"
-        elif nanos % 1000 == 0:
-            fraction = f"{nanos // 1000:06d}"
-        else:
-            fraction = f"{nanos:09d}"
-        return cls(f"{_seconds_text(seconds)}.{fraction}Z")
+        return cls(_with_fraction(f"{_seconds_text(seconds)}.", f"{nanos:09d}"))
 
     @classmethod
     def parse(cls, text: str) -> Timestamp:
@@ -70,8 +63,8 @@ class Timestamp(str):
         ValueError
             If the text is malformed.
         """
-        if _CANONICAL.fullmatch(text) and (text[8:10] < "29" or _is_day(text[:10])):
-            return cls(text)
+        if _USUAL.fullmatch(text) and (text[8:10] < "29" or _is_day(text[:10])):
+            return cls(text) if len(text) == 24 else cls(_with_fraction(text[:20], text[20:-1]))
         match = _ISO.fullmatch(text)
         if match is None or match["day"] is None:
             raise ValueError(f"{text!r} is no ISO 8601 time")
@@ -88,6 +81,12 @@ class Timestamp(str):
         return _text_seconds(self[:19])
 
 
+def now_text() -> str:
+    """Return the current time as plain text, with nanoseconds."""
+    seconds, nanos = divmod(time.time_ns(), NANOS)
+    return f"{_seconds_text(seconds)}.{nanos:09d}Z"
+
+
 def parse_iso(text: str, zone: tzinfo | None) -> Timestamp:
     """Return the moment of an ISO 8601 text, cut to milliseconds.
 
@@ -102,7 +101,7 @@ def parse_iso(text: str, zone: tzinfo | None) -> Timestamp:
     ValueError
         If the text is malformed.
     """
-    if _CANONICAL.fullmatch(text) and (text[8:10] < "29" or _is_day(text[:10])):
+    if _USUAL.fullmatch(text) and (text[8:10] < "29" or _is_day(text[:10])):
         return Timestamp(text[:23] + "Z")
     match = _ISO.fullmatch(text)
     if match is None:
@@ -154,6 +153,15 @@ def _moment(match: re.Match[str], zone: tzinfo | None) -> tuple[int, int]:
     except OverflowError as error:
         raise ValueError(f"{match[0]!r} is out of range") from error
     return seconds, int((match["fraction"] or "").ljust(9, "0"))
+
+
+def _with_fraction(beginning: str, digits: str) -> str:
+    """Return a time with three, six or nine digits of its fraction: as few as there can be."""
+    if len(digits) % 3:
+        digits = digits.ljust(-(-len(digits) // 3) * 3, "0")
+    while len(digits) > 3 and digits.endswith("000"):
+        digits = digits[:-3]
+    return f"{beginning}{digits}Z"
 
 
 @lru_cache(maxsize=4096)

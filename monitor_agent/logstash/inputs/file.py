@@ -54,13 +54,17 @@ class FileInput(FilesInput):
     def _describe(self, event: Event, path: str) -> None:
         """Add the path of the file and the host, as Logstash does in ECS mode: only if the line has no such field."""
         event["@metadata"] = {"path": path, "host": self._host}
-        log = event.setdefault("log", {})
-        if type(log) is dict:
+        log = event.get("log")
+        if log is None and "log" not in event:
+            event["log"] = {"file": {"path": path}}
+        elif type(log) is dict:
             file = log.setdefault("file", {})
             if type(file) is dict:
                 file.setdefault("path", path)
-        host = event.setdefault("host", {})
-        if type(host) is dict:
+        host = event.get("host")
+        if host is None and "host" not in event:
+            event["host"] = {"name": self._host}
+        elif type(host) is dict:
             host.setdefault("name", self._host)
 
 
