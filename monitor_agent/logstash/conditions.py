@@ -147,7 +147,8 @@ def _ordered(node: syntax.Comparison, left: _Operand, right: _Operand, code: Pyt
     compare = ORDERED[node.operator]
     reason = f"{at.path}:{at.line}:{at.column}: {_operand_text(left)} {node.operator} {_operand_text(right)}"
 
-    def test(event: Event, value: Any, bound: Any) -> bool:
+    def test(event: Event) -> bool:
+        value, bound = left.get(event), right.get(event)
         kind, bound_kind = type(value), type(bound)
         if kind is str and bound_kind is str:
             return bool(compare(value, bound))
@@ -159,7 +160,8 @@ def _ordered(node: syntax.Comparison, left: _Operand, right: _Operand, code: Pyt
             return bool(compare(0, 0))
         raise Incomparable(reason)
 
-    return f"{code.name('ordered', test)}(event, {left.expression(code)}, {right.expression(code)})"
+    both_texts = f"type(value := {left.expression(code)}) is str and type(bound := {right.expression(code)}) is str"
+    return f"(value {node.operator} bound if {both_texts} else {code.name('ordered', test)}(event))"
 
 
 def _are_there(event: Event, *operands: _Operand) -> bool:

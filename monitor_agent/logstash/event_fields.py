@@ -40,10 +40,12 @@ def is_too_deep(value: Any, text: str | bytes) -> bool:
 
     Parameters
     ----------
-    text : the JSON text of `value`; a text with few brackets needs no walk through the value.
+    text : the JSON text of `value`; a short text, or one with few brackets, needs no walk through the value.
     """
+    if len(text) < 2 * DEEPEST:  # the usual case: each level has two brackets
+        return False
     openings = text.count("{") + text.count("[") if isinstance(text, str) else text.count(b"{") + text.count(b"[")
-    if openings <= DEEPEST:  # the usual case
+    if openings <= DEEPEST:
         return False
     layer = [value]
     for _ in range(DEEPEST):
