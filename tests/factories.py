@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
@@ -69,6 +70,12 @@ def make_feedback(
         "feedback": {"type": type_, "status": "new", **label, **fields},
         "model": prediction["model"],
     }
+
+
+def feedback_id(feedback: Document) -> str:
+    """Return the id of the document that the pipeline makes of feedback."""
+    event, prediction = feedback["event"]["id"], feedback["prediction"]["id"]
+    return hashlib.sha256(f"|[event][id]|{event}|[prediction][id]|{prediction}|".encode()).hexdigest()
 
 
 def make_error(at: datetime = START, *, model: str = "click", version: str = "1") -> Document:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import threading
 import time
@@ -13,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import orjson
+
+MAPPING_ERROR = {"type": "document_parsing_exception", "reason": "the rule says so"}
 
 
 @dataclass
@@ -30,6 +33,7 @@ class Faults:
     page : status, content type and body that a proxy answers to every request; None = no proxy.
     largest_of_proxy : a proxy answers 413 and a page to bodies with more bytes.
     blocked : status and error of each document of an index.
+    refused : documents that hold this text are refused for good, as by a mapping.
     """
 
     statuses: dict[int, float] = field(default_factory=dict)
@@ -41,6 +45,7 @@ class Faults:
     page: tuple[int, str, bytes] | None = None
     largest_of_proxy: int = 0
     blocked: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
+    refused: bytes = b""
 
 
 class StandIn:
@@ -109,7 +114,9 @@ class StandIn:
             if self._random.random() < self.faults.dropped_before:
                 self.answers["dropped before"] += 1
                 return None
-            lines = body.splitlines()
+            lines = body.split(b"\n")[:-1]
+            if not all(_is_id(orjson.loads(action)["create"]["_id"]) for action in lines[::2]):
+                return self._whole(400)
             items = [self._item(action, source) for action, source in zip(lines[::2], lines[1::2], strict=True)]
             if self._random.random() < self.faults.dropped_after:
                 self.answers["dropped after"] += 1
@@ -142,10 +149,17 @@ class StandIn:
         elif status == 201 and key in self.documents:
             status = 409
         self.answers[f"item {status}"] += 1
+        if status == 201 and self.faults.refused and self.faults.refused in source and not letter:
+            return {"create": {"status": 400, "error": MAPPING_ERROR}}
         if status == 201:
-            self.documents[key] = orjson.loads(source)
+            self.documents[key] = json.loads(source)  # unlike orjson, it reads whole numbers of any length
             return {"create": {"status": 201}}
         return {"create": {"status": status, "error": {"type": "stand_in", "reason": "as the test wants"}}}
+
+
+def _is_id(text: str) -> bool:
+    """Return whether Elasticsearch takes a document's id; it refuses a whole request because of another one."""
+    return 1 <= len(text.encode()) <= 512
 
 
 class _Server(ThreadingHTTPServer):

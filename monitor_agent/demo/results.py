@@ -104,8 +104,8 @@ class Results:
         return sorted(documents, key=lambda document: [document[name] for name in order])
 
     def _ids(self, contract: IndexContract) -> list[str]:
-        body = {"query": {"match_all": {}}, "_source": False}
-        return [hit["_id"] for hit in self._gateway.scan(contract.alias, body, PAGE)]
+        body = {"query": {"match_all": {}}, "_source": ["event.id"]}
+        return [hit["_source"]["event"]["id"] for hit in self._gateway.scan(contract.alias, body, PAGE)]
 
     def _reason(self) -> str:
         hits = self._gateway.search(DEADLETTERS.alias, {"size": 1})["hits"]["hits"]

@@ -20,6 +20,7 @@ from monitor_agent.logstash.timestamps import Timestamp
 
 FOLDER_NAME = "dead_letters"
 REFUSED = "refused"
+LONGEST_NAME = 256
 
 
 @dataclass(frozen=True)
@@ -46,31 +47,44 @@ class SpooledDeadLetter:
 
 
 def dead_letter(event: Event, item: BulkItem, result: ItemResult) -> SpooledDeadLetter:
-    """Return the dead letter of a refused document; its message is the line from which the event was read."""
-    text = original_text(event)
-    path = _text(event, "log", "file", "path")
+    """Return the dead letter of a refused document, as pipeline/dead-letters makes it on a real Logstash.
+
+    Its message is the text from which the event was read.
+    """
     stamp = Timestamp.now()
     moment = event.get("@timestamp")
     if not isinstance(moment, str):
         moment = stamp
-    document = {
+    text, path, event_id = original_text(event), _text(event, "@metadata", "path"), _named(event, "id")
+    document: dict[str, Any] = {
         "@timestamp": moment,
-        "event": {"dataset": _text(event, "event", "dataset"), "id": _text(event, "event", "id"), "ingested": stamp},
+        "event": _without_nulls({"dataset": _named(event, "dataset"), "id": event_id, "ingested": stamp}),
         "error": {"type": REFUSED, "message": result.reason},
         "http": {"response": {"status_code": result.status}},
-        "log": {"file": {"path": path}},
-        "host": {"name": _text(event, "host", "name")},
         "message": text,
     }
-    identifier = hashlib.sha256(f"{path}\n{text}".encode(errors="surrogatepass")).hexdigest()
+    if path is not None:
+        document["log"] = {"file": {"path": path}}
+        document["host"] = _without_nulls({"name": _text(event, "@metadata", "host")})
+    origin = f"|[event][id]|{event_id or ''}|[log][file][path]|{path or ''}|message|{text}|"
+    identifier = hashlib.sha256(origin.encode(errors="surrogatepass")).hexdigest()
     index = f"{DEADLETTERS.name}-{moment[:10].replace('-', '.')}"
     return SpooledDeadLetter(index, identifier, document, item.index, item.id)
 
 
 def original_text(event: Event) -> str:
-    """Return the line of the file from which the event was read, else the event as JSON: either can be read again."""
-    line = _text(event, "@metadata", "original") if _text(event, "@metadata", "path") else None
-    return line or json_line(payload(event)).decode().rstrip("\n")
+    """Return the text from which the event was read, else the event as JSON."""
+    return _text(event, "@metadata", "original") or json_line(payload(event)).decode().rstrip("\n")
+
+
+def _named(event: Event, name: str) -> str | None:
+    """Return the event's id or dataset; longer texts cannot be searched, so they stay in the message only."""
+    value = _text(event, "event", name)
+    return value if value and len(value) <= LONGEST_NAME else None
+
+
+def _without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _text(event: Event, *path: str) -> str | None:

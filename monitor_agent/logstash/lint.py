@@ -18,13 +18,23 @@ def warnings(sections: Iterable[syntax.Section]) -> list[str]:
     Two conditions are doubtful: `<`, `<=`, `>`, `>=` on a field that may be missing, because they drop an event without
     the field; and `in ["text"]`, because it means the field of that name.
     """
-    return [warning for section in sections for warning in _body(section.body, _ALWAYS)]
+    nodes = [node for section in sections for node in section.body]
+    return list(_body(nodes, _ALWAYS))
 
 
 def _body(nodes: Sequence[syntax.Node], present: Fields) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, syntax.Branch):
             yield from _branch(node, present)
+        else:
+            present |= _replaced_fields(node)
+
+
+def _replaced_fields(node: syntax.Plugin) -> Fields:
+    """Return the fields that a filter sets in every event."""
+    tables = [attribute.value for attribute in node.attributes if attribute.name == "replace"]
+    names = [str(name) for table in tables if isinstance(table, dict) for name in table]
+    return frozenset(name if name.startswith("[") else f"[{name}]" for name in names)
 
 
 def _branch(branch: syntax.Branch, present: Fields) -> Iterator[str]:

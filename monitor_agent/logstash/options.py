@@ -37,6 +37,7 @@ _KINDS = {
     "array": "a list such as [a, b]",
     "hash": "a hash such as { a => b }",
     "codec": "a codec such as json",
+    "codecs": "a hash of names of codecs",
 }
 
 _UNIT_SECONDS = {
@@ -97,6 +98,8 @@ def suggestion(name: str, valid: Iterable[str]) -> str:
 def _default(option: PluginOption, at: syntax.Location, make_codec: CodecMaker) -> Any:
     if option.kind == "codec" and option.default is not None:
         return make_codec(syntax.Plugin(option.default, (), at))
+    if option.kind == "codecs":
+        return _codecs(option.default, at, make_codec)
     return option.default
 
 
@@ -125,11 +128,14 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _convert(option: PluginOption, value: Any, at: syntax.Location, make_codec: CodecMaker) -> Any:
+    converted: Any
     if option.kind == "codec":
         node = syntax.Plugin(value, (), at) if isinstance(value, str) else value
         if isinstance(node, syntax.Plugin):
             return make_codec(node)
         converted = None
+    elif option.kind == "codecs":
+        converted = _codecs(_hash(value), at, make_codec)
     else:
         converted = _CONVERTERS[option.kind](value)
     if converted is None:
@@ -137,6 +143,12 @@ def _convert(option: PluginOption, value: Any, at: syntax.Location, make_codec: 
     if option.choices and converted not in option.choices:
         raise at.error(f"{option.name!r} cannot be {_described(value)}", f"use one of {', '.join(option.choices)}")
     return converted
+
+
+def _codecs(names: Mapping[str, Any] | None, at: syntax.Location, make_codec: CodecMaker) -> dict[str, Codec] | None:
+    if names is None or not all(isinstance(name, str) for name in names.values()):
+        return None
+    return {key: make_codec(syntax.Plugin(name, (), at)) for key, name in names.items()}
 
 
 def _described(value: Any) -> str:

@@ -44,7 +44,8 @@ class PluginOption:
 
     Attributes
     ----------
-    kind : `string`, `number`, `duration` (seconds), `boolean`, `array`, `hash`, `codec` or `password`.
+    kind : `string`, `number`, `duration` (seconds), `boolean`, `array`, `hash`, `codec`, `codecs`
+        (by name) or `password`.
     choices : the only values allowed; empty = any.
     """
 

@@ -68,14 +68,14 @@ def test_a_letter_arrives_after_the_cause_is_mended(
     sandbox: PipelineSandbox, cluster: Cluster, deadletters_command: DeadLettersCommand
 ) -> None:
     """A field is missing in the mapping; when it is added, a replay stores the event and removes the letter."""
-    event = {**make_prediction(), "campaign": "spring"}
+    event = {**make_prediction(), "item": {"campaign": "spring"}}
     sandbox.append(event, b"not json")
     deliver(sandbox)
     listed = deadletters_command("list")
     document = orjson.loads(deadletters_command("list", "--json", "--limit", "1"))
     letter = orjson.loads(deadletters_command("show", "--reason", "refused"))
     with cluster.client() as client:
-        mapping = {"properties": {"campaign": {"type": "keyword"}}}
+        mapping = {"properties": {"item": {"properties": {"campaign": {"type": "keyword"}}}}}
         client.indices.put_mapping(index="model-predictions-*", body=mapping)
 
     replayed = deadletters_command("replay", "--reason", "refused")
@@ -90,7 +90,7 @@ def test_a_letter_arrives_after_the_cause_is_mended(
     with cluster.client() as client:
         client.indices.refresh(index="model-*")
         (hit,) = client.search(index=PREDICTIONS.alias)["hits"]["hits"]
-        assert (hit["_id"], hit["_source"]["campaign"]) == (event["event"]["id"], "spring")
+        assert (hit["_id"], hit["_source"]["item"]) == (event["event"]["id"], event["item"])
     assert "refused" not in deadletters_command("list")
 
 
@@ -98,7 +98,7 @@ def test_letters_in_the_data_folder_can_be_sent_without_elasticsearch(
     sandbox: PipelineSandbox, deadletters_command: DeadLettersCommand
 ) -> None:
     """--offline: the runner's files are enough; they are set aside, so that nothing is sent twice."""
-    event = {**make_prediction(), "campaign": "spring"}
+    event = {**make_prediction(), "item": {"campaign": "spring"}}
     sandbox.append(event)
     deliver(sandbox)
     deadletters_command.url = "http://127.0.0.1:9"

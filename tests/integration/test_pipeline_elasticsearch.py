@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import Cluster
-from tests.factories import START, make_error, make_feedback, make_prediction
+from tests.factories import START, feedback_id, make_error, make_feedback, make_prediction
 from tests.pipelines import PipelineSandbox, stop
 from tests.waiting import wait_until
 
@@ -46,7 +46,7 @@ def test_events_go_to_the_index_of_their_day(sandbox: PipelineSandbox, cluster: 
     events = {key: value for key, value in stored.items() if "deadletters" not in key[0]}
     assert set(events) == {
         ("model-predictions-2026.03.02", prediction["event"]["id"]),
-        ("model-feedback-2026.03.02", click["event"]["id"]),
+        ("model-feedback-2026.03.02", feedback_id(click)),
         ("model-errors-2026.03.03", failure["event"]["id"]),
     }
     document = events["model-predictions-2026.03.02", prediction["event"]["id"]]
@@ -59,7 +59,7 @@ def test_events_go_to_the_index_of_their_day(sandbox: PipelineSandbox, cluster: 
 def test_a_refused_document_becomes_a_dead_letter(sandbox: PipelineSandbox, cluster: Cluster) -> None:
     """A document that the mapping refuses is in a file and in Elasticsearch, with text and reason."""
     good, bad = make_prediction(), make_prediction(score=0.5)
-    bad["surprise"] = "a field that no contract knows"
+    bad["prediction"]["surprise"] = "a field that no contract knows"
     sandbox.append(good, bad)
     with sandbox.running():
         wait_until(lambda: sandbox.statistics().get("delivered"))

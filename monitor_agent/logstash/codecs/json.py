@@ -6,11 +6,13 @@ import codecs
 from typing import Any
 
 from monitor_agent.logstash.event_fields import event_of, is_too_deep, keep_original, message_event, payload
+from monitor_agent.logstash.inspected_text import utf8_text
 from monitor_agent.logstash.json_text import read, read_first, write
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.sprintf import static_reference
 
 FAILURE = "_jsonparsefailure"
+ASCII_BLANKS = " \t\n\v\f\r"
 _BINARY = {"ASCII-8BIT": "ascii", "BINARY": "ascii"}
 """Ruby's names for bytes without a meaning; each that is not ASCII is replaced."""
 OPTIONS = (PluginOption("charset", default="UTF-8"), PluginOption("target"))
@@ -19,7 +21,7 @@ OPTIONS = (PluginOption("charset", default="UTF-8"), PluginOption("target"))
 class JsonCodec:
     """Objects become events; other text becomes a `message` with the tag `_jsonparsefailure`.
 
-    Text after a complete object is ignored; `event.original` holds the text of an object.
+    Text after a complete value is ignored. `event.original` holds the text, unless it is a list of several objects.
     """
 
     def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
@@ -49,30 +51,28 @@ class JsonCodec:
 
     def _decode_odd(self, data: bytes) -> list[Event]:
         """Return the events of a text that is not JSON as a whole: empty, an object with more behind it, or no JSON."""
-        text = data.decode("utf-8", "backslashreplace")
-        if not text.strip():
+        text = utf8_text(data)
+        if not text.strip(ASCII_BLANKS):
             return []
         try:
             value, _rest = read_first(text)
         except ValueError:
             return [message_event(text, FAILURE)]
-        return self._events(value, data)
+        return self._events(value, text.encode())
 
     def _events(self, value: Any, data: bytes) -> list[Event]:
-        if is_too_deep(value, data):
+        items = value if type(value) is list else [value]
+        if not all(type(item) is dict for item in items) or is_too_deep(value, data):
             return [message_event(data.decode(), FAILURE)]
+        if len(items) != 1:
+            return [self._event(item) for item in items]
+        (item,) = items
         # Later steps put fields into `@metadata` and `event`, so these must be objects.
-        if (
-            type(value) is dict
-            and type(value.get("@metadata", value)) is dict
-            and type(value.get("event", value)) is dict
-        ):
-            event = self._event(value)
-            keep_original(event, data.decode())
-            return [event]
-        if type(value) is list and all(type(item) is dict for item in value):
-            return [self._event(item) for item in value]
-        return [message_event(data.decode(), FAILURE)]
+        if self._target is None and not all(type(item.get(name, item)) is dict for name in ("@metadata", "event")):
+            return [message_event(data.decode(), FAILURE)]
+        event = self._event(item)
+        keep_original(event, data.decode())
+        return [event]
 
     def _event(self, fields: dict[str, Any]) -> Event:
         if self._target is None:

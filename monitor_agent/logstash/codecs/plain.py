@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from monitor_agent.logstash.codecs.json import charset_of
 from monitor_agent.logstash.event_fields import keep_original, message_event
+from monitor_agent.logstash.inspected_text import utf8_text
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.sprintf import compile_template
 
@@ -23,7 +24,7 @@ class PlainCodec:
 
     def decode(self, data: bytes) -> list[Event]:
         """Return one event."""
-        text = data.decode(self._charset, "backslashreplace" if self._utf8 else "replace")
+        text = utf8_text(data) if self._utf8 else data.decode(self._charset, "replace")
         event = message_event(text)
         keep_original(event, text)
         return [event]

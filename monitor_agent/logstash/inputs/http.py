@@ -6,8 +6,10 @@ import hmac
 import http.server
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from email.message import Message
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,25 @@ from monitor_agent.errors import PipelineError, PortInUseError
 from monitor_agent.http_auth import basic_authorization
 from monitor_agent.logstash.decoration import decoration
 from monitor_agent.logstash.file_selection import FileSelection
+from monitor_agent.logstash.field_references import FieldError, FieldReference, field_reference
 from monitor_agent.logstash.inputs._files import FilesInput
-from monitor_agent.logstash.plugin import Event, EventBatch, PipelineContext, PluginConfig, PluginOption, PluginSpec
+from monitor_agent.logstash.inputs._request_bodies import BodyError, expanded, read_body, text_of_body
+from monitor_agent.logstash.plugin import (
+    Codec,
+    Event,
+    EventBatch,
+    PipelineContext,
+    PluginConfig,
+    PluginOption,
+    PluginSpec,
+)
 from monitor_agent.logstash.positions import Positions
 from monitor_agent.logstash.spool import Spool
 
 MOST_BODY_BYTES = 128 * 1024
-"""The answer to a larger body is 413; an event may have 32 KiB."""
+"""The largest `max_content_length`: a request is one line of the spool, and a line there has less than 1 MiB."""
+MOST_HEADER_CHARACTERS = 16 * 1024
+"""The answer to a request with longer headers is 431."""
 MOST_SPOOL_BYTES = 256 * 1024 * 1024
 """If more than this waits for Elasticsearch, the answer to further requests is 429."""
 REQUEST_SECONDS = 10.0
@@ -44,7 +58,13 @@ class HttpInput(FilesInput):
         options = config.options
         if options["user"] is not None and not (options["user"] and options["password"]):
             raise config.at.error("'user' and 'password' must not be empty", "set both, or leave both out")
+        if not 0 < options["max_content_length"] <= MOST_BODY_BYTES:
+            raise config.at.error(
+                f"'max_content_length' must be a number of bytes up to {MOST_BODY_BYTES} here", "use a smaller number"
+            )
         self.port: int = options["port"]
+        self._most: int = options["max_content_length"]
+        self._codecs: Mapping[str, Codec] = options["additional_codecs"]
         self._options: Mapping[str, Any] = options
         self._at = config.at
         self._decorate = decoration(config)
@@ -94,24 +114,32 @@ class HttpInput(FilesInput):
         self._spool.close()
         super().close()
 
-    def spool(self, body: bytes, headers: Message, origin: Mapping[str, str]) -> int:
-        """Spool a request; return the status of the answer.
+    def receive(self, stream: BufferedIOBase, headers: Message, origin: Mapping[str, str]) -> int:
+        """Read a request and spool it; return the status of the answer.
 
         Parameters
         ----------
-        origin : `ip` of the client, `method` and `path` of the request.
+        origin : `ip` of the client, and `method`, `path` and `version` of the request.
+
+        Raises
+        ------
+        BodyError
+            If the body cannot be accepted.
         """
+        body = read_body(stream, headers, self._most)
         if not self._allowed(headers.get("Authorization", "")):
             return 401
         if self._behind > MOST_SPOOL_BYTES:
             return 429
+        body = expanded(body, headers.get("Content-Encoding", ""), self._most)
+        named = _named(headers)
+        if sum(len(name) + len(value) for name, value in (*named.items(), *origin.items())) > MOST_HEADER_CHARACTERS:
+            return 431
+        media_type = headers.get("Content-Type", "").split(";")[0].strip()
+        text = text_of_body(body, headers.get_content_charset())
+        record = {"text": text, "type": media_type, "about": origin, "headers": named}
         try:
-            text, exact = body.decode(), True
-        except UnicodeDecodeError:
-            text, exact = body.decode("latin-1"), False
-        about = {**origin, "agent": headers.get("User-Agent")}
-        try:
-            self._spool.append(orjson.dumps({"text": text, "utf8": exact, "about": about}))
+            self._spool.append(orjson.dumps(record))
         except OSError as error:
             _log.error("a request cannot be spooled", plugin=self.id, reason=error.strerror)
             return 503
@@ -120,20 +148,21 @@ class HttpInput(FilesInput):
     def _events(self, line: bytes, _path: str) -> list[Event]:
         try:
             record = orjson.loads(line)
-            body = record["text"].encode("utf-8" if record["utf8"] else "latin-1")
-            about = record["about"]
+            text, about = record["text"], record["about"]
         except (orjson.JSONDecodeError, KeyError):
             # A crash cut this line: its request was not answered, so the client sends it again.
             _log.warning("a spooled request is incomplete", plugin=self.id)
             return []
-        events = self._codec.decode(body)
+        if not record.get("utf8", True):  # a request in the spool of an earlier version
+            text = text_of_body(text.encode("latin-1"), None)
+        headers = {**record.get("headers", {}), "request_method": about["method"], "request_path": about["path"]}
+        events = self._codecs.get(record.get("type", ""), self._codec).decode(text.encode())
         for event in events:
-            event["@metadata"] = {}
-            _put(event, "host", "ip", about["ip"])
-            _put(event, "http", "method", about["method"])
-            _put(event, "url", "path", about["path"])
-            if about["agent"]:
-                _put(event, "user_agent", "original", about["agent"])
+            event["@metadata"] = {"input": {"http": {"request": {"headers": dict(headers)}}}}
+            for field, value in _ecs_fields(about, headers):
+                if value is not None and not field.has(event):
+                    with suppress(FieldError):  # the event has another field in the path
+                        field.set(event, value)
             self._decorate(event)
         return events
 
@@ -182,16 +211,17 @@ def _handler(source: HttpInput) -> type[http.server.BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             """Spool the body, then answer."""
-            length = self.headers.get("Content-Length", "")
-            if not length.isdigit():
-                self._answer(411)
-            elif int(length) > MOST_BODY_BYTES:
-                self._answer(413)
-            else:
-                body = self.rfile.read(int(length))
-                if len(body) == int(length):
-                    origin = {"ip": str(self.client_address[0]), "method": self.command, "path": self.path}
-                    self._answer(source.spool(body, self.headers, origin))
+            origin = {
+                "ip": str(self.client_address[0]),
+                "method": self.command,
+                "path": self.path,
+                "version": self.request_version,
+            }
+            try:
+                self._answer(source.receive(self.rfile, self.headers, origin))
+            except BodyError as error:
+                self.close_connection = True  # the body was not read to its end
+                self._answer(error.status)
 
         def _answer(self, status: int) -> None:
             body = b"ok" if status < 300 else http.HTTPStatus(status).phrase.encode()
@@ -200,8 +230,7 @@ def _handler(source: HttpInput) -> type[http.server.BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(body)))
             if status == 401:
                 self.send_header("WWW-Authenticate", 'Basic realm="events"')
-            if status in (411, 413):
-                self.close_connection = True  # the body was not read
+            if self.close_connection:
                 self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(body)
@@ -212,12 +241,47 @@ def _handler(source: HttpInput) -> type[http.server.BaseHTTPRequestHandler]:
     return Handler
 
 
-def _put(event: Event, outer: str, name: str, value: str) -> None:
-    """Set `[outer][name]` if the event has no such field."""
-    container = event.setdefault(outer, {})
-    if type(container) is dict:
-        container.setdefault(name, value)
+def _named(headers: Message) -> dict[str, str]:
+    """Return the headers of a request by the names that Logstash gives them, without the password."""
+    named = {name.lower().replace("-", "_"): str(value) for name, value in headers.items()}
+    named.pop("authorization", None)
+    for name in ("accept", "host", "user_agent"):
+        if name in named:
+            named[f"http_{name}"] = named.pop(name)
+    return named
 
+
+def _ecs_fields(about: Mapping[str, str], headers: Mapping[str, str]) -> Iterator[tuple[FieldReference, str | None]]:
+    """Yield the fields that Logstash adds in ECS mode, where the event does not have them."""
+    domain, _, port = headers.get("http_host", "").partition(":")
+    values = (
+        *(
+            about["ip"],
+            about.get("version"),
+            about["method"],
+            headers.get("content_length"),
+            headers.get("content_type"),
+        ),
+        *(about["path"], domain or None, port or None),
+        headers.get("http_user_agent") or about.get("agent"),
+    )
+    yield from zip(_ECS_FIELDS, values, strict=True)
+
+
+_ECS_FIELDS = tuple(
+    field_reference(name)
+    for name in (
+        *(
+            "[host][ip]",
+            "[http][version]",
+            "[http][method]",
+            "[http][request][body][bytes]",
+            "[http][request][mime_type]",
+        ),
+        *("[url][path]", "[url][domain]", "[url][port]"),
+        "[user_agent][original]",
+    )
+)
 
 SPEC = PluginSpec(
     "input",
@@ -228,6 +292,8 @@ SPEC = PluginSpec(
         PluginOption("user"),
         PluginOption("password", "password"),
         PluginOption("codec", "codec", default="plain"),
+        PluginOption("additional_codecs", "codecs", default={"application/json": "json"}),
+        PluginOption("max_content_length", "number", default=MOST_BODY_BYTES),
         PluginOption("response_code", "number", default=200),
         PluginOption("ssl_enabled", "boolean", default=False),
         PluginOption("ssl_certificate"),

@@ -10,6 +10,7 @@ from typing import Any
 from monitor_agent.logstash.codecs.json import JsonCodec
 from monitor_agent.logstash.decoration import input_decoration
 from monitor_agent.logstash.event_fields import keep_original
+from monitor_agent.logstash.inspected_text import utf8_text
 from monitor_agent.logstash.plugin import (
     Codec,
     Event,
@@ -85,7 +86,7 @@ class StdinInput:
                 event["host"] = {"hostname": self._host}
             elif type(host) is dict:
                 host.setdefault("hostname", self._host)
-            keep_original(event, line.decode("utf-8", "backslashreplace"))
+            keep_original(event, utf8_text(line))
         return events
 
 

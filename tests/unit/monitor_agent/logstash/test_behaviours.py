@@ -49,13 +49,13 @@ def test_text_that_is_not_json_stays_whole(line: str, tmp_path: Path) -> None:
 
 
 def test_bytes_that_are_not_utf_8_stay_readable(tmp_path: Path) -> None:
-    """Such a line becomes a tagged event with the bytes as escapes."""
+    """Such a line becomes a tagged event with the text as Ruby's `inspect` writes it."""
     (tmp_path / "stdin").write_bytes(b"")
     config = 'input { stdin { codec => json } } output { stdout { codec => line { format => "%{message} %{tags}" } } }'
 
     printed = printed_by(config, [b'{"a":"\xff"}'.decode("utf-8", "surrogateescape")], tmp_path)
 
-    assert printed == ['{"a":"\\xff"} _jsonparsefailure']
+    assert printed == [r"{\"a\":\"\xFF\"} _jsonparsefailure"]
 
 
 @pytest.mark.parametrize("line", ["", "   ", "[]"])

@@ -62,11 +62,12 @@ def test_a_charset_is_decoded(tmp_path: Path) -> None:
 
 
 def test_only_objects_keep_their_original_text(tmp_path: Path) -> None:
-    """Neither a failure nor an element of a list gets `event.original`; a field of that name in the event stays."""
+    """Neither a failure nor one of several elements of a list gets `event.original`; a field of that name stays."""
     codec = codec_of("json { }", tmp_path)
 
     assert "event" not in codec.decode(b"no json")[0]
-    assert "event" not in codec.decode(b'[{"a":1}]')[0]
+    assert ["event" in event for event in codec.decode(b'[{"a":1},{"a":2}]')] == [False, False]
+    assert codec.decode(b'[{"a":1}]')[0]["event"] == {"original": '[{"a":1}]'}
     assert codec.decode(b'{"event":{"original":"x"}}')[0]["event"] == {"original": "x"}
 
 

@@ -25,6 +25,7 @@ def warned(text: str) -> list[str]:
         "if [a] xor [a] > 1 { }",
         "if [a] == [b] { if [a] > 1 { } }",
         "if [a] != 1 { if [a] > 1 { } }",
+        'if [b] { mutate { replace => { "a" => "x" } } } if [a] > "b" { }',
     ],
 )
 def test_a_comparison_of_a_field_that_may_be_missing_is_warned_of(text: str) -> None:
@@ -39,6 +40,8 @@ def test_a_comparison_of_a_field_that_may_be_missing_is_warned_of(text: str) -> 
 @pytest.mark.parametrize(
     "text",
     [
+        'mutate { replace => { "a" => "x" } } if [b] { if [a] > "b" { } }',
+        'mutate { replace => { "[a]" => "x" } } if [a] > "b" { }',
         "if [a] and [a] > 1 { }",
         "if [a] { if [b] { } else if [a] > 1 { } }",
         "if ![a] { } else if [a] > 1 { }",
