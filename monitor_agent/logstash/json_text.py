@@ -38,7 +38,7 @@ def read(data: bytes) -> Any:
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
-        value, rest = read_first(data.decode("utf-8", "backslashreplace"))
+        value, rest = read_first(data.decode())
         if rest:
             raise
         return value
