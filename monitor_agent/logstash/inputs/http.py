@@ -19,8 +19,8 @@ import structlog
 from monitor_agent.errors import PipelineError, PortInUseError
 from monitor_agent.http_auth import basic_authorization
 from monitor_agent.logstash.decoration import decoration
-from monitor_agent.logstash.file_selection import FileSelection
 from monitor_agent.logstash.field_references import FieldError, FieldReference, field_reference
+from monitor_agent.logstash.file_selection import FileSelection
 from monitor_agent.logstash.inputs._files import FilesInput
 from monitor_agent.logstash.inputs._request_bodies import BodyError, expanded, read_body, text_of_body
 from monitor_agent.logstash.plugin import (
