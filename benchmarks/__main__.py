@@ -1,13 +1,17 @@
-"""`python -m benchmarks [NAME ...]`: run the named benchmarks, or all; `make bench` runs all.
+"""`python -m benchmarks [NAME ...] [--against COMMIT]`: run the named benchmarks, or all; `make bench` runs all.
 
-A benchmark is a module of this package with `run() -> Iterable[Measurement]`.
+A benchmark is a module of this package with `run() -> Iterable[Measurement]`. One that also has
+`compare(commit) -> Iterable[Measurement]` can measure an older commit side by side: `python -m benchmarks pipeline
+--against v0.1.0`.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import pkgutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import benchmarks
@@ -16,13 +20,22 @@ from benchmarks.measurement import report
 OUT = Path("var/bench")
 
 
-def main(names: list[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Return 0 when every bar was met, else 1."""
-    modules = [importlib.import_module(f"benchmarks.{name}") for name in names or benchmark_names()]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run benchmarks.")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"one of {', '.join(benchmark_names())} (default: all)"
+    )
+    parser.add_argument("--against", metavar="COMMIT", help="compare this source tree with a commit, in one run")
+    options = parser.parse_args(arguments)
+    modules = [importlib.import_module(f"benchmarks.{name}") for name in options.names or benchmark_names()]
     missed = 0
     for module in modules:
-        measurements = list(module.run())
-        report(module.__name__.rpartition(".")[2], measurements, OUT)
+        name = module.__name__.rpartition(".")[2]
+        if options.against and not hasattr(module, "compare"):
+            parser.error(f"{name} cannot compare commits")
+        measurements = list(module.compare(options.against) if options.against else module.run())
+        report(f"{name}_against" if options.against else name, measurements, OUT)
         missed += sum(row.met is False for row in measurements)
     return 1 if missed else 0
 
@@ -34,4 +47,4 @@ def benchmark_names() -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

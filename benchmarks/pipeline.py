@@ -1,6 +1,10 @@
 """The pipeline: its speed to a stand-in, from file to file and into a real node, its memory, start and delay.
 
 BENCH_SCALE=0.1 makes everything a tenth as large, also the backlog of 2 GiB.
+
+`python -m benchmarks pipeline --against COMMIT` runs another commit in turn with this source tree: each has its own
+runner and its own configuration, and both read the same files. The processor time of an event is the figure to trust,
+because it depends least on what else the machine does; compare the smallest values.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from pathlib import Path
 
 from benchmarks.measurement import Measurement, at_least, at_most
 from benchmarks.rig.acknowledger import Acknowledger
+from benchmarks.rig.older_source import source_tree
 from benchmarks.rig.process import MIB
 from benchmarks.rig.runner_process import PIPELINE, ROOT, Cost, run_until
 from benchmarks.rig.workspace import Workspace, temporary_workspace
@@ -33,6 +38,54 @@ def run() -> Iterator[Measurement]:
         yield from _file_to_file(workspace)
     yield _start()
     yield from _backlog()
+
+
+def compare(commit: str) -> Iterator[Measurement]:
+    """Yield the figures of a commit and of this source tree, measured in turn."""
+    costs: dict[str, list[Cost]] = {commit: [], "now": []}
+    with source_tree(commit) as tree, temporary_workspace(EVENTS) as workspace:
+        for _ in range(ROUNDS):
+            for name, root in ((commit, tree), ("now", ROOT)):
+                costs[name].append(_deliver(workspace, root))
+    for name, runs in costs.items():
+        yield from _figures(name, runs, workspace.count)
+    yield at_least(
+        "speed of one core, now against then", _ratio(costs[commit], costs["now"], "cpu_seconds"), "of it", 0.8
+    )
+    yield Measurement("events in a second, now against then", _ratio(costs[commit], costs["now"], "seconds"), "of it")
+    fastest = min(cost.cpu_seconds for cost in costs["now"])
+    yield at_least("files to a stand-in that acknowledges", workspace.count / fastest, "events/s of one core", 17_000)
+    yield at_most("start, until it reads", min(cost.ready_seconds for cost in costs["now"]), "s", 1)
+
+
+def _deliver(workspace: Workspace, root: Path) -> Cost:
+    """Deliver all files by the runner and the configuration of a source tree.
+
+    Raises
+    ------
+    RuntimeError
+        If an event became a dead letter: then the two do not do the same work.
+    """
+    with Acknowledger().serving() as server:
+        cost = run_until(root / "logstash/pipeline", workspace.environ(server.url), workspace.delivered, root)
+        if server.dead_letters:
+            raise RuntimeError(f"{root} made {server.dead_letters} dead letters of {workspace.count} events")
+    return cost
+
+
+def _figures(name: str, runs: list[Cost], count: int) -> Iterator[Measurement]:
+    for subject, values, unit in (
+        ("processor time of an event", [cost.cpu_seconds / count * 1e6 for cost in runs], "µs"),
+        ("time of an event", [cost.seconds / count * 1e6 for cost in runs], "µs"),
+        ("start, until it reads", [cost.ready_seconds for cost in runs], "s"),
+        ("memory at most", [max(cost.mib) for cost in runs], "MiB"),
+    ):
+        yield Measurement(f"{name}: {subject}, smallest of {len(runs)}", min(values), unit)
+        yield Measurement(f"{name}: {subject}, median", statistics.median(values), unit)
+
+
+def _ratio(before: list[Cost], after: list[Cost], field: str) -> float:
+    return min(getattr(cost, field) for cost in before) / min(getattr(cost, field) for cost in after)
 
 
 def _to_a_stand_in(workspace: Workspace) -> Iterator[Measurement]:

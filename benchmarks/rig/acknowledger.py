@@ -11,6 +11,7 @@ from collections.abc import Iterator
 BODY = b'{"errors":false}'
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
 LARGEST = 1 << 24
+DEAD_LETTER = b'{"create":{"_index":"model-deadletters-'
 
 
 class Acknowledger:
@@ -19,10 +20,12 @@ class Acknowledger:
     Attributes
     ----------
     documents : number of acknowledged documents.
+    dead_letters : how many of them are dead letters.
     """
 
     def __init__(self) -> None:
         self.documents = 0
+        self.dead_letters = 0
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
 
@@ -43,9 +46,11 @@ class Acknowledger:
 
     def count(self, body: memoryview) -> None:
         """Count the documents of a request: two lines each."""
-        number = bytes(body).count(b"\n") // 2
+        data = bytes(body)
+        number, dead_letters = data.count(b"\n") // 2, data.count(DEAD_LETTER)
         with self._lock:
             self.documents += number
+            self.dead_letters += dead_letters
 
 
 class _Server(socketserver.ThreadingTCPServer):

@@ -40,8 +40,12 @@ class Cost:
     mib: list[float] = field(default_factory=list)
 
 
-def run_until(config: Path, environ: Mapping[str, str], done: Callable[[], bool]) -> Cost:
+def run_until(config: Path, environ: Mapping[str, str], done: Callable[[], bool], root: Path = ROOT) -> Cost:
     """Run a pipeline until `done()`, then stop it.
+
+    Parameters
+    ----------
+    root : the source tree whose runner it is.
 
     Raises
     ------
@@ -51,7 +55,7 @@ def run_until(config: Path, environ: Mapping[str, str], done: Callable[[], bool]
     cost = Cost()
     statistics = Path(environ["PIPELINE_DATA_DIR"]) / "statistics.json"
     started = time.monotonic()
-    process = spawn(config, environ)
+    process = spawn(config, environ, root)
     try:
         while not done():
             if process.poll() is not None:
@@ -69,13 +73,13 @@ def run_until(config: Path, environ: Mapping[str, str], done: Callable[[], bool]
     return cost
 
 
-def spawn(config: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def spawn(config: Path, environ: Mapping[str, str], root: Path = ROOT) -> subprocess.Popen[bytes]:
     """Start a pipeline; it logs into its data folder."""
     log_path = _log_path(environ)
     log_path.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "monitor_agent", "pipeline", "run", "-f", str(config)]
     with log_path.open("ab") as log:
-        return subprocess.Popen(command, env={**os.environ, **environ}, cwd=ROOT, stderr=log)
+        return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(root), **environ}, cwd=root, stderr=log)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
