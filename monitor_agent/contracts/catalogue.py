@@ -6,18 +6,15 @@ from monitor_agent.contracts.agent_state import AGENT_STATE
 from monitor_agent.contracts.alert import ALERTS
 from monitor_agent.contracts.curve import CURVES
 from monitor_agent.contracts.cycle import CYCLES
-from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.drift import DRIFT
-from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.performance import PERFORMANCE
-from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.release import RELEASES
-from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.contracts.restatement import RESTATEMENTS
 
 CONTRACTS: tuple[IndexContract, ...] = (
-    *(PREDICTIONS, FEEDBACK, ERRORS, DEADLETTERS),
+    *EVENT_CONTRACTS,
     *(PERFORMANCE, CURVES, DRIFT, RESTATEMENTS, ALERTS, RELEASES),
     *(CYCLES, AGENT_STATE),
 )

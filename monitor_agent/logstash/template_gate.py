@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from monitor_agent.contracts.catalogue import CONTRACTS
+from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.logstash.answers import foreign_trouble, json_object, own_error
 from monitor_agent.logstash.bulk import reason_of
@@ -39,7 +39,7 @@ class TemplateGate:
     def __init__(self, transport: Transport, troubles: Troubles) -> None:
         self._transport = transport
         self._troubles = troubles
-        self._absent: list[IndexContract] = list(CONTRACTS)
+        self._absent: list[IndexContract] = list(EVENT_CONTRACTS)
         self._passed: set[str] = set()
         self._failures = 0
         self._lock = threading.Lock()
