@@ -37,10 +37,11 @@ RESULTS = "model-performance-*,model-restatements-*,model-curves-*,model-drift-*
 
 
 class Node:
-    """A running node; `users` are its passwords by user name."""
+    """A running node; `users` are its passwords by user name, `server` is what started it."""
 
-    def __init__(self, url: str, users: dict[str, str]) -> None:
+    def __init__(self, url: str, users: dict[str, str], server: EmbeddedElasticsearch) -> None:
         self.users = users
+        self.server = server
         self.settings = ElasticsearchSettings(url=(url,), username="monitor_agent", password=users["monitor_agent"])
         self.admin = Elasticsearch(url, basic_auth=("admin", users["admin"]), request_timeout=120)
 
@@ -108,7 +109,7 @@ def running_node() -> Iterator[Node]:
     options = ElasticsearchOptions(folder / "stack", cache_dir, version=stack.version, heap=stack.heap, http_port=0)
     try:
         with EmbeddedElasticsearch(options) as running:
-            node = Node(running.url, running.users)
+            node = Node(running.url, running.users, running)
             node.install()
             yield node
     finally:

@@ -67,7 +67,7 @@ def run_until(config: Path, environ: Mapping[str, str], done: Callable[[], bool]
             cost.mib.append(_memory(process.pid))
             time.sleep(POLL_SECONDS)
         cost.seconds = time.monotonic() - started - cost.ready_seconds
-        cost.cpu_seconds = _cpu_seconds(process.pid)
+        cost.cpu_seconds = cpu_seconds(process.pid)
     finally:
         stop(process)
     return cost
@@ -101,7 +101,8 @@ def _log_path(environ: Mapping[str, str]) -> Path:
     return Path(environ["PIPELINE_DATA_DIR"]) / "pipeline.log"
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """Return the processor seconds of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 

@@ -297,6 +297,9 @@ class StackSettings:
         "", "ELASTIC_VERSION", "version of the Elastic Stack; empty = the newest version that the installed Java runs"
     )
     http_port: int = setting(9200, "STACK_HTTP_PORT", "port of the embedded Elasticsearch; 0 = any free port")
+    proxy: bool = setting(
+        True, "STACK_PROXY", "answer `GET /` on this port, which the embedded Elasticsearch cannot; Logstash needs it"
+    )
     heap: str = setting("512m", "STACK_HEAP", "heap of the embedded Elasticsearch")
     agent_password: str = setting(
         "", "STACK_AGENT_PASSWORD", "password that `stack users` gives the user `monitor_agent`", secret=True

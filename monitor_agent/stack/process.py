@@ -49,6 +49,7 @@ class Command:
     cwd : working directory; None = the parent's.
     account : the account to run as; None = the parent's.
     stop_seconds : how long the process may take to end after SIGTERM before it is killed.
+    descriptors : open files that the process inherits under the same numbers.
     reason_pattern : regular expression of the line that the program logs when it fails; its group 1 is the reason.
     """
 
@@ -59,6 +60,7 @@ class Command:
     cwd: Path | None = None
     account: Account | None = None
     stop_seconds: float = STOP_SECONDS
+    descriptors: Sequence[int] = ()
     reason_pattern: str = ""
 
 
@@ -134,6 +136,7 @@ class ChildProcess:
                     cwd=command.cwd,
                     start_new_session=True,
                     preexec_fn=_follow_parent(),
+                    pass_fds=command.descriptors,
                     user=account.uid if account else None,
                     group=account.gid if account else None,
                     extra_groups=[] if account else None,
@@ -179,7 +182,10 @@ class ChildProcess:
             self._process.wait(KILL_SECONDS)
 
     def end_reason(self) -> str:
-        """Return the line of this run's log that best names the reason of the end."""
+        """Return the signal that ended it from outside, else the line of this run's log that best names the reason."""
+        code = self._process.returncode if self._process else None
+        if code in (-signal.SIGKILL, -signal.SIGTERM):
+            return f"another process ended it with {signal.Signals(-code).name}"
         return reason_line(self.command.log_path, self._log_offset, self.command.reason_pattern)
 
     def _see_log(self) -> str:

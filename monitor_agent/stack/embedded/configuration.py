@@ -33,6 +33,7 @@ class ElasticsearchOptions:
     cache_dir : folder of the unpacked server; None = the user's cache folder.
     version : a version of `archive.SHA512`; empty = the newest that the installed Java runs.
     http_port, transport_port : 0 = any free one.
+    proxy : whether `http_port` belongs to a proxy that answers `GET /`; the node then has another port.
     heap : heap of the server, as Java writes it.
     cluster_name, node_name : names within a cluster.
     masters : node names that elect the first master of a new cluster; empty = this node is a cluster of its own.
@@ -44,6 +45,7 @@ class ElasticsearchOptions:
     version: str = ""
     http_port: int = 9200
     transport_port: int = 0
+    proxy: bool = True
     heap: str = "512m"
     cluster_name: str = "model-monitor"
     node_name: str = "node-1"
@@ -58,12 +60,17 @@ def options_from(settings: StackSettings) -> ElasticsearchOptions:
         cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
         version=settings.version,
         http_port=settings.http_port,
+        proxy=settings.proxy,
         heap=settings.heap,
     )
 
 
 def write_configuration(
-    home: Path, server: Path, options: ElasticsearchOptions, passwords_by_user: dict[str, str]
+    home: Path,
+    server: Path,
+    options: ElasticsearchOptions,
+    passwords_by_user: dict[str, str],
+    proxy_port: int = 0,
 ) -> None:
     """Write the configuration of a node into `<home>/config`, and make the folders that it needs in `home`.
 
@@ -73,6 +80,7 @@ def write_configuration(
     server : the unpacked server, whose options for the JVM are taken over.
     options : of the node.
     passwords_by_user : the users of its file realm.
+    proxy_port : the port of the proxy before the node; 0 = there is none.
     """
     config = home / "config"
     shutil.rmtree(home / "tmp", ignore_errors=True)
@@ -81,7 +89,7 @@ def write_configuration(
     for kind in ("http", "transport"):
         (home / "logs" / f"{kind}.ports").unlink(missing_ok=True)
     files = {
-        "elasticsearch.yml": _settings_text(options, home),
+        "elasticsearch.yml": _settings_text(options, home, proxy_port),
         "jvm.options": _jvm_options(server),
         "log4j2.properties": LOGGING,
         **users.realm_files(passwords_by_user),
@@ -94,7 +102,7 @@ def write_configuration(
             stream.write(text)
 
 
-def _settings_text(options: ElasticsearchOptions, home: Path) -> str:
+def _settings_text(options: ElasticsearchOptions, home: Path, proxy_port: int) -> str:
     """Return `elasticsearch.yml`; JSON values are YAML too."""
     alone = {"discovery.type": "single-node"}
     cluster = {"discovery.seed_hosts": list(options.seed_hosts), "cluster.initial_master_nodes": list(options.masters)}
@@ -104,7 +112,9 @@ def _settings_text(options: ElasticsearchOptions, home: Path) -> str:
         "path.data": str(home / "data"),
         "path.logs": str(home / "logs"),
         "network.host": HOST,
-        "http.port": options.http_port,
+        "http.port": 0 if proxy_port else options.http_port,
+        # Clients that ask the node for its address must come to the proxy, too.
+        **({"http.publish_port": proxy_port} if proxy_port else {}),
         "transport.port": options.transport_port,
         "node.portsfile": True,
         **(cluster if options.masters or options.seed_hosts else alone),

@@ -6,6 +6,7 @@ launcher does. The launcher gets SIGTERM when our process ends, so that even a k
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -19,6 +20,8 @@ from monitor_agent.errors import PortInUseError, StackError
 from monitor_agent.stack.account import Account, reachable_by, unprivileged_account
 from monitor_agent.stack.embedded import archive, java, users
 from monitor_agent.stack.embedded.configuration import HOST, ElasticsearchOptions, write_configuration
+from monitor_agent.stack.embedded.proxy.process import ProxyProcess
+from monitor_agent.stack.embedded.proxy.root_document import root_document
 from monitor_agent.stack.instance import DataFolderLock, Instance
 from monitor_agent.stack.process import ChildProcess, Command
 from monitor_agent.stack.rest_call import Login, cluster_status
@@ -30,6 +33,7 @@ STOP_SECONDS = 30.0
 BOOT_FAILURE = r"fatal exception while booting Elasticsearch\s*(.+)"
 VERSION_FILE = "version"
 PORT_GRACE_SECONDS = 3.0
+NODE_GRACE_SECONDS = 10.0
 POLL_SECONDS = 0.05
 # The folders for root, if the unprivileged account cannot reach the usual ones.
 SYSTEM_CACHE = Path("/var/cache/model-monitor")
@@ -55,6 +59,7 @@ class EmbeddedElasticsearch:
         self._home = home_folder(self._data_dir, self._account)
         self._lock = DataFolderLock(self._data_dir)
         self._process: ChildProcess | None = None
+        self._proxy: ProxyProcess | None = None
 
     def __enter__(self) -> EmbeddedElasticsearch:
         """Start the node and wait until it is ready."""
@@ -74,8 +79,8 @@ class EmbeddedElasticsearch:
 
     @property
     def running(self) -> bool:
-        """Return whether the node was started and has not ended."""
-        return self._process is not None and self._process.running
+        """Return whether the node, and the proxy before it, were started and have not ended."""
+        return self._process is not None and self._process.running and (self._proxy is None or self._proxy.running)
 
     @property
     def pid(self) -> int | None:
@@ -91,7 +96,23 @@ class EmbeddedElasticsearch:
         StackError
             If the node has not bound its port yet.
         """
+        return self._proxy.url if self._proxy is not None else self.node_url
+
+    @property
+    def node_url(self) -> str:
+        """Return the address of the node itself, behind the proxy if there is one.
+
+        Raises
+        ------
+        StackError
+            If the node has not bound its port yet.
+        """
         return f"http://{self._bound('http')}"
+
+    @property
+    def proxy_pid(self) -> int | None:
+        """Return the process id of the proxy; None if there is none."""
+        return self._proxy.pid if self._proxy is not None else None
 
     @property
     def log_path(self) -> Path:
@@ -154,17 +175,25 @@ class EmbeddedElasticsearch:
             if self._process is not None:
                 self._process.stop()
         finally:
+            if self._proxy is not None:  # last, so that it passes on the node's last answers
+                self._proxy.stop()
             self._lock.release()
 
     def kill(self) -> None:
         """Kill the node at once, as a crash would."""
         if self._process is not None:
             self._process.kill()
+        if self._proxy is not None:
+            self._proxy.kill()
         self._lock.release()
 
     def end_reason(self) -> str:
         """Return the line of the log that best names the reason of the end."""
-        return self._process.end_reason() if self._process else "it was not started"
+        if self._process is None:
+            return "it was not started"
+        if self._process.running and self._proxy is not None and not self._proxy.running:
+            return f"its proxy has ended: {self._proxy.end_reason()}"
+        return self._process.end_reason()
 
     def _start_process(self, runtime: java.Java, server: Path) -> None:
         for port in (self.options.http_port, self.options.transport_port):
@@ -174,10 +203,26 @@ class EmbeddedElasticsearch:
             self._report(f"Elasticsearch runs as {self._account.name} and keeps its data in {self._home}")
         self._check_version()
         self.users = users.passwords(self._data_dir)
-        write_configuration(self._home, server, self.options, self.users)
-        _give(self._home, self._account)
-        self._process = ChildProcess(self._command(runtime, server))
-        self._process.start()
+        _await_end_of_node(self._home)
+        self._proxy = self._take_port() if self.options.proxy else None
+        try:
+            proxy_port = self._proxy.port if self._proxy is not None else 0
+            write_configuration(self._home, server, self.options, self.users, proxy_port)
+            _give(self._home, self._account)
+            self._process = ChildProcess(self._command(runtime, server))
+            self._process.start()
+            if self._proxy is not None:
+                document = root_document(server, self.version, self.options.node_name, self.options.cluster_name)
+                self._proxy.start(self._ports_file("http"), document, self.log_path.parent)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _take_port(self) -> ProxyProcess:
+        try:
+            return ProxyProcess(HOST, self.options.http_port)
+        except OSError as error:
+            raise _port_in_use(self.options.http_port) from error
 
     def _check_version(self) -> None:
         path = self._data_dir / VERSION_FILE
@@ -226,6 +271,8 @@ class EmbeddedElasticsearch:
         return self._home / "logs" / f"{kind}.ports"
 
     def _healthy(self) -> bool:
+        if self._proxy is not None and not self._proxy.running:
+            raise StackError(f"{self.name} has no proxy ({self.end_reason()})", "set STACK_PROXY=false to go without")
         if not self._ports_file("http").exists():
             return False
         # Yellow: every primary shard of the indices kept from an earlier run can be searched and written.
@@ -264,6 +311,23 @@ def _becomes_free(port: int) -> bool:
     while not (free := is_free(port)) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     return free
+
+
+def _await_end_of_node(home: Path) -> None:
+    """Wait a little for a node whose parent has just been killed: it has the lock of its data until its end."""
+    deadline = time.monotonic() + NODE_GRACE_SECONDS
+    path = home / "data" / "node.lock"
+    while path.exists() and _is_locked_by_node(path) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+
+
+def _is_locked_by_node(path: Path) -> bool:
+    with path.open("r+b") as stream:
+        try:
+            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 def is_free(port: int, host: str = HOST) -> bool:
