@@ -298,7 +298,7 @@ class StackSettings:
     )
     http_port: int = setting(9200, "STACK_HTTP_PORT", "port of the embedded Elasticsearch; 0 = any free port")
     proxy: bool = setting(
-        True, "STACK_PROXY", "answer `GET /` on this port, which the embedded Elasticsearch cannot; Logstash needs it"
+        True, "STACK_PROXY", "a small proxy answers `GET /` on this port, which the embedded Elasticsearch cannot do"
     )
     heap: str = setting("512m", "STACK_HEAP", "heap of the embedded Elasticsearch")
     agent_password: str = setting(

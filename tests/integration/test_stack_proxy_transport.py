@@ -82,7 +82,7 @@ def test_a_root_request_waits_for_the_answers_before_it(tmp_path: Path) -> None:
         stream = received(client)
     assert stream.startswith(OK + b"HTTP/1.1 200 OK\r\n")
     assert stream.endswith(OK.replace(b"{}", b"[]"))
-    (root,) = [part for part in stream.split(b"\r\n\r\n") if part.startswith(b"{\n")]
+    (root,) = [section for section in stream.split(b"\r\n\r\n") if section.startswith(b"{\n")]
     assert json.loads(root.partition(b"HTTP/1.1")[0])["cluster_uuid"] == "u"
 
 

@@ -40,7 +40,7 @@ class ClientConnection(asyncio.Protocol):
         self._body: Body | None = None
         self._root_request: RequestHead | None = None
         self._task: asyncio.Task[None] | None = None
-        self._held = b""
+        self._pending = b""
         self._holds: set[str] = set()
         self._sent_all = False
         self._finished = False
@@ -54,16 +54,16 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Pass on what the client has sent."""
         if not self._finished:
-            self._advance(self._held + data if self._held else data)
+            self._advance(self._pending + data if self._pending else data)
 
     def eof_received(self) -> bool:
         """Note that the client sends no more; it may still wait for answers. What it waits for keeps this back."""
         self._sent_all = True
         if self._finished or self._node is None:
             return False
-        if self._held:
-            self._node.transport.write(self._held)
-            self._held = b""
+        if self._pending:
+            self._node.transport.write(self._pending)
+            self._pending = b""
         if self._node.transport.can_write_eof():
             self._node.transport.write_eof()
         return True
@@ -143,7 +143,7 @@ class ClientConnection(asyncio.Protocol):
                     if request.asks_for_root:
                         self._root_request = request
                         self._forward(data[start:position])
-                        self._held = data[end.end() :]
+                        self._pending = data[end.end() :]
                         self.hold("root")
                         self._begin_root_request()
                         return
@@ -156,7 +156,7 @@ class ClientConnection(asyncio.Protocol):
             self._tracker = None
             position = len(data)
         self._forward(data[start:position])
-        self._held = data[position:]
+        self._pending = data[position:]
 
     def _forward(self, data: bytes) -> None:
         if not data:
@@ -201,8 +201,8 @@ class ClientConnection(asyncio.Protocol):
             self._go_on(b"")
 
     def _go_on(self, data: bytes) -> None:
-        """Pass on `data` and what was held back after it."""
-        data, self._held = data + self._held, b""
+        """Pass on `data` and what was kept back after it."""
+        data, self._pending = data + self._pending, b""
         self.release("root")
         self._advance(data)
 

@@ -192,14 +192,14 @@ class AnswerTracker:
             if not self._methods:
                 raise ValueError("nothing was requested")
             self.begun = True
-            held = len(self._head)
+            earlier = len(self._head)
             self._head += data[position:]
-            end = HEAD_END.search(self._head, max(0, held - 3))
+            end = HEAD_END.search(self._head, max(0, earlier - 3))
             if end is None:
                 if len(self._head) > MOST_HEAD_BYTES:
                     raise ValueError("the head of an answer does not end")
                 return
-            position += end.end() - held
+            position += end.end() - earlier
             head, self._head = self._head[: end.end()], b""
             self._end_head(head)
 
