@@ -190,8 +190,8 @@ def test_without_a_node_the_answer_is_503(tmp_path: Path, target: str) -> None:
             with connect(proxy.port) as client:
                 client.sendall(f"HEAD {target} HTTP/1.1\r\n\r\n".encode())
                 assert received(client).endswith(b"\r\n\r\n")
-            with socket.create_server(("127.0.0.1", 0)) as taken:
-                ports_file.write_text(f"127.0.0.1:{taken.getsockname()[1]}\n")
+            with socket.create_server(("127.0.0.1", 0)) as probe:
+                ports_file.write_text(f"127.0.0.1:{probe.getsockname()[1]}\n")
 
 
 def test_what_is_not_http_passes_through(tmp_path: Path) -> None:

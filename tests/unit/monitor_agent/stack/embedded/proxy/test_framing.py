@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor_agent.stack.embedded.proxy.framing import AnswerTracker, ChunkedBody, parse_request
@@ -23,7 +23,9 @@ ANSWERS = [
 ]
 
 
-@given(st.lists(st.sampled_from(ANSWERS), min_size=1, max_size=6), st.lists(st.integers(min_value=1, max_value=40)))
+@hypothesis.given(
+    st.lists(st.sampled_from(ANSWERS), min_size=1, max_size=6), st.lists(st.integers(min_value=1, max_value=40))
+)
 def test_every_answer_is_counted(answers: list[tuple[bytes, bytes]], cuts: list[int]) -> None:
     """The tracker is idle exactly after the last byte of the last answer."""
     tracker = AnswerTracker()
