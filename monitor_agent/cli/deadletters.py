@@ -7,24 +7,25 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import time
+import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from monitor_agent.cli._agent import gateway_of
+from monitor_agent.cli._letters import PlacedLetter, placed_letters
 from monitor_agent.cli._output import add_json, print_json, print_line
-from monitor_agent.errors import DataError
+from monitor_agent.errors import DataError, ElasticsearchError
 from monitor_agent.es.dead_letter_store import DeadLetter, all_dead_letters, remove
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.retry import Backoff
-from monitor_agent.logstash.dead_letters import FOLDER_NAME, read_letters
-from monitor_agent.logstash.durable import append_file, locked_folder, make_folder
+from monitor_agent.logstash.letter_files import FOLDER_NAME, note_replayed
+from monitor_agent.logstash.letter_replay import LetterReplay, ReplayedLetter
 from monitor_agent.settings import Settings
 
-PENDING = ".pending"
 MESSAGE_CHARACTERS = 72
 SHORT_ID = 12
 
@@ -52,54 +53,60 @@ def add_parser(subparsers: Any) -> None:
         action.add_argument(
             "--offline",
             action="store_true",
-            help="read the refused dead letters in PIPELINE_DATA_DIR instead of the index",
+            help="use only the refused lines in PIPELINE_DATA_DIR, without Elasticsearch",
         )
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Carry out the action."""
-    with _letters(args, settings) as letters:
-        if args.action == "list":
-            _print_list(letters, letters[-args.limit :] if args.limit > 0 else [], as_json=args.json)
-        elif args.action == "show":
-            for letter in _selected(letters, args.ids):
-                print_line(orjson.dumps(_document(letter)).decode())
-        else:
-            if not (args.all or args.reason or args.ids):
-                raise DataError("no dead letter is named", "name ids, --reason or --all")
-            if args.offline and (args.reason or args.ids):
-                raise DataError("--offline sends all dead letters of PIPELINE_DATA_DIR", "use it with --all only")
-            _replay(_selected(letters, args.ids), args, settings)
+    if args.action == "replay":
+        _replay(args, settings)
+        return 0
+    letters = _with_reason(_readable_letters(args, settings), args.reason)
+    if args.action == "list":
+        _print_list(letters, letters[-args.limit :] if args.limit > 0 else [], as_json=args.json)
+    else:
+        for letter in _selected(letters, args.ids):
+            print_line(orjson.dumps(letter.document()).decode())
     return 0
 
 
-@contextlib.contextmanager
-def _letters(args: argparse.Namespace, settings: Settings) -> Iterator[list[DeadLetter]]:
-    """Yield the letters of the index or of the data folder, those with the reason of the arguments."""
-    with contextlib.ExitStack() as resources:
-        if args.offline:
-            data_dir = Path(settings.pipeline.data_dir)
-            if args.action == "replay":
-                resources.enter_context(locked_folder(data_dir))  # so that no runner adds letters meanwhile
-            stored = read_letters(data_dir / FOLDER_NAME)
-            letters = [DeadLetter(letter.index, letter.id, letter.document) for letter in stored]
-        else:
-            gateway = resources.enter_context(gateway_of(settings, Backoff(tries=2)))
-            letters = all_dead_letters(gateway, settings.agent.page_size)
-        yield [letter for letter in letters if args.reason in ("", letter.reason)]
+def _readable_letters(args: argparse.Namespace, settings: Settings) -> list[PlacedLetter]:
+    """Return all letters; those of the data folder alone, with a notice, if Elasticsearch does not give its own."""
+    indexed: list[DeadLetter] | None = None
+    if not args.offline:
+        try:
+            with gateway_of(settings, Backoff(tries=2)) as gateway:
+                indexed = all_dead_letters(gateway, settings.agent.page_size)
+        except ElasticsearchError as error:
+            print(f"notice: only the dead letters in PIPELINE_DATA_DIR are read, because {error}", file=sys.stderr)
+    return placed_letters(Path(settings.pipeline.data_dir), indexed)
 
 
-def _selected(letters: Sequence[DeadLetter], ids: Sequence[str]) -> list[DeadLetter]:
+def _with_reason(letters: Sequence[PlacedLetter], reason: str) -> list[PlacedLetter]:
+    return [entry for entry in letters if reason in ("", entry.letter.reason)]
+
+
+def _selected(
+    letters: Sequence[PlacedLetter], ids: Sequence[str], finished: Collection[str] = ()
+) -> list[PlacedLetter]:
+    """Return the letters with these ids, or beginnings of ids; all of them if there is none.
+
+    Parameters
+    ----------
+    finished : ids of letters that need nothing more.
+    """
+    present = [entry.letter.id for entry in letters] + list(finished)
     for beginning in ids:
-        if not any(letter.id.startswith(beginning) for letter in letters):
+        if not any(identifier.startswith(beginning) for identifier in present):
             raise DataError(f"there is no dead letter {beginning}", "see `monitor-agent deadletters list`")
-    return [letter for letter in letters if not ids or letter.id.startswith(tuple(ids))]
+    return [entry for entry in letters if not ids or entry.letter.id.startswith(tuple(ids))]
 
 
-def _print_list(letters: Sequence[DeadLetter], newest: Sequence[DeadLetter], *, as_json: bool) -> None:
-    counts = Counter(letter.reason for letter in letters).most_common()
+def _print_list(letters: Sequence[PlacedLetter], newest: Sequence[PlacedLetter], *, as_json: bool) -> None:
+    counts = Counter(entry.letter.reason for entry in letters).most_common()
     if as_json:
-        print_json({"reasons": dict(counts), "letters": [_document(letter) for letter in newest]})
+        print_json({"reasons": dict(counts), "letters": [entry.document() for entry in newest]})
         return
     if not letters:
         print_line("no dead letters")
@@ -107,37 +114,58 @@ def _print_list(letters: Sequence[DeadLetter], newest: Sequence[DeadLetter], *, 
     for reason, count in counts:
         print_line(f"{count:8} {reason}")
     print_line("")
-    for letter in newest:
+    for entry in newest:
+        letter = entry.letter
         line = str(letter.document.get("message", "")).replace("\n", " ")
-        message = str(letter.document.get("error", {}).get("message", "")) or line
-        print_line(f"{letter.id[:SHORT_ID]}  {letter.ingested[:19]}  {letter.reason}: {message[:MESSAGE_CHARACTERS]}")
+        message = str(_error_of(letter).get("message", "")) or line
+        reason = f"{letter.reason}: {message[:MESSAGE_CHARACTERS]}"
+        print_line(f"{letter.id[:SHORT_ID]}  {letter.ingested[:19]}  {reason}  ({', '.join(entry.places)})")
 
 
-def _document(letter: DeadLetter) -> dict[str, Any]:
-    return {"_index": letter.index, "_id": letter.id, **letter.document}
+def _error_of(letter: DeadLetter) -> dict[str, Any]:
+    error = letter.document.get("error")
+    return error if isinstance(error, dict) else {}
 
 
-def _replay(letters: Sequence[DeadLetter], args: argparse.Namespace, settings: Settings) -> None:
-    """Write the lines into a file that no pipeline reads, remove the letters, then give the file its final name.
+def _replay(args: argparse.Namespace, settings: Settings) -> None:
+    """Write the lines of letters into a new event file, and remove the letters from all their places."""
+    if not (args.all or args.reason or args.ids):
+        raise DataError("no dead letter is named", "name ids, --reason or --all")
+    folder, data_dir = Path(args.out or settings.server.log_dir), Path(settings.pipeline.data_dir)
+    with contextlib.ExitStack() as resources:
+        gateway = None if args.offline else resources.enter_context(gateway_of(settings, Backoff(tries=2)))
 
-    A crash loses no line: the next replay gives the file its name.
+        def remove_copies(copies: Sequence[ReplayedLetter]) -> None:
+            note_replayed(data_dir / FOLDER_NAME, [(copy.id, copy.ingested) for copy in copies])
+            if gateway is not None:
+                remove(gateway, [DeadLetter(copy.index, copy.id, {}) for copy in copies])
+
+        indexed = None if gateway is None else _indexed(gateway, settings)
+        replay = LetterReplay(folder, remove_copies)
+        finished = resources.enter_context(replay.locked())
+        if gateway is not None and finished:
+            indexed = _indexed(gateway, settings)
+        letters = _with_reason(placed_letters(data_dir, indexed), args.reason)
+        chosen = _selected(letters, args.ids, [copy.id for copy in finished])
+        chosen = [entry for entry in chosen if entry.letter.document.get("message")]
+        if chosen:
+            lines = [str(entry.letter.document["message"]).replace("\n", " ") for entry in chosen]
+            replay.send([copy for entry in chosen for copy in entry.copies], lines)
+    if finished:
+        print_line(f"an interrupted replay of {len(finished)} dead letters is finished")
+    print_line(f"{len(chosen)} lines written to {folder}; the pipeline sends them again")
+
+
+def _indexed(gateway: Gateway, settings: Settings) -> list[DeadLetter]:
+    """Return the letters in Elasticsearch.
+
+    Raises
+    ------
+    DataError
+        If it does not return them: they could not be removed, so they would be sent twice.
     """
-    folder = make_folder(args.out or Path(settings.server.log_dir))
-    letters = [letter for letter in letters if letter.document.get("message")]
-    lines = [str(letter.document["message"]).replace("\n", " ") for letter in letters]
-    if lines:
-        pending = folder / f"replay-{time.time_ns()}.ndjson{PENDING}"
-        append_file(pending, "".join(f"{line}\n" for line in lines).encode())
-        if args.offline:
-            _rename_replayed(settings)
-        else:
-            with gateway_of(settings) as gateway:
-                remove(gateway, letters)
-    for path in sorted(folder.glob(f"replay-*.ndjson{PENDING}")):
-        path.rename(path.with_name(path.name.removesuffix(PENDING)))
-    print_line(f"{len(lines)} lines written to {folder}; the pipeline sends them again")
-
-
-def _rename_replayed(settings: Settings) -> None:
-    for path in (Path(settings.pipeline.data_dir) / FOLDER_NAME).glob("*.ndjson"):
-        path.rename(path.with_name(f"{path.name}.replayed-{time.time_ns()}"))
+    try:
+        return all_dead_letters(gateway, settings.agent.page_size)
+    except ElasticsearchError as error:
+        hint = "try again later, or name --offline to send those of PIPELINE_DATA_DIR"
+        raise DataError(f"the dead letters in Elasticsearch cannot be read ({error.message})", hint) from error

@@ -47,5 +47,7 @@ def all_dead_letters(gateway: Gateway, page: int) -> list[DeadLetter]:
 
 def remove(gateway: Gateway, letters: Sequence[DeadLetter]) -> None:
     """Delete dead letters; a dead letter that does not exist any more is no error."""
-    gateway.bulk(Operation("delete", letter.index, letter.id, None) for letter in letters)
-    gateway.refresh({letter.index for letter in letters})
+    present = set(gateway.existing(DEADLETTERS.pattern))
+    removed = [letter for letter in letters if letter.index in present]
+    gateway.bulk(Operation("delete", letter.index, letter.id, None) for letter in removed)
+    gateway.refresh({letter.index for letter in removed})

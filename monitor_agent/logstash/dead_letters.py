@@ -1,24 +1,17 @@
-"""Dead letters: documents about the events that Elasticsearch refused for good, and the files that store them."""
+"""Dead letters: documents about the events that Elasticsearch refused for good."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
-
-import orjson
 
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.logstash.bulk import BulkItem, ItemResult, action_line, json_line
-from monitor_agent.logstash.durable import append_file, make_folder
 from monitor_agent.logstash.event_fields import payload
 from monitor_agent.logstash.plugin import Event
 from monitor_agent.logstash.timestamps import Timestamp
 
-FOLDER_NAME = "dead_letters"
 REFUSED = "refused"
 LONGEST_NAME = 256
 
@@ -92,39 +85,3 @@ def _text(event: Event, *path: str) -> str | None:
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value if isinstance(value, str) else None
-
-
-class DeadLetterFiles:
-    """One file a day in a folder; a letter is on disk when `store` returns."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._lock = threading.Lock()
-
-    def open(self) -> None:
-        """Make the folder."""
-        make_folder(self._folder)
-
-    def store(self, letters: Sequence[SpooledDeadLetter]) -> None:
-        """Append letters to the file of today.
-
-        Raises
-        ------
-        PipelineError
-            If it cannot be written.
-        """
-        content = b"".join(json_line(asdict(letter)) for letter in letters)
-        with self._lock:
-            append_file(self._folder / f"{Timestamp.now()[:10]}.ndjson", content)
-
-
-def read_letters(folder: Path) -> list[SpooledDeadLetter]:
-    """Return all letters in a folder, in the order of writing; a last line that a crash cut is left out."""
-    letters: list[SpooledDeadLetter] = []
-    for path in sorted(folder.glob("*.ndjson")):
-        for line in path.read_bytes().splitlines():
-            try:
-                letters.append(SpooledDeadLetter(**orjson.loads(line)))
-            except (orjson.JSONDecodeError, TypeError):
-                continue
-    return letters

@@ -19,8 +19,9 @@ from monitor_agent.logstash.bulk import (
     portions,
     reason_of,
 )
-from monitor_agent.logstash.dead_letters import DeadLetterFiles, dead_letter
+from monitor_agent.logstash.dead_letters import dead_letter
 from monitor_agent.logstash.index_troubles import cluster_trouble, index_trouble
+from monitor_agent.logstash.letter_files import DeadLetterFiles
 from monitor_agent.logstash.template_gate import TemplateGate
 from monitor_agent.logstash.transport import HttpAnswer, Transport, UnreachableError
 from monitor_agent.logstash.troubles import GENERAL, Troubles
@@ -116,18 +117,23 @@ class Delivery:
         refused: list[tuple[BulkItem, ItemResult]] = []
         present = 0
         general = ""
+        letters: list[BulkItem] = []
         troubled = bool(self._troubles)
         for item, result in zip(portion, results, strict=True):
             if result.outcome is DeliveryOutcome.DELIVERED:
                 present += result.status == CONFLICT
                 if troubled:
                     self._troubles.clear(item.index)
+                if item.event is None:
+                    letters.append(item)
             elif result.outcome is DeliveryOutcome.REFUSED:
                 refused.append((item, result))
             else:
                 again.append(item)
                 general = self._note(item.index, result) or general
         self._count("present already", present)
+        if letters:
+            self._letters.note_indexed(letters)
         if general:
             self._troubles.note(GENERAL, general)
         elif troubled:

@@ -49,7 +49,7 @@ def append_file(path: Path, content: bytes) -> None:
                     written += stream.write(content[written:])
                 os.fsync(stream.fileno())
                 if before == 0:
-                    _sync_folder(path.parent)
+                    sync_folder(path.parent)
             except OSError:
                 os.ftruncate(stream.fileno(), before)
                 raise
@@ -57,8 +57,14 @@ def append_file(path: Path, content: bytes) -> None:
         raise cannot_write(path, error) from error
 
 
-def _sync_folder(folder: Path) -> None:
-    """Force the name of a new file to disk."""
+def sync_folder(folder: Path) -> None:
+    """Force the names of new files to disk.
+
+    Raises
+    ------
+    OSError
+        If that fails.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 from monitor_agent.logstash.bulk import BulkItem, action_line, json_line
-from monitor_agent.logstash.dead_letters import FOLDER_NAME, DeadLetterFiles
 from monitor_agent.logstash.delivery import Delivery
 from monitor_agent.logstash.event_fields import payload
+from monitor_agent.logstash.letter_files import FOLDER_NAME, DeadLetterFiles
 from monitor_agent.logstash.parked import FOLDER_NAME as PARKED_FOLDER
 from monitor_agent.logstash.parked import ParkedCount, ParkedDocuments
 from monitor_agent.logstash.parking import Parking
