@@ -10,7 +10,8 @@ The tree::
     ├── PipelineError            the pipeline configuration is refused, or the pipeline cannot go on
     │   └── ConfigurationError   with file and line of the refused configuration
     ├── ElasticsearchError       Elasticsearch cannot be reached or refuses a request
-    │   └── PartialResultsError  not all shards have answered a search
+    │   ├── PartialResultsError  not all shards have answered a search
+    │   └── NotSetUpError        `monitor-agent setup` has not run on the cluster
     ├── StoppedError             the process was asked to stop while it worked
     ├── KibanaError              Kibana cannot be reached or refuses a request
     ├── UnsupportedPanelError    a saved object uses an operation that is not translated to a search
@@ -75,6 +76,10 @@ class ElasticsearchError(MonitorError):
 
 class PartialResultsError(ElasticsearchError):
     """Raised when not all shards have answered a search, so that its numbers would be wrong."""
+
+
+class NotSetUpError(ElasticsearchError):
+    """Raised when a cluster lacks index templates of the product."""
 
 
 class KibanaError(MonitorError):

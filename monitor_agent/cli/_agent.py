@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -11,6 +12,7 @@ from monitor_agent.agent.report import CycleReport
 from monitor_agent.clock import Clock, SystemClock
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.history import History
+from monitor_agent.es.readiness import SETUP, require_setup
 from monitor_agent.es.retry import Backoff
 from monitor_agent.gc_tuning import rare_garbage_collection
 from monitor_agent.settings import Settings
@@ -33,16 +35,31 @@ def gateway_of(
 
 
 @contextlib.contextmanager
+def prepared_gateway_of(settings: Settings, backoff: Backoff | None = None) -> Iterator[Gateway]:
+    """Yield a gateway to an Elasticsearch that has the index templates; warn of indices that the agent does not see.
+
+    Raises
+    ------
+    NotSetUpError
+        If it lacks a template.
+    """
+    with gateway_of(settings, backoff) as gateway:
+        for warning in require_setup(gateway):
+            print(f"warning: {warning}: {SETUP}", file=sys.stderr)
+        yield gateway
+
+
+@contextlib.contextmanager
 def history_of(settings: Settings) -> Iterator[History]:
     """Yield the stored metrics; an unreachable cluster is reported soon, since a user waits for the answer."""
-    with gateway_of(settings, Backoff(tries=2)) as gateway:
+    with prepared_gateway_of(settings, Backoff(tries=2)) as gateway:
         yield History(gateway, settings.agent.page_size)
 
 
 @contextlib.contextmanager
 def agent_of(settings: Settings, clock: Clock | None = None) -> Iterator[Agent]:
     """Yield the agent of the settings."""
-    with gateway_of(settings) as gateway:
+    with prepared_gateway_of(settings) as gateway:
         yield Agent(gateway, settings.agent, clock or SystemClock())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from monitor_agent.alerting.alert_store import stored_firings
 from monitor_agent.alerting.firings import Firing
-from monitor_agent.cli._agent import gateway_of
+from monitor_agent.cli._agent import prepared_gateway_of
 from monitor_agent.cli._output import NOTHING, add_json, number, print_json, print_line, print_table
 from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.alert import STATE_ACTIVE
@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Print the firings, the newest first; return 1 if one is active, else 0."""
     since = instants.EPOCH if args.all else SystemClock().now() - RECENT
-    with gateway_of(settings, Backoff(tries=2)) as gateway:
+    with prepared_gateway_of(settings, Backoff(tries=2)) as gateway:
         firings = stored_firings(gateway, since, settings.agent.page_size)
     firings = [firing for firing in firings if args.all or firing.open or firing.active_since]
     if args.json:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from monitor_agent.cli._agent import gateway_of
+from monitor_agent.cli._agent import prepared_gateway_of
 from monitor_agent.cli._output import add_json, print_json, print_line, print_table
 from monitor_agent.clock import SystemClock
 from monitor_agent.durations import format_duration
@@ -28,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Print the gaps; return 1 if lines are lost, 0 if there is no gap or every gap may still close."""
     now = SystemClock().now()
-    with gateway_of(settings, Backoff(tries=2)) as gateway:
+    with prepared_gateway_of(settings, Backoff(tries=2)) as gateway:
         writers = stored_writers(StateStore(gateway))
     rows = [
         gap_object(name, gap, settings.agent.ingest_grace, now)

@@ -10,7 +10,7 @@ from monitor_agent.agent.health import Health
 from monitor_agent.agent.service import Service
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.alerting.evaluator import AlertEvaluator
-from monitor_agent.cli._agent import gateway_of, in_words
+from monitor_agent.cli._agent import in_words, prepared_gateway_of
 from monitor_agent.cli._output import print_line
 from monitor_agent.cli._times import add_time
 from monitor_agent.clock import FixedClock, SystemClock
@@ -25,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run one cycle over everything, whoever holds a lease, and report what it did."""
-    with gateway_of(settings) as gateway:
+    with prepared_gateway_of(settings) as gateway:
         if args.now:
             # No cycle document and no alert: the times of a replay say nothing about today.
             report = Agent(gateway, settings.agent, FixedClock(args.now.at(SystemClock().now()))).cycle()

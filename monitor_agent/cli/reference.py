@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor_agent.agent.stores import Stores
-from monitor_agent.cli._agent import gateway_of
+from monitor_agent.cli._agent import prepared_gateway_of
 from monitor_agent.cli._output import add_json, number, print_json, print_line, print_table
 from monitor_agent.cli._times import add_range, add_time, range_at
 from monitor_agent.clock import SystemClock
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     clock = SystemClock()
     now = clock.now()
     since = args.since.at(now) if args.since else None
-    with gateway_of(settings) as gateway:
+    with prepared_gateway_of(settings) as gateway:
         references = Stores(gateway, settings.agent, clock).references
         if args.file:
             reference = named_reference(args.file.name, since or now, _read_features(args.file))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from monitor_agent.cli._agent import gateway_of
+from monitor_agent.cli._agent import prepared_gateway_of
 from monitor_agent.cli._output import add_json, print_json, print_line, print_table
 from monitor_agent.cli._times import add_time
 from monitor_agent.clock import SystemClock
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if bool(args.model) != bool(args.version) or (not args.model and (args.at or args.note)):
         raise SettingsError("a release has a model and a version", "give both --model and --version, or no argument")
     now = SystemClock().now()
-    with gateway_of(settings) as gateway:
+    with prepared_gateway_of(settings) as gateway:
         store = ReleaseStore(gateway, Calendar(settings.agent), settings.agent.page_size)
         if args.model:
             at = args.at.at(now) if args.at else now

@@ -16,6 +16,7 @@ from monitor_agent.agent.health import Health
 from monitor_agent.agent.health_server import health_server
 from monitor_agent.agent.heartbeat import heartbeat
 from monitor_agent.agent.service import Service
+from monitor_agent.agent.startup import wait_for_setup
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.alerting.evaluator import AlertEvaluator
 from monitor_agent.cli._agent import gateway_of
@@ -32,7 +33,13 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(_args: argparse.Namespace, settings: Settings) -> int:
-    """Run until SIGTERM or Ctrl-C; the cycle in progress ends between two requests, and the next one does the rest."""
+    """Run until SIGTERM or Ctrl-C; the cycle in progress ends between two requests, and the next one does the rest.
+
+    Raises
+    ------
+    NotSetUpError
+        If the cluster lacks index templates.
+    """
     stop_signal = scheduler.StopSignal()
 
     def finish(_number: int, _frame: FrameType | None) -> None:
@@ -52,14 +59,13 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
         agent = Agent(gateway, agent_settings, clock, stop_signal.sleep)
         evaluator = AlertEvaluator(gateway, alerts, name)
         service = Service(gateway, agent_settings, clock, health, agent, leases, evaluator)
-        with (
-            health_server(
-                agent_settings.health_host,
-                agent_settings.health_port,
-                health,
-                lambda: exposition.metrics_text(health, gateway.requests, gateway.failures),
-            ),
-            heartbeat(leases, agent_settings.lease, stop_signal.wake),
+        with health_server(
+            agent_settings.health_host,
+            agent_settings.health_port,
+            health,
+            lambda: exposition.metrics_text(health, gateway.requests, gateway.failures),
         ):
-            scheduler.run(service.step, agent_settings.period, stop_signal)
+            wait_for_setup(gateway, health, agent_settings.period, stop_signal)
+            with heartbeat(leases, agent_settings.lease, stop_signal.wake):
+                scheduler.run(service.step, agent_settings.period, stop_signal)
     return 0

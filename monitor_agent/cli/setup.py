@@ -1,22 +1,28 @@
-"""`monitor-agent setup`: install index templates and aliases, and with Kibana its dashboards and alerts."""
+"""`monitor-agent setup`: install index templates and aliases, repair indices, and with Kibana its dashboards."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from monitor_agent.cli._agent import gateway_of
 from monitor_agent.cli._output import print_line
+from monitor_agent.errors import DataError
 from monitor_agent.es import watcher
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
+from monitor_agent.es.obstacles import obstacle_of, read_states
+from monitor_agent.es.repair import Repair, repair_order
 from monitor_agent.kibana import folder, installation
 from monitor_agent.kibana.api import Kibana
 from monitor_agent.kibana.package import pack
 from monitor_agent.kibana.rules import CONNECTORS, rule
 from monitor_agent.kibana.watches import watch
 from monitor_agent.settings import Settings
+
+IN_THE_WAY = 1
 
 
 def add_parser(subparsers: Any) -> None:
@@ -29,16 +35,57 @@ def add_parser(subparsers: Any) -> None:
         action="store_true",
         help="also install the dashboards and alerts in Kibana: watches if the licence includes Watcher, else rules",
     )
+    parser.add_argument(
+        "--repair",
+        nargs="*",
+        metavar="INDEX",
+        help="give indices that are in the way the right mapping, without losing a document (default: all of them)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="with --repair: only print what would be done")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Install everything; return 1 if Kibana refused an object."""
+    """Install everything; return 1 if something is in the way, or Kibana refused an object."""
+    if args.dry_run and args.repair is None:
+        raise DataError("--dry-run needs --repair", "run `monitor-agent setup --repair --dry-run`")
     with gateway_of(settings) as gateway:
-        install(gateway, settings.agent, print_line)
-        return _kibana(gateway, settings) if args.kibana else 0
+        if args.dry_run:
+            for repair in _repairs(gateway, settings, args.repair):
+                print_line(repair.plan())
+            return 0
+        obstacles = install(gateway, settings.agent, print_line)
+        if args.repair is not None:
+            for repair in _repairs(gateway, settings, args.repair):
+                repair.run()
+            obstacles = install(gateway, settings.agent)
+        for obstacle in obstacles:
+            print_line("\n".join(obstacle.lines))
+        refused = _kibana(gateway, settings) if args.kibana else 0
+    return IN_THE_WAY if obstacles or refused else 0
+
+
+def _repairs(gateway: Gateway, settings: Settings, names: Sequence[str]) -> list[Repair]:
+    """Return the repairs of indices, of all that need one if no name is given.
+
+    Raises
+    ------
+    DataError
+        If a named index needs no repair.
+    """
+    obstructing = [state for state in read_states(gateway) if (obstacle := obstacle_of(state)) and obstacle.repairable]
+    repairs = [
+        Repair(gateway, state, settings.agent.page_size, print_line, lambda: install(gateway, settings.agent))
+        for state in repair_order(obstructing)
+    ]
+    for name in names:
+        if name not in [repair.name for repair in repairs]:
+            need = ", ".join(repair.name for repair in repairs) or "none"
+            raise DataError(f"{name} needs no repair, or a repair cannot help", f"indices that need one: {need}")
+    return [repair for repair in repairs if not names or repair.name in names]
 
 
 def _kibana(gateway: Gateway, settings: Settings) -> int:
+    """Install the dashboards and alerts in Kibana; return how many objects it refused."""
     root, kibana = Path(settings.kibana.folder), Kibana(settings.kibana)
     result = kibana.import_objects(pack(folder.read_objects(root).values()), overwrite=True)
     print_line(
@@ -60,4 +107,4 @@ def _kibana(gateway: Gateway, settings: Settings) -> int:
             watcher.put_watch(gateway, alert.id, watch(alert))
         print_line(f"watches: {', '.join(alert.id for alert in alerts)}")
         print_line("rules skipped: the watches report the same")
-    return 1 if result.refused else 0
+    return len(result.refused)

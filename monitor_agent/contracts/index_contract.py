@@ -12,6 +12,8 @@ from typing import Any
 
 TOTAL_FIELDS_LIMIT = 400
 """Largest number of fields of an index; further fields of clients stay in the source, unindexed (`_ignored`)."""
+TEMPLATE_PRIORITY = 500
+"""The priority of the index templates; Elasticsearch uses the template with the highest one."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ class IndexContract:
         aliases: dict[str, Any] = {self.alias: {}} if self.suffix else {}
         return {
             "index_patterns": [self.pattern],
-            "priority": 500,
+            "priority": TEMPLATE_PRIORITY,
             "template": {
                 "settings": {**basic, **(settings or {})},
                 "mappings": self.mapping(),

@@ -17,9 +17,9 @@ RESULT_INDICES = [
     "model-drift*",
     "model-restatements*",
     "model-alerts*",
-    "model-releases",
+    "model-releases*",
     "monitor-agent-cycles*",
-    "monitor-agent-state",
+    "monitor-agent-state*",
 ]
 DEADLETTER_INDICES = ["model-deadletters*"]
 

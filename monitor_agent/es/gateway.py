@@ -46,6 +46,8 @@ MGET_ITEMS = 1000
 AT_ONCE = 2
 """Number of requests of one call that run together: Elasticsearch works on each with one thread per shard."""
 KEEP_ALIVE = "2m"
+MALFORMED = 400
+"""The status of a bulk item whose document does not fit the mapping."""
 _JSON = ("application/json", "application/vnd.elasticsearch+json")
 _BULK_RESULTS = "items.*.status,items.*.error"
 
@@ -243,11 +245,18 @@ class Gateway:
             ),
         )
 
-    def bulk(self, operations: Iterable[Operation]) -> list[ResponseAction]:
-        """Return the result of each operation: done, conflict or missing.
+    def bulk(
+        self, operations: Iterable[Operation], malformed: Callable[[Operation, str], None] | None = None
+    ) -> list[ResponseAction]:
+        """Return the result of each operation: done, conflict, missing or refused.
 
         Many operations take several requests, two of them at once; requests are built while earlier ones run. If a
         write must follow another write, make two calls. An item that was rejected for a passing reason is sent again.
+
+        Parameters
+        ----------
+        malformed : called with each operation whose document does not fit the mapping, and the reason; None = such a
+            document raises an error like every other refusal.
 
         Raises
         ------
@@ -265,6 +274,8 @@ class Gateway:
                 if results[number] is ResponseAction.RETRY:
                     rejected.append((number, operation))
                     reason, status = cause(item.get("error", {})), item["status"]
+                elif results[number] is ResponseAction.REFUSED and malformed and item["status"] == MALFORMED:
+                    malformed(operation, cause(item.get("error", {})))
                 elif results[number] is ResponseAction.REFUSED:
                     raise refusal(f"write to {operation.index}", item["status"], cause(item.get("error", {})))
             if not rejected:

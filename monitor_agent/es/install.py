@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from itertools import groupby
 from typing import Any
 
 from elasticsearch import ApiError
@@ -12,48 +14,154 @@ from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.obstacles import (
+    NAME_OF_ALIAS,
+    IndexState,
+    Obstacle,
+    is_current,
+    obstacle_of,
+    obstacles_of,
+    read_states,
+    stronger_templates,
+)
 from monitor_agent.pipeline import retention
 from monitor_agent.pipeline.instants import DAY
 from monitor_agent.settings import AgentSettings
 
 _NO_SUCH_API = (400, 404, 405)
 _NOT_ALLOWED = 403
+_NAME_IN_USE = "invalid_alias_name_exception"
+_SAME_PRIORITY = re.compile(r"existing templates \[([^\]]+)\]")
 
 
-def install(gateway: Gateway, settings: AgentSettings, report: Callable[[str], None] = lambda _line: None) -> None:
-    """Put all index templates, and lifecycle policies if the cluster has them; existing indices get new fields.
+def install(
+    gateway: Gateway, settings: AgentSettings, report: Callable[[str], None] = lambda _line: None
+) -> list[Obstacle]:
+    """Put all index templates, and lifecycle policies if the cluster has them; extend the existing indices.
+
+    An existing index gets new fields and its alias. What is in the way stops nothing else.
 
     Parameters
     ----------
     report : called with each line that the user should read.
 
+    Returns
+    -------
+    obstacles : what is in the way.
+
     Raises
     ------
     ElasticsearchError
-        If the cluster refuses, for example because an index has a field with another type.
+        If Elasticsearch cannot be reached, or the user lacks a privilege.
     """
     policies = _lifecycles(gateway, settings, report)
+    obstacles, installed = [], []
     for contract in CONTRACTS:
-        managed = policies.get(contract.name, {})
-        gateway.call(
-            f"put the index template {contract.name}",
-            lambda client, contract=contract, managed=managed: (
-                client.indices.put_index_template(  # type: ignore[misc]
-                    name=contract.name, body=contract.template(managed)
-                ).body
-            ),
-        )
-        _extend(gateway, contract)
-    report(f"index templates: {', '.join(contract.name for contract in CONTRACTS)}")
+        obstacle = _put_template(gateway, contract, policies.get(contract.name, {}))
+        if obstacle is None:
+            installed.append(contract.name)
+        else:
+            obstacles.append(obstacle)
+    report(f"index templates: {', '.join(installed)}")
+    templates = gateway.call("read index templates", lambda client: client.indices.get_index_template().body)
+    obstacles += stronger_templates(templates["index_templates"], datetime.now(timezone.utc))
+    return list(dict.fromkeys([*obstacles, *_extend_indices(gateway, report)]))
 
 
-def _extend(gateway: Gateway, contract: IndexContract) -> None:
-    names = sorted(gateway.existing(contract.pattern))
-    if names:
-        gateway.call(
-            f"extend the mapping of {contract.pattern}",
-            lambda client: client.indices.put_mapping(index=names, body=contract.mapping()).body,
+def _extend_indices(gateway: Gateway, report: Callable[[str], None]) -> list[Obstacle]:
+    """Give the existing indices new fields and their aliases; return what is in the way."""
+    states = read_states(gateway)
+    usable = [state for state in states if obstacle_of(state) is None]
+    outdated = [state for state in usable if not is_current(state.mapping, state.contract)]
+    obstacles = obstacles_of(states)
+    for contract, group in groupby(sorted(outdated, key=_contract_name), key=lambda state: state.contract):
+        obstacles += _extend_mappings(gateway, contract, [state.name for state in group])
+    hidden = [state for state in usable if state.lacks_alias]
+    obstacles += _add_aliases(gateway, hidden, report)
+    return obstacles
+
+
+def _contract_name(state: IndexState) -> str:
+    return state.contract.name
+
+
+def _put_template(gateway: Gateway, contract: IndexContract, managed: dict[str, Any]) -> Obstacle | None:
+    reason = _why_refused(
+        gateway,
+        f"put the index template {contract.name}",
+        lambda client: client.indices.put_index_template(name=contract.name, body=contract.template(managed)).body,
+    )
+    if not reason:
+        return None
+    if _NAME_IN_USE in reason:
+        return Obstacle(contract.alias, NAME_OF_ALIAS)
+    rivals = _SAME_PRIORITY.search(reason)
+    if rivals:
+        return Obstacle(
+            contract.name,
+            f"the index template {rivals[1]} has the same priority and names indices of this template",
+            f"delete the template {rivals[1]} or give it another priority, and run setup again",
         )
+    return Obstacle(contract.name, f"Elasticsearch refuses this index template: {reason}", "see Elasticsearch's log")
+
+
+def _extend_mappings(gateway: Gateway, contract: IndexContract, names: Sequence[str]) -> list[Obstacle]:
+    """Put the contract's mapping on indices; if one of them refuses it, the others get it all the same."""
+    reason = _why_refused(
+        gateway,
+        f"extend the mapping of {contract.pattern}",
+        lambda client: client.indices.put_mapping(index=list(names), body=contract.mapping()).body,
+    )
+    if not reason:
+        return []
+    if len(names) > 1:
+        return [obstacle for name in names for obstacle in _extend_mappings(gateway, contract, [name])]
+    return [Obstacle(names[0], reason)]
+
+
+def _add_alias(gateway: Gateway, state: IndexState) -> str:
+    """Add the alias to an index; return why that is refused, empty if it is not."""
+    name, alias = state.name, state.contract.alias
+    return _why_refused(
+        gateway,
+        f"add the alias {alias} to {name}",
+        lambda client: client.indices.put_alias(index=name, name=alias).body,
+    )
+
+
+def _add_aliases(gateway: Gateway, states: Sequence[IndexState], report: Callable[[str], None]) -> list[Obstacle]:
+    obstacles = []
+    for contract, group in groupby(sorted(states, key=_contract_name), key=lambda state: state.contract):
+        names = []
+        for state in group:
+            reason = _add_alias(gateway, state)
+            if reason:
+                obstacles.append(Obstacle(state.name, reason))
+            else:
+                names.append(state.name)
+        if names:
+            report(f"alias {contract.alias} added to {', '.join(names)}")
+    return obstacles
+
+
+def _why_refused(gateway: Gateway, purpose: str, request: Callable[[Any], Any]) -> str:
+    """Send a request and return why Elasticsearch refuses it; empty if it does not.
+
+    Raises
+    ------
+    ElasticsearchError
+        If there is no answer, or the user lacks the privilege.
+    """
+    try:
+        gateway.call(purpose, request)
+    except ElasticsearchError as error:
+        cause = error.__cause__
+        if not isinstance(cause, ApiError):
+            raise
+        if cause.meta.status in (401, _NOT_ALLOWED):
+            raise
+        return error.message.removeprefix(f"{purpose}: ")
+    return ""
 
 
 def _lifecycles(gateway: Gateway, settings: AgentSettings, report: Callable[[str], None]) -> dict[str, dict[str, Any]]:

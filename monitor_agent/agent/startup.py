@@ -1,0 +1,42 @@
+"""The start of a running agent: it waits for Elasticsearch, and ends if `monitor-agent setup` has not run there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+
+from monitor_agent.agent.health import Health
+from monitor_agent.agent.scheduler import StopSignal
+from monitor_agent.errors import ElasticsearchError, NotSetUpError, StoppedError
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.readiness import SETUP, require_setup
+
+
+def wait_for_setup(gateway: Gateway, health: Health, period: timedelta, stop_signal: StopSignal) -> None:
+    """Return when Elasticsearch has the index templates, or the process was asked to stop.
+
+    Nothing is written before: a document would make an index without its mapping.
+
+    Raises
+    ------
+    NotSetUpError
+        If Elasticsearch answers and lacks a template.
+    """
+    log = structlog.get_logger()
+    while not stop_signal.stopped:
+        health.began()
+        try:
+            warnings = require_setup(gateway)
+        except NotSetUpError:
+            raise
+        except StoppedError:
+            return
+        except ElasticsearchError as error:
+            health.failed(str(error))
+            log.error("the cycle failed and will be tried again", reason=str(error))
+            stop_signal.sleep(period.total_seconds())
+        else:
+            for warning in warnings:
+                log.warning(f"{warning}: {SETUP}")
+            return

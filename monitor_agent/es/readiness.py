@@ -1,0 +1,82 @@
+"""Whether `monitor-agent setup` has run on a cluster: templates that are missing, indices without their alias."""
+
+from __future__ import annotations
+
+from elasticsearch import ApiError
+
+from monitor_agent.contracts.catalogue import CONTRACTS
+from monitor_agent.errors import ElasticsearchError, NotSetUpError
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.obstacles import COPY_MARK, contract_of
+
+_NOT_ALLOWED = 403
+SETUP = "run `monitor-agent setup`"
+NAMES_IN_MESSAGE = 3
+
+
+def require_setup(gateway: Gateway) -> list[str]:
+    """Return warnings about indices that the agent does not see, each as one line.
+
+    A user who may not read templates gets no error and no warning.
+
+    Raises
+    ------
+    NotSetUpError
+        If an index template is missing.
+    ElasticsearchError
+        If there is no answer.
+    """
+    try:
+        missing = missing_templates(gateway)
+        if missing:
+            raise NotSetUpError(_missing_text(missing), SETUP)
+        return [f"the agent does not see {name}, which lacks the alias {alias}" for name, alias in hidden(gateway)]
+    except ElasticsearchError as error:
+        if isinstance(error.__cause__, ApiError) and error.__cause__.meta.status == _NOT_ALLOWED:
+            return []
+        raise
+
+
+def missing_templates(gateway: Gateway) -> list[str]:
+    """Return the names of the index templates that the cluster lacks.
+
+    Raises
+    ------
+    ElasticsearchError
+        If Elasticsearch does not return them.
+    """
+    response = gateway.call(
+        "read index templates",
+        lambda client: client.indices.get_index_template(filter_path="index_templates.name").body,
+    )
+    installed = {entry["name"] for entry in response.get("index_templates", [])}
+    return [contract.name for contract in CONTRACTS if contract.name not in installed]
+
+
+def hidden(gateway: Gateway) -> list[tuple[str, str]]:
+    """Return (index, missing alias) of each index that searches over the alias do not find.
+
+    Raises
+    ------
+    ElasticsearchError
+        If Elasticsearch does not return them.
+    """
+    patterns = sorted({name for item in CONTRACTS if item.suffix for name in (item.pattern, item.alias)})
+    response = gateway.call(
+        "read aliases",
+        lambda client: client.indices.get_alias(index=patterns, ignore_unavailable=True, allow_no_indices=True).body,
+    )
+    pairs = []
+    for name, index in sorted(response.items()):
+        contract = contract_of(name)
+        if contract is not None and COPY_MARK not in name and contract.alias not in index["aliases"]:
+            pairs.append((name, contract.alias))
+    return pairs
+
+
+def _missing_text(missing: list[str]) -> str:
+    if len(missing) == len(CONTRACTS):
+        return "Elasticsearch has none of the index templates"
+    rest = len(missing) - NAMES_IN_MESSAGE
+    names = ", ".join(missing[:NAMES_IN_MESSAGE]) + (f" and {rest} more" if rest > 0 else "")
+    return f"Elasticsearch lacks the index templates {names}"
