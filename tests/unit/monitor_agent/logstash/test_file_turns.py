@@ -14,7 +14,7 @@ from monitor_agent.logstash import file_set, file_turns, followed_file
 from monitor_agent.logstash.descriptors import most_files
 from tests.unit.monitor_agent.logstash.file_reader import Reader, append
 
-FILES = 90
+FILES = 300
 
 
 @pytest.fixture(autouse=True)
