@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monitor_agent.contracts.deadletter import DEADLETTERS
+from monitor_agent.contracts.deadletter import DEADLETTERS, REASONS
 from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.kinds import KINDS
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.errors import ConfigurationError
@@ -74,6 +75,22 @@ def test_the_indices_are_those_of_the_contracts() -> None:
     named = set(re.findall(r'"(model-[a-z]+)-%', "".join(path.read_text(encoding="utf-8") for path in FILES)))
 
     assert named == {contract.name for contract in (PREDICTIONS, ERRORS, FEEDBACK, DEADLETTERS)}
+
+
+def test_the_contract_names_every_reason_of_a_dead_letter() -> None:
+    """The table of reasons has those of the pipeline, and that of a document which Elasticsearch refuses."""
+    text = "".join(path.read_text(encoding="utf-8") for path in FILES)
+    named = set(re.findall(r'"\[@metadata\]\[reject\]" => "([^"]+)"', text))
+
+    assert named | {"refused"} == set(REASONS)
+
+
+def test_the_pipeline_knows_the_kinds_of_the_contract() -> None:
+    """`prediction.kind` has the values of the table of kinds."""
+    text = (LOGSTASH / "pipeline/30-check.conf").read_text(encoding="utf-8")
+    (names,) = re.findall(r'"kind":\(\?!\(\?:null\|"\(\?:([a-z|]+)\)"\)', text)
+
+    assert names.split("|") == [kind.name for kind in KINDS]
 
 
 def test_the_http_input_needs_credentials() -> None:
