@@ -11,6 +11,7 @@ from typing import Any
 from monitor_agent.contracts.feedback import (
     STATUS_DUPLICATE,
     STATUS_EXPIRED,
+    STATUS_INVALID,
     STATUS_NEW,
     STATUS_ORPHAN,
     STATUS_TOO_LATE,
@@ -19,7 +20,8 @@ from monitor_agent.contracts.feedback import (
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT, STATE_OPEN
 from monitor_agent.contracts.prediction import PREDICTIONS
-from monitor_agent.es.feedback_store import Feedback, FeedbackStore, Prediction, index_of_event, index_of_prediction
+from monitor_agent.es.feedback_documents import Feedback, Prediction
+from monitor_agent.es.feedback_store import FeedbackStore, index_of_prediction
 from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.pipeline.attribution import FeedbackEvent, FeedbackEvents, FoldedFeedback, fold, restored, union
 from monitor_agent.pipeline.documents import MetricsKey
@@ -56,7 +58,8 @@ class JoinResult:
     windows : base windows that count the joined predictions.
     indices : indices of predictions that have feedback.
     statuses : new statuses of the events that were read; they are written once the windows are.
-    revised_statuses : new statuses of events that were joined earlier, by index and id; written once the windows are.
+    revised_statuses : new statuses of events that were joined earlier, by the ids of the prediction and of the event;
+        written once the windows are.
     put_back : whether some feedback got the status `new` again.
     """
 
@@ -95,20 +98,25 @@ class Join:
 
     def join_page(self, events: Sequence[Feedback]) -> None:
         """Join a page of feedback, new or waiting."""
-        predictions = self._feedback.predictions(events)
+        valid = [event for event in events if not event.problem]
+        self.result.statuses += [
+            (event, STATUS_INVALID) for event in events if event.problem and event.status != STATUS_INVALID
+        ]
+        predictions = self._feedback.predictions(valid)
         windows = {identifier: self._window(prediction) for identifier, prediction in predictions.items()}
         closed = self._closed_windows(set(windows.values()))
         joined: dict[str, list[Feedback]] = {}
         without_prediction: list[Feedback] = []
-        for event in events:
+        for event in valid:
             prediction = predictions.get(event.prediction_id)
             if prediction is None:
                 without_prediction.append(event)
-            elif windows[prediction.id] in closed and event.id not in _joined_events(prediction):
+            elif windows[event.prediction_id] in closed and event.event.id not in _joined_events(prediction):
                 self.result.statuses.append((event, STATUS_TOO_LATE))
             else:
-                joined.setdefault(prediction.id, []).append(event)
-        self.result.windows |= {windows[identifier] for identifier in joined}
+                joined.setdefault(event.prediction_id, []).append(event)
+        # A prediction without a model is in no window.
+        self.result.windows |= {windows[identifier] for identifier in joined if predictions[identifier].model}
         self._write([(predictions[identifier], group) for identifier, group in joined.items()])
         self._wait_or_give_up(without_prediction)
 
@@ -134,7 +142,8 @@ class Join:
             for prediction, events in pairs:
                 if prediction.id not in conflicts:
                     self._record(prediction, events, folded[prediction.id])
-            latest = self._feedback.current((prediction.index, prediction.id) for prediction in conflicts.values())
+            current = self._feedback.current((prediction.index, prediction.id) for prediction in conflicts.values())
+            latest = {prediction.id: prediction for prediction in current}
             # If a prediction was deleted meanwhile, the next cycle handles its feedback.
             pairs = [(latest[prediction.id], events) for prediction, events in pairs if prediction.id in latest]
 
@@ -154,16 +163,15 @@ class Join:
 
     def _record(self, prediction: Prediction, events: list[Feedback], folded: FoldedFeedback) -> None:
         """Add the new statuses of a prediction's events to the result."""
-        read, types = {event.id for event in events}, {event.event.type for event in events}
+        read, types = {event.event.id for event in events}, {event.event.type for event in events}
         for event in events:
-            status = folded.statuses.get(event.id, STATUS_DUPLICATE)
+            status = folded.statuses.get(event.event.id, STATUS_DUPLICATE)
             if status != event.status:
                 self.result.statuses.append((event, status))
         # Also if the status is the same as before: an agent may have crashed before it wrote the status.
         for identifier, earlier in _joined_events(prediction).items():
             if identifier not in read and earlier.type in types and identifier in folded.statuses:
-                location = index_of_event(prediction.id, earlier), identifier
-                self.result.revised_statuses[location] = folded.statuses[identifier]
+                self.result.revised_statuses[prediction.prediction_id, identifier] = folded.statuses[identifier]
 
     def _wait_or_give_up(self, events: list[Feedback]) -> None:
         """Let new events wait for their predictions; an event whose prediction can never come gets a final status."""
@@ -185,7 +193,7 @@ class Join:
 
     def _put_back(self, events: list[Feedback]) -> None:
         if events:
-            self._feedback.flip_status((event.index, event.id, STATUS_NEW) for event in events)
+            self._feedback.put_back(events)
             self._feedback.refresh()
             self.result.put_back = True
 

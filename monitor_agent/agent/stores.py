@@ -18,7 +18,8 @@ from monitor_agent.clock import Clock
 from monitor_agent.es.curve_store import CurveStore
 from monitor_agent.es.drift_store import DriftStore
 from monitor_agent.es.event_store import EventStore
-from monitor_agent.es.feedback_store import Feedback, FeedbackStore
+from monitor_agent.es.feedback_documents import Feedback
+from monitor_agent.es.feedback_store import FeedbackStore
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.history import History
 from monitor_agent.es.line_check import stored_writers
@@ -90,7 +91,7 @@ class Stores:
         again, and so writes the statuses of earlier events again too.
         """
         if result.statuses or result.revised_statuses:
-            self.feedback.flip_status((*location, status) for location, status in result.revised_statuses.items())
+            self.feedback.revise_status(result.revised_statuses)
             self.feedback.set_status(result.statuses)
             self.feedback.refresh()
             report.feedback += result.counts()

@@ -14,6 +14,7 @@ STATUS_TOO_LATE = "too_late"
 STATUS_WAITING = "waiting"
 STATUS_ORPHAN = "orphan"
 STATUS_EXPIRED = "expired"
+STATUS_INVALID = "invalid"
 STATUSES = (
     STATUS_NEW,
     STATUS_MATCHED,
@@ -22,7 +23,11 @@ STATUSES = (
     STATUS_WAITING,
     STATUS_ORPHAN,
     STATUS_EXPIRED,
+    STATUS_INVALID,
 )
+
+LARGEST_VALUE = 1e12
+"""Values of feedback are between this and its negative."""
 
 FIELDS: dict[str, Field] = {
     **COMMON,
@@ -35,6 +40,7 @@ FIELDS: dict[str, Field] = {
     "feedback.truth": double("the true number of a `regression`"),
     "feedback.value": double("such as the revenue of a purchase"),
     "feedback.status": keyword("`new`, then set by the agent: " + ", ".join(f"`{status}`" for status in STATUSES[1:])),
+    "feedback.problem": keyword("why the feedback is `invalid`, as a reason of the dead letters"),
     "feedback.waiting_since": date("when the agent first searched for the prediction and did not find it"),
     "model.name": keyword("the model of the server that took the feedback"),
     "model.version": keyword("the model's version on that server"),

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from monitor_agent.contracts.cycle import CYCLES
-from monitor_agent.contracts.feedback import FEEDBACK, STATUS_NEW
+from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.es.feedback_store import new_filter
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.line_check import EVENTS
 from monitor_agent.es.operations import Operation
@@ -53,7 +54,7 @@ class CycleStore:
         new = {
             "size": 0,
             "track_total_hits": True,
-            "query": {"term": {"feedback.status": STATUS_NEW}},
+            "query": new_filter(),
             "aggs": {"oldest": {"min": {"field": "event.ingested"}}},
         }
         events, waiting = self._gateway.msearch([(EVENTS, newest), (FEEDBACK.alias, new)])

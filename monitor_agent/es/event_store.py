@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from monitor_agent.contracts.feedback import FEEDBACK, STATUS_NEW, STATUS_ORPHAN
+from monitor_agent.contracts.feedback import FEEDBACK, STATUS_ORPHAN
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
-from monitor_agent.es.feedback_store import overdue_filter
+from monitor_agent.es.feedback_store import new_filter, overdue_filter, predicted_filter
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.performance_store import LOST_LINES_FILTERS, NOT_FINAL_FILTERS
 from monitor_agent.metrics import WindowState
@@ -103,7 +103,7 @@ class EventStore:
         responses = self._gateway.msearch(
             [
                 (index, {"size": 0, "track_total_hits": False, "aggs": {"days": days}}),
-                (FEEDBACK.alias, {**total, "query": {"term": {"feedback.status": STATUS_NEW}}}),
+                (FEEDBACK.alias, {**total, "query": new_filter()}),
                 (FEEDBACK.alias, {**total, "query": overdue_filter(now, self._settings.orphan_horizon)}),
                 (PERFORMANCE.alias, {**total, "query": {"bool": {"filter": NOT_FINAL_FILTERS}}}),
                 (PERFORMANCE.alias, {**total, "query": {"bool": {"filter": LOST_LINES_FILTERS}}}),
@@ -274,7 +274,7 @@ class EventStore:
 
     def _errors(self, model: str, windows: Sequence[Window]) -> dict[Window, dict[str, int]]:
         filters = [{"term": {"model.name": model}}, OF_A_VERSION]
-        return self._by_version(ERRORS.alias, "@timestamp", filters, windows)
+        return self._by_version(ERRORS.alias, within, filters, windows)
 
     def _orphans(self, model: str, windows: Sequence[Window], now: datetime) -> dict[Window, dict[str, int]]:
         # Feedback that becomes an orphan at the end of this cycle counts already.
@@ -284,14 +284,22 @@ class EventStore:
             {"bool": {"should": orphans}},
             OF_A_VERSION,
         ]
-        return self._by_version(FEEDBACK.alias, "prediction.timestamp", filters, windows)
+
+        def of_predictions(interval: Interval) -> dict[str, Any]:
+            return predicted_filter(gte=interval.start, lt=interval.end)
+
+        return self._by_version(FEEDBACK.alias, of_predictions, filters, windows)
 
     def _by_version(
-        self, index: str, time_field: str, filters: Sequence[Mapping[str, Any]], windows: Sequence[Window]
+        self,
+        index: str,
+        time_filter: Callable[[Interval], dict[str, Any]],
+        filters: Sequence[Mapping[str, Any]],
+        windows: Sequence[Window],
     ) -> dict[Window, dict[str, int]]:
         versions = {"versions": {"terms": {"field": "model.version", "size": counting.MAX_VERSIONS}}}
-        by_window = {str(number): within(window, time_field) for number, window in enumerate(windows)}
-        whole = within(Interval(windows[0].start, windows[-1].end), time_field)
+        by_window = {str(number): time_filter(window) for number, window in enumerate(windows)}
+        whole = time_filter(Interval(windows[0].start, windows[-1].end))
         body = {
             "size": 0,
             "track_total_hits": False,

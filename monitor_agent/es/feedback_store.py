@@ -3,102 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from sys import intern
 from typing import Any
 
 from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.feedback import (
     FEEDBACK,
+    STATUS_INVALID,
     STATUS_NEW,
     STATUS_ORPHAN,
     STATUS_TOO_LATE,
     STATUS_WAITING,
 )
+from monitor_agent.contracts.identifiers import spellings
 from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.es.feedback_documents import (
+    FEEDBACK_FIELDS,
+    PREDICTION_FIELDS,
+    Feedback,
+    Prediction,
+    event_id_of,
+    feedback_of,
+    prediction_id_of,
+    prediction_of,
+)
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.es.operations import DocumentVersion, Operation
+from monitor_agent.es.operations import Operation
 from monitor_agent.es.retry import ResponseAction
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.attribution import FeedbackEvent
-from monitor_agent.pipeline.instants import DAY, Interval, range_filter, within
+from monitor_agent.pipeline.instants import DAY, Interval, range_filter
 
 FOREIGN_SEARCH = timedelta(days=8)
 """A prediction whose id contains no time is searched this far before its feedback."""
 
+REVISED_AT_ONCE = 500
+"""Predictions whose feedback gets revised statuses by one search."""
+
 PAGES_IN_ONE, LONGEST_PAGE = 5, 10_000
 """Feedback and the fields that are read of its predictions are small: a page of feedback is this many times larger than
 other pages, up to the number of hits that Elasticsearch returns at once (`index.max_result_window`)."""
-
-_PREDICTION_FIELDS = ("@timestamp", "prediction.label", "model.name", "feedback", "outcome")
-_FEEDBACK_FIELDS = ["@timestamp", "event.id", "prediction", "feedback", "model.name"]
-
-
-@dataclass(frozen=True, slots=True)
-class Feedback:
-    """One feedback document.
-
-    Attributes
-    ----------
-    version : the version that was read.
-    event : its event.
-    prediction_id : the id of the prediction that it is about; empty if it names none.
-    predicted_at : the time of that prediction; the time of the event if the feedback names no such time.
-    model : the model that it names; empty if it names none.
-    status : its status, such as `new`.
-    waiting_since : since when it has waited for its prediction; None if it does not wait.
-    """
-
-    version: DocumentVersion
-    event: FeedbackEvent
-    prediction_id: str
-    predicted_at: datetime
-    model: str
-    status: str
-    waiting_since: datetime | None
-
-    @property
-    def index(self) -> str:
-        """The index of the document."""
-        return self.version.index
-
-    @property
-    def id(self) -> str:
-        """The document's `_id`."""
-        return self.version.id
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One prediction, as far as feedback needs it.
-
-    Attributes
-    ----------
-    version : the version that was read.
-    made_at : its time.
-    label : the predicted label, 0 or 1.
-    model : its model.
-    feedback : its fields below `feedback`.
-    outcome : `tp`, `fn`, `fp`, `tn`, or None.
-    """
-
-    version: DocumentVersion
-    made_at: datetime
-    label: int
-    model: str
-    feedback: Mapping[str, Any]
-    outcome: str | None
-
-    @property
-    def index(self) -> str:
-        """The index of the document."""
-        return self.version.index
-
-    @property
-    def id(self) -> str:
-        """The document's `_id`."""
-        return self.version.id
 
 
 def index_of_prediction(identifier: str) -> str | None:
@@ -107,9 +50,21 @@ def index_of_prediction(identifier: str) -> str | None:
     return PREDICTIONS.index_for(moment) if moment else None
 
 
-def index_of_event(prediction_id: str, event: FeedbackEvent) -> str:
-    """Return the index of a feedback event."""
-    return FEEDBACK.index_for(uuid7.time_of(prediction_id) or event.time)
+def new_filter() -> dict[str, Any]:
+    """Return the filter for feedback that no agent has processed; other programs may write none of the statuses."""
+    without_status = {"bool": {"must_not": [{"exists": {"field": "feedback.status"}}]}}
+    return {"bool": {"should": [{"term": {"feedback.status": STATUS_NEW}}, without_status]}}
+
+
+def predicted_filter(**bounds: datetime) -> dict[str, Any]:
+    """Return the filter for feedback by the time of its prediction; its own time counts if it names no such time."""
+    names_no_time = {
+        "bool": {
+            "must_not": [{"exists": {"field": "prediction.timestamp"}}],
+            "filter": [range_filter("@timestamp", **bounds)],
+        }
+    }
+    return {"bool": {"should": [range_filter("prediction.timestamp", **bounds), names_no_time]}}
 
 
 def overdue_filter(now: datetime, horizon: timedelta) -> dict[str, Any]:
@@ -133,12 +88,12 @@ class FeedbackStore:
         ----------
         filters : further filters, such as those of an assignment.
         """
-        yield from self._pages({"bool": {"filter": [{"term": {"feedback.status": STATUS_NEW}}, *filters]}})
+        yield from self._pages({"bool": {"filter": [new_filter(), *filters]}})
 
     def waiting(self, since: datetime) -> Iterator[list[Feedback]]:
         """Yield pages of waiting feedback about predictions since a moment."""
-        recent = range_filter("prediction.timestamp", gte=since)
-        yield from self._pages({"bool": {"filter": [{"term": {"feedback.status": STATUS_WAITING}}, recent]}})
+        filters = [{"term": {"feedback.status": STATUS_WAITING}}, predicted_filter(gte=since)]
+        yield from self._pages({"bool": {"filter": filters}})
 
     def overdue(
         self, now: datetime, horizon: timedelta, filters: Sequence[dict[str, Any]] = ()
@@ -153,15 +108,15 @@ class FeedbackStore:
 
     def not_joined(self, interval: Interval) -> Iterator[list[Feedback]]:
         """Yield pages of unjoined feedback, whatever its status, on predictions of an interval."""
-        statuses = [STATUS_NEW, STATUS_WAITING, STATUS_TOO_LATE, STATUS_ORPHAN]
-        filters = [{"terms": {"feedback.status": statuses}}, within(interval, "prediction.timestamp")]
-        yield from self._pages({"bool": {"filter": filters}})
+        unjoined = {"terms": {"feedback.status": [STATUS_WAITING, STATUS_TOO_LATE, STATUS_ORPHAN, STATUS_INVALID]}}
+        of_interval = predicted_filter(gte=interval.start, lt=interval.end)
+        yield from self._pages({"bool": {"filter": [{"bool": {"should": [unjoined, new_filter()]}}, of_interval]}})
 
     def _pages(self, query: dict[str, Any]) -> Iterator[list[Feedback]]:
-        body = {"query": query, "_source": _FEEDBACK_FIELDS, "seq_no_primary_term": True}
+        body = {"query": query, "_source": list(FEEDBACK_FIELDS), "seq_no_primary_term": True}
         page: list[Feedback] = []
         for hit in self._gateway.scan(FEEDBACK.alias, body, self._page_size):
-            page.append(_feedback(hit))
+            page.append(feedback_of(hit))
             if len(page) == self._page_size:
                 yield page
                 page = []
@@ -169,7 +124,7 @@ class FeedbackStore:
             yield page
 
     def predictions(self, feedback: Sequence[Feedback]) -> dict[str, Prediction]:
-        """Return the predictions of feedback that exist, by id."""
+        """Return the predictions of feedback that exist, by the id that the feedback names."""
         indices: dict[str, str] = {}
         foreign: dict[str, Feedback] = {}
         for document in feedback:
@@ -178,39 +133,45 @@ class FeedbackStore:
                 indices[document.prediction_id] = index
             elif document.prediction_id:
                 foreign[document.prediction_id] = document
-        predictions = self.current((index, identifier) for identifier, index in indices.items())
-        return {**predictions, **self._foreign(foreign)}
+        predictions = {
+            prediction.id: prediction
+            for prediction in self.current((index, identifier) for identifier, index in indices.items())
+        }
+        missing = {identifier: index for identifier, index in indices.items() if identifier not in predictions}
+        if missing:
+            predictions |= self._by_spelling(missing, ",".join(sorted(set(missing.values()))), [])
+        if foreign:
+            times = [document.predicted_at for document in foreign.values()]
+            around = range_filter("@timestamp", gte=min(times) - FOREIGN_SEARCH, lte=max(times) + DAY)
+            predictions |= self._by_spelling(foreign, PREDICTIONS.alias, [around])
+        return predictions
 
-    def current(self, ids: Iterable[tuple[str, str]]) -> dict[str, Prediction]:
-        """Return the latest versions of predictions, by id.
+    def current(self, ids: Iterable[tuple[str, str]]) -> list[Prediction]:
+        """Return the latest versions of the predictions that exist.
 
         Parameters
         ----------
         ids : (index, id).
         """
-        docs = self._gateway.mget(list(ids), _PREDICTION_FIELDS)
-        return {doc["_id"]: _prediction(doc) for doc in docs}
+        docs = self._gateway.mget(list(ids), PREDICTION_FIELDS)
+        return [prediction for prediction in map(prediction_of, docs) if prediction is not None]
 
-    def _foreign(self, feedback: Mapping[str, Feedback]) -> dict[str, Prediction]:
-        """Return predictions whose ids contain no time.
-
-        Parameters
-        ----------
-        feedback : prediction id -> a feedback document about it.
-        """
-        if not feedback:
-            return {}
-        times = [document.predicted_at for document in feedback.values()]
-        around = range_filter("@timestamp", gte=min(times) - FOREIGN_SEARCH, lte=max(times) + DAY)
-        filters = [{"terms": {"prediction.id": list(feedback)}}, around]
+    def _by_spelling(
+        self, identifiers: Iterable[str], indices: str, filters: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Prediction]:
+        """Return the predictions whose ids contain no time, or are written in another form, by id."""
+        values = [form for identifier in identifiers for form in spellings(identifier)]
         body = {
-            "query": {"bool": {"filter": filters}},
-            "_source": list(_PREDICTION_FIELDS),
+            "query": {"bool": {"filter": [{"terms": {"prediction.id": values}}, *filters]}},
+            "_source": list(PREDICTION_FIELDS),
             "seq_no_primary_term": True,
         }
-        hits = self._gateway.scan(PREDICTIONS.alias, body, self._page_size)
         # A search may return an older version: its update is refused then, and the latest version is read.
-        return {hit["_id"]: _prediction(hit) for hit in hits}
+        hits = map(prediction_of, self._gateway.scan(indices, body, self._page_size))
+        by_id: dict[str, Prediction] = {}
+        for prediction in sorted((hit for hit in hits if hit is not None), key=lambda hit: (hit.index, hit.id)):
+            by_id.setdefault(prediction.prediction_id, prediction)
+        return by_id
 
     def update_predictions(self, updates: Iterable[tuple[Prediction, dict[str, Any]]]) -> list[Prediction]:
         """Write fields onto predictions; return the predictions that somebody else has changed in the meantime."""
@@ -229,53 +190,58 @@ class FeedbackStore:
         """Write statuses of feedback, unless another agent has changed it since it was read."""
         waiting = {} if waiting_since is None else {"waiting_since": instants.text(waiting_since)}
         self._gateway.bulk(
-            document.version.operation("update", {"doc": {"feedback": {"status": status, **waiting}}})
+            document.version.operation(
+                "update",
+                {
+                    "doc": {
+                        "feedback": {
+                            "status": status,
+                            **waiting,
+                            **({"problem": document.problem} if document.problem else {}),
+                        }
+                    }
+                },
+            )
             for document, status in statuses
         )
 
-    def flip_status(self, statuses: Iterable[tuple[str, str, str]]) -> None:
+    def put_back(self, feedback: Iterable[Feedback]) -> None:
+        """Make feedback new again, whoever has changed it since it was read."""
+        self._gateway.bulk(_status_update(document.index, document.id, STATUS_NEW) for document in feedback)
+
+    def revise_status(self, statuses: Mapping[tuple[str, str], str]) -> None:
         """Write statuses of events that other events have changed.
 
         Parameters
         ----------
-        statuses : (index, id, status).
+        statuses : (id of the prediction, id of the event) -> status.
+
+        An event on a prediction may be in several documents: an earlier release gave it another `_id`.
         """
-        self._gateway.bulk(
-            Operation("update", index, identifier, {"doc": {"feedback": {"status": status}}})
-            for index, identifier, status in statuses
-        )
+        predictions = sorted({prediction_id for prediction_id, _ in statuses})
+        for first in range(0, len(predictions), REVISED_AT_ONCE):
+            batch = predictions[first : first + REVISED_AT_ONCE]
+            values = [form for identifier in batch for form in spellings(identifier)]
+            body = {
+                "query": {"terms": {"prediction.id": values}},
+                "_source": ["event.id", "prediction.id", "feedback.status"],
+            }
+            hits = self._gateway.scan(FEEDBACK.alias, body, self._page_size)
+            self._gateway.bulk(_revisions(hits, statuses))
 
     def refresh(self) -> None:
         """Make written statuses visible to searches."""
         self._gateway.refresh([FEEDBACK.alias])
 
 
-def _feedback(hit: Mapping[str, Any]) -> Feedback:
-    source = hit["_source"]
-    fields, prediction = source.get("feedback", {}), source.get("prediction", {})
-    time = instants.parse(source["@timestamp"])
-    since = fields.get("waiting_since")
-    # Tens of thousands are in memory at once, with the same few texts: each text is stored once.
-    return Feedback(
-        version=DocumentVersion(intern(hit["_index"]), hit["_id"], hit["_seq_no"], hit["_primary_term"]),
-        event=FeedbackEvent(
-            time, hit["_id"], intern(str(fields.get("type", ""))), fields.get("label"), fields.get("value")
-        ),
-        prediction_id=str(prediction.get("id", "")),
-        predicted_at=instants.parse(prediction.get("timestamp", source["@timestamp"])),
-        model=intern(str(source.get("model", {}).get("name", ""))),
-        status=intern(str(fields.get("status", STATUS_NEW))),
-        waiting_since=instants.parse(since) if since else None,
-    )
+def _revisions(hits: Iterable[Mapping[str, Any]], statuses: Mapping[tuple[str, str], str]) -> Iterator[Operation]:
+    for hit in hits:
+        prediction_id, stored = prediction_id_of(hit), hit["_source"].get("feedback", {}).get("status")
+        # Earlier releases took the `_id` of a document for the id of its event.
+        status = statuses.get((prediction_id, event_id_of(hit))) or statuses.get((prediction_id, hit["_id"]))
+        if status is not None and status != stored:
+            yield _status_update(hit["_index"], hit["_id"], status)
 
 
-def _prediction(doc: Mapping[str, Any]) -> Prediction:
-    source = doc["_source"]
-    return Prediction(
-        version=DocumentVersion.from_hit(doc),
-        made_at=instants.parse(source["@timestamp"]),
-        label=int(source.get("prediction", {}).get("label", 0)),
-        model=source.get("model", {}).get("name", ""),
-        feedback=source.get("feedback", {}),
-        outcome=source.get("outcome"),
-    )
+def _status_update(index: str, identifier: str, status: str) -> Operation:
+    return Operation("update", index, identifier, {"doc": {"feedback": {"status": status}}})

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from monitor_agent.contracts.feedback import STATUS_DUPLICATE, STATUS_MATCHED, STATUS_TOO_LATE
+from monitor_agent.contracts.identifiers import canonical
 from monitor_agent.pipeline import instants
 from monitor_agent.settings import AgentSettings
 
@@ -60,11 +61,12 @@ def stored(events: Mapping[str, FeedbackEvent]) -> list[list[Any]]:
 
 
 def restored(rows: Iterable[Sequence[Any]]) -> FeedbackEvents:
-    """Return the events that `stored` wrote."""
-    return {
-        identifier: FeedbackEvent(instants.parse(time), identifier, kind, label, value)
+    """Return the events that `stored` wrote; earlier releases did not write ids in canonical form."""
+    events = (
+        FeedbackEvent(instants.parse(time), canonical(identifier), kind, label, value)
         for identifier, kind, time, label, value in rows
-    }
+    )
+    return {event.id: event for event in events}
 
 
 def union(
@@ -93,7 +95,7 @@ def union(
 
 
 def fold(
-    events: Mapping[str, FeedbackEvent], made_at: datetime, predicted: int, settings: AgentSettings
+    events: Mapping[str, FeedbackEvent], made_at: datetime, predicted: int | None, settings: AgentSettings
 ) -> FoldedFeedback:
     """Return the label, the fields and the statuses that the events give a prediction.
 
@@ -101,7 +103,7 @@ def fold(
     ----------
     events : its feedback, from `union`.
     made_at : the prediction's time.
-    predicted : `prediction.label`, 0 or 1.
+    predicted : `prediction.label`, 0 or 1; None if the prediction says neither: then it has no outcome.
 
     Of each type, the first event within [-clock skew, attribution window] of the prediction counts, and the others are
     duplicates. Of type `label`, the latest event counts. Events outside this interval are too late.
@@ -111,7 +113,8 @@ def fold(
     label, labelled_at = _label(counted, settings.feedback_type)
     positives = sorted((event for event in events.values() if _is_positive(event, settings.feedback_type)), key=_order)
     values = [event.value for event in sorted(counted, key=_order) if event.value is not None]
-    outcome = None if label is None else ("t" if label == predicted else "f") + ("p" if predicted else "n")
+    has_outcome = label is not None and predicted is not None
+    outcome = ("t" if label == predicted else "f") + ("p" if predicted else "n") if has_outcome else None
     feedback = {
         "label": label,
         "shown": True if any(event.type in _DISPLAYED and event.label != 0 for event in counted) else None,

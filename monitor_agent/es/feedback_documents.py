@@ -1,0 +1,198 @@
+"""Documents of feedback and predictions as the join reads them; whoever wrote them, they are checked, not guessed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from sys import intern
+from typing import Any
+
+from monitor_agent.contracts.feedback import LARGEST_VALUE, STATUS_NEW, TYPES
+from monitor_agent.contracts.identifiers import canonical
+from monitor_agent.contracts.kinds import BINARY, DEFAULT_KIND
+from monitor_agent.es.operations import DocumentVersion
+from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.attribution import FeedbackEvent
+
+PREDICTION_FIELDS = (
+    "@timestamp",
+    "prediction.id",
+    "prediction.kind",
+    "prediction.label",
+    "model.name",
+    "feedback",
+    "outcome",
+)
+FEEDBACK_FIELDS = ("@timestamp", "event.id", "prediction", "feedback", "model.name")
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """One feedback document.
+
+    Attributes
+    ----------
+    version : the version that was read.
+    event : its event; the event's id is `event.id`, which several documents may have.
+    prediction_id : the id of the prediction that it is about; empty if it names none.
+    predicted_at : the time of that prediction; the time of the event if the feedback names no such time.
+    model : the model that it names; empty if it names none.
+    status : its status, such as `new`.
+    waiting_since : since when it has waited for its prediction; None if it does not wait.
+    problem : why it cannot count, as a reason of the dead letters; empty if it can.
+    """
+
+    version: DocumentVersion
+    event: FeedbackEvent
+    prediction_id: str
+    predicted_at: datetime
+    model: str
+    status: str
+    waiting_since: datetime | None
+    problem: str = ""
+
+    @property
+    def index(self) -> str:
+        """The index of the document."""
+        return self.version.index
+
+    @property
+    def id(self) -> str:
+        """The document's `_id`."""
+        return self.version.id
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One prediction, as far as feedback needs it.
+
+    Attributes
+    ----------
+    version : the version that was read.
+    prediction_id : the id that feedback names.
+    made_at : its time.
+    label : the predicted label, 0 or 1; None if it says neither, or is of another kind than `binary`.
+    model : its model.
+    feedback : its fields below `feedback`.
+    outcome : `tp`, `fn`, `fp`, `tn`, or None.
+    """
+
+    version: DocumentVersion
+    prediction_id: str
+    made_at: datetime
+    label: int | None
+    model: str
+    feedback: Mapping[str, Any]
+    outcome: str | None
+
+    @property
+    def index(self) -> str:
+        """The index of the document."""
+        return self.version.index
+
+    @property
+    def id(self) -> str:
+        """The document's `_id`."""
+        return self.version.id
+
+
+def feedback_of(hit: Mapping[str, Any]) -> Feedback:
+    """Return the feedback of a search hit."""
+    source = hit["_source"]
+    fields, prediction = _object(source, "feedback"), _object(source, "prediction")
+    time, since = _moment(source.get("@timestamp")), _moment(fields.get("waiting_since"))
+    label, value = fields.get("label"), fields.get("value")
+    problem = "bad timestamp" if time is None else _problem(fields)
+    if time is None or problem:
+        time, label, value = time or instants.EPOCH, None, None
+    # Tens of thousands are in memory at once, with the same few texts: each text is stored once.
+    return Feedback(
+        version=DocumentVersion(intern(hit["_index"]), hit["_id"], hit["_seq_no"], hit["_primary_term"]),
+        event=FeedbackEvent(
+            time,
+            event_id_of(hit),
+            intern(str(fields.get("type", ""))),
+            _label(label),
+            value,
+        ),
+        prediction_id=canonical(_text(prediction.get("id"))),
+        predicted_at=_moment(prediction.get("timestamp")) or time,
+        model=intern(_text(_object(source, "model").get("name"))),
+        status=intern(_text(fields.get("status")) or STATUS_NEW),
+        waiting_since=since,
+        problem=intern(problem),
+    )
+
+
+def event_id_of(hit: Mapping[str, Any]) -> str:
+    """Return the id of a feedback document's event; documents of other programs may name none."""
+    return canonical(_text(_object(hit["_source"], "event").get("id")) or hit["_id"])
+
+
+def prediction_id_of(hit: Mapping[str, Any]) -> str:
+    """Return the id of the prediction that a feedback document is about."""
+    return canonical(_text(_object(hit["_source"], "prediction").get("id")))
+
+
+def prediction_of(doc: Mapping[str, Any]) -> Prediction | None:
+    """Return the prediction of a document; None if its time cannot be read: then no feedback can count."""
+    source = doc["_source"]
+    fields, made_at = _object(source, "prediction"), _moment(source.get("@timestamp"))
+    if made_at is None:
+        return None
+    is_binary = (fields.get("kind") or DEFAULT_KIND.name) == BINARY.name
+    return Prediction(
+        version=DocumentVersion.from_hit(doc),
+        prediction_id=canonical(_text(fields.get("id")) or doc["_id"]),
+        made_at=made_at,
+        label=_label(fields.get("label")) if is_binary else None,
+        model=_text(_object(source, "model").get("name")),
+        feedback=_object(source, "feedback"),
+        outcome=source.get("outcome"),
+    )
+
+
+def _problem(fields: Mapping[str, Any]) -> str:
+    """Return why feedback cannot count; empty if it can."""
+    label, value = fields.get("label"), fields.get("value")
+    if fields.get("type") not in TYPES:
+        return "bad feedback.type"
+    if label is not None and _label(label) is None:
+        return "bad feedback.label"
+    if fields["type"] == "label" and all(fields.get(name) is None for name in ("label", "class", "truth")):
+        return "no feedback.label"
+    if value is not None and not (_is_number(value) and math.isfinite(value) and abs(value) <= LARGEST_VALUE):
+        return "bad feedback.value"
+    return ""
+
+
+def _label(value: Any) -> int | None:
+    return int(value) if _is_number(value) and value in (0, 1) else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        return instants.parse(value)
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        return None
+
+
+def _object(source: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return an object of a document; its fields may be written with dots, as Elasticsearch accepts them."""
+    value = source.get(name)
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], Mapping):
+        return value[0]
+    prefix = f"{name}."
+    return {key.removeprefix(prefix): entry for key, entry in source.items() if key.startswith(prefix)}
