@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import orjson
 
 _BLANKS = " \t\r\n"
 _DIGITS = bytes(49 if 48 <= byte <= 57 else 32 for byte in range(256))
+_HALF = re.compile("[\ud800-\udfff]")
 _LONG = b"1" * 19
 """The digits of the smallest number that may need more than 64 bits."""
 
@@ -97,7 +99,7 @@ def write_with(value: Any, number: Callable[[float], str]) -> bytes:
             texts.append("[")
         else:
             texts.append(_scalar(item, number))
-    return "".join(texts).encode("utf-8", "replace")
+    return "".join(texts).encode()
 
 
 def _entry(name: Any, item: Any) -> tuple[tuple[bool, Any], ...]:
@@ -109,7 +111,8 @@ def _scalar(value: Any, number: Callable[[float], str]) -> str:
         return number(value) if math.isfinite(value) else f'"{NonFinite(value)}"'
     if value is None or isinstance(value, (bool, int)):
         return json.dumps(value)
-    return json.dumps(str(value), ensure_ascii=False)
+    text = json.dumps(str(value), ensure_ascii=False)
+    return text if text.isascii() or not _HALF.search(text) else json.dumps(str(value))
 
 
 def _without_halves(value: Any) -> Any:

@@ -5,43 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from monitor_agent.logstash.ruby_patterns import RubyPattern, translate
 from monitor_agent.logstash.syntax import Location
 
 Search = Callable[[str], re.Match[str] | None]
 
-_CLASSES = {
-    "alpha": "a-zA-Z",
-    "digit": "0-9",
-    "alnum": "a-zA-Z0-9",
-    "upper": "A-Z",
-    "lower": "a-z",
-    "space": r"\s",
-    "blank": r" \t",
-    "punct": r"!-/:-@\[-`{-~",
-    "xdigit": "0-9a-fA-F",
-    "word": r"\w",
-    "cntrl": r"\x00-\x1f\x7f",
-}
 _PAIR = re.compile(r"\[(?P<letters>[A-Za-z0-9]{2})\](?![*+?{])")
-_DIFFERENCE = re.compile(
-    r"\[:(?P<negated>\^?)(?P<class>[a-z]+):\]|(?P<escape>\\(?:.|\n))|\(\?<(?P<name>[A-Za-z_]\w*)>|(?P<bracket>[\[\]])"
-)
+_ESCAPE = re.compile(r"\\(?:(\d)|k<(\w+)>|([&`'\\]))")
 
 
-def compile_pattern(text: str, at: Location) -> re.Pattern[str]:
-    r"""Return the pattern.
-
-    As in Ruby, `^` and `$` match at every line, `\z` only at the end, and `\d`, `\s`, `\w` match ASCII only.
+def compile_pattern(text: str, at: Location) -> RubyPattern:
+    """Return the pattern.
 
     Raises
     ------
     ConfigurationError
-        If it is malformed, or if it uses syntax that is not translated here.
+        If it is malformed, or if it uses syntax that is not rewritten for Python.
     """
     try:
-        return re.compile(_translated(text), re.MULTILINE | re.ASCII)
-    except (re.error, ValueError, OverflowError, RecursionError) as error:
-        raise at.error(f"/{text}/ is no regular expression ({error})", "mend it") from None
+        return translate(text)
+    except ValueError as error:
+        raise at.error(f"/{text}/ is no regular expression ({error})", "mend it, or write it in another way") from None
 
 
 def searches(text: str, at: Location) -> list[Search]:
@@ -58,51 +42,57 @@ def searches(text: str, at: Location) -> list[Search]:
     whole = compile_pattern(text, at)
     pair = _PAIR.match(text)
     if pair is None or "|" in text or whole.groups:
-        return [whole.search]
-    return [compile_pattern(re.escape(letter) + text[pair.end() :], at).search for letter in pair["letters"]]
+        return [whole.compiled.search]
+    return [compile_pattern(re.escape(letter) + text[pair.end() :], at).compiled.search for letter in pair["letters"]]
 
 
-def compile_replacement(text: str) -> str:
-    r"""Return a replacement with Ruby's `\1` and `\k<name>` as one for `re.sub`.
+def compile_replacement(text: str, pattern: RubyPattern) -> str | Callable[[re.Match[str]], str]:
+    r"""Return a replacement with Ruby's `\1`, `\k<name>` and `\&` as one for `re.sub`; a missing group is empty.
 
-    >>> re.sub(r"(\d+)", compile_replacement(r"<\1>"), "a12")
+    >>> pattern = translate(r"(\d+)")
+    >>> pattern.compiled.sub(compile_replacement(r"<\1\2>", pattern), "a12")
     'a<12>'
+
+    Raises
+    ------
+    ValueError
+        If no group has the name.
     """
-    pieces = re.split(r"\\(?:(\d)|k<(\w+)>|(\\))", text)
-    written = pieces[0].replace("\\", "\\\\")
-    for number, name, backslash, rest in zip(pieces[1::4], pieces[2::4], pieces[3::4], pieces[4::4], strict=True):
-        written += "\\\\" if backslash else f"\\g<{number or name}>"
-        written += rest.replace("\\", "\\\\")
-    return written
+    template = ""
+    place = 0
+    for match in _ESCAPE.finditer(text):
+        template += text[place : match.start()].replace("\\", r"\\")
+        place = match.end()
+        number, name, sign = match.groups()
+        if sign in ("`", "'"):
+            return lambda hit: _replaced(text, hit, pattern)
+        if name is not None and name not in pattern.groups:
+            raise ValueError(f"there is no group {name!r}")
+        if sign == "\\":
+            template += r"\\"
+        elif sign == "&" or number == "0":
+            template += r"\g<0>"
+        else:
+            template += "".join(rf"\g<{group}>" for group in _group(name, number, pattern))
+    return template + text[place:].replace("\\", r"\\")
 
 
-def _translated(text: str) -> str:
-    depth = 0
-
-    def replace(match: re.Match[str]) -> str:
-        nonlocal depth
-        if match["bracket"]:
-            depth = max(0, depth + (1 if match["bracket"] == "[" else -1))
-            return match[0]
-        if match["name"]:
-            return f"(?P<{match['name']}>" if not depth else match[0]
-        if match["class"]:
-            if match["negated"] or match["class"] not in _CLASSES or not depth:
-                raise ValueError(f"{match[0]} is not known here")
-            return _CLASSES[match["class"]]
-        return _escape(match["escape"], inside=depth > 0)
-
-    return _DIFFERENCE.sub(replace, text)
+def _group(name: str | None, number: str | None, pattern: RubyPattern) -> tuple[str, ...]:
+    """Return the name of a group; nothing if there is no group of this number."""
+    return (name,) if name is not None else pattern.groups[int(number or 0) - 1 : int(number or 0)]
 
 
-def _escape(escape: str, *, inside: bool) -> str:
-    letter = escape[1]
-    if letter == "h":
-        return "0-9a-fA-F" if inside else "[0-9a-fA-F]"
-    if letter == "z":
-        return r"\Z"
-    if letter == "Z":
-        return r"(?=\n?\Z)"
-    if letter == "k":
-        raise ValueError(r"\k is not known here")
-    return "/" if letter == "/" else escape
+def _replaced(text: str, hit: re.Match[str], pattern: RubyPattern) -> str:
+    """Return the replacement of one match, if the text before or behind the match belongs to it."""
+
+    def piece(match: re.Match[str]) -> str:
+        number, name, sign = match.groups()
+        if sign == "\\":
+            return "\\"
+        if sign in ("`", "'"):
+            return hit.string[: hit.start()] if sign == "`" else hit.string[hit.end() :]
+        if sign == "&" or number == "0":
+            return hit[0]
+        return "".join(hit[group] or "" for group in _group(name, number, pattern))
+
+    return _ESCAPE.sub(piece, text)

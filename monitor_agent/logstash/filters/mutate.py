@@ -16,6 +16,7 @@ from monitor_agent.logstash.filters.conversions import CONVERSIONS
 from monitor_agent.logstash.patterns import compile_pattern, compile_replacement
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.python_code import PythonCode
+from monitor_agent.logstash.ruby_patterns import translate
 from monitor_agent.logstash.sprintf import (
     compile_reference,
     compile_template,
@@ -134,21 +135,25 @@ def _gsub(items: list[Any], at: Location) -> list[Change]:
         )
 
     def gsub_field(field: FieldReference, pattern: str, replacement: str) -> Change:
-        dynamic = is_dynamic(pattern)
-        fixed = None if dynamic else compile_pattern(pattern, at)
+        fixed = None if is_dynamic(pattern) else compile_pattern(pattern, at)
         render_pattern, render = compile_template(pattern, at), compile_template(replacement, at)
-        written = None if is_dynamic(replacement) else compile_replacement(replacement)
+        written = None
+        if fixed is not None and not is_dynamic(replacement):
+            try:
+                written = compile_replacement(replacement, fixed)
+            except ValueError as error:
+                raise at.error(f"{replacement!r} cannot replace /{pattern}/: {error}") from None
 
         def gsub(event: Event) -> None:
             value = field.get(event)
             if type(value) not in (str, list):
                 return
-            search = fixed or compile_pattern(render_pattern(event), at)
-            by = compile_replacement(render(event)) if written is None else written
+            search = fixed or translate(render_pattern(event))
+            by = compile_replacement(render(event), search) if written is None else written
             if type(value) is str:
-                field.set(event, search.sub(by, value))
+                field.set(event, search.compiled.sub(by, value))
             else:
-                field.set(event, [search.sub(by, item) if type(item) is str else item for item in value])
+                field.set(event, [search.compiled.sub(by, item) if type(item) is str else item for item in value])
 
         return gsub
 

@@ -18,10 +18,10 @@ class PruneFilter:
         options, at = config.options, config.at
         if options["interpolate"]:
             raise at.error("prune cannot interpolate here", "leave interpolate out")
-        self._allowed = [compile_pattern(str(text), at) for text in options["whitelist_names"]]
-        self._refused = [compile_pattern(str(text), at) for text in options["blacklist_names"]]
+        self._allowed = [compile_pattern(str(text), at).compiled for text in options["whitelist_names"]]
+        self._refused = [compile_pattern(str(text), at).compiled for text in options["blacklist_names"]]
         self._values = [
-            (name, compile_pattern(str(text), at), matching)
+            (name, compile_pattern(str(text), at).compiled, matching)
             for option, matching in (("whitelist_values", True), ("blacklist_values", False))
             for name, text in options[option].items()
         ]
