@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from monitor_agent.logstash import syntax
-from monitor_agent.logstash.field_code import value_of
+from monitor_agent.logstash.field_code import begin, value_of
 from monitor_agent.logstash.json_text import NonFinite
 from monitor_agent.logstash.patterns import searches
 from monitor_agent.logstash.plugin import Event
@@ -34,6 +34,7 @@ def compile_condition(condition: syntax.Condition, variables: Mapping[str, str])
     """Return the test as a function; see `condition_code`."""
     code = PythonCode()
     with code.block("def test(event)"):
+        begin(code)
         code.line(f"return {condition_code(condition, variables, code)}")
     return code.function("test")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from monitor_agent.logstash.event_fields import tag
-from monitor_agent.logstash.field_code import remove
+from monitor_agent.logstash.field_code import METADATA, begin, call, remove
 from monitor_agent.logstash.field_references import FieldError, FieldReference
 from monitor_agent.logstash.plugin import Event, PluginConfig
 from monitor_agent.logstash.python_code import PythonCode
@@ -30,6 +30,7 @@ def decoration(config: PluginConfig) -> Change:
     """
     code = PythonCode()
     with code.block("def change(event)"):
+        begin(code)
         write_decoration(config, code)
     return code.function("change")
 
@@ -41,7 +42,7 @@ def write_decoration(config: PluginConfig, code: PythonCode) -> None:
         _write_adding(name, value, at, code)
     for name in common.get("remove_field", []):
         if is_dynamic(str(name)):
-            code.line(f"{code.name('remove', _removing(name, at))}(event)")
+            call("remove", _removing(name, at), code)
         else:
             remove(static_reference(name, at), code)
     changes: list[Change] = []
@@ -53,7 +54,7 @@ def write_decoration(config: PluginConfig, code: PythonCode) -> None:
     if "type" in common:
         changes.append(_typing(common["type"]))
     for change in changes:
-        code.line(f"{code.name('change', change)}(event)")
+        call("change", change, code)
 
 
 def input_decoration(config: PluginConfig) -> Change:
@@ -74,14 +75,14 @@ def _write_adding(name: Any, value: Any, at: Location, code: PythonCode) -> None
     """Write the lines that set a field, or add an element to it; a field of `[@metadata]` is usually not there yet."""
     texts = value if isinstance(value, list) else [value]
     path = () if is_dynamic(str(name)) else static_reference(name, at).path
-    add = code.name("add", _adding(name, texts, at))
-    if len(texts) > 1 or len(path) != 2 or path[0] != "@metadata":
-        code.line(f"{add}(event)")
+    add = _adding(name, texts, at)
+    if len(texts) > 1 or len(path) != 2 or path[0] != METADATA:
+        call("add", add, code)
         return
-    with code.block(f"if type(outer := event.get({path[0]!r})) is dict and {path[1]!r} not in outer"):
-        code.line(f"outer[{path[1]!r}] = {template_code(texts[0], at, code)}")
+    with code.block(f"if {path[1]!r} not in metadata"):
+        code.line(f"metadata[{path[1]!r}] = {template_code(texts[0], at, code)}")
     with code.block("else"):
-        code.line(f"{add}(event)")
+        call("add", add, code)
 
 
 def _adding(name: Any, texts: list[Any], at: Location) -> Change:

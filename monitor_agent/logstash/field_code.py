@@ -1,6 +1,7 @@
 """Fields in generated Python: the usual case, objects within objects, is written out; the rest calls the reference.
 
-Each function writes or returns code that does the same as the method of `FieldReference` of that name.
+Each function writes or returns code that does the same as the method of `FieldReference` of that name. The code has the
+event as `event`, and the object in its field `@metadata` as `metadata`, since most steps read or change that.
 """
 
 from __future__ import annotations
@@ -11,21 +12,37 @@ from monitor_agent.logstash.field_references import FieldReference, inner_value
 from monitor_agent.logstash.plugin import Event
 from monitor_agent.logstash.python_code import PythonCode
 
-SPECIAL = ("@timestamp", "@metadata", "tags")
+METADATA = "@metadata"
+SPECIAL = ("@timestamp", METADATA, "tags")
 """Fields of the event itself whose type is fixed."""
 
 
+def begin(code: PythonCode) -> None:
+    """Write the line that makes `metadata`; every function begins with it. An event always has `@metadata`."""
+    new = code.name("new_metadata", _new_metadata)
+    code.line(f"metadata = value if type(value := event.get('@metadata')) is dict else {new}(event)")
+
+
+def call(hint: str, function: Callable[[Event], object], code: PythonCode) -> None:
+    """Write the call of a function that may change any field, also `@metadata` as a whole."""
+    code.line(f"{code.name(hint, function)}(event)")
+    begin(code)
+
+
 def value_of(field: FieldReference, code: PythonCode) -> str:
-    """Return the expression for the field's value; None if it is missing. `@metadata` is always there."""
-    if field.path == ("@metadata",):
-        return 'event.get("@metadata", {})'
-    return _value(field.path, "event", 1, code)
+    """Return the expression for the field's value; None if it is missing."""
+    path = field.path
+    if path[0] != METADATA:
+        return _value(path, "event", 1, code)
+    return _value(path[1:], "metadata", 1, code) if len(path) > 1 else "metadata"
 
 
 def assign(field: FieldReference, value: str, code: PythonCode) -> None:
     """Write the lines that set the field to the value of an expression."""
     path = field.path
-    if len(path) > 1:
+    if path[:-1] == (METADATA,):
+        code.line(f"metadata[{path[-1]!r}] = {value}")
+    elif len(path) > 1:
         code.line(f"value = {value}")
         with code.block(f"if {_is_object(path[:-1], 'outer')}"):
             code.line(f"outer[{path[-1]!r}] = value")
@@ -33,6 +50,7 @@ def assign(field: FieldReference, value: str, code: PythonCode) -> None:
             code.line(f"{code.name('set', field.set)}(event, value)")
     elif path[0] in SPECIAL:
         code.line(f"{code.name('set', field.set)}(event, {value})")
+        begin(code)
     else:
         code.line(f"event[{path[0]!r}] = {value}")
 
@@ -40,13 +58,17 @@ def assign(field: FieldReference, value: str, code: PythonCode) -> None:
 def remove(field: FieldReference, code: PythonCode) -> None:
     """Write the lines that remove the field."""
     path = field.path
-    if len(path) == 1:
+    if path == (METADATA,):
+        code.line("metadata.clear()")
+    elif path[:-1] == (METADATA,):
+        code.line(f"metadata.pop({path[-1]!r}, None)")
+    elif len(path) == 1:
         code.line(f"event.pop({path[0]!r}, None)")
-        return
-    with code.block(f"if {_is_object(path[:-1], 'outer')}"):
-        code.line(f"outer.pop({path[-1]!r}, None)")
-    with code.block(f"elif {path[0]!r} in event"):
-        code.line(f"{code.name('remove', field.remove)}(event)")
+    else:
+        with code.block(f"if {_is_object(path[:-1], 'outer')}"):
+            code.line(f"outer.pop({path[-1]!r}, None)")
+        with code.block(f"elif {path[0]!r} in event"):
+            code.line(f"{code.name('remove', field.remove)}(event)")
 
 
 def rename(pairs: Sequence[tuple[FieldReference, FieldReference]], code: PythonCode) -> None:
@@ -82,21 +104,31 @@ def _leaves_source(pair: tuple[FieldReference, FieldReference]) -> bool:
 
 def _rename_from(pairs: Sequence[tuple[FieldReference, FieldReference]], code: PythonCode) -> None:
     head = pairs[0][0].path[:-1]
-    if not head:
+    if not head or head == (METADATA,):
         for source, target in pairs:
-            _move(source.path[-1], "event", target, code)
+            _move(source, "metadata" if head else "event", target, code)
         return
     with code.block(f"if {_is_object(head, 'holder')}"):
         for source, target in pairs:
-            _move(source.path[-1], "holder", target, code)
+            _move(source, "holder", target, code)
     with code.block(f"elif {head[0]!r} in event"):
         for source, target in pairs:
-            code.line(f"{code.name('rename', renaming(source, target))}(event)")
+            call("rename", renaming(source, target), code)
 
 
-def _move(name: str, holder: str, target: FieldReference, code: PythonCode) -> None:
+def _move(source: FieldReference, holder: str, target: FieldReference, code: PythonCode) -> None:
+    if source.path == (METADATA,):
+        call("rename", renaming(source, target), code)
+        return
+    name = source.path[-1]
     with code.block(f"if {name!r} in {holder}"):
         assign(target, f"{holder}.pop({name!r})", code)
+
+
+def _new_metadata(event: Event) -> Event:
+    metadata: Event = {}
+    event[METADATA] = metadata
+    return metadata
 
 
 def _is_object(path: Sequence[str], result: str) -> str:

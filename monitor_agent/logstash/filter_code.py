@@ -9,6 +9,7 @@ import structlog
 from monitor_agent.logstash import syntax
 from monitor_agent.logstash.conditions import Incomparable, condition_code
 from monitor_agent.logstash.event_fields import tag
+from monitor_agent.logstash.field_code import begin
 from monitor_agent.logstash.field_references import FieldError
 from monitor_agent.logstash.plugin import Event, Filter, PluginConfig, PluginCounters, WrittenFilter
 from monitor_agent.logstash.python_code import PythonCode
@@ -60,6 +61,7 @@ class FilterCode:
     def _write_loop(self, body: Sequence[syntax.Node]) -> None:
         code = self._code
         with code.block("try"):
+            begin(code)
             self._write(body, 0)
         with code.block(f"except {code.name('incomparable', Incomparable)} as reason"):
             code.line(f"{code.name('count_dropped', self._count_dropped)}(reason)")
@@ -97,6 +99,7 @@ class FilterCode:
             return
         with code.block(f"if not {code.name('step', _counted(plugin, config))}(event)"):
             code.line("continue")
+        begin(code)  # the step may have set it
 
 
 def _plugins(body: Sequence[syntax.Node]) -> int:

@@ -10,7 +10,7 @@ import structlog
 
 from monitor_agent.logstash.decoration import write_decoration
 from monitor_agent.logstash.event_fields import tag
-from monitor_agent.logstash.field_code import assign, rename
+from monitor_agent.logstash.field_code import assign, call, rename
 from monitor_agent.logstash.field_references import FieldError, FieldReference
 from monitor_agent.logstash.filters.conversions import CONVERSIONS
 from monitor_agent.logstash.patterns import compile_pattern, compile_replacement
@@ -78,7 +78,7 @@ def _write_rename(table: dict[str, Any], at: Location, code: PythonCode) -> None
         if is_dynamic(str(source)) or is_dynamic(str(target)):
             rename(pairs, code)
             pairs = []
-            code.line(f"{code.name('rename', _rename_dynamic(source, target, at))}(event)")
+            call("rename", _rename_dynamic(source, target, at), code)
         else:
             pairs.append((static_reference(source, at), static_reference(target, at)))
     rename(pairs, code)
@@ -277,7 +277,7 @@ def _calls(make: Callable[[Any, Location], list[Change]]) -> Write:
 
     def write(value: Any, at: Location, code: PythonCode) -> None:
         for change in make(value, at):
-            code.line(f"{code.name('change', change)}(event)")
+            call("change", change, code)
 
     return write
 

@@ -19,28 +19,32 @@ from monitor_agent.logstash.python_code import PythonCode
 from tests.unit.monitor_agent.logstash.program_runs import filtered
 
 NAMES = st.sampled_from(["a", "b", "c", "0", "-1"])
-REFERENCES = st.lists(NAMES, min_size=1, max_size=4).map(lambda path: "".join(f"[{name}]" for name in path))
+PATHS = st.tuples(NAMES | st.just("@metadata"), st.lists(NAMES, max_size=3))
+REFERENCES = PATHS.map(lambda path: "".join(f"[{name}]" for name in (path[0], *path[1])))
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["", "x", "false"]),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=3),
     max_leaves=8,
 )
-EVENTS = st.dictionaries(NAMES, VALUES, max_size=3)
+OBJECTS = st.dictionaries(NAMES, VALUES, max_size=3)
+EVENTS = st.tuples(OBJECTS, OBJECTS).map(lambda objects: {**objects[0], "@metadata": objects[1]})
 
 
 def outcome(change: Callable[[Event], Any], event: Event) -> Any:
-    """Return what a change makes of a copy of an event, and its result or failure."""
+    """Return the result or failure of a change, and what it makes of a copy of an event, which has `@metadata`."""
     changed = copy.deepcopy(event)
     try:
-        return change(changed), changed
+        result = change(changed)
     except FieldError as failure:
-        return str(failure), changed
+        result = str(failure)
+    return result, {"@metadata": {}, **changed}
 
 
 def generated(write: Callable[[PythonCode], None]) -> Callable[[Event], Any]:
     """Return the function with the lines that `write` writes."""
     code = PythonCode()
     with code.block("def change(event)"):
+        field_code.begin(code)
         write(code)
     return code.function("change")
 
@@ -72,6 +76,7 @@ def test_fields_are_renamed_one_after_another(event: Event, names: list[tuple[st
 def rename_all(event: Event, pairs: list[tuple[FieldReference, FieldReference]]) -> None:
     """Rename fields by their references."""
     for source, target in pairs:
+        event.setdefault("@metadata", {})
         if source.has(event):
             target.set(event, source.remove(event))
 
