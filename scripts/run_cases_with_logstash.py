@@ -38,7 +38,7 @@ input {
     file_completed_log_path => "%s"
     sincedb_path => "/dev/null"
     start_position => "beginning"
-    codec => json
+    codec => json { target => "[line]" }
   }
 }
 """
@@ -66,12 +66,17 @@ def expected(name: str, by: str = "logstash") -> list[dict[str, Any]]:
     by : `logstash` or `runner`.
     """
     entries: list[dict[str, Any]] = json.loads((CASES / f"{name}.expected.json").read_text(encoding="utf-8"))
-    return [document for entry in entries for document in (entry[by] if "why" in entry else [entry])]
+    return in_order([document for entry in entries for document in (entry[by] if "why" in entry else [entry])])
 
 
 def comparable(documents: Sequence[dict[str, Any]], path: str, host: str) -> list[dict[str, Any]]:
     """Return documents (`_index`, `_id`, `_source`) in a fixed order, without values that differ from run to run."""
-    return sorted((_comparable(document, path, host) for document in documents), key=json.dumps)
+    return in_order([_comparable(document, path, host) for document in documents])
+
+
+def in_order(documents: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return documents in an order that depends on their content only."""
+    return sorted(documents, key=lambda document: json.dumps(document, sort_keys=True))
 
 
 def text(documents: Sequence[dict[str, Any]]) -> str:
@@ -92,8 +97,9 @@ def _comparable(document: dict[str, Any], path: str, host: str) -> dict[str, Any
         source["host"]["name"] = "HOST"
     if index.startswith(_DEAD_LETTERS):
         identifier = "HASH" if re.fullmatch("[0-9a-f]{64}", identifier) else identifier
-        if _is_recent(index.removeprefix(_DEAD_LETTERS).replace(".", "-")):
-            index = f"{_DEAD_LETTERS}TODAY"
+    family, _, day = index.rpartition("-")
+    if _is_recent(day.replace(".", "-")):
+        index = f"{family}-TODAY"
     return {"_index": index, "_id": identifier, "_source": source}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -18,6 +20,8 @@ from tests.pipelines import PIPELINE, ROOT, PipelineSandbox, stop
 from tests.stand_in import Faults, StandIn
 from tests.waiting import wait_until
 
+SCRIPT = runpy.run_path(str(ROOT / "scripts/run_cases_with_logstash.py"))
+HTTP_CASES = SCRIPT["CASES"] / "http"
 LINE = '"message":"listening for events"'
 
 
@@ -47,6 +51,11 @@ class FrontEnd:
         (record,) = [line for line in self._log.read_text()[before:].splitlines() if LINE in line]
         self._url = f"http://127.0.0.1:{orjson.loads(record)['port']}/"
         self._headers = urllib3.make_headers(basic_auth="shop:a secret")
+
+    def headers(self, **headers: str | None) -> dict[str, str]:
+        """Return the headers of a request with JSON; None leaves one out."""
+        changed = {**self._headers, "Content-Type": "application/json", **headers}
+        return {name: value for name, value in changed.items() if value is not None}
 
     def post(self, body: object, **options: object) -> int:
         """Post a body and return the status; bytes are sent unchanged."""
@@ -88,6 +97,26 @@ def test_a_click_becomes_feedback(front_end: FrontEnd, stand_in: StandIn) -> Non
     assert stored["event"]["dataset"] == "model.feedback"
     assert stored["feedback"] == {"type": "click", "status": "new"}
     assert set(stored) == {"@timestamp", "event", "prediction", "feedback"}
+
+
+def test_bodies_give_the_documents_of_a_real_logstash(front_end: FrontEnd, stand_in: StandIn) -> None:
+    """The golden bodies of `logstash/cases/http`: types, charsets, compression, lists, names, times and sizes."""
+    stand_in.faults = Faults(refused=b'"labels":{"refuse":')
+    refused = {}
+    for body in orjson.loads((HTTP_CASES / "bodies.json").read_bytes()):
+        sent = base64.b64decode(body["base64"]) if "base64" in body else body["text"].encode()
+        status = front_end.post(sent, headers=front_end.headers(**body.get("headers", {})))
+        if status != 200:
+            refused[body["name"]] = status
+    expected = SCRIPT["expected"]("http/bodies", "runner")
+    wait_until(lambda: len(stand_in.documents) >= len(expected))
+
+    stored = [
+        {"_index": index, "_id": identifier, "_source": source}
+        for (index, identifier), source in stand_in.documents.items()
+    ]
+    assert refused == {"gzip bad": 400, "too large": 413}
+    assert SCRIPT["comparable"](stored, "", "") == expected
 
 
 def test_invalid_feedback_is_a_dead_letter(front_end: FrontEnd, stand_in: StandIn) -> None:

@@ -149,13 +149,15 @@ class HttpInput(FilesInput):
         try:
             record = orjson.loads(line)
             text, about = record["text"], record["about"]
-        except (orjson.JSONDecodeError, KeyError):
+        except (orjson.JSONDecodeError, KeyError, TypeError):
             # A crash cut this line: its request was not answered, so the client sends it again.
             _log.warning("a spooled request is incomplete", plugin=self.id)
             return []
         if not record.get("utf8", True):  # a request in the spool of an earlier version
             text = text_of_body(text.encode("latin-1"), None)
-        headers = {**record.get("headers", {}), "request_method": about["method"], "request_path": about["path"]}
+        headers = {**record.get("headers", {}), **{f"request_{name}": about[name] for name in ("method", "path")}}
+        if "version" in about:
+            headers["http_version"] = about["version"]
         events = self._codecs.get(record.get("type", ""), self._codec).decode(text.encode())
         for event in events:
             event["@metadata"] = {"input": {"http": {"request": {"headers": dict(headers)}}}}
