@@ -34,6 +34,7 @@ from monitor_agent.es.responses import (
     existing_documents,
     reason_of,
     refusal,
+    remedy_of,
 )
 from monitor_agent.es.retry import NO_ANSWER, Backoff, ResponseAction, response_action
 from monitor_agent.settings import ElasticsearchSettings
@@ -156,7 +157,7 @@ class Gateway:
         if wait is None:
             raise ElasticsearchError(
                 f"{purpose}: {reason[:300]}" + (f" (status {status})" if status else ""),
-                "check that Elasticsearch runs and that ELASTICSEARCH_URL is right",
+                remedy_of(reason) or "check that Elasticsearch runs and that ELASTICSEARCH_URL is right",
             )
         self._log.warning("elasticsearch is in trouble, trying again", request=purpose, reason=reason[:300], wait=wait)
         self._sleep(wait)
@@ -274,10 +275,11 @@ class Gateway:
                 if results[number] is ResponseAction.RETRY:
                     rejected.append((number, operation))
                     reason, status = cause(item.get("error", {})), item["status"]
-                elif results[number] is ResponseAction.REFUSED and malformed and item["status"] == MALFORMED:
-                    malformed(operation, cause(item.get("error", {})))
                 elif results[number] is ResponseAction.REFUSED:
-                    raise refusal(f"write to {operation.index}", item["status"], cause(item.get("error", {})))
+                    error = cause(item.get("error", {}))
+                    if not malformed or item["status"] != MALFORMED or remedy_of(error):
+                        raise refusal(f"write to {operation.index}", item["status"], error, operation.index)
+                    malformed(operation, error)
             if not rejected:
                 return list(results.values())
             pending = rejected

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from elasticsearch import ApiError
 
+from monitor_agent.contracts.index_troubles import cluster_trouble, index_trouble
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.retry import ResponseAction, response_action
 
@@ -15,6 +17,10 @@ _HINTS = {
     403: "the user lacks a privilege: give it the role monitor_agent",
     404: "run monitor-agent setup",
 }
+
+
+_INDEX = re.compile(r"\bindex \[([^\]]+)\]")
+NOT_FOUND = 404
 
 
 class IncompleteResponseError(Exception):
@@ -89,13 +95,27 @@ def root_cause(error: Mapping[str, Any]) -> Mapping[str, Any]:
     return root
 
 
-def refusal(purpose: str, status: int, reason: str) -> ElasticsearchError:
+def refusal(purpose: str, status: int, reason: str, index: str = "") -> ElasticsearchError:
     """Return the error for a refused request, with what the user can do.
 
     Parameters
     ----------
     purpose : what the request is for, such as `write to model-feedback`.
+    index : the index that it concerns, if there is one.
     """
-    return ElasticsearchError(
-        f"{purpose}: {reason[:300]} (status {status})", _HINTS.get(status, "see Elasticsearch's log")
-    )
+    hint = _HINTS.get(status, "see Elasticsearch's log")
+    if status != NOT_FOUND:  # a missing index has its own remedy here: the agent's indices come from the setup
+        hint = remedy_of(reason, index) or hint
+    return ElasticsearchError(f"{purpose}: {reason[:300]} (status {status})", hint)
+
+
+def remedy_of(reason: str, index: str = "") -> str:
+    """Return what makes an index, or the cluster, take documents again; "" if something else is wrong.
+
+    Parameters
+    ----------
+    index : the index, if the reason does not name it.
+    """
+    match = _INDEX.search(reason)
+    trouble = index_trouble(index or (match[1] if match else "INDEX"), reason) or cluster_trouble(reason)
+    return trouble.remedy if trouble else ""

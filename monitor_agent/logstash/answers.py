@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from monitor_agent.logstash.index_troubles import CREDENTIALS
 from monitor_agent.logstash.transport import HttpAnswer
+from monitor_agent.logstash.trouble_messages import CREDENTIALS
 
 _TITLE = re.compile(rb"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _MARKUP = re.compile(r"<[^>]*>|\s+")
@@ -44,7 +44,7 @@ def foreign_trouble(answer: HttpAnswer) -> str:
     elif answer.status in _LOGIN_STATUSES:
         remedy = f"a proxy wants a login: {CREDENTIALS}"
     elif answer.status == 413:
-        remedy = "let the proxy between accept larger requests"
+        remedy = "let the proxy between, or http.max_content_length of Elasticsearch, accept larger requests"
     return (
         f"the answer is {_likeness(answer)}, not Elasticsearch's: {remedy}; trying again "
         f"({answer.address} gave status {answer.status}{_title(answer.body)})"

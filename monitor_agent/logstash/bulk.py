@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from monitor_agent.logstash.index_troubles import index_trouble
+from monitor_agent.contracts.index_troubles import index_trouble
 from monitor_agent.logstash.json_text import write
 from monitor_agent.logstash.plugin import Event
 
@@ -95,7 +95,7 @@ def outcome_of(status: int, reason: str = "") -> DeliveryOutcome:
     'retry'
     """
     outcome = _OUTCOMES.get(status, DeliveryOutcome.RETRY)
-    if outcome is DeliveryOutcome.REFUSED and index_trouble("", status, reason):
+    if outcome is DeliveryOutcome.REFUSED and index_trouble("", reason):
         return DeliveryOutcome.RETRY
     return outcome
 

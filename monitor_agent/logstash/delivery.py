@@ -20,10 +20,10 @@ from monitor_agent.logstash.bulk import (
     reason_of,
 )
 from monitor_agent.logstash.dead_letters import dead_letter
-from monitor_agent.logstash.index_troubles import cluster_trouble, index_trouble
 from monitor_agent.logstash.letter_files import DeadLetterFiles
 from monitor_agent.logstash.template_gate import TemplateGate
 from monitor_agent.logstash.transport import HttpAnswer, Transport, UnreachableError
+from monitor_agent.logstash.trouble_messages import general_trouble, index_trouble
 from monitor_agent.logstash.troubles import GENERAL, Troubles
 
 BULK_PATH = f"/_bulk?{FILTER_PATH}"
@@ -87,7 +87,7 @@ class Delivery:
         outcome = outcome_of(answer.status, reason)
         if outcome is DeliveryOutcome.REFUSED:
             return self._divide(portion, ItemResult(outcome, answer.status, reason))
-        self._troubles.note(GENERAL, cluster_trouble(answer.status, reason))
+        self._troubles.note(GENERAL, general_trouble(answer.status, reason))
         return portion
 
     def _handle_foreign(self, portion: list[BulkItem], answer: HttpAnswer) -> list[BulkItem]:
@@ -144,7 +144,7 @@ class Delivery:
         """Note the trouble of an index; return the trouble if it concerns all documents."""
         trouble = index_trouble(index, result.status, result.reason)
         if trouble is None:
-            return cluster_trouble(result.status, result.reason)
+            return general_trouble(result.status, result.reason)
         self._troubles.note(index, trouble.message, trouble.label)
         return ""
 

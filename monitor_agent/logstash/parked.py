@@ -16,6 +16,7 @@ from monitor_agent.errors import PipelineError
 from monitor_agent.logstash.bulk import BulkItem, json_line
 from monitor_agent.logstash.durable import append_file, make_folder
 from monitor_agent.logstash.json_text import read
+from monitor_agent.logstash.plugin import ParkingOutput
 from monitor_agent.logstash.timestamps import Timestamp
 
 FOLDER_NAME = "parked"
@@ -161,6 +162,18 @@ class ParkedDocuments:
             return
         fields = read(first)
         self._queues[fields["queue"]] = _Queue(path, fields["index"], fields["label"], documents, whole)
+
+
+def warn_of_strays(data_dir: Path, outputs: Sequence[object]) -> None:
+    """Warn of parked documents of outputs that the configuration does not have any more: nothing sends them."""
+    folders = {output.parked_folder for output in outputs if isinstance(output, ParkingOutput)}
+    for folder in sorted((data_dir / FOLDER_NAME).glob("*")):
+        if folder not in folders and any(folder.glob("*.ndjson")):
+            _log.warning(
+                "parked documents of an output that the configuration does not have any more are not sent; "
+                "give the output its former id",
+                folder=str(folder),
+            )
 
 
 def _record(queue: str, label: str, item: BulkItem) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from monitor_agent.logstash.python_code import PythonCode
@@ -153,7 +154,14 @@ class BacklogSource(Protocol):
 
 @runtime_checkable
 class ParkingOutput(Protocol):
-    """An output that puts documents aside on disk, so that other documents need not wait for them."""
+    """An output that puts documents aside on disk, so that other documents need not wait for them.
+
+    Attributes
+    ----------
+    parked_folder : where they are.
+    """
+
+    parked_folder: Path
 
     def parked(self) -> list[Any]:
         """Return a `parked.ParkedCount` for each index and reason."""

@@ -24,6 +24,7 @@ from monitor_agent.errors import MonitorError, PipelineError
 from monitor_agent.gc_tuning import rare_garbage_collection
 from monitor_agent.logstash.compiler import Program
 from monitor_agent.logstash.durable import locked_folder
+from monitor_agent.logstash.parked import warn_of_strays
 from monitor_agent.logstash.plugin import Event, EventBatch, Input, Output, PipelineContext, Stopping
 from monitor_agent.logstash.statistics import Statistics, parked_counts
 
@@ -71,7 +72,8 @@ class Runner:
         self._workers = (
             settings.workers if concurrent else 1
         )  # one worker preserves the order, which readers of a file or a terminal see
-        self._statistics = Statistics(Path(settings.data_dir), program)
+        self._data_dir = Path(settings.data_dir)
+        self._statistics = Statistics(self._data_dir, program)
         self._changed = threading.Condition()
         self._flights: deque[Flight] = deque()
         self._waiting: deque[Flight] = deque()
@@ -87,6 +89,7 @@ class Runner:
         ]
         acknowledger = threading.Thread(target=self._guarded, args=(self._acknowledge,), daemon=True)
         with _opened([*self._program.outputs, *self._program.inputs]):
+            warn_of_strays(self._data_dir, self._program.outputs)
             for thread in (*threads, acknowledger):
                 thread.start()
             try:

@@ -16,8 +16,8 @@ from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.logstash.answers import foreign_trouble, json_object, own_error
 from monitor_agent.logstash.bulk import reason_of
-from monitor_agent.logstash.index_troubles import cluster_trouble
 from monitor_agent.logstash.transport import HttpAnswer, Transport, UnreachableError
+from monitor_agent.logstash.trouble_messages import general_trouble
 from monitor_agent.logstash.troubles import GENERAL, Troubles
 
 TEMPLATES_PATH = "/_index_template"
@@ -94,7 +94,7 @@ class TemplateGate:
         error = own_error(answer)
         if answer.status in (401, 429) or (answer.status >= 500 and answer.status not in _NO_SUCH_METHOD):
             self._failures = 0
-            trouble = cluster_trouble(answer.status, reason_of(error)) if error else foreign_trouble(answer)
+            trouble = general_trouble(answer.status, reason_of(error)) if error else foreign_trouble(answer)
             self._troubles.note(GENERAL, trouble)
             return False
         if answer.status in _NO_SUCH_METHOD or json_object(answer) is not None:

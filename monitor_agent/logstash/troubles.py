@@ -37,6 +37,10 @@ class Troubles:
         """Return whether there is any."""
         return bool(self._by_key)
 
+    def of_indices(self) -> bool:
+        """Return whether there is a trouble that does not concern every document."""
+        return len(self._by_key) > (GENERAL in self._by_key)
+
     def note(self, key: str, message: str, label: str = "") -> None:
         """Keep a trouble, in the place of an earlier one with this key.
 

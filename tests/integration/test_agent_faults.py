@@ -22,6 +22,7 @@ from monitor_agent.clock import FixedClock
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.install import install
+from monitor_agent.es.operations import Operation
 from monitor_agent.es.retry import Backoff
 from monitor_agent.settings import AgentSettings, ElasticsearchSettings, environment_of
 from tests.cluster import Cluster
@@ -281,3 +282,25 @@ def test_faults_for_long(fault_test: FaultTest) -> None:
     """Run many cycles with random faults."""
     for seed in range(1000, 40_000, 1000):
         check_faults_often(fault_test, seed)
+
+
+@pytest.mark.parametrize(("body", "remedy"), [("write", "remove index.blocks.write by PUT"), ("", "open it by POST")])
+def test_an_index_that_takes_nothing_is_no_missing_privilege(cluster: Cluster, body: str, remedy: str) -> None:
+    """A block or a closed index is named with the command that mends it, and no document counts as malformed."""
+    index = "model-performance-2026.03"
+    malformed: list[str] = []
+    with cluster.client() as client:
+        client.indices.create(index=index)
+        if body:
+            client.indices.put_settings(index=index, settings={f"index.blocks.{body}": True})
+        else:
+            client.indices.close(index=index)
+    operation = Operation("index", index, "1", {"@timestamp": "2026-03-02T10:00:00Z"})
+    with cluster.client("monitor_agent") as client:
+        gateway = Gateway(client)
+        with pytest.raises(ElasticsearchError) as caught:
+            gateway.bulk([operation], lambda _operation, reason: malformed.append(reason))
+
+    assert remedy in caught.value.hint
+    assert index in caught.value.hint
+    assert malformed == []

@@ -24,11 +24,16 @@ from monitor_agent.logstash.transport import ElasticsearchAccess, Transport
 from monitor_agent.logstash.troubles import Troubles
 
 LOOK_SECONDS = 3.0
-"""The longest wait before the next look for a missing index template."""
+"""The longest wait before the next attempt at an index that takes nothing, or has no template."""
 
 
 class ElasticsearchOutput:
-    """Sends documents; a document that exists already (409) counts as delivered."""
+    """Sends documents; a document that exists already (409) counts as delivered.
+
+    Attributes
+    ----------
+    parked_folder : the documents that wait until their index takes documents again.
+    """
 
     concurrent = True
 
@@ -42,7 +47,8 @@ class ElasticsearchOutput:
         self._letters = DeadLetterFiles(data_dir / FOLDER_NAME)
         self._troubles = Troubles()
         self._delivery = Delivery(self._transport, self._letters, self._troubles, self._count)
-        parked = ParkedDocuments(data_dir / PARKED_FOLDER / quote(config.id, safe=""), context.settings.parked_max)
+        self.parked_folder = data_dir / PARKED_FOLDER / quote(config.id, safe="")
+        parked = ParkedDocuments(self.parked_folder, context.settings.parked_max)
         self._parking = Parking(parked, self._delivery, self._troubles, context.stopping, park_after)
         self._stopping = context.stopping
         self._counters = config.counters
@@ -106,8 +112,8 @@ class ElasticsearchOutput:
         """Wait before the next attempt: longer after each failure, and for a random time, so that workers differ."""
         self._count("retries", 1)
         longest = min(self._longest_wait, self._first_wait * 2 ** min(max(failures - 1, 0), 20))
-        if self._troubles:
-            longest = min(longest, self._parking.after if self._delivery.gate.open else LOOK_SECONDS)
+        if self._troubles.of_indices():
+            longest = min(longest, max(self._first_wait, min(self._parking.after, LOOK_SECONDS)))
         if self._stopping.wait(longest * random.uniform(0.5, 1.0)):
             raise Stopping
 

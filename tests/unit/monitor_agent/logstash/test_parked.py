@@ -9,7 +9,7 @@ import pytest
 from monitor_agent.logstash.bulk import BulkItem, action_line, json_line
 from monitor_agent.logstash.dead_letters import original_text
 from monitor_agent.logstash.event_fields import payload
-from monitor_agent.logstash.parked import ParkedCount, ParkedDocuments
+from monitor_agent.logstash.parked import ParkedCount, ParkedDocuments, warn_of_strays
 from monitor_agent.logstash.timestamps import Timestamp
 
 ROOM = 100_000
@@ -86,3 +86,13 @@ def test_the_size_has_a_limit(tmp_path: Path) -> None:
     assert documents.add("a", "closed", [item("1")])
     assert not documents.add("b", "closed", [item("2", text="x" * 1000)])
     assert documents.counts() == [ParkedCount("index-1", "closed", 1, documents.counts()[0].bytes)]
+
+
+def test_documents_of_a_former_output_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The output has another id now, so nothing would send them."""
+    folder = tmp_path / "parked" / "old-id"
+    reopened(folder).add("index-1", "closed", [item("1")])
+
+    warn_of_strays(tmp_path, [])
+
+    assert str(folder) in capsys.readouterr().out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor_agent.logstash.index_troubles import cluster_trouble, index_trouble
+from monitor_agent.logstash.trouble_messages import general_trouble, index_trouble
 
 BLOCKED = "cluster_block_exception: index [a-1] blocked by: "
 
@@ -69,6 +69,6 @@ def test_an_index_that_takes_nothing(status: int, reason: str, label: str, remed
 )
 def test_a_trouble_of_the_whole_cluster(status: int, reason: str, text: str) -> None:
     """It concerns no index alone, so its documents are not put aside."""
-    assert text in cluster_trouble(status, reason)
+    assert text in general_trouble(status, reason)
     if status != 401:
         assert index_trouble("a-1", status, reason) is None

@@ -7,26 +7,32 @@ from dataclasses import dataclass
 
 _BLOCK = re.compile(r"\[(?P<status>[A-Z_]+)/(?P<number>\d+)/(?P<name>[^\]]*)\]")
 _INDEX_BLOCKS = {5: "read_only", 7: "read", 8: "write", 9: "metadata", 12: "read_only_allow_delete"}
+_BLOCK_TYPE = "cluster_block_exception"
 _CLUSTER_BLOCKS = {6: "read_only", 13: "read_only_allow_delete"}
 _CLOSED_BLOCKS = (4, 14)
 _FLOOD = "a disk of the cluster is nearly full: make room, and Elasticsearch removes the block itself; or"
 _LONGEST_REASON = 300
 
-CREDENTIALS = "check PIPELINE_USERNAME and PIPELINE_PASSWORD and the rights of that user"
-
 
 @dataclass(frozen=True)
 class IndexTrouble:
-    """Why an index takes no documents.
+    """Why an index, or the whole cluster, takes no documents.
 
     Attributes
     ----------
     label : two or three words, for counts.
-    message : one line that names the index and the remedy.
+    state : what is wrong, with the name of the index.
+    remedy : what mends it.
     """
 
     label: str
-    message: str
+    state: str
+    remedy: str
+
+    @property
+    def message(self) -> str:
+        """Return state and remedy in one line."""
+        return f"{self.state}: {self.remedy}"
 
 
 _PATTERNS: tuple[tuple[str, str, str, str], ...] = (
@@ -78,41 +84,33 @@ _PATTERNS: tuple[tuple[str, str, str, str], ...] = (
 _COMPILED = tuple((label, re.compile(pattern), state, remedy) for label, pattern, state, remedy in _PATTERNS)
 
 
-def index_trouble(index: str, status: int, reason: str) -> IndexTrouble | None:
+def index_trouble(index: str, reason: str) -> IndexTrouble | None:
     """Return why an index takes no documents; None if the document, or the whole cluster, is the cause.
 
     Parameters
     ----------
-    reason : type and reason of the error, as `bulk.reason_of` writes them.
+    reason : `TYPE: REASON` of the error.
 
-    >>> index_trouble("a-1", 403, "cluster_block_exception: index [a-1] blocked by: [FORBIDDEN/8/index write (api)];")
-    IndexTrouble(label='blocked: write', message='index a-1 is blocked by [FORBIDDEN/8/index write (api)]: remove \
-index.blocks.write by PUT a-1/_settings {"index.blocks.write": null}')
+    >>> trouble = index_trouble("a-1", "cluster_block_exception: index [a-1] blocked by: [FORBIDDEN/8/index write];")
+    >>> trouble.remedy
+    'remove index.blocks.write by PUT a-1/_settings {"index.blocks.write": null}'
     """
-    if reason.startswith("cluster_block_exception"):
+    if reason.startswith(_BLOCK_TYPE):
         return None if _is_cluster_wide(reason) else _blocked(index, reason)
     for label, pattern, state, remedy in _COMPILED:
         if pattern.search(reason):
-            return IndexTrouble(label, f"index {index} {state}: {remedy.format(index=index)} ({shortened(reason)})")
-    if status in (401, 403):
-        return IndexTrouble(
-            "no rights", f"the pipeline may not write index {index}: {CREDENTIALS} ({shortened(reason)})"
-        )
+            return IndexTrouble(label, f"index {index} {state} ({shortened(reason)})", remedy.format(index=index))
     return None
 
 
-def cluster_trouble(status: int, reason: str) -> str:
-    """Return one line about an error that concerns all documents: what is wrong, and the remedy if there is one."""
-    blocks = _BLOCK.findall(reason) if reason.startswith("cluster_block_exception") else []
-    for _, number, _ in blocks:
+def cluster_trouble(reason: str) -> IndexTrouble | None:
+    """Return why the whole cluster takes no documents, if somebody has blocked it."""
+    for _, number, _ in _BLOCK.findall(reason) if reason.startswith(_BLOCK_TYPE) else ():
         if int(number) in _CLUSTER_BLOCKS:
             name = f"cluster.blocks.{_CLUSTER_BLOCKS[int(number)]}"
             remedy = f'remove {name} by PUT _cluster/settings {{"persistent": {{"{name}": null}}}}'
-            return f"the cluster is blocked by {_blocks_text(reason)}: {remedy}; trying again"
-    if not blocks and status in (401, 403):
-        message = f"elasticsearch does not let the pipeline write; {CREDENTIALS}; trying again"
-        return f"{message} (status {status}: {shortened(reason)})"
-    return f"elasticsearch takes no documents now; trying again (status {status}: {shortened(reason)})"
+            return IndexTrouble("cluster blocked", f"the cluster is blocked by {_blocks_text(reason)}", remedy)
+    return None
 
 
 def shortened(reason: str) -> str:
@@ -131,15 +129,16 @@ def _blocked(index: str, reason: str) -> IndexTrouble:
     numbers = [int(number) for _, number, _ in _BLOCK.findall(reason)]
     state = f"index {index} is blocked by {_blocks_text(reason)}"
     if any(number in _CLOSED_BLOCKS for number in numbers):
-        return IndexTrouble("closed", f"{state}: open it by POST {index}/_open")
+        return IndexTrouble("closed", state, f"open it by POST {index}/_open")
     names = [_INDEX_BLOCKS[number] for number in numbers if number in _INDEX_BLOCKS]
     if not names:
-        return IndexTrouble("blocked", f"{state}: remove the block")
+        return IndexTrouble("blocked", state, "remove the block")
     settings = ", ".join(f'"index.blocks.{name}": null' for name in names)
     texts = " and ".join(f"index.blocks.{name}" for name in names)
-    flood = f"{_FLOOD} " if 12 in numbers else ""
-    remedy = f"{flood}remove {texts} by PUT {index}/_settings {{{settings}}}"
-    return IndexTrouble(f"blocked: {', '.join(names)}", f"{state}: {remedy}")
+    flood = f"{_FLOOD} " if "read_only_allow_delete" in names else ""
+    return IndexTrouble(
+        f"blocked: {', '.join(names)}", state, f"{flood}remove {texts} by PUT {index}/_settings {{{settings}}}"
+    )
 
 
 def _blocks_text(reason: str) -> str:

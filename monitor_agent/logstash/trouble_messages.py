@@ -1,0 +1,34 @@
+"""One line for each error of Elasticsearch that is not about a document, for the log and for `pipeline stats`."""
+
+from __future__ import annotations
+
+from monitor_agent.contracts import index_troubles
+from monitor_agent.contracts.index_troubles import IndexTrouble, shortened
+
+CREDENTIALS = "check PIPELINE_USERNAME and PIPELINE_PASSWORD and the rights of that user"
+_NO_RIGHTS = (401, 403)
+_BLOCK_TYPE = "cluster_block_exception"
+
+
+def index_trouble(index: str, status: int, reason: str) -> IndexTrouble | None:
+    """Return why an index takes no documents; None if the document, or the whole cluster, is the cause.
+
+    Parameters
+    ----------
+    reason : type and reason of the error, as `bulk.reason_of` writes them.
+    """
+    trouble = index_troubles.index_trouble(index, reason)
+    if trouble is None and status in _NO_RIGHTS and not reason.startswith(_BLOCK_TYPE):
+        return IndexTrouble("no rights", f"the pipeline may not write index {index} ({shortened(reason)})", CREDENTIALS)
+    return trouble
+
+
+def general_trouble(status: int, reason: str) -> str:
+    """Return one line about an error that concerns all documents: what is wrong, and the remedy if there is one."""
+    trouble = index_troubles.cluster_trouble(reason)
+    if trouble is not None:
+        return f"{trouble.message}; trying again"
+    message = "elasticsearch takes no documents now"
+    if status in _NO_RIGHTS and not reason.startswith(_BLOCK_TYPE):
+        message = f"elasticsearch does not let the pipeline write; {CREDENTIALS}"
+    return f"{message}; trying again (status {status}: {shortened(reason)})"
