@@ -19,7 +19,7 @@ from monitor_agent.command_line import VersionAction
 from monitor_agent.errors import MonitorError
 
 COMMANDS = (
-    *("demo", "up", "setup", "run", "once", "backfill"),
+    *("demo", "up", "setup", "check", "run", "once", "backfill"),
     *("totals", "compare", "reference", "explain-window", "release", "lost-lines", "alerts"),
     *("dashboards", "report"),
     *("stack", "pipeline", "deadletters", "kibana", "docs", "completion"),

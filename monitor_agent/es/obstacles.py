@@ -315,3 +315,23 @@ def stronger_templates(templates: Iterable[Mapping[str, Any]], now: datetime) ->
                 )
                 break
     return obstacles
+
+
+def outdated_templates(templates: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the names of installed index templates that this version would install with other mappings or aliases.
+
+    Parameters
+    ----------
+    templates : as Elasticsearch lists them.
+    """
+    installed = {entry["name"]: entry["index_template"].get("template", {}) for entry in templates}
+    names = []
+    for contract in CONTRACTS:
+        template = contract.template()["template"]
+        actual = installed.get(contract.name)
+        if actual is None:
+            continue
+        mappings_agree = _contains(actual.get("mappings", {}), template["mappings"])
+        if not mappings_agree or set(template["aliases"]) - set(actual.get("aliases", {})):
+            names.append(contract.name)
+    return names

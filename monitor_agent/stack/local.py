@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from monitor_agent.contracts.roles import ANALYST, MONITOR_AGENT, PIPELINE_WRITER
+from monitor_agent.contracts.roles import ANALYST
 from monitor_agent.errors import PortInUseError, StackError
 from monitor_agent.files import read_address
 from monitor_agent.settings import Settings, environment_of
@@ -21,6 +21,7 @@ from monitor_agent.stack.account import unprivileged_account
 from monitor_agent.stack.embedded.configuration import options_from
 from monitor_agent.stack.embedded.elasticsearch import EmbeddedElasticsearch, home_folder, is_free
 from monitor_agent.stack.process import ChildProcess, Command, Supervisor
+from monitor_agent.stack.read_access import as_own_users
 from monitor_agent.stack.rest_call import cluster_health, logins
 
 READY_SECONDS = 180.0
@@ -92,23 +93,7 @@ class LocalProduct:
             return
         node.wait_ready()
         self.users = node.users
-        self.settings = dataclasses.replace(
-            self.settings,
-            elasticsearch=dataclasses.replace(
-                self.settings.elasticsearch,
-                url=(node.url,),
-                username=MONITOR_AGENT,
-                password=node.users[MONITOR_AGENT],
-                api_key="",
-                ca_certs="",
-            ),
-            pipeline=dataclasses.replace(
-                self.settings.pipeline,
-                username=PIPELINE_WRITER,
-                password=node.users[PIPELINE_WRITER],
-                api_key="",
-            ),
-        )
+        self.settings = as_own_users(self.settings, node.url, node.users)
 
     def start_model_server(self, model_dir: Path) -> None:
         """Start the model server on a folder of models, without waiting for it."""

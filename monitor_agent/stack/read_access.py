@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from monitor_agent.contracts.roles import ANALYST
+from monitor_agent.contracts.roles import ANALYST, MONITOR_AGENT, PIPELINE_WRITER
 from monitor_agent.errors import DataError
 from monitor_agent.settings import ElasticsearchSettings, Settings
 from monitor_agent.stack.embedded import users
@@ -54,13 +54,49 @@ def read_access(
         yield _embedded(settings.elasticsearch, folder, node.url)
 
 
-def _configured(settings: Settings) -> ElasticsearchSettings:
+def as_own_users(settings: Settings, url: str, passwords: Mapping[str, str]) -> Settings:
+    """Return the settings with the address of an embedded Elasticsearch, its agent's user and its pipeline's user."""
+    return dataclasses.replace(
+        settings,
+        elasticsearch=dataclasses.replace(
+            settings.elasticsearch,
+            url=(url,),
+            username=MONITOR_AGENT,
+            password=passwords[MONITOR_AGENT],
+            api_key="",
+            ca_certs="",
+        ),
+        pipeline=dataclasses.replace(
+            settings.pipeline, username=PIPELINE_WRITER, password=passwords[PIPELINE_WRITER], api_key=""
+        ),
+    )
+
+
+def running_access(settings: Settings) -> Settings:
+    """Return the settings; if they name no cluster, with address and users of the embedded one that runs.
+
+    Raises
+    ------
+    StackError
+        If its passwords cannot be read.
+    """
+    url, folder = _running_url(settings)
+    return as_own_users(settings, url, users.passwords(folder)) if url else settings
+
+
+def _running_url(settings: Settings) -> tuple[str, Path]:
+    """Return address and data folder of the embedded Elasticsearch; no address if the settings name another cluster."""
     configured, defaults = settings.elasticsearch, ElasticsearchSettings()
-    if configured.url != defaults.url or configured.username or configured.api_key:
-        return configured
     folder = Path(settings.stack.data_dir).absolute()
+    if configured.url != defaults.url or configured.username or configured.api_key:
+        return "", folder
     running = running_instance(folder)
-    return _embedded(configured, folder, running.url) if running is not None and running.url else configured
+    return (running.url if running is not None else ""), folder
+
+
+def _configured(settings: Settings) -> ElasticsearchSettings:
+    url, folder = _running_url(settings)
+    return _embedded(settings.elasticsearch, folder, url) if url else settings.elasticsearch
 
 
 def _embedded(settings: ElasticsearchSettings, folder: Path, url: str) -> ElasticsearchSettings:

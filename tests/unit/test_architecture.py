@@ -122,6 +122,11 @@ ROOMS = (
         "cjdk jgo requests",
     ),
     Room(
+        "monitor_agent/diagnosis/",
+        "the checks of `monitor-agent check`: the facts, and what they mean for the user",
+        "alerting contracts durations errors es files logstash settings stack",
+    ),
+    Room(
         "monitor_agent/demo/",
         "the Open Bandit log, its replay, the summary",
         "agent clock contracts dashboards durations errors es files log metrics pipeline settings stack",
@@ -130,8 +135,8 @@ ROOMS = (
     Room(
         "monitor_agent/cli/",
         "one command per file; writes the generated pages",
-        "agent alerting clock command_line contracts dashboards demo durations errors es files gc_tuning kibana log "
-        "logstash metrics pipeline settings stack",
+        "agent alerting clock command_line contracts dashboards demo diagnosis durations errors es files gc_tuning "
+        "kibana log logstash metrics pipeline settings stack",
         "orjson rich",
     ),
     Room("monitor_agent/__main__.py", "`python -m monitor_agent`", "cli"),

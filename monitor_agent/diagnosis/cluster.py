@@ -1,0 +1,208 @@
+"""What the facts about a cluster mean: version, health, clock, disks, privileges (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from monitor_agent.diagnosis.check_result import FAILED, OK, SKIPPED, WARNING, CheckResult
+from monitor_agent.durations import format_duration
+from monitor_agent.es.cluster_facts import ClusterFacts, NodeFacts
+from monitor_agent.es.obstacles import IndexState, Obstacle, is_current, obstacles_of
+
+OLDEST_VERSION, NEWEST_MAJOR = (8, 19), 9
+CLOCK_WARNING_SECONDS = 5.0
+CERTIFICATE_WARNING = timedelta(days=30)
+NAMES_IN_FINDING = 3
+STAGES = (("flood_stage", FAILED), ("high", WARNING), ("low", WARNING))
+"""The disk watermarks, the worst first; at the first one Elasticsearch makes indices read-only."""
+_SIZES = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3, "tb": 1024**4, "pb": 1024**5}
+SETUP = "run `monitor-agent setup`"
+
+
+def why_no_answer(message: str) -> tuple[str, bool]:
+    """Return in short why a request got no good answer, and whether it was Elasticsearch that refused it.
+
+    >>> why_no_answer("read the health: ...: Failed to establish a new connection: [Errno 111] Connection refused")
+    ('no answer (Connection refused)', False)
+    >>> why_no_answer("read the health: security_exception: missing authentication (status 401)")
+    ('security_exception: missing authentication (status 401)', True)
+    """
+    reason = message.partition(": ")[2] or message
+    if re.search(r"\(status 4\d\d\)$", message):
+        return reason, True
+    system = re.search(r"\[Errno -?\d+\] ([^\[)]+)", reason)
+    return f"no answer ({system[1].strip() if system else reason})", False
+
+
+def check_health(facts: ClusterFacts, addresses: str) -> CheckResult:
+    """Return whether the cluster can work."""
+    finding = f"{addresses}: cluster {facts.name}, {facts.status}, nodes: {len(facts.nodes)}"
+    if facts.status == "red":
+        return CheckResult("Elasticsearch", FAILED, finding, "see GET /_cluster/allocation/explain: shards are missing")
+    return CheckResult("Elasticsearch", OK, finding)
+
+
+def check_version(facts: ClusterFacts) -> CheckResult:
+    """Return whether the product supports the version of the cluster."""
+    versions = sorted({node.version for node in facts.nodes if node.version})
+    finding = " and ".join(versions) or "unknown"
+    numbers = [tuple(int(number) for number in re.findall(r"\d+", version)[:2]) for version in versions]
+    if any(number < OLDEST_VERSION for number in numbers):
+        return CheckResult("version of Elasticsearch", FAILED, f"{finding} is too old", "upgrade it to 8.19 or to 9")
+    if any(number[0] > NEWEST_MAJOR for number in numbers):
+        return CheckResult("version of Elasticsearch", WARNING, f"{finding} is newer than the tests", "use 8.19 or 9")
+    if len(versions) > 1:
+        return CheckResult(
+            "version of Elasticsearch", WARNING, f"nodes have different versions: {finding}", "upgrade all nodes"
+        )
+    return CheckResult("version of Elasticsearch", OK, finding)
+
+
+def check_clock(facts: ClusterFacts, allowed: timedelta) -> CheckResult:
+    """Return whether this machine's clock agrees with the cluster's.
+
+    Parameters
+    ----------
+    allowed : MONITOR_CLOCK_SKEW.
+    """
+    difference = max(0.0, abs(facts.clock_ahead) - facts.clock_error)
+    direction = "ahead of" if facts.clock_ahead < 0 else "behind"
+    if difference <= 1.0:
+        return CheckResult("clock", OK, "agrees with Elasticsearch's within 1 s")
+    finding = f"this machine's clock is {difference:,.0f} s {direction} Elasticsearch's"
+    if difference > allowed.total_seconds():
+        text = f"{finding}, more than MONITOR_CLOCK_SKEW ({format_duration(allowed)})"
+        return CheckResult("clock", FAILED, text, "synchronise the clocks (NTP)")
+    if difference > CLOCK_WARNING_SECONDS:
+        return CheckResult("clock", WARNING, finding, "synchronise the clocks (NTP)")
+    return CheckResult("clock", OK, finding)
+
+
+def check_watermarks(facts: ClusterFacts) -> CheckResult:
+    """Return whether the disks of the nodes are below Elasticsearch's watermarks."""
+    check = "disks of Elasticsearch"
+    if not facts.nodes:
+        return CheckResult(check, SKIPPED, "the cluster names no node")
+    fullest = min(facts.nodes, key=lambda node: node.available / max(1, node.total))
+    used = f"{fullest.name} uses {1 - fullest.available / max(1, fullest.total):.0%} of {_gib(fullest.total)}"
+    if facts.watermarks.get("threshold_enabled") == "false":
+        return CheckResult(check, OK, f"{used}; watermarks are off")
+    for stage, state in STAGES:
+        over = [node.name for node in facts.nodes if node.available < _needed(facts, stage, node)]
+        if over:
+            effect = "indices become read-only" if state == FAILED else "new shards may not be placed there"
+            finding = f"{_few(over)}: beyond the {stage.replace('_', ' ')} watermark ({used}): {effect}"
+            return CheckResult(check, state, finding, "free disk space, or shorten MONITOR_RETENTION_EVENTS")
+    return CheckResult(check, OK, f"{used}; below all watermarks")
+
+
+def _needed(facts: ClusterFacts, stage: str, node: NodeFacts) -> float:
+    """Return the bytes that must be available below a watermark."""
+    share = facts.watermarks.get(f"watermark.{stage}", "")
+    size = _bytes(share)
+    if size is not None:
+        return size
+    try:
+        number = float(share.rstrip("%")) / (100 if share.endswith("%") else 1)
+    except ValueError:
+        return 0.0
+    headroom = _bytes(facts.watermarks.get(f"watermark.{stage}.max_headroom", ""))
+    needed = node.total * (1 - number)
+    return needed if headroom is None else min(needed, headroom)
+
+
+def _bytes(text: str) -> float | None:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmgtp]?b)", text.strip().lower())
+    return float(match[1]) * _SIZES[match[2]] if match else None
+
+
+def _gib(size: float) -> str:
+    return f"{size / 1024**3:,.0f} GiB"
+
+
+def check_certificate(not_after: datetime, now: datetime) -> CheckResult:
+    """Return whether a certificate that was verified stays valid for a while."""
+    finding = f"the certificate is verified, and valid until {not_after:%Y-%m-%d}"
+    if not_after - now < CERTIFICATE_WARNING:
+        return CheckResult("TLS", WARNING, finding, "renew the certificate of Elasticsearch")
+    return CheckResult("TLS", OK, finding)
+
+
+def check_privileges(check: str, role: str, answer: tuple[str, list[str]] | None) -> CheckResult:
+    """Return whether a user has the privileges of a role.
+
+    Parameters
+    ----------
+    answer : the user, and what it lacks; None = the cluster has no security.
+    """
+    if answer is None:
+        return CheckResult(check, SKIPPED, "security is off in this Elasticsearch")
+    user, lacking = answer
+    if lacking:
+        return CheckResult(
+            check,
+            FAILED,
+            f"{user} lacks {_few(lacking, '; ')}",
+            f"give the user the role {role}; `monitor-agent stack users` creates and updates it",
+        )
+    return CheckResult(check, OK, f"{user} has the privileges of the role {role}")
+
+
+def check_templates(missing: Sequence[str], outdated: Sequence[str], stronger: Sequence[Obstacle]) -> list[CheckResult]:
+    """Return whether the index templates are those of this version.
+
+    Parameters
+    ----------
+    missing, outdated : names of templates.
+    stronger : templates of others that would be used instead.
+    """
+    results = []
+    if missing:
+        results.append(CheckResult("index templates", FAILED, f"missing: {_few(missing)}", SETUP))
+    if outdated:
+        results.append(CheckResult("index templates", WARNING, f"from another version: {_few(outdated)}", SETUP))
+    results += [
+        CheckResult("index templates", FAILED, f"{obstacle.name}: {obstacle.problem}", obstacle.advice)
+        for obstacle in stronger
+    ]
+    return results or [CheckResult("index templates", OK, "all are there, as this version installs them")]
+
+
+def check_indices(states: Sequence[IndexState]) -> list[CheckResult]:
+    """Return whether the indices can be used."""
+    obstacles = obstacles_of(states)
+    results = [
+        CheckResult("indices", FAILED, f"{obstacle.name}: {obstacle.problem}", obstacle.advice)
+        for obstacle in obstacles
+    ]
+    names = {obstacle.name for obstacle in obstacles}
+    usable = [state for state in states if state.name not in names and not state.is_copy]
+    hidden = [state.name for state in usable if state.lacks_alias]
+    if hidden:
+        results.append(
+            CheckResult(
+                "indices", FAILED, f"without the alias, so that the agent does not see them: {_few(hidden)}", SETUP
+            )
+        )
+    outdated = [state.name for state in usable if not is_current(state.mapping, state.contract)]
+    if outdated:
+        results.append(CheckResult("indices", WARNING, f"without fields of this version: {_few(outdated)}", SETUP))
+    blocked = [state for state in usable if state.read_only]
+    if blocked:
+        results.append(
+            CheckResult(
+                "indices",
+                WARNING,
+                f"read-only: {_few([state.name for state in blocked])}",
+                f'free disk space if it is low, then PUT /INDEX/_settings {{"{blocked[0].read_only}": null}}',
+            )
+        )
+    count = len(states)
+    return results or [CheckResult("indices", OK, f"{count:,} indices, none is in the way" if count else "none yet")]
+
+
+def _few(names: Sequence[str], separator: str = ", ") -> str:
+    rest = len(names) - NAMES_IN_FINDING
+    return separator.join(names[:NAMES_IN_FINDING]) + (f" and {rest:,} more" if rest > 0 else "")

@@ -1,0 +1,177 @@
+"""All checks of `monitor-agent check`, one after the other; each reads only."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from monitor_agent.alerting.definitions import load_alerts
+from monitor_agent.contracts.deadletter import DEADLETTERS
+from monitor_agent.contracts.roles import MONITOR_AGENT, PIPELINE_WRITER, ROLES
+from monitor_agent.diagnosis import alert_windows, cluster, local_pipeline, machine, tls
+from monitor_agent.diagnosis.check_result import FAILED, SKIPPED, WARNING, CheckResult, without_secrets
+from monitor_agent.errors import MonitorError
+from monitor_agent.es.cluster_facts import ClusterFacts, missing_privileges, read_cluster
+from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.obstacles import outdated_templates, read_states, stronger_templates
+from monitor_agent.es.readiness import missing_templates
+from monitor_agent.es.retry import Backoff
+from monitor_agent.files import is_locked
+from monitor_agent.logstash.letter_files import FOLDER_NAME, INDEXED, REPLAYED, key_of, read_letters, read_notes
+from monitor_agent.logstash.statistics import read_statistics
+from monitor_agent.settings import ElasticsearchSettings, Settings
+from monitor_agent.stack.read_access import running_access
+
+TIMEOUT = timedelta(seconds=5)
+"""The longest wait for an answer of Elasticsearch."""
+LOCK = "lock"
+START = "start it (`monitor-agent up` or `monitor-agent stack up`), or set ELASTICSEARCH_URL"
+NO_ANSWER = "Elasticsearch gives no answer to this"
+NEEDING_ELASTICSEARCH = (
+    *("version of Elasticsearch", "clock", "disks of Elasticsearch", "user of the agent", "user of the pipeline"),
+    *("index templates", "indices"),
+)
+
+Check = Callable[[], Iterable[CheckResult]]
+
+
+def diagnose(settings: Settings, environ: Mapping[str, str]) -> list[CheckResult]:
+    """Return the results of all checks; a check that cannot be made is itself a result."""
+    try:
+        settings = running_access(settings)
+        results: list[CheckResult] = []
+    except MonitorError as error:
+        results = [CheckResult("passwords", FAILED, error.message, error.hint)]
+    checks: dict[str, Check] = {
+        "Python": lambda: [machine.check_packages(machine.stated_requirements())],
+        "Java": lambda: [machine.check_java(settings, environ)],
+        "ports": lambda: machine.check_ports(settings),
+        "disk space": lambda: machine.check_disks(settings),
+        "fonts for CJK": lambda: [machine.check_fonts(machine.japanese_fonts())],
+        "windows of alerts": lambda: alert_windows.check_windows(load_alerts(settings.agent.alerts), settings.agent),
+        "TLS": lambda: [tls.check_tls(settings.elasticsearch, url, _now()) for url in settings.elasticsearch.url],
+        "pipeline": lambda: [_pipeline(Path(settings.pipeline.data_dir))],
+    }
+    for name, check in checks.items():
+        results += _safely(name, check)
+    results += _cluster(settings)
+    secrets = (
+        settings.elasticsearch.password,
+        settings.elasticsearch.api_key,
+        settings.pipeline.password,
+        settings.pipeline.api_key,
+    )
+    return without_secrets(results, secrets)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _safely(name: str, check: Check) -> list[CheckResult]:
+    """Return the results of a check, or one that says why it cannot be made."""
+    try:
+        return list(check())
+    except MonitorError as error:
+        return [CheckResult(name, FAILED, error.message, error.hint)]
+    except OSError as error:
+        return [CheckResult(name, WARNING, f"it cannot be checked: {error}")]
+
+
+def _pipeline(folder: Path) -> CheckResult:
+    try:
+        statistics = read_statistics(folder) if (folder / "statistics.json").exists() else None
+    except MonitorError as error:
+        return CheckResult("pipeline", FAILED, error.message, error.hint)
+    return local_pipeline.check_pipeline(statistics, runs=is_locked(folder / LOCK), folder=str(folder))
+
+
+def _cluster(settings: Settings) -> list[CheckResult]:
+    """Return the results of the checks that ask Elasticsearch: each of its addresses, then the first that answers."""
+    results: list[CheckResult] = []
+    local = _local_letters(Path(settings.pipeline.data_dir) / FOLDER_NAME)
+    answers: list[tuple[ElasticsearchSettings, ClusterFacts]] = []
+    for url in settings.elasticsearch.url:
+        address = dataclasses.replace(settings.elasticsearch, url=(url,), request_timeout=TIMEOUT)
+        result, facts = _reach(address, url)
+        results.append(result)
+        if facts is not None:
+            answers.append((address, facts))
+    if not answers:
+        results += [CheckResult(name, SKIPPED, NO_ANSWER) for name in NEEDING_ELASTICSEARCH]
+        return [*results, local_pipeline.check_dead_letters(None, local)]
+    address, facts = answers[0]
+    with closing(_gateway(address)) as gateway:
+        results += _of_gateway(gateway, facts, settings)
+        results += _safely(
+            "dead letters", lambda: [local_pipeline.check_dead_letters(_indexed_letters(gateway), local)]
+        )
+    return results
+
+
+def _gateway(settings: ElasticsearchSettings) -> Gateway:
+    return Gateway(connect(settings), Backoff(tries=1))
+
+
+def _reach(settings: ElasticsearchSettings, url: str) -> tuple[CheckResult, ClusterFacts | None]:
+    """Return whether Elasticsearch answers at an address and accepts the user, and what it says about itself."""
+    try:
+        with closing(_gateway(settings)) as gateway:
+            facts = read_cluster(gateway)
+    except MonitorError as error:
+        reason, refused = cluster.why_no_answer(error.message)
+        return CheckResult("Elasticsearch", FAILED, f"{url}: {reason}", error.hint if refused else START), None
+    except ValueError as error:
+        return CheckResult("Elasticsearch", FAILED, f"{url}: {error}", "correct ELASTICSEARCH_URL"), None
+    return cluster.check_health(facts, url), facts
+
+
+def _of_gateway(gateway: Gateway, facts: ClusterFacts, settings: Settings) -> list[CheckResult]:
+    agent = "user of the agent"
+    checks: dict[str, Check] = {
+        "version of Elasticsearch": lambda: [cluster.check_version(facts)],
+        "clock": lambda: [cluster.check_clock(facts, settings.agent.clock_skew)],
+        "disks of Elasticsearch": lambda: [cluster.check_watermarks(facts)],
+        agent: lambda: [
+            cluster.check_privileges(agent, MONITOR_AGENT, missing_privileges(gateway, ROLES[MONITOR_AGENT]))
+        ],
+        "user of the pipeline": lambda: [_pipeline_user(settings)],
+        "index templates": lambda: _templates(gateway),
+        "indices": lambda: cluster.check_indices(read_states(gateway)),
+    }
+    return [result for name, check in checks.items() for result in _safely(name, check)]
+
+
+def _pipeline_user(settings: Settings) -> CheckResult:
+    """Return whether the user of the pipeline, which is the agent's if none is set, may write events."""
+    pipeline = settings.pipeline
+    user = settings.elasticsearch
+    if pipeline.username or pipeline.api_key:
+        user = dataclasses.replace(
+            user, username=pipeline.username, password=pipeline.password, api_key=pipeline.api_key
+        )
+    with closing(_gateway(dataclasses.replace(user, request_timeout=TIMEOUT))) as gateway:
+        answer = missing_privileges(gateway, ROLES[PIPELINE_WRITER])
+    return cluster.check_privileges("user of the pipeline", PIPELINE_WRITER, answer)
+
+
+def _templates(gateway: Gateway) -> list[CheckResult]:
+    templates = gateway.call("read index templates", lambda client: client.indices.get_index_template().body)
+    entries = templates["index_templates"]
+    return cluster.check_templates(
+        missing_templates(gateway), outdated_templates(entries), stronger_templates(entries, _now())
+    )
+
+
+def _indexed_letters(gateway: Gateway) -> int:
+    response = gateway.search(DEADLETTERS.pattern, {"size": 0, "track_total_hits": True})
+    return int(response["hits"]["total"]["value"])
+
+
+def _local_letters(folder: Path) -> int:
+    """Return how many dead letters wait on this machine: neither in Elasticsearch nor sent again."""
+    letters = {key_of(letter.id, letter.document) for letter in read_letters(folder)}
+    return len(letters - read_notes(folder, INDEXED) - read_notes(folder, REPLAYED))
