@@ -71,7 +71,7 @@ def read_first(text: str) -> tuple[Any, str]:
     return value, text[end:].strip(_BLANKS)
 
 
-def write(value: Any, number: Callable[[float], str] = repr) -> bytes:
+def write(value: Any) -> bytes:
     """Return a value as JSON text.
 
     >>> write({"a": 2**70, "b": NonFinite("-inf")})
@@ -80,7 +80,7 @@ def write(value: Any, number: Callable[[float], str] = repr) -> bytes:
     try:
         return orjson.dumps(value, default=str)
     except orjson.JSONEncodeError:  # a long number, half a character, more than 254 levels
-        return write_with(value, number)
+        return write_with(value, repr)
 
 
 def write_with(value: Any, number: Callable[[float], str]) -> bytes:

@@ -64,7 +64,9 @@ class Timestamp(str):
             If the text is malformed.
         """
         if _USUAL.fullmatch(text) and (text[8:10] < "29" or _is_day(text[:10])):
-            return cls(text) if len(text) == 24 else cls(_with_fraction(text[:20], text[20:-1]))
+            if len(text) == 24 or (len(text) == 27 and text[23:26] != "000"):
+                return cls(text)
+            return cls(_with_fraction(text[:20], text[20:-1]))
         match = _ISO.fullmatch(text)
         if match is None or match["day"] is None:
             raise ValueError(f"{text!r} is no ISO 8601 time")
@@ -159,7 +161,7 @@ def _with_fraction(beginning: str, digits: str) -> str:
     """Return a time with three, six or nine digits of its fraction: as few as there can be."""
     if len(digits) % 3:
         digits = digits.ljust(-(-len(digits) // 3) * 3, "0")
-    while len(digits) > 3 and digits.endswith("000"):
+    while digits[3:].endswith("000"):
         digits = digits[:-3]
     return f"{beginning}{digits}Z"
 

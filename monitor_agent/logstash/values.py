@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
-from monitor_agent.logstash.json_text import write, write_with
+from monitor_agent.logstash.json_text import write_with
 
 BLANKS = "\t\n\v\f\r \0"
 """What Ruby's `strip` removes."""
@@ -27,7 +28,7 @@ def text_of(value: Any) -> str:
     if type(value) is list:
         return ",".join("" if item is None else text_of(item) if type(item) is list else _java(item) for item in value)
     if type(value) is dict:
-        return (write_with(value, _java) if _has_exponent(value) else write(value, _java)).decode()
+        return _java_json(value)
     return _java(value)
 
 
@@ -147,15 +148,30 @@ def _inspect(value: Any) -> str:
     return str(value)
 
 
-def _has_exponent(value: Any) -> bool:
-    """Return whether Java writes a number in `value` with an exponent, as 1.0E7, and JSON libraries without one."""
-    for item in value.values() if type(value) is dict else value:
-        if type(item) is float:
-            if item and not 1e-3 <= abs(item) < 1e7:
-                return True
-        elif (type(item) is dict or type(item) is list) and _has_exponent(item):
-            return True
-    return False
+def _java_json(value: Any) -> str:
+    try:
+        return orjson.dumps(_with_exponents(value), default=str).decode()
+    except orjson.JSONEncodeError:  # see `json_text.write`
+        return write_with(value, _java).decode()
+
+
+def _with_exponents(value: Any) -> Any:
+    """Return an object or list; if Java writes a number in it with an exponent, as 1.0E7, a copy with that text."""
+    changed = value
+    for place, item in value.items() if type(value) is dict else enumerate(value):
+        kind = type(item)
+        if kind is float:
+            if 1e-3 <= item < 1e7 or 1e-3 <= -item < 1e7 or not item:
+                continue
+            replaced = orjson.Fragment(_java(item) if math.isfinite(item) else write_with(item, _java))
+        elif kind is dict or kind is list:
+            replaced = _with_exponents(item)
+        else:
+            continue
+        if replaced is not item:
+            changed = value.copy() if changed is value else changed
+            changed[place] = replaced
+    return changed
 
 
 def _decimal(value: float, smallest: float, largest: float, sign: str) -> str:

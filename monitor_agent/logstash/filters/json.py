@@ -62,9 +62,10 @@ class JsonFilter:
         if not legal_tags(value.get("tags", "")) or type(value.get("@metadata", value)) is not dict:
             raise ValueError("tags or @metadata of another type")
         time = value.pop("@timestamp", None)
-        fields = [(field_reference(name), item) for name, item in value.items()]
-        for field, item in fields:
-            field.set(event, item)
+        if value:
+            fields = [(field_reference(name), item) for name, item in value.items()]
+            for field, item in fields:
+                field.set(event, item)
         if time is not None and time is not False:
             _set_time(event, time)
 
