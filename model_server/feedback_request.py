@@ -9,6 +9,7 @@ from typing import Any
 from model_server.json_object import JsonObject, elements
 from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.feedback import TYPES
+from monitor_agent.contracts.identifiers import canonical
 from monitor_agent.settings import ServerSettings
 
 FIELDS = ("prediction_id", "type", "label", "value", "event_id", "timestamp")
@@ -22,7 +23,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class ClientFeedback:
-    """What a user did with a prediction, as a client reports it.
+    """What a user did with a prediction, as a client reports it; UUIDs are in lower case and without braces.
 
     Attributes
     ----------
@@ -57,7 +58,7 @@ def _feedback(value: Any, path: str, settings: ServerSettings, now: datetime) ->
     node = JsonObject(value, path, FIELDS)
     if "timestamp" in node and not settings.allow_client_timestamps:
         node.refuse("timestamp", "the server sets the time (MODEL_SERVER_ALLOW_CLIENT_TIMESTAMPS is off)")
-    prediction_id = node.required("prediction_id", lambda name: node.text(name, MAX_ID_LENGTH))
+    prediction_id = canonical(node.required("prediction_id", lambda name: node.text(name, MAX_ID_LENGTH)))
     prediction_time = uuid7.time_of(prediction_id)
     # The id selects the index of its day: an invented id must not create indices of future days.
     if prediction_time and prediction_time > now + CLOCK_SKEW and not settings.allow_client_timestamps:
@@ -66,12 +67,13 @@ def _feedback(value: Any, path: str, settings: ServerSettings, now: datetime) ->
     label = node.integer("label", 0, 1)
     if kind == "label" and label is None:
         node.refuse("label", "is missing")
+    event_id = node.text("event_id", MAX_EVENT_ID_LENGTH)
     return ClientFeedback(
         prediction_id=prediction_id,
         prediction_time=prediction_time,
         type=kind,
         label=label,
         value=node.number("value"),
-        event_id=node.text("event_id", MAX_EVENT_ID_LENGTH),
+        event_id=None if event_id is None else canonical(event_id),
         timestamp=node.moment("timestamp"),
     )

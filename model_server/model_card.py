@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monitor_agent.contracts.model_names import problem_of_name, problem_of_version, shortened
 from monitor_agent.errors import ModelError
 from monitor_agent.settings import ServerSettings
 
@@ -57,10 +58,15 @@ def read_card(settings: ServerSettings) -> ModelCard:
         raise ModelError(f"{folder} does not say the model's threshold", "set MODEL_SERVER_THRESHOLD, such as 0.5")
     if not 0 <= threshold <= 1:
         raise ModelError(f"{path}: threshold {threshold} is not between 0 and 1", "correct the file")
+    version = _entry(entries, "version", str, path) or folder.resolve().name
+    if problem := problem_of_name(name):
+        raise ModelError(f"the model's name in {path} {problem}", "set MODEL_SERVER_MODEL_NAME to another name")
+    if problem := problem_of_version(version):
+        raise ModelError(f"{folder}: the version {shortened(version)} {problem}", f"write another version into {path}")
     return ModelCard(
         folder=folder,
         name=name,
-        version=_entry(entries, "version", str, path) or folder.resolve().name,
+        version=version,
         threshold=threshold,
         max_seq_length=_entry(entries, "max_seq_length", int, path) or DEFAULT_MAX_SEQ_LENGTH,
         vocab_size=_entry(entries, "vocab_size", int, path),

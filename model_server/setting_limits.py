@@ -7,6 +7,7 @@ from dataclasses import fields
 from datetime import timedelta
 
 from monitor_agent.contracts.ecs import MAX_LABELS
+from monitor_agent.contracts.model_names import problem_of_name, problem_of_version
 from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
 from monitor_agent.settings import ServerSettings, info_of
@@ -49,6 +50,11 @@ def check(settings: ServerSettings) -> None:
         raise SettingsError(
             f"MODEL_SERVER_THRESHOLD={settings.threshold} is no probability", "give a number from 0 to 1"
         )
+    for name, problem_of in (("model_name", problem_of_name), ("model_version", problem_of_version)):
+        text = getattr(settings, name)
+        problem = problem_of(text) if text else ""
+        if problem:
+            raise SettingsError(f"{variables[name]} {problem}", "choose another one")
     if len(settings.labels) > MAX_LABELS:
         raise SettingsError(f"MODEL_SERVER_LABELS has {len(settings.labels)} names", f"give at most {MAX_LABELS}")
     for setting in ("labels", "numeric_features", "categorical_features"):

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from model_server.tensorflow_silence import muted_stream, silence_startup_notes
 from model_server.training.options import TrainOptions
+from monitor_agent.contracts.model_names import problem_of_name, problem_of_version
 from monitor_agent.errors import ModelError
 
 PLAIN_STEPS = 20
@@ -48,10 +49,16 @@ def add_parser(subparsers: Any) -> None:
         help="seed of the random numbers; the same seed gives the same model (default: %(default)s)",
     )
     parser.add_argument(
-        "--model-name", default=TrainOptions.model_name, help="name of the model (default: %(default)s)"
+        "--model-name",
+        type=_checked(problem_of_name),
+        default=TrainOptions.model_name,
+        help="name of the model (default: %(default)s)",
     )
     parser.add_argument(
-        "--model-version", default=TrainOptions.model_version, help="version of the model (default: %(default)s)"
+        "--model-version",
+        type=_checked(problem_of_version),
+        default=TrainOptions.model_version,
+        help="version of the model (default: %(default)s)",
     )
     parser.add_argument(
         "--max-seq-length",
@@ -96,6 +103,15 @@ def _lines(write: Callable[[str], Any]) -> Callable[[str, int, int], None]:
             write(line)
 
     return report
+
+
+def _checked(problem_of: Callable[[str], str]) -> Callable[[str], str]:
+    def name(text: str) -> str:
+        if problem := problem_of(text):
+            raise argparse.ArgumentTypeError(problem)
+        return text
+
+    return name
 
 
 def _positive(text: str) -> int:

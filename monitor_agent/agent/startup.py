@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import structlog
 
 from monitor_agent.agent.health import Health
@@ -11,9 +9,10 @@ from monitor_agent.agent.scheduler import StopSignal
 from monitor_agent.errors import ElasticsearchError, NotSetUpError, StoppedError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.readiness import SETUP, require_setup
+from monitor_agent.settings import AgentSettings
 
 
-def wait_for_setup(gateway: Gateway, health: Health, period: timedelta, stop_signal: StopSignal) -> None:
+def wait_for_setup(gateway: Gateway, health: Health, settings: AgentSettings, stop_signal: StopSignal) -> None:
     """Return when Elasticsearch has the index templates, or the process was asked to stop.
 
     Nothing is written before: a document would make an index without its mapping.
@@ -27,7 +26,7 @@ def wait_for_setup(gateway: Gateway, health: Health, period: timedelta, stop_sig
     while not stop_signal.stopped:
         health.began()
         try:
-            warnings = require_setup(gateway)
+            warnings = require_setup(gateway, settings.segments)
         except NotSetUpError:
             raise
         except StoppedError:
@@ -35,7 +34,7 @@ def wait_for_setup(gateway: Gateway, health: Health, period: timedelta, stop_sig
         except ElasticsearchError as error:
             health.failed(str(error))
             log.error("the cycle failed and will be tried again", reason=str(error))
-            stop_signal.sleep(period.total_seconds())
+            stop_signal.sleep(settings.period.total_seconds())
         else:
             for warning in warnings:
                 log.warning(f"{warning}: {SETUP}")

@@ -44,7 +44,7 @@ def prepared_gateway_of(settings: Settings, backoff: Backoff | None = None) -> I
         If it lacks a template.
     """
     with gateway_of(settings, backoff) as gateway:
-        for warning in require_setup(gateway):
+        for warning in require_setup(gateway, settings.agent.segments):
             print(f"warning: {warning}: {SETUP}", file=sys.stderr)
         yield gateway
 

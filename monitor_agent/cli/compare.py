@@ -14,6 +14,7 @@ from monitor_agent.cli._output import NOTHING, add_json, interval, number, print
 from monitor_agent.cli._times import add_range
 from monitor_agent.cli.totals import label_of, nothing_stored
 from monitor_agent.clock import SystemClock
+from monitor_agent.contracts.model_names import problem_of_version
 from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.history import Selection, ServedVersions
@@ -64,6 +65,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     pair = (args.baseline, args.candidate)
     if pair[0] == pair[1]:
         raise SettingsError("--baseline and --candidate are the same version", "name two versions")
+    for option, version in zip(("--baseline", "--candidate"), pair, strict=True):
+        if problem := problem_of_version(version):
+            raise SettingsError(f"{option} {version} {problem}", "name a version")
     now = SystemClock().now()
     start, end = (time.at(now) if time else None for time in (args.start, args.end))
     label = label_of(args.by, settings.agent)

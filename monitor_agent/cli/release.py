@@ -9,6 +9,7 @@ from monitor_agent.cli._agent import prepared_gateway_of
 from monitor_agent.cli._output import add_json, print_json, print_line, print_table
 from monitor_agent.cli._times import add_time
 from monitor_agent.clock import SystemClock
+from monitor_agent.contracts.model_names import problem_of_name, problem_of_version, shortened
 from monitor_agent.contracts.release import SOURCE_COMMAND
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.release_store import ReleaseStore
@@ -32,6 +33,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Record the release that the arguments name; without arguments, print all releases."""
     if bool(args.model) != bool(args.version) or (not args.model and (args.at or args.note)):
         raise SettingsError("a release has a model and a version", "give both --model and --version, or no argument")
+    for option, name, problem_of in (
+        ("--model", args.model, problem_of_name),
+        ("--version", args.version, problem_of_version),
+    ):
+        if args.model and (problem := problem_of(name)):
+            raise SettingsError(f"{option} {shortened(name)} {problem}", "give another name")
     now = SystemClock().now()
     with prepared_gateway_of(settings) as gateway:
         store = ReleaseStore(gateway, Calendar(settings.agent), settings.agent.page_size)

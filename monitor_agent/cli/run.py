@@ -65,7 +65,7 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
             health,
             lambda: exposition.metrics_text(health, gateway.requests, gateway.failures),
         ):
-            wait_for_setup(gateway, health, agent_settings.period, stop_signal)
+            wait_for_setup(gateway, health, agent_settings, stop_signal)
             with heartbeat(leases, agent_settings.lease, stop_signal.wake):
                 scheduler.run(service.step, agent_settings.period, stop_signal)
     return 0

@@ -13,13 +13,14 @@ from monitor_agent.errors import DataError
 from monitor_agent.es import watcher
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
-from monitor_agent.es.obstacles import obstacle_of, read_states
+from monitor_agent.es.obstacles import Obstacle, obstacle_of, read_states
 from monitor_agent.es.repair import Repair, repair_order
 from monitor_agent.kibana import folder, installation
 from monitor_agent.kibana.api import Kibana
 from monitor_agent.kibana.package import pack
 from monitor_agent.kibana.rules import CONNECTORS, rule
 from monitor_agent.kibana.watches import watch
+from monitor_agent.pipeline.client_names import client_names
 from monitor_agent.settings import Settings
 
 IN_THE_WAY = 1
@@ -53,11 +54,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             for repair in _repairs(gateway, settings, args.repair):
                 print_line(repair.plan())
             return 0
-        obstacles = install(gateway, settings.agent, print_line)
+        obstacles = install(gateway, settings.agent, print_line, settings.server)
         if args.repair is not None:
             for repair in _repairs(gateway, settings, args.repair):
                 repair.run()
-            obstacles = install(gateway, settings.agent)
+            obstacles = install(gateway, settings.agent, server=settings.server)
         for obstacle in obstacles:
             print_line("\n".join(obstacle.lines))
         refused = _kibana(gateway, settings) if args.kibana else 0
@@ -72,9 +73,14 @@ def _repairs(gateway: Gateway, settings: Settings, names: Sequence[str]) -> list
     DataError
         If a named index needs no repair.
     """
-    obstructing = [state for state in read_states(gateway) if (obstacle := obstacle_of(state)) and obstacle.repairable]
+    states = read_states(gateway, client_names(settings.agent, settings.server))
+    obstructing = [state for state in states if (obstacle := obstacle_of(state)) and obstacle.repairable]
+
+    def install_again() -> list[Obstacle]:
+        return install(gateway, settings.agent, server=settings.server)
+
     repairs = [
-        Repair(gateway, state, settings.agent.page_size, print_line, lambda: install(gateway, settings.agent))
+        Repair(gateway, state, settings.agent.page_size, print_line, install_again)
         for state in repair_order(obstructing)
     ]
     for name in names:

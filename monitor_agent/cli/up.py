@@ -48,7 +48,7 @@ def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> di
         product.wait_for_elasticsearch()
         server = product.wait_for_model_server()
     with closing(Gateway(connect(product.settings.elasticsearch))) as gateway:
-        for obstacle in install(gateway, product.settings.agent):
+        for obstacle in install(gateway, product.settings.agent, server=product.settings.server):
             display.print_line("\n".join(obstacle.lines))
     product.start_pipeline()
     product.start_agent()

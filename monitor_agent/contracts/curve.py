@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts.index_contract import Field, IndexContract, date, double, dynamic, integer, keyword, long
+from monitor_agent.contracts.index_contract import Field, IndexContract, closed, date, double, integer, keyword, long
 
 RELIABILITY = "reliability"
 THRESHOLD = "threshold"
@@ -18,7 +18,7 @@ FIELDS: dict[str, Field] = {
     "model_name": keyword("the model"),
     "model_version": keyword("its version; `all` = across versions"),
     "segment": keyword("`all`"),
-    "labels": dynamic("keyword", "the segment's label and value", ignore_above=256),
+    "labels": closed("keyword", "the segment's label and value", ignore_above=256),
     "metrics_id": keyword("`_id` of the window's metrics document"),
     "curve": keyword(
         "`reliability` (rate of positives in bins of scores of equal mass), `threshold` (counts and metrics at a "

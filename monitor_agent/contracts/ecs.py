@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts.index_contract import Field, date, dynamic, keyword, long, text
+from monitor_agent.contracts.index_contract import Field, closed, date, keyword, long, text
 
 ECS_VERSION = "8.17.0"
 MAX_LABELS = 16
@@ -33,5 +33,10 @@ COMMON: dict[str, Field] = {
     "host.name": keyword("the host that the pipeline read the line on"),
     "message": text("one sentence for people"),
     "tags": keyword("only in documents of earlier versions"),
-    "labels": dynamic("keyword", "segments: names of clients, behind an allow-list of at most 16", ignore_above=256),
+    "labels": closed(
+        "keyword",
+        "segments: names of clients, at most 16; searchable are those in `MONITOR_SEGMENTS` and `MODEL_SERVER_LABELS` "
+        "when `monitor-agent setup` runs",
+        ignore_above=256,
+    ),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor_agent.contracts.ecs import COMMON, DATASET_FEEDBACK, ECS_VERSION
-from monitor_agent.contracts.index_contract import Field, IndexContract, alias, date, double, integer, keyword
+from monitor_agent.contracts.index_contract import Field, IndexContract, alias, date, double, exact, integer, keyword
 
 TYPES = ("impression", "click", "purchase", "label")
 
@@ -35,7 +35,7 @@ FIELDS: dict[str, Field] = {
     "prediction.id": keyword("the prediction of the feedback; a UUID is stored in lower case, without braces"),
     "prediction.timestamp": date("time in the prediction's UUIDv7, else time of the feedback; it selects the index"),
     "feedback.type": keyword("`impression`, `click`, `purchase` or `label`"),
-    "feedback.label": integer("the true label of a `binary` prediction: 1 or 0"),
+    "feedback.label": exact(integer("the true label of a `binary` prediction: 1 or 0")),
     "feedback.class": keyword("the true class of a `multiclass` prediction"),
     "feedback.truth": double("the true number of a `regression`"),
     "feedback.value": double("such as the revenue of a purchase"),

@@ -5,11 +5,12 @@ Server, pipeline checks, agent, dashboards and documentation take the names of f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
+FIELD_LIMIT = "index.mapping.total_fields.limit"
 TOTAL_FIELDS_LIMIT = 400
 """Largest number of fields of an index; further fields of clients stay in the source, unindexed (`_ignored`)."""
 TEMPLATE_PRIORITY = 500
@@ -55,6 +56,11 @@ def integer(help_: str, unit: str = "") -> Field:
     return Field("integer", help_, unit)
 
 
+def exact(field_: Field) -> Field:
+    """Return the field of a number that refuses text and, for a whole number, a fraction."""
+    return replace(field_, options={**field_.options, "coerce": False})
+
+
 def double(help_: str, unit: str = "") -> Field:
     """Return a field for a 64-bit floating point number."""
     return Field("double", help_, unit)
@@ -80,9 +86,17 @@ def alias(path: str) -> Field:
     return Field("alias", f"the same as `{path}`", options={"path": path})
 
 
-def dynamic(type_: str, help_: str, unit: str = "", **options: Any) -> Field:
-    """Return a field for an object with names of clients (behind an allow-list), all mapped to `type_`."""
-    return Field("object", help_, unit, {"dynamic": True, "_values": {"type": type_, **options}})
+def dynamic(type_: str, help_: str, **options: Any) -> Field:
+    """Return a field for an object with names of clients, all mapped to `type_`: each new name is a new field."""
+    return Field("object", help_, options={"dynamic": True, "_values": {"type": type_, **options}})
+
+
+def closed(type_: str, help_: str, **options: Any) -> Field:
+    """Return a field for an object with names of clients, mapped to `type_`: only configured names are fields.
+
+    Other names stay in the source, unindexed, however many there are.
+    """
+    return Field("object", help_, options={"dynamic": False, "_values": {"type": type_, **options}})
 
 
 @dataclass(frozen=True)
@@ -128,6 +142,22 @@ class IndexContract:
         """
         return datetime.strptime(index.removeprefix(f"{self.name}-"), self.suffix).replace(tzinfo=timezone.utc)
 
+    def with_names(self, names: Mapping[str, Sequence[str]]) -> IndexContract:
+        """Return the contract with names of clients as fields of their own, which no other name can push out.
+
+        Parameters
+        ----------
+        names : field from `dynamic` or `closed` -> names in it; fields that the contract does not have are ignored.
+        """
+        further: dict[str, Field] = {}
+        for field_name, configured in names.items():
+            if field_name in self.fields:
+                values = dict(self.fields[field_name].options["_values"])
+                type_ = values.pop("type")
+                for name in configured:
+                    further[f"{field_name}.{name}"] = Field(type_, f"`{name}` of `{field_name}`", options=values)
+        return replace(self, fields={**self.fields, **further})
+
     def mapping(self) -> dict[str, Any]:
         """Return the Elasticsearch mapping: nested properties, and templates for the names of clients."""
         root: dict[str, Any] = {"dynamic": "strict" if self.strict else False, "properties": {}}
@@ -146,7 +176,7 @@ class IndexContract:
             node = node.setdefault(parent, {"properties": {}}).setdefault("properties", {})
         mapping = dict(entry.mapping())
         values = mapping.pop("_values", None)
-        if values is not None:
+        if values is not None and mapping["dynamic"]:
             templates.append({name: {"path_match": f"{name}.*", "mapping": values}})
         node[leaf] = mapping
 
@@ -157,7 +187,7 @@ class IndexContract:
             "index.auto_expand_replicas": "0-1",
             # With an explicit interval, an index without searches is refreshed too.
             "index.refresh_interval": "1s",
-            "index.mapping.total_fields.limit": TOTAL_FIELDS_LIMIT,
+            FIELD_LIMIT: TOTAL_FIELDS_LIMIT,
             "index.mapping.total_fields.ignore_dynamic_beyond_limit": True,
         }
         aliases: dict[str, Any] = {self.alias: {}} if self.suffix else {}

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 MOST_CHARACTERS = 256
+LENGTH_IN_MESSAGE = 40
 
 ALL_VERSIONS = "all"
 """Stands for all versions of a model together, so it is no version."""
+
+
+def shortened(text: str) -> str:
+    """Return the text as a message writes it, however long it is."""
+    return text if len(text) <= LENGTH_IN_MESSAGE else f"{text[:LENGTH_IN_MESSAGE]}..."
 
 
 def problem_of_name(name: str) -> str:

@@ -9,9 +9,9 @@ from monitor_agent.contracts.index_contract import (
     alias,
     blob,
     boolean,
+    closed,
     date,
     double,
-    dynamic,
     keyword,
     long,
 )
@@ -43,7 +43,7 @@ _HEAD: dict[str, Field] = {
     "segment": keyword(
         "`all`, or a label with its value, such as `labels.scene=search`; values beyond the cap are `other`"
     ),
-    "labels": dynamic("keyword", "the segment's label and value", ignore_above=256),
+    "labels": closed("keyword", "the segment's label and value", ignore_above=256),
     "state": keyword(
         "`open` (the window has not ended), `provisional` (labels may still come), `final`, or `restated` "
         "(written again after it was final)"

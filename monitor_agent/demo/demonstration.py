@@ -103,7 +103,7 @@ class Demonstration:
                 product.wait_for_elasticsearch()
                 url = product.wait_for_model_server()
             with self._agent_log(product), closing(Gateway(connect(product.settings.elasticsearch))) as gateway:
-                install(gateway, product.settings.agent)
+                install(gateway, product.settings.agent, server=product.settings.server)
                 product.start_pipeline()
                 impressions, agent = recorded.evaluate[: options.limit], product.settings.agent
                 results, cycles = Results(gateway), DailyCycles(gateway, agent)

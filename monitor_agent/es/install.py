@@ -11,7 +11,7 @@ from typing import Any
 from elasticsearch import ApiError
 
 from monitor_agent.contracts.catalogue import CONTRACTS
-from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.contracts.index_contract import FIELD_LIMIT, TOTAL_FIELDS_LIMIT, IndexContract
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.obstacles import (
@@ -25,17 +25,25 @@ from monitor_agent.es.obstacles import (
     stronger_templates,
 )
 from monitor_agent.pipeline import retention
+from monitor_agent.pipeline.client_names import ClientNames, client_names
 from monitor_agent.pipeline.instants import DAY
-from monitor_agent.settings import AgentSettings
+from monitor_agent.settings import AgentSettings, ServerSettings
 
 _NO_SUCH_API = (400, 404, 405)
 _NOT_ALLOWED = 403
+_TOO_MANY_FIELDS = "Limit of total fields"
+DEFAULT_FIELD_LIMIT = 1000
+"""The limit of an index that was made without the template."""
+
 _NAME_IN_USE = "invalid_alias_name_exception"
 _SAME_PRIORITY = re.compile(r"existing templates \[([^\]]+)\]")
 
 
 def install(
-    gateway: Gateway, settings: AgentSettings, report: Callable[[str], None] = lambda _line: None
+    gateway: Gateway,
+    settings: AgentSettings,
+    report: Callable[[str], None] = lambda _line: None,
+    server: ServerSettings | None = None,
 ) -> list[Obstacle]:
     """Put all index templates, and lifecycle policies if the cluster has them; extend the existing indices.
 
@@ -44,6 +52,7 @@ def install(
     Parameters
     ----------
     report : called with each line that the user should read.
+    server : the model server, whose labels and features get fields of their own; None = as its defaults.
 
     Returns
     -------
@@ -55,9 +64,10 @@ def install(
         If Elasticsearch cannot be reached, or the user lacks a privilege.
     """
     policies = _lifecycles(gateway, settings, report)
+    names = client_names(settings, server or ServerSettings())
     obstacles, installed = [], []
     for contract in CONTRACTS:
-        obstacle = _put_template(gateway, contract, policies.get(contract.name, {}))
+        obstacle = _put_template(gateway, contract.with_names(names), policies.get(contract.name, {}))
         if obstacle is None:
             installed.append(contract.name)
         else:
@@ -65,17 +75,18 @@ def install(
     report(f"index templates: {', '.join(installed)}")
     templates = gateway.call("read index templates", lambda client: client.indices.get_index_template().body)
     obstacles += stronger_templates(templates["index_templates"], datetime.now(timezone.utc))
-    return list(dict.fromkeys([*obstacles, *_extend_indices(gateway, report)]))
+    return list(dict.fromkeys([*obstacles, *_extend_indices(gateway, names, report)]))
 
 
-def _extend_indices(gateway: Gateway, report: Callable[[str], None]) -> list[Obstacle]:
+def _extend_indices(gateway: Gateway, names: ClientNames, report: Callable[[str], None]) -> list[Obstacle]:
     """Give the existing indices new fields and their aliases; return what is in the way."""
-    states = read_states(gateway)
+    states = read_states(gateway, names)
     usable = [state for state in states if obstacle_of(state) is None]
     outdated = [state for state in usable if not is_current(state.mapping, state.contract)]
     obstacles = obstacles_of(states)
-    for contract, group in groupby(sorted(outdated, key=_contract_name), key=lambda state: state.contract):
-        obstacles += _extend_mappings(gateway, contract, [state.name for state in group])
+    for _, group in groupby(sorted(outdated, key=_contract_name), key=_contract_name):
+        of_contract = list(group)
+        obstacles += _extend_mappings(gateway, of_contract[0].contract, [state.name for state in of_contract])
     hidden = [state for state in usable if state.lacks_alias]
     obstacles += _add_aliases(gateway, hidden, report)
     return obstacles
@@ -116,7 +127,29 @@ def _extend_mappings(gateway: Gateway, contract: IndexContract, names: Sequence[
         return []
     if len(names) > 1:
         return [obstacle for name in names for obstacle in _extend_mappings(gateway, contract, [name])]
+    if _TOO_MANY_FIELDS in reason and _raise_field_limit(gateway, names[0], contract):
+        return _extend_mappings(gateway, contract, names)
     return [Obstacle(names[0], reason)]
+
+
+def _raise_field_limit(gateway: Gateway, name: str, contract: IndexContract) -> bool:
+    """Make room for the fields of a contract in an index that clients have filled; return whether there was too little.
+
+    Fields of the contract never need more room than this, so an index has its limit raised one time.
+    """
+    settings = gateway.call(
+        f"read the settings of {name}",
+        lambda client: client.indices.get_settings(index=name, name=FIELD_LIMIT, flat_settings=True).body,
+    )
+    limit = int(settings.get(name, {}).get("settings", {}).get(FIELD_LIMIT, DEFAULT_FIELD_LIMIT))
+    needed = TOTAL_FIELDS_LIMIT + 2 * len(contract.fields)
+    if limit >= needed:
+        return False
+    gateway.call(
+        f"raise the limit of fields of {name}",
+        lambda client: client.indices.put_settings(index=name, settings={FIELD_LIMIT: needed}).body,
+    )
+    return True
 
 
 def _add_alias(gateway: Gateway, state: IndexState) -> str:

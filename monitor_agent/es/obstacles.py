@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.index_contract import TEMPLATE_PRIORITY, Field, IndexContract
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.pipeline.client_names import ClientNames
 
 REPAIR = "monitor-agent setup --repair"
 COPY_MARK = ".repair"
@@ -224,25 +225,31 @@ def obstacles_of(states: Iterable[IndexState]) -> list[Obstacle]:
     return list(by_name.values())
 
 
-def read_states(gateway: Gateway) -> list[IndexState]:
+def read_states(gateway: Gateway, names: ClientNames | None = None) -> list[IndexState]:
     """Return every index with a name of the product, closed ones and unfinished copies included.
+
+    Parameters
+    ----------
+    names : names of clients that the indices must have as fields.
 
     Raises
     ------
     ElasticsearchError
         If Elasticsearch does not return them.
     """
-    names = _names()
+    patterns = _names()
     resolved = gateway.call(
         "list indices",
-        lambda client: client.indices.resolve_index(name=names, expand_wildcards="all", ignore_unavailable=True).body,
+        lambda client: (
+            client.indices.resolve_index(name=patterns, expand_wildcards="all", ignore_unavailable=True).body
+        ),
     )
     closed = {entry["name"] for entry in resolved["indices"] if "closed" in entry["attributes"]}
     indices = gateway.call(
         "read indices",
         lambda client: (
             client.indices.get(
-                index=names,
+                index=patterns,
                 expand_wildcards="all",
                 ignore_unavailable=True,
                 allow_no_indices=True,
@@ -252,7 +259,8 @@ def read_states(gateway: Gateway) -> list[IndexState]:
         ),
     )
     states = [state for name, index in indices.items() for state in _states(name, index, closed=name in closed)]
-    return sorted(states, key=lambda state: state.name)
+    configured = [replace(state, contract=state.contract.with_names(names or {})) for state in states]
+    return sorted(configured, key=lambda state: state.name)
 
 
 def _states(name: str, index: Mapping[str, Any], *, closed: bool) -> Iterator[IndexState]:

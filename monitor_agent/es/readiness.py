@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from elasticsearch import ApiError
 
 from monitor_agent.contracts.catalogue import CONTRACTS
+from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import ElasticsearchError, NotSetUpError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.obstacles import COPY_MARK, contract_of
@@ -14,10 +18,14 @@ SETUP = "run `monitor-agent setup`"
 NAMES_IN_MESSAGE = 3
 
 
-def require_setup(gateway: Gateway) -> list[str]:
-    """Return warnings about indices that the agent does not see, each as one line.
+def require_setup(gateway: Gateway, segments: Sequence[str]) -> list[str]:
+    """Return warnings about indices and labels that the agent does not see, each as one line.
 
     A user who may not read templates gets no error and no warning.
+
+    Parameters
+    ----------
+    segments : the labels that metrics are split by.
 
     Raises
     ------
@@ -30,7 +38,13 @@ def require_setup(gateway: Gateway) -> list[str]:
         missing = missing_templates(gateway)
         if missing:
             raise NotSetUpError(_missing_text(missing), SETUP)
-        return [f"the agent does not see {name}, which lacks the alias {alias}" for name, alias in hidden(gateway)]
+        return [
+            *(f"the agent does not see {name}, which lacks the alias {alias}" for name, alias in hidden(gateway)),
+            *(
+                f"the index templates do not have the label {label} of MONITOR_SEGMENTS"
+                for label in unmapped_labels(gateway, segments)
+            ),
+        ]
     except ElasticsearchError as error:
         if isinstance(error.__cause__, ApiError) and error.__cause__.meta.status == _NOT_ALLOWED:
             return []
@@ -51,6 +65,29 @@ def missing_templates(gateway: Gateway) -> list[str]:
     )
     installed = {entry["name"] for entry in response.get("index_templates", [])}
     return [contract.name for contract in CONTRACTS if contract.name not in installed]
+
+
+def unmapped_labels(gateway: Gateway, labels: Sequence[str]) -> list[str]:
+    """Return the labels that new indices of predictions do not make searchable.
+
+    Raises
+    ------
+    ElasticsearchError
+        If Elasticsearch does not return the template.
+    """
+    response = gateway.call(
+        "read the index template of predictions",
+        lambda client: client.indices.get_index_template(name=PREDICTIONS.name).body,
+    )
+    mapping = response["index_templates"][0]["index_template"]["template"]["mappings"]
+    return [label for label in labels if not _has_field(mapping, f"labels.{label}")]
+
+
+def _has_field(mapping: Mapping[str, Any], name: str) -> bool:
+    node: Any = mapping
+    for step in name.split("."):
+        node = node.get("properties", {}).get(step, {})
+    return bool(node)
 
 
 def hidden(gateway: Gateway) -> list[tuple[str, str]]:

@@ -41,7 +41,7 @@ REPLACEMENTS = 20
 """How often a writer may be faster than the clone."""
 PROGRESS_DOCUMENTS = 100_000
 EXAMPLES = 3
-_EVENTS = (PREDICTIONS, FEEDBACK, ERRORS)
+_EVENTS = tuple(contract.name for contract in (PREDICTIONS, FEEDBACK, ERRORS))
 """Their documents come from lines, so that a dead letter can be sent again."""
 
 Hit = dict[str, Any]
@@ -279,7 +279,7 @@ class Repair:
         """
         if not refused:
             return
-        if self._contract not in _EVENTS:
+        if self._contract.name not in _EVENTS:
             examples = "; ".join(f"{operation.id}: {reason}" for operation, reason in refused[:EXAMPLES])
             raise DataError(
                 f"{self._name}: documents do not fit the right mapping, such as {examples[:600]}",
@@ -301,7 +301,7 @@ def _day(hit: Hit, contract: IndexContract) -> datetime | None:
     """Return the date that decides which index a document belongs to; None if it has none."""
     source = hit["_source"]
     values = [source.get("@timestamp")]
-    if contract is FEEDBACK and isinstance(source.get("prediction"), dict):
+    if contract.name == FEEDBACK.name and isinstance(source.get("prediction"), dict):
         values.insert(0, source["prediction"].get("timestamp"))
     for value in values:
         try:

@@ -108,7 +108,11 @@ class AgentSettings:
         "label of a shown prediction without feedback after the attribution window",
         choices=("negative", "unknown"),
     )
-    segments: tuple[str, ...] = setting(("scene",), "MONITOR_SEGMENTS", "labels by which metrics are split")
+    segments: tuple[str, ...] = setting(
+        ("scene",),
+        "MONITOR_SEGMENTS",
+        "labels by which metrics are split; after a change run `monitor-agent setup`",
+    )
     segment_values: int = setting(
         20, "MONITOR_SEGMENT_VALUES", "highest number of values of a label; further values become `other`"
     )
@@ -204,13 +208,19 @@ class ServerSettings:
         False, "MODEL_SERVER_ALLOW_CLIENT_TIMESTAMPS", "use the event time in a request (for replays)"
     )
     labels: tuple[str, ...] = setting(
-        ("scene",), "MODEL_SERVER_LABELS", "label names that a request may carry (16 at most)"
+        ("scene",),
+        "MODEL_SERVER_LABELS",
+        "label names that a request may carry (16 at most); after a change run `monitor-agent setup`",
     )
     numeric_features: tuple[str, ...] = setting(
-        (), "MODEL_SERVER_NUMERIC_FEATURES", "features that are logged as numbers"
+        (),
+        "MODEL_SERVER_NUMERIC_FEATURES",
+        "features that are logged as numbers; after a change run `monitor-agent setup`",
     )
     categorical_features: tuple[str, ...] = setting(
-        (), "MODEL_SERVER_CATEGORICAL_FEATURES", "features that are logged as keywords"
+        (),
+        "MODEL_SERVER_CATEGORICAL_FEATURES",
+        "features that are logged as keywords; after a change run `monitor-agent setup`",
     )
     log_query_text: bool = setting(False, "MODEL_SERVER_LOG_QUERY_TEXT", "log the search query, not only its HMAC")
     hmac_key: str = setting(

@@ -37,6 +37,19 @@ def test_the_prediction_id_holds_a_time() -> None:
     assert feedback.prediction_time == moment.replace(microsecond=123000)
 
 
+def test_a_uuid_is_the_same_in_any_case_and_in_braces() -> None:
+    """The event has the form that is compared, whichever form the client sends; other ids stay as they are."""
+    identifier, event_id = uuid7.make(NOW), uuid7.make(NOW)
+    body = {**CLICK, "prediction_id": f"{{{identifier.upper()}}}", "event_id": event_id.upper()}
+
+    (feedback,) = parse(body, SETTINGS, NOW)
+    (other,) = parse({**CLICK, "prediction_id": "P1", "event_id": "{Order-17}"}, SETTINGS, NOW)
+
+    assert (feedback.prediction_id, feedback.event_id) == (identifier, event_id)
+    assert feedback.prediction_time is not None
+    assert (other.prediction_id, other.event_id) == ("P1", "{Order-17}")
+
+
 def test_a_client_may_set_the_time_if_that_is_allowed() -> None:
     """A replay sends the time of each event."""
     body = {**CLICK, "timestamp": "2019-11-24T00:00:01Z"}

@@ -46,6 +46,26 @@ def test_the_newest_version_is_served(tmp_path: Path) -> None:
     assert read(tmp_path, model_version="8.5").folder == tmp_path / "8.5"
 
 
+@pytest.mark.parametrize(
+    ("folder", "card", "reason"),
+    [
+        ("1", {**CARD, "version": "all"}, "the version all stands for all versions together"),
+        ("all", {**CARD, "version": ""}, "the version all stands for all versions together"),
+        ("all", None, "the version all stands for all versions together"),
+        ("1", {**CARD, "version": "v" * 257}, "has 257 characters, more than 256"),
+        ("1", {**CARD, "name": "m" * 257}, "the model's name in .* has 257 characters"),
+    ],
+)
+def test_a_version_that_stands_for_all_versions_is_refused(tmp_path: Path, folder: str, card: Any, reason: str) -> None:
+    """Metrics could not keep it apart; a name or a version that is too long is refused as well."""
+    make_model(tmp_path / folder, card)
+
+    with pytest.raises(ModelError, match=reason) as refused:
+        read(tmp_path, **({} if card else {"model_name": "click", "threshold": 0.5}))
+
+    assert len(str(refused.value)) < 400
+
+
 def test_settings_override_the_card(tmp_path: Path) -> None:
     """Name and threshold can be set; without a card they must be set."""
     folder = make_model(tmp_path / "3", card=None)

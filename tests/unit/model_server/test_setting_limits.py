@@ -25,6 +25,8 @@ def test_the_defaults_are_valid() -> None:
         ({"predict_timeout": timedelta()}, "MODEL_SERVER_PREDICT_TIMEOUT is too small: set it to 1ms or more"),
         ({"max_queue": 100}, "MODEL_SERVER_MAX_QUEUE is smaller than MODEL_SERVER_MAX_INSTANCES"),
         ({"threshold": 1.5}, "MODEL_SERVER_THRESHOLD=1.5"),
+        ({"model_version": "all"}, "MODEL_SERVER_MODEL_VERSION stands for all versions together"),
+        ({"model_name": "m" * 257}, "MODEL_SERVER_MODEL_NAME has 257 characters, more than 256"),
         ({"labels": tuple("abcdefghijklmnopq")}, "MODEL_SERVER_LABELS has 17 names: give at most 16"),
         ({"labels": ("a.b",)}, "MODEL_SERVER_LABELS: 'a.b' cannot be a name"),
         ({"numeric_features": ("",)}, "MODEL_SERVER_NUMERIC_FEATURES: '' cannot be a name"),

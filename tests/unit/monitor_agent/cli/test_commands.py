@@ -119,3 +119,28 @@ def test_json_is_utf8_whatever_the_locale(capfdbinary: pytest.CaptureFixture[byt
     out = capfdbinary.readouterr().out
     assert json.loads(out.decode("utf-8")) == {"model_name": "Größe"}
     assert "Größe".encode() in out
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (["release", "--model", "click", "--version", "all"], "--version"),
+        (["compare", "--baseline", "1", "--candidate", "all"], "--candidate"),
+    ],
+)
+def test_no_version_is_called_all(command: list[str], option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The name stands for all versions together: one line says so, before anything is read."""
+    assert main(command) == 1
+
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {option}")
+    assert "stands for all versions together" in error
+    assert error.count("\n") == 1
+
+
+def test_no_model_is_trained_under_the_version_all(capsys: pytest.CaptureFixture[str]) -> None:
+    """The server would refuse the model."""
+    with pytest.raises(SystemExit):
+        model_server(["train", "--data", "x.csv", "--out", "x", "--model-version", "all"])
+
+    assert "--model-version: stands for all versions together" in capsys.readouterr().err
