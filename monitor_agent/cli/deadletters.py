@@ -23,6 +23,7 @@ from monitor_agent.es.dead_letter_store import DeadLetter, all_dead_letters, rem
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.retry import Backoff
 from monitor_agent.logstash.letter_files import FOLDER_NAME, note_replayed
+from monitor_agent.logstash.letter_lines import line_of
 from monitor_agent.logstash.letter_replay import LetterReplay, ReplayedLetter
 from monitor_agent.settings import Settings
 
@@ -149,7 +150,7 @@ def _replay(args: argparse.Namespace, settings: Settings) -> None:
         chosen = _selected(letters, args.ids, [copy.id for copy in finished])
         chosen = [entry for entry in chosen if entry.letter.document.get("message")]
         if chosen:
-            lines = [str(entry.letter.document["message"]).replace("\n", " ") for entry in chosen]
+            lines = [line_of(entry.letter.document) for entry in chosen]
             replay.send([copy for entry in chosen for copy in entry.copies], lines)
     if finished:
         print_line(f"an interrupted replay of {len(finished)} dead letters is finished")

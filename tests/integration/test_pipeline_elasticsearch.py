@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from monitor_agent.contracts.kinds import KINDS, PredictionKind
+from monitor_agent.contracts.prediction import PREDICTIONS
 from tests.cluster import Cluster
 from tests.factories import START, feedback_id, make_error, make_feedback, make_prediction
 from tests.pipelines import PipelineSandbox, stop
@@ -54,6 +56,27 @@ def test_events_go_to_the_index_of_their_day(sandbox: PipelineSandbox, cluster: 
     assert document["prediction"] == prediction["prediction"]
     assert {name for name in document if name not in prediction} == {"host", "log"}
     assert (process.returncode, seconds < 2.0) == (0, True)
+
+
+def _truth(kind: PredictionKind) -> dict[str, object]:
+    return {name: value for name, value in kind.feedback_sample.items() if name != "type"}
+
+
+def test_events_of_every_kind_fit_the_mappings(sandbox: PipelineSandbox, cluster: Cluster) -> None:
+    """The samples of the contract are stored and found; a class may have any name."""
+    predictions = [{**make_prediction(), "prediction": dict(kind.sample)} for kind in KINDS]
+    predictions[1]["prediction"]["scores"] = {"score": 0.5, "a.b": 0.25, "[x": 0.25}
+    feedback = [make_feedback(make_prediction(), type_="label", **_truth(kind)) for kind in KINDS]
+    sandbox.append(*predictions, *feedback)
+    with sandbox.running():
+        wait_until(lambda: sandbox.statistics().get("delivered"))
+
+    stored = documents(cluster)
+    assert sorted({index for index, _ in stored}) == ["model-feedback-2026.03.02", "model-predictions-2026.03.02"]
+    assert len(stored) == 2 * len(KINDS)
+    with cluster.client() as client:
+        answer = client.search(index=PREDICTIONS.alias, query={"term": {"prediction.scores.score": "0.5"}})
+    assert [hit["_id"] for hit in answer["hits"]["hits"]] == [predictions[1]["event"]["id"]]
 
 
 def test_a_refused_document_becomes_a_dead_letter(sandbox: PipelineSandbox, cluster: Cluster) -> None:

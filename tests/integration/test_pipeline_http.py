@@ -15,6 +15,7 @@ import orjson
 import pytest
 import urllib3
 
+from monitor_agent.logstash.letter_lines import line_of
 from tests.factories import make_prediction
 from tests.pipelines import PIPELINE, ROOT, PipelineSandbox, stop
 from tests.stand_in import Faults, StandIn
@@ -166,3 +167,22 @@ def test_the_name_of_the_data_folder_may_look_like_a_pattern(stand_in: StandIn, 
         wait_until(lambda: event_ids(stand_in) == ["click-1"])
     finally:
         stop(client.process)
+
+
+def test_a_refused_click_can_be_sent_again(front_end: FrontEnd, stand_in: StandIn) -> None:
+    """Its dead letter has the text of the request; as a line of a file it becomes the event that was refused."""
+    stand_in.faults = Faults(refused=b'"labels":{"refuse":')
+    plain = click()
+    body = {name: plain[name] for name in ("prediction", "feedback")} | {"labels": {"refuse": "x"}}
+    front_end.post(orjson.dumps(body, option=orjson.OPT_INDENT_2))
+    wait_until(lambda: stand_in.of("model-deadletters"))
+    (letter,) = stand_in.of("model-deadletters").values()
+    stand_in.faults = Faults()
+
+    front_end.sandbox.append(line_of(letter).encode())
+
+    wait_until(lambda: stand_in.of("model-feedback"))
+    (stored,) = stand_in.of("model-feedback").values()
+    assert orjson.loads(letter["message"]) == body
+    assert (stored["event"]["id"], stored["@timestamp"]) == (letter["event"]["id"], letter["@timestamp"])
+    assert (stored["prediction"], stored["feedback"]["type"]) == (body["prediction"], "click")
