@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable
 from typing import Any
 
 import orjson
 
 _BLANKS = " \t\r\n"
-_HALF = re.compile("[\ud800-\udfff]")
 _NUMBERS = bytes(49 if 48 <= byte <= 57 else 44 if byte in b" \t\r\n,:[-" else 32 for byte in range(256))
 """For each byte of a JSON text: `1` for a digit, a comma for what may stand before a number, a blank for the rest."""
 _LONG = b"," + b"1" * 19
@@ -101,7 +99,7 @@ def write_with(value: Any, number: Callable[[float], str]) -> bytes:
             texts.append("[")
         else:
             texts.append(_scalar(item, number))
-    return "".join(texts).encode()
+    return "".join(texts).encode("utf-8", "replace")
 
 
 def _entry(name: Any, item: Any) -> tuple[tuple[bool, Any], ...]:
@@ -113,8 +111,7 @@ def _scalar(value: Any, number: Callable[[float], str]) -> str:
         return number(value) if math.isfinite(value) else f'"{NonFinite(value)}"'
     if value is None or isinstance(value, (bool, int)):
         return json.dumps(value)
-    text = json.dumps(str(value), ensure_ascii=False)
-    return text if text.isascii() or not _HALF.search(text) else json.dumps(str(value))
+    return json.dumps(str(value), ensure_ascii=False)
 
 
 def _without_halves(value: Any) -> Any:

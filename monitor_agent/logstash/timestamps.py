@@ -1,17 +1,20 @@
 """Moments: ISO 8601 texts in UTC, with a type that distinguishes them from other texts.
 
 A `Timestamp` is a `str`: it is written to JSON unchanged, and its day or its hour is a slice.
-Its form is that of `java.time.Instant`, with at least three fraction digits: `2026-01-02T03:04:05.678901Z`.
+Its form is that of `java.time.Instant`, with at least three fraction digits: `2026-01-02T03:04:05.678901Z`;
+years after 9999 begin with a plus.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import timedelta, timezone, tzinfo
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+from monitor_agent.logstash.calendar_days import DAY_SECONDS, date_of, days_of, length_of_month, seconds_in_zone
+
 NANOS = 1_000_000_000
 
 _USUAL = re.compile(
@@ -19,12 +22,16 @@ _USUAL = re.compile(
     re.ASCII,
 )
 """The form of nearly all texts. A canonical one has no more groups of three digits than it needs."""
-_ISO = re.compile(
-    r"(?P<year>\d{4})(?:-(?P<month>\d\d?)(?:-(?P<day>\d\d?))?)?"
-    r"(?:T(?:(?P<hour>\d\d?)(?::(?P<minute>\d\d?)(?::(?P<second>\d\d?)(?:[.,](?P<fraction>\d{1,9})\d*)?)?)?)?"
-    r"(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?",
-    re.ASCII,
+_JAVA = re.compile(
+    r"(?P<year>\d{4}|-\d{4,9}|\+\d{5,9})-(?P<month>\d\d)-(?P<day>\d\d)"
+    r"(?:T(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d{0,9}))?)?)?"
+    r"(?P<zone>Z|[+-]\d\d(?:(?::\d\d){1,2}|(?:\d\d){0,2})|[A-Za-z][\w/+:-]+)?",
+    re.ASCII | re.IGNORECASE,
 )
+_OFFSET = re.compile(
+    r"(?:UTC|GMT|UT)?(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>\d\d)(?::?(?P<seconds>\d\d))?)?", re.ASCII
+)
+_MOST_OFFSET = timedelta(hours=18)
 
 
 class Timestamp(str):
@@ -43,20 +50,17 @@ class Timestamp(str):
 
     @classmethod
     def at(cls, seconds: int, nanos: int = 0) -> Timestamp:
-        """Return the moment `seconds` and `nanos` after the epoch.
-
-        Raises
-        ------
-        ValueError
-            If the year is not between 1 and 9999.
-        """
+        """Return the moment `seconds` and `nanos` after the epoch."""
         return cls(_with_fraction(f"{_seconds_text(seconds)}.", f"{nanos:09d}"))
 
     @classmethod
     def parse(cls, text: str) -> Timestamp:
-        """Return the moment of an ISO 8601 text, to the nanosecond.
+        """Return the moment of an ISO 8601 text, to the nanosecond, as Logstash reads `@timestamp` in JSON.
 
-        The date must be complete; without a time it means midnight.
+        The date must be complete; without a time it means midnight, without a zone that of the machine.
+
+        >>> Timestamp.parse("2026-02-30T24:00Z")
+        '2026-03-01T00:00:00.000Z'
 
         Raises
         ------
@@ -67,20 +71,20 @@ class Timestamp(str):
             if len(text) == 24 or (len(text) == 27 and text[23:26] != "000"):
                 return cls(text)
             return cls(_with_fraction(text[:20], text[20:-1]))
-        match = _ISO.fullmatch(text)
-        if match is None or match["day"] is None:
+        match = _JAVA.fullmatch(text)
+        if match is None or (int(match["year"]) == 0 and text[0] == "-"):
             raise ValueError(f"{text!r} is no ISO 8601 time")
-        return cls.at(*_moment(match, None))
+        return cls.at(_java_seconds(match), int((match["fraction"] or "").ljust(9, "0")))
 
     @property
     def moment(self) -> tuple[int, str]:
         """A value that orders times: seconds since the epoch, and the digits of the fraction."""
-        return self.seconds, self[20:-1]
+        return self.seconds, self[self.index("T") + 10 : -1]
 
     @property
     def seconds(self) -> int:
         """Whole seconds since the epoch."""
-        return _text_seconds(self[:19])
+        return _text_seconds(self[: self.index("T") + 9])
 
 
 def now_text() -> str:
@@ -89,72 +93,40 @@ def now_text() -> str:
     return f"{_seconds_text(seconds)}.{nanos:09d}Z"
 
 
-def parse_iso(text: str, zone: tzinfo | None) -> Timestamp:
-    """Return the moment of an ISO 8601 text, cut to milliseconds.
-
-    A year, or a year and a month, may stand alone.
-
-    Parameters
-    ----------
-    zone : the zone of a text that has none; None = that of the machine.
-
-    Raises
-    ------
-    ValueError
-        If the text is malformed.
-    """
+def parse_millis(text: str) -> Timestamp | None:
+    """Return the moment of a text in the usual form, cut to milliseconds; None for another text."""
     if _USUAL.fullmatch(text) and (text[8:10] < "29" or _is_day(text[:10])):
         return Timestamp(text[:23] + "Z")
-    match = _ISO.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is no ISO 8601 time")
-    seconds, nanos = _moment(match, zone)
-    return Timestamp.at(seconds, nanos // 1_000_000 * 1_000_000)
+    return None
 
 
 def from_millis(millis: int) -> Timestamp:
-    """Return the moment `millis` milliseconds after the epoch.
-
-    Raises
-    ------
-    ValueError
-        If the year is not between 1 and 9999.
-    """
+    """Return the moment `millis` milliseconds after the epoch."""
     seconds, rest = divmod(millis, 1000)
     return Timestamp(f"{_seconds_text(seconds)}.{rest:03d}Z")
 
 
-def epoch_seconds(local: datetime, zone: tzinfo | None) -> int:
-    """Return seconds since the epoch of a wall clock time in `zone`; None = the zone of the machine."""
-    aware = local.replace(tzinfo=zone) if zone is not None else local.astimezone()
-    return (aware - EPOCH) // timedelta(seconds=1)
-
-
-def offset(text: str) -> timezone:
-    """Return the zone of `Z`, `+02`, `+0200` or `+02:00`.
+def zone_of(name: str) -> tzinfo:
+    """Return the zone of a name such as `Europe/Berlin`, `UTC`, `Z`, `+02`, `+0200`, `+02:00` or `UTC+2:00`.
 
     Raises
     ------
     ValueError
-        If the offset is a day or more.
+        If it is unknown.
     """
-    if text == "Z":
+    if name in ("UTC", "UT", "GMT", "Z"):
         return timezone.utc
-    digits = text[1:].replace(":", "")
-    delta = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
-    return timezone(-delta if text[0] == "-" else delta)
-
-
-def _moment(match: re.Match[str], zone: tzinfo | None) -> tuple[int, int]:
-    year, month, day = int(match["year"]), int(match["month"] or 1), int(match["day"] or 1)
-    hour, minute, second = int(match["hour"] or 0), int(match["minute"] or 0), int(match["second"] or 0)
+    match = _OFFSET.fullmatch(name)
+    if match is not None:
+        hours, minutes, seconds = (int(match[group] or 0) for group in ("hours", "minutes", "seconds"))
+        if hours > 23 or minutes > 59 or seconds > 59:
+            raise ValueError(f"the offset {name} is out of range")
+        offset = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+        return timezone(-offset if match["sign"] == "-" else offset)
     try:
-        local = datetime(year, month, day, hour, minute, second)
-        named = offset(match["zone"]) if match["zone"] else zone
-        seconds = epoch_seconds(local, named)
-    except OverflowError as error:
-        raise ValueError(f"{match[0]!r} is out of range") from error
-    return seconds, int((match["fraction"] or "").ljust(9, "0"))
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {name!r}") from None
 
 
 def _with_fraction(beginning: str, digits: str) -> str:
@@ -166,24 +138,42 @@ def _with_fraction(beginning: str, digits: str) -> str:
     return f"{beginning}{digits}Z"
 
 
+def _java_seconds(match: re.Match[str]) -> int:
+    """Return the seconds since the epoch of a text that java.time reads; a day such as 30 February is the last one."""
+    year, month, day = int(match["year"]), int(match["month"]), int(match["day"])
+    hour, minute, second = int(match["hour"] or 0), int(match["minute"] or 0), int(match["second"] or 0)
+    end_of_day = hour == 24 and not minute and not second and not (match["fraction"] or "").strip("0")
+    if not 1 <= month <= 12 or not 1 <= day <= 31 or minute > 59 or second > 59 or (hour > 23 and not end_of_day):
+        raise ValueError(f"{match[0]!r} is out of range")
+    days = days_of(year, month, min(day, length_of_month(year, month)))
+    zone = None
+    if match["zone"]:
+        zone = zone_of(match["zone"].upper() if len(match["zone"]) == 1 else match["zone"])
+        if isinstance(zone, timezone) and abs(zone.utcoffset(None)) > _MOST_OFFSET:
+            raise ValueError(f"{match[0]!r} is out of range")
+    return seconds_in_zone(days * DAY_SECONDS + hour * 3600 + minute * 60 + second, zone, gap_moves=True)
+
+
 @lru_cache(maxsize=4096)
 def _seconds_text(seconds: int) -> str:
-    try:
-        moment = EPOCH + timedelta(seconds=seconds)
-    except OverflowError as error:
-        raise ValueError(f"{seconds} seconds are out of range") from error
-    return f"{moment.year:04d}{moment:-%m-%dT%H:%M:%S}"
+    days, second = divmod(seconds, DAY_SECONDS)
+    year, month, day = date_of(days)
+    written = f"{year:04d}" if 0 <= year <= 9999 else f"+{year}" if year > 0 else f"-{-year:04d}"
+    return f"{written}-{month:02d}-{day:02d}T{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
 
 
 @lru_cache(maxsize=4096)
 def _text_seconds(text: str) -> int:
-    return epoch_seconds(datetime.fromisoformat(text), timezone.utc)
+    date, _, time_of_day = text.partition("T")
+    year, month, day = date.rsplit("-", 2)
+    hour, minute, second = time_of_day.split(":")
+    return days_of(int(year), int(month), int(day)) * DAY_SECONDS + int(hour) * 3600 + int(minute) * 60 + int(second)
 
 
 @lru_cache(maxsize=4096)
 def _is_day(text: str) -> bool:
     try:
-        datetime(int(text[:4]), int(text[5:7]), int(text[8:10]))
+        days_of(int(text[:4]), int(text[5:7]), int(text[8:10]))
     except ValueError:
         return False
     return True

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timezone, tzinfo
-from functools import lru_cache
+from datetime import tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -16,7 +14,7 @@ from monitor_agent.logstash.event_fields import tag
 from monitor_agent.logstash.field_references import FieldError
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.sprintf import compile_template, is_dynamic, static_reference
-from monitor_agent.logstash.timestamps import Timestamp
+from monitor_agent.logstash.timestamps import Timestamp, zone_of
 
 Parse = Callable[[Any, tzinfo | None], Timestamp]
 
@@ -49,9 +47,7 @@ class DateFilter:
         value = self._source.get(event)
         if value is None:
             return True
-        for time in value if type(value) is list else (value,):
-            if time is not None:
-                self._match(event, time)
+        self._match(event, value)
         return True
 
     def _match(self, event: Event, value: Any) -> None:
@@ -80,24 +76,9 @@ def _zones(name: str | None, config: PluginConfig) -> Callable[[Event], tzinfo |
         return lambda _event: None
     if is_dynamic(name):
         render = compile_template(name, config.at)
-        return lambda event: _zone(render(event))
-    fixed = _zone(name)
+        return lambda event: zone_of(render(event))
+    fixed = zone_of(name)
     return lambda _event: fixed
-
-
-@lru_cache(maxsize=1024)
-def _zone(name: str) -> tzinfo:
-    """Return the zone.
-
-    Raises
-    ------
-    ValueError
-        If it is unknown.
-    """
-    try:
-        return timezone.utc if name == "UTC" else ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"there is no time zone {name!r}") from None
 
 
 SPEC = PluginSpec(
