@@ -7,9 +7,11 @@ import sys
 import threading
 
 RESERVED = 128
-"""Descriptors that are not used for event files; at most half of the limit."""
+"""At least so many descriptors are not used for event files, or half of the limit if that is less."""
 LEAST_FILES = 4
 """Each input may have this many files open, however many the others have."""
+LEAST_CONNECTIONS = 4
+"""An input may have this many connections of clients, however low the limit is."""
 
 
 class DescriptorBudget:
@@ -31,10 +33,18 @@ class DescriptorBudget:
 
 def most_files() -> int:
     """Return how many event files this process may have open."""
+    limit = _limit()
+    return max(LEAST_FILES, limit - min(max(RESERVED, limit // 4), limit // 2))
+
+
+def most_connections() -> int:
+    """Return how many connections of clients an input may have open: half of what event files leave, at most."""
+    return max(LEAST_CONNECTIONS, _limit() // 8)
+
+
+def _limit() -> int:
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit == resource.RLIM_INFINITY:
-        return sys.maxsize
-    return max(LEAST_FILES, limit - min(RESERVED, limit // 2))
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit
 
 
 EVENT_FILES = DescriptorBudget()

@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from monitor_agent.logstash import file_set
 from tests.factories import START, Document, make_prediction
 from tests.pipelines import PipelineSandbox, stop
 from tests.stand_in import StandIn
@@ -122,8 +123,9 @@ def test_any_name_of_a_folder(stand_in: StandIn, tmp_path: Path, name: str) -> N
         wait_until(lambda: delivered(stand_in, events))
 
 
-def test_a_line_without_an_end(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
+def test_a_line_without_an_end(stand_in: StandIn, sandbox: PipelineSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not behind while it waits; as soon as the file is rotated, it is delivered."""
+    monkeypatch.setattr(file_set, "GONE_SECONDS", 0.1)
     events = predictions(3)
     sandbox.append(events[0])
     path = sandbox.logs / "events.ndjson"

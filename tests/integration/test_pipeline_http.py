@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import os
+import resource
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -29,7 +32,7 @@ LINE = '"message":"listening for events"'
 class FrontEnd:
     """A pipeline with the http input on, and a client of it."""
 
-    def __init__(self, sandbox: PipelineSandbox) -> None:
+    def __init__(self, sandbox: PipelineSandbox, **options: Any) -> None:
         self.sandbox = sandbox
         environ = {
             **sandbox.environ(),
@@ -47,10 +50,12 @@ class FrontEnd:
                 env={**os.environ, **environ},
                 cwd=ROOT,
                 stderr=log,
+                **options,
             )
         wait_until(lambda: LINE in self._log.read_text()[before:] or self.process.poll() is not None)
         (record,) = [line for line in self._log.read_text()[before:].splitlines() if LINE in line]
-        self._url = f"http://127.0.0.1:{orjson.loads(record)['port']}/"
+        self.port = orjson.loads(record)["port"]
+        self._url = f"http://127.0.0.1:{self.port}/"
         self._headers = urllib3.make_headers(basic_auth="shop:a secret")
 
     def headers(self, **headers: str | None) -> dict[str, str]:
@@ -167,6 +172,22 @@ def test_the_name_of_the_data_folder_may_look_like_a_pattern(stand_in: StandIn, 
         wait_until(lambda: event_ids(stand_in) == ["click-1"])
     finally:
         stop(client.process)
+
+
+def test_more_clients_than_descriptors_stop_nothing(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
+    """Connections that say nothing leave descriptors to the rest of the pipeline; a further client waits its turn."""
+    client = FrontEnd(sandbox, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
+    try:
+        idle = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(100)]
+        sandbox.append(make_prediction())
+        wait_until(lambda: stand_in.of("model-predictions"))
+        for connection in idle:
+            connection.close()
+        assert client.post(click(id="click-1")) == 200
+        wait_until(lambda: len(stand_in.of("model-feedback")) == 1)
+    finally:
+        assert stop(client.process) < 5
+    assert client.process.returncode == 0
 
 
 def test_a_refused_click_can_be_sent_again(front_end: FrontEnd, stand_in: StandIn) -> None:

@@ -19,6 +19,7 @@ import structlog
 from monitor_agent.errors import PipelineError, PortInUseError
 from monitor_agent.http_auth import basic_authorization
 from monitor_agent.logstash.decoration import decoration
+from monitor_agent.logstash.descriptors import most_connections
 from monitor_agent.logstash.field_references import FieldError, FieldReference, field_reference
 from monitor_agent.logstash.file_selection import FileSelection
 from monitor_agent.logstash.inputs._files import FilesInput
@@ -42,6 +43,7 @@ MOST_HEADER_CHARACTERS = 16 * 1024
 MOST_SPOOL_BYTES = 256 * 1024 * 1024
 """If more than this waits for Elasticsearch, the answer to further requests is 429."""
 REQUEST_SECONDS = 10.0
+WAIT_SECONDS = 0.1
 
 _log = structlog.get_logger()
 
@@ -78,7 +80,7 @@ class HttpInput(FilesInput):
             foreign_writers=False,
         )
         super().__init__(config, selection, Positions(folder / "positions.json"))
-        self._server: http.server.ThreadingHTTPServer | None = None
+        self._server: _Server | None = None
         self._behind = 0
 
     def open(self) -> None:
@@ -109,6 +111,7 @@ class HttpInput(FilesInput):
     def close(self) -> None:
         """Stop listening; spooled requests are read at the next start."""
         if self._server is not None:
+            self._server.closing = True
             self._server.shutdown()
             self._server.server_close()
         self._spool.close()
@@ -174,7 +177,7 @@ class HttpInput(FilesInput):
         expected = basic_authorization(self._options["user"], self._options["password"])
         return hmac.compare_digest(authorization.encode(), expected.encode())
 
-    def _listen(self) -> http.server.ThreadingHTTPServer:
+    def _listen(self) -> _Server:
         host, port = self._options["host"], self._options["port"]
         try:
             server = _Server((host, port), _handler(self))
@@ -195,8 +198,35 @@ class HttpInput(FilesInput):
 
 
 class _Server(http.server.ThreadingHTTPServer):
+    """A server with a limited number of connections; further clients wait until one of these ends.
+
+    Attributes
+    ----------
+    closing : whether nobody is to wait any more.
+    """
+
     daemon_threads = True
     request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[http.server.BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self.closing = False
+        self._room = threading.BoundedSemaphore(most_connections())
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start a thread for a connection as soon as there is room for it."""
+        while not self._room.acquire(timeout=WAIT_SECONDS):
+            if self.closing:
+                self.shutdown_request(request)
+                return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer the requests of a connection."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
 
     def handle_error(self, _request: Any, client_address: Any) -> None:
         """Log a broken connection in one line."""
