@@ -93,7 +93,7 @@ class FilePatterns:
     def _folders(self, pattern: str) -> list[str]:
         places = [""]
         for segment in pattern.split("/"):
-            if segment:
+            if segment not in ("", "."):
                 places = [child for place in places for child in self._children(place, segment)]
         return [place for place in places if self._is_folder(place or "/")]
 

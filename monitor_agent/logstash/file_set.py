@@ -174,11 +174,9 @@ class FileSet:
 
     def _trace(self, file: FollowedFile) -> None:
         """Find a file that no pattern matches any more: the next run reads it where it is now."""
-        if file.listed:
-            file.listed = False
-            if file.is_open:
-                self._positions.store(file)
+        file.listed = False
         if file.is_open:
+            self._positions.store(file)
             return
         position = file.position()
         path = FolderIndex().locate(position) if file.started else None

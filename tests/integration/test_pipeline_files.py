@@ -19,7 +19,7 @@ from tests.waiting import wait_until
 
 NOBODY = 65534
 PR_CAPBSET_DROP = 24
-CAP_LEASE = 28
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_LEASE = 1, 2, 28
 MANY = 1100
 LIMIT = 1024
 
@@ -141,9 +141,31 @@ def test_a_line_without_an_end(stand_in: StandIn, sandbox: PipelineSandbox, monk
         wait_until(lambda: delivered(stand_in, events))
 
 
-def drop_lease_right() -> None:
-    """Take the right to ask for the writers of other accounts' files from the next program of this process."""
-    assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_LEASE, 0, 0, 0) == 0
+def drop_rights() -> None:
+    """Take the rights on other accounts' files from the next program of this process, which root starts."""
+    for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_LEASE):
+        assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make files of another account")
+@pytest.mark.parametrize("secret", ["logs", "logs/events.ndjson"])
+def test_rights_that_come_later(sandbox: PipelineSandbox, stand_in: StandIn, secret: str) -> None:
+    """A folder or a file that cannot be read is named once; it is read as soon as that is possible."""
+    events = predictions(1)
+    sandbox.append(*events)
+    path = sandbox.folder / secret
+    path.chmod(0o700)
+    os.chown(path, NOBODY, NOBODY)
+    process = sandbox.spawn(preexec_fn=drop_rights)
+    try:
+        wait_until(lambda: "Permission denied" in sandbox.log() or process.poll() is not None)
+        path.chmod(0o755)
+        wait_until(lambda: delivered(stand_in, events))
+    finally:
+        stop(process)
+
+    assert sandbox.log().count("Permission denied") == 1
+    assert str(path) in sandbox.log()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make files of another account")
@@ -153,7 +175,7 @@ def test_a_file_of_another_owner_is_not_removed(sandbox: PipelineSandbox, stand_
     sandbox.append(events[0])
     path = sandbox.logs / "events.ndjson"
     os.chown(path, NOBODY, NOBODY)
-    process = sandbox.spawn({"PIPELINE_REMOVE_AFTER": "10ms"}, preexec_fn=drop_lease_right)
+    process = sandbox.spawn({"PIPELINE_REMOVE_AFTER": "10ms"}, preexec_fn=drop_rights)
     try:
         with path.open("ab") as writer:
             wait_until(lambda: "CAP_LEASE" in sandbox.log() or process.poll() is not None)
