@@ -11,6 +11,7 @@ from monitor_agent.cli._agent import gateway_of
 from monitor_agent.cli._output import print_line
 from monitor_agent.errors import DataError
 from monitor_agent.es import watcher
+from monitor_agent.es.client_names import client_names
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.es.obstacles import Obstacle, obstacle_of, read_states
@@ -20,7 +21,6 @@ from monitor_agent.kibana.api import Kibana
 from monitor_agent.kibana.package import pack
 from monitor_agent.kibana.rules import CONNECTORS, rule
 from monitor_agent.kibana.watches import watch
-from monitor_agent.pipeline.client_names import client_names
 from monitor_agent.settings import Settings
 
 IN_THE_WAY = 1

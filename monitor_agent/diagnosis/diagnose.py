@@ -14,6 +14,7 @@ from monitor_agent.contracts.roles import MONITOR_AGENT, PIPELINE_WRITER, ROLES
 from monitor_agent.diagnosis import alert_windows, cluster, local_pipeline, machine, tls
 from monitor_agent.diagnosis.check_result import FAILED, SKIPPED, WARNING, CheckResult, without_secrets
 from monitor_agent.errors import MonitorError
+from monitor_agent.es.client_names import ClientNames, client_names
 from monitor_agent.es.cluster_facts import ClusterFacts, missing_privileges, read_cluster
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.obstacles import outdated_templates, read_states, stronger_templates
@@ -131,6 +132,7 @@ def _reach(settings: ElasticsearchSettings, url: str) -> tuple[CheckResult, Clus
 
 def _of_gateway(gateway: Gateway, facts: ClusterFacts, settings: Settings) -> list[CheckResult]:
     agent = "user of the agent"
+    names = client_names(settings.agent, settings.server)
     checks: dict[str, Check] = {
         "version of Elasticsearch": lambda: [cluster.check_version(facts)],
         "clock": lambda: [cluster.check_clock(facts, settings.agent.clock_skew)],
@@ -139,8 +141,8 @@ def _of_gateway(gateway: Gateway, facts: ClusterFacts, settings: Settings) -> li
             cluster.check_privileges(agent, MONITOR_AGENT, missing_privileges(gateway, ROLES[MONITOR_AGENT]))
         ],
         "user of the pipeline": lambda: [_pipeline_user(settings)],
-        "index templates": lambda: _templates(gateway),
-        "indices": lambda: cluster.check_indices(read_states(gateway)),
+        "index templates": lambda: _templates(gateway, names),
+        "indices": lambda: cluster.check_indices(read_states(gateway, names)),
     }
     return [result for name, check in checks.items() for result in _safely(name, check)]
 
@@ -158,11 +160,11 @@ def _pipeline_user(settings: Settings) -> CheckResult:
     return cluster.check_privileges("user of the pipeline", PIPELINE_WRITER, answer)
 
 
-def _templates(gateway: Gateway) -> list[CheckResult]:
+def _templates(gateway: Gateway, names: ClientNames) -> list[CheckResult]:
     templates = gateway.call("read index templates", lambda client: client.indices.get_index_template().body)
     entries = templates["index_templates"]
     return cluster.check_templates(
-        missing_templates(gateway), outdated_templates(entries), stronger_templates(entries, _now())
+        missing_templates(gateway), outdated_templates(entries, names), stronger_templates(entries, _now())
     )
 
 

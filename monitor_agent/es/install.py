@@ -13,6 +13,7 @@ from elasticsearch import ApiError
 from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.index_contract import FIELD_LIMIT, TOTAL_FIELDS_LIMIT, IndexContract
 from monitor_agent.errors import ElasticsearchError
+from monitor_agent.es.client_names import ClientNames, client_names
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.obstacles import (
     NAME_OF_ALIAS,
@@ -25,7 +26,6 @@ from monitor_agent.es.obstacles import (
     stronger_templates,
 )
 from monitor_agent.pipeline import retention
-from monitor_agent.pipeline.client_names import ClientNames, client_names
 from monitor_agent.pipeline.instants import DAY
 from monitor_agent.settings import AgentSettings, ServerSettings
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.index_contract import TEMPLATE_PRIORITY, Field, IndexContract
+from monitor_agent.es.client_names import ClientNames
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.pipeline.client_names import ClientNames
 
 REPAIR = "monitor-agent setup --repair"
 COPY_MARK = ".repair"
@@ -325,21 +325,22 @@ def stronger_templates(templates: Iterable[Mapping[str, Any]], now: datetime) ->
     return obstacles
 
 
-def outdated_templates(templates: Iterable[Mapping[str, Any]]) -> list[str]:
+def outdated_templates(templates: Iterable[Mapping[str, Any]], names: ClientNames) -> list[str]:
     """Return the names of installed index templates that this version would install with other mappings or aliases.
 
     Parameters
     ----------
     templates : as Elasticsearch lists them.
+    names : names of clients that the templates must have as fields.
     """
     installed = {entry["name"]: entry["index_template"].get("template", {}) for entry in templates}
-    names = []
+    outdated = []
     for contract in CONTRACTS:
-        template = contract.template()["template"]
+        template = contract.with_names(names).template()["template"]
         actual = installed.get(contract.name)
         if actual is None:
             continue
         mappings_agree = _contains(actual.get("mappings", {}), template["mappings"])
         if not mappings_agree or set(template["aliases"]) - set(actual.get("aliases", {})):
-            names.append(contract.name)
-    return names
+            outdated.append(contract.name)
+    return outdated

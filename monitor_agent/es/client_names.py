@@ -1,4 +1,4 @@
-"""The labels and features that the settings name: the index templates have them from the start (pure)."""
+"""The labels and features that the settings name: the index templates have them from the start."""
 
 from __future__ import annotations
 
