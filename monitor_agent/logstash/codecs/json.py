@@ -21,7 +21,8 @@ OPTIONS = (PluginOption("charset", default="UTF-8"), PluginOption("target"))
 class JsonCodec:
     """Objects become events; other text becomes a `message` with the tag `_jsonparsefailure`.
 
-    Text after a complete value is ignored. `event.original` holds the text, unless it is a list of several objects.
+    Text after a complete value is ignored, except after a list of several objects. `event.original` holds the text of
+    an object, and of a list of one.
     """
 
     def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
@@ -55,9 +56,11 @@ class JsonCodec:
         if not text.strip(ASCII_BLANKS):
             return []
         try:
-            value, _rest = read_first(text)
+            value, rest = read_first(text)
         except ValueError:
             return [message_event(text, FAILURE)]
+        if rest and type(value) is list and len(value) > 1:
+            return [message_event(text, FAILURE)]  # the events would not have the text, so the rest would be lost
         return self._events(value, text.encode())
 
     def _events(self, value: Any, data: bytes) -> list[Event]:

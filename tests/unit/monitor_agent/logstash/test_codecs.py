@@ -77,6 +77,13 @@ def test_json_that_is_no_event_is_kept_as_text(data: bytes, tmp_path: Path) -> N
     assert decoded("json { }", data, tmp_path) == [{"message": data.decode(), "tags": ["_jsonparsefailure"]}]
 
 
+def test_text_after_a_list_of_several_objects_is_not_lost(tmp_path: Path) -> None:
+    """Its events have no original text, so the whole text is kept as a failure; a real Logstash ignores the rest."""
+    data = b'[{"a":1},{"a":2}]{"a":3}'
+
+    assert decoded("json { }", data, tmp_path) == [{"message": data.decode(), "tags": ["_jsonparsefailure"]}]
+
+
 def test_metadata_is_never_written(tmp_path: Path) -> None:
     """Only rubydebug with the option `metadata` writes `@metadata`; the event itself is not changed."""
     event = {"a": 1, "@metadata": {"x": 1}}
