@@ -10,6 +10,7 @@ from monitor_agent.logstash.inspected_text import utf8_text
 from monitor_agent.logstash.json_text import read, read_first, write
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 from monitor_agent.logstash.sprintf import static_reference
+from monitor_agent.logstash.timestamps import Timestamp
 
 FAILURE = "_jsonparsefailure"
 ASCII_BLANKS = " \t\n\v\f\r"
@@ -64,14 +65,14 @@ class JsonCodec:
         return self._events(value, text.encode())
 
     def _events(self, value: Any, data: bytes) -> list[Event]:
-        items = value if type(value) is list else [value]
-        if not all(type(item) is dict for item in items) or is_too_deep(value, data):
+        if is_too_deep(value, data):
             return [message_event(data.decode(), FAILURE)]
-        if len(items) != 1:
-            return [self._event(item) for item in items]
-        (item,) = items
-        # Later steps put fields into `@metadata` and `event`, so these must be objects.
-        if self._target is None and not all(type(item.get(name, item)) is dict for name in ("@metadata", "event")):
+        if type(value) is list and len(value) != 1:
+            if all(type(item) is dict for item in value):
+                return [self._event(item) for item in value]
+            return [message_event(data.decode(), FAILURE)]
+        item = value[0] if type(value) is list else value
+        if type(item) is not dict or (self._target is None and not _has_objects(item)):
             return [message_event(data.decode(), FAILURE)]
         event = self._event(item)
         keep_original(event, data.decode())
@@ -80,9 +81,14 @@ class JsonCodec:
     def _event(self, fields: dict[str, Any]) -> Event:
         if self._target is None:
             return event_of(fields)
-        event = event_of({})
+        event: Event = {"@version": "1", "@timestamp": Timestamp.now()}
         self._target.set(event, fields)
         return event
+
+
+def _has_objects(fields: dict[str, Any]) -> bool:
+    """Return whether `@metadata` and `event` are objects, or not there: later steps put fields into them."""
+    return all(type(fields.get(name, fields)) is dict for name in ("@metadata", "event"))
 
 
 def charset_of(config: PluginConfig) -> tuple[bool, str]:
