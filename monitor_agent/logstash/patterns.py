@@ -8,9 +8,10 @@ from collections.abc import Callable
 from monitor_agent.logstash.ruby_patterns import RubyPattern, translate
 from monitor_agent.logstash.syntax import Location
 
-Search = Callable[[str], re.Match[str] | None]
+Search = Callable[[str], object]
 
 _PAIR = re.compile(r"\[(?P<letters>[A-Za-z0-9]{2})\](?![*+?{])")
+_MANY = re.compile(r"\\A\(\?:\[\^(?P<letters>(?:\\?[\[\](){}<>,;:.]){1,4})\]\*\+\[(?P=letters)\]\)\{(?P<number>\d+)\}")
 _ESCAPE = re.compile(r"\\(?:(\d)|k<(\w+)>|([&`'\\]))")
 
 
@@ -29,10 +30,11 @@ def compile_pattern(text: str, at: Location) -> RubyPattern:
 
 
 def searches(text: str, at: Location) -> list[Search]:
-    r"""Return functions of a text; one of them returns a match if the pattern is somewhere in the text.
+    r"""Return functions of a text; the result of one of them is true if the pattern is somewhere in the text.
 
     Python scans a text for one character many times as fast as for a class of characters. So a pattern that begins
-    with a class of two, such as `[eE]\d`, is divided.
+    with a class of two, such as `[eE]\d`, is divided, and one that only asks for a number of characters, such as
+    `\A(?:[^({]*+[({]){9}`, becomes a count.
 
     Raises
     ------
@@ -40,10 +42,18 @@ def searches(text: str, at: Location) -> list[Search]:
         If the pattern is malformed.
     """
     whole = compile_pattern(text, at)
+    many = _MANY.fullmatch(text)
+    if many is not None:
+        return [_counting(many["letters"].replace("\\", ""), int(many["number"]))]
     pair = _PAIR.match(text)
     if pair is None or "|" in text or whole.groups:
         return [whole.compiled.search]
     return [compile_pattern(re.escape(letter) + text[pair.end() :], at).compiled.search for letter in pair["letters"]]
+
+
+def _counting(letters: str, number: int) -> Search:
+    distinct = set(letters)
+    return lambda text: sum(map(text.count, distinct)) >= number
 
 
 def compile_replacement(text: str, pattern: RubyPattern) -> str | Callable[[re.Match[str]], str]:

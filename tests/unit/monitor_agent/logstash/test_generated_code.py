@@ -114,3 +114,12 @@ def test_a_pattern_that_begins_with_two_letters_finds_both(letter: str, tmp_path
     events = filtered(filters, {"a": f"1{letter}+400"}, {"a": f"{letter}12"}, folder=tmp_path)
 
     assert [event.get("tags") for event in events] == [["yes"], None]
+
+
+def test_a_pattern_that_asks_for_many_brackets_counts_them(tmp_path: Path) -> None:
+    """Four of two kinds are counted together."""
+    filters = r'if [a] =~ /\A(?:[^\[{]*+[\[{]){4}/ { mutate { add_tag => ["yes"] } }'
+
+    events = filtered(filters, {"a": "[{x[{"}, {"a": "{y{[)]}"}, folder=tmp_path)
+
+    assert [event.get("tags") for event in events] == [["yes"], None]
