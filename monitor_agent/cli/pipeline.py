@@ -32,20 +32,34 @@ def add_parser(subparsers: Any) -> None:
         "stats", help="report the work and the backlog of the pipeline; the exit status is 1 if it does not run"
     )
     add_json(stats)
-    for action in (check, run_):
+    validate = actions.add_parser(
+        "validate",
+        help="check event files without an Elasticsearch; the exit status is 1 if an event would be refused, and 2 if "
+        "a file cannot be read or the configuration is wrong",
+    )
+    validate.add_argument("files", nargs="+", metavar="FILE", help="event file, also .gz; - is the standard input")
+    add_json(validate)
+    for action in (check, run_, validate):
         action.add_argument(
             "-f", dest="file", metavar="CONF", help="file or folder of the configuration (default: PIPELINE_CONFIG)"
         )
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Carry out the action; return 1 if `stats` finds that the pipeline does not run."""
+    """Carry out the action; return 1 if `stats` finds that the pipeline does not run.
+
+    For `validate`, see `_validation.validate`.
+    """
     if args.action == "stats":
         return _print_statistics(settings, as_json=args.json)
     try:
         from monitor_agent.logstash import compiler, lint, runner
     except ModuleNotFoundError as error:
         raise PipelineError(f"the pipeline needs {error.name}", "pip install 'model-monitor[embedded]'") from error
+    if args.action == "validate":
+        from monitor_agent.cli import _validation
+
+        return _validation.validate(args, settings)
     config = args.file or settings.pipeline.config
     sources = compiler.read_sources(config)
     optional = Path(config) / f"http-{settings.pipeline.http}"

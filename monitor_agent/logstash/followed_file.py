@@ -342,7 +342,7 @@ class FollowedFile:
         while block := os.pread(self._descriptor, LONGEST_LINE_BYTES, self._scanned):
             end = block.find(self._delimiter)
             if end >= 0:
-                line = _whole_characters(beginning)
+                line = whole_characters(beginning)
                 self._beyond = self._scanned + end - self.offset - len(line)
                 self._lines, self._next, self.state = [line], 0, None
                 return
@@ -362,7 +362,7 @@ def _descriptor_path(descriptor: int) -> str:
         return ""
 
 
-def _whole_characters(text: bytes) -> bytes:
+def whole_characters(text: bytes) -> bytes:
     """Return UTF-8 text without a last character that was cut."""
     for back in range(1, 5):
         first = text[-back]

@@ -147,7 +147,7 @@ def test_pipelined_requests_are_answered_in_their_order(elasticsearch: Cluster) 
             size = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
             bodies.append(received(connection, int(size.partition(b":")[2])))
         rest = received(connection)
-    marks = [b'"timed_out"', b'"tagline"', b'"license"', b'"tagline"', b'"tagline"', b'"username"', b"no handler"]
+    marks = [b'"timed_out"', b'"tagline"', b'"license"', b'"tagline"', b'"tagline"', b'"username"', b'"error"']
     assert [mark in body for mark, body in zip(marks, bodies, strict=True)] == [True] * len(marks)
     assert rest.startswith(b"HTTP/1.1 200 OK\r\n")
 

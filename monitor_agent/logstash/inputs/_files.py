@@ -23,7 +23,7 @@ class FilesInput(ABC):
         self._files = FileSet(selection, positions)
 
     @abstractmethod
-    def _events(self, line: bytes, path: str) -> list[Event]:
+    def events_of(self, line: bytes, path: str) -> list[Event]:
         """Return the events of a line of the file at `path`."""
 
     def open(self) -> None:
@@ -47,7 +47,7 @@ class FilesInput(ABC):
         events: list[Event] = []
         for path, lines in reading.pieces:
             for line in lines:
-                events += self._events(line, path)
+                events += self.events_of(line, path)
         self._counters.events_in += reading.lines
         self._counters.events_out += len(events)
         return EventBatch(events, reading.checkpoint, reading.bytes)

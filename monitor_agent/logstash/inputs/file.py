@@ -23,13 +23,14 @@ class FileInput(FilesInput):
         options = config.options
         self._decorate = input_decoration(config) if config.common.keys() - {"id"} else None
         self._host = context.host
+        self.delimiter: bytes = options["delimiter"].encode()
         self._positions_path = _positions_path(config, context)
         selection = FileSelection(
             patterns=[_absolute(path) for path in options["path"]],
             excluded=options["exclude"],
             from_beginning=options["start_position"] == "beginning",
             newest_last=options["file_sort_by"] == "last_modified",
-            delimiter=options["delimiter"].encode(),
+            delimiter=self.delimiter,
             poll_seconds=options["stat_interval"],
             discover_seconds=options["stat_interval"] * options["discover_interval"],
             close_seconds=options["close_older"],
@@ -43,7 +44,8 @@ class FileInput(FilesInput):
             make_folder(self._positions_path.parent)
         super().open()
 
-    def _events(self, line: bytes, path: str) -> list[Event]:
+    def events_of(self, line: bytes, path: str) -> list[Event]:
+        """Return the events of a line of the file at `path`, described as Logstash does."""
         events = self._codec.decode(line)
         for event in events:
             self._describe(event, path)

@@ -148,7 +148,8 @@ class HttpInput(FilesInput):
             return 503
         return int(self._options["response_code"])
 
-    def _events(self, line: bytes, _path: str) -> list[Event]:
+    def events_of(self, line: bytes, _path: str) -> list[Event]:
+        """Return the events of a spooled request."""
         try:
             record = orjson.loads(line)
             text, about = record["text"], record["about"]

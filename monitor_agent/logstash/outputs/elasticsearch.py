@@ -61,6 +61,11 @@ class ElasticsearchOutput:
         """Return the reasons why documents cannot be delivered at the moment; "" if there is none."""
         return self._troubles.text()
 
+    @property
+    def names_ids(self) -> bool:
+        """Return whether documents get ids of their events; else Elasticsearch makes them."""
+        return self._id is not None
+
     def open(self) -> None:
         """Make the folder of dead letters; Elasticsearch may start later than the pipeline."""
         self._letters.open()
@@ -75,7 +80,7 @@ class ElasticsearchOutput:
             If the runner stops before that.
         """
         began = time.perf_counter()
-        waiting = self._parking.put_with_others(self._items(events))
+        waiting = self._parking.put_with_others(self.items(events))
         failures = 0
         while waiting:
             again = self._parking.put_after_waiting(self._delivery.deliver(waiting))
@@ -98,7 +103,8 @@ class ElasticsearchOutput:
         """Return the number of documents that wait on disk, by index and reason."""
         return self._parking.counts()
 
-    def _items(self, events: Sequence[Event]) -> list[BulkItem]:
+    def items(self, events: Sequence[Event]) -> list[BulkItem]:
+        """Return the documents of events, as a bulk request has them."""
         action, index_of, id_of = self._action, self._index, self._id
         items: list[BulkItem] = []
         for event in events:
