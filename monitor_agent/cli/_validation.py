@@ -21,7 +21,7 @@ from monitor_agent.errors import DataError, MonitorError
 from monitor_agent.files import readable_name
 from monitor_agent.logstash import compiler
 from monitor_agent.logstash.plugin import PipelineContext
-from monitor_agent.logstash.validation import ByteStream, Refusal, Validation, ValidationTotals
+from monitor_agent.logstash.validation import ByteStream, RefusedEvent, Validation, ValidationTotals
 from monitor_agent.logstash.variables import pipeline_variables
 from monitor_agent.settings import Settings
 
@@ -99,7 +99,7 @@ def _opened(name: str) -> Iterator[ByteStream]:
 class _TextReport:
     """A line for each refusal, at once, then the totals."""
 
-    def add(self, name: str, refusal: Refusal) -> None:
+    def add(self, name: str, refusal: RefusedEvent) -> None:
         """Print a refusal."""
         explanation = f": {refusal.explanation}" if refusal.explanation else ""
         print_line(f"{name}:{refusal.line}: {_printable(refusal.reason + explanation)}")
@@ -110,6 +110,7 @@ class _TextReport:
         rows = [(name, count) for name, count in counts if count or name in ("accepted", "refused")]
         reasons = [(count, _printable(reason)) for reason, count in totals.reasons.most_common()]
         width = max(len(f"{count:,}") for _, count in rows)
+        reason_width = max((len(f"{count:,}") for count, _ in reasons), default=0)
         if totals.refused:
             print_line("")
         print_line(f"{_counted(totals.events, 'event')} in {_counted(totals.lines, 'line')}")
@@ -117,7 +118,7 @@ class _TextReport:
             print_line(f"  {count:>{width},}  {_ROWS[name]}")
             if name == "refused":
                 for reason_count, reason in reasons:
-                    print_line(f"  {'':{width}}  {reason_count:>{width},}  {reason}")
+                    print_line(f"  {'':{width}}    {reason_count:>{reason_width},}  {reason}")
 
 
 class _JsonReport:
@@ -126,7 +127,7 @@ class _JsonReport:
     def __init__(self) -> None:
         self._separator = b'{"refusals": [\n'
 
-    def add(self, name: str, refusal: Refusal) -> None:
+    def add(self, name: str, refusal: RefusedEvent) -> None:
         """Write a refusal."""
         self._write(self._separator, _json({"file": name, **asdict(refusal)}))
         self._separator = b",\n"

@@ -37,7 +37,7 @@ class ByteStream(Protocol):
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RefusedEvent:
     """An event that would become a dead letter.
 
     Attributes
@@ -101,7 +101,7 @@ class Validation:
         """Delete the temporary files."""
         self._ids.__exit__()
 
-    def refusals(self, stream: ByteStream, path: str) -> Iterator[Refusal]:
+    def refusals(self, stream: ByteStream, path: str) -> Iterator[RefusedEvent]:
         """Yield the refused events of a file, in their order.
 
         Parameters
@@ -132,7 +132,7 @@ class Validation:
             counted.reasons,
         )
 
-    def _refusals(self, lines: Sequence[bytes], path: str, first: int) -> Iterator[Refusal]:
+    def _refusals(self, lines: Sequence[bytes], path: str, first: int) -> Iterator[RefusedEvent]:
         events: list[Event] = []
         numbers: list[int] = []
         for number, line in enumerate(lines, first):
@@ -149,7 +149,7 @@ class Validation:
             elif outcome.reason:
                 self._totals.refused += 1
                 self._totals.reasons[outcome.reason] += 1
-                yield Refusal(number, outcome.reason, outcome.explanation, outcome.id)
+                yield RefusedEvent(number, outcome.reason, outcome.explanation, outcome.id)
             else:
                 self._totals.accepted += 1
                 if outcome.id:

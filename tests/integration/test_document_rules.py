@@ -37,21 +37,23 @@ def json_of(document: dict[str, Any]) -> bytes:
         return json.dumps(document).encode()
 
 
-def differences(documents: list[dict[str, Any]], ours: list[str], real: list[str]) -> list[tuple[str, str, str]]:
+def differences(documents: list[dict[str, Any]], decided: list[str], real: list[str]) -> list[tuple[str, str, str]]:
     """Return the documents about which the two disagree."""
-    rows = zip(documents, ours, real, strict=True)
-    return [(repr(document)[:80], mine, other) for document, mine, other in rows if bool(mine) != bool(other)]
+    rows = zip(documents, decided, real, strict=True)
+    return [
+        (repr(document)[:80], decision, other) for document, decision, other in rows if bool(decision) != bool(other)
+    ]
 
 
 def test_documents_of_every_kind_are_taken_or_refused_alike(clean_indices: Cluster) -> None:
     """Types, ranges, texts for numbers, times, lists, objects, and names of fields."""
     documents = list(DOCUMENTS)
-    ours = [refused_document(MAPPING, document) for document in documents]
+    decided = [refused_document(MAPPING, document) for document in documents]
     real = reasons_of(clean_indices, MAPPING, documents)
 
-    assert differences(documents, ours, real) == []
-    assert {len(documents) > 300, any(ours), not all(ours)} == {True}
-    types = [(reason.partition(":")[0], other.partition(":")[0]) for reason, other in zip(ours, real, strict=True)]
+    assert differences(documents, decided, real) == []
+    assert {len(documents) > 300, any(decided), not all(decided)} == {True}
+    types = [(reason.partition(":")[0], other.partition(":")[0]) for reason, other in zip(decided, real, strict=True)]
     assert [pair for pair in types if pair[0] != pair[1]] == []
 
 
@@ -61,9 +63,9 @@ def test_predictions_are_taken_or_refused_alike(clean_indices: Cluster) -> None:
     for field in ("@timestamp", "labels", "prediction", "features", "model", "feedback", "message", "surprise"):
         documents += [{**PREDICTIONS.sample, field: value} for value in ("x", 1, None, [], {}, {"surprise": 1}, [{}])]
     mapping = PREDICTIONS.mapping()
-    ours = [refused_document(mapping, document) for document in documents]
+    decided = [refused_document(mapping, document) for document in documents]
 
-    assert differences(documents, ours, reasons_of(clean_indices, mapping, documents)) == []
+    assert differences(documents, decided, reasons_of(clean_indices, mapping, documents)) == []
 
 
 @pytest.mark.parametrize("identifier", ["", "a", "a" * 512, "a" * 513, "ü" * 256, "ü" * 257])

@@ -240,7 +240,7 @@ def test_the_verdicts_are_those_of_the_pipeline(cluster: Cluster, tmp_path: Path
     report = json.loads(validate("--json", *files).stdout)
 
     with sandbox.running():
-        wait_until(lambda: (state := sandbox.statistics()).get("delivered") and not state["bytes_behind"], 60)
+        wait_until(lambda: sandbox.statistics().get("delivered"), 60)
     with cluster.client() as client:
         client.indices.refresh(index="model-*")
         letters = client.search(index="model-deadletters", size=2000)["hits"]["hits"]
@@ -248,6 +248,6 @@ def test_the_verdicts_are_those_of_the_pipeline(cluster: Cluster, tmp_path: Path
 
     assert stored == report["totals"]["accepted"]
     real = Counter((letter["_source"]["log"]["file"]["path"], letter["_source"]["error"]["type"]) for letter in letters)
-    ours = Counter((refusal["file"], refusal["reason"]) for refusal in report["refusals"])
-    assert ours.keys() == real.keys()
+    predicted = Counter((refusal["file"], refusal["reason"]) for refusal in report["refusals"])
+    assert predicted.keys() == real.keys()
     assert report["totals"]["refused"] >= len(letters)  # equal lines of a file become one dead letter

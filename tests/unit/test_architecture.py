@@ -70,7 +70,11 @@ ROOMS = (
         "",
         "numpy",
     ),
-    Room("monitor_agent/contracts/", "one index per file: fields, mapping, sample; roles; ids", "metrics"),
+    Room(
+        "monitor_agent/contracts/",
+        "one index per file: fields, mapping, sample; which documents a mapping takes; roles; ids",
+        "metrics",
+    ),
     Room("monitor_agent/command_line.py", "`--version` and shell completion of both programs", "", "shtab"),
     Room("monitor_agent/log.py", "the JSON log lines of the processes", "contracts", "structlog orjson"),
     Room(
