@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from monitor_agent.logstash import descriptors, file_set, followed_file
+from monitor_agent.logstash.line_batch import Checkpoint
 from tests.unit.monitor_agent.logstash.file_reader import Reader, append
 
 STEPS = 40
@@ -31,6 +32,7 @@ class History:
         self._folder = folder
         self._dice = dice
         self._numbers = itertools.count()
+        self._late: list[Checkpoint] = []
         self._steps: list[Callable[[], object]] = [
             *[self.write] * 8,
             *[self.read] * 3,
@@ -61,7 +63,9 @@ class History:
         self.reader.read(self._dice.choice((1, 3, 1000)))
 
     def deliver(self) -> None:
-        """Read everything."""
+        """Read everything, and deliver it."""
+        self.reader.files.acknowledge(self._late)
+        self._late.clear()
         for _ in range(100):
             self.reader.read()
             backlog = self.reader.files.backlog()
@@ -70,8 +74,11 @@ class History:
         pytest.fail("the files are not read to their end")
 
     def read_without_acknowledgement(self) -> None:
-        """Read lines that are not delivered when the process ends."""
-        self.reader.read(acknowledge=False)
+        """Read lines that are delivered only later, if the process does not end before that."""
+        batch = self.reader.files.read(1000)
+        if batch is not None:
+            self.reader.lines += [line.decode() for _, lines in batch.pieces for line in lines]
+            self._late.append(batch.checkpoint)
 
     def rename(self) -> None:
         """Rotate within the pattern."""
@@ -104,10 +111,12 @@ class History:
 
     def restart(self) -> None:
         """Stop and start the reader."""
+        self._late.clear()
         self.reader.restart()
 
     def kill(self) -> None:
         """Start another reader; the old one stores nothing any more."""
+        self._late.clear()
         files = self.reader.files
         self.reader.start()
         content = self.reader.positions.read_bytes() if self.reader.positions.exists() else None
