@@ -165,7 +165,7 @@ class FilePatterns:
                 "the files of a folder cannot be read; trying again",
                 path=readable_name(folder),
                 reason=self._refused[folder],
-                remedy=remedy if isinstance(error, PermissionError) else "see the reason",
+                remedy=remedy if isinstance(error, PermissionError) else "check the folder and its disk",
             )
 
     def _report_folder(self, pattern: str, *, exists: bool) -> None:
