@@ -51,11 +51,11 @@ def report_gone(position: FilePosition) -> None:
     unread = None if position.size is None else max(0, position.size - position.offset)
     copies = [readable_name(path) for path in compressed_copies(position.path)]
     if copies:
-        remedy = f"decompress {', '.join(copies)} into the folder of the event files; lines are not stored twice"
+        remedy = f"decompress {', '.join(copies)} into the folder under a new name that the pattern matches"
     else:
-        remedy = "if it had lines that were not delivered, copy it into the folder of the event files under a new name"
+        remedy = "if lines of it are missing, copy it into the folder under a new name that the pattern matches"
     _log.warning(
-        "a followed file is gone; lines that were not delivered before are not read",
+        "a followed file is gone; lines after its delivered bytes are not read",
         path=readable_name(position.path),
         delivered_bytes=position.offset,
         unread_bytes="unknown" if unread is None else unread,
