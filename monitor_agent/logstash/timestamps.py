@@ -18,10 +18,9 @@ from monitor_agent.logstash.calendar_days import DAY_SECONDS, date_of, days_of, 
 NANOS = 1_000_000_000
 
 _USUAL = re.compile(
-    r"(?!0000)\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3,9}Z",
-    re.ASCII,
+    r"(?!0000)\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.", re.ASCII
 )
-"""The form of nearly all texts. A canonical one has no more groups of three digits than it needs."""
+"""The beginning of nearly all texts, up to the fraction."""
 _JAVA = re.compile(
     r"(?P<year>\d{4}|-\d{4,9}|\+\d{5,9})-(?P<month>\d\d)-(?P<day>\d\d)"
     r"(?:T(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d{0,9}))?)?)?"
@@ -67,7 +66,7 @@ class Timestamp(str):
         ValueError
             If the text is malformed.
         """
-        if _USUAL.fullmatch(text) and (text[8:10] < "29" or _is_day(text[:10])):
+        if _is_usual(text):
             if len(text) == 24 or (len(text) == 27 and text[23:26] != "000"):
                 return cls(text)
             return cls(_with_fraction(text[:20], text[20:-1]))
@@ -87,15 +86,29 @@ class Timestamp(str):
         return _text_seconds(self[: self.index("T") + 9])
 
 
-def now_text() -> str:
-    """Return the current time as plain text, with nanoseconds."""
-    seconds, nanos = divmod(time.time_ns(), NANOS)
-    return f"{_seconds_text(seconds)}.{nanos:09d}Z"
+class _Clock:
+    """Writes the current time; the text of a second is made once."""
+
+    def __init__(self) -> None:
+        self._second = (0, "")
+
+    def now(self) -> str:
+        """Return the current time as plain text, with nanoseconds."""
+        start, text = self._second
+        nanos = time.time_ns() - start
+        if not 0 <= nanos < NANOS:
+            seconds, nanos = divmod(start + nanos, NANOS)
+            text = f"{_seconds_text(seconds)}."
+            self._second = (seconds * NANOS, text)
+        return f"{text}{str(NANOS + nanos)[1:]}Z"
+
+
+now_text = _Clock().now
 
 
 def parse_millis(text: str) -> Timestamp | None:
     """Return the moment of a text in the usual form, cut to milliseconds; None for another text."""
-    if _USUAL.fullmatch(text) and (text[8:10] < "29" or _is_day(text[:10])):
+    if _is_usual(text):
         return Timestamp(text[:23] + "Z")
     return None
 
@@ -168,6 +181,23 @@ def _text_seconds(text: str) -> int:
     year, month, day = date.rsplit("-", 2)
     hour, minute, second = time_of_day.split(":")
     return days_of(int(year), int(month), int(day)) * DAY_SECONDS + int(hour) * 3600 + int(minute) * 60 + int(second)
+
+
+def _is_usual(text: str) -> bool:
+    """Return whether a text has seconds, a fraction of three to nine digits, and `Z`."""
+    digits = text[20:-1]
+    return (
+        3 <= len(digits) <= 9
+        and digits.isdecimal()
+        and digits.isascii()
+        and text[-1] == "Z"
+        and _is_usual_beginning(text[:20])
+    )
+
+
+@lru_cache(maxsize=4096)
+def _is_usual_beginning(text: str) -> bool:
+    return _USUAL.fullmatch(text) is not None and (text[8:10] < "29" or _is_day(text[:10]))
 
 
 @lru_cache(maxsize=4096)
