@@ -6,6 +6,8 @@ import os
 import uuid
 from datetime import datetime, timedelta, timezone
 
+from monitor_agent.contracts.identifiers import canonical
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _VERSION = 7 << 76
 _VARIANT = 2 << 62
@@ -27,12 +29,17 @@ def make(moment: datetime) -> str:
 
 
 def time_of(identifier: str) -> datetime | None:
-    """Return the time (UTC, milliseconds) in a UUIDv7; None for any other text."""
+    """Return the time (UTC, milliseconds) in a UUIDv7, in any case and in braces; None for any other text.
+
+    >>> time_of("{019AB0A5-9D7B-7C3E-8A51-6F2B9D1C4E70}") == time_of("019ab0a5-9d7b-7c3e-8a51-6f2b9d1c4e70")
+    True
+    """
+    identifier = canonical(identifier)
     try:
         value = uuid.UUID(identifier)
     except ValueError:
         return None
-    if value.version != 7 or str(value) != identifier.lower():
+    if value.version != 7 or str(value) != identifier:
         return None
     try:
         return _EPOCH + timedelta(milliseconds=value.int >> 80)
