@@ -122,8 +122,6 @@ class Delivery:
         for item, result in zip(portion, results, strict=True):
             if result.outcome is DeliveryOutcome.DELIVERED:
                 present += result.status == CONFLICT
-                if troubled:
-                    self._troubles.clear(item.index)
                 if item.event is None:
                     letters.append(item)
             elif result.outcome is DeliveryOutcome.REFUSED:
@@ -131,6 +129,10 @@ class Delivery:
             else:
                 again.append(item)
                 general = self._note(item.index, result) or general
+                continue
+            if troubled:
+                self._troubles.clear(item.index)
+                self._troubles.clear(queue_of_document(item))
         self._count("present already", present)
         if letters:
             self._letters.note_indexed(letters)

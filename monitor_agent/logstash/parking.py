@@ -89,7 +89,9 @@ class Parking:
         for item in items:
             (shares[queues[id(item)]] if id(item) in queues else remaining).append(item)
         for queue, share in shares.items():
-            if not self._documents.add(queue, self._troubles.label(queue), share):
+            if self._documents.add(queue, self._troubles.label(queue), share):
+                self._troubles.clear(FULL)
+            else:
                 remaining += share
                 self._troubles.note(
                     FULL, "no more documents can be put aside: see PIPELINE_PARKED_MAX and the disk; all lines wait"

@@ -82,11 +82,15 @@ class TemplateGate:
 
     def _remove_present(self, templates: list[Any]) -> None:
         patterns = [pattern for template in templates for pattern in _patterns_of(template)]
-        for contract in list(self._absent):
-            # A user's template may have another name, but its pattern begins with the name of the indices.
-            if any(pattern.startswith(contract.name) for pattern in patterns):
-                self._absent.remove(contract)
-                self._troubles.clear(_key(contract.name))
+        # A user's template may have another name, but its pattern begins with the name of the indices.
+        self._let_pass(
+            [contract for contract in self._absent if any(pattern.startswith(contract.name) for pattern in patterns)]
+        )
+
+    def _let_pass(self, contracts: list[IndexContract]) -> None:
+        self._absent = [contract for contract in self._absent if contract not in contracts]
+        for contract in contracts:
+            self._troubles.clear(_key(contract.name))
         self.open = not self._absent
 
     def _without_list(self, answer: HttpAnswer) -> bool:
@@ -100,7 +104,7 @@ class TemplateGate:
         if answer.status in _NO_SUCH_METHOD or json_object(answer) is not None:
             reason = reason_of(error) if error else f"status {answer.status}"
             _log.warning("the index templates cannot be looked for; run `monitor-agent setup` first", reason=reason)
-            self.open = True
+            self._let_pass(self._absent)
             return True
         return self._count_failure(foreign_trouble(answer))
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
+from monitor_agent.logstash import compiler, runner
+from monitor_agent.logstash.plugin import PipelineContext
 from monitor_agent.logstash.statistics import report
-from monitor_agent.settings import AgentSettings
+from monitor_agent.settings import AgentSettings, PipelineSettings
 from tests.cluster import Cluster
 from tests.factories import START, Document, make_prediction
 from tests.pipelines import PipelineSandbox, stop
@@ -26,6 +31,15 @@ BLOCKED = {
     "type": "cluster_block_exception",
     "reason": "index [model-predictions-2026.03.02] blocked by: [FORBIDDEN/8/index write (api)];",
 }
+LARGE_DOCUMENTS = """
+input { stdin { codec => json_lines } }
+output {
+  elasticsearch {
+    hosts => ["URL"] index => "documents" document_id => "%{id}" action => "create" retry_initial_interval => 0.02
+    compression_level => 0
+  }
+}
+"""
 OLD, NEW = "model-predictions-2026.03.02", "model-predictions-2026.03.03"
 SOON = timedelta(seconds=0.05)
 
@@ -109,6 +123,30 @@ def test_a_proxy_that_takes_only_small_requests_gets_small_requests(
 
     assert set(stand_in.of("model-predictions")) == ids(events)
     assert stand_in.of("model-deadletters") == {}
+
+
+def test_a_document_that_a_proxy_refuses_waits_by_itself(stand_in: StandIn, tmp_path: Path) -> None:
+    """413 of a proxy for one large document makes no dead letter; the run ends when that is delivered as well."""
+    stand_in.faults = Faults(largest_of_proxy=60_000)
+    lines = [orjson.dumps({"id": str(number), "text": "x" * (100_000 if number == 2 else 10)}) for number in range(9)]
+    settings = PipelineSettings(data_dir=str(tmp_path / "data"), park_after=SOON)
+    (tmp_path / "lines").write_bytes(b"\n".join(lines) + b"\n")
+    with (tmp_path / "lines").open("rb") as stream:
+        context = PipelineContext(settings, stream, io.BytesIO(), "host-1")
+        text = LARGE_DOCUMENTS.replace("URL", stand_in.url)
+        program = compiler.compile_sections(compiler.parse_sources([("large.conf", text)]), {}, context)
+        thread = threading.Thread(target=runner.run, args=(program, context), daemon=True)
+        thread.start()
+        sandbox = PipelineSandbox(tmp_path, stand_in.url)
+        wait_until(lambda: sandbox.statistics().get("parked") and len(stand_in.documents) == 8)
+        statistics = sandbox.statistics()
+        stand_in.faults = Faults()
+        thread.join(20)
+
+    assert not thread.is_alive()
+    assert len(stand_in.documents) == 9
+    assert [row["reason"] for row in statistics["parked"]] == ["too large for a proxy"]
+    assert (sandbox.statistics()["state"], sandbox.statistics()["trouble"]) == ("stopped", "")
 
 
 @contextmanager
