@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,8 +10,13 @@ from typing import Any
 
 import pytest
 
+from monitor_agent.agent.health import Health
+from monitor_agent.agent.service import Service
+from monitor_agent.cli._agent import in_words
+from monitor_agent.clock import FixedClock
+from monitor_agent.es.gateway import Gateway
 from tests.factories import START, Document, make_error, make_feedback, make_prediction
-from tests.integration.agent_world import MUCH_LATER, World
+from tests.integration.agent_world import BASE, MUCH_LATER, World
 from tests.integration.scored_clicks import OF_ALL, make_sixty
 
 FINAL = START + MUCH_LATER
@@ -79,6 +85,24 @@ def test_a_day_with_more_of_them_is_counted_once_more_only(world: World) -> None
     assert report.not_counted == {"bad prediction.score": 1}
     assert world.documents() == before
     assert world.cycle(FINAL, **HOURS).tally.windows == 0
+
+
+def test_the_document_of_the_cycle_says_how_many_there_are(world: World) -> None:
+    """In total and by reason, as `/healthz` does; the output of `once` says it in words."""
+    world.deliver(make_prediction(), make_prediction(START, 3.2), make_prediction(START, kind="regression", value=1.5))
+    health = Health(timedelta(minutes=1), lambda: "")
+    gateway, settings = Gateway(world.agent), dataclasses.replace(BASE, **HOURS)
+
+    report = Service(gateway, settings, FixedClock(FINAL), health, world.make_agent(FINAL, **HOURS)).cycle()
+
+    world.admin.indices.refresh(index="monitor-agent-cycles")
+    by_reason = {"bad prediction.score": 1, "kind regression": 1}
+    (cycle,) = world.documents("monitor-agent-cycles").values()
+    assert (cycle["not_counted"], cycle["not_counted_by_reason"]) == (2, by_reason)
+    assert health.document()["not_counted"] == by_reason
+    assert "; not counted: 1 bad prediction.score, 1 kind regression; " in in_words(report)
+    query = {"exists": {"field": "not_counted_by_reason.kind regression"}}
+    assert world.admin.count(index="monitor-agent-cycles", query=query)["count"] == 1
 
 
 def test_days_that_an_earlier_release_counted_are_counted_again(world: World) -> None:

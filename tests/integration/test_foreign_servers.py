@@ -35,8 +35,11 @@ def incomplete(model: str, *names: str) -> list[Document]:
 
 
 def upper_case() -> list[Document]:
-    predictions, clicks = make_clicked("upper", 2)
+    """The second click names its prediction in upper case; the third prediction has the upper case itself."""
+    predictions, clicks = make_clicked("upper", 3)
     clicks[1]["prediction"]["id"] = clicks[1]["prediction"]["id"].upper()
+    for name in ("event", "prediction"):
+        predictions[2][name]["id"] = predictions[2][name]["id"].upper()
     return [*predictions, *clicks]
 
 
@@ -100,7 +103,7 @@ def test_foreign_events_are_refused_or_counted(cluster: Cluster, world: World, t
     assert half == pytest.approx(OF_EVERY_SECOND, abs=5e-7)
     assert {name: day["no-log-loss"][name] for name in OF_ALL} == pytest.approx(OF_ALL, abs=0.002)
     assert 0 < day["no-log-loss"]["log_loss_error_bound"] < 0.002
-    assert (day["upper"]["n"], day["upper"]["tp"]) == (2, 2)
+    assert (day["upper"]["n"], day["upper"]["tp"]) == (3, 3)
     assert (day["order"]["n"], day["order"]["tp"]) == (9, 9)
     assert {key[1]: document["n"] for key, document in days.items() if key[::2] == ("versions", "all")} == {
         "1": 4, "2": 4, "all": 8

@@ -44,6 +44,9 @@ monitor_agent_elasticsearch_requests_total 14
 # HELP monitor_agent_elasticsearch_failures_total requests to Elasticsearch that failed
 # TYPE monitor_agent_elasticsearch_failures_total counter
 monitor_agent_elasticsearch_failures_total 2
+# HELP monitor_agent_not_counted stored events that cannot be counted
+# TYPE monitor_agent_not_counted gauge
+monitor_agent_not_counted{reason="kind multiclass"} 7
 # HELP monitor_agent_alerts_active active firings by alert
 # TYPE monitor_agent_alerts_active gauge
 monitor_agent_alerts_active{alert="drift"} 1
@@ -73,6 +76,7 @@ def test_the_metrics_have_the_names_labels_and_values_that_scrapes_rely_on() -> 
     now[0] += 0.5
     health.failed("refused")
     health.set_figures({"lag_seconds": 0.25, "lost_lines": 3})
+    health.set_not_counted({"kind multiclass": 7})
     health.set_alerts({"drift": 1.0, 'a "b" \\ c': 0.0}, [])
 
     text = metrics_text(health, requests=14, failures=2)

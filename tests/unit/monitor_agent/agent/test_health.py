@@ -36,3 +36,11 @@ def test_the_agent_is_green_again_after_a_cycle_in_time() -> None:
     health.done(CycleReport())
 
     assert (health.document()["status"], health.document()["cycles"]) == ("green", {"failed": 1, "done": 1})
+
+
+def test_what_is_not_counted_is_reported_and_stays_green() -> None:
+    """It is about the events, not about the agent."""
+    health = Health(MINUTE, lambda: "", lambda: 0.0)
+    health.set_not_counted({"bad prediction.score": 30})
+
+    assert (health.document()["status"], health.document()["not_counted"]) == ("green", {"bad prediction.score": 30})

@@ -202,3 +202,18 @@ def test_stored_events_are_restored() -> None:
     }
 
     assert restored(stored(original)) == original
+
+
+def test_a_prediction_without_a_label_has_no_outcome() -> None:
+    """It is of another kind, or says neither 0 nor 1: its feedback is stored, and nothing is called right or wrong."""
+    feedback = fold(union({}, [event()], MADE_AT, SETTINGS), MADE_AT, None, SETTINGS)
+
+    assert (feedback.outcome, feedback.feedback["label"], feedback.feedback["count"]) == (None, 1, 1)
+
+
+def test_ids_of_earlier_releases_are_restored_in_one_form() -> None:
+    """The same event arrives again under the canonical form of its id: it counts once."""
+    canonical = "01a1f866-10e8-74c0-b9a0-1c4f2da54a07"
+    rows = stored({"id": event(id_=canonical.upper())})
+
+    assert list(union(restored(rows), [event(id_=canonical)], MADE_AT, SETTINGS)) == [canonical]
