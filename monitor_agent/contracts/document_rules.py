@@ -67,6 +67,11 @@ class _Rules:
         """Return why an object with the mapping `node` at `path` is refused."""
         properties = node.get("properties", {})
         for name, inner in value.items():
+            child = properties.get(name)
+            if child is not None and "." not in name:  # nearly always
+                if reason := self._refused_field(child, f"{path}.{name}" if path else name, inner, dynamic):
+                    return reason
+                continue
             names = _steps(name)
             if isinstance(names, str):
                 return _parsing(names)
