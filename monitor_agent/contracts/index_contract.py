@@ -5,7 +5,7 @@ Server, pipeline checks, agent, dashboards and documentation take the names of f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -125,6 +125,13 @@ class IndexContract:
     def pattern(self) -> str:
         """The index pattern that matches all concrete indices."""
         return f"{self.name}-*" if self.suffix else self.name
+
+    def has_template(self, patterns: Iterable[str]) -> bool:
+        """Return whether one of the index templates with these patterns is for this contract.
+
+        A user's template may have another name, but its pattern begins with the name of the indices.
+        """
+        return any(pattern.startswith(self.name) for pattern in patterns)
 
     def index_for(self, moment: datetime) -> str:
         """Return the concrete index of an event at `moment` (converted to UTC)."""

@@ -186,6 +186,16 @@ def check_indices(states: Sequence[IndexState]) -> list[CheckResult]:
                 "indices", FAILED, f"without the alias, so that the agent does not see them: {_few(hidden)}", SETUP
             )
         )
+    undated = [state.name for state in usable if not state.has_date]
+    if undated:
+        results.append(
+            CheckResult(
+                "indices",
+                WARNING,
+                f"without a date in their names, so that their documents are not counted: {_few(undated)}",
+                "delete them, or copy them to other names: these names are the product's",
+            )
+        )
     outdated = [state.name for state in usable if not is_current(state.mapping, state.contract)]
     if outdated:
         results.append(CheckResult("indices", WARNING, f"without fields of this version: {_few(outdated)}", SETUP))

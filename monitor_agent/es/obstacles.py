@@ -88,6 +88,14 @@ class IndexState:
         return bool(self.contract.suffix) and self.name == self.contract.alias
 
     @property
+    def has_date(self) -> bool:
+        """Whether the name has the date that it needs."""
+        try:
+            return not self.contract.suffix or bool(self.contract.day_of(self.name))
+        except ValueError:
+            return False
+
+    @property
     def is_copy(self) -> bool:
         """Whether the index is the copy of an unfinished repair."""
         return self.name.startswith(f"{self.contract.name}{COPY_MARK}")
@@ -300,12 +308,12 @@ def contract_of(name: str) -> IndexContract | None:
 
 
 def stronger_templates(templates: Iterable[Mapping[str, Any]], now: datetime) -> list[Obstacle]:
-    """Return the index templates of others that new indices of the product would get.
+    """Return the index templates of others that new indices of the product would get, with another mapping.
 
     Parameters
     ----------
     templates : as Elasticsearch lists them.
-    now : the time whose indices are looked at.
+    now : the time of the new indices.
     """
     obstacles = []
     for entry in templates:
@@ -313,7 +321,8 @@ def stronger_templates(templates: Iterable[Mapping[str, Any]], now: datetime) ->
         if entry["name"] in {contract.name for contract in CONTRACTS} or body.get("priority", 0) <= TEMPLATE_PRIORITY:
             continue
         for contract in CONTRACTS:
-            if any(fnmatchcase(contract.index_for(now), pattern) for pattern in body["index_patterns"]):
+            name = contract.index_for(now)
+            if any(fnmatchcase(name, pattern) for pattern in body["index_patterns"]) and not _agrees(body, contract):
                 obstacles.append(
                     Obstacle(
                         f"the index template {entry['name']}",
@@ -333,14 +342,17 @@ def outdated_templates(templates: Iterable[Mapping[str, Any]], names: ClientName
     templates : as Elasticsearch lists them.
     names : names of clients that the templates must have as fields.
     """
-    installed = {entry["name"]: entry["index_template"].get("template", {}) for entry in templates}
-    outdated = []
-    for contract in CONTRACTS:
-        template = contract.with_names(names).template()["template"]
-        actual = installed.get(contract.name)
-        if actual is None:
-            continue
-        mappings_agree = _contains(actual.get("mappings", {}), template["mappings"])
-        if not mappings_agree or set(template["aliases"]) - set(actual.get("aliases", {})):
-            outdated.append(contract.name)
-    return outdated
+    installed = {entry["name"]: entry["index_template"] for entry in templates}
+    return [
+        contract.name
+        for contract in CONTRACTS
+        if contract.name in installed and not _agrees(installed[contract.name], contract.with_names(names))
+    ]
+
+
+def _agrees(installed: Mapping[str, Any], contract: IndexContract) -> bool:
+    """Return whether an index template has the mapping and the alias of the contract."""
+    actual, template = installed.get("template", {}), contract.template()["template"]
+    return _contains(actual.get("mappings", {}), template["mappings"]) and set(template["aliases"]) <= set(
+        actual.get("aliases", {})
+    )

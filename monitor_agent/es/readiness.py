@@ -13,6 +13,7 @@ from monitor_agent.errors import ElasticsearchError, NotSetUpError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.obstacles import COPY_MARK, contract_of
 
+_PATTERNS = "index_templates.index_template.index_patterns"
 _NOT_ALLOWED = 403
 SETUP = "run `monitor-agent setup`"
 NAMES_IN_MESSAGE = 3
@@ -52,7 +53,7 @@ def require_setup(gateway: Gateway, segments: Sequence[str]) -> list[str]:
 
 
 def missing_templates(gateway: Gateway) -> list[str]:
-    """Return the names of the index templates that the cluster lacks.
+    """Return the names of the contracts for which the cluster has no index template, of whatever name.
 
     Raises
     ------
@@ -61,10 +62,14 @@ def missing_templates(gateway: Gateway) -> list[str]:
     """
     response = gateway.call(
         "read index templates",
-        lambda client: client.indices.get_index_template(filter_path="index_templates.name").body,
+        lambda client: client.indices.get_index_template(filter_path=_PATTERNS).body,
     )
-    installed = {entry["name"] for entry in response.get("index_templates", [])}
-    return [contract.name for contract in CONTRACTS if contract.name not in installed]
+    patterns = [
+        pattern
+        for entry in response.get("index_templates", [])
+        for pattern in entry["index_template"]["index_patterns"]
+    ]
+    return [contract.name for contract in CONTRACTS if not contract.has_template(patterns)]
 
 
 def unmapped_labels(gateway: Gateway, labels: Sequence[str]) -> list[str]:

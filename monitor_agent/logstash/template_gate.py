@@ -82,10 +82,7 @@ class TemplateGate:
 
     def _remove_present(self, templates: list[Any]) -> None:
         patterns = [pattern for template in templates for pattern in _patterns_of(template)]
-        # A user's template may have another name, but its pattern begins with the name of the indices.
-        self._let_pass(
-            [contract for contract in self._absent if any(pattern.startswith(contract.name) for pattern in patterns)]
-        )
+        self._let_pass([contract for contract in self._absent if contract.has_template(patterns)])
 
     def _let_pass(self, contracts: list[IndexContract]) -> None:
         self._absent = [contract for contract in self._absent if contract not in contracts]

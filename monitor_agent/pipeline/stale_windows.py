@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -57,14 +58,16 @@ def changed_days(present: Mapping[str, int], remembered: Mapping[str, int]) -> l
 
     Parameters
     ----------
-    present, remembered : index -> number of documents, now and in the cycle before.
+    present, remembered : index -> number of documents, now and in the cycle before; an index without a date in its
+        name, such as a backup of a day, is ignored.
     """
     days = set()
     for index in present.keys() | remembered.keys():
         # An index that is missing has been deleted: its windows stay as they are.
         if index in present and present[index] != remembered.get(index):
             contract = PREDICTIONS if index.startswith(PREDICTIONS.name) else ERRORS
-            days.add(contract.day_of(index))
+            with contextlib.suppress(ValueError):
+                days.add(contract.day_of(index))
     return sorted(days)
 
 

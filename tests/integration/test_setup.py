@@ -311,6 +311,18 @@ def test_a_command_before_setup_says_so(bare: Cluster, capfd: pytest.CaptureFixt
     assert bare.index_names() == []
 
 
+def test_templates_of_another_name_are_enough(bare: Cluster) -> None:
+    """Users may manage the templates themselves."""
+    names = [f"acme-{contract.name}" for contract in CONTRACTS]
+    with bare.client() as admin:
+        for name, contract in zip(names, CONTRACTS, strict=True):
+            admin.indices.put_index_template(name=name, body=contract.template())
+        try:
+            assert monitor_agent("once", "--now", LATER) == 0
+        finally:
+            delete_templates(admin, names)
+
+
 def test_an_agent_before_setup_ends(bare: Cluster) -> None:
     """`run` would otherwise fill indices with a wrong mapping."""
     done = subprocess.run(

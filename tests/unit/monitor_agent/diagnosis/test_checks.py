@@ -119,11 +119,12 @@ def test_templates_and_indices_that_need_setup() -> None:
         cluster.check_indices([state]),
         cluster.check_indices([wrong]),
         cluster.check_indices([replace(state, aliases=frozenset())]),
+        cluster.check_indices([replace(state, name="model-errors-backup")]),
         cluster.check_indices([replace(state, mapping={})]),
         cluster.check_indices([replace(state, read_only="index.blocks.read_only")]),
     )]  # fmt: skip
 
-    assert states == [[OK], [FAILED, WARNING, FAILED], [OK], [OK], [FAILED], [FAILED], [WARNING], [WARNING]]
+    assert states == [[OK], [FAILED, WARNING, FAILED], [OK], [OK], [FAILED], [FAILED], [WARNING], [WARNING], [WARNING]]
 
 
 def statistics(**changes: Any) -> dict[str, Any]:

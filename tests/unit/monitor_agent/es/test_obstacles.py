@@ -144,9 +144,15 @@ def test_a_copy_leads_back_to_its_index(contract: IndexContract) -> None:
 def test_a_template_of_others_with_a_higher_priority_is_named() -> None:
     """New indices would get its mapping."""
 
-    def template(name: str, pattern: str, priority: int) -> dict[str, Any]:
-        return {"name": name, "index_template": {"index_patterns": [pattern], "priority": priority}}
+    def template(name: str, pattern: str, priority: int, **body: Any) -> dict[str, Any]:
+        return {"name": name, "index_template": {"index_patterns": [pattern], "priority": priority, **body}}
 
-    templates = [template("a", "model-*", 501), template("b", "model-*", 100), template("c", "logs-*", 900)]
+    same = PREDICTIONS.template()["template"]
+    templates = [
+        template("a", "model-*", 501),
+        template("b", "model-*", 100),
+        template("c", "logs-*", 900),
+        template("d", "model-predictions-*", 900, template=same),
+    ]
 
     assert [obstacle.name for obstacle in stronger_templates(templates, START)] == ["the index template a"]

@@ -47,6 +47,11 @@ def test_a_day_whose_index_grew_shrank_or_is_new_has_changed() -> None:
     assert [day.day for day in changed_days(present, remembered)] == [2, 4]
 
 
+def test_an_index_without_a_date_is_no_day() -> None:
+    """Somebody has kept a copy of a day under a name of the product."""
+    assert changed_days({"model-predictions-backup": 5}, {}) == []
+
+
 def test_only_windows_with_other_counts_have_changed() -> None:
     """New windows, more or fewer predictions, more errors; no window outside the day."""
     windows = [*(minute(number) for number in range(4)), CALENDAR.window("1h", START)]
