@@ -73,7 +73,7 @@ def missing_templates(gateway: Gateway) -> list[str]:
 
 
 def unmapped_labels(gateway: Gateway, labels: Sequence[str]) -> list[str]:
-    """Return the labels that new indices of predictions do not make searchable.
+    """Return the labels that new indices of predictions do not make searchable; none if the template has another name.
 
     Raises
     ------
@@ -82,10 +82,10 @@ def unmapped_labels(gateway: Gateway, labels: Sequence[str]) -> list[str]:
     """
     response = gateway.call(
         "read the index template of predictions",
-        lambda client: client.indices.get_index_template(name=PREDICTIONS.name).body,
+        lambda client: client.options(ignore_status=404).indices.get_index_template(name=PREDICTIONS.name).body,
     )
-    mapping = response["index_templates"][0]["index_template"]["template"]["mappings"]
-    return [label for label in labels if not _has_field(mapping, f"labels.{label}")]
+    mappings = [entry["index_template"]["template"]["mappings"] for entry in response.get("index_templates", [])]
+    return [label for label in labels for mapping in mappings if not _has_field(mapping, f"labels.{label}")]
 
 
 def _has_field(mapping: Mapping[str, Any], name: str) -> bool:
