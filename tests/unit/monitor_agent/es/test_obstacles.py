@@ -147,12 +147,12 @@ def test_a_template_of_others_with_a_higher_priority_is_named() -> None:
     def template(name: str, pattern: str, priority: int, **body: Any) -> dict[str, Any]:
         return {"name": name, "index_template": {"index_patterns": [pattern], "priority": priority, **body}}
 
-    same = PREDICTIONS.template()["template"]
+    body_of_product = PREDICTIONS.template()["template"]
     templates = [
         template("a", "model-*", 501),
         template("b", "model-*", 100),
         template("c", "logs-*", 900),
-        template("d", "model-predictions-*", 900, template=same),
+        template("d", "model-predictions-*", 900, template=body_of_product),
     ]
 
     assert [obstacle.name for obstacle in stronger_templates(templates, START)] == ["the index template a"]
