@@ -115,7 +115,7 @@ def _counted(plugin: Filter, config: PluginConfig) -> Callable[[Event], bool]:
         counters.events_in += 1
         try:
             remains = change(event)
-        except (FieldError, RecursionError) as error:
+        except (FieldError, ValueError, RecursionError) as error:
             _log.warning("a filter could not change an event", plugin=config.id, reason=str(error))
             counters.fail(failure)
             tag(event, (failure,))

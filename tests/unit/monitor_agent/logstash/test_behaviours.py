@@ -360,6 +360,14 @@ def test_a_field_that_cannot_be_set_tags_the_event(tmp_path: Path) -> None:
     assert event["tags"] == ["_json_error", "next"]
 
 
+def test_a_value_that_a_filter_cannot_use_tags_the_event(tmp_path: Path) -> None:
+    """A text is no address: the event is tagged, and the pipeline continues."""
+    filters = 'fingerprint { source => "a" method => "IPV4_NETWORK" key => "16" } mutate { add_tag => ["next"] }'
+    event = filtered_event(filters, {"a": "nowhere"}, tmp_path)
+
+    assert event["tags"] == ["_fingerprint_error", "next"]
+
+
 def test_an_input_that_cannot_set_a_field_tags_the_event(tmp_path: Path) -> None:
     """If a field that an input adds does not fit an event, the event is tagged and stays."""
     config = 'input { stdin { codec => json add_field => { "[a][b]" => "x" } } }' + OUT
