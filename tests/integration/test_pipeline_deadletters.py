@@ -107,7 +107,7 @@ def test_letters_of_both_places_are_listed_once(
     sandbox: PipelineSandbox, deadletters_command: DeadLettersCommand
 ) -> None:
     """A refused line is on disk and in the index, a malformed line in the index, an unindexed line on disk only."""
-    refused, unindexed = ({**make_prediction(score=score), "campaign": "spring"} for score in (0.25, 0.75))
+    refused, unindexed = ({**make_prediction(score=score), "item": {"campaign": "spring"}} for score in (0.25, 0.75))
     sandbox.append(refused, b"not json")
     deliver(sandbox)
     # Another Elasticsearch has taken the second letter, as if it had been lost on the way to the index.
@@ -139,7 +139,7 @@ def test_an_expired_letter_is_gone(
     sandbox: PipelineSandbox, cluster: Cluster, deadletters_command: DeadLettersCommand
 ) -> None:
     """A letter that was indexed once exists as long as the index says so, whatever is still on disk."""
-    sandbox.append({**make_prediction(), "campaign": "spring"})
+    sandbox.append({**make_prediction(), "item": {"campaign": "spring"}})
     deliver(sandbox)
     with cluster.client() as client:
         client.indices.delete(index="model-deadletters-2026.03.02")
@@ -152,7 +152,7 @@ def test_without_elasticsearch_the_local_letters_are_listed(
     sandbox: PipelineSandbox, deadletters_command: DeadLettersCommand
 ) -> None:
     """One line says so; a replay is refused, because the letters in the index could not be removed."""
-    sandbox.append({**make_prediction(), "campaign": "spring"})
+    sandbox.append({**make_prediction(), "item": {"campaign": "spring"}})
     deliver(sandbox)
     deadletters_command.url = "http://127.0.0.1:9"
 
@@ -171,7 +171,7 @@ def test_a_part_of_the_local_letters_can_be_sent(
     sandbox: PipelineSandbox, deadletters_command: DeadLettersCommand, arguments: list[str]
 ) -> None:
     """By an id or a reason, while the pipeline runs."""
-    sandbox.append(*({**make_prediction(score=score), "campaign": "spring"} for score in (0.25, 0.75)))
+    sandbox.append(*({**make_prediction(score=score), "item": {"campaign": "spring"}} for score in (0.25, 0.75)))
     deliver(sandbox)
     chosen = read_letters(sandbox.data / "dead_letters")[0].id[:12]
 
