@@ -16,7 +16,7 @@ def days_of(year: int, month: int, day: int) -> int:
     """Return the days from 1970-01-01 to a date.
 
     >>> days_of(1970, 1, 2), days_of(-1, 1, 1), days_of(12026, 1, 1)
-    (1, -719893, 3673162)
+    (1, -719893, 3672879)
 
     Raises
     ------
