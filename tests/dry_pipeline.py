@@ -10,7 +10,7 @@ from typing import Any
 
 from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.logstash import compiler
-from monitor_agent.logstash.json_text import read
+from monitor_agent.logstash.events.json_text import read
 from monitor_agent.logstash.outputs.elasticsearch import ElasticsearchOutput
 from monitor_agent.logstash.plugin import Event, PipelineContext
 from monitor_agent.settings import PipelineSettings

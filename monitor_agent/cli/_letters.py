@@ -9,8 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from monitor_agent.es.dead_letter_store import DeadLetter
-from monitor_agent.logstash.letter_files import FOLDER_NAME, INDEXED, REPLAYED, key_of, read_letters, read_notes
-from monitor_agent.logstash.letter_replay import ReplayedLetter
+from monitor_agent.logstash.delivery.letter_files import (
+    FOLDER_NAME,
+    INDEXED,
+    REPLAYED,
+    key_of,
+    read_letters,
+    read_notes,
+)
+from monitor_agent.logstash.delivery.letter_replay import ReplayedLetter
 
 INDEX, FOLDER = "index", "data folder"
 

@@ -20,9 +20,9 @@ from monitor_agent.cli._output import print_line
 from monitor_agent.errors import DataError, MonitorError
 from monitor_agent.files import readable_name
 from monitor_agent.logstash import compiler
+from monitor_agent.logstash.language.variables import pipeline_variables
 from monitor_agent.logstash.plugin import PipelineContext
 from monitor_agent.logstash.validation import ByteStream, RefusedEvent, Validation, ValidationTotals
-from monitor_agent.logstash.variables import pipeline_variables
 from monitor_agent.settings import Settings
 
 ACCEPTED, REFUSED, UNREADABLE = 0, 1, 2

@@ -22,9 +22,9 @@ from monitor_agent.errors import DataError, ElasticsearchError
 from monitor_agent.es.dead_letter_store import DeadLetter, all_dead_letters, remove
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.retry import Backoff
-from monitor_agent.logstash.letter_files import FOLDER_NAME, note_replayed
-from monitor_agent.logstash.letter_lines import line_of
-from monitor_agent.logstash.letter_replay import LetterReplay, ReplayedLetter
+from monitor_agent.logstash.delivery.letter_files import FOLDER_NAME, note_replayed
+from monitor_agent.logstash.delivery.letter_lines import line_of
+from monitor_agent.logstash.delivery.letter_replay import LetterReplay, ReplayedLetter
 from monitor_agent.settings import Settings
 
 MESSAGE_CHARACTERS = 72

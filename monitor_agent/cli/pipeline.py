@@ -12,9 +12,9 @@ from monitor_agent.cli._output import add_json, print_json, print_line
 from monitor_agent.errors import ConfigurationError, PipelineError
 from monitor_agent.files import readable_name
 from monitor_agent.logstash import statistics
-from monitor_agent.logstash.durable import is_locked
+from monitor_agent.logstash.files.durable import is_locked
+from monitor_agent.logstash.language.variables import pipeline_variables
 from monitor_agent.logstash.plugin import PipelineContext
-from monitor_agent.logstash.variables import pipeline_variables
 from monitor_agent.settings import Settings
 
 NOT_RUNNING = 1
@@ -53,7 +53,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.action == "stats":
         return _print_statistics(settings, as_json=args.json)
     try:
-        from monitor_agent.logstash import compiler, lint, runner
+        from monitor_agent.logstash import compiler, runner
+        from monitor_agent.logstash.language import lint
     except ModuleNotFoundError as error:
         raise PipelineError(f"the pipeline needs {error.name}", "pip install 'model-monitor[embedded]'") from error
     if args.action == "validate":

@@ -21,7 +21,14 @@ from monitor_agent.es.obstacles import outdated_templates, read_states, stronger
 from monitor_agent.es.readiness import missing_templates
 from monitor_agent.es.retry import Backoff
 from monitor_agent.files import is_locked
-from monitor_agent.logstash.letter_files import FOLDER_NAME, INDEXED, REPLAYED, key_of, read_letters, read_notes
+from monitor_agent.logstash.delivery.letter_files import (
+    FOLDER_NAME,
+    INDEXED,
+    REPLAYED,
+    key_of,
+    read_letters,
+    read_notes,
+)
 from monitor_agent.logstash.statistics import read_statistics
 from monitor_agent.settings import ElasticsearchSettings, Settings
 from monitor_agent.stack.read_access import running_access

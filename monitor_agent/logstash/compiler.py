@@ -10,10 +10,11 @@ from typing import Any
 import structlog
 
 from monitor_agent.errors import ConfigurationError
-from monitor_agent.logstash import options, registry, syntax
-from monitor_agent.logstash.conditions import EventTest, Incomparable, compile_condition
-from monitor_agent.logstash.filter_code import FilterBatch, FilterCode
-from monitor_agent.logstash.parser import parse
+from monitor_agent.logstash import options, registry
+from monitor_agent.logstash.language import syntax
+from monitor_agent.logstash.language.conditions import EventTest, Incomparable, compile_condition
+from monitor_agent.logstash.language.filter_code import FilterBatch, FilterCode
+from monitor_agent.logstash.language.parser import parse
 from monitor_agent.logstash.plugin import (
     Event,
     Filter,

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from monitor_agent.logstash.event_fields import tag
-from monitor_agent.logstash.field_code import METADATA, begin, call, remove
-from monitor_agent.logstash.field_references import FieldError, FieldReference
-from monitor_agent.logstash.plugin import Event, PluginConfig
-from monitor_agent.logstash.python_code import PythonCode
-from monitor_agent.logstash.sprintf import (
+from monitor_agent.logstash.events.event_fields import tag
+from monitor_agent.logstash.events.values import hash_order, ruby_list
+from monitor_agent.logstash.language.field_code import METADATA, begin, call, remove
+from monitor_agent.logstash.language.field_references import FieldError, FieldReference
+from monitor_agent.logstash.language.python_code import PythonCode
+from monitor_agent.logstash.language.sprintf import (
     compile_reference,
     compile_template,
     is_dynamic,
     static_reference,
     template_code,
 )
-from monitor_agent.logstash.syntax import Location
-from monitor_agent.logstash.values import hash_order, ruby_list
+from monitor_agent.logstash.language.syntax import Location
+from monitor_agent.logstash.plugin import Event, PluginConfig
 
 Change = Callable[[Event], None]
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from monitor_agent.logstash import syntax
+from monitor_agent.logstash.language import syntax
+from monitor_agent.logstash.language.variables import substitute
 from monitor_agent.logstash.plugin import Codec, PluginOption, PluginSpec
-from monitor_agent.logstash.variables import substitute
 
 _EVERYWHERE = (
     PluginOption("id"),

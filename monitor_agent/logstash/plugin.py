@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
-from monitor_agent.logstash.python_code import PythonCode
-from monitor_agent.logstash.syntax import Location
+from monitor_agent.logstash.language.python_code import PythonCode
+from monitor_agent.logstash.language.syntax import Location
 from monitor_agent.settings import PipelineSettings
 
 Event = dict[str, Any]

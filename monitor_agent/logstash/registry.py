@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 
+from monitor_agent.logstash.language.syntax import Location
 from monitor_agent.logstash.options import suggestion
 from monitor_agent.logstash.plugin import PluginSpec
-from monitor_agent.logstash.syntax import Location
 
 PLUGINS = {
     "input": ("file", "http", "stdin"),

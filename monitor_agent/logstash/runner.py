@@ -23,8 +23,8 @@ import structlog
 from monitor_agent.errors import MonitorError, PipelineError
 from monitor_agent.gc_tuning import rare_garbage_collection
 from monitor_agent.logstash.compiler import Program
-from monitor_agent.logstash.durable import locked_folder
-from monitor_agent.logstash.parked import warn_of_strays
+from monitor_agent.logstash.delivery.parked import warn_of_strays
+from monitor_agent.logstash.files.durable import locked_folder
 from monitor_agent.logstash.plugin import Event, EventBatch, Input, Output, PipelineContext, Stopping
 from monitor_agent.logstash.statistics import Statistics, parked_counts
 

@@ -12,10 +12,10 @@ import orjson
 import structlog
 
 from monitor_agent.errors import DataError, PipelineError
-from monitor_agent.logstash.durable import write_file
-from monitor_agent.logstash.parked import ParkedCount
+from monitor_agent.logstash.delivery.parked import ParkedCount
+from monitor_agent.logstash.events.timestamps import Timestamp
+from monitor_agent.logstash.files.durable import write_file
 from monitor_agent.logstash.plugin import BacklogSource, Output, ParkingOutput
-from monitor_agent.logstash.timestamps import Timestamp
 
 if TYPE_CHECKING:
     from monitor_agent.logstash.compiler import Program

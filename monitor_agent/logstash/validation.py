@@ -16,12 +16,12 @@ from monitor_agent.contracts.deadletter import DEADLETTERS, REASONS
 from monitor_agent.contracts.document_rules import refused_document, refused_id
 from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.errors import ConfigurationError
-from monitor_agent.logstash.bulk import BulkItem
 from monitor_agent.logstash.compiler import Program
-from monitor_agent.logstash.followed_file import LONGEST_LINE_BYTES, whole_characters
+from monitor_agent.logstash.delivery.bulk import BulkItem
+from monitor_agent.logstash.events.json_text import read
+from monitor_agent.logstash.files.followed_file import LONGEST_LINE_BYTES, whole_characters
 from monitor_agent.logstash.id_repeats import IdRepeats
 from monitor_agent.logstash.inputs.file import FileInput
-from monitor_agent.logstash.json_text import read
 from monitor_agent.logstash.outputs.elasticsearch import ElasticsearchOutput
 from monitor_agent.logstash.plugin import Event
 

@@ -12,7 +12,7 @@ import pytest
 from monitor_agent.cli import deadletters as command
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import DataError
-from monitor_agent.logstash.letter_files import read_letters
+from monitor_agent.logstash.delivery.letter_files import read_letters
 from monitor_agent.settings import ElasticsearchSettings, PipelineSettings, ServerSettings, Settings
 from tests.cluster import Cluster
 from tests.factories import make_prediction

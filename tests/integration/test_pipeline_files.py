@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from monitor_agent.logstash import file_set
+from monitor_agent.logstash.files import file_set
 from tests.factories import START, Document, make_prediction
 from tests.pipelines import PipelineSandbox, stop
 from tests.stand_in import StandIn

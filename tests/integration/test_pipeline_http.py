@@ -18,7 +18,7 @@ import orjson
 import pytest
 import urllib3
 
-from monitor_agent.logstash.letter_lines import line_of
+from monitor_agent.logstash.delivery.letter_lines import line_of
 from tests.factories import make_prediction
 from tests.pipelines import PIPELINE, ROOT, PipelineSandbox, stop
 from tests.stand_in import Faults, StandIn

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor_agent.logstash.transport import ElasticsearchAccess, Transport, UnreachableError
+from monitor_agent.logstash.delivery.transport import ElasticsearchAccess, Transport, UnreachableError
 from tests.echo_server import Echo, serve
 
 

@@ -16,9 +16,10 @@ from monitor_agent.contracts.kinds import KINDS
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.errors import ConfigurationError
-from monitor_agent.logstash import compiler, lint
+from monitor_agent.logstash import compiler
+from monitor_agent.logstash.language import lint
+from monitor_agent.logstash.language.variables import pipeline_variables
 from monitor_agent.logstash.plugin import PipelineContext
-from monitor_agent.logstash.variables import pipeline_variables
 from monitor_agent.settings import PipelineSettings, Settings
 
 LOGSTASH = Path(__file__).parents[2] / "logstash"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import codecs
 from typing import Any
 
-from monitor_agent.logstash.event_fields import event_of, is_too_deep, keep_original, message_event, payload
-from monitor_agent.logstash.inspected_text import utf8_text
-from monitor_agent.logstash.json_text import read, read_first, write
+from monitor_agent.logstash.events.event_fields import event_of, is_too_deep, keep_original, message_event, payload
+from monitor_agent.logstash.events.inspected_text import utf8_text
+from monitor_agent.logstash.events.json_text import read, read_first, write
+from monitor_agent.logstash.events.timestamps import Timestamp
+from monitor_agent.logstash.language.sprintf import static_reference
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
-from monitor_agent.logstash.sprintf import static_reference
-from monitor_agent.logstash.timestamps import Timestamp
 
 FAILURE = "_jsonparsefailure"
 ASCII_BLANKS = " \t\n\v\f\r"

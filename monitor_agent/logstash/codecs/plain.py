@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from monitor_agent.logstash.codecs.json import charset_of
-from monitor_agent.logstash.event_fields import keep_original, message_event
-from monitor_agent.logstash.inspected_text import utf8_text
+from monitor_agent.logstash.events.event_fields import keep_original, message_event
+from monitor_agent.logstash.events.inspected_text import utf8_text
+from monitor_agent.logstash.language.sprintf import compile_template
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
-from monitor_agent.logstash.sprintf import compile_template
 
 OPTIONS = (PluginOption("charset", default="UTF-8"), PluginOption("format"))
 DEFAULT_FORMAT = "%{@timestamp} %{host} %{message}"

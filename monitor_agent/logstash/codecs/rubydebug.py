@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
-from monitor_agent.logstash.event_fields import payload
+from monitor_agent.logstash.events.event_fields import payload
+from monitor_agent.logstash.events.timestamps import Timestamp
+from monitor_agent.logstash.events.values import ruby_text
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
-from monitor_agent.logstash.timestamps import Timestamp
-from monitor_agent.logstash.values import ruby_text
 
 INDENT = 4
 

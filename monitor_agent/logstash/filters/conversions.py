@@ -8,8 +8,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from monitor_agent.logstash.json_text import NonFinite
-from monitor_agent.logstash.values import BLANKS, ruby_text
+from monitor_agent.logstash.events.json_text import NonFinite
+from monitor_agent.logstash.events.values import BLANKS, ruby_text
 
 _HEX = re.compile(r"[+-]?0x[0-9a-f]+(_[0-9a-f]+)*")
 _DECIMAL = re.compile(r"[+-]?(\d+(_\d+)*)?(\.(\d+(_\d+)*)?)?([ed][+-]?\d+)?", re.ASCII)

@@ -8,13 +8,13 @@ from typing import Any
 
 import structlog
 
-from monitor_agent.logstash.date_patterns import parser
 from monitor_agent.logstash.decoration import decoration
-from monitor_agent.logstash.event_fields import tag
-from monitor_agent.logstash.field_references import FieldError
+from monitor_agent.logstash.events.date_patterns import parser
+from monitor_agent.logstash.events.event_fields import tag
+from monitor_agent.logstash.events.timestamps import Timestamp, zone_of
+from monitor_agent.logstash.language.field_references import FieldError
+from monitor_agent.logstash.language.sprintf import compile_template, is_dynamic, static_reference
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
-from monitor_agent.logstash.sprintf import compile_template, is_dynamic, static_reference
-from monitor_agent.logstash.timestamps import Timestamp, zone_of
 
 Parse = Callable[[Any, tzinfo | None], Timestamp]
 

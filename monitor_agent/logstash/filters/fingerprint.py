@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 from monitor_agent.logstash.decoration import decoration
-from monitor_agent.logstash.field_references import FieldReference
+from monitor_agent.logstash.events.values import ruby_text
 from monitor_agent.logstash.filters.murmur3 import murmur3_32
+from monitor_agent.logstash.language.field_references import FieldReference
+from monitor_agent.logstash.language.sprintf import static_reference
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
-from monitor_agent.logstash.sprintf import static_reference
-from monitor_agent.logstash.values import ruby_text
 
 Hash = Callable[[Any], Any]
 

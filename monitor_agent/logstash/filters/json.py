@@ -7,13 +7,13 @@ from typing import Any
 import structlog
 
 from monitor_agent.logstash.decoration import decoration
-from monitor_agent.logstash.event_fields import TIMESTAMP_FAILURE, is_too_deep, tag
-from monitor_agent.logstash.field_references import FieldError, field_reference, legal_tags
-from monitor_agent.logstash.json_text import read
+from monitor_agent.logstash.events.event_fields import TIMESTAMP_FAILURE, is_too_deep, tag
+from monitor_agent.logstash.events.json_text import read
+from monitor_agent.logstash.events.timestamps import Timestamp
+from monitor_agent.logstash.events.values import ruby_text
+from monitor_agent.logstash.language.field_references import FieldError, field_reference, legal_tags
+from monitor_agent.logstash.language.sprintf import static_reference
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
-from monitor_agent.logstash.sprintf import static_reference
-from monitor_agent.logstash.timestamps import Timestamp
-from monitor_agent.logstash.values import ruby_text
 
 _log = structlog.get_logger()
 

@@ -9,23 +9,23 @@ from typing import Any
 import structlog
 
 from monitor_agent.logstash.decoration import write_decoration
-from monitor_agent.logstash.event_fields import tag
-from monitor_agent.logstash.field_code import assign, call, rename
-from monitor_agent.logstash.field_references import FieldError, FieldReference
+from monitor_agent.logstash.events.event_fields import tag
+from monitor_agent.logstash.events.values import BLANKS, clone, hash_order, ruby_join, ruby_list
 from monitor_agent.logstash.filters.conversions import CONVERSIONS
-from monitor_agent.logstash.patterns import compile_pattern, compile_replacement
-from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
-from monitor_agent.logstash.python_code import PythonCode
-from monitor_agent.logstash.ruby_patterns import translate
-from monitor_agent.logstash.sprintf import (
+from monitor_agent.logstash.language.field_code import assign, call, rename
+from monitor_agent.logstash.language.field_references import FieldError, FieldReference
+from monitor_agent.logstash.language.patterns import compile_pattern, compile_replacement
+from monitor_agent.logstash.language.python_code import PythonCode
+from monitor_agent.logstash.language.ruby_patterns import translate
+from monitor_agent.logstash.language.sprintf import (
     compile_reference,
     compile_template,
     is_dynamic,
     static_reference,
     template_code,
 )
-from monitor_agent.logstash.syntax import Location
-from monitor_agent.logstash.values import BLANKS, clone, hash_order, ruby_join, ruby_list
+from monitor_agent.logstash.language.syntax import Location
+from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 
 Change = Callable[[Event], None]
 Write = Callable[[Any, Location, PythonCode], None]

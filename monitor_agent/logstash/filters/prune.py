@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from monitor_agent.logstash.decoration import decoration
-from monitor_agent.logstash.patterns import compile_pattern
+from monitor_agent.logstash.events.values import ruby_text
+from monitor_agent.logstash.language.patterns import compile_pattern
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
-from monitor_agent.logstash.values import ruby_text
 
 
 class PruneFilter:

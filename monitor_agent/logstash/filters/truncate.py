@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from monitor_agent.logstash.decoration import decoration
+from monitor_agent.logstash.language.sprintf import static_reference
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
-from monitor_agent.logstash.sprintf import static_reference
 
 
 class TruncateFilter:

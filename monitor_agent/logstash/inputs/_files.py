@@ -6,11 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from monitor_agent.errors import PipelineError
-from monitor_agent.logstash.file_selection import FileSelection
-from monitor_agent.logstash.file_set import FileSet
-from monitor_agent.logstash.line_batch import Checkpoint
+from monitor_agent.logstash.files.file_selection import FileSelection
+from monitor_agent.logstash.files.file_set import FileSet
+from monitor_agent.logstash.files.line_batch import Checkpoint
+from monitor_agent.logstash.files.positions import Positions
 from monitor_agent.logstash.plugin import Codec, Event, EventBatch, PluginConfig
-from monitor_agent.logstash.positions import Positions
 
 
 class FilesInput(ABC):

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from monitor_agent.logstash.decoration import input_decoration
-from monitor_agent.logstash.durable import make_folder
-from monitor_agent.logstash.file_patterns import literal_pattern
-from monitor_agent.logstash.file_selection import FileSelection
+from monitor_agent.logstash.files.durable import make_folder
+from monitor_agent.logstash.files.file_patterns import literal_pattern
+from monitor_agent.logstash.files.file_selection import FileSelection
+from monitor_agent.logstash.files.positions import Positions
 from monitor_agent.logstash.inputs._files import FilesInput
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
-from monitor_agent.logstash.positions import Positions
 
 POSITIONS_NAME = "positions.json"
 

@@ -19,11 +19,13 @@ import structlog
 from monitor_agent.errors import PipelineError, PortInUseError
 from monitor_agent.http_auth import basic_authorization
 from monitor_agent.logstash.decoration import decoration
-from monitor_agent.logstash.descriptors import most_connections
-from monitor_agent.logstash.field_references import FieldError, FieldReference, field_reference
-from monitor_agent.logstash.file_selection import FileSelection
+from monitor_agent.logstash.files.descriptors import most_connections
+from monitor_agent.logstash.files.file_selection import FileSelection
+from monitor_agent.logstash.files.positions import Positions
+from monitor_agent.logstash.files.spool import Spool
 from monitor_agent.logstash.inputs._files import FilesInput
 from monitor_agent.logstash.inputs._request_bodies import BodyError, expanded, read_body, text_of_body
+from monitor_agent.logstash.language.field_references import FieldError, FieldReference, field_reference
 from monitor_agent.logstash.plugin import (
     Codec,
     Event,
@@ -33,8 +35,6 @@ from monitor_agent.logstash.plugin import (
     PluginOption,
     PluginSpec,
 )
-from monitor_agent.logstash.positions import Positions
-from monitor_agent.logstash.spool import Spool
 
 MOST_BODY_BYTES = 128 * 1024
 """The largest `max_content_length`: a request is one line of the spool, and a line there has less than 1 MiB."""

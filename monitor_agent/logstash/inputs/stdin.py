@@ -9,8 +9,8 @@ from typing import Any
 
 from monitor_agent.logstash.codecs.json import JsonCodec
 from monitor_agent.logstash.decoration import input_decoration
-from monitor_agent.logstash.event_fields import keep_original
-from monitor_agent.logstash.inspected_text import utf8_text
+from monitor_agent.logstash.events.event_fields import keep_original
+from monitor_agent.logstash.events.inspected_text import utf8_text
 from monitor_agent.logstash.plugin import (
     Codec,
     Event,

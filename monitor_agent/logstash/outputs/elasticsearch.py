@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from monitor_agent.logstash.bulk import BulkItem, action_line, json_line
-from monitor_agent.logstash.delivery import Delivery
-from monitor_agent.logstash.event_fields import payload
-from monitor_agent.logstash.letter_files import FOLDER_NAME, DeadLetterFiles
-from monitor_agent.logstash.parked import FOLDER_NAME as PARKED_FOLDER
-from monitor_agent.logstash.parked import ParkedCount, ParkedDocuments
-from monitor_agent.logstash.parking import Parking
+from monitor_agent.logstash.delivery.bulk import BulkItem, action_line, json_line
+from monitor_agent.logstash.delivery.delivery import Delivery
+from monitor_agent.logstash.delivery.letter_files import FOLDER_NAME, DeadLetterFiles
+from monitor_agent.logstash.delivery.parked import FOLDER_NAME as PARKED_FOLDER
+from monitor_agent.logstash.delivery.parked import ParkedCount, ParkedDocuments
+from monitor_agent.logstash.delivery.parking import Parking
+from monitor_agent.logstash.delivery.transport import ElasticsearchAccess, Transport
+from monitor_agent.logstash.delivery.troubles import Troubles
+from monitor_agent.logstash.events.event_fields import payload
+from monitor_agent.logstash.language.sprintf import compile_template
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec, Stopping
-from monitor_agent.logstash.sprintf import compile_template
-from monitor_agent.logstash.transport import ElasticsearchAccess, Transport
-from monitor_agent.logstash.troubles import Troubles
 
 LOOK_SECONDS = 3.0
 """The longest wait before the next attempt at an index that takes nothing, or has no template."""

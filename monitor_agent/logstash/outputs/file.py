@@ -8,9 +8,9 @@ from pathlib import Path
 
 import structlog
 
-from monitor_agent.logstash.durable import append_file, make_folder
+from monitor_agent.logstash.files.durable import append_file, make_folder
+from monitor_agent.logstash.language.sprintf import compile_template, is_dynamic
 from monitor_agent.logstash.plugin import Codec, Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
-from monitor_agent.logstash.sprintf import compile_template, is_dynamic
 
 _log = structlog.get_logger()
 

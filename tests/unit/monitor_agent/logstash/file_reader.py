@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from monitor_agent.logstash.file_selection import FileSelection
-from monitor_agent.logstash.file_set import FileSet
-from monitor_agent.logstash.positions import Positions
+from monitor_agent.logstash.files.file_selection import FileSelection
+from monitor_agent.logstash.files.file_set import FileSet
+from monitor_agent.logstash.files.positions import Positions
 
 
 class Reader:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from monitor_agent.logstash.bulk import BulkItem, DeliveryOutcome, item_results, json_line, outcome_of, portions
+from monitor_agent.logstash.delivery.bulk import (
+    BulkItem,
+    DeliveryOutcome,
+    item_results,
+    json_line,
+    outcome_of,
+    portions,
+)
 
 REJECTED = b"""{"errors":true,"items":[
  {"create":{"status":201}},

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from monitor_agent.errors import ConfigurationError
-from monitor_agent.logstash import registry, syntax
+from monitor_agent.logstash import registry
+from monitor_agent.logstash.language import syntax
+from monitor_agent.logstash.language.parser import parse
 from monitor_agent.logstash.options import configure
-from monitor_agent.logstash.parser import parse
 from monitor_agent.logstash.plugin import Codec, PluginConfig, PluginCounters
 from tests.unit.monitor_agent.logstash.program_runs import context, filtered
 

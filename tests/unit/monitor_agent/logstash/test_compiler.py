@@ -9,9 +9,9 @@ import pytest
 
 from monitor_agent.errors import ConfigurationError
 from monitor_agent.logstash.compiler import Program, parse_sources, read_sources
-from monitor_agent.logstash.event_fields import event_of
+from monitor_agent.logstash.events.event_fields import event_of
+from monitor_agent.logstash.language.variables import pipeline_variables
 from monitor_agent.logstash.plugin import Event
-from monitor_agent.logstash.variables import pipeline_variables
 from monitor_agent.settings import PipelineSettings, Settings
 from tests.unit.monitor_agent.logstash.program_runs import compile_text, context
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from monitor_agent.errors import PipelineError
-from monitor_agent.logstash.durable import append_file, is_locked, locked_folder, write_file
+from monitor_agent.logstash.files.durable import append_file, is_locked, locked_folder, write_file
 
 
 @contextmanager

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from monitor_agent.logstash.field_references import FieldError, field_reference
-from monitor_agent.logstash.values import ruby_text, text_of
+from monitor_agent.logstash.events.values import ruby_text, text_of
+from monitor_agent.logstash.language.field_references import FieldError, field_reference
 
 
 def event() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from monitor_agent.logstash import file_set
+from monitor_agent.logstash.files import file_set
 from tests.unit.monitor_agent.logstash.file_reader import Reader, append
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor_agent.logstash import descriptors, file_set, followed_file
-from monitor_agent.logstash.line_batch import Checkpoint
+from monitor_agent.logstash.files import descriptors, file_set, followed_file
+from monitor_agent.logstash.files.line_batch import Checkpoint
 from tests.unit.monitor_agent.logstash.file_reader import Reader, append
 
 STEPS = 40

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from monitor_agent.logstash.file_patterns import FilePatterns, literal_pattern
+from monitor_agent.logstash.files.file_patterns import FilePatterns, literal_pattern
 from tests.unit.monitor_agent.logstash.file_reader import Reader, append
 
 

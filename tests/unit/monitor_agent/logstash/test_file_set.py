@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor_agent.logstash import followed_file
+from monitor_agent.logstash.files import followed_file
 from tests.unit.monitor_agent.logstash.file_reader import Reader, append
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from monitor_agent.logstash import followed_file
+from monitor_agent.logstash.files import followed_file
 from tests.unit.monitor_agent.logstash.file_reader import Reader, append
 
 

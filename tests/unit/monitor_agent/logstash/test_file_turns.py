@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from monitor_agent.logstash import file_set, file_turns, followed_file
-from monitor_agent.logstash.descriptors import most_files
+from monitor_agent.logstash.files import file_set, file_turns, followed_file
+from monitor_agent.logstash.files.descriptors import most_files
 from tests.unit.monitor_agent.logstash.file_reader import Reader, append
 
 

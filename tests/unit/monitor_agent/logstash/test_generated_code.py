@@ -12,10 +12,10 @@ import pytest
 from hypothesis import strategies as st
 
 from monitor_agent.errors import ConfigurationError
-from monitor_agent.logstash import field_code
-from monitor_agent.logstash.field_references import FieldError, FieldReference, field_reference
+from monitor_agent.logstash.language import field_code
+from monitor_agent.logstash.language.field_references import FieldError, FieldReference, field_reference
+from monitor_agent.logstash.language.python_code import PythonCode
 from monitor_agent.logstash.plugin import Event
-from monitor_agent.logstash.python_code import PythonCode
 from tests.unit.monitor_agent.logstash.program_runs import filtered
 
 NAMES = st.sampled_from(["a", "b", "c", "0", "-1"])

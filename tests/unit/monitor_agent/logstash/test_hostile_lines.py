@@ -12,9 +12,9 @@ import orjson
 
 from monitor_agent.contracts.deadletter import DEADLETTERS, REASONS
 from monitor_agent.contracts.document_rules import refused_document, refused_id
+from monitor_agent.logstash.events.json_text import read
 from monitor_agent.logstash.inputs.file import FileInput
 from monitor_agent.logstash.inputs.http import HttpInput
-from monitor_agent.logstash.json_text import read
 from monitor_agent.logstash.plugin import Event
 from tests.dry_pipeline import MAPPINGS, documents_of, source_of
 from tests.hostile_lines import event_lines

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from monitor_agent.errors import PipelineError
-from monitor_agent.logstash.letter_files import REPLAYED, note_replayed, read_notes
-from monitor_agent.logstash.letter_replay import LetterReplay, ReplayedLetter
+from monitor_agent.logstash.delivery.letter_files import REPLAYED, note_replayed, read_notes
+from monitor_agent.logstash.delivery.letter_replay import LetterReplay, ReplayedLetter
 
 LETTERS = [ReplayedLetter("model-deadletters-2026.03.02", "a1", "2026-03-02T10:00:00.000000001Z")]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from monitor_agent.logstash.lint import warnings
-from monitor_agent.logstash.parser import parse
+from monitor_agent.logstash.language.lint import warnings
+from monitor_agent.logstash.language.parser import parse
 
 
 def warned(text: str) -> list[str]:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from monitor_agent.logstash.bulk import BulkItem, action_line, json_line
-from monitor_agent.logstash.dead_letters import original_text
-from monitor_agent.logstash.event_fields import payload
-from monitor_agent.logstash.parked import ParkedCount, ParkedDocuments, warn_of_strays
-from monitor_agent.logstash.timestamps import Timestamp
+from monitor_agent.logstash.delivery.bulk import BulkItem, action_line, json_line
+from monitor_agent.logstash.delivery.dead_letters import original_text
+from monitor_agent.logstash.delivery.parked import ParkedCount, ParkedDocuments, warn_of_strays
+from monitor_agent.logstash.events.event_fields import payload
+from monitor_agent.logstash.events.timestamps import Timestamp
 
 ROOM = 100_000
 

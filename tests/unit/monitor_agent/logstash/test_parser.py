@@ -7,8 +7,8 @@ import pytest
 from hypothesis import strategies as st
 
 from monitor_agent.errors import ConfigurationError
-from monitor_agent.logstash import syntax
-from monitor_agent.logstash.parser import parse
+from monitor_agent.logstash.language import syntax
+from monitor_agent.logstash.language.parser import parse
 
 PIECES = (
     *(

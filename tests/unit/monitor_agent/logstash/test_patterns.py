@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from monitor_agent.logstash import ruby_patterns
-from monitor_agent.logstash.patterns import compile_replacement
-from monitor_agent.logstash.ruby_patterns import translate
+from monitor_agent.logstash.language import ruby_patterns
+from monitor_agent.logstash.language.patterns import compile_replacement
+from monitor_agent.logstash.language.ruby_patterns import translate
 from tests.unit.monitor_agent.logstash.program_runs import filtered
 
 

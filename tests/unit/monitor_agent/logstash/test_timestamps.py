@@ -9,9 +9,9 @@ import orjson
 import pytest
 from hypothesis import strategies as st
 
-from monitor_agent.logstash.date_formats import java_time, joda
-from monitor_agent.logstash.date_patterns import parser
-from monitor_agent.logstash.timestamps import Timestamp, zone_of
+from monitor_agent.logstash.events.date_formats import java_time, joda
+from monitor_agent.logstash.events.date_patterns import parser
+from monitor_agent.logstash.events.timestamps import Timestamp, zone_of
 
 MOMENTS = st.datetimes(min_value=datetime(1000, 1, 2), max_value=datetime(9999, 12, 30))
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))

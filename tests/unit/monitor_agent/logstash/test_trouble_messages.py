@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor_agent.logstash.trouble_messages import general_trouble, index_trouble
+from monitor_agent.logstash.delivery.trouble_messages import general_trouble, index_trouble
 
 BLOCKED = "cluster_block_exception: index [a-1] blocked by: "
 

@@ -1,0 +1,87 @@
+"""Dead letters: documents about the events that Elasticsearch refused for good."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from monitor_agent.contracts.deadletter import DEADLETTERS
+from monitor_agent.logstash.delivery.bulk import BulkItem, ItemResult, action_line, json_line
+from monitor_agent.logstash.events.event_fields import payload
+from monitor_agent.logstash.events.timestamps import Timestamp
+from monitor_agent.logstash.plugin import Event
+
+REFUSED = "refused"
+LONGEST_NAME = 256
+
+
+@dataclass(frozen=True)
+class SpooledDeadLetter:
+    """One refused document.
+
+    Attributes
+    ----------
+    index, id : of the dead letter itself.
+    document : the dead letter's fields, as the contract `DEADLETTERS` defines them.
+    refused_index, refused_id : the index and the id of the refused document.
+    """
+
+    index: str
+    id: str
+    document: dict[str, Any]
+    refused_index: str
+    refused_id: str
+
+    def item(self) -> BulkItem:
+        """Return the dead letter as an item of a bulk request."""
+        line = action_line("create", self.index, self.id)
+        return BulkItem(self.index, self.id, line, json_line(self.document), None)
+
+
+def dead_letter(event: Event, item: BulkItem, result: ItemResult) -> SpooledDeadLetter:
+    """Return the dead letter of a refused document, as pipeline/dead-letters makes it on a real Logstash.
+
+    Its message is the text from which the event was read.
+    """
+    stamp = Timestamp.now()
+    moment = event.get("@timestamp")
+    if not isinstance(moment, str):
+        moment = stamp
+    text, path, event_id = original_text(event), _text(event, "@metadata", "path"), _named(event, "id")
+    document: dict[str, Any] = {
+        "@timestamp": moment,
+        "event": _without_nulls({"dataset": _named(event, "dataset"), "id": event_id, "ingested": stamp}),
+        "error": {"type": REFUSED, "message": result.reason},
+        "http": {"response": {"status_code": result.status}},
+        "message": text,
+    }
+    if path is not None:
+        document["log"] = {"file": {"path": path}}
+        document["host"] = _without_nulls({"name": _text(event, "@metadata", "host")})
+    origin = f"|[event][id]|{event_id or ''}|[log][file][path]|{path or ''}|message|{text}|"
+    identifier = hashlib.sha256(origin.encode(errors="surrogatepass")).hexdigest()
+    index = f"{DEADLETTERS.name}-{moment[:10].replace('-', '.')}"
+    return SpooledDeadLetter(index, identifier, document, item.index, item.id)
+
+
+def original_text(event: Event) -> str:
+    """Return the text from which the event was read, else the event as JSON."""
+    return _text(event, "@metadata", "original") or json_line(payload(event)).decode().rstrip("\n")
+
+
+def _named(event: Event, name: str) -> str | None:
+    """Return the event's id or dataset; longer texts cannot be searched, so they stay in the message only."""
+    value = _text(event, "event", name)
+    return value if value and len(value) <= LONGEST_NAME else None
+
+
+def _without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _text(event: Event, *path: str) -> str | None:
+    value: Any = event
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else None

@@ -1,0 +1,1 @@
+"""The language of Logstash configurations: syntax, fields, texts with references, conditions, patterns, code."""

@@ -1,0 +1,239 @@
+"""Text of a pipeline configuration -> syntax tree; an error names file, line and the expected text."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from lark import Lark, Token, Transformer, v_args
+from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken, VisitError
+
+from monitor_agent.errors import ConfigurationError
+from monitor_agent.logstash.language import syntax
+
+SECTIONS = ("input", "filter", "output")
+
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]*)?")
+_BAREWORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]+")
+_PRECEDENCE = ("or", "and")
+_TERMINALS = {
+    "WORD": "a name or a value",
+    "STRING": "a quoted text",
+    "LBRACE": '"{"',
+    "RBRACE": '"}"',
+    "LSQB": '"["',
+    "RSQB": '"]"',
+    "LPAR": '"("',
+    "RPAR": '")"',
+    "_ARROW": '"=>"',
+    "COMMA": '","',
+    "BANG": '"!"',
+    "_IF": '"if"',
+    "_ELSE": '"else"',
+    "_IN": '"in"',
+    "_NOT": '"not in"',
+    "COMPARE": '"==", "!=", "<", "<=", ">", ">="',
+    "MATCH": '"=~", "!~"',
+    "BOOLEAN": '"and", "or", "xor", "nand"',
+    "SELECTOR": "a field such as [a][b]",
+    "REGEX": "a regular expression between slashes",
+    "$END": "the end of the file",
+}
+
+
+def parse(text: str, path: str) -> list[syntax.Section]:
+    """Return the sections of one file.
+
+    Raises
+    ------
+    ConfigurationError
+        If the text is not in the language.
+
+    >>> [section.kind for section in parse("input { stdin { } }", "a.conf")]
+    ['input']
+    """
+    try:
+        tree = _grammar().parse(text)
+    except UnexpectedInput as error:
+        raise _refusal(error, text, path) from None
+    try:
+        sections: list[syntax.Section] = _Builder(path).transform(tree)
+    except VisitError as error:
+        if isinstance(error.orig_exc, ConfigurationError):
+            raise error.orig_exc from None
+        raise
+    except RecursionError:
+        raise ConfigurationError("the configuration is nested too deeply", path=path) from None
+    return sections
+
+
+@cache
+def _grammar() -> Lark:
+    text = resources.files(__package__).joinpath("grammar.lark").read_text(encoding="utf-8")
+    return Lark(text, parser="lalr", propagate_positions=True)
+
+
+def _refusal(error: UnexpectedInput, text: str, path: str) -> ConfigurationError:
+    if isinstance(error, UnexpectedToken):
+        expected, actual = error.accepts or error.expected, repr(str(error.token))
+        ended = error.token.type == "$END"
+    elif isinstance(error, UnexpectedCharacters):
+        expected, actual, ended = error.allowed or set(), repr(text[error.pos_in_stream or 0]), False
+    else:
+        expected, actual, ended = set(getattr(error, "expected", ())), "", isinstance(error, UnexpectedEOF)
+    names = sorted({_TERMINALS.get(name, name) for name in expected})
+    line, column = error.line, error.column
+    if ended:
+        actual, line, column = "the end of the file", text.count("\n") + 1, len(text.rpartition("\n")[2]) + 1
+    message = f"expected {' or '.join(names) or 'something else'}, found {actual}"
+    return ConfigurationError(message, path=path, line=line, column=column)
+
+
+@v_args(meta=True)
+class _Builder(Transformer[Token, Any]):
+    """Turns lark's tree into the syntax tree, bottom up."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def _at(self, meta: Any) -> syntax.Location:
+        return syntax.Location(self._path, getattr(meta, "line", 1), getattr(meta, "column", 1))
+
+    def start(self, _meta: Any, children: list[Any]) -> list[syntax.Section]:
+        return children
+
+    def section(self, meta: Any, children: list[Any]) -> syntax.Section:
+        kind, body = str(children[0]), children[1]
+        if kind not in SECTIONS:
+            raise self._at(meta).error(f"unknown section {kind!r}", f"expected {' or '.join(SECTIONS)}")
+        return syntax.Section(kind, body, self._at(meta))
+
+    def body(self, _meta: Any, children: list[Any]) -> tuple[syntax.Node, ...]:
+        return tuple(children)
+
+    def plugin(self, meta: Any, children: list[Any]) -> syntax.Plugin:
+        return syntax.Plugin(children[0], tuple(children[1:]), self._at(meta))
+
+    def codec(self, meta: Any, children: list[Any]) -> syntax.Plugin:
+        return syntax.Plugin(str(children[0]), tuple(children[1:]), self._at(meta))
+
+    def attribute(self, meta: Any, children: list[Any]) -> syntax.Attribute:
+        return syntax.Attribute(children[0], children[1], self._at(meta))
+
+    def name(self, _meta: Any, children: list[Any]) -> str:
+        token = children[0]
+        return str(token)[1:-1] if token.type == "STRING" else str(token)
+
+    def word(self, meta: Any, children: list[Any]) -> Any:
+        text = str(children[0])
+        if _NUMBER.fullmatch(text):
+            return self.number(meta, children)
+        if not _BAREWORD.fullmatch(text):
+            raise self._at(meta).error(f"{text!r} is neither a number nor a word", "put it in quotes")
+        return text
+
+    def number(self, meta: Any, children: list[Any]) -> int | float:
+        text = str(children[0])
+        if not _NUMBER.fullmatch(text):
+            raise self._at(meta).error(f"{text!r} is no number", "put a text in quotes")
+        return float(text) if "." in text else int(text)
+
+    def string(self, _meta: Any, children: list[Any]) -> str:
+        return str(children[0])[1:-1]
+
+    def array(self, _meta: Any, children: list[Any]) -> list[Any]:
+        return [child for child in children if child is not None]
+
+    def values(self, _meta: Any, children: list[Any]) -> list[Any]:
+        return children
+
+    def entry(self, meta: Any, children: list[Any]) -> tuple[Any, Any, syntax.Location]:
+        return children[0], children[1], self._at(meta)
+
+    def hash(self, _meta: Any, children: list[Any]) -> dict[Any, Any]:
+        entries: dict[Any, Any] = {}
+        for key, value, at in children:
+            if key in entries:
+                raise at.error(f"{key!r} is given twice in one hash", "keep one of them")
+            entries[key] = value
+        return entries
+
+    def selector(self, meta: Any, children: list[Any]) -> syntax.Selector:
+        return syntax.Selector(str(children[0]), self._at(meta))
+
+    def regex(self, meta: Any, children: list[Any]) -> syntax.Pattern:
+        return syntax.Pattern(str(children[0])[1:-1], self._at(meta))
+
+    def branch(self, meta: Any, children: list[Any]) -> syntax.Branch:
+        arms = [syntax.Arm(children[0], children[1]), *children[2:]]
+        for arm in arms[:-1]:
+            if arm.condition is None:
+                raise self._at(meta).error("else if after else", "put the else last")
+        return syntax.Branch(tuple(arms), self._at(meta))
+
+    def else_if(self, _meta: Any, children: list[Any]) -> syntax.Arm:
+        return syntax.Arm(children[0], children[1])
+
+    def else_body(self, _meta: Any, children: list[Any]) -> syntax.Arm:
+        return syntax.Arm(None, children[0])
+
+    def negated(self, meta: Any, children: list[Any]) -> syntax.Negation:
+        operand = children[0]
+        if isinstance(operand, syntax.Selector):
+            operand = syntax.Truth(operand, operand.at)
+        return syntax.Negation(operand, self._at(meta))
+
+    def comparison(self, meta: Any, children: list[Any]) -> syntax.Comparison:
+        return syntax.Comparison(str(children[1]), children[0], children[2], self._at(meta))
+
+    match = comparison
+
+    def contained(self, meta: Any, children: list[Any]) -> syntax.Comparison:
+        return syntax.Comparison("in", children[0], children[1], self._at(meta))
+
+    def not_contained(self, meta: Any, children: list[Any]) -> syntax.Negation:
+        return syntax.Negation(self.contained(meta, children), self._at(meta))
+
+    def truth(self, meta: Any, children: list[Any]) -> syntax.Truth:
+        if not isinstance(children[0], syntax.Selector):
+            raise self._at(meta).error("a value alone is no condition", "compare a field such as [a] with it")
+        return syntax.Truth(children[0], self._at(meta))
+
+    def condition(self, meta: Any, children: list[Any]) -> syntax.Condition:
+        operands, operators = children[::2], [str(token) for token in children[1::2]]
+        if len(operators) > 1 and set(operators) - set(_PRECEDENCE):
+            raise self._at(meta).error("xor and nand join two conditions only", "use parentheses")
+        if operators and operators[0] not in _PRECEDENCE:
+            return syntax.Junction(operators[0], tuple(operands), self._at(meta))
+        return _joined(operands, operators, self._at(meta))
+
+
+def _joined(operands: list[Any], operators: list[str], at: syntax.Location) -> syntax.Condition:
+    """Return the conditions as Logstash joins them: "and" comes before "or".
+
+    When "or" follows, Logstash closes only one waiting "and": `a and b and c or d` is `a and (b and c or d)`.
+    """
+    ordered: list[Any] = [operands[0]]
+    waiting: list[str] = []
+    for operator, operand in zip(operators, operands[1:], strict=True):
+        if waiting and _PRECEDENCE.index(waiting[-1]) > _PRECEDENCE.index(operator):
+            ordered.append(waiting.pop())
+        waiting.append(operator)
+        ordered.append(operand)
+    stack: list[syntax.Condition] = []
+    for item in [*ordered, *reversed(waiting)]:
+        if isinstance(item, str):
+            right, left = stack.pop(), stack.pop()
+            stack.append(syntax.Junction(item, (*_operands(left, item), *_operands(right, item)), at))
+        else:
+            stack.append(item)
+    return stack[0]
+
+
+def _operands(condition: syntax.Condition, operator: str) -> tuple[syntax.Condition, ...]:
+    if isinstance(condition, syntax.Junction) and condition.operator == operator and operator in ("and", "or"):
+        return condition.operands
+    return (condition,)
