@@ -140,7 +140,7 @@ class Agent:
         report: CycleReport,
         now: datetime,
     ) -> None:
-        """Remember what was counted; report what is set aside, if everything that no lease names is this agent's."""
+        """Remember what was counted; report what is not counted, if everything that no lease names is this agent's."""
         for state in remembered:
             before = state.content.get("set_aside", {})
             by_index = {**before, **counts.set_aside}
@@ -235,7 +235,7 @@ def _progress_id(lease: str) -> str:
 def _counted_documents(state: StoredState) -> dict[str, int]:
     """Return index -> number of documents when it was counted.
 
-    Days that an earlier release has counted are counted again, once: it did not set aside what cannot be counted.
+    Days that an earlier release has counted are counted again, once: it did not leave out what cannot be counted.
     """
     documents: dict[str, int] = state.content.get("documents", {}) if "set_aside" in state.content else {}
     return documents

@@ -54,7 +54,7 @@ def add_parser(subparsers: Any) -> None:
         action.add_argument(
             "--offline",
             action="store_true",
-            help="use only the refused lines in PIPELINE_DATA_DIR, without Elasticsearch",
+            help="use only the dead letters in PIPELINE_DATA_DIR, without Elasticsearch",
         )
 
 
@@ -131,7 +131,7 @@ def _error_of(letter: DeadLetter) -> dict[str, Any]:
 def _replay(args: argparse.Namespace, settings: Settings) -> None:
     """Write the lines of letters into a new event file, and remove the letters from all their places."""
     if not (args.all or args.reason or args.ids):
-        raise DataError("no dead letter is named", "name ids, --reason or --all")
+        raise DataError("no dead letter is named", "give ids, --reason or --all")
     folder, data_dir = Path(args.out or settings.server.log_dir), Path(settings.pipeline.data_dir)
     with contextlib.ExitStack() as resources:
         gateway = None if args.offline else resources.enter_context(gateway_of(settings, Backoff(tries=2)))
@@ -168,5 +168,5 @@ def _indexed(gateway: Gateway, settings: Settings) -> list[DeadLetter]:
     try:
         return all_dead_letters(gateway, settings.agent.page_size)
     except ElasticsearchError as error:
-        hint = "try again later, or name --offline to send those of PIPELINE_DATA_DIR"
+        hint = "try again later, or use --offline to send those of PIPELINE_DATA_DIR"
         raise DataError(f"the dead letters in Elasticsearch cannot be read ({error.message})", hint) from error

@@ -1,4 +1,4 @@
-"""`monitor-agent pipeline`: check a pipeline configuration, and run it on this machine."""
+"""`monitor-agent pipeline`: run a pipeline configuration, or check it or event files on this machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOT_RUNNING = 1
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
-    parser = subparsers.add_parser("pipeline", help="check a pipeline configuration, and run it")
+    parser = subparsers.add_parser("pipeline", help="run a pipeline configuration, or check it or event files")
     actions = parser.add_subparsers(title="actions", dest="action", required=True, metavar="ACTION")
     check = actions.add_parser(
         "check", help="check that the configuration can be run, and warn of conditions that are probably mistakes"

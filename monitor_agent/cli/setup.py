@@ -40,7 +40,7 @@ def add_parser(subparsers: Any) -> None:
         "--repair",
         nargs="*",
         metavar="INDEX",
-        help="give indices that are in the way the right mapping, without losing a document (default: all of them)",
+        help="give these indices the right mapping; no document is lost (default: all indices that need it)",
     )
     parser.add_argument("--dry-run", action="store_true", help="with --repair: only print what would be done")
 

@@ -150,7 +150,7 @@ class IndexContract:
         return datetime.strptime(index.removeprefix(f"{self.name}-"), self.suffix).replace(tzinfo=timezone.utc)
 
     def with_names(self, names: Mapping[str, Sequence[str]]) -> IndexContract:
-        """Return the contract with names of clients as fields of their own, which no other name can push out.
+        """Return the contract in which these names of clients are fields from the start, however many other names come.
 
         Parameters
         ----------

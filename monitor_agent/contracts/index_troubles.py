@@ -1,4 +1,4 @@
-"""Errors of Elasticsearch that concern an index or the cluster, not a document: what they mean, and what mends them."""
+"""Errors of Elasticsearch that concern an index or the cluster, not a document: what they mean, and the remedy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _INDEX_BLOCKS = {5: "read_only", 7: "read", 8: "write", 9: "metadata", 12: "read
 _BLOCK_TYPE = "cluster_block_exception"
 _CLUSTER_BLOCKS = {6: "read_only", 13: "read_only_allow_delete"}
 _CLOSED_BLOCKS = (4, 14)
-_FLOOD = "a disk of the cluster is nearly full: make room, and Elasticsearch removes the block itself; or"
+_FLOOD = "a disk of the cluster is nearly full: free disk space, and Elasticsearch removes the block itself; or"
 _LONGEST_REASON = 300
 
 
@@ -22,7 +22,7 @@ class IndexTrouble:
     ----------
     label : two or three words, for counts.
     state : what is wrong, with the name of the index.
-    remedy : what mends it.
+    remedy : what the user must do.
     """
 
     label: str

@@ -37,7 +37,7 @@ TIMEOUT = timedelta(seconds=5)
 """The longest wait for an answer of Elasticsearch."""
 LOCK = "lock"
 START = "start it (`monitor-agent up` or `monitor-agent stack up`), or set ELASTICSEARCH_URL"
-NO_ANSWER = "Elasticsearch gives no answer to this"
+NO_ANSWER = "not checked: see the row Elasticsearch"
 NEEDING_ELASTICSEARCH = (
     *("version of Elasticsearch", "clock", "disks of Elasticsearch", "user of the agent", "user of the pipeline"),
     *("index templates", "indices"),

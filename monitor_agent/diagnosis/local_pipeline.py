@@ -45,7 +45,7 @@ def check_pipeline(statistics: Mapping[str, Any] | None, *, runs: bool, folder: 
     if seconds > SLOW_SECONDS:
         return CheckResult(check, WARNING, lag, "see `monitor-agent pipeline stats`")
     if unreadable:
-        return CheckResult(check, WARNING, f"{unreadable:,} files cannot be read; {lag}", "mend their permissions")
+        return CheckResult(check, WARNING, f"{unreadable:,} files cannot be read; {lag}", "correct their permissions")
     return CheckResult(check, OK, lag)
 
 

@@ -192,7 +192,7 @@ def check_disks(settings: Settings) -> list[CheckResult]:
             by_disk.setdefault(existing.stat().st_dev, (existing, []))[1].append(variable)
         except OSError as error:
             problem = f"{name} cannot be read ({errno.errorcode.get(error.errno or 0, error)})"
-            results.append(CheckResult("disk space", FAILED, problem, f"mend its permissions, or set {variable}"))
+            results.append(CheckResult("disk space", FAILED, problem, f"correct its permissions, or set {variable}"))
     for folder, variables in by_disk.values():
         results.append(disk_result(", ".join(variables), folder, shutil.disk_usage(folder).free // MIB))
     return results

@@ -41,7 +41,7 @@ def check_tls(settings: ElasticsearchSettings, url: str, now: datetime) -> Check
         return CheckResult("TLS", FAILED, f"{host}: {error.verify_message}", remedy_of(error.verify_message))
     except ssl.SSLError as error:
         return CheckResult(
-            "TLS", FAILED, f"{host}: {error.reason or error}", "check whether the address is one of https"
+            "TLS", FAILED, f"{host}: {error.reason or error}", "check that Elasticsearch serves https at this address"
         )
     except OSError as error:
         return CheckResult("TLS", SKIPPED, f"{host} does not answer ({error.strerror or error})")

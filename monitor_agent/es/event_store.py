@@ -80,7 +80,7 @@ class DayCounts:
     Attributes
     ----------
     hours : index -> start of an hour -> number of all documents in it.
-    set_aside : index -> reason -> number of documents that are set aside.
+    set_aside : index -> reason -> number of documents that metrics leave out.
     """
 
     hours: dict[str, dict[str, int]] = field(default_factory=dict)

@@ -29,29 +29,15 @@ FEEDBACK_FIELDS = ("@timestamp", "event.id", "prediction", "feedback", "model.na
 
 
 @dataclass(frozen=True, slots=True)
-class Feedback:
-    """One feedback document.
+class _StoredDocument:
+    """A document that was read.
 
     Attributes
     ----------
     version : the version that was read.
-    event : its event; the event's id is `event.id`, which several documents may have.
-    prediction_id : the id of the prediction that it is about; empty if it names none.
-    predicted_at : the time of that prediction; the time of the event if the feedback names no such time.
-    model : the model that it names; empty if it names none.
-    status : its status, such as `new`.
-    waiting_since : since when it has waited for its prediction; None if it does not wait.
-    problem : why it cannot count, as a reason of the dead letters; empty if it can.
     """
 
     version: DocumentVersion
-    event: FeedbackEvent
-    prediction_id: str
-    predicted_at: datetime
-    model: str
-    status: str
-    waiting_since: datetime | None
-    problem: str = ""
 
     @property
     def index(self) -> str:
@@ -65,12 +51,35 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
+class Feedback(_StoredDocument):
+    """One feedback document.
+
+    Attributes
+    ----------
+    event : its event; the event's id is `event.id`, which several documents may have.
+    prediction_id : the id of the prediction that it is about; empty if it names none.
+    predicted_at : the time of that prediction; the time of the event if the feedback names no such time.
+    model : the model that it names; empty if it names none.
+    status : its status, such as `new`.
+    waiting_since : since when it has waited for its prediction; None if it does not wait.
+    problem : why it cannot count, as a reason of the dead letters; empty if it can.
+    """
+
+    event: FeedbackEvent
+    prediction_id: str
+    predicted_at: datetime
+    model: str
+    status: str
+    waiting_since: datetime | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction(_StoredDocument):
     """One prediction, as far as feedback needs it.
 
     Attributes
     ----------
-    version : the version that was read.
     prediction_id : the id that feedback names.
     made_at : its time.
     label : the predicted label, 0 or 1; None if it says neither, or is of another kind than `binary`.
@@ -79,23 +88,12 @@ class Prediction:
     outcome : `tp`, `fn`, `fp`, `tn`, or None.
     """
 
-    version: DocumentVersion
     prediction_id: str
     made_at: datetime
     label: int | None
     model: str
     feedback: Mapping[str, Any]
     outcome: str | None
-
-    @property
-    def index(self) -> str:
-        """The index of the document."""
-        return self.version.index
-
-    @property
-    def id(self) -> str:
-        """The document's `_id`."""
-        return self.version.id
 
 
 def feedback_of(hit: Mapping[str, Any]) -> Feedback:

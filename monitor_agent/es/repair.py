@@ -283,7 +283,7 @@ class Repair:
             examples = "; ".join(f"{operation.id}: {reason}" for operation, reason in refused[:EXAMPLES])
             raise DataError(
                 f"{self._name}: documents do not fit the right mapping, such as {examples[:600]}",
-                "mend or delete these documents, and run this again",
+                "correct or delete these documents, and run this again",
             )
         now = datetime.now(timezone.utc)
         self._gateway.bulk(_dead_letter(self._name, operation, reason, now) for operation, reason in refused)

@@ -154,7 +154,7 @@ class BacklogSource(Protocol):
 
 @runtime_checkable
 class ParkingOutput(Protocol):
-    """An output that puts documents aside on disk, so that other documents need not wait for them.
+    """An output that parks documents on disk, so that other documents need not wait for them.
 
     Attributes
     ----------

@@ -91,7 +91,10 @@ def read_statistics(folder: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = orjson.loads(path.read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error})", "start the pipeline with this PIPELINE_DATA_DIR") from error
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise DataError(
+            f"{path} cannot be read ({reason})", "start the pipeline with this PIPELINE_DATA_DIR"
+        ) from error
     return document
 
 

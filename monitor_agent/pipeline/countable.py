@@ -1,8 +1,8 @@
-"""Which stored predictions and errors can be counted, and why others are set aside: as query bodies (pure).
+"""Which stored predictions and errors can be counted, and why others are not: as query bodies (pure).
 
-The pipeline refuses events that say too little or contradict their contract. But documents may have come another way:
-by another Logstash, by a direct write, or before a rule existed. The agent sets these documents aside and reports how
-many they are. It never guesses a value that is missing. The reasons are those of the dead letters.
+The pipeline refuses events that lack required fields or contradict their contract. But documents may have come another
+way: by another Logstash, by a direct write, or before a rule existed. The agent does not count these documents; it
+reports how many there are. It never guesses a value that is missing. The reasons are those of the dead letters.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _PREDICTED: dict[str, Query] = {
     "bad prediction.label": {"range": {"prediction.label": {"gte": 0, "lte": 1}}},
     "bad prediction.log_loss": {"bool": {"must_not": _BAD_LOSSES}},
 }
-"""Reason -> what a document fulfils that is not set aside for this reason."""
+"""Reason -> the filter for the documents to which the reason does not apply."""
 
 COUNTABLE_PREDICTION: Query = {"bool": {"filter": list(_PREDICTED.values()), "must_not": [_OTHER_KIND]}}
 """The filter for the predictions that metrics are made of."""
@@ -69,7 +69,7 @@ def countable(contract: IndexContract) -> Query:
 
 
 def set_aside(contract: IndexContract) -> dict[str, Any]:
-    """Return the aggregation that counts the documents that are set aside, by reason; a document has one reason."""
+    """Return the aggregation that counts the documents that metrics leave out, by reason; a document has one reason."""
     rules = _PREDICTED if contract is PREDICTIONS else _NAMED
     reasons: dict[str, Query] = {}
     earlier: list[Query] = []

@@ -269,12 +269,12 @@ class PipelineSettings:
     park_after: timedelta = setting(
         timedelta(seconds=5),
         "PIPELINE_PARK_AFTER",
-        "if an index takes no documents for this time (a block, closed, limit of shards), its documents wait on disk",
+        "after an index has taken no documents for this time (blocked, closed), its documents are parked on disk",
     )
     parked_max: int = setting(
         1024 * 1024 * 1024,
         "PIPELINE_PARKED_MAX",
-        "largest size of these documents; beyond it, all lines wait for the index; 0 = no documents are put aside",
+        "largest size of all parked documents; beyond it, all lines wait for the index; 0 = no documents are parked",
         unit="bytes",
     )
     remove_after: timedelta = setting(

@@ -286,7 +286,7 @@ def test_faults_for_long(fault_test: FaultTest) -> None:
 
 @pytest.mark.parametrize(("body", "remedy"), [("write", "remove index.blocks.write by PUT"), ("", "open it by POST")])
 def test_an_index_that_takes_nothing_is_no_missing_privilege(cluster: Cluster, body: str, remedy: str) -> None:
-    """A block or a closed index is named with the command that mends it, and no document counts as malformed."""
+    """A block or a closed index is named with the command that repairs it, and no document counts as malformed."""
     index = "model-performance-2026.03"
     malformed: list[str] = []
     with cluster.client() as client:

@@ -1,4 +1,4 @@
-"""Documents that came past the pipeline and say too little: set aside with a reason, never counted by a guess."""
+"""Documents with missing fields, which did not come through the pipeline: not counted, but reported with a reason."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ INCOMPLETE: dict[str, tuple[str, Change]] = {
 
 
 def test_what_cannot_be_counted_is_set_aside(world: World) -> None:
-    """Clicked predictions that say too little, or are of another kind, change no metric of the others."""
+    """Clicked predictions that lack fields, or are of another kind, change no metric of the others."""
     predictions, clicks = make_sixty(version="7")
     world.deliver(*predictions, *clicks)
     for _, alter in INCOMPLETE.values():
@@ -106,7 +106,7 @@ def test_the_document_of_the_cycle_says_how_many_there_are(world: World) -> None
 
 
 def test_days_that_an_earlier_release_counted_are_counted_again(world: World) -> None:
-    """Its state says nothing about documents that are set aside."""
+    """Its state says nothing about documents that are not counted."""
     predictions, clicks = make_sixty()
     world.deliver(*predictions, *clicks)
     world.cycle(FINAL, **HOURS)

@@ -1,4 +1,4 @@
-"""`monitor-agent deadletters`: refused lines are listed, printed, and sent again after the cause is mended."""
+"""`monitor-agent deadletters`: refused lines are listed, printed, and sent again after the cause is repaired."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_a_part_of_the_local_letters_can_be_sent(
 def test_letters_in_the_data_folder_can_be_sent_without_elasticsearch(
     sandbox: PipelineSandbox, deadletters_command: DeadLettersCommand
 ) -> None:
-    """--offline: the runner's files are enough; they are set aside, so that nothing is sent twice."""
+    """--offline: the runner's files are enough; the letters are marked as sent, so that none is sent twice."""
     event = {**make_prediction(), "item": {"campaign": "spring"}}
     sandbox.append(event)
     deliver(sandbox)

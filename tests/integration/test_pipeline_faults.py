@@ -236,7 +236,7 @@ def test_a_full_disk_stops_the_runner_and_loses_nothing(
         wait_until(lambda: len(stand_in.documents) == 11)
 
     assert "\n" not in str(caught.value)
-    assert "make room" in caught.value.hint
+    assert "free disk space" in caught.value.hint
 
 
 def test_the_statistics_report_progress_and_trouble(stand_in: StandIn, sandbox: PipelineSandbox) -> None:

@@ -214,7 +214,7 @@ def test_an_index_that_takes_nothing_waits_by_itself(
 
 
 def test_parked_documents_survive_kills(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
-    """kill -9 while documents are put aside, and again while they are sent: each is there once, or a dead letter."""
+    """kill -9 while documents are parked, and again while they are sent: each is there once, or a dead letter."""
     old, new = predictions(600), predictions(600, day=1)
     refused = make_prediction(START, note="poison")
     stand_in.faults = Faults(blocked={OLD: (403, BLOCKED)}, dropped_after=0.05)

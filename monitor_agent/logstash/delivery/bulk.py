@@ -42,8 +42,8 @@ The agent has another table (`es.retry.ResponseAction`), because its work differ
 
 - The pipeline creates an event by the event's id, so a conflict (409) means that an earlier attempt has succeeded. The
   agent's conflict means that another agent was faster.
-- The pipeline must not lose an event, so it waits until its rights are mended (401, 403) or a failing server recovers
-  (500). The agent stops with an error.
+- The pipeline must not lose an event, so it waits until its rights are corrected (401, 403) or a failing server
+  recovers (500). The agent stops with an error.
 - The pipeline makes a dead letter of a document that can never be stored (400, 404, 413). An index that takes no
   documents has such a status sometimes; the document is not the cause, so it is sent again.
 """

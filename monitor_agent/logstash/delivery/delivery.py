@@ -31,7 +31,7 @@ OK = 200
 CONFLICT = 409
 TOO_LARGE = 413
 SMALL_BYTES = 32 * 1024
-"""A way to Elasticsearch that refuses a document of this size must be mended; larger documents wait by themselves."""
+"""A proxy that refuses a document of this size must be corrected, so all lines wait; a larger document waits alone."""
 
 _log = structlog.get_logger()
 

@@ -72,7 +72,7 @@ class ParkedDocuments:
             try:
                 self._restore(path)
             except OSError as error:
-                raise PipelineError(f"{path} cannot be read ({error.strerror})", "mend its rights") from error
+                raise PipelineError(f"{path} cannot be read ({error.strerror})", "correct its permissions") from error
 
     def __bool__(self) -> bool:
         """Return whether there is any document."""
@@ -97,7 +97,9 @@ class ParkedDocuments:
             try:
                 append_file(present.path, content)
             except PipelineError as error:
-                _log.warning("documents cannot be put aside; they wait in their files", reason=str(error))
+                _log.warning(
+                    "documents cannot be parked on disk; their lines wait in the event files", reason=str(error)
+                )
                 return False
             present.size += len(content)
             present.documents += len(items)

@@ -17,7 +17,7 @@ LONGEST_PAUSE = 5.0
 SHORTEST_PAUSE = 0.02
 """Seconds between two attempts at an index that takes nothing."""
 FULL = "parked documents"
-"""The key of the trouble that no more documents can be put aside."""
+"""The key of the trouble that no more documents can be parked."""
 _MOST_DOCUMENTS = 500
 _STOP_SECONDS = 1.5
 
@@ -25,11 +25,11 @@ _log = structlog.get_logger()
 
 
 class Parking:
-    """Puts documents aside, and delivers them in a thread of its own.
+    """Parks documents on disk, and delivers them in a thread of its own.
 
     Parameters
     ----------
-    after : seconds that an index must take nothing before its documents are put aside.
+    after : seconds that an index must take nothing before its documents are parked.
     """
 
     def __init__(
@@ -63,13 +63,13 @@ class Parking:
         return self._documents.counts()
 
     def put_with_others(self, items: list[BulkItem]) -> list[BulkItem]:
-        """Put the documents of indices aside that have documents there already; return the other documents."""
+        """Park the documents of indices that already have parked documents; return the other documents."""
         if not self._documents:
             return items
         return self._put({id(item): item.index for item in items if self._documents.holds(item.index)}, items)
 
     def put_after_waiting(self, items: list[BulkItem]) -> list[BulkItem]:
-        """Put documents aside whose index has taken nothing for long enough; return the other documents."""
+        """Park documents whose index has taken nothing for long enough; return the other documents."""
         if not self._troubles:
             return items
         queues: dict[int, str] = {}
@@ -94,7 +94,7 @@ class Parking:
             else:
                 remaining += share
                 self._troubles.note(
-                    FULL, "no more documents can be put aside: see PIPELINE_PARKED_MAX and the disk; all lines wait"
+                    FULL, "no more documents can be parked: see PIPELINE_PARKED_MAX and the disk; all lines wait"
                 )
         return remaining
 

@@ -90,7 +90,7 @@ def make_folder(path: Path) -> Path:
 def cannot_write(path: Path, error: OSError) -> PipelineError:
     """Return the error that names the file and the remedy."""
     return PipelineError(
-        f"{path} cannot be written ({error.strerror})", "make room or mend the rights, then start again"
+        f"{path} cannot be written ({error.strerror})", "free disk space or correct the permissions, then start again"
     )
 
 

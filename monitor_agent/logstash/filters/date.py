@@ -37,7 +37,7 @@ class DateFilter:
             self._parsers: list[Parse] = [parser(pattern) for pattern in match[1:]]
             self._zone_of = _zones(options["timezone"], config)
         except ValueError as error:
-            raise at.error(str(error), "mend match or timezone") from None
+            raise at.error(str(error), "correct match or timezone") from None
         self._failure_tags: list[str] = options["tag_on_failure"]
         self._decorate = decoration(config)
         self._configured = config

@@ -37,7 +37,9 @@ class FilesInput(ABC):
         try:
             self._files.open()
         except OSError as error:
-            raise PipelineError(f"{error.filename} cannot be read ({error.strerror})", "mend its rights") from error
+            raise PipelineError(
+                f"{error.filename} cannot be read ({error.strerror})", "correct its permissions"
+            ) from error
 
     def read(self, limit: int) -> EventBatch | None:
         """Return the events of up to `limit` lines; None if there is no line."""

@@ -94,7 +94,9 @@ class HttpInput(FilesInput):
         try:
             self._spool.open()
         except OSError as error:
-            raise PipelineError(f"{error.filename} cannot be used ({error.strerror})", "mend its rights") from error
+            raise PipelineError(
+                f"{error.filename} cannot be used ({error.strerror})", "correct its permissions"
+            ) from error
         super().open()
         self._server = self._listen()
         self.port = self._server.server_port

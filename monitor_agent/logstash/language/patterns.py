@@ -26,7 +26,9 @@ def compile_pattern(text: str, at: Location) -> RubyPattern:
     try:
         return translate(text)
     except ValueError as error:
-        raise at.error(f"/{text}/ is no regular expression ({error})", "mend it, or write it in another way") from None
+        raise at.error(
+            f"/{text}/ is no regular expression ({error})", "correct it, or write it in another way"
+        ) from None
 
 
 def searches(text: str, at: Location) -> list[Search]:

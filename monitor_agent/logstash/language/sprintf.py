@@ -114,7 +114,7 @@ def _pieces_of(template: Any, at: Location) -> list[str | Render]:
     try:
         return _pieces(text_of(template))
     except ValueError as error:
-        raise at.error(str(error), f"mend {template!r}") from None
+        raise at.error(str(error), f"correct {template!r}") from None
 
 
 def _pieces(template: str) -> list[str | Render]:

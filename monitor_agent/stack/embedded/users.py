@@ -58,7 +58,7 @@ def read_passwords(folder: Path) -> dict[str, str]:
         return {}
     except (OSError, ValueError) as error:
         raise StackError(
-            f"{path} cannot be read ({error})", "mend its permissions, or delete it to get new passwords"
+            f"{path} cannot be read ({error})", "correct its permissions, or delete it to get new passwords"
         ) from error
     return {str(user): str(password) for user, password in stored.items()}
 

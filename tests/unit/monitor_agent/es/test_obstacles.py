@@ -97,7 +97,7 @@ def test_fields_that_the_contract_does_not_have_are_no_conflict() -> None:
     ],
 )
 def test_each_obstacle_has_its_remedy(index: IndexState, problem: str, repairable: bool) -> None:
-    """What a copy can mend is mended by the command; the rest says what to do by hand."""
+    """What a copy can repair is repaired by the command; the rest says what to do by hand."""
     obstacle = obstacle_of(index)
 
     assert obstacle is not None

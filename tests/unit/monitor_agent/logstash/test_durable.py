@@ -32,7 +32,7 @@ def test_a_file_that_cannot_be_replaced_stays_as_it_was(tmp_path: Path) -> None:
     """The old content stays, no temporary file is left, and the error is one line with a remedy."""
     path = tmp_path / "positions.json"
     write_file(path, b"old")
-    with no_room(), pytest.raises(PipelineError, match=r"positions.json cannot be written .*: make room"):
+    with no_room(), pytest.raises(PipelineError, match=r"positions.json cannot be written .*: free disk space"):
         write_file(path, b"the new content")
 
     assert path.read_bytes() == b"old"

@@ -180,11 +180,7 @@ STRANGERS = ["token = 1\n", "1\n2\n3\n", "1\n", "", "{", "x" * 300]
 def test_a_file_with_the_inode_of_a_deleted_one_is_not_read(folder: Path, remembered: str, content: str) -> None:
     """Whatever the two files contain: the time of its making shows that it is another file."""
     path = folder / "a.ndjson"
-    path.write_text(remembered, encoding="utf-8")
-    reader = Reader(folder)
-    reader.read()
-    reader.stop()
-    path.unlink()
+    reader = reader_of_deleted_file(path, remembered)
     key = folder / "private.key"
     key.write_text(remembered + content, encoding="utf-8")
     give_inode(reader, key)
@@ -202,11 +198,7 @@ def test_a_file_with_the_inode_of_a_deleted_one_is_not_read(folder: Path, rememb
 def test_a_matching_file_with_the_inode_of_a_deleted_one_is_new(folder: Path, remembered: str) -> None:
     """It is read from its start, also if it begins as the deleted one did."""
     path = folder / "a.ndjson"
-    path.write_text(remembered, encoding="utf-8")
-    reader = Reader(folder)
-    reader.read()
-    reader.stop()
-    path.unlink()
+    reader = reader_of_deleted_file(path, remembered)
     path.write_text(f"{remembered}2\n", encoding="utf-8")
     give_inode(reader, path)
 
@@ -222,11 +214,7 @@ def test_a_matching_file_with_the_inode_of_a_deleted_one_is_new(folder: Path, re
 def test_without_a_time_of_making_the_first_bytes_decide(folder: Path, remembered: str, content: str) -> None:
     """Some file systems do not store that time, and entries of earlier versions do not have it."""
     path = folder / "a.ndjson"
-    path.write_text(remembered, encoding="utf-8")
-    reader = Reader(folder)
-    reader.read()
-    reader.stop()
-    path.unlink()
+    reader = reader_of_deleted_file(path, remembered)
     key = folder / "private.key"
     key.write_text(content, encoding="utf-8")
     give_inode(reader, key, born=None)
@@ -235,6 +223,16 @@ def test_without_a_time_of_making_the_first_bytes_decide(folder: Path, remembere
 
     assert reader.read() == []
     assert json.loads(reader.positions.read_text(encoding="utf-8"))["files"] == []
+
+
+def reader_of_deleted_file(path: Path, content: str) -> Reader:
+    """Return a stopped reader that has read a file; the file is deleted."""
+    path.write_text(content, encoding="utf-8")
+    reader = Reader(path.parent)
+    reader.read()
+    reader.stop()
+    path.unlink()
+    return reader
 
 
 def give_inode(reader: Reader, path: Path, **changes: object) -> None:

@@ -1,4 +1,4 @@
-"""An error about an index or the cluster is reported with its name and with the command that mends it."""
+"""An error about an index or the cluster is reported with its name and with the command that repairs it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BLOCKED = "cluster_block_exception: index [a-1] blocked by: "
             429,
             f"{BLOCKED}[TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, see https://x?version=9.5];",
             "blocked: read_only_allow_delete",
-            "make room, and Elasticsearch removes the block itself",
+            "free disk space, and Elasticsearch removes the block itself",
         ),
         (403, f"{BLOCKED}[FORBIDDEN/4/index closed];", "closed", "POST a-1/_open"),
         (400, "index_closed_exception: closed", "closed", "POST a-1/_open"),
@@ -68,7 +68,7 @@ def test_an_index_that_takes_nothing(status: int, reason: str, label: str, remed
     ],
 )
 def test_a_trouble_of_the_whole_cluster(status: int, reason: str, text: str) -> None:
-    """It concerns no index alone, so its documents are not put aside."""
+    """It concerns no index alone, so its documents are not parked."""
     assert text in general_trouble(status, reason)
     if status != 401:
         assert index_trouble("a-1", status, reason) is None

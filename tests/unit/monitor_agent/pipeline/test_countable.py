@@ -1,4 +1,4 @@
-"""Why stored events are set aside: the reasons, and how an answer gives them."""
+"""Why stored events are not counted: the reasons, and how an answer gives them."""
 
 from __future__ import annotations
 
