@@ -32,7 +32,7 @@ COMMON: dict[str, Field] = {
     "log.file.path": keyword("the file that the pipeline read the line from"),
     "host.name": keyword("the host that the pipeline read the line on"),
     "message": text("one sentence for people"),
-    "tags": keyword("only in documents of earlier versions"),
+    "tags": keyword("only in documents of earlier releases"),
     "labels": closed(
         "keyword",
         "segments: names of clients, at most 16; searchable are those in `MONITOR_SEGMENTS` and `MODEL_SERVER_LABELS` "

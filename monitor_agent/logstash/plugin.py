@@ -164,7 +164,7 @@ class ParkingOutput(Protocol):
     parked_folder: Path
 
     def parked(self) -> list[Any]:
-        """Return a `parked.ParkedCount` for each index and reason."""
+        """Return a `parked_documents.ParkedCount` for each index and reason."""
 
 
 class Filter(Protocol):

@@ -23,7 +23,7 @@ import structlog
 from monitor_agent.errors import MonitorError, PipelineError
 from monitor_agent.gc_tuning import rare_garbage_collection
 from monitor_agent.logstash.compiler import Program
-from monitor_agent.logstash.delivery.parked import warn_of_strays
+from monitor_agent.logstash.delivery.parked_documents import warn_of_removed_outputs
 from monitor_agent.logstash.files.durable import locked_folder
 from monitor_agent.logstash.plugin import Event, EventBatch, Input, Output, PipelineContext, Stopping
 from monitor_agent.logstash.statistics import Statistics, parked_counts
@@ -89,7 +89,7 @@ class Runner:
         ]
         acknowledger = threading.Thread(target=self._guarded, args=(self._acknowledge,), daemon=True)
         with _opened([*self._program.outputs, *self._program.inputs]):
-            warn_of_strays(self._data_dir, self._program.outputs)
+            warn_of_removed_outputs(self._data_dir, self._program.outputs)
             for thread in (*threads, acknowledger):
                 thread.start()
             try:

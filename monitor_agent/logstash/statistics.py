@@ -12,7 +12,7 @@ import orjson
 import structlog
 
 from monitor_agent.errors import DataError, PipelineError
-from monitor_agent.logstash.delivery.parked import ParkedCount
+from monitor_agent.logstash.delivery.parked_documents import ParkedCount
 from monitor_agent.logstash.events.timestamps import Timestamp
 from monitor_agent.logstash.files.durable import write_file
 from monitor_agent.logstash.plugin import BacklogSource, Output, ParkingOutput

@@ -10,7 +10,7 @@ import structlog
 from monitor_agent.errors import MonitorError
 from monitor_agent.logstash.delivery.bulk import BulkItem
 from monitor_agent.logstash.delivery.delivery import Delivery, queue_of_document
-from monitor_agent.logstash.delivery.parked import ParkedCount, ParkedDocuments
+from monitor_agent.logstash.delivery.parked_documents import ParkedCount, ParkedDocuments
 from monitor_agent.logstash.delivery.troubles import Troubles
 
 LONGEST_PAUSE = 5.0

@@ -14,8 +14,8 @@ from urllib.parse import quote
 from monitor_agent.logstash.delivery.bulk import BulkItem, action_line, json_line
 from monitor_agent.logstash.delivery.delivery import Delivery
 from monitor_agent.logstash.delivery.letter_files import FOLDER_NAME, DeadLetterFiles
-from monitor_agent.logstash.delivery.parked import FOLDER_NAME as PARKED_FOLDER
-from monitor_agent.logstash.delivery.parked import ParkedCount, ParkedDocuments
+from monitor_agent.logstash.delivery.parked_documents import FOLDER_NAME as PARKED_FOLDER
+from monitor_agent.logstash.delivery.parked_documents import ParkedCount, ParkedDocuments
 from monitor_agent.logstash.delivery.parking import Parking
 from monitor_agent.logstash.delivery.transport import ElasticsearchAccess, Transport
 from monitor_agent.logstash.delivery.troubles import Troubles

@@ -8,7 +8,7 @@ import pytest
 
 from monitor_agent.logstash.delivery.bulk import BulkItem, action_line, json_line
 from monitor_agent.logstash.delivery.dead_letters import original_text
-from monitor_agent.logstash.delivery.parked import ParkedCount, ParkedDocuments, warn_of_strays
+from monitor_agent.logstash.delivery.parked_documents import ParkedCount, ParkedDocuments, warn_of_removed_outputs
 from monitor_agent.logstash.events.event_fields import payload
 from monitor_agent.logstash.events.timestamps import Timestamp
 
@@ -93,6 +93,6 @@ def test_documents_of_a_former_output_are_reported(tmp_path: Path, capsys: pytes
     folder = tmp_path / "parked" / "old-id"
     reopened(folder).add("index-1", "closed", [item("1")])
 
-    warn_of_strays(tmp_path, [])
+    warn_of_removed_outputs(tmp_path, [])
 
     assert str(folder) in capsys.readouterr().out

@@ -166,7 +166,7 @@ class ParkedDocuments:
         self._queues[fields["queue"]] = _Queue(path, fields["index"], fields["label"], documents, whole)
 
 
-def warn_of_strays(data_dir: Path, outputs: Sequence[object]) -> None:
+def warn_of_removed_outputs(data_dir: Path, outputs: Sequence[object]) -> None:
     """Warn of parked documents of outputs that the configuration does not have any more: nothing sends them."""
     folders = {output.parked_folder for output in outputs if isinstance(output, ParkingOutput)}
     for folder in sorted((data_dir / FOLDER_NAME).glob("*")):
