@@ -78,7 +78,7 @@ def test_features_beyond_the_limit_leave_the_configured_ones_in_the_mapping(worl
         assert world.admin.count(index=INDEX, query=query)["count"] == 30, name
 
 
-def test_setup_mends_an_index_that_labels_have_filled(world: World) -> None:
+def test_setup_repairs_an_index_that_labels_have_filled(world: World) -> None:
     """Under an earlier release each label was a field; the index gets its segment although it is full."""
     earlier = PREDICTIONS.template()["template"]
     earlier["mappings"]["properties"]["labels"]["dynamic"] = True

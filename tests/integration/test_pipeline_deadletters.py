@@ -72,7 +72,7 @@ def deliver(sandbox: PipelineSandbox) -> None:
         wait_until(lambda: sandbox.statistics().get("state") == "running" and sandbox.statistics()["delivered"])
 
 
-def test_a_letter_arrives_after_the_cause_is_mended(
+def test_a_letter_arrives_after_the_cause_is_repaired(
     sandbox: PipelineSandbox, cluster: Cluster, deadletters_command: DeadLettersCommand
 ) -> None:
     """A field is missing in the mapping; when it is added, a replay stores the event and removes the letter."""
@@ -162,7 +162,7 @@ def test_without_elasticsearch_the_local_letters_are_listed(
     assert "(index, data folder)" in listed
     (notice,) = deadletters_command.errors.splitlines()
     assert notice.startswith("notice: only the dead letters in PIPELINE_DATA_DIR are read, because ")
-    with pytest.raises(DataError, match="name --offline"):
+    with pytest.raises(DataError, match="use --offline"):
         deadletters_command("replay", "--all")
 
 
@@ -203,7 +203,7 @@ def test_letters_in_the_data_folder_can_be_sent_without_elasticsearch(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["replay"], "no dead letter is named: name ids, --reason or --all"),
+        (["replay"], "no dead letter is named: give ids, --reason or --all"),
         (["show", "feed"], "there is no dead letter feed: see `monitor-agent deadletters list`"),
     ],
 )
