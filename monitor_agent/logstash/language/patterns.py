@@ -54,8 +54,16 @@ def searches(text: str, at: Location) -> list[Search]:
 
 
 def _counting(letters: str, number: int) -> Search:
-    distinct = set(letters)
-    return lambda text: sum(map(text.count, distinct)) >= number
+    distinct = sorted(set(letters))
+
+    def holds(text: str) -> bool:
+        total = 0
+        for letter in distinct:
+            if letter in text:  # several times as fast as to count none
+                total += text.count(letter)
+        return total >= number
+
+    return holds
 
 
 def compile_replacement(text: str, pattern: RubyPattern) -> str | Callable[[re.Match[str]], str]:
