@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from monitor_agent.contracts.index_troubles import index_trouble
-from monitor_agent.logstash.events.json_text import write
+from monitor_agent.logstash.events.json_text import write_line
 from monitor_agent.logstash.plugin import Event
 
 MOST_BODY_BYTES = 10 * 1024 * 1024
@@ -109,7 +109,7 @@ def json_line(document: Any) -> bytes:
     >>> json_line({"n": 2**70})
     b'{"n":1180591620717411303424}\\n'
     """
-    return write(document) + b"\n"
+    return write_line(document)
 
 
 def action_line(action: str, index: str, identifier: str | None) -> bytes:

@@ -81,6 +81,18 @@ def write(value: Any) -> bytes:
         return write_with(value, repr)
 
 
+def write_line(value: Any) -> bytes:
+    """Return a value as JSON text with a newline.
+
+    >>> write_line({"a": 1})
+    b'{"a":1}\\n'
+    """
+    try:
+        return orjson.dumps(value, str, orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:  # see `write`
+        return write(value) + b"\n"
+
+
 def write_with(value: Any, number: Callable[[float], str]) -> bytes:
     """Return a value as JSON text; `number` writes numbers with a fraction."""
     texts: list[str] = []

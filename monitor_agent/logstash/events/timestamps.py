@@ -67,8 +67,10 @@ class Timestamp(str):
             If the text is malformed.
         """
         if _is_usual(text):
-            if len(text) == 24 or (len(text) == 27 and text[23:26] != "000"):
+            if len(text) == 24:
                 return cls(text)
+            if len(text) == 27:
+                return cls(f"{text[:23]}Z" if text[23:26] == "000" else text)
             return cls(_with_fraction(text[:20], text[20:-1]))
         match = _JAVA.fullmatch(text)
         if match is None or (int(match["year"]) == 0 and text[0] == "-"):

@@ -11,7 +11,10 @@ from monitor_agent.logstash.events.event_fields import TIMESTAMP_FAILURE, is_too
 from monitor_agent.logstash.events.json_text import read
 from monitor_agent.logstash.events.timestamps import Timestamp
 from monitor_agent.logstash.events.values import ruby_text
+from monitor_agent.logstash.language.field_code import begin, value_of
 from monitor_agent.logstash.language.field_references import FieldError, field_reference, legal_tags
+from monitor_agent.logstash.language.filter_code import FILTER_FAILURES, give_up
+from monitor_agent.logstash.language.python_code import PythonCode
 from monitor_agent.logstash.language.sprintf import static_reference
 from monitor_agent.logstash.plugin import Event, PipelineContext, PluginConfig, PluginOption, PluginSpec
 
@@ -27,14 +30,23 @@ class JsonFilter:
         self._target = static_reference(options["target"], config.at) if options["target"] else None
         self._failure_tags: list[str] = options["tag_on_failure"]
         self._quiet: bool = options["skip_on_invalid_json"]
-        self._decorate = decoration(config)
+        self._decorate = decoration(config) if config.common.keys() - {"id"} else None
         self._configured = config
 
-    def filter(self, event: Event) -> bool:
-        """Return True; a failure tags the event and changes nothing else."""
-        text = self._source.get(event)
-        if text is None:
-            return True
+    def write(self, code: PythonCode) -> None:
+        """Write the lines that read the text; a failure tags the event and changes nothing else."""
+        code.line(f"text = {value_of(self._source, code)}")
+        with code.block("if text is not None"):
+            with code.block("try"):
+                code.line(f"{code.name('read_json', self._read)}(event, text)")
+            with code.block(f"except {code.name('failures', FILTER_FAILURES)} as failure"):
+                code.line(f"{code.name('give_up', self._give_up)}(event, failure)")
+            begin(code)
+
+    def _give_up(self, event: Event, failure: Exception) -> None:
+        give_up(self._configured, event, failure)
+
+    def _read(self, event: Event, text: Any) -> None:
         try:
             if not isinstance(text, str):
                 raise ValueError("not a text")
@@ -44,14 +56,14 @@ class JsonFilter:
         except ValueError as error:
             if not self._quiet:
                 self._fail(event, error)
-            return True
+            return
         try:
             self._merge(event, value)
         except (ValueError, FieldError) as error:
             self._fail(event, error)
-            return True
-        self._decorate(event)
-        return True
+            return
+        if self._decorate is not None:
+            self._decorate(event)
 
     def _merge(self, event: Event, value: Any) -> None:
         if self._target is not None:
@@ -59,10 +71,10 @@ class JsonFilter:
             return
         if type(value) is not dict:
             raise ValueError("not an object, and there is no target")
-        if not legal_tags(value.get("tags", "")) or type(value.get("@metadata", value)) is not dict:
-            raise ValueError("tags or @metadata of another type")
         time = value.pop("@timestamp", None)
         if value:
+            if not legal_tags(value.get("tags", "")) or type(value.get("@metadata", value)) is not dict:
+                raise ValueError("tags or @metadata of another type")
             fields = [(field_reference(name), item) for name, item in value.items()]
             for field, item in fields:
                 field.set(event, item)

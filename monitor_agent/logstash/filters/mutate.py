@@ -13,7 +13,8 @@ from monitor_agent.logstash.events.event_fields import tag
 from monitor_agent.logstash.events.values import BLANKS, clone, hash_order, ruby_join, ruby_list
 from monitor_agent.logstash.filters.conversions import CONVERSIONS
 from monitor_agent.logstash.language.field_code import assign, call, rename
-from monitor_agent.logstash.language.field_references import FieldError, FieldReference
+from monitor_agent.logstash.language.field_references import FieldReference
+from monitor_agent.logstash.language.filter_code import FILTER_FAILURES
 from monitor_agent.logstash.language.patterns import compile_pattern, compile_replacement
 from monitor_agent.logstash.language.python_code import PythonCode
 from monitor_agent.logstash.language.ruby_patterns import translate
@@ -51,7 +52,7 @@ class MutateFilter:
                 if options[name] is not None:
                     write(options[name], at, code)
             write_decoration(self._configured, code)
-        with code.block(f"except {code.name('failures', (FieldError, ValueError, RecursionError))} as failure"):
+        with code.block(f"except {code.name('failures', FILTER_FAILURES)} as failure"):
             code.line(f"{code.name('give_up', self._give_up)}(event, failure)")
 
     def _give_up(self, event: Event, failure: Exception) -> None:

@@ -21,6 +21,8 @@ CountDropped = Callable[[Incomparable], None]
 
 DEEPEST = 40
 """The most ifs within each other: Python reads at most 100 levels."""
+FILTER_FAILURES = (FieldError, ValueError, RecursionError)
+"""What a filter raises if it cannot change an event."""
 LONGEST = 500
 """The most branches of one if: for Python, each of them is a level of the syntax tree."""
 
@@ -102,6 +104,14 @@ class FilterCode:
         begin(code)  # the step may have set it
 
 
+def give_up(config: PluginConfig, event: Event, error: Exception) -> None:
+    """Count and tag an event that a filter could not change."""
+    failure = f"_{config.name}_error"
+    _log.warning("a filter could not change an event", plugin=config.id, reason=str(error))
+    config.counters.fail(failure)
+    tag(event, (failure,))
+
+
 def _plugins(body: Sequence[syntax.Node]) -> int:
     """Return the number of plugins in a body, also those within its ifs."""
     return sum(sum(_plugins(arm.body) for arm in node.arms) if isinstance(node, syntax.Branch) else 1 for node in body)
@@ -109,16 +119,14 @@ def _plugins(body: Sequence[syntax.Node]) -> int:
 
 def _counted(plugin: Filter, config: PluginConfig) -> Callable[[Event], bool]:
     """Return a step that runs and counts a filter; if it cannot set a field, the event is tagged and goes on."""
-    counters, change, failure = config.counters, plugin.filter, f"_{config.name}_error"
+    counters, change = config.counters, plugin.filter
 
     def step(event: Event) -> bool:
         counters.events_in += 1
         try:
             remains = change(event)
-        except (FieldError, ValueError, RecursionError) as error:
-            _log.warning("a filter could not change an event", plugin=config.id, reason=str(error))
-            counters.fail(failure)
-            tag(event, (failure,))
+        except FILTER_FAILURES as error:
+            give_up(config, event, error)
             remains = True
         if remains:
             counters.events_out += 1
