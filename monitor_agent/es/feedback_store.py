@@ -162,7 +162,7 @@ class FeedbackStore:
         """Return the predictions whose ids contain no time, or are written in another form, by id."""
         values = [form for identifier in identifiers for form in spellings(identifier)]
         body = {
-            "query": {"bool": {"filter": [{"terms": {"prediction.id": values}}, *filters]}},
+            "query": {"bool": {"filter": [_has_id(values), *filters]}},
             "_source": list(PREDICTION_FIELDS),
             "seq_no_primary_term": True,
         }
@@ -245,3 +245,9 @@ def _revisions(hits: Iterable[Mapping[str, Any]], statuses: Mapping[tuple[str, s
 
 def _status_update(index: str, identifier: str, status: str) -> Operation:
     return Operation("update", index, identifier, {"doc": {"feedback": {"status": status}}})
+
+
+def _has_id(values: Sequence[str]) -> dict[str, Any]:
+    """Return the filter of the predictions with one of these ids; only `event.id` is always there."""
+    names = ("event.id", "prediction.id")
+    return {"bool": {"should": [{"terms": {name: values}} for name in names], "minimum_should_match": 1}}

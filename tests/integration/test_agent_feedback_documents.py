@@ -48,6 +48,19 @@ def test_a_uuid_is_the_same_in_any_case_and_in_braces(world: World) -> None:
     assert set(world.statuses()) == {"matched"}
 
 
+def test_a_prediction_without_an_id_of_its_own_has_that_of_its_event(world: World) -> None:
+    """Another server writes `event.id` only, and no UUID."""
+    prediction = make_prediction(START, 0.6)
+    prediction["event"]["id"] = prediction["prediction"]["id"] = "request-17-item-1"
+    click = make_feedback(prediction)
+    del prediction["prediction"]["id"]
+    world.deliver(prediction, click)
+
+    world.cycle(FINAL, **HOURS)
+
+    assert counts(world) == (1, 1, 1, 0)
+
+
 def test_an_order_of_three_items_is_three_clicks(world: World) -> None:
     """The shop sends its order number as the id of the event, once for each item."""
     for order in range(3):
