@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import os
 import signal
 import struct
 
@@ -50,3 +51,15 @@ def has_writer(descriptor: int) -> bool | None:
     with contextlib.suppress(OSError):
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     return False
+
+
+def has_writer_at(path: str) -> bool | None:
+    """Return whether a process has the file at a path open for writing; true if that cannot be asked now."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return True
+    try:
+        return has_writer(descriptor)
+    finally:
+        os.close(descriptor)

@@ -11,6 +11,7 @@ import structlog
 
 from monitor_agent.errors import PipelineError
 from monitor_agent.files import readable_name
+from monitor_agent.logstash.files.descriptors import most_files
 from monitor_agent.logstash.files.file_endings import FileEndings
 from monitor_agent.logstash.files.file_patterns import FileMatch, FilePatterns
 from monitor_agent.logstash.files.file_selection import FileSelection
@@ -151,9 +152,9 @@ class FileSet:
             if file.key not in matches:
                 self._trace(file)
         if not first:
-            self._admit()
-            for file in list(self._turns.reading):
+            for file in list(self._turns.reading):  # before others take their places
                 self._retire(file)
+            self._admit()
         self._positions.save()
 
     def _follow(self, file: FollowedFile, size: int, *, first: bool = False) -> None:
@@ -169,8 +170,14 @@ class FileSet:
             file.path = match.path
         if not file.is_open:
             file.notice(match.size)
-            if (match.size, match.changed) != file.state:
+            if (match.size, match.changed) != file.state or self._may_remove_closed(file):
                 self._turns.enqueue(file)
+
+    def _may_remove_closed(self, file: FollowedFile) -> bool:
+        """Return whether a closed file should be opened to be deleted; only so many at once that none waits long."""
+        if len(self._turns.waiting) >= most_files() // 2 or not file.is_delivered:
+            return False
+        return self._endings.may_remove(file, time.monotonic() - file.grew)
 
     def _trace(self, file: FollowedFile) -> None:
         """Find a file that no pattern matches any more: the next run reads it where it is now."""

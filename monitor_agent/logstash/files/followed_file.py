@@ -113,6 +113,11 @@ class FollowedFile:
         return max(0, self.state[0] - self.offset)
 
     @property
+    def is_delivered(self) -> bool:
+        """Return whether it was delivered to its end when it was last looked at."""
+        return self.at_end and self.delivered.offset == self.offset == self.latest_size
+
+    @property
     def turn_bytes(self) -> int:
         """Return how much was read since it was opened."""
         return self.offset - self._turn_start
@@ -210,7 +215,9 @@ class FollowedFile:
 
     def has_writer(self) -> bool | None:
         """Return whether a process has the file open for writing; None if the system does not say."""
-        return file_identity.has_writer(self._descriptor)
+        if self.is_open:
+            return file_identity.has_writer(self._descriptor)
+        return file_identity.has_writer_at(self.path)
 
     def notice(self, size: int) -> None:
         """Take note of a size."""

@@ -48,6 +48,27 @@ def test_a_delivered_file_may_be_removed(folder: Path) -> None:
     assert not path.exists()
 
 
+def test_a_file_that_was_closed_may_be_removed(folder: Path) -> None:
+    """An idle file is closed after some time, long before it may be deleted; a writer still keeps it."""
+    path = folder / "a.ndjson"
+    due: list[bool] = []
+    reader = Reader(folder, close_seconds=0.0, removable=lambda _path, _idle: bool(due))
+    append(path, "1")
+    reader.read()
+    reader.read()
+    assert reader.files.backlog()["files_open"] == 0
+    due.append(True)
+    with path.open("a", encoding="utf-8"):
+        reader.read()
+        reader.read()
+        assert path.exists()
+    reader.read()
+    reader.read()
+
+    assert not path.exists()
+    assert reader.lines == ["1"]
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that nobody writes is at its end at once."""

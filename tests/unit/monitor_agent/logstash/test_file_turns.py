@@ -71,6 +71,19 @@ def test_files_that_grow_in_turns_are_opened_again(folder: Path, paths: list[Pat
         assert sorted(finish(reader, len(paths))) == [f"{path.name} {round_}" for path in paths]
 
 
+def test_delivered_files_are_removed_whether_they_are_open_or_not(folder: Path, paths: list[Path]) -> None:
+    """A file that was closed because others had to be read is opened again for it."""
+    reader = Reader(folder, removable=lambda _path, _idle: True)
+    lines = finish(reader, len(paths))
+    for _ in paths:
+        lines += reader.read()
+        if not any(path.exists() for path in paths):
+            break
+
+    assert sorted(lines) == [path.name for path in paths]
+    assert list(folder.iterdir()) == []
+
+
 def test_files_that_wait_are_behind(folder: Path, paths: list[Path]) -> None:
     """The backlog counts the bytes of all files, open or not."""
     reader = Reader(folder)
