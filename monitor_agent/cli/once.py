@@ -14,6 +14,7 @@ from monitor_agent.cli._agent import in_words, prepared_gateway_of
 from monitor_agent.cli._output import print_line
 from monitor_agent.cli._times import add_time
 from monitor_agent.clock import FixedClock, SystemClock
+from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.settings import Settings
 
 
@@ -26,6 +27,8 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run one cycle over everything, whoever holds a lease, and report what it did."""
     with prepared_gateway_of(settings) as gateway:
+        # Without it, a search may miss the events of the last second, and no later cycle counts them.
+        gateway.refresh(contract.alias for contract in EVENT_CONTRACTS)
         if args.now:
             # No cycle document and no alert: the times of a replay say nothing about today.
             report = Agent(gateway, settings.agent, FixedClock(args.now.at(SystemClock().now()))).cycle()

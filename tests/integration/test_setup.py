@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from tests.cluster import Cluster
 from tests.command_line import monitor_agent
 from tests.factories import START, Document, make_feedback, make_prediction
 from tests.integration.test_service import environ_of
+from tests.pipelines import PipelineSandbox
 from tests.waiting import wait_until
 
 INDEX = "model-predictions-2026.03.02"
@@ -101,6 +103,32 @@ def test_lines_written_before_setup_are_counted_after_its_repair(
         windows = [doc for doc in sources(admin, "model_performance").values() if doc["window_size"] == "1h"]
         assert {(doc["n"], doc["tp"] + doc["fn"]) for doc in windows} == {(20, 1)}
         assert not admin.indices.exists(index=COPY)
+
+
+@pytest.mark.usefixtures("frequent_statistics")
+def test_lines_that_wait_for_setup_are_counted(
+    bare: Cluster, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The pipeline starts first, then `setup`, then `once`: nothing is indexed before, all is counted afterwards."""
+    sandbox = PipelineSandbox(tmp_path, bare.url, "pipeline_writer", bare.users["pipeline_writer"])
+    events = [make_prediction(START + timedelta(seconds=number)) for number in range(20)]
+    sandbox.append(*events, make_feedback(events[0]), b"not json")
+    with sandbox.running():
+        wait_until(lambda: "run `monitor-agent setup`" in sandbox.statistics().get("trouble", ""))
+        assert monitor_agent("once", "--now", LATER) == 1
+        assert bare.index_names() == []
+        assert monitor_agent("setup") == 0
+        wait_until(lambda: sandbox.statistics()["delivered"])
+    assert sandbox.statistics()["trouble"] == ""
+    capfd.readouterr()
+
+    assert monitor_agent("once", "--now", LATER) == 0
+
+    assert "feedback: 1 matched" in capfd.readouterr().out
+    with bare.client() as admin:
+        windows = [doc for doc in sources(admin, "model_performance").values() if doc["window_size"] == "1h"]
+        assert {(doc["n"], doc["tp"] + doc["fn"]) for doc in windows} == {(20, 1)}
+        assert [doc["error"]["type"] for doc in sources(admin, "model-deadletters").values()] == ["malformed"]
 
 
 def test_one_index_in_the_way_stops_no_other_one(bare: Cluster, capfd: pytest.CaptureFixture[str]) -> None:
