@@ -29,6 +29,7 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Return the exit status: 0 success, 1 an error that one line reports, 2 wrong usage, 130 interrupted."""
+    _open_closed_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = make_parser(arguments)
     args = parser.parse_args(arguments, argparse.Namespace(environ=os.environ))
@@ -53,6 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status
+
+
+def _open_closed_streams() -> None:
+    """Open the standard streams that the caller has closed (`<&-`), so that no other file gets their descriptors."""
+    sys.stdin = sys.stdin or os.fdopen(os.open(os.devnull, os.O_RDONLY), encoding="utf-8")
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 
 def make_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:

@@ -74,6 +74,16 @@ def without_status() -> list[Document]:
     return [*predictions, *clicks]
 
 
+def without_prediction_id() -> list[Document]:
+    """The predictions have ids of their server, and only in `event.id`; the clicks name no time of the prediction."""
+    predictions, clicks = make_clicked("request-ids", 3)
+    for number, (prediction, click) in enumerate(zip(predictions, clicks, strict=True)):
+        prediction["event"]["id"] = f"request-{number}"
+        del prediction["prediction"]["id"]
+        click["prediction"] = {"id": f"request-{number}"}
+    return [*predictions, *clicks]
+
+
 def test_foreign_events_are_refused_or_counted(cluster: Cluster, world: World, tmp_path: Path) -> None:
     """Each model is a server of its own."""
     sandbox = PipelineSandbox(tmp_path, cluster.url, "pipeline_writer", cluster.users["pipeline_writer"])
@@ -86,6 +96,7 @@ def test_foreign_events_are_refused_or_counted(cluster: Cluster, world: World, t
         *logits(),
         *many_labels(),
         *without_status(),
+        *without_prediction_id(),
     ]
     sandbox.append(*events)
     with sandbox.running():
@@ -111,6 +122,7 @@ def test_foreign_events_are_refused_or_counted(cluster: Cluster, world: World, t
     assert (day["logits"]["n"], day["logits"]["score_mean"]) == (2, pytest.approx(0.55))
     assert (day["labels"]["n"], days["labels", "all", "labels.scene=search"]["n"]) == (31, 30)
     assert (day["plain"]["n"], day["plain"]["tp"]) == (3, 3)
+    assert (day["request-ids"]["n"], day["request-ids"]["tp"]) == (3, 3)
     assert not report.not_counted
     refused = Counter(letter["error"]["type"] for letter in world.documents("model-deadletters").values())
     assert refused == {"bad prediction.score": 32, "bad model.version": 4}

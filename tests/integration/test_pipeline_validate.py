@@ -214,6 +214,15 @@ def test_the_reader_may_go_away(tmp_path: Path) -> None:
     process.wait(30)
 
 
+def test_a_closed_standard_input_is_empty() -> None:
+    """As a supervisor may start it."""
+    result = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *COMMAND, "-"], capture_output=True, timeout=60, check=False, cwd=ROOT
+    )
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout.startswith(b"0 events in 0 lines")
+
+
 def test_ctrl_c_ends_it_with_one_line() -> None:
     """While it waits for its standard input."""
     process = subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import Any
 
 from monitor_agent.logstash.events.event_fields import event_of, is_too_deep, keep_original, message_event, payload
@@ -16,14 +17,16 @@ FAILURE = "_jsonparsefailure"
 ASCII_BLANKS = " \t\n\v\f\r"
 _BINARY = {"ASCII-8BIT": "ascii", "BINARY": "ascii"}
 """Ruby's names for bytes without a meaning; each that is not ASCII is replaced."""
+_NEXT_NAME = re.compile(r'[}\]\s]*,\s*"')
 OPTIONS = (PluginOption("charset", default="UTF-8"), PluginOption("target"))
 
 
 class JsonCodec:
     """Objects become events; other text becomes a `message` with the tag `_jsonparsefailure`.
 
-    Text after a complete value is ignored, except after a list of several objects. `event.original` holds the text of
-    an object, and of a list of one.
+    Text after a complete value is ignored, except where a pipeline could not notice that it is lost: after a list of
+    several objects, and if it looks like the next name. `event.original` holds the text of an object, and of a list of
+    one.
     """
 
     def __init__(self, config: PluginConfig, _context: PipelineContext) -> None:
@@ -60,8 +63,9 @@ class JsonCodec:
             value, rest = read_first(text)
         except ValueError:
             return [message_event(text, FAILURE)]
-        if rest and type(value) is list and len(value) > 1:
-            return [message_event(text, FAILURE)]  # the events would not have the text, so the rest would be lost
+        # The events of a list do not have the text. In the text of an object, a name after its end looks like its own.
+        if rest and ((type(value) is list and len(value) > 1) or _NEXT_NAME.match(rest)):
+            return [message_event(text, FAILURE)]
         return self._events(value, text.encode())
 
     def _events(self, value: Any, data: bytes) -> list[Event]:

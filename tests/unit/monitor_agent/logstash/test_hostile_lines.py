@@ -9,6 +9,7 @@ from typing import Any
 
 import hypothesis
 import orjson
+from hypothesis import strategies as st
 
 from monitor_agent.contracts.deadletter import DEADLETTERS, REASONS
 from monitor_agent.contracts.document_rules import refused_document, refused_id
@@ -17,6 +18,7 @@ from monitor_agent.logstash.inputs.file import FileInput
 from monitor_agent.logstash.inputs.http import HttpInput
 from monitor_agent.logstash.plugin import Event
 from tests.dry_pipeline import MAPPINGS, documents_of, source_of
+from tests.factories import make_prediction
 from tests.hostile_lines import event_lines
 
 DATASETS = {
@@ -75,6 +77,36 @@ def test_a_body_is_a_document_or_a_dead_letter(body: bytes) -> None:
 
     check(events, documents_of(events))
     assert events or not record["text"].strip() or is_empty_list(body)
+
+
+PIECES = st.sampled_from(
+    ["{", "}", '":{', '},"', '"', "\\", 'a":{', '],"x":1}', '{"a":1}', ":", ",", '"b":{}', " ", "a", "]"]
+)
+VALUES = st.recursive(
+    st.one_of(st.none(), st.integers(), st.lists(PIECES, max_size=4).map("".join)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2), st.dictionaries(st.sampled_from(["a", "b", 'c"', "d:", "é"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@quick
+@hypothesis.given(
+    st.dictionaries(st.sampled_from(["labels", "message", "features"]), VALUES),
+    st.sampled_from([(",", ":"), (", ", ": "), (" ,", " :")]),
+    st.lists(PIECES, max_size=4).map("".join),
+)
+def test_text_after_the_object_is_not_lost(more: dict[str, Any], separators: tuple[str, str], tail: str) -> None:
+    """Only brackets and blanks may follow the object; whatever else follows is in the text of a dead letter."""
+    line = json.dumps({**make_prediction(), **more}, separators=separators) + tail
+    ((index, _, document),) = documents_of(source_of(FileInput).events_of(line.encode(), "/logs/a.ndjson"))
+
+    if tail.strip("]} "):
+        assert document["error"]["type"] == "malformed"
+        assert document["message"] == line
+    elif not tail:
+        assert index.startswith("model-predictions-")
 
 
 def identifier_of(event: Event) -> Any:
