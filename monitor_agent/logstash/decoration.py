@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor_agent.logstash.events.event_fields import tag
 from monitor_agent.logstash.events.values import hash_order, ruby_list
-from monitor_agent.logstash.language.field_code import METADATA, begin, call, remove
+from monitor_agent.logstash.language.field_code import METADATA, assign, begin, call, remove
 from monitor_agent.logstash.language.field_references import FieldError, FieldReference
 from monitor_agent.logstash.language.python_code import PythonCode
 from monitor_agent.logstash.language.sprintf import (
@@ -74,13 +74,13 @@ def input_decoration(config: PluginConfig) -> Change:
 def _write_adding(name: Any, value: Any, at: Location, code: PythonCode) -> None:
     """Write the lines that set a field, or add an element to it; a field of `[@metadata]` is usually not there yet."""
     texts = value if isinstance(value, list) else [value]
-    path = () if is_dynamic(str(name)) else static_reference(name, at).path
+    field = None if is_dynamic(str(name)) else static_reference(name, at)
     add = _adding(name, texts, at)
-    if len(texts) > 1 or len(path) != 2 or path[0] != METADATA:
+    if len(texts) > 1 or field is None or len(field.path) != 2 or field.path[0] != METADATA:
         call("add", add, code)
         return
-    with code.block(f"if {path[1]!r} not in metadata"):
-        code.line(f"metadata[{path[1]!r}] = {template_code(texts[0], at, code)}")
+    with code.block(f"if {field.path[1]!r} not in metadata"):
+        assign(field, template_code(texts[0], at, code), code)
     with code.block("else"):
         call("add", add, code)
 

@@ -23,12 +23,15 @@ def text_of(value: Any) -> str:
     >>> text_of({"a": [1]})
     '{"a":[1]}'
     """
+    kind = type(value)
+    if kind is dict:
+        return _java_json(value)
+    if kind is int:
+        return str(value)
     if isinstance(value, str):
         return str(value)
-    if type(value) is list:
+    if kind is list:
         return ",".join("" if item is None else text_of(item) if type(item) is list else _java(item) for item in value)
-    if type(value) is dict:
-        return _java_json(value)
     return _java(value)
 
 
@@ -164,7 +167,7 @@ def _with_exponents(value: Any) -> Any:
             if 1e-3 <= item < 1e7 or 1e-3 <= -item < 1e7 or not item:
                 continue
             replaced = orjson.Fragment(_java(item) if math.isfinite(item) else write_with(item, _java))
-        elif kind is dict or kind is list:
+        elif item and (kind is dict or kind is list):
             replaced = _with_exponents(item)
         else:
             continue

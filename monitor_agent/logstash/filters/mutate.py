@@ -12,7 +12,7 @@ from monitor_agent.logstash.decoration import write_decoration
 from monitor_agent.logstash.events.event_fields import tag
 from monitor_agent.logstash.events.values import BLANKS, clone, hash_order, ruby_join, ruby_list
 from monitor_agent.logstash.filters.conversions import CONVERSIONS
-from monitor_agent.logstash.language.field_code import assign, call, rename
+from monitor_agent.logstash.language.field_code import assign, begin, call, rename
 from monitor_agent.logstash.language.field_references import FieldReference
 from monitor_agent.logstash.language.filter_code import FILTER_FAILURES
 from monitor_agent.logstash.language.patterns import compile_pattern, compile_replacement
@@ -54,6 +54,7 @@ class MutateFilter:
             write_decoration(self._configured, code)
         with code.block(f"except {code.name('failures', FILTER_FAILURES)} as failure"):
             code.line(f"{code.name('give_up', self._give_up)}(event, failure)")
+            begin(code)
 
     def _give_up(self, event: Event, failure: Exception) -> None:
         _log.debug("mutate gave up on an event", plugin=self._configured.id, reason=str(failure))

@@ -176,7 +176,10 @@ def _operand_text(operand: _Operand) -> str:
 def _matches(left: _Operand, right: _Operand, at: syntax.Location, code: PythonCode) -> str:
     if not isinstance(right, _Constant) or not isinstance(right.value, str):
         raise at.error("a regular expression is expected on the right", "write /pattern/ or a text")
-    tests = [f"{code.name('search', search)}(value)" for search in searches(right.value, at)]
+    tests = []
+    for needle, search in searches(right.value, at):
+        test = f"{code.name('search', search)}(value)"
+        tests.append(f"({needle!r} in value and {test})" if needle else test)
     return f"(type(value := {left.expression(code)}) is str and ({' or '.join(tests)}))"
 
 

@@ -1,26 +1,44 @@
 """Fields in generated Python: the usual case, objects within objects, is written out; the rest calls the reference.
 
 Each function writes or returns code that does the same as the method of `FieldReference` of that name. The code has the
-event as `event`, and the object in its field `@metadata` as `metadata`, since most steps read or change that.
+event as `event`, and the object in its field `@metadata` as `metadata`, since most steps read or change that. Other
+objects may have variables too. Code that may put something else in the place of an object renews its variable.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from monitor_agent.logstash.language.field_references import FieldReference, inner_value
+from monitor_agent.logstash.language.field_references import FieldReference, inner_value, is_index
 from monitor_agent.logstash.language.python_code import PythonCode
 from monitor_agent.logstash.plugin import Event
 
 METADATA = "@metadata"
 SPECIAL = ("@timestamp", METADATA, "tags")
 """Fields of the event itself whose type is fixed."""
+_EMPTY: Event = {}
+"""Stands for an object that is not there; it is only read."""
 
 
 def begin(code: PythonCode) -> None:
     """Write the line that makes `metadata`; every function begins with it. An event always has `@metadata`."""
     new = code.name("new_metadata", _new_metadata)
     code.line(f"metadata = value if type(value := event.get('@metadata')) is dict else {new}(event)")
+    _renew((), code)
+
+
+def name_object(path: Sequence[str], code: PythonCode) -> None:
+    """Write the lines that name the object at a path, and those around it; an empty object stands for a missing one.
+
+    Parameters
+    ----------
+    path : no name in it is an index, except perhaps the first.
+    """
+    for length in range(1, len(path) + 1):
+        outer = tuple(path[:length])
+        if outer != (METADATA,) and outer not in code.objects:
+            code.objects[outer] = code.variable("object")
+            _write_object(outer, code)
 
 
 def call(hint: str, function: Callable[[Event], object], code: PythonCode) -> None:
@@ -32,6 +50,9 @@ def call(hint: str, function: Callable[[Event], object], code: PythonCode) -> No
 def value_of(field: FieldReference, code: PythonCode) -> str:
     """Return the expression for the field's value; None if it is missing."""
     path = field.path
+    for length in range(len(path) - 1, 0, -1):
+        if path[:length] in code.objects and not is_index(path[length]):
+            return _value(path[length:], code.objects[path[:length]], 1, code)
     if path[0] != METADATA:
         return _value(path, "event", 1, code)
     return _value(path[1:], "metadata", 1, code) if len(path) > 1 else "metadata"
@@ -42,17 +63,21 @@ def assign(field: FieldReference, value: str, code: PythonCode) -> None:
     path = field.path
     if path[:-1] == (METADATA,):
         code.line(f"metadata[{path[-1]!r}] = {value}")
+        _renew(path, code)
     elif len(path) > 1:
         code.line(f"value = {value}")
         with code.block(f"if {_is_object(path[:-1], 'outer')}"):
             code.line(f"outer[{path[-1]!r}] = value")
         with code.block("else"):
             code.line(f"{code.name('set', field.set)}(event, value)")
+            _renew(path[:1], code)
+        _renew(path, code)
     elif path[0] in SPECIAL:
         code.line(f"{code.name('set', field.set)}(event, {value})")
         begin(code)
     else:
         code.line(f"event[{path[0]!r}] = {value}")
+        _renew(path, code)
 
 
 def remove(field: FieldReference, code: PythonCode) -> None:
@@ -69,6 +94,8 @@ def remove(field: FieldReference, code: PythonCode) -> None:
             code.line(f"outer.pop({path[-1]!r}, None)")
         with code.block(f"elif {path[0]!r} in event"):
             code.line(f"{code.name('remove', field.remove)}(event)")
+            _renew(path[:1], code)
+    _forget(path, code)
 
 
 def rename(pairs: Sequence[tuple[FieldReference, FieldReference]], code: PythonCode) -> None:
@@ -123,12 +150,37 @@ def _move(source: FieldReference, holder: str, target: FieldReference, code: Pyt
     name = source.path[-1]
     with code.block(f"if {name!r} in {holder}"):
         assign(target, f"{holder}.pop({name!r})", code)
+        if source.path[0] == target.path[0]:
+            _renew(source.path, code)
+        else:
+            _forget(source.path, code)
 
 
 def _new_metadata(event: Event) -> Event:
     metadata: Event = {}
     event[METADATA] = metadata
     return metadata
+
+
+def _write_object(path: tuple[str, ...], code: PythonCode) -> None:
+    outer = path[:-1]
+    container = "event" if not outer else "metadata" if outer == (METADATA,) else code.objects[outer]
+    text = f"value if type(value := {container}.get({path[-1]!r})) is dict else {code.name('empty', _EMPTY)}"
+    code.line(f"{code.objects[path]} = {text}")
+
+
+def _renew(path: Sequence[str], code: PythonCode) -> None:
+    """Write the lines that name the objects at a path and within it again, an outer one before an inner one."""
+    for inner in sorted(code.objects, key=len):
+        if inner[: len(path)] == tuple(path):
+            _write_object(inner, code)
+
+
+def _forget(path: tuple[str, ...], code: PythonCode) -> None:
+    """Write the lines after which there is no object at a path."""
+    for inner, name in code.objects.items():
+        if inner[: len(path)] == path:
+            code.line(f"{name} = {code.name('empty', _EMPTY)}")
 
 
 def _is_object(path: Sequence[str], result: str) -> str:

@@ -148,6 +148,11 @@ def _getter(path: tuple[str, ...]) -> Getter:
     return lambda event: _value(_walk(event, path))
 
 
+def is_index(key: str) -> bool:
+    """Return whether a name in a path may be the index of an element."""
+    return _INDEX.fullmatch(key) is not None
+
+
 def inner_value(container: Any, path: tuple[str, ...]) -> Any:
     """Return the value at a path within a value; None if there is none."""
     return _value(_walk(container, path))

@@ -9,8 +9,9 @@ import structlog
 from monitor_agent.logstash.events.event_fields import tag
 from monitor_agent.logstash.language import syntax
 from monitor_agent.logstash.language.conditions import Incomparable, condition_code
-from monitor_agent.logstash.language.field_code import begin
+from monitor_agent.logstash.language.field_code import begin, name_object
 from monitor_agent.logstash.language.field_references import FieldError
+from monitor_agent.logstash.language.often_read import often_read
 from monitor_agent.logstash.language.python_code import PythonCode
 from monitor_agent.logstash.plugin import Event, Filter, PluginConfig, PluginCounters, WrittenFilter
 
@@ -71,8 +72,10 @@ class FilterCode:
             code.line("append(event)")
 
     def _write(self, body: Sequence[syntax.Node], depth: int) -> None:
-        for node in body:
+        for number, node in enumerate(body, 1):
             if isinstance(node, syntax.Branch):
+                for path in often_read(node, body[number:]):
+                    name_object(path, self._code)
                 self._write_branch(node, depth + 1)
             else:
                 self._write_filter(node)
@@ -88,7 +91,9 @@ class FilterCode:
             if arm.condition is not None:
                 head = f"{word} {condition_code(arm.condition, self._variables, code)}"
             with code.block(head):
+                named = dict(code.objects)
                 self._write(arm.body, depth)
+                code.objects = named
             word = "elif"
 
     def _write_filter(self, node: syntax.Plugin) -> None:

@@ -14,9 +14,15 @@ INDENTATION = " "
 
 
 class PythonCode:
-    """Lines of Python. The values that they need, such as patterns, have names of their own."""
+    """Lines of Python. The values that they need, such as patterns, have names of their own.
+
+    Attributes
+    ----------
+    objects : the variables for objects of the event at this place, by path; see `field_code.name_object`.
+    """
 
     def __init__(self) -> None:
+        self.objects: dict[tuple[str, ...], str] = {}
         self._lines: list[str] = []
         self._depth = 0
         self._names: dict[tuple[str, int], str] = {}

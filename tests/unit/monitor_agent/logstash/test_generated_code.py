@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from monitor_agent.errors import ConfigurationError
 from monitor_agent.logstash.language import field_code
-from monitor_agent.logstash.language.field_references import FieldError, FieldReference, field_reference
+from monitor_agent.logstash.language.field_references import FieldError, FieldReference, field_reference, is_index
 from monitor_agent.logstash.language.python_code import PythonCode
 from monitor_agent.logstash.plugin import Event
 from tests.unit.monitor_agent.logstash.program_runs import filtered
@@ -73,6 +73,37 @@ def test_fields_are_renamed_one_after_another(event: Event, names: list[tuple[st
     assert outcome(rename, event)[1] == outcome(lambda event: rename_all(event, pairs), event)[1]
 
 
+@hypothesis.given(EVENTS, REFERENCES, REFERENCES, REFERENCES)
+def test_an_object_with_a_name_is_read_after_every_change(event: Event, name: str, changed: str, other: str) -> None:
+    """The name follows a renaming, a new value or a removal of the object, of one around it or of a field in it."""
+    field, source, target = (field_reference(text) for text in (f"{name}[b]", changed, other))
+
+    def write(code: PythonCode) -> None:
+        outer = next((at for at, key in enumerate(field.path) if at and is_index(key)), len(field.path)) - 1
+        field_code.name_object(field.path[:outer], code)
+        code.line(f"values = [{field_code.value_of(field, code)}]")
+        field_code.rename([(source, target)], code)
+        code.line(f"values.append({field_code.value_of(field, code)})")
+        field_code.assign(source, "'new'", code)
+        code.line(f"values.append({field_code.value_of(field, code)})")
+        field_code.remove(target, code)
+        code.line(f"values.append({field_code.value_of(field, code)})")
+        code.line("return values")
+
+    def change(event: Event) -> list[Any]:
+        event.setdefault("@metadata", {})
+        values = [copy.deepcopy(field.get(event))]
+        rename_all(event, [(source, target)])
+        values.append(copy.deepcopy(field.get(event)))
+        source.set(event, "new")
+        values.append(copy.deepcopy(field.get(event)))
+        target.remove(event)
+        values.append(copy.deepcopy(field.get(event)))
+        return values
+
+    assert outcome(generated(write), event) == outcome(change, event)
+
+
 def rename_all(event: Event, pairs: list[tuple[FieldReference, FieldReference]]) -> None:
     """Rename fields by their references."""
     for source, target in pairs:
@@ -123,3 +154,44 @@ def test_a_pattern_that_asks_for_many_brackets_counts_them(tmp_path: Path) -> No
     events = filtered(filters, {"a": "[{x[{"}, {"a": "{y{[)]}"}, folder=tmp_path)
 
     assert [event.get("tags") for event in events] == [["yes"], None]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [(r"ab*\d", "a1"), (r"\\u[dD]", r"\uD"), (r"ab?c", "ac"), (r"a{0}b", "b"), (r"a{2}", "aa"), ("a|b", "b")],
+)
+def test_the_literal_beginning_of_a_pattern_decides_only_where_it_is_needed(
+    pattern: str, text: str, tmp_path: Path
+) -> None:
+    """A quantifier or an alternative behind it makes it optional."""
+    filters = f"if [a] =~ /{pattern}/ {{ mutate {{ add_tag => ['yes'] }} }}"
+
+    events = filtered(filters, {"a": text}, {"a": "x"}, folder=tmp_path)
+
+    assert [event.get("tags") for event in events] == [["yes"], None]
+
+
+def test_a_field_is_read_again_where_an_earlier_condition_read_its_object(tmp_path: Path) -> None:
+    """Each filter in between changes what the object is."""
+    tags = 'if [o][a] == "1" and [o][b] != "2" { mutate { add_tag => ["%s"] } }'
+    filters = " ".join(
+        [
+            tags % "first",
+            'mutate { rename => { "o" => "p" } }',
+            tags % "renamed away",
+            'mutate { replace => { "[o][a]" => "1" } }',
+            tags % "made again",
+            'mutate { remove_field => ["[o][a]"] }',
+            tags % "removed",
+            'json { source => "text" target => "o" }',
+            tags % "read from JSON",
+            'mutate { gsub => ["[o][a]", "1", "3"] }',
+            tags % "substituted",
+            'mutate { copy => { "p" => "o" } }',
+            tags % "copied",
+        ]
+    )
+
+    (event,) = filtered(filters, {"o": {"a": "1"}, "text": '{"a":"1"}'}, folder=tmp_path)
+
+    assert event["tags"] == ["first", "made again", "read from JSON", "copied"]
