@@ -10,6 +10,7 @@ from monitor_agent.diagnosis.check_result import FAILED, OK, SKIPPED, WARNING, C
 from monitor_agent.durations import format_duration
 from monitor_agent.es.cluster_facts import ClusterFacts, NodeFacts
 from monitor_agent.es.obstacles import IndexState, Obstacle, is_current, obstacles_of
+from monitor_agent.es.responses import FOREIGN
 
 OLDEST_VERSION, NEWEST_MAJOR = (8, 19), 9
 CLOCK_WARNING_SECONDS = 5.0
@@ -22,7 +23,7 @@ SETUP = "run `monitor-agent setup`"
 
 
 def why_no_answer(message: str) -> tuple[str, bool]:
-    """Return in short why a request got no good answer, and whether it was Elasticsearch that refused it.
+    """Return in short why a request got no good answer, and whether a server has answered it.
 
     >>> why_no_answer("read the health: ...: Failed to establish a new connection: [Errno 111] Connection refused")
     ('no answer (Connection refused)', False)
@@ -30,7 +31,7 @@ def why_no_answer(message: str) -> tuple[str, bool]:
     ('security_exception: missing authentication (status 401)', True)
     """
     reason = message.partition(": ")[2] or message
-    if re.search(r"\(status 4\d\d\)$", message):
+    if re.search(r"\(status [1-4]\d\d\)$", message) or FOREIGN in reason:
         return reason, True
     system = re.search(r"\[Errno -?\d+\] ([^\[)]+)", reason)
     return f"no answer ({system[1].strip() if system else reason})", False

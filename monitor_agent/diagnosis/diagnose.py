@@ -13,7 +13,7 @@ from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.roles import MONITOR_AGENT, PIPELINE_WRITER, ROLES
 from monitor_agent.diagnosis import alert_windows, cluster, local_pipeline, machine, tls
 from monitor_agent.diagnosis.check_result import FAILED, SKIPPED, WARNING, CheckResult, without_secrets
-from monitor_agent.errors import MonitorError
+from monitor_agent.errors import ElasticsearchError, MonitorError
 from monitor_agent.es.client_names import ClientNames, client_names
 from monitor_agent.es.cluster_facts import ClusterFacts, missing_privileges, read_cluster
 from monitor_agent.es.gateway import Gateway, connect
@@ -156,15 +156,21 @@ def _of_gateway(gateway: Gateway, facts: ClusterFacts, settings: Settings) -> li
 
 def _pipeline_user(settings: Settings) -> CheckResult:
     """Return whether the user of the pipeline, which is the agent's if none is set, may write events."""
+    check, hint = "user of the pipeline", ""
     pipeline = settings.pipeline
     user = settings.elasticsearch
     if pipeline.username or pipeline.api_key:
+        hint = "check PIPELINE_API_KEY" if pipeline.api_key else "check PIPELINE_USERNAME and PIPELINE_PASSWORD"
         user = dataclasses.replace(
             user, username=pipeline.username, password=pipeline.password, api_key=pipeline.api_key
         )
-    with closing(_gateway(dataclasses.replace(user, request_timeout=TIMEOUT))) as gateway:
-        answer = missing_privileges(gateway, ROLES[PIPELINE_WRITER])
-    return cluster.check_privileges("user of the pipeline", PIPELINE_WRITER, answer)
+    try:
+        with closing(_gateway(dataclasses.replace(user, request_timeout=TIMEOUT))) as gateway:
+            answer = missing_privileges(gateway, ROLES[PIPELINE_WRITER])
+    except ElasticsearchError as error:
+        wrong = error.message.endswith("(status 401)")
+        return CheckResult(check, FAILED, error.message, hint if wrong and hint else error.hint)
+    return cluster.check_privileges(check, PIPELINE_WRITER, answer)
 
 
 def _templates(gateway: Gateway, names: ClientNames) -> list[CheckResult]:

@@ -34,6 +34,7 @@ from monitor_agent.es.responses import (
     existing_documents,
     reason_of,
     refusal,
+    refused_request,
     remedy_of,
 )
 from monitor_agent.es.retry import NO_ANSWER, Backoff, ResponseAction, response_action
@@ -130,7 +131,7 @@ class Gateway:
             except ApiError as error:
                 status, reason = error.meta.status, reason_of(error)
                 if response_action(status) is not ResponseAction.RETRY:
-                    raise refusal(purpose, status, reason) from error
+                    raise refused_request(purpose, error) from error
             except (NoConnection, ConnectionTimeout, SerializationError) as error:
                 # A response that cannot be read, such as one that was cut off, counts as none.
                 reason, status = str(error.message), NO_ANSWER

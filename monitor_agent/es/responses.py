@@ -17,10 +17,14 @@ _HINTS = {
     403: "the user lacks a privilege: give it the role monitor_agent",
     404: "run monitor-agent setup",
 }
-
-
+UNAUTHORIZED, NOT_FOUND = 401, 404
+FOREIGN = "the answer is not Elasticsearch's"
+_ADDRESS = "check ELASTICSEARCH_URL and the proxy between"
+_OWN_FIELDS = frozenset({"error", "_index"})
 _INDEX = re.compile(r"\bindex \[([^\]]+)\]")
-NOT_FOUND = 404
+_TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_MARKUP = re.compile(r"<[^>]*>|\s+")
+_LONGEST_TITLE = 100
 
 
 class IncompleteResponseError(Exception):
@@ -76,9 +80,26 @@ def existing_documents(docs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def reason_of(error: ApiError) -> str:
-    """Return why Elasticsearch has refused a request."""
+    """Return why Elasticsearch has refused a request, or what another server says in its place."""
     body = error.body
-    return cause(body.get("error", body)) if isinstance(body, Mapping) else str(body or error.message)
+    if is_foreign(error):
+        return f"{FOREIGN}{_likeness(body)}"
+    return cause(body["error"]) if isinstance(body, Mapping) and "error" in body else str(body or error.message)
+
+
+def is_foreign(error: ApiError) -> bool:
+    """Return whether a proxy or another server has answered a request."""
+    if isinstance(error.body, Mapping):
+        return not error.body.keys() & _OWN_FIELDS
+    return bool(error.body)
+
+
+def _likeness(body: Any) -> str:
+    if isinstance(body, Mapping):
+        return ": it is other JSON, or the proxy has removed the header X-Elastic-Product"
+    match = _TITLE.search(str(body))
+    title = _MARKUP.sub(" ", match[2]).strip() if match else ""
+    return f', but a page: "{title[:_LONGEST_TITLE]}"' if title else ", but a text or a page"
 
 
 def cause(error: Any) -> str:
@@ -93,6 +114,17 @@ def root_cause(error: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the deepest cause of an `error` in a response."""
     root: Mapping[str, Any] = (error.get("root_cause") or [error])[0]
     return root
+
+
+def refused_request(purpose: str, error: ApiError) -> ElasticsearchError:
+    """Return the error for a request that was refused by Elasticsearch, or by another server in its place."""
+    status, reason = error.meta.status, reason_of(error)
+    if not is_foreign(error):
+        return refusal(purpose, status, reason)
+    hint = "write https:// in ELASTICSEARCH_URL" if "HTTPS port" in reason else _ADDRESS
+    return ElasticsearchError(
+        f"{purpose}: {reason} (status {status})", _HINTS[UNAUTHORIZED] if status == UNAUTHORIZED else hint
+    )
 
 
 def refusal(purpose: str, status: int, reason: str, index: str = "") -> ElasticsearchError:

@@ -21,6 +21,7 @@ from tests.cluster import Cluster
 from tests.command_line import monitor_agent
 from tests.factories import make_prediction
 from tests.integration.test_service import environ_of
+from tests.stand_in import Faults, StandIn
 
 INDEX = "model-predictions-2026.03.02"
 
@@ -73,10 +74,36 @@ def test_a_user_without_the_privileges(
     assert row["finding"].startswith("analyst lacks ")
     assert "pipeline_writer" in row["remedy"]
 
+    monkeypatch.setenv("PIPELINE_PASSWORD", "wrong password")
+    row = results(capfd, 1)["user of the pipeline"]
+    assert row["remedy"] == "check PIPELINE_USERNAME and PIPELINE_PASSWORD"
+
     monkeypatch.setenv("ELASTICSEARCH_PASSWORD", "wrong password")
     rows = results(capfd, 1)
     assert rows["Elasticsearch"]["remedy"] == "check ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD"
     assert rows["indices"]["state"] == "skipped"
+
+
+@pytest.mark.parametrize(
+    "page", [(404, "text/html", b"<title>404 Not Found</title>"), (200, "text/html", b"<h1>Login</h1>")]
+)
+def test_another_server_at_the_address(
+    stand_in: StandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    page: tuple[int, str, bytes],
+) -> None:
+    """Its page is named as what it is, and the remedy is the address, not `setup`."""
+    stand_in.faults = Faults(page=page)
+    monkeypatch.setenv("ELASTICSEARCH_URL", stand_in.url)
+
+    row = results(capfd, 1)["Elasticsearch"]
+
+    title = page[2].decode().partition(">")[2].partition("<")[0]
+    assert row["finding"] == (
+        f'{stand_in.url}: the answer is not Elasticsearch\'s, but a page: "{title}" (status {page[0]})'
+    )
+    assert row["remedy"] == "check ELASTICSEARCH_URL and the proxy between"
 
 
 def test_indices_in_the_way_and_missing_templates(reached: Cluster, capfd: pytest.CaptureFixture[str]) -> None:

@@ -341,3 +341,25 @@ def test_an_incomplete_page_is_repeated() -> None:
 
     assert len(waits) == 1
     assert len(server.requests) == len(answers)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (
+            Answer(b"<html><title>404 Not\nFound</title><p>no</p></html>", 404, content_type="text/html"),
+            'but a page: "404 Not Found" (status 404): check ELASTICSEARCH_URL and the proxy between',
+        ),
+        (Answer({"message": "no Route matched"}, 404), "other JSON"),
+        (Answer(b"<h1>sent to HTTPS port</h1>", 400, content_type="text/html"), "write https:// in ELASTICSEARCH_URL"),
+        (Answer(b"denied", 401, content_type="text/plain"), "check ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD"),
+    ],
+)
+def test_the_answer_of_another_server_is_one_line(answer: Answer, text: str) -> None:
+    """A missing template is not its meaning, whatever its status is."""
+    with gateway_to(answer) as (gateway, _, _), pytest.raises(ElasticsearchError) as raised:
+        gateway.existing("model-*")
+
+    assert str(raised.value).startswith("list indices: the answer is not Elasticsearch's")
+    assert text in str(raised.value)
+    assert "\n" not in str(raised.value)
