@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor_agent.contracts.deadletter import DEADLETTERS
+from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import Operation
+from monitor_agent.es.responses import is_not_allowed
 
 
 @dataclass(frozen=True)
@@ -31,14 +33,18 @@ class DeadLetter:
 
 
 def all_dead_letters(gateway: Gateway, page: int) -> list[DeadLetter]:
-    """Return all dead letters, the oldest first.
+    """Return all dead letters, the oldest first; a user who may only read may miss those of the last second.
 
     Raises
     ------
     ElasticsearchError
         If Elasticsearch does not return them.
     """
-    gateway.refresh(gateway.existing(DEADLETTERS.pattern))
+    try:
+        gateway.refresh(gateway.existing(DEADLETTERS.pattern))
+    except ElasticsearchError as error:
+        if not is_not_allowed(error):
+            raise
     hits = gateway.scan(DEADLETTERS.pattern, {"query": {"match_all": {}}}, page)
     return sorted(
         (DeadLetter(hit["_index"], hit["_id"], hit["_source"]) for hit in hits), key=lambda letter: letter.ingested

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from elasticsearch import ApiError
-
 from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import ElasticsearchError, NotSetUpError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.obstacles import COPY_MARK, contract_of
+from monitor_agent.es.responses import is_not_allowed
 
 _PATTERNS = "index_templates.index_template.index_patterns"
-_NOT_ALLOWED = 403
 SETUP = "run `monitor-agent setup`"
 NAMES_IN_MESSAGE = 3
 
@@ -47,7 +45,7 @@ def require_setup(gateway: Gateway, segments: Sequence[str]) -> list[str]:
             ),
         ]
     except ElasticsearchError as error:
-        if isinstance(error.__cause__, ApiError) and error.__cause__.meta.status == _NOT_ALLOWED:
+        if is_not_allowed(error):
             return []
         raise
 

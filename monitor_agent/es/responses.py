@@ -17,7 +17,7 @@ _HINTS = {
     403: "the user lacks a privilege: give it the role monitor_agent",
     404: "run monitor-agent setup",
 }
-UNAUTHORIZED, NOT_FOUND = 401, 404
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 FOREIGN = "the answer is not Elasticsearch's"
 _ADDRESS = "check ELASTICSEARCH_URL and the proxy between"
 _OWN_FIELDS = frozenset({"error", "_index"})
@@ -92,6 +92,12 @@ def is_foreign(error: ApiError) -> bool:
     if isinstance(error.body, Mapping):
         return not error.body.keys() & _OWN_FIELDS
     return bool(error.body)
+
+
+def is_not_allowed(error: ElasticsearchError) -> bool:
+    """Return whether the user lacks the privilege for a request."""
+    refused = error.__cause__
+    return isinstance(refused, ApiError) and refused.meta.status == FORBIDDEN
 
 
 def _likeness(body: Any) -> str:

@@ -32,12 +32,13 @@ def sandbox(cluster: Cluster, tmp_path: Path) -> PipelineSandbox:
 
 
 class DeadLettersCommand:
-    """The command with the rights of the agent's user, and its output."""
+    """The command with the rights of a user, by default the agent's, and its output."""
 
     def __init__(self, sandbox: PipelineSandbox, cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
         self.sandbox = sandbox
         self.url = cluster.url
-        self._password = cluster.users["monitor_agent"]
+        self.user = "monitor_agent"
+        self._users = cluster.users
         self._capsys = capsys
         self.errors = ""
 
@@ -45,7 +46,7 @@ class DeadLettersCommand:
         """Return the output of the command; its errors are raised."""
         parser = argparse.ArgumentParser()
         command.add_parser(parser.add_subparsers())
-        reached = ElasticsearchSettings(url=(self.url,), username="monitor_agent", password=self._password)
+        reached = ElasticsearchSettings(url=(self.url,), username=self.user, password=self._users[self.user])
         settings = Settings(
             elasticsearch=reached,
             server=ServerSettings(log_dir=str(self.sandbox.logs)),
@@ -133,6 +134,18 @@ def test_letters_of_both_places_are_listed_once(
         [orjson.dumps(refused), orjson.dumps(unindexed), b"not json"]
     )
     assert deadletters_command("list") == "no dead letters\n"
+
+
+def test_a_user_who_may_only_read_sees_the_letters(
+    sandbox: PipelineSandbox, deadletters_command: DeadLettersCommand
+) -> None:
+    """Such a user may not make the newest letters visible, which the index does by itself soon."""
+    sandbox.append(b"not json")
+    deliver(sandbox)
+    deadletters_command.user = "analyst"
+
+    wait_until(lambda: "1 malformed" in deadletters_command("list"))
+    assert deadletters_command.errors == ""
 
 
 def test_an_expired_letter_is_gone(
