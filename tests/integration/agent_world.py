@@ -42,6 +42,8 @@ class World:
 
     def documents(self, index: str = "model_performance") -> dict[str, dict[str, Any]]:
         """Return every document of an alias by `_id`, with its version as the index knows it."""
+        # An index that was just created answers no search until its shard is there.
+        self.admin.cluster.health(index="model-*", wait_for_status="yellow", timeout="60s")
         self.admin.indices.refresh(index="model-*")
         answer = self.admin.search(index=index, size=10_000, version=True, ignore_unavailable=True)
         return {hit["_id"]: {**hit["_source"], "_version": hit["_version"]} for hit in answer["hits"]["hits"]}

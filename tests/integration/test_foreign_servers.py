@@ -101,6 +101,7 @@ def test_foreign_events_are_refused_or_counted(cluster: Cluster, world: World, t
     sandbox.append(*events)
     with sandbox.running():
         wait_until(lambda: sandbox.statistics().get("delivered"))
+    world.admin.indices.refresh(index="model-*")
 
     report = world.cycle(START + MUCH_LATER, **HOURS)
 

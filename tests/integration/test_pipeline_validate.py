@@ -224,9 +224,14 @@ def test_a_closed_standard_input_is_empty() -> None:
 
 
 def test_ctrl_c_ends_it_with_one_line() -> None:
-    """While it waits for its standard input."""
+    """While it waits for its standard input; whoever runs the tests may ignore the signal, as a shell's `&` does."""
     process = subprocess.Popen(
-        [*COMMAND, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+        [*COMMAND, "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdin is not None
     assert process.stdout is not None
