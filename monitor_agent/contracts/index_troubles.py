@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 _BLOCK = re.compile(r"\[(?P<status>[A-Z_]+)/(?P<number>\d+)/(?P<name>[^\]]*)\]")
 _INDEX_BLOCKS = {5: "read_only", 7: "read", 8: "write", 9: "metadata", 12: "read_only_allow_delete"}
-_BLOCK_TYPE = "cluster_block_exception"
+BLOCK_TYPE = "cluster_block_exception"
 _CLUSTER_BLOCKS = {6: "read_only", 13: "read_only_allow_delete"}
 _CLOSED_BLOCKS = (4, 14)
 _FLOOD = "a disk of the cluster is nearly full: free disk space, and Elasticsearch removes the block itself; or"
@@ -95,7 +95,7 @@ def index_trouble(index: str, reason: str) -> IndexTrouble | None:
     >>> trouble.remedy
     'remove index.blocks.write by PUT a-1/_settings {"index.blocks.write": null}'
     """
-    if reason.startswith(_BLOCK_TYPE):
+    if reason.startswith(BLOCK_TYPE):
         return None if _is_cluster_wide(reason) else _blocked(index, reason)
     for label, pattern, state, remedy in _COMPILED:
         if pattern.search(reason):
@@ -105,7 +105,7 @@ def index_trouble(index: str, reason: str) -> IndexTrouble | None:
 
 def cluster_trouble(reason: str) -> IndexTrouble | None:
     """Return why the whole cluster takes no documents, if somebody has blocked it."""
-    for _, number, _ in _BLOCK.findall(reason) if reason.startswith(_BLOCK_TYPE) else ():
+    for _, number, _ in _BLOCK.findall(reason) if reason.startswith(BLOCK_TYPE) else ():
         if int(number) in _CLUSTER_BLOCKS:
             name = f"cluster.blocks.{_CLUSTER_BLOCKS[int(number)]}"
             remedy = f'remove {name} by PUT _cluster/settings {{"persistent": {{"{name}": null}}}}'

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from monitor_agent.contracts import index_troubles
-from monitor_agent.contracts.index_troubles import IndexTrouble, shortened
+from monitor_agent.contracts.index_troubles import BLOCK_TYPE, IndexTrouble, shortened
 
 CREDENTIALS = "check PIPELINE_USERNAME and PIPELINE_PASSWORD and the rights of that user"
 _NO_RIGHTS = (401, 403)
-_BLOCK_TYPE = "cluster_block_exception"
 
 
 def index_trouble(index: str, status: int, reason: str) -> IndexTrouble | None:
@@ -18,7 +17,7 @@ def index_trouble(index: str, status: int, reason: str) -> IndexTrouble | None:
     reason : type and reason of the error, as `bulk.reason_of` writes them.
     """
     trouble = index_troubles.index_trouble(index, reason)
-    if trouble is None and status in _NO_RIGHTS and not reason.startswith(_BLOCK_TYPE):
+    if trouble is None and _lacks_rights(status, reason):
         return IndexTrouble("no rights", f"the pipeline may not write index {index} ({shortened(reason)})", CREDENTIALS)
     return trouble
 
@@ -29,6 +28,11 @@ def general_trouble(status: int, reason: str) -> str:
     if trouble is not None:
         return f"{trouble.message}; trying again"
     message = "elasticsearch takes no documents now"
-    if status in _NO_RIGHTS and not reason.startswith(_BLOCK_TYPE):
+    if _lacks_rights(status, reason):
         message = f"elasticsearch does not let the pipeline write; {CREDENTIALS}"
     return f"{message}; trying again (status {status}: {shortened(reason)})"
+
+
+def _lacks_rights(status: int, reason: str) -> bool:
+    """Return whether the user may not write; a block has the same status."""
+    return status in _NO_RIGHTS and not reason.startswith(BLOCK_TYPE)
