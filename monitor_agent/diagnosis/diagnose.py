@@ -18,7 +18,7 @@ from monitor_agent.es.client_names import ClientNames, client_names
 from monitor_agent.es.cluster_facts import ClusterFacts, missing_privileges, read_cluster
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.obstacles import outdated_templates, read_states, stronger_templates
-from monitor_agent.es.readiness import missing_templates
+from monitor_agent.es.readiness import index_templates, missing_templates
 from monitor_agent.es.retry import Backoff
 from monitor_agent.files import is_locked
 from monitor_agent.logstash.delivery.letter_files import (
@@ -174,10 +174,9 @@ def _pipeline_user(settings: Settings) -> CheckResult:
 
 
 def _templates(gateway: Gateway, names: ClientNames) -> list[CheckResult]:
-    templates = gateway.call("read index templates", lambda client: client.indices.get_index_template().body)
-    entries = templates["index_templates"]
+    templates = index_templates(gateway)
     return cluster.check_templates(
-        missing_templates(gateway), outdated_templates(entries, names), stronger_templates(entries, _now())
+        missing_templates(templates), outdated_templates(templates, names), stronger_templates(templates, _now())
     )
 
 

@@ -25,6 +25,7 @@ from monitor_agent.es.obstacles import (
     read_states,
     stronger_templates,
 )
+from monitor_agent.es.readiness import index_templates
 from monitor_agent.pipeline import retention
 from monitor_agent.pipeline.instants import DAY
 from monitor_agent.settings import AgentSettings, ServerSettings
@@ -73,8 +74,7 @@ def install(
         else:
             obstacles.append(obstacle)
     report(f"index templates: {', '.join(installed)}")
-    templates = gateway.call("read index templates", lambda client: client.indices.get_index_template().body)
-    obstacles += stronger_templates(templates["index_templates"], datetime.now(timezone.utc))
+    obstacles += stronger_templates(index_templates(gateway), datetime.now(timezone.utc))
     return list(dict.fromkeys([*obstacles, *_extend_indices(gateway, names, report)]))
 
 

@@ -34,7 +34,7 @@ def require_setup(gateway: Gateway, segments: Sequence[str]) -> list[str]:
         If there is no answer.
     """
     try:
-        missing = missing_templates(gateway)
+        missing = missing_templates(index_templates(gateway, _PATTERNS))
         if missing:
             raise NotSetUpError(_missing_text(missing), SETUP)
         return [
@@ -50,8 +50,12 @@ def require_setup(gateway: Gateway, segments: Sequence[str]) -> list[str]:
         raise
 
 
-def missing_templates(gateway: Gateway) -> list[str]:
-    """Return the names of the contracts for which the cluster has no index template, of whatever name.
+def index_templates(gateway: Gateway, fields: str = "") -> list[dict[str, Any]]:
+    """Return the index templates of the cluster, as `GET _index_template` lists them.
+
+    Parameters
+    ----------
+    fields : the part of the response that is needed (`filter_path`); "" = all of it.
 
     Raises
     ------
@@ -60,13 +64,15 @@ def missing_templates(gateway: Gateway) -> list[str]:
     """
     response = gateway.call(
         "read index templates",
-        lambda client: client.indices.get_index_template(filter_path=_PATTERNS).body,
+        lambda client: client.indices.get_index_template(filter_path=fields or None).body,
     )
-    patterns = [
-        pattern
-        for entry in response.get("index_templates", [])
-        for pattern in entry["index_template"]["index_patterns"]
-    ]
+    templates: list[dict[str, Any]] = response.get("index_templates", [])
+    return templates
+
+
+def missing_templates(templates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of the contracts for which there is no index template, of whatever name."""
+    patterns = [pattern for entry in templates for pattern in entry["index_template"]["index_patterns"]]
     return [contract.name for contract in CONTRACTS if not contract.has_template(patterns)]
 
 
