@@ -58,10 +58,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(args: argparse.Namespace) -> int:
-    loaded = settings.load(os.environ, args.config).server
+    loaded = settings.read(os.environ, args.config)
+    # The server also runs while settings of other components contradict each other: predictions come first.
+    settings.refuse(row for row in settings.contradictions_of(loaded) if row.of_server)
+    for warning in settings.name_warnings(os.environ):
+        log.warn(f"{warning.finding}: {warning.remedy}")
     try:
         from model_server.serving_process import serve
     except ImportError as error:
         raise MonitorError(f"serving needs {error.name}", "install the project with its extra `server`") from error
-    serve(loaded, args.address_file)
+    serve(loaded.server, args.address_file)
     return 0

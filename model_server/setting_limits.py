@@ -1,4 +1,6 @@
-"""Limits of the server's settings: smallest numbers, and names that the index accepts (pure)."""
+"""Limits of the server's settings: smallest numbers, and names that the index accepts (pure).
+
+Settings that contradict each other are refused by `monitor_agent.settings.contradictions`."""
 
 from __future__ import annotations
 
@@ -41,11 +43,6 @@ def check(settings: ServerSettings) -> None:
         if getattr(settings, name) < least:
             limit = format_duration(least) if isinstance(least, timedelta) else least
             raise SettingsError(f"{variables[name]} is too small", f"set it to {limit} or more")
-    if settings.max_queue < settings.max_instances:
-        raise SettingsError(
-            "MODEL_SERVER_MAX_QUEUE is smaller than MODEL_SERVER_MAX_INSTANCES",
-            "raise MODEL_SERVER_MAX_QUEUE: the largest request must fit",
-        )
     if settings.threshold is not None and not 0 <= settings.threshold <= 1:
         raise SettingsError(
             f"MODEL_SERVER_THRESHOLD={settings.threshold} is no probability", "give a number from 0 to 1"

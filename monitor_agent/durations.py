@@ -44,6 +44,15 @@ def format_duration(duration: timedelta) -> str:
     return f"{milliseconds}ms"
 
 
+def in_days(duration: timedelta) -> str:
+    """Return a duration in whole days, rounded up.
+
+    >>> in_days(timedelta(days=90, minutes=2))
+    '91d'
+    """
+    return f"{-(-duration // timedelta(days=1))}d"
+
+
 def in_one_unit(text: str) -> str:
     """Return a duration as one number and one unit of s, m, h and d, which date math, Watcher and Kibana's rules read.
 

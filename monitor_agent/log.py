@@ -35,6 +35,11 @@ def configure(service: str, *, level: str = "info", stream: TextIO | None = None
     )
 
 
+def warn(message: str) -> None:
+    """Log a warning, for modules that log nothing else."""
+    structlog.get_logger().warning(message)
+
+
 class _Unfailing:
     """A stream whose failure (disk full, no reader) does not end the work that logs."""
 

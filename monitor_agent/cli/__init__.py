@@ -1,6 +1,7 @@
 """The console script `monitor-agent`: imports the command's module, reads the settings, prints an error as one line.
 
-A command is a module of this package with `add_parser(subparsers)` and `run(args, settings) -> exit status`.
+A command is a module of this package with `add_parser(subparsers)` and `run(args, settings) -> exit status`. `check`
+gets no settings: it reads them itself, to say what is wrong with them.
 Only the chosen command's module is imported, so that a command starts as fast as its own imports allow.
 """
 
@@ -35,8 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments, argparse.Namespace(environ=os.environ))
     log.configure("monitor-agent")
     try:
-        loaded = settings.load(os.environ, args.config)
-        status: int = args.run(args, loaded)
+        status = _run(args)
     except MonitorError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -54,6 +54,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Run the command with the settings, after a warning of each name in the environment that is probably misspelt.
+
+    A command with `diagnoses` reports by itself what is wrong with the settings.
+    """
+    if "diagnoses" in args:
+        return int(args.run(args))
+    loaded = settings.load(os.environ, args.config)
+    names = args.names_read(args, loaded) if "names_read" in args else ()
+    for warning in settings.name_warnings(os.environ, names):
+        log.warn(f"{warning.finding}: {warning.remedy}")
+    return int(args.run(args, loaded))
 
 
 def _open_closed_streams() -> None:

@@ -13,10 +13,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from monitor_agent import settings
 from monitor_agent.cli._output import add_json, print_json
 from monitor_agent.diagnosis.check_result import FAILED, STATES, CheckResult
 from monitor_agent.diagnosis.diagnose import diagnose
-from monitor_agent.settings import Settings
+from monitor_agent.diagnosis.setting_checks import unreadable
+from monitor_agent.errors import SettingsError
 
 CHECK_WIDTH, STATE_WIDTH, WIDTH = 26, 9, 100
 _COMMAND = re.compile(r"`[^`]*`")
@@ -29,11 +31,15 @@ def add_parser(subparsers: Any) -> None:
         "check", help="find out what is wrong on this machine and with Elasticsearch, and what to do about it"
     )
     add_json(parser)
+    parser.set_defaults(diagnoses=True)
 
 
-def run(args: argparse.Namespace, settings: Settings) -> int:
+def run(args: argparse.Namespace) -> int:
     """Print the results of all checks; return 1 if one has failed."""
-    results = diagnose(settings, args.environ)
+    try:
+        results = diagnose(settings.read(args.environ, args.config), args.environ)
+    except SettingsError as error:
+        results = [unreadable(error)]
     if args.json:
         print_json([dataclasses.asdict(result) for result in results])
     else:

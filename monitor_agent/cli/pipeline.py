@@ -13,7 +13,7 @@ from monitor_agent.errors import ConfigurationError, PipelineError
 from monitor_agent.files import readable_name
 from monitor_agent.logstash import statistics
 from monitor_agent.logstash.files.durable import is_locked
-from monitor_agent.logstash.language.variables import pipeline_variables
+from monitor_agent.logstash.language.variables import names_in, pipeline_variables
 from monitor_agent.logstash.plugin import PipelineContext
 from monitor_agent.settings import Settings
 
@@ -23,6 +23,7 @@ NOT_RUNNING = 1
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
     parser = subparsers.add_parser("pipeline", help="run a pipeline configuration, or check it or event files")
+    parser.set_defaults(names_read=names_read, file=None)
     actions = parser.add_subparsers(title="actions", dest="action", required=True, metavar="ACTION")
     check = actions.add_parser(
         "check", help="check that the configuration can be run, and warn of conditions that are probably mistakes"
@@ -43,6 +44,16 @@ def add_parser(subparsers: Any) -> None:
         action.add_argument(
             "-f", dest="file", metavar="CONF", help="file or folder of the configuration (default: PIPELINE_CONFIG)"
         )
+
+
+def names_read(args: argparse.Namespace, settings: Settings) -> set[str]:
+    """Return the environment variables that the configuration reads; none if it cannot be read."""
+    try:
+        from monitor_agent.logstash import compiler
+
+        return names_in(text for _, text in compiler.read_sources(args.file or settings.pipeline.config))
+    except (ConfigurationError, ModuleNotFoundError):
+        return set()  # the action reports it
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.roles import MONITOR_AGENT, PIPELINE_WRITER, ROLES
-from monitor_agent.diagnosis import alert_windows, cluster, local_pipeline, machine, tls
+from monitor_agent.diagnosis import alert_windows, cluster, local_pipeline, machine, setting_checks, tls
 from monitor_agent.diagnosis.check_result import FAILED, SKIPPED, WARNING, CheckResult, without_secrets
 from monitor_agent.errors import ElasticsearchError, MonitorError
 from monitor_agent.es.client_names import ClientNames, client_names
@@ -54,6 +54,7 @@ def diagnose(settings: Settings, environ: Mapping[str, str]) -> list[CheckResult
     except MonitorError as error:
         results = [CheckResult("passwords", FAILED, error.message, error.hint)]
     checks: dict[str, Check] = {
+        setting_checks.SETTINGS: lambda: setting_checks.check_settings(settings, environ),
         "Python": lambda: [machine.check_packages(machine.stated_requirements())],
         "Java": lambda: [machine.check_java(settings, environ)],
         "ports": lambda: machine.check_ports(settings),

@@ -2,11 +2,23 @@
 
 Each setting has a type, a default, an environment variable and a meaning. Durations are written as `90s`, `30m`,
 `1h30m`, `7d` or `2w`. The environment overrides the file, and the file overrides the default.
+
+Settings that contradict each other are refused when a command starts: one line names them with their values, and says
+what to change. The model server is stopped only by contradictions among its own settings. `monitor-agent check` lists
+all contradictions. An unknown key of the file is refused. An unknown name in the environment that begins with
+`MONITOR_`, `MODEL_`, `PIPELINE_` or `STACK_` causes a warning with the nearest name, because it may be misspelt.
+
+Kubernetes sets variables for each service, such as `MODEL_SERVER_PORT=tcp://10.0.0.1:8500` for a service called
+`model-server`. Such a value is not used: the setting keeps the value of the file or its default, and a warning says so.
+`enableServiceLinks: false` in the pod avoids it.
 """
 
 from __future__ import annotations
 
-from monitor_agent.settings.loading import as_text, environment_of, load
+from monitor_agent.settings.contradictions import Contradiction, contradictions_of, refuse
+from monitor_agent.settings.conversion import as_text
+from monitor_agent.settings.loading import environment_of, load, read
+from monitor_agent.settings.names import NameWarning, name_warnings, probably_meant, without_kubernetes
 from monitor_agent.settings.sections import (
     AgentSettings,
     DashboardsSettings,
@@ -22,16 +34,24 @@ from monitor_agent.settings.sections import (
 
 __all__ = [
     "AgentSettings",
+    "Contradiction",
     "DashboardsSettings",
     "ElasticsearchSettings",
     "KibanaSettings",
+    "NameWarning",
     "PipelineSettings",
     "ServerSettings",
     "SettingInfo",
     "Settings",
     "StackSettings",
     "as_text",
+    "contradictions_of",
     "environment_of",
     "info_of",
     "load",
+    "name_warnings",
+    "probably_meant",
+    "read",
+    "refuse",
+    "without_kubernetes",
 ]

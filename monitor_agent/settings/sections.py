@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
 
+DEFAULT_LARGER_WINDOWS = (timedelta(hours=1), timedelta(days=1))
+
 
 @dataclass(frozen=True)
 class SettingInfo:
@@ -77,14 +79,16 @@ class AgentSettings:
         timedelta(minutes=1), "MONITOR_BASE_WINDOW", "smallest window, counted from events"
     )
     larger_windows: tuple[timedelta, ...] = setting(
-        (timedelta(hours=1), timedelta(days=1)),
+        DEFAULT_LARGER_WINDOWS,
         "MONITOR_LARGER_WINDOWS",
-        "windows that are merged from smaller windows",
+        "windows that are merged from smaller windows; of the default ones, those that do not fit the base window are "
+        "left out",
     )
     curve_windows: tuple[timedelta, ...] = setting(
-        (timedelta(hours=1), timedelta(days=1)),
+        DEFAULT_LARGER_WINDOWS,
         "MONITOR_CURVE_WINDOWS",
-        "windows that get curves (reliability, thresholds, distributions) after their end",
+        "windows that get curves (reliability, thresholds, distributions) after their end; of the default ones, those "
+        "that are not computed are left out",
     )
     drift_samples: int = setting(
         1000, "MONITOR_DRIFT_SAMPLES", "smallest number of values for a verdict on drift: with fewer it may be chance"
@@ -154,26 +158,44 @@ class AgentSettings:
     )
 
     def __post_init__(self) -> None:
-        """Refuse windows that do not fit into each other, and unknown time zones."""
+        """Leave out default windows that do not fit; refuse others, shares that are none, and unknown time zones."""
         zero = timedelta()
         if self.base_window <= zero or timedelta(days=1) % self.base_window:
             raise SettingsError(
                 f"MONITOR_BASE_WINDOW={format_duration(self.base_window)} does not divide a day", "use 1m, 5m, 1h, ..."
             )
-        previous = self.base_window
+        if self.larger_windows == DEFAULT_LARGER_WINDOWS:
+            object.__setattr__(self, "larger_windows", _multiples(self.base_window, self.larger_windows))
+        previous, variable = self.base_window, "MONITOR_BASE_WINDOW"
         for size in self.larger_windows:
             if size <= previous or size % previous:
                 raise SettingsError(
-                    f"MONITOR_LARGER_WINDOWS: {format_duration(size)} is not a multiple of {format_duration(previous)}",
+                    f"MONITOR_LARGER_WINDOWS: {format_duration(size)} is no multiple of "
+                    f"{format_duration(previous)} ({variable})",
                     "write them in rising order, each a multiple of the window before",
                 )
-            previous = size
+            previous, variable = size, "MONITOR_LARGER_WINDOWS"
+        if self.curve_windows == DEFAULT_LARGER_WINDOWS:
+            computed = (self.base_window, *self.larger_windows)
+            fitting = tuple(size for size in self.curve_windows if size in computed)
+            object.__setattr__(self, "curve_windows", fitting)
+        for variable, share in (
+            ("MONITOR_GATE_COVERAGE", self.gate_coverage),
+            ("MONITOR_GATE_MATURITY", self.gate_maturity),
+        ):
+            if not 0 <= share <= 1:
+                raise SettingsError(f"{variable}={share} is no share", "give a number from 0 to 1")
         try:
             ZoneInfo(self.time_zone)
         except (KeyError, ValueError, OSError) as error:
             raise SettingsError(
                 f"MONITOR_TIME_ZONE={self.time_zone} is unknown", "use a name such as Europe/Berlin"
             ) from error
+
+
+def _multiples(base: timedelta, sizes: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
+    """Return the sizes that are larger than a base window and multiples of it."""
+    return tuple(size for size in sizes if size > base and size % base == timedelta())
 
 
 @dataclass(frozen=True)

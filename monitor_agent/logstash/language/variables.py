@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from monitor_agent.logstash.language.syntax import Location
-from monitor_agent.settings import Settings, environment_of
+from monitor_agent.settings import Settings, environment_of, without_kubernetes
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[a-zA-Z_.][a-zA-Z0-9_.]*)(?::(?P<default>[^}]*))?\}")
 
 
 def pipeline_variables(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of a configuration: the settings that are not empty, overridden by the environment.
+    """Return the variables of a configuration: the settings that are not empty, overridden by the environment,
+    except for values from Kubernetes.
 
     If there is an API key, the password may be missing.
     """
@@ -21,7 +22,16 @@ def pipeline_variables(settings: Settings, environ: Mapping[str, str]) -> dict[s
     variables = {name: text for section in sections for name, text in environment_of(section).items() if text}
     if settings.pipeline.api_key:
         variables.setdefault("PIPELINE_PASSWORD", "")
-    return {**variables, **environ}
+    return {**variables, **without_kubernetes(environ)}
+
+
+def names_in(texts: Iterable[str]) -> set[str]:
+    """Return the names of the variables in the texts of a configuration.
+
+    >>> sorted(names_in(['path => "${MODEL_LOG_DIR}/*.ndjson"', 'port => "${PORT:1}"']))
+    ['MODEL_LOG_DIR', 'PORT']
+    """
+    return {match["name"] for text in texts for match in _VARIABLE.finditer(text)}
 
 
 def substitute(value: Any, variables: Mapping[str, str], at: Location) -> Any:

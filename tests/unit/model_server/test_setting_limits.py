@@ -23,7 +23,6 @@ def test_the_defaults_are_valid() -> None:
         ({"threads": 0}, "MODEL_SERVER_THREADS is too small: set it to 1 or more"),
         ({"max_batch_size": 0}, "MODEL_SERVER_MAX_BATCH_SIZE is too small"),
         ({"predict_timeout": timedelta()}, "MODEL_SERVER_PREDICT_TIMEOUT is too small: set it to 1ms or more"),
-        ({"max_queue": 100}, "MODEL_SERVER_MAX_QUEUE is smaller than MODEL_SERVER_MAX_INSTANCES"),
         ({"threshold": 1.5}, "MODEL_SERVER_THRESHOLD=1.5"),
         ({"model_version": "all"}, "MODEL_SERVER_MODEL_VERSION stands for all versions together"),
         ({"model_name": "m" * 257}, "MODEL_SERVER_MODEL_NAME has 257 characters, more than 256"),

@@ -1,0 +1,76 @@
+"""Values of settings: from a text or a TOML value to the setting's type, and back to the text."""
+
+from __future__ import annotations
+
+import types
+import typing
+from datetime import timedelta
+from typing import Any
+
+from monitor_agent.durations import format_duration, parse_duration
+from monitor_agent.errors import DataError, SettingsError
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+def as_text(value: Any) -> str:
+    """Return the value of a setting in the form of its environment variable."""
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, tuple):
+        return ",".join(as_text(item) for item in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def convert(value: Any, hint: Any, name: str, choices: tuple[str, ...] = ()) -> Any:
+    """Return a value in the type of `hint`.
+
+    Raises
+    ------
+    SettingsError
+        If the value is malformed; the message contains `name`.
+
+    >>> convert("90s", timedelta, "MONITOR_PERIOD"), convert("", int | None, "PORT"), convert("a, b", tuple[str], "X")
+    (datetime.timedelta(seconds=90), None, ('a', 'b'))
+    """
+    try:
+        converted = _typed(value, hint)
+    except DataError as error:
+        raise SettingsError(f"{name}={value!r} is malformed", error.hint) from error
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"{name}={value!r} is malformed", str(error)) from error
+    if choices and converted not in choices:
+        raise SettingsError(f"{name}={value!r} is unknown", f"use one of {', '.join(choices)}")
+    return converted
+
+
+def _typed(value: Any, hint: Any) -> Any:
+    if isinstance(hint, types.UnionType):
+        return None if value in ("", None) else _typed(value, typing.get_args(hint)[0])
+    if typing.get_origin(hint) is tuple:
+        items = [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else list(value)
+        return tuple(_typed(item, typing.get_args(hint)[0]) for item in items)
+    if hint is timedelta:
+        return parse_duration(value) if isinstance(value, str) else _refuse("a duration such as 30m is expected")
+    if hint is bool:
+        return _boolean(value)
+    if hint is str:
+        return value if isinstance(value, str) else _refuse("text is expected")
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return _refuse("a number is expected")
+    return hint(value)
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() in _TRUE | _FALSE:
+        return str(value).lower() in _TRUE
+    return bool(_refuse("true or false is expected"))
+
+
+def _refuse(expected: str) -> typing.NoReturn:
+    raise ValueError(expected)
