@@ -44,5 +44,5 @@ def documents_of(events: Sequence[Event]) -> list[tuple[str, str, dict[str, Any]
     """Return index, id and content of the documents that the pipeline makes of events."""
     ((output, share),) = program().route(program().filter(events)) or [(None, [])]
     assert output is None or isinstance(output, ElasticsearchOutput)
-    items = output.items(share) if output is not None else []
+    items = output.prepare(share) if output is not None else []
     return [(item.index, item.id, read(item.source)) for item in items]

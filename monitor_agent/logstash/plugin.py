@@ -6,7 +6,7 @@ A plugin is a module `inputs/NAME.py`, `filters/NAME.py`, `outputs/NAME.py` or `
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, runtime_checkable
@@ -96,12 +96,12 @@ class EventBatch:
 
     Attributes
     ----------
-    events : in the order of reading.
+    events : in the order of reading; they may be made only when they are taken, so they are taken once.
     position : the input stores it as soon as all events are delivered; only the input reads it.
     bytes : the bytes read for them.
     """
 
-    events: list[Event]
+    events: Iterable[Event]
     position: Any = None
     bytes: int = 0
 
@@ -183,7 +183,11 @@ class WrittenFilter(Protocol):
 
 
 class Output(Protocol):
-    """A destination of events. Several threads may call `send` at once."""
+    """A destination of events.
+
+    One thread calls `prepare`. It is the thread that has just made the events, while they are in the processor's
+    cache; so events are short-lived. Several threads may call `send` at once.
+    """
 
     def open(self) -> None:
         """Prepare for work.
@@ -194,8 +198,11 @@ class Output(Protocol):
             If that is not possible.
         """
 
-    def send(self, events: Sequence[Event]) -> None:
-        """Deliver events, retrying until all of them are delivered or are dead letters.
+    def prepare(self, events: Sequence[Event]) -> Sequence[Any]:
+        """Return the events in the form in which they are sent, which does not hold the events themselves."""
+
+    def send(self, prepared: Sequence[Any]) -> None:
+        """Deliver prepared events, retrying until all of them are delivered or are dead letters.
 
         Raises
         ------

@@ -11,9 +11,10 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,12 +26,15 @@ from monitor_agent.gc_tuning import rare_garbage_collection
 from monitor_agent.logstash.compiler import Program
 from monitor_agent.logstash.delivery.parked_documents import warn_of_removed_outputs
 from monitor_agent.logstash.files.durable import locked_folder
-from monitor_agent.logstash.plugin import Event, EventBatch, Input, Output, PipelineContext, Stopping
+from monitor_agent.logstash.plugin import EventBatch, Input, Output, PipelineContext, Stopping
 from monitor_agent.logstash.statistics import Statistics, parked_counts
 
 STOP_SECONDS = 1.5
 """When the runner stops, requests that have begun may take this long to end."""
 STATISTICS_SECONDS = 1.0
+PORTION = 32
+"""So many events are made, filtered and prepared together. They stay in the processor's cache: a thousand do not, and
+cost a third more."""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _log = structlog.get_logger()
@@ -51,11 +55,17 @@ def run(program: Program, context: PipelineContext) -> None:
 
 @dataclass(eq=False)
 class Flight:
-    """A batch that is being delivered."""
+    """A batch that is being delivered.
+
+    Attributes
+    ----------
+    position : of the source, behind the batch.
+    shares : what each output gets, prepared.
+    """
 
     source: Input
-    batch: EventBatch
-    shares: Sequence[tuple[Output, list[Event]]]
+    position: Any
+    shares: Mapping[Output, Sequence[Any]]
     done: bool = False
 
 
@@ -124,9 +134,12 @@ class Runner:
                 self._stopping.wait(self._delay)
 
     def _launch(self, source: Input, batch: EventBatch) -> None:
-        shares = self._program.route(self._program.filter(batch.events))
-        batch.events = []
-        flight = Flight(source, batch, shares, done=not shares)
+        events = iter(batch.events)
+        shares: dict[Output, list[Any]] = {}
+        while portion := list(islice(events, PORTION)):
+            for output, share in self._program.route(self._program.filter(portion)):
+                shares.setdefault(output, []).extend(output.prepare(share))
+        flight = Flight(source, batch.position, shares, done=not shares)
         with self._changed:
             self._flights.append(flight)
             if shares:
@@ -171,10 +184,10 @@ class Runner:
                 if not self._is_running():
                     return
                 flight = self._waiting.popleft()
-            for output, events in flight.shares:
-                output.send(events)
+            for output, prepared in flight.shares.items():
+                output.send(prepared)
             with self._changed:
-                flight.shares = ()
+                flight.shares = {}
                 flight.done = True
                 self._changed.notify_all()
 
@@ -189,7 +202,7 @@ class Runner:
                 delivered: dict[Input, list[Any]] = {}
                 while self._flights and self._flights[0].done:
                     flight = self._flights.popleft()
-                    delivered.setdefault(flight.source, []).append(flight.batch.position)
+                    delivered.setdefault(flight.source, []).append(flight.position)
                 self._changed.notify_all()
             for source, positions in delivered.items():
                 source.acknowledge(positions)

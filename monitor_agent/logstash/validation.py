@@ -160,7 +160,7 @@ class Validation:
         outcomes: dict[int, _Outcome] = {}
         for output, share in self._program.route(self._program.filter(events)):
             if isinstance(output, ElasticsearchOutput):
-                for event, item in zip(share, output.items(share), strict=True):
+                for event, item in zip(share, output.prepare(share), strict=True):
                     outcomes[id(event)] = _outcome(item, with_id=output.names_ids)
             else:
                 for event in share:

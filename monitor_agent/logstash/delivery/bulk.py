@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -49,6 +49,20 @@ The agent has another table (`es.retry.ResponseAction`), because its work differ
 """
 
 
+class DocumentOrigin(NamedTuple):
+    """The origin of a document, for its dead letter.
+
+    Attributes
+    ----------
+    text : from which the event was read; None if unknown.
+    path, host : the file of the text, and the machine that read it; None if there is none.
+    """
+
+    text: str | None
+    path: str | None
+    host: str | None
+
+
 @dataclass(slots=True)
 class BulkItem:
     """One document of a bulk request.
@@ -56,14 +70,14 @@ class BulkItem:
     Attributes
     ----------
     action, source : its two lines in the body, each with its newline.
-    event : the event of the document; None for a dead letter, which never becomes a dead letter itself.
+    origin : None for a dead letter, which never becomes a dead letter itself.
     """
 
     index: str
     id: str
     action: bytes
     source: bytes
-    event: Event | None
+    origin: DocumentOrigin | None
 
     def size(self) -> int:
         """Return its bytes in a body."""
@@ -79,6 +93,7 @@ class ItemResult:
     reason: str = ""
 
 
+_NO_ORIGIN = DocumentOrigin(None, None, None)
 _CREATED = ItemResult(DeliveryOutcome.DELIVERED, 201)
 
 
@@ -110,6 +125,23 @@ def json_line(document: Any) -> bytes:
     b'{"n":1180591620717411303424}\\n'
     """
     return write_line(document)
+
+
+def origin_of(event: Event) -> DocumentOrigin:
+    """Return the origin of an event's document, from its `@metadata`.
+
+    >>> origin_of({"@metadata": {"path": "/log/a.ndjson", "host": 1}})
+    DocumentOrigin(text=None, path='/log/a.ndjson', host=None)
+    """
+    metadata = event.get("@metadata")
+    if type(metadata) is not dict:
+        return _NO_ORIGIN
+    text, path, host = metadata.get("original"), metadata.get("path"), metadata.get("host")
+    return DocumentOrigin(
+        text if isinstance(text, str) else None,
+        path if isinstance(path, str) else None,
+        host if isinstance(host, str) else None,
+    )
 
 
 def action_line(action: str, index: str, identifier: str | None) -> bytes:

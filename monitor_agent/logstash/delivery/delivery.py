@@ -122,7 +122,7 @@ class Delivery:
         for item, result in zip(portion, results, strict=True):
             if result.outcome is DeliveryOutcome.DELIVERED:
                 present += result.status == CONFLICT
-                if item.event is None:
+                if item.origin is None:
                     letters.append(item)
             elif result.outcome is DeliveryOutcome.REFUSED:
                 refused.append((item, result))
@@ -152,9 +152,9 @@ class Delivery:
 
     def _make_dead_letters(self, refused: list[tuple[BulkItem, ItemResult]]) -> list[BulkItem]:
         """Store refused documents on disk, then index them as dead letters; return the items to be sent again."""
-        letters = [dead_letter(item.event, item, result) for item, result in refused if item.event is not None]
+        letters = [dead_letter(item, item.origin, result) for item, result in refused if item.origin is not None]
         if len(letters) < len(refused):
-            reason = next(result.reason for item, result in refused if item.event is None)
+            reason = next(result.reason for item, result in refused if item.origin is None)
             _log.error("a dead letter cannot be indexed; it stays in the data folder", reason=reason)
         if not letters:
             return []

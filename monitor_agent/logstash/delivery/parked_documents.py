@@ -14,8 +14,7 @@ from typing import Any
 import structlog
 
 from monitor_agent.errors import PipelineError
-from monitor_agent.logstash.delivery.bulk import BulkItem, json_line
-from monitor_agent.logstash.events.timestamps import Timestamp
+from monitor_agent.logstash.delivery.bulk import BulkItem, DocumentOrigin, json_line, origin_of
 from monitor_agent.logstash.files.durable import append_file, make_folder
 from monitor_agent.logstash.plugin import ParkingOutput
 
@@ -185,18 +184,16 @@ def _record(queue: str, label: str, item: BulkItem) -> bytes:
         "index": item.index,
         "id": item.id,
         "action": item.action.decode(),
-        "letter": item.event is None,
-        "metadata": (item.event or {}).get("@metadata"),
+        "letter": item.origin is None,
+        "origin": item.origin and item.origin._asdict(),
     }
     return json_line(header) + item.source
 
 
 def _item(header: bytes, source: bytes) -> BulkItem:
     fields: dict[str, Any] = json.loads(header)
-    event = None
+    origin = None
     if not fields["letter"]:
-        # Python's own reader changes nothing: no long number, no half of a character.
-        event = json.loads(source) | {"@metadata": fields["metadata"] or {}}
-        if isinstance(moment := event.get("@timestamp"), str):
-            event["@timestamp"] = Timestamp(moment)
-    return BulkItem(fields["index"], fields["id"], fields["action"].encode(), source, event)
+        present = fields.get("origin")  # earlier releases wrote the event's metadata
+        origin = DocumentOrigin(**present) if present else origin_of({"@metadata": fields["metadata"]})
+    return BulkItem(fields["index"], fields["id"], fields["action"].encode(), source, origin)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from monitor_agent.errors import PipelineError
 from monitor_agent.logstash.files.file_selection import FileSelection
 from monitor_agent.logstash.files.file_set import FileSet
-from monitor_agent.logstash.files.line_batch import Checkpoint
+from monitor_agent.logstash.files.line_batch import Checkpoint, LineBatch
 from monitor_agent.logstash.files.positions import Positions
 from monitor_agent.logstash.plugin import Codec, Event, EventBatch, PluginConfig
 
@@ -46,13 +46,15 @@ class FilesInput(ABC):
         reading = self._files.read(limit)
         if reading is None:
             return None
-        events: list[Event] = []
+        self._counters.events_in += reading.lines
+        return EventBatch(self._events(reading), reading.checkpoint, reading.bytes)
+
+    def _events(self, reading: LineBatch) -> Iterator[Event]:
         for path, lines in reading.pieces:
             for line in lines:
-                events += self.events_of(line, path)
-        self._counters.events_in += reading.lines
-        self._counters.events_out += len(events)
-        return EventBatch(events, reading.checkpoint, reading.bytes)
+                events = self.events_of(line, path)
+                self._counters.events_out += len(events)
+                yield from events
 
     @property
     def finished(self) -> bool:

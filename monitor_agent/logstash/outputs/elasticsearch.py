@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from monitor_agent.logstash.delivery.bulk import BulkItem, action_line, json_line
+from monitor_agent.logstash.delivery.bulk import BulkItem, action_line, json_line, origin_of
 from monitor_agent.logstash.delivery.delivery import Delivery
 from monitor_agent.logstash.delivery.letter_files import FOLDER_NAME, DeadLetterFiles
 from monitor_agent.logstash.delivery.parked_documents import FOLDER_NAME as PARKED_FOLDER
@@ -71,8 +71,19 @@ class ElasticsearchOutput:
         self._letters.open()
         self._parking.open()
 
-    def send(self, events: Sequence[Event]) -> None:
-        """Return when every event is in Elasticsearch or is a dead letter.
+    def prepare(self, events: Sequence[Event]) -> list[BulkItem]:
+        """Return the documents of events, as a bulk request has them."""
+        action, index_of, id_of = self._action, self._index, self._id
+        items: list[BulkItem] = []
+        for event in events:
+            index = index_of(event)
+            identifier = id_of(event) if id_of is not None else None
+            line = action_line(action, index, identifier)
+            items.append(BulkItem(index, identifier or "", line, json_line(payload(event)), origin_of(event)))
+        return items
+
+    def send(self, prepared: Sequence[BulkItem]) -> None:
+        """Return when every document is in Elasticsearch or is a dead letter.
 
         Raises
         ------
@@ -80,7 +91,7 @@ class ElasticsearchOutput:
             If the runner stops before that.
         """
         began = time.perf_counter()
-        waiting = self._parking.put_with_others(self.items(events))
+        waiting = self._parking.put_with_others(list(prepared))
         failures = 0
         while waiting:
             again = self._parking.put_after_waiting(self._delivery.deliver(waiting))
@@ -90,8 +101,7 @@ class ElasticsearchOutput:
                 again = self._parking.put_with_others(again)
             waiting = again
         with self._lock:
-            self._counters.events_in += len(events)
-            self._counters.events_out += len(events)
+            self._counters.count(len(prepared))
             self._counters.seconds += time.perf_counter() - began
 
     def close(self) -> None:
@@ -102,17 +112,6 @@ class ElasticsearchOutput:
     def parked(self) -> list[ParkedCount]:
         """Return the number of documents that wait on disk, by index and reason."""
         return self._parking.counts()
-
-    def items(self, events: Sequence[Event]) -> list[BulkItem]:
-        """Return the documents of events, as a bulk request has them."""
-        action, index_of, id_of = self._action, self._index, self._id
-        items: list[BulkItem] = []
-        for event in events:
-            index = index_of(event)
-            identifier = id_of(event) if id_of is not None else None
-            line = action_line(action, index, identifier)
-            items.append(BulkItem(index, identifier or "", line, json_line(payload(event)), event))
-        return items
 
     def _wait(self, failures: int) -> None:
         """Wait before the next attempt: longer after each failure, and for a random time, so that workers differ."""

@@ -46,7 +46,11 @@ class FileOutput:
         """
         make_folder(self._root)
 
-    def send(self, events: Sequence[Event]) -> None:
+    def prepare(self, events: Sequence[Event]) -> list[tuple[Path, bytes]]:
+        """Return the file of each event, and the event as the codec writes it."""
+        return [(self._fixed or self._path_of(event), self._codec.encode(event)) for event in events]
+
+    def send(self, prepared: Sequence[tuple[Path, bytes]]) -> None:
         """Return when the events are on disk.
 
         Raises
@@ -55,16 +59,12 @@ class FileOutput:
             If a file cannot be written.
         """
         written: dict[Path, list[bytes]] = {}
-        if self._fixed is not None:
-            written[self._fixed] = [self._codec.encode(event) for event in events]
-        else:
-            for event in events:
-                written.setdefault(self._path_of(event), []).append(self._codec.encode(event))
+        for path, line in prepared:
+            written.setdefault(path, []).append(line)
         for path, lines in written.items():
             make_folder(path.parent)
             append_file(path, b"".join(lines))
-        self._counters.events_in += len(events)
-        self._counters.events_out += len(events)
+        self._counters.count(len(prepared))
 
     def close(self) -> None:
         """Do nothing: no file stays open."""

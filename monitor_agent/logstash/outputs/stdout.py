@@ -18,9 +18,13 @@ class StdoutOutput:
     def open(self) -> None:
         """Do nothing: the stream is open already."""
 
-    def send(self, events: Sequence[Event]) -> None:
+    def prepare(self, events: Sequence[Event]) -> list[bytes]:
+        """Return the events as the codec writes them."""
+        return [self._codec.encode(event) for event in events]
+
+    def send(self, prepared: Sequence[bytes]) -> None:
         """Write the events at once."""
-        self._stream.write(b"".join([self._codec.encode(event) for event in events]))
+        self._stream.write(b"".join(prepared))
         self._stream.flush()
 
     def close(self) -> None:

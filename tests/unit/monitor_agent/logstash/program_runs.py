@@ -47,7 +47,7 @@ def drain(program: Program) -> None:
             batch = source.read(125)
             if batch is not None:
                 for output, share in program.route(program.filter(batch.events)):
-                    output.send(share)
+                    output.send(output.prepare(share))
 
 
 def filtered(filters: str, *events: Mapping[str, Any], folder: Path) -> list[Event]:

@@ -25,7 +25,7 @@ REJECTED = b"""{"errors":true,"items":[
 
 
 def item(size: int) -> BulkItem:
-    return BulkItem("index", "id", b"", b"x" * size, {})
+    return BulkItem("index", "id", b"", b"x" * size, None)
 
 
 def test_each_document_has_a_result() -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor_agent.logstash.delivery.bulk import BulkItem, action_line, json_line
-from monitor_agent.logstash.delivery.dead_letters import original_text
+from monitor_agent.logstash.delivery.bulk import BulkItem, DocumentOrigin, action_line, json_line, origin_of
 from monitor_agent.logstash.delivery.parked_documents import ParkedCount, ParkedDocuments, warn_of_removed_outputs
 from monitor_agent.logstash.events.event_fields import payload
 from monitor_agent.logstash.events.timestamps import Timestamp
@@ -22,7 +21,7 @@ def item(identifier: str, **fields: object) -> BulkItem:
         **fields,
     }
     line = action_line("create", "index-1", identifier)
-    return BulkItem("index-1", identifier, line, json_line(payload(event)), event)
+    return BulkItem("index-1", identifier, line, json_line(payload(event)), origin_of(event))
 
 
 def reopened(folder: Path) -> ParkedDocuments:
@@ -40,10 +39,8 @@ def test_a_document_is_the_same_after_a_restart(tmp_path: Path, value: object) -
     documents = reopened(tmp_path)
     (after,), _ = documents.read("index-1", 10)
 
-    assert (after.action, after.source, after.id) == (before.action, before.source, before.id)
-    assert after.event is not None
-    assert original_text(after.event) == '{"line":"1"}'
-    assert json_line(payload(after.event)) == before.source
+    assert after == before
+    assert after.origin == DocumentOrigin('{"line":"1"}', "/log/a.ndjson", None)
     assert [(count.index, count.reason, count.documents) for count in documents.counts()] == [("index-1", "closed", 1)]
 
 

@@ -52,7 +52,11 @@ class DeliveredAtTheStop:
     def open(self) -> None:
         """Do nothing."""
 
-    def send(self, _events: Sequence[Event]) -> None:
+    def prepare(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Return the events as they are."""
+        return events
+
+    def send(self, _prepared: Sequence[Event]) -> None:
         """Ask the runner to stop, give it the time to do so, and deliver."""
         self._stopping.set()
         threading.Event().wait(0.3)
