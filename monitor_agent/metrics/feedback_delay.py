@@ -7,9 +7,10 @@ from functools import partial
 
 from monitor_agent.metrics._spec import MetricSpec, Undefined
 from monitor_agent.metrics.log_histogram import DELAY_EDGES, LogHistogram
+from monitor_agent.metrics.response_time import in_ms
 from monitor_agent.metrics.window_state import WindowState
 
-_MS, _SECOND = 1_000_000, 1_000_000_000  # nanoseconds
+_SECOND = 1_000_000_000  # nanoseconds
 MIN_FEEDBACK = 100
 """Smallest number of delays for a suggestion."""
 
@@ -20,13 +21,15 @@ _STEPS_SECONDS = (
 
 
 def delay_quantile_ms(delay: LogHistogram, q: float) -> float | Undefined:
-    """Return the delay of rank ceil(q n), in milliseconds, within 4.9 %; undefined (``no_feedback``) if empty.
+    """Return the delay of rank ceil(q n), in milliseconds, within 4.9 % (below 10 ms: 0.1 ms).
+
+    Undefined: ``no_feedback`` if empty; ``below_first_edge`` or ``above_last_edge`` if it lies outside the buckets.
 
     >>> delay_quantile_ms(LogHistogram.from_values([3 * 10**9], DELAY_EDGES), 0.5)
     3000.0
     """
     value = delay.quantile(q, DELAY_EDGES)
-    return Undefined("no_feedback") if value is None else value / _MS
+    return Undefined("no_feedback") if value is None else in_ms(value)
 
 
 def suggested_window_seconds(delay: LogHistogram, share: float = 0.99) -> int | Undefined:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -24,7 +25,9 @@ def mean_ms(times: LogHistogram) -> float | Undefined:
 
 
 def quantile_ms(times: LogHistogram, q: float) -> float | Undefined:
-    """Return the value of rank ceil(q n), in milliseconds, within 4.9 %; undefined (``no_requests``) if empty.
+    """Return the value of rank ceil(q n), in milliseconds, within 4.9 % (below 1 microsecond: 10 nanoseconds).
+
+    Undefined: ``no_requests`` if empty; ``below_first_edge`` or ``above_last_edge`` if the time lies outside the buckets.
 
     Source: `numpy.quantile` with ``method="inverted_cdf"``.
 
@@ -32,7 +35,17 @@ def quantile_ms(times: LogHistogram, q: float) -> float | Undefined:
     2.0
     """
     value = times.quantile(q, DURATION_EDGES)
-    return Undefined("no_requests") if value is None else value / _MS
+    return Undefined("no_requests") if value is None else in_ms(value)
+
+
+def in_ms(nanoseconds: float) -> float | Undefined:
+    """Return a quantile of `LogHistogram` in milliseconds.
+
+    Undefined: ``below_first_edge`` or ``above_last_edge`` if the quantile is infinite.
+    """
+    if math.isinf(nanoseconds):
+        return Undefined("below_first_edge" if nanoseconds < 0 else "above_last_edge")
+    return nanoseconds / _MS
 
 
 def _specs(name: str, meaning: str, times: Callable[[WindowState], LogHistogram]) -> Iterator[MetricSpec]:

@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.metrics import (
     DELAY_DECADES,
+    DELAY_EDGES,
     DURATION_DECADES,
+    DURATION_EDGES,
     FixedPoint,
     LogHistogram,
     WindowState,
@@ -23,7 +25,7 @@ from monitor_agent.metrics import (
     to_fixed_point,
 )
 from monitor_agent.metrics.inverse_propensity import propensity_sums
-from monitor_agent.metrics.log_histogram import PER_DECADE
+from monitor_agent.metrics.log_histogram import LINEAR, bucket_of, linear_step, outer_decades
 from monitor_agent.metrics.ranking import REQUESTS
 from monitor_agent.metrics.score_histogram import (
     DECADES,
@@ -212,9 +214,11 @@ def _decades(name: str, field: str) -> Aggregations:
 
 
 def _times(name: str, field: str, decades: range) -> Aggregations:
-    inner = {f"{name}_{power}": _histogram(field, _step(power), 10**power, 99 * _step(power)) for power in decades}
-    ends = [{"to": 10**decades.start}, {"from": 10**decades.stop}]
+    outer, linear = outer_decades(decades), linear_step(decades)
+    inner = {f"{name}_{power}": _histogram(field, _step(power), 10**power, 99 * _step(power)) for power in outer}
+    ends = [{"to": 0}, {"from": 10**outer.stop}]
     return {
+        f"{name}_linear": _histogram(field, linear, 0, (LINEAR - 1) * linear),
         **inner,
         f"{name}_ends": {"range": {"field": field, "ranges": ends}},
         f"{name}_stats": {"stats": {"field": field}},
@@ -317,11 +321,10 @@ def _log_histogram(aggregations: Mapping[str, Any], name: str, decades: range) -
     if not stats["count"]:
         return LogHistogram()
     below, above = (bucket["doc_count"] for bucket in aggregations[f"{name}_ends"]["buckets"])
-    counts = {0: below, len(decades) * PER_DECADE + 1: above}
-    for number, power in enumerate(decades):
-        # The first of a decade's edges is 10 steps, and bucket 0 lies below the first edge of all.
-        first = number * PER_DECADE - 9
-        for bucket in aggregations[f"{name}_{power}"]["buckets"]:
-            counts[first + round(bucket["key"] / _step(power))] = bucket["doc_count"]
+    edges = DURATION_EDGES if decades == DURATION_DECADES else DELAY_EDGES
+    counts = {0: below, len(edges): above}
+    for number in ("linear", *outer_decades(decades)):
+        for bucket in aggregations[f"{name}_{number}"]["buckets"]:
+            counts[bucket_of(round(bucket["key"]), edges)] = bucket["doc_count"]
     filled = {index: count for index, count in counts.items() if count}
     return LogHistogram(filled, round(stats["sum"]), round(stats["min"]), round(stats["max"]))

@@ -98,6 +98,29 @@ def test_percentile_is_within_the_documented_error(name: str, share: float) -> N
     assert exact == pytest.approx(measure(state)[f"response_time_{name}"], rel=RELATIVE_ERROR)
 
 
+@pytest.mark.parametrize("q", [0.0, 0.3, 0.5, 0.95, 1.0])
+@pytest.mark.parametrize(("low", "high"), [(0, 2_000), (1_000, 30_000), (10**9, 9 * 10**11)])
+def test_percentiles_of_very_short_and_very_long_times_are_near(low: int, high: int, q: float) -> None:
+    """Outside the edges the error is 4.9 % too; below a microsecond it is less than 10 nanoseconds."""
+    nanoseconds = np.random.default_rng(3).integers(low, high, 500)
+    times = LogHistogram.from_values(nanoseconds.tolist(), DURATION_EDGES)
+
+    exact = float(np.quantile(nanoseconds, q, method="inverted_cdf"))
+    assert times.quantile(q, DURATION_EDGES) == pytest.approx(exact, rel=RELATIVE_ERROR, abs=10 if exact < 1000 else 0)
+
+
+def test_a_percentile_beyond_all_buckets_is_undefined() -> None:
+    """The reason says on which side it lies; the maximum itself is known."""
+    state = WindowState(duration=LogHistogram.from_values([10**9, 10**13, 10**13, 2 * 10**13], DURATION_EDGES))
+    of_an_earlier_release = WindowState(duration=LogHistogram({0: 3}, 4800, 1400, 1800))
+
+    fields, earlier = measure(state), measure(of_an_earlier_release)
+
+    assert (fields["response_time_p50"], fields["response_time_p50_undefined"]) == (None, "above_last_edge")
+    assert fields["response_time_p99"] == 2e7
+    assert (earlier["response_time_p50"], earlier["response_time_p50_undefined"]) == (None, "below_first_edge")
+
+
 def test_mean_response_time_is_exact() -> None:
     """The buckets do not change the mean."""
     state = WindowState(duration=LogHistogram.from_values([1_500_000, 2_500_001], DURATION_EDGES))

@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 
 from monitor_agent.metrics import LogHistogram, WindowState
-from monitor_agent.metrics.log_histogram import DELAY_EDGES, DURATION_EDGES
+from monitor_agent.metrics.log_histogram import DELAY_EDGES, DURATION_EDGES, bucket_of
 from monitor_agent.metrics.score_histogram import EDGES
 from monitor_agent.metrics.window_state import RETIRED_TAGS, TAGS
 
@@ -93,3 +93,9 @@ def test_the_edges_follow_the_formulas_of_the_page() -> None:
     for first, last, actual in ((4, 10, DURATION_EDGES), (8, 15, DELAY_EDGES)):
         inner = [digits * 10 ** (k - 1) for k in range(first, last + 1) for digits in range(10, 100)]
         assert actual == (*inner, 10 ** (last + 1))
+        step, width, count = 10 ** (first - 3), 10 ** (first - 2), len(actual)
+        lower = {key: (key + 190) * step for key in range(-190, -90)} | {k: (k + 100) * width for k in range(-90, 0)}
+        higher = {count + 1 + j: (10 + j) * 10**last for j in range(90)}
+        for key, edge in {**lower, **higher}.items():
+            assert bucket_of(edge, actual) == key
+            assert bucket_of(edge - 1, actual) != key

@@ -65,9 +65,11 @@ def labelled(loss: str) -> dict[str, Any]:
     }
 
 
-def ten_microseconds_to_100_seconds(name: str, field: str) -> dict[str, Any]:
-    """Return the histograms of a time: two significant digits, and what lies beyond both ends."""
+def up_to_1000_seconds(name: str, field: str) -> dict[str, Any]:
+    """Return the histograms of a time: steps of 10 ns, then two significant digits, and what lies beyond both ends."""
     return {
+        f"{name}_linear": histogram(field, 10, 0, 990),
+        f"{name}_3": histogram(field, 100, 1_000, 9_900),
         f"{name}_4": histogram(field, 1_000, 10_000, 99_000),
         f"{name}_5": histogram(field, 10_000, 100_000, 990_000),
         f"{name}_6": histogram(field, 100_000, 1_000_000, 9_900_000),
@@ -75,12 +77,15 @@ def ten_microseconds_to_100_seconds(name: str, field: str) -> dict[str, Any]:
         f"{name}_8": histogram(field, 10_000_000, 100_000_000, 990_000_000),
         f"{name}_9": histogram(field, 100_000_000, 1_000_000_000, 9_900_000_000),
         f"{name}_10": histogram(field, 1_000_000_000, 10_000_000_000, 99_000_000_000),
-        f"{name}_ends": {"range": {"field": field, "ranges": [{"to": 10_000}, {"from": 100_000_000_000}]}},
+        f"{name}_11": histogram(field, 10_000_000_000, 100_000_000_000, 990_000_000_000),
+        f"{name}_ends": {"range": {"field": field, "ranges": [{"to": 0}, {"from": 1_000_000_000_000}]}},
         f"{name}_stats": {"stats": {"field": field}},
     }
 
 
 DELAYS = {
+    "delay_linear": histogram("feedback.delay", 100_000, 0, 9_900_000),
+    "delay_7": histogram("feedback.delay", 1_000_000, 10_000_000, 99_000_000),
     "delay_8": histogram("feedback.delay", 10_000_000, 100_000_000, 990_000_000),
     "delay_9": histogram("feedback.delay", 100_000_000, 1_000_000_000, 9_900_000_000),
     "delay_10": histogram("feedback.delay", 1_000_000_000, 10_000_000_000, 99_000_000_000),
@@ -89,9 +94,8 @@ DELAYS = {
     "delay_13": histogram("feedback.delay", 1_000_000_000_000, 10_000_000_000_000, 99_000_000_000_000),
     "delay_14": histogram("feedback.delay", 10_000_000_000_000, 100_000_000_000_000, 990_000_000_000_000),
     "delay_15": histogram("feedback.delay", 100_000_000_000_000, 1_000_000_000_000_000, 9_900_000_000_000_000),
-    "delay_ends": {
-        "range": {"field": "feedback.delay", "ranges": [{"to": 100_000_000}, {"from": 10_000_000_000_000_000}]}
-    },
+    "delay_16": histogram("feedback.delay", 1_000_000_000_000_000, 10_000_000_000_000_000, 99 * 10**15),
+    "delay_ends": {"range": {"field": "feedback.delay", "ranges": [{"to": 0}, {"from": 10**17}]}},
     "delay_stats": {"stats": {"field": "feedback.delay"}},
 }
 
@@ -111,9 +115,9 @@ SEGMENT: dict[str, Any] = {
     "requests": {
         "filter": {"term": {"prediction.rank": 1}},
         "aggs": {
-            **ten_microseconds_to_100_seconds("duration", "event.duration"),
-            **ten_microseconds_to_100_seconds("queue_time", "prediction.queue_time"),
-            **ten_microseconds_to_100_seconds("compute_time", "prediction.compute_time"),
+            **up_to_1000_seconds("duration", "event.duration"),
+            **up_to_1000_seconds("queue_time", "prediction.queue_time"),
+            **up_to_1000_seconds("compute_time", "prediction.compute_time"),
         },
     },
     "with_feedback": {
