@@ -41,8 +41,9 @@ from monitor_agent.metrics import (
     value_per_thousand,
 )
 from monitor_agent.metrics._spec import ConfidenceInterval, FieldKind, MetricSpec, Undefined
+from monitor_agent.metrics.calibration import Calibration, isotonic_calibration
 from monitor_agent.metrics.document import MetricFields, fields_of, measure_with
-from monitor_agent.metrics.estimate import Calibration, estimate_specs, isotonic_calibration
+from monitor_agent.metrics.estimate import estimate_specs
 from monitor_agent.metrics.log_histogram import (
     DELAY_DECADES,
     DELAY_EDGES,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from monitor_agent.metrics._spec import ConfidenceInterval, Undefined
-from monitor_agent.metrics.score_histogram import Counts, dense, total
+from monitor_agent.metrics.score_histogram import Counts, Floats, dense
 from monitor_agent.metrics.wilson import Z_95
 
 
@@ -35,26 +35,37 @@ def auc_interval(area: float, pos: Counts, neg: Counts, z: float = Z_95) -> Conf
     """
     if not pos or not neg:
         return Undefined("one_class")
-    positives, negatives = total(pos), total(neg)
-    modelled = _variance(area, positives, negatives)
-    scale = max(1.0, _delong_variance(pos, neg, area) / modelled) if modelled else 1.0
+    positives, negatives = dense(pos), dense(neg)
+    variance = _delong_variance(positives, negatives, area)
+    return interval_of_areas(area, float(positives.sum()), float(negatives.sum()), variance, z)
+
+
+def interval_of_areas(area: float, m: float, n: float, variance: float, z: float = Z_95) -> ConfidenceInterval:
+    """Return `auc_interval` from the variance of the AUC.
+
+    Parameters
+    ----------
+    m, n : (expected) numbers of positives and of negatives, above 0.
+    variance : of the measured AUC; if Newcombe's is larger, the interval is from Newcombe's.
+    """
+    modelled = _variance(area, m, n)
+    scale = max(1.0, variance / modelled) if modelled else 1.0
 
     def near(candidate: float) -> bool:
-        return (area - candidate) ** 2 <= z * z * scale * _variance(candidate, positives, negatives)
+        return (area - candidate) ** 2 <= z * z * scale * _variance(candidate, m, n)
 
     low = _edge(near, inside=area, outside=0.0) if area > 0 else 0.0
     high = _edge(near, inside=area, outside=1.0) if area < 1 else 1.0
     return ConfidenceInterval(low, high)
 
 
-def _variance(area: float, positives: int, negatives: int) -> float:
-    further = (positives + negatives) / 2 - 1
+def _variance(area: float, positives: float, negatives: float) -> float:
+    further = max(0.0, (positives + negatives) / 2 - 1)
     spread = 1 + further * ((1 - area) / (2 - area) + area / (1 + area))
     return area * (1 - area) * spread / (positives * negatives)
 
 
-def _delong_variance(pos: Counts, neg: Counts, area: float) -> float:
-    positives, negatives = dense(pos), dense(neg)
+def _delong_variance(positives: Floats, negatives: Floats, area: float) -> float:
     m, n = float(positives.sum()), float(negatives.sum())
     if m < 2 or n < 2:
         return 0.0

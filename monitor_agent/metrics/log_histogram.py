@@ -1,14 +1,14 @@
 """The log-spaced histogram of times: mergeable counts that give means and quantiles.
 
-Times are cut to two significant digits: bucket ``i`` holds ``edges[i - 1] <= value < edges[i]``. Successive edges differ
-by 10 % at most. A quantile is the geometric middle of its bucket, so it is within `RELATIVE_ERROR` (4.9 %) of the exact
+Times are cut to two significant digits: bucket ``i`` holds ``edges[i - 1] <= value < edges[i]``. Successive edges
+differ by 10 % at most. A quantile is the geometric middle of its bucket, so it is within `RELATIVE_ERROR` (4.9 %) of the exact
 order statistic.
 
 Further buckets lie outside the edges, because states of earlier releases count everything outside in one bucket:
 
 - Below the first edge, one decade has buckets of two digits (keys -90 to -1), and the rest down to zero has a hundred
-  buckets of equal width (keys -190 to -91). In these, a quantile is the lower end of its bucket, so that zero stays zero
-  and the error is below a thousandth of the first edge.
+  buckets of equal width (keys -190 to -91). In these, a quantile is the lower end of its bucket, so that zero stays
+  zero and the error is below a thousandth of the first edge.
 - Above the last edge, one decade has buckets of two digits (keys from ``len(edges) + 1`` on).
 - Bucket 0 holds all other values below the first edge, bucket ``len(edges)`` all others at or above the last edge. A
   quantile there is known only if it is the minimum or the maximum.

@@ -27,7 +27,7 @@ def mean_ms(times: LogHistogram) -> float | Undefined:
 def quantile_ms(times: LogHistogram, q: float) -> float | Undefined:
     """Return the value of rank ceil(q n), in milliseconds, within 4.9 % (below 1 microsecond: 10 nanoseconds).
 
-    Undefined: ``no_requests`` if empty; ``below_first_edge`` or ``above_last_edge`` if the time lies outside the buckets.
+    Undefined: ``no_requests`` if empty; ``below_first_edge`` or ``above_last_edge`` if the time is outside the buckets.
 
     Source: `numpy.quantile` with ``method="inverted_cdf"``.
 

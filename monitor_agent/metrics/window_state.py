@@ -75,6 +75,11 @@ class WindowState:
         AUC.
     scores_pos_without_loss, scores_neg_without_loss : the scores of ``scores_pos`` and ``scores_neg`` whose predictions
         have no ``prediction.log_loss_1`` or ``prediction.log_loss_0``.
+    estimable : the predictions among ``impressions`` that the following four fields count. It is smaller than
+        ``impressions`` if an earlier release, which did not have these fields, has counted some of them.
+    scores_shown_unknown, score_sum_shown_unknown : the scores of shown predictions among ``scores_unknown``; their sum.
+    scores_predicted_positive, score_sum_predicted_positive : the scores of shown predictions with the predicted
+        label 1, with or without a known label; their sum.
     """
 
     predictions: int = 0
@@ -117,6 +122,11 @@ class WindowState:
     fine_neg: Counts = field(default_factory=dict)
     scores_pos_without_loss: Counts = field(default_factory=dict)
     scores_neg_without_loss: Counts = field(default_factory=dict)
+    estimable: int = 0
+    scores_shown_unknown: Counts = field(default_factory=dict)
+    score_sum_shown_unknown: FixedPoint = _ZERO
+    scores_predicted_positive: Counts = field(default_factory=dict)
+    score_sum_predicted_positive: FixedPoint = _ZERO
 
     @property
     def n(self) -> int:
@@ -204,7 +214,7 @@ _NAMED = frozenset({"counts", "sums"})
 _OF_SCORES = frozenset(
     {
         "scores_unknown", "scores_pos", "scores_neg", "fine_pos", "fine_neg", "scores_pos_without_loss",
-        "scores_neg_without_loss",
+        "scores_neg_without_loss", "scores_shown_unknown", "scores_predicted_positive",
     }
 )  # fmt: skip
 
@@ -270,7 +280,8 @@ def reconcile(current: WindowState, stored: WindowState, tolerance: float = 1e-1
 _REAL_SUMS = frozenset(
     {
         "score_sum", "score_square_sum", "score_sum_pos", "score_sum_neg", "score_square_sum_pos",
-        "score_square_sum_neg", "log_loss_pos", "log_loss_neg", "value_sum",
+        "score_square_sum_neg", "log_loss_pos", "log_loss_neg", "value_sum", "score_sum_shown_unknown",
+        "score_sum_predicted_positive",
     }
 )  # fmt: skip
 

@@ -56,6 +56,8 @@ _TIMES = {
     "compute_time": "prediction.compute_time",
 }
 
+_PREDICTED_POSITIVE = {"term": {"prediction.label": 1}}
+
 
 @dataclass(frozen=True)
 class CountRequest:
@@ -153,8 +155,14 @@ def with_orphans_and_errors(state: WindowState, orphans: int, errors: int) -> Wi
 
 def _segment_aggregations(settings: AgentSettings, now: datetime, fine: Sequence[ScoreDecade]) -> Aggregations:
     return {
-        "impressions": {"filter": labels.impressions(settings)},
-        "unknown": {"filter": labels.unknown(settings, now), "aggs": _scores()},
+        "impressions": {
+            "filter": labels.impressions(settings),
+            "aggs": {"predicted": {"filter": _PREDICTED_POSITIVE, "aggs": _sum_and_scores()}},
+        },
+        "unknown": {
+            "filter": labels.unknown(settings, now),
+            "aggs": {**_scores(), "shown": {"filter": labels.impressions(settings), "aggs": _sum_and_scores()}},
+        },
         "mature": {
             "filter": labels.mature(settings, now),
             "aggs": {
@@ -185,10 +193,14 @@ def _segment_aggregations(settings: AgentSettings, now: datetime, fine: Sequence
 
 def _scores() -> Aggregations:
     return {
-        "predicted": {"filter": {"term": {"prediction.label": 1}}},
+        "predicted": {"filter": _PREDICTED_POSITIVE},
         "score": {"extended_stats": {"field": "prediction.score"}},
         **scores(),
     }
+
+
+def _sum_and_scores() -> Aggregations:
+    return {"score": {"sum": {"field": "prediction.score"}}, **scores()}
 
 
 def _class(loss: str, fine: Sequence[ScoreDecade]) -> Aggregations:
@@ -282,7 +294,20 @@ def _state(bucket: Mapping[str, Any], fine: Sequence[ScoreDecade]) -> WindowStat
         fine_neg=_fine(neg, fine),
         scores_pos_without_loss=binned(pos["without_loss"], "scores"),
         scores_neg_without_loss=binned(neg["without_loss"], "scores"),
+        **_estimable(bucket),
     )
+
+
+def _estimable(bucket: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that estimates need."""
+    unknown, predicted = bucket["unknown"]["shown"], bucket["impressions"]["predicted"]
+    return {
+        "estimable": bucket["impressions"]["doc_count"],
+        "scores_shown_unknown": binned(unknown, "scores"),
+        "score_sum_shown_unknown": _fixed(unknown["score"]["value"]),
+        "scores_predicted_positive": binned(predicted, "scores"),
+        "score_sum_predicted_positive": _fixed(predicted["score"]["value"]),
+    }
 
 
 def _total(label_buckets: Iterable[Mapping[str, Any]], name: str) -> FixedPoint:

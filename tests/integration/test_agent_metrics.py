@@ -106,6 +106,39 @@ def test_the_auc_of_scores_in_a_narrow_range_is_near_the_exact_one(world: World)
     assert world.make_agent(FINAL, **HOURS).backfill(START, START + timedelta(hours=1)).tally.written == 0
 
 
+def test_estimates_use_the_logged_labels_of_the_shown_predictions(world: World) -> None:
+    """Two thresholds: the estimate of both versions is the sum of their own; shadow counts in neither.
+
+    The queue times are below the first edge of their histogram: their median is right, too.
+    """
+    scores = [(number + 0.5) / 200 for number in range(200)]
+    events = [
+        make_prediction(START + timedelta(seconds=number), score, version=version, threshold=threshold, queue_time=1600)
+        for version, threshold in (("1", 0.9), ("2", 0.1))
+        for number, score in enumerate(scores)
+    ]
+    events += [make_prediction(START, 0.95, version="3", shadow=True) for _ in range(50)]
+    world.deliver(*events)
+
+    world.cycle(START + timedelta(minutes=10), **HOURS)
+
+    documents = {version: world.window("1h", version=version) for version in ("1", "2", "3", "all")}
+    for name in ("estimated_precision", "estimated_recall", "estimated_accuracy"):
+        both = documents["all"]
+        assert both[name] == pytest.approx(0.59, rel=1e-9)
+        assert both[f"{name}_low"] < 0.59 < both[f"{name}_high"]
+        assert both[f"{name}_error_undefined"] in ("immature", "no_samples")
+    assert documents["1"]["estimated_precision"] == pytest.approx(0.95, rel=1e-9)
+    assert documents["2"]["estimated_precision"] == pytest.approx(0.55, rel=1e-9)
+    assert documents["3"]["estimated_f1_undefined"] == "no_impressions"
+    assert documents["1"]["queue_time_p50"] == pytest.approx(0.0016, rel=0.049)
+
+    world.cycle(FINAL, **HOURS)
+
+    final = world.window("1h", version="2")
+    assert final["estimated_ctr_error"] == pytest.approx(final["estimated_ctr"] - final["ctr"], rel=1e-9)
+
+
 class TestCurves:
     def test_curves_are_points_of_windows_that_have_ended(self, world: World) -> None:
         """Each curve of a day, over all and by version, counts every prediction; open windows have no curves."""

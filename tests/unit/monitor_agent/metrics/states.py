@@ -14,13 +14,14 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-def state_of(labels: Ints, scores: Floats, threshold: float = 0.5) -> WindowState:
-    """Return the state of predictions that all have a known label."""
+def state_of(labels: Ints, scores: Floats, threshold: float | Floats = 0.5) -> WindowState:
+    """Return the state of predictions that all were shown and have a known label."""
     predicted = scores >= threshold
     pos, neg = scores[labels == 1], scores[labels == 0]
     return WindowState(
         predictions=len(scores),
         impressions=len(scores),
+        mature=len(scores),
         tp=int(np.sum(predicted & (labels == 1))),
         fp=int(np.sum(predicted & (labels == 0))),
         tn=int(np.sum(~predicted & (labels == 0))),
@@ -37,6 +38,26 @@ def state_of(labels: Ints, scores: Floats, threshold: float = 0.5) -> WindowStat
         log_loss_neg=to_fixed_point(float(-np.log(1 - np.clip(neg, CLIP, 1 - CLIP)).sum())),
         scores_pos=from_scores(pos),
         scores_neg=from_scores(neg),
+        estimable=len(scores),
+        scores_predicted_positive=from_scores(scores[predicted]),
+        score_sum_predicted_positive=to_fixed_point(float(scores[predicted].sum())),
+    )
+
+
+def unlabelled(scores: Floats, threshold: float | Floats = 0.5) -> WindowState:
+    """Return the state of predictions that all were shown, but have no known label yet."""
+    predicted = scores >= threshold
+    return WindowState(
+        predictions=len(scores),
+        impressions=len(scores),
+        predicted_positive=int(predicted.sum()),
+        score_sum=to_fixed_point(float(scores.sum())),
+        scores_unknown=from_scores(scores),
+        estimable=len(scores),
+        scores_shown_unknown=from_scores(scores),
+        score_sum_shown_unknown=to_fixed_point(float(scores.sum())),
+        scores_predicted_positive=from_scores(scores[predicted]),
+        score_sum_predicted_positive=to_fixed_point(float(scores[predicted].sum())),
     )
 
 
@@ -84,5 +105,9 @@ states = st.builds(
     counts=st.dictionaries(_names, st.integers(1, 100), max_size=3),
     fine_pos=st.dictionaries(st.integers(0, 369_999), st.integers(1, 2**40), max_size=8),
     scores_neg_without_loss=_counts,
+    estimable=_small,
+    scores_shown_unknown=_counts,
+    scores_predicted_positive=_counts,
+    score_sum_predicted_positive=_sums,
     sums=st.dictionaries(_names, st.floats(1e-9, 1e12).map(to_fixed_point), max_size=3),
 )

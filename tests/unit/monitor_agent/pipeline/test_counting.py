@@ -50,6 +50,20 @@ SCORES = {
 }
 
 
+SUM_AND_SCORES = {"score": {"sum": {"field": "prediction.score"}}, **three_digits("scores", "prediction.score")}
+
+
+def shown(impression: dict[str, Any]) -> dict[str, Any]:
+    """Return what is counted of predictions that were shown: those predicted positive, for estimates."""
+    predicted = {"filter": {"term": {"prediction.label": 1}}, "aggs": SUM_AND_SCORES}
+    return {"filter": impression, "aggs": {"predicted": predicted}}
+
+
+def unknown(impression: dict[str, Any]) -> dict[str, Any]:
+    """Return what is counted of predictions without a known label, and of the shown ones among them."""
+    return {**SCORES, "shown": {"filter": impression, "aggs": SUM_AND_SCORES}}
+
+
 def labelled(loss: str) -> dict[str, Any]:
     """Return what is counted of the predictions with one label."""
     return {
@@ -100,8 +114,8 @@ DELAYS = {
 }
 
 SEGMENT: dict[str, Any] = {
-    "impressions": {"filter": IMPRESSION},
-    "unknown": {"filter": {"bool": {"must_not": [{"bool": {"filter": [MATURE]}}]}}, "aggs": SCORES},
+    "impressions": shown(IMPRESSION),
+    "unknown": {"filter": {"bool": {"must_not": [{"bool": {"filter": [MATURE]}}]}}, "aggs": unknown(IMPRESSION)},
     "mature": {
         "filter": MATURE,
         "aggs": {
@@ -212,8 +226,8 @@ def test_explicit_impressions_need_an_event() -> None:
 
     assert aggs == {
         **SEGMENT,
-        "impressions": {"filter": confirmed},
-        "unknown": {"filter": {"bool": {"must_not": [{"bool": {"filter": [mature]}}]}}, "aggs": SCORES},
+        "impressions": shown(confirmed),
+        "unknown": {"filter": {"bool": {"must_not": [{"bool": {"filter": [mature]}}]}}, "aggs": unknown(confirmed)},
         "mature": {"filter": mature, "aggs": SEGMENT["mature"]["aggs"]},
     }
 
