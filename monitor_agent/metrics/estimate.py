@@ -31,7 +31,7 @@ from monitor_agent.metrics.f1 import SPEC as F1
 from monitor_agent.metrics.precision import SPEC as PRECISION
 from monitor_agent.metrics.recall import SPEC as RECALL
 from monitor_agent.metrics.roc_auc import SPEC as AUC
-from monitor_agent.metrics.score_histogram import Counts, add, bin_means, dense
+from monitor_agent.metrics.score_histogram import add, bin_means, dense
 from monitor_agent.metrics.wilson import Z_95
 from monitor_agent.metrics.window_state import WindowState, from_fixed_point
 

@@ -1,8 +1,8 @@
 """The log-spaced histogram of times: mergeable counts that give means and quantiles.
 
 Times are cut to two significant digits: bucket ``i`` holds ``edges[i - 1] <= value < edges[i]``. Successive edges
-differ by 10 % at most. A quantile is the geometric middle of its bucket, so it is within `RELATIVE_ERROR` (4.9 %) of the exact
-order statistic.
+differ by 10 % at most. A quantile is the geometric middle of its bucket, so it is within `RELATIVE_ERROR` (4.9 %) of
+the exact order statistic.
 
 Further buckets lie outside the edges, because states of earlier releases count everything outside in one bucket:
 

@@ -32,7 +32,7 @@ _FINALITY = dict(
 REASONS = {
     "above_last_edge": "the time is longer than the histogram of times resolves",
     "below_first_edge": "the time is shorter than the histogram of times resolves",
-    "earlier_release": "an earlier release, which counted less, has counted the window: `monitor-agent backfill` counts it again",
+    "earlier_release": "an earlier release counted the window: `monitor-agent backfill` counts it again",
     "immature": "labels of shown predictions may still arrive",
     "inconsistent_counts": "counts that were read at different moments contradict each other",
     "insufficient_data": "there are too few samples",

@@ -91,9 +91,10 @@ def test_the_error_is_there_once_no_label_can_arrive() -> None:
 def test_a_window_that_an_earlier_release_counted_has_no_estimate() -> None:
     """Its state does not say which shown predictions were predicted positive; a backfill counts it again."""
     scores, thresholds = next(worlds(1, 100, 3.0))
-    earlier = replace(unlabelled(scores, thresholds), estimable=0, scores_shown_unknown={}, scores_predicted_positive={})
+    now = unlabelled(scores, thresholds)
+    earlier = replace(now, estimable=0, scores_shown_unknown={}, scores_predicted_positive={})
 
-    fields = measure(merge(earlier, unlabelled(scores, thresholds)))
+    fields = measure(merge(earlier, now))
 
     assert fields["estimated_precision"] is None
     assert fields["estimated_precision_undefined"] == "earlier_release"
