@@ -108,12 +108,12 @@ class Estimate:
     Attributes
     ----------
     predicted_positive : positives among the predictions with the predicted label 1: the true positives.
-    others : positives among all other predictions: the false negatives.
+    predicted_negative : positives among all other predictions: the false negatives.
     positives, negatives : expected positives and negatives of each score bin.
     """
 
     predicted_positive: PositiveCount
-    others: PositiveCount
+    predicted_negative: PositiveCount
     positives: Floats
     negatives: Floats
 
@@ -126,31 +126,31 @@ def estimate(state: WindowState, calibration: Calibration | None = None) -> Esti
 
     >>> from monitor_agent.metrics import to_fixed_point
     >>> from monitor_agent.metrics.score_histogram import from_scores
-    >>> shown = {"scores_shown_unknown": from_scores([0.9] * 10 + [0.1] * 90), "impressions": 100, "estimable": 100}
+    >>> counts = {"scores_shown_unknown": from_scores([0.9] * 10 + [0.1] * 90), "impressions": 100, "estimable": 100}
     >>> sums = {"score_sum_shown_unknown": to_fixed_point(18.0), "score_sum_predicted_positive": to_fixed_point(9.0)}
-    >>> expected = estimate(WindowState(**shown, **sums, scores_predicted_positive=from_scores([0.9] * 10)))
-    >>> round(expected.predicted_positive.mean, 2), round(expected.others.mean, 2)
+    >>> expected = estimate(WindowState(**counts, **sums, scores_predicted_positive=from_scores([0.9] * 10)))
+    >>> round(expected.predicted_positive.mean, 2), round(expected.predicted_negative.mean, 2)
     (9.0, 9.0)
     """
     if not state.impressions:
         return Undefined("no_impressions")
     if state.estimable != state.impressions:
         return Undefined("earlier_release")
-    shown = dense(add((state.scores_shown_unknown, state.scores_pos, state.scores_neg)))
+    impressions = dense(add((state.scores_shown_unknown, state.scores_pos, state.scores_neg)))
     score_sum = from_fixed_point(state.score_sum_shown_unknown + state.score_sum_pos + state.score_sum_neg)
-    predicted_positive = np.minimum(dense(state.scores_predicted_positive), shown)
-    rest = shown - predicted_positive
+    predicted_positive = np.minimum(dense(state.scores_predicted_positive), impressions)
+    rest = impressions - predicted_positive
     if calibration is not None:
         probability = np.asarray(calibration.probabilities)
         counts = (PositiveCount.of(predicted_positive, probability), PositiveCount.of(rest, probability))
     else:
-        probability = bin_means(shown, score_sum)
+        probability = bin_means(impressions, score_sum)
         predicted_sum = from_fixed_point(state.score_sum_predicted_positive)
         counts = (
             PositiveCount.of(predicted_positive, probability, predicted_sum),
             PositiveCount.of(rest, probability, score_sum - predicted_sum),
         )
-    return Estimate(*counts, shown * probability, shown * (1 - probability))
+    return Estimate(*counts, impressions * probability, impressions * (1 - probability))
 
 
 def _area(positives: Floats, negatives: Floats) -> float | Undefined:
@@ -182,7 +182,7 @@ def _of_both(estimated: Estimate, metric: Callable[[float, float], float]) -> tu
 
     Source: G. Zou, A. Donner (MOVER), Statistics in Medicine 27 (2008).
     """
-    tp, fn = estimated.predicted_positive, estimated.others
+    tp, fn = estimated.predicted_positive, estimated.predicted_negative
     of_tp, of_fn = tp.interval(), fn.interval()
     value = metric(tp.mean, fn.mean)
     below = math.hypot(value - metric(of_tp.low, fn.mean), value - metric(tp.mean, of_fn.high))
@@ -191,7 +191,7 @@ def _of_both(estimated: Estimate, metric: Callable[[float, float], float]) -> tu
 
 
 def _accuracy(estimated: Estimate) -> tuple[float, ConfidenceInterval] | Undefined:
-    return _share(estimated.predicted_positive + estimated.others.negatives)
+    return _share(estimated.predicted_positive + estimated.predicted_negative.negatives)
 
 
 def _precision(estimated: Estimate) -> tuple[float, ConfidenceInterval] | Undefined:
@@ -199,14 +199,14 @@ def _precision(estimated: Estimate) -> tuple[float, ConfidenceInterval] | Undefi
 
 
 def _recall(estimated: Estimate) -> tuple[float, ConfidenceInterval] | Undefined:
-    if estimated.predicted_positive.mean + estimated.others.mean <= 0:
+    if estimated.predicted_positive.mean + estimated.predicted_negative.mean <= 0:
         return Undefined("nothing_expected")
     return _of_both(estimated, lambda tp, fn: tp / (tp + fn) if tp else 0.0)
 
 
 def _f1(estimated: Estimate) -> tuple[float, ConfidenceInterval] | Undefined:
     predicted_positive = estimated.predicted_positive.trials
-    if predicted_positive + estimated.predicted_positive.mean + estimated.others.mean <= 0:
+    if predicted_positive + estimated.predicted_positive.mean + estimated.predicted_negative.mean <= 0:
         return Undefined("nothing_expected")
     return _of_both(estimated, lambda tp, fn: 2 * tp / (predicted_positive + tp + fn) if tp else 0.0)
 
@@ -233,7 +233,7 @@ def _auc_interval(area: float, positives: Floats, negatives: Floats) -> Confiden
 
 
 def _ctr(estimated: Estimate) -> tuple[float, ConfidenceInterval] | Undefined:
-    return _share(estimated.predicted_positive + estimated.others)
+    return _share(estimated.predicted_positive + estimated.predicted_negative)
 
 
 Estimator = Callable[[Estimate], "tuple[float, ConfidenceInterval] | Undefined"]

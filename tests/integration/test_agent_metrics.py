@@ -124,10 +124,10 @@ def test_estimates_use_the_logged_labels_of_the_shown_predictions(world: World) 
 
     documents = {version: world.window("1h", version=version) for version in ("1", "2", "3", "all")}
     for name in ("estimated_precision", "estimated_recall", "estimated_accuracy"):
-        both = documents["all"]
-        assert both[name] == pytest.approx(0.59, rel=1e-9)
-        assert both[f"{name}_low"] < 0.59 < both[f"{name}_high"]
-        assert both[f"{name}_error_undefined"] in ("immature", "no_samples")
+        total = documents["all"]
+        assert total[name] == pytest.approx(0.59, rel=1e-9)
+        assert total[f"{name}_low"] < 0.59 < total[f"{name}_high"]
+        assert total[f"{name}_error_undefined"] in ("immature", "no_samples")
     assert documents["1"]["estimated_precision"] == pytest.approx(0.95, rel=1e-9)
     assert documents["2"]["estimated_precision"] == pytest.approx(0.55, rel=1e-9)
     assert documents["3"]["estimated_f1_undefined"] == "no_impressions"

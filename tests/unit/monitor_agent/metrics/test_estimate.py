@@ -29,30 +29,32 @@ def test_predicted_positives_are_the_logged_labels() -> None:
     scores = (np.arange(100) + 0.5) / 100
     first, second = unlabelled(scores, 0.9), unlabelled(scores, 0.1)
 
-    both = measure(merge(first, second))
+    together = measure(merge(first, second))
 
-    kept = {version: measure(state) for version, state in (("1", first), ("2", second))}
-    assert kept["1"]["estimated_precision"] == pytest.approx(scores[scores >= 0.9].mean(), rel=1e-12)
-    assert kept["2"]["estimated_precision"] == pytest.approx(scores[scores >= 0.1].mean(), rel=1e-12)
+    alone = {version: measure(state) for version, state in (("1", first), ("2", second))}
+    assert alone["1"]["estimated_precision"] == pytest.approx(scores[scores >= 0.9].mean(), rel=1e-12)
+    assert alone["2"]["estimated_precision"] == pytest.approx(scores[scores >= 0.1].mean(), rel=1e-12)
     positive = np.concatenate([scores[scores >= 0.9], scores[scores >= 0.1]])
-    assert both["estimated_precision"] == pytest.approx(positive.mean(), rel=1e-12)
-    assert both["estimated_recall"] == pytest.approx(positive.sum() / (2 * scores.sum()), rel=1e-12)
-    assert both["estimated_ctr"] == pytest.approx(0.5, rel=1e-12)
+    assert together["estimated_precision"] == pytest.approx(positive.mean(), rel=1e-12)
+    assert together["estimated_recall"] == pytest.approx(positive.sum() / (2 * scores.sum()), rel=1e-12)
+    assert together["estimated_ctr"] == pytest.approx(0.5, rel=1e-12)
 
 
 def test_predictions_in_shadow_are_not_estimated() -> None:
     """Only shown predictions count; `estimated_auc_with_shadow` compares versions that nobody saw."""
     scores = np.array([0.1, 0.3, 0.8, 0.9])
-    shown = unlabelled(scores)
+    displayed = unlabelled(scores)
     shadow = replace(
         WindowState(), predictions=2, predicted_positive=2, scores_unknown=from_scores([0.6, 0.95]), score_sum=2**60
     )
 
-    fields, alone = measure(merge(shown, shadow)), measure(shadow)
+    fields, unseen = measure(merge(displayed, shadow)), measure(shadow)
 
-    assert [fields[f"estimated_{name}"] for name in NAMES] == [measure(shown)[f"estimated_{name}"] for name in NAMES]
-    assert (alone["estimated_f1"], alone["estimated_f1_undefined"]) == (None, "no_impressions")
-    assert 0.5 < alone["estimated_auc_with_shadow"] < 1  # type: ignore[operator]
+    assert [fields[f"estimated_{name}"] for name in NAMES] == [
+        measure(displayed)[f"estimated_{name}"] for name in NAMES
+    ]
+    assert (unseen["estimated_f1"], unseen["estimated_f1_undefined"]) == (None, "no_impressions")
+    assert 0.5 < unseen["estimated_auc_with_shadow"] < 1  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(("size", "scale"), [(60, 3.0), (2000, 30.0)])

@@ -53,7 +53,7 @@ SCORES = {
 SUM_AND_SCORES = {"score": {"sum": {"field": "prediction.score"}}, **three_digits("scores", "prediction.score")}
 
 
-def shown(impression: dict[str, Any]) -> dict[str, Any]:
+def impressions(impression: dict[str, Any]) -> dict[str, Any]:
     """Return what is counted of predictions that were shown: those predicted positive, for estimates."""
     predicted = {"filter": {"term": {"prediction.label": 1}}, "aggs": SUM_AND_SCORES}
     return {"filter": impression, "aggs": {"predicted": predicted}}
@@ -114,7 +114,7 @@ DELAYS = {
 }
 
 SEGMENT: dict[str, Any] = {
-    "impressions": shown(IMPRESSION),
+    "impressions": impressions(IMPRESSION),
     "unknown": {"filter": {"bool": {"must_not": [{"bool": {"filter": [MATURE]}}]}}, "aggs": unknown(IMPRESSION)},
     "mature": {
         "filter": MATURE,
@@ -226,7 +226,7 @@ def test_explicit_impressions_need_an_event() -> None:
 
     assert aggs == {
         **SEGMENT,
-        "impressions": shown(confirmed),
+        "impressions": impressions(confirmed),
         "unknown": {"filter": {"bool": {"must_not": [{"bool": {"filter": [mature]}}]}}, "aggs": unknown(confirmed)},
         "mature": {"filter": mature, "aggs": SEGMENT["mature"]["aggs"]},
     }
