@@ -93,7 +93,9 @@ def index_of(document: Document) -> str:
     contract = {"model.prediction": PREDICTIONS, "model.feedback": FEEDBACK, "model.request_error": ERRORS}[
         document["event"]["dataset"]
     ]
-    timestamp = document["prediction"]["timestamp"] if contract is FEEDBACK else document["@timestamp"]
+    timestamp = document["@timestamp"]
+    if contract is FEEDBACK:
+        timestamp = document["prediction"].get("timestamp", timestamp)
     return contract.index_for(datetime.fromisoformat(timestamp.replace("Z", "+00:00")))
 
 

@@ -14,6 +14,7 @@ from monitor_agent.es.state_store import StoredState
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import hashed_id
 from monitor_agent.pipeline.instants import DAY, Interval
+from monitor_agent.pipeline.prediction_times import in_time_for
 from monitor_agent.pipeline.stale_windows import ModelWindow, day_of
 from monitor_agent.settings import environment_of
 
@@ -108,7 +109,7 @@ class Backfill:
         indices = stores.events.work_summary(now).documents
         losses = stores.losses(now)
         base = self._base_windows(day)
-        pages = stores.feedback.not_joined(day)
+        pages = stores.feedback.not_joined(day, in_time_for(day, stores.settings))
         windows_done = 0
 
         def report_windows(count: int) -> None:
@@ -118,7 +119,7 @@ class Backfill:
 
         while True:
             windows_done = 0
-            join = stores.join(JoinScope(now, indices, restates_closed=True))
+            join = stores.join(JoinScope(now, indices, interval=day))
             more = process_pages(pages, join.join_page)
             base |= join.result.windows
             stores.gateway.refresh(join.result.indices)

@@ -21,6 +21,7 @@ from monitor_agent.agent.report import CycleReport
 from monitor_agent.agent.stores import Stores, process_pages
 from monitor_agent.clock import Clock
 from monitor_agent.es.event_store import DayCounts, WorkSummary
+from monitor_agent.es.feedback_documents import Feedback
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.index_expiry import IndexExpiry
 from monitor_agent.es.leases import leased_models
@@ -109,14 +110,16 @@ class Agent:
         work = stores.events.work_summary(now)
         remembered = stores.state.read(*map(_progress_id, assignment.lease_names))
         counts = self._counts_of_changed_days(work, remembered)
-        stale = self._changed(counts.hours, remembered, assignment, now)
+        changed = self._changed_intervals(counts.hours, remembered)
+        stale = self._changed(changed, assignment, now)
         if work.not_final:
             self._add_aged(stale, assignment, now)
         losses = stores.losses(now)
         if losses or work.with_lost_lines:
             self._add_incomplete(stale, losses, assignment, now)
         join = stores.join(JoinScope(now, work.documents, _remembered_indices(remembered)))
-        more = self._join_feedback(join, work, stale.base, assignment, now)
+        waiting = stores.waiting.pages(work.waiting, changed, counts.hours)
+        more = self._join_feedback(join, work, waiting, assignment, now)
         stale.base |= join.result.windows
         if stale.base or stale.larger:
             stores.gateway.refresh(join.result.indices)
@@ -155,16 +158,16 @@ class Agent:
                 if new:
                     structlog.get_logger().warning("some predictions or errors are not counted", not_counted=new)
 
-    def _changed(
-        self, hours: HourCounts, remembered: Collection[StoredState], assignment: Assignment, now: datetime
-    ) -> _StaleWindows:
-        """Return the assigned windows whose predictions or errors have changed since they were counted."""
-        stores, stale = self._stores, _StaleWindows()
+    def _changed_intervals(self, hours: HourCounts, remembered: Collection[StoredState]) -> list[Interval]:
+        """Return the intervals in which the number of predictions or errors is not the remembered one, in order."""
         counts_before = [state.content.get("hours", {}) for state in remembered]
-        intervals = {
-            interval for before in counts_before for interval in changed_intervals(hours, before, stores.calendar)
-        }
-        for interval in sorted(intervals):
+        calendar = self._stores.calendar
+        return sorted({interval for before in counts_before for interval in changed_intervals(hours, before, calendar)})
+
+    def _changed(self, intervals: Iterable[Interval], assignment: Assignment, now: datetime) -> _StaleWindows:
+        """Return the assigned windows of intervals whose predictions or errors have changed since they were counted."""
+        stores, stale = self._stores, _StaleWindows()
+        for interval in intervals:
             counts = stores.events.window_counts(day_of(interval.start), interval)
             stored = stores.stored_windows_of(interval)
             changed = changed_windows(counts.predictions, counts.errors, stored, interval)
@@ -206,7 +209,12 @@ class Agent:
         self._add(stale, self._open_to_change(wrong, assignment, stored, now))
 
     def _join_feedback(
-        self, join: Join, work: WorkSummary, changed: set[ModelWindow], assignment: Assignment, now: datetime
+        self,
+        join: Join,
+        work: WorkSummary,
+        waiting: Iterable[list[Feedback]],
+        assignment: Assignment,
+        now: datetime,
     ) -> bool:
         """Join new feedback, and feedback whose predictions have come; give up overdue feedback.
 
@@ -216,12 +224,8 @@ class Agent:
         filters = assignment.filters("model.name")
         if work.new:
             more |= process_pages(stores.feedback.new(filters), join.join_page)
-        if changed:
-            # Feedback on a prediction whose id holds no time has the feedback's own time. So all waiting feedback is
-            # joined, whichever model it names: its prediction may be another model's.
-            since: datetime = min(window.start for _, window in changed) - stores.settings.clock_skew
-            for page in stores.feedback.waiting(since):
-                join.join_page(page)
+        for page in waiting:
+            join.join_page(page)
         if work.overdue:
             overdue = stores.feedback.overdue(now, stores.settings.orphan_horizon, filters)
             more |= process_pages(overdue, join.give_up_page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from monitor_agent.contracts.feedback import (
@@ -15,17 +15,19 @@ from monitor_agent.contracts.feedback import (
     STATUS_NEW,
     STATUS_ORPHAN,
     STATUS_TOO_LATE,
-    STATUS_WAITING,
 )
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT, STATE_OPEN
 from monitor_agent.contracts.prediction import PREDICTIONS
-from monitor_agent.es.feedback_documents import Feedback, Prediction
-from monitor_agent.es.feedback_store import FeedbackStore, index_of_prediction
+from monitor_agent.es.feedback_documents import EventStatus, Feedback, Prediction
+from monitor_agent.es.feedback_store import FeedbackStore
 from monitor_agent.es.performance_store import PerformanceStore
+from monitor_agent.es.prediction_store import PredictionStore, index_of_prediction
 from monitor_agent.pipeline.attribution import FeedbackEvent, FeedbackEvents, FoldedFeedback, fold, restored, union
 from monitor_agent.pipeline.documents import MetricsKey
 from monitor_agent.pipeline.finality import is_final, is_past_restatement
+from monitor_agent.pipeline.instants import DAY, Interval
+from monitor_agent.pipeline.prediction_times import days_around, holds
 from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
@@ -40,13 +42,14 @@ class JoinScope:
     now : the moment of the round.
     indices : the indices of events that exist and hold documents.
     earlier_indices : the indices of events that existed in earlier cycles.
-    restates_closed : whether windows that have been final for longer than the restatement limit are restated too.
+    interval : only feedback on predictions of this interval is joined, even if its windows have been final for longer
+        than the restatement limit; None = all feedback, within this limit.
     """
 
     now: datetime
     indices: Mapping[str, int]
     earlier_indices: Mapping[str, int] = field(default_factory=dict)
-    restates_closed: bool = False
+    interval: Interval | None = None
 
 
 @dataclass
@@ -66,7 +69,7 @@ class JoinResult:
     windows: set[ModelWindow] = field(default_factory=set)
     indices: set[str] = field(default_factory=set)
     statuses: list[tuple[Feedback, str]] = field(default_factory=list)
-    revised_statuses: dict[tuple[str, str], str] = field(default_factory=dict)
+    revised_statuses: dict[tuple[str, str], EventStatus] = field(default_factory=dict)
     put_back: bool = False
 
     def recovered_orphans(self) -> list[tuple[Feedback, str]]:
@@ -78,18 +81,32 @@ class JoinResult:
         return Counter(status for _, status in self.statuses)
 
 
+DocumentKey = tuple[str, str]
+"""Index and id of a prediction."""
+
+
+@dataclass(frozen=True)
+class _Folded:
+    """All events on a prediction, and what they give together."""
+
+    events: FeedbackEvents
+    result: FoldedFeedback
+
+
 class Join:
     """One round of joins."""
 
     def __init__(
         self,
         feedback: FeedbackStore,
+        predictions: PredictionStore,
         performance: PerformanceStore,
         calendar: Calendar,
         settings: AgentSettings,
         scope: JoinScope,
     ) -> None:
         self._feedback = feedback
+        self._predictions = predictions
         self._performance = performance
         self._calendar = calendar
         self._settings = settings
@@ -102,29 +119,47 @@ class Join:
         self.result.statuses += [
             (event, STATUS_INVALID) for event in events if event.problem and event.status != STATUS_INVALID
         ]
-        predictions = self._feedback.predictions(valid)
-        windows = {identifier: self._window(prediction) for identifier, prediction in predictions.items()}
+        found = self._found(valid)
+        windows = {prediction.key: self._window(prediction) for _, prediction in found}
         closed = self._closed_windows(set(windows.values()))
-        joined: dict[str, list[Feedback]] = {}
-        without_prediction: list[Feedback] = []
-        for event in valid:
-            prediction = predictions.get(event.prediction_id)
-            if prediction is None:
-                without_prediction.append(event)
-            elif windows[event.prediction_id] in closed and event.event.id not in _joined_events(prediction):
+        joined: dict[DocumentKey, tuple[Prediction, list[Feedback]]] = {}
+        for event, prediction in found:
+            if windows[prediction.key] in closed and event.event.id not in _joined_events(prediction):
                 self.result.statuses.append((event, STATUS_TOO_LATE))
             else:
-                joined.setdefault(event.prediction_id, []).append(event)
+                joined.setdefault(prediction.key, (prediction, []))[1].append(event)
         # A prediction without a model is in no window.
-        self.result.windows |= {windows[identifier] for identifier in joined if predictions[identifier].model}
-        self._write([(predictions[identifier], group) for identifier, group in joined.items()])
-        self._wait_or_give_up(without_prediction)
+        self.result.windows |= {windows[key] for key, (prediction, _) in joined.items() if prediction.model}
+        self._write(list(joined.values()))
+
+    def _found(self, events: Sequence[Feedback]) -> list[tuple[Feedback, Prediction]]:
+        """Return the events that can be joined, with their predictions; the others wait, or get a final status."""
+        found: list[tuple[Feedback, Prediction]] = []
+        missing: list[Feedback] = []
+        for event, prediction in zip(events, self._predictions.of(events), strict=True):
+            if not self._is_in_scope(event.predicted_at if prediction is None else prediction.made_at):
+                continue
+            if prediction is None:
+                missing.append(event)
+            else:
+                found.append((event, prediction))
+        self._wait_or_give_up(missing)
+        return found
+
+    def _is_in_scope(self, moment: datetime) -> bool:
+        return self._scope.interval is None or holds([self._scope.interval], moment)
 
     def give_up_page(self, events: Sequence[Feedback]) -> None:
         """Make a page of overdue feedback orphans; an event whose prediction exists after all becomes `new` again."""
-        predictions = self._feedback.predictions(events)
-        self._put_back([event for event in events if event.prediction_id in predictions])
-        orphans = [event for event in events if event.prediction_id not in predictions]
+        predictions = self._predictions.of(events)
+        self._put_back([event for event, prediction in zip(events, predictions, strict=True) if prediction])
+        missing = [event for event, prediction in zip(events, predictions, strict=True) if prediction is None]
+        # Earlier releases did not write the time that decides which window counts the orphan: the next cycle gives up.
+        self._feedback.name_times(event for event in missing if not event.names_its_window)
+        overdue = [event for event in missing if event.names_its_window]
+        expired = [event for event in overdue if self._day_is_deleted(event)]
+        orphans = [event for event in overdue if not self._day_is_deleted(event)]
+        self.result.statuses += [(event, STATUS_EXPIRED) for event in expired]
         self.result.statuses += [(event, STATUS_ORPHAN) for event in orphans]
         windows = {
             ModelWindow(event.model, self._calendar.base_window(event.predicted_at)) for event in orphans if event.model
@@ -135,61 +170,66 @@ class Join:
         # Refreshed even if nothing is written: an agent that died may have written it, and searches may not show it.
         self.result.indices |= {prediction.index for prediction, _ in pairs}
         while pairs:
-            folded: dict[str, FoldedFeedback] = {}
+            folded: dict[DocumentKey, _Folded] = {}
             # The events are folded while the predictions before them are being written.
             updates = self._updates(pairs, folded)
-            conflicts = {prediction.id: prediction for prediction in self._feedback.update_predictions(updates)}
+            conflicts = {prediction.key for prediction in self._predictions.update(updates)}
             for prediction, events in pairs:
-                if prediction.id not in conflicts:
-                    self._record(prediction, events, folded[prediction.id])
-            current = self._feedback.current((prediction.index, prediction.id) for prediction in conflicts.values())
-            latest = {prediction.id: prediction for prediction in current}
+                if prediction.key not in conflicts:
+                    self._record(prediction, events, folded[prediction.key])
+            latest = {prediction.key: prediction for prediction in self._predictions.current(conflicts)}
             # If a prediction was deleted meanwhile, the next cycle handles its feedback.
-            pairs = [(latest[prediction.id], events) for prediction, events in pairs if prediction.id in latest]
+            pairs = [(latest[prediction.key], events) for prediction, events in pairs if prediction.key in latest]
 
     def _updates(
-        self, pairs: Iterable[tuple[Prediction, list[Feedback]]], folded: dict[str, FoldedFeedback]
+        self, pairs: Iterable[tuple[Prediction, list[Feedback]]], folded: dict[DocumentKey, _Folded]
     ) -> Iterator[tuple[Prediction, dict[str, Any]]]:
         """Yield the fields to be written onto predictions; put the folded feedback of each into `folded`."""
         for prediction, events in pairs:
-            folded[prediction.id] = self._fold(prediction, (event.event for event in events))
-            fields = _difference(prediction, folded[prediction.id])
+            folded[prediction.key] = self._fold(prediction, (event.event for event in events))
+            fields = _difference(prediction, folded[prediction.key].result)
             if fields:
                 yield prediction, fields
 
-    def _fold(self, prediction: Prediction, more: Iterable[FeedbackEvent]) -> FoldedFeedback:
+    def _fold(self, prediction: Prediction, more: Iterable[FeedbackEvent]) -> _Folded:
         events = union(_joined_events(prediction), more, prediction.made_at, self._settings)
-        return fold(events, prediction.made_at, prediction.label, self._settings)
+        return _Folded(events, fold(events, prediction.made_at, prediction.label, self._settings))
 
-    def _record(self, prediction: Prediction, events: list[Feedback], folded: FoldedFeedback) -> None:
+    def _record(self, prediction: Prediction, events: list[Feedback], folded: _Folded) -> None:
         """Add the new statuses of a prediction's events to the result."""
-        read, types = {event.event.id for event in events}, {event.event.type for event in events}
+        times = {event.event.id: event.event.time for event in events}
+        types = {event.event.type for event in events}
+        statuses = {
+            identifier: EventStatus(status, folded.events[identifier].time)
+            for identifier, status in folded.result.statuses.items()
+        }
         for event in events:
-            status = folded.statuses.get(event.event.id, STATUS_DUPLICATE)
+            counted = statuses.get(event.event.id)
+            status = counted.of(event.event.time) if counted else STATUS_DUPLICATE
             if status != event.status:
                 self.result.statuses.append((event, status))
         # Also if the status is the same as before: an agent may have crashed before it wrote the status.
         for identifier, earlier in _joined_events(prediction).items():
-            if identifier not in read and earlier.type in types and identifier in folded.statuses:
-                self.result.revised_statuses[prediction.prediction_id, identifier] = folded.statuses[identifier]
+            was_read = times.get(identifier) == earlier.time
+            if not was_read and earlier.type in types and identifier in statuses:
+                self.result.revised_statuses[prediction.prediction_id, identifier] = statuses[identifier]
 
     def _wait_or_give_up(self, events: list[Feedback]) -> None:
-        """Let new events wait for their predictions; an event whose prediction can never come gets a final status."""
+        """Let new events wait for their predictions; an event whose prediction can never come has expired."""
         waiting: list[Feedback] = []
         for event in events:
-            if not event.prediction_id:
-                self.result.statuses.append((event, STATUS_ORPHAN))
-            elif self._prediction_is_expired(event):
+            around = days_around(event.event.time, self._settings)
+            if self._day_is_deleted(event) and holds([around], event.predicted_at):
                 self.result.statuses.append((event, STATUS_EXPIRED))
             elif event.status == STATUS_NEW:
                 waiting.append(event)
         if not waiting:
             return
-        self._feedback.set_status([(event, STATUS_WAITING) for event in waiting], self._scope.now)
+        self._feedback.let_wait(waiting, self._scope.now)
         self._feedback.refresh()
         # A prediction may have arrived after the look-up and before this moment: nothing else would find it.
-        predictions = self._feedback.predictions(waiting)
-        self._put_back([event for event in waiting if event.prediction_id in predictions])
+        predictions = self._predictions.of(waiting)
+        self._put_back([event for event, prediction in zip(waiting, predictions, strict=True) if prediction])
 
     def _put_back(self, events: list[Feedback]) -> None:
         if events:
@@ -197,13 +237,13 @@ class Join:
             self._feedback.refresh()
             self.result.put_back = True
 
-    def _prediction_is_expired(self, event: Feedback) -> bool:
+    def _day_is_deleted(self, event: Feedback) -> bool:
         """Return whether the index of the event's prediction has been deleted, or would be by now."""
         index = index_of_prediction(event.prediction_id)
         if index is None or index in self._scope.indices:
             return False
-        end = PREDICTIONS.day_of(index) + timedelta(days=1)
-        too_old = self._settings.retention and end + self._settings.retention_events < self._scope.now
+        age = self._scope.now - PREDICTIONS.day_of(index)
+        too_old = self._settings.retention and age > DAY + self._settings.retention_events
         return too_old or index in self._scope.earlier_indices
 
     def _window(self, prediction: Prediction) -> ModelWindow:
@@ -211,7 +251,7 @@ class Join:
 
     def _closed_windows(self, windows: Iterable[ModelWindow]) -> set[ModelWindow]:
         """Return the windows that have been final for longer than the restatement limit."""
-        if self._scope.restates_closed:
+        if self._scope.interval is not None:
             return set()
         past = {
             MetricsKey(model, ALL_VERSIONS, ALL_SEGMENT, window): ModelWindow(model, window)

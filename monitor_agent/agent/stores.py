@@ -14,6 +14,7 @@ from monitor_agent.agent.counting_plan import CountingPlans
 from monitor_agent.agent.join import Join, JoinResult, JoinScope
 from monitor_agent.agent.recompute import Recomputation, RecomputationStores
 from monitor_agent.agent.report import CycleReport
+from monitor_agent.agent.waiting import WaitingFeedback
 from monitor_agent.clock import Clock
 from monitor_agent.es.curve_store import CurveStore
 from monitor_agent.es.drift_store import DriftStore
@@ -24,6 +25,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.history import History
 from monitor_agent.es.line_check import stored_writers
 from monitor_agent.es.performance_store import PerformanceStore
+from monitor_agent.es.prediction_store import PredictionStore
 from monitor_agent.es.reference_store import ReferenceStore
 from monitor_agent.es.release_store import ReleaseStore
 from monitor_agent.es.state_store import StateStore
@@ -49,6 +51,8 @@ class Stores:
         self.calendar = Calendar(settings)
         self.events = EventStore(gateway, settings, self.calendar)
         self.feedback = FeedbackStore(gateway, settings.page_size)
+        self.predictions = PredictionStore(gateway, settings)
+        self.waiting = WaitingFeedback(self.feedback, self.predictions, settings)
         self.performance = PerformanceStore(gateway, self.calendar, settings.page_size)
         self.history = History(gateway, settings.page_size)
         self.releases = ReleaseStore(gateway, self.calendar, settings.page_size)
@@ -66,7 +70,7 @@ class Stores:
 
     def join(self, scope: JoinScope) -> Join:
         """Return a round of joins."""
-        return Join(self.feedback, self.performance, self.calendar, self.settings, scope)
+        return Join(self.feedback, self.predictions, self.performance, self.calendar, self.settings, scope)
 
     def stored_windows_around(self, interval: Interval) -> list[StoredWindow]:
         """Return the stored windows of an interval and all larger windows that share time with it."""

@@ -12,7 +12,7 @@ from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
-from monitor_agent.es.feedback_store import new_filter, overdue_filter, predicted_filter
+from monitor_agent.es.feedback_store import WAITING, new_filter, overdue_filter, predicted_filter
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.performance_store import LOST_LINES_FILTERS, NOT_FINAL_FILTERS
 from monitor_agent.metrics import WindowState
@@ -53,6 +53,7 @@ class WorkSummary:
     ----------
     documents : index -> number of documents in it, of predictions and errors.
     new : number of feedback documents that no agent has processed.
+    waiting : number of feedback documents that wait for their predictions.
     overdue : number of feedback documents that have waited too long for their predictions.
     not_final : number of windows that are not final: time alone may change them.
     with_lost_lines : number of windows whose documents name lost lines.
@@ -60,6 +61,7 @@ class WorkSummary:
 
     documents: dict[str, int]
     new: int
+    waiting: int
     overdue: int
     not_final: int
     with_lost_lines: int
@@ -104,6 +106,7 @@ class EventStore:
             [
                 (index, {"size": 0, "track_total_hits": False, "aggs": {"days": days}}),
                 (FEEDBACK.alias, {**total, "query": new_filter()}),
+                (FEEDBACK.alias, {**total, "query": WAITING}),
                 (FEEDBACK.alias, {**total, "query": overdue_filter(now, self._settings.orphan_horizon)}),
                 (PERFORMANCE.alias, {**total, "query": {"bool": {"filter": NOT_FINAL_FILTERS}}}),
                 (PERFORMANCE.alias, {**total, "query": {"bool": {"filter": LOST_LINES_FILTERS}}}),

@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from sys import intern
-from typing import Any
+from typing import Any, NamedTuple
 
-from monitor_agent.contracts.feedback import LARGEST_VALUE, STATUS_NEW, TYPES
+from monitor_agent.contracts.feedback import LARGEST_VALUE, STATUS_DUPLICATE, STATUS_NEW, TYPES
 from monitor_agent.contracts.identifiers import canonical
 from monitor_agent.contracts.kinds import BINARY, DEFAULT_KIND
 from monitor_agent.es.operations import DocumentVersion
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.attribution import FeedbackEvent
+from monitor_agent.pipeline.instants import DAY
+from monitor_agent.pipeline.prediction_times import time_in_id
 
 PREDICTION_FIELDS = (
     "@timestamp",
@@ -49,6 +51,11 @@ class _StoredDocument:
         """The document's `_id`."""
         return self.version.id
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Index and `_id`."""
+        return self.version.index, self.version.id
+
 
 @dataclass(frozen=True, slots=True)
 class Feedback(_StoredDocument):
@@ -58,7 +65,9 @@ class Feedback(_StoredDocument):
     ----------
     event : its event; the event's id is `event.id`, which several documents may have.
     prediction_id : the id of the prediction that it is about; empty if it names none.
-    predicted_at : the time of that prediction; the time of the event if the feedback names no such time.
+    predicted_at : the time of that prediction: the time that the feedback names, else the time in the id, else the
+        time of the event.
+    names_time : whether the feedback names a time of its prediction.
     model : the model that it names; empty if it names none.
     status : its status, such as `new`.
     waiting_since : since when it has waited for its prediction; None if it does not wait.
@@ -72,6 +81,26 @@ class Feedback(_StoredDocument):
     status: str
     waiting_since: datetime | None
     problem: str = ""
+    names_time: bool = True
+
+    @property
+    def names_its_window(self) -> bool:
+        """Whether searches find the document by `predicted_at`."""
+        return self.names_time or self.predicted_at == self.event.time
+
+
+class EventStatus(NamedTuple):
+    """The status of an event, and the time of the document that counts for it.
+
+    An event may be in several documents with different times: it was sent again without a time.
+    """
+
+    status: str
+    time: datetime
+
+    def of(self, time: datetime | None) -> str:
+        """Return the status of a document of the event that has this time."""
+        return self.status if time == self.time else STATUS_DUPLICATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +131,7 @@ def feedback_of(hit: Mapping[str, Any]) -> Feedback:
     fields, prediction = _object(source, "feedback"), _object(source, "prediction")
     time, since = _moment(source.get("@timestamp")), _moment(fields.get("waiting_since"))
     label, value = fields.get("label"), fields.get("value")
+    named, prediction_id = _moment(prediction.get("timestamp")), canonical(_text(prediction.get("id")))
     problem = "bad timestamp" if time is None else _problem(fields)
     if time is None or problem:
         time, label, value = time or instants.EPOCH, None, None
@@ -115,12 +145,13 @@ def feedback_of(hit: Mapping[str, Any]) -> Feedback:
             _label(label),
             value,
         ),
-        prediction_id=canonical(_text(prediction.get("id"))),
-        predicted_at=_moment(prediction.get("timestamp")) or time,
+        prediction_id=prediction_id,
+        predicted_at=(named if named and named - time <= DAY else None) or time_in_id(prediction_id, time) or time,
         model=intern(_text(_object(source, "model").get("name"))),
         status=intern(_text(fields.get("status")) or STATUS_NEW),
         waiting_since=since,
         problem=intern(problem),
+        names_time=named is not None,
     )
 
 
@@ -129,8 +160,13 @@ def event_id_of(hit: Mapping[str, Any]) -> str:
     return canonical(_text(_object(hit["_source"], "event").get("id")) or hit["_id"])
 
 
+def time_of(hit: Mapping[str, Any]) -> datetime | None:
+    """Return the time of a document; None if it cannot be read."""
+    return _moment(hit["_source"].get("@timestamp"))
+
+
 def prediction_id_of(hit: Mapping[str, Any]) -> str:
-    """Return the id of the prediction that a feedback document is about."""
+    """Return the id of the prediction that a document names; empty if it names none."""
     return canonical(_text(_object(hit["_source"], "prediction").get("id")))
 
 
@@ -179,10 +215,12 @@ def _text(value: Any) -> str:
 
 
 def _moment(value: Any) -> datetime | None:
+    """Return a moment; None if it cannot be read, or lies in no year that an event may have."""
     try:
-        return instants.parse(value)
+        moment = instants.parse(value)
     except (AttributeError, OverflowError, TypeError, ValueError):
         return None
+    return moment if instants.EPOCH.year <= moment.year < datetime.max.year else None
 
 
 def _object(source: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Feedback and its predictions in Elasticsearch: new feedback, the predictions it names, and the writes to both."""
+"""Feedback in Elasticsearch: what is new, waits or is overdue, and its statuses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.feedback import (
     FEEDBACK,
     STATUS_INVALID,
@@ -16,25 +15,19 @@ from monitor_agent.contracts.feedback import (
     STATUS_WAITING,
 )
 from monitor_agent.contracts.identifiers import spellings
-from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.feedback_documents import (
     FEEDBACK_FIELDS,
-    PREDICTION_FIELDS,
+    EventStatus,
     Feedback,
-    Prediction,
     event_id_of,
     feedback_of,
     prediction_id_of,
-    prediction_of,
+    time_of,
 )
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import Operation
-from monitor_agent.es.retry import ResponseAction
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.instants import DAY, Interval, range_filter
-
-FOREIGN_SEARCH = timedelta(days=8)
-"""A prediction whose id contains no time is searched this far before its feedback."""
+from monitor_agent.pipeline.instants import Interval, range_filter, within
 
 REVISED_AT_ONCE = 500
 """Predictions whose feedback gets revised statuses by one search."""
@@ -44,10 +37,8 @@ PAGES_IN_ONE, LONGEST_PAGE = 5, 10_000
 other pages, up to the number of hits that Elasticsearch returns at once (`index.max_result_window`)."""
 
 
-def index_of_prediction(identifier: str) -> str | None:
-    """Return the index of a prediction by the time in its id; None if the id contains no time."""
-    moment = uuid7.time_of(identifier)
-    return PREDICTIONS.index_for(moment) if moment else None
+WAITING: dict[str, Any] = {"term": {"feedback.status": STATUS_WAITING}}
+"""The filter for feedback that waits for its prediction."""
 
 
 def new_filter() -> dict[str, Any]:
@@ -70,16 +61,15 @@ def predicted_filter(**bounds: datetime) -> dict[str, Any]:
 def overdue_filter(now: datetime, horizon: timedelta) -> dict[str, Any]:
     """Return the filter for feedback that has waited too long for its prediction."""
     since = range_filter("feedback.waiting_since", lte=now - horizon)
-    filters = [{"term": {"feedback.status": STATUS_WAITING}}, since]
-    return {"bool": {"filter": filters}}
+    return {"bool": {"filter": [WAITING, since]}}
 
 
 class FeedbackStore:
-    """Feedback documents and the predictions that they are about."""
+    """Feedback documents."""
 
     def __init__(self, gateway: Gateway, page_size: int) -> None:
         self._gateway = gateway
-        self._page_size = min(page_size * PAGES_IN_ONE, LONGEST_PAGE)
+        self.page_size = min(page_size * PAGES_IN_ONE, LONGEST_PAGE)
 
     def new(self, filters: Sequence[dict[str, Any]] = ()) -> Iterator[list[Feedback]]:
         """Yield pages of feedback that no agent has processed.
@@ -90,10 +80,18 @@ class FeedbackStore:
         """
         yield from self._pages({"bool": {"filter": [new_filter(), *filters]}})
 
-    def waiting(self, since: datetime) -> Iterator[list[Feedback]]:
-        """Yield pages of waiting feedback about predictions since a moment."""
-        filters = [{"term": {"feedback.status": STATUS_WAITING}}, predicted_filter(gte=since)]
-        yield from self._pages({"bool": {"filter": filters}})
+    def waiting(self, *filters: dict[str, Any]) -> Iterator[list[Feedback]]:
+        """Yield pages of waiting feedback, whichever model it names: its prediction may be another model's.
+
+        Parameters
+        ----------
+        filters : further filters.
+        """
+        yield from self._pages({"bool": {"filter": [WAITING, *filters]}})
+
+    def waiting_for(self, prediction_ids: Sequence[str]) -> Iterator[list[Feedback]]:
+        """Yield pages of waiting feedback on predictions with these ids."""
+        yield from self.waiting(_on(prediction_ids))
 
     def overdue(
         self, now: datetime, horizon: timedelta, filters: Sequence[dict[str, Any]] = ()
@@ -106,127 +104,74 @@ class FeedbackStore:
         """
         yield from self._pages({"bool": {"filter": [overdue_filter(now, horizon), *filters]}})
 
-    def not_joined(self, interval: Interval) -> Iterator[list[Feedback]]:
-        """Yield pages of unjoined feedback, whatever its status, on predictions of an interval."""
+    def not_joined(self, predicted: Interval, sent: Interval) -> Iterator[list[Feedback]]:
+        """Yield pages of unjoined feedback, whatever its status.
+
+        Parameters
+        ----------
+        predicted : feedback that names a time of its prediction in this interval.
+        sent : further feedback, by its own time: the time of its prediction is unknown, or may be wrong.
+        """
         unjoined = {"terms": {"feedback.status": [STATUS_WAITING, STATUS_TOO_LATE, STATUS_ORPHAN, STATUS_INVALID]}}
-        of_interval = predicted_filter(gte=interval.start, lt=interval.end)
-        yield from self._pages({"bool": {"filter": [{"bool": {"should": [unjoined, new_filter()]}}, of_interval]}})
+        in_time = {"bool": {"should": [within(predicted, "prediction.timestamp"), within(sent)]}}
+        yield from self._pages({"bool": {"filter": [{"bool": {"should": [unjoined, new_filter()]}}, in_time]}})
 
     def _pages(self, query: dict[str, Any]) -> Iterator[list[Feedback]]:
         body = {"query": query, "_source": list(FEEDBACK_FIELDS), "seq_no_primary_term": True}
         page: list[Feedback] = []
-        for hit in self._gateway.scan(FEEDBACK.alias, body, self._page_size):
+        for hit in self._gateway.scan(FEEDBACK.alias, body, self.page_size):
             page.append(feedback_of(hit))
-            if len(page) == self._page_size:
+            if len(page) == self.page_size:
                 yield page
                 page = []
         if page:
             yield page
 
-    def predictions(self, feedback: Sequence[Feedback]) -> dict[str, Prediction]:
-        """Return the predictions of feedback that exist, by the id that the feedback names."""
-        indices: dict[str, str] = {}
-        foreign: dict[str, Feedback] = {}
-        for document in feedback:
-            index = index_of_prediction(document.prediction_id)
-            if index:
-                indices[document.prediction_id] = index
-            elif document.prediction_id:
-                foreign[document.prediction_id] = document
-        predictions = {
-            prediction.id: prediction
-            for prediction in self.current((index, identifier) for identifier, index in indices.items())
-        }
-        missing = {identifier: index for identifier, index in indices.items() if identifier not in predictions}
-        if missing:
-            predictions |= self._by_spelling(missing, ",".join(sorted(set(missing.values()))), [])
-        if foreign:
-            times = [document.predicted_at for document in foreign.values()]
-            around = range_filter("@timestamp", gte=min(times) - FOREIGN_SEARCH, lte=max(times) + DAY)
-            predictions |= self._by_spelling(foreign, PREDICTIONS.alias, [around])
-        return predictions
-
-    def current(self, ids: Iterable[tuple[str, str]]) -> list[Prediction]:
-        """Return the latest versions of the predictions that exist.
-
-        Parameters
-        ----------
-        ids : (index, id).
-        """
-        docs = self._gateway.mget(list(ids), PREDICTION_FIELDS)
-        return [prediction for prediction in map(prediction_of, docs) if prediction is not None]
-
-    def _by_spelling(
-        self, identifiers: Iterable[str], indices: str, filters: Sequence[Mapping[str, Any]]
-    ) -> dict[str, Prediction]:
-        """Return the predictions whose ids contain no time, or are written in another form, by id."""
-        values = [form for identifier in identifiers for form in spellings(identifier)]
-        body = {
-            "query": {"bool": {"filter": [_has_id(values), *filters]}},
-            "_source": list(PREDICTION_FIELDS),
-            "seq_no_primary_term": True,
-        }
-        # A search may return an older version: its update is refused then, and the latest version is read.
-        hits = map(prediction_of, self._gateway.scan(indices, body, self._page_size))
-        by_id: dict[str, Prediction] = {}
-        for prediction in sorted((hit for hit in hits if hit is not None), key=lambda hit: (hit.index, hit.id)):
-            by_id.setdefault(prediction.prediction_id, prediction)
-        return by_id
-
-    def update_predictions(self, updates: Iterable[tuple[Prediction, dict[str, Any]]]) -> list[Prediction]:
-        """Write fields onto predictions; return the predictions that somebody else has changed in the meantime."""
-        written: list[Prediction] = []
-
-        def operations() -> Iterator[Operation]:
-            for prediction, fields in updates:
-                written.append(prediction)
-                yield prediction.version.operation("update", {"doc": fields})
-
-        results = self._gateway.bulk(operations())
-        conflict = ResponseAction.CONFLICT
-        return [prediction for prediction, result in zip(written, results, strict=True) if result is conflict]
-
-    def set_status(self, statuses: Iterable[tuple[Feedback, str]], waiting_since: datetime | None = None) -> None:
+    def set_status(self, statuses: Iterable[tuple[Feedback, str]]) -> None:
         """Write statuses of feedback, unless another agent has changed it since it was read."""
-        waiting = {} if waiting_since is None else {"waiting_since": instants.text(waiting_since)}
         self._gateway.bulk(
-            document.version.operation(
-                "update",
-                {
-                    "doc": {
-                        "feedback": {
-                            "status": status,
-                            **waiting,
-                            **({"problem": document.problem} if document.problem else {}),
-                        }
-                    }
-                },
-            )
+            document.version.operation("update", {"doc": {"feedback": {"status": status, **_problem(document)}}})
             for document, status in statuses
+        )
+
+    def let_wait(self, feedback: Iterable[Feedback], since: datetime) -> None:
+        """Make feedback wait for its predictions, unless another agent has changed it since it was read.
+
+        If a document does not name the time of its prediction, it gets the time in the id: searches need it.
+        """
+        waiting = {"feedback": {"status": STATUS_WAITING, "waiting_since": instants.text(since)}}
+        self._gateway.bulk(
+            document.version.operation("update", {"doc": {**waiting, **_time_in_id(document)}}) for document in feedback
+        )
+
+    def name_times(self, feedback: Iterable[Feedback]) -> None:
+        """Write the time in the id of its prediction into feedback that earlier releases let wait without it."""
+        self._gateway.bulk(
+            document.version.operation("update", {"doc": _time_in_id(document)}) for document in feedback
         )
 
     def put_back(self, feedback: Iterable[Feedback]) -> None:
         """Make feedback new again, whoever has changed it since it was read."""
         self._gateway.bulk(_status_update(document.index, document.id, STATUS_NEW) for document in feedback)
 
-    def revise_status(self, statuses: Mapping[tuple[str, str], str]) -> None:
+    def revise_status(self, statuses: Mapping[tuple[str, str], EventStatus]) -> None:
         """Write statuses of events that other events have changed.
 
         Parameters
         ----------
-        statuses : (id of the prediction, id of the event) -> status.
+        statuses : (id of the prediction, id of the event) -> its status.
 
-        An event on a prediction may be in several documents: an earlier release gave it another `_id`.
+        An event on a prediction may be in several documents: an earlier release gave it another `_id`, or it was sent
+        again without a time and is in the index of another day.
         """
         predictions = sorted({prediction_id for prediction_id, _ in statuses})
         for first in range(0, len(predictions), REVISED_AT_ONCE):
             batch = predictions[first : first + REVISED_AT_ONCE]
-            values = [form for identifier in batch for form in spellings(identifier)]
             body = {
-                "query": {"terms": {"prediction.id": values}},
-                "_source": ["event.id", "prediction.id", "feedback.status"],
+                "query": _on(batch),
+                "_source": ["@timestamp", "event.id", "prediction.id", "feedback.status"],
             }
-            hits = self._gateway.scan(FEEDBACK.alias, body, self._page_size)
+            hits = self._gateway.scan(FEEDBACK.alias, body, self.page_size)
             self._gateway.bulk(_revisions(hits, statuses))
 
     def refresh(self) -> None:
@@ -234,20 +179,31 @@ class FeedbackStore:
         self._gateway.refresh([FEEDBACK.alias])
 
 
-def _revisions(hits: Iterable[Mapping[str, Any]], statuses: Mapping[tuple[str, str], str]) -> Iterator[Operation]:
+def _on(prediction_ids: Iterable[str]) -> dict[str, Any]:
+    """Return the filter for feedback on predictions with these ids."""
+    return {"terms": {"prediction.id": [form for identifier in prediction_ids for form in spellings(identifier)]}}
+
+
+def _problem(feedback: Feedback) -> dict[str, str]:
+    return {"problem": feedback.problem} if feedback.problem else {}
+
+
+def _time_in_id(feedback: Feedback) -> dict[str, Any]:
+    if feedback.names_its_window:
+        return {}
+    return {"prediction": {"timestamp": instants.text(feedback.predicted_at)}}
+
+
+def _revisions(
+    hits: Iterable[Mapping[str, Any]], statuses: Mapping[tuple[str, str], EventStatus]
+) -> Iterator[Operation]:
     for hit in hits:
         prediction_id, stored = prediction_id_of(hit), hit["_source"].get("feedback", {}).get("status")
         # Earlier releases took the `_id` of a document for the id of its event.
-        status = statuses.get((prediction_id, event_id_of(hit))) or statuses.get((prediction_id, hit["_id"]))
-        if status is not None and status != stored:
+        revised = statuses.get((prediction_id, event_id_of(hit))) or statuses.get((prediction_id, hit["_id"]))
+        if revised is not None and (status := revised.of(time_of(hit))) != stored:
             yield _status_update(hit["_index"], hit["_id"], status)
 
 
 def _status_update(index: str, identifier: str, status: str) -> Operation:
     return Operation("update", index, identifier, {"doc": {"feedback": {"status": status}}})
-
-
-def _has_id(values: Sequence[str]) -> dict[str, Any]:
-    """Return the filter of the predictions with one of these ids; only `event.id` is always there."""
-    names = ("event.id", "prediction.id")
-    return {"bool": {"should": [{"terms": {name: values}} for name in names], "minimum_should_match": 1}}

@@ -292,7 +292,13 @@ def time_of(event: Event) -> datetime:
 
 
 def prediction_time(event: Event) -> datetime:
-    return datetime.fromisoformat(event["prediction"]["timestamp"].replace("Z", "+00:00"))
+    """Return the time of a feedback event's prediction: as it is named, else as a UUIDv7 tells, else its own time."""
+    named, identifier = event["prediction"].get("timestamp"), event["prediction"]["id"]
+    if named:
+        return datetime.fromisoformat(named.replace("Z", "+00:00"))
+    if len(identifier) == 36 and identifier[14] == "7":
+        return EPOCH + timedelta(milliseconds=int(identifier.replace("-", "")[:12], 16))
+    return time_of(event)
 
 
 def _groups(prediction: Event) -> Iterator[Group]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from hypothesis import strategies as st
 
+from monitor_agent.contracts import uuid7
 from monitor_agent.durations import parse_duration
 from monitor_agent.settings import AgentSettings
 from tests.factories import Document, make_error, make_feedback, make_prediction
@@ -83,7 +85,7 @@ def stories(draw: st.DrawFn, most: int = 40) -> Story:
     dice = draw(st.randoms(use_true_random=False))
     predictions = draw(st.lists(_predictions, min_size=8, max_size=most))
     for prediction in predictions:
-        if dice.random() < 0.1:
+        if dice.random() < 0.25:
             _name_elsewhere(prediction, dice)
     drawn_feedback = draw(
         st.lists(
@@ -104,8 +106,11 @@ def stories(draw: st.DrawFn, most: int = 40) -> Story:
 
 
 def _name_elsewhere(prediction: Document, dice: random.Random) -> None:
-    identifier = f"order-{dice.getrandbits(40)}"
-    prediction["event"]["id"] = prediction["prediction"]["id"] = identifier
+    """Give a prediction an id that tells no time, or another program's time."""
+    number = uuid.UUID(int=dice.getrandbits(128), version=4)
+    of_another_day = dice.choice([EVENING - DAY, EVENING + 2 * HOUR, EVENING.replace(year=1970)])
+    names = [f"order-{dice.getrandbits(40)}", str(number), str(number).upper(), uuid7.make(of_another_day)]
+    prediction["event"]["id"] = prediction["prediction"]["id"] = dice.choice(names)
 
 
 def _feedback(prediction: Document, delay: timedelta, kind: str, dice: random.Random) -> Document:
@@ -113,7 +118,10 @@ def _feedback(prediction: Document, delay: timedelta, kind: str, dice: random.Ra
     if kind == "purchase":
         fields["value"] = dice.randint(1, 50) / 4
     feedback = make_feedback(prediction, delay, kind, **fields)
-    if prediction["event"]["id"].startswith("order-"):
+    if dice.random() < 0.4:
+        del feedback["prediction"]["timestamp"]
+    elif "-7" not in prediction["event"]["id"]:
+        # The model server does not know the time of such a prediction.
         feedback["prediction"]["timestamp"] = feedback["@timestamp"]
     return feedback
 
