@@ -112,7 +112,7 @@ class Agent:
         counts = self._counts_of_changed_days(work, remembered)
         changed = self._changed_intervals(counts.hours, remembered)
         stale = self._changed(changed, assignment, now)
-        if work.not_final:
+        if work.aged:
             self._add_aged(stale, assignment, now)
         losses = stores.losses(now)
         if losses or work.with_lost_lines:
@@ -193,7 +193,8 @@ class Agent:
     def _add_aged(self, stale: _StaleWindows, assignment: Assignment, now: datetime) -> None:
         """Add the windows that time alone has changed."""
         stores = self._stores
-        aged = aged_windows(stores.performance.not_final(), stores.calendar, stores.settings, now)
+        stored = stores.performance.aged(stores.settings, now)
+        aged = aged_windows(stored, stores.calendar, stores.settings, now)
         self._add(stale, (model_window for model_window in aged if assignment.includes(model_window.model)))
 
     def _add_incomplete(

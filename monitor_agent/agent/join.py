@@ -119,11 +119,11 @@ class Join:
         self.result.statuses += [
             (event, STATUS_INVALID) for event in events if event.problem and event.status != STATUS_INVALID
         ]
-        found = self._found(valid)
-        windows = {prediction.key: self._window(prediction) for _, prediction in found}
+        pairs = self._with_predictions(valid)
+        windows = {prediction.key: self._window(prediction) for _, prediction in pairs}
         closed = self._closed_windows(set(windows.values()))
         joined: dict[DocumentKey, tuple[Prediction, list[Feedback]]] = {}
-        for event, prediction in found:
+        for event, prediction in pairs:
             if windows[prediction.key] in closed and event.event.id not in _joined_events(prediction):
                 self.result.statuses.append((event, STATUS_TOO_LATE))
             else:
@@ -132,9 +132,9 @@ class Join:
         self.result.windows |= {windows[key] for key, (prediction, _) in joined.items() if prediction.model}
         self._write(list(joined.values()))
 
-    def _found(self, events: Sequence[Feedback]) -> list[tuple[Feedback, Prediction]]:
+    def _with_predictions(self, events: Sequence[Feedback]) -> list[tuple[Feedback, Prediction]]:
         """Return the events that can be joined, with their predictions; the others wait, or get a final status."""
-        found: list[tuple[Feedback, Prediction]] = []
+        pairs: list[tuple[Feedback, Prediction]] = []
         missing: list[Feedback] = []
         for event, prediction in zip(events, self._predictions.of(events), strict=True):
             if not self._is_in_scope(event.predicted_at if prediction is None else prediction.made_at):
@@ -142,9 +142,9 @@ class Join:
             if prediction is None:
                 missing.append(event)
             else:
-                found.append((event, prediction))
+                pairs.append((event, prediction))
         self._wait_or_give_up(missing)
-        return found
+        return pairs
 
     def _is_in_scope(self, moment: datetime) -> bool:
         return self._scope.interval is None or holds([self._scope.interval], moment)

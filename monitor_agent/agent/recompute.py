@@ -137,7 +137,7 @@ class Recomputation:
                 empty = [
                     window for window in batch if window not in existing and not _has_predictions(model, window, stored)
                 ]
-                for moment, group in self._by_moment([*existing, *empty], stored, current.now).items():
+                for moment, group in self._by_moment(sorted([*existing, *empty]), stored, current.now).items():
                     states = self._events.count(CountRequest(model, plan.segments, moment, plan.refined_bins), group)
                     self._write(model, states, stored, moment, current)
                 current.tally.windows += len(batch)

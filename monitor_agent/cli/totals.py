@@ -16,6 +16,7 @@ from monitor_agent.clock import SystemClock
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.history import History, Selection
 from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.documents import coverage_of
 from monitor_agent.pipeline.ranges import cover, whole_windows
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, Settings
@@ -68,7 +69,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     rows = [(key, total, metrics.measure(total.state, seconds)) for key, total in totals_by_key.items()]
     if args.json:
         print_json(
-            {"from": instants.text(start), "to": instants.text(end), "totals": [_json_object(*row) for row in rows]}
+            {
+                "from": instants.text(start),
+                "to": instants.text(end),
+                "totals": [_json_object(*row, settings.agent) for row in rows],
+            }
         )
         return 0
     _print(rows, start, end)
@@ -116,7 +121,7 @@ def nothing_stored(
     )
 
 
-def _json_object(key: TotalKey, total: Total, measured: Mapping[str, Any]) -> dict[str, Any]:
+def _json_object(key: TotalKey, total: Total, measured: Mapping[str, Any], settings: AgentSettings) -> dict[str, Any]:
     """Return a total as a JSON object; its keys are those of a metrics document."""
     state = total.state
     return {
@@ -127,7 +132,7 @@ def _json_object(key: TotalKey, total: Total, measured: Mapping[str, Any]) -> di
         "last_window_end": instants.text(total.last),
         "windows": dict(total.windows),
         "maturity": state.mature / state.impressions if state.impressions else None,
-        "coverage": state.n / state.mature if state.mature else None,
+        "coverage": coverage_of(state, settings),
         **measured,
     }
 

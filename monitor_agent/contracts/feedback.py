@@ -33,7 +33,10 @@ FIELDS: dict[str, Field] = {
     **COMMON,
     "event.id": keyword("id of the feedback; the document's `_id` is the SHA-256 of this and `prediction.id`"),
     "prediction.id": keyword("the prediction of the feedback; a UUID is stored in lower case, without braces"),
-    "prediction.timestamp": date("time in the prediction's UUIDv7, else time of the feedback; it selects the index"),
+    "prediction.timestamp": date(
+        "time in the prediction's UUIDv7, else time of the feedback; it selects the index; where it is missing, the "
+        "agent adds the time in the UUIDv7 when the feedback begins to wait"
+    ),
     "feedback.type": keyword("`impression`, `click`, `purchase` or `label`"),
     "feedback.label": exact(integer("the true label of a `binary` prediction: 1 or 0")),
     "feedback.class": keyword("the true class of a `multiclass` prediction"),

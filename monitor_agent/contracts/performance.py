@@ -50,7 +50,11 @@ _HEAD: dict[str, Field] = {
     ),
     "revision": long("1 at first; grows with each change of the content"),
     "maturity": double("share of the shown predictions that are older than the attribution window", "share"),
-    "coverage": double("share of these mature predictions whose label is known", "share"),
+    "coverage": double(
+        "share of these mature predictions whose label is known; share of all shown predictions if labels count early "
+        "(`MONITOR_FEEDBACK_TYPE=label`, `MONITOR_ABSENT_FEEDBACK=unknown`)",
+        "share",
+    ),
     "calibrated_by": keyword("the reference that calibrates the estimates; null = the scores are not calibrated"),
     "lost_lines": long("lines of the event files that never came and may belong to this window"),
     "alertable": boolean(

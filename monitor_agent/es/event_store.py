@@ -14,7 +14,7 @@ from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.es.feedback_store import WAITING, new_filter, overdue_filter, predicted_filter
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.es.performance_store import LOST_LINES_FILTERS, NOT_FINAL_FILTERS
+from monitor_agent.es.performance_store import LOST_LINES_FILTERS, aged_filters
 from monitor_agent.metrics import WindowState
 from monitor_agent.metrics.ranking import REQUESTS
 from monitor_agent.metrics.score_histogram import Histogram
@@ -55,7 +55,7 @@ class WorkSummary:
     new : number of feedback documents that no agent has processed.
     waiting : number of feedback documents that wait for their predictions.
     overdue : number of feedback documents that have waited too long for their predictions.
-    not_final : number of windows that are not final: time alone may change them.
+    aged : number of windows that time alone may change.
     with_lost_lines : number of windows whose documents name lost lines.
     """
 
@@ -63,7 +63,7 @@ class WorkSummary:
     new: int
     waiting: int
     overdue: int
-    not_final: int
+    aged: int
     with_lost_lines: int
 
 
@@ -108,7 +108,7 @@ class EventStore:
                 (FEEDBACK.alias, {**total, "query": new_filter()}),
                 (FEEDBACK.alias, {**total, "query": WAITING}),
                 (FEEDBACK.alias, {**total, "query": overdue_filter(now, self._settings.orphan_horizon)}),
-                (PERFORMANCE.alias, {**total, "query": {"bool": {"filter": NOT_FINAL_FILTERS}}}),
+                (PERFORMANCE.alias, {**total, "query": {"bool": {"filter": aged_filters(self._settings, now)}}}),
                 (PERFORMANCE.alias, {**total, "query": {"bool": {"filter": LOST_LINES_FILTERS}}}),
             ]
         )

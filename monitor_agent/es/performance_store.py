@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from monitor_agent.contracts.model_names import ALL_VERSIONS
-from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
+from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE, STATE_OPEN, STATE_PROVISIONAL
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import Operation
 from monitor_agent.es.retry import ResponseAction
@@ -16,9 +17,10 @@ from monitor_agent.metrics import WindowState, weekly
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import Document, MetricsKey, PlannedWrite
 from monitor_agent.pipeline.finality import NOT_FINAL_STATES
-from monitor_agent.pipeline.instants import Interval, within
+from monitor_agent.pipeline.instants import Interval, range_filter, within
 from monitor_agent.pipeline.stale_windows import StoredWindow
 from monitor_agent.pipeline.windows import Calendar, Window
+from monitor_agent.settings import AgentSettings
 
 StoredDocuments = dict[MetricsKey, Document]
 
@@ -26,8 +28,6 @@ DECODED_CHARACTERS = 4_000_000
 """Length of the texts whose states stay decoded: some 20 MiB."""
 
 _OVER_ALL = [{"term": {"model_version": ALL_VERSIONS}}, {"term": {"segment": ALL_SEGMENT}}]
-NOT_FINAL_FILTERS: list[dict[str, Any]] = [{"terms": {"state": list(NOT_FINAL_STATES)}}, *_OVER_ALL]
-"""Filters for the documents, over all versions and segments, of windows that are not final."""
 LOST_LINES_FILTERS: list[dict[str, Any]] = [{"range": {"lost_lines": {"gt": 0}}}, *_OVER_ALL]
 """Filters for the documents, over all versions and segments, that name lost lines."""
 
@@ -42,6 +42,25 @@ _WINDOW_FIELDS = [
     "errors",
     "lost_lines",
 ]
+
+
+def aged_filters(settings: AgentSettings, now: datetime) -> list[dict[str, Any]]:
+    """Return the filters for the documents, over all versions and segments, of windows that time alone may change.
+
+    Windows that only wait for the end of their attribution window are not among them: it may last for weeks.
+    """
+    attribution, grace = settings.attribution_window, settings.ingest_grace
+    maturing = {
+        "filter": [
+            {"terms": {"state": list(NOT_FINAL_STATES)}},
+            range_filter("window_start", lte=now - attribution),
+        ],
+        "must_not": [{"range": {"maturity": {"gte": 1.0}}}],
+    }
+    ended = [{"term": {"state": STATE_OPEN}}, range_filter("window_end", lte=now)]
+    decided = [{"term": {"state": STATE_PROVISIONAL}}, range_filter("window_end", lte=now - attribution - grace)]
+    cases: list[dict[str, Any]] = [maturing, {"filter": ended}, {"filter": decided}]
+    return [{"bool": {"should": [{"bool": case} for case in cases], "minimum_should_match": 1}}, *_OVER_ALL]
 
 
 class StateCache:
@@ -84,9 +103,9 @@ class PerformanceStore:
         """Release the memory of decoded states."""
         self._cache = StateCache()
 
-    def not_final(self) -> list[StoredWindow]:
-        """Return the windows of all sizes that are not final."""
-        return list(self._windows(NOT_FINAL_FILTERS))
+    def aged(self, settings: AgentSettings, now: datetime) -> list[StoredWindow]:
+        """Return the windows of all sizes that time alone may change."""
+        return list(self._windows(aged_filters(settings, now)))
 
     def with_lost_lines(self) -> list[StoredWindow]:
         """Return the windows of all sizes whose documents name lost lines."""

@@ -169,6 +169,11 @@ def _segment_aggregations(settings: AgentSettings, now: datetime, fine: Sequence
                 "clicked": {"filter": {"term": {"feedback.types": "click"}}},
                 "bought": {"filter": {"term": {"feedback.types": "purchase"}}},
                 "value": {"sum": {"field": "feedback.value"}},
+            },
+        },
+        "judged": {
+            "filter": labels.judged(settings, now),
+            "aggs": {
                 "pos": {"filter": labels.positive(), "aggs": _class("prediction.log_loss_1", fine)},
                 "neg": {"filter": labels.negative(settings), "aggs": _class("prediction.log_loss_0", fine)},
             },
@@ -250,7 +255,7 @@ def _step(power: int) -> int:
 def _state(bucket: Mapping[str, Any], fine: Sequence[ScoreDecade]) -> WindowState:
     mature, with_feedback = bucket["mature"], bucket["with_feedback"]
     requests, unknown = bucket["requests"], bucket["unknown"]
-    pos, neg = mature["pos"], mature["neg"]
+    pos, neg = bucket["judged"]["pos"], bucket["judged"]["neg"]
     feedback, duplicates, late = (round(with_feedback[name]["value"]) for name in ("count", "duplicates", "too_late"))
     tp, fp = pos["predicted"]["doc_count"], neg["predicted"]["doc_count"]
     impressions_by_position, clicks_by_position = _positions(pos, neg)

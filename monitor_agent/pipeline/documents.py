@@ -25,6 +25,7 @@ from monitor_agent.metrics import Calibration, MetricFields, WindowState, measur
 from monitor_agent.metrics.weekly import against_last_week
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.finality import is_final
+from monitor_agent.pipeline.labels import count_early
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
 
@@ -133,7 +134,7 @@ def metrics_document(counted: CountedState, time_state: str, settings: AgentSett
     key, state, baseline = counted.key, counted.state, counted.baseline
     start, end = instants.text(key.window.start), instants.text(key.window.end)
     maturity = state.mature / state.impressions if state.impressions else None
-    coverage = state.n / state.mature if state.mature else None
+    coverage = coverage_of(state, settings)
     reasons = not_alertable(state.positives, coverage, maturity, settings)
     if may_miss_labels(counted.lost_lines, state.predictions, settings):
         reasons.append(LOST_LINES)
@@ -161,6 +162,12 @@ def metrics_document(counted: CountedState, time_state: str, settings: AgentSett
         document |= against_last_week(document, baseline.last_week)
     document["state_blob"] = state.to_blob()
     return document
+
+
+def coverage_of(state: WindowState, settings: AgentSettings) -> float | None:
+    """Return the share of the predictions whose labels count already that have a known label; None without them."""
+    countable = state.impressions if count_early(settings) else state.mature
+    return state.n / countable if countable else None
 
 
 def not_alertable(positives: int, coverage: float | None, maturity: float | None, settings: AgentSettings) -> list[str]:

@@ -9,7 +9,9 @@ A label is known or unknown, never guessed:
 - A **negative** has feedback that says 0. If the setting `absent_feedback` is `negative`, every mature prediction
   without a positive is one.
 
-Only mature predictions are counted, positives too: otherwise the early clicks of a young window would give a high rate.
+Only mature predictions are judged, positives too: otherwise the early clicks of a young window would give a high rate.
+There is one exception: if feedback of type `label` judges, and a prediction without it has no label, then each label is
+final when it comes, 1 as well as 0. So it counts at once, and the attribution window only limits how long it may take.
 """
 
 from __future__ import annotations
@@ -35,13 +37,23 @@ def mature(settings: AgentSettings, now: datetime) -> Query:
     return {"bool": {"filter": [impressions(settings), old_enough]}}
 
 
+def count_early(settings: AgentSettings) -> bool:
+    """Return whether labels count before the attribution window is over."""
+    return settings.feedback_type == "label" and settings.absent_feedback == "unknown"
+
+
+def judged(settings: AgentSettings, now: datetime) -> Query:
+    """Return the filter for the predictions whose labels count at `now`."""
+    return impressions(settings) if count_early(settings) else mature(settings, now)
+
+
 def positive() -> Query:
-    """Return the filter for the label 1 among mature predictions."""
+    """Return the filter for the label 1 among judged predictions."""
     return {"term": {"feedback.label": 1}}
 
 
 def negative(settings: AgentSettings) -> Query:
-    """Return the filter for the label 0 among mature predictions."""
+    """Return the filter for the label 0 among judged predictions."""
     if settings.absent_feedback == "negative":
         return {"bool": {"must_not": [positive()]}}
     return {"term": {"feedback.label": 0}}
@@ -50,4 +62,4 @@ def negative(settings: AgentSettings) -> Query:
 def unknown(settings: AgentSettings, now: datetime) -> Query:
     """Return the filter for predictions whose label is not known at `now`: neither positive nor negative."""
     labelled = [] if settings.absent_feedback == "negative" else [{"exists": {"field": "feedback.label"}}]
-    return {"bool": {"must_not": [{"bool": {"filter": [mature(settings, now), *labelled]}}]}}
+    return {"bool": {"must_not": [{"bool": {"filter": [judged(settings, now), *labelled]}}]}}

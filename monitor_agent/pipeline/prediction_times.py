@@ -7,10 +7,10 @@ feedback's own time are searched as well.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from monitor_agent.contracts import uuid7
-from monitor_agent.pipeline.instants import DAY, EPOCH, Interval
+from monitor_agent.pipeline.instants import DAY, Interval
 from monitor_agent.settings import AgentSettings
 
 SEARCHED_BEFORE = timedelta(days=8)
@@ -18,14 +18,15 @@ SEARCHED_BEFORE = timedelta(days=8)
 SEARCHED_AFTER = DAY
 """A prediction is searched at least this long after its feedback, because clocks differ."""
 
-_LAST = datetime.max.replace(tzinfo=EPOCH.tzinfo)
+_FIRST, _LAST = datetime.min.replace(tzinfo=timezone.utc), datetime.max.replace(tzinfo=timezone.utc)
 
 
 def time_in_id(prediction_id: str, feedback_time: datetime) -> datetime | None:
     """Return the time in a UUIDv7; None if the id holds no time, or a time more than a day after the feedback.
 
-    >>> time_in_id("019ab0a5-9d7b-7c3e-8a51-6f2b9d1c4e70", EPOCH) is None
-    True
+    >>> ten = datetime(2026, 11, 23, 10, 0, 5, tzinfo=timezone.utc)
+    >>> time_in_id("019ab0a5-9d7b-7c3e-8a51-6f2b9d1c4e70", ten).isoformat()
+    '2026-11-23T10:00:00.123000+00:00'
     """
     moment = uuid7.time_of(prediction_id)
     return None if moment is None or moment - feedback_time > DAY else moment
@@ -50,7 +51,7 @@ def searched_intervals(prediction_id: str, feedback_time: datetime, settings: Ag
 def merged(intervals: Iterable[Interval]) -> list[Interval]:
     """Return the same time as disjoint intervals, in order.
 
-    >>> hours = [EPOCH + timedelta(hours=number) for number in range(4)]
+    >>> hours = [datetime(2026, 11, 23, number) for number in range(4)]
     >>> merged([Interval(hours[1], hours[3]), Interval(hours[0], hours[2])]) == [Interval(hours[0], hours[3])]
     True
     """
@@ -86,4 +87,4 @@ def _shifted(moment: datetime, by: timedelta) -> datetime:
     try:
         return moment + by
     except OverflowError:
-        return _LAST if by > timedelta() else EPOCH
+        return _LAST if by > timedelta() else _FIRST

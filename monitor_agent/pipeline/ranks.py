@@ -33,7 +33,7 @@ def body(model: str, window: Window, settings: AgentSettings, now: datetime) -> 
         {"term": {"model.name": model}},
         within(window),
         COUNTABLE_PREDICTION,
-        labels.mature(settings, now),
+        labels.judged(settings, now),
         labels.positive(),
         {"exists": {"field": "ranking.id"}},
         {"exists": {"field": "ranking.rank"}},

@@ -140,5 +140,5 @@ def aged_windows(
             continue  # its events are from the future: nothing changes before its time comes
         state_changes = calendar.state(stored.window, now) != stored.state
         matures = stored.window.start + settings.attribution_window <= now and (stored.maturity or 0.0) < 1.0
-        if state_changes or matures or stored.window.size != calendar.base:
+        if state_changes or matures:
             yield stored.model_window

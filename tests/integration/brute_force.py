@@ -4,7 +4,8 @@ The rules: feedback is joined with its prediction once both have arrived. Within
 the prediction the first event of a type counts, of type `label` the last one. Further events in this time are
 duplicates; events outside it are too late.
 Feedback without a prediction is an orphan once it has waited for the horizon. Only shown predictions at least as old as
-the attribution window have a label. A window that has been final for longer than the restatement limit stays as it is.
+the attribution window have a label; each of them may have one early, if labels judge and silence is unknown. A window
+that has been final for longer than the restatement limit stays as it is.
 """
 
 from __future__ import annotations
@@ -57,6 +58,11 @@ class Rules:
     skew: timedelta = timedelta(minutes=5)
     horizon: timedelta = timedelta(hours=24)
     limit: timedelta = timedelta(days=7)
+
+    @property
+    def count_early(self) -> bool:
+        """Return whether labels count before the attribution window is over."""
+        return self.judged_by == "label" and self.silence == "unknown"
 
     def window(self, size: str, moment: datetime) -> tuple[datetime, datetime]:
         """Return start and end of the window that holds a moment."""
@@ -164,7 +170,10 @@ class BruteForce:
                     window = self._rules.window(size, start)[0]
                     totals.setdefault((group, size, window), GroupCounts()).add(counts)
         return {
-            (*group, size, start.isoformat()): {**fields(counts), "state": self._state(size, start)}
+            (*group, size, start.isoformat()): {
+                **fields(counts, self._rules.count_early),
+                "state": self._state(size, start),
+            }
             for (group, size, start), counts in totals.items()
         }
 
@@ -254,7 +263,7 @@ class BruteForce:
         is_impression = not fields.get("shadow") and (self._rules.impressions == "implied" or was_displayed)
         # Elasticsearch compares times in whole milliseconds.
         is_old = (time_of(prediction) - EPOCH) // MILLISECOND <= (now - self._rules.attribution - EPOCH) // MILLISECOND
-        truth = self._truth(types) if is_impression and is_old else None
+        truth = self._truth(types) if is_impression and (is_old or self._rules.count_early) else None
         counts = GroupCounts()
         counts.counts.update(
             {"shown": is_impression},
@@ -308,7 +317,7 @@ def _groups(prediction: Event) -> Iterator[Group]:
         yield prediction["model"]["name"], version, segment
 
 
-def fields(group: GroupCounts) -> dict[str, Any]:
+def fields(group: GroupCounts, count_early: bool) -> dict[str, Any]:
     """Return the fields of a document; a ratio of nothing is None."""
     counts = {name: group.counts[name] for name in COUNTS}
     tp, fp, tn, fn, n = (counts[name] for name in ("tp", "fp", "tn", "fn", "n"))
@@ -318,7 +327,7 @@ def fields(group: GroupCounts) -> dict[str, Any]:
     return {
         **counts,
         "maturity": _share(counts["mature"], counts["shown"]),
-        "coverage": _share(n, counts["mature"]),
+        "coverage": _share(n, counts["shown" if count_early else "mature"]),
         "accuracy": _share(tp + tn, n),
         "precision": _share(tp, tp + fp),
         "recall": _share(tp, tp + fn),

@@ -86,7 +86,10 @@ def test_many_waiting_clicks_cost_what_their_predictions_cost(world: World) -> N
     """More clicks wait than are read at once: the ids of the new predictions are searched, or the clicks in time."""
     first, later = make_prediction(MIDNIGHT - HOUR, 0.6), [make_prediction(MIDNIGHT + n * SECOND) for n in range(130)]
     strangers = [make_timeless(make_prediction(MIDNIGHT - 5 * HOUR), n * HOUR) for n in range(9)]
-    pairs = [(first, make_timeless(first, 40 * MINUTE)), *((each, make_timeless(each)) for each in later[:3])]
+    pairs = [
+        (first, make_timeless(first, 40 * MINUTE)),
+        *((prediction, make_timeless(prediction)) for prediction in later[:3]),
+    ]
     world.deliver(*strangers, *(click for _, click in pairs))
     world.cycle(MIDNIGHT + HOUR, **HOURS, page_size=1)
 
@@ -113,8 +116,8 @@ def test_over_midnight_one_click_counts(world: World) -> None:
 
     day = world.window("1d")
     assert (day["matched"], day["duplicate"], day["tp"]) == (1, 1, 1)
-    found = world.admin.search(index="model-feedback")["hits"]["hits"]
-    assert {hit["_source"]["@timestamp"]: hit["_source"]["feedback"]["status"] for hit in found} == {
+    hits = world.admin.search(index="model-feedback")["hits"]["hits"]
+    assert {hit["_source"]["@timestamp"]: hit["_source"]["feedback"]["status"] for hit in hits} == {
         early["@timestamp"]: "matched",
         late["@timestamp"]: "duplicate",
         again["@timestamp"]: "duplicate",
@@ -127,7 +130,9 @@ def test_orphans_are_counted_on_the_day_of_their_ids_and_a_backfill_finds_them(w
     predictions = [make_prediction(at, 0.6), name(make_prediction(at, 0.6), "order-17")]
     nameless = make_timeless(predictions[0], 3 * MINUTE)
     del nameless["prediction"]["id"]
-    world.deliver(make_prediction(at, 0.3), nameless, *(make_timeless(each, 2 * MINUTE) for each in predictions))
+    world.deliver(
+        make_prediction(at, 0.3), nameless, *(make_timeless(prediction, 2 * MINUTE) for prediction in predictions)
+    )
     world.cycle(MIDNIGHT + 10 * MINUTE, **HOURS)
     world.cycle(MIDNIGHT + 25 * HOUR, **HOURS)
     assert world.statuses() == ["orphan"] * 3

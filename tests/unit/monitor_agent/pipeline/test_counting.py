@@ -122,6 +122,11 @@ SEGMENT: dict[str, Any] = {
             "clicked": {"filter": {"term": {"feedback.types": "click"}}},
             "bought": {"filter": {"term": {"feedback.types": "purchase"}}},
             "value": {"sum": {"field": "feedback.value"}},
+        },
+    },
+    "judged": {
+        "filter": MATURE,
+        "aggs": {
             "pos": {"filter": CLICKED, "aggs": labelled("prediction.log_loss_1")},
             "neg": {"filter": {"bool": {"must_not": [CLICKED]}}, "aggs": labelled("prediction.log_loss_0")},
         },
@@ -229,6 +234,7 @@ def test_explicit_impressions_need_an_event() -> None:
         "impressions": impressions(confirmed),
         "unknown": {"filter": {"bool": {"must_not": [{"bool": {"filter": [mature]}}]}}, "aggs": unknown(confirmed)},
         "mature": {"filter": mature, "aggs": SEGMENT["mature"]["aggs"]},
+        "judged": {"filter": mature, "aggs": SEGMENT["judged"]["aggs"]},
     }
 
 
@@ -238,8 +244,19 @@ def test_absent_feedback_can_mean_unknown() -> None:
     labelled_filters = [MATURE, {"exists": {"field": "feedback.label"}}]
 
     assert aggs["unknown"]["filter"] == {"bool": {"must_not": [{"bool": {"filter": labelled_filters}}]}}
-    assert aggs["mature"]["aggs"]["neg"]["filter"] == {"term": {"feedback.label": 0}}
+    assert aggs["judged"]["aggs"]["neg"]["filter"] == {"term": {"feedback.label": 0}}
+    assert aggs["judged"]["filter"] == MATURE
+
+
+def test_labels_that_are_final_when_they_come_count_at_once() -> None:
+    """The label of every shown prediction counts; clicks still need the attribution window."""
+    settings = AgentSettings(feedback_type="label", absent_feedback="unknown")
+    aggs = segment_aggregations(body(ALL, settings=settings))
+
+    assert aggs["judged"]["filter"] == IMPRESSION
     assert aggs["mature"]["filter"] == MATURE
+    labelled_filter = {"bool": {"filter": [IMPRESSION, {"exists": {"field": "feedback.label"}}]}}
+    assert aggs["unknown"]["filter"] == {"bool": {"must_not": [labelled_filter]}}
 
 
 def test_another_attribution_window_is_another_age() -> None:
@@ -261,9 +278,9 @@ def test_refined_bins_are_counted_for_known_labels() -> None:
     earlier = Window(START - timedelta(minutes=1), START, "1m")
     before = segment_aggregations(body(request, earlier))
 
-    mature = aggs["mature"]["aggs"]
-    assert mature["pos"]["aggs"] == {**labelled("prediction.log_loss_1"), **fine}
-    assert mature["neg"]["aggs"] == {**labelled("prediction.log_loss_0"), **fine}
+    judged = aggs["judged"]["aggs"]
+    assert judged["pos"]["aggs"] == {**labelled("prediction.log_loss_1"), **fine}
+    assert judged["neg"]["aggs"] == {**labelled("prediction.log_loss_0"), **fine}
     assert aggs["unknown"] == SEGMENT["unknown"]
     assert before == SEGMENT
 

@@ -14,6 +14,7 @@ from monitor_agent.pipeline.documents import (
     CountedState,
     MetricsKey,
     PlannedWrite,
+    coverage_of,
     metrics_document,
     not_alertable,
     planned_writes,
@@ -42,6 +43,15 @@ FINAL = START + 2 * HOUR
 def stored(state: WindowState = STATE, time_state: str = "final", revision: int = 1) -> dict[str, Any]:
     """Return a stored document."""
     return {**metrics_document(CountedState(KEY, state), time_state, SETTINGS), "revision": revision}
+
+
+def test_coverage_is_a_share_of_the_predictions_whose_labels_count() -> None:
+    """These are the mature ones; all shown ones if labels count early."""
+    early = AgentSettings(feedback_type="label", absent_feedback="unknown")
+
+    assert coverage_of(replace(STATE, mature=8, impressions=16), SETTINGS) == 0.5
+    assert coverage_of(replace(STATE, mature=0, impressions=16), early) == 0.25
+    assert coverage_of(replace(STATE, mature=0), SETTINGS) is None
 
 
 def difference(state: WindowState, before: dict[str, Any] | None, now: datetime = FINAL) -> list[PlannedWrite]:

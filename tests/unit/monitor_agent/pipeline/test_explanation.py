@@ -12,6 +12,7 @@ from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 
 SETTINGS = AgentSettings()
+EARLY = AgentSettings(feedback_type="label", absent_feedback="unknown")
 
 
 def test_each_reason_has_a_text() -> None:
@@ -36,4 +37,15 @@ def test_an_explanation_has_finality_and_former_contents() -> None:
     }
 
     assert ("final at", "2026-11-23T11:32:00Z") in [line[:2] for line in sections["id"]]
+    assert ("state", "provisional", "it has ended, but labels may still arrive in time") in sections["id"]
     assert sections["former contents"] == [("revision 2", "late_feedback", "tp 0 -> 1, fn 1 -> 0")]
+
+
+def test_labels_that_count_early_are_a_part_of_the_predictions_shown() -> None:
+    """No prediction is mature yet; the labels that are known are counted."""
+    document = {**PERFORMANCE.sample, "state": "provisional", "shown": 9, "mature": 0}
+
+    sections = {section.title: section.lines for section in explain("id", document, [], Calendar(EARLY), EARLY)}
+
+    remark = "5 fewer: the label is not known yet, or did not come within 30m"
+    assert ("labelled", "4", remark) in sections["from predictions to labels"]

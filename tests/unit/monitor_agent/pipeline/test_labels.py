@@ -39,3 +39,12 @@ def test_absent_feedback_is_negative_or_unknown() -> None:
     assert labels.negative(AgentSettings()) == {"bool": {"must_not": [{"term": {"feedback.label": 1}}]}}
     assert labels.negative(unknown) == {"term": {"feedback.label": 0}}
     assert labels.positive() == {"term": {"feedback.label": 1}}
+
+
+def test_labels_count_early_only_if_both_values_come_as_feedback() -> None:
+    """Clicks come early but their absence does not; the same holds for labels if silence is a negative."""
+    early = AgentSettings(feedback_type="label", absent_feedback="unknown")
+    late = [AgentSettings(feedback_type="label"), AgentSettings(absent_feedback="unknown"), AgentSettings()]
+
+    assert labels.judged(early, NOW) == labels.impressions(early)
+    assert all(labels.judged(settings, NOW) == labels.mature(settings, NOW) for settings in late)

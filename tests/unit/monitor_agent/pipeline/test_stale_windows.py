@@ -140,6 +140,10 @@ def test_time_moves_windows_that_are_not_final() -> None:
     assert not aged(replace(not_final, maturity=1.0), 31)
     assert aged(replace(not_final, maturity=1.0), 33)
     assert aged(replace(not_final, state="open"), 2)
+    # A larger window is merged again when its components change, not in each cycle.
+    hour = stored_window(CALENDAR.window("1h", START), state="open", maturity=1.0)
+    assert not aged(hour, 59)
+    assert aged(hour, 60)
 
 
 def test_the_day_of_a_moment_is_that_of_utc() -> None:
