@@ -51,9 +51,13 @@ _HEAD: dict[str, Field] = {
     "revision": long("1 at first; grows with each change of the content"),
     "maturity": double("share of the shown predictions that are older than the attribution window", "share"),
     "coverage": double(
-        "share of these mature predictions whose label is known; share of all shown predictions if labels count early "
-        "(`MONITOR_FEEDBACK_TYPE=label`, `MONITOR_ABSENT_FEEDBACK=unknown`)",
+        "share of these mature predictions, and of those `judged_early`, whose label is known: "
+        "n / (mature + judged_early)",
         "share",
+    ),
+    "judged_early": long(
+        "shown predictions that are younger than the attribution window, but whose labels count already, because they "
+        "are final when they come (`MONITOR_FEEDBACK_TYPE=label`, `MONITOR_ABSENT_FEEDBACK=unknown`); else 0"
     ),
     "calibrated_by": keyword("the reference that calibrates the estimates; null = the scores are not calibrated"),
     "lost_lines": long("lines of the event files that never came and may belong to this window"),
@@ -149,6 +153,7 @@ PERFORMANCE = IndexContract(
         "revision": 3,
         "maturity": 1.0,
         "coverage": 1.0,
+        "judged_early": 0,
         "lost_lines": 0,
         "alertable": False,
         "not_alertable": [FEW_POSITIVES],

@@ -151,6 +151,7 @@ def metrics_document(counted: CountedState, time_state: str, settings: AgentSett
         "revision": 1,
         "maturity": maturity,
         "coverage": coverage,
+        "judged_early": judged_early(state, settings),
         "lost_lines": counted.lost_lines,
         "alertable": not reasons,
         "not_alertable": reasons,
@@ -166,8 +167,13 @@ def metrics_document(counted: CountedState, time_state: str, settings: AgentSett
 
 def coverage_of(state: WindowState, settings: AgentSettings) -> float | None:
     """Return the share of the predictions whose labels count already that have a known label; None without them."""
-    countable = state.impressions if count_early(settings) else state.mature
-    return state.n / countable if countable else None
+    judged = state.mature + judged_early(state, settings)
+    return state.n / judged if judged else None
+
+
+def judged_early(state: WindowState, settings: AgentSettings) -> int:
+    """Return how many predictions are younger than the attribution window although their labels count already."""
+    return state.impressions - state.mature if count_early(settings) else 0
 
 
 def not_alertable(positives: int, coverage: float | None, maturity: float | None, settings: AgentSettings) -> list[str]:

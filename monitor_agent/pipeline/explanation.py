@@ -11,7 +11,6 @@ from monitor_agent.contracts.performance import ALL_SEGMENT, STATES
 from monitor_agent.durations import format_duration
 from monitor_agent.metrics import CATALOGUE, MetricSpec
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.labels import count_early
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 
@@ -121,16 +120,16 @@ def _funnel(document: Document, settings: AgentSettings) -> ExplanationSection:
     predictions, impressions, mature = document["predictions"], document["shown"], document["mature"]
     attribution = format_duration(settings.attribution_window)
     not_displayed = "scored in shadow, or no event confirms the impression"
-    judged, unknown = mature, "the label is unknown"
-    if count_early(settings):
-        judged, unknown = impressions, f"the label is not known yet, or did not come within {attribution}"
+    # Earlier releases did not count labels early, and wrote no such number.
+    early = document.get("judged_early") or 0
+    unknown = "the label is not known yet, or did not come in time" if early else "the label is unknown"
     return ExplanationSection(
         "from predictions to labels",
         [
             ("predictions", str(predictions), "made in the window"),
             ("shown", str(impressions), _fewer(predictions - impressions, not_displayed)),
             ("mature", str(mature), _fewer(impressions - mature, f"younger than {attribution}")),
-            ("labelled", str(document["n"]), _fewer(judged - document["n"], unknown)),
+            ("labelled", str(document["n"]), _fewer(mature + early - document["n"], unknown)),
             ("positive", str(document["tp"] + document["fn"]), f"tp {document['tp']}, fn {document['fn']}"),
             ("negative", str(document["fp"] + document["tn"]), f"fp {document['fp']}, tn {document['tn']}"),
         ],

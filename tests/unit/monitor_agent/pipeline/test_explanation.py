@@ -12,7 +12,6 @@ from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 
 SETTINGS = AgentSettings()
-EARLY = AgentSettings(feedback_type="label", absent_feedback="unknown")
 
 
 def test_each_reason_has_a_text() -> None:
@@ -43,9 +42,9 @@ def test_an_explanation_has_finality_and_former_contents() -> None:
 
 def test_labels_that_count_early_are_a_part_of_the_predictions_shown() -> None:
     """No prediction is mature yet; the labels that are known are counted."""
-    document = {**PERFORMANCE.sample, "state": "provisional", "shown": 9, "mature": 0}
+    document = {**PERFORMANCE.sample, "state": "provisional", "shown": 9, "mature": 0, "judged_early": 9}
 
-    sections = {section.title: section.lines for section in explain("id", document, [], Calendar(EARLY), EARLY)}
+    sections = {section.title: section.lines for section in explain("id", document, [], Calendar(SETTINGS), SETTINGS)}
 
-    remark = "5 fewer: the label is not known yet, or did not come within 30m"
+    remark = "5 fewer: the label is not known yet, or did not come in time"
     assert ("labelled", "4", remark) in sections["from predictions to labels"]
