@@ -112,13 +112,15 @@ class Agent:
         counts = self._counts_of_changed_days(work, remembered)
         changed = self._changed_intervals(counts.hours, remembered)
         stale = self._changed(changed, assignment, now)
+        # Without predictions of this agent's models in the changed hours, other agents join the waiting feedback.
+        may_join = bool(stale.base or stale.larger) or assignment.remainder
         if work.aged:
             self._add_aged(stale, assignment, now)
         losses = stores.losses(now)
         if losses or work.with_lost_lines:
             self._add_incomplete(stale, losses, assignment, now)
         join = stores.join(JoinScope(now, work.documents, _remembered_indices(remembered)))
-        waiting = stores.waiting.pages(work.waiting, changed, counts.hours)
+        waiting = stores.waiting.pages(work.waiting if may_join else 0, changed, counts.hours)
         more = self._join_feedback(join, work, waiting, assignment, now)
         stale.base |= join.result.windows
         if stale.base or stale.larger:
