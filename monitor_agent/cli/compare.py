@@ -12,7 +12,7 @@ from monitor_agent.agent.totals import Total, TotalKey, totals
 from monitor_agent.cli._agent import history_of
 from monitor_agent.cli._output import NOTHING, add_json, interval, number, print_json, print_line, print_table
 from monitor_agent.cli._times import add_range
-from monitor_agent.cli.totals import label_of, nothing_stored
+from monitor_agent.cli.totals import label_of, nothing_stored, print_not_final
 from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.model_names import problem_of_version
 from monitor_agent.contracts.performance import ALL_SEGMENT
@@ -88,7 +88,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         )
         for segment in dict.fromkeys(key.segment for key in totals_by_key)
     }
-    comparison = _Comparison(model, pair, (start, end), args.metric, rows)
+    not_final = max(total.not_final for total in totals_by_key.values())
+    comparison = _Comparison(model, pair, (start, end), args.metric, rows, not_final)
     if args.json:
         print_json(comparison.document())
     else:
@@ -104,6 +105,7 @@ class _Comparison:
     ----------
     versions : the baseline, the candidate.
     rows : the compared metrics by segment.
+    not_final : number of windows of a version that are not final.
     """
 
     model: ServedVersions
@@ -111,6 +113,7 @@ class _Comparison:
     range: tuple[datetime, datetime]
     metric: str
     rows: Mapping[str, Sequence[MetricComparison]]
+    not_final: int
 
     @property
     def verdict(self) -> str:
@@ -130,6 +133,7 @@ class _Comparison:
             "metric": self.metric,
             "verdict": self.verdict,
             "causal": CAUSAL,
+            "not_final": self.not_final,
             "segments": {segment: [row.fields() for row in rows] for segment, rows in self.rows.items()},
         }
 
@@ -206,6 +210,7 @@ def _print(comparison: _Comparison) -> None:
     print_line(f"served: {_served(comparison)}")
     print_line(f"verdict ({comparison.metric}): {_verdict_in_words(comparison)}")
     print_line(CAUSAL)
+    print_not_final(comparison.not_final)
 
 
 def _named(row: MetricComparison) -> str:

@@ -154,5 +154,10 @@ def _print(rows: Sequence[tuple[TotalKey, Total, Mapping[str, Any]]], start: dat
     print_line(
         f"each row is merged from at most {merged} stored windows; the second line of a cell is the 95 % interval"
     )
-    if not_final:
-        print_line(f"{not_final} of these windows are not final: labels may still come")
+    print_not_final(not_final)
+
+
+def print_not_final(windows: int) -> None:
+    """Say how many windows are not final, if there are any."""
+    if windows:
+        print_line(f"{windows} of these windows are not final: labels may still come")
