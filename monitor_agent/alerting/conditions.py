@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from monitor_agent.alerting import kql
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.alerting.firings import Breach, Group
 from monitor_agent.contracts.alert import ALERTS, STATE_ACTIVE
+from monitor_agent.pipeline import instants
 
 Document = dict[str, Any]
 
@@ -17,6 +19,7 @@ MAX_GROUPS = 50
 """Values of a field that have firings of their own."""
 
 _BUCKETS = "groups"
+_NEWEST = "newest"
 _FIRING_AGE = "400d"
 """How long ago an open firing may have begun: as long as its document is kept."""
 
@@ -31,6 +34,8 @@ def alert_query(alert: Alert, due: str) -> tuple[str, Document]:
     }
     limits = alert.limits()
     groups: Document = {value: {limits[value][0]: {"field": value}} for value in alert.values}
+    if alert.at_least and alert.evaluations[0] > 1:
+        groups[_NEWEST] = _newest_documents(alert.evaluations[1])
     for field in reversed(alert.group_by):
         inner = {"aggs": groups} if groups else {}
         groups = {_BUCKETS: {"terms": {"field": field, "size": MAX_GROUPS}, **inner}}
@@ -63,12 +68,29 @@ def _innermost(fields: Sequence[str], values: Mapping[str, Any]) -> Iterator[tup
 def _breach(alert: Alert, group: Group, values: Mapping[str, Any]) -> Breach:
     """Return the breach with the first of the alert's fields that is beyond its limit."""
     limits = alert.limits()
+    breach = Breach(alert.id, group, **_documents(values))
     for measure in alert.values:
         value = values.get(measure, {}).get("value")
         worse, limit = limits[measure]
         if value is not None and (value >= limit if worse == "max" else value <= limit):
-            return Breach(alert.id, group, measure, value, limit)
-    return Breach(alert.id, group)
+            return dataclasses.replace(breach, measure=measure, value=value, limit=limit)
+    return breach
+
+
+def _newest_documents(count: int) -> Document:
+    """Return the aggregation that lists the newest documents of a group, by their times, with the ends of windows."""
+    times = {"field": "@timestamp", "size": count, "order": {"_key": "desc"}}
+    return {"terms": times, "aggs": {"end": {"max": {"field": "window_end"}}}}
+
+
+def _documents(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the times of the newest documents in an answer, and the length of the newest window if it is one."""
+    buckets = values.get(_NEWEST, {}).get("buckets", [])
+    if not buckets:
+        return {}
+    end = buckets[0].get("end", {}).get("value")
+    length = timedelta(milliseconds=end - buckets[0]["key"]) if end is not None else None
+    return {"documents": tuple(instants.parse(bucket["key"]) for bucket in buckets), "window": length or None}
 
 
 def condition_met(count: int, comparison: str, threshold: int) -> bool:

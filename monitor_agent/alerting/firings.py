@@ -2,10 +2,11 @@
 
 A firing is one alert's trouble for one group, such as a version of a model. Agents evaluate alerts in every cycle, but
 one evaluation counts in each interval of an alert, whichever agent makes it. A firing is pending from the first
-evaluation that meets the condition. It becomes active once enough of the last evaluations have met it, and recovers
-once enough evaluations in a row have not. A condition that flickers in between stays one firing. Evaluations do not
-count while the firing is inhibited, which means while an alert that it depends on is firing: an inhibited firing
-neither becomes active nor recovers.
+evaluation that meets the condition. It becomes active once enough different documents have met it, and recovers once
+enough evaluations in a row have not. The documents of windows count by their windows: N of M successive windows must
+have met the condition. One bad window stays one, however often it is evaluated. A condition that flickers in between
+stays one firing. Evaluations do not count while the firing is inhibited, which means while an alert that it depends on
+is firing: an inhibited firing neither becomes active nor recovers.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from monitor_agent.contracts.alert import (
@@ -41,7 +42,8 @@ class FiringRule:
     Attributes
     ----------
     interval : one evaluation counts in each interval (key `every`).
-    evaluations : N and M: a firing becomes active once N of the last M evaluations met the condition (key `looks`).
+    evaluations : N and M: a firing becomes active once N of M successive windows met the condition; if its documents
+        are not those of windows, once N of the last M evaluations, with N different documents, met it (key `looks`).
     quiet : how many evaluations in a row without the condition end a firing.
     inhibited_by : ids of the alerts that inhibit this one.
     """
@@ -64,6 +66,8 @@ class Breach:
     Attributes
     ----------
     measure, value, limit : the field that is beyond its limit, its worst value, the limit; None if no field is.
+    documents : times of the newest documents that met the condition, the newest first; empty = they do not count.
+    window : length of their windows; None = they are not documents of windows.
     """
 
     rule: str
@@ -71,6 +75,8 @@ class Breach:
     measure: str | None = None
     value: float | None = None
     limit: float | None = None
+    documents: tuple[datetime, ...] = ()
+    window: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ class Firing:
     group : the fields that distinguish it (fields `model_name`, `model_version`).
     start, end : fields `event.start` and `event.end`.
     title : field `rule.description`.
-    evaluations : the last evaluations, the newest last: `x` met the condition, `.` did not (field `looks`).
+    evaluations : the last evaluations or windows, the newest last: `x` met the condition, `.` did not (field `looks`).
     evaluated : start of the interval whose evaluation last changed `evaluations` (field `looked`).
     """
 
@@ -225,14 +231,26 @@ def _advanced(
     if inhibiting or (firing.evaluated is not None and interval <= firing.evaluated):
         return firing
     needed, of = rule.evaluations
-    evaluations = (firing.evaluations + (MET if breach else NOT_MET))[-max(of, rule.quiet) :]
+    evaluations = _evaluations(rule, firing.evaluations, breach)
     if evaluations != firing.evaluations:
         firing = dataclasses.replace(firing, evaluations=evaluations, evaluated=interval)
-    if firing.state == STATE_PENDING and evaluations[-of:].count(MET) >= needed:
+    different = breach is not None and (not breach.documents or len(breach.documents) >= needed)
+    if firing.state == STATE_PENDING and different and evaluations[-of:].count(MET) >= needed:
         firing = dataclasses.replace(firing, state=STATE_ACTIVE, active_since=now)
     elif evaluations.endswith(NOT_MET * rule.quiet):
         firing = dataclasses.replace(firing, state=STATE_RECOVERED, end=now)
     return _with_worst_value(firing, breach)
+
+
+def _evaluations(rule: FiringRule, before: str, breach: Breach | None) -> str:
+    """Return the last evaluations after one more; for the documents of windows, the last windows."""
+    _, of = rule.evaluations
+    if breach is None or breach.window is None:
+        return (before + (MET if breach else NOT_MET))[-max(of, rule.quiet) :]
+    newest, length = breach.documents[0], breach.window
+    # Rounded, because a day on which clocks change has 23 or 25 hours.
+    ages = {round((newest - start) / length) for start in breach.documents}
+    return "".join(MET if age in ages else NOT_MET for age in reversed(range(of)))
 
 
 def _with_worst_value(firing: Firing, breach: Breach | None) -> Firing:

@@ -10,6 +10,7 @@ from monitor_agent.agent.health import Health
 from monitor_agent.agent.service import Service
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.alerting.evaluator import AlertEvaluator
+from monitor_agent.alerting.look_back import fitted
 from monitor_agent.cli._agent import in_words, prepared_gateway_of
 from monitor_agent.cli._output import print_line
 from monitor_agent.cli._times import add_time
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             clock = SystemClock()
             health = Health(settings.agent.period, lambda: gateway.trouble)
             agent = Agent(gateway, settings.agent, clock)
-            alerting = AlertEvaluator(gateway, load_alerts(settings.agent.alerts))
+            alerting = AlertEvaluator(gateway, fitted(load_alerts(settings.agent.alerts), settings.agent))
             report = Service(gateway, settings.agent, clock, health, agent, alerts=alerting).cycle()
     print_line(in_words(report))
     return 0

@@ -19,6 +19,7 @@ from monitor_agent.agent.service import Service
 from monitor_agent.agent.startup import wait_for_setup
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.alerting.evaluator import AlertEvaluator
+from monitor_agent.alerting.look_back import fitted
 from monitor_agent.cli._agent import gateway_of
 from monitor_agent.clock import SystemClock
 from monitor_agent.es.leases import Leases
@@ -48,7 +49,7 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, finish)
     agent_settings, clock = settings.agent, SystemClock()
-    alerts = load_alerts(agent_settings.alerts)
+    alerts = fitted(load_alerts(agent_settings.alerts), agent_settings)
     name = f"{platform.node()}:{os.getpid()}:{int(time.time())}"
     with (
         gateway_of(settings, sleep=stop_signal.sleep, stopping=lambda: stop_signal.stopped) as gateway,

@@ -36,7 +36,9 @@ FIELDS: dict[str, Field] = {
     "value": double("the worst value of an evaluation"),
     "limit": double("the limit for `value`"),
     "inhibited_by": keyword("alerts that inhibit this one: while they fire, it neither becomes active nor recovers"),
-    "looks": keyword("the last evaluations, the newest last: `x` met the condition, `.` did not"),
+    "looks": keyword(
+        "the last evaluations (on metrics: the last windows), the newest last: `x` met the condition, `.` did not"
+    ),
     "looked": date("start of the interval whose evaluation last changed `looks`"),
     "dashboard": keyword("the dashboard that shows the trouble"),
     "revision": long("1 at first; grows with each change of the content"),

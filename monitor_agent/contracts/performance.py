@@ -23,7 +23,7 @@ STATE_FINAL = "final"
 STATE_RESTATED = "restated"
 STATES = (STATE_OPEN, STATE_PROVISIONAL, STATE_FINAL, STATE_RESTATED)
 
-FEW_POSITIVES = "few_positives"
+FEW_POSITIVES = weekly.FEW_POSITIVES
 LOW_COVERAGE = "low_coverage"
 IMMATURE = "immature"
 LOST_LINES = "lost_lines"
@@ -38,6 +38,9 @@ _HEAD: dict[str, Field] = {
     "window_start": date("start of the window"),
     "window_end": date("end of the window (exclusive)"),
     "window_size": keyword("`1m`, `1h`, `1d`, ..."),
+    "is_base_window": boolean(
+        "whether it is a base window, whatever its size (`MONITOR_BASE_WINDOW`); documents of earlier releases lack it"
+    ),
     "model_name": keyword("the model"),
     "model_version": keyword("its version; `all` = across versions"),
     "segment": keyword(
@@ -62,7 +65,8 @@ _HEAD: dict[str, Field] = {
     "calibrated_by": keyword("the reference that calibrates the estimates; null = the scores are not calibrated"),
     "lost_lines": long("lines of the event files that never came and may belong to this window"),
     "alertable": boolean(
-        "whether alerts may use the window: positives, coverage and maturity reach the gates, and few lines are lost"
+        "whether alerts on values may use the window: positives, coverage and maturity reach the gates, and few lines "
+        "are lost; alerts on drops need no number of positives, because the interval of a drop allows for few"
     ),
     "not_alertable": keyword(
         f"reasons if it is not `alertable`: `{FEW_POSITIVES}`, `{LOW_COVERAGE}`, `{IMMATURE}`, `{LOST_LINES}`"
@@ -110,6 +114,11 @@ def _weekly_fields() -> dict[str, Field]:
         traffic: double("predictions / predictions of the same window a week before"),
         f"{traffic}_undefined": keyword(f"why `{traffic}` is null"),
     }
+    for metric in weekly.RELATIVE_METRICS:
+        name = metric + weekly.RELATIVE_SUFFIX
+        meaning = f"`{metric}{weekly.SUFFIX}` / `{metric}` of the same window a week before"
+        weekly_fields[name] = double(meaning, "share")
+        weekly_fields[f"{name}_undefined"] = keyword(f"why `{name}` is null")
     for metric in weekly.METRICS:
         name = metric + weekly.SUFFIX
         weekly_fields[name] = Field(
@@ -145,6 +154,7 @@ PERFORMANCE = IndexContract(
         "window_start": "2026-11-23T10:00:00Z",
         "window_end": "2026-11-23T11:00:00Z",
         "window_size": "1h",
+        "is_base_window": False,
         "model_name": "click",
         "model_version": "1",
         "segment": "labels.scene=search",

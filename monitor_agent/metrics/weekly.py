@@ -1,7 +1,9 @@
 """The comparison of a window with the same window a week before: drops and their intervals, for alerts.
 
 Traffic and clicks follow the week, so the same hour of last week is the best single reference. A drop is computed only
-if both windows are `alertable`. If its interval does not hold 0, the drop is not chance.
+if the labels of both windows are complete: enough coverage and maturity, and few lost lines. It needs no number of
+positives. With few positives its interval is wide; if the interval does not hold 0, the drop is not chance. So clicks
+that vanish are a drop, although no positive is left.
 """
 
 from __future__ import annotations
@@ -15,29 +17,36 @@ from monitor_agent.metrics.document import MetricFields
 METRICS = ("accuracy", "precision", "recall", "f1", "auc", "ctr")
 """The metrics whose drop is computed."""
 
-SUFFIX = "_drop_vs_last_week"
+RELATIVE_METRICS = ("ctr",)
+"""The metrics that have no natural scale: their drop is also given as a share of last week's value."""
+
+SUFFIX, RELATIVE_SUFFIX = "_drop_vs_last_week", "_relative_drop_vs_last_week"
 _ENDS = ("", "_low", "_high")
 TRAFFIC = "predictions_vs_last_week"
 
 NO_LAST_WEEK, NOT_ALERTABLE, LAST_WEEK_NOT_ALERTABLE = "no_last_week", "not_alertable", "last_week_not_alertable"
+ZERO_LAST_WEEK = "zero_last_week"
+FEW_POSITIVES = "few_positives"
+"""The reason of `not_alertable` that leaves the labels complete."""
 
 
 def read_fields() -> list[str]:
     """Return the fields of last week's document that the comparison needs."""
-    return ["predictions", "alertable", *(name + suffix for name in METRICS for suffix in _ENDS)]
+    return ["predictions", "not_alertable", *(name + suffix for name in METRICS for suffix in _ENDS)]
 
 
 def against_last_week(now: Mapping[str, Any], before: Mapping[str, Any] | None) -> MetricFields:
     """Return the fields that compare a document with that of the same window a week before (None if it is missing).
 
     A drop is last week's value minus this week's value: above 0 is worse. Its interval combines the intervals of both
-    values. Undefined: ``no_last_week``, ``not_alertable``, ``last_week_not_alertable``, or the metric's reason.
+    values. A relative drop is the drop divided by last week's value. Undefined: ``no_last_week``; ``not_alertable`` or
+    ``last_week_not_alertable`` if labels may be missing; ``zero_last_week``; or the metric's reason.
 
     Source: R. Newcombe, "Interval estimation for the difference between independent proportions", Statistics in
     Medicine 17 (1998), method 10; G. Zou, A. Donner (MOVER), Statistics in Medicine 27 (2008), for other measures.
 
-    >>> week = {"alertable": True, "predictions": 50, "f1": 0.5, "f1_low": 0.4, "f1_high": 0.6}
-    >>> today = {"alertable": True, "predictions": 25, "f1": 0.2, "f1_low": 0.1, "f1_high": 0.3}
+    >>> week = {"not_alertable": [], "predictions": 50, "f1": 0.5, "f1_low": 0.4, "f1_high": 0.6}
+    >>> today = {"not_alertable": ["few_positives"], "predictions": 25, "f1": 0.2, "f1_low": 0.1, "f1_high": 0.3}
     >>> fields = against_last_week(today, week)
     >>> round(fields["f1_drop_vs_last_week"], 3), round(fields["f1_drop_vs_last_week_low"], 3)
     (0.3, 0.159)
@@ -51,6 +60,8 @@ def against_last_week(now: Mapping[str, Any], before: Mapping[str, Any] | None) 
         fields |= {TRAFFIC: None, f"{TRAFFIC}_undefined": NO_LAST_WEEK}
     for name in METRICS:
         fields |= _drop(name, now, before)
+    for name in RELATIVE_METRICS:
+        fields |= _relative_drop(name, fields, before)
     return fields
 
 
@@ -69,13 +80,26 @@ def _drop(name: str, now: Mapping[str, Any], before: Mapping[str, Any] | None) -
     }
 
 
+def _relative_drop(name: str, fields: MetricFields, before: Mapping[str, Any] | None) -> MetricFields:
+    field, drop = name + RELATIVE_SUFFIX, fields[name + SUFFIX]
+    if before is None or not isinstance(drop, (int, float)):
+        return {field: None, f"{field}_undefined": fields[f"{name}{SUFFIX}_undefined"]}
+    if not before[name]:
+        return {field: None, f"{field}_undefined": ZERO_LAST_WEEK}
+    return {field: drop / before[name]}
+
+
 def _reason_of_undefined(name: str, now: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
     if before is None:
         return NO_LAST_WEEK
-    if not now["alertable"]:
+    if _may_miss_labels(now):
         return NOT_ALERTABLE
-    if not before["alertable"]:
+    if _may_miss_labels(before):
         return LAST_WEEK_NOT_ALERTABLE
     if any(document.get(name + suffix) is None for document in (now, before) for suffix in _ENDS):
         return str(now.get(f"{name}_undefined") or "no_value")
     return ""
+
+
+def _may_miss_labels(document: Mapping[str, Any]) -> bool:
+    return any(reason != FEW_POSITIVES for reason in document.get("not_alertable") or ())

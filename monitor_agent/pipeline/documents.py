@@ -21,6 +21,7 @@ from monitor_agent.contracts.performance import (
     STATE_RESTATED,
 )
 from monitor_agent.contracts.restatement import RESTATEMENTS
+from monitor_agent.durations import format_duration
 from monitor_agent.metrics import Calibration, MetricFields, WindowState, measure, reconcile
 from monitor_agent.metrics.weekly import against_last_week
 from monitor_agent.pipeline import instants
@@ -143,6 +144,7 @@ def metrics_document(counted: CountedState, time_state: str, settings: AgentSett
         "window_start": start,
         "window_end": end,
         "window_size": key.window.size,
+        "is_base_window": key.window.size == format_duration(settings.base_window),
         "model_name": key.model,
         "model_version": key.version,
         "segment": key.segment,
@@ -177,7 +179,7 @@ def judged_early(state: WindowState, settings: AgentSettings) -> int:
 
 
 def not_alertable(positives: int, coverage: float | None, maturity: float | None, settings: AgentSettings) -> list[str]:
-    """Return why a window holds too little for quality alerts; empty if it holds enough."""
+    """Return why a window holds too little for alerts on values; empty if it holds enough."""
     reached = {
         FEW_POSITIVES: positives >= settings.gate_positives,
         LOW_COVERAGE: (coverage or 0.0) >= settings.gate_coverage,

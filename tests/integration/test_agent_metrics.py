@@ -220,13 +220,18 @@ class TestLastWeek:
         assert (moved_week["state"], moved_week["revision"]) == ("restated", 2)
         assert (after["precision_drop_vs_last_week"], after["revision"]) == (0.0, 1)
 
-    def test_with_too_few_clicks_the_drop_is_undefined(self, world: World) -> None:
-        """Both windows must be alertable."""
-        world.deliver(*self.predicted_positive(10, 20), *self.predicted_positive(40, 60, self.WEEK))
+    def test_with_few_clicks_the_drop_has_a_wide_interval(self, world: World) -> None:
+        """The windows are not alertable by themselves, but clicks that vanish exclude chance."""
+        world.deliver(*self.predicted_positive(10, 20), *self.predicted_positive(0, 30, self.WEEK))
 
         world.cycle(self.LATER, **HOURS)
 
-        assert world.window("1d", "2026-03-09")["f1_drop_vs_last_week_undefined"] == "last_week_not_alertable"
+        after = world.window("1d", "2026-03-09")
+        assert after["not_alertable"] == ["few_positives"]
+        assert after["ctr_drop_vs_last_week"] == pytest.approx(1 / 3)
+        assert after["ctr_relative_drop_vs_last_week"] == pytest.approx(1.0)
+        assert after["ctr_drop_vs_last_week_low"] > 0
+        assert after["recall_drop_vs_last_week_undefined"] == "no_actual_positive"
 
 
 class TestReference:

@@ -48,6 +48,7 @@ HEALTHY_CYCLE |= {"delivery_seconds": 0.3}
 HEALTHY_MINUTE = {
     **{name: PERFORMANCE.sample[name] for name in ("state", "revision", "maturity", "coverage")},
     "window_size": "1m",
+    "is_base_window": True,
     "model_name": "click",
     "model_version": "all",
     "segment": "all",
@@ -58,11 +59,14 @@ HEALTHY_MINUTE = {
 HEALTHY_HOUR = {
     **HEALTHY_MINUTE,
     "window_size": "1h",
+    "is_base_window": False,
     "model_version": "1",
     "alertable": True,
     "f1_high": 0.7,
     "f1_drop_vs_last_week": 0.06,
     "f1_drop_vs_last_week_low": -0.02,
+    "ctr_relative_drop_vs_last_week": 0.3,
+    "ctr_drop_vs_last_week_low": -0.01,
     "drift_measured": 4,
     "drift_share": 0.25,
     "orphan_rate_low": 0.0,
@@ -71,6 +75,7 @@ HEALTHY_HOUR = {
 TROUBLE: dict[str, Document] = {
     "quality-below-threshold": {"f1_high": 0.15},
     "quality-drop": {"f1_drop_vs_last_week": 0.2, "f1_drop_vs_last_week_low": 0.1},
+    "ctr-drop": {"ctr_drop_vs_last_week_low": 0.05},
     "drift": {"drift_share": 0.75},
     "orphan-rate": {"orphan_rate_low": 0.08},
     "response-time": {"response_time_p95": 400.0},
@@ -118,11 +123,13 @@ def forget(world: World, *contracts: IndexContract) -> None:
 def operation(contract: IndexContract, at: datetime, document: Document, changes: Document) -> Document:
     """Return the operation that indexes a document with those changed fields that its index has."""
     changed_fields = {name: value for name, value in changes.items() if name in contract.fields}
+    length = {"1m": timedelta(minutes=1), "1h": timedelta(hours=1)}.get(document.get("window_size", ""))
+    end = {} if length is None else {"window_end": iso(at + length)}
     identifier = f"{iso(at)} {document.get('window_size')} {document.get('model_version')}"
     return {
         "_index": contract.index_for(at),
         "_id": identifier,
-        "_source": {**document, "@timestamp": iso(at), **changed_fields},
+        "_source": {**document, "@timestamp": iso(at), **end, **changed_fields},
     }
 
 
@@ -178,7 +185,7 @@ def counted_by_the_rule(world: World, alert: Alert) -> int:
 
 
 @pytest.mark.parametrize("inhibitor", ["no-data", "pipeline-lag", "orphan-rate", "lost-lines"])
-@pytest.mark.parametrize("quality", ["quality-below-threshold", "quality-drop"])
+@pytest.mark.parametrize("quality", ["quality-below-threshold", "quality-drop", "ctr-drop"])
 def test_trouble_of_the_pipeline_inhibits_alerts_on_quality(quality: str, inhibitor: str, world: World) -> None:
     """Only the alert on the trouble fires; the alert on quality is pending and names it."""
     fill(world, **TROUBLE[quality], **TROUBLE[inhibitor])
@@ -208,10 +215,11 @@ BAD = WindowState(predictions=1000, impressions=1000, mature=1000, tp=5, fn=95, 
 def test_quality_alerts_need_enough_labels(state: WindowState, lost: int, fired: bool, world: World) -> None:
     """The gates and the interval decide, in the document that the agent writes for a window."""
     fill(world)
-    key = MetricsKey("click", "3", "all", Calendar(AgentSettings()).window("1h", START + timedelta(hours=1)))
-    document = metrics_document(CountedState(key, state, lost), "final", AgentSettings())
-    assert document["f1"] < 0.2
-    world.admin.index(index=key.index, id=key.id, document=document, refresh=True)
+    for hour in range(2):
+        key = MetricsKey("click", "3", "all", Calendar(AgentSettings()).window("1h", START + timedelta(hours=hour)))
+        document = metrics_document(CountedState(key, state, lost), "final", AgentSettings())
+        assert document["f1"] < 0.2
+        world.admin.index(index=key.index, id=key.id, document=document, refresh=True)
 
     try:
         assert firing(world) == ({"quality-below-threshold"} if fired else set())

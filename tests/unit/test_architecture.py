@@ -92,7 +92,7 @@ ROOMS = (
     Room(
         "monitor_agent/alerting/",
         "the list of alerts, KQL, their evaluation and firings; needs neither Kibana nor Watcher",
-        "contracts durations errors es pipeline",
+        "contracts durations errors es metrics pipeline settings",
         "structlog tomli",
     ),
     Room(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
 from typing import Any
 
 from monitor_agent.alerting.conditions import alert_on_firings, alert_query, breaches
 from monitor_agent.alerting.firings import Breach
+from monitor_agent.pipeline import instants
 from tests.unit.monitor_agent.alerting.sample_alerts import ALERTS, DUE, QUALITY, SILENT, SLOW, answer
 
 
@@ -15,8 +18,14 @@ def test_the_query_counts_documents_by_group_and_reads_the_worst_value() -> None
 
     assert index == "model-performance-*"
     assert body["query"]["bool"]["filter"][0]["range"]["@timestamp"]["gte"] == f"{DUE}||-10m"
-    worst = {"response_time_p95": {"max": {"field": "response_time_p95"}}}
-    assert body["aggs"] == {"groups": {"terms": {"field": "model_name", "size": 50}, "aggs": worst}}
+    aggs = {
+        "response_time_p95": {"max": {"field": "response_time_p95"}},
+        "newest": {
+            "terms": {"field": "@timestamp", "size": 3, "order": {"_key": "desc"}},
+            "aggs": {"end": {"max": {"field": "window_end"}}},
+        },
+    }
+    assert body["aggs"] == {"groups": {"terms": {"field": "model_name", "size": 50}, "aggs": aggs}}
 
 
 def test_a_group_with_enough_documents_is_a_breach() -> None:
@@ -38,6 +47,28 @@ def test_a_group_with_enough_documents_is_a_breach() -> None:
         (("model_name", "click"), ("model_version", "v1"))
     ]
     assert breaches(SLOW, {"hits": {"total": {"value": 0}}}) == []
+
+
+def test_a_breach_has_the_newest_documents_and_the_length_of_their_windows() -> None:
+    """The documents of cycles are no windows."""
+    start = 1_772_445_600_000
+    windows = [{"key": start + 60_000, "end": {"value": start + 120_000.0}}, {"key": start, "end": {"value": start}}]
+    group = {"key": "a", "doc_count": 3, "response_time_p95": {"value": 300.0}, "newest": {"buckets": windows}}
+    cycles = {"lag_seconds": {"value": 400.0}, "newest": {"buckets": [{"key": start, "end": {"value": None}}]}}
+
+    (breach,) = breaches(SLOW, answer(groups={"buckets": [group]}))
+    (lag,) = breaches(ALERTS["pipeline-lag"], answer(2, **cycles))
+
+    assert breach.documents == (instants.parse(start + 60_000), instants.parse(start))
+    assert (breach.window, lag.window) == (timedelta(minutes=1), None)
+    assert lag.documents == (instants.parse(start),)
+
+
+def test_a_watch_reads_firings_without_the_documents_behind_them() -> None:
+    """The agent has counted the windows; one active firing is enough."""
+    _, body = alert_query(alert_on_firings(QUALITY), DUE)
+
+    assert "newest" not in json.dumps(body)
 
 
 def test_of_several_values_a_breach_shows_the_one_beyond_its_limit() -> None:

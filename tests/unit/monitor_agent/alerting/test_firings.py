@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from monitor_agent.alerting.firings import Breach, Firing, FiringRule, Group, evaluate
 from tests.factories import START
 
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 CLICK: Group = (("model_name", "click"), ("model_version", "1"))
 QUALITY = FiringRule(
     id="quality",
@@ -168,6 +168,53 @@ def test_a_firing_stored_by_an_earlier_version_goes_on(inhibited_by: list[str]) 
     (quality,) = (firing for firing in later if firing.rule == "quality")
     assert (quality.state, quality.inhibited_by, quality.revision) == ("active", ("lag",), firing.revision + 1)
     assert "held_back_by" not in quality.document()
+
+
+def bad_windows(*hours: int, length: timedelta = HOUR) -> Breach:
+    """Return the breach of the windows that began these hours after the start."""
+    return replace(BAD, documents=tuple(START + hour * HOUR for hour in sorted(hours, reverse=True)), window=length)
+
+
+@pytest.mark.parametrize(
+    ("hours", "state", "evaluations"),
+    [
+        ((0,), "pending", "..x"),
+        ((0, 1), "active", ".xx"),
+        ((0, 2), "active", "x.x"),
+        ((0, 3), "pending", "..x"),
+        ((0, 1, 2), "active", "xxx"),
+        ((0, 3, 4), "active", ".xx"),
+    ],
+)
+def test_looks_at_metrics_count_windows(hours: tuple[int, ...], state: str, evaluations: str) -> None:
+    """Two of three successive windows must be bad; one bad window stays one, however often it is evaluated."""
+    (firing,) = evaluated(*[[bad_windows(*hours)]] * 30)["quality"]
+
+    assert (firing.state, firing.evaluations) == (state, evaluations)
+
+
+def test_a_second_bad_window_makes_the_firing_active() -> None:
+    """It recovers once no bad window is in sight, for as many evaluations as `quiet` says."""
+    firings = evaluated(*[[bad_windows(0)]] * 12, *[[bad_windows(0, 1)]] * 2, [], [], [])["quality"]
+
+    assert [(firing.state, firing.active_since) for firing in firings] == [("recovered", START + 12 * MINUTE)]
+
+
+@pytest.mark.parametrize("length", [23 * HOUR, 25 * HOUR])
+def test_days_on_which_clocks_change_are_successive(length: timedelta) -> None:
+    """They have 23 or 25 hours."""
+    (firing,) = evaluated([bad_windows(0, 24, 24 + length // HOUR, length=length)])["quality"]
+
+    assert firing.evaluations == "xxx"
+
+
+def test_two_evaluations_of_one_document_are_not_enough() -> None:
+    """The documents of cycles are no windows: two of them must have met the condition."""
+    first = replace(BAD, documents=(START,))
+    second = replace(BAD, documents=(START + MINUTE, START))
+
+    assert [firing.state for firing in evaluated([first], [first], [])["quality"]] == ["pending"]
+    assert [firing.state for firing in evaluated([first], [second])["quality"]] == ["active"]
 
 
 class AlertHistory(RuleBasedStateMachine):

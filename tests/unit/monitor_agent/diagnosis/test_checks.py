@@ -175,6 +175,40 @@ def test_alerts_find_their_windows_in_the_settings() -> None:
     assert "add 1h to MONITOR_LARGER_WINDOWS" in failed.remedy
 
 
+@pytest.mark.parametrize(
+    ("change", "state", "finding"),
+    [
+        ({"base_window": timedelta(minutes=5)}, OK, "all their windows are computed"),
+        ({"attribution_window": timedelta(days=1)}, OK, "all their windows are computed"),
+        (
+            {"period": timedelta(minutes=15)},
+            FAILED,
+            "expects a cycle every 10m, but MONITOR_PERIOD is 15m",
+        ),
+        (
+            {"base_window": timedelta(hours=1)},
+            WARNING,
+            "1h is the base window, and drift is measured for larger",
+        ),
+    ],
+)
+def test_alerts_that_the_settings_silence_are_named(change: dict[str, Any], state: str, finding: str) -> None:
+    """Longer windows, labels and cycles are no trouble: the agent looks back for longer."""
+    (result,) = alert_windows.check_windows(load_alerts(), AgentSettings(**change))
+
+    assert result.state == state
+    assert finding in result.finding
+
+
+def test_an_alert_that_looks_back_too_little_for_its_labels_fails() -> None:
+    """A window of a day is final a day and 32 minutes after its start."""
+    alert = replace(load_alerts()[0], where="window_size: 1d and alertable: true and f1_high < 0.2")
+    (result,) = alert_windows.check_windows([alert], AgentSettings())
+
+    assert result.state == FAILED
+    assert "looks back for 4h, but a window of 1d has its labels only 1472m after its start" in result.finding
+
+
 def test_an_alert_needs_only_one_of_several_windows() -> None:
     """`not` asks for no window."""
     alert = load_alerts()[0]

@@ -75,6 +75,14 @@ def test_a_document_names_its_window_and_its_progress() -> None:
     assert WindowState.from_blob(document["state_blob"]) == STATE
 
 
+@pytest.mark.parametrize(("base", "is_base"), [(HOUR, True), (timedelta(minutes=5), False)])
+def test_a_document_says_whether_its_window_is_a_base_window(base: timedelta, is_base: bool) -> None:
+    """Alerts ask for base windows, whatever their size is."""
+    document = metrics_document(CountedState(KEY, STATE), "final", replace(SETTINGS, base_window=base))
+
+    assert (document["window_size"], document["is_base_window"]) == ("1h", is_base)
+
+
 def test_a_document_fits_its_contract() -> None:
     """All its fields are in the index: the mapping is strict."""
     head = {name.split(".")[0] for name in PERFORMANCE.fields}

@@ -1,0 +1,65 @@
+"""How far an alert looks back with the settings of the agent (pure).
+
+The list of alerts is written for the defaults: base windows and cycles of a minute, windows that are final 32 minutes
+after their end, feedback that becomes an orphan after a day. With other settings the documents of an alert are older,
+or fewer of them lie in the same time. So the alert looks back for longer; otherwise it would never become active.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from datetime import timedelta
+
+from monitor_agent.alerting import kql
+from monitor_agent.alerting.definitions import Alert
+from monitor_agent.contracts.cycle import CYCLES
+from monitor_agent.contracts.performance import PERFORMANCE
+from monitor_agent.durations import format_duration, parse_duration
+from monitor_agent.metrics import weekly
+from monitor_agent.settings import AgentSettings
+
+DEFAULTS = AgentSettings()
+SECOND = timedelta(seconds=1)
+LABEL_FIELDS = ("alertable", "maturity", "coverage")
+"""Fields that say whether the labels are there: an alert that names one waits for them."""
+
+
+def fitted(alerts: Iterable[Alert], settings: AgentSettings) -> list[Alert]:
+    """Return the alerts with the times that they look back, as the settings need them; none becomes shorter."""
+    return [dataclasses.replace(alert, look_back=_look_back(alert, settings)) for alert in alerts]
+
+
+def needs_labels(names: Iterable[str]) -> bool:
+    """Return whether an alert on these fields waits for the labels of a window."""
+    drops = (weekly.SUFFIX, weekly.RELATIVE_SUFFIX)
+    return any(name in LABEL_FIELDS or any(suffix in name for suffix in drops) for name in names)
+
+
+def is_about(alert: Alert, pattern: str) -> bool:
+    """Return whether an alert searches the indices of a contract.
+
+    Parameters
+    ----------
+    pattern : the contract's index pattern.
+    """
+    return alert.index.startswith(pattern.rstrip("*"))
+
+
+def _look_back(alert: Alert, settings: AgentSettings) -> str:
+    length, names = parse_duration(alert.look_back), kql.fields(alert.where)
+    if is_about(alert, PERFORMANCE.pattern):
+        if "is_base_window" in names:
+            length *= max(1.0, settings.base_window / DEFAULTS.base_window)
+        if needs_labels(names):
+            length += max(timedelta(), _wait(settings) - _wait(DEFAULTS))
+        if any(name.startswith("orphan_") for name in names):
+            length += max(timedelta(), settings.orphan_horizon - DEFAULTS.orphan_horizon)
+    elif alert.agent and is_about(alert, CYCLES.pattern):
+        length *= max(1.0, settings.period / DEFAULTS.period)
+    return format_duration(-(-length // SECOND) * SECOND)
+
+
+def _wait(settings: AgentSettings) -> timedelta:
+    """Return how long after its end a window becomes final."""
+    return settings.attribution_window + settings.ingest_grace

@@ -1,0 +1,36 @@
+"""How far alerts look back, if windows, cycles or labels take longer than with the defaults."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from monitor_agent.alerting.look_back import fitted
+from monitor_agent.settings import AgentSettings
+from tests.unit.monitor_agent.alerting.sample_alerts import ALERTS
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "longer"),
+    [
+        ({}, {}),
+        ({"base_window": 5 * MINUTE}, {"response-time": "50m", "error-rate": "50m"}),
+        ({"base_window": HOUR}, {"response-time": "10h", "error-rate": "10h"}),
+        (
+            {"attribution_window": DAY},
+            {"quality-below-threshold": "1650m", "quality-drop": "1650m", "ctr-drop": "1650m"},
+        ),
+        ({"orphan_horizon": 2 * DAY}, {"orphan-rate": "54h"}),
+        ({"period": 10 * MINUTE}, {"no-data": "30m", "pipeline-lag": "50m", "lost-lines": "50m"}),
+        ({"period": timedelta(seconds=10), "attribution_window": MINUTE, "orphan_horizon": HOUR}, {}),
+    ],
+)
+def test_alerts_look_back_as_far_as_the_settings_need(changes: dict[str, Any], longer: dict[str, str]) -> None:
+    """The other alerts stay as they are; none looks back for less."""
+    alerts = fitted(ALERTS.values(), AgentSettings(**changes))
+
+    assert {alert.id: alert.look_back for alert in alerts if alert.look_back != ALERTS[alert.id].look_back} == longer
