@@ -54,12 +54,12 @@ def diagnose(settings: Settings, environ: Mapping[str, str]) -> list[CheckResult
     except MonitorError as error:
         results = [CheckResult("passwords", FAILED, error.message, error.hint)]
     checks: dict[str, Check] = {
-        setting_checks.SETTINGS: lambda: setting_checks.check_settings(settings, environ),
         "Python": lambda: [machine.check_packages(machine.stated_requirements())],
         "Java": lambda: [machine.check_java(settings, environ)],
         "ports": lambda: machine.check_ports(settings),
         "disk space": lambda: machine.check_disks(settings),
         "fonts for CJK": lambda: [machine.check_fonts(machine.japanese_fonts())],
+        setting_checks.SETTINGS: lambda: setting_checks.check_settings(settings, environ),
         "windows of alerts": lambda: alert_windows.check_windows(load_alerts(settings.agent.alerts), settings.agent),
         "TLS": lambda: [tls.check_tls(settings.elasticsearch, url, _now()) for url in settings.elasticsearch.url],
         "pipeline": lambda: [_pipeline(Path(settings.pipeline.data_dir))],

@@ -208,7 +208,7 @@ def _lifecycles(gateway: Gateway, settings: AgentSettings, report: Callable[[str
         age, daily = retention.retention_of(contract, settings), contract.suffix.endswith("%d")
         # The age of a day's index is counted from its date; that of a month's from its creation, which may be its end.
         age += DAY if daily else retention.LONGEST_MONTH
-        body = {"phases": {"delete": {"min_age": f"{age // timedelta(hours=1)}h", "actions": {"delete": {}}}}}
+        body = {"phases": {"delete": {"min_age": f"{-(-age // timedelta(hours=1))}h", "actions": {"delete": {}}}}}
         gateway.call(
             f"put the lifecycle policy {contract.name}",
             lambda client, contract=contract, body=body: (

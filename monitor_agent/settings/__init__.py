@@ -18,7 +18,7 @@ from __future__ import annotations
 from monitor_agent.settings.contradictions import Contradiction, contradictions_of, refuse
 from monitor_agent.settings.conversion import as_text
 from monitor_agent.settings.loading import environment_of, load, read
-from monitor_agent.settings.names import NameWarning, name_warnings, probably_meant, without_kubernetes
+from monitor_agent.settings.names import NameWarning, name_warnings, without_kubernetes
 from monitor_agent.settings.sections import (
     AgentSettings,
     DashboardsSettings,
@@ -50,7 +50,6 @@ __all__ = [
     "info_of",
     "load",
     "name_warnings",
-    "probably_meant",
     "read",
     "refuse",
     "without_kubernetes",

@@ -11,6 +11,8 @@ from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
 
 DEFAULT_LARGER_WINDOWS = (timedelta(hours=1), timedelta(days=1))
+MAX_PAGE_SIZE = 10_000
+"""Elasticsearch returns no more documents in one answer (`index.max_result_window`)."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,13 @@ class AgentSettings:
         ):
             if not 0 <= share <= 1:
                 raise SettingsError(f"{variable}={share} is no share", "give a number from 0 to 1")
+        if not 1 <= self.page_size <= MAX_PAGE_SIZE:
+            raise SettingsError(
+                f"MONITOR_PAGE_SIZE={self.page_size} is no page", f"give a number from 1 to {MAX_PAGE_SIZE}"
+            )
+        for variable, length in (("MONITOR_PERIOD", self.period), ("MONITOR_LEASE", self.lease)):
+            if length <= zero:
+                raise SettingsError(f"{variable}={format_duration(length)} is no length of time", "give more than 0s")
         try:
             ZoneInfo(self.time_zone)
         except (KeyError, ValueError, OSError) as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -17,6 +19,10 @@ from monitor_agent.stack.provider import ComponentStatus
 
 COMPOSE_FILE = "docker-compose.yml"
 SECRET_BYTES = 16
+OWN_OF_DOCKER = ("COMPOSE_", "DOCKER_")
+"""First parts of names that docker compose itself reads."""
+LIKENESS = 0.85
+"""How like another name a misspelt name is, from 0 to 1."""
 
 
 class ComposeProvider:
@@ -32,6 +38,9 @@ class ComposeProvider:
         environment = self._file.with_name(".env")
         if self._file.is_file() and write_environment(self._file.with_name(".env.example"), environment):
             self._report(f"passwords were generated and are kept in {environment}")
+        if self._file.is_file() and environment.is_file():
+            for warning in unread_names(environment.read_text("utf-8"), self._file.read_text("utf-8")):
+                self._report(f"warning: {environment}: {warning}")
         self._report("starting the containers")
         self._run("up", *(("--detach", "--wait") if detach else ()))
 
@@ -90,6 +99,23 @@ def write_environment(example: Path, target: Path) -> bool:
     with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
         stream.write("\n".join(filled) + "\n")
     return True
+
+
+def unread_names(environment: str, compose: str) -> list[str]:
+    """Return a warning for each name in a `.env` file that the compose file does not read.
+
+    >>> unread_names("MODEL_SERVER_PROT=1\\nELASTIC_PORT=2\\n", "${ELASTIC_PORT:-9200} ${MODEL_SERVER_PORT:-8500}")
+    ['MODEL_SERVER_PROT is not read by the containers: did you mean MODEL_SERVER_PORT?']
+    """
+    names = re.findall(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=", environment, re.MULTILINE)
+    readable = set(re.findall(r"(?<!\$)\$\{(\w+)", compose))
+    warnings = []
+    for name in dict.fromkeys(names):
+        if name not in readable and not name.startswith(OWN_OF_DOCKER):
+            near = difflib.get_close_matches(name, sorted(readable), n=1, cutoff=LIKENESS)
+            question = f": did you mean {near[0]}?" if near else ""
+            warnings.append(f"{name} is not read by the containers{question}")
+    return warnings
 
 
 def parse_containers(text: str) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import pytest
 from monitor_agent import settings
 from monitor_agent.cli import main
 from monitor_agent.errors import SettingsError
+from monitor_agent.logstash.language.variables import pipeline_variables
 from monitor_agent.settings import name_warnings
 
 ADDRESS = "10.0.0.1"
@@ -89,6 +90,14 @@ def test_a_port_from_kubernetes_is_no_setting(service: str, name: str) -> None:
     assert "enableServiceLinks: false" in warning.remedy
     assert settings.load(links(service, 8500)) == settings.load({})
     assert name_warnings(links(service, 8500) | {name: "8123"}) == []
+
+
+def test_a_configuration_gets_no_port_from_kubernetes() -> None:
+    """`${PIPELINE_HTTP_PORT}` is the setting; a variable of the configuration's own is the environment's."""
+    environ = {**links("pipeline-http", 80), **links("shop", 80)}
+    variables = pipeline_variables(settings.load(environ), environ)
+
+    assert (variables["PIPELINE_HTTP_PORT"], variables["SHOP_PORT"]) == ("8501", f"tcp://{ADDRESS}:80")
 
 
 def test_names_in_the_configuration_of_the_pipeline_are_known() -> None:
