@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from model_server.json_object import JsonObject, elements
+from model_server.json_object import MOST_AHEAD, JsonObject, elements
 from monitor_agent.contracts import uuid7
+from monitor_agent.contracts.bounds import LABEL, VALUE
 from monitor_agent.contracts.feedback import TYPES
 from monitor_agent.contracts.identifiers import canonical
 from monitor_agent.settings import ServerSettings
@@ -61,10 +62,10 @@ def _feedback(value: Any, path: str, settings: ServerSettings, now: datetime) ->
     prediction_id = canonical(node.required("prediction_id", lambda name: node.text(name, MAX_ID_LENGTH)))
     prediction_time = uuid7.time_of(prediction_id)
     # The id selects the index of its day: an invented id must not create indices of future days.
-    if prediction_time and prediction_time > now + CLOCK_SKEW and not settings.allow_client_timestamps:
+    if prediction_time and prediction_time > now + (MOST_AHEAD if settings.allow_client_timestamps else CLOCK_SKEW):
         node.refuse("prediction_id", f"has a time in the future, {prediction_time.isoformat()}")
     kind = node.required("type", lambda name: node.choice(name, TYPES))
-    label = node.integer("label", 0, 1)
+    label = node.whole("label", LABEL)
     if kind == "label" and label is None:
         node.refuse("label", "is missing")
     event_id = node.text("event_id", MAX_EVENT_ID_LENGTH)
@@ -73,7 +74,7 @@ def _feedback(value: Any, path: str, settings: ServerSettings, now: datetime) ->
         prediction_time=prediction_time,
         type=kind,
         label=label,
-        value=node.number("value"),
+        value=node.number("value", VALUE),
         event_id=None if event_id is None else canonical(event_id),
-        timestamp=node.moment("timestamp"),
+        timestamp=node.moment("timestamp", now + MOST_AHEAD),
     )

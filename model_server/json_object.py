@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, NoReturn, TypeVar
 
 import orjson
 
 from model_server.errors import ValidationError
+from monitor_agent.contracts.bounds import Bounds
 
 Value = TypeVar("Value")
+
+MOST_AHEAD = timedelta(hours=23, minutes=59)
+"""How far a time may be ahead: the pipeline refuses events of later times."""
 
 
 def decode(body: bytes) -> Any:
@@ -86,6 +89,10 @@ class JsonObject:
             self.refuse(name, f"one of {', '.join(choices)} is expected")
         return value
 
+    def whole(self, name: str, bounds: Bounds) -> int | None:
+        """Return a whole number within bounds; None when absent."""
+        return self.integer(name, int(bounds.low), int(bounds.high))
+
     def integer(self, name: str, least: int, most: int) -> int | None:
         """Return a whole number from `least` to `most`; None when absent."""
         value = self._value.get(name)
@@ -95,13 +102,15 @@ class JsonObject:
             self.refuse(name, f"a whole number from {least} to {most} is expected")
         return value
 
-    def number(self, name: str) -> float | None:
-        """Return a finite number; None when absent."""
+    def number(self, name: str, bounds: Bounds) -> float | None:
+        """Return a number within bounds; None when absent."""
         value = self._value.get(name)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if not is_number(value):
             self.refuse(name, f"a number is expected, {kind_of(value)} given")
+        if not bounds.hold(value):
+            self.refuse(name, f"a number from {bounds.low:g} to {bounds.high:g} is expected, {value:g} given")
         return float(value)
 
     def boolean(self, name: str) -> bool | None:
@@ -111,8 +120,8 @@ class JsonObject:
             self.refuse(name, f"true or false is expected, {kind_of(value)} given")
         return value
 
-    def moment(self, name: str) -> datetime | None:
-        """Return the time, UTC, of an RFC 3339 text with an offset; None when absent."""
+    def moment(self, name: str, latest: datetime) -> datetime | None:
+        """Return the time, UTC, of an RFC 3339 text with an offset, from 1970 to `latest`; None when absent."""
         text = self.text(name, 40)
         if text is None:
             return None
@@ -121,8 +130,10 @@ class JsonObject:
             in_utc = moment.astimezone(timezone.utc)
         except (ValueError, OverflowError):
             self.refuse(name, "a time such as 2026-11-23T10:00:00.123456Z is expected")
-        if moment.tzinfo is None or not 1970 <= in_utc.year < 2262:
-            self.refuse(name, "a time from 1970 to 2261 with its offset, such as Z, is expected")
+        if moment.tzinfo is None or in_utc.year < 1970:
+            self.refuse(name, "a time since 1970 with its offset, such as Z, is expected")
+        if in_utc > latest:
+            self.refuse(name, "a time at most a day ahead is expected")
         return in_utc
 
     def integers(self, name: str, most: int, above: int) -> list[int] | None:
@@ -166,6 +177,11 @@ def elements(value: Any, path: str, most: int) -> Iterator[tuple[str, Any]]:
     if len(value) > most:
         raise ValidationError(f"at most {most} elements are expected, {len(value)} given", place)
     return ((f"{path}[{index}]", element) for index, element in enumerate(value))
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a JSON value is a number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def kind_of(value: Any) -> str:

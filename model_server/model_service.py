@@ -57,7 +57,7 @@ class ModelService:
             If the request is refused or fails; then no prediction is logged.
         """
         dependencies = self.dependencies
-        request = self._parser.parse(decode(body))
+        request = self._parser.parse(decode(body), call.received)
         scores = dependencies.batcher.score([instance.inputs for instance in request.instances])
         predictions = events.predictions(
             request,

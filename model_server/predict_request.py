@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from model_server.json_object import JsonObject, elements, kind_of
+from model_server.json_object import MOST_AHEAD, JsonObject, elements, is_number, kind_of
 from model_server.model_card import ModelCard
+from monitor_agent.contracts.bounds import NUMBER, PROBABILITY, RANK
 from monitor_agent.settings import ServerSettings
 
 IDS = ("input_seq", "input_mask", "segment_ids")
@@ -27,7 +28,6 @@ MAX_FEATURE_LENGTH = 1024
 MAX_QUERY_LENGTH = 4096
 MAX_TEXT_LENGTH = 100_000
 MAX_PADDED_LENGTH = 4096
-MAX_POSITION = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,12 @@ class PredictParser:
         self._settings = settings
         self._card = card
 
-    def parse(self, body: Any) -> PredictRequest:
+    def parse(self, body: Any, now: datetime) -> PredictRequest:
         """Return the request.
+
+        Parameters
+        ----------
+        now : the time of the request, UTC: no time that the client supplies is more than a day later.
 
         Raises
         ------
@@ -127,33 +131,33 @@ class PredictParser:
         """
         if isinstance(body, dict) and body.get("instances") is not None:
             root = JsonObject(body, "", ("instances", "context", "timestamp"))
-            timestamp = self.timestamp(root)
-            rows = elements(body["instances"], "instances", self._settings.max_instances)
+            timestamp = self.timestamp(root, now)
+            rows = elements(body["instances"], "instances", min(self._settings.max_instances, int(RANK.high)))
             names = (*IDS, *TEXTS, *DETAILS)
-            instances = [self._instance(JsonObject(value, path, names), timestamp) for path, value in rows]
+            instances = [self._instance(JsonObject(value, path, names), timestamp, now) for path, value in rows]
             return PredictRequest(instances, self._context(root), single=False)
         root = JsonObject(body, "", (*IDS, *TEXTS, *DETAILS, "context", "instances"))
-        return PredictRequest([self._instance(root, None)], self._context(root), single=True)
+        return PredictRequest([self._instance(root, None, now)], self._context(root), single=True)
 
-    def timestamp(self, node: JsonObject) -> datetime | None:
+    def timestamp(self, node: JsonObject, now: datetime) -> datetime | None:
         """Return the event time that the client supplies; None = the server sets the time."""
         if "timestamp" in node and not self._settings.allow_client_timestamps:
             node.refuse("timestamp", "the server sets the time (MODEL_SERVER_ALLOW_CLIENT_TIMESTAMPS is off)")
-        return node.moment("timestamp")
+        return node.moment("timestamp", now + MOST_AHEAD)
 
-    def _instance(self, node: JsonObject, timestamp: datetime | None) -> PredictInstance:
-        propensity = node.number("propensity")
-        if propensity is not None and not 0 < propensity <= 1:
+    def _instance(self, node: JsonObject, timestamp: datetime | None, now: datetime) -> PredictInstance:
+        propensity = node.number("propensity", NUMBER)
+        if propensity is not None and not 0 < propensity <= PROBABILITY.high:
             node.refuse("propensity", "a number above 0, up to 1, is expected")
         return PredictInstance(
             inputs=self._inputs(node),
             item_id=node.text("item_id", MAX_ID_LENGTH),
-            position=node.integer("position", 1, MAX_POSITION),
+            position=node.whole("position", RANK),
             propensity=propensity,
             ranking=self._ranking(node),
             features=self._features(node),
             shadow=bool(node.boolean("shadow")),
-            timestamp=self.timestamp(node) or timestamp,
+            timestamp=self.timestamp(node, now) or timestamp,
         )
 
     def _inputs(self, node: JsonObject) -> TokenIds | TextPair:
@@ -193,26 +197,27 @@ class PredictParser:
             return None
         ranking = JsonObject(node.get("ranking"), node.place("ranking"), RANKING)
         identifier = ranking.required("id", lambda name: ranking.text(name, MAX_ID_LENGTH))
-        size = ranking.required("size", lambda name: ranking.integer(name, 2, MAX_POSITION))
+        size = ranking.required("size", lambda name: ranking.integer(name, 2, int(RANK.high)))
         return Ranking(identifier, ranking.required("rank", lambda name: ranking.integer(name, 1, size)), size)
 
     def _features(self, node: JsonObject) -> Features:
         features = Features()
         for name, value in node.entries("features"):
             place = f"features.{name}"
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
             is_text = isinstance(value, str) and len(value) <= MAX_FEATURE_LENGTH
             if not 1 <= len(name) <= MAX_FEATURE_NAME_LENGTH or not name.isprintable():
                 node.refuse("features", f"a name has 1 to {MAX_FEATURE_NAME_LENGTH} printable characters")
             if name in self._settings.numeric_features:
-                if not is_number:
+                if not is_number(value):
                     node.refuse(place, f"a number is expected, {kind_of(value)} given")
+                if not NUMBER.hold(value):
+                    node.refuse(place, f"a number from {NUMBER.low:g} to {NUMBER.high:g} is expected, {value:g} given")
                 features.numeric[name] = float(value)
             elif name in self._settings.categorical_features:
                 if not is_text:
                     node.refuse(place, f"text of at most {MAX_FEATURE_LENGTH} characters is expected")
                 features.categorical[name] = value
-            elif is_number or is_text:
+            elif is_number(value) or is_text:
                 features.other[name] = value
             else:
                 node.refuse(place, f"a number, or text of at most {MAX_FEATURE_LENGTH} characters, is expected")

@@ -26,6 +26,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.index_expiry import IndexExpiry
 from monitor_agent.es.leases import leased_models
 from monitor_agent.es.state_store import StoredState
+from monitor_agent.pipeline.countable import RULES
 from monitor_agent.pipeline.finality import is_closed
 from monitor_agent.pipeline.instants import MICROSECOND, Interval
 from monitor_agent.pipeline.lease_table import REMAINDER, Assignment
@@ -152,7 +153,7 @@ class Agent:
             after = {index: by_reason for index, by_reason in by_index.items() if by_reason and index in work.documents}
             if _counted_documents(state) != work.documents or before != after:
                 hours = remembered_hours(counts.hours, state.content.get("hours", {}))
-                content = {"documents": work.documents, "hours": hours, "set_aside": after}
+                content = {"documents": work.documents, "hours": hours, "set_aside": after, "rules": RULES}
                 self._stores.state.write(state, content, now)
             if state.id == PROGRESS:
                 report.not_counted = sum((Counter(by_reason) for by_reason in after.values()), Counter())
@@ -242,9 +243,9 @@ def _progress_id(lease: str) -> str:
 def _counted_documents(state: StoredState) -> dict[str, int]:
     """Return index -> number of documents when it was counted.
 
-    Days that an earlier release has counted are counted again, once: it did not leave out what cannot be counted.
+    Days that were counted by other rules are counted again, once: these rules did not leave out the same documents.
     """
-    documents: dict[str, int] = state.content.get("documents", {}) if "set_aside" in state.content else {}
+    documents: dict[str, int] = state.content.get("documents", {}) if state.content.get("rules") == RULES else {}
     return documents
 
 

@@ -19,7 +19,7 @@ from monitor_agent.contracts.feedback import (
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT, STATE_OPEN
 from monitor_agent.contracts.prediction import PREDICTIONS
-from monitor_agent.es.feedback_documents import EventStatus, Feedback, Prediction
+from monitor_agent.es.feedback_documents import EventStatus, Feedback, Prediction, joined_rows
 from monitor_agent.es.feedback_store import FeedbackStore
 from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.es.prediction_store import PredictionStore, index_of_prediction
@@ -264,7 +264,7 @@ class Join:
 
 def _joined_events(prediction: Prediction) -> FeedbackEvents:
     """Return the events that are written onto a prediction."""
-    return restored(prediction.feedback.get("events") or [])
+    return restored(joined_rows(prediction.feedback))
 
 
 def _difference(prediction: Prediction, folded: FoldedFeedback) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import typing
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
@@ -59,12 +60,21 @@ def _index(contract: IndexContract) -> list[str]:
     unknown = "refused" if contract.strict else "kept, but not indexed"
     name = contract.name + (f"-{_readable(contract.suffix)}" if contract.suffix else "")
     lines = [f"## `{name}`", "", f"{contract.help}. Read it as `{contract.alias}`; unknown fields are {unknown}.", ""]
-    lines += ["| field | type | unit | meaning |", "|---|---|---|---|"]
+    columns = ["field", "type", "unit", "range", "meaning"]
+    if not any(entry.bounds for entry in contract.fields.values()):
+        columns.remove("range")
+    lines += [_row(columns), "|" + "---|" * len(columns)]
     for field_name, entry in contract.fields.items():
         kind = entry.type if entry.options.get("dynamic") is None else f"{entry.options['_values']['type']} each"
         pattern = f"{field_name}.*" if entry.options.get("dynamic") else field_name
-        lines.append(f"| `{pattern}` | {kind} | {entry.unit} | {entry.help} |")
+        bounds = entry.bounds.interval if entry.bounds else ""
+        cells = {"field": f"`{pattern}`", "type": kind, "unit": entry.unit, "range": bounds, "meaning": entry.help}
+        lines.append(_row(cells[column] for column in columns))
     return [*lines, ""]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def _kinds() -> list[str]:

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from monitor_agent.contracts.bounds import (
+    DURATION,
+    LABEL,
+    LOG_LOSS,
+    NUMBER,
+    PROBABILITY,
+    RANK,
+    SEQUENCE,
+    STATUS_CODE,
+    VALUE,
+)
 from monitor_agent.contracts.index_contract import Field, IndexContract, date, integer, keyword, long, text
+
+OF_THE_AGENT = "bad feedback"
+"""The reason of predictions whose fields below `feedback` are wrong: the pipeline does not take these fields."""
 
 REASONS: dict[str, str] = {
     "malformed": "no JSON object, not UTF-8, or more text after the object, such as a second object",
@@ -15,31 +29,58 @@ REASONS: dict[str, str] = {
     "no prediction.id or feedback.type": "feedback by HTTP: `prediction.id` or `feedback.type` is missing",
     "no event.id": "`event.id` is missing or no text",
     "event.id too long": "`event.id` has more than 512 bytes",
-    "bad event.duration": "`event.duration` is no whole number of nanoseconds, 0..1e15",
+    "bad event.duration": f"`event.duration` is no {DURATION}; unit: ns",
+    "bad event.sequence": f"`event.sequence` is no {SEQUENCE}",
     "unknown dataset": "`event.dataset` is not `model.prediction`, `model.feedback` or `model.request_error`",
     "bad prediction.kind": "`prediction.kind` is not `binary`, `multiclass` or `regression`",
-    "bad prediction.score": "`prediction.score` is missing or no number in 0..1",
-    "bad prediction.label": "`prediction.label` is missing or neither 0 nor 1",
-    "bad prediction.log_loss": "`prediction.log_loss_1` or `_0` is no number in 0..17",
+    "bad prediction.score": f"`prediction.score` is no {PROBABILITY}; or it is missing",
+    "bad prediction.label": f"`prediction.label` is not {LABEL}; or it is missing",
+    "bad prediction.log_loss": f"`prediction.log_loss_1` or `_0` is no {LOG_LOSS}",
     "bad prediction.class": "`prediction.class` is missing or no text of 1..256 characters",
-    "bad prediction.scores": "`prediction.scores` is no object with numbers in 0..1",
-    "bad prediction.value": "`prediction.value` is missing or no number in -1e15..1e15",
-    "bad duration": "`prediction.queue_time` or `compute_time` is no whole number of nanoseconds, 0..1e15",
+    "bad prediction.scores": f"`prediction.scores` is no object whose values are each a {PROBABILITY}",
+    "bad prediction.value": f"`prediction.value` is no {NUMBER}; or a `regression` lacks it",
+    "bad prediction.threshold": f"`prediction.threshold` is no {PROBABILITY}",
+    "bad prediction.propensity": f"`prediction.propensity` is no {PROBABILITY}",
+    "bad prediction.rank": f"`prediction.rank` is no {RANK}",
+    "bad prediction.request_size": f"`prediction.request_size` is no {RANK}",
+    "bad prediction.batch_size": f"`prediction.batch_size` is no {RANK}",
+    "bad duration": f"`prediction.queue_time` or `compute_time` is no {DURATION}; unit: ns",
+    "bad ranking.rank": f"`ranking.rank` is no {RANK}",
+    "bad ranking.size": f"`ranking.size` is no {RANK}",
+    "bad item.position": f"`item.position` is no {RANK}",
+    "bad features.numeric": f"a value below `features.numeric` is no {NUMBER}",
     "bad model.name": "`model.name` is missing or no text of 1..256 characters",
     "bad model.version": "`model.version` is missing, no text of 1..256 characters, or `all`",
     "bad prediction.id": "feedback: `prediction.id` is missing or no text of 1..512 characters",
     "bad feedback.type": "`feedback.type` is not `impression`, `click`, `purchase` or `label`",
-    "bad feedback.label": "`feedback.label` is neither 0 nor 1",
+    "bad feedback.label": f"`feedback.label` is not {LABEL}",
     "bad feedback.class": "`feedback.class` is no text of 1..256 characters",
-    "bad feedback.truth": "`feedback.truth` is no number in -1e15..1e15",
-    "bad feedback.value": "`feedback.value` is no number in -1e12..1e12",
+    "bad feedback.truth": f"`feedback.truth` is no {NUMBER}",
+    "bad feedback.value": f"`feedback.value` is no {VALUE}",
     "no feedback.label": "feedback of the type `label` without `feedback.label`, `class` or `truth`",
     "bad prediction.timestamp": "`prediction.timestamp` is no ISO 8601 time with seconds and a zone, or is before 1970",
     "prediction.timestamp in the future": "feedback: `prediction.timestamp` is more than a day ahead",
+    "bad http.response.status_code": f"`http.response.status_code` is no {STATUS_CODE}",
     "unknown field": "a field that the dataset does not have",
     "refused": "Elasticsearch refused the document; see `error.message`",
+    OF_THE_AGENT: "only found by the agent: a number below `feedback` of a prediction is out of its range",
 }
 """Every value of `error.type`, with its meaning."""
+
+_SHARED = {
+    **dict.fromkeys(("prediction.log_loss_1", "prediction.log_loss_0"), "bad prediction.log_loss"),
+    **dict.fromkeys(("prediction.queue_time", "prediction.compute_time"), "bad duration"),
+}
+
+
+def out_of_bounds(field_name: str) -> str:
+    """Return the reason of an event whose number is out of its bounds.
+
+    >>> out_of_bounds("prediction.rank"), out_of_bounds("prediction.queue_time")
+    ('bad prediction.rank', 'bad duration')
+    """
+    return _SHARED.get(field_name, f"bad {field_name}")
+
 
 FIELDS: dict[str, Field] = {
     "@timestamp": date("time of the event, or when the line was read"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts.index_contract import Field, closed, date, keyword, long, text
+from monitor_agent.contracts.bounds import SEQUENCE
+from monitor_agent.contracts.index_contract import Field, bounded, closed, date, keyword, long, text
 
 ECS_VERSION = "8.17.0"
 MAX_LABELS = 16
@@ -20,7 +21,7 @@ COMMON: dict[str, Field] = {
     "event.kind": keyword("`event`"),
     "event.outcome": keyword("`success` or `failure`"),
     "event.created": date("when the writer wrote the line"),
-    "event.sequence": long("number of the line per writer, over all its datasets, without gaps"),
+    "event.sequence": bounded(long("number of the line per writer, over all its datasets, without gaps"), SEQUENCE),
     "event.ingested": date("when the pipeline handled the line"),
     "service.name": keyword("name of the service that wrote the line"),
     "service.version": keyword("version of that service"),

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from monitor_agent.contracts.bounds import LABEL, NUMBER, VALUE
 from monitor_agent.contracts.ecs import COMMON, DATASET_FEEDBACK, ECS_VERSION
-from monitor_agent.contracts.index_contract import Field, IndexContract, alias, date, double, exact, integer, keyword
+from monitor_agent.contracts.index_contract import (
+    Field,
+    IndexContract,
+    alias,
+    bounded,
+    date,
+    double,
+    exact,
+    integer,
+    keyword,
+)
 
 TYPES = ("impression", "click", "purchase", "label")
 
@@ -26,9 +37,6 @@ STATUSES = (
     STATUS_INVALID,
 )
 
-LARGEST_VALUE = 1e12
-"""Values of feedback are between this and its negative."""
-
 FIELDS: dict[str, Field] = {
     **COMMON,
     "event.id": keyword("id of the feedback; the document's `_id` is the SHA-256 of this and `prediction.id`"),
@@ -38,10 +46,10 @@ FIELDS: dict[str, Field] = {
         "agent adds the time in the UUIDv7 when the feedback begins to wait"
     ),
     "feedback.type": keyword("`impression`, `click`, `purchase` or `label`"),
-    "feedback.label": exact(integer("the true label of a `binary` prediction: 1 or 0")),
+    "feedback.label": bounded(exact(integer("the true label of a `binary` prediction: 1 or 0")), LABEL),
     "feedback.class": keyword("the true class of a `multiclass` prediction"),
-    "feedback.truth": double("the true number of a `regression`"),
-    "feedback.value": double("such as the revenue of a purchase"),
+    "feedback.truth": bounded(double("the true number of a `regression`"), NUMBER),
+    "feedback.value": bounded(double("such as the revenue of a purchase"), VALUE),
     "feedback.status": keyword("`new`, then set by the agent: " + ", ".join(f"`{status}`" for status in STATUSES[1:])),
     "feedback.problem": keyword("why the feedback is `invalid`, as a reason of the dead letters"),
     "feedback.waiting_since": date("when the agent first searched for the prediction and did not find it"),

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
+from monitor_agent.contracts.bounds import Bounds
+
 FIELD_LIMIT = "index.mapping.total_fields.limit"
 TOTAL_FIELDS_LIMIT = 400
 """Largest number of fields of an index; further fields of clients stay in the source, unindexed (`_ignored`)."""
@@ -19,12 +21,13 @@ TEMPLATE_PRIORITY = 500
 
 @dataclass(frozen=True)
 class Field:
-    """One field: its Elasticsearch type, meaning, unit and further mapping parameters."""
+    """One field: its Elasticsearch type, meaning, unit, further mapping parameters, and the range of its numbers."""
 
     type: str
     help: str
     unit: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    bounds: Bounds | None = None
 
     def mapping(self) -> dict[str, Any]:
         """Return the field's entry in an Elasticsearch mapping."""
@@ -59,6 +62,11 @@ def integer(help_: str, unit: str = "") -> Field:
 def exact(field_: Field) -> Field:
     """Return the field of a number that refuses text and, for a whole number, a fraction."""
     return replace(field_, options={**field_.options, "coerce": False})
+
+
+def bounded(field_: Field, bounds: Bounds) -> Field:
+    """Return the field with the range of its numbers."""
+    return replace(field_, bounds=bounds)
 
 
 def double(help_: str, unit: str = "") -> Field:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from monitor_agent.contracts.bounds import LABEL, LOG_LOSS, NUMBER, PROBABILITY
+
 MOST_CLASS_CHARACTERS = 256
-LARGEST_VALUE = 1e15
-"""Values of regressions, predicted and true, are between this and its negative."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class PredictionKind:
 BINARY = PredictionKind(
     name="binary",
     help="the probability of a positive, such as a click",
-    required={"prediction.score": "number, 0..1", "prediction.label": "0 or 1"},
-    optional={"prediction.log_loss_1": "number, 0..17", "prediction.log_loss_0": "number, 0..17"},
+    required={"prediction.score": str(PROBABILITY), "prediction.label": str(LABEL)},
+    optional={"prediction.log_loss_1": str(LOG_LOSS), "prediction.log_loss_0": str(LOG_LOSS)},
     truth="feedback.label",
     sample={"score": 0.25, "label": 0},
     feedback_sample={"type": "label", "label": 1},
@@ -45,7 +45,7 @@ MULTICLASS = PredictionKind(
     name="multiclass",
     help="one of several classes",
     required={"prediction.class": f"text, 1..{MOST_CLASS_CHARACTERS} characters"},
-    optional={"prediction.scores": "object of class: number, 0..1"},
+    optional={"prediction.scores": f"object of class: {PROBABILITY}"},
     truth="feedback.class",
     sample={"kind": "multiclass", "class": "boots", "scores": {"boots": 0.7, "sandals": 0.3}},
     feedback_sample={"type": "label", "class": "sandals"},
@@ -53,7 +53,7 @@ MULTICLASS = PredictionKind(
 REGRESSION = PredictionKind(
     name="regression",
     help="a number, such as a price",
-    required={"prediction.value": "number, -1e15..1e15"},
+    required={"prediction.value": str(NUMBER)},
     optional={},
     truth="feedback.truth",
     sample={"kind": "regression", "value": 12.5},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from monitor_agent.contracts.bounds import COUNT, DELAY, DURATION, LABEL, LOG_LOSS, NUMBER, PROBABILITY, RANK, VALUE_SUM
 from monitor_agent.contracts.ecs import COMMON, DATASET_PREDICTION, ECS_VERSION
 from monitor_agent.contracts.index_contract import (
     Field,
     IndexContract,
     alias,
     boolean,
+    bounded,
     date,
     double,
     dynamic,
@@ -27,31 +29,39 @@ LOG_LOSS_CLIP = 1e-7
 
 FIELDS: dict[str, Field] = {
     **COMMON,
-    "event.duration": long("duration of the whole request; counted once per request, at rank 1", "ns"),
+    "event.duration": bounded(
+        long("duration of the whole request; counted once per request, at rank 1", "ns"), DURATION
+    ),
     "prediction.id": keyword("the same as `event.id`; clients send it with feedback"),
     "prediction.kind": keyword(
         "kind of the prediction: " + ", ".join(f"`{kind.name}`" for kind in KINDS) + f"; absent = `{DEFAULT_KIND.name}`"
     ),
-    "prediction.score": exact(double("probability of a positive, 0..1; required for `binary`")),
-    "prediction.label": exact(integer("1 if the score is at or above the threshold, else 0; required for `binary`")),
+    "prediction.score": bounded(exact(double("probability of a positive; required for `binary`")), PROBABILITY),
+    "prediction.label": bounded(
+        exact(integer("1 if the score is at or above the threshold, else 0; required for `binary`")), LABEL
+    ),
     "prediction.class": keyword("the predicted class; required for `multiclass`"),
     "prediction.scores": Field("flattened", "class -> score, 0..1; for `multiclass`", options={"ignore_above": 256}),
-    "prediction.value": double("the predicted number; required for `regression`"),
-    "prediction.threshold": double("the applied threshold"),
-    "prediction.rank": integer("1 = best score of its request"),
-    "prediction.request_size": integer("instances in the request"),
+    "prediction.value": bounded(double("the predicted number; required for `regression`"), NUMBER),
+    "prediction.threshold": bounded(double("the applied threshold"), PROBABILITY),
+    "prediction.rank": bounded(integer("1 = best score of its request"), RANK),
+    "prediction.request_size": bounded(integer("instances in the request"), RANK),
     "ranking.id": keyword(
         "id of the ranked list: the id of the request, or an id of the client if the client scores the items one by one"
     ),
-    "ranking.rank": integer("place in the ranked list, 1 = first"),
-    "ranking.size": integer("items of the ranked list, 2 or more"),
-    "prediction.batch_size": integer("instances that the model computed together"),
-    "prediction.log_loss_1": exact(double("log loss for the label 1 (probability clipped at 1e-7); optional")),
-    "prediction.log_loss_0": exact(double("log loss for the label 0 (probability clipped at 1e-7); optional")),
+    "ranking.rank": bounded(integer("place in the ranked list, 1 = first"), RANK),
+    "ranking.size": bounded(integer("items of the ranked list, 2 or more"), RANK),
+    "prediction.batch_size": bounded(integer("instances that the model computed together"), RANK),
+    "prediction.log_loss_1": bounded(
+        exact(double("log loss for the label 1 (probability clipped at 1e-7); optional")), LOG_LOSS
+    ),
+    "prediction.log_loss_0": bounded(
+        exact(double("log loss for the label 0 (probability clipped at 1e-7); optional")), LOG_LOSS
+    ),
     "prediction.shadow": boolean("whether the item was scored, but never shown"),
-    "prediction.propensity": double("probability of the choice of the shown item"),
-    "prediction.queue_time": long("time of waiting for a batch", "ns"),
-    "prediction.compute_time": long("time in the model", "ns"),
+    "prediction.propensity": bounded(double("probability of the choice of the shown item"), PROBABILITY),
+    "prediction.queue_time": bounded(long("time of waiting for a batch", "ns"), DURATION),
+    "prediction.compute_time": bounded(long("time in the model", "ns"), DURATION),
     "model.name": keyword("the model", ignore_above=MOST_CHARACTERS),
     "model.version": keyword("its version; never `all`", ignore_above=MOST_CHARACTERS),
     "model_name": alias("model.name"),
@@ -60,25 +70,26 @@ FIELDS: dict[str, Field] = {
     "session.id": keyword("HMAC of the client's session id"),
     "user.id": keyword("HMAC of the client's user id"),
     "item.id": keyword("the scored item"),
-    "item.position": integer("position on the page, 1 = first"),
+    "item.position": bounded(integer("position on the page, 1 = first"), RANK),
     "query.hash": keyword("HMAC of the search query"),
     "query.text": text("the search query, if the settings allow it"),
-    "features.numeric": dynamic("double", "numeric features, behind an allow-list"),
+    "features.numeric": bounded(dynamic("double", "numeric features, behind an allow-list"), NUMBER),
     "features.categorical": dynamic("keyword", "categorical features, behind an allow-list", ignore_above=256),
     "features.other": Field("flattened", "features outside the allow-lists", options={"ignore_above": 256}),
-    "feedback.label": integer("the label: 1 or 0; written by the agent from feedback, never guessed"),
+    "feedback.label": bounded(integer("the label: 1 or 0; written by the agent from feedback, never guessed"), LABEL),
     "feedback.shown": boolean(
         "whether an impression, click or purchase confirms that the item was shown; written by the agent"
     ),
     "feedback.clicked_at": date("time of the first positive; written by the agent"),
-    "feedback.delay": long(
-        "time from the prediction to its first positive feedback, also if it is late; written by the agent", "ns"
+    "feedback.delay": bounded(
+        long("time from the prediction to its first positive feedback, also if it is late; written by the agent", "ns"),
+        DELAY,
     ),
     "feedback.types": keyword("types of its feedback within the attribution window; written by the agent"),
-    "feedback.value": double("sum of the values of its feedback; written by the agent"),
-    "feedback.count": integer("distinct feedback events; written by the agent"),
-    "feedback.duplicates": integer("feedback that repeats earlier feedback; written by the agent"),
-    "feedback.too_late": integer("feedback after the attribution window; written by the agent"),
+    "feedback.value": bounded(double("sum of the values of its feedback; written by the agent"), VALUE_SUM),
+    "feedback.count": bounded(integer("distinct feedback events; written by the agent"), COUNT),
+    "feedback.duplicates": bounded(integer("feedback that repeats earlier feedback; written by the agent"), COUNT),
+    "feedback.too_late": bounded(integer("feedback after the attribution window; written by the agent"), COUNT),
     "feedback.events": stored("its feedback: id, type, time, label, value of each event; written by the agent"),
     "outcome": keyword("`tp` or `fn` (`fp` or `tn` if feedback has the label 0); written by the agent"),
 }

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from monitor_agent.contracts.bounds import DURATION, STATUS_CODE
 from monitor_agent.contracts.ecs import COMMON, DATASET_ERROR, ECS_VERSION
-from monitor_agent.contracts.index_contract import Field, IndexContract, alias, integer, keyword, long, text
+from monitor_agent.contracts.index_contract import Field, IndexContract, alias, bounded, integer, keyword, long, text
 from monitor_agent.contracts.model_names import MOST_CHARACTERS
 
 FIELDS: dict[str, Field] = {
     **COMMON,
-    "event.duration": long("from the request's first byte to the answer", "ns"),
+    "event.duration": bounded(long("from the request's first byte to the answer", "ns"), DURATION),
     "error.type": keyword("class of the error"),
     "error.message": text("the reason, with the name of the field"),
     "http.request.id": keyword("one per request"),
-    "http.response.status_code": integer("HTTP status of the answer"),
+    "http.response.status_code": bounded(integer("HTTP status of the answer"), STATUS_CODE),
     "url.path": keyword("path of the request"),
     "model.name": keyword("the model", ignore_above=MOST_CHARACTERS),
     "model.version": keyword("its version; never `all`", ignore_above=MOST_CHARACTERS),

@@ -19,6 +19,7 @@ from monitor_agent.pipeline.documents import hashed_id
 from monitor_agent.pipeline.instants import DAY
 
 NEWEST = 100
+_TIMES = ("event.ingested", "event.created")
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,15 @@ class CycleStore:
 
     def flow(self, now: datetime) -> EventFlow:
         """Return how events flow, by one request."""
-        recent = instants.range_filter("event.ingested", gte=now - DAY)
+        recent = instants.range_filter("event.ingested", gte=now - DAY, lte=now + DAY)
         newest = {
             "size": NEWEST,
             "track_total_hits": False,
             "query": {"bool": {"filter": [recent]}},
             "sort": [{"event.ingested": {"order": "desc", "unmapped_type": "date"}}],
-            "_source": ["event.created", "event.ingested"],
+            # As the index has them: a source may have them in any form.
+            "_source": False,
+            "docvalue_fields": [{"field": name, "format": "epoch_millis"} for name in _TIMES],
         }
         new = {
             "size": 0,
@@ -58,20 +61,16 @@ class CycleStore:
             "aggs": {"oldest": {"min": {"field": "event.ingested"}}},
         }
         events, waiting = self._gateway.msearch([(EVENTS, newest), (FEEDBACK.alias, new)])
-        newest_events = [hit["_source"]["event"] for hit in events["hits"]["hits"]]
-        ingested = [instants.parse(event["ingested"]) for event in newest_events]
-        delays = [
-            (instants.parse(event["ingested"]) - instants.parse(event["created"])).total_seconds()
-            for event in newest_events
-            if "created" in event
-        ]
+        newest_events = [[hit["fields"].get(name) for name in _TIMES] for hit in events["hits"]["hits"]]
+        ingested = [float(times[-1]) for times, _ in newest_events]
+        delays = [(float(times[-1]) - float(created[0])) / 1000 for times, created in newest_events if created]
         oldest = waiting.get("aggregations", {}).get("oldest", {}).get("value")
         # Clocks of different machines may differ a little: no age is negative.
         return EventFlow(
             backlog=waiting["hits"]["total"]["value"],
             lag_seconds=0.0 if oldest is None else max(0.0, (now - instants.parse(oldest)).total_seconds()),
             delivery_seconds=max(0.0, statistics.median(delays)) if delays else None,
-            silent_seconds=max(0.0, (now - max(ingested)).total_seconds()) if ingested else None,
+            silent_seconds=max(0.0, instants.milliseconds(now) - max(ingested)) / 1000 if ingested else None,
         )
 
     def write(self, began: datetime, agent: str, document: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ from monitor_agent.metrics.ranking import REQUESTS
 from monitor_agent.metrics.score_histogram import Histogram
 from monitor_agent.pipeline import counting, instants, ranks
 from monitor_agent.pipeline.countable import (
+    COUNTABLE_ERROR,
     COUNTABLE_PREDICTION,
     OF_A_VERSION,
     countable,
@@ -276,7 +277,7 @@ class EventStore:
         return [bucket["key"]["version"] for bucket in buckets]
 
     def _errors(self, model: str, windows: Sequence[Window]) -> dict[Window, dict[str, int]]:
-        filters = [{"term": {"model.name": model}}, OF_A_VERSION]
+        filters = [{"term": {"model.name": model}}, COUNTABLE_ERROR]
         return self._by_version(ERRORS.alias, within, filters, windows)
 
     def _orphans(self, model: str, windows: Sequence[Window], now: datetime) -> dict[Window, dict[str, int]]:

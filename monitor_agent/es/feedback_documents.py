@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from sys import intern
 from typing import Any, NamedTuple
 
-from monitor_agent.contracts.feedback import LARGEST_VALUE, STATUS_DUPLICATE, STATUS_NEW, TYPES
+from monitor_agent.contracts.deadletter import out_of_bounds
+from monitor_agent.contracts.feedback import FEEDBACK, STATUS_DUPLICATE, STATUS_NEW, TYPES
 from monitor_agent.contracts.identifiers import canonical
 from monitor_agent.contracts.kinds import BINARY, DEFAULT_KIND
 from monitor_agent.es.operations import DocumentVersion
@@ -28,6 +28,14 @@ PREDICTION_FIELDS = (
     "outcome",
 )
 FEEDBACK_FIELDS = ("@timestamp", "event.id", "prediction", "feedback", "model.name")
+
+_BELOW_FEEDBACK = "feedback."
+_BOUNDS = {
+    name.removeprefix(_BELOW_FEEDBACK): (entry.bounds, out_of_bounds(name))
+    for name, entry in FEEDBACK.fields.items()
+    if entry.bounds and name.startswith(_BELOW_FEEDBACK)
+}
+"""Field below `feedback` -> the range of its numbers, and the reason why a number out of it cannot count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,17 +196,37 @@ def prediction_of(doc: Mapping[str, Any]) -> Prediction | None:
     )
 
 
+def joined_rows(feedback: Mapping[str, Any]) -> list[Sequence[Any]]:
+    """Return the rows of `feedback.events` of a prediction; rows that the agent cannot have written are left out."""
+    rows = feedback.get("events")
+    return [row for row in rows if _is_row(row)] if isinstance(rows, list) else []
+
+
+def _is_row(row: Any) -> bool:
+    if not isinstance(row, list) or len(row) < len(FeedbackEvent._fields):
+        return False
+    identifier, kind, time, label, value = row[: len(FeedbackEvent._fields)]
+    is_event = isinstance(identifier, str) and kind in TYPES and _moment(time) is not None
+    return is_event and not _out_of_bounds({"label": label, "value": value})
+
+
 def _problem(fields: Mapping[str, Any]) -> str:
     """Return why feedback cannot count; empty if it can."""
-    label, value = fields.get("label"), fields.get("value")
     if fields.get("type") not in TYPES:
         return "bad feedback.type"
-    if label is not None and _label(label) is None:
-        return "bad feedback.label"
+    if reason := _out_of_bounds(fields):
+        return reason
     if fields["type"] == "label" and all(fields.get(name) is None for name in ("label", "class", "truth")):
         return "no feedback.label"
-    if value is not None and not (_is_number(value) and math.isfinite(value) and abs(value) <= LARGEST_VALUE):
-        return "bad feedback.value"
+    return ""
+
+
+def _out_of_bounds(fields: Mapping[str, Any]) -> str:
+    """Return the reason of the first number out of its range; empty if there is none."""
+    for name, (bounds, reason) in _BOUNDS.items():
+        value = fields.get(name)
+        if value is not None and not bounds.hold(value):
+            return reason
     return ""
 
 

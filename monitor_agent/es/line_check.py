@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from monitor_agent.contracts.bounds import SEQUENCE as SEQUENCES
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.prediction import PREDICTIONS
@@ -33,7 +34,16 @@ FILTERS_AT_ONCE = 500
 LEVELS = 8
 """How often gaps of a writer are narrowed in one check."""
 
-_SEQUENCE_IN_TEXT = re.compile(r'"sequence"\s*:\s*(\d+)')
+_NUMBERED = [
+    {"exists": {"field": SEQUENCE}},
+    {
+        "bool": {
+            "must_not": [{"range": {SEQUENCE: {"lt": SEQUENCES.low}}}, {"range": {SEQUENCE: {"gt": SEQUENCES.high}}}]
+        }
+    },
+]
+"""The filters for lines whose numbers are within their bounds; the other lines count as not numbered."""
+_SEQUENCE_IN_TEXT = re.compile(r'"sequence"\s*:\s*(\d{1,16})(?!\d)')
 
 
 @dataclass
@@ -94,7 +104,9 @@ class LineCheck:
         recent = instants.range_filter(INGESTED, gte=since)
         newest = {"newest": {"max": {"field": SEQUENCE}}}
         writers = {"terms": {"field": NODE, "size": MOST_WRITERS}, "aggs": newest}
-        buckets = self._aggregations({"bool": {"filter": [recent]}}, {"writers": writers}).get("writers", {})
+        buckets = self._aggregations({"bool": {"filter": [recent, *_NUMBERED]}}, {"writers": writers}).get(
+            "writers", {}
+        )
         return {
             bucket["key"]: int(bucket["newest"]["value"])
             for bucket in buckets.get("buckets", ())
@@ -104,7 +116,7 @@ class LineCheck:
     def _new_writer(self, name: str, now: datetime) -> Writer:
         """Return a writer that is not stored yet: its first line is 1, unless its first days may have been deleted."""
         aggs = {"oldest": {"min": {"field": "@timestamp"}}, "lowest": {"min": {"field": SEQUENCE}}}
-        bounds = self._aggregations({"term": {NODE: name}}, aggs)
+        bounds = self._aggregations({"bool": {"filter": [{"term": {NODE: name}}, *_NUMBERED]}}, aggs)
         oldest, lowest = instants.parse(bounds["oldest"]["value"]), int(bounds["lowest"]["value"])
         deleted = oldest < now - self._settings.retention_events + DAY
         return Writer(lowest - 1 if deleted else 0, now)

@@ -15,7 +15,8 @@ def measure_with(catalogue: Iterable[MetricSpec], state: WindowState) -> MetricF
     """Return the fields of all metrics of ``catalogue``: value, ``_low`` and ``_high``, ``_undefined`` with the reason.
 
     A value is finite and in its range, or None. If and only if it is None, ``<name>_undefined`` holds the reason: it is
-    ``inconsistent_counts`` if counts contradict each other because they were read at different moments.
+    ``inconsistent_counts`` if counts contradict each other because they were read at different moments, and
+    ``infinite_sum`` if a sum is too large for a float.
     """
     fields: MetricFields = {}
     for spec in catalogue:
@@ -26,7 +27,7 @@ def measure_with(catalogue: Iterable[MetricSpec], state: WindowState) -> MetricF
             interval: ConfidenceInterval | Undefined | None = value
         else:
             fields[spec.name] = value
-            interval = spec.interval(state) if spec.interval is not None else None
+            interval = _interval(spec, state)
         if spec.interval is not None:
             defined = interval if isinstance(interval, ConfidenceInterval) else None
             fields[f"{spec.name}_low"] = defined.low if defined else None
@@ -45,7 +46,10 @@ def fields_of(catalogue: Iterable[MetricSpec]) -> dict[str, FieldKind]:
 def _value(spec: MetricSpec, state: WindowState) -> MetricValue:
     if spec.kind != "count" and not spec.label_free and state.n == 0:
         return Undefined("no_samples")
-    value = spec.value(state)
+    try:
+        value = spec.value(state)
+    except OverflowError:
+        return Undefined("infinite_sum")
     if isinstance(value, Undefined) or spec.kind == "count":
         return value
     low = -math.inf if spec.range[0] is None else spec.range[0]
@@ -54,3 +58,10 @@ def _value(spec: MetricSpec, state: WindowState) -> MetricValue:
     if not math.isfinite(value) or not low - 1e-9 <= value <= high + 1e-9:
         return Undefined("inconsistent_counts")
     return min(max(value, low), high)
+
+
+def _interval(spec: MetricSpec, state: WindowState) -> ConfidenceInterval | Undefined | None:
+    try:
+        return spec.interval(state) if spec.interval is not None else None
+    except OverflowError:
+        return Undefined("infinite_sum")

@@ -7,18 +7,20 @@ reports how many there are. It never guesses a value that is missing. The reason
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from monitor_agent.contracts.bounds import Bounds
+from monitor_agent.contracts.deadletter import OF_THE_AGENT, out_of_bounds
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.kinds import BINARY
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.request_error import ERRORS
 
 Query = dict[str, Any]
-
-LARGEST_LOG_LOSS = 17.0
-"""The largest log loss of a score that is clipped at 1e-7 is 16.1."""
 
 MOST_KINDS = 20
 
@@ -43,34 +45,63 @@ _OTHER_KIND: Query = {
         "must_not": [{"term": {"prediction.kind": BINARY.name}}],
     }
 }
-_BAD_LOSSES: list[Query] = [
-    {"range": {f"prediction.log_loss_{label}": bound}}
-    for label in (1, 0)
-    for bound in ({"lt": _ZERO}, {"gt": LARGEST_LOG_LOSS})
-]
-_PREDICTED: dict[str, Query] = {
-    **_NAMED,
-    "bad prediction.score": {"range": {"prediction.score": {"gte": _ZERO, "lte": 1.0}}},
-    "bad prediction.label": {"range": {"prediction.label": {"gte": 0, "lte": 1}}},
-    "bad prediction.log_loss": {"bool": {"must_not": _BAD_LOSSES}},
-}
+
+
+def _beyond(name: str, bounds: Bounds) -> list[Query]:
+    """Return the queries for documents of which any value of a field is out of its bounds."""
+    low = bounds.low if bounds.is_whole else bounds.low or _ZERO
+    return [{"range": {name: {"lt": low}}}, {"range": {name: {"gt": bounds.high}}}]
+
+
+def _beyond_in_any(name: str, bounds: Bounds) -> list[Query]:
+    """Return the same for a field with names of clients, whichever they are."""
+    below, above = f"[* TO {bounds.low:.0f}}}", f"{{{bounds.high:.0f} TO *]"
+    return [{"query_string": {"query": f"{below} OR {above}", "fields": [f"{name}.*"]}}]
+
+
+def _within_bounds(contract: IndexContract) -> dict[str, Query]:
+    """Return reason -> the filter for documents whose numbers are within their bounds."""
+    beyond: dict[str, list[Query]] = {}
+    required: dict[str, list[Query]] = {}
+    for name, entry in contract.fields.items():
+        if entry.bounds is None:
+            continue
+        reason = OF_THE_AGENT if name.startswith("feedback.") else out_of_bounds(name)
+        queries = _beyond_in_any if entry.options.get("dynamic") else _beyond
+        beyond.setdefault(reason, []).extend(queries(name, entry.bounds))
+        if contract is PREDICTIONS and name in BINARY.required:
+            required.setdefault(reason, []).append({"exists": {"field": name}})
+    return {
+        reason: {"bool": {"filter": required.get(reason, []), "must_not": queries}}
+        for reason, queries in beyond.items()
+    }
+
+
+_PREDICTED: dict[str, Query] = {**_NAMED, **_within_bounds(PREDICTIONS)}
+_REFUSED: dict[str, Query] = {**_NAMED, **_within_bounds(ERRORS)}
 """Reason -> the filter for the documents to which the reason does not apply."""
 
 COUNTABLE_PREDICTION: Query = {"bool": {"filter": list(_PREDICTED.values()), "must_not": [_OTHER_KIND]}}
 """The filter for the predictions that metrics are made of."""
 
+COUNTABLE_ERROR: Query = {"bool": {"filter": list(_REFUSED.values())}}
+"""The filter for the request errors that metrics are made of."""
+
 OF_A_VERSION: Query = {"bool": {"filter": list(_NAMED.values())}}
-"""The filter for documents that name a model and one of its versions; all such errors are countable."""
+"""The filter for documents that name a model and one of its versions."""
+
+RULES = hashlib.sha256(json.dumps([_PREDICTED, _REFUSED], sort_keys=True).encode()).hexdigest()[:16]
+"""Stands for these rules: documents that were counted by other rules are counted again."""
 
 
 def countable(contract: IndexContract) -> Query:
     """Return the filter for the documents of predictions or errors that metrics are made of."""
-    return COUNTABLE_PREDICTION if contract is PREDICTIONS else OF_A_VERSION
+    return COUNTABLE_PREDICTION if contract is PREDICTIONS else COUNTABLE_ERROR
 
 
 def set_aside(contract: IndexContract) -> dict[str, Any]:
     """Return the aggregation that counts the documents that metrics leave out, by reason; a document has one reason."""
-    rules = _PREDICTED if contract is PREDICTIONS else _NAMED
+    rules = _PREDICTED if contract is PREDICTIONS else _REFUSED
     reasons: dict[str, Query] = {}
     earlier: list[Query] = []
     for reason, rule in rules.items():
@@ -78,7 +109,7 @@ def set_aside(contract: IndexContract) -> dict[str, Any]:
         earlier.append(rule)
     by_reason: dict[str, Any] = {"reasons": {"filters": {"filters": reasons}}}
     if contract is not PREDICTIONS:
-        return {"filter": {"bool": {"must_not": [OF_A_VERSION]}}, "aggs": by_reason}
+        return {"filter": {"bool": {"must_not": [COUNTABLE_ERROR]}}, "aggs": by_reason}
     kinds = {"terms": {"field": "prediction.kind", "size": MOST_KINDS, "exclude": [BINARY.name]}}
     aggs = {
         "of_other_kind": {"filter": _OTHER_KIND, "aggs": {"kinds": kinds}},

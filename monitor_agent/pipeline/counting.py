@@ -319,8 +319,9 @@ def _total(label_buckets: Iterable[Mapping[str, Any]], name: str) -> FixedPoint:
     return FixedPoint(sum(_fixed(bucket["score"][name]) for bucket in label_buckets))
 
 
-def _fixed(value: float | None) -> FixedPoint:
-    return to_fixed_point(value or 0.0)
+def _fixed(value: float | str | None) -> FixedPoint:
+    # Elasticsearch answers a sum that is not finite as text: `Infinity`.
+    return to_fixed_point(float(value or 0.0))
 
 
 def _fine(label_bucket: Mapping[str, Any], fine: Sequence[ScoreDecade]) -> Histogram:

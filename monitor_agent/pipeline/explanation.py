@@ -34,6 +34,7 @@ REASONS = {
     "below_first_edge": "the time is shorter than the histogram of times resolves",
     "earlier_release": "an earlier release counted the window: `monitor-agent backfill` counts it again",
     "immature": "labels of shown predictions may still arrive",
+    "infinite_sum": "a sum is too large for a number: a value is far out of its range",
     "inconsistent_counts": "counts that were read at different moments contradict each other",
     "insufficient_data": "there are too few samples",
     "more_conversions_than_clicks": "purchases came without their clicks",

@@ -114,7 +114,7 @@ def test_days_that_an_earlier_release_counted_are_counted_again(world: World) ->
     world.deliver(logit)
     world.cycle(FINAL, **HOURS)
     state = world.admin.get(index="monitor-agent-state", id="progress")["_source"]
-    del state["content"]["set_aside"]
+    del state["content"]["set_aside"], state["content"]["rules"]
     world.admin.index(index="monitor-agent-state", id="progress", document=state)
 
     assert world.cycle(FINAL, **HOURS).not_counted == {"bad prediction.score": 1}

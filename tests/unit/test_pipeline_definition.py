@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monitor_agent.contracts.deadletter import DEADLETTERS, REASONS
+from monitor_agent.contracts.deadletter import DEADLETTERS, OF_THE_AGENT, REASONS
 from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.kinds import KINDS
 from monitor_agent.contracts.prediction import PREDICTIONS
@@ -79,11 +79,11 @@ def test_the_indices_are_those_of_the_contracts() -> None:
 
 
 def test_the_contract_names_every_reason_of_a_dead_letter() -> None:
-    """The table of reasons has those of the pipeline, and that of a document which Elasticsearch refuses."""
+    """The table of reasons has those of the pipeline, of a document which Elasticsearch refuses, and of the agent."""
     text = "".join(path.read_text(encoding="utf-8") for path in FILES)
     named = set(re.findall(r'"\[@metadata\]\[reject\]" => "([^"]+)"', text))
 
-    assert named | {"refused"} == set(REASONS)
+    assert named | {"refused", OF_THE_AGENT} == set(REASONS)
 
 
 def test_the_pipeline_knows_the_kinds_of_the_contract() -> None:

@@ -60,6 +60,26 @@ def test_a_client_may_set_the_time_if_that_is_allowed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("timestamp", "2026-12-31T00:00:00Z", "a time at most a day ahead"),
+        ("prediction_id", uuid7.make(NOW + timedelta(days=2)), "has a time in the future"),
+    ],
+)
+def test_a_replay_is_at_most_a_day_ahead(name: str, value: str, reason: str) -> None:
+    """The pipeline would refuse the event."""
+    with pytest.raises(ValidationError, match=reason):
+        parse({**CLICK, name: value}, ServerSettings(allow_client_timestamps=True), NOW)
+
+
+def test_the_ends_of_the_range_belong_to_it() -> None:
+    """A refund of the largest value is accepted."""
+    bodies = [{**CLICK, "type": "purchase", "value": value} for value in (-1e12, 0, 10**12)]
+
+    assert [feedback.value for feedback in parse(bodies, SETTINGS, NOW)] == [-1e12, 0.0, 1e12]
+
+
+@pytest.mark.parametrize(
     ("body", "field", "reason"),
     [
         (5, "", "the body: an object is expected, a number given"),
@@ -74,6 +94,8 @@ def test_a_client_may_set_the_time_if_that_is_allowed() -> None:
         ({**CLICK, "label": True}, "label", "a whole number from 0 to 1"),
         ({**CLICK, "type": "label"}, "label", "is missing"),
         ({**CLICK, "value": "12"}, "value", "a number is expected, text given"),
+        ({**CLICK, "value": 1e300}, "value", "a number from -1e+12 to 1e+12 is expected, 1e+300 given"),
+        ({**CLICK, "value": -1_000_000_000_001}, "value", "a number from -1e+12 to 1e+12"),
         ({**CLICK, "event_id": "x" * 129}, "event_id", "1 to 128 characters expected, 129 given"),
         ({**CLICK, "timestamp": "2026-11-23T10:00:00Z"}, "timestamp", "the server sets the time"),
         ({**CLICK, "user_id": "u"}, "user_id", "unknown field"),

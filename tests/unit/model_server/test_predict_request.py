@@ -17,8 +17,11 @@ SETTINGS = ServerSettings(
 )
 
 
+NOW = datetime(2026, 11, 23, 10, tzinfo=timezone.utc)
+
+
 def parse(body: Any, settings: ServerSettings = SETTINGS, **card: Any) -> PredictRequest:
-    return PredictParser(settings, make_card(**card)).parse(body)
+    return PredictParser(settings, make_card(**card)).parse(body, NOW)
 
 
 def batch(**details: Any) -> dict[str, Any]:
@@ -78,6 +81,15 @@ def test_an_instance_may_have_its_own_time() -> None:
     assert second.timestamp == datetime(2026, 11, 23, 10, 0, 0, 500000, tzinfo=timezone.utc)
 
 
+def test_a_time_is_at_most_a_day_ahead() -> None:
+    """The pipeline would refuse an event of a later time."""
+    settings = ServerSettings(allow_client_timestamps=True)
+
+    assert parse({**TEXTS, "timestamp": "2026-11-24T09:59:00Z"}, settings).instances[0].timestamp
+    with pytest.raises(ValidationError, match="timestamp: a time at most a day ahead is expected"):
+        parse({**TEXTS, "timestamp": "2026-11-24T10:00:01Z"}, settings)
+
+
 REFUSED: list[tuple[Any, str, str]] = [
     ([], "", "the body: an object is expected, a list given"),
     ({}, "input_seq", "is missing"),
@@ -109,6 +121,11 @@ REFUSED: list[tuple[Any, str, str]] = [
     (batch(position=0), "instances[1].position", "a whole number from 1"),
     (batch(position=1.5), "instances[1].position", "a whole number"),
     (batch(position=True), "instances[1].position", "a whole number"),
+    (batch(position=1_000_001), "instances[1].position", "a whole number from 1 to 1000000"),
+    (batch(ranking={"id": "p", "rank": 1, "size": 1_000_001}), "instances[1].ranking.size", "from 2 to 1000000"),
+    (batch(propensity=1e300), "instances[1].propensity", "a number from -1e+15 to 1e+15"),
+    (batch(features={"price": 1.1e15}), "instances[1].features.price", "a number from -1e+15 to 1e+15"),
+    (batch(features={"price": -(2**63)}), "instances[1].features.price", "-9.22337e+18 given"),
     (batch(propensity=0), "instances[1].propensity", "a number above 0, up to 1"),
     (batch(propensity=1.01), "instances[1].propensity", "a number above 0, up to 1"),
     (batch(propensity="1"), "instances[1].propensity", "a number is expected, text given"),
