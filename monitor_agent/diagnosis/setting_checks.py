@@ -23,6 +23,7 @@ from monitor_agent.settings import AgentSettings, Settings, as_text, contradicti
 SETTINGS, NAMES, FOLDER, ADDRESS = "settings", "names of settings", "folder of event files", "address of the pipeline"
 LABELS, PORTS, PSEUDONYMS = "labels and segments", "ports of settings", "pseudonyms"
 WEEK = timedelta(days=7)
+ELASTICSEARCH_PORT, USUAL_PORTS = 9200, {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -129,19 +130,17 @@ def check_targets(settings: Settings, targets: PipelineTargets | None, problem: 
                 f"let the file input in {settings.pipeline.config} read ${{MODEL_LOG_DIR}}/*.ndjson",
             )
         ]
-    read, written = ({_plain(url) for url in urls} for urls in (settings.elasticsearch.url, targets.hosts))
+    read, written = settings.elasticsearch.url, targets.hosts
     if not written:
         results.append(CheckResult(ADDRESS, SKIPPED, "the pipeline does not write to Elasticsearch"))
-    elif read & written:
-        results.append(
-            CheckResult(ADDRESS, OK, f"the pipeline writes to {', '.join(sorted(written))}, as the agent does")
-        )
+    elif {_place(url) for url in read} & {_place(url) for url in written}:
+        results.append(CheckResult(ADDRESS, OK, f"the pipeline writes to {', '.join(written)}, as the agent does"))
     else:
         results.append(
             CheckResult(
                 ADDRESS,
                 FAILED,
-                f"the pipeline writes to {', '.join(sorted(written))}, and the agent reads {', '.join(sorted(read))}",
+                f"the pipeline writes to {', '.join(written)}, and the agent reads {', '.join(read)}",
                 f"let the output in {settings.pipeline.config} use ${{ELASTICSEARCH_URL}}",
             )
         )
@@ -232,11 +231,16 @@ def read_targets(settings: Settings, environ: Mapping[str, str]) -> PipelineTarg
     )
 
 
-def _plain(url: str) -> str:
-    """Return an address without user and path, with its port.
+def _place(url: str) -> tuple[str, str | None, int | str]:
+    """Return scheme, host and port of an address; the port is 9200 if it is missing or usual for the scheme.
 
-    >>> _plain("https://me:pw@es.example/"), _plain("127.0.0.1:9200")
-    ('https://es.example:9200', 'http://127.0.0.1:9200')
+    >>> _place("https://me:pw@es.example:443/"), _place("127.0.0.1:9200")
+    (('https', 'es.example', 9200), ('http', '127.0.0.1', 9200))
     """
     address = urlsplit(url.strip() if "//" in url else f"http://{url.strip()}")
-    return f"{address.scheme}://{address.hostname}:{address.port or 9200}"
+    try:
+        port = address.port
+    except ValueError:
+        return address.scheme, address.hostname, url  # the row Elasticsearch says what is wrong with it
+    usual = USUAL_PORTS.get(address.scheme)
+    return address.scheme, address.hostname, port if port and port != usual else ELASTICSEARCH_PORT

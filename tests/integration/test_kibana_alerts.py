@@ -27,7 +27,7 @@ from monitor_agent.kibana.folder import read_alerts, read_objects
 from monitor_agent.kibana.rules import rule
 from monitor_agent.kibana.watches import fires, search_of, watch
 from monitor_agent.metrics import WindowState
-from monitor_agent.pipeline.documents import CountedState, MetricsKey, metrics_document
+from monitor_agent.pipeline.documents import Baseline, CountedState, MetricsKey, metrics_document
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, ElasticsearchSettings
 from tests.cluster import Cluster
@@ -225,6 +225,33 @@ def test_quality_alerts_need_enough_labels(state: WindowState, lost: int, fired:
         assert firing(world) == ({"quality-below-threshold"} if fired else set())
     finally:
         world.admin.delete(index=key.index, id=key.id)
+
+
+CLICKS = WindowState(predictions=500, impressions=500, mature=500, tp=30, fn=20, fp=20, tn=430)
+NO_CLICKS = replace(CLICKS, tp=0, fn=0, fp=50, tn=450)
+
+
+@pytest.mark.parametrize(("hours", "fired"), [((1,), False), ((0, 1), True)], ids=["one window", "two windows"])
+def test_clicks_that_vanish_are_alerted(hours: tuple[int, ...], fired: bool, world: World) -> None:
+    """50 clicks an hour last week and none now, in two windows; in one window, the firing stays pending."""
+    fill(world)
+    calendar = Calendar(AgentSettings())
+    keys = [MetricsKey("shop", "all", "all", calendar.window("1h", START + timedelta(hours=hour))) for hour in hours]
+    for key in keys:
+        week = metrics_document(CountedState(key, CLICKS), "final", AgentSettings())
+        counted = CountedState(key, NO_CLICKS, 0, Baseline(comparable=True, last_week=week))
+        document = metrics_document(counted, "final", AgentSettings())
+        assert document["not_alertable"] == ["few_positives"]
+        world.admin.index(index=key.index, id=key.id, document=document, refresh=True)
+
+    try:
+        assert firing(world) == ({"ctr-drop"} if fired else set())
+        documents = world.documents(ALERTS.alias).values()
+        (drop,) = (document for document in documents if document["rule"]["name"] == "ctr-drop")
+        assert (drop["state"], drop["looks"]) == (("active", ".xx") if fired else ("pending", "..x"))
+    finally:
+        for key in keys:
+            world.admin.delete(index=key.index, id=key.id, refresh=True)
 
 
 def test_the_alert_on_a_silent_agent_fires_without_an_index(world: World) -> None:

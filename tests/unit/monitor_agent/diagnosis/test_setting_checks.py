@@ -26,7 +26,7 @@ def rows(environ: dict[str, str]) -> dict[str, CheckResult]:
 
 def test_the_defaults_agree_with_the_configuration_of_the_pipeline() -> None:
     """The rows name what is the same on both sides."""
-    results = rows({"MODEL_LOG_DIR": "/var/log/server", "ELASTICSEARCH_URL": "https://me:pw@es.example:9243"})
+    results = rows({"MODEL_LOG_DIR": "/var/log/server", "ELASTICSEARCH_URL": "https://es.example:9243"})
 
     assert {row.state for row in results.values()} == {OK}
     assert "/var/log/server" in results["folder of event files"].finding
@@ -49,6 +49,11 @@ def test_a_configuration_that_reads_and_writes_elsewhere_fails(tmp_path: Path) -
     assert results["address of the pipeline"].state == FAILED
     assert "http://search:9200" in results["address of the pipeline"].finding
     assert "ELASTICSEARCH_URL" in results["address of the pipeline"].remedy
+
+
+def test_an_address_that_is_none_stops_no_check() -> None:
+    """The row about Elasticsearch says what is wrong with it."""
+    assert "http://h:port" in rows({"ELASTICSEARCH_URL": "http://h:port"})["address of the pipeline"].finding
 
 
 def test_a_configuration_that_cannot_be_read_is_skipped(tmp_path: Path) -> None:
