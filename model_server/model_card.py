@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitor_agent.contracts.model_names import problem_of_name, problem_of_version, shortened
+from monitor_agent.contracts.model_names import problem_of_name, problem_of_version, shortened, version_order
 from monitor_agent.errors import ModelError
 from monitor_agent.settings import ServerSettings
 
@@ -84,19 +83,9 @@ def find_folder(root: Path, version: str) -> Path:
     if not versions:
         raise ModelError(f"neither {root} nor a folder in it holds a SavedModel", hint)
     if version and version not in versions:
-        names = ", ".join(sorted(versions, key=natural))
+        names = ", ".join(sorted(versions, key=version_order))
         raise ModelError(f"{root} has no version {version}", f"it has {names}")
-    return versions[version or max(versions, key=natural)]
-
-
-def natural(name: str) -> list[tuple[int, int, str]]:
-    """Return a sort key that orders the numbers in names by their value.
-
-    >>> sorted(["10", "9", "v2.10", "v2.9"], key=natural)
-    ['9', '10', 'v2.9', 'v2.10']
-    """
-    pieces = re.findall(r"\d+|\D+", name)
-    return [(0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in pieces]
+    return versions[version or max(versions, key=version_order)]
 
 
 def _read(path: Path) -> dict[str, Any]:

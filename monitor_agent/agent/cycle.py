@@ -27,7 +27,7 @@ from monitor_agent.es.index_expiry import IndexExpiry
 from monitor_agent.es.leases import leased_models
 from monitor_agent.es.state_store import StoredState
 from monitor_agent.pipeline.countable import RULES
-from monitor_agent.pipeline.finality import is_closed
+from monitor_agent.pipeline.finality import closed_windows
 from monitor_agent.pipeline.instants import MICROSECOND, Interval
 from monitor_agent.pipeline.lease_table import REMAINDER, Assignment
 from monitor_agent.pipeline.sequences import LineLoss, lost_lines_in
@@ -184,8 +184,8 @@ class Agent:
         self, windows: set[ModelWindow], assignment: Assignment, stored: Iterable[StoredWindow], now: datetime
     ) -> set[ModelWindow]:
         """Return the assigned windows that have not been final for longer than the restatement limit."""
-        calendar = self._stores.calendar
-        closed = {row.model_window for row in stored if is_closed(row.window, row.state, calendar, now)}
+        states = {row.model_window: row.state for row in stored}
+        closed = closed_windows(windows, states, self._stores.calendar, now)
         return {model_window for model_window in windows - closed if assignment.includes(model_window.model)}
 
     def _add(self, stale: _StaleWindows, model_windows: Iterable[ModelWindow]) -> None:

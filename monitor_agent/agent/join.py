@@ -17,7 +17,7 @@ from monitor_agent.contracts.feedback import (
     STATUS_TOO_LATE,
 )
 from monitor_agent.contracts.model_names import ALL_VERSIONS
-from monitor_agent.contracts.performance import ALL_SEGMENT, STATE_OPEN
+from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.feedback_documents import EventStatus, Feedback, Prediction, joined_rows
 from monitor_agent.es.feedback_store import FeedbackStore
@@ -25,10 +25,10 @@ from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.es.prediction_store import PredictionStore, index_of_prediction
 from monitor_agent.pipeline.attribution import FeedbackEvent, FeedbackEvents, FoldedFeedback, fold, restored, union
 from monitor_agent.pipeline.documents import MetricsKey
-from monitor_agent.pipeline.finality import is_final, is_past_restatement
+from monitor_agent.pipeline.finality import closed_windows, is_past_restatement
 from monitor_agent.pipeline.instants import DAY, Interval
 from monitor_agent.pipeline.prediction_times import days_around, holds
-from monitor_agent.pipeline.stale_windows import ModelWindow
+from monitor_agent.pipeline.stale_windows import ModelWindow, enclosing_windows
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 
@@ -253,13 +253,14 @@ class Join:
         """Return the windows that have been final for longer than the restatement limit."""
         if self._scope.interval is not None:
             return set()
-        past = {
-            MetricsKey(model, ALL_VERSIONS, ALL_SEGMENT, window): ModelWindow(model, window)
-            for model, window in windows
-            if is_past_restatement(window, self._calendar, self._scope.now)
-        }
-        states = self._performance.time_states(list(past))
-        return {model_window for key, model_window in past.items() if is_final(states.get(key, STATE_OPEN))}
+        past = {row for row in windows if is_past_restatement(row.window, self._calendar, self._scope.now)}
+        keys = [
+            MetricsKey(model, ALL_VERSIONS, ALL_SEGMENT, window)
+            for model, window in past | enclosing_windows(past, self._calendar)
+        ]
+        states = self._performance.time_states(keys)
+        by_window = {ModelWindow(key.model, key.window): state for key, state in states.items()}
+        return closed_windows(past, by_window, self._calendar, self._scope.now)
 
 
 def _joined_events(prediction: Prediction) -> FeedbackEvents:

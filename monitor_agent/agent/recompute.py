@@ -96,7 +96,7 @@ class Recomputation:
         report_windows: Callable[[int], None] = lambda _count: None,
         losses: Sequence[LineLoss] = (),
     ) -> Tally:
-        """Compute base windows, the larger windows that hold them, and further larger ones.
+        """Count base windows, merge the larger windows that hold them, and merge further larger ones.
 
         Parameters
         ----------
@@ -113,14 +113,16 @@ class Recomputation:
         for _ in range(MAX_PASSES):
             current = _Pass(now, existing, losses, report_windows, tally)
             self._count(pending, current)
+            self._merge({row for row in further if row.window.size == self._calendar.base}, current)
             for size in self._calendar.larger:
                 enclosing = {ModelWindow(model, self._calendar.window(size, window.start)) for model, window in pending}
                 self._merge(enclosing | {row for row in further if row.window.size == size}, current)
-            again = current.refused | self._baselines.week_later(current.changed, current.computed, now)
-            if not again:
+            compared = self._baselines.week_later(current.changed, current.computed, now) - current.refused
+            if not current.refused and not compared:
                 return tally
+            again = current.refused | (compared - self._final(compared))
             pending = {row for row in again if row.window.size == self._calendar.base}
-            further = again - pending
+            further = (current.refused | compared) - pending
             if current.refused:
                 now = max(now, self._clock.now())
                 self._sleep(random.uniform(0.02, 0.2))
@@ -167,9 +169,19 @@ class Recomputation:
             by_moment.setdefault(moment, []).append(window)
         return by_moment
 
+    def _final(self, model_windows: set[ModelWindow]) -> set[ModelWindow]:
+        """Return the windows whose stored documents are final: a comparison with last week does not count them again.
+
+        Events that came after the restatement limit stay out of them.
+        """
+        keys = [MetricsKey(model, ALL_VERSIONS, ALL_SEGMENT, window) for model, window in model_windows]
+        states = self._performance.time_states(keys)
+        return {ModelWindow(key.model, key.window) for key, state in states.items() if is_final(state)}
+
     def _merged(self, model: str, window: Window) -> States:
+        """Return the states of a larger window, merged from smaller ones; of a base window, as they are stored."""
         states: dict[tuple[str, str], list[WindowState]] = {}
-        size = self._calendar.component_size(window)
+        size = window.size if window.size == self._calendar.base else self._calendar.component_size(window)
         for key, state in self._performance.states(model, size, window):
             states.setdefault((key.version, key.segment), []).append(state)
         return {name: merge_all(group) for name, group in states.items()}

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from monitor_agent.contracts.model_names import version_order
 from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.es.history import History, Selection, StoredMetrics
 from monitor_agent.metrics import WindowState, merge_all
@@ -69,7 +70,11 @@ def totals(history: History, runs: Iterable[WindowRun], selection: Selection) ->
         total_of.setdefault(key, Total(metrics.start, metrics.end)).add(metrics)
     for total in total_of.values():
         total.finish()
-    return dict(sorted(total_of.items(), key=lambda item: (item[0][:2], item[0].segment != ALL_SEGMENT, item[0][2])))
+    return dict(sorted(total_of.items(), key=lambda item: _order(item[0])))
+
+
+def _order(key: TotalKey) -> tuple[Any, ...]:
+    return key.model, version_order(key.version), key.segment != ALL_SEGMENT, key.segment
 
 
 def _stored_metrics(history: History, runs: Iterable[WindowRun], selection: Selection) -> Iterator[StoredMetrics]:

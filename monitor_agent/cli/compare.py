@@ -14,7 +14,7 @@ from monitor_agent.cli._output import NOTHING, add_json, interval, number, print
 from monitor_agent.cli._times import add_range
 from monitor_agent.cli.totals import label_of, nothing_stored, print_not_final
 from monitor_agent.clock import SystemClock
-from monitor_agent.contracts.model_names import problem_of_version
+from monitor_agent.contracts.model_names import problem_of_version, version_order
 from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.history import Selection, ServedVersions
@@ -158,7 +158,7 @@ def _model(stored: Sequence[ServedVersions], name: str, pair: tuple[str, str]) -
             f"model {name} is unknown" if models and name else "no metrics documents in the range",
             f"the stored models are {models}" if models else "give another range, or run monitor-agent backfill",
         )
-    versions = ", ".join(sorted({version for model in candidates for version in model.served}))
+    versions = ", ".join(sorted({version for model in candidates for version in model.served}, key=version_order))
     unknown = [version for version in pair if not any(version in model.served for model in candidates)]
     raise DataError(
         f"version {' and '.join(unknown) or ' and '.join(pair)} is unknown", f"the stored versions are {versions}"

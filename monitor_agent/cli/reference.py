@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +13,30 @@ from monitor_agent.cli._agent import prepared_gateway_of
 from monitor_agent.cli._output import add_json, number, print_json, print_line, print_table
 from monitor_agent.cli._times import add_range, add_time, range_at
 from monitor_agent.clock import SystemClock
-from monitor_agent.contracts.drift import CATEGORICAL, LABEL, NUMERIC, SCORE
-from monitor_agent.errors import DataError
+from monitor_agent.contracts.drift import LABEL
+from monitor_agent.contracts.model_names import problem_of_name, problem_of_version, shortened, version_order
+from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.metrics.drift import NumericReference
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.drift_references import DriftReference, FeatureReference, named_reference, of_columns
+from monitor_agent.pipeline.drift_references import (
+    MIN_POSITIVES,
+    DriftReference,
+    FeatureReference,
+    calibration_of_table,
+    named_reference,
+    of_table,
+)
 from monitor_agent.pipeline.instants import Interval
+from monitor_agent.pipeline.reference_table import ReferenceTable, read_table
 from monitor_agent.settings import Settings
+
+_FORMS = {
+    b"PAR1": "a Parquet file",
+    b"\x1f\x8b": "compressed (gzip)",
+    b"PK\x03\x04": "a ZIP file, such as a workbook",
+    b"\xff\xfe": "not UTF-8, but UTF-16",
+    b"\xfe\xff": "not UTF-8, but UTF-16",
+}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -34,7 +50,16 @@ def add_parser(subparsers: Any) -> None:
         "--file",
         type=Path,
         metavar="CSV",
-        help="CSV with the columns score, label, numeric.NAME and categorical.NAME, instead of a range",
+        help="table with the columns score, prediction, label (what happened), numeric.NAME and categorical.NAME, "
+        "instead of a range",
+    )
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        help="with --file: scores at or above it have the predicted label 1, if there is no column prediction",
+    )
+    parser.add_argument(
+        "--version", default="", help="with --file: also calibrate this version by the columns score and label"
     )
     add_time(
         parser, "--since", help="start of the first window that uses the reference (default: --to, or now with --file)"
@@ -43,14 +68,25 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Make and store a reference; without a source, list those that are stored."""
+    """Make and store a reference; without a source, list those that are stored.
+
+    Raises
+    ------
+    SettingsError
+        If the arguments contradict each other.
+    DataError
+        If the file or the range gives no reference, or none is stored.
+    """
+    _check(args)
     clock = SystemClock()
     now = clock.now()
     since = args.since.at(now) if args.since else None
+    from_file = _of_file(args.file, since or now, args.version, args.threshold) if args.file else None
     with prepared_gateway_of(settings) as gateway:
         references = Stores(gateway, settings.agent, clock).references
-        if args.file:
-            reference = named_reference(args.file.name, since or now, _read_features(args.file))
+        notes: Sequence[str] = ()
+        if from_file:
+            reference, notes = from_file
         elif args.start and args.end:
             start, end = range_at(args.start, args.end, now)
             reference = references.learn(args.model, Interval(start, end), since or end)
@@ -61,8 +97,32 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         print_json([reference.content()])
     else:
-        _print(reference, now)
+        _print(reference, notes, now)
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse arguments that contradict each other.
+
+    Raises
+    ------
+    SettingsError
+        If they do.
+    """
+    if problem := problem_of_name(args.model):
+        raise SettingsError(f"--model {shortened(args.model)} {problem}", "give the name of a model")
+    if bool(args.start) != bool(args.end):
+        raise SettingsError("a range has two ends", "give both --from and --to")
+    if args.file and args.start:
+        raise SettingsError("a reference is made from a file or from a range", "give --file, or --from and --to")
+    if not args.file and (args.version or args.threshold is not None):
+        raise SettingsError("--version and --threshold belong to a table", "give --file, or leave them out")
+    if args.since and not (args.file or args.start):
+        raise SettingsError("--since needs a source", "give --file, or --from and --to")
+    if args.version and (problem := problem_of_version(args.version)):
+        raise SettingsError(f"--version {shortened(args.version)} {problem}", "give another version")
+    if args.threshold is not None and not 0 <= args.threshold <= 1:
+        raise SettingsError(f"--threshold {args.threshold:g} is not in 0..1", "give the threshold of the model")
 
 
 def _print_list(model: str, references: Sequence[DriftReference], *, as_json: bool) -> None:
@@ -76,18 +136,20 @@ def _print_list(model: str, references: Sequence[DriftReference], *, as_json: bo
             reference.name,
             instants.text(reference.since),
             str(len(reference.features)),
-            ", ".join(reference.calibrations) or "none",
+            ", ".join(sorted(reference.calibrations, key=version_order)) or "none",
         ]
         for reference in references
     ]
     print_table(f"references of {model}", ["reference", "valid from", "features", "calibrated versions"], rows, left=2)
 
 
-def _print(reference: DriftReference, now: datetime) -> None:
+def _print(reference: DriftReference, notes: Sequence[str], now: datetime) -> None:
     rows = [[name, *_cells(feature)] for name, feature in reference.features.items()]
     print_table(reference.name, ["feature", "values", "smallest", "largest", "categories"], rows)
-    for version in reference.calibrations:
-        print_line(f"estimates of version {version} are calibrated by its labelled windows")
+    for version in sorted(reference.calibrations, key=version_order):
+        print_line(f"estimates of version {version} are calibrated by its labels")
+    for note in notes:
+        print_line(note)
     since = instants.text(reference.since)
     print_line(f"stored: {reference.name}, valid for windows from {since} on")
     if reference.since < now:
@@ -100,22 +162,54 @@ def _cells(feature: FeatureReference) -> list[str]:
     return [str(feature.n), "", "", str(len(feature.counts))]
 
 
-def _read_features(path: Path) -> dict[str, FeatureReference]:
-    columns: dict[str, list[str]] = {}
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                for name, cell in row.items():
-                    if name in (SCORE, LABEL) or str(name).startswith((f"{NUMERIC}.", f"{CATEGORICAL}.")):
-                        columns.setdefault(str(name), []).append(cell or "")
-        features = of_columns(columns)
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error})", "give a CSV with a head line") from error
+def _of_file(path: Path, since: datetime, version: str, threshold: float | None) -> tuple[DriftReference, list[str]]:
+    """Return the reference of a table, and what the user should know about it.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or the table has no feature.
+    SettingsError
+        If `--version` or `--threshold` does not fit the table.
+    """
+    table = _read(path)
+    if threshold is not None and table.predicted_labels is not None:
+        raise SettingsError(f"{path} has predicted labels, so --threshold is not needed", "leave --threshold out")
+    features = of_table(table, threshold)
     if not features:
         raise DataError(
-            f"{path} has no column of a feature", "name columns such as score, numeric.price, categorical.shop"
+            f"{path} has no column of a feature with values",
+            "name columns such as score, numeric.price, categorical.shop",
         )
-    return features
+    calibration = calibration_of_table(table) if version else None
+    if version and calibration is None:
+        raise SettingsError(
+            f"{path} gives no calibration of version {version}",
+            f"a calibration needs the columns score and label with {MIN_POSITIVES} positives; else leave --version out",
+        )
+    notes = [f"columns that are not used: {', '.join(map(shortened, table.unused))}"] if table.unused else []
+    if LABEL not in features:
+        notes.append("no reference of the predicted label: it needs a column prediction, or score with --threshold")
+    if table.true_labels is not None and not version:
+        notes.append("the column label holds the true labels; only a calibration (--version) uses them")
+    return named_reference(path.name, since, features, {version: calibration} if calibration else None), notes
+
+
+def _read(path: Path) -> ReferenceTable:
+    try:
+        with path.open("rb") as binary:
+            start = binary.read(4)
+        form = next((form for signature, form in _FORMS.items() if start.startswith(signature)), "")
+        if form:
+            raise DataError(f"{path} is {form}", "give a CSV in UTF-8, such as pandas' to_csv(index=False) writes")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return read_table(file)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})", "give a CSV with a head line") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 ({error.reason})", "save it as a CSV in UTF-8") from error
+    except DataError as error:
+        raise error if str(path) in error.message else DataError(f"{path}: {error.message}", error.hint) from error
 
 
 def _hour(now: datetime) -> str:

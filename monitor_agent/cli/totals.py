@@ -13,6 +13,7 @@ from monitor_agent.cli._agent import history_of
 from monitor_agent.cli._output import add_json, interval, number, print_json, print_line, print_table
 from monitor_agent.cli._times import add_range
 from monitor_agent.clock import SystemClock
+from monitor_agent.contracts.model_names import version_order
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.history import History, Selection
 from monitor_agent.pipeline import instants
@@ -113,7 +114,9 @@ def nothing_stored(
         )
     if model and model not in stored:
         return DataError(f"model {model} is unknown {between}", f"the stored models are {', '.join(sorted(stored))}")
-    served_versions = sorted({version for name, served in stored.items() if model in ("", name) for version in served})
+    served_versions = sorted(
+        {version for name, served in stored.items() if model in ("", name) for version in served}, key=version_order
+    )
     unknown = [version for version in versions if version not in served_versions]
     return DataError(
         f"version {', '.join(unknown) or '?'} is unknown {between}",

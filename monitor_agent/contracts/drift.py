@@ -6,6 +6,7 @@ from monitor_agent.contracts.index_contract import Field, IndexContract, boolean
 
 SCORE, LABEL = "score", "label"
 NUMERIC, CATEGORICAL = "numeric", "categorical"
+KS_LOW = "ks_low"
 
 FIELDS: dict[str, Field] = {
     "@timestamp": date("start of the window"),
@@ -32,7 +33,11 @@ FIELDS: dict[str, Field] = {
     "psi": double("population stability index in ten bins of equal mass: 0.1 is a warning, 0.25 an alert"),
     "jensenshannon": double("Jensen-Shannon distance, 0 to 0.83"),
     "wasserstein": double("Wasserstein distance in standard deviations of the reference (numeric)"),
-    "ks": double("p-value of the Kolmogorov-Smirnov test (numeric)"),
+    "ks": double(
+        "p-value of the Kolmogorov-Smirnov test (numeric), from the counts in the reference's bins: an upper bound of "
+        "the p-value of the values themselves"
+    ),
+    KS_LOW: double("lower bound of that p-value; equal to `ks` if each value of the reference has a bin"),
     "chisquare": double("p-value of the chi-square test (categorical)"),
     "sample": stored("the counts in the reference's bins; larger windows are merged from them"),
 }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
+from monitor_agent.contracts.model_names import version_order
 from monitor_agent.dashboards.palette import FONT
 from monitor_agent.dashboards.panel_views import TableView
 
@@ -108,8 +110,9 @@ def _order(view: TableView) -> list[int]:
     return with_value + without_value
 
 
-def _sortable(value: object) -> tuple[bool, float, str]:
-    return (True, float(value), "") if isinstance(value, (int, float)) else (False, 0.0, str(value))
+def _sortable(value: object) -> tuple[Any, ...]:
+    """Return a sort key; texts with numbers, such as versions, are ordered as on the page."""
+    return (True, float(value)) if isinstance(value, (int, float)) else (False, version_order(str(value)))
 
 
 def _widths(view: TableView, rows: Sequence[int], width: float) -> list[float]:

@@ -10,6 +10,7 @@ from typing import Any
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.contracts.model_names import version_order
 from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
@@ -100,8 +101,7 @@ class Results:
         documents = [
             hit["_source"] for hit in self._gateway.scan(PERFORMANCE.alias, {"query": {"match_all": {}}}, PAGE)
         ]
-        order = ("window_size", "window_start", "model_version", "segment")
-        return sorted(documents, key=lambda document: [document[name] for name in order])
+        return sorted(documents, key=_order)
 
     def _ids(self, contract: IndexContract) -> list[str]:
         body = {"query": {"match_all": {}}, "_source": ["event.id"]}
@@ -111,3 +111,8 @@ class Results:
         hits = self._gateway.search(DEADLETTERS.alias, {"size": 1})["hits"]["hits"]
         error = hits[0]["_source"].get("error", {}) if hits else {}
         return str(error.get("message", "the reason is in model-deadletters"))[:200]
+
+
+def _order(document: Document) -> tuple[Any, ...]:
+    version = version_order(document["model_version"])
+    return document["window_size"], document["window_start"], version, document["segment"]

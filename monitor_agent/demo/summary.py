@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from monitor_agent.contracts.model_names import version_order
 from monitor_agent.metrics import WindowState, measure, merge_all
 
 Document = Mapping[str, Any]
@@ -16,7 +17,7 @@ def totals_by_version(windows: Iterable[Document], size: str) -> dict[str, dict[
     for row in windows:
         if row["window_size"] == size and row["segment"] == "all" and row["model_version"] != "all":
             states.setdefault(row["model_version"], []).append(WindowState.from_blob(row["state_blob"]))
-    return {version: dict(measure(merge_all(of_version))) for version, of_version in sorted(states.items())}
+    return {version: dict(measure(merge_all(states[version]))) for version in sorted(states, key=version_order)}
 
 
 def summarise(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from monitor_agent.contracts.model_names import version_order
 from monitor_agent.diagnosis.check_result import FAILED, OK, SKIPPED, WARNING, CheckResult
 from monitor_agent.durations import format_duration
 from monitor_agent.es.cluster_facts import ClusterFacts, NodeFacts
@@ -47,7 +48,7 @@ def check_health(facts: ClusterFacts, addresses: str) -> CheckResult:
 
 def check_version(facts: ClusterFacts) -> CheckResult:
     """Return whether the product supports the version of the cluster."""
-    versions = sorted({node.version for node in facts.nodes if node.version})
+    versions = sorted({node.version for node in facts.nodes if node.version}, key=version_order)
     finding = " and ".join(versions) or "unknown"
     numbers = [tuple(int(number) for number in re.findall(r"\d+", version)[:2]) for version in versions]
     if any(number < OLDEST_VERSION for number in numbers):

@@ -103,16 +103,22 @@ class DriftStore:
     ) -> SamplesByVersion:
         if window.size != self._calendar.larger[0]:
             return self._merged(model, window, reference)
-        by_version = {version: features for version, features in stored_drift.items() if version != ALL_VERSIONS}
+        # Samples in the bins of another reference say nothing about this one.
+        by_version = {
+            version: {
+                name: document
+                for name, document in features.items()
+                if name in reference.features and document["reference"] == reference.name
+            }
+            for version, features in stored_drift.items()
+            if version != ALL_VERSIONS
+        }
         stored_samples = {
             version: {name: window_drift.restored(document["sample"]) for name, document in features.items()}
             for version, features in by_version.items()
+            if features
         }
-        counted = {
-            version: next(iter(features.values()))["predictions"]
-            for version, features in by_version.items()
-            if all(document["reference"] == reference.name for document in features.values())
-        }
+        counted = {version: next(iter(by_version[version].values()))["predictions"] for version in stored_samples}
         if counted == predictions:
             return stored_samples
         # If the predictions have been deleted, the stored samples stay.

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import structlog
 
 from monitor_agent.contracts.drift import CATEGORICAL, LABEL, NUMERIC, SCORE
 from monitor_agent.contracts.performance import ALL_SEGMENT
@@ -50,16 +51,19 @@ class ReferenceStore:
     def of(self, model: str) -> list[DriftReference]:
         """Return the references of a model, ordered by the start of their validity."""
         (stored,) = self._states.read(f"{KIND}:{model}")
-        return [DriftReference.from_content(content) for content in stored.content.get("references", ())]
+        contents = stored.content.get("references", ())
+        references = [reference for content in contents if (reference := _restored(model, content)) is not None]
+        return sorted(references, key=lambda reference: reference.since)
 
     def add(self, model: str, reference: DriftReference, now: datetime) -> None:
         """Store a reference; it replaces a reference that is valid from the same moment on."""
         while True:
             (stored,) = self._states.read(f"{KIND}:{model}")
-            before = [DriftReference.from_content(content) for content in stored.content.get("references", ())]
-            remaining = [earlier for earlier in before if earlier.since != reference.since]
-            ordered = sorted([*remaining, reference], key=lambda entry: entry.since)
-            if self._states.write(stored, {"references": [entry.content() for entry in ordered]}, now):
+            added = reference.content()
+            before = stored.content.get("references", ())
+            remaining = [content for content in before if content.get("since") != added["since"]]
+            ordered = sorted([*remaining, added], key=lambda content: str(content.get("since")))
+            if self._states.write(stored, {"references": ordered}, now):
                 return
 
     def learn(self, model: str, interval: Interval, since: datetime) -> DriftReference:
@@ -124,6 +128,20 @@ class ReferenceStore:
                 merged[key.version] = merge(merged[key.version], state) if key.version in merged else state
         calibrations = {version: calibration_of(state) for version, state in merged.items()}
         return {version: calibration for version, calibration in calibrations.items() if calibration is not None}
+
+
+def _restored(model: str, content: Mapping[str, Any]) -> DriftReference | None:
+    """Return a stored reference; None if it cannot be read: the other references and models go on."""
+    try:
+        return DriftReference.from_content(content)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        structlog.get_logger().warning(
+            "a stored reference cannot be read; make it again with `monitor-agent reference`",
+            model=model,
+            reference=content.get("name"),
+            reason=repr(error),
+        )
+        return None
 
 
 def _shape_aggregations(name: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from monitor_agent.contracts.model_names import version_order
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.release import RELEASES, SOURCE_PREDICTIONS
 from monitor_agent.es.gateway import Gateway
@@ -39,7 +40,7 @@ class ReleaseStore:
             )
             for source in (hit["_source"] for hit in hits)
         ]
-        return sorted(releases, key=lambda release: (release.at, release.model, release.version))
+        return sorted(releases, key=lambda release: (release.at, release.model, version_order(release.version)))
 
     def record(self, release: Release) -> bool:
         """Write a release, and replace an earlier document about it; return False if that document is the same."""
@@ -57,7 +58,7 @@ class ReleaseStore:
         new = [
             Release(versions.model, version, self._first(versions.model, version, first), SOURCE_PREDICTIONS)
             for versions in served
-            for version, (first, _) in versions.served.items()
+            for version, (first, _) in sorted(versions.served.items(), key=lambda item: version_order(item[0]))
             if (versions.model, version) not in self._recorded
         ]
         if new:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections import Counter
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -21,6 +21,8 @@ import numpy as np
 from monitor_agent.contracts.drift import CATEGORICAL, LABEL, NUMERIC, SCORE
 from monitor_agent.metrics import SCORE_BINS, Calibration, Undefined, WindowState, isotonic_calibration
 from monitor_agent.metrics.drift import CategoricalReference, NumericReference
+from monitor_agent.metrics.score_histogram import from_scores
+from monitor_agent.pipeline.reference_table import ReferenceTable
 
 FeatureReference = NumericReference | CategoricalReference
 
@@ -34,6 +36,9 @@ categories, chance decides which are the most frequent; later they would seem to
 MIN_POSITIVES = 100
 """With fewer positives no calibration is learnt."""
 
+_NAME_OF_RANGE = re.compile(r"\S+Z to \S+Z #[0-9a-f]{6}")
+_PREDICTED = "predicted"
+
 
 @dataclass(frozen=True)
 class DriftReference:
@@ -43,7 +48,7 @@ class DriftReference:
     ----------
     name : its origin, such as a range of time or a file, and a checksum; documents name the reference by it.
     since : start of the first window that it is valid for.
-    features : by name: `score`, `label`, `numeric.<name>`, `categorical.<name>`.
+    features : by name: `score`, `label` (as predicted), `numeric.<name>`, `categorical.<name>`.
     calibrations : by version.
     """
 
@@ -57,17 +62,26 @@ class DriftReference:
         return {
             "name": self.name,
             "since": self.since.isoformat(),
+            "labels": _PREDICTED,
             "features": {name: asdict(reference) for name, reference in self.features.items()},
             "calibrations": {version: _steps(calibration) for version, calibration in self.calibrations.items()},
         }
 
     @classmethod
     def from_content(cls, content: Mapping[str, Any]) -> DriftReference:
-        """Return the reference that `content` wrote."""
+        """Return the reference that `content` wrote.
+
+        A reference that an earlier release made from a table has the true labels in the place of the predicted ones,
+        and any texts as labels: it is read without its labels.
+        """
+        features = dict(content["features"])
+        from_range = _NAME_OF_RANGE.fullmatch(content["name"]) is not None
+        if LABEL in features and not (content.get("labels") == _PREDICTED or from_range):
+            del features[LABEL]
         return cls(
             name=content["name"],
             since=datetime.fromisoformat(content["since"]),
-            features={name: _feature(fields) for name, fields in content["features"].items()},
+            features={name: _feature(fields) for name, fields in features.items()},
             calibrations={version: _calibration(steps) for version, steps in content["calibrations"].items()},
         )
 
@@ -84,33 +98,40 @@ def named_reference(
     return dataclasses.replace(reference, name=f"{origin} #{hashlib.sha256(text.encode()).hexdigest()[:6]}")
 
 
-def of_columns(columns: Mapping[str, Sequence[str]]) -> dict[str, FeatureReference]:
-    """Return the references of a table's columns.
+def of_table(table: ReferenceTable, threshold: float | None = None) -> dict[str, FeatureReference]:
+    """Return the references of a table's features; columns that are empty or contain ids are left out.
 
-    Empty cells are ignored; columns that are empty or contain ids are left out.
+    The reference of `label` is about the predicted labels: those of the table, or else those that follow from the
+    scores. What happened (the column `label`) is no prediction, so it is not part of the result.
 
     Parameters
     ----------
-    columns : by the feature's name (`score`, `label`, `numeric.<name>`, `categorical.<name>`).
-
-    Raises
-    ------
-    ValueError
-        If a cell of a numeric column is no number.
-
-    >>> of_columns({"categorical.shop": ["a", "b", "a", ""]})["categorical.shop"].counts
-    {'a': 2, 'b': 1}
+    threshold : scores at or above it have the predicted label 1; None = unknown.
     """
-    references: dict[str, FeatureReference] = {}
-    for name, cells in columns.items():
-        filled = [cell for cell in cells if cell]
-        if not filled:
-            continue
-        if kind_of(name) == NUMERIC:
-            references[name] = NumericReference.from_values([float(cell) for cell in filled])
-        elif reference := categories(Counter(filled)):
+    references: dict[str, FeatureReference] = {
+        name: NumericReference.from_values(values) for name, values in table.numbers.items() if values
+    }
+    predicted = table.predicted_labels
+    if predicted is None and threshold is not None:
+        predicted = bytearray(score >= threshold for score in table.numbers.get(SCORE, ()))
+    counts = {LABEL: {str(label): predicted.count(label) for label in (0, 1)}} if predicted else {}
+    for name, by_category in {**counts, **table.categories}.items():
+        reference = categories({category: count for category, count in by_category.items() if count})
+        if reference is not None:
             references[name] = reference
     return references
+
+
+def calibration_of_table(table: ReferenceTable) -> Calibration | None:
+    """Return the calibration of a table's scores by its true labels; None if the table has few positives."""
+    scores, labels = table.numbers.get(SCORE), table.true_labels
+    if scores is None or labels is None:
+        return None
+    values, positive = np.asarray(scores), np.frombuffer(labels, dtype=np.uint8) == 1
+    pos, neg = int(positive.sum()), int((~positive).sum())
+    return calibration_of(
+        WindowState(fn=pos, tn=neg, scores_pos=from_scores(values[positive]), scores_neg=from_scores(values[~positive]))
+    )
 
 
 def valid_at(references: Sequence[DriftReference], start: datetime) -> DriftReference | None:

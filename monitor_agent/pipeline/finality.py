@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from monitor_agent.contracts.performance import STATE_FINAL, STATE_OPEN, STATE_PROVISIONAL, STATE_RESTATED
+from monitor_agent.pipeline.stale_windows import ModelWindow, enclosing_windows
 from monitor_agent.pipeline.windows import Calendar, Window
 
 FINAL_STATES = (STATE_FINAL, STATE_RESTATED)
@@ -28,6 +30,27 @@ def is_past_restatement(window: Window, calendar: Calendar, now: datetime) -> bo
     return now > calendar.restated_until(window)
 
 
-def is_closed(window: Window, state: str, calendar: Calendar, now: datetime) -> bool:
-    """Return whether a window has been final for longer than the restatement limit: only a backfill changes it."""
-    return is_final(state) and is_past_restatement(window, calendar, now)
+def closed_windows(
+    model_windows: Iterable[ModelWindow], states: Mapping[ModelWindow, str], calendar: Calendar, now: datetime
+) -> set[ModelWindow]:
+    """Return the windows that have been final for longer than the restatement limit: only a backfill changes them.
+
+    A window without events has no document. It has been final as long as any larger window that holds it: that window
+    was computed without these events. So all base windows of a larger window close by the same rule, whether they had
+    events or not.
+
+    Parameters
+    ----------
+    states : the states of the stored documents of these windows, and of the larger windows that hold them.
+    """
+    return {
+        row
+        for row in model_windows
+        if is_past_restatement(row.window, calendar, now) and _was_final(row, states, calendar)
+    }
+
+
+def _was_final(row: ModelWindow, states: Mapping[ModelWindow, str], calendar: Calendar) -> bool:
+    if row in states:
+        return is_final(states[row])
+    return any(is_final(states.get(larger, STATE_OPEN)) for larger in enclosing_windows([row], calendar))

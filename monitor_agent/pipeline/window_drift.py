@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from monitor_agent.contracts import curve
-from monitor_agent.contracts.drift import LABEL
+from monitor_agent.contracts.drift import KS_LOW, LABEL
 from monitor_agent.metrics import Undefined
 from monitor_agent.metrics.document import MetricFields
 from monitor_agent.metrics.drift import (
@@ -19,6 +19,7 @@ from monitor_agent.metrics.drift import (
     NumericReference,
     NumericSample,
     drift,
+    lowest_ks_p_value,
     measure_drift,
 )
 from monitor_agent.pipeline.countable import COUNTABLE_PREDICTION
@@ -220,7 +221,8 @@ def _drift(name: str, reference: FeatureReference, sample: Sample, min_samples: 
     measures = _MEASURES[kind_of(name)]
     result = drift(reference, sample, min_samples=min_samples)
     if isinstance(result, Undefined):
-        nothing = dict.fromkeys(("method", "value", "threshold", "drifted", *measures))
+        low = [KS_LOW] if isinstance(reference, NumericReference) else []
+        nothing = dict.fromkeys(("method", "value", "threshold", "drifted", *measures, *low))
         return {**nothing, "undefined": result.reason}
     return {
         "method": result.method,
@@ -228,7 +230,14 @@ def _drift(name: str, reference: FeatureReference, sample: Sample, min_samples: 
         "threshold": result.threshold,
         "drifted": result.is_drift,
         **{method: measure_drift(reference, sample, method) for method in measures},
+        **_lowest_p_value(reference, sample),
     }
+
+
+def _lowest_p_value(reference: FeatureReference, sample: Sample) -> Document:
+    if isinstance(reference, NumericReference) and isinstance(sample, NumericSample):
+        return {KS_LOW: lowest_ks_p_value(reference, sample)}
+    return {}
 
 
 def _size(sample: Sample) -> int:

@@ -5,7 +5,8 @@ the prediction the first event of a type counts, of type `label` the last one. F
 duplicates; events outside it are too late.
 Feedback without a prediction is an orphan once it has waited for the horizon. Only shown predictions at least as old as
 the attribution window have a label; each of them may have one early, if labels judge and silence is unknown. A window
-that has been final for longer than the restatement limit stays as it is.
+that has been final for longer than the restatement limit stays as it is. A base window without events has been final
+since a larger window that holds it was.
 """
 
 from __future__ import annotations
@@ -216,10 +217,24 @@ class BruteForce:
         return [state.event for state in self._feedback.values() if state.status == "orphan"]
 
     def _closed(self, model: str, start: datetime, now: datetime) -> bool:
-        if (model, start) not in self._windows or self._cycled is None:
+        if self._cycled is None:
             return False
+        # A base window without events has been final since a larger window that holds it was.
+        sizes = [self._rules.base] if (model, start) in self._windows else self._stored_around(model, start)
+        ends = [self._final_at(self._rules.window(size, start)[1]) for size in sizes]
         final_at = self._final_at(self._rules.window(self._rules.base, start)[1])
-        return self._cycled >= final_at and now - final_at > self._rules.limit
+        return any(self._cycled >= end for end in ends) and now - final_at > self._rules.limit
+
+    def _stored_around(self, model: str, start: datetime) -> list[str]:
+        """Return the sizes of the larger windows that hold a base window and have a document."""
+        return [
+            size
+            for size in self._rules.larger
+            if any(
+                name == model and self._rules.window(size, stored) == self._rules.window(size, start)
+                for name, stored in self._windows
+            )
+        ]
 
     def _final_at(self, end: datetime) -> datetime:
         return end + self._rules.attribution + self._rules.grace

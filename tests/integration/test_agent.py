@@ -323,6 +323,28 @@ def test_a_window_is_not_restated_beyond_the_limit(world: World) -> None:
     assert (world.statuses(), world.window("1h")["tp"]) == (["matched"], 1)
 
 
+def test_beyond_the_limit_no_late_prediction_changes_a_day(world: World) -> None:
+    """Neither in a minute with predictions, nor in a minute or an hour without; a backfill counts them all."""
+    world.deliver(make_prediction(), make_prediction(START + 5 * MINUTE))
+    world.cycle(START + DAY)
+    late = [make_prediction(START + delay) for delay in (timedelta(seconds=30), 20 * MINUTE, 5 * HOUR)]
+    world.deliver(*late, make_feedback(late[1]))
+    before = world.documents()
+
+    world.cycle(START + 9 * DAY)
+
+    assert world.documents() == before
+    assert world.statuses() == ["too_late"]
+    world.make_agent(START + 9 * DAY).backfill(START, START + 6 * HOUR)
+    assert world.window("1d")["predictions"] == 5
+    assert sum(row["predictions"] for row in world.documents().values() if is_base_total(row)) == 5
+
+
+def is_base_total(row: dict[str, Any]) -> bool:
+    """Return whether a metrics document is about a base window over everything."""
+    return (row["window_size"], row["model_version"], row["segment"]) == ("1m", "all", "all")
+
+
 def test_expired_indices_are_deleted_but_their_windows_stay(world: World) -> None:
     """Whole days beyond the retention are deleted; the metrics about them stay unchanged."""
     world.deliver(make_prediction(START), make_prediction(START + 31 * DAY))

@@ -356,12 +356,17 @@ class TestReference:
             monkeypatch.setenv(f"ELASTICSEARCH_{name}", value)
         world.deliver(*self.traffic(0, 0.0, count=50))
         table = tmp_path / "training.csv"
-        table.write_text("numeric.price,categorical.shop,clicks\n1.5,a,0\n2.5,b,1\n,a,0\n", encoding="utf-8")
+        # The labels are true labels, as pandas writes them; the last column is none of the reference's.
+        rows = "0.1,0.0,1.5,a,0\n0.7,1.0,2.5,b,1\n0.6,0.0,,a,0\n"
+        table.write_text(f"\ufeffscore,label,numeric.price,categorical.shop,clicks\n{rows}", encoding="utf-8")
         command = ["reference", "--model", "click"]
 
         assert main([*command, "--from", "2026-03-02", "--to", "2026-03-03"]) == 0
         assert "valid for windows from 2026-03-03T00:00:00Z on" in capsys.readouterr().out
         assert main([*command, "--file", str(table), "--since", "2026-03-09"]) == 0
+        output = capsys.readouterr().out
+        assert "columns that are not used: clicks" in output
+        assert "no reference of the predicted label" in output
         assert main(command) == 0
 
         lines = [line for line in capsys.readouterr().out.splitlines() if "2026-03-0" in line and " #" in line]
@@ -370,5 +375,14 @@ class TestReference:
         documents = json.loads(capsys.readouterr().out)
         assert [document["since"][:10] for document in documents] == ["2026-03-03", "2026-03-09"]
         assert documents[1]["features"]["categorical.shop"]["counts"] == {"a": 2, "b": 1}
+        assert main([*command, "--file", str(table), "--threshold", "0.6", "--since", "2026-03-01"]) == 0
+        world.cycle(FINAL, **{**self.SETTINGS, "drift_samples": 1})
+        drift = [row for row in world.documents("model-drift").values() if row["window_size"] == "1d"]
+        labels = [row for row in drift if row["feature"] == "label" and row["model_version"] == "all"]
+        assert [(row["n_reference"], row["n"]) for row in labels] == [(3, 50)]
+        assert all(row["ks_low"] <= row["ks"] for row in drift if row["feature_kind"] == "numeric")
+        table.write_text("score,label\n0.5,yes\n", encoding="utf-8")
+        assert main([*command, "--file", str(table)]) == 1
+        assert "training.csv: line 2: label is 'yes'" in capsys.readouterr().err
         assert main(["reference", "--model", "other", "--from", "2026-03-02", "--to", "2026-03-03"]) == 1
         assert "other has no predictions" in capsys.readouterr().err

@@ -110,7 +110,7 @@ ROOMS = (
     Room(
         "monitor_agent/dashboards/",
         "the viewer of the dashboards without Kibana, and the reports",
-        "clock errors es files kibana pipeline settings",
+        "clock contracts errors es files kibana pipeline settings",
         "flask orjson vl_convert waitress werkzeug",
     ),
     Room(

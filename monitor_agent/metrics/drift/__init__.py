@@ -23,6 +23,7 @@ from monitor_agent.metrics.drift.verdict import (
     Method,
     default_method,
     drift,
+    lowest_ks_p_value,
     measure_drift,
 )
 
@@ -36,5 +37,6 @@ __all__ = [
     "NumericSample",
     "default_method",
     "drift",
+    "lowest_ks_p_value",
     "measure_drift",
 ]

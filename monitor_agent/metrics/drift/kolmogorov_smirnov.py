@@ -27,6 +27,27 @@ def ks_statistic(reference: npt.ArrayLike, current: npt.ArrayLike) -> float:
     return float(np.max(np.abs(np.cumsum(r) / r.sum() - np.cumsum(c) / c.sum())))
 
 
+def largest_ks_statistic(reference: npt.ArrayLike, current: npt.ArrayLike, edges: npt.ArrayLike) -> float:
+    """Return the largest statistic that the values may have: inside a bin, the two functions may be further apart.
+
+    There, one function may rise before the other one does. A bin of a single value has no inside.
+
+    Parameters
+    ----------
+    reference, current : counts of shape (bins,), each with a positive sum.
+    edges : the inner edges of the bins, rising, shape (bins - 1,).
+
+    >>> largest_ks_statistic([1, 1, 2], [2, 2, 0], [0.0, 1.0])
+    0.75
+    """
+    r, c = (np.concatenate([[0.0], np.cumsum(counts)]) for counts in (reference, current))
+    r, c = r / r[-1], c / c[-1]
+    inside = np.maximum(r[1:] - c[:-1], c[1:] - r[:-1])
+    bounds = np.asarray(edges, dtype=np.float64)
+    inside[1:-1][bounds[1:] <= np.nextafter(bounds[:-1], np.inf)] = 0.0
+    return float(max(np.max(inside), np.max(np.abs(r - c))))
+
+
 def ks_p_value(statistic: float, n: int, m: int) -> float:
     """Return the probability of a statistic this large for samples of ``n`` and ``m`` from one continuous distribution.
 

@@ -13,6 +13,13 @@ Floats = npt.NDArray[np.float64]
 FINE_BINS = 40
 """Number of quantile bins of a numeric feature; Kolmogorov-Smirnov needs them."""
 
+SMALL_REFERENCE = 1000
+"""Evidently uses tests up to this number of reference values, and distances above it."""
+
+SMALL_REFERENCE_BINS = 160
+"""Number of quantile bins of a small reference, whose verdict uses Kolmogorov-Smirnov: with 40 bins, its p-value would
+have a wide range."""
+
 _TAILS = (0.001, 0.003, 0.01, 0.99, 0.997, 0.999)
 _EVEN_STEPS = 20
 _BEYOND = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -54,8 +61,18 @@ class NumericReference:
         return sum(self.counts)
 
     @classmethod
-    def from_values(cls, values: npt.ArrayLike, bins: int = FINE_BINS) -> NumericReference:
-        """Return the reference of float values of shape (n,), n > 0: at most 2 ``bins`` + 1 bins.
+    def from_values(cls, values: npt.ArrayLike, bins: int | None = None) -> NumericReference:
+        """Return the reference of float values of shape (n,), n > 0.
+
+        Parameters
+        ----------
+        bins : number of quantile bins; None = `SMALL_REFERENCE_BINS` or `FINE_BINS`. Up to this number of distinct
+            values, each of them has a bin.
+
+        Raises
+        ------
+        ValueError
+            If there is no value, or a value is not finite.
 
         >>> NumericReference.from_values([1.0, 2.0, 2.0, 4.0]).counts
         (0, 1, 0, 2, 0, 1, 0)
@@ -64,6 +81,7 @@ class NumericReference:
         if not numbers.size or not np.isfinite(numbers).all():
             raise ValueError("a reference needs finite values")
         unique, counts = np.unique(numbers, return_counts=True)
+        bins = bins or (SMALL_REFERENCE_BINS if numbers.size <= SMALL_REFERENCE else FINE_BINS)
         if unique.size <= bins:
             edges = edges_around(unique)
         else:

@@ -12,11 +12,12 @@ import numpy.typing as npt
 from monitor_agent.metrics._spec import Undefined
 from monitor_agent.metrics.drift.chi_square import chi_square_p_value
 from monitor_agent.metrics.drift.jensen_shannon import jensen_shannon_distance
-from monitor_agent.metrics.drift.kolmogorov_smirnov import ks_p_value, ks_statistic
+from monitor_agent.metrics.drift.kolmogorov_smirnov import ks_p_value, ks_statistic, largest_ks_statistic
 from monitor_agent.metrics.drift.population_stability import psi
 from monitor_agent.metrics.drift.proportion import z_p_value
 from monitor_agent.metrics.drift.reference import (
     FEW_VALUES,
+    SMALL_REFERENCE,
     CategoricalReference,
     Floats,
     NumericReference,
@@ -51,9 +52,6 @@ against 2,000. With 1,000 values against 1,000, 7 % of the samples exceed Wasser
 CHANCE = 0.01
 """Largest p-value of the chi-square test for drift. Many categories make a distance by chance: 1,000 values of 50
 categories exceed Jensen-Shannon's threshold in one sample of 20, and 200 values in all samples."""
-
-SMALL_REFERENCE = 1000
-"""Evidently uses tests up to this number of reference values, and distances above it."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +150,20 @@ def measure_drift(
     if method == "jensenshannon":
         return jensen_shannon_distance(*_binned(reference, current))
     raise ValueError(f"{method} needs a numeric feature")
+
+
+def lowest_ks_p_value(reference: NumericReference, current: NumericSample) -> float:
+    """Return the lowest p-value of the Kolmogorov-Smirnov test that the values may have inside the reference's bins.
+
+    The measure ``ks`` is the highest one. Both are equal if each value has a bin.
+
+    >>> reference = NumericReference.from_values([1.0, 1.0, 2.0])
+    >>> current = NumericSample.from_values([1.0, 2.0, 2.0], reference)
+    >>> lowest_ks_p_value(reference, current) == measure_drift(reference, current, "ks")
+    True
+    """
+    expected, actual = _counts(reference, current)
+    return ks_p_value(largest_ks_statistic(expected, actual, reference.edges), reference.n, current.n)
 
 
 def _counts(

@@ -37,7 +37,7 @@ def test_a_folder_may_be_the_model(tmp_path: Path) -> None:
 
 def test_the_newest_version_is_served(tmp_path: Path) -> None:
     """Version 10 is newer than 9; unfinished exports and other folders are ignored."""
-    for version in ("9", "10", "8.5"):
+    for version in ("9", "10", "8.5", "9\u00b2"):
         make_model(tmp_path / version, {**CARD, "version": version})
     make_model(tmp_path / ".11-unfinished")
     (tmp_path / "99").mkdir()

@@ -16,11 +16,12 @@ from monitor_agent.metrics.drift import (
     NumericSample,
     default_method,
     drift,
+    lowest_ks_p_value,
     measure_drift,
 )
 from monitor_agent.metrics.drift.chi_square import chi_square_p_value, chi_square_tail
 from monitor_agent.metrics.drift.jensen_shannon import jensen_shannon_distance
-from monitor_agent.metrics.drift.kolmogorov_smirnov import ks_p_value, ks_statistic
+from monitor_agent.metrics.drift.kolmogorov_smirnov import ks_p_value, ks_statistic, largest_ks_statistic
 from monitor_agent.metrics.drift.population_stability import psi
 from monitor_agent.metrics.drift.proportion import z_p_value
 
@@ -42,6 +43,38 @@ def test_ks_is_within_a_bin_of_scipy(shift: float) -> None:
     assert exact - 0.026 <= statistic <= exact + 1e-12
     expected = stats.kstwobign.sf(statistic * np.sqrt(1200))
     assert ks_p_value(statistic, 3000, 2000) == pytest.approx(expected, rel=0.1, abs=1e-9)
+
+
+@pytest.mark.parametrize("shift", SHIFTS)
+@pytest.mark.parametrize(("n", "m"), [(200, 1000), (900, 1200), (5000, 2000)])
+@pytest.mark.parametrize("kind", ["normal", "mostly zero", "counts", "two digits"])
+def test_the_p_value_of_scipy_is_between_the_bounds(kind: str, n: int, m: int, shift: float) -> None:
+    """Scipy has the values, the bins only have their counts; with a bin for each value, both bounds are scipy's."""
+    dice = np.random.default_rng(n + m)
+
+    def values(size: int, moved: float) -> np.ndarray:
+        normal = dice.normal(moved, 2.0, size)
+        forms = {
+            "normal": normal,
+            "mostly zero": np.where(dice.random(size) < 0.6, 0.0, normal),
+            "counts": dice.poisson(5 + moved, size).astype(float),
+            "two digits": np.round(normal, 2),
+        }
+        return forms[kind]
+
+    before, after = values(n, 0.0), values(m, shift)
+    reference = NumericReference.from_values(before)
+    sample = NumericSample.from_values(after, reference)
+    low, high = lowest_ks_p_value(reference, sample), measure_drift(reference, sample, "ks")
+
+    statistic = stats.ks_2samp(before, after, method="asymp").statistic
+    assert low - 1e-9 <= ks_p_value(statistic, n, m) <= high + 1e-9
+    # The limit distribution differs a little from the exact one.
+    assert low - 0.01 <= stats.ks_2samp(before, after).pvalue <= high + 0.01
+    if kind == "counts":
+        assert low == high
+    if n <= 1000:
+        assert largest_ks_statistic(reference.counts, sample.counts, reference.edges) - statistic < 0.02
 
 
 @pytest.mark.parametrize("shift", SHIFTS)

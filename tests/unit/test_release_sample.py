@@ -1,0 +1,64 @@
+"""What an earlier release wrote: its state blobs, lines and settings mean the same to the present code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from monitor_agent import settings
+from monitor_agent.contracts.performance import PERFORMANCE
+from monitor_agent.metrics import WindowState, measure
+from monitor_agent.pipeline.drift_references import DriftReference
+from tests import release_sample
+
+CHANGED: frozenset[str] = frozenset()
+"""Fields whose definition has changed since, so that the present value may differ from the stored one."""
+
+METRICS_DOCUMENTS = [row for row in release_sample.documents() if row.index.startswith(PERFORMANCE.name)]
+
+
+def test_metrics_follow_from_stored_states() -> None:
+    """The present code computes the stored values from the stored blobs, except for definitions that have changed."""
+    assert len(METRICS_DOCUMENTS) > 100
+    for row in METRICS_DOCUMENTS:
+        document, seconds = row.source, {"1m": 60.0, "1h": 3600.0, "1d": 86_400.0}[row.source["window_size"]]
+        state = WindowState.from_blob(document["state_blob"])
+        present = measure(state, seconds)
+        for name in present.keys() & document.keys() - CHANGED:
+            expected: Any = document[name]
+            value = pytest.approx(expected, rel=1e-9) if isinstance(expected, float) else expected
+            assert present[name] == value, (document["window_start"], document["segment"], name)
+
+
+def test_stored_states_add_up() -> None:
+    """Blobs of old and new windows can be merged: their round trip loses nothing."""
+    for row in METRICS_DOCUMENTS:
+        state = WindowState.from_blob(row.source["state_blob"])
+
+        assert WindowState.from_blob(state.to_blob()) == state
+
+
+def test_settings_keep_their_meaning() -> None:
+    """All variables exist, and the former defaults are the present ones."""
+    variables = release_sample.settings()
+    loaded = settings.load(variables)
+
+    assert loaded == settings.load({})
+    present = {name for section in vars(loaded).values() for name in settings.environment_of(section)}
+    assert set(variables) <= present
+
+
+def test_stored_references_are_read() -> None:
+    """A reference of a range is complete; one of a table has no labels, because these are not the predicted ones."""
+    references = [
+        DriftReference.from_content(content)
+        for row in release_sample.documents()
+        if row.id.startswith("reference:")
+        for content in row.source["content"]["references"]
+    ]
+
+    assert [list(reference.features) for reference in references] == [
+        ["score", "label", "categorical.shop", "numeric.price"],
+        ["score"],
+    ]
