@@ -117,12 +117,12 @@ class Recomputation:
             for size in self._calendar.larger:
                 enclosing = {ModelWindow(model, self._calendar.window(size, window.start)) for model, window in pending}
                 self._merge(enclosing | {row for row in further if row.window.size == size}, current)
-            compared = self._baselines.week_later(current.changed, current.computed, now) - current.refused
-            if not current.refused and not compared:
+            comparisons = self._baselines.week_later(current.changed, current.computed, now) - current.refused
+            if not current.refused and not comparisons:
                 return tally
-            again = current.refused | (compared - self._final(compared))
+            again = current.refused | (comparisons - self._final(comparisons))
             pending = {row for row in again if row.window.size == self._calendar.base}
-            further = (current.refused | compared) - pending
+            further = (current.refused | comparisons) - pending
             if current.refused:
                 now = max(now, self._clock.now())
                 self._sleep(random.uniform(0.02, 0.2))

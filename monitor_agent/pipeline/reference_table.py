@@ -86,7 +86,7 @@ def read_table(lines: Iterable[str]) -> ReferenceTable:
     >>> table.numbers["score"].tolist(), list(table.labels["label"])
     ([0.25], [1])
     """
-    reader = _Reader(lines)
+    reader = _TableRows(lines)
     table = ReferenceTable(unused=tuple(name for name in reader.names if _kind(name) is None))
     cells = [(place, _cell_reader(name, table, reader)) for place, name in enumerate(reader.names) if _kind(name)]
     if not cells:
@@ -102,7 +102,7 @@ def read_table(lines: Iterable[str]) -> ReferenceTable:
     return table
 
 
-class _Reader:
+class _TableRows:
     """The rows of a CSV, and where the current row is."""
 
     def __init__(self, lines: Iterable[str]) -> None:
@@ -164,7 +164,7 @@ def _kind(name: str) -> str | None:
     return next((kind for kind in (NUMERIC, CATEGORICAL) if name.startswith(f"{kind}.") and name != f"{kind}."), None)
 
 
-def _cell_reader(name: str, table: ReferenceTable, reader: _Reader) -> Callable[[str], None]:
+def _cell_reader(name: str, table: ReferenceTable, reader: _TableRows) -> Callable[[str], None]:
     """Return the function that reads the cells of a column into the table."""
     kind = _kind(name)
     if kind == CATEGORICAL:
@@ -205,7 +205,7 @@ def _cell_reader(name: str, table: ReferenceTable, reader: _Reader) -> Callable[
     return add_score if kind == SCORE else add_number
 
 
-def _number_reader(name: str, reader: _Reader) -> Callable[[str], float | None]:
+def _number_reader(name: str, reader: _TableRows) -> Callable[[str], float | None]:
     """Return the function that reads the numbers of a column; it returns None for a text that is no number."""
     marks: set[str] = set()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
+import hypothesis
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor_agent.contracts.model_names import version_order
@@ -31,7 +31,7 @@ def test_versions_are_ordered_by_the_values_of_their_numbers(versions: list[str]
     assert sorted(mixed, key=version_order) == versions
 
 
-@given(st.lists(st.text(st.sampled_from("019a.\u00b2\u0663-"), max_size=6), unique=True))
+@hypothesis.given(st.lists(st.text(st.sampled_from("019a.\u00b2\u0663-"), max_size=6), unique=True))
 def test_the_order_does_not_depend_on_the_order_before(versions: list[str]) -> None:
     """Different versions never have the same place."""
     backwards = versions[::-1]

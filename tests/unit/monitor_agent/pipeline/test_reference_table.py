@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 
+import hypothesis
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor_agent.errors import DataError
@@ -99,7 +99,7 @@ def test_a_cell_that_cannot_be_read_is_refused_with_its_place(text: str, message
     assert len(str(refusal.value)) < 250
 
 
-@given(
+@hypothesis.given(
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1), st.floats(-1e15, 1e15) | st.none()), min_size=1, max_size=9),
     st.sampled_from([",", ";", "\t"]),
 )
