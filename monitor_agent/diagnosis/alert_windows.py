@@ -39,9 +39,16 @@ def _missing_sizes(alerts: Sequence[Alert], settings: AgentSettings) -> Iterator
             FAILED,
             f"no window of {size} is computed ({', '.join(computed)} are), so these alerts never become active: "
             f"{', '.join(identifiers)}",
-            f"add {size} to MONITOR_LARGER_WINDOWS, or change the alerts (MONITOR_ALERTS): `is_base_window: true` asks "
-            "for the base window, whatever its size",
+            f"{_remedy(size, settings)}, or change the alerts (MONITOR_ALERTS): `is_base_window: true` asks for the "
+            "base window, whatever its size",
         )
+
+
+def _remedy(sizes: str, settings: AgentSettings) -> str:
+    """Return how a window of one of these sizes is computed."""
+    if all(parse_duration(size) < settings.base_window for size in sizes.split(" or ")):
+        return f"make MONITOR_BASE_WINDOW={format_duration(settings.base_window)} smaller"
+    return f"add {sizes} to MONITOR_LARGER_WINDOWS"
 
 
 def _short_look_backs(alerts: Sequence[Alert], settings: AgentSettings) -> Iterator[CheckResult]:

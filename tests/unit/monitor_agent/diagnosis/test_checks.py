@@ -200,6 +200,14 @@ def test_alerts_that_the_settings_silence_are_named(change: dict[str, Any], stat
     assert finding in result.finding
 
 
+def test_windows_below_the_base_window_need_a_smaller_one() -> None:
+    """A larger window of 1h cannot be merged from windows of 2h."""
+    (result,) = alert_windows.check_windows(load_alerts(), AgentSettings(base_window=timedelta(hours=2)))
+
+    assert result.state == FAILED
+    assert result.remedy.startswith("make MONITOR_BASE_WINDOW=2h smaller, or change the alerts")
+
+
 def test_an_alert_that_looks_back_too_little_for_its_labels_fails() -> None:
     """A window of a day is final a day and 32 minutes after its start."""
     alert = replace(load_alerts()[0], where="window_size: 1d and alertable: true and f1_high < 0.2")
