@@ -35,17 +35,17 @@ class WaitingFeedback:
         changed : the intervals in which events have come.
         hours : the numbers of events of the changed days by hour.
 
-        If no more than one page waits, all of it is searched. If more waits, the ids of the predictions in the
-        intervals are searched in it. If there are far more predictions, only the feedback is read that is in time for
-        predictions of the intervals; the remaining is searched before it becomes an orphan.
+        The ids of the predictions in the intervals are searched in the waiting feedback. If there are far more
+        predictions than feedback, all of the feedback is read, if a page holds it. Else only the feedback is read that
+        is in time for predictions of the intervals; the remaining is searched before it becomes an orphan.
         """
         if not count or not changed:
             return
-        if count <= self._feedback.page_size:
-            yield from self._feedback.waiting()
-        elif _predictions_in(changed, hours) <= IDS_FOR_ONE * count:
+        if _predictions_in(changed, hours) <= IDS_FOR_ONE * count:
             for ids in self._predictions.ids_in(changed):
                 yield from self._feedback.waiting_for(ids)
+        elif count <= self._feedback.page_size:
+            yield from self._feedback.waiting()
         else:
             in_time = merged(in_time_for(interval, self._settings) for interval in changed)
             yield from self._feedback.waiting({"bool": {"should": [within(interval) for interval in in_time]}})

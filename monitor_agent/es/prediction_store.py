@@ -66,8 +66,8 @@ class PredictionStore:
         body = {"query": _in_intervals(intervals), "_source": ["prediction.id"]}
         ids: list[str] = []
         for hit in self._gateway.scan(PREDICTIONS.alias, body, IDS_AT_ONCE):
-            ids.append(prediction_id_of(hit) or canonical(hit["_id"]))
-            if len(ids) == IDS_AT_ONCE:
+            ids += {prediction_id_of(hit), canonical(hit["_id"])} - {""}
+            if len(ids) >= IDS_AT_ONCE:
                 yield ids
                 ids = []
         if ids:

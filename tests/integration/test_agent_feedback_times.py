@@ -83,14 +83,12 @@ def test_clicks_before_their_predictions_count_at_once(world: World) -> None:
 
 
 def test_many_waiting_clicks_cost_what_their_predictions_cost(world: World) -> None:
-    """More clicks wait than are read at once: the ids of the new predictions are searched, or the clicks in time."""
-    first, later = make_prediction(MIDNIGHT - HOUR, 0.6), [make_prediction(MIDNIGHT + n * SECOND) for n in range(130)]
-    strangers = [make_timeless(make_prediction(MIDNIGHT - 5 * HOUR), n * HOUR) for n in range(9)]
-    pairs = [
-        (first, make_timeless(first, 40 * MINUTE)),
-        *((prediction, make_timeless(prediction)) for prediction in later[:3]),
-    ]
-    world.deliver(*strangers, *(click for _, click in pairs))
+    """The ids of few new predictions are searched; of many, the clicks are read: all of a page, or those in time."""
+    first, last = make_prediction(MIDNIGHT - HOUR, 0.6), make_prediction(MIDNIGHT, 0.6)
+    later = [make_prediction(MIDNIGHT + number * SECOND) for number in range(130)]
+    strangers = [make_timeless(make_prediction(MIDNIGHT - 5 * HOUR), number * HOUR) for number in range(8)]
+    out_of_time = [make_timeless(first, 40 * MINUTE), make_timeless(last, 3 * HOUR)]
+    world.deliver(*strangers, *out_of_time, *map(make_timeless, later[:3]))
     world.cycle(MIDNIGHT + HOUR, **HOURS, page_size=1)
 
     world.deliver(first)
@@ -99,8 +97,11 @@ def test_many_waiting_clicks_cost_what_their_predictions_cost(world: World) -> N
 
     world.deliver(*later)
     world.cycle(NOON, **HOURS, page_size=1)
-
     assert world.statuses() == [*["matched"] * 3, "too_late", *["waiting"] * 9]
+
+    world.deliver(last)
+    world.cycle(NOON, **HOURS)
+    assert world.statuses() == [*["matched"] * 3, *["too_late"] * 2, *["waiting"] * 8]
 
 
 def test_over_midnight_one_click_counts(world: World) -> None:
