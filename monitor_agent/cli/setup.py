@@ -12,6 +12,7 @@ from monitor_agent.cli._output import print_line
 from monitor_agent.errors import DataError
 from monitor_agent.es import watcher
 from monitor_agent.es.client_names import client_names
+from monitor_agent.es.earlier_windows import earlier_windows
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.es.obstacles import Obstacle, obstacle_of, read_states
@@ -21,6 +22,8 @@ from monitor_agent.kibana.api import Kibana
 from monitor_agent.kibana.package import pack
 from monitor_agent.kibana.rules import CONNECTORS, rule
 from monitor_agent.kibana.watches import watch
+from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import Settings
 
 IN_THE_WAY = 1
@@ -61,6 +64,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             obstacles = install(gateway, settings.agent, server=settings.server)
         for obstacle in obstacles:
             print_line("\n".join(obstacle.lines))
+        if not obstacles and (interval := earlier_windows(gateway, Calendar(settings.agent))):
+            start, end = instants.text(interval.start), instants.text(interval.end)
+            print_line(f"windows from {start} to {end} lack fields that an earlier release did not compute")
+            print_line(f"  run `monitor-agent backfill --from {start} --to {end}`")
         refused = _kibana(gateway, settings) if args.kibana else 0
     return IN_THE_WAY if obstacles or refused else 0
 

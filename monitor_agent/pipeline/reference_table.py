@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from monitor_agent.contracts.bounds import NUMBER, PROBABILITY
 from monitor_agent.contracts.drift import CATEGORICAL, NUMERIC, SCORE
 from monitor_agent.contracts.model_names import shortened
 from monitor_agent.errors import DataError
@@ -21,9 +22,6 @@ from monitor_agent.errors import DataError
 TRUE_LABEL = "label"
 PREDICTED_LABELS = ("prediction", "predicted")
 """The columns that may hold the predicted labels; a table has one of them at most."""
-
-LARGEST_NUMBER = 1e15
-"""Numeric features are between this and its negative."""
 
 LONGEST_CATEGORY = 256
 """Longer categories are not indexed in predictions, so they are missing in tables, too."""
@@ -190,7 +188,7 @@ def _cell_reader(name: str, table: ReferenceTable, reader: _TableRows) -> Callab
 
     def add_score(cell: str) -> None:
         score = number(cell)
-        if score is None or not 0 <= score <= 1:
+        if score is None or not PROBABILITY.hold(score):
             reader.refuse(name, cell, "a score is a number in 0..1")
         values.append(score)
 
@@ -198,8 +196,8 @@ def _cell_reader(name: str, table: ReferenceTable, reader: _TableRows) -> Callab
         if cell.strip().lower() in MISSING_NUMBERS:
             return
         value = number(cell)
-        if value is None or abs(value) > LARGEST_NUMBER:
-            reader.refuse(name, cell, f"a number within {LARGEST_NUMBER:g} of zero, or an empty cell, is expected")
+        if value is None or not NUMBER.hold(value):
+            reader.refuse(name, cell, f"a number in {NUMBER.interval}, or an empty cell, is expected")
         values.append(value)
 
     return add_score if kind == SCORE else add_number

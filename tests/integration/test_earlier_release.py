@@ -48,7 +48,9 @@ def _environment(elasticsearch: Cluster, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_an_upgrade(upgraded: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Templates, cycles, restatements, a backfill and all commands that read, in the order of a user."""
     before = upgraded.by_key()
-    assert main(["setup"]) == 0, capsys.readouterr().out
+    assert main(["setup"]) == 0
+    start, end = "2026-03-02T10:00:00Z", "2026-03-09T11:02:00Z"
+    assert f"run `monitor-agent backfill --from {start} --to {end}`" in capsys.readouterr().out
 
     upgraded.cycle(NOW, **SETTINGS)
 
@@ -78,6 +80,11 @@ def test_an_upgrade(upgraded: World, tmp_path: Path, capsys: pytest.CaptureFixtu
     for key, document in _week(before, "2026-03-02").items():
         assert {name: counted[key][name] for name in COUNTS} == {name: document[name] for name in COUNTS}, key
     _check_sums(counted, "2026-03-02")
+    assert {key for key, document in _week(counted, "2026-03-02").items() if "is_base_window" not in document} == set()
+    upgraded.make_agent(NOW + 2 * HOUR, **SETTINGS).backfill(NOW - DAY, NOW + HOUR)
+    capsys.readouterr()
+    assert main(["setup"]) == 0
+    assert "backfill" not in capsys.readouterr().out
     _check_commands(tmp_path, capsys)
 
 

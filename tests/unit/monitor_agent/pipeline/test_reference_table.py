@@ -99,6 +99,7 @@ def test_a_cell_that_cannot_be_read_is_refused_with_its_place(text: str, message
     assert len(str(refusal.value)) < 250
 
 
+@hypothesis.settings(max_examples=40)
 @hypothesis.given(
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1), st.floats(-1e15, 1e15) | st.none()), min_size=1, max_size=9),
     st.sampled_from([",", ";", "\t"]),
