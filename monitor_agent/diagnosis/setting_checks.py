@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.diagnosis.check_result import FAILED, OK, SKIPPED, WARNING, CheckResult
 from monitor_agent.durations import in_days
 from monitor_agent.errors import ConfigurationError, SettingsError
@@ -21,6 +23,7 @@ from monitor_agent.logstash.language.variables import names_in, pipeline_variabl
 from monitor_agent.settings import AgentSettings, Settings, as_text, contradictions_of, name_warnings
 
 SETTINGS, NAMES, FOLDER, ADDRESS = "settings", "names of settings", "folder of event files", "address of the pipeline"
+INDICES, EVENT_INDICES = "indices of the pipeline", (PREDICTIONS.name, FEEDBACK.name)
 LABELS, PORTS, PSEUDONYMS = "labels and segments", "ports of settings", "pseudonyms"
 WEEK = timedelta(days=7)
 ELASTICSEARCH_PORT, USUAL_PORTS = 9200, {"http": 80, "https": 443}
@@ -35,11 +38,13 @@ class PipelineTargets:
     names : the environment variables that it reads.
     paths : the patterns of the files that it reads, absolute.
     hosts : the addresses of Elasticsearch that it writes to.
+    indices : those indices of events, by their first part, whose names are in it.
     """
 
     names: frozenset[str]
     paths: tuple[str, ...]
     hosts: tuple[str, ...]
+    indices: tuple[str, ...]
 
 
 def unreadable(error: SettingsError) -> CheckResult:
@@ -115,7 +120,7 @@ def check_targets(settings: Settings, targets: PipelineTargets | None, problem: 
     """
     if targets is None:
         text = f"PIPELINE_CONFIG={settings.pipeline.config} cannot be read: {problem}"
-        return [CheckResult(name, SKIPPED, text) for name in (FOLDER, ADDRESS)]
+        return [CheckResult(name, SKIPPED, text) for name in (FOLDER, ADDRESS, INDICES)]
     folder = Path(settings.server.log_dir).absolute()
     results = [CheckResult(FOLDER, OK, f"the model server writes to {folder}, and the pipeline reads there")]
     if not targets.paths:
@@ -144,7 +149,22 @@ def check_targets(settings: Settings, targets: PipelineTargets | None, problem: 
                 f"let the output in {settings.pipeline.config} use ${{ELASTICSEARCH_URL}}",
             )
         )
-    return results
+    return [*results, check_indices(settings.pipeline.config, targets)]
+
+
+def check_indices(config: str, targets: PipelineTargets) -> CheckResult:
+    """Return whether the pipeline's configuration names the indices that the agent reads."""
+    missing = [name for name in EVENT_INDICES if name not in targets.indices]
+    if not targets.hosts:
+        return CheckResult(INDICES, SKIPPED, "the pipeline does not write to Elasticsearch")
+    if not missing:
+        return CheckResult(INDICES, OK, f"the pipeline writes to {', '.join(targets.indices)}, as the agent reads them")
+    return CheckResult(
+        INDICES,
+        FAILED,
+        f"the configuration of the pipeline does not name {', '.join(missing)}, the only indices that the agent reads",
+        f"let the pipeline in {config} write to {missing[0]}-YYYY.MM.DD",
+    )
 
 
 def check_labels(settings: Settings) -> CheckResult:
@@ -228,6 +248,7 @@ def read_targets(settings: Settings, environ: Mapping[str, str]) -> PipelineTarg
         frozenset(names_in(text for _, text in sources)),
         tuple(str(Path(path).absolute()) for path in paths),
         tuple(host for item in hosts for host in str(item).split(",")),
+        tuple(name for name in EVENT_INDICES if any(f"{name}-" in text for _, text in sources)),
     )
 
 

@@ -49,6 +49,8 @@ def test_a_configuration_that_reads_and_writes_elsewhere_fails(tmp_path: Path) -
     assert results["address of the pipeline"].state == FAILED
     assert "http://search:9200" in results["address of the pipeline"].finding
     assert "ELASTICSEARCH_URL" in results["address of the pipeline"].remedy
+    assert results["indices of the pipeline"].state == FAILED
+    assert "does not name model-predictions, model-feedback" in results["indices of the pipeline"].finding
 
 
 def test_an_address_that_is_none_stops_no_check() -> None:
