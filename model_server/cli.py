@@ -34,6 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        hint = "this is a defect; `python -X dev -m model_server ...` shows where it is"
+        print(f"error: model-server failed ({reason}): {hint}", file=sys.stderr)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:

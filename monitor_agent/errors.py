@@ -11,12 +11,14 @@ The tree::
     │   └── ConfigurationError   with file and line of the refused configuration
     ├── ElasticsearchError       Elasticsearch cannot be reached or refuses a request
     │   ├── PartialResultsError  not all shards have answered a search
+    │   ├── RefusedDocumentError one document or one search is refused, and others are not
     │   └── NotSetUpError        `monitor-agent setup` has not run on the cluster
     ├── StoppedError             the process was asked to stop while it worked
     ├── KibanaError              Kibana cannot be reached or refuses a request
     ├── UnsupportedPanelError    a saved object uses an operation that is not translated to a search
     ├── ModelError               the model cannot be loaded or trained
     └── DataError                an input file or an argument is missing or malformed
+        └── DamagedDocumentError a stored document cannot be read
 """
 
 from __future__ import annotations
@@ -78,6 +80,10 @@ class PartialResultsError(ElasticsearchError):
     """Raised when not all shards have answered a search, so that its numbers would be wrong."""
 
 
+class RefusedDocumentError(ElasticsearchError):
+    """Raised when Elasticsearch refuses one document, or one search, that does not suit it; it takes others."""
+
+
 class NotSetUpError(ElasticsearchError):
     """Raised when a cluster lacks index templates of the product."""
 
@@ -113,3 +119,7 @@ class ModelError(MonitorError):
 
 class DataError(MonitorError):
     """Raised when an input file or an argument is missing or malformed."""
+
+
+class DamagedDocumentError(DataError):
+    """Raised when a stored document cannot be read."""

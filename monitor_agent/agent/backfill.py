@@ -13,6 +13,7 @@ from monitor_agent.agent.stores import Stores, process_pages
 from monitor_agent.es.state_store import StoredState
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import hashed_id
+from monitor_agent.pipeline.failure_scopes import Failure
 from monitor_agent.pipeline.instants import DAY, Interval
 from monitor_agent.pipeline.prediction_times import in_time_for
 from monitor_agent.pipeline.stale_windows import ModelWindow, day_of
@@ -60,6 +61,8 @@ class Backfill:
     ) -> CycleReport:
         """Compute the range and return what was done; documents that would not change are not written.
 
+        A day on which a model fails is computed for the other models, and is not finished: the next run computes it.
+
         Parameters
         ----------
         start, end : the range, [start, end).
@@ -67,6 +70,8 @@ class Backfill:
         restart : compute also the days that an interrupted run of the same range and settings has finished.
         """
         stores = self._stores
+        stores.scopes.clear()
+        failures: dict[str, Failure] = {}
         report, started, requests_before = CycleReport(), time.monotonic(), stores.gateway.requests
         first = stores.calendar.base_window(start).start
         last = stores.calendar.base_window(end - timedelta(microseconds=1)).end
@@ -83,10 +88,16 @@ class Backfill:
             self._compute_day(day, report, progress, report_progress)
             # The states of a finished day are not merged again: memory must not grow with the number of days.
             stores.performance.clear_cache()
+            if stores.scopes.failures:
+                failures = {**stores.scopes.failures, **failures}
+                stores.scopes.clear()
+                continue
             finished.add(name)
             stored = self._store_progress(stored, finished)
-        report_progress(BackfillProgress(days[-1].start, before, len(days), len(days)))
-        stores.state.delete(stored)
+        report_progress(BackfillProgress(days[-1].start, before, len(finished), len(days)))
+        if not failures:
+            stores.state.delete(stored)
+        stores.scopes.failures.update(failures)
         return stores.finish_report(report, started, requests_before, "backfill")
 
     def _stored_progress(self, first: datetime, last: datetime) -> StoredState:
@@ -130,7 +141,8 @@ class Backfill:
             report.tally.add(stores.recomputation.run(base, (), now, indices, report_windows, losses))
             stores.record_releases(base, report)
             stores.write_feedback_statuses(join.result, report)
-            if not more:
+            # Feedback of a window that fails keeps its status: the next page would be the same.
+            if not more or stores.scopes.failures:
                 return
             base = set()
 

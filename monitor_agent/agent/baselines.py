@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from monitor_agent.es.reference_store import ReferenceStore
 from monitor_agent.pipeline.curves import CurvePoint
 from monitor_agent.pipeline.documents import Baseline, Document, MetricsKey
 from monitor_agent.pipeline.drift_references import DriftReference, valid_at
+from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.window_drift import drift_fields
 from monitor_agent.pipeline.windows import Calendar, Window
@@ -64,8 +65,14 @@ class BaselineLoader:
     """Loads the baselines of windows, and measures their drift."""
 
     def __init__(
-        self, performance: PerformanceStore, references: ReferenceStore, drift: DriftStore, calendar: Calendar
+        self,
+        performance: PerformanceStore,
+        references: ReferenceStore,
+        drift: DriftStore,
+        calendar: Calendar,
+        scopes: FailureScopes,
     ) -> None:
+        self._scopes = scopes
         self._performance = performance
         self._references = references
         self._drift = drift
@@ -96,10 +103,15 @@ class BaselineLoader:
         stored: set[ModelWindow] = set()
         candidates = {model_window for model_window in later - computed if model_window.window.start <= now}
         for model, windows in by_model(candidates):
-            for size in {window.size for window in windows}:
-                for batch in batches([window for window in windows if window.size == size]):
+            for batch in self._batches_of_one_size(windows):
+                with self._scopes.model(model):
                     stored |= {ModelWindow(model, key.window) for key in self._performance.last_week(model, batch)}
         return stored
+
+    @staticmethod
+    def _batches_of_one_size(windows: Sequence[Window]) -> Iterator[list[Window]]:
+        for size in {window.size for window in windows}:
+            yield from batches([window for window in windows if window.size == size])
 
     def _last_week(self, model: str, windows: Iterable[Window]) -> dict[MetricsKey, Document]:
         """Return the documents of the same windows a week before, by the keys of this week's documents."""

@@ -7,9 +7,12 @@ it is counted.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
+from monitor_agent.contracts.agent_state import AGENT_STATE
+from monitor_agent.es.damaged_documents import reading
 from monitor_agent.es.event_store import EventStore
 from monitor_agent.es.state_store import StateStore
 from monitor_agent.pipeline.instants import DAY, Interval
@@ -49,7 +52,8 @@ class CountingPlans:
         while True:
             (stored,) = self._state_store.read(SCORES)
             if model in stored.content:
-                return RefinedBins.from_content(stored.content[model])
+                with _reading(SCORES):
+                    return RefinedBins.from_content(stored.content[model])
             start, end = windows[0].start, windows[-1].end
             chosen = refined_bins(self._events.scores(model, Interval(start - DAY, end)), start)
             if chosen is None:
@@ -62,7 +66,8 @@ class CountingPlans:
         names, cap = self._settings.segments, self._settings.segment_values
         while True:
             (stored,) = self._state_store.read(SEGMENTS)
-            before: dict[str, list[str]] = stored.content.get(model, {})
+            with _reading(SEGMENTS):
+                before = {name: list(map(str, values)) for name, values in stored.content.get(model, {}).items()}
             present: dict[str, list[str]] = {}
             if any(len(before.get(name, ())) < cap for name in names):
                 present = self._events.label_values(model, Interval(windows[0].start, windows[-1].end), 2 * cap + 1)
@@ -71,3 +76,9 @@ class CountingPlans:
                 return after
             if self._state_store.write(stored, {**stored.content, model: {**before, **after}}, now):
                 return after
+
+
+def _reading(identifier: str) -> AbstractContextManager[None]:
+    return reading(
+        {"_index": AGENT_STATE.name, "_id": identifier}, "delete it: the agent makes it anew from the predictions"
+    )

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import structlog
 
@@ -26,10 +27,10 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.index_expiry import IndexExpiry
 from monitor_agent.es.leases import leased_models
 from monitor_agent.es.state_store import StoredState
-from monitor_agent.pipeline.countable import RULES
 from monitor_agent.pipeline.finality import closed_windows
 from monitor_agent.pipeline.instants import MICROSECOND, Interval
 from monitor_agent.pipeline.lease_table import REMAINDER, Assignment
+from monitor_agent.pipeline.progress import Progress
 from monitor_agent.pipeline.sequences import LineLoss, lost_lines_in
 from monitor_agent.pipeline.stale_windows import (
     HourCounts,
@@ -57,6 +58,18 @@ class _StaleWindows:
     larger: set[ModelWindow] = field(default_factory=set)
 
 
+@dataclass(frozen=True)
+class _Remembered:
+    """What one lease remembers of the counted events, and its state document."""
+
+    stored: StoredState
+    progress: Progress
+
+    @classmethod
+    def of(cls, stored: StoredState) -> _Remembered:
+        return cls(stored, Progress.from_content(stored.content))
+
+
 class Agent:
     """Joins, counts and writes; all that it knows between cycles is in Elasticsearch too."""
 
@@ -71,7 +84,7 @@ class Agent:
         report_windows: Callable[[int], None] = lambda _count: None,
         assignment: Assignment | None = None,
     ) -> CycleReport:
-        """Do all work that there is now.
+        """Do all work that there is now; a model that fails is in the report, and the others go on.
 
         Parameters
         ----------
@@ -84,14 +97,18 @@ class Agent:
             If Elasticsearch is in trouble; then nothing is half done.
         """
         stores = self._stores
+        stores.scopes.clear()
         report, started, requests_before = CycleReport(), time.monotonic(), stores.gateway.requests
         if assignment is None:
             leased = leased_models(stores.state)
             assignment = Assignment(leased, True, leased)
-        while self._round(assignment, report, report_windows):
-            pass
+        failed: list[str] = []
+        while self._round(assignment, report, report_windows, failed):
+            # Their feedback keeps its status in this cycle: it must not take the place of the others' feedback.
+            failed = sorted(stores.scopes.models)
         if assignment.remainder:
-            report.deleted = self._index_expiry.apply(stores.clock.now())
+            with stores.scopes.step("the deletion of expired indices"):
+                report.deleted = self._index_expiry.apply(stores.clock.now())
         return stores.finish_report(report, started, requests_before, "cycle")
 
     def backfill(
@@ -105,11 +122,22 @@ class Agent:
         """Join and compute everything about predictions of [start, end) again; see `Backfill.run`."""
         return Backfill(self._stores).run(start, end, report_progress, restart=restart)
 
-    def _round(self, assignment: Assignment, report: CycleReport, report_windows: Callable[[int], None]) -> bool:
-        """Do the work that one search shows; return whether there may be more."""
+    def _round(
+        self,
+        assignment: Assignment,
+        report: CycleReport,
+        report_windows: Callable[[int], None],
+        failed: Sequence[str],
+    ) -> bool:
+        """Do the work that one search shows; return whether there may be more.
+
+        Parameters
+        ----------
+        failed : models that have failed in this cycle: no new feedback that names them is joined.
+        """
         stores, now = self._stores, self._stores.clock.now()
         work = stores.events.work_summary(now)
-        remembered = stores.state.read(*map(_progress_id, assignment.lease_names))
+        remembered = [_Remembered.of(state) for state in stores.state.read(*map(_progress_id, assignment.lease_names))]
         counts = self._counts_of_changed_days(work, remembered)
         changed = self._changed_intervals(counts.hours, remembered)
         stale = self._changed(changed, assignment, now)
@@ -122,8 +150,12 @@ class Agent:
             self._add_incomplete(stale, losses, assignment, now)
         join = stores.join(JoinScope(now, work.documents, _remembered_indices(remembered)))
         waiting = stores.waiting.pages(work.waiting if may_join else 0, changed, counts.hours)
-        more = self._join_feedback(join, work, waiting, assignment, now)
-        stale.base |= join.result.windows
+        filters = assignment.filters("model.name")
+        if failed:
+            filters.append({"bool": {"must_not": [{"terms": {"model.name": failed}}]}})
+        more = self._join_feedback(join, work, waiting, filters, now)
+        stale.base = (stale.base | join.result.windows) - stores.scopes.windows
+        stale.larger -= stores.scopes.windows
         if stale.base or stale.larger:
             stores.gateway.refresh(join.result.indices)
             tally = stores.recomputation.run(stale.base, stale.larger, now, work.documents, report_windows, losses)
@@ -132,38 +164,46 @@ class Agent:
             report.models |= {model for model, _ in stale.base if assignment.includes(model)} - assignment.leased
         stores.write_feedback_statuses(join.result, report)
         self._remember(work, counts, remembered, report, now)
-        return more or join.result.put_back
+        # Feedback of models that have failed keeps its status: without a new status, the next round would be the same.
+        progressed = not stores.scopes.failures or bool(join.result.statuses)
+        return (more or join.result.put_back) and progressed
 
-    def _counts_of_changed_days(self, work: WorkSummary, remembered: Collection[StoredState]) -> DayCounts:
-        days = {day for state in remembered for day in changed_days(work.documents, _counted_documents(state))}
+    def _counts_of_changed_days(self, work: WorkSummary, remembered: Collection[_Remembered]) -> DayCounts:
+        days = {day for entry in remembered for day in changed_days(work.documents, entry.progress.documents)}
         return self._stores.events.day_counts(sorted(days)) if days else DayCounts()
 
     def _remember(
         self,
         work: WorkSummary,
         counts: DayCounts,
-        remembered: Collection[StoredState],
+        remembered: Collection[_Remembered],
         report: CycleReport,
         now: datetime,
     ) -> None:
-        """Remember what was counted; report what is not counted, if everything that no lease names is this agent's."""
-        for state in remembered:
-            before = state.content.get("set_aside", {})
-            by_index = {**before, **counts.set_aside}
+        """Remember what was counted; report what is not counted, if everything that no lease names is this agent's.
+
+        What could not be computed is not remembered, so that the next cycle tries it again.
+        """
+        failed = {window for _, window in self._stores.scopes.windows}
+        for entry in remembered:
+            before = entry.progress
+            by_index = {**before.set_aside, **counts.set_aside}
             after = {index: by_reason for index, by_reason in by_index.items() if by_reason and index in work.documents}
-            if _counted_documents(state) != work.documents or before != after:
-                hours = remembered_hours(counts.hours, state.content.get("hours", {}))
-                content = {"documents": work.documents, "hours": hours, "set_aside": after, "rules": RULES}
-                self._stores.state.write(state, content, now)
-            if state.id == PROGRESS:
+            if before.documents != work.documents or before.set_aside != after or failed:
+                hours = remembered_hours(counts.hours, before.hours)
+                progress = Progress(work.documents, hours, after).to_be_counted_again(sorted(failed))
+                self._stores.state.write(entry.stored, progress.content(), now)
+            if entry.stored.id == PROGRESS:
                 report.not_counted = sum((Counter(by_reason) for by_reason in after.values()), Counter())
-                new = {index: by_reason for index, by_reason in after.items() if by_reason != before.get(index)}
+                new = {
+                    index: by_reason for index, by_reason in after.items() if by_reason != before.set_aside.get(index)
+                }
                 if new:
                     structlog.get_logger().warning("some predictions or errors are not counted", not_counted=new)
 
-    def _changed_intervals(self, hours: HourCounts, remembered: Collection[StoredState]) -> list[Interval]:
+    def _changed_intervals(self, hours: HourCounts, remembered: Collection[_Remembered]) -> list[Interval]:
         """Return the intervals in which the number of predictions or errors is not the remembered one, in order."""
-        counts_before = [state.content.get("hours", {}) for state in remembered]
+        counts_before = [entry.progress.hours for entry in remembered]
         calendar = self._stores.calendar
         return sorted({interval for before in counts_before for interval in changed_intervals(hours, before, calendar)})
 
@@ -217,7 +257,7 @@ class Agent:
         join: Join,
         work: WorkSummary,
         waiting: Iterable[list[Feedback]],
-        assignment: Assignment,
+        filters: list[dict[str, Any]],
         now: datetime,
     ) -> bool:
         """Join new feedback, and feedback whose predictions have come; give up overdue feedback.
@@ -225,7 +265,6 @@ class Agent:
         Return whether there may be more of it.
         """
         stores, more = self._stores, False
-        filters = assignment.filters("model.name")
         if work.new:
             more |= process_pages(stores.feedback.new(filters), join.join_page)
         for page in waiting:
@@ -240,15 +279,6 @@ def _progress_id(lease: str) -> str:
     return PROGRESS if lease == REMAINDER else f"{PROGRESS}:{lease}"
 
 
-def _counted_documents(state: StoredState) -> dict[str, int]:
-    """Return index -> number of documents when it was counted.
-
-    Days that were counted by other rules are counted again, once: these rules did not leave out the same documents.
-    """
-    documents: dict[str, int] = state.content.get("documents", {}) if state.content.get("rules") == RULES else {}
-    return documents
-
-
-def _remembered_indices(remembered: Iterable[StoredState]) -> dict[str, int]:
+def _remembered_indices(remembered: Iterable[_Remembered]) -> dict[str, int]:
     """Return all indices that existed in an earlier cycle of any of the leases."""
-    return {index: count for state in remembered for index, count in state.content.get("documents", {}).items()}
+    return {index: count for entry in remembered for index, count in entry.progress.documents.items()}

@@ -47,6 +47,9 @@ class AgentCollector(Collector):
         yield _counter("elasticsearch_failures", "requests to Elasticsearch that failed", self._failures)
         if figures.not_counted:
             yield _gauges("not_counted", "stored events that cannot be counted", figures.not_counted, "reason")
+        if figures.failed_models:
+            failed = dict.fromkeys(figures.failed_models, 1.0)
+            yield _gauges("model_failed", "1 if the last cycle could not compute the model", failed, "model")
         if figures.alerts:
             yield _gauges("alerts_active", "active firings by alert", figures.alerts, "alert")
         if since is not None:

@@ -14,6 +14,9 @@ from typing import Any
 from monitor_agent.agent.report import CycleReport
 from monitor_agent.contracts.cycle import STATUS_GREEN, STATUS_RED
 
+MOST_REASONS = 20
+"""Failed models whose reasons are shown; all are named."""
+
 
 @dataclass
 class AgentFigures:
@@ -28,6 +31,7 @@ class AgentFigures:
     last_cycle : figures of the last cycle, such as `lag_seconds`, by the names of the cycles' documents.
     not_counted : number of stored events that cannot be counted, by reason.
     alerts : number of active firings by alert; empty if another agent evaluates the alerts.
+    failed_models : models that the last cycle could not compute completely.
     """
 
     cycles: Counter[str] = field(default_factory=Counter)
@@ -40,6 +44,7 @@ class AgentFigures:
     last_cycle: dict[str, float] = field(default_factory=dict)
     not_counted: dict[str, int] = field(default_factory=dict)
     alerts: dict[str, float] = field(default_factory=dict)
+    failed_models: list[str] = field(default_factory=list)
 
 
 class Health:
@@ -63,6 +68,7 @@ class Health:
         self._done_at: float | None = None
         self._last_seconds = 0.0
         self._error = ""
+        self._failures: list[str] = []
         self._firings: list[Mapping[str, Any]] = []
         self.failed_in_a_row = 0
         self.figures = AgentFigures()
@@ -77,7 +83,9 @@ class Health:
         with self._lock:
             self._ended("done")
             self._done_at, self._error, self.failed_in_a_row = self._monotonic(), "", 0
+            self._failures = [failure.message for failure in report.failures]
             figures = self.figures
+            figures.failed_models = report.failed_models
             figures.windows += report.tally.windows
             figures.merged += report.tally.merged
             figures.written += report.tally.written
@@ -113,6 +121,9 @@ class Health:
             reasons = [f"elasticsearch is in trouble: {trouble}"] if trouble else []
             if self._error:
                 reasons.append(f"the last cycle failed: {self._error}")
+            reasons += self._failures[:MOST_REASONS]
+            if len(self._failures) > MOST_REASONS:
+                reasons.append(f"{len(self._failures) - MOST_REASONS} more failed: see the log")
             if self._running_since is not None:
                 running = self._monotonic() - self._running_since
                 if running > self._period:
@@ -132,6 +143,7 @@ class Health:
                 "seconds_since_last_cycle": since,
                 "cycles": dict(self.figures.cycles),
                 **self.figures.last_cycle,
+                "failed_models": self.figures.failed_models,
                 "not_counted": self.figures.not_counted,
                 "alerts": self._firings,
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
@@ -61,8 +62,15 @@ def health_server(host: str, port: int | None, health: Health, metrics: Callable
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
             """Log nothing: a probe every few seconds would fill the log."""
 
+    class Server(ThreadingHTTPServer):
+        """Writes no stack trace when a client hangs up."""
+
+        def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class calls it so
+            """Log one line."""
+            structlog.get_logger().warning("a request for the health page failed", reason=repr(sys.exc_info()[1]))
+
     try:
-        server = ThreadingHTTPServer((host, port), Handler)
+        server = Server((host, port), Handler)
     except OSError as error:
         raise PortInUseError(
             f"the health page cannot listen on {host}:{port} ({error.strerror})",

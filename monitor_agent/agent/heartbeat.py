@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import structlog
 
-from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.leases import Leases
+from monitor_agent.pipeline.failure_scopes import reason_of
 
 BEATS_PER_LEASE = 3
 
@@ -34,8 +34,8 @@ def heartbeat(leases: Leases, lease: timedelta, on_gain: Callable[[], None]) -> 
             try:
                 if leases.renew():
                     on_gain()
-            except ElasticsearchError as error:
-                log.warning("the leases could not be renewed", reason=str(error))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next beat must come
+                log.warning("the leases could not be renewed", reason=reason_of(error))
 
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()
@@ -44,5 +44,7 @@ def heartbeat(leases: Leases, lease: timedelta, on_gain: Callable[[], None]) -> 
     finally:
         stop.set()
         thread.join()
-        with contextlib.suppress(ElasticsearchError):
+        try:
             leases.release()
+        except Exception as error:  # noqa: BLE001 - leases that are not released expire
+            log.warning("the leases could not be released; they expire by themselves", reason=reason_of(error))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,7 @@ from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.es.prediction_store import PredictionStore, index_of_prediction
 from monitor_agent.pipeline.attribution import FeedbackEvent, FeedbackEvents, FoldedFeedback, fold, restored, union
 from monitor_agent.pipeline.documents import MetricsKey
+from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.finality import closed_windows, is_past_restatement
 from monitor_agent.pipeline.instants import DAY, Interval
 from monitor_agent.pipeline.prediction_times import days_around, holds
@@ -44,12 +45,14 @@ class JoinScope:
     earlier_indices : the indices of events that existed in earlier cycles.
     interval : only feedback on predictions of this interval is joined, even if its windows have been final for longer
         than the restatement limit; None = all feedback, within this limit.
+    scopes : records the models whose predictions cannot be joined.
     """
 
     now: datetime
     indices: Mapping[str, int]
     earlier_indices: Mapping[str, int] = field(default_factory=dict)
     interval: Interval | None = None
+    scopes: FailureScopes = field(default_factory=FailureScopes)
 
 
 @dataclass
@@ -64,6 +67,7 @@ class JoinResult:
     revised_statuses : new statuses of events that were joined earlier, by the ids of the prediction and of the event;
         written once the windows are.
     put_back : whether some feedback got the status `new` again.
+    window_of : the base windows of the predictions that were joined, by the id that feedback names.
     """
 
     windows: set[ModelWindow] = field(default_factory=set)
@@ -71,6 +75,16 @@ class JoinResult:
     statuses: list[tuple[Feedback, str]] = field(default_factory=list)
     revised_statuses: dict[tuple[str, str], EventStatus] = field(default_factory=dict)
     put_back: bool = False
+    window_of: dict[str, ModelWindow] = field(default_factory=dict)
+
+    def leave_out(self, windows: Set[ModelWindow]) -> None:
+        """Remove the statuses of feedback whose base window is one of these."""
+        left_out = {identifier for identifier, window in self.window_of.items() if window in windows}
+        if left_out:
+            self.statuses = [entry for entry in self.statuses if entry[0].prediction_id not in left_out]
+            self.revised_statuses = {
+                ids: status for ids, status in self.revised_statuses.items() if ids[0] not in left_out
+            }
 
     def recovered_orphans(self) -> list[tuple[Feedback, str]]:
         """Return the orphans whose predictions have come after all, with their new statuses."""
@@ -119,8 +133,14 @@ class Join:
         self.result.statuses += [
             (event, STATUS_INVALID) for event in events if event.problem and event.status != STATUS_INVALID
         ]
-        pairs = self._with_predictions(valid)
-        windows = {prediction.key: self._window(prediction) for _, prediction in pairs}
+        pairs: list[tuple[Feedback, Prediction]] = []
+        windows: dict[DocumentKey, ModelWindow] = {}
+        for event, prediction in self._with_predictions(valid):
+            # Feedback on a prediction that cannot be read keeps its status.
+            with self._scope.scopes.model(prediction.model):
+                _joined_events(prediction)
+                self.result.window_of[event.prediction_id] = windows[prediction.key] = self._window(prediction)
+                pairs.append((event, prediction))
         closed = self._closed_windows(set(windows.values()))
         joined: dict[DocumentKey, tuple[Prediction, list[Feedback]]] = {}
         for event, prediction in pairs:
@@ -160,10 +180,14 @@ class Join:
         expired = [event for event in overdue if self._day_is_deleted(event)]
         orphans = [event for event in overdue if not self._day_is_deleted(event)]
         self.result.statuses += [(event, STATUS_EXPIRED) for event in expired]
-        self.result.statuses += [(event, STATUS_ORPHAN) for event in orphans]
-        windows = {
-            ModelWindow(event.model, self._calendar.base_window(event.predicted_at)) for event in orphans if event.model
-        }
+        windows: set[ModelWindow] = set()
+        for event in orphans:
+            with self._scope.scopes.model(event.model):
+                window = ModelWindow(event.model, self._calendar.base_window(event.predicted_at))
+                self.result.statuses.append((event, STATUS_ORPHAN))
+                if event.model:
+                    self.result.window_of[event.prediction_id] = window
+                    windows.add(window)
         self.result.windows |= windows - self._closed_windows(windows)
 
     def _write(self, pairs: list[tuple[Prediction, list[Feedback]]]) -> None:
@@ -173,9 +197,12 @@ class Join:
             folded: dict[DocumentKey, _Folded] = {}
             # The events are folded while the predictions before them are being written.
             updates = self._updates(pairs, folded)
-            conflicts = {prediction.key for prediction in self._predictions.update(updates)}
+            changed, refused = self._predictions.update(updates)
+            for prediction in refused:
+                del folded[prediction.key]
+            conflicts = {prediction.key for prediction in changed}
             for prediction, events in pairs:
-                if prediction.key not in conflicts:
+                if prediction.key not in conflicts and prediction.key in folded:
                     self._record(prediction, events, folded[prediction.key])
             latest = {prediction.key: prediction for prediction in self._predictions.current(conflicts)}
             # If a prediction was deleted meanwhile, the next cycle handles its feedback.
@@ -186,8 +213,10 @@ class Join:
     ) -> Iterator[tuple[Prediction, dict[str, Any]]]:
         """Yield the fields to be written onto predictions; put the folded feedback of each into `folded`."""
         for prediction, events in pairs:
-            folded[prediction.key] = self._fold(prediction, (event.event for event in events))
-            fields = _difference(prediction, folded[prediction.key].result)
+            fields: dict[str, Any] = {}
+            with self._scope.scopes.model(prediction.model):
+                whole = self._fold(prediction, (event.event for event in events))
+                fields, folded[prediction.key] = _difference(prediction, whole.result), whole
             if fields:
                 yield prediction, fields
 

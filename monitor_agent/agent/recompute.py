@@ -6,9 +6,10 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from monitor_agent.agent.baselines import BaselineLoader
-from monitor_agent.agent.counting_plan import CountingPlans
+from monitor_agent.agent.counting_plan import CountingPlan, CountingPlans
 from monitor_agent.agent.report import Tally
 from monitor_agent.agent.window_batches import batches, by_model
 from monitor_agent.clock import Clock
@@ -23,6 +24,7 @@ from monitor_agent.metrics import WindowState, merge_all
 from monitor_agent.pipeline.counting import CountRequest
 from monitor_agent.pipeline.curves import has_curves, points
 from monitor_agent.pipeline.documents import CountedState, MetricsKey, PlannedWrite, planned_writes
+from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.finality import is_final
 from monitor_agent.pipeline.sequences import LineLoss, lost_lines_in
 from monitor_agent.pipeline.stale_windows import ModelWindow
@@ -42,6 +44,7 @@ class RecomputationStores:
     curves: CurveStore
     baselines: BaselineLoader
     counting_plans: CountingPlans
+    scopes: FailureScopes
 
 
 @dataclass
@@ -82,6 +85,7 @@ class Recomputation:
         self._curves = stores.curves
         self._baselines = stores.baselines
         self._counting_plans = stores.counting_plans
+        self._scopes = stores.scopes
         self._calendar = calendar
         self._settings = settings
         self._clock = clock
@@ -106,7 +110,8 @@ class Recomputation:
         losses : lines that never arrived.
 
         A document is computed again if another agent has written it since this agent read it, or if the document of the
-        week before, with which it is compared, has changed.
+        week before, with which it is compared, has changed. A window that cannot be computed is recorded in the scopes,
+        and so are the larger windows that hold it: their numbers would be incomplete.
         """
         tally, existing = Tally(), frozenset(indices)
         pending, further = set(base), set(larger)
@@ -116,7 +121,7 @@ class Recomputation:
             self._merge({row for row in further if row.window.size == self._calendar.base}, current)
             for size in self._calendar.larger:
                 enclosing = {ModelWindow(model, self._calendar.window(size, window.start)) for model, window in pending}
-                self._merge(enclosing | {row for row in further if row.window.size == size}, current)
+                self._merge(self._complete(enclosing | {row for row in further if row.window.size == size}), current)
             comparisons = self._baselines.week_later(current.changed, current.computed, now) - current.refused
             if not current.refused and not comparisons:
                 return tally
@@ -128,31 +133,52 @@ class Recomputation:
                 self._sleep(random.uniform(0.02, 0.2))
         raise ElasticsearchError("another agent keeps writing the same documents", "run fewer agents")
 
+    def _complete(self, larger: set[ModelWindow]) -> set[ModelWindow]:
+        """Return the larger windows that hold no window that could not be computed; record the others."""
+        failed: dict[str, list[Window]] = {}
+        for model, window in self._scopes.windows:
+            failed.setdefault(model, []).append(window)
+        incomplete = {
+            row
+            for row in larger
+            if any(
+                row.window.start <= window.start and window.end <= row.window.end
+                for window in failed.get(row.model, ())
+            )
+        }
+        self._scopes.windows |= incomplete
+        return larger - incomplete
+
     def _count(self, model_windows: set[ModelWindow], current: _Pass) -> None:
         for model, windows in by_model(model_windows):
-            plan = self._counting_plans.of(model, windows, current.now)
-            for batch in batches(windows):
-                # Read before they are counted: if another agent writes a document in between, that is a conflict, and
-                # counts that are older than a document never replace it.
-                stored = self._performance.read(model, batch)
-                existing = [window for window in batch if PREDICTIONS.index_for(window.start) in current.indices]
-                empty = [
-                    window for window in batch if window not in existing and not _has_predictions(model, window, stored)
-                ]
-                for moment, group in self._by_moment(sorted([*existing, *empty]), stored, current.now).items():
-                    states = self._events.count(CountRequest(model, plan.segments, moment, plan.refined_bins), group)
-                    self._write(model, states, stored, moment, current)
-                current.tally.windows += len(batch)
-                current.report_windows(len(batch))
+            with self._scopes.model(model, windows):
+                plan = self._counting_plans.of(model, windows, current.now)
+                for batch in batches(windows):
+                    self._scopes.compute(model, batch, partial(self._count_batch, model, plan, current))
+
+    def _count_batch(self, model: str, plan: CountingPlan, current: _Pass, batch: Sequence[Window]) -> None:
+        # Read before they are counted: if another agent writes a document in between, that is a conflict, and counts
+        # that are older than a document never replace it.
+        stored = self._performance.read(model, batch)
+        existing = [window for window in batch if PREDICTIONS.index_for(window.start) in current.indices]
+        empty = [window for window in batch if window not in existing and not _has_predictions(model, window, stored)]
+        for moment, group in self._by_moment(sorted([*existing, *empty]), stored, current.now).items():
+            states = self._events.count(CountRequest(model, plan.segments, moment, plan.refined_bins), group)
+            self._write(model, states, stored, moment, current)
+        current.tally.windows += len(batch)
+        current.report_windows(len(batch))
 
     def _merge(self, model_windows: set[ModelWindow], current: _Pass) -> None:
         for model, windows in by_model(model_windows):
             for batch in batches(windows):
-                stored = self._performance.read(model, batch)
-                for moment, group in self._by_moment(batch, stored, current.now).items():
-                    states = {window: self._merged(model, window) for window in group}
-                    self._write(model, states, stored, moment, current)
-                current.tally.merged += len(batch)
+                self._scopes.compute(model, batch, partial(self._merge_batch, model, current))
+
+    def _merge_batch(self, model: str, current: _Pass, batch: Sequence[Window]) -> None:
+        stored = self._performance.read(model, batch)
+        for moment, group in self._by_moment(batch, stored, current.now).items():
+            states = {window: self._merged(model, window) for window in group}
+            self._write(model, states, stored, moment, current)
+        current.tally.merged += len(batch)
 
     def _by_moment(
         self, windows: Sequence[Window], stored: StoredDocuments, now: datetime

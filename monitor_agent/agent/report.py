@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from monitor_agent.pipeline.failure_scopes import Failure
 from monitor_agent.pipeline.releases import Release
 
 
@@ -46,6 +47,7 @@ class CycleReport:
     deleted : indices deleted because they were expired.
     releases : versions that the agent has met for the first time.
     models : models without a lease that the agent has met.
+    failures : the models, and the steps of the cycle, that failed and will be tried again.
     requests : number of requests to Elasticsearch.
     seconds : how long it took.
     """
@@ -56,5 +58,11 @@ class CycleReport:
     deleted: list[str] = field(default_factory=list)
     releases: list[Release] = field(default_factory=list)
     models: set[str] = field(default_factory=set)
+    failures: list[Failure] = field(default_factory=list)
     requests: int = 0
     seconds: float = 0.0
+
+    @property
+    def failed_models(self) -> list[str]:
+        """The models that failed, sorted."""
+        return sorted(failure.model for failure in self.failures if failure.model)

@@ -11,6 +11,8 @@ import schedule
 from monitor_agent.errors import StoppedError
 
 LONGEST_WAIT_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 600.0
+"""The longest pause after steps that failed unexpectedly, unless the period is longer."""
 
 
 class StopSignal:
@@ -51,8 +53,12 @@ def run(step: Callable[[], object], period: timedelta, stop_signal: StopSignal) 
 
     A step that takes longer than the period is followed by the next one at once; two steps never overlap. A step that
     is stopped ends between two requests.
+
+    Parameters
+    ----------
+    step : returns False if it has failed unexpectedly: then the pauses grow, from one period to ten minutes.
     """
-    seconds = period.total_seconds()
+    seconds, failed_in_a_row = period.total_seconds(), 0
     plan = schedule.Scheduler()
     plan.every(seconds).seconds.do(stop_signal.wake)  # type: ignore[arg-type]  # fractions are accepted too
     stop_signal.wake()
@@ -64,6 +70,17 @@ def run(step: Callable[[], object], period: timedelta, stop_signal: StopSignal) 
             plan.run_all()
         if stop_signal.wait(min(max(0.0, idle), LONGEST_WAIT_SECONDS)) and not stop_signal.stopped:
             try:
-                step()
+                failed_in_a_row = failed_in_a_row + 1 if step() is False else 0
             except StoppedError:
                 return
+            if failed_in_a_row > 1:
+                stop_signal.sleep(pause(seconds, failed_in_a_row))
+
+
+def pause(period: float, failed_in_a_row: int) -> float:
+    """Return the seconds to wait after some failures in a row, two or more.
+
+    >>> pause(60.0, 2), pause(60.0, 3), pause(60.0, 99), pause(3600.0, 2)
+    (60.0, 120.0, 600.0, 3600.0)
+    """
+    return max(period, min(LONGEST_PAUSE_SECONDS, period * 2.0 ** min(failed_in_a_row - 2, 30)))

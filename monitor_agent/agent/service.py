@@ -10,15 +10,17 @@ import structlog
 from monitor_agent.agent.cycle import Agent
 from monitor_agent.agent.health import Health
 from monitor_agent.agent.report import CycleReport
+from monitor_agent.agent.stores import log_failures
 from monitor_agent.alerting.evaluator import AlertEvaluator, AlertStatus
 from monitor_agent.clock import Clock
 from monitor_agent.contracts.cycle import OUTCOME_DONE, OUTCOME_FAILED, STATUS_GREEN, STATUS_RED
-from monitor_agent.errors import ElasticsearchError
+from monitor_agent.errors import ElasticsearchError, StoppedError
 from monitor_agent.es.cycle_store import CycleStore
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.leases import Leases
 from monitor_agent.es.line_check import LineCheck, MissingLines
 from monitor_agent.es.state_store import OWNER, StateStore
+from monitor_agent.pipeline.failure_scopes import FailureScopes, reason_of
 from monitor_agent.pipeline.lease_table import REMAINDER, Assignment
 from monitor_agent.settings import AgentSettings
 
@@ -58,15 +60,31 @@ class Service:
         self._line_check = LineCheck(gateway, StateStore(gateway), settings)
         self._log = structlog.get_logger()
 
-    def step(self) -> None:
-        """Run one cycle; if Elasticsearch is in trouble, log it and leave the work to the next cycle."""
+    def step(self) -> bool:
+        """Run one cycle; whatever goes wrong, log it and leave the work to the next cycle.
+
+        Returns
+        -------
+        False if the reason of a failure is not trouble with Elasticsearch: then a pause is better than a new cycle.
+
+        Raises
+        ------
+        StoppedError
+            If the process was asked to stop.
+        """
         try:
             self.cycle()
+        except StoppedError:
+            raise
         except ElasticsearchError as error:
             self._log.error("the cycle failed and will be tried again", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - no defect ends the agent
+            self._log.error("the cycle failed and will be tried again", reason=reason_of(error), exc_info=True)
+            return False
+        return True
 
     def cycle(self) -> CycleReport:
-        """Run one cycle and write its document.
+        """Run one cycle and write its document; what fails for one model is in the report, the others go on.
 
         Raises
         ------
@@ -80,14 +98,15 @@ class Service:
             report = self._agent.cycle(assignment=assignment)
             if self._leases is not None and report.models:
                 self._leases.renew(report.models)
-            flow = self._cycles.flow(self._clock.now())
-            lines, alert_status = self._check(assignment)
-        except ElasticsearchError as error:
-            self._health.failed(str(error))
-            self._record_failure(began, str(error), failed_before)
+            lines, alert_status, flow = self._check(assignment, report)
+        except StoppedError:
+            raise
+        except Exception as error:
+            self._health.failed(reason_of(error))
+            self._record_failure(began, reason_of(error), failed_before)
             raise
         self._health.done(report)
-        figures = {"cycle_seconds": report.seconds, **flow.figures(), **_line_figures(lines)}
+        figures = {"cycle_seconds": report.seconds, **flow, **_line_figures(lines)}
         self._health.set_figures(figures)
         self._health.set_not_counted(report.not_counted or {})
         if alert_status is None:
@@ -96,6 +115,7 @@ class Service:
             self._health.set_alerts(alert_status.active_by_rule, alert_status.active)
         document: Document = {
             "outcome": OUTCOME_DONE,
+            "failed_models": report.failed_models,
             "failed_before": failed_before,
             "shares": _lease_names(assignment),
             "overrun": report.seconds > self._settings.period.total_seconds(),
@@ -116,12 +136,23 @@ class Service:
             raise
         return report
 
-    def _check(self, assignment: Assignment | None) -> tuple[MissingLines | None, AlertStatus | None]:
-        """Check for lost lines and evaluate the alerts, if that is this agent's work."""
-        if assignment is not None and not assignment.remainder:
-            return None, None
-        lines = self._line_check.check(self._clock.now())
-        return lines, None if self._alerts is None else self._alerts.evaluate(self._clock.now())
+    def _check(
+        self, assignment: Assignment | None, report: CycleReport
+    ) -> tuple[MissingLines | None, AlertStatus | None, dict[str, float]]:
+        """Check for lost lines and evaluate the alerts, if that is this agent's work; measure the flow of events."""
+        lines, alert_status, flow, now = None, None, {}, self._clock.now()
+        scopes = FailureScopes()
+        if assignment is None or assignment.remainder:
+            with scopes.step("the check for lost lines"):
+                lines = self._line_check.check(now)
+            if self._alerts is not None:
+                with scopes.step("the evaluation of the alerts"):
+                    alert_status = self._alerts.evaluate(now)
+        with scopes.step("the measurement of the flow of events"):
+            flow = self._cycles.flow(now).figures()
+        log_failures(scopes.failures.values())
+        report.failures += scopes.failures.values()
+        return lines, alert_status, flow
 
     def _assignment(self) -> Assignment | None:
         if self._leases is None:
@@ -134,7 +165,7 @@ class Service:
         document = {"outcome": OUTCOME_FAILED, "failed_before": failed_before}
         try:
             self._write(began, document)
-        except ElasticsearchError as error:
+        except (ElasticsearchError, StoppedError) as error:
             self._log.warning("the failed cycle could not be recorded", reason=str(error), cause=reason)
 
     def _write(self, began: datetime, document: Document) -> None:

@@ -9,6 +9,7 @@ from monitor_agent.agent.scheduler import StopSignal
 from monitor_agent.errors import ElasticsearchError, NotSetUpError, StoppedError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.readiness import SETUP, require_setup
+from monitor_agent.pipeline.failure_scopes import reason_of
 from monitor_agent.settings import AgentSettings
 
 
@@ -31,9 +32,10 @@ def wait_for_setup(gateway: Gateway, health: Health, settings: AgentSettings, st
             raise
         except StoppedError:
             return
-        except ElasticsearchError as error:
-            health.failed(str(error))
-            log.error("the cycle failed and will be tried again", reason=str(error))
+        except Exception as error:
+            health.failed(reason_of(error))
+            defect = not isinstance(error, ElasticsearchError)
+            log.error("the cycle failed and will be tried again", reason=reason_of(error), exc_info=defect)
             stop_signal.sleep(settings.period.total_seconds())
         else:
             for warning in warnings:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -29,6 +30,7 @@ from monitor_agent.es.prediction_store import PredictionStore
 from monitor_agent.es.reference_store import ReferenceStore
 from monitor_agent.es.release_store import ReleaseStore
 from monitor_agent.es.state_store import StateStore
+from monitor_agent.pipeline.failure_scopes import Failure, FailureScopes
 from monitor_agent.pipeline.instants import Interval
 from monitor_agent.pipeline.sequences import LineLoss, line_losses
 from monitor_agent.pipeline.stale_windows import ModelWindow, StoredWindow
@@ -49,13 +51,14 @@ class Stores:
         self.settings = settings
         self.clock = clock
         self.calendar = Calendar(settings)
-        self.events = EventStore(gateway, settings, self.calendar)
-        self.feedback = FeedbackStore(gateway, settings.page_size)
-        self.predictions = PredictionStore(gateway, settings)
+        self.scopes = FailureScopes()
+        self.events = EventStore(gateway, settings, self.calendar, self.scopes)
+        self.feedback = FeedbackStore(gateway, settings.page_size, self.scopes)
+        self.predictions = PredictionStore(gateway, settings, self.scopes)
         self.waiting = WaitingFeedback(self.feedback, self.predictions, settings)
-        self.performance = PerformanceStore(gateway, self.calendar, settings.page_size)
+        self.performance = PerformanceStore(gateway, self.calendar, settings.page_size, self.scopes)
         self.history = History(gateway, settings.page_size)
-        self.releases = ReleaseStore(gateway, self.calendar, settings.page_size)
+        self.releases = ReleaseStore(gateway, self.calendar, settings.page_size, self.scopes)
         self.state = StateStore(gateway)
         self.references = ReferenceStore(gateway, self.state, self.performance, self.calendar)
         drift = DriftStore(gateway, self.calendar, settings.drift_samples)
@@ -63,13 +66,15 @@ class Stores:
             events=self.events,
             performance=self.performance,
             curves=CurveStore(gateway),
-            baselines=BaselineLoader(self.performance, self.references, drift, self.calendar),
+            baselines=BaselineLoader(self.performance, self.references, drift, self.calendar, self.scopes),
             counting_plans=CountingPlans(self.events, self.state, settings),
+            scopes=self.scopes,
         )
         self.recomputation = Recomputation(recomputed, self.calendar, settings, clock, sleep)
 
     def join(self, scope: JoinScope) -> Join:
         """Return a round of joins."""
+        scope = replace(scope, scopes=self.scopes)
         return Join(self.feedback, self.predictions, self.performance, self.calendar, self.settings, scope)
 
     def stored_windows_around(self, interval: Interval) -> list[StoredWindow]:
@@ -92,8 +97,10 @@ class Stores:
         """Write the new statuses of feedback; call this after its windows are written: a crash only repeats the join.
 
         The statuses of the events that were read come last: until they are written, the next cycle joins these events
-        again, and so writes the statuses of earlier events again too.
+        again, and so writes the statuses of earlier events again too. Feedback whose window could not be computed keeps
+        its status, for the same reason.
         """
+        result.leave_out(self.scopes.windows)
         if result.statuses or result.revised_statuses:
             self.feedback.revise_status(result.revised_statuses)
             self.feedback.set_status(result.statuses)
@@ -109,7 +116,8 @@ class Stores:
         if windows:
             start = min(window.start for _, window in windows)
             end = max(window.end for _, window in windows)
-            report.releases += self.releases.notice(self.history.versions(self.calendar.base, start, end))
+            with self.scopes.step("the search for releases"):
+                report.releases += self.releases.notice(self.history.versions(self.calendar.base, start, end))
 
     def finish_report(self, report: CycleReport, started: float, requests_before: int, name: str) -> CycleReport:
         """Complete a report and log it.
@@ -122,6 +130,8 @@ class Stores:
         """
         report.requests = self.gateway.requests - requests_before
         report.seconds = time.monotonic() - started
+        report.failures = [self.scopes.failures[subject] for subject in sorted(self.scopes.failures)]
+        log_failures(report.failures)
         structlog.get_logger().info(
             f"{name} done",
             windows=report.tally.windows,
@@ -136,6 +146,18 @@ class Stores:
             seconds=round(report.seconds, 3),
         )
         return report
+
+
+def log_failures(failures: Iterable[Failure]) -> None:
+    """Log one line for each failure; the stack trace is in a field of its own."""
+    for failure in failures:
+        extra = {"model.name": failure.model} if failure.model else {}
+        structlog.get_logger().error(
+            f"{failure.subject} failed and will be tried again",
+            reason=failure.reason,
+            **extra,
+            **{"error.stack_trace": failure.stack_trace},
+        )
 
 
 def process_pages(pages: Iterator[list[Feedback]], process: Callable[[list[Feedback]], None]) -> bool:

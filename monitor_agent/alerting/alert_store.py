@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.contracts.agent_state import AGENT_STATE
 from monitor_agent.contracts.alert import ALERTS, STATE_ACTIVE, STATE_PENDING, STATE_RECOVERED
@@ -66,16 +68,18 @@ class AlertStore:
         searches: list[tuple[str, Mapping[str, Any]]] = [(AGENT_STATE.name, list_search), (ALERTS.alias, open_search)]
         *answers, lists, documents = self._gateway.msearch([*queries, *searches])
         hits = documents["hits"]["hits"]
-        stored_state = StoredState(STATE_ID)
-        stored = [hit["_source"] for hit in hits]
+        stored_state, readable = StoredState(STATE_ID), [hit for hit in hits if _firing(hit["_source"])]
+        stored = [hit["_source"] for hit in readable]
         for hit in lists["hits"]["hits"]:
             stored_state = StoredState.from_hit(hit)
-            stored = stored_state.content[STATE_ID]
+            listed = stored_state.content.get(STATE_ID)
+            stored = listed if isinstance(listed, list) else stored
+        firings = [firing for firing in map(_firing, stored) if firing is not None]
+        damaged = len(hits) - len(readable) + len(stored) - len(firings)
+        if damaged:
+            structlog.get_logger().warning("some firings in model-alerts cannot be read", firings=damaged)
         return AlertReadings(
-            answers,
-            stored_state,
-            [Firing.from_document(document) for document in stored],
-            {hit["_id"]: hit["_source"]["revision"] for hit in hits},
+            answers, stored_state, firings, {hit["_id"]: hit["_source"]["revision"] for hit in readable}
         )
 
     def write(self, readings: AlertReadings, firings: Sequence[Firing], now: datetime) -> bool:
@@ -107,6 +111,19 @@ class AlertStore:
             self._gateway.bulk(operations)
 
 
+def _firing(document: Mapping[str, Any]) -> Firing | None:
+    """Return the firing of a document; None if somebody has damaged the document."""
+    try:
+        firing = Firing.from_document(document)
+        texts = (firing.rule, firing.evaluations, firing.state, *(value for pair in firing.group for value in pair))
+        numbers = (firing.revision, *(number for number in (firing.value, firing.limit) if number is not None))
+        firing.document()
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        return None
+    is_whole = all(isinstance(text, str) for text in texts) and all(isinstance(item, (int, float)) for item in numbers)
+    return firing if is_whole else None
+
+
 def _is_behind(firing: Firing, revisions: Mapping[str, int]) -> bool:
     """Return whether the firing's document differs from the list; searches show a write only after a moment."""
     if firing.open:
@@ -119,5 +136,6 @@ def stored_firings(gateway: Gateway, since: datetime, page: int) -> list[Firing]
     ended: dict[str, Any] = instants.range_filter("event.end", gte=since)
     recovered = {"bool": {"filter": [{"term": {"state": STATE_RECOVERED}}, ended]}}
     body = {"query": {"bool": {"should": [_OPEN, recovered], "minimum_should_match": 1}}}
-    firings = [Firing.from_document(hit["_source"]) for hit in gateway.scan(ALERTS.alias, body, page)]
+    stored = map(_firing, (hit["_source"] for hit in gateway.scan(ALERTS.alias, body, page)))
+    firings = [firing for firing in stored if firing is not None]
     return sorted(firings, key=lambda firing: (firing.start, firing.key), reverse=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -53,6 +54,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of the output went away (`| head`): there is nothing to report, and no one to read it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except UnicodeEncodeError as error:
+        print(f"error: {error.object[:100]!a} is not UTF-8: correct this argument or setting", file=sys.stderr)
+        return 1
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        hint = f"this is a defect; `python -X dev -m {__package__.partition('.')[0]} ...` shows where it is"
+        print(f"error: {args.command} failed ({reason[:300]}): {hint}", file=sys.stderr)
+        return 1
     return status
 
 
@@ -71,10 +82,16 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _open_closed_streams() -> None:
-    """Open the standard streams that the caller has closed (`<&-`), so that no other file gets their descriptors."""
+    """Open the standard streams that the caller has closed (`<&-`), so that no other file gets their descriptors.
+
+    Texts may hold bytes that are not UTF-8, such as names of files: they are printed as escapes, and end nothing.
+    """
     sys.stdin = sys.stdin or os.fdopen(os.open(os.devnull, os.O_RDONLY), encoding="utf-8")
     sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
     sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def make_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:

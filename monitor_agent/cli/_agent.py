@@ -63,14 +63,22 @@ def agent_of(settings: Settings, clock: Clock | None = None) -> Iterator[Agent]:
         yield Agent(gateway, settings.agent, clock or SystemClock())
 
 
+def report_failures(report: CycleReport) -> int:
+    """Print one line on standard error for each failure; return the exit status of the command."""
+    for failure in report.failures:
+        print(f"error: {failure.message}", file=sys.stderr)
+    return 1 if report.failures else 0
+
+
 def in_words(report: CycleReport) -> str:
     """Return one line that says what a cycle or a backfill did."""
     fates = ", ".join(f"{count} {status}" for status, count in sorted(report.feedback.items())) or "none new"
     tally = report.tally
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted((report.not_counted or {}).items()))
     not_counted = f"; not counted: {reasons}" if reasons else ""
+    failed = f"; failed: {', '.join(failure.subject for failure in report.failures)}" if report.failures else ""
     return (
         f"{tally.windows} windows counted, {tally.merged} merged, {tally.written} documents written "
-        f"({tally.restated} restated); feedback: {fates}{not_counted}; "
+        f"({tally.restated} restated); feedback: {fates}{not_counted}{failed}; "
         f"{report.requests} requests in {report.seconds:.1f} s"
     )

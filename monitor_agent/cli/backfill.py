@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from monitor_agent.agent import backfill
-from monitor_agent.cli._agent import agent_of, in_words
+from monitor_agent.cli._agent import agent_of, in_words, report_failures
 from monitor_agent.cli._output import print_line
 from monitor_agent.cli._times import add_range, add_time, range_at
 from monitor_agent.clock import FixedClock, SystemClock
@@ -33,14 +33,14 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Compute the range and report what was done."""
+    """Compute the range and report what was done; return 1 if a model failed."""
     present = SystemClock()
     clock = FixedClock(args.now.at(present.now())) if args.now else present
     start, end = range_at(args.start, args.end, clock.now())
     with agent_of(settings, clock) as agent, _display() as report_progress:
         report = agent.backfill(start, end, report_progress, restart=args.restart)
     print_line(in_words(report))
-    return 0
+    return report_failures(report)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from monitor_agent.agent.service import Service
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.alerting.evaluator import AlertEvaluator
 from monitor_agent.alerting.look_back import fitted
-from monitor_agent.cli._agent import in_words, prepared_gateway_of
+from monitor_agent.cli._agent import in_words, prepared_gateway_of, report_failures
 from monitor_agent.cli._output import print_line
 from monitor_agent.cli._times import add_time
 from monitor_agent.clock import FixedClock, SystemClock
@@ -26,7 +26,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Run one cycle over everything, whoever holds a lease, and report what it did."""
+    """Run one cycle over everything, whoever holds a lease, and report what it did; return 1 if a model failed."""
     with prepared_gateway_of(settings) as gateway:
         # Without it, a search may miss the events of the last second, and no later cycle counts them.
         gateway.refresh(contract.alias for contract in EVENT_CONTRACTS)
@@ -40,4 +40,4 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             alerting = AlertEvaluator(gateway, fitted(load_alerts(settings.agent.alerts), settings.agent))
             report = Service(gateway, settings.agent, clock, health, agent, alerts=alerting).cycle()
     print_line(in_words(report))
-    return 0
+    return report_failures(report)

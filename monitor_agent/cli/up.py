@@ -25,14 +25,17 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(_args: argparse.Namespace, settings: Settings) -> int:
-    """Start every service, report its address, and run until a signal; return 0 if a signal stopped it."""
+    """Start every service, report its address, and run until a signal; return 0 if a signal stopped it.
+
+    A service that ends is started again. One that cannot start at all ends the others.
+    """
     display, ready = Display(), False
     try:
         with Supervisor(display.print_line) as supervisor:
             product = LocalProduct(settings, supervisor, display.print_line)
             announce(product, start(product, supervisor, display), display)
             ready = True
-            supervisor.watch()
+            supervisor.keep_running()
     except KeyboardInterrupt:
         if not ready:
             raise

@@ -13,7 +13,8 @@ OUTCOME_FAILED = "failed"
 FIELDS: dict[str, Field] = {
     "@timestamp": date("when the cycle began"),
     "agent": keyword("the agent: host and process id"),
-    "outcome": keyword("`done`, or `failed` if Elasticsearch was in trouble"),
+    "outcome": keyword("`done`, or `failed` if the cycle ended early, such as when Elasticsearch was in trouble"),
+    "failed_models": keyword("models that could not be computed completely; the next cycle tries them again"),
     "status": keyword("health after the cycle: `green` or `red`"),
     "reasons": keyword("reasons of a red status"),
     "failed_before": long("failed cycles since the last cycle that was done"),
@@ -53,6 +54,7 @@ CYCLES = IndexContract(
         "@timestamp": "2026-11-23T10:01:00.000Z",
         "agent": "host-1:4711",
         "outcome": OUTCOME_DONE,
+        "failed_models": [],
         "status": STATUS_GREEN,
         "reasons": [],
         "failed_before": 0,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from monitor_agent.dashboards.broken_objects import told_in_its_place
 from monitor_agent.dashboards.library import Library, PanelDefinition
 from monitor_agent.dashboards.palette import colors_of
 from monitor_agent.dashboards.panel_views import Notice, PanelBody, PanelView
 from monitor_agent.dashboards.rendering import render, split_values
+from monitor_agent.dashboards.visible_text import visible
 from monitor_agent.errors import ElasticsearchError, MonitorError, PartialResultsError, UnsupportedPanelError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.search_outcomes import SearchOutcome, search_outcomes
@@ -25,9 +27,10 @@ ControlValues = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Option:
-    """A value that a control offers, and the number of documents that have it."""
+    """A value that a control offers, the same as text for people, and the number of documents that have it."""
 
     value: str
+    text: str
     count: int
 
 
@@ -104,7 +107,8 @@ def _prepared_panels(
             prepared[panel.id] = _Panel(definition, None, error=definition.source)
             continue
         try:
-            prepared[panel.id] = _Panel(definition, panel_query(definition.source, library.views, context))
+            with told_in_its_place(f"{panel.kind}:{panel.target}"):
+                prepared[panel.id] = _Panel(definition, panel_query(definition.source, library.views, context))
         except MonitorError as error:
             prepared[panel.id] = _Panel(definition, None, error=error)
     return prepared
@@ -124,7 +128,11 @@ def _with_data(panel: _Panel, outcomes: Iterator[SearchOutcome]) -> _Panel:
             responses.append(outcome)
     if errors:
         return _Panel(panel.definition, panel.query, error=errors[0])
-    return _Panel(panel.definition, panel.query, panel.query.read(responses))
+    try:
+        with told_in_its_place(panel.definition.title):
+            return _Panel(panel.definition, panel.query, panel.query.read(responses))
+    except MonitorError as error:
+        return _Panel(panel.definition, panel.query, error=error)
 
 
 def _view(panel: _Panel, colors: Mapping[str, str]) -> PanelView:
@@ -136,7 +144,8 @@ def _body(panel: _Panel, colors: Mapping[str, str]) -> PanelBody:
     if panel.query is None or panel.data is None:
         return _error_notice(panel.error)
     try:
-        body = render(panel.query, panel.data, colors)
+        with told_in_its_place(panel.definition.title):
+            body = render(panel.query, panel.data, colors)
     except MonitorError as error:
         return _error_notice(error)
     return panel.definition.empty_notice if isinstance(body, Notice) and body.tone == "empty" else body
@@ -186,4 +195,5 @@ def _options(outcome: SearchOutcome) -> list[Option] | str:
     if isinstance(outcome, ElasticsearchError):
         return str(outcome)
     buckets = outcome.get("aggregations", {}).get("options", {}).get("buckets", [])
-    return [Option(str(bucket.get("key_as_string", bucket["key"])), bucket["doc_count"]) for bucket in buckets]
+    values = ((str(bucket.get("key_as_string", bucket["key"])), bucket["doc_count"]) for bucket in buckets)
+    return [Option(value, visible(value), count) for value, count in values]

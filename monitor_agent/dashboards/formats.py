@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from monitor_agent.dashboards.visible_text import visible
 from monitor_agent.kibana.data_views import Format
 from monitor_agent.kibana.tables import Value
 
@@ -71,7 +72,7 @@ def text(value: Value, format_: Format | None, kind: str = "number") -> str:
     if kind == "date":
         return date_text(value)
     if not isinstance(value, (int, float)):
-        return str(value)
+        return visible(str(value))
     if format_ is None:
         return _number(value, 3, trim=True) if kind == "number" else f"{value:g}"
     name: str = format_["id"]
@@ -100,9 +101,9 @@ def date_text(value: Value) -> str:
     ('2019-11-24 00:00', '2026-11-23 10:00:00.123')
     """
     if isinstance(value, str):
-        return value.removesuffix("Z").replace("T", " ", 1)[:23]
+        return visible(value.removesuffix("Z").replace("T", " ", 1)[:23])
     if not isinstance(value, (int, float)):
-        return str(value)
+        return visible(str(value))
     moment = datetime.fromtimestamp(value / 1000, timezone.utc)
     if moment.microsecond:
         return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d}"

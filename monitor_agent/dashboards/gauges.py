@@ -9,6 +9,7 @@ from monitor_agent.dashboards.data_tables import table_view
 from monitor_agent.dashboards.palette import SERIES
 from monitor_agent.dashboards.panel_views import NO_DATA, Chart, Notice, PanelBody, Spec
 from monitor_agent.dashboards.vega_lite import SCHEMA
+from monitor_agent.dashboards.visible_text import tooltip_title
 from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.panel_query import PanelData
 from monitor_agent.kibana.tables import Value
@@ -50,7 +51,7 @@ def _specification(ends: Mapping[str, float], scale: formats.Scale, text: str, t
     domain = {"domain": [ends["low"], ends["high"]], "nice": False, "zero": False}
     axis = {"title": None, "labelExpr": scale.label, "labelOverlap": True, "tickCount": 4, "grid": False}
     cell = {**ends, "t": text}
-    tooltip = [{"field": "t", "type": "nominal", "title": title}]
+    tooltip = [{"field": "t", "type": "nominal", "title": tooltip_title(title)}]
     start = {"field": "low", "type": "quantitative", "scale": domain, "axis": axis}
     size = {"expr": "min(height * 0.5, 60)"}
     return {

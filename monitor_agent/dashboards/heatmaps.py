@@ -9,6 +9,7 @@ from monitor_agent.dashboards import formats
 from monitor_agent.dashboards.data_tables import table_view
 from monitor_agent.dashboards.panel_views import Chart, PanelBody, Spec
 from monitor_agent.dashboards.vega_lite import SCHEMA
+from monitor_agent.dashboards.visible_text import tooltip_title
 from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.panel_query import PanelData
 from monitor_agent.kibana.tables import Value
@@ -67,7 +68,7 @@ def _specification(cells: list[Spec], labels: tuple[str, str, str]) -> Spec:
     color["scale"] = {"range": [PALE, DEEP], "domain": [0, greatest or 1]}
     light = {"condition": {"test": f"datum.v > {greatest * DEEP_SHARE!r}", "value": ON_DEEP}, "value": ON_PALE}
     tooltip = [
-        {"field": name, "type": "nominal", "title": label or "Group"}
+        {"field": name, "type": "nominal", "title": tooltip_title(label or "Group")}
         for name, label in zip("xyt", labels, strict=True)
         if label
     ]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from monitor_agent.dashboards.broken_objects import told_in_its_place
 from monitor_agent.dashboards.panel_views import NO_DATA, Notice
 from monitor_agent.errors import DataError, MonitorError
 from monitor_agent.kibana.dashboard_model import Dashboard, DashboardPanel, dashboard
 from monitor_agent.kibana.data_views import DataView, data_view
 from monitor_agent.kibana.empty_panels import may_be_empty, meaning_of_empty
-from monitor_agent.kibana.folder import read_objects
+from monitor_agent.kibana.folder import readable_objects
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.panel_query import PanelSource, panel_source
 
@@ -37,11 +38,17 @@ class PanelDefinition:
 
 @dataclass(frozen=True)
 class Library:
-    """Dashboards in the order in which they link each other, data views by id, and all objects by type and id."""
+    """Dashboards in the order in which they link each other, data views by id, and all objects by type and id.
+
+    Attributes
+    ----------
+    broken : the files and objects that cannot be read, with the reason.
+    """
 
     dashboards: Mapping[str, Dashboard]
     views: Mapping[str, DataView]
     objects: Mapping[tuple[str, str], SavedObject]
+    broken: Mapping[str, MonitorError] = field(default_factory=dict)
 
     def dashboard(self, name: str) -> Dashboard:
         """Return a dashboard by its id.
@@ -49,8 +56,11 @@ class Library:
         Raises
         ------
         DataError
-            If there is no such dashboard.
+            If there is no such dashboard, or it is broken.
         """
+        for key in (f"dashboard:{name}", f"objects/dashboard/{name}.json"):
+            if key in self.broken:
+                raise self.broken[key]
         if name not in self.dashboards:
             raise DataError(f"no dashboard is called {name}", f"there are {', '.join(self.dashboards)}")
         return self.dashboards[name]
@@ -63,7 +73,8 @@ class Library:
             return PanelDefinition(panel.title or panel.target, "", missing, may_be_empty=False)
         source: PanelSource | MonitorError
         try:
-            source = panel_source(saved)
+            with told_in_its_place(saved.key):
+                source = panel_source(saved)
         except MonitorError as error:
             source = error
         description = str(saved.attributes.get("description", ""))
@@ -71,23 +82,28 @@ class Library:
 
 
 def read_library(folder: Path) -> Library:
-    """Return the saved objects of `folder/objects`.
+    """Return the saved objects of `folder/objects`; one that cannot be read is told, and the others are there.
 
     Raises
     ------
     DataError
-        If an object is broken, or there is no dashboard.
+        If there is no dashboard.
     """
-    objects = {(saved.type, saved.id): saved for saved in read_objects(folder).values()}
-    dashboards = {
-        id_: dashboard(saved, strict=False) for (type_, id_), saved in objects.items() if type_ == "dashboard"
-    }
-    if not dashboards:
+    by_name, broken = readable_objects(folder)
+    objects = {(saved.type, saved.id): saved for saved in by_name.values()}
+    dashboards: dict[str, Dashboard] = {}
+    views: dict[str, DataView] = {}
+    for saved in objects.values():
+        try:
+            with told_in_its_place(saved.key):
+                if saved.type == "dashboard":
+                    dashboards[saved.id] = dashboard(saved, strict=False)
+                elif saved.type == "index-pattern":
+                    views[saved.id] = data_view(saved)
+        except MonitorError as error:
+            broken[saved.key] = error
+    if not dashboards and not broken:
         raise DataError(f"{folder} holds no dashboard", "set KIBANA_FOLDER")
     links = [link for board in dashboards.values() for panel in board.panels for link in panel.links]
     order = [name for name in dict.fromkeys([*links, *dashboards]) if name in dashboards]
-    return Library(
-        dashboards={name: dashboards[name] for name in order},
-        views={id_: data_view(saved) for (type_, id_), saved in objects.items() if type_ == "index-pattern"},
-        objects=objects,
-    )
+    return Library({name: dashboards[name] for name in order}, views, objects, broken)

@@ -9,6 +9,7 @@ from monitor_agent.dashboards.data_tables import table_view
 from monitor_agent.dashboards.palette import SERIES
 from monitor_agent.dashboards.panel_views import NO_DATA, Chart, LegendEntry, Notice, PanelBody, Spec
 from monitor_agent.dashboards.vega_lite import SCHEMA
+from monitor_agent.dashboards.visible_text import tooltip_title
 from monitor_agent.errors import UnsupportedPanelError
 from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.panel_query import PanelData
@@ -64,7 +65,10 @@ def pie(panel: LensPanel, data: PanelData, colors: Mapping[str, str]) -> PanelBo
 
 def _specification(cells: list[Spec], legend: list[LegendEntry], title: str, hole: float) -> Spec:
     scale = {"domain": [entry.name for entry in legend], "range": [entry.color for entry in legend]}
-    tooltip = [{"field": "s", "type": "nominal", "title": title}, {"field": "t", "type": "nominal", "title": "Value"}]
+    tooltip = [
+        {"field": "s", "type": "nominal", "title": tooltip_title(title)},
+        {"field": "t", "type": "nominal", "title": "Value"},
+    ]
     arc = {"type": "arc", "outerRadius": {"expr": RADIUS}, "innerRadius": {"expr": f"{hole} * {RADIUS}"}}
     text = {"type": "text", "radius": {"expr": f"{(1 + hole) / 2 or 0.5} * {RADIUS}"}, "color": "#FFFFFF"}
     return {

@@ -14,6 +14,7 @@ from monitor_agent.dashboards.palette import vega_config
 from monitor_agent.dashboards.panel_views import Chart, Notice, PanelView, Spec, TableView, Tiles
 from monitor_agent.dashboards.svg import BACK, BAD, GOOD, INK, LINE, PANEL, SOFT, box, text
 from monitor_agent.dashboards.vega_lite import HOVER
+from monitor_agent.dashboards.visible_text import xml_text
 from monitor_agent.kibana.dashboard_model import COLUMNS, Dashboard, DashboardPanel
 
 RenderChart = Callable[[Spec], str]
@@ -45,7 +46,7 @@ class Image:
         """Return the image as the text of a file."""
         size = f'width="{self.width:g}" height="{self.height:g}" viewBox="0 0 {self.width:g} {self.height:g}"'
         names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-        return f"<svg {names} {size}>{box(0, 0, self.width, self.height, BACK)}{self.body}</svg>"
+        return xml_text(f"<svg {names} {size}>{box(0, 0, self.width, self.height, BACK)}{self.body}</svg>")
 
 
 def image(sheets: list[Sheet], now: datetime, render: RenderChart) -> Image:

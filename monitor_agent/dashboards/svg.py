@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 from monitor_agent.contracts.model_names import version_order
 from monitor_agent.dashboards.palette import FONT
 from monitor_agent.dashboards.panel_views import TableView
+from monitor_agent.dashboards.visible_text import visible
 
 INK, SOFT, LINE, BACK, PANEL = "#1D2A3E", "#5A6376", "#E3E8F2", "#F6F9FC", "#FFFFFF"
 GOOD, BAD = "#008A5E", "#C61E25"
@@ -44,7 +45,7 @@ def text(
     attributes = (
         f'x="{x:g}" y="{y:g}" font-size="{size:g}" fill="{color}" font-weight="{weight}" text-anchor="{anchor}"'
     )
-    return f"<text {attributes} font-family={quoteattr(FONT)}>{escape(content)}</text>"
+    return f"<text {attributes} font-family={quoteattr(FONT)}>{escape(visible(content))}</text>"
 
 
 def box(x: float, y: float, width: float, height: float, fill: str, *, line: str = "none", corner: float = 0) -> str:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from monitor_agent.dashboards import formats
 from monitor_agent.dashboards.panel_views import Spec
+from monitor_agent.dashboards.visible_text import tooltip_title, visible
 from monitor_agent.kibana.tables import Annotation, TableColumn, Value
 from monitor_agent.kibana.times import TimeRange
 from monitor_agent.pipeline.instants import milliseconds
@@ -139,9 +140,10 @@ def _marks(group: Sequence[Series], series: Sequence[Series], axes: Axes) -> Spe
             value["o"] = names.index(value["s"])
     if not axes.time:
         if bars and not stacked and len(group) > 1:
-            encoding[f"{across}Offset"] = {"field": "s", "sort": names}
+            # In the order of the data: Vega-Lite would put a list of names, which may be anything, into an expression.
+            encoding[f"{across}Offset"] = {"field": "s", "sort": None}
         encoding["tooltip"] = [
-            {"field": "x", "type": "nominal", "title": axes.title_x or "Group"},
+            {"field": "x", "type": "nominal", "title": tooltip_title(axes.title_x or "Group")},
             {"field": "s", "type": "nominal", "title": "Series"},
             {"field": "t", "type": "nominal", "title": "Value"},
         ]
@@ -276,7 +278,8 @@ def _events(events: Sequence[Annotation], axes: Axes) -> list[Spec]:
         labelled = event.at - last >= gap
         last = event.at if labelled else last
         when = formats.date_text(event.at)
-        values.append({"x": event.at, "t": event.text, "w": f"{when} UTC", "l": event.text if labelled else ""})
+        words = visible(event.text)
+        values.append({"x": event.at, "t": words, "w": f"{when} UTC", "l": words if labelled else ""})
     at: Spec = {"x": {"field": "x", "type": "temporal", "scale": {"type": "utc"}}}
     tooltip = [{"field": "t", "type": "nominal", "title": "Release"}, {"field": "w", "type": "nominal", "title": "At"}]
     rule: Spec = {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1.5}
@@ -315,7 +318,10 @@ def _hover(series: Sequence[Series], axes: Axes) -> Spec:
     for at, left, right in zip(moments, lefts, rights, strict=True):
         bands[at] |= {"from": left, "to": right}
     pointed = {"type": "point", "fields": ["x"], "on": "pointerover", "clear": "pointerout"}
-    values = [{"field": f"v{number}", "type": "nominal", "title": entry.name} for number, entry in enumerate(series)]
+    values = [
+        {"field": f"v{number}", "type": "nominal", "title": tooltip_title(entry.name)}
+        for number, entry in enumerate(series)
+    ]
     return {
         "name": HOVER,
         "data": {"values": list(bands.values())},

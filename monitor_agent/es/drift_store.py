@@ -10,6 +10,7 @@ from monitor_agent.contracts.drift import DRIFT
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.es.damaged_documents import reading
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import Operation
 from monitor_agent.metrics.document import MetricFields
@@ -142,11 +143,13 @@ class DriftStore:
             within(window),
         ]
         components: dict[str, dict[str, list[Sample]]] = {}
-        for document in self._scan(filters):
-            version, feature = document["model_version"], document["feature"]
-            if version != ALL_VERSIONS and feature in reference.features:
-                sample = window_drift.restored(document["sample"])
-                components.setdefault(version, {}).setdefault(feature, []).append(sample)
+        for hit in self._scan(filters):
+            with reading(hit):
+                document = hit["_source"]
+                version, feature = document["model_version"], document["feature"]
+                if version != ALL_VERSIONS and feature in reference.features:
+                    sample = window_drift.restored(document["sample"])
+                    components.setdefault(version, {}).setdefault(feature, []).append(sample)
         return {
             version: {name: window_drift.merged(samples) for name, samples in features.items()}
             for version, features in components.items()
@@ -163,15 +166,17 @@ class DriftStore:
             {"terms": {"@timestamp": starts}},
         ]
         stored: dict[Window, StoredDrift] = {}
-        for document in self._scan(filters):
-            window = self._calendar.window(document["window_size"], instants.parse(document["window_start"]))
-            versions = stored.setdefault(window, {})
-            versions.setdefault(document["model_version"], {})[document["feature"]] = document
+        for hit in self._scan(filters):
+            with reading(hit):
+                document = hit["_source"]
+                window_drift.restored(document["sample"])
+                window = self._calendar.window(document["window_size"], instants.parse(document["window_start"]))
+                versions = stored.setdefault(window, {})
+                versions.setdefault(document["model_version"], {})[document["feature"]] = document
         return stored
 
     def _scan(self, filters: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-        for hit in self._gateway.scan(DRIFT.alias, {"query": {"bool": {"filter": filters}}}, PAGE):
-            yield hit["_source"]
+        yield from self._gateway.scan(DRIFT.alias, {"query": {"bool": {"filter": filters}}}, PAGE)
 
 
 def _over_all(versions: Iterable[Mapping[str, Sample]]) -> dict[str, Sample]:

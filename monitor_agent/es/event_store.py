@@ -28,6 +28,7 @@ from monitor_agent.pipeline.countable import (
     set_aside,
 )
 from monitor_agent.pipeline.counting import CountRequest, SegmentState
+from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.instants import Interval, within
 from monitor_agent.pipeline.segments import label_values_of
 from monitor_agent.pipeline.stale_windows import ModelWindow
@@ -91,9 +92,17 @@ class DayCounts:
 
 
 class EventStore:
-    """Predictions, errors and orphans as counts."""
+    """Predictions, errors and orphans as counts.
 
-    def __init__(self, gateway: Gateway, settings: AgentSettings, calendar: Calendar) -> None:
+    Parameters
+    ----------
+    scopes : records the models with events whose time has no window.
+    """
+
+    def __init__(
+        self, gateway: Gateway, settings: AgentSettings, calendar: Calendar, scopes: FailureScopes | None = None
+    ) -> None:
+        self._scopes = scopes or FailureScopes()
         self._gateway = gateway
         self._settings = settings
         self._calendar = calendar
@@ -133,10 +142,12 @@ class EventStore:
             batch = searches[first : first + DAYS_AT_ONCE]
             for (index, _), response in zip(batch, self._gateway.msearch(batch), strict=True):
                 aggregations = response.get("aggregations", {"hours": {"buckets": []}})
-                counts.hours[index] = {
-                    instants.text(instants.parse(hour["key"])): hour["doc_count"]
-                    for hour in aggregations["hours"]["buckets"]
-                }
+                counts.hours[index] = {}
+                for hour in aggregations["hours"]["buckets"]:
+                    with self._scopes.step(f"the count of the hours of {index}"):
+                        start = instants.parse(hour["key"])
+                        self._calendar.base_window(start)  # raises an error if no window can hold the hour
+                        counts.hours[index][instants.text(start)] = hour["doc_count"]
                 if "set_aside" in aggregations:
                     counts.set_aside[index] = counts_by_reason(aggregations["set_aside"])
         return counts
@@ -160,8 +171,11 @@ class EventStore:
         ]
         query = {"bool": {"filter": [countable(contract), *([within(interval)] if interval else [])]}}
         for bucket in self._composite_buckets(contract.index_for(day), query, sources):
-            window = self._calendar.base_window(instants.parse(bucket["key"]["window"]))
-            yield ModelWindow(bucket["key"]["model"], window), bucket["doc_count"]
+            window: Window | None = None
+            with self._scopes.model(bucket["key"]["model"]):
+                window = self._calendar.base_window(instants.parse(bucket["key"]["window"]))
+            if window is not None:
+                yield ModelWindow(bucket["key"]["model"], window), bucket["doc_count"]
 
     def _composite_buckets(
         self, index: str, query: Mapping[str, Any], sources: Sequence[Mapping[str, Any]]

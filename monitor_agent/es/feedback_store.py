@@ -15,6 +15,8 @@ from monitor_agent.contracts.feedback import (
     STATUS_WAITING,
 )
 from monitor_agent.contracts.identifiers import spellings
+from monitor_agent.errors import RefusedDocumentError
+from monitor_agent.es.damaged_documents import REPAIR
 from monitor_agent.es.feedback_documents import (
     FEEDBACK_FIELDS,
     EventStatus,
@@ -27,6 +29,7 @@ from monitor_agent.es.feedback_documents import (
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import Operation
 from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.instants import Interval, range_filter, within
 
 REVISED_AT_ONCE = 500
@@ -65,10 +68,16 @@ def overdue_filter(now: datetime, horizon: timedelta) -> dict[str, Any]:
 
 
 class FeedbackStore:
-    """Feedback documents."""
+    """Feedback documents.
 
-    def __init__(self, gateway: Gateway, page_size: int) -> None:
+    Parameters
+    ----------
+    scopes : records the documents whose update Elasticsearch refuses; the other updates are made.
+    """
+
+    def __init__(self, gateway: Gateway, page_size: int, scopes: FailureScopes | None = None) -> None:
         self._gateway = gateway
+        self._scopes = scopes or FailureScopes()
         self.page_size = min(page_size * PAGES_IN_ONE, LONGEST_PAGE)
 
     def new(self, filters: Sequence[dict[str, Any]] = ()) -> Iterator[list[Feedback]]:
@@ -129,7 +138,7 @@ class FeedbackStore:
 
     def set_status(self, statuses: Iterable[tuple[Feedback, str]]) -> None:
         """Write statuses of feedback, unless another agent has changed it since it was read."""
-        self._gateway.bulk(
+        self._update(
             document.version.operation("update", {"doc": {"feedback": {"status": status, **_problem(document)}}})
             for document, status in statuses
         )
@@ -140,19 +149,17 @@ class FeedbackStore:
         If a document does not name the time of its prediction, it gets the time in the id: searches need it.
         """
         waiting = {"feedback": {"status": STATUS_WAITING, "waiting_since": instants.text(since)}}
-        self._gateway.bulk(
+        self._update(
             document.version.operation("update", {"doc": {**waiting, **_time_in_id(document)}}) for document in feedback
         )
 
     def name_times(self, feedback: Iterable[Feedback]) -> None:
         """Write the time in the id of its prediction into feedback that earlier releases let wait without it."""
-        self._gateway.bulk(
-            document.version.operation("update", {"doc": _time_in_id(document)}) for document in feedback
-        )
+        self._update(document.version.operation("update", {"doc": _time_in_id(document)}) for document in feedback)
 
     def put_back(self, feedback: Iterable[Feedback]) -> None:
         """Make feedback new again, whoever has changed it since it was read."""
-        self._gateway.bulk(_status_update(document.index, document.id, STATUS_NEW) for document in feedback)
+        self._update(_status_update(document.index, document.id, STATUS_NEW) for document in feedback)
 
     def revise_status(self, statuses: Mapping[tuple[str, str], EventStatus]) -> None:
         """Write statuses of events that other events have changed.
@@ -172,7 +179,14 @@ class FeedbackStore:
                 "_source": ["@timestamp", "event.id", "prediction.id", "feedback.status"],
             }
             hits = self._gateway.scan(FEEDBACK.alias, body, self.page_size)
-            self._gateway.bulk(_revisions(hits, statuses))
+            self._update(_revisions(hits, statuses))
+
+    def _update(self, operations: Iterable[Operation]) -> None:
+        self._gateway.bulk(operations, self._refused)
+
+    def _refused(self, operation: Operation, reason: str) -> None:
+        with self._scopes.step(f"the feedback in {operation.index}"):
+            raise RefusedDocumentError(f"update of {operation.id}: {reason}", REPAIR)
 
     def refresh(self) -> None:
         """Make written statuses visible to searches."""

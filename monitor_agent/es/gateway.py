@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 from collections import deque
@@ -17,7 +18,7 @@ from elastic_transport import ConnectionTimeout, SerializationError, TransportEr
 from elasticsearch import ApiError, Elasticsearch
 from elasticsearch.serializer import OrjsonSerializer
 
-from monitor_agent.errors import ElasticsearchError, StoppedError
+from monitor_agent.errors import ElasticsearchError, SettingsError, StoppedError
 from monitor_agent.es.operations import (
     PREFERENCE,
     Body,
@@ -28,6 +29,7 @@ from monitor_agent.es.operations import (
     search_lines,
 )
 from monitor_agent.es.responses import (
+    MALFORMED,
     IncompleteResponseError,
     cause,
     complete_response,
@@ -38,6 +40,7 @@ from monitor_agent.es.responses import (
     remedy_of,
 )
 from monitor_agent.es.retry import NO_ANSWER, Backoff, ResponseAction, response_action
+from monitor_agent.http_auth import authorization_headers
 from monitor_agent.settings import ElasticsearchSettings
 
 S = TypeVar("S")
@@ -48,25 +51,40 @@ MGET_ITEMS = 1000
 AT_ONCE = 2
 """Number of requests of one call that run together: Elasticsearch works on each with one thread per shard."""
 KEEP_ALIVE = "2m"
-MALFORMED = 400
-"""The status of a bulk item whose document does not fit the mapping."""
 _JSON = ("application/json", "application/vnd.elasticsearch+json")
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _BULK_RESULTS = "items.*.status,items.*.error"
 
 
 def connect(settings: ElasticsearchSettings) -> Elasticsearch:
-    """Return a client that does not retry or check anything by itself."""
+    """Return a client that does not retry or check anything by itself.
+
+    Raises
+    ------
+    SettingsError
+        If an address or a certificate cannot be used.
+    """
     trust: dict[str, Any] = {"ca_certs": settings.ca_certs} if settings.ca_certs else {}
-    return Elasticsearch(
-        list(settings.url),
-        basic_auth=(settings.username, settings.password) if settings.username and not settings.api_key else None,
-        api_key=settings.api_key or None,
-        **trust,
-        request_timeout=settings.request_timeout.total_seconds(),
-        max_retries=0,
-        retry_on_timeout=False,
-        serializers=dict.fromkeys(_JSON, OrjsonSerializer()),
-    )
+    try:
+        return Elasticsearch(
+            list(settings.url),
+            # Not by the client: it refuses names and passwords beyond ASCII.
+            headers=authorization_headers(settings.username, settings.password, settings.api_key),
+            **trust,
+            request_timeout=settings.request_timeout.total_seconds(),
+            max_retries=0,
+            retry_on_timeout=False,
+            serializers=dict.fromkeys(_JSON, OrjsonSerializer()),
+        )
+    except UnicodeError as error:
+        raise SettingsError(
+            "ELASTICSEARCH_URL, the user or the password holds bytes that are not UTF-8", "correct this setting"
+        ) from error
+    except (ValueError, OSError) as error:
+        raise SettingsError(
+            f"no connection can be made with these settings ({_CREDENTIALS.sub('//***@', str(error))[:200]})",
+            "check ELASTICSEARCH_URL and ELASTICSEARCH_CA_CERTS",
+        ) from error
 
 
 class Gateway:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
 from monitor_agent.contracts.restatement import RESTATEMENTS
+from monitor_agent.es.damaged_documents import reading
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.metrics import WindowState
 from monitor_agent.pipeline import instants
@@ -95,16 +96,9 @@ class History:
         ]
         body = {"query": {"bool": {"filter": filters}}, "_source": source}
         for hit in self._gateway.scan(PERFORMANCE.alias, body, self._page_size):
-            document = hit["_source"]
-            yield StoredMetrics(
-                document["model_name"],
-                document["model_version"],
-                document["segment"],
-                instants.parse(document["window_start"]),
-                instants.parse(document["window_end"]),
-                document["state"],
-                WindowState.from_blob(document["state_blob"]),
-            )
+            with reading(hit):
+                metrics = _stored_metrics(hit["_source"])
+            yield metrics
 
     def versions(self, size: str, start: datetime | None = None, end: datetime | None = None) -> list[ServedVersions]:
         """Return the models and when their versions were served, by the windows of one size that begin in [start, end).
@@ -152,3 +146,15 @@ class History:
         body = {"query": {"term": {"metrics_id": identifier}}}
         restatements = [hit["_source"] for hit in self._gateway.scan(RESTATEMENTS.alias, body, self._page_size)]
         return sorted(restatements, key=lambda restatement: int(restatement["revision"]))
+
+
+def _stored_metrics(document: Mapping[str, Any]) -> StoredMetrics:
+    return StoredMetrics(
+        document["model_name"],
+        document["model_version"],
+        document["segment"],
+        instants.parse(document["window_start"]),
+        instants.parse(document["window_end"]),
+        document["state"],
+        WindowState.from_blob(document["state_blob"]),
+    )

@@ -20,7 +20,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.state_store import StateStore
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.instants import DAY
-from monitor_agent.pipeline.sequences import Gap, Writer, bounded, narrowed, with_counts
+from monitor_agent.pipeline.sequences import Gap, Writer, bounded, narrowed, remembered_writers, with_counts
 from monitor_agent.settings import AgentSettings
 
 WRITERS = "writers"
@@ -76,7 +76,7 @@ class LineCheck:
     def check(self, now: datetime) -> MissingLines:
         """Return which lines are missing; remember what has arrived, so that it is not counted again."""
         (stored,) = self._states.read(WRITERS)
-        before = {name: Writer.from_content(content) for name, content in stored.content.items()}
+        before = remembered_writers(stored.content)
         newest = self._newest_lines(now)
         limit = self._settings.restatement_limit
         writers = {name: writer for name, writer in before.items() if now - writer.active_at <= limit}
@@ -204,7 +204,7 @@ class LineCheck:
 def stored_writers(states: StateStore) -> dict[str, Writer]:
     """Return the writers as the last check stored them."""
     (stored,) = states.read(WRITERS)
-    return {name: Writer.from_content(content) for name, content in stored.content.items()}
+    return remembered_writers(stored.content)
 
 
 def _lines_filter(name: str, first: int, last: int) -> dict[str, Any]:

@@ -10,12 +10,14 @@ from typing import Any
 
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE, STATE_OPEN, STATE_PROVISIONAL
+from monitor_agent.es.damaged_documents import model_of, reading
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import Operation
 from monitor_agent.es.retry import ResponseAction
 from monitor_agent.metrics import WindowState, weekly
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import Document, MetricsKey, PlannedWrite
+from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.finality import NOT_FINAL_STATES
 from monitor_agent.pipeline.instants import Interval, range_filter, within
 from monitor_agent.pipeline.stale_windows import StoredWindow
@@ -91,12 +93,20 @@ class StateCache:
 
 
 class PerformanceStore:
-    """Metrics documents."""
+    """Metrics documents.
 
-    def __init__(self, gateway: Gateway, calendar: Calendar, page_size: int) -> None:
+    Parameters
+    ----------
+    scopes : records the models whose documents cannot be read.
+    """
+
+    def __init__(
+        self, gateway: Gateway, calendar: Calendar, page_size: int, scopes: FailureScopes | None = None
+    ) -> None:
         self._gateway = gateway
         self._calendar = calendar
         self._page_size = page_size
+        self._scopes = scopes or FailureScopes()
         self._cache = StateCache()
 
     def clear_cache(self) -> None:
@@ -124,17 +134,24 @@ class PerformanceStore:
     def _windows(self, filters: Sequence[Mapping[str, Any]]) -> Iterator[StoredWindow]:
         body = {"query": {"bool": {"filter": filters}}, "_source": _WINDOW_FIELDS}
         for hit in self._gateway.scan(PERFORMANCE.alias, body, self._page_size):
-            source = hit["_source"]
-            if source["window_size"] in self._calendar.names:
-                yield StoredWindow(
-                    source["model_name"],
-                    self._window(source),
-                    source["state"],
-                    source["maturity"],
-                    source["predictions"],
-                    source["errors"],
-                    source.get("lost_lines", 0),
-                )
+            row = None
+            with self._scopes.model(model_of(hit)), reading(hit):
+                row = self._stored_window(hit["_source"])
+            if row is not None:
+                yield row
+
+    def _stored_window(self, source: Mapping[str, Any]) -> StoredWindow | None:
+        if source["window_size"] not in self._calendar.names:
+            return None
+        return StoredWindow(
+            str(source["model_name"]),
+            self._window(source),
+            str(source["state"]),
+            None if source["maturity"] is None else float(source["maturity"]),
+            int(source["predictions"]),
+            int(source["errors"]),
+            int(source.get("lost_lines", 0)),
+        )
 
     def read(self, model: str, windows: Sequence[Window]) -> StoredDocuments:
         """Return the stored documents of windows of one size, all versions and segments."""
@@ -148,8 +165,11 @@ class PerformanceStore:
             {"terms": {"@timestamp": starts}},
         ]
         body = {"query": {"bool": {"filter": filters}}, "_source": source}
-        hits = self._gateway.scan(PERFORMANCE.alias, body, self._page_size)
-        return {self._key(hit["_source"]): hit["_source"] for hit in hits}
+        documents: StoredDocuments = {}
+        for hit in self._gateway.scan(PERFORMANCE.alias, body, self._page_size):
+            with reading(hit):
+                documents[self._key(hit["_source"])] = hit["_source"]
+        return documents
 
     def last_week(self, model: str, windows: Sequence[Window]) -> StoredDocuments:
         """Return the fields for comparisons with later windows: windows of one size, all versions and segments."""
@@ -158,7 +178,7 @@ class PerformanceStore:
     def time_states(self, keys: Sequence[MetricsKey]) -> dict[MetricsKey, str]:
         """Return `open`, `provisional`, `final` or `restated` for the keys whose documents exist."""
         docs = self._gateway.mget([(key.index, key.id) for key in keys], ["state"])
-        by_id = {doc["_id"]: doc["_source"]["state"] for doc in docs}
+        by_id = {doc["_id"]: str(doc["_source"].get("state")) for doc in docs}
         return {key: by_id[key.id] for key in keys if key.id in by_id}
 
     def states(self, model: str, size: str, interval: Interval) -> Iterator[tuple[MetricsKey, WindowState]]:
@@ -168,9 +188,21 @@ class PerformanceStore:
         query = {"bool": {"filter": filters, "must_not": [{"term": {"model_version": ALL_VERSIONS}}]}}
         body = {"query": query, "_source": [*_KEY_FIELDS, "state_blob"]}
         hits = self._gateway.scan(PERFORMANCE.alias, body, self._page_size)
-        while page := [hit["_source"] for hit in islice(hits, self._page_size)]:
-            states = self._cache.states([source["state_blob"] for source in page])
-            yield from ((self._key(source), state) for source, state in zip(page, states, strict=True))
+        while page := list(islice(hits, self._page_size)):
+            keys = []
+            for hit in page:
+                with reading(hit):
+                    keys.append((self._key(hit["_source"]), hit["_source"]["state_blob"]))
+            yield from zip((key for key, _ in keys), self._decoded(page, [blob for _, blob in keys]), strict=True)
+
+    def _decoded(self, page: Sequence[Mapping[str, Any]], blobs: Sequence[str]) -> list[WindowState]:
+        try:
+            return self._cache.states(blobs)
+        except Exception:
+            for hit, blob in zip(page, blobs, strict=True):
+                with reading(hit):
+                    WindowState.from_blob(blob)
+            raise
 
     def write(self, writes: Sequence[PlannedWrite]) -> list[PlannedWrite]:
         """Write documents and return those that another agent has written in the meantime."""

@@ -8,10 +8,13 @@ from typing import Any
 from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.identifiers import canonical, spellings
 from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.errors import RefusedDocumentError
+from monitor_agent.es.damaged_documents import REPAIR
 from monitor_agent.es.feedback_documents import PREDICTION_FIELDS, Feedback, Prediction, prediction_id_of, prediction_of
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import Operation
 from monitor_agent.es.retry import ResponseAction
+from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.instants import Interval, within
 from monitor_agent.pipeline.prediction_times import holds, merged, place, searched_intervals
 from monitor_agent.settings import AgentSettings
@@ -29,10 +32,16 @@ def index_of_prediction(identifier: str) -> str | None:
 
 
 class PredictionStore:
-    """The predictions that feedback is about."""
+    """The predictions that feedback is about.
 
-    def __init__(self, gateway: Gateway, settings: AgentSettings) -> None:
+    Parameters
+    ----------
+    scopes : records the models of predictions whose update Elasticsearch refuses; the other updates are made.
+    """
+
+    def __init__(self, gateway: Gateway, settings: AgentSettings, scopes: FailureScopes | None = None) -> None:
         self._gateway = gateway
+        self._scopes = scopes or FailureScopes()
         self._settings = settings
 
     def of(self, feedback: Sequence[Feedback]) -> list[Prediction | None]:
@@ -73,18 +82,31 @@ class PredictionStore:
         if ids:
             yield ids
 
-    def update(self, updates: Iterable[tuple[Prediction, dict[str, Any]]]) -> list[Prediction]:
-        """Write fields onto predictions; return the predictions that somebody else has changed in the meantime."""
+    def update(self, updates: Iterable[tuple[Prediction, dict[str, Any]]]) -> tuple[list[Prediction], list[Prediction]]:
+        """Write fields onto predictions.
+
+        Returns
+        -------
+        conflicts : the predictions that somebody else has changed in the meantime.
+        refused : the predictions whose update Elasticsearch refuses.
+        """
         written: list[Prediction] = []
+        reasons: list[str] = []
 
         def operations() -> Iterator[Operation]:
             for prediction, fields in updates:
                 written.append(prediction)
                 yield prediction.version.operation("update", {"doc": fields})
 
-        results = self._gateway.bulk(operations())
-        conflict = ResponseAction.CONFLICT
-        return [prediction for prediction, result in zip(written, results, strict=True) if result is conflict]
+        results = self._gateway.bulk(operations(), lambda _operation, reason: reasons.append(reason))
+        by_result: dict[ResponseAction, list[Prediction]] = {}
+        for prediction, result in zip(written, results, strict=True):
+            by_result.setdefault(result, []).append(prediction)
+        refused = by_result.get(ResponseAction.REFUSED, [])
+        for prediction, reason in zip(refused, reasons, strict=True):
+            with self._scopes.model(prediction.model):
+                raise RefusedDocumentError(f"update of {prediction.index}/{prediction.id}: {reason}", REPAIR)
+        return by_result.get(ResponseAction.CONFLICT, []), refused
 
     def _searched(self, feedback: Sequence[Feedback]) -> dict[str, list[Prediction]]:
         """Return the predictions whose ids contain no time or a wrong one, or have another form, by their ids."""

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import structlog
 
+from monitor_agent.contracts.agent_state import AGENT_STATE
 from monitor_agent.contracts.drift import CATEGORICAL, LABEL, NUMERIC, SCORE
 from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import DataError
+from monitor_agent.es.damaged_documents import reading
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.performance_store import PerformanceStore
-from monitor_agent.es.state_store import StateStore
+from monitor_agent.es.state_store import StateStore, StoredState
 from monitor_agent.metrics import Calibration, WindowState, merge
 from monitor_agent.metrics.drift import CategoricalReference, NumericReference, NumericSample
 from monitor_agent.metrics.drift.reference import FEW_VALUES, FINE_BINS, QUANTILES, edges_around, edges_from
@@ -36,6 +38,7 @@ from monitor_agent.pipeline.instants import Interval, within
 from monitor_agent.pipeline.windows import Calendar
 
 KIND = "reference"
+LEARN_AGAIN = "delete it, then learn the references again with `monitor-agent reference`"
 MOST_FEATURES = 64
 
 
@@ -50,15 +53,22 @@ class ReferenceStore:
 
     def of(self, model: str) -> list[DriftReference]:
         """Return the references of a model, ordered by the start of their validity."""
-        (stored,) = self._states.read(f"{KIND}:{model}")
+        stored = self._stored(model)
         contents = stored.content.get("references", ())
         references = [reference for content in contents if (reference := _restored(model, content)) is not None]
         return sorted(references, key=lambda reference: reference.since)
 
+    def _stored(self, model: str) -> StoredState:
+        (stored,) = self._states.read(f"{KIND}:{model}")
+        with reading({"_index": AGENT_STATE.name, "_id": stored.id}, LEARN_AGAIN):
+            if stored.damaged:
+                raise ValueError("it has no content")
+        return stored
+
     def add(self, model: str, reference: DriftReference, now: datetime) -> None:
         """Store a reference; it replaces a reference that is valid from the same moment on."""
         while True:
-            (stored,) = self._states.read(f"{KIND}:{model}")
+            stored = self._stored(model)
             added = reference.content()
             before = stored.content.get("references", ())
             remaining = [content for content in before if content.get("since") != added["since"]]

@@ -8,38 +8,47 @@ from datetime import datetime
 from monitor_agent.contracts.model_names import version_order
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.release import RELEASES, SOURCE_PREDICTIONS
+from monitor_agent.es.damaged_documents import model_of, reading
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.history import ServedVersions
 from monitor_agent.es.operations import Operation
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.countable import COUNTABLE_PREDICTION
+from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.instants import within
 from monitor_agent.pipeline.releases import Release
 from monitor_agent.pipeline.windows import Calendar, Window
 
+RECORD_AGAIN = "delete it, then record the release again with `monitor-agent release`"
+
 
 class ReleaseStore:
-    """Release documents."""
+    """Release documents.
 
-    def __init__(self, gateway: Gateway, calendar: Calendar, page_size: int) -> None:
+    Parameters
+    ----------
+    scopes : records the models whose documents cannot be read.
+    """
+
+    def __init__(
+        self, gateway: Gateway, calendar: Calendar, page_size: int, scopes: FailureScopes | None = None
+    ) -> None:
         self._gateway = gateway
+        self._scopes = scopes or FailureScopes()
         self._calendar = calendar
         self._page_size = page_size
         self._recorded: set[tuple[str, str]] | None = None
+        self._complete = True
 
     def all(self) -> list[Release]:
-        """Return all releases, the oldest first."""
-        hits = self._gateway.scan(RELEASES.name, {"query": {"match_all": {}}}, self._page_size)
-        releases = [
-            Release(
-                source["model_name"],
-                source["model_version"],
-                instants.parse(source["@timestamp"]),
-                source["source"],
-                source.get("note", ""),
-            )
-            for source in (hit["_source"] for hit in hits)
-        ]
+        """Return all releases that can be read, the oldest first."""
+        releases: list[Release] = []
+        self._complete = True
+        for hit in self._gateway.scan(RELEASES.name, {"query": {"match_all": {}}}, self._page_size):
+            count = len(releases)
+            with self._scopes.model(model_of(hit)), reading(hit, RECORD_AGAIN):
+                releases.append(Release.from_document(hit["_source"]))
+            self._complete &= len(releases) > count
         return sorted(releases, key=lambda release: (release.at, release.model, version_order(release.version)))
 
     def record(self, release: Release) -> bool:
@@ -53,7 +62,7 @@ class ReleaseStore:
 
     def notice(self, served: Iterable[ServedVersions]) -> list[Release]:
         """Record the versions that have no release document yet, as of their first prediction; return the releases."""
-        if self._recorded is None:
+        if self._recorded is None or not self._complete:
             self._recorded = {(release.model, release.version) for release in self.all()}
         new = [
             Release(versions.model, version, self._first(versions.model, version, first), SOURCE_PREDICTIONS)

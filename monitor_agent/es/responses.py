@@ -9,7 +9,7 @@ from typing import Any
 from elasticsearch import ApiError
 
 from monitor_agent.contracts.index_troubles import cluster_trouble, index_trouble
-from monitor_agent.errors import ElasticsearchError
+from monitor_agent.errors import ElasticsearchError, RefusedDocumentError
 from monitor_agent.es.retry import ResponseAction, response_action
 
 _HINTS = {
@@ -18,6 +18,8 @@ _HINTS = {
     404: "run monitor-agent setup",
 }
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
+MALFORMED = 400
+"""The status of a document that does not fit the mapping, or of a search that cannot be answered."""
 FOREIGN = "the answer is not Elasticsearch's"
 _ADDRESS = "check ELASTICSEARCH_URL and the proxy between"
 _OWN_FIELDS = frozenset({"error", "_index"})
@@ -144,7 +146,9 @@ def refusal(purpose: str, status: int, reason: str, index: str = "") -> Elastics
     hint = _HINTS.get(status, "see Elasticsearch's log")
     if status != NOT_FOUND:  # a missing index has its own remedy here: the agent's indices come from the setup
         hint = remedy_of(reason, index) or hint
-    return ElasticsearchError(f"{purpose}: {reason[:300]} (status {status})", hint)
+    concerns_one = status == MALFORMED and not remedy_of(reason, index)
+    kind = RefusedDocumentError if concerns_one else ElasticsearchError
+    return kind(f"{purpose}: {reason[:300]} (status {status})", hint)
 
 
 def remedy_of(reason: str, index: str = "") -> str:

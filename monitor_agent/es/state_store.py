@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from monitor_agent.contracts.agent_state import AGENT_STATE
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import DocumentVersion, Operation
@@ -25,18 +27,23 @@ class StoredState:
     Attributes
     ----------
     id : its `_id`; the part before the first colon is its kind.
-    content : what it holds; empty if it does not exist.
+    content : what it holds; empty if it does not exist, or cannot be read.
     version : the version that was read; None if it does not exist.
+    damaged : whether it exists and cannot be read.
     """
 
     id: str
     content: dict[str, Any] = field(default_factory=dict)
     version: DocumentVersion | None = None
+    damaged: bool = False
 
     @classmethod
     def from_hit(cls, hit: Mapping[str, Any]) -> StoredState:
         """Return the document of a search hit or of a get response."""
-        return cls(hit["_id"], hit["_source"]["content"], DocumentVersion.from_hit(hit))
+        content, version = hit["_source"].get("content"), DocumentVersion.from_hit(hit)
+        if isinstance(content, dict):
+            return cls(hit["_id"], content, version)
+        return cls(hit["_id"], {}, version, damaged=True)
 
 
 class StateStore:
@@ -52,9 +59,13 @@ class StateStore:
         self._owner = owner
 
     def read(self, *ids: str) -> list[StoredState]:
-        """Return the documents in the order of their ids; a document that does not exist is empty."""
+        """Return the documents in the order of their ids; one that does not exist, or cannot be read, is empty."""
         docs = {doc["_id"]: doc for doc in self._gateway.mget([(AGENT_STATE.name, id_) for id_ in ids])}
-        return [StoredState.from_hit(docs[id_]) if id_ in docs else StoredState(id_) for id_ in ids]
+        states = [StoredState.from_hit(docs[id_]) if id_ in docs else StoredState(id_) for id_ in ids]
+        for state in states:
+            if state.damaged:
+                structlog.get_logger().warning("a state document has no content that can be read", id=state.id)
+        return states
 
     def write(self, stored: StoredState, content: dict[str, Any], now: datetime) -> bool:
         """Write new content; return False, and write nothing, if `stored` is not the latest version."""

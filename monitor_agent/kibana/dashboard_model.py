@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monitor_agent.errors import DataError, UnsupportedPanelError
+from monitor_agent.errors import DataError, MonitorError, UnsupportedPanelError
 from monitor_agent.kibana.data_views import DataView
 from monitor_agent.kibana.filters import DashboardContext, Query, conjunction, search_query, within
 from monitor_agent.kibana.objects import SavedObject
@@ -150,19 +150,20 @@ def dashboard(saved: SavedObject, *, strict: bool = True) -> Dashboard:
             end=attributes["timeTo"] if restored else "",
             refresh_seconds=0.0 if refresh["pause"] else refresh["value"] / 1000,
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{saved.key}: no dashboard, {error!r} is missing or wrong") from error
 
 
 def _panel(saved: SavedObject, stored: Mapping[str, Any], *, strict: bool) -> DashboardPanel:
     grid, name, title = stored["gridData"], stored["panelIndex"], stored.get("title", "")
-    position = GridPosition(grid["x"], grid["y"], grid["w"], grid["h"])
+    position = GridPosition(*(int(grid[side]) for side in "xywh"))
     try:
-        return _supported(saved, stored, DashboardPanel(name, stored["type"], position, title=title))
-    except UnsupportedPanelError as error:
+        return _supported(saved, stored, DashboardPanel(name, str(stored["type"]), position, title=title))
+    except (UnsupportedPanelError, DataError, KeyError, TypeError, AttributeError) as error:
         if strict:
             raise
-        return DashboardPanel(name, "unsupported", position, title=title, text=str(error))
+        reason = str(error) if isinstance(error, MonitorError) else f"the panel {name} lacks or misuses {error!r}"
+        return DashboardPanel(name, "unsupported", position, title=title, text=reason)
 
 
 def _supported(saved: SavedObject, stored: Mapping[str, Any], panel: DashboardPanel) -> DashboardPanel:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor_agent.alerting.definitions import Alert, parse_alerts
-from monitor_agent.errors import DataError
+from monitor_agent.errors import DataError, MonitorError
 from monitor_agent.kibana.objects import SavedObject, file_text, from_document, to_document
 from monitor_agent.kibana.package import pack as pack_objects
 from monitor_agent.kibana.rules import rule
@@ -41,17 +41,32 @@ def read_objects(folder: Path) -> dict[str, SavedObject]:
     DataError
         If the folder is missing or a file is broken.
     """
+    objects, broken = readable_objects(folder)
+    for error in broken.values():
+        raise error
+    return objects
+
+
+def readable_objects(folder: Path) -> tuple[dict[str, SavedObject], dict[str, MonitorError]]:
+    """Return the objects of `folder/objects` that can be read, and the reasons why others cannot, by path.
+
+    Raises
+    ------
+    DataError
+        If the folder is missing.
+    """
     root = folder / "objects"
     if not root.is_dir():
         raise DataError(f"{root} is no folder", "run in the project's folder, or set KIBANA_FOLDER")
     objects: dict[str, SavedObject] = {}
+    broken: dict[str, MonitorError] = {}
     for path in sorted(root.glob("*/*.json")):
         name = path.relative_to(folder).as_posix()
         try:
             objects[name] = from_document(_read(path))
         except DataError as error:
-            raise DataError(f"{name}: {error.message}", error.hint) from error
-    return objects
+            broken[name] = DataError(f"{name}: {error.message}", error.hint)
+    return objects, broken
 
 
 def write_objects(folder: Path, objects: Iterable[SavedObject], *, prune: bool = False) -> FolderChanges:
@@ -134,8 +149,8 @@ def _write(folder: Path, texts: Mapping[str, str], here: set[str], *, prune: boo
 def _read(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path.name} cannot be read: {error}") from error
     if not isinstance(document, dict):
-        raise DataError(f"{path} holds no JSON object")
+        raise DataError(f"{path.name} holds no JSON object")
     return document

@@ -87,7 +87,15 @@ def from_document(document: Mapping[str, Any]) -> SavedObject:
     """
     if not isinstance(document, Mapping) or not {"type", "id", "attributes"} <= document.keys():
         raise DataError("not a saved object: type, id or attributes are missing", "see docs/kibana.md")
+    texts = (document["type"], document["id"])
+    if not all(isinstance(text, str) and text for text in texts) or not isinstance(document["attributes"], Mapping):
+        raise DataError("not a saved object: type and id must be texts, and attributes an object", "see docs/kibana.md")
     key = f"{document['type']}:{document['id']}"
+    if "migrationVersion" in document:
+        raise DataError(
+            f"{key} is from a Kibana before 8.8: its panels have another form",
+            "import it into a Kibana from 8.8 on, and export it there",
+        )
     attributes: dict[str, Any] = json.loads(json.dumps(document["attributes"]))
     for path in ENCODED.get(document["type"], ()):
         _change(attributes, path, lambda value, path=path: _decoded(value, f"{key} {path}"))
@@ -159,7 +167,7 @@ def _decoded(value: Any, path: str) -> Any:
         return value
     try:
         return json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON: {error}") from error
 
 

@@ -42,7 +42,7 @@ def unpack(text: str) -> dict[tuple[str, str], SavedObject]:
             continue
         try:
             document = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"line {number} is not JSON: {error}", "export the objects again") from error
         if isinstance(document, dict) and _SUMMARY in document and "type" not in document:
             continue

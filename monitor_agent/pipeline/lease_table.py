@@ -69,8 +69,16 @@ class LeaseTable:
 
     @classmethod
     def from_content(cls, content: Mapping[str, Any]) -> LeaseTable:
-        """Return the table that `content` wrote."""
-        return cls(dict(content.get("beats", {})), dict(content.get("holders", {})))
+        """Return the table that `content` wrote; entries that it cannot have written are left out.
+
+        >>> LeaseTable.from_content({"beats": {"a": 1, "b": "x"}, "holders": None}).beats
+        {'a': 1}
+        """
+        beats, holders = (_mapping(content.get(name)) for name in ("beats", "holders"))
+        return cls(
+            {agent: beat for agent, beat in beats.items() if isinstance(beat, int)},
+            {lease: holder for lease, holder in holders.items() if isinstance(holder, str)},
+        )
 
     @property
     def leased(self) -> frozenset[str]:
@@ -153,3 +161,7 @@ def without_agent(table: LeaseTable, agent: str) -> LeaseTable:
 
 def _load(holders: Mapping[str, str], agent: str) -> int:
     return sum(holder == agent for holder in holders.values())
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

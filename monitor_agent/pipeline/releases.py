@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import Document, hashed_id
@@ -41,3 +43,14 @@ class Release:
             "source": self.source,
             **({"note": self.note} if self.note else {}),
         }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Release:
+        """Return the release that `document` wrote."""
+        return cls(
+            str(document["model_name"]),
+            str(document["model_version"]),
+            instants.parse(document["@timestamp"]),
+            str(document["source"]),
+            str(document.get("note") or ""),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -68,10 +69,10 @@ class Writer:
     def from_content(cls, content: Mapping[str, Any]) -> Writer:
         """Return the writer that `content` wrote."""
         gaps = tuple(
-            Gap(first, last, missing, instants.parse(since), tuple(map(instants.parse, neighbour_times)))
+            Gap(int(first), int(last), int(missing), instants.parse(since), tuple(map(instants.parse, neighbour_times)))
             for first, last, missing, since, neighbour_times in content["gaps"]
         )
-        return cls(content["upto"], instants.parse(content["seen"]), gaps)
+        return cls(int(content["upto"]), instants.parse(content["seen"]), gaps)
 
     def content(self) -> dict[str, Any]:
         """Return the content of the state document."""
@@ -85,6 +86,19 @@ class Writer:
         """Return the ranges of lines to count, first and last line of each: the gaps, and new lines up to `newest`."""
         new = [(self.upto + 1, newest)] if newest > self.upto else []
         return [(gap.first, gap.last) for gap in self.gaps] + new
+
+
+def remembered_writers(content: Mapping[str, Any]) -> dict[str, Writer]:
+    """Return the writers that are remembered; one that cannot be read is left out: its lines are counted anew.
+
+    >>> list(remembered_writers({"a": {"upto": 3, "seen": "2026-11-23T10:00:00Z", "gaps": []}, "b": {"upto": "x"}}))
+    ['a']
+    """
+    writers = {}
+    for name, stored in content.items():
+        with contextlib.suppress(AttributeError, KeyError, OverflowError, TypeError, ValueError):
+            writers[name] = Writer.from_content(stored)
+    return writers
 
 
 def with_counts(writer: Writer, newest: int, counts: Sequence[int], now: datetime) -> Writer:

@@ -13,6 +13,9 @@ from monitor_agent.errors import SettingsError
 from monitor_agent.pipeline.instants import DAY, EPOCH, WEEK, Interval
 from monitor_agent.settings import AgentSettings
 
+FIRST_MOMENT, LAST_MOMENT = EPOCH.replace(year=3), EPOCH.replace(year=9998)
+"""Moments outside have no windows: dates in the years 1 to 9999 only can be computed with."""
+
 
 @dataclass(frozen=True, order=True)
 class Window(Interval):
@@ -47,7 +50,15 @@ class Calendar:
         return self.names[1:]
 
     def window(self, size: str, moment: datetime) -> Window:
-        """Return the window of that size that holds `moment`."""
+        """Return the window of that size that holds `moment`.
+
+        Raises
+        ------
+        ValueError
+            If the moment is so far away that a window around it would have no start or no end.
+        """
+        if not FIRST_MOMENT <= moment < LAST_MOMENT:
+            raise ValueError(f"there is no window at {moment:%Y-%m-%d}")
         length = self.sizes[self.names.index(size)]
         if size == self.base or length % DAY:
             start = moment - (moment - EPOCH) % length

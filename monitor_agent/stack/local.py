@@ -147,9 +147,12 @@ class LocalProduct:
         self._start(name, (*argv, "--address-file", str(path)), environ)
 
     def _address(self, name: str) -> str:
-        path = self._address_file(name)
-        self._children[name].wait_ready(path.exists, READY_SECONDS)
-        return read_address(path)
+        path, child = self._address_file(name), self._children[name]
+        child.wait_ready(path.exists, READY_SECONDS)
+        address = read_address(path)
+        # After another start, it must have the address that users know.
+        child.set_environ(f"{name.upper().replace('-', '_')}_PORT", address.rpartition(":")[2])
+        return address
 
     def _address_file(self, name: str) -> Path:
         return Path(self.settings.stack.data_dir) / f"{name}.address"

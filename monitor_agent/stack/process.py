@@ -9,31 +9,28 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import BinaryIO, Protocol
 
 from monitor_agent.errors import StackError
 from monitor_agent.stack.account import Account
+from monitor_agent.stack.process_end import how_it_ended, reason_line
+from monitor_agent.stack.restarts import Restarts
 
 POLL_SECONDS = 0.05
 STOP_SECONDS = 20.0
 KILL_SECONDS = 5.0
-LOG_TAIL_BYTES = 64 * 1024
 LOG_ROTATE_BYTES = 32 * 1024 * 1024
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
-# A line that names the reason of an end: an error line, not the stack trace and the farewells that follow it.
-_REASON = re.compile(r"error|exception|fatal|refused|cannot|could not|failed|unable", re.IGNORECASE)
-_NOISE = re.compile(r"^\s*(at |\.\.\. |Caused by: .*\$|\s*$)|\[INFO \]")
 
 
 @dataclass(frozen=True)
@@ -78,11 +75,21 @@ class Component(Protocol):
     def start(self) -> None:
         """Start it; return without waiting until it is ready."""
 
+    @property
+    def was_ready(self) -> bool:
+        """Return whether it has been ready for work since it was made."""
+
     def stop(self) -> None:
         """Stop it; do nothing when it is not running."""
 
-    def end_reason(self) -> str:
-        """Return the line of its log that best names the reason of its end."""
+    def exit_code(self) -> int | None:
+        """Return the exit status of the process that ended, negative for a signal; None while it runs."""
+
+    def end_in_words(self) -> str:
+        """Return how it ended, such as `ended by SIGKILL`, and the reason if it has stated one."""
+
+    def see_log(self) -> str:
+        """Return where its log is."""
 
 
 class ChildProcess:
@@ -92,6 +99,7 @@ class ChildProcess:
         self.command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._log_offset = 0
+        self.was_ready = False
 
     @property
     def name(self) -> str:
@@ -144,6 +152,10 @@ class ChildProcess:
         except OSError as error:
             raise StackError(f"{self.name} cannot be started ({error.strerror}: {error.filename})") from error
 
+    def set_environ(self, name: str, value: str) -> None:
+        """Set a variable of the environment of later starts."""
+        self.command = replace(self.command, environ={**(self.command.environ or os.environ), name: value})
+
     def wait_ready(self, check: Callable[[], bool], timeout: float) -> None:
         """Return as soon as `check()` is true.
 
@@ -155,13 +167,14 @@ class ChildProcess:
         deadline = time.monotonic() + timeout
         while not check():
             if not self.running:
-                code = self._process.returncode if self._process else None
-                raise StackError(f"{self.name} ended with status {code} ({self.end_reason()})", self._see_log())
+                # At a start, the log says why; later, its last line may be about anything.
+                raise StackError(f"{self.name} {how_it_ended(self.exit_code(), self.end_reason())}", self.see_log())
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"{self.name} was not ready after {timeout:.0f} s ({self.end_reason()})", self._see_log()
+                    f"{self.name} was not ready after {timeout:.0f} s ({self.end_reason()})", self.see_log()
                 )
             time.sleep(POLL_SECONDS)
+        self.was_ready = True
 
     def stop(self) -> None:
         """Terminate the process, kill it if it does not end in time, and kill the rest of its session."""
@@ -181,14 +194,21 @@ class ChildProcess:
             _kill_group(self._process.pid)
             self._process.wait(KILL_SECONDS)
 
+    def exit_code(self) -> int | None:
+        """Return the exit status, negative for a signal; None before the end."""
+        return self._process.poll() if self._process else None
+
+    def end_in_words(self) -> str:
+        """Return how it ended, and the reason if it has logged one as its command does."""
+        stated = reason_line(self.command.log_path, self._log_offset, self.command.reason_pattern, stated_only=True)
+        return how_it_ended(self.exit_code(), stated)
+
     def end_reason(self) -> str:
-        """Return the signal that ended it from outside, else the line of this run's log that best names the reason."""
-        code = self._process.returncode if self._process else None
-        if code in (-signal.SIGKILL, -signal.SIGTERM):
-            return f"another process ended it with {signal.Signals(-code).name}"
+        """Return the line of this run's log that best names the reason of its end."""
         return reason_line(self.command.log_path, self._log_offset, self.command.reason_pattern)
 
-    def _see_log(self) -> str:
+    def see_log(self) -> str:
+        """Return where its log is."""
         return f"see {self.command.log_path}"
 
 
@@ -207,6 +227,7 @@ class Supervisor:
 
     report: Callable[[str], None] = lambda _line: None
     _components: list[Component] = field(default_factory=list)
+    _restarts: dict[int, Restarts] = field(default_factory=dict)
     _previous: dict[signal.Signals, signal._HANDLER] = field(default_factory=dict)
     _stopping: bool = False
 
@@ -230,6 +251,7 @@ class Supervisor:
         """Start `component`; it is stopped with the others."""
         self._components.append(component)
         component.start()
+        self._restarts[id(component)] = Restarts(time.monotonic())
 
     def release(self, component: Component) -> None:
         """Stop `component` ahead of the others, such as a process that has done its work."""
@@ -257,11 +279,11 @@ class Supervisor:
         Raises
         ------
         StackError
-            If a component has ended by itself; the message names the reason.
+            If a component has ended by itself; the message names the signal or the exit code.
         """
         for component in self._components:
             if not component.running:
-                raise StackError(f"{component.name} has ended ({component.end_reason()})")
+                raise StackError(f"{component.name} {component.end_in_words()}", component.see_log())
 
     def watch(self, period_seconds: float = 0.5) -> None:
         """Block until a component ends by itself or a signal arrives.
@@ -277,30 +299,48 @@ class Supervisor:
             self.check()
             time.sleep(period_seconds)
 
+    def keep_running(self, period_seconds: float = 0.5) -> None:
+        """Block until a signal arrives; start components that end again, with growing pauses.
+
+        Raises
+        ------
+        StackError
+            If a component cannot start at all: it ended with an error at its first start.
+        KeyboardInterrupt
+            If a signal has arrived.
+        """
+        while True:
+            for component in list(self._components):
+                self._tend(component, self._restarts[id(component)])
+            time.sleep(period_seconds)
+
+    def _tend(self, component: Component, restarts: Restarts) -> None:
+        """Start a component that has ended again, once its pause is over."""
+        now = time.monotonic()
+        if restarts.due_at is None:
+            if component.running:
+                return
+            if not component.was_ready and restarts.cannot_start(component.exit_code(), now):
+                raise StackError(f"{component.name} cannot start: it {component.end_in_words()}", component.see_log())
+            self._postpone(component, restarts, component.end_in_words())
+        elif now >= restarts.due_at:
+            self.report(f"starting {component.name} again")
+            try:
+                component.stop()  # what is left of it, such as the processes that it has started
+                component.start()
+            except (StackError, OSError, subprocess.TimeoutExpired) as error:
+                self._postpone(component, restarts, f"could not be started again ({error})")
+            else:
+                restarts.started(time.monotonic())
+
+    def _postpone(self, component: Component, restarts: Restarts, trouble: str) -> None:
+        pause = restarts.postpone(time.monotonic())
+        self.report(f"warning: {component.name} {trouble}: starting it again in {pause:g} s; {component.see_log()}")
+
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         if not self._stopping:
             self._stopping = True
             raise KeyboardInterrupt
-
-
-def reason_line(path: Path, offset: int = 0, pattern: str = "") -> str:
-    """Return the reason for the end of a process, from its log after the first `offset` bytes.
-
-    It is group 1 of the first match of `pattern`, else the last line that reads like an error, else the last line.
-    """
-    try:
-        with path.open("rb") as stream:
-            size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(offset, size - LOG_TAIL_BYTES))
-            lines = stream.read().decode("utf-8", errors="replace").splitlines()
-    except OSError:
-        return "it wrote nothing"
-    meaningful = [line.strip() for line in lines if not _NOISE.search(line) and line.strip()]
-    matches = (re.search(pattern, line) for line in meaningful if pattern)
-    stated = next((match[1] for match in matches if match), "")
-    errors = [line for line in meaningful if _REASON.search(line)]
-    chosen = stated or (errors or meaningful or ["it wrote nothing"])[-1]
-    return chosen if len(chosen) <= 300 else chosen[:297] + "..."
 
 
 @contextlib.contextmanager

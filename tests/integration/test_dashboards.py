@@ -79,9 +79,19 @@ def test_a_panel_that_cannot_be_shown_says_so(world: Cluster, tmp_path: Path) ->
     change(tmp_path / "objects/lens/quality-f1.json", lambda lens: lens.update(visualizationType="lnsTagcloud"))
     change(tmp_path / "objects/dashboard/model-quality.json", lambda board: board["panelsJSON"][2].update(type="map"))
     change(tmp_path / "objects/lens/quality-recall.json", sum_of_words)
+    old = '{"attributes":{"title":"Old","panelsJSON":"[{}]"},"id":"old","migrationVersion":{},"type":"dashboard"}'
+    files = {"old": old, "cut": '{"attributes":', "latin": "\xe9", "deep": "[" * 100_000, "list": "[]", "bare": "{}"}
+    files["untitled"] = '{"attributes":{},"id":"untitled","type":"dashboard"}'
+    files["wrong"] = '{"attributes":[],"id":"wrong","type":"dashboard"}'
+    for name, text in files.items():
+        (tmp_path / f"objects/dashboard/{name}.json").write_text(text, encoding="latin-1")
+    change(tmp_path / "objects/index-pattern/model-restatements.json", lambda view: view.pop("title"))
+    change(tmp_path / "objects/lens/quality-auc.json", lambda lens: lens.update(state=[]))
+    change(tmp_path / "objects/dashboard/model-quality.json", lambda board: board["panelsJSON"][5].pop("type"))
     with viewer_on(world, {"KIBANA_FOLDER": str(tmp_path)}) as url:
         panels = data(url, "model-quality")["panels"]
         page = fetch(f"{url}/dashboards/model-quality")[2]
+        first, refused = fetch(f"{url}/")[2], fetch(f"{url}/dashboards/untitled")
 
     assert panels["quality-f1"]["body"]["tone"] == "unsupported"
     assert "lens:quality-f1 uses the visualization lnsTagcloud" in panels["quality-f1"]["body"]["text"]
@@ -89,6 +99,18 @@ def test_a_panel_that_cannot_be_shown_says_so(world: Cluster, tmp_path: Path) ->
     assert panels["quality-recall"]["body"]["tone"] == "error"
     assert "Elasticsearch refuses the search: " in panels["quality-recall"]["body"]["text"]
     assert panels["quality-ctr"]["body"]["kind"] == "tiles"
+    assert "lens:quality-auc" in panels["quality-auc"]["body"]["text"]
+    assert "lacks or misuses KeyError(&#39;type&#39;)" in page
+    assert first.count('class="notice error"') == len(files) + 1
+    for name in [
+        "dashboard:old is from a Kibana before 8.8",
+        "cut.json",
+        "untitled",
+        "index-pattern:model-restatements",
+    ]:
+        assert name in first
+    assert first.count("<li><a ") == len(DASHBOARDS)
+    assert (refused[0], "dashboard:untitled" in refused[2]) == (404, True)
 
 
 def change(path: Path, edit: Any) -> None:

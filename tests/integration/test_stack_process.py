@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,7 +41,7 @@ def test_a_child_that_ends_early_is_reported_at_once(tmp_path: Path) -> None:
     child.start()
     began = time.monotonic()
 
-    with pytest.raises(StackError, match=r"ended with status 1 \(error: no such model\)"):
+    with pytest.raises(StackError, match=r"ended with exit code 1 \(error: no such model\)"):
         child.wait_ready(lambda: False, timeout=60)
     assert time.monotonic() - began < 10
 
@@ -123,12 +125,79 @@ def test_a_released_component_may_end(tmp_path: Path) -> None:
 
 
 def test_the_end_of_a_component_is_reported(tmp_path: Path) -> None:
-    """Watching ends with the reason of the component that ended by itself."""
+    """Watching ends with the exit code of the component that ended by itself; the last line may be about anything."""
     with Supervisor() as supervisor:
         supervisor.start(make_child(tmp_path, "raise SystemExit('fatal: disk full')"))
 
-        with pytest.raises(StackError, match=r"child has ended \(fatal: disk full\)"):
+        with pytest.raises(StackError, match=r"^child ended with exit code 1: see .*child\.log$"):
             supervisor.watch(period_seconds=0.02)
+
+
+def keep_running(report: Callable[[str], None], *children: ChildProcess) -> None:
+    """Supervise children until a signal arrives."""
+    with Supervisor(report) as supervisor:
+        for child in children:
+            supervisor.start(child)
+        supervisor.keep_running(period_seconds=0.02)
+
+
+def test_a_component_that_ends_is_started_again(tmp_path: Path) -> None:
+    """With a warning that names the signal or the exit code; a signal during the pause ends everything at once."""
+    lines: list[str] = []
+    starts = tmp_path / "starts"
+    # It ends by SIGKILL at its first start, with an exit code at the second one, and stays at the third one.
+    code = f"""
+import os, signal, time
+with open({str(starts)!r}, "a") as stream:
+    stream.write("start\\n")
+count = len(open({str(starts)!r}).readlines())
+if count == 1:
+    os.kill(os.getpid(), signal.SIGKILL)
+if count == 2:
+    raise SystemExit(3)
+if count == 3:
+    os.kill(os.getppid(), signal.SIGTERM)
+time.sleep(600)
+"""
+    child, other = make_child(tmp_path, code), make_child(tmp_path, SLEEPER, "other")
+    with pytest.raises(KeyboardInterrupt):
+        keep_running(lines.append, other, child)
+
+    log = tmp_path / "child.log"
+    assert lines == [
+        f"warning: child ended by SIGKILL: starting it again in 1 s; see {log}",
+        "starting child again",
+        f"warning: child ended with exit code 3: starting it again in 2 s; see {log}",
+        "starting child again",
+        "stopping child",
+        "stopping other",
+    ]
+    assert not child.running
+    assert not other.running
+
+
+def test_a_component_that_cannot_start_ends_everything(tmp_path: Path) -> None:
+    """Its first start ended with an error: one line says which."""
+    command = Command(
+        "child", (sys.executable, "-c", "raise SystemExit('error: no such file')"), tmp_path / "child.log"
+    )
+    child = ChildProcess(replace(command, reason_pattern="^error: (.+)"))
+    with pytest.raises(StackError, match=r"^child cannot start: it ended with exit code 1 \(no such file\): see "):
+        keep_running(lambda _line: None, child)
+
+
+def test_ctrl_c_during_a_pause_ends_everything_at_once(tmp_path: Path) -> None:
+    """The component that waits for its next start is not started any more."""
+    child = make_child(tmp_path, "import os; os.kill(os.getpid(), 9)")
+
+    def interrupt(line: str) -> None:
+        if "in 2 s" in line:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        keep_running(interrupt, child)
+
+    assert not child.running
 
 
 SUPERVISED = """

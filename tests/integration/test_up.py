@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -21,6 +22,9 @@ from monitor_agent.http_auth import authorization_headers
 from tests.waiting import processes_in, wait_until
 
 PORTS = ("STACK_HTTP_PORT", "MODEL_SERVER_PORT", "DASHBOARDS_PORT", "MONITOR_HEALTH_PORT")
+
+PROCESSES = 6
+"""Processes of the product: Elasticsearch and its proxy, model server, pipeline, agent, dashboards."""
 
 
 @pytest.fixture
@@ -42,24 +46,44 @@ def request_json(url: str, body: Any = None, user: tuple[str, str] | None = None
         return json.load(answer)
 
 
-def hits(search: str, user: tuple[str, str]) -> int:
-    """Return the number of documents that a search finds; 0 also if a new index is not ready yet."""
+def answered(url: str, body: Any = None, user: tuple[str, str] | None = None) -> Any:
+    """Return the decoded answer, or nothing while a server starts or a new index is not ready yet."""
     try:
-        return int(request_json(search, user=user)["hits"]["total"]["value"])
-    except urllib.error.HTTPError as error:
-        if error.code != 503:
+        return request_json(url, body, user)
+    except (urllib.error.URLError, ConnectionError) as error:
+        if isinstance(error, urllib.error.HTTPError) and error.code != 503:
             raise
-        return 0
+        return None
+
+
+def matched(search: str, user: tuple[str, str]) -> int:
+    """Return the number of matched clicks in all base windows."""
+    answer = answered(search, user=user) or {"hits": {"hits": []}}
+    return sum(hit["_source"]["matched"] for hit in answer["hits"]["hits"])
+
+
+def children_of(pid: int) -> set[int]:
+    """Return the processes that a process has started."""
+    children = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                children.add(int(stat.parent.name))
+    return children
 
 
 def test_a_click_becomes_a_metric_and_ctrl_c_ends_all_processes(workspace: Path, saved_model: Path) -> None:
-    """The output is enough for a user: the server's address, the analyst's password, the dashboards."""
+    """The output is enough for a user: the server's address, the analyst's password, the dashboards.
+
+    When all parts are killed, they come back at the same addresses, and the next click becomes a metric, too.
+    """
     environ = {
         **os.environ,
         **dict.fromkeys(PORTS, "0"),
         "STACK_DATA_DIR": str(workspace / "stack"),
         "PIPELINE_DATA_DIR": str(workspace / "pipeline"),
-        "MODEL_LOG_DIR": str(workspace / "log"),
+        # Names of files are bytes: nothing needs UTF-8.
+        "MODEL_LOG_DIR": os.fsdecode(os.fsencode(workspace) + b"/log-caf\xe9"),
         "MODEL_SERVER_MODEL_DIR": str(saved_model),
         "MONITOR_PERIOD": "1s",
     }
@@ -75,15 +99,31 @@ def test_a_click_becomes_a_metric_and_ctrl_c_ends_all_processes(workspace: Path,
         addresses = {line[:17].strip(): line[17:].split() for line in lines if "http" in line}
         analyst = next(line.split() for line in lines if line.startswith("user") and "analyst" in line)
         instances = [{"text_a": "ua81ce left hour3", "text_b": "item14 price2"}]
-        answer = request_json(addresses["model server"][0], {"instances": instances})
-        prediction_id = answer["predictions"][0]["prediction_id"]
-        request_json(addresses["model server"][1], {"prediction_id": prediction_id, "type": "click"})
-        windows = f"{addresses['Elasticsearch'][0]}/model_performance/_search?ignore_unavailable=true&q=matched:1"
-        wait_until(lambda: hits(windows, (analyst[1], analyst[2])) > 0, 60)
+        search = "ignore_unavailable=true&q=window_size:1m+AND+model_version:all+AND+segment:all"
+        windows = f"{addresses['Elasticsearch'][0]}/model_performance/_search?{search}"
+
+        def click() -> None:
+            predicted = wait_until(lambda: answered(addresses["model server"][0], {"instances": instances}), 60, 0.1)
+            prediction_id = predicted["predictions"][0]["prediction_id"]
+            request_json(addresses["model server"][1], {"prediction_id": prediction_id, "type": "click"})
+
+        click()
+        wait_until(lambda: matched(windows, (analyst[1], analyst[2])) == 1, 60, 0.1)
         assert "error" not in request_json(f"{addresses['dashboards'][0]}/dashboards/model-quality/data")
+
+        killed = children_of(up.pid)
+        assert len(killed) == PROCESSES
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: len(children_of(up.pid) - killed) == PROCESSES, 60, 0.1)
+        click()
+        wait_until(lambda: matched(windows, (analyst[1], analyst[2])) == 2, 90, 0.1)
     finally:
         up.send_signal(signal.SIGINT)
         rest, _ = up.communicate(timeout=60)
     assert up.returncode == 0, "".join(lines) + rest
     assert "stopping model-server" in rest
+    for name in ("elasticsearch", "model-server", "pipeline", "agent", "dashboards"):
+        assert f"warning: {name} ended by SIGKILL: starting it again in 1 s; see {workspace}" in rest
+    assert "Traceback" not in rest
     assert processes_in(workspace) == []

@@ -86,7 +86,7 @@ ROOMS = (
     Room(
         "monitor_agent/es/",
         "everything that reads and writes Elasticsearch: gateway, stores, templates",
-        "clock contracts errors metrics pipeline settings",
+        "clock contracts errors http_auth metrics pipeline settings",
         "elasticsearch elastic_transport numpy orjson structlog",
     ),
     Room(

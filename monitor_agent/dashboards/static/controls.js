@@ -38,8 +38,8 @@ export function show(place, chosen, options = {}) {
       continue;
     }
     const available = offered.map((option) => option.value);
-    const all = [...offered, ...values.filter((value) => !available.includes(value)).map((value) => ({ value, count: 0 }))];
-    const lines = all.map(({ value, count }) => line(control, value, value, count.toLocaleString("en"), values.includes(value)));
+    const all = [...offered, ...values.filter((value) => !available.includes(value)).map((value) => ({ value, text: value, count: 0 }))];
+    const lines = all.map(({ value, text, count }) => line(control, value, text, count.toLocaleString("en"), values.includes(value)));
     sheet.replaceChildren(sheet.firstElementChild, line(control, "", "Any", "", !values.length), ...lines);
     if (focused !== null) [...sheet.querySelectorAll("input")].find((input) => input.value === focused)?.focus();
   }

@@ -13,6 +13,7 @@ import re
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -53,6 +54,7 @@ class EmbeddedElasticsearch:
         self.options = options
         self.version = options.version
         self.users: dict[str, str] = {}
+        self.was_ready = False
         self._report = report
         self._account = unprivileged_account()
         self._data_dir = options.data_dir.absolute()
@@ -144,6 +146,8 @@ class EmbeddedElasticsearch:
         try:
             self._lock.acquire()
             self._start_process(runtime, server)
+            if self.was_ready:
+                self._lock.record(Instance(os.getpid(), f"http://{HOST}:{self.options.http_port}", self.version))
         except BaseException as error:
             self._lock.release()
             if isinstance(error, OSError):
@@ -168,6 +172,9 @@ class EmbeddedElasticsearch:
                 raise _port_in_use(self.options.http_port) from error
             raise
         self._lock.record(Instance(os.getpid(), self.url, self.version))
+        # After another start, everybody still knows this address.
+        self.options = replace(self.options, http_port=int(self.url.rpartition(":")[2]))
+        self.was_ready = True
 
     def stop(self) -> None:
         """Stop the node; do nothing when it is not running."""
@@ -187,13 +194,22 @@ class EmbeddedElasticsearch:
             self._proxy.kill()
         self._lock.release()
 
-    def end_reason(self) -> str:
-        """Return the line of the log that best names the reason of the end."""
+    def exit_code(self) -> int | None:
+        """Return the exit status of the launcher, or of the proxy if that has ended alone; None while both run."""
+        code = self._process.exit_code() if self._process else None
+        return self._proxy.exit_code() if code is None and self._proxy is not None else code
+
+    def end_in_words(self) -> str:
+        """Return which process ended, and how."""
         if self._process is None:
-            return "it was not started"
+            return "was not started"
         if self._process.running and self._proxy is not None and not self._proxy.running:
-            return f"its proxy has ended: {self._proxy.end_reason()}"
-        return self._process.end_reason()
+            return f"has lost its proxy, which {self._proxy.end_in_words()}"
+        return self._process.end_in_words()
+
+    def see_log(self) -> str:
+        """Return where the log of the node is."""
+        return f"see {self.log_path}"
 
     def _start_process(self, runtime: java.Java, server: Path) -> None:
         for port in (self.options.http_port, self.options.transport_port):
@@ -272,7 +288,7 @@ class EmbeddedElasticsearch:
 
     def _healthy(self) -> bool:
         if self._proxy is not None and not self._proxy.running:
-            raise StackError(f"{self.name} has no proxy ({self.end_reason()})", "set STACK_PROXY=false to go without")
+            raise StackError(f"{self.name} {self.end_in_words()}", "set STACK_PROXY=false to go without")
         if not self._ports_file("http").exists():
             return False
         # Yellow: every primary shard of the indices kept from an earlier run can be searched and written.

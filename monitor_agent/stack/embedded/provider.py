@@ -17,7 +17,8 @@ from monitor_agent.stack.embedded.configuration import options_from
 from monitor_agent.stack.embedded.elasticsearch import EmbeddedElasticsearch
 from monitor_agent.stack.instance import Instance, running_instance, stop_instance
 from monitor_agent.stack.log_files import print_logs
-from monitor_agent.stack.process import Supervisor, reason_line
+from monitor_agent.stack.process import Supervisor
+from monitor_agent.stack.process_end import reason_line
 from monitor_agent.stack.provider import ComponentStatus
 from monitor_agent.stack.rest_call import Login, cluster_status
 

@@ -92,6 +92,10 @@ class ProxyProcess:
         if self._child is not None:
             self._child.kill()
 
-    def end_reason(self) -> str:
-        """Return what is known about the end of the process."""
-        return self._child.end_reason() if self._child else "it was not started"
+    def exit_code(self) -> int | None:
+        """Return the exit status, negative for a signal; None before the end."""
+        return self._child.exit_code() if self._child else None
+
+    def end_in_words(self) -> str:
+        """Return how the process ended."""
+        return self._child.end_in_words() if self._child else "was not started"

@@ -66,3 +66,30 @@ def test_a_step_that_is_stopped_is_the_last_one() -> None:
     run(step, SHORT, StopSignal())
 
     assert len(steps) == 1
+
+
+class PausesOnly(StopSignal):
+    """Records the pauses instead of waiting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        """Record a pause."""
+        self.pauses.append(seconds)
+
+
+def test_the_pauses_grow_while_steps_fail_unexpectedly() -> None:
+    """The first failure is tried again after the period; a step that succeeds begins anew."""
+    stop_signal, results = PausesOnly(), [False, False, False, False, True, False, False]
+
+    def step() -> bool:
+        result = results.pop(0)
+        if not results:
+            stop_signal.stop()
+        return result
+
+    run(step, SHORT, stop_signal)
+
+    assert stop_signal.pauses == [0.01, 0.02, 0.04, 0.01]

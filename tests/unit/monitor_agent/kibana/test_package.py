@@ -142,3 +142,11 @@ def test_decoding_and_encoding_are_each_others_reverse() -> None:
     assert saved.attributes["kibanaSavedObjectMeta"]["searchSourceJSON"] == {"filter": [], "query": {}}
     assert to_document(saved, encoded=True)["attributes"] == line["attributes"]
     assert file_text({"b": 1, "a": "é"}) == '{\n  "a": "é",\n  "b": 1\n}\n'
+
+
+def test_an_object_of_an_old_kibana_is_refused() -> None:
+    """Its panels have another form: unpacked without its version, nothing could read it any more."""
+    line = {"type": "dashboard", "id": "old", "attributes": {}, "migrationVersion": {"dashboard": "7.11.0"}}
+
+    with pytest.raises(DataError, match=r"line 1: dashboard:old is from a Kibana before 8\.8: .* export it there"):
+        unpack(json.dumps(line))

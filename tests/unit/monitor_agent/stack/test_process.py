@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monitor_agent.stack.process import reason_line
+from monitor_agent.stack.process_end import reason_line
 
 
 def test_the_reason_in_a_log_is_the_error_in_it(tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""Texts of users, such as labels, as pages, charts and reports can show them (pure).
+
+Some characters cannot be drawn, or do something else than to be drawn: control characters end an SVG image, line
+separators end a text in an expression, and characters that change the direction of writing change the texts around.
+Each is replaced by its number, so that different texts stay different.
+"""
+
+from __future__ import annotations
+
+import re
+
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_TITLE, _IMAGE = "title", "image"
+
+
+def visible(text: str) -> str:
+    """Return a text with its number in the place of each character that cannot be drawn.
+
+    >>> visible("one\\ntwo"), visible("a\\u202eb"), visible("plain")
+    ('one[U+000A]two', 'a[U+202E]b', 'plain')
+    """
+    return _INVISIBLE.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)
+
+
+def tooltip_title(text: str) -> str:
+    """Return a title of a tooltip: Vega-Lite puts it into an expression, and escapes quotation marks only.
+
+    The viewer's tooltips treat the titles `title` and `image` in their own way; a space at the end prevents that.
+
+    >>> tooltip_title('a\\\\b'), tooltip_title("image")
+    ('a\\\\\\\\b', 'image\\xa0')
+    """
+    escaped = visible(text).replace("\\", "\\\\")
+    return escaped + "\N{NO-BREAK SPACE}" if escaped in (_TITLE, _IMAGE) else escaped
+
+
+def xml_text(text: str) -> str:
+    """Return the text of an XML document without the characters that XML forbids."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
