@@ -15,6 +15,7 @@ from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.es.feedback_store import WAITING, new_filter, overdue_filter, predicted_filter
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.performance_store import LOST_LINES_FILTERS, aged_filters
+from monitor_agent.es.score_tail_store import SEARCHES_AT_ONCE, TOO_MANY_BUCKETS, add_tails
 from monitor_agent.metrics import WindowState
 from monitor_agent.metrics.ranking import REQUESTS
 from monitor_agent.metrics.score_histogram import Histogram
@@ -39,9 +40,6 @@ MAX_DAYS = 10_000
 COMPOSITE_PAGE = 5_000
 DAYS_AT_ONCE = 50
 ITEMS_PAGE = 5_000
-SEARCHES_AT_ONCE = 8
-# Elasticsearch refuses to make more than 65,536 buckets for one request.
-TOO_MANY_BUCKETS = "too_many_buckets_exception"
 
 States = dict[tuple[str, str], WindowState]
 """(version, segment) -> state."""
@@ -219,7 +217,7 @@ class EventStore:
 
     def count(self, request: CountRequest, windows: Sequence[Window]) -> dict[Window, States]:
         """Return the state of every version and segment of base windows."""
-        counts: dict[Window, States] = {}
+        counted: dict[Window, list[SegmentState]] = {}
         for first in range(0, len(windows), SEARCHES_AT_ONCE):
             batch = windows[first : first + SEARCHES_AT_ONCE]
             searches = [
@@ -229,11 +227,13 @@ class EventStore:
             responses = self._gateway.msearch(searches, tolerate=TOO_MANY_BUCKETS)
             for window, response in zip(batch, responses, strict=True):
                 if "error" in response or ("aggregations" in response and not counting.is_complete(response)):
-                    counts[window] = self._count_in_pieces(request, window)
+                    counted[window] = self._count_in_pieces(request, window)
                 elif "aggregations" in response:
-                    counts[window] = counting.states(counting.segment_states(response, request, window))
+                    counted[window] = counting.segment_states(response, request, window)
                 else:
-                    counts[window] = {}
+                    counted[window] = []
+        add_tails(self._gateway, request, self._settings, counted)
+        counts = {window: counting.states(entries) for window, entries in counted.items()}
         orphans, errors = self._orphans(request.model, windows, request.now), self._errors(request.model, windows)
         self._add_ranks(request, counts)
         for window in windows:
@@ -273,7 +273,7 @@ class EventStore:
                     hits = self._gateway.scan(index, body, ITEMS_PAGE)
                 yield window, [hit["fields"] for hit in hits]
 
-    def _count_in_pieces(self, request: CountRequest, window: Window) -> States:
+    def _count_in_pieces(self, request: CountRequest, window: Window) -> list[SegmentState]:
         """Count a window of very many versions or values: one version and one segment at a time."""
         counted: list[SegmentState] = []
         index = PREDICTIONS.index_for(window.start)
@@ -282,7 +282,7 @@ class EventStore:
                 piece = replace(request, segments=[segment])
                 response = self._gateway.search(index, counting.body(piece, window, self._settings, version))
                 counted += counting.segment_states(response, piece, window)
-        return counting.states(counted)
+        return counted
 
     def _versions(self, model: str, window: Window) -> list[str]:
         query = {"bool": {"filter": [{"term": {"model.name": model}}, within(window), COUNTABLE_PREDICTION]}}

@@ -81,6 +81,7 @@ STATE_METRICS: tuple[MetricSpec, ...] = (
     log_loss.ERROR_BOUND_SPEC,
     brier.SPEC,
     calibration_error.SPEC,
+    calibration_error.ERROR_BOUND_SPEC,
     calibration_ratio.SPEC,
     *threshold_sweep.SPECS,
     click_through_rate.SPEC,

@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from monitor_agent.metrics.score_histogram import Histogram
 
+_KEY_BITS = 63
+
 _WIDEST = 9
 """Largest number of bytes of an integer that always fits into 64 bits."""
 
@@ -39,6 +41,12 @@ class BlobWriter:
         pairs[::2] = np.diff(counts.bins, prepend=0)
         pairs[1::2] = counts.counts
         self._done.append(_packed(pairs << np.uint64(1)))
+
+    def scores(self, counts: Histogram) -> None:
+        """Append a histogram of single scores: the common zero bits of the keys as a number, then the shifted keys."""
+        shift = _zero_bits(counts.bins)
+        self._values.append(shift)
+        self.bins(Histogram(counts.bins >> shift, counts.counts))
 
     def histogram(self, counts: Mapping[int, int]) -> None:
         """Append a mapping of integers, without its zero counts."""
@@ -110,6 +118,14 @@ class BlobReader:
         pairs = self._integers[start : start + size]
         return Histogram(np.cumsum(pairs[::2]), pairs[1::2])
 
+    def scores(self) -> Histogram:
+        """Return the next histogram of single scores."""
+        shift = self.integer()
+        if not 0 <= shift < _KEY_BITS:
+            raise ValueError(f"the keys of single scores cannot be shifted by {shift} bits")
+        histogram = self.bins()
+        return Histogram(histogram.bins << shift, histogram.counts)
+
     def named(self) -> dict[str, int]:
         """Return the next mapping of names."""
         pairs = self._take(2 * self.integer())
@@ -122,6 +138,12 @@ class BlobReader:
         values = self._values[self._at : end]
         self._at = end
         return values
+
+
+def _zero_bits(keys: npt.NDArray[np.int64]) -> int:
+    """Return the number of the lowest bits that are 0 in all keys."""
+    together = int(np.bitwise_or.reduce(keys))
+    return (together & -together).bit_length() - 1 if together else 0
 
 
 def readers(texts: Sequence[str]) -> list[BlobReader]:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from monitor_agent.metrics._spec import ConfidenceInterval, Undefined
-from monitor_agent.metrics.score_histogram import Counts, Floats, dense
+from monitor_agent.metrics.score_histogram import Floats
 from monitor_agent.metrics.wilson import Z_95
 
 
-def auc_interval(area: float, pos: Counts, neg: Counts, z: float = Z_95) -> ConfidenceInterval | Undefined:
+def auc_interval(area: float, positives: Floats, negatives: Floats, z: float = Z_95) -> ConfidenceInterval | Undefined:
     """Return the range of true AUCs whose distance to the measured AUC is at most ``z`` standard errors.
 
     The standard error is Newcombe's (Hanley and McNeil's, with both class sizes set to their mean) at each candidate
@@ -21,21 +21,20 @@ def auc_interval(area: float, pos: Counts, neg: Counts, z: float = Z_95) -> Conf
 
     Parameters
     ----------
-    area : `roc_auc` of the same histograms.
-    pos, neg : score histograms of the positives and of the negatives.
+    area : `roc_auc` of the same scores.
+    positives, negatives : their numbers by cell, lowest scores first; shape (n,).
 
-    Undefined (``one_class``) if a histogram is empty.
+    Undefined (``one_class``) if a label is missing.
 
     Source: R. Newcombe, "Confidence intervals for an effect size measure based on the Mann-Whitney statistic",
     Statistics in Medicine 25 (2006), method 5; E. DeLong et al., Biometrics 44 (1988).
 
-    >>> interval = auc_interval(1.0, {900: 30}, {100: 300})
+    >>> interval = auc_interval(1.0, np.array([0.0, 30.0]), np.array([300.0, 0.0]))
     >>> 0.9 < interval.low < interval.high == 1.0
     True
     """
-    if not pos or not neg:
+    if not positives.any() or not negatives.any():
         return Undefined("one_class")
-    positives, negatives = dense(pos), dense(neg)
     variance = _delong_variance(positives, negatives, area)
     return interval_of_areas(area, float(positives.sum()), float(negatives.sum()), variance, z)
 

@@ -59,13 +59,27 @@ def binned_loss(pos: Counts, neg: Counts) -> tuple[float, float]:
     return loss, error
 
 
+def _without_loss(state: WindowState) -> tuple[float, float]:
+    pos, neg = state.scores_pos_without_loss, state.scores_neg_without_loss
+    if not pos and not neg:
+        return 0.0, 0.0
+    if pos != state.scores_pos or neg != state.scores_neg:
+        return binned_loss(pos, neg)
+    # No event carries its losses, so that they follow from the cells, which are narrower than bins.
+    cells = state.cells
+    lows, highs = (np.clip(ends, CLIP, 1 - CLIP) for ends in (cells.lows, cells.highs))
+    pairs = ((cells.positives, -np.log(lows), -np.log(highs)), (cells.negatives, -np.log1p(-lows), -np.log1p(-highs)))
+    loss = sum(float(counts @ (at_low + at_high)) / 2 for counts, at_low, at_high in pairs)
+    return loss, sum(float(counts @ np.abs(at_high - at_low)) / 2 for counts, at_low, at_high in pairs)
+
+
 def _log_loss(state: WindowState) -> float | Undefined:
     exact = from_fixed_point(state.log_loss_pos + state.log_loss_neg)
-    return log_loss(exact + binned_loss(state.scores_pos_without_loss, state.scores_neg_without_loss)[0], state.n)
+    return log_loss(exact + _without_loss(state)[0], state.n)
 
 
 def _error_bound(state: WindowState) -> float | Undefined:
-    return log_loss(binned_loss(state.scores_pos_without_loss, state.scores_neg_without_loss)[1], state.n)
+    return log_loss(_without_loss(state)[1], state.n)
 
 
 SPEC = MetricSpec(

@@ -6,59 +6,52 @@ import numpy as np
 
 from monitor_agent.metrics._spec import ConfidenceInterval, MetricSpec, Undefined
 from monitor_agent.metrics.auc_interval import auc_interval
-from monitor_agent.metrics.score_histogram import REFINEMENT, Counts, Histogram, dense
+from monitor_agent.metrics.score_cells import ScoreCells
+from monitor_agent.metrics.score_histogram import REFINEMENT, Counts, Histogram
 from monitor_agent.metrics.window_state import WindowState
 
-NOTHING: Counts = {}
 
+def roc_auc(cells: ScoreCells) -> float | Undefined:
+    """Return the share of (positive, negative) pairs in the right order; a pair in one cell counts half.
 
-def roc_auc(pos: Counts, neg: Counts, fine_pos: Counts = NOTHING, fine_neg: Counts = NOTHING) -> float | Undefined:
-    """Return the share of (positive, negative) pairs in the right order; a pair in one bin counts half.
+    The value differs from the exact value by `roc_auc_error_bound` at most, and equals it if no cell with different
+    scores holds both labels.
 
-    If both scores of a pair are in refined bins, the refined bins give the order.
-
-    The value differs from the exact value by `roc_auc_error_bound` at most, and equals it if no bin holds both classes.
-
-    Parameters
-    ----------
-    pos, neg : score histograms of the positives and of the negatives.
-    fine_pos, fine_neg : the scores among them that are counted in refined bins (see `REFINEMENT`).
-
-    Undefined (``one_class``) if a histogram is empty.
+    Undefined (``one_class``) if a label is missing.
 
     Source: `sklearn.metrics.roc_auc_score`; J. Hanley, B. McNeil, "The meaning and use of the area under a ROC
     curve", Radiology 143 (1982).
 
-    >>> roc_auc({900: 1, 200: 1}, {100: 2, 200: 2})
+    >>> from monitor_agent.metrics.score_cells import LabelScores, score_cells
+    >>> roc_auc(score_cells(LabelScores({900: 1, 200: 1}), LabelScores({100: 2, 200: 2})))
     0.875
-    >>> roc_auc({500: 3}, {})
+    >>> roc_auc(score_cells(LabelScores({500: 3}), LabelScores()))
     Undefined(reason='one_class')
-    >>> roc_auc({500: 2}, {500: 2}, {50010: 1, 50030: 1}, {50020: 2})
-    0.5
     """
-    if not pos or not neg:
+    if cells.one_class:
         return Undefined("one_class")
-    positives, negatives = dense(pos), dense(neg)
+    positives, negatives = cells.positives, cells.negatives
     below = np.cumsum(negatives) - negatives
-    pairs = float(np.sum(positives * (2 * below + negatives))) + _refined_pairs(fine_pos, fine_neg)[0]
+    pairs = float(np.sum(positives * (2 * below + negatives)))
+    pairs += _refined_pairs(cells.refined_pos, cells.refined_neg)[0]
     # Rounding at the edge of a bin may put a score into a refined bin of the next bin.
     return min(1.0, max(0.0, pairs / (2 * float(positives.sum()) * float(negatives.sum()))))
 
 
-def roc_auc_error_bound(
-    pos: Counts, neg: Counts, fine_pos: Counts = NOTHING, fine_neg: Counts = NOTHING
-) -> float | Undefined:
-    """Return the largest change of `roc_auc` that binning can cause: half the share of pairs in one (refined) bin.
+def roc_auc_error_bound(cells: ScoreCells) -> float | Undefined:
+    """Return the largest change of `roc_auc` that cells can cause: half the share of pairs of one cell.
 
-    Undefined (``one_class``) if a histogram is empty.
+    Pairs of equal scores cause no error. Undefined (``one_class``) if a label is missing.
 
-    >>> roc_auc_error_bound({900: 1, 200: 1}, {100: 2, 200: 2})
+    >>> from monitor_agent.metrics.score_cells import LabelScores, score_cells
+    >>> roc_auc_error_bound(score_cells(LabelScores({900: 1, 200: 1}), LabelScores({100: 2, 200: 2})))
     0.125
     """
-    if not pos or not neg:
+    if cells.one_class:
         return Undefined("one_class")
-    positives, negatives = dense(pos), dense(neg)
-    shared = float(np.sum(positives * negatives)) - _refined_pairs(fine_pos, fine_neg)[1]
+    positives, negatives = cells.positives, cells.negatives
+    shared = float(np.sum(positives * negatives * cells.unordered))
+    shared -= _refined_pairs(cells.refined_pos, cells.refined_neg)[1]
     return max(0.0, shared) / (2 * float(positives.sum()) * float(negatives.sum()))
 
 
@@ -81,15 +74,15 @@ def _refined_pairs(fine_pos: Counts, fine_neg: Counts) -> tuple[float, float]:
 
 
 def _interval(state: WindowState) -> ConfidenceInterval | Undefined:
-    area = roc_auc(state.scores_pos, state.scores_neg, state.fine_pos, state.fine_neg)
-    return area if isinstance(area, Undefined) else auc_interval(area, state.scores_pos, state.scores_neg)
+    area = roc_auc(state.cells)
+    return area if isinstance(area, Undefined) else auc_interval(area, state.cells.positives, state.cells.negatives)
 
 
 SPEC = MetricSpec(
     "auc",
     "ratio",
     "share of pairs of a positive and a negative that the score puts in the right order",
-    lambda s: roc_auc(s.scores_pos, s.scores_neg, s.fine_pos, s.fine_neg),
+    lambda s: roc_auc(s.cells),
     _interval,
     bigger_is_better=True,
     source="sklearn.metrics.roc_auc_score",
@@ -98,9 +91,9 @@ SPEC = MetricSpec(
 ERROR_BOUND_SPEC = MetricSpec(
     "auc_error_bound",
     "ratio",
-    "largest possible error of auc: it is computed from scores of three digits (five in refined bins)",
-    lambda s: roc_auc_error_bound(s.scores_pos, s.scores_neg, s.fine_pos, s.fine_neg),
+    "largest possible error of auc: if there are many distinct scores, it is computed from three to five digits",
+    lambda s: roc_auc_error_bound(s.cells),
     bigger_is_better=False,
     range=(0.0, 0.5),
-    source="half the share of pairs in one bin or refined bin",
+    source="half the share of pairs in one cell",
 )

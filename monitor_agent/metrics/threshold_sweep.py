@@ -12,6 +12,7 @@ from monitor_agent.metrics._spec import MetricSpec, Undefined
 from monitor_agent.metrics.f1 import f1
 from monitor_agent.metrics.precision import precision
 from monitor_agent.metrics.recall import recall
+from monitor_agent.metrics.score_cells import ScoreCells
 from monitor_agent.metrics.score_histogram import EDGES, SCORE_BINS, Counts, dense, total
 from monitor_agent.metrics.window_state import WindowState
 
@@ -75,21 +76,44 @@ def threshold_sweep(pos: Counts, neg: Counts, thresholds: Iterable[float] = CURV
     return points
 
 
-def best_f1(pos: Counts, neg: Counts) -> SweepPoint | Undefined:
-    """Return the point with the highest F1 over thresholds of three digits; of equal ones, the highest threshold.
+def best_f1(cells: ScoreCells) -> SweepPoint | Undefined:
+    """Return the point with the highest F1 over the lower ends of the cells; of equal ones, the highest threshold.
 
     Undefined (``no_actual_positive``) without positives.
 
+    >>> from monitor_agent.metrics.score_cells import LabelScores, score_cells
     >>> from monitor_agent.metrics.score_histogram import from_scores
-    >>> best_f1(from_scores([0.8, 0.8, 0.8, 0.3]), from_scores([0.3] * 4 + [0.1] * 90)).threshold
+    >>> pos, neg = from_scores([0.8, 0.8, 0.8, 0.3]), from_scores([0.3] * 4 + [0.1] * 90)
+    >>> best_f1(score_cells(LabelScores(pos), LabelScores(neg))).threshold
     0.8
     """
-    if not pos:
+    positives, negatives = cells.positives[::-1], cells.negatives[::-1]
+    if not positives.any():
         return Undefined("no_actual_positive")
-    tp, fp = _at_or_above(pos), _at_or_above(neg)
-    scores = 2 * tp / (tp + fp + total(pos))
-    edge = SCORE_BINS - int(np.argmax(scores[::-1]))
-    return threshold_sweep(pos, neg, [float(EDGES[edge])])[0]
+    tp, fp = np.cumsum(positives), np.cumsum(negatives)
+    best = int(np.argmax(2 * tp / (tp + fp + tp[-1])))
+    reached, wrong = int(tp[best]), int(fp[best])
+    return SweepPoint(float(cells.lows[::-1][best]), reached, wrong, int(fp[-1]) - wrong, int(tp[-1]) - reached)
+
+
+def best_f1_error_bound(cells: ScoreCells) -> float | Undefined:
+    """Return how far the highest F1 of all thresholds can be above `best_f1`.
+
+    A threshold inside a cell is best if it divides the positives of the cell from its negatives. Cells of equal scores
+    cannot be divided. Undefined (``no_actual_positive``) without positives.
+
+    >>> from monitor_agent.metrics.score_cells import LabelScores, score_cells
+    >>> best_f1_error_bound(score_cells(LabelScores({200: 1}), LabelScores({200: 2})))
+    0.5
+    """
+    best = best_f1(cells)
+    if isinstance(best, Undefined):
+        return best
+    positives, negatives = cells.positives[::-1], cells.negatives[::-1]
+    tp, fp = np.cumsum(positives), np.cumsum(negatives)
+    divided = 2 * tp / (tp + fp - negatives * cells.unordered[::-1] + tp[-1])
+    reached = best.f1
+    return reached if isinstance(reached, Undefined) else max(0.0, float(divided.max()) - reached)
 
 
 def _nearest_edge(threshold: float) -> int:
@@ -105,12 +129,12 @@ def _at_or_above(histogram: Counts) -> npt.NDArray[np.float64]:
 
 
 def _best_f1(state: WindowState) -> float | Undefined:
-    best = best_f1(state.scores_pos, state.scores_neg)
+    best = best_f1(state.cells)
     return best if isinstance(best, Undefined) else best.f1
 
 
 def _best_threshold(state: WindowState) -> float | Undefined:
-    best = best_f1(state.scores_pos, state.scores_neg)
+    best = best_f1(state.cells)
     return best if isinstance(best, Undefined) else best.threshold
 
 
@@ -124,10 +148,18 @@ SPECS = (
         source="maximum of sklearn.metrics.f1_score over thresholds",
     ),
     MetricSpec(
+        "best_f1_error_bound",
+        "ratio",
+        "how much higher the highest f1 of all thresholds can be; 0 = best_f1 is exact",
+        lambda s: best_f1_error_bound(s.cells),
+        bigger_is_better=False,
+        source="best order within each cell",
+    ),
+    MetricSpec(
         "best_f1_threshold",
         "ratio",
-        "the threshold of best_f1",
+        "the threshold of best_f1: a score, or the lower end of a cell of scores",
         _best_threshold,
-        source="thresholds of three digits",
+        source="of equal ones, the highest",
     ),
 )

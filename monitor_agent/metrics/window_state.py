@@ -12,10 +12,13 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any, NewType
 
 from monitor_agent.metrics._blob import BlobReader, BlobWriter, readers
+from monitor_agent.metrics.exact_scores import MERGED, tails_of_exact
 from monitor_agent.metrics.log_histogram import LogHistogram, merge_log_histograms
+from monitor_agent.metrics.score_cells import LabelScores, ScoreCells, is_exact, score_cells
 from monitor_agent.metrics.score_histogram import Counts, Histogram, add
 
 FixedPoint = NewType("FixedPoint", int)
@@ -88,6 +91,9 @@ class WindowState:
     scores_shown_unknown, score_sum_shown_unknown : the scores of shown predictions among ``scores_unknown``; their sum.
     scores_predicted_positive, score_sum_predicted_positive : the scores of shown predictions with the predicted
         label 1, with or without a known label; their sum.
+    exact_pos, exact_neg : all scores of ``scores_pos`` and ``scores_neg``, singly (`from_exact_scores`); empty if there
+        are too many distinct ones.
+    tail_pos, tail_neg : otherwise, the scores of ``scores_pos`` and ``scores_neg`` in the tails, by cell (`tails_of`).
     """
 
     predictions: int = 0
@@ -135,6 +141,27 @@ class WindowState:
     score_sum_shown_unknown: FixedPoint = _ZERO
     scores_predicted_positive: Counts = field(default_factory=dict)
     score_sum_predicted_positive: FixedPoint = _ZERO
+    exact_pos: Counts = field(default_factory=dict)
+    exact_neg: Counts = field(default_factory=dict)
+    tail_pos: Counts = field(default_factory=dict)
+    tail_neg: Counts = field(default_factory=dict)
+
+    @cached_property
+    def cells(self) -> ScoreCells:
+        """The labelled scores as cells, each as narrow as the state allows."""
+        return score_cells(*self._label_scores)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether all labelled scores are known singly."""
+        return all(is_exact(scores) for scores in self._label_scores)
+
+    @property
+    def _label_scores(self) -> tuple[LabelScores, LabelScores]:
+        return (
+            LabelScores(self.scores_pos, self.fine_pos, self.tail_pos, self.exact_pos),
+            LabelScores(self.scores_neg, self.fine_neg, self.tail_neg, self.exact_neg),
+        )
 
     @property
     def n(self) -> int:
@@ -222,9 +249,12 @@ _NAMED = frozenset({"counts", "sums"})
 _OF_SCORES = frozenset(
     {
         "scores_unknown", "scores_pos", "scores_neg", "fine_pos", "fine_neg", "scores_pos_without_loss",
-        "scores_neg_without_loss", "scores_shown_unknown", "scores_predicted_positive",
+        "scores_neg_without_loss", "scores_shown_unknown", "scores_predicted_positive", "tail_pos", "tail_neg",
     }
 )  # fmt: skip
+
+
+_SINGLE = frozenset({"exact_pos", "exact_neg"})
 
 
 def merge_all(states: Iterable[WindowState]) -> WindowState:
@@ -238,8 +268,10 @@ def merge_all(states: Iterable[WindowState]) -> WindowState:
     summands = list(states)
     if len(summands) == 1:
         return summands[0]
-    merged: dict[str, Any] = {}
+    merged = _merged_details(summands)
     for name in FIELDS:
+        if name in merged:
+            continue
         values = [getattr(state, name) for state in summands]
         zero = getattr(_ZERO_STATE, name)
         if isinstance(zero, int):
@@ -251,6 +283,25 @@ def merge_all(states: Iterable[WindowState]) -> WindowState:
         else:
             merged[name] = _add_mappings(values)
     return WindowState(**merged)
+
+
+def _merged_details(states: Sequence[WindowState]) -> dict[str, Any]:
+    """Return the single scores of all states; or else their tails, if one state has no single scores or all have many.
+
+    The result does not depend on the order: it follows from all scores together.
+    """
+    if all(state.is_exact for state in states):
+        pos, neg = (add(getattr(state, name) for state in states) for name in ("exact_pos", "exact_neg"))
+        if max(len(pos), len(neg)) <= MERGED:
+            return {"exact_pos": pos, "exact_neg": neg, "tail_pos": {}, "tail_neg": {}}
+    tails = {
+        f"tail_{label}": add(
+            tails_of_exact(getattr(state, f"exact_{label}")) if state.is_exact else getattr(state, f"tail_{label}")
+            for state in states
+        )
+        for label in ("pos", "neg")
+    }
+    return {"exact_pos": {}, "exact_neg": {}, **tails}
 
 
 def merge(left: WindowState, right: WindowState) -> WindowState:
@@ -319,6 +370,8 @@ def _write_field(writer: BlobWriter, name: str, value: Any) -> None:
         writer.integer(0 if value.maximum is None else value.maximum + 1)
     elif name in _NAMED:
         writer.named(value)
+    elif name in _SINGLE:
+        writer.scores(Histogram.of(value))
     elif name in _OF_SCORES:
         writer.bins(Histogram.of(value))
     else:
@@ -333,6 +386,8 @@ def _read_field(reader: BlobReader, name: str) -> Any:
         counts, total = reader.histogram(), reader.integer()
         minimum, maximum = reader.integer(), reader.integer()
         return LogHistogram(counts, total, minimum - 1 if minimum else None, maximum - 1 if maximum else None)
+    if name in _SINGLE:
+        return reader.scores()
     if name in _OF_SCORES:
         return reader.bins()
     return reader.named() if name in _NAMED else reader.histogram()

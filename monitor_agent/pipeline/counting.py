@@ -24,6 +24,7 @@ from monitor_agent.metrics import (
     merge_all,
     to_fixed_point,
 )
+from monitor_agent.metrics.exact_scores import COUNTED, from_terms
 from monitor_agent.metrics.inverse_propensity import propensity_sums
 from monitor_agent.metrics.log_histogram import LINEAR, bucket_of, linear_step, outer_decades
 from monitor_agent.metrics.ranking import REQUESTS
@@ -92,12 +93,24 @@ def body(request: CountRequest, window: Window, settings: AgentSettings, version
     ----------
     version : only this version is counted; None = all versions are.
     """
+    return search(
+        request, window, _segment_aggregations(settings, request.now, request.refined.decades(window)), version
+    )
+
+
+def search(request: CountRequest, window: Window, aggs: Aggregations, version: str | None) -> dict[str, Any]:
+    """Return a search over the predictions of one window, with aggregations by version and segment.
+
+    Parameters
+    ----------
+    version : only this version is searched; None = all versions are.
+    """
     filters = [{"term": {"model.name": request.model}}, within(window), COUNTABLE_PREDICTION]
     if version is not None:
         filters.append({"term": {"model.version": version}})
     by_segment = {
         "filters": {"filters": {str(number): segment.query for number, segment in enumerate(request.segments)}},
-        "aggs": _segment_aggregations(settings, request.now, request.refined.decades(window)),
+        "aggs": aggs,
     }
     versions = {"terms": {"field": "model.version", "size": MAX_VERSIONS}, "aggs": {"segments": by_segment}}
     return {
@@ -212,6 +225,7 @@ def _class(loss: str, fine: Sequence[ScoreDecade]) -> Aggregations:
     positions = {"field": "item.position", "interval": 1, "min_doc_count": 1}
     return {
         **_scores(),
+        "exact": {"terms": {"field": "prediction.score", "size": COUNTED}},
         **{
             f"fine_{number}": _histogram("prediction.score", decade.interval, decade.low, decade.high)
             for number, decade in enumerate(fine)
@@ -300,7 +314,18 @@ def _state(bucket: Mapping[str, Any], fine: Sequence[ScoreDecade]) -> WindowStat
         scores_pos_without_loss=binned(pos["without_loss"], "scores"),
         scores_neg_without_loss=binned(neg["without_loss"], "scores"),
         **_estimable(bucket),
+        **_exact(pos, neg),
     )
+
+
+def _exact(pos: Mapping[str, Any], neg: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the single scores of both labels, if the response holds all of them."""
+    if any(label_bucket["exact"]["sum_other_doc_count"] for label_bucket in (pos, neg)):
+        return {}
+    return {
+        "exact_pos": from_terms(pos["exact"]["buckets"]),
+        "exact_neg": from_terms(neg["exact"]["buckets"]),
+    }
 
 
 def _estimable(bucket: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,15 +7,21 @@ import numpy.typing as npt
 from hypothesis import strategies as st
 
 from monitor_agent.metrics import DELAY_EDGES, DURATION_EDGES, LogHistogram, WindowState, to_fixed_point
+from monitor_agent.metrics.exact_scores import COUNTED, from_exact_scores, tails_of_exact
 from monitor_agent.metrics.log_loss import CLIP
-from monitor_agent.metrics.score_histogram import from_scores
+from monitor_agent.metrics.score_histogram import Histogram, from_scores
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-def state_of(labels: Ints, scores: Floats, threshold: float | Floats = 0.5) -> WindowState:
-    """Return the state of predictions that all were shown and have a known label."""
+def state_of(labels: Ints, scores: Floats, threshold: float | Floats = 0.5, most: int = COUNTED) -> WindowState:
+    """Return the state of predictions that all were shown and have a known label.
+
+    Parameters
+    ----------
+    most : scores are counted singly up to this number of distinct scores of each label.
+    """
     predicted = scores >= threshold
     pos, neg = scores[labels == 1], scores[labels == 0]
     return WindowState(
@@ -38,10 +44,19 @@ def state_of(labels: Ints, scores: Floats, threshold: float | Floats = 0.5) -> W
         log_loss_neg=to_fixed_point(float(-np.log(1 - np.clip(neg, CLIP, 1 - CLIP)).sum())),
         scores_pos=from_scores(pos),
         scores_neg=from_scores(neg),
+        **_details(pos, neg, most),
         estimable=len(scores),
         scores_predicted_positive=from_scores(scores[predicted]),
         score_sum_predicted_positive=to_fixed_point(float(scores[predicted].sum())),
     )
+
+
+def _details(pos: Floats, neg: Floats, most: int) -> dict[str, Histogram]:
+    """Return the single scores, or the tails if there are too many distinct scores."""
+    single = [from_exact_scores(scores) for scores in (pos, neg)]
+    if max(map(len, single)) <= most:
+        return dict(zip(("exact_pos", "exact_neg"), single, strict=True))
+    return dict(zip(("tail_pos", "tail_neg"), map(tails_of_exact, single), strict=True))
 
 
 def unlabelled(scores: Floats, threshold: float | Floats = 0.5) -> WindowState:
@@ -79,6 +94,8 @@ _names = st.sampled_from(
 )
 _sums = st.floats(-1e12, 1e12).map(to_fixed_point)
 _small = st.integers(0, 10**9)
+_single = st.lists(st.floats(0.0, 1.0), max_size=6).map(from_exact_scores)
+_tails = st.dictionaries(st.integers(0, 47_703), st.integers(1, 2**40), max_size=8)
 
 states = st.builds(
     WindowState,
@@ -106,6 +123,10 @@ states = st.builds(
     fine_pos=st.dictionaries(st.integers(0, 369_999), st.integers(1, 2**40), max_size=8),
     scores_neg_without_loss=_counts,
     estimable=_small,
+    exact_pos=_single,
+    exact_neg=_single,
+    tail_pos=_tails,
+    tail_neg=_tails,
     scores_shown_unknown=_counts,
     scores_predicted_positive=_counts,
     score_sum_predicted_positive=_sums,

@@ -12,6 +12,7 @@ from monitor_agent.metrics.f1 import f1, f1_interval
 from monitor_agent.metrics.inverse_propensity import WeightSums, snips_interval
 from monitor_agent.metrics.lift import lift
 from monitor_agent.metrics.roc_auc import roc_auc
+from monitor_agent.metrics.score_cells import LabelScores, score_cells
 from monitor_agent.metrics.score_histogram import from_scores
 from monitor_agent.metrics.wilson import wilson_interval
 
@@ -37,7 +38,8 @@ def test_auc_interval_covers_the_true_value() -> None:
     for _ in range(200):
         pos = from_scores(stats.norm.cdf(random.normal(1.5, 1, 20)))
         neg = from_scores(stats.norm.cdf(random.normal(0, 1, 980)))
-        intervals.append(auc_interval(roc_auc(pos, neg), pos, neg))
+        cells = score_cells(LabelScores(pos), LabelScores(neg))
+        intervals.append(auc_interval(roc_auc(cells), cells.positives, cells.negatives))
 
     assert _coverage(truth, intervals) >= 0.9
 
