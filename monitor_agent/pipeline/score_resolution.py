@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
-from monitor_agent.metrics.score_histogram import DECADES, Histogram, ScoreDecade, refined_decade
+from monitor_agent.metrics.score_histogram import DECADES, Histogram, ScoreDecade, refined_decade, score_bins
+from monitor_agent.metrics.score_tails import LOW_TAIL
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.windows import Window
 
@@ -22,6 +21,9 @@ MIN_PREDICTIONS = 1000
 
 MIN_SHARE = 0.02
 """A bin is refined if it holds at least this share of a model's scores: at most fifty bins are."""
+
+
+_FROM_0_99 = int(score_bins(0.99))
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ def refined_bins(scores: Histogram, since: datetime) -> RefinedBins | None:
     total = int(scores.counts.sum())
     if total < MIN_PREDICTIONS:
         return None
-    return RefinedBins(tuple(scores.bins[np.flatnonzero(scores.counts >= MIN_SHARE * total)].tolist()), since)
+    # The cells of the tails are narrower than refined bins below 0.0001 and from 0.99 on.
+    in_tails = (scores.bins < LOW_TAIL.stop) | (scores.bins >= _FROM_0_99)
+    return RefinedBins(tuple(scores.bins[(scores.counts >= MIN_SHARE * total) & ~in_tails].tolist()), since)
 
 
 def _decade(index: int) -> ScoreDecade:

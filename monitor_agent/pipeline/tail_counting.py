@@ -87,8 +87,8 @@ class TailRequest:
             "pos": {"filter": labels.positive(), "aggs": self._aggregations()},
             "neg": {"filter": labels.negative(settings), "aggs": self._aggregations()},
         }
-        mature = {"mature": {"filter": labels.mature(settings, self.count.now), "aggs": label_buckets}}
-        return counting.search(self.count, self.window, mature, version)
+        judged = {"judged": {"filter": labels.judged(settings, self.count.now), "aggs": label_buckets}}
+        return counting.search(self.count, self.window, judged, version)
 
     def _aggregations(self) -> Aggregations:
         ends: Aggregations = {f"end_{cell}": {"filter": _scores(bounds)} for cell, bounds in _ENDS.items()}
@@ -101,12 +101,11 @@ class TailRequest:
     def with_tails(self, counted: Sequence[SegmentState], response: Mapping[str, Any]) -> list[SegmentState]:
         """Return the states with the cells of the tails that the response holds."""
         buckets = {version["key"]: version["segments"]["buckets"] for version in _versions(response)}
-        numbers = {segment: str(number) for number, segment in enumerate(self.count.segments)}
         completed = []
         for version, segment, state in counted:
-            bucket = buckets.get(version, {}).get(numbers.get(segment, ""))
+            bucket = buckets.get(version, {}).get(str(self.count.segments.index(segment)))
             if bucket is not None and not state.is_exact:
-                pos, neg = (self._tails(bucket["mature"][label]) for label in ("pos", "neg"))
+                pos, neg = (self._tails(bucket["judged"][label]) for label in ("pos", "neg"))
                 state = replace(state, tail_pos=pos, tail_neg=neg)
             completed.append(SegmentState(version, segment, state))
         return completed

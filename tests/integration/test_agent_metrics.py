@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import ndcg_score, roc_auc_score
+from sklearn.metrics import average_precision_score, f1_score, ndcg_score, roc_auc_score
 
 from monitor_agent.agent.stores import Stores
 from monitor_agent.cli import main
@@ -137,6 +137,34 @@ def test_estimates_use_the_logged_labels_of_the_shown_predictions(world: World) 
 
     final = world.window("1h", version="2")
     assert final["estimated_ctr_error"] == pytest.approx(final["estimated_ctr"] - final["ctr"], rel=1e-9)
+
+
+def test_scores_near_zero_and_one_are_resolved(world: World) -> None:
+    """Few distinct scores are exact, also in merged windows; many are within small bounds; a rerun changes nothing."""
+    dice = np.random.default_rng(7)
+    tiny = 10 ** dice.uniform(-30, -5, 200)
+    certain = np.concatenate([3e-7 * dice.lognormal(0, 1, 300), 1 - 10 ** dice.uniform(-7, -1, 300), [0.0, 0.0, 1.0]])
+    rows = {"tiny": (tiny, dice.random(200) < 0.12), "certain": (certain, dice.random(603) < 0.3)}
+    for model, (scores, clicks) in rows.items():
+        items = [make_prediction(START + timedelta(seconds=i), float(s), model=model) for i, s in enumerate(scores)]
+        world.deliver(*items, *[make_feedback(item) for item, hit in zip(items, clicks, strict=True) if hit])
+
+    world.cycle(FINAL, **HOURS)
+
+    for model, bound in (("tiny", 0.0), ("certain", 0.01)):
+        scores, clicks = rows[model]
+        expected = {
+            "auc": roc_auc_score(clicks, scores),
+            "pr_auc": average_precision_score(clicks, scores),
+            "best_f1": max(f1_score(clicks, scores >= threshold) for threshold in scores),
+        }
+        for size in ("1h", "1d"):
+            day = next(d for key, d in world.by_key().items() if key[:4] == (model, "all", "all", size))
+            for name, value in expected.items():
+                assert day[f"{name}_error_bound"] <= bound + 1e-12
+                assert day[name] == pytest.approx(value, abs=day[f"{name}_error_bound"] + 1e-9), (model, name)
+            assert day["ece_error_bound"] < 0.02
+    assert world.make_agent(FINAL, **HOURS).backfill(START, START + timedelta(hours=1)).tally.written == 0
 
 
 class TestCurves:

@@ -42,6 +42,12 @@ def times(source: Iterator[int]) -> dict[str, Any]:
     }
 
 
+def scores(source: Iterator[int]) -> dict[int, int]:
+    """Read single scores: the number of zero bits that the keys lack, and a histogram."""
+    bits = next(source)
+    return {key << bits: count for key, count in histogram(source).items()}
+
+
 def names(source: Iterator[int]) -> dict[str, int]:
     """Read names and their values."""
     values = {}
@@ -64,6 +70,7 @@ def read(text: str, fields: dict[int, tuple[str, str]]) -> dict[str, Any]:
         "integer": next,
         "fixed point": next,
         "histogram": histogram,
+        "scores": scores,
         "times": times,
         "names": names,
     }

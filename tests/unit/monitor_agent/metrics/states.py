@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
@@ -94,10 +96,10 @@ _names = st.sampled_from(
 )
 _sums = st.floats(-1e12, 1e12).map(to_fixed_point)
 _small = st.integers(0, 10**9)
-_single = st.lists(st.floats(0.0, 1.0), max_size=6).map(from_exact_scores)
+_scores = st.lists(st.floats(0.0, 1.0), max_size=6).map(np.array)
 _tails = st.dictionaries(st.integers(0, 47_703), st.integers(1, 2**40), max_size=8)
 
-states = st.builds(
+_without_details = st.builds(
     WindowState,
     tp=_small,
     fp=_small,
@@ -123,12 +125,22 @@ states = st.builds(
     fine_pos=st.dictionaries(st.integers(0, 369_999), st.integers(1, 2**40), max_size=8),
     scores_neg_without_loss=_counts,
     estimable=_small,
-    exact_pos=_single,
-    exact_neg=_single,
-    tail_pos=_tails,
-    tail_neg=_tails,
     scores_shown_unknown=_counts,
     scores_predicted_positive=_counts,
     score_sum_predicted_positive=_sums,
     sums=st.dictionaries(_names, st.floats(1e-9, 1e12).map(to_fixed_point), max_size=3),
+)
+
+
+def _with_single_scores(state: WindowState, pos: Floats, neg: Floats) -> WindowState:
+    return replace(state, scores_pos=from_scores(pos), scores_neg=from_scores(neg), **_details(pos, neg, COUNTED))
+
+
+def _with_tails(state: WindowState, pos: dict[int, int], neg: dict[int, int]) -> WindowState:
+    return replace(state, tail_pos=pos, tail_neg=neg) if state.scores_pos else state
+
+
+states = st.one_of(
+    st.builds(_with_single_scores, _without_details, _scores, _scores),
+    st.builds(_with_tails, _without_details, _tails, _tails),
 )

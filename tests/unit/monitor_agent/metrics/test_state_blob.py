@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import numpy as np
 import pytest
 
-from monitor_agent.metrics import LogHistogram, WindowState
+from monitor_agent.metrics import LogHistogram, WindowState, score_tails
 from monitor_agent.metrics.log_histogram import DELAY_EDGES, DURATION_EDGES, bucket_of
 from monitor_agent.metrics.score_histogram import EDGES
 from monitor_agent.metrics.window_state import RETIRED_TAGS, TAGS
@@ -33,7 +34,7 @@ def state_of(fields: dict[str, Any]) -> WindowState:
         if kind == "times":
             values[name] = LogHistogram(**{**value, "counts": with_number_keys(value["counts"])})
         else:
-            values[name] = with_number_keys(value) if kind == "histogram" else value
+            values[name] = with_number_keys(value) if kind in ("histogram", "scores") else value
     return WindowState(**values)
 
 
@@ -99,3 +100,14 @@ def test_the_edges_follow_the_formulas_of_the_page() -> None:
         for key, edge in {**lower, **higher}.items():
             assert bucket_of(edge, actual) == key
             assert bucket_of(edge - 1, actual) != key
+
+
+def test_the_cells_of_the_tails_follow_the_formulas_of_the_page() -> None:
+    """The cells begin where the page says."""
+    starts = [(2 + 900 * (44 - k) + i, (100 + i) / 10 ** (k + 3)) for k in (4, 5, 20, 44) for i in (0, 1, 899)]
+    starts += [(36902 + 900 * (k - 1) + i, 1 - (1000 - i) / 10 ** (k + 3)) for k in (1, 2, 8) for i in (0, 1, 899)]
+
+    for cell, start in starts:
+        assert score_tails.LOWS[cell] == pytest.approx(start, rel=1e-14)
+        assert score_tails.tail_cells(np.array([start * (1 + 1e-14 if start < 0.5 else 1 + 1e-15)])) == [cell]
+    assert (score_tails.ZERO, score_tails.NEARLY_ZERO, score_tails.NEARLY_ONE, score_tails.ONE) == (0, 1, 47702, 47703)

@@ -68,6 +68,7 @@ def labelled(loss: str) -> dict[str, Any]:
     """Return what is counted of the predictions with one label."""
     return {
         **SCORES,
+        "exact": {"terms": {"field": "prediction.score", "size": 256}},
         **three_digits("propensity", "prediction.propensity"),
         "loss": {"sum": {"field": loss}},
         "without_loss": {
