@@ -129,8 +129,8 @@ def _from_bins(pos: LabelScores, neg: LabelScores) -> ScoreCells:
     return _joined(pieces, [_within(scores.refined, left) for scores in (pos, neg)])
 
 
-_PARTS = np.arange(REFINEMENT) / REFINEMENT
-_REFINED_LOWS: Floats = (EDGES[:-1, np.newaxis] + np.diff(EDGES)[:, np.newaxis] * _PARTS).ravel()
+_FRACTIONS = np.arange(REFINEMENT) / REFINEMENT
+_REFINED_LOWS: Floats = (EDGES[:-1, np.newaxis] + np.diff(EDGES)[:, np.newaxis] * _FRACTIONS).ravel()
 _REFINED_HIGHS: Floats = np.append(_REFINED_LOWS[1:], 1.0)
 
 

@@ -66,10 +66,10 @@ def _smallest(bin_: int, near: float) -> float:
 LOW_TAIL_END = _smallest(LOW_TAIL.stop, 0.0001)
 HIGH_TAIL_START = _smallest(HIGH_TAIL.start, 0.9)
 
-ZERO, NEARLY_ZERO, FIRST_LOW_CELL = range(3)
+EXACTLY_ZERO, NEARLY_ZERO, FIRST_LOW_CELL = range(3)
 FIRST_HIGH_CELL = FIRST_LOW_CELL + PER_DECADE * (_LOWEST - _FIRST_LOW + 1)
 NEARLY_ONE = FIRST_HIGH_CELL + PER_DECADE * _LAST_HIGH
-ONE = NEARLY_ONE + 1
+EXACTLY_ONE = NEARLY_ONE + 1
 
 
 def _decimal(exponent: int) -> float:
@@ -115,12 +115,12 @@ HIGHS[FIRST_HIGH_CELL - 1] = LOW_TAIL_END
 def tail_cells(scores: Floats) -> Ints:
     """Return the cells of scores in the tails, shape (n,).
 
-    >>> tail_cells(np.array([0.0, 1e-5, 0.95, 1.0])).tolist() == [ZERO, 36002, FIRST_HIGH_CELL + 500, ONE]
+    >>> tail_cells(np.array([0.0, 1e-5, 0.95, 1.0])).tolist() == [EXACTLY_ZERO, 36002, FIRST_HIGH_CELL + 500, EXACTLY_ONE]
     True
     """
     cells = np.where(scores < 0.5, NEARLY_ZERO, NEARLY_ONE)
-    cells[scores == 0.0] = ZERO
-    cells[scores == 1.0] = ONE
+    cells[scores == 0.0] = EXACTLY_ZERO
+    cells[scores == 1.0] = EXACTLY_ONE
     for decade in DECADES:
         inside = (scores >= decade.low) & (scores < decade.high)
         if inside.any():

@@ -17,8 +17,8 @@ from monitor_agent.metrics.score_tails import (
     LOW_DECADES,
     NEARLY_ONE,
     NEARLY_ZERO,
-    ONE,
-    ZERO,
+    EXACTLY_ONE,
+    EXACTLY_ZERO,
     TailDecade,
     from_tail_buckets,
 )
@@ -28,10 +28,10 @@ from monitor_agent.pipeline.windows import Window
 from monitor_agent.settings import AgentSettings
 
 _ENDS = {
-    ZERO: {"lte": 0.0},
+    EXACTLY_ZERO: {"lte": 0.0},
     NEARLY_ZERO: {"gt": 0.0, "lt": LOW_DECADES[0].low},
     NEARLY_ONE: {"gte": HIGH_DECADES[-1].high, "lt": 1.0},
-    ONE: {"gte": 1.0},
+    EXACTLY_ONE: {"gte": 1.0},
 }
 """The scores of each cell that is in no decade."""
 
