@@ -115,7 +115,7 @@ HIGHS[FIRST_HIGH_CELL - 1] = LOW_TAIL_END
 def tail_cells(scores: Floats) -> Ints:
     """Return the cells of scores in the tails, shape (n,).
 
-    >>> tail_cells(np.array([0.0, 1e-5, 0.95, 1.0])).tolist() == [EXACTLY_ZERO, 36002, FIRST_HIGH_CELL + 500, EXACTLY_ONE]
+    >>> tail_cells(np.array([0.0, 1e-5, 0.95, 1.0])).tolist() == [0, 36002, FIRST_HIGH_CELL + 500, EXACTLY_ONE]
     True
     """
     cells = np.where(scores < 0.5, NEARLY_ZERO, NEARLY_ONE)
@@ -146,16 +146,16 @@ def tails_of(scores: Floats, counts: Ints) -> Histogram:
 
 
 def from_tail_buckets(
-    decades: Iterable[tuple[TailDecade, Iterable[Mapping[str, Any]]]], others: Mapping[int, int]
+    decades: Iterable[tuple[TailDecade, Iterable[Mapping[str, Any]]]], ends: Mapping[int, int]
 ) -> Histogram:
     """Return the histogram from the aggregations over decades.
 
     Parameters
     ----------
     decades : each decade with the buckets of its histogram (``key``, ``doc_count``).
-    others : counts of cells outside the decades.
+    ends : counts of cells outside the decades.
     """
-    counts = dict(others)
+    counts = dict(ends)
     for decade, buckets in decades:
         for bucket in buckets:
             (cell,) = decade.cells(np.array([np.rint(bucket["key"] / decade.interval)])).tolist()

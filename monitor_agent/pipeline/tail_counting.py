@@ -13,12 +13,12 @@ from typing import Any
 from monitor_agent.metrics import WindowState
 from monitor_agent.metrics.score_histogram import Counts, Histogram
 from monitor_agent.metrics.score_tails import (
+    EXACTLY_ONE,
+    EXACTLY_ZERO,
     HIGH_DECADES,
     LOW_DECADES,
     NEARLY_ONE,
     NEARLY_ZERO,
-    EXACTLY_ONE,
-    EXACTLY_ZERO,
     TailDecade,
     from_tail_buckets,
 )
