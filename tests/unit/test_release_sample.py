@@ -12,7 +12,7 @@ from monitor_agent.metrics import WindowState, measure
 from monitor_agent.pipeline.drift_references import DriftReference
 from tests import release_sample
 
-CHANGED = ("estimated_", "auc_low", "auc_high", "pr_auc", "best_f1", "ece")
+CHANGED = ("estimated_", "auc_low", "auc_high", "pr_auc", "best_f1", "ece", "log_loss")
 """Beginnings of the names of fields whose definition has changed since: the stored blobs do not give them, or give them
 more exactly, because refined bins are used for all metrics of the order of scores."""
 
