@@ -16,20 +16,16 @@ from monitor_agent.contracts.feedback import (
     STATUS_ORPHAN,
     STATUS_TOO_LATE,
 )
-from monitor_agent.contracts.model_names import ALL_VERSIONS
-from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.feedback_documents import EventStatus, Feedback, Prediction, joined_rows
 from monitor_agent.es.feedback_store import FeedbackStore
 from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.es.prediction_store import PredictionStore, index_of_prediction
 from monitor_agent.pipeline.attribution import FeedbackEvent, FeedbackEvents, FoldedFeedback, fold, restored, union
-from monitor_agent.pipeline.documents import MetricsKey
 from monitor_agent.pipeline.failure_scopes import FailureScopes
-from monitor_agent.pipeline.finality import closed_windows, is_past_restatement
 from monitor_agent.pipeline.instants import DAY, Interval
 from monitor_agent.pipeline.prediction_times import days_around, holds
-from monitor_agent.pipeline.stale_windows import ModelWindow, enclosing_windows
+from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 
@@ -282,14 +278,7 @@ class Join:
         """Return the windows that have been final for longer than the restatement limit."""
         if self._scope.interval is not None:
             return set()
-        past = {row for row in windows if is_past_restatement(row.window, self._calendar, self._scope.now)}
-        keys = [
-            MetricsKey(model, ALL_VERSIONS, ALL_SEGMENT, window)
-            for model, window in past | enclosing_windows(past, self._calendar)
-        ]
-        states = self._performance.time_states(keys)
-        by_window = {ModelWindow(key.model, key.window): state for key, state in states.items()}
-        return closed_windows(past, by_window, self._calendar, self._scope.now)
+        return self._performance.closed(windows, self._scope.now)
 
 
 def _joined_events(prediction: Prediction) -> FeedbackEvents:

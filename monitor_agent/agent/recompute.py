@@ -102,6 +102,8 @@ class Recomputation:
     ) -> Tally:
         """Count base windows, merge the larger windows that hold them, and merge further larger ones.
 
+        Base windows that own ranked lists with items in these base windows are computed, too.
+
         Parameters
         ----------
         now : the moment that decides about states and maturity.
@@ -115,9 +117,13 @@ class Recomputation:
         """
         tally, existing = Tally(), frozenset(indices)
         pending, further = set(base), set(larger)
+        linked = self._linked(pending, now)
+        pending |= linked
         for _ in range(MAX_PASSES):
             current = _Pass(now, existing, losses, report_windows, tally)
-            self._count(pending, current)
+            # Linked windows are written first: after a crash, the next cycle still finds what they are linked with.
+            self._count(pending & linked, current)
+            self._count(pending - linked, current)
             self._merge({row for row in further if row.window.size == self._calendar.base}, current)
             for size in self._calendar.larger:
                 enclosing = {ModelWindow(model, self._calendar.window(size, window.start)) for model, window in pending}
@@ -148,6 +154,14 @@ class Recomputation:
         }
         self._scopes.windows |= incomplete
         return larger - incomplete
+
+    def _linked(self, base: set[ModelWindow], now: datetime) -> set[ModelWindow]:
+        """Return the windows that ranked lists link with these base windows and that may still be restated."""
+        linked: set[ModelWindow] = set()
+        for model, windows in by_model(base):
+            with self._scopes.model(model):
+                linked |= self._events.linked_windows((ModelWindow(model, window) for window in windows), now)
+        return linked - self._performance.closed(linked, now)
 
     def _count(self, model_windows: set[ModelWindow], current: _Pass) -> None:
         for model, windows in by_model(model_windows):

@@ -16,6 +16,7 @@ from monitor_agent.contracts.index_contract import (
     long,
 )
 from monitor_agent.metrics import weekly
+from monitor_agent.metrics.ranking import NOT_JUDGED_REASONS
 
 STATE_OPEN = "open"
 STATE_PROVISIONAL = "provisional"
@@ -70,6 +71,13 @@ _HEAD: dict[str, Field] = {
     ),
     "not_alertable": keyword(
         f"reasons if it is not `alertable`: `{FEW_POSITIVES}`, `{LOW_COVERAGE}`, `{IMMATURE}`, `{LOST_LINES}`"
+    ),
+}
+
+_LISTS: dict[str, Field] = {
+    "requests_not_judged_reasons": keyword(
+        "why ranked lists are not judged: "
+        + ", ".join(f"`{reason}` ({meaning})" for reason, meaning in NOT_JUDGED_REASONS.items())
     ),
 }
 
@@ -143,6 +151,7 @@ PERFORMANCE = IndexContract(
     fields={
         **_HEAD,
         **_metric_fields(),
+        **_LISTS,
         **_weekly_fields(),
         **_DRIFT,
         "state_blob": blob(
@@ -168,6 +177,7 @@ PERFORMANCE = IndexContract(
         "alertable": False,
         "not_alertable": [FEW_POSITIVES],
         **metrics.measure(metrics.WindowState(tp=1, fp=1, tn=2), seconds=3600.0),
+        "requests_not_judged_reasons": [],
         "state_blob": metrics.WindowState(tp=1, fp=1, tn=2).to_blob(),
     },
 )

@@ -15,11 +15,11 @@ from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.es.feedback_store import WAITING, new_filter, overdue_filter, predicted_filter
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.performance_store import LOST_LINES_FILTERS, aged_filters
+from monitor_agent.es.ranked_list_store import RankedListStore
 from monitor_agent.es.score_tail_store import SEARCHES_AT_ONCE, TOO_MANY_BUCKETS, add_tails
 from monitor_agent.metrics import WindowState
-from monitor_agent.metrics.ranking import REQUESTS
 from monitor_agent.metrics.score_histogram import Histogram
-from monitor_agent.pipeline import counting, instants, ranks
+from monitor_agent.pipeline import counting, instants
 from monitor_agent.pipeline.countable import (
     COUNTABLE_ERROR,
     COUNTABLE_PREDICTION,
@@ -31,7 +31,7 @@ from monitor_agent.pipeline.countable import (
 from monitor_agent.pipeline.counting import CountRequest, SegmentState
 from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.instants import Interval, within
-from monitor_agent.pipeline.segments import label_values_of
+from monitor_agent.pipeline.ranked_lists import with_lists
 from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
@@ -39,7 +39,6 @@ from monitor_agent.settings import AgentSettings
 MAX_DAYS = 10_000
 COMPOSITE_PAGE = 5_000
 DAYS_AT_ONCE = 50
-ITEMS_PAGE = 5_000
 
 States = dict[tuple[str, str], WindowState]
 """(version, segment) -> state."""
@@ -104,6 +103,7 @@ class EventStore:
         self._gateway = gateway
         self._settings = settings
         self._calendar = calendar
+        self._lists = RankedListStore(gateway, settings, calendar)
 
     def work_summary(self, now: datetime) -> WorkSummary:
         """Return how much work there may be, by one request whose cost does not grow with the history."""
@@ -218,6 +218,7 @@ class EventStore:
     def count(self, request: CountRequest, windows: Sequence[Window]) -> dict[Window, States]:
         """Return the state of every version and segment of base windows."""
         counted: dict[Window, list[SegmentState]] = {}
+        with_lists_in: list[Window] = []
         for first in range(0, len(windows), SEARCHES_AT_ONCE):
             batch = windows[first : first + SEARCHES_AT_ONCE]
             searches = [
@@ -232,46 +233,28 @@ class EventStore:
                     counted[window] = counting.segment_states(response, request, window)
                 else:
                     counted[window] = []
+                if "error" in response or ("aggregations" in response and counting.has_lists(response)):
+                    with_lists_in.append(window)
         add_tails(self._gateway, request, self._settings, counted)
         counts = {window: counting.states(entries) for window, entries in counted.items()}
         orphans, errors = self._orphans(request.model, windows, request.now), self._errors(request.model, windows)
-        self._add_ranks(request, counts)
+        self._add_lists(request, counts, with_lists_in)
         for window in windows:
             _add_orphans_and_errors(counts[window], orphans.get(window, {}), errors.get(window, {}))
         return counts
 
-    def _add_ranks(self, request: CountRequest, counts: dict[Window, States]) -> None:
-        """Add what the ranking metrics need to the windows that have a click among ranked items."""
-        windows = [
-            window
-            for window, states in counts.items()
-            if any(state.positives and REQUESTS in state.counts for state in states.values())
-        ]
-        label_values = label_values_of(request.segments)
-        for window, items in self._clicked_items(request, windows):
-            for name, clicks in ranks.clicked_ranks(items, label_values).items():
-                # A click that came in between the two searches is counted with the next change.
-                if name in counts[window]:
-                    counts[window][name] = ranks.with_ranks(counts[window][name], clicks)
+    def _add_lists(self, request: CountRequest, counts: dict[Window, States], windows: Sequence[Window]) -> None:
+        """Add what clicks tell about the ranked lists of windows."""
+        for window, groups in self._lists.counts(request, windows).items():
+            states = counts[window]
+            for name, lists in groups.items():
+                # A prediction that came in between the two searches is counted with the next change.
+                if name in states:
+                    states[name] = with_lists(states[name], lists)
 
-    def _clicked_items(
-        self, request: CountRequest, windows: Sequence[Window]
-    ) -> Iterator[tuple[Window, list[Mapping[str, Any]]]]:
-        for first in range(0, len(windows), SEARCHES_AT_ONCE):
-            batch = windows[first : first + SEARCHES_AT_ONCE]
-            searches = [
-                (
-                    PREDICTIONS.index_for(window.start),
-                    ranks.body(request.model, window, self._settings, request.now),
-                )
-                for window in batch
-            ]
-            pages = [(index, {**body, "size": ITEMS_PAGE, "track_total_hits": False}) for index, body in searches]
-            for window, (index, body), response in zip(batch, searches, self._gateway.msearch(pages), strict=True):
-                hits: Iterable[Mapping[str, Any]] = response["hits"]["hits"]
-                if len(response["hits"]["hits"]) == ITEMS_PAGE:
-                    hits = self._gateway.scan(index, body, ITEMS_PAGE)
-                yield window, [hit["fields"] for hit in hits]
+    def linked_windows(self, model_windows: Iterable[ModelWindow], now: datetime) -> set[ModelWindow]:
+        """Return the windows that own ranked lists with items in these windows, or have owned them before."""
+        return self._lists.linked(model_windows, now)
 
     def _count_in_pieces(self, request: CountRequest, window: Window) -> list[SegmentState]:
         """Count a window of very many versions or values: one version and one segment at a time."""

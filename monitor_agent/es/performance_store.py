@@ -18,9 +18,9 @@ from monitor_agent.metrics import WindowState, weekly
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import Document, MetricsKey, PlannedWrite
 from monitor_agent.pipeline.failure_scopes import FailureScopes
-from monitor_agent.pipeline.finality import NOT_FINAL_STATES
+from monitor_agent.pipeline.finality import NOT_FINAL_STATES, closed_windows, is_past_restatement
 from monitor_agent.pipeline.instants import Interval, range_filter, within
-from monitor_agent.pipeline.stale_windows import StoredWindow
+from monitor_agent.pipeline.stale_windows import ModelWindow, StoredWindow, enclosing_windows
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
 
@@ -180,6 +180,16 @@ class PerformanceStore:
         docs = self._gateway.mget([(key.index, key.id) for key in keys], ["state"])
         by_id = {doc["_id"]: str(doc["_source"].get("state")) for doc in docs}
         return {key: by_id[key.id] for key in keys if key.id in by_id}
+
+    def closed(self, model_windows: Iterable[ModelWindow], now: datetime) -> set[ModelWindow]:
+        """Return the windows that have been final for longer than the restatement limit."""
+        past = {row for row in model_windows if is_past_restatement(row.window, self._calendar, now)}
+        keys = [
+            MetricsKey(model, ALL_VERSIONS, ALL_SEGMENT, window)
+            for model, window in past | enclosing_windows(past, self._calendar)
+        ]
+        states = {ModelWindow(key.model, key.window): state for key, state in self.time_states(keys).items()}
+        return closed_windows(past, states, self._calendar, now)
 
     def states(self, model: str, size: str, interval: Interval) -> Iterator[tuple[MetricsKey, WindowState]]:
         """Yield the states of the windows of one size that begin in an interval, for each version and segment."""

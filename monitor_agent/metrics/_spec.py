@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
 
 from monitor_agent.metrics.window_state import WindowState
@@ -48,8 +49,9 @@ class MetricSpec:
     unit : ``1`` for pure numbers, else ``ms``, ``1/s`` or the unit of the feedback's value.
     bigger_is_better : None if neither direction is better.
     range : smallest and largest possible value; None = no limit.
-    label_free : True if the metric needs no feedback; all further metrics are undefined (``no_samples``) at n = 0.
+    label_free : True if the metric needs no feedback; all further metrics are ``no_samples`` without samples.
     source : the source of the definition.
+    samples : the number of samples of a metric that needs feedback; by default the predictions with a known label.
     """
 
     name: str
@@ -62,6 +64,7 @@ class MetricSpec:
     range: tuple[float | None, float | None] = (0.0, 1.0)
     label_free: bool = False
     source: str = ""
+    samples: Callable[[WindowState], int] = attrgetter("n")
 
     def fields(self) -> dict[str, FieldKind]:
         """Return all document fields of this metric with their kinds.

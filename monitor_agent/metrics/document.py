@@ -44,7 +44,7 @@ def fields_of(catalogue: Iterable[MetricSpec]) -> dict[str, FieldKind]:
 
 
 def _value(spec: MetricSpec, state: WindowState) -> MetricValue:
-    if spec.kind != "count" and not spec.label_free and state.n == 0:
+    if spec.kind != "count" and not spec.label_free and spec.samples(state) == 0:
         return Undefined("no_samples")
     try:
         value = spec.value(state)

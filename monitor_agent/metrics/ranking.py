@@ -19,9 +19,23 @@ from monitor_agent.metrics.wilson import Z_95, wilson_interval
 from monitor_agent.metrics.window_state import FixedPoint, WindowState, from_fixed_point, to_fixed_point
 
 REQUESTS, CLICKED_REQUESTS = "ranked_requests", "clicked_requests"
-"""Names in `WindowState.counts`: requests of several items with known labels, and the clicked ones among them."""
+"""Names in `WindowState.counts`: the ranked lists that are judged, and the clicked ones among them."""
+
+NOT_JUDGED = "not_judged."
+"""The names in `WindowState.counts` of the ranked lists that are not judged begin with this text; a reason follows."""
+
+NO_FIRST_ITEM, UNKNOWN_LABEL, IMMATURE_CLICK = "no_first_item", "unknown_label", "immature_click"
+NOT_JUDGED_REASONS = {
+    NO_FIRST_ITEM: "a list with a click lacks its first-ranked item",
+    UNKNOWN_LABEL: "the label of the first-ranked item is unknown, and no item has a click",
+    IMMATURE_CLICK: "a clicked item is younger than the attribution window, so other clicks may follow",
+}
+"""Reason why a ranked list is not judged -> its meaning."""
 
 _SQUARE = "_square"
+
+_LAST_RANK = 10
+"""All metrics cut their lists here or earlier, except for the reciprocal rank of the first click."""
 
 PerRequest = Callable[[Sequence[float]], float]
 
@@ -54,13 +68,28 @@ def clicked_request_sums(clicked: Mapping[tuple[int, ...], int]) -> tuple[dict[s
     """
     totals = {name + suffix: 0 for name in PER_REQUEST for suffix in ("", _SQUARE)}
     for ranks, requests in clicked.items():
-        gains = [float(rank in ranks) for rank in range(1, max(ranks) + 1)]
-        for name, (measure, _, _) in PER_REQUEST.items():
-            value = measure(gains)
+        for name, value in _values(ranks).items():
             totals[name] += requests * to_fixed_point(value)
             totals[name + _SQUARE] += requests * to_fixed_point(value * value)
     sums = {name: FixedPoint(total) for name, total in totals.items()}
     return {CLICKED_REQUESTS: sum(clicked.values())}, sums
+
+
+def _values(ranks: tuple[int, ...]) -> dict[str, float]:
+    """Return the metrics of a list that was clicked at these ranks."""
+    # Only the number of clicks behind the last rank counts: so a click at rank 1,000,000 makes no long list.
+    gains = [float(rank in ranks) for rank in range(1, _LAST_RANK + 1)]
+    gains += [1.0] * sum(rank > _LAST_RANK for rank in ranks)
+    return {**{name: measure(gains) for name, (measure, _, _) in PER_REQUEST.items()}, "mrr": 1 / min(ranks)}
+
+
+def not_judged_reasons(state: WindowState) -> list[str]:
+    """Return why some ranked lists of a state are not judged, sorted; empty if all are."""
+    return sorted(
+        name.removeprefix(NOT_JUDGED)
+        for name, count in state.counts.items()
+        if name.startswith(NOT_JUDGED) and count > 0
+    )
 
 
 def mean_over_requests(state: WindowState, name: str) -> float | Undefined:
@@ -87,6 +116,19 @@ def share_without_click(state: WindowState) -> float | Undefined:
     return 1 - state.counts.get(CLICKED_REQUESTS, 0) / ranked if ranked else Undefined("no_ranked_requests")
 
 
+def _not_judged(state: WindowState) -> int:
+    return sum(count for name, count in state.counts.items() if name.startswith(NOT_JUDGED))
+
+
+def _samples(state: WindowState) -> int:
+    """Return the number of known labels; a list is judged in one window, even if its clicks are in the next."""
+    return state.n or state.counts.get(REQUESTS, 0)
+
+
+def _count(name: str, text: str, value: Callable[[WindowState], int]) -> MetricSpec:
+    return MetricSpec(name, "count", text, value, range=(0, None), source="counted")
+
+
 def _requests_without_click(state: WindowState) -> int:
     return state.counts.get(REQUESTS, 0) - state.counts.get(CLICKED_REQUESTS, 0)
 
@@ -101,16 +143,21 @@ SPECS = (
             partial(mean_interval, name=name),
             bigger_is_better=True,
             source=source,
+            samples=_samples,
         )
         for name, (_, text, source) in PER_REQUEST.items()
     ),
     MetricSpec(
         "requests_without_click",
         "ratio",
-        "share of requests without a click; the ranking metrics leave them out",
+        "share of the judged ranked lists that have no click; the other ranking metrics leave them out",
         share_without_click,
         lambda s: wilson_interval(_requests_without_click(s), s.counts.get(REQUESTS, 0)),
         bigger_is_better=False,
         source="counted",
+        samples=_samples,
     ),
+    _count(REQUESTS, "ranked lists that are judged", lambda state: state.counts.get(REQUESTS, 0)),
+    _count(CLICKED_REQUESTS, "judged ranked lists with a click", lambda state: state.counts.get(CLICKED_REQUESTS, 0)),
+    _count("requests_not_judged", "ranked lists whose order cannot be judged", _not_judged),
 )

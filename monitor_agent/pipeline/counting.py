@@ -27,7 +27,7 @@ from monitor_agent.metrics import (
 from monitor_agent.metrics.exact_scores import COUNTED, from_terms
 from monitor_agent.metrics.inverse_propensity import propensity_sums
 from monitor_agent.metrics.log_histogram import LINEAR, bucket_of, linear_step, outer_decades
-from monitor_agent.metrics.ranking import REQUESTS
+from monitor_agent.metrics.ranking import NOT_JUDGED, REQUESTS, UNKNOWN_LABEL
 from monitor_agent.metrics.score_histogram import (
     DECADES,
     MIDDLES,
@@ -40,6 +40,7 @@ from monitor_agent.metrics.score_histogram import (
 from monitor_agent.pipeline import labels
 from monitor_agent.pipeline.countable import COUNTABLE_PREDICTION
 from monitor_agent.pipeline.instants import within
+from monitor_agent.pipeline.ranked_lists import FIRST_ITEM, IN_A_LIST
 from monitor_agent.pipeline.score_resolution import NO_REFINED_BINS, RefinedBins
 from monitor_agent.pipeline.segments import Segment
 from monitor_agent.pipeline.windows import Window
@@ -117,7 +118,7 @@ def search(request: CountRequest, window: Window, aggs: Aggregations, version: s
         "size": 0,
         "track_total_hits": False,
         "query": {"bool": {"filter": filters}},
-        "aggs": {"versions": versions},
+        "aggs": {"versions": versions, "in_lists": {"filter": IN_A_LIST}},
     }
 
 
@@ -161,6 +162,11 @@ def is_complete(response: Mapping[str, Any]) -> bool:
     return not response["aggregations"]["versions"]["sum_other_doc_count"]
 
 
+def has_lists(response: Mapping[str, Any]) -> bool:
+    """Return whether the window has items of ranked lists."""
+    return bool(response["aggregations"]["in_lists"]["doc_count"])
+
+
 def with_orphans_and_errors(state: WindowState, orphans: int, errors: int) -> WindowState:
     """Return the state with the numbers of orphans and errors, which are counted in other indices."""
     return replace(state, orphan=orphans, errors=errors) if orphans or errors else state
@@ -179,6 +185,7 @@ def _segment_aggregations(settings: AgentSettings, now: datetime, fine: Sequence
         "mature": {
             "filter": labels.mature(settings, now),
             "aggs": {
+                "first_items": {"filter": FIRST_ITEM, "aggs": {"labelled": {"filter": labels.labelled(settings)}}},
                 "clicked": {"filter": {"term": {"feedback.types": "click"}}},
                 "bought": {"filter": {"term": {"feedback.types": "purchase"}}},
                 "value": {"sum": {"field": "feedback.value"}},
@@ -234,7 +241,6 @@ def _class(loss: str, fine: Sequence[ScoreDecade]) -> Aggregations:
         "loss": {"sum": {"field": loss}},
         "without_loss": {"filter": {"bool": {"must_not": [{"exists": {"field": loss}}]}}, "aggs": scores()},
         "positions": {"histogram": {**positions, "hard_bounds": {"min": 1, "max": MAX_POSITION}}},
-        "ranked": {"filter": {"term": {"ranking.rank": 1}}},
     }
 
 
@@ -273,7 +279,6 @@ def _state(bucket: Mapping[str, Any], fine: Sequence[ScoreDecade]) -> WindowStat
     feedback, duplicates, late = (round(with_feedback[name]["value"]) for name in ("count", "duplicates", "too_late"))
     tp, fp = pos["predicted"]["doc_count"], neg["predicted"]["doc_count"]
     impressions_by_position, clicks_by_position = _positions(pos, neg)
-    ranked_requests = pos["ranked"]["doc_count"] + neg["ranked"]["doc_count"]
     return WindowState(
         predictions=bucket["doc_count"],
         impressions=bucket["impressions"]["doc_count"],
@@ -307,7 +312,7 @@ def _state(bucket: Mapping[str, Any], fine: Sequence[ScoreDecade]) -> WindowStat
         queue_time=_log_histogram(requests, "queue_time", DURATION_DECADES),
         compute_time=_log_histogram(requests, "compute_time", DURATION_DECADES),
         delay=_log_histogram(with_feedback, "delay", DELAY_DECADES),
-        counts={REQUESTS: ranked_requests} if ranked_requests else {},
+        counts=_lists(mature),
         sums=_propensities(pos, neg),
         fine_pos=_fine(pos, fine),
         fine_neg=_fine(neg, fine),
@@ -338,6 +343,15 @@ def _estimable(bucket: Mapping[str, Any]) -> dict[str, Any]:
         "scores_predicted_positive": binned(predicted, "scores"),
         "score_sum_predicted_positive": _fixed(predicted["score"]["value"]),
     }
+
+
+def _lists(mature: Mapping[str, Any]) -> dict[str, int]:
+    """Return the ranked lists by whether the label of the first-ranked item is known."""
+    first_items = mature["first_items"]
+    labelled = first_items["labelled"]["doc_count"]
+    unknown = first_items["doc_count"] - labelled
+    counts = {REQUESTS: labelled, NOT_JUDGED + UNKNOWN_LABEL: unknown}
+    return {name: count for name, count in counts.items() if count}
 
 
 def _total(label_buckets: Iterable[Mapping[str, Any]], name: str) -> FixedPoint:

@@ -23,6 +23,7 @@ from monitor_agent.contracts.performance import (
 from monitor_agent.contracts.restatement import RESTATEMENTS
 from monitor_agent.durations import format_duration
 from monitor_agent.metrics import Calibration, MetricFields, WindowState, measure, reconcile
+from monitor_agent.metrics.ranking import not_judged_reasons
 from monitor_agent.metrics.weekly import against_last_week
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.finality import is_final
@@ -41,6 +42,10 @@ _REASONS = {
     "duplicate": "late_feedback",
     "too_late": "late_feedback",
     "orphan": "late_feedback",
+    "clicked_requests": "late_feedback",
+    "requests_not_judged": "late_feedback",
+    "mrr": "late_feedback",
+    "ndcg_at_10": "late_feedback",
     "lost_lines": "lost_lines",
 }
 
@@ -158,6 +163,7 @@ def metrics_document(counted: CountedState, time_state: str, settings: AgentSett
         "alertable": not reasons,
         "not_alertable": reasons,
         **measure(state, key.window.seconds, baseline.calibration),
+        "requests_not_judged_reasons": not_judged_reasons(state),
         "calibrated_by": baseline.calibrated_by,
         **baseline.drift,
     }
@@ -231,6 +237,8 @@ def planned_writes(
 
 def _restatement(key: MetricsKey, stored: Document, document: Document) -> PlannedWrite:
     revision = stored["revision"]
+    # Documents of earlier releases lack some of the fields.
+    differing = (why for name, why in _REASONS.items() if stored.get(name, document[name]) != document[name])
     restatement = {
         "@timestamp": stored["window_start"],
         "metrics_id": key.id,
@@ -239,7 +247,7 @@ def _restatement(key: MetricsKey, stored: Document, document: Document) -> Plann
         "segment": key.segment,
         "window_size": key.window.size,
         "revision": revision,
-        "reason": next((why for name, why in _REASONS.items() if stored[name] != document[name]), "recomputed"),
+        "reason": next(differing, "recomputed"),
         "document": stored,
     }
     return PlannedWrite(RESTATEMENTS.index_for(key.window.start), hashed_id(key.id, str(revision)), restatement, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT, STATES
 from monitor_agent.durations import format_duration
 from monitor_agent.metrics import CATALOGUE, MetricSpec
+from monitor_agent.metrics.ranking import NOT_JUDGED_REASONS
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
@@ -40,7 +41,7 @@ REASONS = {
     "more_conversions_than_clicks": "purchases came without their clicks",
     "no_actual_negative": "no known label is 0",
     "no_actual_positive": "no known label is 1",
-    "no_clicked_requests": "no request has a click",
+    "no_clicked_requests": "no ranked list that is judged has a click",
     "no_clicks": "there is no click",
     "no_feedback": "there is no feedback",
     "no_impressions": "there is no impression",
@@ -48,7 +49,7 @@ REASONS = {
     "no_predicted_positive": "no prediction with a known label is 1",
     "no_predictions": "there is no prediction",
     "no_propensity": "the predictions carry no propensity",
-    "no_ranked_requests": "no request with known labels has ranks",
+    "no_ranked_requests": "no ranked list can be judged",
     "no_requests": "there is no request",
     "no_samples": "no label is known",
     "no_window_length": "the length of the window is unknown",
@@ -88,6 +89,7 @@ def explain(
         _about(identifier, document, calendar),
         _funnel(document, settings),
         _feedback(document, settings),
+        *_lists(document),
         _gates(document, settings),
         ExplanationSection(
             "metrics", [_metric(spec, document) for spec in _specs() if document.get(spec.name) is not None]
@@ -152,6 +154,21 @@ def _feedback(document: Document, settings: AgentSettings) -> ExplanationSection
     return ExplanationSection(
         "feedback on these predictions", [(name, str(document[name]), why) for name, why in meanings.items()]
     )
+
+
+def _lists(document: Document) -> Iterator[ExplanationSection]:
+    """Yield the section about ranked lists, if the window has any; earlier releases did not count them."""
+    judged, clicked, not_judged = (
+        document.get(name) or 0 for name in ("ranked_requests", "clicked_requests", "requests_not_judged")
+    )
+    if judged or not_judged:
+        reasons = [NOT_JUDGED_REASONS.get(name, name) for name in document.get("requests_not_judged_reasons") or ()]
+        lines = [
+            ("judged", str(judged), "begun in the window"),
+            ("clicked", str(clicked), "the ranking metrics are means over these"),
+            ("not judged", str(not_judged), "; ".join(reasons)),
+        ]
+        yield ExplanationSection("ranked lists", lines)
 
 
 def _gates(document: Document, settings: AgentSettings) -> ExplanationSection:

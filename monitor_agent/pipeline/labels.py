@@ -59,6 +59,11 @@ def negative(settings: AgentSettings) -> Query:
     return {"term": {"feedback.label": 0}}
 
 
+def labelled(settings: AgentSettings) -> Query:
+    """Return the filter for the labels 1 and 0 among judged predictions."""
+    return {"bool": {"should": [positive(), negative(settings)]}}
+
+
 def unknown(settings: AgentSettings, now: datetime) -> Query:
     """Return the filter for predictions whose label is not known at `now`: neither positive nor negative."""
     labelled = [] if settings.absent_feedback == "negative" else [{"exists": {"field": "feedback.label"}}]

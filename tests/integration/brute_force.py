@@ -20,9 +20,10 @@ from itertools import product
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tests.integration.list_brute_force import ListKind, SeenItem, list_fields, milliseconds, ranked_lists
+
 Event = dict[str, Any]
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-MILLISECOND = timedelta(milliseconds=1)
 SIZES = {"1m": 1, "15m": 15, "1h": 60}
 COUNTS = (
     "predictions",
@@ -96,6 +97,7 @@ class GroupCounts:
     scores: dict[int, list[float]] = field(default_factory=lambda: {0: [], 1: []})
     losses: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    lists: Counter[ListKind] = field(default_factory=Counter)
 
     def add(self, other: GroupCounts) -> None:
         """Add the counts of another group."""
@@ -104,6 +106,7 @@ class GroupCounts:
             self.scores[truth] += other.scores[truth]
         self.losses += other.losses
         self.times += other.times
+        self.lists.update(other.lists)
 
 
 Group = tuple[str, str, str]
@@ -261,6 +264,10 @@ class BruteForce:
                 counts = self._counts_of(prediction, states.get(prediction["event"]["id"], []), now)
                 for group in _groups(prediction):
                     groups.setdefault(group, GroupCounts()).add(counts)
+        for event, kind in ranked_lists(self._items(model, states, now)):
+            if self._base(time_of(event)) == start:
+                for group in _groups(event):
+                    groups[group].lists[kind] += 1
         errors, orphans = self._errors.values(), self._orphans()
         for name, events, moment in (("errors", errors, time_of), ("orphan", orphans, prediction_time)):
             for event in events:
@@ -272,12 +279,7 @@ class BruteForce:
     def _counts_of(self, prediction: Event, states: Sequence[FeedbackState], now: datetime) -> GroupCounts:
         fields = prediction["prediction"]
         statuses = Counter(state.status for state in states)
-        matched = [state.event["feedback"] for state in states if state.status == "matched"]
-        types = {feedback["type"]: feedback.get("label") for feedback in matched}
-        was_displayed = any(name in types for name in ("impression", "click", "purchase"))
-        is_impression = not fields.get("shadow") and (self._rules.impressions == "implied" or was_displayed)
-        # Elasticsearch compares times in whole milliseconds.
-        is_old = (time_of(prediction) - EPOCH) // MILLISECOND <= (now - self._rules.attribution - EPOCH) // MILLISECOND
+        types, is_impression, is_old = self._label_facts(prediction, states, now)
         truth = self._truth(types) if is_impression and (is_old or self._rules.count_early) else None
         counts = GroupCounts()
         counts.counts.update(
@@ -300,6 +302,28 @@ class BruteForce:
             likely = min(max(fields["score"], 1e-7), 1 - 1e-7)
             counts.losses.append(-math.log(likely if truth else 1 - likely))
         return counts
+
+    def _items(self, model: str, states: Mapping[str, Sequence[FeedbackState]], now: datetime) -> list[SeenItem]:
+        items = []
+        for prediction in self._predictions.values():
+            if prediction["model"]["name"] == model and "ranking" in prediction:
+                feedback = states.get(prediction["event"]["id"], [])
+                types, is_impression, is_old = self._label_facts(prediction, feedback, now)
+                at = milliseconds(time_of(prediction))
+                items.append(SeenItem(prediction, at, is_impression, is_old, self._truth(types)))
+        return items
+
+    def _label_facts(
+        self, prediction: Event, states: Sequence[FeedbackState], now: datetime
+    ) -> tuple[dict[str, int | None], bool, bool]:
+        """Return type -> label of the feedback that counts, whether the prediction was shown, and whether it is old."""
+        matched = [state.event["feedback"] for state in states if state.status == "matched"]
+        types = {feedback["type"]: feedback.get("label") for feedback in matched}
+        was_displayed = any(name in types for name in ("impression", "click", "purchase"))
+        is_impression = self._rules.impressions == "implied" or was_displayed
+        # Elasticsearch compares times in whole milliseconds.
+        is_old = milliseconds(time_of(prediction)) <= milliseconds(now - self._rules.attribution)
+        return types, is_impression and not prediction["prediction"].get("shadow"), is_old
 
     def _truth(self, types: Mapping[str, int | None]) -> int | None:
         judged = self._rules.judged_by
@@ -352,6 +376,7 @@ def fields(group: GroupCounts, count_early: bool) -> dict[str, Any]:
         "auc": _share(sum(pairs), len(pairs)),
         "error_rate": _share(counts["errors"], counts["errors"] + counts["requests"]),
         "response_time": _share(sum(group.times), len(group.times)),
+        **list_fields(group.lists),
     }
 
 

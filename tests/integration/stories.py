@@ -87,6 +87,9 @@ def stories(draw: st.DrawFn, most: int = 40) -> Story:
     for prediction in predictions:
         if dice.random() < 0.25:
             _name_elsewhere(prediction, dice)
+        if dice.random() < 0.7:
+            # A few ids over three hours: lists over the edges of windows, ids that are used again, double ranks.
+            prediction["ranking"] = {"id": dice.choice("abc"), "rank": dice.choice((1, 1, 2, 3, 7)), "size": 7}
     drawn_feedback = draw(
         st.lists(
             st.tuples(st.integers(0, len(predictions) - 1), st.sampled_from(DELAYS), st.sampled_from(TYPES)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
 
@@ -55,6 +55,58 @@ def test_ranking_metrics_are_means_over_requests(world: World) -> None:
     assert day["ndcg_at_5_low"] < day["ndcg_at_5"] < day["ndcg_at_5_high"]
     assert world.window("1d", segment="labels.scene=search")["mrr"] == day["mrr"]
     assert world.cycle(FINAL, **HOURS).tally.written == 0
+
+
+def make_list(at: datetime, clicked: set[int], versions: str = "1111", **fields: object) -> list[Document]:
+    """Return a list of four items that were scored one by one, a second apart, and clicks on some ranks."""
+    items = [
+        make_prediction(at + timedelta(seconds=number), 0.5 - number / 10, version=version, **fields)
+        for number, version in enumerate(versions)
+    ]
+    for rank, item in enumerate(items, start=1):
+        item["ranking"] = {"id": f"list-{items[0]['event']['id']}", "rank": rank, "size": 4}
+    return [*items, *(make_feedback(items[rank - 1]) for rank in sorted(clicked))]
+
+
+def test_a_list_over_the_edge_of_windows_is_judged_whole_in_one_of_them(world: World) -> None:
+    """It belongs to window and version of its first item, over midnight too; a later click restates this window."""
+    edge = datetime(2026, 3, 2, 10, 4, 58, tzinfo=timezone.utc)
+    midnight = datetime(2026, 3, 2, 23, 59, 58, tzinfo=timezone.utc)
+    first_and_last = [make_list(edge, {1, 4}, model="edge") for _ in range(2)]
+    last = [make_list(edge, {4}, model="edge2") for _ in range(2)]
+    quiet = [make_list(edge, set(), model=model) for model in ("edge", "edge", "edge2", "edge2")]
+    two_versions = make_list(midnight, {4}, "1122", model="night")
+    world.deliver(*[event for events in (*first_and_last, *last, *quiet, two_versions) for event in events])
+    names = ("ranked_requests", "clicked_requests", "requests_not_judged", "mrr", "map_at_5", "requests_without_click")
+
+    def lists(model: str, version: str, size: str, start: str) -> tuple[object, ...]:
+        document = world.by_key()[model, version, "all", size, f"2026-03-{start}:00+00:00"]
+        return tuple(document[name] for name in names)
+
+    world.cycle(FINAL)
+
+    for size, start in (("1m", "02T10:04"), ("1h", "02T10:00"), ("1d", "02T00:00")):
+        assert lists("edge", "1", size, start) == (4, 2, 0, 1.0, 0.75, 0.5)
+        assert lists("edge2", "1", size, start) == (4, 2, 0, 0.25, 0.25, 0.5)
+    hour = world.by_key()["edge", "1", "all", "1h", "2026-03-02T10:00:00+00:00"]
+    assert hour["ndcg_at_5"] == pytest.approx(0.8772, abs=5e-5)
+    assert lists("edge", "1", "1m", "02T10:05") == (0, 0, 0, None, None, None)
+    for version in ("1", "all"):
+        assert lists("night", version, "1d", "02T00:00") == (1, 1, 0, 0.25, 0.25, 0.0)
+    for version in ("2", "all"):
+        assert lists("night", version, "1d", "03T00:00") == (0, 0, 0, None, None, None)
+
+    world.deliver(make_feedback(two_versions[2]))
+    world.cycle(FINAL)
+
+    assert lists("night", "1", "1d", "02T00:00")[3] == pytest.approx(1 / 3)
+    reasons = {
+        (document["window_size"], document["model_version"]): document["reason"]
+        for document in world.documents("model-restatements").values()
+        if document["document"]["window_start"].startswith("2026-03-02")
+    }
+    assert reasons == {(size, version): "late_feedback" for size in ("1m", "1h", "1d") for version in ("1", "all")}
+    assert world.cycle(FINAL).tally.written == 0
 
 
 def test_clicks_are_weighted_by_propensities(world: World) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from monitor_agent.metrics.score_histogram import score_bins
-from monitor_agent.pipeline import counting, ranks
+from monitor_agent.pipeline import counting, ranked_lists
 from monitor_agent.pipeline.countable import COUNTABLE_PREDICTION
 from monitor_agent.pipeline.counting import CountRequest
 from monitor_agent.pipeline.score_resolution import RefinedBins
@@ -25,6 +25,14 @@ OLD_ENOUGH = {"range": {"@timestamp": {"lte": 1772447400000, "format": "epoch_mi
 IMPRESSION = {"bool": {"must_not": [{"term": {"prediction.shadow": True}}], "filter": []}}
 MATURE = {"bool": {"filter": [IMPRESSION, OLD_ENOUGH]}}
 CLICKED = {"term": {"feedback.label": 1}}
+LABELLED = {"bool": {"should": [CLICKED, {"bool": {"must_not": [CLICKED]}}]}}
+IN_A_LIST = {"bool": {"filter": [{"exists": {"field": "ranking.id"}}, {"range": {"ranking.rank": {"gte": 1}}}]}}
+FIRST_ITEM = {
+    "bool": {
+        "filter": [{"exists": {"field": "ranking.id"}}, {"term": {"ranking.rank": 1}}],
+        "must_not": [{"term": {"prediction.shadow": True}}],
+    }
+}
 
 
 def histogram(field: str, interval: float, low: float, high: float) -> dict[str, Any]:
@@ -76,7 +84,6 @@ def labelled(loss: str) -> dict[str, Any]:
             "aggs": three_digits("scores", "prediction.score"),
         },
         "positions": histogram("item.position", 1, 1, 100),
-        "ranked": {"filter": {"term": {"ranking.rank": 1}}},
     }
 
 
@@ -120,6 +127,7 @@ SEGMENT: dict[str, Any] = {
     "mature": {
         "filter": MATURE,
         "aggs": {
+            "first_items": {"filter": FIRST_ITEM, "aggs": {"labelled": {"filter": LABELLED}}},
             "clicked": {"filter": {"term": {"feedback.types": "click"}}},
             "bought": {"filter": {"term": {"feedback.types": "purchase"}}},
             "value": {"sum": {"field": "feedback.value"}},
@@ -176,7 +184,8 @@ def test_a_window_is_counted_by_one_search() -> None:
             "versions": {
                 "terms": {"field": "model.version", "size": 500},
                 "aggs": {"segments": {"filters": {"filters": {"0": {"match_all": {}}}}, "aggs": SEGMENT}},
-            }
+            },
+            "in_lists": {"filter": IN_A_LIST},
         },
     }
 
@@ -286,9 +295,10 @@ def test_refined_bins_are_counted_for_known_labels() -> None:
     assert before == SEGMENT
 
 
-def test_clicked_ranks_are_searched_by_their_columns() -> None:
-    """The hits are mature, clicked items that were ranked; they hold request, version, rank and labels only."""
-    search = ranks.body("click", MINUTE, AgentSettings(segments=("scene", "shop")), NOW)
+def test_items_of_lists_are_searched_by_their_columns() -> None:
+    """The hits are clicked items that were shown; they hold the columns of an item, and what is known of its label."""
+    search = ranked_lists.clicked_items("click", MINUTE, AgentSettings(segments=("scene", "shop")), NOW)
+    old = {"bool": {"should": [OLD_ENOUGH, {"bool": {"must_not": [IMPRESSION]}}]}}
 
     assert search == {
         "query": {
@@ -297,14 +307,26 @@ def test_clicked_ranks_are_searched_by_their_columns() -> None:
                     {"term": {"model.name": "click"}},
                     IN_THE_MINUTE,
                     COUNTABLE_PREDICTION,
-                    MATURE,
+                    IN_A_LIST,
+                    IMPRESSION,
                     CLICKED,
-                    {"exists": {"field": "ranking.id"}},
-                    {"exists": {"field": "ranking.rank"}},
-                ]
+                ],
+                "should": [
+                    {"bool": {"filter": [old], "_name": "old"}},
+                    {"bool": {"filter": [MATURE], "_name": "mature"}},
+                    {"bool": {"filter": [MATURE, LABELLED], "_name": "labelled"}},
+                ],
             }
         },
         "_source": False,
         "stored_fields": "_none_",
-        "docvalue_fields": ["ranking.id", "model.version", "ranking.rank", "labels.scene", "labels.shop"],
+        "docvalue_fields": [
+            "ranking.id",
+            "ranking.rank",
+            "model.version",
+            "event.id",
+            {"field": "@timestamp", "format": "epoch_millis"},
+            "labels.scene",
+            "labels.shop",
+        ],
     }
