@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from monitor_agent.contracts.performance import ALL_SEGMENT, OTHER
@@ -349,16 +349,7 @@ def _segments_of(columns: Mapping[str, Any], label_values: Mapping[str, Sequence
 
 
 def _widened(interval: Interval) -> Interval:
-    return Interval(_shifted(interval.start, -LONGEST_LIST), _shifted(interval.end, LONGEST_LIST))
-
-
-def _shifted(moment: datetime, by: timedelta) -> datetime:
-    """Return a moment some time later; the first or the last moment of all if there is none."""
-    try:
-        return moment + by
-    except OverflowError:
-        end = datetime.min if by < timedelta() else datetime.max
-        return end.replace(tzinfo=timezone.utc)
+    return Interval(interval.start - LONGEST_LIST, interval.end + LONGEST_LIST)
 
 
 def _moment(milliseconds: int) -> datetime:

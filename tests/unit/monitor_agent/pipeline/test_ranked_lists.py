@@ -215,13 +215,3 @@ def test_only_the_edges_of_windows_are_read_for_links() -> None:
     assert [edge.seconds / 60 for edge in edges_to_read(day)] == [60, 60]
     assert [edge.seconds / 60 for edge in edges_to_read(day[:5])] == [65]
     assert edges_to_read([]) == []
-
-
-def test_windows_at_the_ends_of_time_have_edges() -> None:
-    """An event of the year 9999 does not stop the agent."""
-    last = CALENDAR.base_window(datetime(9999, 12, 31, 23, 58, tzinfo=timezone.utc))
-
-    ((_, interval),) = groups_to_read([last])
-
-    assert (interval.start, interval.end.year) == (last.start - LONGEST_LIST, 9999)
-    assert [edge.end for edge in edges_to_read([last])] == [interval.end]
