@@ -26,7 +26,7 @@ from monitor_agent.es.operations import Operation
 from monitor_agent.es.retry import Backoff
 from monitor_agent.settings import AgentSettings, ElasticsearchSettings, environment_of
 from tests.cluster import Cluster
-from tests.factories import START, Document, make_error, make_feedback, make_prediction
+from tests.factories import START, Document, iso, make_error, make_feedback, make_prediction
 from tests.integration.agent_world import World, world_on
 from tests.integration.unruly_proxy import FAULTS, Rule, UnrulyProxy
 
@@ -37,7 +37,7 @@ WRITTEN = ("model_performance", "model-restatements", "model-predictions", "mode
 
 
 def events(seed: int = 7) -> list[Document]:
-    """Return predictions of an hour, most types of feedback on them, and an error.
+    """Return predictions of an hour, most types of feedback on them, and an error; some feedback has no time, some waits.
 
     Scores and losses are fractions of 64, so that their sums do not depend on the order in which a search adds them.
     """
@@ -52,12 +52,18 @@ def events(seed: int = 7) -> list[Document]:
         )
         for score in dice.choices(range(65), k=30)
     ]
+    for number, prediction in enumerate(predictions[::4]):
+        prediction["event"]["id"] = prediction["prediction"]["id"] = f"order-{number}"
     clicks = [make_feedback(prediction, timedelta(seconds=dice.randint(-200, 2400))) for prediction in predictions[:24]]
     # So there is more than one page of feedback.
     more_clicks = [
         make_feedback(prediction, timedelta(seconds=dice.randint(1, 900))) for prediction in predictions[:5] * 6
     ]
+    for click in more_clicks[::2]:
+        click["feedback"] |= {"status": "waiting", "waiting_since": iso(FINAL - MINUTE)}
     orphan = make_feedback(make_prediction(START + MINUTE))
+    for event in (*clicks[::3], *more_clicks[::3], orphan):
+        del event["prediction"]["timestamp"]
     return [*predictions, *clicks, *more_clicks, orphan, make_error(START + MINUTE)]
 
 
