@@ -37,7 +37,7 @@ WRITTEN = ("model_performance", "model-restatements", "model-predictions", "mode
 
 
 def events(seed: int = 7) -> list[Document]:
-    """Return predictions of an hour, most types of feedback on them, and an error; some feedback has no time, some waits.
+    """Return predictions of an hour, most types of feedback on them, also such as waits or has no time, and an error.
 
     Scores and losses are fractions of 64, so that their sums do not depend on the order in which a search adds them.
     """
