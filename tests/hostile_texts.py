@@ -20,6 +20,7 @@ HOSTILE_TEXTS = (
     "title",
     "image",
     "__proto__",
+    "constructor",
     "\u202eoverride",
     "שלום עולם",
     "日本語のラベル",

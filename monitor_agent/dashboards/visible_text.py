@@ -12,14 +12,23 @@ import re
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _TITLE, _IMAGE = "title", "image"
+_OF_EVERY_OBJECT = re.compile(
+    "__proto__|__(define|lookup)[GS]etter__|constructor|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|"
+    "toLocaleString|toString|valueOf"
+)
+"""Keys that every object of JavaScript has: as a category or a series, such a text would break the chart."""
 
 
 def visible(text: str) -> str:
     """Return a text with its number in the place of each character that cannot be drawn.
 
+    A text that means something in JavaScript gets a space at its end.
+
     >>> visible("one\\ntwo"), visible("a\\u202eb"), visible("plain")
     ('one[U+000A]two', 'a[U+202E]b', 'plain')
     """
+    if _OF_EVERY_OBJECT.fullmatch(text):
+        return f"{text}\N{NO-BREAK SPACE}"
     return _INVISIBLE.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)
 
 
