@@ -98,12 +98,14 @@ class GroupCounts:
     losses: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     lists: Counter[ListKind] = field(default_factory=Counter)
+    displayed: dict[int, list[float]] = field(default_factory=lambda: {0: [], 1: []})
 
     def add(self, other: GroupCounts) -> None:
         """Add the counts of another group."""
         self.counts.update(other.counts)
         for truth in (0, 1):
             self.scores[truth] += other.scores[truth]
+            self.displayed[truth] += other.displayed[truth]
         self.losses += other.losses
         self.times += other.times
         self.lists.update(other.lists)
@@ -296,6 +298,8 @@ class BruteForce:
         )
         if fields["rank"] == 1:
             counts.times.append(prediction["event"]["duration"] / 1e6)
+        if is_impression:
+            counts.displayed[fields["label"]].append(fields["score"])
         if truth is not None:
             counts.counts[("t" if truth == fields["label"] else "f") + ("p" if fields["label"] else "n")] += 1
             counts.scores[truth].append(fields["score"])
@@ -374,9 +378,23 @@ def fields(group: GroupCounts, count_early: bool) -> dict[str, Any]:
         "log_loss": _share(sum(group.losses), n),
         "brier": _share(squares, n),
         "auc": _share(sum(pairs), len(pairs)),
+        **_estimates(group.displayed[1], group.displayed[0]),
         "error_rate": _share(counts["errors"], counts["errors"] + counts["requests"]),
         "response_time": _share(sum(group.times), len(group.times)),
         **list_fields(group.lists),
+    }
+
+
+def _estimates(positive: Sequence[float], negative: Sequence[float]) -> dict[str, float | None]:
+    """Return the estimates from the scores of shown predictions, by their predicted label."""
+    tp, fn = math.fsum(positive), math.fsum(negative)
+    total = len(positive) + len(negative)
+    return {
+        "estimated_accuracy": _share(tp + len(negative) - fn, total),
+        "estimated_precision": _share(tp, len(positive)),
+        "estimated_recall": _share(tp, tp + fn),
+        "estimated_f1": _share(2 * tp, len(positive) + tp + fn),
+        "estimated_ctr": _share(tp + fn, total),
     }
 
 
