@@ -12,8 +12,10 @@ from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.errors import DataError, SettingsError
+from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import MetricsKey
 from monitor_agent.pipeline.explanation import explain
+from monitor_agent.pipeline.instants import Interval
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import Settings
 
@@ -57,13 +59,15 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
                 f"there is no metrics document {identifier}", "see model_performance, or give --model, --size, --start"
             )
         restatements = history.restatements(identifier)
+        window = Interval(instants.parse(document["window_start"]), instants.parse(document["window_end"]))
+        not_counted = history.not_counted(document["model_name"], document["model_version"], window)
     if args.json:
         document.pop("state_blob")
         for restatement in restatements:
             restatement["document"].pop("state_blob", None)
-        print_json({"id": identifier, "document": document, "restatements": restatements})
+        print_json({"id": identifier, "document": document, "restatements": restatements, "not_counted": not_counted})
         return 0
-    for section in explain(identifier, document, restatements, calendar, settings.agent):
+    for section in explain(identifier, document, restatements, not_counted, calendar, settings.agent):
         print_table(f"\n{section.title}", ["", "", ""], section.lines, left=3)
     return 0
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from monitor_agent.contracts.feedback import FEEDBACK, STATUS_INVALID
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
+from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.contracts.restatement import RESTATEMENTS
 from monitor_agent.es.damaged_documents import reading
+from monitor_agent.es.feedback_store import predicted_filter
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.metrics import WindowState
 from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.countable import counts_by_reason, set_aside
+from monitor_agent.pipeline.instants import Interval
 from monitor_agent.pipeline.ranges import WindowRun
 
 MOST_NAMES = 1000
@@ -140,6 +147,38 @@ class History:
         response = self._gateway.search(PERFORMANCE.alias, {"size": 1, "query": {"ids": {"values": [identifier]}}})
         hits = response["hits"]["hits"]
         return dict(hits[0]["_source"]) if hits else None
+
+    def not_counted(self, model: str, version: str, interval: Interval) -> dict[str, int]:
+        """Return reason -> number of a model's predictions, errors and feedback of an interval that do not count.
+
+        Parameters
+        ----------
+        version : one version, or `all`.
+        """
+        of_model: list[dict[str, Any]] = [{"term": {"model.name": model}}]
+        of_version = [] if version == ALL_VERSIONS else [{"term": {"model.version": version}}]
+        searches: list[tuple[str, dict[str, Any]]] = [
+            (
+                contract.alias,
+                {
+                    "size": 0,
+                    "query": {"bool": {"filter": [*of_model, *of_version, instants.within(interval)]}},
+                    "aggs": {"set_aside": set_aside(contract)},
+                },
+            )
+            for contract in (PREDICTIONS, ERRORS)
+        ]
+        predicted = predicted_filter(gte=interval.start, lt=interval.end)
+        invalid = [*of_model, {"term": {"feedback.status": STATUS_INVALID}}, predicted]
+        problems = {"problems": {"terms": {"field": "feedback.problem", "size": MOST_NAMES}}}
+        searches.append((FEEDBACK.alias, {"size": 0, "query": {"bool": {"filter": invalid}}, "aggs": problems}))
+        *stored, feedback = [response.get("aggregations", {}) for response in self._gateway.msearch(searches)]
+        counts: Counter[str] = Counter()
+        for aggregations in stored:
+            counts.update(counts_by_reason(aggregations["set_aside"]) if aggregations else {})
+        for bucket in feedback.get("problems", {}).get("buckets", ()):
+            counts[bucket["key"]] += bucket["doc_count"]
+        return dict(sorted(counts.items()))
 
     def restatements(self, identifier: str) -> list[dict[str, Any]]:
         """Return the former contents of a metrics document, one before each restatement, the oldest first."""

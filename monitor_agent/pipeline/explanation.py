@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from monitor_agent.contracts.deadletter import REASONS as FAULTS
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT, STATES
 from monitor_agent.durations import format_duration
@@ -76,7 +77,12 @@ class ExplanationSection:
 
 
 def explain(
-    identifier: str, document: Document, restatements: Sequence[Document], calendar: Calendar, settings: AgentSettings
+    identifier: str,
+    document: Document,
+    restatements: Sequence[Document],
+    not_counted: Mapping[str, int],
+    calendar: Calendar,
+    settings: AgentSettings,
 ) -> list[ExplanationSection]:
     """Return the explanation of a metrics document.
 
@@ -84,6 +90,7 @@ def explain(
     ----------
     identifier : its `_id`.
     restatements : its former contents, the oldest first.
+    not_counted : reason -> number of stored events in its window that do not count.
     """
     sections = [
         _about(identifier, document, calendar),
@@ -96,6 +103,9 @@ def explain(
         ),
         _undefined(document),
     ]
+    if not_counted:
+        lines = [(reason, str(count), FAULTS.get(reason, "")) for reason, count in not_counted.items()]
+        sections.append(ExplanationSection("stored, but not counted", lines))
     if restatements:
         sections.append(_history(document, restatements))
     return sections
