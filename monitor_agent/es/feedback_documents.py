@@ -8,6 +8,7 @@ from datetime import datetime
 from sys import intern
 from typing import Any, NamedTuple
 
+from monitor_agent.contracts.bounds import SEQUENCE
 from monitor_agent.contracts.deadletter import out_of_bounds
 from monitor_agent.contracts.feedback import FEEDBACK, STATUS_DUPLICATE, STATUS_NEW, TYPES
 from monitor_agent.contracts.identifiers import canonical
@@ -27,7 +28,7 @@ PREDICTION_FIELDS = (
     "feedback",
     "outcome",
 )
-FEEDBACK_FIELDS = ("@timestamp", "event.id", "prediction", "feedback", "model.name")
+FEEDBACK_FIELDS = ("@timestamp", "event.id", "event.sequence", "prediction", "feedback", "model.name")
 
 _BELOW_FEEDBACK = "feedback."
 _BOUNDS = {
@@ -140,7 +141,7 @@ def feedback_of(hit: Mapping[str, Any]) -> Feedback:
     time, since = _moment(source.get("@timestamp")), _moment(fields.get("waiting_since"))
     label, value = fields.get("label"), fields.get("value")
     named, prediction_id = _moment(prediction.get("timestamp")), canonical(_text(prediction.get("id")))
-    problem = "bad timestamp" if time is None else _problem(fields)
+    problem = "bad timestamp" if time is None else _problem(fields) or _problem_of_number(_object(source, "event"))
     if time is None or problem:
         time, label, value = time or instants.EPOCH, None, None
     # Tens of thousands are in memory at once, with the same few texts: each text is stored once.
@@ -219,6 +220,11 @@ def _problem(fields: Mapping[str, Any]) -> str:
     if fields["type"] == "label" and all(fields.get(name) is None for name in ("label", "class", "truth")):
         return "no feedback.label"
     return ""
+
+
+def _problem_of_number(event: Mapping[str, Any]) -> str:
+    number = event.get("sequence")
+    return "" if number is None or SEQUENCE.hold(number) else out_of_bounds("event.sequence")
 
 
 def _out_of_bounds(fields: Mapping[str, Any]) -> str:
