@@ -88,11 +88,11 @@ def stored_of(world: World, events: list[Document]) -> set[str]:
         {"_op_type": "create", "_index": index_of(event), "_id": event["event"]["id"], "_source": event}
         for event in events
     ]
-    taken = {
+    accepted_ids = {
         item["create"]["_id"] for ok, item in helpers.streaming_bulk(world.admin, actions, raise_on_error=False) if ok
     }
     world.admin.indices.refresh(index="model-*")
-    return taken
+    return accepted_ids
 
 
 def healthy_events() -> list[Document]:
@@ -156,13 +156,13 @@ def test_poison_changes_no_other_model(
             # What is within bounds is feedback as any other.
             if base is not healthy[0] or (entry.bounds and value is not None and not entry.bounds.hold(value)):
                 feedback.append(fresh(event, len(feedback), "feedback"))
-    taken = stored_of(world, [*predictions, *errors, *clicks, *feedback])
+    accepted_ids = stored_of(world, [*predictions, *errors, *clicks, *feedback])
 
     health = Health(timedelta(minutes=1), lambda: "")
     service = Service(Gateway(world.agent), SETTINGS, FixedClock(FINAL), health, world.make_agent(FINAL, **HOURS))
     report = service.cycle()
 
-    not_counted = Counter(reason for identifier, reason in reasons.items() if identifier in taken and reason)
+    not_counted = Counter(reason for identifier, reason in reasons.items() if identifier in accepted_ids and reason)
     assert report.not_counted == not_counted
     assert set(not_counted) <= set(REASONS)
     world.admin.indices.refresh(index="monitor-agent-cycles")
@@ -217,7 +217,7 @@ def test_lines_with_wrong_numbers_are_dead_letters(world: World) -> None:
     shop = [make_prediction(START, model="shop") for _ in range(4)]
     values: tuple[Any, ...] = ("3.5", [1, 2], 1e300, 1e308)
     events += shop
-    events += [make_feedback(one, type_="purchase", value=value) for one, value in zip(shop, values, strict=True)]
+    events += [make_feedback(bought, type_="purchase", value=value) for bought, value in zip(shop, values, strict=True)]
     loss = make_prediction(START, 0.4, model="loss", log_loss_1=1e300)
     healthy = make_prediction(START, 0.6, model="healthy")
     events += [loss, make_feedback(loss), healthy, make_feedback(healthy)]
