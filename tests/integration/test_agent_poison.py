@@ -186,13 +186,15 @@ def test_poison_changes_no_other_model(
 def delivered(world: World, events: list[Document]) -> Counter[str]:
     """Send events through the product's pipeline; return its dead letters by reason."""
     lines = [json.dumps(event).encode() for event in events]
-    made = documents_of_events([event for line in lines for event in source_of(FileInput).events_of(line, "/a.ndjson")])
+    written = documents_of_events(
+        [event for line in lines for event in source_of(FileInput).events_of(line, "/a.ndjson")]
+    )
     actions = [
         {"_op_type": "create", "_index": index, "_id": identifier, "_source": document}
-        for index, identifier, document in made
+        for index, identifier, document in written
     ]
     helpers.bulk(world.admin, actions, refresh=True)
-    return Counter(document["error"]["type"] for _, _, document in made if "message" in document)
+    return Counter(document["error"]["type"] for _, _, document in written if "message" in document)
 
 
 def test_lines_with_wrong_numbers_are_dead_letters(world: World) -> None:
