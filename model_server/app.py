@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from model_server import error_handlers, trace_context
 from model_server.errors import BodyTooLargeError
 from model_server.events import Call
 from model_server.http_server import RECEIVED, REFUSAL
+from model_server.json_object import decode
 from model_server.model_service import ModelService
 from model_server.request_counters import RequestCounters
 
@@ -61,11 +63,13 @@ def _add_routes(app: Flask, service: ModelService, counters: RequestCounters) ->
 
     @app.post("/predict")
     def predict() -> Response:
-        return _json(service.predict(_body(max_body_bytes), g.call, g.began))
+        body = decode(_body(max_body_bytes))
+        g.call = replace(g.call, labels=service.labels(body))
+        return _json(service.predict(body, g.call, g.began))
 
     @app.post("/feedback")
     def feedback() -> Response:
-        return _json(service.feedback(_body(max_body_bytes), g.call), ACCEPTED)
+        return _json(service.feedback(decode(_body(max_body_bytes)), g.call), ACCEPTED)
 
     @app.get("/healthz")
     def healthz() -> Response:

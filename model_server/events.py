@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from model_server.batching import InstanceScore
@@ -50,12 +50,14 @@ class Call:
     ----------
     received : when its first byte arrived, UTC.
     trace : the caller's trace, from the header `traceparent`.
+    labels : the labels in its body, for the event of an error.
     """
 
     request_id: str
     path: str
     received: datetime
     trace: Trace | None
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,9 +119,15 @@ def predictions(
     return answers
 
 
-def feedback(client_feedback: ClientFeedback, call: Call, origin: Origin) -> Event:
-    """Return the event of one feedback: the time of its prediction selects the index, its id identifies repeats."""
-    moment = client_feedback.timestamp or call.received
+def feedback(client_feedback: ClientFeedback, call: Call, origin: Origin, place: int = 0) -> Event:
+    """Return the event of one feedback: the time of its prediction selects the index, its id identifies repeats.
+
+    Parameters
+    ----------
+    place : its place in the list of the request, from 0: each event is a microsecond later than the one before it, so
+        that a click and its `label: 0` in one request keep their order.
+    """
+    moment = client_feedback.timestamp or call.received + timedelta(microseconds=place)
     event = _event(DATASET_FEEDBACK, client_feedback.event_id or uuid7.make(moment), moment, call, origin, "feedback")
     event["prediction"] = {
         "id": client_feedback.prediction_id,
@@ -143,6 +151,8 @@ def request_error(call: Call, origin: Origin, duration: int, status: int, kind: 
     event["error"] = {"type": kind, "message": message[:MAX_MESSAGE_LENGTH]}
     event["http"] = {"request": {"id": call.request_id}, "response": {"status_code": status}}
     event["url"] = {"path": call.path[:MAX_PATH_LENGTH]}
+    if call.labels:
+        event["labels"] = call.labels
     return event
 
 

@@ -16,7 +16,6 @@ from model_server.batching import Batcher
 from model_server.errors import EventLogError, ValidationError
 from model_server.event_log import EventLog, LineTooLongError
 from model_server.events import Call, Event, Origin, PredictionAnswer
-from model_server.json_object import decode
 from model_server.model_card import ModelCard
 from model_server.predict_request import PredictParser
 from monitor_agent.settings import ServerSettings
@@ -44,8 +43,12 @@ class ModelService:
         self._parser = PredictParser(dependencies.settings, dependencies.card)
         self.model = {"name": dependencies.card.name, "version": dependencies.card.version}
 
-    def predict(self, body: bytes, call: Call, began: int) -> dict[str, Any]:
-        """Return the answer to a body of `POST /predict`.
+    def labels(self, body: Any) -> dict[str, str]:
+        """Return the labels that a decoded body of `POST /predict` has, whether or not the rest of it is right."""
+        return self._parser.labels(body)
+
+    def predict(self, body: Any, call: Call, began: int) -> dict[str, Any]:
+        """Return the answer to a decoded body of `POST /predict`.
 
         Parameters
         ----------
@@ -57,7 +60,7 @@ class ModelService:
             If the request is refused or fails; then no prediction is logged.
         """
         dependencies = self.dependencies
-        request = self._parser.parse(decode(body), call.received)
+        request = self._parser.parse(body, call.received)
         scores = dependencies.batcher.score([instance.inputs for instance in request.instances])
         predictions = events.predictions(
             request,
@@ -79,18 +82,17 @@ class ModelService:
             }
         return {"predictions": [_answer(prediction) for prediction in predictions], "model": self.model}
 
-    def feedback(self, body: bytes, call: Call) -> dict[str, Any]:
-        """Return the answer to a body of `POST /feedback`.
+    def feedback(self, body: Any, call: Call) -> dict[str, Any]:
+        """Return the answer to a decoded body of `POST /feedback`.
 
         Raises
         ------
         RequestError
             If the request is refused or fails; then no feedback is logged.
         """
-        decoded = decode(body)
-        feedback = feedback_request.parse(decoded, self.dependencies.settings, call.received)
-        lines = [events.feedback(entry, call, self.dependencies.origin) for entry in feedback]
-        self._write(lines, "the body" if isinstance(decoded, list) else "")
+        feedback = feedback_request.parse(body, self.dependencies.settings, call.received)
+        lines = [events.feedback(entry, call, self.dependencies.origin, place) for place, entry in enumerate(feedback)]
+        self._write(lines, "the body" if isinstance(body, list) else "")
         return {"event_ids": [line["event"]["id"] for line in lines]}
 
     def log_error(self, call: Call, began: int, status: int, kind: str, message: str) -> None:
@@ -99,7 +101,11 @@ class ModelService:
             call, self.dependencies.origin, time.perf_counter_ns() - began, status, kind, message
         )
         try:
-            self.dependencies.log.append([event])
+            try:
+                self.dependencies.log.append([event])
+            except LineTooLongError:
+                # Labels of control characters take six bytes for each.
+                self.dependencies.log.append([{**event, "labels": {}}])
         except EventLogError:
             _log.warning("request error not logged", **{"error.type": kind, "http.response.status_code": status})
 

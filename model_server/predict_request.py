@@ -139,6 +139,15 @@ class PredictParser:
         root = JsonObject(body, "", (*IDS, *TEXTS, *DETAILS, "context", "instances"))
         return PredictRequest([self._instance(root, None, now)], self._context(root), single=True)
 
+    def labels(self, body: Any) -> dict[str, str]:
+        """Return the labels that a decoded body has, right or wrong: an error of the request is logged with them."""
+        context = body.get("context") if isinstance(body, dict) else None
+        labels = context.get("labels") if isinstance(context, dict) else None
+        if not isinstance(labels, dict):
+            return {}
+        texts = {name: labels[name] for name in self._settings.labels if isinstance(labels.get(name), str)}
+        return {name: text for name, text in texts.items() if 1 <= len(text) <= MAX_LABEL_LENGTH}
+
     def timestamp(self, node: JsonObject, now: datetime) -> datetime | None:
         """Return the event time that the client supplies; None = the server sets the time."""
         if "timestamp" in node and not self._settings.allow_client_timestamps:

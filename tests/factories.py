@@ -78,14 +78,22 @@ def feedback_id(feedback: Document) -> str:
     return hashlib.sha256(f"|[event][id]|{event}|[prediction][id]|{prediction}|".encode()).hexdigest()
 
 
-def make_error(at: datetime = START, *, model: str = "click", version: str = "1") -> Document:
+def make_error(at: datetime = START, *, model: str = "click", version: str = "1", scene: str | None = None) -> Document:
     """Return a request error."""
     return {
         "@timestamp": iso(at),
         "event": {"id": uuid7.make(at), "dataset": "model.request_error"},
+        **({"labels": {"scene": scene}} if scene else {}),
         "error": {"type": "ValidationError", "message": "score: a number is expected"},
         "model": {"name": model, "version": version},
     }
+
+
+def id_of(document: Document) -> str:
+    """Return the `_id` that the pipeline would choose."""
+    is_feedback = document["event"]["dataset"] == "model.feedback"
+    identifier: str = feedback_id(document) if is_feedback else document["event"]["id"]
+    return identifier
 
 
 def index_of(document: Document) -> str:
@@ -100,9 +108,9 @@ def index_of(document: Document) -> str:
 
 
 def deliver(client: Elasticsearch, documents: Iterable[Document]) -> None:
-    """Create each document once by its `event.id`, as the pipeline does; searches see them afterwards."""
+    """Create each document once by its id, as the pipeline does; searches see them afterwards."""
     actions = [
-        {"_op_type": "create", "_index": index_of(document), "_id": document["event"]["id"], "_source": document}
+        {"_op_type": "create", "_index": index_of(document), "_id": id_of(document), "_source": document}
         for document in documents
     ]
     _, errors = helpers.bulk(client, actions, raise_on_error=False)

@@ -120,7 +120,7 @@ class Backfill:
         indices = stores.events.work_summary(now).documents
         losses = stores.losses(now)
         base = self._base_windows(day)
-        pages = stores.feedback.not_joined(day, in_time_for(day, stores.settings))
+        pages = stores.feedback.not_counted(day, in_time_for(day, stores.settings))
         windows_done = 0
 
         def report_windows(count: int) -> None:

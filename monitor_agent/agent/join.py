@@ -8,20 +8,31 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from monitor_agent.contracts.feedback import (
-    STATUS_DUPLICATE,
+    MAX_EVENTS_PER_TYPE,
     STATUS_EXPIRED,
     STATUS_INVALID,
     STATUS_NEW,
     STATUS_ORPHAN,
     STATUS_TOO_LATE,
+    STATUS_WAITING,
 )
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.feedback_documents import EventStatus, Feedback, Prediction, joined_rows
 from monitor_agent.es.feedback_store import FeedbackStore
 from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.es.prediction_store import PredictionStore, index_of_prediction
-from monitor_agent.pipeline.attribution import FeedbackEvent, FeedbackEvents, FoldedFeedback, fold, restored, union
+from monitor_agent.pipeline.attribution import (
+    FeedbackEvent,
+    FeedbackEvents,
+    FoldedFeedback,
+    fold,
+    restored,
+    status_beyond_limit,
+    union,
+)
 from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.instants import DAY, Interval
 from monitor_agent.pipeline.prediction_times import days_around, holds
@@ -62,6 +73,7 @@ class JoinResult:
     statuses : new statuses of the events that were read; they are written once the windows are.
     revised_statuses : new statuses of events that were joined earlier, by the ids of the prediction and of the event;
         written once the windows are.
+    waiting : number of events that began to wait for their predictions.
     put_back : whether some feedback got the status `new` again.
     window_of : the base windows of the predictions that were joined, by the id that feedback names.
     """
@@ -70,6 +82,7 @@ class JoinResult:
     indices: set[str] = field(default_factory=set)
     statuses: list[tuple[Feedback, str]] = field(default_factory=list)
     revised_statuses: dict[tuple[str, str], EventStatus] = field(default_factory=dict)
+    waiting: int = 0
     put_back: bool = False
     window_of: dict[str, ModelWindow] = field(default_factory=dict)
 
@@ -88,7 +101,7 @@ class JoinResult:
 
     def counts(self) -> Counter[str]:
         """Return the number of events by their new status."""
-        return Counter(status for _, status in self.statuses)
+        return Counter(status for _, status in self.statuses) + Counter({STATUS_WAITING: self.waiting})
 
 
 DocumentKey = tuple[str, str]
@@ -228,11 +241,23 @@ class Join:
             identifier: EventStatus(status, folded.events[identifier].time)
             for identifier, status in folded.result.statuses.items()
         }
+        beyond_limit = 0
         for event in events:
             counted = statuses.get(event.event.id)
-            status = counted.of(event.event.time) if counted else STATUS_DUPLICATE
+            if counted is None:
+                beyond_limit += 1
+                status = status_beyond_limit(event.event, prediction.made_at, self._settings)
+            else:
+                status = counted.of(event.event.time)
             if status != event.status:
                 self.result.statuses.append((event, status))
+        if beyond_limit:
+            structlog.get_logger().warning(
+                f"a prediction has more than {MAX_EVENTS_PER_TYPE} feedback events of one type: further ones are not "
+                "counted",
+                prediction_id=prediction.prediction_id,
+                not_counted=beyond_limit,
+            )
         # Also if the status is the same as before: an agent may have crashed before it wrote the status.
         for identifier, earlier in _joined_events(prediction).items():
             was_read = times.get(identifier) == earlier.time
@@ -254,7 +279,9 @@ class Join:
         self._feedback.refresh()
         # A prediction may have arrived after the look-up and before this moment: nothing else would find it.
         predictions = self._predictions.of(waiting)
-        self._put_back([event for event, prediction in zip(waiting, predictions, strict=True) if prediction])
+        come = [event for event, prediction in zip(waiting, predictions, strict=True) if prediction]
+        self.result.waiting += len(waiting) - len(come)
+        self._put_back(come)
 
     def _put_back(self, events: list[Feedback]) -> None:
         if events:

@@ -105,7 +105,7 @@ class Stores:
             self.feedback.revise_status(result.revised_statuses)
             self.feedback.set_status(result.statuses)
             self.feedback.refresh()
-            report.feedback += result.counts()
+        report.feedback += result.counts()
 
     def losses(self, now: datetime) -> list[LineLoss]:
         """Return the lines that are lost, as of the last check."""

@@ -37,6 +37,9 @@ STATUSES = (
     STATUS_INVALID,
 )
 
+MAX_EVENTS_PER_TYPE = 2_000
+"""Number of events of one type that count on one prediction within the attribution window, and again outside it."""
+
 FIELDS: dict[str, Field] = {
     **COMMON,
     "event.id": keyword("id of the feedback; the document's `_id` is the SHA-256 of this and `prediction.id`"),
@@ -46,10 +49,20 @@ FIELDS: dict[str, Field] = {
         "agent adds the time in the UUIDv7 when the feedback begins to wait"
     ),
     "feedback.type": keyword("`impression`, `click`, `purchase` or `label`"),
-    "feedback.label": bounded(exact(integer("the true label of a `binary` prediction: 1 or 0")), LABEL),
+    "feedback.label": bounded(
+        exact(
+            integer(
+                "1 or 0. For the type `label`: the true label of a `binary` prediction. For all other types, 0 takes "
+                "back the earlier events of this type, and everything else is a yes"
+            )
+        ),
+        LABEL,
+    ),
     "feedback.class": keyword("the true class of a `multiclass` prediction"),
     "feedback.truth": bounded(double("the true number of a `regression`"), NUMBER),
-    "feedback.value": bounded(double("such as the revenue of a purchase"), VALUE),
+    "feedback.value": bounded(
+        double("such as the revenue of a purchase; a refund is a purchase with a negative value"), VALUE
+    ),
     "feedback.status": keyword("`new`, then set by the agent: " + ", ".join(f"`{status}`" for status in STATUSES[1:])),
     "feedback.problem": keyword("why the feedback is `invalid`, as a reason of the dead letters"),
     "feedback.waiting_since": date("when the agent first searched for the prediction and did not find it"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monitor_agent.contracts.bounds import COUNT, DELAY, DURATION, LABEL, LOG_LOSS, NUMBER, PROBABILITY, RANK, VALUE_SUM
 from monitor_agent.contracts.ecs import COMMON, DATASET_PREDICTION, ECS_VERSION
+from monitor_agent.contracts.feedback import MAX_EVENTS_PER_TYPE
 from monitor_agent.contracts.index_contract import (
     Field,
     IndexContract,
@@ -76,20 +77,56 @@ FIELDS: dict[str, Field] = {
     "features.numeric": bounded(dynamic("double", "numeric features, behind an allow-list"), NUMBER),
     "features.categorical": dynamic("keyword", "categorical features, behind an allow-list", ignore_above=256),
     "features.other": Field("flattened", "features outside the allow-lists", options={"ignore_above": 256}),
-    "feedback.label": bounded(integer("the label: 1 or 0; written by the agent from feedback, never guessed"), LABEL),
-    "feedback.shown": boolean(
-        "whether an impression, click or purchase confirms that the item was shown; written by the agent"
+    "feedback.label": bounded(
+        integer(
+            "the label, 1 or 0: the last word of the judged type (`MONITOR_FEEDBACK_TYPE`) within the attribution "
+            "window, by the time of the events, then by their ids; written by the agent from feedback, never guessed"
+        ),
+        LABEL,
     ),
-    "feedback.clicked_at": date("time of the first positive; written by the agent"),
+    "feedback.shown": boolean(
+        "whether an impression, click or purchase that is not taken back confirms that the item was shown; written by "
+        "the agent"
+    ),
+    "feedback.clicked_at": date(
+        "time of the event that makes the label 1: the first one since a `label: 0` of this type, of type `label` the "
+        "latest one; null if the label is not 1; written by the agent"
+    ),
     "feedback.delay": bounded(
-        long("time from the prediction to its first positive feedback, also if it is late; written by the agent", "ns"),
+        long(
+            "time from the prediction to its first positive feedback that is not taken back, also if it is late; "
+            "written by the agent",
+            "ns",
+        ),
         DELAY,
     ),
-    "feedback.types": keyword("types of its feedback within the attribution window; written by the agent"),
-    "feedback.value": bounded(double("sum of the values of its feedback; written by the agent"), VALUE_SUM),
-    "feedback.count": bounded(integer("distinct feedback events; written by the agent"), COUNT),
-    "feedback.duplicates": bounded(integer("feedback that repeats earlier feedback; written by the agent"), COUNT),
-    "feedback.too_late": bounded(integer("feedback after the attribution window; written by the agent"), COUNT),
+    "feedback.types": keyword(
+        "types of its feedback within the attribution window whose last word is not `label: 0`; written by the agent"
+    ),
+    "feedback.value": bounded(
+        double(
+            "exact sum of `feedback.value` over its feedback with the status `matched`: every distinct purchase within "
+            "the attribution window, refunds (negative values) too, and the one event of each other type that counts. "
+            "Nothing is added for duplicates, feedback outside the window, events with `label: 0`, and purchases before a "
+            "purchase with `label: 0`, which takes them back; null = no value; written by the agent"
+        ),
+        VALUE_SUM,
+    ),
+    "feedback.count": bounded(
+        integer(
+            f"distinct feedback events: of each type at most {MAX_EVENTS_PER_TYPE:,} within the attribution window, and "
+            "as many outside it; written by the agent"
+        ),
+        COUNT,
+    ),
+    "feedback.duplicates": bounded(
+        integer(
+            "feedback within the attribution window that repeats other feedback, or that later feedback takes back or "
+            "replaces; written by the agent"
+        ),
+        COUNT,
+    ),
+    "feedback.too_late": bounded(integer("feedback outside the attribution window; written by the agent"), COUNT),
     "feedback.events": stored("its feedback: id, type, time, label, value of each event; written by the agent"),
     "outcome": keyword("`tp` or `fn` (`fp` or `tn` if feedback has the label 0); written by the agent"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from monitor_agent.es.ranked_list_store import RankedListStore
 from monitor_agent.es.score_tail_store import SEARCHES_AT_ONCE, TOO_MANY_BUCKETS, add_tails
 from monitor_agent.metrics import WindowState
 from monitor_agent.metrics.score_histogram import Histogram
-from monitor_agent.pipeline import counting, instants
+from monitor_agent.pipeline import counting, event_counts, instants
 from monitor_agent.pipeline.countable import (
     COUNTABLE_ERROR,
     COUNTABLE_PREDICTION,
@@ -29,6 +29,7 @@ from monitor_agent.pipeline.countable import (
     set_aside,
 )
 from monitor_agent.pipeline.counting import CountRequest, SegmentState
+from monitor_agent.pipeline.event_counts import EventCounts
 from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.instants import Interval, within
 from monitor_agent.pipeline.ranked_lists import with_lists
@@ -191,6 +192,8 @@ class EventStore:
     def label_values(self, model: str, interval: Interval, size: int) -> dict[str, list[str]]:
         """Return the most frequent values of each segment label of a model's predictions in an interval.
 
+        The values that only errors have come last: so a segment whose requests all fail is seen too.
+
         Parameters
         ----------
         size : the greatest number of values of a label.
@@ -201,19 +204,22 @@ class EventStore:
             label: {"terms": {"field": f"labels.{label}", "size": size, "order": [{"_count": "desc"}, {"_key": "asc"}]}}
             for label in self._settings.segments
         }
-        aggregations = self._aggregations_of_predictions(model, interval, aggs)
-        return {label: [bucket["key"] for bucket in aggregations[label]["buckets"]] for label in aggregations}
+        values: dict[str, list[str]] = {label: [] for label in aggs}
+        searches = [
+            (contract.alias, _search_of_model(model, interval, countable(contract), aggs))
+            for contract in (PREDICTIONS, ERRORS)
+        ]
+        for response in self._gateway.msearch(searches):
+            for label, aggregation in response.get("aggregations", {}).items():
+                keys = [bucket["key"] for bucket in aggregation["buckets"]]
+                values[label] += [key for key in keys if key not in values[label]]
+        return values
 
     def scores(self, model: str, interval: Interval) -> Histogram:
         """Return the score histogram of a model's predictions in an interval."""
-        aggregations = self._aggregations_of_predictions(model, interval, counting.scores())
+        body = _search_of_model(model, interval, COUNTABLE_PREDICTION, counting.scores())
+        aggregations = self._gateway.search(PREDICTIONS.alias, body).get("aggregations")
         return counting.binned(aggregations, "scores") if aggregations else Histogram.of({})
-
-    def _aggregations_of_predictions(self, model: str, interval: Interval, aggs: Mapping[str, Any]) -> dict[str, Any]:
-        filters = [{"term": {"model.name": model}}, within(interval), COUNTABLE_PREDICTION]
-        body = {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": aggs}
-        aggregations: dict[str, Any] = self._gateway.search(PREDICTIONS.alias, body).get("aggregations", {})
-        return aggregations
 
     def count(self, request: CountRequest, windows: Sequence[Window]) -> dict[Window, States]:
         """Return the state of every version and segment of base windows."""
@@ -237,7 +243,7 @@ class EventStore:
                     with_lists_in.append(window)
         add_tails(self._gateway, request, self._settings, counted)
         counts = {window: counting.states(entries) for window, entries in counted.items()}
-        orphans, errors = self._orphans(request.model, windows, request.now), self._errors(request.model, windows)
+        orphans, errors = self._orphans(request, windows), self._errors(request, windows)
         self._add_lists(request, counts, with_lists_in)
         for window in windows:
             _add_orphans_and_errors(counts[window], orphans.get(window, {}), errors.get(window, {}))
@@ -273,53 +279,48 @@ class EventStore:
         buckets = self._composite_buckets(PREDICTIONS.index_for(window.start), query, sources)
         return [bucket["key"]["version"] for bucket in buckets]
 
-    def _errors(self, model: str, windows: Sequence[Window]) -> dict[Window, dict[str, int]]:
-        filters = [{"term": {"model.name": model}}, COUNTABLE_ERROR]
-        return self._by_version(ERRORS.alias, within, filters, windows)
+    def _errors(self, request: CountRequest, windows: Sequence[Window]) -> dict[Window, EventCounts]:
+        """Return the errors of windows, and those of each segment whose label value they carry."""
+        filters = [{"term": {"model.name": request.model}}, COUNTABLE_ERROR]
+        response = self._gateway.search(ERRORS.alias, event_counts.body(filters, windows, within))
+        counts = event_counts.counts(response, windows, ALL_SEGMENT)
+        named = [segment for segment in request.segments if segment.name]
+        if not counts or not named:
+            return counts
+        with_errors = list(counts)
+        # One search for each segment: one for all of them could make too many buckets.
+        searches = [
+            (ERRORS.alias, event_counts.body([*filters, segment.query], with_errors, within)) for segment in named
+        ]
+        for segment, response in zip(named, self._gateway.msearch(searches), strict=True):
+            for window, of_segment in event_counts.counts(response, with_errors, segment.name).items():
+                counts[window] |= of_segment
+        return counts
 
-    def _orphans(self, model: str, windows: Sequence[Window], now: datetime) -> dict[Window, dict[str, int]]:
+    def _orphans(self, request: CountRequest, windows: Sequence[Window]) -> dict[Window, EventCounts]:
         # Feedback that becomes an orphan at the end of this cycle counts already.
-        orphans = [{"term": {"feedback.status": STATUS_ORPHAN}}, overdue_filter(now, self._settings.orphan_horizon)]
+        overdue = overdue_filter(request.now, self._settings.orphan_horizon)
         filters: list[dict[str, Any]] = [
-            {"term": {"model.name": model}},
-            {"bool": {"should": orphans}},
+            {"term": {"model.name": request.model}},
+            {"bool": {"should": [{"term": {"feedback.status": STATUS_ORPHAN}}, overdue]}},
             OF_A_VERSION,
         ]
 
         def of_predictions(interval: Interval) -> dict[str, Any]:
             return predicted_filter(gte=interval.start, lt=interval.end)
 
-        return self._by_version(FEEDBACK.alias, of_predictions, filters, windows)
-
-    def _by_version(
-        self,
-        index: str,
-        time_filter: Callable[[Interval], dict[str, Any]],
-        filters: Sequence[Mapping[str, Any]],
-        windows: Sequence[Window],
-    ) -> dict[Window, dict[str, int]]:
-        versions = {"versions": {"terms": {"field": "model.version", "size": counting.MAX_VERSIONS}}}
-        by_window = {str(number): time_filter(window) for number, window in enumerate(windows)}
-        whole = time_filter(Interval(windows[0].start, windows[-1].end))
-        body = {
-            "size": 0,
-            "track_total_hits": False,
-            "query": {"bool": {"filter": [*filters, whole]}},
-            "aggs": {"windows": {"filters": {"filters": by_window}, "aggs": versions}},
-        }
-        aggregations = self._gateway.search(index, body).get("aggregations")
-        if not aggregations:
-            return {}
-        buckets = aggregations["windows"]["buckets"]
-        return {
-            window: {version["key"]: version["doc_count"] for version in buckets[str(number)]["versions"]["buckets"]}
-            for number, window in enumerate(windows)
-        }
+        body = event_counts.body(filters, windows, of_predictions)
+        return event_counts.counts(self._gateway.search(FEEDBACK.alias, body), windows, ALL_SEGMENT)
 
 
-def _add_orphans_and_errors(states: States, orphans: Mapping[str, int], errors: Mapping[str, int]) -> None:
-    for version in orphans.keys() | errors.keys():
-        key = (version, ALL_SEGMENT)
-        states[key] = counting.with_orphans_and_errors(
-            states.get(key, WindowState()), orphans.get(version, 0), errors.get(version, 0)
-        )
+def _add_orphans_and_errors(states: States, orphans: EventCounts, errors: EventCounts) -> None:
+    for key in orphans.keys() | errors.keys():
+        state = states.get(key, WindowState())
+        states[key] = replace(state, orphan=orphans.get(key, 0), errors=errors.get(key, 0))
+
+
+def _search_of_model(
+    model: str, interval: Interval, rule: Mapping[str, Any], aggs: Mapping[str, Any]
+) -> dict[str, Any]:
+    filters = [{"term": {"model.name": model}}, within(interval), rule]
+    return {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": aggs}

@@ -8,6 +8,7 @@ from typing import Any
 
 from monitor_agent.contracts.feedback import (
     FEEDBACK,
+    STATUS_DUPLICATE,
     STATUS_INVALID,
     STATUS_NEW,
     STATUS_ORPHAN,
@@ -113,17 +114,20 @@ class FeedbackStore:
         """
         yield from self._pages({"bool": {"filter": [overdue_filter(now, horizon), *filters]}})
 
-    def not_joined(self, predicted: Interval, sent: Interval) -> Iterator[list[Feedback]]:
-        """Yield pages of unjoined feedback, whatever its status.
+    def not_counted(self, predicted: Interval, sent: Interval) -> Iterator[list[Feedback]]:
+        """Yield pages of feedback that does not count, whatever its status.
+
+        Duplicates are among it: earlier releases called further purchases duplicates, and clicks that are taken back.
 
         Parameters
         ----------
         predicted : feedback that names a time of its prediction in this interval.
         sent : further feedback, by its own time: the time of its prediction is unknown, or may be wrong.
         """
-        unjoined = {"terms": {"feedback.status": [STATUS_WAITING, STATUS_TOO_LATE, STATUS_ORPHAN, STATUS_INVALID]}}
+        statuses = [STATUS_WAITING, STATUS_TOO_LATE, STATUS_ORPHAN, STATUS_INVALID, STATUS_DUPLICATE]
+        uncounted = {"terms": {"feedback.status": statuses}}
         in_time = {"bool": {"should": [within(predicted, "prediction.timestamp"), within(sent)]}}
-        yield from self._pages({"bool": {"filter": [{"bool": {"should": [unjoined, new_filter()]}}, in_time]}})
+        yield from self._pages({"bool": {"filter": [{"bool": {"should": [uncounted, new_filter()]}}, in_time]}})
 
     def _pages(self, query: dict[str, Any]) -> Iterator[list[Feedback]]:
         body = {"query": query, "_source": list(FEEDBACK_FIELDS), "seq_no_primary_term": True}

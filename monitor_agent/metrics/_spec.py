@@ -49,7 +49,7 @@ class MetricSpec:
     unit : ``1`` for pure numbers, else ``ms``, ``1/s`` or the unit of the feedback's value.
     bigger_is_better : None if neither direction is better.
     range : smallest and largest possible value; None = no limit.
-    label_free : True if the metric needs no feedback; all further metrics are ``no_samples`` without samples.
+    label_free : True if the metric needs no known label; all further metrics are ``no_samples`` without samples.
     source : the source of the definition.
     samples : the number of samples of a metric that needs feedback; by default the predictions with a known label.
     """

@@ -24,6 +24,7 @@ SPEC = MetricSpec(
     lambda s: value_per_thousand(from_fixed_point(s.value_sum), s.mature),
     unit="value",
     bigger_is_better=True,
+    label_free=True,
     range=(None, None),
     source="effective revenue per mille (eCPM)",
 )

@@ -1,23 +1,29 @@
-"""What the feedback events of one prediction give together: its label, and the status of each event (pure).
+"""What the feedback events of one prediction give together: its label, its value, and the status of each event (pure).
 
 `fold` is a function of the set of events alone: order, batches, retries and a second agent change nothing.
+
+Of each type, the last word in time decides. The last word is the last event of the type within the attribution window,
+together with the events directly before it that say the same. A yes after a no counts, and a no takes back the events
+before it. Two events of the same time are ordered by their ids.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from monitor_agent.contracts.feedback import STATUS_DUPLICATE, STATUS_MATCHED, STATUS_TOO_LATE
+from monitor_agent.contracts.feedback import (
+    MAX_EVENTS_PER_TYPE,
+    STATUS_DUPLICATE,
+    STATUS_MATCHED,
+    STATUS_TOO_LATE,
+)
 from monitor_agent.contracts.identifiers import canonical
 from monitor_agent.pipeline import instants
 from monitor_agent.settings import AgentSettings
-
-MAX_EVENTS_PER_TYPE = 32
-"""Number of events of one type that a prediction holds, in time and again out of time: the earliest ones, of type
-`label` the latest ones. Further events are duplicates."""
 
 _DISPLAYED = ("impression", "click", "purchase")
 
@@ -78,20 +84,20 @@ def union(
     """Return all events on a prediction; the result does not depend on order or batches.
 
     The result holds at most `MAX_EVENTS_PER_TYPE` events of each type in time, and as many out of time, so that events
-    out of time never displace one that counts.
+    out of time never displace one that counts. The first half of them are the earliest events, the second half the
+    latest ones: so both the first click and the last word are among them.
     """
     events_by_id = dict(stored_events)
     for event in more:
         other = events_by_id.get(event.id)
         events_by_id[event.id] = event if other is None else min(event, other, key=_order)
+    if len(events_by_id) <= MAX_EVENTS_PER_TYPE:
+        return events_by_id
     groups: dict[tuple[str, bool], list[FeedbackEvent]] = {}
     for event in sorted(events_by_id.values(), key=_order):
         groups.setdefault((event.type, _in_time(event, made_at, settings)), []).append(event)
-    selected: FeedbackEvents = {}
-    for (kind, _), events in groups.items():
-        chosen = events[-MAX_EVENTS_PER_TYPE:] if kind == "label" else events[:MAX_EVENTS_PER_TYPE]
-        selected |= {event.id: event for event in chosen}
-    return selected
+    half = MAX_EVENTS_PER_TYPE // 2
+    return {event.id: event for events in groups.values() for event in (*events[:half], *events[half:][-half:])}
 
 
 def fold(
@@ -105,68 +111,71 @@ def fold(
     made_at : the prediction's time.
     predicted : `prediction.label`, 0 or 1; None if the prediction says neither: then it has no outcome.
 
-    Of each type, the first event within [-clock skew, attribution window] of the prediction counts, and the others are
-    duplicates. Of type `label`, the latest event counts. Events outside this interval are too late.
+    Events outside [-clock skew, attribution window] of the prediction are too late. Of the others, the last word of
+    each type counts: all its events if they are purchases, the latest one of type `label`, else the earliest one. All
+    other events are duplicates.
     """
-    statuses = _statuses(events, made_at, settings)
-    counted = [event for event in events.values() if statuses[event.id] == STATUS_MATCHED]
-    label, labelled_at = _label(counted, settings.feedback_type)
-    positives = sorted((event for event in events.values() if _is_positive(event, settings.feedback_type)), key=_order)
-    values = [event.value for event in sorted(counted, key=_order) if event.value is not None]
+    in_time: dict[str, list[FeedbackEvent]] = {}
+    out_of_time: list[FeedbackEvent] = []
+    for event in sorted(events.values(), key=_order):
+        group = in_time.setdefault(event.type, []) if _in_time(event, made_at, settings) else out_of_time
+        group.append(event)
+    last_words = {kind: _last_word(of_type) for kind, of_type in in_time.items()}
+    counted = [event for last_word in last_words.values() for event in _counted(last_word)]
+    statuses = {event.id: STATUS_DUPLICATE for of_type in in_time.values() for event in of_type}
+    statuses |= {event.id: STATUS_MATCHED for event in counted}
+    statuses |= {event.id: STATUS_TOO_LATE for event in out_of_time}
+    judging = last_words.get(settings.feedback_type, [])
+    label = _word(judging[0]) if judging else None
+    late = [event for event in out_of_time if event.type == settings.feedback_type and _word(event) == 1]
+    positives = [*(judging[:1] if label == 1 else []), *late]
+    values = [event.value for event in counted if event.value is not None and event.label != 0]
     has_outcome = label is not None and predicted is not None
     outcome = ("t" if label == predicted else "f") + ("p" if predicted else "n") if has_outcome else None
     feedback = {
         "label": label,
         "shown": True if any(event.type in _DISPLAYED and event.label != 0 for event in counted) else None,
-        "clicked_at": instants.text(labelled_at) if labelled_at else None,
-        "delay": _nanoseconds(positives[0].time - made_at) if positives else None,
+        "clicked_at": instants.text(_counted(judging)[0].time) if label == 1 else None,
+        "delay": _nanoseconds(min(positives, key=_order).time - made_at) if positives else None,
         "types": sorted({event.type for event in counted if event.label != 0}) or None,
-        "value": sum(values) if values else None,
+        "value": math.fsum(values) if values else None,
         "count": len(events),
         "duplicates": sum(status == STATUS_DUPLICATE for status in statuses.values()),
-        "too_late": sum(status == STATUS_TOO_LATE for status in statuses.values()),
+        "too_late": len(out_of_time),
         "events": stored(events),
     }
     return FoldedFeedback(feedback, outcome, statuses)
 
 
-def _statuses(events: Mapping[str, FeedbackEvent], made_at: datetime, settings: AgentSettings) -> dict[str, str]:
-    statuses: dict[str, str] = {}
-    best: dict[str, FeedbackEvent] = {}
-    for event in sorted(events.values(), key=_order):
-        if not _in_time(event, made_at, settings):
-            statuses[event.id] = STATUS_TOO_LATE
-            continue
-        earlier = best.get(event.type)
-        if earlier is None or event.type == "label" or _replaces(event, earlier):
-            if earlier is not None:
-                statuses[earlier.id] = STATUS_DUPLICATE
-            best[event.type] = event
-            statuses[event.id] = STATUS_MATCHED
-        else:
-            statuses[event.id] = STATUS_DUPLICATE
-    return statuses
+def status_beyond_limit(event: FeedbackEvent, made_at: datetime, settings: AgentSettings) -> str:
+    """Return the status of an event that `union` left out."""
+    return STATUS_DUPLICATE if _in_time(event, made_at, settings) else STATUS_TOO_LATE
+
+
+def _last_word(events: Sequence[FeedbackEvent]) -> list[FeedbackEvent]:
+    """Return the last of the events of one type, and those directly before it that say the same, in order of time."""
+    word = _word(events[-1])
+    first = len(events) - 1
+    while first and _word(events[first - 1]) == word:
+        first -= 1
+    return list(events[first:])
+
+
+def _counted(last_word: Sequence[FeedbackEvent]) -> Sequence[FeedbackEvent]:
+    """Return the events of a last word that count; the others repeat them."""
+    kind, word = last_word[0].type, _word(last_word[0])
+    if kind == "purchase" and word == 1:
+        return last_word
+    return last_word[-1:] if kind == "label" else last_word[:1]
+
+
+def _word(event: FeedbackEvent) -> int | None:
+    """Return 1 for a yes, 0 for a no; None for an event of type `label` that names no label."""
+    return event.label if event.type == "label" else int(event.label != 0)
 
 
 def _in_time(event: FeedbackEvent, made_at: datetime, settings: AgentSettings) -> bool:
     return made_at - settings.clock_skew <= event.time <= made_at + settings.attribution_window
-
-
-def _replaces(event: FeedbackEvent, earlier: FeedbackEvent) -> bool:
-    """Return whether `event` is a yes after a no of its type."""
-    return earlier.label == 0 and event.label != 0
-
-
-def _label(counted: Sequence[FeedbackEvent], judged_by: str) -> tuple[int | None, datetime | None]:
-    for event in counted:
-        if event.type == judged_by:
-            positive = event.label == 1 if judged_by == "label" else event.label != 0
-            return (1, event.time) if positive else (None if event.label is None else 0, None)
-    return None, None
-
-
-def _is_positive(event: FeedbackEvent, judged_by: str) -> bool:
-    return event.type == judged_by and (event.label == 1 if judged_by == "label" else event.label != 0)
 
 
 def _nanoseconds(span: timedelta) -> int:

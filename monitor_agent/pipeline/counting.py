@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from monitor_agent.metrics import (
     merge_all,
     to_fixed_point,
 )
+from monitor_agent.metrics.conversion_rate import WITHOUT_CLICK
 from monitor_agent.metrics.exact_scores import COUNTED, from_terms
 from monitor_agent.metrics.inverse_propensity import propensity_sums
 from monitor_agent.metrics.log_histogram import LINEAR, bucket_of, linear_step, outer_decades
@@ -167,11 +168,6 @@ def has_lists(response: Mapping[str, Any]) -> bool:
     return bool(response["aggregations"]["in_lists"]["doc_count"])
 
 
-def with_orphans_and_errors(state: WindowState, orphans: int, errors: int) -> WindowState:
-    """Return the state with the numbers of orphans and errors, which are counted in other indices."""
-    return replace(state, orphan=orphans, errors=errors) if orphans or errors else state
-
-
 def _segment_aggregations(settings: AgentSettings, now: datetime, fine: Sequence[ScoreDecade]) -> Aggregations:
     return {
         "impressions": {
@@ -187,7 +183,10 @@ def _segment_aggregations(settings: AgentSettings, now: datetime, fine: Sequence
             "aggs": {
                 "first_items": {"filter": FIRST_ITEM, "aggs": {"labelled": {"filter": labels.labelled(settings)}}},
                 "clicked": {"filter": {"term": {"feedback.types": "click"}}},
-                "bought": {"filter": {"term": {"feedback.types": "purchase"}}},
+                "bought": {
+                    "filter": {"term": {"feedback.types": "purchase"}},
+                    "aggs": {"clicked": {"filter": {"term": {"feedback.types": "click"}}}},
+                },
                 "value": {"sum": {"field": "feedback.value"}},
             },
         },
@@ -312,7 +311,7 @@ def _state(bucket: Mapping[str, Any], fine: Sequence[ScoreDecade]) -> WindowStat
         queue_time=_log_histogram(requests, "queue_time", DURATION_DECADES),
         compute_time=_log_histogram(requests, "compute_time", DURATION_DECADES),
         delay=_log_histogram(with_feedback, "delay", DELAY_DECADES),
-        counts=_lists(mature),
+        counts=_named_counts(mature),
         sums=_propensities(pos, neg),
         fine_pos=_fine(pos, fine),
         fine_neg=_fine(neg, fine),
@@ -345,12 +344,13 @@ def _estimable(bucket: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _lists(mature: Mapping[str, Any]) -> dict[str, int]:
-    """Return the ranked lists by whether the label of the first-ranked item is known."""
+def _named_counts(mature: Mapping[str, Any]) -> dict[str, int]:
+    """Return the ranked lists by whether the label of the first-ranked item is known, and purchases without a click."""
     first_items = mature["first_items"]
     labelled = first_items["labelled"]["doc_count"]
     unknown = first_items["doc_count"] - labelled
-    counts = {REQUESTS: labelled, NOT_JUDGED + UNKNOWN_LABEL: unknown}
+    without_click = mature["bought"]["doc_count"] - mature["bought"]["clicked"]["doc_count"]
+    counts = {REQUESTS: labelled, NOT_JUDGED + UNKNOWN_LABEL: unknown, WITHOUT_CLICK: without_click}
     return {name: count for name, count in counts.items() if count}
 
 

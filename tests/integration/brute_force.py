@@ -1,8 +1,9 @@
 """The expected metrics documents, computed event by event from the rules alone: slow, plain, no import of the agent.
 
-The rules: feedback is joined with its prediction once both have arrived. Within [-clock skew, attribution window] of
-the prediction the first event of a type counts, of type `label` the last one. Further events in this time are
-duplicates; events outside it are too late.
+The rules: feedback is joined with its prediction once both have arrived. One event counts once for each prediction,
+whatever the case of its id. Within [-clock skew, attribution window] of the prediction the last word of a type decides.
+Of the events that say this word without interruption to the end, all count if they are purchases, of type `label` the
+last one, else the first one. The others in this time are duplicates; events outside it are too late.
 Feedback without a prediction is an orphan once it has waited for the horizon. Only shown predictions at least as old as
 the attribution window have a label; each of them may have one early, if labels judge and silence is unknown. A window
 that has been final for longer than the restatement limit stays as it is. A base window without events has been final
@@ -95,6 +96,7 @@ class GroupCounts:
 
     counts: Counter[str] = field(default_factory=Counter)
     scores: dict[int, list[float]] = field(default_factory=lambda: {0: [], 1: []})
+    values: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     lists: Counter[ListKind] = field(default_factory=Counter)
@@ -106,6 +108,7 @@ class GroupCounts:
         for truth in (0, 1):
             self.scores[truth] += other.scores[truth]
             self.displayed[truth] += other.displayed[truth]
+        self.values += other.values
         self.losses += other.losses
         self.times += other.times
         self.lists.update(other.lists)
@@ -122,20 +125,20 @@ class BruteForce:
         self._rules = rules
         self._predictions: dict[str, Event] = {}
         self._errors: dict[str, Event] = {}
-        self._feedback: dict[str, FeedbackState] = {}
+        self._feedback: dict[tuple[str, str], FeedbackState] = {}
         self._windows: dict[tuple[str, datetime], dict[Group, GroupCounts]] = {}
         self._cycled: datetime | None = None
 
     def deliver(self, events: Sequence[Event]) -> None:
         """Store events; of several events with one id, the first counts."""
         for event in events:
-            store: dict[str, Any] = {
-                "model.prediction": self._predictions,
-                "model.request_error": self._errors,
-                "model.feedback": self._feedback,
-            }[event["event"]["dataset"]]
-            stored = FeedbackState(event) if store is self._feedback else event
-            store.setdefault(event["event"]["id"], stored)
+            identifier = event["event"]["id"]
+            if event["event"]["dataset"] == "model.feedback":
+                self._feedback.setdefault((identifier, event["prediction"]["id"]), FeedbackState(event))
+            elif event["event"]["dataset"] == "model.prediction":
+                self._predictions.setdefault(identifier, event)
+            else:
+                self._errors.setdefault(identifier, event)
 
     def cycle(self, now: datetime) -> None:
         """Do the work of an agent at `now`."""
@@ -153,8 +156,8 @@ class BruteForce:
                 self._windows[model, start] = groups
         self._cycled = now
 
-    def possible_statuses(self) -> dict[str, set[str]]:
-        """Return the possible statuses of every feedback event, by id.
+    def possible_statuses(self) -> dict[tuple[str, str], set[str]]:
+        """Return the possible statuses of every feedback document, by the ids of its event and its prediction.
 
         An event that waits, although its prediction came too late to be counted, may become `too_late` at any time.
         """
@@ -197,16 +200,21 @@ class BruteForce:
                 state.status = "orphan"
 
     def _decide(self) -> None:
-        for states in self._by_prediction().values():
-            prediction = self._predictions[states[0].event["prediction"]["id"]]
+        for identifier, states in self._by_prediction().items():
+            distinct = _distinct(states)
+            by_kind: dict[str, list[FeedbackState]] = {}
+            for state in distinct:
+                in_time = self._in_time(state.event, self._predictions[identifier])
+                state.status = "duplicate" if in_time else "too_late"
+                if in_time:
+                    by_kind.setdefault(state.event["feedback"]["type"], []).append(state)
+            for of_kind in by_kind.values():
+                of_kind.sort(key=lambda state: (time_of(state.event), _event_id(state)))
+                for state in _counted(of_kind):
+                    state.status = "matched"
+            decided = {_event_id(state): state.status for state in distinct}
             for state in states:
-                state.status = "matched" if self._in_time(state.event, prediction) else "too_late"
-            for kind in {state.event["feedback"]["type"] for state in states}:
-                of_kind = [state for state in states if state.event["feedback"]["type"] == kind]
-                matched = [state for state in of_kind if state.status == "matched"]
-                matched.sort(key=lambda state: (time_of(state.event), state.event["event"]["id"]))
-                for duplicate in matched[:-1] if kind == "label" else matched[1:]:
-                    duplicate.status = "duplicate"
+                state.status = decided[_event_id(state)]
 
     def _by_prediction(self) -> dict[str, list[FeedbackState]]:
         by_prediction: dict[str, list[FeedbackState]] = {}
@@ -256,7 +264,7 @@ class BruteForce:
 
     def _count(self, model: str, start: datetime, now: datetime) -> dict[Group, GroupCounts]:
         groups: dict[Group, GroupCounts] = {}
-        states = self._by_prediction()
+        states = {identifier: _distinct(documents) for identifier, documents in self._by_prediction().items()}
 
         def in_window(event: Event, moment: Callable[[Event], datetime]) -> bool:
             return event["model"]["name"] == model and self._base(moment(event)) == start
@@ -270,19 +278,21 @@ class BruteForce:
             if self._base(time_of(event)) == start:
                 for group in _groups(event):
                     groups[group].lists[kind] += 1
-        errors, orphans = self._errors.values(), self._orphans()
-        for name, events, moment in (("errors", errors, time_of), ("orphan", orphans, prediction_time)):
-            for event in events:
-                if in_window(event, moment):
-                    for version in (event["model"]["version"], "all"):
-                        groups.setdefault((model, version, "all"), GroupCounts()).counts[name] += 1
+        errors = [error for error in self._errors.values() if in_window(error, time_of)]
+        named = [(group, "errors") for error in errors for group in _groups(error)]
+        for orphan in self._orphans():
+            if in_window(orphan, prediction_time):
+                named += [((model, version, "all"), "orphan") for version in (orphan["model"]["version"], "all")]
+        for group, name in named:
+            groups.setdefault(group, GroupCounts()).counts[name] += 1
         return groups
 
     def _counts_of(self, prediction: Event, states: Sequence[FeedbackState], now: datetime) -> GroupCounts:
         fields = prediction["prediction"]
         statuses = Counter(state.status for state in states)
-        types, is_impression, is_old = self._label_facts(prediction, states, now)
-        truth = self._truth(types) if is_impression and (is_old or self._rules.count_early) else None
+        matched, is_impression, is_old = self._label_facts(prediction, states, now)
+        words = {feedback["type"]: _says_yes(feedback) for feedback in matched}
+        truth = self._truth(words) if is_impression and (is_old or self._rules.count_early) else None
         counts = GroupCounts()
         counts.counts.update(
             {"shown": is_impression},
@@ -292,10 +302,13 @@ class BruteForce:
             matched=statuses["matched"],
             duplicate=statuses["duplicate"],
             too_late=statuses["too_late"],
-            clicks=is_impression and is_old and "click" in types,
-            conversions=is_impression and is_old and "purchase" in types,
+            clicks=is_impression and is_old and words.get("click", False),
+            conversions=is_impression and is_old and words.get("purchase", False),
+            converted_clicks=is_impression and is_old and words.get("click", False) and words.get("purchase", False),
             requests=fields["rank"] == 1,
         )
+        if is_impression and is_old:
+            counts.values += [feedback.get("value", 0.0) for feedback in matched if feedback.get("label") != 0]
         if fields["rank"] == 1:
             counts.times.append(prediction["event"]["duration"] / 1e6)
         if is_impression:
@@ -312,30 +325,28 @@ class BruteForce:
         for prediction in self._predictions.values():
             if prediction["model"]["name"] == model and "ranking" in prediction:
                 feedback = states.get(prediction["event"]["id"], [])
-                types, is_impression, is_old = self._label_facts(prediction, feedback, now)
+                matched, is_impression, is_old = self._label_facts(prediction, feedback, now)
+                words = {entry["type"]: _says_yes(entry) for entry in matched}
                 at = milliseconds(time_of(prediction))
-                items.append(SeenItem(prediction, at, is_impression, is_old, self._truth(types)))
+                items.append(SeenItem(prediction, at, is_impression, is_old, self._truth(words)))
         return items
 
     def _label_facts(
         self, prediction: Event, states: Sequence[FeedbackState], now: datetime
-    ) -> tuple[dict[str, int | None], bool, bool]:
-        """Return type -> label of the feedback that counts, whether the prediction was shown, and whether it is old."""
+    ) -> tuple[list[Event], bool, bool]:
+        """Return the feedback that counts, whether the prediction was shown, and whether it is old."""
         matched = [state.event["feedback"] for state in states if state.status == "matched"]
-        types = {feedback["type"]: feedback.get("label") for feedback in matched}
-        was_displayed = any(name in types for name in ("impression", "click", "purchase"))
+        was_displayed = any(feedback["type"] != "label" and _says_yes(feedback) for feedback in matched)
         is_impression = self._rules.impressions == "implied" or was_displayed
         # Elasticsearch compares times in whole milliseconds.
         is_old = milliseconds(time_of(prediction)) <= milliseconds(now - self._rules.attribution)
-        return types, is_impression and not prediction["prediction"].get("shadow"), is_old
+        return matched, is_impression and not prediction["prediction"].get("shadow"), is_old
 
-    def _truth(self, types: Mapping[str, int | None]) -> int | None:
+    def _truth(self, words: Mapping[str, bool]) -> int | None:
         judged = self._rules.judged_by
-        if judged in types and (judged != "label" or types["label"] == 1):
+        if words.get(judged):
             return 1
-        if self._rules.silence == "negative":
-            return 0
-        return 0 if judged in types else None
+        return 0 if self._rules.silence == "negative" or judged in words else None
 
 
 def time_of(event: Event) -> datetime:
@@ -353,11 +364,35 @@ def prediction_time(event: Event) -> datetime:
     return time_of(event)
 
 
-def _groups(prediction: Event) -> Iterator[Group]:
-    scene = prediction.get("labels", {}).get("scene")
+def _event_id(state: FeedbackState) -> str:
+    identifier: str = state.event["event"]["id"].lower()
+    return identifier
+
+
+def _distinct(states: Sequence[FeedbackState]) -> list[FeedbackState]:
+    """Return one document of each event."""
+    return list({_event_id(state): state for state in states}.values())
+
+
+def _says_yes(feedback: Mapping[str, Any]) -> bool:
+    return feedback.get("label") == 1 if feedback["type"] == "label" else feedback.get("label") != 0
+
+
+def _counted(states: Sequence[FeedbackState]) -> Sequence[FeedbackState]:
+    """Return the events that count among those of one type, which are in order of time."""
+    words = [_says_yes(state.event["feedback"]) for state in states]
+    last_word = [state for number, state in enumerate(states) if len(set(words[number:])) == 1]
+    kind = states[0].event["feedback"]["type"]
+    if kind == "purchase" and words[-1]:
+        return last_word
+    return last_word[-1:] if kind == "label" else last_word[:1]
+
+
+def _groups(event: Event) -> Iterator[Group]:
+    scene = event.get("labels", {}).get("scene")
     segments = ["all", *([f"labels.scene={scene}"] if scene else [])]
-    for version, segment in product((prediction["model"]["version"], "all"), segments):
-        yield prediction["model"]["name"], version, segment
+    for version, segment in product((event["model"]["version"], "all"), segments):
+        yield event["model"]["name"], version, segment
 
 
 def fields(group: GroupCounts, count_early: bool) -> dict[str, Any]:
@@ -379,6 +414,8 @@ def fields(group: GroupCounts, count_early: bool) -> dict[str, Any]:
         "brier": _share(squares, n),
         "auc": _share(sum(pairs), len(pairs)),
         **_estimates(group.displayed[1], group.displayed[0]),
+        "conversion_rate": _share(group.counts["converted_clicks"], counts["clicks"]),
+        "value_per_thousand": _share(1000 * math.fsum(group.values), counts["mature"]),
         "error_rate": _share(counts["errors"], counts["errors"] + counts["requests"]),
         "response_time": _share(sum(group.times), len(group.times)),
         **list_fields(group.lists),

@@ -75,7 +75,9 @@ _predictions = st.builds(
     shadow=st.sampled_from([False, False, False, True]),
     rank=st.sampled_from([1, 1, 2]),
 )
-_errors = st.builds(make_error, at=_moments, version=st.sampled_from(["1", "2", "3"]))
+_errors = st.builds(
+    make_error, at=_moments, version=st.sampled_from(["1", "2", "3"]), scene=st.sampled_from([*SCENES, "cart"])
+)
 
 
 @st.composite
@@ -98,6 +100,11 @@ def stories(draw: st.DrawFn, most: int = 40) -> Story:
         )
     )
     feedback = [_feedback(predictions[number], delay, kind, dice) for number, delay, kind in drawn_feedback]
+    if draw(st.booleans()):
+        # One user clicks again and again, more often than earlier releases could count.
+        restless = dice.choice(predictions)
+        feedback += [_feedback(restless, timedelta(seconds=number), "click", dice) for number in range(40)]
+    _share_ids(feedback, dice)
     lost = {prediction["event"]["id"] for prediction in predictions if dice.random() < 0.15}
     # An orphan is counted if its day has predictions.
     first = [make_prediction(EVENING, 0.3), make_prediction(EVENING + 3 * HOUR, 0.6)]
@@ -116,10 +123,23 @@ def _name_elsewhere(prediction: Document, dice: random.Random) -> None:
     prediction["event"]["id"] = prediction["prediction"]["id"] = dice.choice(names)
 
 
+def _share_ids(feedback: list[Document], dice: random.Random) -> None:
+    """Let some feedback on several predictions have one id, such as the number of an order."""
+    used = set()
+    for event in feedback:
+        order = f"order-{dice.randint(1, 3)}"
+        if dice.random() < 0.2 and (order, event["prediction"]["id"]) not in used:
+            used.add((order, event["prediction"]["id"]))
+            event["event"]["id"] = order
+
+
 def _feedback(prediction: Document, delay: timedelta, kind: str, dice: random.Random) -> Document:
+    """Return feedback; some of it takes back what was said before, some purchases are refunds."""
     fields: dict[str, Any] = {"label": dice.randint(0, 1)} if kind == "label" else {}
+    if kind != "label" and dice.random() < 0.25:
+        fields["label"] = 0
     if kind == "purchase":
-        fields["value"] = dice.randint(1, 50) / 4
+        fields["value"] = dice.randint(-20, 50) / 4
     feedback = make_feedback(prediction, delay, kind, **fields)
     if dice.random() < 0.4:
         del feedback["prediction"]["timestamp"]
@@ -134,9 +154,14 @@ def _steps(
 ) -> list[tuple[list[Document], datetime]]:
     batches: list[list[Document]] = [[] for _ in pauses]
     for event in events:
-        batches[dice.randrange(len(batches))].append(event)
+        batch = dice.choice(batches)
+        batch.append(event)
         if dice.random() < 0.1:
             batches[dice.randrange(len(batches))].append(event)
+        is_uuid = not event["event"]["id"].startswith("order-")
+        if event["event"]["dataset"] == "model.feedback" and is_uuid and dice.random() < 0.1:
+            # Another writer sends the event too, with another form of its id.
+            batch.append({**event, "event": {**event["event"], "id": event["event"]["id"].upper()}})
     steps, now = [], EVENING + 30 * MINUTE
     for number, (batch, pause) in enumerate(zip(batches, pauses, strict=True)):
         dice.shuffle(batch)

@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from monitor_agent.contracts.feedback import FEEDBACK
-from tests.factories import START, Document, index_of, make_feedback, make_prediction
+from tests.factories import START, Document, id_of, index_of, make_feedback, make_prediction
 from tests.integration.agent_world import MUCH_LATER, World
 
 FINAL = START + MUCH_LATER
@@ -68,8 +68,7 @@ def test_an_order_of_three_items_is_three_clicks(world: World) -> None:
             prediction = make_prediction(START + (3 * order + item) * SECOND, 0.6)
             click = make_feedback(prediction)
             click["event"]["id"] = f"order-{order}"
-            world.deliver(prediction)
-            store(world, click)
+            world.deliver(prediction, click)
 
     world.cycle(FINAL, **HOURS)
 
@@ -81,7 +80,8 @@ def test_an_event_under_an_old_and_a_new_id_counts_once(world: World) -> None:
     """Before an upgrade `_id` was the event's id; the event arrives again under a new `_id`, now in upper case."""
     prediction = make_prediction(START, 0.6)
     click = make_feedback(prediction)
-    world.deliver(prediction, click)
+    world.deliver(prediction)
+    store(world, click, id_=click["event"]["id"])
     world.cycle(FINAL, **HOURS)
 
     store(world, {**click, "event": {**click["event"], "id": click["event"]["id"].upper()}})
@@ -111,9 +111,10 @@ def test_feedback_without_a_status_or_a_time_of_its_prediction_is_joined(world: 
     world.deliver(*clicks)
     for click in clicks[1:]:
         source = {**click, "prediction": {"id": click["prediction"]["id"]}}
-        world.admin.index(index=index_of(click), id=click["event"]["id"], document=source, refresh=True)
-    world.cycle(START + timedelta(minutes=1), **HOURS)
+        world.admin.index(index=index_of(click), id=id_of(click), document=source, refresh=True)
+    report = world.cycle(START + timedelta(minutes=1), **HOURS)
     assert world.statuses() == ["waiting", "waiting"]
+    assert report.feedback == {"waiting": 2}
 
     world.deliver(*predictions)
     world.cycle(FINAL, **HOURS)

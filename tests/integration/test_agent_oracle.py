@@ -39,8 +39,11 @@ def play(world: World, story: Story) -> BruteForce:
         assert set(documents) == set(expected_documents)
         messages = {key: differences(documents[key], fields) for key, fields in expected_documents.items()}
         assert {key: texts for key, texts in messages.items() if texts} == {}
-        feedback = world.documents("model-feedback")
-        statuses = {name: document["feedback"]["status"] for name, document in feedback.items()}
+        feedback = world.documents("model-feedback").values()
+        statuses = {
+            (document["event"]["id"], document["prediction"]["id"]): document["feedback"]["status"]
+            for document in feedback
+        }
         possible = expected.possible_statuses()
         assert set(statuses) == set(possible)
         assert {name: status for name, status in statuses.items() if status not in possible[name]} == {}

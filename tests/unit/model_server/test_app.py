@@ -139,6 +139,14 @@ def test_feedback_is_accepted_by_its_ids(world: World) -> None:
     ]
 
 
+def test_feedback_of_one_request_keeps_its_order(world: World) -> None:
+    """A click and its `label: 0` have different times, so the agent knows which of them is the last word."""
+    world.post("/feedback", [{"prediction_id": "p", "type": "click", "label": label} for label in (1, 0, 1)])
+
+    times = [event["@timestamp"] for event in world.events()]
+    assert times == sorted(set(times))
+
+
 def test_repeated_feedback_has_the_same_id(world: World) -> None:
     """A retry becomes the same document downstream."""
     body = {"prediction_id": "p1", "type": "click", "event_id": "mine"}
@@ -177,6 +185,37 @@ def test_a_refusal_is_answered_and_logged(
     assert (event["http"]["response"]["status_code"], event["url"]["path"]) == (status, path)
 
 
+@pytest.mark.parametrize(
+    ("labels", "logged"),
+    [
+        ({"scene": "ad"}, {"scene": "ad"}),
+        ({"scene": "ad", "unknown": "x", "shop": 7}, {"scene": "ad"}),
+        ({"scene": "x" * 257}, None),
+        (["ad"], None),
+        (None, None),
+    ],
+)
+def test_a_refusal_is_logged_with_the_labels_of_its_request(world: World, labels: Any, logged: Any) -> None:
+    """Right labels are logged whatever else is wrong: so the segment of the label counts the error."""
+    world.post("/predict", {"text_a": 1, "context": {"labels": labels}})
+
+    (event,) = world.events()
+    assert event["event"]["dataset"] == "model.request_error"
+    assert event.get("labels") == logged
+
+
+def test_labels_that_make_the_line_of_an_error_too_long_are_left_out(tmp_path: Path) -> None:
+    """The error itself is logged."""
+    names = tuple(f"label{number}" for number in range(16))
+    with serving(tmp_path, labels=names) as world:
+        status, _ = world.post(
+            "/predict", {"\x01" * 9999: 1, "context": {"labels": dict.fromkeys(names, "\x01" * 256)}}
+        )
+
+        assert status == 400
+        assert [event["event"]["dataset"] for event in world.events()] == ["model.request_error"]
+
+
 def test_nothing_of_a_bad_list_is_accepted(world: World) -> None:
     """One wrong element refuses the whole request."""
     world.post("/feedback", [{"prediction_id": "p", "type": "click"}, {"prediction_id": "p", "type": "like"}])
@@ -203,12 +242,12 @@ def test_a_model_that_fails_is_a_500(tmp_path: Path) -> None:
         raise ValueError("shapes differ\nlong story")
 
     with serving(tmp_path, fail) as world:
-        status, answer = world.post("/predict", TEXTS)
+        status, answer = world.post("/predict", {**TEXTS, "context": {"labels": {"scene": "ad"}}})
         (event,) = world.events()
 
     assert (status, answer["error"]["type"]) == (500, "ModelFailureError")
     assert answer["error"]["message"] == "the model failed (shapes differ)"
-    assert (event["log"]["level"], event["message"]) == ("error", "request failed")
+    assert (event["log"]["level"], event["message"], event["labels"]) == ("error", "request failed", {"scene": "ad"})
 
 
 def test_a_score_that_is_no_number_is_a_500(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from monitor_agent.metrics import DELAY_EDGES, LogHistogram, Undefined, WindowState, measure, to_fixed_point
+from monitor_agent.metrics.conversion_rate import WITHOUT_CLICK
 from monitor_agent.metrics.feedback_delay import suggested_window_seconds
 from monitor_agent.metrics.inverse_propensity import propensity_sums
 from monitor_agent.metrics.position_click_through_rate import position_click_through_rate
@@ -14,7 +15,7 @@ SECOND = 10**9
 
 
 def test_conversions_and_value() -> None:
-    """Conversions are per click, the value is per thousand mature impressions."""
+    """Conversions are per clicked prediction, the value is per thousand mature impressions."""
     state = WindowState(
         tp=40, tn=960, impressions=1200, mature=1000, clicks=40, conversions=4, value_sum=to_fixed_point(250.5)
     )
@@ -23,12 +24,30 @@ def test_conversions_and_value() -> None:
     assert (fields["conversion_rate"], fields["value_per_thousand"]) == (0.1, 250.5)
 
 
+def test_purchases_without_a_click_are_no_conversions_of_clicks() -> None:
+    """Ten predictions are clicked, five others are bought without a click: 0 of 10, with its interval."""
+    state = WindowState(tp=10, tn=5, clicks=10, conversions=5, counts={WITHOUT_CLICK: 5})
+
+    fields = measure(state)
+
+    assert (fields["conversion_rate"], fields["conversion_rate_low"]) == (0.0, 0.0)
+    assert fields["conversion_rate_high"] == pytest.approx(0.2775, abs=1e-4)
+
+
+def test_conversions_and_value_need_no_label() -> None:
+    """Their denominators are clicked and shown predictions, whether or not their labels are known."""
+    fields = measure(WindowState(mature=1000, clicks=40, conversions=4, value_sum=to_fixed_point(250.5)))
+
+    assert fields["accuracy_undefined"] == "no_samples"
+    assert (fields["conversion_rate"], fields["value_per_thousand"]) == (0.1, 250.5)
+
+
 @pytest.mark.parametrize(
     ("state", "reason"),
     [
         (WindowState(tn=5), "no_clicks"),
         (WindowState(tn=5, clicks=1, conversions=2), "more_conversions_than_clicks"),
-        (WindowState(conversions=2), "no_samples"),
+        (WindowState(conversions=2, counts={WITHOUT_CLICK: 2}), "no_clicks"),
     ],
 )
 def test_conversion_rate_is_undefined_without_its_clicks(state: WindowState, reason: str) -> None:

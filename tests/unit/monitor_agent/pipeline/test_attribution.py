@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import random
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -10,8 +12,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from monitor_agent.contracts.feedback import MAX_EVENTS_PER_TYPE
 from monitor_agent.pipeline.attribution import (
-    MAX_EVENTS_PER_TYPE,
     FeedbackEvent,
     FeedbackEvents,
     FoldedFeedback,
@@ -42,7 +44,10 @@ def folded_feedback(*events: FeedbackEvent, predicted: int = 1, **changed: Any) 
 
 @st.composite
 def events(draw: st.DrawFn) -> list[FeedbackEvent]:
-    """Distinct events of all types, in time, early, late and at the very edges, some at the same moment."""
+    """Distinct events of all types, in time, early, late and at the very edges, some at the same moment.
+
+    Some of them are sent dozens of times with an id of their own, such as the clicks of an impatient user.
+    """
     edges = st.sampled_from(
         [-5 * MINUTE - timedelta(microseconds=1), -5 * MINUTE, timedelta(), 30 * MINUTE, 31 * MINUTE]
     )
@@ -53,11 +58,12 @@ def events(draw: st.DrawFn) -> list[FeedbackEvent]:
                 moments,
                 st.sampled_from(["impression", "click", "purchase", "label"]),
                 st.sampled_from([None, 0, 1]),
-                st.one_of(st.none(), st.integers(-3, 9).map(float)),
+                st.one_of(st.none(), st.sampled_from([0.1, 0.2, 1e12, -1e12]), st.integers(-3, 9).map(float)),
             ),
             max_size=12,
         )
     )
+    rows += rows[:1] * draw(st.sampled_from([0, 0, 0, 31, 32, 60]))
     return [event(*row, id_=f"event-{number}") for number, row in enumerate(rows)]
 
 
@@ -75,7 +81,7 @@ def test_neither_order_nor_batches_nor_repeats_matter(
     dice.shuffle(shuffled)
     stored_events: FeedbackEvents = {}
     while shuffled:
-        size = dice.randint(1, 4)
+        size = dice.choice([1, 2, 4, 50])
         stored_events = restored(stored(union(stored_events, shuffled[:size], MADE_AT, settings)))
         shuffled = shuffled[size:]
 
@@ -84,11 +90,15 @@ def test_neither_order_nor_batches_nor_repeats_matter(
 
 @hypothesis.given(events())
 def test_each_event_has_exactly_one_status(sent: list[FeedbackEvent]) -> None:
-    """Matched, duplicate and too late add up to the events; at most one of each type is matched."""
+    """Matched, duplicate and too late add up to the events; only purchases are matched more than once."""
     folded = folded_feedback(*sent)
 
     statuses = list(folded.statuses.values())
-    matched = [event.type for event in sent if folded.statuses[event.id] == "matched"]
+    matched = [
+        event.type
+        for event in sent
+        if folded.statuses[event.id] == "matched" and (event.type != "purchase" or event.label == 0)
+    ]
     assert set(folded.statuses) == {event.id for event in sent}
     assert folded.feedback["count"] == len(sent)
     assert folded.feedback["duplicates"] == statuses.count("duplicate")
@@ -162,28 +172,113 @@ def test_a_negative_event_makes_a_known_negative() -> None:
     assert (folded.feedback["shown"], folded.feedback["types"], folded.feedback["clicked_at"]) == (None, None, None)
 
 
-def test_values_of_counted_events_are_added_in_order_of_time() -> None:
-    """The second purchase is a duplicate and adds nothing; the sum does not depend on the order of arrival."""
-    folded = folded_feedback(
-        event(SECOND, "purchase", value=0.1), event(2 * SECOND, value=0.2), event(3 * SECOND, "purchase")
-    )
+def test_forty_clicks_are_one_click_and_thirty_nine_duplicates() -> None:
+    """The number does not stop at 32, also if the clicks come one by one and each of them twice."""
+    clicks = [event(number * SECOND) for number in range(40)]
+    stored_events: FeedbackEvents = {}
+    for click in clicks:
+        for _ in range(2):
+            stored_events = restored(stored(union(stored_events, [click], MADE_AT, SETTINGS)))
 
-    assert folded.feedback["value"] == 0.1 + 0.2
+    folded = fold(stored_events, MADE_AT, 1, SETTINGS)
+
+    assert (folded.feedback["count"], folded.feedback["duplicates"]) == (40, 39)
+    assert folded.statuses[clicks[0].id] == "matched"
+
+
+@pytest.mark.parametrize("type_", ["impression", "click", "purchase", "label"])
+@pytest.mark.parametrize(
+    ("words", "label"), [("1", 1), ("0", 0), ("10", 0), ("01", 1), ("101", 1), ("100", 0), ("1101", 1), ("0110", 0)]
+)
+def test_the_last_word_decides_for_every_type(type_: str, words: str, label: int) -> None:
+    """A yes can be taken back and said again; everything before the last word repeats it or is replaced by it."""
+    sent = [event(number * SECOND, type_, int(word)) for number, word in enumerate(words)]
+
+    folded = folded_feedback(*sent, feedback_type=type_)
+
+    latest, first = len(words) - 1, len(words.rstrip(words[-1]))
+    counts = latest if type_ == "label" else first
+    assert (folded.feedback["label"], folded.outcome) == (label, "tp" if label else "fp")
+    assert folded.statuses[sent[counts].id] == "matched"
+    assert folded.feedback["duplicates"] == len(words) - (latest - first + 1 if type_ == "purchase" and label else 1)
+    assert folded.feedback["types"] == ([type_] if label else None)
+    assert folded.feedback["shown"] == (True if label and type_ != "label" else None)
+    assert (folded.feedback["clicked_at"] is None) == (not label)
+    assert folded.feedback["delay"] == (first * 10**9 if label else None)
+
+
+def test_of_two_words_at_the_same_moment_that_with_the_greater_id_is_the_last() -> None:
+    """The order of the ids does not depend on who asks, or when."""
+    yes, no = event(label=1, id_="a"), event(label=0, id_="b")
+
+    assert folded_feedback(yes, no).feedback["label"] == folded_feedback(no, yes).feedback["label"] == 0
+
+
+def test_words_outside_the_attribution_window_change_nothing() -> None:
+    """A click that is taken back too late stays a click; a late click after a no does not make it a yes."""
+    late = event(31 * MINUTE, label=0)
+
+    taken_back_late, clicked_late = folded_feedback(event(), late), folded_feedback(event(label=0), event(31 * MINUTE))
+
+    assert (taken_back_late.feedback["label"], taken_back_late.statuses[late.id]) == (1, "too_late")
+    assert (clicked_late.feedback["label"], clicked_late.feedback["clicked_at"]) == (0, None)
+    assert clicked_late.feedback["delay"] == 31 * 60 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("values", "total"),
+    [([10.0, 20.0], 30.0), ([10.0, -10.0], 0.0), ([10.0, None], 10.0), ([None], None), ([0.1] * 10, 1.0)],
+)
+def test_each_purchase_adds_its_value_and_a_refund_subtracts(values: list[float | None], total: float | None) -> None:
+    """None of them is a duplicate."""
+    folded = folded_feedback(*(event(n * SECOND, "purchase", value=value) for n, value in enumerate(values)))
+
+    assert folded.feedback["value"] == total
+    assert set(folded.statuses.values()) == {"matched"}
+
+
+def test_the_sum_is_exact_in_any_order_and_for_many_purchases() -> None:
+    """Large amounts do not swallow the cents of the others."""
+    values = [1e12, 0.01, -1e12, *(number / 100 for number in range(200))]
+    purchases = [event(number * SECOND, "purchase", value=value) for number, value in enumerate(values)]
+    random.Random(0).shuffle(purchases)
+
+    assert folded_feedback(*purchases).feedback["value"] == math.fsum(values)
+
+
+def test_a_purchase_that_is_taken_back_adds_nothing() -> None:
+    """A `label: 0` takes back all purchases before it, and its own value counts as little as a late one."""
+    bought, taken_back = event(SECOND, "purchase", value=10.0), event(MINUTE, "purchase", 0, 7.0)
+    late = event(40 * MINUTE, "purchase", value=100.0)
+
+    nothing = folded_feedback(bought, taken_back, late)
+    again = folded_feedback(bought, taken_back, event(2 * MINUTE, "purchase", value=5.0), late)
+
+    assert (nothing.feedback["value"], nothing.feedback["types"]) == (None, None)
+    assert (again.feedback["value"], again.feedback["types"]) == (5.0, ["purchase"])
+    assert nothing.statuses == {bought.id: "duplicate", taken_back.id: "matched", late.id: "too_late"}
+
+
+def test_the_value_of_a_repeated_click_counts_once() -> None:
+    """Of the types other than purchases, one event counts."""
+    folded = folded_feedback(event(value=0.2), event(2 * SECOND, value=0.2), event(3 * SECOND, "purchase", value=0.1))
+
+    assert folded.feedback["value"] == 0.2 + 0.1
     assert folded.feedback["types"] == ["click", "purchase"]
 
 
-def test_many_events_are_bounded_and_do_not_displace_the_one_that_counts() -> None:
-    """A prediction holds a limited number of events of each type, in time and out of time."""
-    early = [event(-(10 + number) * MINUTE) for number in range(2 * MAX_EVENTS_PER_TYPE)]
-    late = [event((40 + number) * MINUTE, "label") for number in range(2 * MAX_EVENTS_PER_TYPE)]
+def test_many_events_are_bounded_and_do_not_displace_those_that_count() -> None:
+    """A prediction holds a limited number of events of each type, in time and again out of time."""
+    too_many = 2 * MAX_EVENTS_PER_TYPE
+    out_of_time = [event(timedelta(hours=1, seconds=number)) for number in range(too_many)]
+    clicks = [event(number * timedelta(milliseconds=100)) for number in range(too_many)]
 
-    clicked, labelled = (
-        folded_feedback(*early, event()),
-        folded_feedback(event(type_="label"), *late, feedback_type="label"),
-    )
+    folded = folded_feedback(*out_of_time, *clicks, event(29 * MINUTE, label=0))
 
-    assert (clicked.feedback["label"], labelled.feedback["label"]) == (1, 1)
-    assert clicked.feedback["count"] == labelled.feedback["count"] == MAX_EVENTS_PER_TYPE + 1
+    assert folded.feedback["label"] == 0
+    assert folded.feedback["count"] == 2 * MAX_EVENTS_PER_TYPE
+    assert folded.feedback["too_late"] == MAX_EVENTS_PER_TYPE
+    assert folded_feedback(*out_of_time, *clicks).feedback["delay"] == 0
 
 
 def test_an_id_sent_with_two_contents_means_the_same_everywhere() -> None:

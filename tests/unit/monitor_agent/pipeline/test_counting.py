@@ -129,7 +129,10 @@ SEGMENT: dict[str, Any] = {
         "aggs": {
             "first_items": {"filter": FIRST_ITEM, "aggs": {"labelled": {"filter": LABELLED}}},
             "clicked": {"filter": {"term": {"feedback.types": "click"}}},
-            "bought": {"filter": {"term": {"feedback.types": "purchase"}}},
+            "bought": {
+                "filter": {"term": {"feedback.types": "purchase"}},
+                "aggs": {"clicked": {"filter": {"term": {"feedback.types": "click"}}}},
+            },
             "value": {"sum": {"field": "feedback.value"}},
         },
     },
