@@ -107,15 +107,15 @@ FIELDS: dict[str, Field] = {
         double(
             "exact sum of `feedback.value` over its feedback with the status `matched`: every distinct purchase within "
             "the attribution window, refunds (negative values) too, and the one event of each other type that counts. "
-            "Nothing is added for duplicates, feedback outside the window, events with `label: 0`, and purchases before a "
-            "purchase with `label: 0`, which takes them back; null = no value; written by the agent"
+            "Nothing is added for duplicates, feedback outside the window, events with `label: 0`, and purchases "
+            "before a purchase with `label: 0`, which takes them back; null = no value; written by the agent"
         ),
         VALUE_SUM,
     ),
     "feedback.count": bounded(
         integer(
-            f"distinct feedback events: of each type at most {MAX_EVENTS_PER_TYPE:,} within the attribution window, and "
-            "as many outside it; written by the agent"
+            f"distinct feedback events: of each type at most {MAX_EVENTS_PER_TYPE:,} within the attribution window, "
+            "and as many outside it; written by the agent"
         ),
         COUNT,
     ),

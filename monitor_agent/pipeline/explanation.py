@@ -39,7 +39,7 @@ REASONS = {
     "infinite_sum": "a sum is too large for a number: a value is far out of its range",
     "inconsistent_counts": "counts that were read at different moments contradict each other",
     "insufficient_data": "there are too few samples",
-    "more_conversions_than_clicks": "purchases came without their clicks",
+    "more_conversions_than_clicks": "an earlier release counted purchases that came without their clicks",
     "no_actual_negative": "no known label is 0",
     "no_actual_positive": "no known label is 1",
     "no_clicked_requests": "no ranked list that is judged has a click",
@@ -156,8 +156,8 @@ def _fewer(count: int, why: str) -> str:
 def _feedback(document: Document, settings: AgentSettings) -> ExplanationSection:
     attribution, horizon = format_duration(settings.attribution_window), format_duration(settings.orphan_horizon)
     meanings = {
-        "matched": "joined with its prediction, counted",
-        "duplicate": "repeats an earlier event, not counted",
+        "matched": "counts for its prediction",
+        "duplicate": "repeats another event, or was taken back or replaced by a later one; not counted",
         "too_late": f"more than {attribution} after its prediction, not counted",
         "orphan": f"its prediction did not arrive within {horizon}",
     }

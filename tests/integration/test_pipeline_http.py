@@ -105,6 +105,17 @@ def test_a_click_becomes_feedback(front_end: FrontEnd, stand_in: StandIn) -> Non
     assert set(stored) == {"@timestamp", "event", "prediction", "feedback"}
 
 
+def test_feedback_without_an_id_is_known_by_what_it_says(front_end: FrontEnd, stand_in: StandIn) -> None:
+    """A click that is taken back and two purchases are four events; a purchase that is sent twice is one."""
+    clicked = click()
+    words = [{"type": "click"}, {"type": "click", "label": 0}]
+    words += [{"type": "purchase", "value": value} for value in (10, 20, 20)]
+
+    assert front_end.post([{**clicked, "feedback": fields} for fields in words]) == 200
+
+    wait_until(lambda: len(stand_in.of("model-feedback")) == 4 and stand_in.answers["item 409"] == 1)
+
+
 def test_bodies_give_the_documents_of_a_real_logstash(front_end: FrontEnd, stand_in: StandIn) -> None:
     """The golden bodies of `logstash/cases/http`: types, charsets, compression, lists, names, times and sizes."""
     stand_in.faults = Faults(refused=b'"labels":{"refuse":')
