@@ -153,7 +153,7 @@ class Backfill:
         stored = {
             row.model_window
             for row in stores.stored_windows_around(day)
-            if row.window.size == stores.calendar.base and day.start <= row.window.start < day.end
+            if row.window.size == stores.calendar.base and day.holds(row.window.start)
         }
         return {*counts.predictions, *counts.errors, *stored}
 

@@ -35,7 +35,7 @@ from monitor_agent.pipeline.attribution import (
 )
 from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.instants import DAY, Interval
-from monitor_agent.pipeline.prediction_times import days_around, holds
+from monitor_agent.pipeline.prediction_times import days_around
 from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
@@ -176,7 +176,7 @@ class Join:
         return pairs
 
     def _is_in_scope(self, moment: datetime) -> bool:
-        return self._scope.interval is None or holds([self._scope.interval], moment)
+        return self._scope.interval is None or self._scope.interval.holds(moment)
 
     def give_up_page(self, events: Sequence[Feedback]) -> None:
         """Make a page of overdue feedback orphans; an event whose prediction exists after all becomes `new` again."""
@@ -269,7 +269,7 @@ class Join:
         waiting: list[Feedback] = []
         for event in events:
             around = days_around(event.event.time, self._settings)
-            if self._day_is_deleted(event) and holds([around], event.predicted_at):
+            if self._day_is_deleted(event) and around.holds(event.predicted_at):
                 self.result.statuses.append((event, STATUS_EXPIRED))
             elif event.status == STATUS_NEW:
                 waiting.append(event)

@@ -9,8 +9,8 @@ from monitor_agent.es.feedback_documents import Feedback
 from monitor_agent.es.feedback_store import FeedbackStore
 from monitor_agent.es.prediction_store import PredictionStore
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.instants import Interval, within
-from monitor_agent.pipeline.prediction_times import holds, in_time_for, merged
+from monitor_agent.pipeline.instants import Interval, merged, within
+from monitor_agent.pipeline.prediction_times import in_time_for
 from monitor_agent.pipeline.stale_windows import HourCounts
 from monitor_agent.settings import AgentSettings
 
@@ -53,10 +53,10 @@ class WaitingFeedback:
 
 def _predictions_in(intervals: Sequence[Interval], hours: Mapping[str, Mapping[str, int]]) -> int:
     """Return how many predictions lie in hours that begin in the intervals."""
-    return sum(
-        count
+    by_hour = (
+        (instants.parse(hour), count)
         for index, counts in hours.items()
         if index.startswith(PREDICTIONS.name)
         for hour, count in counts.items()
-        if holds(intervals, instants.parse(hour))
     )
+    return sum(count for moment, count in by_hour if any(interval.holds(moment) for interval in intervals))

@@ -15,8 +15,8 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import Operation
 from monitor_agent.es.retry import ResponseAction
 from monitor_agent.pipeline.failure_scopes import FailureScopes
-from monitor_agent.pipeline.instants import Interval, within
-from monitor_agent.pipeline.prediction_times import holds, merged, place, searched_intervals
+from monitor_agent.pipeline.instants import Interval, merged, within
+from monitor_agent.pipeline.prediction_times import place, searched_intervals
 from monitor_agent.settings import AgentSettings
 
 INTERVALS_AT_ONCE = 500
@@ -132,7 +132,11 @@ class PredictionStore:
         """Return the prediction of an event; other events of a page do not change the answer."""
         intervals = self._intervals(event)
         return min(
-            (prediction for prediction in candidates if holds(intervals, prediction.made_at)),
+            (
+                prediction
+                for prediction in candidates
+                if any(interval.holds(prediction.made_at) for interval in intervals)
+            ),
             key=lambda prediction: (
                 *place(event.event.time, prediction.made_at, self._settings),
                 prediction.index,

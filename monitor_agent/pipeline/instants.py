@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -27,6 +28,30 @@ class Interval:
     def seconds(self) -> float:
         """The real length: a day on which clocks change has 23 or 25 hours."""
         return (self.end - self.start).total_seconds()
+
+    def holds(self, moment: datetime) -> bool:
+        """Return whether a moment is in it."""
+        return self.start <= moment < self.end
+
+    def overlaps(self, other: Interval) -> bool:
+        """Return whether some moment is in both."""
+        return self.start < other.end and other.start < self.end
+
+
+def merged(intervals: Iterable[Interval]) -> list[Interval]:
+    """Return the same time as disjoint intervals, in order.
+
+    >>> hours = [datetime(2026, 11, 23, number) for number in range(4)]
+    >>> merged([Interval(hours[1], hours[3]), Interval(hours[0], hours[2])]) == [Interval(hours[0], hours[3])]
+    True
+    """
+    disjoint: list[Interval] = []
+    for interval in sorted(intervals):
+        if disjoint and interval.start <= disjoint[-1].end:
+            disjoint[-1] = Interval(disjoint[-1].start, max(disjoint[-1].end, interval.end))
+        else:
+            disjoint.append(interval)
+    return disjoint
 
 
 def parse(value: str | int | float) -> datetime:

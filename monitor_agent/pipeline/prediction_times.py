@@ -6,7 +6,6 @@ feedback's own time are searched as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 
 from monitor_agent.contracts import uuid7
@@ -43,25 +42,9 @@ def searched_intervals(prediction_id: str, feedback_time: datetime, settings: Ag
     """Return all intervals in which the prediction of a feedback event is searched."""
     around = days_around(feedback_time, settings)
     hint = uuid7.time_of(prediction_id)
-    if hint is None or around.start <= hint < around.end:
+    if hint is None or around.holds(hint):
         return [around]
     return [around, Interval(_shifted(hint, -SEARCHED_AFTER), _shifted(hint, SEARCHED_AFTER))]
-
-
-def merged(intervals: Iterable[Interval]) -> list[Interval]:
-    """Return the same time as disjoint intervals, in order.
-
-    >>> hours = [datetime(2026, 11, 23, number) for number in range(4)]
-    >>> merged([Interval(hours[1], hours[3]), Interval(hours[0], hours[2])]) == [Interval(hours[0], hours[3])]
-    True
-    """
-    disjoint: list[Interval] = []
-    for interval in sorted(intervals):
-        if disjoint and interval.start <= disjoint[-1].end:
-            disjoint[-1] = Interval(disjoint[-1].start, max(disjoint[-1].end, interval.end))
-        else:
-            disjoint.append(interval)
-    return disjoint
 
 
 def in_time_for(interval: Interval, settings: AgentSettings) -> Interval:
@@ -75,11 +58,6 @@ def place(feedback_time: datetime, made_at: datetime, settings: AgentSettings) -
     Ids of other programs may repeat: the nearest prediction is taken, those before the feedback first.
     """
     return made_at > feedback_time + settings.clock_skew, abs(feedback_time - made_at)
-
-
-def holds(intervals: Sequence[Interval], moment: datetime) -> bool:
-    """Return whether one of the intervals holds a moment."""
-    return any(interval.start <= moment < interval.end for interval in intervals)
 
 
 def _shifted(moment: datetime, by: timedelta) -> datetime:

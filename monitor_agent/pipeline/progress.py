@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from monitor_agent.contracts.index_contract import IndexContract
@@ -70,19 +70,19 @@ class Progress:
                 (hour, index)
                 for index, counts in hours.items()
                 for hour in counts
-                if index in documents and _overlaps(instants.parse(hour), HOUR, interval)
+                if index in documents and _from(instants.parse(hour), HOUR).overlaps(interval)
             ]
             if inside:
                 hour, index = max(inside)
                 del hours[index][hour]
                 documents[index] = NOT_COUNTED
-            elif days := [(day, index) for day, index in _days(documents) if _overlaps(day, DAY, interval)]:
+            elif days := [(day, index) for day, index in _days(documents) if _from(day, DAY).overlaps(interval)]:
                 documents[max(days)[1]] = NOT_COUNTED
         return Progress(documents, hours, self.set_aside)
 
 
-def _overlaps(start: datetime, length: Any, interval: Interval) -> bool:
-    return start < interval.end and interval.start < start + length
+def _from(start: datetime, length: timedelta) -> Interval:
+    return Interval(start, start + length)
 
 
 def _days(indices: Iterable[str]) -> Iterator[tuple[datetime, str]]:

@@ -27,7 +27,7 @@ from monitor_agent.metrics.ranking import (
 )
 from monitor_agent.pipeline import instants, labels
 from monitor_agent.pipeline.countable import COUNTABLE_PREDICTION
-from monitor_agent.pipeline.instants import HOUR, MILLISECOND, Interval, range_filter, within
+from monitor_agent.pipeline.instants import HOUR, MILLISECOND, Interval, merged, range_filter, within
 from monitor_agent.pipeline.windows import Window
 from monitor_agent.settings import AgentSettings
 
@@ -161,20 +161,8 @@ def groups_to_read(windows: Sequence[Window]) -> Iterator[tuple[list[Window], In
 
 def edges_to_read(windows: Iterable[Window]) -> list[Interval]:
     """Return the intervals around the edges of windows in which lists can lie partly in other windows."""
-    edges: list[Interval] = []
-    stretches: list[Interval] = []
-    for window in sorted(windows):
-        if stretches and window.start <= stretches[-1].end:
-            stretches[-1] = Interval(stretches[-1].start, window.end)
-        else:
-            stretches.append(Interval(window.start, window.end))
-    for moment in sorted(moment for stretch in stretches for moment in (stretch.start, stretch.end)):
-        edge = _widened(Interval(moment, moment))
-        if edges and edge.start <= edges[-1].end:
-            edges[-1] = Interval(edges[-1].start, edge.end)
-        else:
-            edges.append(edge)
-    return edges
+    stretches = merged(windows)
+    return merged(_widened(Interval(edge, edge)) for stretch in stretches for edge in (stretch.start, stretch.end))
 
 
 class FirstItems:

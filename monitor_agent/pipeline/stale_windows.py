@@ -87,7 +87,7 @@ def changed_windows(
     stored_counts = {
         row.model_window: (row.predictions, row.errors)
         for row in stored
-        if interval.start <= row.window.start < interval.end
+        if interval.holds(row.window.start)
     }
     return {
         model_window

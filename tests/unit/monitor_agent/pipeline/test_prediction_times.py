@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from monitor_agent.contracts import uuid7
-from monitor_agent.pipeline.instants import Interval
-from monitor_agent.pipeline.prediction_times import days_around, merged, place, searched_intervals, time_in_id
+from monitor_agent.pipeline.instants import Interval, merged
+from monitor_agent.pipeline.prediction_times import days_around, place, searched_intervals, time_in_id
 from monitor_agent.settings import AgentSettings
 
 SETTINGS = AgentSettings()
