@@ -252,12 +252,12 @@ class _Estimates:
     """Returns the estimate of a state; it caches the latest, because several metrics need the same estimate."""
 
     def __init__(self, calibration: Calibration | None) -> None:
-        self.calibration = calibration
+        self._calibration = calibration
         self._latest: tuple[WindowState, Estimate | Undefined] | None = None
 
     def __call__(self, state: WindowState) -> Estimate | Undefined:
         if self._latest is None or self._latest[0] is not state:
-            self._latest = (state, estimate(state, self.calibration))
+            self._latest = (state, estimate(state, self._calibration))
         return self._latest[1]
 
 

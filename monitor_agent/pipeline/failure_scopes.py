@@ -104,7 +104,7 @@ class FailureScopes:
                 return
 
     def fail(self, model: str, windows: Iterable[Window]) -> None:
-        """Record windows that cannot be computed because others could not be."""
+        """Record windows that could not be computed."""
         self.windows |= {ModelWindow(model, window) for window in windows}
 
 
