@@ -85,9 +85,7 @@ def changed_windows(
     stored : stored windows; those that begin outside the interval are ignored.
     """
     stored_counts = {
-        row.model_window: (row.predictions, row.errors)
-        for row in stored
-        if interval.holds(row.window.start)
+        row.model_window: (row.predictions, row.errors) for row in stored if interval.holds(row.window.start)
     }
     return {
         model_window
