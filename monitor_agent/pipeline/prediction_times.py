@@ -23,9 +23,9 @@ _FIRST, _LAST = datetime.min.replace(tzinfo=timezone.utc), datetime.max.replace(
 def time_in_id(prediction_id: str, feedback_time: datetime) -> datetime | None:
     """Return the time in a UUIDv7; None if the id holds no time, or a time more than a day after the feedback.
 
-    >>> ten = datetime(2026, 11, 23, 10, 0, 5, tzinfo=timezone.utc)
-    >>> time_in_id("019ab0a5-9d7b-7c3e-8a51-6f2b9d1c4e70", ten).isoformat()
-    '2026-11-23T10:00:00.123000+00:00'
+    >>> noon = datetime(2025, 11, 23, 12, 0, 0, tzinfo=timezone.utc)
+    >>> time_in_id("019ab0a5-9d7b-7c3e-8a51-6f2b9d1c4e70", noon).isoformat()
+    '2025-11-23T12:17:15.131000+00:00'
     """
     moment = uuid7.time_of(prediction_id)
     return None if moment is None or moment - feedback_time > DAY else moment
