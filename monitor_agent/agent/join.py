@@ -235,7 +235,6 @@ class Join:
 
     def _record(self, prediction: Prediction, events: list[Feedback], folded: _Folded) -> None:
         """Add the new statuses of a prediction's events to the result."""
-        times = {event.event.id: event.event.time for event in events}
         types = {event.event.type for event in events}
         statuses = {
             identifier: EventStatus(status, folded.events[identifier].time)
@@ -258,10 +257,10 @@ class Join:
                 prediction_id=prediction.prediction_id,
                 not_counted=beyond_limit,
             )
-        # Also if the status is the same as before: an agent may have crashed before it wrote the status.
+        # Also if the status is the same as before: an agent may have crashed before it wrote the status. Also if the
+        # event was read: it may have a second document, which was joined earlier.
         for identifier, earlier in _joined_events(prediction).items():
-            was_read = times.get(identifier) == earlier.time
-            if not was_read and earlier.type in types and identifier in statuses:
+            if earlier.type in types and identifier in statuses:
                 self.result.revised_statuses[prediction.prediction_id, identifier] = statuses[identifier]
 
     def _wait_or_give_up(self, events: list[Feedback]) -> None:
