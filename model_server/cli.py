@@ -11,7 +11,7 @@ from pathlib import Path
 from model_server.training import command as training
 from monitor_agent import log, settings
 from monitor_agent.command_line import VersionAction, add_completion, completion_script
-from monitor_agent.errors import MonitorError
+from monitor_agent.errors import MonitorError, defect
 
 INTERRUPTED = 130
 
@@ -37,9 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if sys.flags.dev_mode:
             raise
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        hint = "this is a defect; `python -X dev -m model_server ...` shows where it is"
-        print(f"error: model-server failed ({reason}): {hint}", file=sys.stderr)
+        print(defect("model-server", "model_server", error), file=sys.stderr)
         return 1
 
 

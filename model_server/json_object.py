@@ -105,8 +105,10 @@ class JsonObject:
     def number(self, name: str, bounds: Bounds) -> float | None:
         """Return a number within bounds; None when absent."""
         value = self._value.get(name)
-        if value is None:
-            return None
+        return None if value is None else self.number_of(name, value, bounds)
+
+    def number_of(self, name: str, value: Any, bounds: Bounds) -> float:
+        """Return the value of a member if it is a number within bounds; refuse it otherwise."""
         if not is_number(value):
             self.refuse(name, f"a number is expected, {kind_of(value)} given")
         if not bounds.hold(value):

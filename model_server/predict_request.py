@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from model_server.json_object import MOST_AHEAD, JsonObject, elements, is_number, kind_of
+from model_server.json_object import MOST_AHEAD, JsonObject, elements, is_number
 from model_server.model_card import ModelCard
 from monitor_agent.contracts.bounds import NUMBER, PROBABILITY, RANK
 from monitor_agent.settings import ServerSettings
@@ -217,11 +217,7 @@ class PredictParser:
             if not 1 <= len(name) <= MAX_FEATURE_NAME_LENGTH or not name.isprintable():
                 node.refuse("features", f"a name has 1 to {MAX_FEATURE_NAME_LENGTH} printable characters")
             if name in self._settings.numeric_features:
-                if not is_number(value):
-                    node.refuse(place, f"a number is expected, {kind_of(value)} given")
-                if not NUMBER.hold(value):
-                    node.refuse(place, f"a number from {NUMBER.low:g} to {NUMBER.high:g} is expected, {value:g} given")
-                features.numeric[name] = float(value)
+                features.numeric[name] = node.number_of(place, value, NUMBER)
             elif name in self._settings.categorical_features:
                 if not is_text:
                     node.refuse(place, f"text of at most {MAX_FEATURE_LENGTH} characters is expected")

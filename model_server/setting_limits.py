@@ -1,6 +1,7 @@
 """Limits of the server's settings: smallest numbers, and names that the index accepts (pure).
 
-Settings that contradict each other are refused by `monitor_agent.settings.contradictions`."""
+Settings that contradict each other are refused by `monitor_agent.settings.contradictions`.
+"""
 
 from __future__ import annotations
 

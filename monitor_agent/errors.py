@@ -23,6 +23,9 @@ The tree::
 
 from __future__ import annotations
 
+LONGEST_LINE = 300
+"""The most characters of an error in one line."""
+
 
 class MonitorError(Exception):
     """Raised for an error that the user can correct; `hint` says how."""
@@ -123,3 +126,26 @@ class DataError(MonitorError):
 
 class DamagedDocumentError(DataError):
     """Raised when a stored document cannot be read."""
+
+
+def in_one_line(error: Exception) -> str:
+    """Return what an error says in one line; an error that is none of the product's own with its type.
+
+    >>> in_one_line(KeyError("state")), in_one_line(ValueError("line one\\nline two"))
+    ("KeyError: 'state'", 'ValueError: line one line two')
+    """
+    text = str(error) if isinstance(error, MonitorError) else f"{type(error).__name__}: {error}".removesuffix(": ")
+    words = " ".join(text.split())
+    return words if len(words) <= LONGEST_LINE else words[: LONGEST_LINE - 3] + "..."
+
+
+def defect(subject: str, package: str, error: Exception) -> str:
+    """Return the line that reports an error that no user can correct.
+
+    Parameters
+    ----------
+    subject : what failed.
+    package : the package that `python -m` runs.
+    """
+    hint = f"this is a defect; `python -X dev -m {package} ...` shows where it is"
+    return f"error: {subject} failed ({in_one_line(error)}): {hint}"

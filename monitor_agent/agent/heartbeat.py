@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import structlog
 
+from monitor_agent.errors import in_one_line
 from monitor_agent.es.leases import Leases
-from monitor_agent.pipeline.failure_scopes import reason_of
 
 BEATS_PER_LEASE = 3
 
@@ -35,7 +35,7 @@ def heartbeat(leases: Leases, lease: timedelta, on_gain: Callable[[], None]) -> 
                 if leases.renew():
                     on_gain()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next beat must come
-                log.warning("the leases could not be renewed", reason=reason_of(error))
+                log.warning("the leases could not be renewed", reason=in_one_line(error))
 
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()
@@ -47,4 +47,4 @@ def heartbeat(leases: Leases, lease: timedelta, on_gain: Callable[[], None]) -> 
         try:
             leases.release()
         except Exception as error:  # noqa: BLE001 - leases that are not released expire
-            log.warning("the leases could not be released; they expire by themselves", reason=reason_of(error))
+            log.warning("the leases could not be released; they expire by themselves", reason=in_one_line(error))

@@ -14,13 +14,13 @@ from monitor_agent.agent.stores import log_failures
 from monitor_agent.alerting.evaluator import AlertEvaluator, AlertStatus
 from monitor_agent.clock import Clock
 from monitor_agent.contracts.cycle import OUTCOME_DONE, OUTCOME_FAILED, STATUS_GREEN, STATUS_RED
-from monitor_agent.errors import ElasticsearchError, StoppedError
+from monitor_agent.errors import ElasticsearchError, StoppedError, in_one_line
 from monitor_agent.es.cycle_store import CycleStore
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.leases import Leases
 from monitor_agent.es.line_check import LineCheck, MissingLines
 from monitor_agent.es.state_store import OWNER, StateStore
-from monitor_agent.pipeline.failure_scopes import FailureScopes, reason_of
+from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.lease_table import REMAINDER, Assignment
 from monitor_agent.settings import AgentSettings
 
@@ -79,7 +79,7 @@ class Service:
         except ElasticsearchError as error:
             self._log.error("the cycle failed and will be tried again", reason=str(error))
         except Exception as error:  # noqa: BLE001 - no defect ends the agent
-            self._log.error("the cycle failed and will be tried again", reason=reason_of(error), exc_info=True)
+            self._log.error("the cycle failed and will be tried again", reason=in_one_line(error), exc_info=True)
             return False
         return True
 
@@ -102,8 +102,8 @@ class Service:
         except StoppedError:
             raise
         except Exception as error:
-            self._health.failed(reason_of(error))
-            self._record_failure(began, reason_of(error), failed_before)
+            self._health.failed(in_one_line(error))
+            self._record_failure(began, in_one_line(error), failed_before)
             raise
         self._health.done(report)
         figures = {"cycle_seconds": report.seconds, **flow, **_line_figures(lines)}

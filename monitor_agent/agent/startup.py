@@ -6,10 +6,9 @@ import structlog
 
 from monitor_agent.agent.health import Health
 from monitor_agent.agent.scheduler import StopSignal
-from monitor_agent.errors import ElasticsearchError, NotSetUpError, StoppedError
+from monitor_agent.errors import ElasticsearchError, NotSetUpError, StoppedError, in_one_line
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.readiness import SETUP, require_setup
-from monitor_agent.pipeline.failure_scopes import reason_of
 from monitor_agent.settings import AgentSettings
 
 
@@ -33,9 +32,9 @@ def wait_for_setup(gateway: Gateway, health: Health, settings: AgentSettings, st
         except StoppedError:
             return
         except Exception as error:
-            health.failed(reason_of(error))
+            health.failed(in_one_line(error))
             defect = not isinstance(error, ElasticsearchError)
-            log.error("the cycle failed and will be tried again", reason=reason_of(error), exc_info=defect)
+            log.error("the cycle failed and will be tried again", reason=in_one_line(error), exc_info=defect)
             stop_signal.sleep(settings.period.total_seconds())
         else:
             for warning in warnings:

@@ -18,7 +18,7 @@ from types import ModuleType
 
 from monitor_agent import log, settings
 from monitor_agent.command_line import VersionAction
-from monitor_agent.errors import MonitorError
+from monitor_agent.errors import MonitorError, defect
 
 COMMANDS = (
     *("demo", "up", "setup", "check", "run", "once", "backfill"),
@@ -60,9 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if sys.flags.dev_mode:
             raise
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        hint = f"this is a defect; `python -X dev -m {__package__.partition('.')[0]} ...` shows where it is"
-        print(f"error: {args.command} failed ({reason[:300]}): {hint}", file=sys.stderr)
+        print(defect(args.command, __package__.partition(".")[0], error), file=sys.stderr)
         return 1
     return status
 

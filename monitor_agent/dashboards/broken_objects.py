@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from monitor_agent.errors import DataError, MonitorError
+from monitor_agent.errors import DataError, MonitorError, in_one_line
 
 
 @contextlib.contextmanager
@@ -26,7 +26,5 @@ def told_in_its_place(name: str) -> Iterator[None]:
     except MonitorError:
         raise
     except Exception as error:
-        words = " ".join(f"{type(error).__name__}: {error}".split())
-        raise DataError(
-            f"{name} cannot be shown ({words[:200]})", "export it again from Kibana, or delete it"
-        ) from error
+        message = f"{name} cannot be shown ({in_one_line(error)})"
+        raise DataError(message, "export it again from Kibana, or delete it") from error

@@ -6,8 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitor_agent.errors import DamagedDocumentError, MonitorError
-from monitor_agent.pipeline.failure_scopes import reason_of
+from monitor_agent.errors import DamagedDocumentError, MonitorError, in_one_line
 
 COMPUTE_AGAIN = "delete it, then run `monitor-agent backfill` over its time"
 
@@ -34,7 +33,7 @@ def reading(hit: Mapping[str, Any], remedy: str = COMPUTE_AGAIN) -> Iterator[Non
         raise
     except Exception as error:
         place = f"{hit.get('_index')}/{hit.get('_id')}"
-        raise DamagedDocumentError(f"the document {place} cannot be read ({reason_of(error)})", remedy) from error
+        raise DamagedDocumentError(f"the document {place} cannot be read ({in_one_line(error)})", remedy) from error
 
 
 def model_of(hit: Mapping[str, Any]) -> str:

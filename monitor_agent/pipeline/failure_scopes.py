@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from monitor_agent.errors import ElasticsearchError, MonitorError, RefusedDocumentError, StoppedError
+from monitor_agent.errors import ElasticsearchError, RefusedDocumentError, StoppedError, in_one_line
 from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.windows import Window
 
-LONGEST_REASON = 300
 MOST_FAILURES_IN_A_ROW = 32
 """After this many failed windows in a row, the other windows of the model fail without being tried."""
 
@@ -127,7 +126,7 @@ class _Scope:
             return False
         # Of an error about a damaged document, the error below it says more.
         stack_trace = "".join(traceback.format_exception(error.__cause__ or error, chain=False))
-        failure = Failure(self._model, self._subject, reason_of(error), stack_trace)
+        failure = Failure(self._model, self._subject, in_one_line(error), stack_trace)
         self._scopes.failures.setdefault(self._subject, failure)
         self._scopes.fail(self._model, self._windows)
         return True
@@ -138,14 +137,3 @@ def concerns_all(error: Exception) -> bool:
     if isinstance(error, RefusedDocumentError):
         return False
     return isinstance(error, (ElasticsearchError, StoppedError, MemoryError))
-
-
-def reason_of(error: Exception) -> str:
-    """Return an error as one line.
-
-    >>> reason_of(KeyError("state")), reason_of(ValueError("line one\\nline two"))
-    ("KeyError: 'state'", 'ValueError: line one line two')
-    """
-    text = str(error) if isinstance(error, MonitorError) else f"{type(error).__name__}: {error}".removesuffix(": ")
-    words = " ".join(text.split())
-    return words if len(words) <= LONGEST_REASON else words[: LONGEST_REASON - 3] + "..."
