@@ -10,6 +10,9 @@ from monitor_agent.errors import DataError
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
+LONGEST = timedelta(days=182_500)
+"""500 years: so that no sum of some durations, taken from a time of today, leaves the calendar."""
+
 
 def parse_duration(text: str) -> timedelta:
     """Return the duration that `text` writes.
@@ -17,7 +20,7 @@ def parse_duration(text: str) -> timedelta:
     Raises
     ------
     DataError
-        If the text is no sum of numbers with units; months and years have no fixed length.
+        If the text is no sum of numbers with units, or longer than `LONGEST`; months and years have no fixed length.
 
     >>> parse_duration("1h30m"), parse_duration("1w")
     (datetime.timedelta(seconds=5400), datetime.timedelta(days=7))
@@ -28,7 +31,13 @@ def parse_duration(text: str) -> timedelta:
     terms = _DURATION.findall(trimmed)
     if not terms or "".join(number + unit for number, unit in terms) != trimmed:
         raise DataError(f"{text!r} is no fixed length of time", "write a duration such as 90s, 30m, 1h30m, 7d or 2w")
-    return sum((timedelta(**{_UNITS[unit]: float(number)}) for number, unit in terms), timedelta())
+    try:
+        duration = sum((timedelta(**{_UNITS[unit]: float(number)}) for number, unit in terms), timedelta())
+    except OverflowError:
+        duration = timedelta.max
+    if duration > LONGEST:
+        raise DataError("it is too long a time", f"write at most {format_duration(LONGEST)}")
+    return duration
 
 
 def format_duration(duration: timedelta) -> str:

@@ -40,7 +40,7 @@ def convert(value: Any, hint: Any, name: str, choices: tuple[str, ...] = ()) -> 
         converted = _typed(value, hint)
     except DataError as error:
         raise SettingsError(f"{name}={value!r} is malformed", error.hint) from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise SettingsError(f"{name}={value!r} is malformed", str(error)) from error
     if choices and converted not in choices:
         raise SettingsError(f"{name}={value!r} is unknown", f"use one of {', '.join(choices)}")

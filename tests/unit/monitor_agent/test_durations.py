@@ -35,6 +35,13 @@ def test_a_text_without_a_fixed_length_is_refused(text: str) -> None:
         parse_duration(text)
 
 
+@pytest.mark.parametrize("text", ["182501d", "999999999d", "99999999999999999999w", "9" * 400 + "ms", "100000d100000d"])
+def test_a_time_that_leaves_the_calendar_is_refused(text: str) -> None:
+    """The reason says how long a time may be."""
+    with pytest.raises(DataError, match="write at most 182500d"):
+        parse_duration(text)
+
+
 @pytest.mark.parametrize("text", ["1500ms", "0.5s"])
 def test_parts_of_a_second_have_no_single_unit(text: str) -> None:
     """Date math and Watcher know no milliseconds."""
