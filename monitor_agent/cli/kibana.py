@@ -140,7 +140,7 @@ def _on_elasticsearch(
 
 def _newest(gateway: Gateway) -> datetime:
     """Return the time of the newest prediction, which counts as the present."""
-    body = {"size": 0, "aggs": {"newest": {"max": {"field": "@timestamp"}}}}
+    body = {"size": 0, "query": instants.in_calendar(), "aggs": {"newest": {"max": {"field": "@timestamp"}}}}
     newest = gateway.search(PREDICTIONS.alias, body).get("aggregations", {}).get("newest", {}).get("value_as_string")
     if not newest:
         raise DataError("there are no predictions to check the dashboards with", "run make demo, or use --offline")

@@ -20,6 +20,7 @@ from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.panel_query import LensPanelQuery, PanelData, PanelQuery, panel_query
 from monitor_agent.kibana.searches import SearchRequest, SearchResponse
 from monitor_agent.kibana.times import TimeRange
+from monitor_agent.pipeline.instants import in_calendar
 
 ControlValues = Mapping[str, Sequence[str]]
 """Control id -> selected values; a control that is not in it keeps the values that its dashboard opens with."""
@@ -174,7 +175,7 @@ def _extent_request(
     if not timed:
         return None
     bounds = {name: {name: {"field": timed[0].time_field}} for name in ("min", "max")}
-    query = conjunction(search_query(dashboard.query, dashboard.filters))
+    query = conjunction([*search_query(dashboard.query, dashboard.filters), in_calendar(timed[0].time_field)])
     return SearchRequest(timed[0].index, {"size": 0, "track_total_hits": False, "query": query, "aggs": bounds})
 
 

@@ -58,13 +58,18 @@ class CycleStore:
             "size": 0,
             "track_total_hits": True,
             "query": new_filter(),
-            "aggs": {"oldest": {"min": {"field": "event.ingested"}}},
+            "aggs": {
+                "ingested": {
+                    "filter": instants.in_calendar("event.ingested"),
+                    "aggs": {"oldest": {"min": {"field": "event.ingested"}}},
+                }
+            },
         }
         events, waiting = self._gateway.msearch([(EVENTS, newest), (FEEDBACK.alias, new)])
         newest_events = [[hit["fields"].get(name) for name in _TIMES] for hit in events["hits"]["hits"]]
         ingested = [float(times[-1]) for times, _ in newest_events]
         delays = [(float(times[-1]) - float(created[0])) / 1000 for times, created in newest_events if created]
-        oldest = waiting.get("aggregations", {}).get("oldest", {}).get("value")
+        oldest = waiting.get("aggregations", {}).get("ingested", {}).get("oldest", {}).get("value")
         # Clocks of different machines may differ a little: no age is negative.
         return EventFlow(
             backlog=waiting["hits"]["total"]["value"],

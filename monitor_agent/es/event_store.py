@@ -128,14 +128,17 @@ class EventStore:
     def day_counts(self, days: Sequence[datetime]) -> DayCounts:
         """Return the numbers of predictions and errors of days (UTC)."""
         hours = {"date_histogram": {"field": "@timestamp", "fixed_interval": "1h", "min_doc_count": 1}}
-        searches: list[tuple[str, dict[str, Any]]] = [
-            (
-                contract.index_for(day),
-                {"size": 0, "track_total_hits": False, "aggs": {"hours": hours, "set_aside": set_aside(contract)}},
-            )
-            for day in days
-            for contract in (PREDICTIONS, ERRORS)
-        ]
+        searches: list[tuple[str, dict[str, Any]]] = []
+        for contract in (PREDICTIONS, ERRORS):
+            # The query bounds the histogram; `global` leaves the bound again.
+            everything = {"everything": {"global": {}, "aggs": {"set_aside": set_aside(contract)}}}
+            body = {
+                "size": 0,
+                "track_total_hits": False,
+                "query": instants.in_calendar(),
+                "aggs": {"hours": hours, **everything},
+            }
+            searches += [(contract.index_for(day), body) for day in days]
         counts = DayCounts()
         for first in range(0, len(searches), DAYS_AT_ONCE):
             batch = searches[first : first + DAYS_AT_ONCE]
@@ -147,8 +150,8 @@ class EventStore:
                         start = instants.parse(hour["key"])
                         self._calendar.base_window(start)  # raises an error if no window can hold the hour
                         counts.hours[index][instants.text(start)] = hour["doc_count"]
-                if "set_aside" in aggregations:
-                    counts.set_aside[index] = counts_by_reason(aggregations["set_aside"])
+                if "everything" in aggregations:
+                    counts.set_aside[index] = counts_by_reason(aggregations["everything"]["set_aside"])
         return counts
 
     def window_counts(self, day: datetime, interval: Interval | None = None) -> WindowCounts:

@@ -93,7 +93,8 @@ class LineCheck:
         """Return a lost gap with the times of the lines right before and after it, if these have arrived."""
         if gap.neighbour_times or not gap.is_lost(now, self._settings.ingest_grace):
             return gap
-        filters = [{"term": {NODE: name}}, {"terms": {SEQUENCE: [gap.first - 1, gap.last + 1]}}]
+        edges = {"terms": {SEQUENCE: [gap.first - 1, gap.last + 1]}}
+        filters = [{"term": {NODE: name}}, edges, instants.in_calendar()]
         body = {"size": 2, "query": {"bool": {"filter": filters}}, "_source": ["@timestamp"], "sort": [SEQUENCE]}
         hits = self._gateway.search(EVENTS, body)["hits"]["hits"]
         return replace(gap, neighbour_times=tuple(instants.parse(hit["_source"]["@timestamp"]) for hit in hits))
@@ -115,10 +116,11 @@ class LineCheck:
 
     def _new_writer(self, name: str, now: datetime) -> Writer:
         """Return a writer that is not stored yet: its first line is 1, unless its first days may have been deleted."""
-        aggs = {"oldest": {"min": {"field": "@timestamp"}}, "lowest": {"min": {"field": SEQUENCE}}}
+        oldest = {"filter": instants.in_calendar(), "aggs": {"time": {"min": {"field": "@timestamp"}}}}
+        aggs = {"oldest": oldest, "lowest": {"min": {"field": SEQUENCE}}}
         bounds = self._aggregations({"bool": {"filter": [{"term": {NODE: name}}, *_NUMBERED]}}, aggs)
-        oldest, lowest = instants.parse(bounds["oldest"]["value"]), int(bounds["lowest"]["value"])
-        deleted = oldest < now - self._settings.retention_events + DAY
+        time, lowest = bounds["oldest"]["time"]["value"], int(bounds["lowest"]["value"])
+        deleted = time is not None and instants.parse(time) < now - self._settings.retention_events + DAY
         return Writer(lowest - 1 if deleted else 0, now)
 
     def _counted(self, writers: Mapping[str, Writer], newest: Mapping[str, int], now: datetime) -> dict[str, Writer]:

@@ -19,6 +19,7 @@ from monitor_agent.contracts.kinds import BINARY
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
+from monitor_agent.pipeline.instants import in_calendar
 
 Query = dict[str, Any]
 
@@ -77,8 +78,9 @@ def _within_bounds(contract: IndexContract) -> dict[str, Query]:
     }
 
 
-_PREDICTED: dict[str, Query] = {**_NAMED, **_within_bounds(PREDICTIONS)}
-_REFUSED: dict[str, Query] = {**_NAMED, **_within_bounds(ERRORS)}
+_TIMED: dict[str, Query] = {"bad timestamp": in_calendar()}
+_PREDICTED: dict[str, Query] = {**_TIMED, **_NAMED, **_within_bounds(PREDICTIONS)}
+_REFUSED: dict[str, Query] = {**_TIMED, **_NAMED, **_within_bounds(ERRORS)}
 """Reason -> the filter for the documents to which the reason does not apply."""
 
 COUNTABLE_PREDICTION: Query = {"bool": {"filter": list(_PREDICTED.values()), "must_not": [_OTHER_KIND]}}

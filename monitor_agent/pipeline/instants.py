@@ -107,6 +107,15 @@ def range_filter(field: str, **bounds: datetime | None) -> dict[str, Any]:
     return {"range": {field: {**values, "format": "epoch_millis"}}}
 
 
+def in_calendar(field: str = "@timestamp") -> dict[str, Any]:
+    """Return the filter for documents whose date in `field` lies in the years 1970 to 9998.
+
+    An index takes milliseconds of any size. For the largest ones, Elasticsearch refuses a histogram of dates, and it
+    closes the connection instead of writing the smallest or the greatest date.
+    """
+    return range_filter(field, gte=EPOCH, lt=datetime(9999, 1, 1, tzinfo=timezone.utc))
+
+
 def within(interval: Interval, field: str = "@timestamp") -> dict[str, Any]:
     """Return the filter for documents whose date in `field` lies in an interval."""
     return range_filter(field, gte=interval.start, lt=interval.end)

@@ -15,7 +15,7 @@ from monitor_agent.agent.service import Service
 from monitor_agent.cli._agent import in_words
 from monitor_agent.clock import FixedClock
 from monitor_agent.es.gateway import Gateway
-from tests.factories import START, Document, make_error, make_feedback, make_prediction
+from tests.factories import START, Document, index_of, make_error, make_feedback, make_prediction
 from tests.integration.agent_world import BASE, MUCH_LATER, World
 from tests.integration.scored_clicks import OF_ALL, make_sixty
 
@@ -103,6 +103,29 @@ def test_the_document_of_the_cycle_says_how_many_there_are(world: World) -> None
     assert "; not counted: 1 bad prediction.score, 1 kind regression; " in in_words(report)
     query = {"exists": {"field": "not_counted_by_reason.kind regression"}}
     assert world.admin.count(index="monitor-agent-cycles", query=query)["count"] == 1
+
+
+def test_times_outside_the_calendar_are_set_aside(world: World) -> None:
+    """Milliseconds of any size, in each time of each event: Elasticsearch cannot answer every search over them."""
+    healthy = make_prediction()
+    world.deliver(healthy, make_feedback(healthy), make_error())
+    for moment in (2**63 - 1, -(2**63), 10**15, -1):
+        prediction, error, click = make_prediction(), make_error(), make_feedback(healthy)
+        for event in (prediction, error, click):
+            index, event["@timestamp"] = index_of(event), moment
+            event["event"] |= {"ingested": moment, "created": moment, "sequence": 7}
+            event["service"] = {"node": {"name": f"writer {moment}"}}
+            world.admin.index(index=index, id=event["event"]["id"], document=event)
+    world.admin.indices.refresh(index="model-*")
+    health = Health(timedelta(minutes=1), lambda: "")
+    gateway, settings = Gateway(world.agent), dataclasses.replace(BASE, **HOURS)
+
+    report = Service(gateway, settings, FixedClock(FINAL), health, world.make_agent(FINAL, **HOURS)).cycle()
+
+    assert report.failures == []
+    assert report.not_counted == {"bad timestamp": 8}
+    assert (world.window("1d")["n"], world.window("1d")["errors"], world.window("1d")["matched"]) == (1, 1, 1)
+    assert Counter(world.statuses()) == {"matched": 1, "invalid": 4}
 
 
 def test_days_that_an_earlier_release_counted_are_counted_again(world: World) -> None:
