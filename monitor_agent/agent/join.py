@@ -173,7 +173,17 @@ class Join:
             else:
                 pairs.append((event, prediction))
         self._wait_or_give_up(missing)
+        self.result.windows |= self._windows_of_orphans(missing)
         return pairs
+
+    def _windows_of_orphans(self, missing: Iterable[Feedback]) -> set[ModelWindow]:
+        """Return the windows that count the orphans among feedback; a backfill reads orphans again."""
+        windows: set[ModelWindow] = set()
+        for event in missing:
+            if event.status == STATUS_ORPHAN and event.model:
+                with self._scope.scopes.model(event.model):
+                    windows.add(ModelWindow(event.model, self._calendar.base_window(event.predicted_at)))
+        return windows
 
     def _is_in_scope(self, moment: datetime) -> bool:
         return self._scope.interval is None or self._scope.interval.holds(moment)

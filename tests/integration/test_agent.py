@@ -324,19 +324,20 @@ def test_a_window_is_not_restated_beyond_the_limit(world: World) -> None:
 
 
 def test_beyond_the_limit_no_late_prediction_changes_a_day(world: World) -> None:
-    """Neither in a minute with predictions, nor in a minute or an hour without; a backfill counts them all."""
+    """Neither in a minute with predictions, nor in a minute or an hour without; a backfill counts them and orphans."""
     world.deliver(make_prediction(), make_prediction(START + 5 * MINUTE))
     world.cycle(START + DAY)
     late = [make_prediction(START + delay) for delay in (timedelta(seconds=30), 20 * MINUTE, 5 * HOUR)]
-    world.deliver(*late, make_feedback(late[1]))
+    world.deliver(*late, make_feedback(late[1]), make_feedback(make_prediction(START + 40 * MINUTE)))
     before = world.documents()
 
     world.cycle(START + 9 * DAY)
+    world.cycle(START + 10 * DAY)
 
     assert world.documents() == before
-    assert world.statuses() == ["too_late"]
-    world.make_agent(START + 9 * DAY).backfill(START, START + 6 * HOUR)
-    assert world.window("1d")["predictions"] == 5
+    assert world.statuses() == ["orphan", "too_late"]
+    world.make_agent(START + 10 * DAY).backfill(START, START + 6 * HOUR)
+    assert (world.window("1d")["predictions"], world.window("1d")["orphan"]) == (5, 1)
     assert sum(row["predictions"] for row in world.documents().values() if is_base_total(row)) == 5
 
 
