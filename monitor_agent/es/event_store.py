@@ -33,6 +33,7 @@ from monitor_agent.pipeline.event_counts import EventCounts
 from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.instants import Interval, within
 from monitor_agent.pipeline.ranked_lists import with_lists
+from monitor_agent.pipeline.segments import counts_twice, disjoint
 from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
@@ -227,6 +228,8 @@ class EventStore:
     def count(self, request: CountRequest, windows: Sequence[Window]) -> dict[Window, States]:
         """Return the state of every version and segment of base windows."""
         counted: dict[Window, list[SegmentState]] = {}
+        counted_apart: dict[Window, list[SegmentState]] = {}
+        apart = replace(request, segments=disjoint(request.segments))
         with_lists_in: list[Window] = []
         for first in range(0, len(windows), SEARCHES_AT_ONCE):
             batch = windows[first : first + SEARCHES_AT_ONCE]
@@ -236,8 +239,8 @@ class EventStore:
             ]
             responses = self._gateway.msearch(searches, tolerate=TOO_MANY_BUCKETS)
             for window, response in zip(batch, responses, strict=True):
-                if "error" in response or ("aggregations" in response and not counting.is_complete(response)):
-                    counted[window] = self._count_in_pieces(request, window)
+                if "error" in response or ("aggregations" in response and not _is_exact(response, request)):
+                    counted_apart[window] = self._count_in_pieces(apart, window)
                 elif "aggregations" in response:
                     counted[window] = counting.segment_states(response, request, window)
                 else:
@@ -245,7 +248,8 @@ class EventStore:
                 if "error" in response or ("aggregations" in response and counting.has_lists(response)):
                     with_lists_in.append(window)
         add_tails(self._gateway, request, self._settings, counted)
-        counts = {window: counting.states(entries) for window, entries in counted.items()}
+        add_tails(self._gateway, apart, self._settings, counted_apart)
+        counts = {window: counting.states(entries) for window, entries in (counted | counted_apart).items()}
         orphans, errors = self._orphans(request, windows), self._errors(request, windows)
         self._add_lists(request, counts, with_lists_in)
         for window in windows:
@@ -327,3 +331,13 @@ def _search_of_model(
 ) -> dict[str, Any]:
     filters = [{"term": {"model.name": model}}, within(interval), rule]
     return {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": aggs}
+
+
+def _is_exact(response: Mapping[str, Any], request: CountRequest) -> bool:
+    """Return whether a response holds all versions, and each prediction once."""
+    numbers = [str(number) for number in range(len(request.segments))]
+    for version in response["aggregations"]["versions"]["buckets"]:
+        sizes = [version["segments"]["buckets"][number]["doc_count"] for number in numbers]
+        if counts_twice(request.segments, sizes, version["doc_count"]):
+            return False
+    return counting.is_complete(response)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from monitor_agent.contracts.performance import OTHER
@@ -38,7 +38,7 @@ def segments(label_values: Mapping[str, Sequence[str]]) -> list[Segment]:
     label_values : label -> the values that have a segment of their own.
 
     Predictions without the label are in none of its named segments, so the named segments can add up to less than all.
-    A prediction has at most one value of a label.
+    A prediction with a list of values is in several segments: see `disjoint`.
     """
     counted: list[Segment] = []
     for label, values in label_values.items():
@@ -49,6 +49,32 @@ def segments(label_values: Mapping[str, Sequence[str]]) -> list[Segment]:
         if first:
             counted.append(Segment("", {}, {"bool": {"must_not": [{"exists": {"field": field}}]}}, first))
     return counted or [EVERYTHING]
+
+
+def disjoint(counted: Sequence[Segment]) -> list[Segment]:
+    """Return the same segments, with each prediction in only the first one of those that make up `all`.
+
+    These queries take longer, and few models log a list of values as one label.
+    """
+    separate: list[Segment] = []
+    earlier: list[dict[str, Any]] = []
+    for segment in counted:
+        query = {"bool": {"filter": [segment.query], "must_not": list(earlier)}}
+        separate.append(replace(segment, query=query) if segment.part_of_all and earlier else segment)
+        if segment.part_of_all:
+            earlier.append(segment.query)
+    return separate
+
+
+def counts_twice(counted: Sequence[Segment], sizes: Sequence[int], total: int) -> bool:
+    """Return whether a prediction is in several of the segments that make up `all`: its label is a list of values.
+
+    Parameters
+    ----------
+    sizes : the number of predictions in each segment.
+    total : the number of predictions.
+    """
+    return sum(size for segment, size in zip(counted, sizes, strict=True) if segment.part_of_all) > total
 
 
 def label_values_of(segments_of_model: Iterable[Segment]) -> dict[str, list[str]]:

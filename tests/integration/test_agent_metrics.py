@@ -470,3 +470,18 @@ class TestReference:
         assert "training.csv: line 2: label is 'yes'" in capsys.readouterr().err
         assert main(["reference", "--model", "other", "--from", "2026-03-02", "--to", "2026-03-03"]) == 1
         assert "other has no predictions" in capsys.readouterr().err
+
+
+def test_a_label_with_several_values_counts_once(world: World) -> None:
+    """A server of another team logs a list of scenes; the prediction is in the segment of the first one."""
+    predictions = [make_prediction(START + timedelta(seconds=number), 0.7) for number in range(4)]
+    predictions[3]["labels"] = {"scene": ["search", "home"]}
+    predictions[2]["labels"] = {"scene": ["home"]}
+    world.deliver(*predictions, make_feedback(predictions[3]))
+
+    world.cycle(START + MUCH_LATER, **HOURS)
+
+    for size in ("1h", "1d"):
+        assert (world.window(size)["n"], world.window(size)["tp"], world.window(size)["matched"]) == (4, 1, 1)
+        counted = [world.window(size, segment=f"labels.scene={scene}")["n"] for scene in ("search", "home")]
+        assert counted == [3, 1]
