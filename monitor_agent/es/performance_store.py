@@ -154,7 +154,10 @@ class PerformanceStore:
         )
 
     def read(self, model: str, windows: Sequence[Window]) -> StoredDocuments:
-        """Return the stored documents of windows of one size, all versions and segments."""
+        """Return the stored documents of windows of one size, all versions and segments.
+
+        If somebody else has written a document, its version is ahead of its revision, and the next revision follows it.
+        """
         return self._documents(model, windows, True)
 
     def _documents(self, model: str, windows: Sequence[Window], source: Sequence[str] | bool) -> StoredDocuments:
@@ -164,11 +167,14 @@ class PerformanceStore:
             {"term": {"window_size": windows[0].size}},
             {"terms": {"@timestamp": starts}},
         ]
-        body = {"query": {"bool": {"filter": filters}}, "_source": source}
+        body = {"query": {"bool": {"filter": filters}}, "_source": source, "version": True}
         documents: StoredDocuments = {}
         for hit in self._gateway.scan(PERFORMANCE.alias, body, self._page_size):
             with reading(hit):
-                documents[self._key(hit["_source"])] = hit["_source"]
+                document = hit["_source"]
+                if "revision" in document:
+                    document["revision"] = max(document["revision"], hit["_version"])
+                documents[self._key(document)] = document
         return documents
 
     def last_week(self, model: str, windows: Sequence[Window]) -> StoredDocuments:

@@ -18,6 +18,7 @@ from monitor_agent.agent.service import Service
 from monitor_agent.alerting.evaluator import AlertEvaluator
 from monitor_agent.cli._agent import in_words, report_failures
 from monitor_agent.clock import FixedClock
+from monitor_agent.contracts.performance import PERFORMANCE as PERFORMANCE_CONTRACT
 from monitor_agent.es.gateway import Gateway
 from tests.factories import START, Document, iso, make_feedback, make_prediction
 from tests.integration.agent_world import BASE, MUCH_LATER, World
@@ -172,3 +173,24 @@ def test_a_damaged_state_is_made_anew(world: World) -> None:
         assert cycle(world, health).failures == []
 
     assert matched(world, HEALTHY) == [("1d", 3), ("1h", 1), ("1h", 1), ("1h", 1)]
+
+
+def test_a_document_that_somebody_has_written_is_written_again(world: World) -> None:
+    """A plain update gives it a version that the agent has not chosen; the next revision follows that version."""
+    health = Health(timedelta(minutes=1), lambda: "")
+    prediction = make_prediction(START, model=HEALTHY)
+    world.deliver(prediction)
+    assert cycle(world, health).failures == []
+    for identifier, document in world.documents().items():
+        index = PERFORMANCE_CONTRACT.index_for(START)
+        for _ in range(3):
+            world.admin.index(index=index, id=identifier, document=_without_version(document), refresh=True)
+    world.deliver(make_feedback(prediction))
+
+    assert cycle(world, health).failures == []
+
+    assert matched(world, HEALTHY) == [("1d", 1), ("1h", 1)]
+
+
+def _without_version(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name != "_version"}
