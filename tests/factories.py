@@ -74,7 +74,9 @@ def make_feedback(
 
 def feedback_id(feedback: Document) -> str:
     """Return the id of the document that the pipeline makes of feedback."""
-    event, prediction = feedback["event"]["id"], feedback["prediction"]["id"]
+    event, prediction = feedback["event"]["id"], feedback["prediction"].get("id")
+    if prediction is None:  # of another program: the pipeline refuses it
+        return str(event)
     return hashlib.sha256(f"|[event][id]|{event}|[prediction][id]|{prediction}|".encode()).hexdigest()
 
 

@@ -16,7 +16,7 @@ from monitor_agent.clock import Clock
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT, STATE_RESTATED
 from monitor_agent.contracts.prediction import PREDICTIONS
-from monitor_agent.errors import ElasticsearchError
+from monitor_agent.errors import RefusedDocumentError
 from monitor_agent.es.curve_store import CurveStore
 from monitor_agent.es.event_store import EventStore, States
 from monitor_agent.es.performance_store import PerformanceStore, StoredDocuments
@@ -137,7 +137,13 @@ class Recomputation:
             if current.refused:
                 now = max(now, self._clock.now())
                 self._sleep(random.uniform(0.02, 0.2))
-        raise ElasticsearchError("another agent keeps writing the same documents", "run fewer agents")
+        for model, windows in by_model(current.refused):
+            with self._scopes.model(model, windows):
+                raise RefusedDocumentError(
+                    f"others keep writing the document of {windows[0].start:%Y-%m-%d %H:%M} ({windows[0].size})",
+                    "run fewer agents; if a person has changed the document, delete it and run `monitor-agent backfill`",
+                )
+        return tally
 
     def _complete(self, larger: set[ModelWindow]) -> set[ModelWindow]:
         """Return the larger windows that hold no window that could not be computed; record the others."""
