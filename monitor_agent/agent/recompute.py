@@ -141,7 +141,7 @@ class Recomputation:
             with self._scopes.model(model, windows):
                 raise RefusedDocumentError(
                     f"others keep writing the document of {windows[0].start:%Y-%m-%d %H:%M} ({windows[0].size})",
-                    "run fewer agents; if a person has changed the document, delete it and run `monitor-agent backfill`",
+                    "run fewer agents",
                 )
         return tally
 

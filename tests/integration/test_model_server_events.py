@@ -38,7 +38,7 @@ def index(cluster: Cluster, contract: IndexContract, lines: list[events.Event]) 
 
 def test_predictions_are_accepted(clean_indices: Cluster) -> None:
     """A request that passes the server's checks is indexed: long texts, odd names, all types of features."""
-    request = PredictParser(SETTINGS, make_card()).parse(BODY)
+    request = PredictParser(SETTINGS, make_card()).parse(BODY, NOW)
     scores = [InstanceScore(0.25, 1, 2, 2), InstanceScore(1.0, 1, 2, 2)]
     predictions = events.predictions(request, scores, make_call(), make_origin(), 9, make_pseudonym(), query_text=True)
     lines = [prediction.event for prediction in predictions]
@@ -50,7 +50,7 @@ def test_feedback_is_accepted(clean_indices: Cluster) -> None:
     """All types, with the longest ids that the server accepts."""
     feedback = [
         ClientFeedback("p" * 256, NOW, "impression"),
-        ClientFeedback("p1", None, "purchase", label=1, value=-1e300, event_id="😀" * 128),
+        ClientFeedback("p1", None, "purchase", label=1, value=-1e12, event_id="😀" * 128),
     ]
     lines = [events.feedback(entry, make_call(), make_origin()) for entry in feedback]
 
