@@ -38,11 +38,11 @@ class Bounds:
         """Return the range in words.
 
         >>> str(RANK), str(LABEL), str(LOG_LOSS)
-        ('whole number, 1..1e6', '0 or 1', 'number, 0..17')
+        ('whole number in 1..1e6', '0 or 1', 'number in 0..17')
         """
         if self.is_whole and self.high - self.low == 1:
             return f"{self.low:g} or {self.high:g}"
-        return f"{'whole number' if self.is_whole else 'number'}, {self.interval}"
+        return f"{'whole number' if self.is_whole else 'number'} in {self.interval}"
 
     @property
     def interval(self) -> str:

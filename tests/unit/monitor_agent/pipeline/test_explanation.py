@@ -49,7 +49,7 @@ def test_an_explanation_has_finality_and_former_contents() -> None:
     assert ("final at", "2026-11-23T11:32:00Z") in [line[:2] for line in sections["id"]]
     assert ("state", "provisional", "it has ended, but labels may still arrive in time") in sections["id"]
     assert sections["stored, but not counted"] == [
-        ("bad prediction.rank", "2", "`prediction.rank` is no whole number, 1..1e6")
+        ("bad prediction.rank", "2", "`prediction.rank` is no whole number in 1..1e6")
     ]
     assert sections["former contents"] == [("revision 2", "late_feedback", "tp 0 -> 1, fn 1 -> 0")]
 
