@@ -134,6 +134,7 @@ class Join:
         self._calendar = calendar
         self._settings = settings
         self._scope = scope
+        self._known_windows: dict[ModelWindow, ModelWindow] = {}
         self.result = JoinResult()
 
     def join_page(self, events: Sequence[Feedback]) -> None:
@@ -308,7 +309,9 @@ class Join:
         return too_old or index in self._scope.earlier_indices
 
     def _window(self, prediction: Prediction) -> ModelWindow:
-        return ModelWindow(prediction.model, self._calendar.base_window(prediction.made_at))
+        window = ModelWindow(prediction.model, self._calendar.base_window(prediction.made_at))
+        # Tens of thousands of predictions keep their window until the end of the round: equal ones are stored once.
+        return self._known_windows.setdefault(window, window)
 
     def _closed_windows(self, windows: Iterable[ModelWindow]) -> set[ModelWindow]:
         """Return the windows that have been final for longer than the restatement limit."""
