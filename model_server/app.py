@@ -16,10 +16,10 @@ from werkzeug.exceptions import default_exceptions
 from model_server import error_handlers, trace_context
 from model_server.errors import BodyTooLargeError
 from model_server.events import Call
-from model_server.http_server import RECEIVED, REFUSAL
 from model_server.json_object import decode
 from model_server.model_service import ModelService
 from model_server.request_counters import RequestCounters
+from monitor_agent.http_serving.requests import RECEIVED, REFUSAL
 
 ACCEPTED = 202
 TOO_LARGE = 413

@@ -72,5 +72,5 @@ def _serve(args: argparse.Namespace) -> int:
         from model_server.serving_process import serve
     except ImportError as error:
         raise MonitorError(f"serving needs {error.name}", "install the project with its extra `server`") from error
-    serve(loaded.server, args.address_file)
+    serve(loaded.server, args.address_file, require_auth=loaded.security.require_auth)
     return 0

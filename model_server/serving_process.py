@@ -18,16 +18,19 @@ from model_server.app import create_app
 from model_server.batching import Batcher
 from model_server.event_log import EventLog
 from model_server.events import Origin
-from model_server.http_server import HttpServer, bind
 from model_server.model_card import ModelCard, read_card
 from model_server.model_service import ModelService, ServiceDependencies
 from model_server.pseudonyms import Pseudonyms, load_key
 from model_server.request_counters import RequestCounters
 from model_server.saved_model import SavedModel, limit_threads
 from monitor_agent import files
+from monitor_agent.http_serving.exposure import check_exposure
+from monitor_agent.http_serving.listener import bind
+from monitor_agent.http_serving.server import HttpServer, ServedApplication
 from monitor_agent.settings import ServerSettings
 
 DISTRIBUTION = "model-monitor"
+REMEDY = "set MODEL_SERVER_HOST and MODEL_SERVER_PORT; port 0 = any free one"
 _log = structlog.get_logger()
 
 
@@ -53,12 +56,13 @@ class StopSignals:
             self._stop()
 
 
-def serve(settings: ServerSettings, address_file: Path | None = None) -> None:
+def serve(settings: ServerSettings, address_file: Path | None = None, *, require_auth: bool = False) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Parameters
     ----------
     address_file : file that holds the server's URL while the server is ready.
+    require_auth : refuse to start if other machines can reach the server and it has no login.
 
     Raises
     ------
@@ -68,7 +72,8 @@ def serve(settings: ServerSettings, address_file: Path | None = None) -> None:
     setting_limits.check(settings)
     signals = StopSignals()
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(bind(settings.host, settings.port))
+        listener = stack.enter_context(bind(settings.host, settings.port, "the server", REMEDY))
+        warn_of_exposure(settings, require_auth=require_auth)
         log = open_log(settings)
         stack.callback(log.close)
         pseudonym = Pseudonyms(load_key(settings.hmac_key, Path(settings.log_dir)))
@@ -86,7 +91,8 @@ def run_http(service: ModelService, listener: socket.socket, signals: StopSignal
     """Serve HTTP until a signal arrives and the requests in flight are answered."""
     settings = service.dependencies.settings
     app = create_app(service, RequestCounters(service.figures), now)
-    http = HttpServer(app, listener, threads=settings.threads, max_body_bytes=settings.max_body_bytes)
+    served_application = ServedApplication(app, settings.threads, settings.max_body_bytes, answers_refusals=True)
+    http = HttpServer(served_application, listener, settings.host, settings)
     signals.then(http.stop)
     address = http.address
     with files.address_file(address_file) as publish:
@@ -101,6 +107,22 @@ def run_http(service: ModelService, listener: socket.socket, signals: StopSignal
             },
         )
         http.run()
+
+
+def warn_of_exposure(settings: ServerSettings, *, require_auth: bool) -> None:
+    """Log what the server lacks if other machines can reach it.
+
+    Raises
+    ------
+    SettingsError
+        If it lacks a login, and `require_auth` forbids that.
+    """
+    tls = "" if settings.tls_cert else "MODEL_SERVER_TLS_CERT and MODEL_SERVER_TLS_KEY"
+    warning = check_exposure(
+        "the model server", settings.host, "MODEL_SERVER_API_KEYS", authenticated=False, tls=tls, require=require_auth
+    )
+    if warning:
+        _log.warning(warning)
 
 
 def open_log(settings: ServerSettings) -> EventLog:

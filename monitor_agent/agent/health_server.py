@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+import hmac
 import threading
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import orjson
@@ -16,15 +15,24 @@ import structlog
 from monitor_agent.agent.exposition import CONTENT_TYPE
 from monitor_agent.agent.health import Health
 from monitor_agent.contracts.cycle import STATUS_GREEN
-from monitor_agent.errors import PortInUseError
+from monitor_agent.http_serving.exposure import check_exposure
+from monitor_agent.http_serving.listener import bind
+from monitor_agent.http_serving.server import HttpServer, ServedApplication
+from monitor_agent.settings import HealthSettings, Settings
 
 JSON = "application/json"
+THREADS = 4
+MAX_BODY_BYTES = 16 * 1024
+REMEDY = "set MONITOR_HEALTH_PORT or MONITOR_HEALTH_HOST (0 = any free port, empty = no health page)"
+OPEN_PAGE = "/livez"
+"""The page that needs no token: it says only that the process answers."""
 Answer = tuple[int, str, bytes]
+_log = structlog.get_logger()
 
 
 @contextlib.contextmanager
-def health_server(host: str, port: int | None, health: Health, metrics: Callable[[], str]) -> Iterator[str]:
-    """Yield the address of the health page, or "" if `port` is None; close the page afterwards.
+def health_server(settings: Settings, health: Health, metrics: Callable[[], str]) -> Iterator[str]:
+    """Yield the address of the health page, or "" if it has no port; close the page afterwards.
 
     Parameters
     ----------
@@ -34,58 +42,79 @@ def health_server(host: str, port: int | None, health: Health, metrics: Callable
     ------
     PortInUseError
         If another process listens on the port.
+    SettingsError
+        If the certificate cannot be used, or the page would answer everybody and REQUIRE_AUTH forbids that.
     """
+    host, port, http = settings.agent.health_host, settings.agent.health_port, settings.health
     if port is None:
         yield ""
         return
-
-    class Handler(BaseHTTPRequestHandler):
-        """Answers GET and HEAD."""
-
-        def do_GET(self) -> None:
-            """Answer with a body."""
-            self._answer(body=True)
-
-        def do_HEAD(self) -> None:
-            """Answer without a body."""
-            self._answer(body=False)
-
-        def _answer(self, *, body: bool) -> None:
-            status, kind, content = answer(self.path, health, metrics)
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            if body:
-                self.wfile.write(content)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
-            """Log nothing: a probe every few seconds would fill the log."""
-
-    class Server(ThreadingHTTPServer):
-        """Writes no stack trace when a client hangs up."""
-
-        def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class calls it so
-            """Log one line."""
-            structlog.get_logger().warning("a request for the health page failed", reason=repr(sys.exc_info()[1]))
-
-    try:
-        server = Server((host, port), Handler)
-    except OSError as error:
-        raise PortInUseError(
-            f"the health page cannot listen on {host}:{port} ({error.strerror})",
-            "set MONITOR_HEALTH_PORT (0 = any free one, empty = none)",
-        ) from error
-    with server:
-        thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
+    with bind(host, port, "the health page", REMEDY) as listener:
+        _warn_of_exposure(host, http, require_auth=settings.security.require_auth)
+        page = HealthPage(health, metrics, http.token)
+        server = HttpServer(ServedApplication(page, THREADS, MAX_BODY_BYTES), listener, host, http)
+        thread = threading.Thread(target=server.run, name="health", daemon=True)
         thread.start()
-        address = f"http://{host}:{server.server_address[1]}"
-        structlog.get_logger().info("the health page is served", address=address)
+        _log.info("the health page is served", address=server.address)
         try:
-            yield address
+            yield server.address
         finally:
-            server.shutdown()
+            server.stop()
             thread.join()
+
+
+def _warn_of_exposure(host: str, settings: HealthSettings, *, require_auth: bool) -> None:
+    warning = check_exposure(
+        "the health page",
+        host,
+        "MONITOR_HEALTH_TOKEN",
+        authenticated=bool(settings.token),
+        tls="" if settings.tls_cert else "MONITOR_HEALTH_TLS_CERT and MONITOR_HEALTH_TLS_KEY",
+        require=require_auth,
+    )
+    if warning:
+        _log.warning(warning)
+
+
+class HealthPage:
+    """The WSGI application of the health page; it answers GET and HEAD.
+
+    Parameters
+    ----------
+    token : what `Authorization: Bearer` must give for all pages but `/livez`; empty = nothing.
+    """
+
+    def __init__(self, health: Health, metrics: Callable[[], str], token: str) -> None:
+        self._health = health
+        self._metrics = metrics
+        self._authorization = f"Bearer {token}".encode() if token else b""
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        """Answer a request."""
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        more: list[tuple[str, str]] = []
+        if method not in ("GET", "HEAD"):
+            status, kind, content = HTTPStatus.METHOD_NOT_ALLOWED, JSON, _error("use GET")
+            more = [("Allow", "GET, HEAD")]
+        elif not self._allowed(path, environ.get("HTTP_AUTHORIZATION", "")):
+            status, kind, content = HTTPStatus.UNAUTHORIZED, JSON, _error("give the token: Authorization: Bearer ...")
+            more = [("WWW-Authenticate", "Bearer")]
+        else:
+            code, kind, content = answer(path, self._health, self._metrics)
+            status = HTTPStatus(code)
+        length = ("Content-Length", str(len(content)))
+        start_response(
+            f"{status.value} {status.phrase}",
+            [("Content-Type", kind), length, ("Cache-Control", "no-store"), *more],
+        )
+        return [] if method == "HEAD" else [content]
+
+    def _allowed(self, path: str, authorization: str) -> bool:
+        if not self._authorization or path == OPEN_PAGE:
+            return True
+        scheme, _, token = authorization.partition(" ")
+        authorization_sent = f"{scheme.capitalize()} {token.strip()}".encode()
+        return hmac.compare_digest(authorization_sent, self._authorization)
 
 
 def answer(path: str, health: Health, metrics: Callable[[], str]) -> Answer:
@@ -94,13 +123,16 @@ def answer(path: str, health: Health, metrics: Callable[[], str]) -> Answer:
     `/healthz` is 200 if the agent is green, else 503 with the reasons. `/livez` is 200 as long as the process answers,
     as a restart of the agent does not help Elasticsearch out of trouble.
     """
-    name = path.partition("?")[0]
-    if name == "/metrics":
+    if path == "/metrics":
         return HTTPStatus.OK, CONTENT_TYPE, metrics().encode()
-    if name == "/livez":
+    if path == OPEN_PAGE:
         return HTTPStatus.OK, JSON, orjson.dumps({"status": "alive"})
-    if name == "/healthz":
+    if path == "/healthz":
         document = health.document()
         green = document["status"] == STATUS_GREEN
         return (HTTPStatus.OK if green else HTTPStatus.SERVICE_UNAVAILABLE), JSON, orjson.dumps(document)
-    return HTTPStatus.NOT_FOUND, JSON, orjson.dumps({"error": "no such page; there are /healthz, /livez and /metrics"})
+    return HTTPStatus.NOT_FOUND, JSON, _error("no such page; there are /healthz, /livez and /metrics")
+
+
+def _error(message: str) -> bytes:
+    return orjson.dumps({"error": message})

@@ -14,7 +14,7 @@ from monitor_agent.contracts.deadletter import DEADLETTERS, REASONS
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.kinds import DEFAULT_KIND, KINDS
 from monitor_agent.contracts.prediction import PREDICTIONS
-from monitor_agent.settings import Settings
+from monitor_agent.settings import HttpSettings, Settings
 
 _HEAD = "Made from `{source}` by `monitor-agent docs`; do not edit.\n"
 
@@ -32,7 +32,8 @@ def settings_page() -> str:
         kind = typing.cast("type[Any]", section.default_factory)
         lines += ["", f"## `[{section.name}]`", "", (kind.__doc__ or "").strip(), ""]
         lines += ["| key | environment | default | meaning |", "|---|---|---|---|"]
-        lines += [_setting(entry) for entry in fields(kind)]
+        shared = {entry.name for entry in fields(HttpSettings)}
+        lines += [_setting(entry) for entry in sorted(fields(kind), key=lambda entry: entry.name in shared)]
     return "\n".join(lines) + "\n"
 
 

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from monitor_agent.stack.read_access import read_access
 
     changes = {name: value for name, value in (("host", args.host), ("port", args.port)) if value is not None}
-    viewer = dataclasses.replace(settings.dashboards, **changes)
+    changed = dataclasses.replace(settings, dashboards=dataclasses.replace(settings.dashboards, **changes))
     cache = cache_folder(Path(settings.stack.cache_dir) if settings.stack.cache_dir else None)
     with (
         address_file(args.address_file) as publish,
@@ -47,5 +47,5 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             print_line("Ctrl-C stops them")
             publish(url)
 
-        serve(viewer, elasticsearch, Path(settings.kibana.folder), cache, print_line, ready)
+        serve(changed, elasticsearch, cache, print_line, ready)
     return 0

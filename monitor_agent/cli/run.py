@@ -61,8 +61,7 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
         evaluator = AlertEvaluator(gateway, alerts, name)
         service = Service(gateway, agent_settings, clock, health, agent, leases, evaluator)
         with health_server(
-            agent_settings.health_host,
-            agent_settings.health_port,
+            settings,
             health,
             lambda: exposition.metrics_text(health, gateway.requests, gateway.failures),
         ):

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from waitress.server import create_server
+import structlog
 
 from monitor_agent.clock import SystemClock
-from monitor_agent.dashboards.app import LOOPBACK, Viewer, create_app
+from monitor_agent.dashboards.app import Viewer, create_app
 from monitor_agent.dashboards.assets import bundle
 from monitor_agent.dashboards.library import read_library
-from monitor_agent.errors import PortInUseError
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.retry import Backoff
-from monitor_agent.settings import DashboardsSettings, ElasticsearchSettings
+from monitor_agent.http_serving.exposure import check_exposure
+from monitor_agent.http_serving.listener import bind
+from monitor_agent.http_serving.server import HttpServer, ServedApplication
+from monitor_agent.settings import DashboardsSettings, ElasticsearchSettings, Settings
 
 THREADS = 8
+MAX_BODY_BYTES = 16 * 1024
+REMEDY = "stop what listens there, or set DASHBOARDS_PORT or DASHBOARDS_HOST (0 = any free port)"
+_log = structlog.get_logger()
 # A person waits for the page, so an error message must come soon.
 PATIENCE = Backoff(tries=2, first=0.3)
 
 
 def serve(
-    settings: DashboardsSettings,
+    settings: Settings,
     elasticsearch: ElasticsearchSettings,
-    folder: Path,
     cache: Path,
     report: Callable[[str], None],
     ready: Callable[[str], None],
 ) -> None:
-    """Serve the dashboards of `folder` until interrupted.
+    """Serve the dashboards of the folder of saved objects until interrupted.
 
     Parameters
     ----------
+    elasticsearch : the connection of the user who reads.
     cache : folder of the chart library.
     ready : called with the URL once the server answers.
 
@@ -43,24 +47,37 @@ def serve(
         If a saved object is broken.
     PortInUseError
         If the server cannot listen on the address.
+    SettingsError
+        If the certificate cannot be used, or the viewer would answer everybody and REQUIRE_AUTH forbids that.
     StackError
         If the chart library is not installed.
     """
-    library = read_library(folder)
+    viewer = settings.dashboards
+    library = read_library(Path(settings.kibana.folder))
     charts = bundle(cache, report)
-    hosts = (*LOOPBACK, settings.host) if settings.host in LOOPBACK else ()
     gateway = Gateway(connect(elasticsearch), PATIENCE)
-    app = create_app(Viewer(library, gateway, SystemClock(), charts, hosts))
+    app = create_app(Viewer(library, gateway, SystemClock(), charts))
     try:
-        server = create_server(app, host=settings.host, port=settings.port, threads=THREADS, ident=None)
-    except (OSError, socket.gaierror) as error:
-        raise PortInUseError(
-            f"the viewer cannot listen on {settings.host}:{settings.port} ({error.strerror or error})",
-            "stop what listens there, or set DASHBOARDS_PORT (0 = any free one)",
-        ) from error
-    try:
-        ready(f"http://{settings.host}:{server.effective_port}")
-        server.run()
+        with bind(viewer.host, viewer.port, "the viewer", REMEDY) as listener:
+            warn_of_exposure(viewer, require_auth=settings.security.require_auth)
+            server = HttpServer(ServedApplication(app, THREADS, MAX_BODY_BYTES), listener, viewer.host, viewer)
+            ready(server.address)
+            server.run()
     finally:
-        server.close()
         gateway.close()
+
+
+def warn_of_exposure(settings: DashboardsSettings, *, require_auth: bool) -> None:
+    """Log what the viewer lacks if other machines can reach it.
+
+    Raises
+    ------
+    SettingsError
+        If it lacks a login, and `require_auth` forbids that.
+    """
+    tls = "" if settings.tls_cert else "DASHBOARDS_TLS_CERT and DASHBOARDS_TLS_KEY"
+    warning = check_exposure(
+        "the viewer", settings.host, "DASHBOARDS_AUTH", authenticated=False, tls=tls, require=require_auth
+    )
+    if warning:
+        _log.warning(warning)

@@ -17,29 +17,34 @@ from __future__ import annotations
 
 from monitor_agent.settings.contradictions import Contradiction, contradictions_of, refuse
 from monitor_agent.settings.conversion import as_text
+from monitor_agent.settings.http_settings import HttpSettings
 from monitor_agent.settings.loading import environment_of, load, read
 from monitor_agent.settings.names import NameWarning, name_warnings, without_kubernetes
 from monitor_agent.settings.sections import (
     AgentSettings,
     DashboardsSettings,
     ElasticsearchSettings,
+    HealthSettings,
     KibanaSettings,
     PipelineSettings,
+    SecuritySettings,
     ServerSettings,
-    SettingInfo,
     Settings,
     StackSettings,
-    info_of,
 )
+from monitor_agent.settings.setting_info import SettingInfo, info_of
 
 __all__ = [
     "AgentSettings",
     "Contradiction",
     "DashboardsSettings",
     "ElasticsearchSettings",
+    "HealthSettings",
+    "HttpSettings",
     "KibanaSettings",
     "NameWarning",
     "PipelineSettings",
+    "SecuritySettings",
     "ServerSettings",
     "SettingInfo",
     "Settings",

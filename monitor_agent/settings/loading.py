@@ -13,7 +13,8 @@ from monitor_agent.errors import SettingsError
 from monitor_agent.settings.contradictions import contradictions_of, refuse
 from monitor_agent.settings.conversion import as_text, convert
 from monitor_agent.settings.names import nearest, without_kubernetes
-from monitor_agent.settings.sections import Settings, info_of
+from monitor_agent.settings.sections import Settings
+from monitor_agent.settings.setting_info import info_of
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
-from monitor_agent.settings.sections import Settings, info_of
+from monitor_agent.settings.sections import Settings
+from monitor_agent.settings.setting_info import info_of
 
 FAMILIES = ("MONITOR", "MODEL", "PIPELINE", "STACK")
 """The first words of names that only this product should set: each further name is worth a warning."""

@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import Field, dataclass, field
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
+from monitor_agent.settings.http_settings import HttpSettings
+from monitor_agent.settings.setting_info import setting
 
 DEFAULT_LARGER_WINDOWS = (timedelta(hours=1), timedelta(days=1))
 MAX_PAGE_SIZE = 10_000
 """Elasticsearch returns no more documents in one answer (`index.max_result_window`)."""
-
-
-@dataclass(frozen=True)
-class SettingInfo:
-    """What a field of a section says about its setting.
-
-    Attributes
-    ----------
-    variable : the environment variable.
-    help : the meaning, for `docs/settings.md`.
-    unit : the unit of a number, if it needs one.
-    choices : the allowed values; empty = all values of the type.
-    secret : whether the value must not be printed.
-    """
-
-    variable: str
-    help: str
-    unit: str = ""
-    choices: tuple[str, ...] = ()
-    secret: bool = False
-
-
-def setting(
-    default: Any, variable: str, help_: str, *, unit: str = "", choices: tuple[str, ...] = (), secret: bool = False
-) -> Any:
-    """Return a dataclass field with its `SettingInfo`."""
-    return field(default=default, metadata={"setting": SettingInfo(variable, help_, unit, choices, secret)})
-
-
-def info_of(entry: Field[Any]) -> SettingInfo:
-    """Return the information on the setting of a section's field."""
-    info: SettingInfo = entry.metadata["setting"]
-    return info
 
 
 @dataclass(frozen=True)
@@ -208,7 +176,30 @@ def _multiples(base: timedelta, sizes: tuple[timedelta, ...]) -> tuple[timedelta
 
 
 @dataclass(frozen=True)
-class ServerSettings:
+class HealthSettings(HttpSettings, prefix="MONITOR_HEALTH"):
+    """The health server of the agent; `agent.health_host` and `agent.health_port` say where it listens."""
+
+    token: str = setting(
+        "",
+        "MONITOR_HEALTH_TOKEN",
+        "token that `/healthz` and `/metrics` want (`Authorization: Bearer ...`), and `/livez` does not; empty = none",
+        secret=True,
+    )
+
+
+@dataclass(frozen=True)
+class SecuritySettings:
+    """What holds for all servers."""
+
+    require_auth: bool = setting(
+        False,
+        "REQUIRE_AUTH",
+        "a server that other machines reach refuses to start without a login, API keys or a token",
+    )
+
+
+@dataclass(frozen=True)
+class ServerSettings(HttpSettings, prefix="MODEL_SERVER"):
     """The model server."""
 
     host: str = setting("127.0.0.1", "MODEL_SERVER_HOST", "address to listen on")
@@ -368,10 +359,10 @@ class KibanaSettings:
 
 
 @dataclass(frozen=True)
-class DashboardsSettings:
+class DashboardsSettings(HttpSettings, prefix="DASHBOARDS"):
     """The viewer of the dashboards, which needs no Kibana."""
 
-    host: str = setting("127.0.0.1", "DASHBOARDS_HOST", "address to listen on; the viewer has no login")
+    host: str = setting("127.0.0.1", "DASHBOARDS_HOST", "address to listen on")
     port: int = setting(8601, "DASHBOARDS_PORT", "port to listen on; 0 = any free port")
 
 
@@ -386,3 +377,5 @@ class Settings:
     stack: StackSettings = field(default_factory=StackSettings)
     kibana: KibanaSettings = field(default_factory=KibanaSettings)
     dashboards: DashboardsSettings = field(default_factory=DashboardsSettings)
+    health: HealthSettings = field(default_factory=HealthSettings)
+    security: SecuritySettings = field(default_factory=SecuritySettings)

@@ -98,7 +98,8 @@ class LocalProduct:
     def start_model_server(self, model_dir: Path) -> None:
         """Start the model server on a folder of models, without waiting for it."""
         server = dataclasses.replace(self.settings.server, model_dir=str(model_dir.absolute()))
-        self._start_addressed(MODEL_SERVER, ("-m", "model_server", "serve"), environment_of(server))
+        environ = {**environment_of(server), **environment_of(self.settings.security)}
+        self._start_addressed(MODEL_SERVER, ("-m", "model_server", "serve"), environ)
 
     def wait_for_model_server(self) -> str:
         """Return the model server's address as soon as its model is loaded."""
@@ -121,7 +122,8 @@ class LocalProduct:
 
     def start_agent(self) -> None:
         """Start the agent, which then runs every period."""
-        environ = {**environment_of(self.settings.elasticsearch), **environment_of(self.settings.agent)}
+        sections = (self.settings.elasticsearch, self.settings.agent, self.settings.health, self.settings.security)
+        environ = {name: text for section in sections for name, text in environment_of(section).items()}
         self._start("agent", ("-m", "monitor_agent", "run"), environ)
 
     def start_dashboards(self) -> None:
@@ -132,6 +134,7 @@ class LocalProduct:
         environ = {
             **environment_of(elasticsearch),
             **environment_of(self.settings.dashboards),
+            **environment_of(self.settings.security),
             "KIBANA_FOLDER": self.settings.kibana.folder,
         }
         self._start_addressed(DASHBOARDS, ("-m", "monitor_agent", "dashboards"), environ)

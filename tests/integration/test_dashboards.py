@@ -62,7 +62,7 @@ def test_the_viewer_only_reads(viewer: str, method: str) -> None:
 
 def test_another_host_name_is_refused(viewer: str) -> None:
     """Another site's name that leads to this machine gets no page."""
-    assert fetch(f"{viewer}/", headers={"Host": "evil.example"})[0] == 400
+    assert fetch(f"{viewer}/", headers={"Host": "evil.example"})[0] == 421
 
 
 def test_an_unknown_dashboard_or_time_is_reported(viewer: str) -> None:

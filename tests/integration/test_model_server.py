@@ -189,9 +189,13 @@ def test_a_refusal_keeps_the_connection(server: Server) -> None:
     ("sent", "status", "kind"),
     [
         (b"GARBAGE\r\n\r\n", 400, "BadRequest"),
-        (b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", 413, "BodyTooLargeError"),
+        (b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n", 413, "BodyTooLargeError"),
         (b"GET / HTTP/1.1\r\nA: " + b"x" * 300_000 + b"\r\n\r\n", 431, "RequestHeaderFieldsTooLarge"),
-        (b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400, "Valid"),
+        (
+            b"POST /predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+            400,
+            "Valid",
+        ),
     ],
 )
 def test_invalid_http_is_answered_as_json(server: Server, sent: bytes, status: int, kind: str) -> None:

@@ -90,6 +90,12 @@ ROOMS = (
         "elasticsearch elastic_transport numpy orjson structlog",
     ),
     Room(
+        "monitor_agent/http_serving/",
+        "the HTTP server of model server, viewer and health page: limits, TLS, allowed hosts, proxies",
+        "errors settings",
+        "structlog waitress",
+    ),
+    Room(
         "monitor_agent/alerting/",
         "the list of alerts, KQL, their evaluation and firings; needs neither Kibana nor Watcher",
         "contracts durations errors es metrics pipeline settings",
@@ -98,7 +104,7 @@ ROOMS = (
     Room(
         "monitor_agent/agent/",
         "one cycle and what runs it: join, recompute, backfill, leases, alerts once a cycle, health",
-        "alerting clock contracts errors es metrics pipeline settings",
+        "alerting clock contracts errors es http_serving metrics pipeline settings",
         "orjson prometheus_client schedule structlog",
     ),
     Room(
@@ -110,8 +116,8 @@ ROOMS = (
     Room(
         "monitor_agent/dashboards/",
         "the viewer of the dashboards without Kibana, and the reports",
-        "clock contracts errors es files kibana pipeline settings",
-        "flask orjson vl_convert waitress werkzeug",
+        "clock contracts errors es files http_serving kibana pipeline settings",
+        "flask orjson structlog vl_convert werkzeug",
     ),
     Room(
         "monitor_agent/logstash/",
@@ -153,8 +159,8 @@ ROOMS = (
     Room(
         "model_server/",
         "everything that runs beside the model: HTTP, batching, event log",
-        "command_line contracts durations errors files log model_server/training settings",
-        "flask numpy orjson prometheus_client structlog tensorflow tensorflow_text waitress werkzeug",
+        "command_line contracts durations errors files http_serving log model_server/training settings",
+        "flask numpy orjson prometheus_client structlog tensorflow tensorflow_text werkzeug",
     ),
 )
 
