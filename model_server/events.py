@@ -225,6 +225,6 @@ def _add_instance(event: Event, instance: PredictInstance) -> None:
     item = {"id": instance.item_id, "position": instance.position}
     if item_fields := {name: value for name, value in item.items() if value is not None}:
         event["item"] = item_fields
-    features = vars(instance.features)
+    features = {name: values for name, values in vars(instance.features).items() if name != "left_out"}
     if logged_features := {name: values for name, values in features.items() if values}:
         event["features"] = logged_features

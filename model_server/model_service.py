@@ -16,6 +16,7 @@ from model_server.batching import Batcher
 from model_server.errors import EventLogError, ValidationError
 from model_server.event_log import EventLog, LineTooLongError
 from model_server.events import Call, Event, Origin, PredictionAnswer
+from model_server.left_out_features import LeftOutFeatures
 from model_server.model_card import ModelCard
 from model_server.predict_request import PredictParser
 from monitor_agent.settings import ServerSettings
@@ -41,6 +42,7 @@ class ModelService:
     def __init__(self, dependencies: ServiceDependencies) -> None:
         self.dependencies = dependencies
         self._parser = PredictParser(dependencies.settings, dependencies.card)
+        self._left_out = LeftOutFeatures()
         self.model = {"name": dependencies.card.name, "version": dependencies.card.version}
 
     def labels(self, body: Any) -> dict[str, str]:
@@ -72,6 +74,8 @@ class ModelService:
             query_text=dependencies.settings.log_query_text,
         )
         self._write([prediction.event for prediction in predictions], "" if request.single else "instances")
+        for instance in request.instances:
+            self._left_out.add(instance.features.left_out)
         if request.single:
             only = predictions[0]
             return {
@@ -125,6 +129,9 @@ class ModelService:
             CounterMetricFamily("model_server_batches", "batches computed", batcher.batches),
             CounterMetricFamily("model_server_instances", "instances computed", batcher.computed),
             CounterMetricFamily("model_server_events", "event lines written", log.written),
+            CounterMetricFamily(
+                "model_server_features_left_out", "features outside the allow-lists, not logged", self._left_out.count
+            ),
             CounterMetricFamily("model_server_event_log_failures", "failed attempts to write events", log.failures),
             GaugeMetricFamily(
                 "model_server_ready", "1 if the server can take requests, else 0", float(not self.problem())

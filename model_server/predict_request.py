@@ -6,7 +6,7 @@ all instances.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -65,11 +65,17 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Features:
-    """The features of an instance that are logged, by their type in the index."""
+    """The features of an instance that are logged, by their type in the index.
+
+    Attributes
+    ----------
+    left_out : names of the features that are not logged, because they are on no allow-list.
+    """
 
     numeric: dict[str, float] = field(default_factory=dict)
     categorical: dict[str, str] = field(default_factory=dict)
     other: dict[str, Any] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -210,7 +216,7 @@ class PredictParser:
         return Ranking(identifier, ranking.required("rank", lambda name: ranking.integer(name, 1, size)), size)
 
     def _features(self, node: JsonObject) -> Features:
-        features = Features()
+        features, left_out = Features(), set()
         for name, value in node.entries("features"):
             place = f"features.{name}"
             is_text = isinstance(value, str) and len(value) <= MAX_FEATURE_LENGTH
@@ -222,11 +228,13 @@ class PredictParser:
                 if not is_text:
                     node.refuse(place, f"text of at most {MAX_FEATURE_LENGTH} characters is expected")
                 features.categorical[name] = value
-            elif is_number(value) or is_text:
+            elif not is_number(value) and not is_text:
+                node.refuse(place, f"a number, or text of at most {MAX_FEATURE_LENGTH} characters, is expected")
+            elif self._settings.log_other_features:
                 features.other[name] = value
             else:
-                node.refuse(place, f"a number, or text of at most {MAX_FEATURE_LENGTH} characters, is expected")
-        return features
+                left_out.add(name)
+        return replace(features, left_out=frozenset(left_out))
 
     def _context(self, root: JsonObject) -> RequestContext:
         if "context" not in root:

@@ -28,7 +28,7 @@ LEAST = {
     "max_batch_delay": timedelta(),
     "threads": 1,
 }
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def check(settings: ServerSettings) -> None:
@@ -57,5 +57,5 @@ def check(settings: ServerSettings) -> None:
         raise SettingsError(f"MODEL_SERVER_LABELS has {len(settings.labels)} names", f"give at most {MAX_LABELS}")
     for setting in ("labels", "numeric_features", "categorical_features"):
         for name in getattr(settings, setting):
-            if not _NAME.fullmatch(name):
+            if not NAME.fullmatch(name):
                 raise SettingsError(f"{variables[setting]}: {name!r} cannot be a name", "use letters, digits, _ and -")

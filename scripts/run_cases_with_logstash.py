@@ -44,6 +44,12 @@ OUTPUT = """
 filter { mutate { add_field => { "[to][index]" => "%{[@metadata][index]}" "[to][id]" => "%{[@metadata][id]}" } } }
 output { stdout { codec => json_lines } }
 """
+ALL_FEATURES = {"MODEL_SERVER_LOG_OTHER_FEATURES": "true"}
+FEATURE_LISTS = {
+    "MODEL_SERVER_NUMERIC_FEATURES": "price,age",
+    "MODEL_SERVER_CATEGORICAL_FEATURES": "brand, shop",
+    "MODEL_SERVER_LOG_OTHER_FEATURES": "false",
+}
 USER, PASSWORD = "shop", "not a secret"
 _OPTION = r"^(\s*%s => ).*$"
 _REFUSED = '"labels":{"refuse":'
@@ -55,6 +61,11 @@ _DEAD_LETTERS = "model-deadletters-"
 def case_names() -> list[str]:
     """Return the names of all cases."""
     return sorted(path.stem for path in CASES.glob("*.log"))
+
+
+def variables_of(name: str) -> dict[str, str]:
+    """Return the environment variables of a case: `features` has allow-lists, the others store all features."""
+    return FEATURE_LISTS if name == "features" else ALL_FEATURES
 
 
 def expected(name: str, by: str = "logstash") -> list[dict[str, Any]]:
@@ -130,6 +141,8 @@ def logstash_command(environ: Mapping[str, str], folder: Path, port: int = 0) ->
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     version = environ.get("ELASTIC_VERSION") or re.findall(r"^ELASTIC_VERSION=(.+)", example, re.MULTILINE)[0]
     container: tuple[str, ...] = ("--hostname", socket.gethostname(), "--volume", f"{folder}:{folder}")
+    for variable in FEATURE_LISTS:
+        container = (*container, "--env", variable)
     if port:
         container = (*container, "--publish", f"127.0.0.1:{port}:{port}")
     return [docker, "run", "--rm", *container, f"logstash:{version}", "--path.data", "/tmp/data"]
@@ -233,7 +246,8 @@ def run_with_logstash(environ: Mapping[str, str], name: str, folder: Path) -> li
         *("--path.config", str(pipeline / "*.conf")),
         *("--pipeline.ecs_compatibility", "v8", "--pipeline.workers", "1", "--log.level", "error"),
     ]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE) as process, ThreadPoolExecutor(1) as reader:
+    variables = {**environ, **variables_of(name)}
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, env=variables) as process, ThreadPoolExecutor(1) as reader:
         assert process.stdout is not None
         output = reader.submit(process.stdout.read)
         try:

@@ -35,6 +35,8 @@ class PipelineSandbox:
     user: str = "pipeline_writer"
     password: str = "secret"
     retry_seconds: float = 0.02
+    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Further environment variables."""
 
     @property
     def logs(self) -> Path:
@@ -54,6 +56,7 @@ class PipelineSandbox:
             "PIPELINE_USERNAME": self.user,
             "PIPELINE_PASSWORD": self.password,
             "ELASTICSEARCH_URL": self.url,
+            **self.variables,
         }
 
     def append(self, *events: Mapping[str, Any] | bytes, name: str = "events.ndjson") -> None:

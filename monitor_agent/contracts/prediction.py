@@ -76,7 +76,11 @@ FIELDS: dict[str, Field] = {
     "query.text": text("the search query, if the settings allow it"),
     "features.numeric": bounded(dynamic("double", "numeric features, behind an allow-list"), NUMBER),
     "features.categorical": dynamic("keyword", "categorical features, behind an allow-list", ignore_above=256),
-    "features.other": Field("flattened", "features outside the allow-lists", options={"ignore_above": 256}),
+    "features.other": Field(
+        "flattened",
+        "features outside the allow-lists; only if `MODEL_SERVER_LOG_OTHER_FEATURES` is on",
+        options={"ignore_above": 256},
+    ),
     "feedback.label": bounded(
         integer(
             "the label, 1 or 0: the last word of the judged type (`MONITOR_FEEDBACK_TYPE`) within the attribution "

@@ -237,12 +237,17 @@ class ServerSettings(HttpSettings, prefix="MODEL_SERVER"):
     numeric_features: tuple[str, ...] = setting(
         (),
         "MODEL_SERVER_NUMERIC_FEATURES",
-        "features that are logged as numbers; after a change run `monitor-agent setup`",
+        "features that the server logs, and the pipeline stores, as numbers; after a change run `monitor-agent setup`",
     )
     categorical_features: tuple[str, ...] = setting(
         (),
         "MODEL_SERVER_CATEGORICAL_FEATURES",
-        "features that are logged as keywords; after a change run `monitor-agent setup`",
+        "features that the server logs, and the pipeline stores, as keywords; after a change run `monitor-agent setup`",
+    )
+    log_other_features: bool = setting(
+        False,
+        "MODEL_SERVER_LOG_OTHER_FEATURES",
+        "log and store the features outside both lists, too, in clear: they may hold personal data",
     )
     log_query_text: bool = setting(False, "MODEL_SERVER_LOG_QUERY_TEXT", "log the search query, not only its HMAC")
     hmac_key: str = setting(

@@ -27,6 +27,13 @@ from monitor_agent.stack.rest_call import cluster_health, logins
 READY_SECONDS = 180.0
 LEAST_FREE_MIB = 200
 MIB = 1024 * 1024
+SHARED_WITH_PIPELINE = (
+    "MODEL_LOG_DIR",
+    "MODEL_SERVER_NUMERIC_FEATURES",
+    "MODEL_SERVER_CATEGORICAL_FEATURES",
+    "MODEL_SERVER_LOG_OTHER_FEATURES",
+)
+"""Settings of the model server that the pipeline reads, too."""
 MODEL_SERVER, DASHBOARDS = "model-server", "dashboards"
 ERROR_LINE = r"^error: (.+)"
 """The last line of a command that fails: its group 1 is the reason."""
@@ -113,7 +120,7 @@ class LocalProduct:
         environ = {
             **environment_of(settings),
             **environment_of(dataclasses.replace(elasticsearch, username="", password="", api_key="")),
-            "MODEL_LOG_DIR": self.settings.server.log_dir,
+            **{name: environment_of(self.settings.server)[name] for name in SHARED_WITH_PIPELINE},
             "PIPELINE_USERNAME": settings.username or elasticsearch.username,
             "PIPELINE_PASSWORD": settings.password or elasticsearch.password,
             "PIPELINE_API_KEY": settings.api_key or ("" if settings.username else elasticsearch.api_key),

@@ -16,7 +16,9 @@ from monitor_agent.settings import ServerSettings
 from tests.cluster import Cluster
 from tests.unit.model_server.factories import IDS, NOW, TEXTS, make_call, make_card, make_origin, make_pseudonym
 
-SETTINGS = ServerSettings(labels=("scene",), numeric_features=("price",), categorical_features=("brand",))
+SETTINGS = ServerSettings(
+    labels=("scene",), numeric_features=("price",), categorical_features=("brand",), log_other_features=True
+)
 FEATURES = {"price": 1.5, "brand": "b" * 1000, "colour": "r" * 1000, "a.b": 1, "a": "ü", "size of shoe": 4.5}
 BODY = {
     "instances": [IDS, {**TEXTS, "item_id": "ä" * 256, "position": 1, "propensity": 1e-9, "features": FEATURES}],

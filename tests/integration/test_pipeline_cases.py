@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import runpy
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ def documents_of(log: Path, stand_in: StandIn, sandbox: PipelineSandbox) -> list
 @pytest.mark.parametrize("name", SCRIPT["case_names"]())
 def test_a_case_gives_the_expected_documents(name: str, stand_in: StandIn, sandbox: PipelineSandbox) -> None:
     """The embedded runner makes the same documents of these lines as a real Logstash, or those that the case names."""
+    sandbox = dataclasses.replace(sandbox, variables=SCRIPT["variables_of"](name))
+
     actual = documents_of(CASES / f"{name}.log", stand_in, sandbox)
 
     assert SCRIPT["text"](actual) == SCRIPT["text"](SCRIPT["expected"](name, "runner"))

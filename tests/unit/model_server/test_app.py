@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -224,15 +225,33 @@ def test_nothing_of_a_bad_list_is_accepted(world: World) -> None:
     assert {event["event"]["dataset"] for event in world.events()} == {"model.request_error"}
 
 
-def test_an_event_too_long_for_a_line_is_refused(world: World) -> None:
+def test_an_event_too_long_for_a_line_is_refused(tmp_path: Path) -> None:
     """The instance whose event would be above 32 KiB is named, before anything is accepted."""
     features = {f"name{number}": "x" * 1000 for number in range(40)}
 
-    status, answer = world.post("/predict", {"instances": [TEXTS, {**TEXTS, "features": features}]})
+    with serving(tmp_path, log_other_features=True) as world:
+        status, answer = world.post("/predict", {"instances": [TEXTS, {**TEXTS, "features": features}]})
+        logged = world.events()
 
     assert (status, answer["error"]["field"]) == (400, "instances[1]")
     assert "at most 32768" in answer["error"]["message"]
-    assert [event["event"]["dataset"] for event in world.events()] == ["model.request_error"]
+    assert [event["event"]["dataset"] for event in logged] == ["model.request_error"]
+
+
+def test_features_that_are_left_out_are_counted_and_announced_once(tmp_path: Path) -> None:
+    """A user who forgets to list a feature notices it; neither values nor odd names are in the event or in the log."""
+    features = {"price": 1.5, "salary": 90_000, "ada@example.org": "x"}
+    with serving(tmp_path, numeric_features=("price",)) as world, structlog.testing.capture_logs() as printed:
+        for _ in range(2):
+            assert world.post("/predict", {**TEXTS, "features": features})[0] == 200
+        metrics = world.client.get("/metrics").get_data(as_text=True)
+        logged = world.events()
+
+    assert "model_server_features_left_out_total 4.0" in metrics
+    assert [event["features"] for event in logged] == [{"numeric": {"price": 1.5}}] * 2
+    (warning,) = printed
+    assert "MODEL_SERVER_LOG_OTHER_FEATURES" in warning["event"]
+    assert warning["features"] == ["salary"]
 
 
 def test_a_model_that_fails_is_a_500(tmp_path: Path) -> None:
@@ -341,6 +360,7 @@ def test_health_and_metrics(world: World) -> None:
         "model_server_batches_total": 1,
         "model_server_instances_total": 2,
         "model_server_events_total": 3,
+        "model_server_features_left_out_total": 0,
         "model_server_event_log_failures_total": 0,
         "model_server_ready": 1,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -55,12 +56,14 @@ def test_a_batch_may_mix_ids_and_texts() -> None:
 
 
 def test_features_are_sorted_by_their_allow_lists() -> None:
-    """Names in the lists are numbers or keywords; all further features go to `other`."""
-    features = (
-        parse({**TEXTS, "features": {"price": 3, "brand": "b", "colour": "red", "size": 4}}).instances[0].features
-    )
+    """Names in the lists are numbers or keywords; all further features are left out, or go to `other` by a setting."""
+    body = {**TEXTS, "features": {"price": 3, "brand": "b", "colour": "red", "size": 4}}
 
-    assert features == Features({"price": 3.0}, {"brand": "b"}, {"colour": "red", "size": 4})
+    features = parse(body).instances[0].features
+    all_features = parse(body, replace(SETTINGS, log_other_features=True)).instances[0].features
+
+    assert features == Features({"price": 3.0}, {"brand": "b"}, left_out=frozenset({"colour", "size"}))
+    assert all_features == Features({"price": 3.0}, {"brand": "b"}, {"colour": "red", "size": 4})
 
 
 def test_null_is_the_same_as_absent() -> None:

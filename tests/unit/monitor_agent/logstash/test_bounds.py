@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
@@ -14,8 +13,7 @@ from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
-from monitor_agent.logstash.inputs.file import FileInput
-from tests.dry_pipeline import documents_of, source_of
+from tests.dry_pipeline import document_of
 from tests.factories import Document, make_error, make_feedback, make_prediction
 
 NUMERIC = {"long", "integer", "double"}
@@ -59,8 +57,7 @@ def result_of(contract: IndexContract, name: str, value: Any) -> str:
     for parent in parents:
         holder = holder.setdefault(parent, {})
     holder[leaf] = value
-    line = json.dumps(event).encode()
-    ((_, _, document),) = documents_of(source_of(FileInput).events_of(line, "/logs/a.ndjson"))
+    document = document_of(event)
     return str(document["error"]["type"] if "message" in document else document["event"]["dataset"])
 
 
