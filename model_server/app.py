@@ -14,6 +14,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import default_exceptions
 
 from model_server import error_handlers, trace_context
+from model_server.access import AccessRules, KeyFinder
 from model_server.errors import BodyTooLargeError
 from model_server.events import Call
 from model_server.json_object import decode
@@ -26,12 +27,15 @@ TOO_LARGE = 413
 UNAVAILABLE = 503
 
 
-def create_app(service: ModelService, counters: RequestCounters, clock: Callable[[], datetime]) -> Flask:
+def create_app(
+    service: ModelService, counters: RequestCounters, clock: Callable[[], datetime], keys: KeyFinder | None = None
+) -> Flask:
     """Return the application; nothing is started here.
 
     Parameters
     ----------
     clock : returns the time, UTC.
+    keys : the API keys; None = the server is open.
     """
     app = Flask(__name__)
     error_handlers.register(app, service)
@@ -46,6 +50,8 @@ def create_app(service: ModelService, counters: RequestCounters, clock: Callable
         if REFUSAL in request.environ:
             status, reason = request.environ[REFUSAL]
             raise BodyTooLargeError(reason) if status == TOO_LARGE else default_exceptions[status](reason)
+
+    AccessRules(service.dependencies.settings, keys).register(app)
 
     @app.after_request
     def end(response: Response) -> Response:

@@ -1,4 +1,4 @@
-"""The console script `model-server`: it serves (the default) or trains; it reports an error in one line."""
+"""The console script `model-server`: serves (the default), trains, keeps API keys; an error is one line."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from model_server import key_command
 from model_server.training import command as training
 from monitor_agent import log, settings
 from monitor_agent.command_line import VersionAction, add_completion, completion_script
@@ -27,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command == "completion":
             print(completion_script(parser, args.shell))
             return 0
+        if args.command == "keys":
+            return key_command.run(args, settings.read(os.environ, args.config).server)
         return _serve(args)
     except MonitorError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -57,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         "--address-file", type=Path, metavar="FILE", help="file that holds the server's URL while it answers"
     )
     training.add_parser(subparsers)
+    key_command.add_parser(subparsers)
     add_completion(subparsers)
     parser.set_defaults(address_file=None)
     return parser

@@ -10,10 +10,14 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from model_server.errors import (
     BodyTooLargeError,
     EventLogError,
+    ForbiddenOriginError,
+    MissingRightError,
     ModelFailureError,
     PredictionTimeoutError,
     QueueFullError,
     RequestError,
+    UnauthorizedError,
+    UnsupportedMediaTypeError,
     ValidationError,
 )
 from model_server.events import MAX_MESSAGE_LENGTH
@@ -21,13 +25,18 @@ from model_server.model_service import ModelService
 
 STATUS: dict[type[RequestError], int] = {
     ValidationError: 400,
+    UnauthorizedError: 401,
+    MissingRightError: 403,
+    ForbiddenOriginError: 403,
     BodyTooLargeError: 413,
+    UnsupportedMediaTypeError: 415,
     ModelFailureError: 500,
     QueueFullError: 503,
     EventLogError: 503,
     PredictionTimeoutError: 504,
 }
 RETRY_AFTER_SECONDS: dict[type[RequestError], int] = {QueueFullError: 1, EventLogError: 5}
+UNAUTHORIZED = 401
 INTERNAL_ERROR = 500
 _log = structlog.get_logger()
 
@@ -37,12 +46,15 @@ def register(app: Flask, service: ModelService) -> None:
 
     def answer(status: int, kind: str, message: str, field: str = "") -> Response:
         message = message[:MAX_MESSAGE_LENGTH]
-        service.log_error(g.call, g.began, status, kind, message)
+        if status != UNAUTHORIZED:  # strangers must not be able to fill the disk; the counters hold these requests
+            service.log_error(g.call, g.began, status, kind, message)
         body = {"error": {"type": kind, "message": message, "field": field[:MAX_MESSAGE_LENGTH] or None}}
         return Response(orjson.dumps(body), status, mimetype="application/json")
 
     def on_request_error(error: RequestError) -> Response:
         response = answer(STATUS[type(error)], type(error).__name__, str(error), error.field)
+        if STATUS[type(error)] == UNAUTHORIZED:
+            response.headers["WWW-Authenticate"] = "Bearer"
         if seconds := RETRY_AFTER_SECONDS.get(type(error)):
             response.headers["Retry-After"] = str(seconds)
         return response

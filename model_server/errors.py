@@ -5,6 +5,10 @@ The tree::
     RequestError                the request is answered with an error
     ├── ValidationError         the body is malformed; `field` names the place
     ├── BodyTooLargeError       the body is larger than the server accepts
+    ├── UnauthorizedError       the API key is missing or unknown
+    ├── MissingRightError       the API key does not allow this
+    ├── ForbiddenOriginError    the page of another site has sent the request
+    ├── UnsupportedMediaTypeError  the body is not what Content-Type must say
     ├── QueueFullError          too many instances already wait for the model
     ├── PredictionTimeoutError  the model did not answer in time
     ├── ModelFailureError       the model failed, or a score is no probability
@@ -28,6 +32,22 @@ class ValidationError(RequestError):
 
 class BodyTooLargeError(RequestError):
     """Raised when a body is larger than the server accepts."""
+
+
+class UnauthorizedError(RequestError):
+    """Raised when a request needs an API key and has none, or an unknown one."""
+
+
+class MissingRightError(RequestError):
+    """Raised when the API key of a request lacks the right that the path needs."""
+
+
+class ForbiddenOriginError(RequestError):
+    """Raised when a browser says that the page of another site has sent a request, and that site is not allowed."""
+
+
+class UnsupportedMediaTypeError(RequestError):
+    """Raised when the header Content-Type names another type than the path takes."""
 
 
 class QueueFullError(RequestError):

@@ -14,6 +14,8 @@ from types import FrameType
 import structlog
 
 from model_server import setting_limits
+from model_server.access import keys_of
+from model_server.api_keys import VARIABLE, ApiKeys
 from model_server.app import create_app
 from model_server.batching import Batcher
 from model_server.event_log import EventLog
@@ -76,6 +78,7 @@ def serve(settings: ServerSettings, address_file: Path | None = None, *, require
         warn_of_exposure(settings, require_auth=require_auth)
         log = open_log(settings)
         stack.callback(log.close)
+        keys = keys_of(settings)
         pseudonym = Pseudonyms(load_key(settings.hmac_key, Path(settings.log_dir)))
         model = load_model(settings)
         batcher = make_batcher(settings, model)
@@ -83,14 +86,20 @@ def serve(settings: ServerSettings, address_file: Path | None = None, *, require
         stack.callback(batcher.stop)
         origin = make_origin(settings, model.card, log.node)
         service = ModelService(ServiceDependencies(settings, model.card, batcher, log, origin, pseudonym))
-        run_http(service, listener, signals, address_file)
+        run_http(service, listener, signals, address_file, keys)
     _log.info("stopped", events=log.written)
 
 
-def run_http(service: ModelService, listener: socket.socket, signals: StopSignals, address_file: Path | None) -> None:
+def run_http(
+    service: ModelService,
+    listener: socket.socket,
+    signals: StopSignals,
+    address_file: Path | None,
+    keys: ApiKeys | None = None,
+) -> None:
     """Serve HTTP until a signal arrives and the requests in flight are answered."""
     settings = service.dependencies.settings
-    app = create_app(service, RequestCounters(service.figures), now)
+    app = create_app(service, RequestCounters(service.figures), now, keys)
     served_application = ServedApplication(app, settings.threads, settings.max_body_bytes, answers_refusals=True)
     http = HttpServer(served_application, listener, settings.host, settings)
     signals.then(http.stop)
@@ -118,8 +127,9 @@ def warn_of_exposure(settings: ServerSettings, *, require_auth: bool) -> None:
         If it lacks a login, and `require_auth` forbids that.
     """
     tls = "" if settings.tls_cert else "MODEL_SERVER_TLS_CERT and MODEL_SERVER_TLS_KEY"
+    protected = bool(settings.api_keys)
     warning = check_exposure(
-        "the model server", settings.host, "MODEL_SERVER_API_KEYS", authenticated=False, tls=tls, require=require_auth
+        "the model server", settings.host, VARIABLE, authenticated=protected, tls=tls, require=require_auth
     )
     if warning:
         _log.warning(warning)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
-from monitor_agent.settings.http_settings import HttpSettings
+from monitor_agent.settings.http_settings import HttpSettings, origin_of
 from monitor_agent.settings.setting_info import setting
 
 DEFAULT_LARGER_WINDOWS = (timedelta(hours=1), timedelta(days=1))
@@ -256,6 +256,17 @@ class ServerSettings(HttpSettings, prefix="MODEL_SERVER"):
         "key of the HMACs of session, user and query; empty = a random key in the log folder",
         secret=True,
     )
+    api_keys: str = setting(
+        "",
+        "MODEL_SERVER_API_KEYS",
+        "file of API keys, made by `model-server keys add NAME`: `/predict`, `/feedback` and `/metrics` then want a "
+        "key; empty = the server is open",
+    )
+    allowed_origins: tuple[str, ...] = setting(
+        (),
+        "MODEL_SERVER_ALLOWED_ORIGINS",
+        "origins of web pages that may send requests, such as `https://shop.example.org`; `*` = all; empty = none",
+    )
     max_body_bytes: int = setting(1024 * 1024, "MODEL_SERVER_MAX_BODY_BYTES", "largest request body", unit="bytes")
     max_instances: int = setting(
         512, "MODEL_SERVER_MAX_INSTANCES", "highest number of instances, or feedback events, in one request"
@@ -275,6 +286,11 @@ class ServerSettings(HttpSettings, prefix="MODEL_SERVER"):
         timedelta(seconds=30), "MODEL_SERVER_PREDICT_TIMEOUT", "longest wait for the model"
     )
     threads: int = setting(8, "MODEL_SERVER_THREADS", "requests that are handled at the same time")
+
+    def __post_init__(self) -> None:
+        """Refuse origins that no browser sends."""
+        super().__post_init__()
+        object.__setattr__(self, "allowed_origins", tuple(origin_of(text) for text in self.allowed_origins))
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class Client:
     def send(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Return status and decoded answer; `body` is sent as JSON, or unchanged if it is bytes."""
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        self._connection.request(method, path, data)
+        self._connection.request(method, path, data, {"Content-Type": "application/json"})
         answer = self._connection.getresponse()
         content = answer.read()
         return answer.status, json.loads(content) if answer.getheader("Content-Type") == "application/json" else content

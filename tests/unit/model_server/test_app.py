@@ -18,6 +18,7 @@ import structlog
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from model_server.api_keys import ApiKeys
 from model_server.app import create_app
 from model_server.event_log import EventLog
 from model_server.model_service import ModelService, ServiceDependencies
@@ -52,7 +53,9 @@ class World:
     def post(self, path: str, body: Any) -> tuple[int, Any]:
         """Post a JSON body, or bytes unchanged; return the status and the decoded answer."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        answer = self.client.post(path, data=data, headers={"traceparent": TRACEPARENT})
+        answer = self.client.post(
+            path, data=data, headers={"traceparent": TRACEPARENT}, content_type="application/json"
+        )
         return answer.status_code, answer.get_json()
 
     def events(self) -> list[dict[str, Any]]:
@@ -65,6 +68,7 @@ def serving(
     folder: Path,
     compute: Callable[[list[Any]], Any] = same_score,
     pseudonym: Callable[[str], str] | None = None,
+    keys: ApiKeys | None = None,
     **changes: Any,
 ) -> Iterator[World]:
     """Yield an application over real dependencies; the model is a function."""
@@ -78,7 +82,7 @@ def serving(
         settings, make_card(), batcher, log, make_origin(node=log.node), pseudonym or make_pseudonym()
     )
     service = ModelService(dependencies)
-    yield World(create_app(service, RequestCounters(service.figures), lambda: NOW).test_client(), log)
+    yield World(create_app(service, RequestCounters(service.figures), lambda: NOW, keys).test_client(), log)
     batcher.stop()
     log.close()
 

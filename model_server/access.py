@@ -1,0 +1,147 @@
+"""Who may send a request: API keys, origins of web pages, types of bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from flask import Flask, Response, request
+
+from model_server.api_keys import FEEDBACK, PREDICT, ApiKey, ApiKeys
+from model_server.errors import (
+    ForbiddenOriginError,
+    MissingRightError,
+    UnauthorizedError,
+    UnsupportedMediaTypeError,
+)
+from monitor_agent.settings import ServerSettings
+
+JSON = "application/json"
+TEXT = "text/plain"
+"""The type of `navigator.sendBeacon` with a text, which a page may send to another site without asking."""
+RIGHT_OF: Mapping[str, str] = {"/predict": PREDICT, "/feedback": FEEDBACK, "/metrics": ""}
+"""The right that a path needs; "" = any key. Other paths are open: load balancers and probes ask them."""
+NO_CONTENT = 204
+PREFLIGHT_SECONDS = 600
+ALLOWED_HEADERS = "Content-Type, Authorization, X-API-Key, X-Request-Id, traceparent, tracestate"
+EXPOSED_HEADERS = "X-Request-Id, Retry-After"
+ANY = "*"
+_BEARER = "bearer "
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+class KeyFinder(Protocol):
+    """Finds what is stored of a key."""
+
+    def owner(self, key: str) -> ApiKey | None:
+        """Return what is stored of a key; None if it is unknown."""
+
+
+class AccessRules:
+    """The rules for the requests of one server.
+
+    Parameters
+    ----------
+    keys : None = the server is open.
+    """
+
+    def __init__(self, settings: ServerSettings, keys: KeyFinder | None) -> None:
+        self._origins = frozenset(settings.allowed_origins)
+        self._keys = keys
+
+    def register(self, app: Flask) -> None:
+        """Let an application keep the rules; its handler of `before_request` has set `g.call`."""
+        app.before_request(self.check)
+        app.after_request(self.add_headers)
+
+    def check(self) -> Response | None:
+        """Return the answer to a browser's question whether a page may send a request; None = go on.
+
+        Raises
+        ------
+        RequestError
+            If the request is refused.
+        """
+        origin = request.headers.get("Origin", "")
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            self._refuse_strangers(origin)
+            return Response(status=NO_CONTENT)
+        if request.method == "POST":
+            self._refuse_strangers(origin)
+        self._check_key()
+        if request.method == "POST" and request.url_rule is not None:
+            self._check_type(origin)
+        return None
+
+    def add_headers(self, response: Response) -> Response:
+        """Let the page of an allowed origin read the answer."""
+        if not self._origins:
+            return response
+        response.vary.add("Origin")
+        origin = request.headers.get("Origin", "")
+        if origin and self._is_listed(origin):
+            headers = response.headers
+            headers["Access-Control-Allow-Origin"] = ANY if ANY in self._origins else origin
+            headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+            if response.status_code == NO_CONTENT:
+                headers["Access-Control-Allow-Methods"] = "POST, GET"
+                headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
+                headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
+        return response
+
+    def _refuse_strangers(self, origin: str) -> None:
+        """Refuse what the page of another site sends: its visitor's browser reaches servers that the page does not."""
+        if origin:
+            if self._is_listed(origin) or _is_own(origin):
+                return
+            raise ForbiddenOriginError(f"pages of {origin[:200]} may not send this; see MODEL_SERVER_ALLOWED_ORIGINS")
+        # A browser sends Origin with each POST of another site's page, unless something on the way removes it.
+        if request.headers.get("Sec-Fetch-Site", "") in ("cross-site", "same-site") and ANY not in self._origins:
+            raise ForbiddenOriginError("pages of other sites may not send this; see MODEL_SERVER_ALLOWED_ORIGINS")
+
+    def _check_key(self) -> None:
+        if self._keys is None or request.path not in RIGHT_OF:
+            return
+        right, key = RIGHT_OF[request.path], _presented_key()
+        owner = self._keys.owner(key) if key else None
+        if owner is None:
+            problem = "the API key is unknown" if key else "an API key is missing"
+            raise UnauthorizedError(f"{problem}; send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`")
+        if right and right not in owner.rights:
+            raise MissingRightError(f"the API key {owner.name} lacks the right {right}")
+
+    def _check_type(self, origin: str) -> None:
+        kind = request.mimetype
+        if kind == JSON or (kind == TEXT and request.path == "/feedback" and origin):
+            return
+        stated = f"the body is {kind[:100]}" if kind else "the header Content-Type is missing"
+        raise UnsupportedMediaTypeError(f"{stated}; send JSON with `Content-Type: {JSON}`")
+
+    def _is_listed(self, origin: str) -> bool:
+        return ANY in self._origins or origin.lower() in self._origins
+
+
+def _presented_key() -> str:
+    """Return the key that a request carries; "" = none."""
+    header = request.headers.get("Authorization", "")
+    if header[: len(_BEARER)].lower() == _BEARER:
+        return header[len(_BEARER) :].strip()
+    return request.headers.get("X-API-Key", "").strip()
+
+
+def _is_own(origin: str) -> bool:
+    """Return whether a page comes from the address under which the client reaches this server."""
+    scheme = request.scheme
+    return origin.lower() == f"{scheme}://{request.host.lower().removesuffix(_DEFAULT_PORTS[scheme])}"
+
+
+def keys_of(settings: ServerSettings) -> ApiKeys | None:
+    """Return the keys that the settings name; None if they name none: the server is open then.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be used.
+    """
+    return ApiKeys(Path(settings.api_keys)) if settings.api_keys else None
