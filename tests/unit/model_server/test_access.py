@@ -121,9 +121,7 @@ def test_json_may_name_its_charset(shop: World) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize(
-    "origin", ["shop.example.org", "https://shop.example.org/", "ftp://shop", "null"]
-)
+@pytest.mark.parametrize("origin", ["shop.example.org", "https://shop.example.org/", "ftp://shop", "null"])
 def test_a_setting_that_no_browser_sends_is_refused(origin: str) -> None:
     """The operator sees it at the start."""
     with pytest.raises(SettingsError, match="MODEL_SERVER_ALLOWED_ORIGINS"):
