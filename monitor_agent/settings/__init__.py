@@ -28,10 +28,10 @@ from monitor_agent.settings.sections import (
     KibanaSettings,
     PipelineSettings,
     SecuritySettings,
-    ServerSettings,
     Settings,
     StackSettings,
 )
+from monitor_agent.settings.server_settings import ServerSettings
 from monitor_agent.settings.setting_info import SettingInfo, info_of
 
 __all__ = [

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 from monitor_agent.durations import format_duration, in_days
 from monitor_agent.errors import SettingsError
 from monitor_agent.settings.conversion import as_text
-from monitor_agent.settings.sections import AgentSettings, ServerSettings, Settings
+from monitor_agent.settings.sections import AgentSettings, Settings
+from monitor_agent.settings.server_settings import ServerSettings
 from monitor_agent.settings.setting_info import info_of
 
 DAY = timedelta(days=1)

@@ -15,8 +15,6 @@ from monitor_agent.errors import SettingsError
 from monitor_agent.settings.setting_info import info_of, setting
 
 _HOST = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9_.-]+|\[?[0-9A-Fa-f:.]+\]?")
-_ORIGIN = re.compile(r"(?P<scheme>https?)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
-_USUAL_PORTS = {"http": ":80", "https": ":443"}
 LEAST_CONNECTIONS = 8
 
 
@@ -114,24 +112,3 @@ class HttpSettings:
                     f"{self.prefix}_TRUSTED_PROXIES: {text!r} is neither an address nor a network",
                     "write 10.0.0.7 or 10.0.0.0/8",
                 ) from error
-
-
-def origin_of(text: str) -> str:
-    """Return the origin of web pages as browsers write it: in small letters, without the usual port.
-
-    Raises
-    ------
-    SettingsError
-        If it is no origin.
-
-    >>> origin_of("https://Shop.example.org:443")
-    'https://shop.example.org'
-    """
-    origin = text.lower()
-    match = _ORIGIN.fullmatch(origin)
-    if origin != "*" and match is None:
-        raise SettingsError(
-            f"MODEL_SERVER_ALLOWED_ORIGINS: {text!r} is no origin of web pages",
-            "write scheme and host, without a path, such as https://shop.example.org",
-        )
-    return origin if match is None else origin.removesuffix(_USUAL_PORTS[match["scheme"]])
