@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -61,18 +62,29 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.action == "pack":
         return _pack(root, check_only=args.check)
     if args.action == "unpack":
-        return _write(root, package.unpack(_text(args.file)), prune=args.prune)
+        text = _text(args.file)
+        objects = package.unpack(text)
+        for gap in package.gaps(text):
+            _warn(gap)
+        return _write(root, objects, prune=args.prune)
     if args.action == "check":
         return _check(root, args, settings)
     if args.action == "import":
         return _import(root, args, settings)
     ids = [saved.id for saved in folder.read_objects(root).values()]
-    exported = installation.exported(Kibana(settings.kibana), ids)
+    exported = installation.exported(Kibana(settings.kibana), ids, _warn)
     if args.out:
-        args.out.write_text(package.pack(exported.values()), encoding="utf-8")
+        try:
+            args.out.write_text(package.pack(exported.values()), encoding="utf-8")
+        except OSError as error:
+            raise DataError(f"{args.out} cannot be written ({error.strerror})", "name another --out") from error
         print_line(str(args.out))
         return 0
     return _write(root, exported, prune=args.prune)
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr)
 
 
 def _pack(root: Path, *, check_only: bool) -> int:
@@ -167,6 +179,6 @@ def _import(root: Path, args: argparse.Namespace, settings: Settings) -> int:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,9 @@ from typing import Any
 
 from monitor_agent.alerting.definitions import Alert, parse_alerts
 from monitor_agent.errors import DataError, MonitorError
-from monitor_agent.kibana.objects import SavedObject, file_text, from_document, to_document
+from monitor_agent.files import replace_file
+from monitor_agent.kibana.file_names import file_name, require_distinct
+from monitor_agent.kibana.objects import SavedObject, file_text, from_document, parse_json, to_document
 from monitor_agent.kibana.package import pack as pack_objects
 from monitor_agent.kibana.rules import rule
 from monitor_agent.kibana.watches import watch
@@ -63,6 +65,7 @@ def readable_objects(folder: Path) -> tuple[dict[str, SavedObject], dict[str, Mo
     for path in sorted(root.glob("*/*.json")):
         name = path.relative_to(folder).as_posix()
         try:
+            _require_inside(folder, name)
             objects[name] = from_document(_read(path))
         except DataError as error:
             broken[name] = DataError(f"{name}: {error.message}", error.hint)
@@ -70,13 +73,27 @@ def readable_objects(folder: Path) -> tuple[dict[str, SavedObject], dict[str, Mo
 
 
 def write_objects(folder: Path, objects: Iterable[SavedObject], *, prune: bool = False) -> FolderChanges:
-    """Write every object to its file and return the changes.
+    """Write every object to its file and return the changes. Nothing is written if one of the files cannot be named.
 
     Parameters
     ----------
     prune : remove the files of objects that are not among `objects`; else return them as `unlisted`.
+
+    Raises
+    ------
+    DataError
+        If a type or an id is no name of a file, two objects have one file, or a link leads out of the folder.
     """
-    texts = {f"objects/{saved.type}/{saved.id}.json": file_text(to_document(saved, encoded=False)) for saved in objects}
+    texts: dict[str, str] = {}
+    for saved in objects:
+        file_name(saved.type, "type")
+        name = f"objects/{saved.type}/{file_name(saved.id, 'id')}"
+        if name in texts:
+            raise DataError(f"{saved.key} occurs twice", "keep one of them")
+        try:
+            texts[name] = file_text(to_document(saved, encoded=False))
+        except RecursionError as error:
+            raise DataError(f"{saved.key} is nested too deeply") from error
     here = {path.relative_to(folder).as_posix() for path in (folder / "objects").glob("*/*.json")}
     return _write(folder, texts, here, prune=prune)
 
@@ -85,8 +102,9 @@ def generated(folder: Path) -> dict[str, str]:
     """Return name -> text of every generated file: the import file, the watches and the rules."""
     texts = {PACKAGE: pack_objects(read_objects(folder).values())}
     for alert in read_alerts(folder):
-        texts[f"watches/{alert.id}.json"] = file_text(watch(alert))
-        texts[f"rules/{alert.id}.json"] = file_text(rule(alert))
+        name = file_name(alert.id, "name of an alert")
+        texts[f"watches/{name}"] = file_text(watch(alert))
+        texts[f"rules/{name}"] = file_text(rule(alert))
     return texts
 
 
@@ -109,13 +127,12 @@ def pack(folder: Path) -> list[str]:
     """Write the generated files, remove those without a source, and return the names of the changed files."""
     changed = stale(folder)
     texts = generated(folder)
+    _require_all_inside(folder, {*texts, *changed})
     for name in changed:
-        path = folder / name
         if name in texts:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(texts[name], encoding="utf-8")
+            _put(folder / name, texts[name])
         else:
-            path.unlink()
+            (folder / name).unlink()
     return changed
 
 
@@ -124,31 +141,63 @@ def _generated_here(folder: Path) -> set[str]:
 
 
 def _text(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
 
 
 def _write(folder: Path, texts: Mapping[str, str], here: set[str], *, prune: bool) -> FolderChanges:
-    added, changed = [], []
-    for name, text in sorted(texts.items()):
-        path = folder / name
-        if not path.is_file():
-            added.append(name)
-        elif path.read_text(encoding="utf-8") == text:
-            continue
-        else:
-            changed.append(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    _require_all_inside(folder, {*texts, *here})
     rest = sorted(here - texts.keys())
+    before = {name: _bytes(folder / name) for name in texts}
+    added = [name for name, content in sorted(before.items()) if content is None]
+    changed = [name for name, content in sorted(before.items()) if content not in (None, texts[name].encode())]
+    for name in (*added, *changed):
+        _put(folder / name, texts[name])
     if prune:
         for name in rest:
             (folder / name).unlink()
     return FolderChanges(tuple(added), tuple(changed), tuple(rest) if prune else (), () if prune else tuple(rest))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _require_all_inside(folder: Path, names: set[str]) -> None:
+    """Refuse names that are one file on some file systems, or that lead out of the folder."""
+    require_distinct(names)
+    for name in sorted(names):
+        _require_inside(folder, name)
+
+
+def _require_inside(folder: Path, name: str) -> None:
+    """Refuse a link, such as a folder in `objects`, that leads out of the project's folder."""
+    root = os.path.realpath(folder)
+    if os.path.commonpath([root, os.path.realpath(folder / name)]) != root:
+        raise DataError(f"{name} leads out of {folder} by a link", "replace the link by a folder or a file")
+
+
+def _bytes(path: Path) -> bytes | None:
+    """Return the content of a file; None if there is none."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes() if path.exists() else None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})", "correct the permissions") from error
+
+
+def _put(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, text)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written ({error.strerror})", "correct the permissions") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise DataError(f"{path.name} is no file")
+    try:
+        document = parse_json(path.read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path.name} cannot be read: {error}") from error
     if not isinstance(document, dict):

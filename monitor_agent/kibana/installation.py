@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from monitor_agent.kibana import package
 from monitor_agent.kibana.api import ImportResult, Kibana
@@ -21,16 +21,21 @@ _REASONS = {
 }
 
 
-def exported(kibana: Kibana, view_ids: Iterable[str]) -> dict[tuple[str, str], SavedObject]:
+def exported(
+    kibana: Kibana, view_ids: Iterable[str], report: Callable[[str], object] = lambda _line: None
+) -> dict[tuple[str, str], SavedObject]:
     """Return the objects in Kibana that have the project's tag, and its data views, by type and id.
 
     Parameters
     ----------
     view_ids : ids of the project's data views: a data view has no tag, and an export by tag holds only those in use.
+    report : gets a line for each object that the export lacks.
     """
-    all_views = package.unpack(kibana.export(["index-pattern"]))
-    views = {key: saved for key, saved in all_views.items() if saved.id in set(view_ids)}
-    return {**views, **package.unpack(kibana.export(TAGGED, TAG))}
+    views = package.unpack(kibana.export(["index-pattern"]), set(view_ids))
+    tagged = kibana.export(TAGGED, TAG)
+    for gap in package.gaps(tagged):
+        report(gap)
+    return {**views, **package.unpack(tagged)}
 
 
 def differences(kibana: Kibana, objects: Iterable[SavedObject]) -> Iterator[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
 
 from monitor_agent.errors import DataError
 
@@ -27,6 +29,13 @@ ENCODED: dict[str, tuple[str, ...]] = {
 }
 """Attributes that Kibana stores as JSON inside a string."""
 
+VOLATILE = frozenset({"version", "created_at", "created_by", "updated_at", "updated_by", "namespaces"})
+"""Fields that differ at every export, and that an import does not use; no file holds them."""
+
+_OWN = frozenset({"attributes", "coreMigrationVersion", "id", "references", "type", "typeMigrationVersion"})
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
 
 @dataclass(frozen=True, order=True)
 class SavedObjectReference:
@@ -44,6 +53,8 @@ class SavedObject:
     Attributes
     ----------
     version : Kibana's `typeMigrationVersion`; an older one is migrated when imported, a newer one is refused.
+    core_version : Kibana's `coreMigrationVersion`.
+    others : all other fields that Kibana reads, such as `originId`, and `managed` if it is true.
     """
 
     type: str
@@ -52,6 +63,7 @@ class SavedObject:
     references: tuple[SavedObjectReference, ...] = ()
     version: str = ""
     core_version: str = CORE_VERSION
+    others: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def key(self) -> str:
@@ -90,7 +102,7 @@ def from_document(document: Mapping[str, Any]) -> SavedObject:
     texts = (document["type"], document["id"])
     if not all(isinstance(text, str) and text for text in texts) or not isinstance(document["attributes"], Mapping):
         raise DataError("not a saved object: type and id must be texts, and attributes an object", "see docs/kibana.md")
-    key = f"{document['type']}:{document['id']}"
+    key = _CONTROLS.sub("?", f"{document['type']}:{document['id']}")
     if "migrationVersion" in document:
         raise DataError(
             f"{key} is from a Kibana before 8.8: its panels have another form",
@@ -99,22 +111,20 @@ def from_document(document: Mapping[str, Any]) -> SavedObject:
     attributes: dict[str, Any] = json.loads(json.dumps(document["attributes"]))
     for path in ENCODED.get(document["type"], ()):
         _change(attributes, path, lambda value, path=path: _decoded(value, f"{key} {path}"))
-    try:
-        references = tuple(
-            sorted(
-                SavedObjectReference(reference["name"], reference["type"], reference["id"])
-                for reference in document.get("references", ())
-            )
-        )
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{key}: a reference lacks name, type or id") from error
+    versions = [document.get(name, "") for name in ("typeMigrationVersion", "coreMigrationVersion")]
+    if not all(isinstance(version, str) for version in versions):
+        raise DataError(f"{key}: typeMigrationVersion and coreMigrationVersion must be texts", "see docs/kibana.md")
+    others = {name: value for name, value in document.items() if name not in _OWN | VOLATILE}
+    if others.get("managed") is False:  # what an import assumes
+        del others["managed"]
     return SavedObject(
         type=document["type"],
         id=document["id"],
         attributes=attributes,
-        references=references,
-        version=document.get("typeMigrationVersion", ""),
-        core_version=document.get("coreMigrationVersion", CORE_VERSION),
+        references=_references(document, key),
+        version=versions[0],
+        core_version=versions[1],
+        others=others,
     )
 
 
@@ -125,8 +135,9 @@ def to_document(saved: SavedObject, *, encoded: bool) -> dict[str, Any]:
         for path in ENCODED.get(saved.type, ()):
             _change(attributes, path, _encoded)
     document: dict[str, Any] = {
+        **({"managed": False} if encoded else {}),
+        **saved.others,
         "attributes": attributes,
-        "coreMigrationVersion": saved.core_version,
         "id": saved.id,
         "references": [
             {"id": reference.id, "name": reference.name, "type": reference.type}
@@ -134,21 +145,67 @@ def to_document(saved: SavedObject, *, encoded: bool) -> dict[str, Any]:
         ],
         "type": saved.type,
     }
+    if saved.core_version:
+        document["coreMigrationVersion"] = saved.core_version
     if saved.version:
         document["typeMigrationVersion"] = saved.version
-    if encoded:
-        document["managed"] = False
     return document
 
 
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON text.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON, such as `NaN`, or holds a number that is too large.
+    RecursionError
+        If it is nested too deeply.
+    """
+    return json.loads(text, parse_constant=_no_number, parse_float=_number)
+
+
 def file_text(document: Mapping[str, Any]) -> str:
-    """Return a document as the files hold it: keys sorted, two spaces, one final newline."""
-    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    """Return a document as the files hold it: keys sorted, two spaces, one final newline.
+
+    Raises
+    ------
+    RecursionError
+        If it is nested too deeply.
+    """
+    return _escaped(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
 
 
 def line_text(document: Mapping[str, Any]) -> str:
     """Return a document as one line without needless spaces, keys sorted."""
-    return json.dumps(document, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    return _escaped(json.dumps(document, separators=(",", ":"), sort_keys=True, ensure_ascii=False))
+
+
+def _escaped(text: str) -> str:
+    r"""Return a JSON text with `\u....` for halves of characters, which no file takes, and for other line ends."""
+    return _LINE_ENDS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text[:20]} is no number that can be kept")
+
+
+def _references(document: Mapping[str, Any], key: str) -> tuple[SavedObjectReference, ...]:
+    try:
+        references = sorted(
+            SavedObjectReference(reference["name"], reference["type"], reference["id"])
+            for reference in document.get("references", ())
+        )
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{key}: a reference lacks name, type or id") from error
+    if not all(isinstance(text, str) for link in references for text in (link.name, link.type, link.id)):
+        raise DataError(f"{key}: name, type and id of a reference must be texts")
+    return tuple(references)
 
 
 def _change(attributes: dict[str, Any], path: str, change: Any) -> None:
@@ -163,12 +220,14 @@ def _change(attributes: dict[str, Any], path: str, change: Any) -> None:
 
 
 def _decoded(value: Any, path: str) -> Any:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value.strip():
         return value
     try:
-        return json.loads(value)
+        decoded = parse_json(value)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON: {error}") from error
+    # A text that holds a number or a text stays as it is: decoded, it would be another text.
+    return decoded if isinstance(decoded, dict | list) else value
 
 
 def _encoded(value: Any) -> Any:

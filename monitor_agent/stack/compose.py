@@ -129,4 +129,4 @@ def parse_containers(text: str) -> list[dict[str, Any]]:
     if text.lstrip().startswith("["):
         listed: list[dict[str, Any]] = json.loads(text)
         return listed
-    return [json.loads(line) for line in text.splitlines() if line.strip()]
+    return [json.loads(line) for line in text.split("\n") if line.strip()]
