@@ -8,6 +8,15 @@ from pathlib import Path
 
 import structlog
 
+from monitor_agent.files import (
+    GROUP_FILE,
+    GROUP_FOLDER,
+    PRIVATE_FILE,
+    PRIVATE_FOLDER,
+    limit_rights,
+    private_folder,
+)
+
 SUFFIX = ".ndjson"
 PROBE_BYTES = 64 * 1024
 _log = structlog.get_logger()
@@ -19,13 +28,17 @@ class EventFile:
     The file is `<stem>.ndjson`. When it has reached `rotate_bytes`, it is renamed to `<stem>.<number>.ndjson` and a new
     file begins. A reader of `*.ndjson` that knows files by their inode reads the renamed file to its end.
 
+    Parameters
+    ----------
+    group_read : whether the group of the folder and the files may read them; else only their owner.
+
     Raises
     ------
     OSError
         If the folder or the file cannot be created.
     """
 
-    def __init__(self, folder: Path, stem: str, rotate_bytes: int) -> None:
+    def __init__(self, folder: Path, stem: str, rotate_bytes: int, *, group_read: bool = False) -> None:
         self.path = folder / (stem + SUFFIX)
         self._stem = stem
         self._rotate_bytes = rotate_bytes
@@ -33,7 +46,8 @@ class EventFile:
         self._descriptor = -1
         self._retired: list[int] = []
         self._dirty = False
-        folder.mkdir(parents=True, exist_ok=True)
+        self._mode = GROUP_FILE if group_read else PRIVATE_FILE
+        private_folder(folder, GROUP_FOLDER if group_read else PRIVATE_FOLDER)
         self._open()
 
     def append(self, lines: bytes) -> None:
@@ -97,7 +111,8 @@ class EventFile:
             self._rotate()
 
     def _open(self) -> None:
-        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, self._mode)
+        limit_rights(self._descriptor, self._mode)  # the umask must not take what the group may do
         with contextlib.suppress(OSError):  # some file systems cannot do this
             _sync_folder(self.path.parent)
 
@@ -121,7 +136,7 @@ class EventFile:
             If lines cannot be written now.
         """
         path = self.path.with_name(f".{self._stem}.probe")
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
         try:
             # A hole as large as the event file takes no disk space, but meets the same limit of a file's size.
             size = self._size() or 0

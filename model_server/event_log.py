@@ -39,6 +39,7 @@ class EventLog:
     rotate_bytes : size at which the file is renamed and a new one begins.
     sync_seconds : how often lines are forced to disk; 0 = never.
     clock : returns the time, UTC.
+    group_read : whether the group of the folder and the files may read them; else only their owner.
 
     Attributes
     ----------
@@ -51,7 +52,15 @@ class EventLog:
         If the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, *, rotate_bytes: int, sync_seconds: float, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        rotate_bytes: int,
+        sync_seconds: float,
+        clock: Callable[[], datetime],
+        group_read: bool = False,
+    ) -> None:
         self._clock = clock
         self._pid = os.getpid()
         host = re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname()) or "localhost"
@@ -62,7 +71,7 @@ class EventLog:
         self._problem = ""
         self._lock = threading.Lock()
         try:
-            self._file = EventFile(folder, f"events-{host}-{self._pid}-{start}", rotate_bytes)
+            self._file = EventFile(folder, f"events-{host}-{self._pid}-{start}", rotate_bytes, group_read=group_read)
         except OSError as error:
             reason = error.strerror or str(error)
             raise SettingsError(f"events cannot be written to {folder} ({reason})", "set MODEL_LOG_DIR") from error

@@ -10,6 +10,7 @@ import secrets
 from pathlib import Path
 
 from monitor_agent.errors import SettingsError
+from monitor_agent.files import GROUP_FOLDER, private_folder
 
 KEY_FILE = "hmac.key"
 MIN_KEY_LENGTH = 16
@@ -57,7 +58,7 @@ def _create_key(path: Path) -> None:
     """Write a random key that only this account can read, unless the file exists; a reader never sees half a key."""
     if path.exists():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent, GROUP_FOLDER)  # the event log tightens it, unless its group may read the events
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:

@@ -148,6 +148,7 @@ def open_log(settings: ServerSettings) -> EventLog:
         rotate_bytes=settings.rotate_bytes,
         sync_seconds=settings.sync_interval.total_seconds(),
         clock=now,
+        group_read=settings.log_group_read,
     )
 
 

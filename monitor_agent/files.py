@@ -1,10 +1,14 @@
-"""Files that other processes see whole: replaced at once, locked by one process, or holding a server's address."""
+"""Files that other processes see whole: replaced at once, locked by one process, or holding a server's address.
+
+All are private to their owner, from the first moment and whatever the umask is, unless the caller says otherwise.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +17,13 @@ from monitor_agent.errors import SettingsError
 
 PROBE_GRACE_SECONDS = 0.2
 POLL_SECONDS = 0.02
+PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+GROUP_FILE = 0o640
+GROUP_FOLDER = 0o750
+_OTHERS = 0o077
+_SPECIAL = stat.S_ISVTX | stat.S_ISGID | stat.S_ISUID
+_SHALLOW = 3
 
 
 def readable_name(name: str) -> str:
@@ -24,8 +35,75 @@ def readable_name(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def private_folder(path: Path, mode: int = PRIVATE_FOLDER) -> None:
+    """Make a folder that only its owner can enter; take the rights of others from one that an earlier release made.
+
+    Not tightened are folders of other accounts, those with special bits (sticky, setgid), mount points, and folders
+    such as `/tmp` or `/var/log`: others may need them. With the folder, the files in it that this account owns are
+    tightened. Missing parents are made as the umask says.
+
+    Parameters
+    ----------
+    mode : 0o700, or 0o750 for a folder whose group may read it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=mode)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+        _tighten(path, mode)
+        return
+    path.chmod(mode)  # a strict umask must not take what the group may do
+
+
+def private_opener(path: str, flags: int) -> int:
+    """Open a file that only its owner can read, for `open(..., opener=private_opener)`; take others' rights from it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened.
+    """
+    descriptor = os.open(path, flags | os.O_CLOEXEC, PRIVATE_FILE)
+    limit_rights(descriptor, PRIVATE_FILE)
+    return descriptor
+
+
+def limit_rights(descriptor: int, mode: int) -> None:
+    """Give an open file exactly these rights if it is a file of this account and has others."""
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) != mode:
+        with contextlib.suppress(OSError):  # some file systems have no rights
+            os.fchmod(descriptor, mode)
+
+
+def _tighten(folder: Path, mode: int) -> None:
+    """Take the rights that `mode` lacks from a folder and the files in it."""
+    status = folder.stat()
+    excess = status.st_mode & _OTHERS & ~mode
+    place = folder.resolve()
+    # A group that may only pass through sees nothing: Elasticsearch's account reaches its data so.
+    if excess in (0, 0o010) or status.st_uid != os.geteuid() or status.st_mode & _SPECIAL:
+        return
+    if len(place.parts) <= _SHALLOW or place.is_mount():
+        return
+    with contextlib.suppress(OSError):
+        folder.chmod(stat.S_IMODE(status.st_mode) & ~excess)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = entry.stat(follow_symlinks=False)
+            if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_mode & _OTHERS & ~mode:
+                Path(entry.path).chmod(stat.S_IMODE(found.st_mode) & ~(_OTHERS & ~mode))
+
+
 def replace_file(
-    path: Path, content: bytes | str, *, sync: bool = False, concurrent: bool = False, mode: int = 0o666
+    path: Path, content: bytes | str, *, sync: bool = False, concurrent: bool = False, mode: int = PRIVATE_FILE
 ) -> None:
     """Replace a file at once: a reader, or a crash, sees the old content or the new one, never a half.
 
@@ -82,7 +160,7 @@ class FileLock:
         OSError
             If the lock's file cannot be opened.
         """
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
         try:
             locked = _lock(descriptor, wait=wait)
         except BaseException:

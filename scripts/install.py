@@ -6,6 +6,7 @@ The packages come from a lock in `requirements/`: one version each, checked by h
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -67,7 +68,7 @@ def install(venv: Path, lock: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
-    with log.open("w", encoding="utf-8") as output:
+    with open(log, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as output:
         if not (venv / "bin" / "pip").exists():
             print(f"making the virtual environment {venv}", flush=True)
             run_step([sys.executable, "-m", "venv", "--clear", str(venv)], output)

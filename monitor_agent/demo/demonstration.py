@@ -36,6 +36,7 @@ from monitor_agent.durations import format_duration
 from monitor_agent.errors import DataError, ModelError, MonitorError
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.install import install
+from monitor_agent.files import private_opener, replace_file
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, Settings
 from monitor_agent.stack.embedded.elasticsearch import cache_folder
@@ -121,7 +122,7 @@ class Demonstration:
     @contextmanager
     def _agent_log(self, product: LocalProduct) -> Iterator[None]:
         """Write the log of the agent, which runs in this process, to a file next to the other logs."""
-        with (product.log_dir / "agent.log").open("a", encoding="utf-8", buffering=1) as stream:
+        with open(product.log_dir / "agent.log", "a", encoding="utf-8", buffering=1, opener=private_opener) as stream:
             log.configure("monitor-agent", stream=stream)
             try:
                 yield
@@ -143,7 +144,7 @@ class Demonstration:
         title = f"replaying {len(impressions):,} impressions; the agent runs after each day"
         try:
             with (
-                self._folder.responses.open("w", encoding="utf-8") as file,
+                open(self._folder.responses, "w", encoding="utf-8", opener=private_opener) as file,
                 self._display.bar(title, len(impressions), "calls") as done,
             ):
                 for number, day in enumerate(by_day(impressions)):
@@ -194,7 +195,7 @@ class Demonstration:
     @staticmethod
     def _write(path: Path, text: str) -> None:
         try:
-            path.write_text(text + "\n", encoding="utf-8")
+            replace_file(path, text + "\n")
         except OSError as error:
             raise _unwritable(path, error) from error
 

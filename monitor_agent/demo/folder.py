@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from monitor_agent.errors import DataError
+from monitor_agent.files import PRIVATE_FILE, PRIVATE_FOLDER
+from monitor_agent.stack.account import give_passage, unprivileged_account
 from monitor_agent.stack.instance import LOCK_FILE, RECORD_FILE, DataFolderLock
 from monitor_agent.stack.local import delete_data
 
@@ -51,10 +53,11 @@ class DemoFolder:
         try:
             if self.path.exists() and not (self.path / MARK).exists() and any(self.path.iterdir()):
                 raise DataError(f"{self.path} holds something other than a demo", "choose another folder with --out")
-            self.path.mkdir(parents=True, exist_ok=True)
-            (self.path / MARK).touch()
+            self.path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            (self.path / MARK).touch(PRIVATE_FILE)
             lock = DataFolderLock(self.path)
             lock.acquire()
+            give_passage(self.path, unprivileged_account())
         except OSError as error:
             raise _refused(self.path, error) from error
         try:

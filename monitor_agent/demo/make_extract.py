@@ -79,7 +79,7 @@ def make_extract(campaign: str, out: Path, wheel: Path | None = None) -> tuple[P
     try:
         out.mkdir(parents=True, exist_ok=True)
         for path, table in zip(paths, tables, strict=True):
-            replace_file(path, compress(table), concurrent=True)
+            replace_file(path, compress(table), concurrent=True, mode=0o666)
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(f"{out} cannot be written ({reason})", "name another folder or free disk space") from error

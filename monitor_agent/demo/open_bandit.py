@@ -15,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from monitor_agent.errors import DataError
+from monitor_agent.files import private_opener
 
 BUNDLED = Path(__file__).parent / "data"
 CAMPAIGNS = ("all", "men", "women")
@@ -128,7 +129,7 @@ class OpenBandit:
     def write_training_csv(self, path: Path) -> None:
         """Write the training part as ``text_a,text_b,label``, one line an impression."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with open(path, "w", encoding="utf-8", newline="", opener=private_opener) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("text_a", "text_b", "label"))
             writer.writerows((row.text_a, row.text_b, row.click) for row in self.train)

@@ -188,7 +188,7 @@ def _bytes(path: Path) -> bytes | None:
 def _put(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, text)
+        replace_file(path, text, mode=0o666)  # files of a project, which people share
     except OSError as error:
         raise DataError(f"{path} cannot be written ({error.strerror})", "correct the permissions") from error
 

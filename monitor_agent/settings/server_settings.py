@@ -35,6 +35,9 @@ class ServerSettings(HttpSettings, prefix="MODEL_SERVER"):
     rotate_bytes: int = setting(
         256 * 1024 * 1024, "MODEL_LOG_ROTATE_BYTES", "size at which an event file is renamed", unit="bytes"
     )
+    log_group_read: bool = setting(
+        False, "MODEL_LOG_GROUP_READ", "let the group read the event files, for a pipeline with another account"
+    )
     sync_interval: timedelta = setting(
         timedelta(milliseconds=200),
         "MODEL_LOG_SYNC_INTERVAL",

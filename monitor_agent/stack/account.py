@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,19 @@ def unprivileged_account() -> Account | None:
             entry = pwd.getpwnam(name)
             return Account(name, entry.pw_uid, entry.pw_gid)
     return Account(str(UNNAMED), UNNAMED, UNNAMED)
+
+
+def give_passage(folder: Path, account: Account | None) -> None:
+    """Let an account enter a folder of root, by its group, without listing what is in there; do nothing without one.
+
+    Raises
+    ------
+    OSError
+        If that is not allowed.
+    """
+    if account is not None:
+        os.chown(folder, -1, account.gid)
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o010)
 
 
 def reachable_by(account: Account | None, path: Path) -> bool:

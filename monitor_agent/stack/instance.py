@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from monitor_agent.errors import StackError
-from monitor_agent.files import FileLock, is_locked, replace_file
+from monitor_agent.files import PRIVATE_FOLDER, FileLock, is_locked, private_folder, replace_file
 
 LOCK_FILE = "lock"
 RECORD_FILE = "instance.json"
@@ -54,13 +54,14 @@ class DataFolderLock:
         StackError
             If another process has it; the message names that process.
         """
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.data_dir.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         if not self._lock.acquire():
             raise StackError(
                 f"{self.data_dir} is in use by process {self._lock.holder()}",
                 f"stop it with `monitor-agent stack down --data {self.data_dir}`, or choose another folder",
             )
         self._acquired = True
+        private_folder(self.data_dir)  # not before: the server of another process may need its rights
         self.record(Instance(os.getpid()))
 
     def record(self, instance: Instance) -> None:

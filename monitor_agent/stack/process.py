@@ -21,6 +21,7 @@ from types import FrameType, TracebackType
 from typing import BinaryIO, Protocol
 
 from monitor_agent.errors import StackError
+from monitor_agent.files import private_folder, private_opener
 from monitor_agent.stack.account import Account
 from monitor_agent.stack.process_end import how_it_ended, reason_line
 from monitor_agent.stack.restarts import Restarts
@@ -145,6 +146,7 @@ class ChildProcess:
                     start_new_session=True,
                     preexec_fn=_follow_parent(),
                     pass_fds=command.descriptors,
+                    umask=0o077,
                     user=account.uid if account else None,
                     group=account.gid if account else None,
                     extra_groups=[] if account else None,
@@ -345,10 +347,10 @@ class Supervisor:
 
 @contextlib.contextmanager
 def _open_log(path: Path) -> Iterator[BinaryIO]:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     if path.exists() and path.stat().st_size > LOG_ROTATE_BYTES:
         path.replace(path.with_name(path.name + ".1"))
-    with path.open("ab") as stream:
+    with open(path, "ab", opener=private_opener) as stream:
         yield stream
 
 

@@ -110,7 +110,7 @@ ROOMS = (
     Room(
         "monitor_agent/kibana/",
         "saved objects, watches and rules: their model, checks, searches; Kibana's API",
-        "alerting contracts durations errors http_auth pipeline settings",
+        "alerting contracts durations errors files http_auth pipeline settings",
         "jsonschema",
     ),
     Room(

@@ -31,8 +31,12 @@ def write_file(path: Path, content: bytes, *, sync: bool = True) -> None:
         raise cannot_write(path, error) from error
 
 
-def append_file(path: Path, content: bytes) -> None:
+def append_file(path: Path, content: bytes, *, private: bool = True) -> None:
     """Append `content` and force it to disk.
+
+    Parameters
+    ----------
+    private : whether only this account may read the file; else the umask decides.
 
     Raises
     ------
@@ -41,7 +45,7 @@ def append_file(path: Path, content: bytes) -> None:
     """
     try:
         # Without a buffer: Python would write a buffer again when it closes the file.
-        with path.open("ab", buffering=0) as stream:
+        with open(path, "ab", buffering=0, opener=files.private_opener if private else None) as stream:
             before = stream.tell()
             try:
                 written = 0
@@ -72,8 +76,12 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def make_folder(path: Path) -> Path:
+def make_folder(path: Path, *, private: bool = True) -> Path:
     """Return the folder, made if it is missing.
+
+    Parameters
+    ----------
+    private : whether only this account may enter the folder; else the umask decides.
 
     Raises
     ------
@@ -81,7 +89,10 @@ def make_folder(path: Path) -> Path:
         If it cannot be made.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        if private:
+            files.private_folder(path)
+        else:
+            path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
     return path

@@ -44,7 +44,7 @@ class FileOutput:
         PipelineError
             If it cannot be made.
         """
-        make_folder(self._root)
+        make_folder(self._root, private=False)
 
     def prepare(self, events: Sequence[Event]) -> list[tuple[Path, bytes]]:
         """Return the file of each event, and the event as the codec writes it."""
@@ -62,8 +62,8 @@ class FileOutput:
         for path, line in prepared:
             written.setdefault(path, []).append(line)
         for path, lines in written.items():
-            make_folder(path.parent)
-            append_file(path, b"".join(lines))
+            make_folder(path.parent, private=False)
+            append_file(path, b"".join(lines), private=False)
         self._counters.count(len(prepared))
 
     def close(self) -> None:

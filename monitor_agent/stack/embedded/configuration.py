@@ -8,6 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitor_agent.files import private_folder
 from monitor_agent.settings import StackSettings
 from monitor_agent.stack.embedded import users
 
@@ -84,6 +85,7 @@ def write_configuration(
     """
     config = home / "config"
     shutil.rmtree(home / "tmp", ignore_errors=True)
+    private_folder(home)
     for folder in (config / "jvm.options.d", home / "data", home / "logs", home / "tmp"):
         folder.mkdir(parents=True, exist_ok=True)
     for kind in ("http", "transport"):

@@ -18,7 +18,8 @@ from pathlib import Path
 from types import TracebackType
 
 from monitor_agent.errors import PortInUseError, StackError
-from monitor_agent.stack.account import Account, reachable_by, unprivileged_account
+from monitor_agent.files import PRIVATE_FOLDER, replace_file
+from monitor_agent.stack.account import Account, give_passage, reachable_by, unprivileged_account
 from monitor_agent.stack.embedded import archive, java, users
 from monitor_agent.stack.embedded.configuration import HOST, ElasticsearchOptions, write_configuration
 from monitor_agent.stack.embedded.proxy.process import ProxyProcess
@@ -248,7 +249,7 @@ class EmbeddedElasticsearch:
                 f"Elasticsearch {self.version} cannot read {self._data_dir}: the newer version {written} wrote it",
                 f"install Java {java.oldest_java_of(written)} or newer, or choose another folder (STACK_DATA_DIR)",
             )
-        path.write_text(self.version + "\n", encoding="utf-8")
+        replace_file(path, self.version + "\n")
 
     def _command(self, runtime: java.Java, server: Path) -> Command:
         environ = {key: value for key, value in os.environ.items() if not key.startswith(("ES_", "CLI_JAVA"))}
@@ -318,7 +319,11 @@ def _give(folder: Path, account: Account | None) -> None:
     for path in (folder, *folder.rglob("*")):
         if path.lstat().st_uid != account.uid:
             os.chown(path, account.uid, account.gid, follow_symlinks=False)
-    folder.parent.chmod(folder.parent.stat().st_mode | 0o011)
+    folder.chmod(PRIVATE_FOLDER)
+    if folder.parent == SYSTEM_DATA:
+        folder.parent.chmod(folder.parent.stat().st_mode | 0o011)
+    else:
+        give_passage(folder.parent, account)
 
 
 def _becomes_free(port: int) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from monitor_agent.errors import StackError
+from monitor_agent.files import private_folder, private_opener
 from monitor_agent.settings import StackSettings, environment_of
 from monitor_agent.stack.embedded import users
 from monitor_agent.stack.embedded.configuration import options_from
@@ -91,9 +92,10 @@ class EmbeddedProvider:
 
     def _start_background(self) -> None:
         log_path = self._data_dir / "log" / "stack.log"
-        log_path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self._data_dir)
+        private_folder(log_path.parent)
         settings = dataclasses.replace(self._settings, data_dir=str(self._data_dir))
-        with log_path.open("ab") as log:
+        with open(log_path, "ab", opener=private_opener) as log:
             offset = log.tell()
             keeper = subprocess.Popen(
                 [sys.executable, "-m", "monitor_agent", "stack", "up", "--background"],

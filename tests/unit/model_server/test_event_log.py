@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -186,3 +187,23 @@ def test_a_log_without_events_leaves_no_file(tmp_path: Path) -> None:
     make_log(tmp_path).close()
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("group_read", "modes"), [(False, (0o700, 0o600)), (True, (0o750, 0o640))])
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_only_the_owner_reads_events_unless_the_group_may(
+    tmp_path: Path, group_read: bool, modes: tuple[int, int], umask: int
+) -> None:
+    """The umask changes nothing."""
+    folder, before = tmp_path / "log", os.umask(umask)
+    try:
+        log = make_log(folder, group_read=group_read)
+        log.close()
+        log = make_log(folder, group_read=group_read)
+        log.append(make_events(1))
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(folder.stat().st_mode) == modes[0]
+    assert stat.S_IMODE(log.path.stat().st_mode) == modes[1]
+    log.close()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from monitor_agent import files
 from monitor_agent.errors import SettingsError
 from monitor_agent.files import FileLock, address_file, is_locked, read_address, replace_file
 
@@ -130,3 +132,87 @@ def test_an_address_file_that_cannot_be_written_names_the_option(tmp_path: Path)
     message = "cannot be written .No such file or directory.: name another --address-file"
     with address_file(path) as publish, pytest.raises(SettingsError, match=message):
         publish("http://127.0.0.1:8601")
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o077, 0o777], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run a test with a umask."""
+    before = os.umask(request.param)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def mode_of(path: Path) -> int:
+    """Return the rights of a file or a folder."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize("mode", [files.PRIVATE_FOLDER, files.GROUP_FOLDER])
+def test_a_folder_has_its_rights_whatever_the_umask_is(tmp_path: Path, mode: int) -> None:
+    """A generous umask gives nothing to others, and a strict one takes nothing from the group."""
+    files.private_folder(tmp_path / "new", mode)
+
+    assert mode_of(tmp_path / "new") == mode
+
+
+def test_what_an_earlier_release_made_is_tightened(tmp_path: Path) -> None:
+    """Others lose the rights to the folder and to the files in it; a link in it changes nothing elsewhere."""
+    folder, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    folder.mkdir()
+    for path in (folder / "letters.ndjson", folder / "run.sh", elsewhere):
+        path.touch()
+        path.chmod(0o755 if path.suffix == ".sh" else 0o644)
+    (folder / "link").symlink_to(elsewhere)
+    folder.chmod(0o777)
+
+    files.private_folder(folder)
+
+    modes = [mode_of(path) for path in (folder, folder / "letters.ndjson", folder / "run.sh", elsewhere)]
+    assert modes == [0o700, 0o600, 0o700, 0o644]
+
+
+def test_the_group_keeps_what_it_may_do(tmp_path: Path) -> None:
+    """Only others lose the rights to a folder that its group may read."""
+    folder = tmp_path / "log"
+    folder.mkdir()
+    folder.chmod(0o775)
+
+    files.private_folder(folder, files.GROUP_FOLDER)
+
+    assert mode_of(folder) == 0o750
+
+
+def test_shared_folders_keep_their_rights(tmp_path: Path) -> None:
+    """Such as a folder like /tmp, or one that an administrator has made for a group."""
+    for number, mode in enumerate((0o1777, 0o2770)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        folder.chmod(mode)
+        files.private_folder(folder)
+        assert mode_of(folder) == mode
+    before = mode_of(Path("/usr/lib"))
+    files.private_folder(Path("/usr/lib"))
+    assert mode_of(Path("/usr/lib")) == before
+
+
+def test_a_file_in_the_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
+    """The caller names it."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OSError, match="exists"):
+        files.private_folder(tmp_path / "file")
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_private_file_is_private_from_its_first_moment(tmp_path: Path) -> None:
+    """One that an earlier release made is tightened when it is opened to write."""
+    old = tmp_path / "old"
+    old.touch()
+    old.chmod(0o666)
+    for path in (old, tmp_path / "new"):
+        with open(path, "a", opener=files.private_opener) as stream:
+            stream.write("secret")
+        assert mode_of(path) == 0o600
