@@ -21,7 +21,7 @@ PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 GROUP_FILE = 0o640
 GROUP_FOLDER = 0o750
-_OTHERS = 0o077
+_FOREIGN_RIGHTS = 0o077
 _SPECIAL = stat.S_ISVTX | stat.S_ISGID | stat.S_ISUID
 _SHALLOW = 3
 
@@ -86,7 +86,7 @@ def limit_rights(descriptor: int, mode: int) -> None:
 def _tighten(folder: Path, mode: int) -> None:
     """Take the rights that `mode` lacks from a folder and the files in it."""
     status = folder.stat()
-    excess = status.st_mode & _OTHERS & ~mode
+    excess = status.st_mode & _FOREIGN_RIGHTS & ~mode
     place = folder.resolve()
     # A group that may only pass through sees nothing: Elasticsearch's account reaches its data so.
     if excess in (0, 0o010) or status.st_uid != os.geteuid() or status.st_mode & _SPECIAL:
@@ -97,9 +97,10 @@ def _tighten(folder: Path, mode: int) -> None:
         folder.chmod(stat.S_IMODE(status.st_mode) & ~excess)
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            found = entry.stat(follow_symlinks=False)
-            if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_mode & _OTHERS & ~mode:
-                Path(entry.path).chmod(stat.S_IMODE(found.st_mode) & ~(_OTHERS & ~mode))
+            entry_status = entry.stat(follow_symlinks=False)
+            excess = entry_status.st_mode & _FOREIGN_RIGHTS & ~mode
+            if excess and stat.S_ISREG(entry_status.st_mode) and entry_status.st_uid == os.geteuid():
+                Path(entry.path).chmod(stat.S_IMODE(entry_status.st_mode) & ~excess)
 
 
 def replace_file(

@@ -35,8 +35,8 @@ def file_name(text: str, kind: str) -> str:
     """
     if is_name(text):
         return f"{text}.json"
-    shown = ascii(text if len(text) <= 80 else text[:80] + "...")
-    raise DataError(f"the {kind} {shown} is no file name", HINT)
+    excerpt = ascii(text if len(text) <= 80 else text[:80] + "...")
+    raise DataError(f"the {kind} {excerpt} is no file name", HINT)
 
 
 def is_name(text: str) -> bool:
@@ -59,8 +59,8 @@ def require_distinct(names: Iterable[str]) -> None:
     DataError
         If two names are one file there.
     """
-    seen: dict[str, str] = {}
+    names_by_key: dict[str, str] = {}
     for name in sorted(names):
-        other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        other = names_by_key.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
         if other != name:
             raise DataError(f"{ascii(other)[1:-1]} and {ascii(name)[1:-1]} are one file on some file systems", HINT)

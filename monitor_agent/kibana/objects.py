@@ -32,7 +32,7 @@ ENCODED: dict[str, tuple[str, ...]] = {
 VOLATILE = frozenset({"version", "created_at", "created_by", "updated_at", "updated_by", "namespaces"})
 """Fields that differ at every export, and that an import does not use; no file holds them."""
 
-_OWN = frozenset({"attributes", "coreMigrationVersion", "id", "references", "type", "typeMigrationVersion"})
+_DEFINED = frozenset({"attributes", "coreMigrationVersion", "id", "references", "type", "typeMigrationVersion"})
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -54,7 +54,7 @@ class SavedObject:
     ----------
     version : Kibana's `typeMigrationVersion`; an older one is migrated when imported, a newer one is refused.
     core_version : Kibana's `coreMigrationVersion`.
-    others : all other fields that Kibana reads, such as `originId`, and `managed` if it is true.
+    further : all other fields that Kibana reads, such as `originId`, and `managed` if it is true.
     """
 
     type: str
@@ -63,7 +63,7 @@ class SavedObject:
     references: tuple[SavedObjectReference, ...] = ()
     version: str = ""
     core_version: str = CORE_VERSION
-    others: dict[str, Any] = field(default_factory=dict, compare=False)
+    further: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def key(self) -> str:
@@ -114,9 +114,9 @@ def from_document(document: Mapping[str, Any]) -> SavedObject:
     versions = [document.get(name, "") for name in ("typeMigrationVersion", "coreMigrationVersion")]
     if not all(isinstance(version, str) for version in versions):
         raise DataError(f"{key}: typeMigrationVersion and coreMigrationVersion must be texts", "see docs/kibana.md")
-    others = {name: value for name, value in document.items() if name not in _OWN | VOLATILE}
-    if others.get("managed") is False:  # what an import assumes
-        del others["managed"]
+    further = {name: value for name, value in document.items() if name not in _DEFINED | VOLATILE}
+    if further.get("managed") is False:  # what an import assumes
+        del further["managed"]
     return SavedObject(
         type=document["type"],
         id=document["id"],
@@ -124,7 +124,7 @@ def from_document(document: Mapping[str, Any]) -> SavedObject:
         references=_references(document, key),
         version=versions[0],
         core_version=versions[1],
-        others=others,
+        further=further,
     )
 
 
@@ -136,7 +136,7 @@ def to_document(saved: SavedObject, *, encoded: bool) -> dict[str, Any]:
             _change(attributes, path, _encoded)
     document: dict[str, Any] = {
         **({"managed": False} if encoded else {}),
-        **saved.others,
+        **saved.further,
         "attributes": attributes,
         "id": saved.id,
         "references": [

@@ -70,12 +70,12 @@ def gaps(text: str) -> list[str]:
     documents = [document for _, document in _documents(text)]
     lines: list[str] = []
     for summary in filter(_is_summary, documents):
-        for field, what in (("missingReferences", "missing"), ("excludedObjects", "left out by Kibana")):
+        for field, label in (("missingReferences", "missing"), ("excludedObjects", "left out by Kibana")):
             entries = summary.get(field)
             for entry in entries if isinstance(entries, list) else ():
                 if isinstance(entry, dict):
                     reason = f" ({entry['reason']})" if entry.get("reason") else ""
-                    lines.append(f"{entry.get('type')}:{entry.get('id')} is {what}{reason}")
+                    lines.append(f"{entry.get('type')}:{entry.get('id')} is {label}{reason}")
         here = sum(not _is_summary(document) for document in documents)
         if isinstance(summary[_SUMMARY], int) and summary[_SUMMARY] != here:
             lines.append(f"the summary of the export counts {summary[_SUMMARY]} objects, and the export holds {here}")

@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor_agent import cli
@@ -157,15 +157,20 @@ def test_a_pipe_among_the_files_stops_nothing(copy: Path) -> None:
 
 
 def test_every_version_of_an_object_comes_back() -> None:
-    """What Kibana reads is kept; what differs at every export, and no import uses, is not."""
-    kept = {"coreMigrationVersion": "8.8.0", "typeMigrationVersion": "10.2.0", "originId": "first", "managed": True}
+    """What Kibana reads is stored_fields; what differs at every export, and no import uses, is not."""
+    stored_fields = {
+        "coreMigrationVersion": "8.8.0",
+        "typeMigrationVersion": "10.2.0",
+        "originId": "first",
+        "managed": True,
+    }
     volatile = {"version": "WzEsMV0=", "created_at": "x", "created_by": "u", "updated_at": "x", "namespaces": ["a"]}
-    line = {**GOOD, "references": [], **kept}
+    line = {**GOOD, "references": [], **stored_fields}
 
     (saved,) = unpack(json.dumps({**line, **volatile})).values()
 
     assert json.loads(pack([saved]).split("\n")[0]) == line
-    assert from_document(to_document(saved, encoded=False)).others == {"originId": "first", "managed": True}
+    assert from_document(to_document(saved, encoded=False)).further == {"originId": "first", "managed": True}
 
 
 def test_an_object_without_a_version_gets_none() -> None:
@@ -240,8 +245,8 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
-@given(value=VALUES, title=TEXTS, origin=TEXTS)
+@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.given(value=VALUES, title=TEXTS, origin=TEXTS)
 def test_any_json_comes_back(value: Any, title: str, origin: str) -> None:
     """From Kibana into a file, into the import file, and back: the same attributes, in JSON strings as well."""
     line = {
@@ -261,8 +266,8 @@ def test_any_json_comes_back(value: Any, title: str, origin: str) -> None:
     assert (encoded["originId"], encoded["references"]) == (origin, line["references"])
 
 
-@settings(max_examples=200, deadline=None)
-@given(text=st.text(st.characters(codec=None), max_size=12))
+@hypothesis.settings(max_examples=200, deadline=None)
+@hypothesis.given(text=st.text(st.characters(codec=None), max_size=12))
 def test_a_file_name_never_leaves_its_folder(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     """Each name that is taken is one file in the folder."""
     try:
