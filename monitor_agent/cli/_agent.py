@@ -26,7 +26,8 @@ def gateway_of(
     stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[Gateway]:
     """Yield a gateway to the Elasticsearch of the settings; its connections are closed afterwards."""
-    gateway = Gateway(connect(settings.elasticsearch), backoff, sleep, stopping)
+    elasticsearch = settings.elasticsearch
+    gateway = Gateway(connect(elasticsearch), backoff, sleep, stopping, elasticsearch.ca_certs)
     try:
         with rare_garbage_collection():
             yield gateway

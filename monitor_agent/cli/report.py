@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     values = control_values(args.control_values)
     with (
         read_access(settings, args.data, print_line) as elasticsearch,
-        closing(Gateway(connect(elasticsearch))) as gateway,
+        closing(Gateway(connect(elasticsearch), ca_file=elasticsearch.ca_certs)) as gateway,
     ):
         report(
             gateway,

@@ -55,7 +55,7 @@ def serve(
     viewer = settings.dashboards
     library = read_library(Path(settings.kibana.folder))
     charts = bundle(cache, report)
-    gateway = Gateway(connect(elasticsearch), PATIENCE)
+    gateway = Gateway(connect(elasticsearch), PATIENCE, ca_file=elasticsearch.ca_certs)
     app = create_app(Viewer(library, gateway, SystemClock(), charts))
     try:
         with bind(viewer.host, viewer.port, "the viewer", REMEDY) as listener:

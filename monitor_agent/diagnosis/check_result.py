@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+
+from monitor_agent.http_client.address import mask_credentials
 
 OK, WARNING, FAILED, SKIPPED = "ok", "warning", "failed", "skipped"
 STATES = (OK, WARNING, FAILED, SKIPPED)
 SHORTEST_SECRET = 4
 """A shorter text would be found inside other words; Elasticsearch accepts no password of fewer than six characters."""
-_LOGIN = re.compile(r"(?<=//)[^/@\s]+@")
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ def without_secrets(results: Iterable[CheckResult], secrets: Iterable[str]) -> l
 
     >>> (row,) = without_secrets([CheckResult("a", "ok", "http://me:pw@host and secret")], ["secret", ""])
     >>> row.finding
-    'http://host and ***'
+    'http://***@host and ***'
     """
     hidden = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
 
     def clean(text: str) -> str:
-        text = _LOGIN.sub("", text)
+        text = mask_credentials(text)
         for secret in hidden:
             text = text.replace(secret, "***")
         return text

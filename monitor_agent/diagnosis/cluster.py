@@ -11,7 +11,6 @@ from monitor_agent.diagnosis.check_result import FAILED, OK, SKIPPED, WARNING, C
 from monitor_agent.durations import format_duration
 from monitor_agent.es.cluster_facts import ClusterFacts, NodeFacts
 from monitor_agent.es.obstacles import IndexState, Obstacle, is_current, obstacles_of
-from monitor_agent.es.responses import FOREIGN
 
 OLDEST_VERSION, NEWEST_MAJOR = (8, 19), 9
 CLOCK_WARNING_SECONDS = 5.0
@@ -24,18 +23,15 @@ SETUP = "run `monitor-agent setup`"
 
 
 def why_no_answer(message: str) -> tuple[str, bool]:
-    """Return in short why a request got no good answer, and whether a server has answered it.
+    """Return in short why a request got no good answer, and whether the reason is that nothing runs there.
 
-    >>> why_no_answer("read the health: ...: Failed to establish a new connection: [Errno 111] Connection refused")
-    ('no answer (Connection refused)', False)
+    >>> why_no_answer("read the health: no answer (Connection refused)")
+    ('no answer (Connection refused)', True)
     >>> why_no_answer("read the health: security_exception: missing authentication (status 401)")
-    ('security_exception: missing authentication (status 401)', True)
+    ('security_exception: missing authentication (status 401)', False)
     """
     reason = message.partition(": ")[2] or message
-    if re.search(r"\(status [1-4]\d\d\)$", message) or FOREIGN in reason:
-        return reason, True
-    system = re.search(r"\[Errno -?\d+\] ([^\[)]+)", reason)
-    return f"no answer ({system[1].strip() if system else reason})", False
+    return reason, "Connection refused" in reason
 
 
 def check_health(facts: ClusterFacts, addresses: str) -> CheckResult:

@@ -122,7 +122,7 @@ def _cluster(settings: Settings) -> list[CheckResult]:
 
 
 def _gateway(settings: ElasticsearchSettings) -> Gateway:
-    return Gateway(connect(settings), Backoff(tries=1))
+    return Gateway(connect(settings), Backoff(tries=1), ca_file=settings.ca_certs)
 
 
 def _reach(settings: ElasticsearchSettings, url: str) -> tuple[CheckResult, ClusterFacts | None]:
@@ -131,8 +131,8 @@ def _reach(settings: ElasticsearchSettings, url: str) -> tuple[CheckResult, Clus
         with closing(_gateway(settings)) as gateway:
             facts = read_cluster(gateway)
     except MonitorError as error:
-        reason, refused = cluster.why_no_answer(error.message)
-        return CheckResult("Elasticsearch", FAILED, f"{url}: {reason}", error.hint if refused else START), None
+        reason, stopped = cluster.why_no_answer(error.message)
+        return CheckResult("Elasticsearch", FAILED, f"{url}: {reason}", START if stopped else error.hint), None
     except ValueError as error:
         return CheckResult("Elasticsearch", FAILED, f"{url}: {error}", "correct ELASTICSEARCH_URL"), None
     return cluster.check_health(facts, url), facts

@@ -6,19 +6,19 @@ those of the model server and of the agent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import combinations
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.diagnosis.check_result import FAILED, OK, SKIPPED, WARNING, CheckResult
 from monitor_agent.durations import in_days
 from monitor_agent.errors import ConfigurationError, SettingsError
+from monitor_agent.http_client.address import parse_address
 from monitor_agent.logstash.language.variables import names_in, pipeline_variables, substitute
 from monitor_agent.settings import AgentSettings, Settings, as_text, contradictions_of, name_warnings
 
@@ -26,7 +26,6 @@ SETTINGS, NAMES, FOLDER, ADDRESS = "settings", "names of settings", "folder of e
 INDICES, EVENT_INDICES = "indices of the pipeline", (PREDICTIONS.name, FEEDBACK.name)
 LABELS, PORTS, PSEUDONYMS = "labels and segments", "ports of settings", "pseudonyms"
 WEEK = timedelta(days=7)
-ELASTICSEARCH_PORT, USUAL_PORTS = 9200, {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -135,21 +134,32 @@ def check_targets(settings: Settings, targets: PipelineTargets | None, problem: 
                 f"let the file input in {settings.pipeline.config} read ${{MODEL_LOG_DIR}}/*.ndjson",
             )
         ]
-    read, written = settings.elasticsearch.url, targets.hosts
-    if not written:
-        results.append(CheckResult(ADDRESS, SKIPPED, "the pipeline does not write to Elasticsearch"))
-    elif {_place(url) for url in read} & {_place(url) for url in written}:
-        results.append(CheckResult(ADDRESS, OK, f"the pipeline writes to {', '.join(written)}, as the agent does"))
-    else:
-        results.append(
-            CheckResult(
-                ADDRESS,
-                FAILED,
-                f"the pipeline writes to {', '.join(written)}, and the agent reads {', '.join(read)}",
-                f"let the output in {settings.pipeline.config} use ${{ELASTICSEARCH_URL}}",
-            )
-        )
+    results.append(check_address(settings, targets.hosts))
     return [*results, check_indices(settings.pipeline.config, targets)]
+
+
+def check_address(settings: Settings, written: Sequence[str]) -> CheckResult:
+    """Return whether the pipeline writes to an address that the agent reads.
+
+    Parameters
+    ----------
+    written : the addresses that the pipeline's configuration names.
+    """
+    if not written:
+        return CheckResult(ADDRESS, SKIPPED, "the pipeline does not write to Elasticsearch")
+    read = settings.elasticsearch.url
+    try:
+        urls = [parse_address(host, f"hosts in {settings.pipeline.config}").url for host in written]
+    except SettingsError as error:
+        return CheckResult(ADDRESS, FAILED, error.message, error.hint)
+    if set(read) & set(urls):
+        return CheckResult(ADDRESS, OK, f"the pipeline writes to {', '.join(urls)}, as the agent does")
+    return CheckResult(
+        ADDRESS,
+        FAILED,
+        f"the pipeline writes to {', '.join(urls)}, and the agent reads {', '.join(read)}",
+        f"let the output in {settings.pipeline.config} use ${{ELASTICSEARCH_URL}}",
+    )
 
 
 def check_indices(config: str, targets: PipelineTargets) -> CheckResult:
@@ -250,18 +260,3 @@ def read_targets(settings: Settings, environ: Mapping[str, str]) -> PipelineTarg
         tuple(host for item in hosts for host in str(item).split(",")),
         tuple(name for name in EVENT_INDICES if any(f"{name}-" in text for _, text in sources)),
     )
-
-
-def _place(url: str) -> tuple[str, str | None, int | str]:
-    """Return scheme, host and port of an address; the port is 9200 if it is missing or usual for the scheme.
-
-    >>> _place("https://me:pw@es.example:443/"), _place("127.0.0.1:9200")
-    (('https', 'es.example', 9200), ('http', '127.0.0.1', 9200))
-    """
-    address = urlsplit(url.strip() if "//" in url else f"http://{url.strip()}")
-    try:
-        port = address.port
-    except ValueError:
-        return address.scheme, address.hostname, url  # the row Elasticsearch says what is wrong with it
-    usual = USUAL_PORTS.get(address.scheme)
-    return address.scheme, address.hostname, port if port and port != usual else ELASTICSEARCH_PORT

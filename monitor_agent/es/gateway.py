@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -40,7 +40,9 @@ from monitor_agent.es.responses import (
     remedy_of,
 )
 from monitor_agent.es.retry import NO_ANSWER, Backoff, ResponseAction, response_action
-from monitor_agent.http_auth import authorization_headers
+from monitor_agent.http_client.authorization import authorization_headers
+from monitor_agent.http_client.failures import ELASTICSEARCH, NoAnswer, failure_of
+from monitor_agent.http_client.trust import client_context
 from monitor_agent.settings import ElasticsearchSettings
 
 S = TypeVar("S")
@@ -52,19 +54,21 @@ AT_ONCE = 2
 """Number of requests of one call that run together: Elasticsearch works on each with one thread per shard."""
 KEEP_ALIVE = "2m"
 _JSON = ("application/json", "application/vnd.elasticsearch+json")
-_CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _BULK_RESULTS = "items.*.status,items.*.error"
 
 
 def connect(settings: ElasticsearchSettings) -> Elasticsearch:
-    """Return a client that does not retry or check anything by itself.
+    """Return a client that does not retry or check anything by itself; nothing is sent.
 
     Raises
     ------
     SettingsError
-        If an address or a certificate cannot be used.
+        If the file of the certificate authority, the user or the password cannot be used.
     """
-    trust: dict[str, Any] = {"ca_certs": settings.ca_certs} if settings.ca_certs else {}
+    encrypted = any(url.startswith("https://") for url in settings.url)
+    trust: dict[str, Any] = {}
+    if encrypted:
+        trust = {"ssl_context": client_context(settings.ca_certs, ELASTICSEARCH.ca_certs)}
     try:
         return Elasticsearch(
             list(settings.url),
@@ -78,12 +82,7 @@ def connect(settings: ElasticsearchSettings) -> Elasticsearch:
         )
     except UnicodeError as error:
         raise SettingsError(
-            "ELASTICSEARCH_URL, the user or the password holds bytes that are not UTF-8", "correct this setting"
-        ) from error
-    except (ValueError, OSError) as error:
-        raise SettingsError(
-            f"no connection can be made with these settings ({_CREDENTIALS.sub('//***@', str(error))[:200]})",
-            "check ELASTICSEARCH_URL and ELASTICSEARCH_CA_CERTS",
+            "the user or the password holds bytes that are not UTF-8", "correct this setting"
         ) from error
 
 
@@ -98,6 +97,7 @@ class Gateway:
     Parameters
     ----------
     stopping : called before each request; if it returns True, StoppedError is raised and nothing is sent.
+    ca_file : the file of the certificate authority, for messages.
     """
 
     def __init__(
@@ -106,8 +106,10 @@ class Gateway:
         backoff: Backoff | None = None,
         sleep: Callable[[float], object] = time.sleep,
         stopping: Callable[[], bool] = lambda: False,
+        ca_file: str = "",
     ) -> None:
         self._client = client
+        self._names = replace(ELASTICSEARCH, ca_file=ca_file)
         self._backoff = backoff or Backoff()
         self._sleep = sleep
         self._stopping = stopping
@@ -142,6 +144,7 @@ class Gateway:
                 raise StoppedError(f"the agent stopped before this request: {purpose}")
             with self._lock:
                 self.requests += 1
+            hint = ""
             try:
                 response = request(self._client)
             except IncompleteResponseError as error:
@@ -150,7 +153,12 @@ class Gateway:
                 status, reason = error.meta.status, reason_of(error)
                 if response_action(status) is not ResponseAction.RETRY:
                     raise refused_request(purpose, error) from error
-            except (NoConnection, ConnectionTimeout, SerializationError) as error:
+            except (NoConnection, ConnectionTimeout) as error:
+                failure = failure_of(error, self._names)
+                reason, status, hint = failure.reason, NO_ANSWER, failure.hint
+                if failure.permanent:
+                    raise ElasticsearchError(f"{purpose}: {reason}", hint) from error
+            except SerializationError as error:
                 # A response that cannot be read, such as one that was cut off, counts as none.
                 reason, status = str(error.message), NO_ANSWER
             except TransportError as error:
@@ -159,9 +167,9 @@ class Gateway:
                 self.trouble = ""
                 return response
             failures += 1
-            self._pause(purpose, status, reason, failures)
+            self._pause(purpose, status, NoAnswer(reason, hint), failures)
 
-    def _pause(self, purpose: str, status: int, reason: str, failures: int) -> None:
+    def _pause(self, purpose: str, status: int, failure: NoAnswer, failures: int) -> None:
         """Wait before the request is repeated.
 
         Raises
@@ -169,6 +177,7 @@ class Gateway:
         ElasticsearchError
             If the request was repeated often enough.
         """
+        reason = failure.reason
         with self._lock:
             self.trouble = f"{purpose}: {reason}"
             self.failures += 1
@@ -176,7 +185,9 @@ class Gateway:
         if wait is None:
             raise ElasticsearchError(
                 f"{purpose}: {reason[:300]}" + (f" (status {status})" if status else ""),
-                remedy_of(reason) or "check that Elasticsearch runs and that ELASTICSEARCH_URL is right",
+                remedy_of(reason)
+                or failure.hint
+                or "check that Elasticsearch runs and that ELASTICSEARCH_URL is right",
             )
         self._log.warning("elasticsearch is in trouble, trying again", request=purpose, reason=reason[:300], wait=wait)
         self._sleep(wait)
@@ -303,7 +314,7 @@ class Gateway:
                 return list(results.values())
             pending = rejected
             failures += 1
-            self._pause("write", status, reason, failures)
+            self._pause("write", status, NoAnswer(reason), failures)
 
     def _bulk_items(self, operations: Iterable[NumberedOperation]) -> Iterator[tuple[NumberedOperation, Body]]:
         """Yield operations with their items of the responses, in order."""

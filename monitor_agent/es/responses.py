@@ -11,6 +11,8 @@ from elasticsearch import ApiError
 from monitor_agent.contracts.index_troubles import cluster_trouble, index_trouble
 from monitor_agent.errors import ElasticsearchError, RefusedDocumentError
 from monitor_agent.es.retry import ResponseAction, response_action
+from monitor_agent.http_client.address import without_credentials
+from monitor_agent.http_client.failures import page_title
 
 _HINTS = {
     401: "check ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD",
@@ -22,11 +24,9 @@ MALFORMED = 400
 """The status of a document that does not fit the mapping, or of a search that cannot be answered."""
 FOREIGN = "the answer is not Elasticsearch's"
 _ADDRESS = "check ELASTICSEARCH_URL and the proxy between"
+_REDIRECTIONS = range(300, 400)
 _OWN_FIELDS = frozenset({"error", "_index"})
 _INDEX = re.compile(r"\bindex \[([^\]]+)\]")
-_TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
-_MARKUP = re.compile(r"<[^>]*>|\s+")
-_LONGEST_TITLE = 100
 
 
 class IncompleteResponseError(Exception):
@@ -85,7 +85,7 @@ def reason_of(error: ApiError) -> str:
     """Return why Elasticsearch has refused a request, or what another server says in its place."""
     body = error.body
     if is_foreign(error):
-        return f"{FOREIGN}{_likeness(body)}"
+        return f"{FOREIGN}{_likeness(error)}"
     return cause(body["error"]) if isinstance(body, Mapping) and "error" in body else str(body or error.message)
 
 
@@ -93,7 +93,7 @@ def is_foreign(error: ApiError) -> bool:
     """Return whether a proxy or another server has answered a request."""
     if isinstance(error.body, Mapping):
         return not error.body.keys() & _OWN_FIELDS
-    return bool(error.body)
+    return bool(error.body) or error.meta.status in _REDIRECTIONS
 
 
 def is_not_allowed(error: ElasticsearchError) -> bool:
@@ -102,12 +102,14 @@ def is_not_allowed(error: ElasticsearchError) -> bool:
     return isinstance(refused, ApiError) and refused.meta.status == FORBIDDEN
 
 
-def _likeness(body: Any) -> str:
+def _likeness(error: ApiError) -> str:
+    body = error.body
+    if error.meta.status in _REDIRECTIONS:
+        return f", but a redirection to {without_credentials(error.meta.headers.get('location') or '')[:100]}"
     if isinstance(body, Mapping):
         return ": it is other JSON, or the proxy has removed the header X-Elastic-Product"
-    match = _TITLE.search(str(body))
-    title = _MARKUP.sub(" ", match[2]).strip() if match else ""
-    return f', but a page: "{title[:_LONGEST_TITLE]}"' if title else ", but a text or a page"
+    title = page_title(str(body).encode())
+    return f', but a page: "{title}"' if title else ", but a text or a page"
 
 
 def cause(error: Any) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -17,10 +16,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor_agent.errors import KibanaError
-from monitor_agent.http_auth import authorization_headers
+from monitor_agent.http_client.address import without_credentials
+from monitor_agent.http_client.authorization import authorization_headers
+from monitor_agent.http_client.failures import AddressSettings, failure_of, json_object, page_title
+from monitor_agent.http_client.opener import opener
 from monitor_agent.settings import KibanaSettings
 
 _CONFLICT = 409
+_PROXY = "check KIBANA_URL and the proxy between (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)"
+LONGEST_ANSWER = 200_000_000
+"""Bytes that are read of an answer: an export holds all objects of a space."""
 _HINTS = {
     401: "check KIBANA_API_KEY, or KIBANA_USERNAME and KIBANA_PASSWORD",
     403: "the user lacks a privilege in this space: Saved Objects Management, and Stack Rules for rules",
@@ -59,8 +64,8 @@ class Kibana:
             "kbn-xsrf": "true",
             **authorization_headers(settings.username, settings.password, settings.api_key),
         }
-        trust = ssl.create_default_context(cafile=settings.ca_certs) if settings.ca_certs else None
-        self._opener = urllib.request.build_opener(*([urllib.request.HTTPSHandler(context=trust)] if trust else []))
+        self._names = AddressSettings("KIBANA_URL", "KIBANA_CA_CERTS", settings.ca_certs)
+        self._opener = opener(settings.url, settings.ca_certs, self._names.ca_certs)
 
     def import_objects(self, package: str, *, overwrite: bool) -> ImportResult:
         """Import a file of saved objects and return the result.
@@ -128,17 +133,29 @@ class Kibana:
         try:
             request = urllib.request.Request(self._base + path, body, headers, method=method)
             with self._opener.open(request, timeout=self._timeout) as answer:
-                return answer.status, answer.read()
+                return answer.status, answer.read(LONGEST_ANSWER)
         except urllib.error.HTTPError as error:
-            body_of_error = error.read()
+            page = error.read(LONGEST_ANSWER)
             if error.code in accept:
-                return error.code, body_of_error
-            raise KibanaError(
-                f"Kibana answered {error.code} to {method} {path}: {_reason(body_of_error)}", _HINTS.get(error.code, "")
-            ) from error
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = getattr(error, "reason", error)
-            raise KibanaError(f"{self._base} does not answer ({reason})", "check KIBANA_URL") from error
+                return error.code, page
+            raise self._refused(error, page, f"{method} {path}") from error
+        except (OSError, http.client.HTTPException) as error:
+            failure = failure_of(error, self._names)
+            hint = failure.hint or "check that Kibana runs and that KIBANA_URL is right"
+            raise KibanaError(f"{self._base} does not answer: {failure.reason}", hint) from error
+
+    def _refused(self, error: urllib.error.HTTPError, content: bytes, request: str) -> KibanaError:
+        """Return why a request was refused: by Kibana, or by another server in its place."""
+        document = json_object(content)
+        if document is not None and "message" in document:
+            hint = _HINTS.get(error.code, "correct what the reason names")
+            return KibanaError(f"Kibana answered {error.code} to {request}: {str(document['message'])[:300]}", hint)
+        title, target = page_title(content), error.headers.get("Location", "")
+        answer = f'a page: "{title}"' if title else "no JSON of Kibana"
+        if target:
+            answer = f"a redirection to {without_credentials(target)[:100]}"
+        hint = _HINTS[401] if error.code == 401 else _PROXY
+        return KibanaError(f"{self._base} answered {error.code} to {request} ({answer})", hint)
 
 
 def _refusal(error: Mapping[str, Any]) -> Refusal:
@@ -148,15 +165,9 @@ def _refusal(error: Mapping[str, Any]) -> Refusal:
 
 
 def _json(answer: bytes) -> dict[str, Any]:
-    try:
-        document: dict[str, Any] = json.loads(answer)
-    except ValueError as error:
-        raise KibanaError(f"this is no answer of a Kibana: {answer[:100]!r}", "check KIBANA_URL") from error
+    document = json_object(answer)
+    if document is None:
+        title = page_title(answer)
+        page = f': it is a page, "{title}"' if title else ""
+        raise KibanaError(f"the answer is not Kibana's{page}", _PROXY)
     return document
-
-
-def _reason(answer: bytes) -> str:
-    try:
-        return str(json.loads(answer).get("message", ""))[:300]
-    except (ValueError, AttributeError):
-        return answer[:100].decode(errors="replace")

@@ -15,6 +15,7 @@ Kubernetes sets variables for each service, such as `MODEL_SERVER_PORT=tcp://10.
 
 from __future__ import annotations
 
+from monitor_agent.settings.connection_settings import ElasticsearchSettings, KibanaSettings
 from monitor_agent.settings.contradictions import Contradiction, contradictions_of, refuse
 from monitor_agent.settings.conversion import as_text
 from monitor_agent.settings.http_settings import HttpSettings
@@ -23,9 +24,7 @@ from monitor_agent.settings.names import NameWarning, name_warnings, without_kub
 from monitor_agent.settings.sections import (
     AgentSettings,
     DashboardsSettings,
-    ElasticsearchSettings,
     HealthSettings,
-    KibanaSettings,
     PipelineSettings,
     SecuritySettings,
     Settings,

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
+from monitor_agent.settings.connection_settings import ElasticsearchSettings, KibanaSettings
 from monitor_agent.settings.http_settings import HttpSettings
 from monitor_agent.settings.server_settings import ServerSettings
 from monitor_agent.settings.setting_info import setting
@@ -15,22 +16,6 @@ from monitor_agent.settings.setting_info import setting
 DEFAULT_LARGER_WINDOWS = (timedelta(hours=1), timedelta(days=1))
 MAX_PAGE_SIZE = 10_000
 """Elasticsearch returns no more documents in one answer (`index.max_result_window`)."""
-
-
-@dataclass(frozen=True)
-class ElasticsearchSettings:
-    """The connection to Elasticsearch of the agent and all commands."""
-
-    url: tuple[str, ...] = setting(
-        ("http://127.0.0.1:9200",), "ELASTICSEARCH_URL", "address, or several addresses separated by commas"
-    )
-    username: str = setting("", "ELASTICSEARCH_USERNAME", "user of basic authentication")
-    password: str = setting("", "ELASTICSEARCH_PASSWORD", "password of that user", secret=True)
-    api_key: str = setting("", "ELASTICSEARCH_API_KEY", "API key (encoded), instead of user and password", secret=True)
-    ca_certs: str = setting("", "ELASTICSEARCH_CA_CERTS", "file with the certificate authority, for https")
-    request_timeout: timedelta = setting(
-        timedelta(seconds=30), "ELASTICSEARCH_REQUEST_TIMEOUT", "longest wait for an answer"
-    )
 
 
 @dataclass(frozen=True)
@@ -269,20 +254,6 @@ class StackSettings:
     kibana_password: str = setting(
         "", "STACK_KIBANA_PASSWORD", "password that `stack users` gives Kibana's own user", secret=True
     )
-
-
-@dataclass(frozen=True)
-class KibanaSettings:
-    """The connection to Kibana; only `kibana import`, `kibana export` and `setup --kibana` need it."""
-
-    url: str = setting("http://127.0.0.1:5601", "KIBANA_URL", "address, with the base path if Kibana has one")
-    space: str = setting("", "KIBANA_SPACE", "space of the objects; empty = the default space")
-    username: str = setting("", "KIBANA_USERNAME", "user of basic authentication")
-    password: str = setting("", "KIBANA_PASSWORD", "password of that user", secret=True)
-    api_key: str = setting("", "KIBANA_API_KEY", "API key (encoded), instead of user and password", secret=True)
-    ca_certs: str = setting("", "KIBANA_CA_CERTS", "file with the certificate authority, for https")
-    request_timeout: timedelta = setting(timedelta(seconds=60), "KIBANA_REQUEST_TIMEOUT", "longest wait for an answer")
-    folder: str = setting("kibana", "KIBANA_FOLDER", "folder of the saved objects, watches and rules")
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import http.client
 import json
-import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor_agent.errors import ElasticsearchError
-from monitor_agent.http_auth import authorization_headers
+from monitor_agent.http_client.address import without_credentials
+from monitor_agent.http_client.authorization import authorization_headers
+from monitor_agent.http_client.failures import ELASTICSEARCH, failure_of, json_object, page_title
+from monitor_agent.http_client.opener import opener
 from monitor_agent.settings import ElasticsearchSettings
 
 PROBE_SECONDS = 5.0
-LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
+_ADDRESS = "check ELASTICSEARCH_URL and the proxy between (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)"
+LONGEST_ANSWER = 10_000_000
+"""Bytes that are read of an answer."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,7 @@ class Login:
 
     Attributes
     ----------
-    url : `http://host:port`.
+    url : `http://host:port`, without user and password.
     username, password : of basic authentication; both empty = none.
     api_key : encoded; it replaces user and password.
     ca_certs : file with the certificate authority, for https; empty = the system's.
@@ -81,18 +86,45 @@ def call(login: Login, method: str, path: str, body: Mapping[str, object] | None
     credentials = authorization_headers(login.username, login.password, login.api_key)
     headers = {**credentials, "Content-Type": "application/json"}
     request = urllib.request.Request(url + path, content, headers, method=method)
-    handlers: list[urllib.request.BaseHandler] = []
-    if url.startswith(LOOPBACK):
-        handlers.append(urllib.request.ProxyHandler({}))  # the loopback is never behind a proxy
+    names = replace(ELASTICSEARCH, ca_file=login.ca_certs)
     try:
-        if login.ca_certs:
-            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=login.ca_certs)))
-        with urllib.request.build_opener(*handlers).open(request, timeout=PROBE_SECONDS) as response:
-            answer: dict[str, object] = json.load(response)
+        with opener(url, login.ca_certs, names.ca_certs).open(request, timeout=PROBE_SECONDS) as response:
+            content = response.read(LONGEST_ANSWER)
     except urllib.error.HTTPError as error:
-        if error.code in (401, 403):
-            raise ElasticsearchError(f"{url} refuses the user or the password", "check ELASTICSEARCH_*") from error
-        raise ElasticsearchError(f"{url} answers {error.code} to {method} {path}", "check ELASTICSEARCH_URL") from error
-    except (OSError, ValueError) as error:
-        raise ElasticsearchError(f"{url} does not answer ({error})", "check ELASTICSEARCH_URL") from error
+        raise _refused(error, url, f"{method} {path}") from error
+    except (OSError, http.client.HTTPException) as error:
+        failure = failure_of(error, names)
+        raise ElasticsearchError(
+            f"{url} does not answer: {failure.reason}",
+            failure.hint or "check that Elasticsearch runs and that ELASTICSEARCH_URL is right",
+        ) from error
+    answer = json_object(content)
+    if answer is None:
+        raise ElasticsearchError(f"{url} is no Elasticsearch{_titled(content)}", _ADDRESS)
     return answer
+
+
+def _refused(error: urllib.error.HTTPError, url: str, request: str) -> ElasticsearchError:
+    """Return why a request was refused, in Elasticsearch's words if it was Elasticsearch."""
+    content = error.read(LONGEST_ANSWER)
+    reason = (json_object(content) or {}).get("error")
+    if not isinstance(reason, Mapping):
+        target = error.headers.get("Location", "")
+        redirection = f", a redirection to {without_credentials(target)[:100]}" if target else ""
+        return ElasticsearchError(
+            f"{url} answers {error.code} to {request}{redirection}{_titled(content)}: this is not Elasticsearch",
+            _ADDRESS,
+        )
+    roots = reason.get("root_cause")
+    root = roots[0] if isinstance(roots, list) and roots and isinstance(roots[0], Mapping) else reason
+    text = f"{root.get('type', '')}: {root.get('reason', '')}"[:300]
+    hint = {
+        401: "check ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD, or ELASTICSEARCH_API_KEY",
+        403: "use a user with this privilege, such as `elastic`",
+    }.get(error.code, "correct what the reason names")
+    return ElasticsearchError(f"{url} refuses {request}: {text} (status {error.code})", hint)
+
+
+def _titled(content: bytes) -> str:
+    title = page_title(content)
+    return f' (a page: "{title}")' if title else ""

@@ -169,14 +169,14 @@ def test_the_certificate_of_an_encrypted_connection(tmp_path: Path) -> None:
     """An unknown authority fails with the setting that names it; a certificate that expires soon is a warning."""
     now = SystemClock().now()
     with tls_server(tmp_path) as (url, certificate):
-        unknown = check_tls(ElasticsearchSettings(), url, now)
-        verified = check_tls(ElasticsearchSettings(ca_certs=str(certificate)), url, now)
+        unknown = check_tls(ElasticsearchSettings(url=(url,)), url, now)
+        verified = check_tls(ElasticsearchSettings(url=(url,), ca_certs=str(certificate)), url, now)
         misnamed = check_tls(
-            ElasticsearchSettings(ca_certs=str(certificate)), url.replace("127.0.0.1", "localhost"), now
+            ElasticsearchSettings(url=(url,), ca_certs=str(certificate)), url.replace("127.0.0.1", "localhost"), now
         )
-        missing = check_tls(ElasticsearchSettings(ca_certs=str(tmp_path / "none.pem")), url, now)
+        missing = check_tls(ElasticsearchSettings(url=(url,), ca_certs=str(tmp_path / "none.pem")), url, now)
 
     assert (unknown.state, "ELASTICSEARCH_CA_CERTS" in unknown.remedy) == ("failed", True)
     assert (verified.state, verified.remedy) == ("warning", "renew the certificate of Elasticsearch")
-    assert (misnamed.state, misnamed.remedy) == ("failed", "use a name in ELASTICSEARCH_URL that the certificate has")
+    assert (misnamed.state, misnamed.remedy) == ("failed", "write a name that the certificate has in ELASTICSEARCH_URL")
     assert missing.state == "failed"

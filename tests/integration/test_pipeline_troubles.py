@@ -93,7 +93,8 @@ def test_the_answer_of_a_proxy_says_nothing_about_documents(
     stand_in: StandIn, tmp_path: Path, page: tuple[int, str, bytes], text: str
 ) -> None:
     """Whatever its status is: the lines wait, the trouble names address and answer, and no line is a dead letter."""
-    sandbox = PipelineSandbox(tmp_path, stand_in.url.replace("http://", "http://somebody:secret@"))
+    url = stand_in.url.replace("http://", "http://somebody:secret@")
+    sandbox = PipelineSandbox(tmp_path, url, "somebody", "secret")
     events = predictions(40)
     sandbox.append(*events)
     stand_in.faults = Faults(page=page)

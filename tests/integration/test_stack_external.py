@@ -48,7 +48,9 @@ def test_a_wrong_password_is_one_line(elasticsearch: Cluster) -> None:
     up = stack("up", elasticsearch.url, elasticsearch.admin, "wrong")
 
     assert up.returncode == 1
-    assert up.stderr == f"error: {elasticsearch.url} refuses the user or the password: check ELASTICSEARCH_*\n"
+    assert up.stderr.startswith(f"error: {elasticsearch.url} refuses GET /_cluster/health: security_exception: ")
+    assert "check ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD" in up.stderr
+    assert len(up.stderr.splitlines()) == 1
 
 
 def test_an_address_without_an_answer_is_one_line() -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import elasticsearch as client_library
 import pytest
 
-from monitor_agent.http_auth import authorization_headers
+from monitor_agent.http_client.authorization import authorization_headers
 from tests.cluster import Cluster
 from tests.scripted_node import received, received_until
 

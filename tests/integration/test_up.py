@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from monitor_agent.http_auth import authorization_headers
+from monitor_agent.http_client.authorization import authorization_headers
 from tests.waiting import processes_in, wait_until
 
 PORTS = ("STACK_HTTP_PORT", "MODEL_SERVER_PORT", "DASHBOARDS_PORT", "MONITOR_HEALTH_PORT")

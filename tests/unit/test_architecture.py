@@ -57,11 +57,16 @@ ROOMS = (
     Room("monitor_agent/durations.py", "durations as text: `90s`, `1h30m`, `1w`", "errors"),
     Room("monitor_agent/gc_tuning.py", "how often Python's garbage collector runs"),
     Room("monitor_agent/files.py", "files that are replaced in one step, file locks, address files", "errors"),
-    Room("monitor_agent/http_auth.py", "the `Authorization` header, made and checked"),
+    Room(
+        "monitor_agent/http_client/",
+        "what HTTP clients share: addresses, trusted certificates, the `Authorization` header, reasons of failures",
+        "errors",
+        "truststore",
+    ),
     Room(
         "monitor_agent/settings/",
         "every setting: name, environment variable, default, unit, meaning; how texts become values",
-        "durations errors",
+        "durations errors http_client",
         "tomli",
     ),
     Room(
@@ -86,7 +91,7 @@ ROOMS = (
     Room(
         "monitor_agent/es/",
         "everything that reads and writes Elasticsearch: gateway, stores, templates",
-        "clock contracts errors http_auth metrics pipeline settings",
+        "clock contracts errors http_client metrics pipeline settings",
         "elasticsearch elastic_transport numpy orjson structlog",
     ),
     Room(
@@ -110,7 +115,7 @@ ROOMS = (
     Room(
         "monitor_agent/kibana/",
         "saved objects, watches and rules: their model, checks, searches; Kibana's API",
-        "alerting contracts durations errors files http_auth pipeline settings",
+        "alerting contracts durations errors files http_client pipeline settings",
         "jsonschema",
     ),
     Room(
@@ -122,19 +127,19 @@ ROOMS = (
     Room(
         "monitor_agent/logstash/",
         "the embedded runner of Logstash configurations",
-        "contracts errors files gc_tuning http_auth settings",
+        "contracts errors files gc_tuning http_client settings",
         "lark orjson structlog urllib3",
     ),
     Room(
         "monitor_agent/stack/",
         "ways to get an Elasticsearch: embedded, compose, external; starts and stops the processes of one machine",
-        "contracts errors files http_auth settings",
+        "contracts errors files http_client settings",
         "cjdk jgo requests",
     ),
     Room(
         "monitor_agent/diagnosis/",
         "the checks of `monitor-agent check`: the facts, and what they mean for the user",
-        "alerting contracts durations errors es files logstash settings stack",
+        "alerting contracts durations errors es files http_client logstash settings stack",
     ),
     Room(
         "monitor_agent/demo/",

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
+from monitor_agent.http_client.failures import page_title
 from monitor_agent.logstash.delivery.transport import HttpAnswer
 from monitor_agent.logstash.delivery.trouble_messages import CREDENTIALS
 
-_TITLE = re.compile(rb"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
-_MARKUP = re.compile(r"<[^>]*>|\s+")
-_LONGEST_TITLE = 100
 _LOGIN_STATUSES = (401, 407)
 
 
@@ -66,6 +63,5 @@ def _likeness(answer: HttpAnswer) -> str:
 
 
 def _title(body: bytes) -> str:
-    match = _TITLE.search(body[:10_000])
-    text = _MARKUP.sub(" ", match[2].decode("utf-8", "replace")).strip() if match else ""
-    return f', "{text[:_LONGEST_TITLE]}"' if text else ""
+    title = page_title(body)
+    return f', "{title}"' if title else ""

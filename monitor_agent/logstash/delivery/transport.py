@@ -7,14 +7,17 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import urllib3
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from monitor_agent.errors import SettingsError
-from monitor_agent.http_auth import authorization_headers
+from monitor_agent.http_client.address import HttpAddress, parse_address
+from monitor_agent.http_client.authorization import authorization_headers
+from monitor_agent.http_client.failures import ELASTICSEARCH, failure_of
+from monitor_agent.http_client.trust import client_context
 
 REST_SECONDS = 5.0
 """An address that failed is tried again after this time, or when no other address is left."""
@@ -30,7 +33,7 @@ class ElasticsearchAccess:
 
     Attributes
     ----------
-    hosts : addresses such as `https://es-1:9200`.
+    hosts : addresses such as `https://es-1:9200`; each may name its own user.
     ca_certs : file with the certificate authority; "" = the system's.
     verify : whether the certificate is checked.
     connections : connections kept per address.
@@ -46,10 +49,6 @@ class ElasticsearchAccess:
     timeout_seconds: float = 60.0
     connections: int = 4
     compression: int = 0
-
-    def headers(self) -> dict[str, str]:
-        """Return the headers of every request."""
-        return {"Accept": "application/json", **authorization_headers(self.user, self.password, self.api_key)}
 
 
 @dataclass(frozen=True)
@@ -74,9 +73,10 @@ class Transport:
 
     def __init__(self, access: ElasticsearchAccess) -> None:
         self._access = access
-        self._headers = access.headers()
-        self._pools, self._prefixes = zip(*(_pool(address, access) for address in access.hosts), strict=True)
-        self._addresses = [without_credentials(address) for address in access.hosts]
+        self._addresses = [parse_address(host, "hosts") for host in access.hosts]
+        self._headers = [_headers(access, address) for address in self._addresses]
+        self._names = replace(ELASTICSEARCH, ca_file=access.ca_certs)
+        self._pools = [_pool(address, access) for address in self._addresses]
         self._resting = [0.0] * len(self._pools)
         self._first = 0
         self._lock = threading.Lock()
@@ -90,7 +90,7 @@ class Transport:
             If no address answers.
         """
         # A length of 0 as well: servers that know only bulk requests wait for the length of each request.
-        headers = {**self._headers, **({"Content-Type": content_type} if body else {"Content-Length": "0"})}
+        headers = {"Content-Type": content_type} if body else {"Content-Length": "0"}
         if body and self._access.compression:
             body = gzip.compress(body, self._access.compression)
             headers = {**headers, "Content-Encoding": "gzip"}
@@ -100,7 +100,9 @@ class Transport:
                 return self._send(number, method, path, body, headers)
             except (HTTPError, OSError) as error:
                 self._resting[number] = time.monotonic() + REST_SECONDS
-                failures.append(f"{self._addresses[number]}: {_reason(error)}")
+                failure = failure_of(error, self._names)
+                remedy = f": {failure.hint}" if failure.hint else ""
+                failures.append(f"{self._addresses[number].url}: {failure.reason}{remedy}")
                 _release(error)
         raise UnreachableError("; ".join(failures))
 
@@ -110,13 +112,14 @@ class Transport:
             pool.close()
 
     def _send(self, number: int, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
-        target = self._prefixes[number] + path
+        target = self._addresses[number].path + path
+        headers = {**self._headers[number], **headers}
         answer = self._pools[number].urlopen(
             method, target, body=body or None, headers=headers, retries=False, redirect=False, assert_same_host=False
         )
         self._resting[number] = 0.0
         kind, location = (answer.headers.get(name, "") for name in ("Content-Type", "Location"))
-        return HttpAnswer(answer.status, answer.data, self._addresses[number], kind, location)
+        return HttpAnswer(answer.status, answer.data, self._addresses[number].url, kind, location)
 
     def _order(self) -> list[int]:
         """Return the numbers of the addresses, in turn; those that failed a moment ago come last."""
@@ -128,42 +131,38 @@ class Transport:
         return sorted(turn, key=lambda number: self._resting[number] > now)
 
 
-def without_credentials(address: str) -> str:
-    """Return an address without the user and the password that it may name.
+def _headers(access: ElasticsearchAccess, address: HttpAddress) -> dict[str, str]:
+    """Return the headers of every request to an address: its own user, else the user of the options.
 
-    >>> without_credentials("https://user:secret@es-1:9200/path"), without_credentials("user:s@cret@es-1:9200")
-    ('https://es-1:9200/path', 'es-1:9200')
+    Raises
+    ------
+    SettingsError
+        If the address and the options name different users, or an API key: a real Logstash does not start either.
     """
-    scheme, separator, rest = address.rpartition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+    user, password = access.user, access.password
+    if address.username:
+        if access.api_key or (password and (user, password) != (address.username, address.password)):
+            raise SettingsError(
+                "the address of Elasticsearch names a user, and the options of the pipeline's output another one",
+                "let PIPELINE_USERNAME and PIPELINE_PASSWORD be that user, or write the address without a user",
+            )
+        user, password = address.username, address.password
+    return {"Accept": "application/json", **authorization_headers(user, password, access.api_key)}
 
 
-def _pool(address: str, access: ElasticsearchAccess) -> tuple[urllib3.HTTPConnectionPool, str]:
-    """Return the connections to an address, and the address's path, with which every request begins."""
-    mistake = f"{without_credentials(address)!r} is no address of Elasticsearch"
-    try:
-        url = urllib3.util.parse_url(address if "://" in address else f"http://{address}")
-    except HTTPError as error:
-        raise SettingsError(mistake, "write http://host:9200") from error
-    if url.scheme not in ("http", "https") or not url.host:
-        raise SettingsError(mistake, "write http://host:9200")
+def _pool(address: HttpAddress, access: ElasticsearchAccess) -> urllib3.HTTPConnectionPool:
+    """Return the connections to an address."""
     common: dict[str, Any] = {
         "maxsize": access.connections,
         "timeout": urllib3.Timeout(connect=min(5.0, access.timeout_seconds), read=access.timeout_seconds),
     }
-    prefix = (url.path or "").rstrip("/")
-    if url.scheme == "http":
-        return urllib3.HTTPConnectionPool(url.host, url.port or 9200, **common), prefix
-    if not access.verify:
-        urllib3.disable_warnings(InsecureRequestWarning)  # the user has chosen it; urllib3 would warn at every request
-    secured = urllib3.HTTPSConnectionPool(
-        url.host,
-        url.port or 9200,
-        ca_certs=access.ca_certs or None,
-        cert_reqs="CERT_REQUIRED" if access.verify else "CERT_NONE",
-        **common,
-    )
-    return secured, prefix
+    if address.scheme == "http":
+        return urllib3.HTTPConnectionPool(address.host, address.port, **common)
+    if access.verify:
+        context = client_context(access.ca_certs, ELASTICSEARCH.ca_certs)
+        return urllib3.HTTPSConnectionPool(address.host, address.port, ssl_context=context, **common)
+    urllib3.disable_warnings(InsecureRequestWarning)  # the user has chosen it; urllib3 would warn at every request
+    return urllib3.HTTPSConnectionPool(address.host, address.port, cert_reqs="CERT_NONE", **common)
 
 
 def _release(error: BaseException | None) -> None:
@@ -175,11 +174,3 @@ def _release(error: BaseException | None) -> None:
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
-
-
-def _reason(error: Exception) -> str:
-    """Return the innermost reason of a failed request, without the objects that wrap it."""
-    cause: BaseException = error
-    while isinstance(inner := cause.__cause__ or cause.__context__, Exception):
-        cause = inner
-    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__

@@ -17,7 +17,7 @@ import orjson
 import structlog
 
 from monitor_agent.errors import PipelineError, PortInUseError
-from monitor_agent.http_auth import basic_authorization
+from monitor_agent.http_client.authorization import basic_authorization
 from monitor_agent.logstash.decoration import decoration
 from monitor_agent.logstash.files.descriptors import most_connections
 from monitor_agent.logstash.files.file_selection import FileSelection

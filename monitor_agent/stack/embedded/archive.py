@@ -18,6 +18,7 @@ from pathlib import Path
 
 from monitor_agent.errors import StackError
 from monitor_agent.files import FileLock
+from monitor_agent.http_client.trust import system_certificates
 
 GROUP = "org.elasticsearch.distribution.integ-test-zip"
 ARTIFACT = "elasticsearch"
@@ -90,7 +91,8 @@ def fetch_with_jgo(version: str, folder: Path, report: Report) -> Path:
     )
     artifact = context.project(GROUP, ARTIFACT).at_version(version).artifact(packaging="zip")
     try:
-        path: Path = artifact.resolve()
+        with system_certificates():
+            path: Path = artifact.resolve()
     except (RuntimeError, requests.RequestException) as error:
         target = local / GROUP.replace(".", "/") / ARTIFACT / version / f"{ARTIFACT}-{version}.zip"
         raise StackError(

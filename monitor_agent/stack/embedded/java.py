@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor_agent.errors import JavaNotFoundError, StackError
+from monitor_agent.http_client.trust import system_certificates
 
 # The oldest Java that each supported Elasticsearch runs on, newest Elasticsearch first.
 OLDEST_JAVA = {"9.5.0": 21, "8.19.21": 17}
@@ -110,7 +111,10 @@ def fetch_java(cache_dir: Path, report: Callable[[str], None]) -> Java:
     except ImportError as error:
         raise JavaNotFoundError("no Java >= 17 was found", hint) from error
     try:
-        home = cjdk.java_home(vendor="temurin", version=FETCHED_VERSION, cache_dir=cache_dir / "jdk", progress=False)
+        with system_certificates():
+            home = cjdk.java_home(
+                vendor="temurin", version=FETCHED_VERSION, cache_dir=cache_dir / "jdk", progress=False
+            )
     except (cjdk.CjdkError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise JavaNotFoundError(f"no Java >= 17 was found, and none could be fetched ({reason})", hint) from error

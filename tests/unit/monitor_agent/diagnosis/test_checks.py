@@ -298,7 +298,7 @@ def test_no_result_shows_a_secret() -> None:
 
     (clean,) = without_secrets([row], ["hunter2", ""])
 
-    assert clean == CheckResult("Elasticsearch", FAILED, "https://es:9200 refuses ***", "not ***")
+    assert clean == CheckResult("Elasticsearch", FAILED, "https://***@es:9200 refuses ***", "not ***")
 
 
 def test_the_table_is_narrow_and_names_each_remedy() -> None:

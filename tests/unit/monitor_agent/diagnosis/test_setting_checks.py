@@ -53,9 +53,12 @@ def test_a_configuration_that_reads_and_writes_elsewhere_fails(tmp_path: Path) -
     assert "does not name model-predictions, model-feedback" in results["indices of the pipeline"].finding
 
 
-def test_an_address_that_is_none_stops_no_check() -> None:
-    """The row about Elasticsearch says what is wrong with it."""
-    assert "http://h:port" in rows({"ELASTICSEARCH_URL": "http://h:port"})["address of the pipeline"].finding
+def test_an_address_of_the_pipeline_that_is_none_stops_no_check(tmp_path: Path) -> None:
+    """The row says what is wrong with it."""
+    path = tmp_path / "own.conf"
+    path.write_text(OWN_FILES.replace("http://search:9200", "http://search:port"))
+
+    assert "'port' is no port" in rows({"PIPELINE_CONFIG": str(path)})["address of the pipeline"].finding
 
 
 def test_a_configuration_that_cannot_be_read_is_skipped(tmp_path: Path) -> None:

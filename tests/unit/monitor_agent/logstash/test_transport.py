@@ -10,6 +10,7 @@ from http.server import ThreadingHTTPServer
 import pytest
 
 from monitor_agent.errors import SettingsError
+from monitor_agent.http_client.authorization import basic_authorization
 from monitor_agent.logstash.delivery.transport import ElasticsearchAccess, Transport, UnreachableError
 from tests.echo_server import Echo, serve
 
@@ -46,7 +47,7 @@ def test_a_body_may_be_compressed_and_an_address_may_have_a_path(port: int) -> N
 @pytest.mark.parametrize("address", ["ftp://host:9200", "http://", "http://[:9200"])
 def test_a_malformed_address_is_an_error(address: str) -> None:
     """A mistake in ELASTICSEARCH_URL is reported at the start."""
-    with pytest.raises(SettingsError, match="no address of Elasticsearch"):
+    with pytest.raises(SettingsError, match=r"hosts=.*: write http://"):
         Transport(ElasticsearchAccess([address]))
 
 
@@ -65,3 +66,19 @@ def test_a_failure_refers_to_no_body() -> None:
         gc.enable()
 
     assert after <= before + 1  # this test still has the last failure
+
+
+def test_the_user_of_an_address_is_sent(port: int) -> None:
+    """As the agent does; a user of the options beside it must be the same."""
+    host = f"http://shipper:S3cr%40t@127.0.0.1:{port}"
+    expected = basic_authorization("shipper", "S3cr@t")
+
+    for access in (
+        ElasticsearchAccess([host], user="pipeline_writer"),
+        ElasticsearchAccess([host], user="shipper", password="S3cr@t"),
+    ):
+        assert Transport(access).request("POST", "/_bulk", b"{}").body.split()[1:3] == expected.encode().split()
+    for other in ({"user": "other", "password": "x"}, {"api_key": "key"}):
+        with pytest.raises(SettingsError, match="names a user") as caught:
+            Transport(ElasticsearchAccess([host], **other))  # type: ignore[arg-type]
+        assert "S3cr" not in str(caught.value)

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from monitor_agent.http_auth import authorization_headers, basic_authorization
+from monitor_agent.http_client.authorization import authorization_headers, basic_authorization
 
 
 def test_basic_authentication_encodes_user_and_password() -> None:

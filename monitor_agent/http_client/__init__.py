@@ -1,0 +1,1 @@
+"""What all HTTP clients share: addresses, trust in certificates, the `Authorization` header, reasons of failures."""
