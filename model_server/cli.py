@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return key_command.run(args, settings.read(os.environ, args.config).server)
         return _serve(args)
     except MonitorError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(log.masked(f"error: {error}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if sys.flags.dev_mode:
             raise
-        print(defect("model-server", "model_server", error), file=sys.stderr)
+        print(log.masked(defect("model-server", "model_server", error)), file=sys.stderr)
         return 1
 
 
@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(args: argparse.Namespace) -> int:
     loaded = settings.read(os.environ, args.config)
+    log.hide(settings.secret_values(loaded))
     # The server also runs while settings of other components contradict each other: predictions come first.
     settings.refuse(row for row in settings.contradictions_of(loaded) if row.of_server)
     for warning in settings.name_warnings(os.environ):

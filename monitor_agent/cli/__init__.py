@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status = _run(args)
     except MonitorError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(log.masked(f"error: {error}"), file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
         package = (error.name or __name__).partition(".")[0]
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if sys.flags.dev_mode:
             raise
-        print(defect(args.command, __package__.partition(".")[0], error), file=sys.stderr)
+        print(log.masked(defect(args.command, __package__.partition(".")[0], error)), file=sys.stderr)
         return 1
     return status
 
@@ -73,6 +73,7 @@ def _run(args: argparse.Namespace) -> int:
     if "diagnoses" in args:
         return int(args.run(args))
     loaded = settings.load(os.environ, args.config)
+    log.hide(settings.secret_values(loaded))
     names = args.names_read(args, loaded) if "names_read" in args else ()
     for warning in settings.name_warnings(os.environ, names):
         log.warn(f"{warning.finding}: {warning.remedy}")

@@ -23,6 +23,7 @@ def add_parser(subparsers: Any) -> None:
     up.add_argument(
         "--detach", "-d", action="store_true", help="return when Elasticsearch is ready, and leave it running"
     )
+    up.add_argument("--show-passwords", action="store_true", help="print the passwords of the users as well")
     up.add_argument("--background", action="store_true", help=argparse.SUPPRESS)
     down = actions.add_parser("down", help="stop the Elasticsearch that was started with --detach")
     status = actions.add_parser("status", help="report whether Elasticsearch runs; the exit status is 1 if it does not")
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         if args.background:
             run_background(settings)
         else:
-            provider.up(detach=args.detach)
+            provider.up(detach=args.detach, show_passwords=args.show_passwords)
     elif args.action == "down":
         print_line("stopped" if provider.down() else "nothing to stop")
     elif args.action == "logs":

@@ -21,10 +21,11 @@ CAMPAIGN = "all"
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
-    subparsers.add_parser("up", help="run the whole product on this machine until Ctrl-C")
+    parser = subparsers.add_parser("up", help="run the whole product on this machine until Ctrl-C")
+    parser.add_argument("--show-passwords", action="store_true", help="print the passwords of the users as well")
 
 
-def run(_args: argparse.Namespace, settings: Settings) -> int:
+def run(args: argparse.Namespace, settings: Settings) -> int:
     """Start every service, report its address, and run until a signal; return 0 if a signal stopped it.
 
     A service that ends is started again. One that cannot start at all ends the others.
@@ -33,7 +34,7 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
     try:
         with Supervisor(display.print_line) as supervisor:
             product = LocalProduct(settings, supervisor, display.print_line)
-            announce(product, start(product, supervisor, display), display)
+            announce(product, start(product, supervisor, display), display, show_passwords=args.show_passwords)
             ready = True
             supervisor.keep_running()
     except KeyboardInterrupt:
@@ -82,12 +83,18 @@ def model_folder(product: LocalProduct, supervisor: Supervisor, display: Display
     return model.ensure_trained(recorded, model.MODELS, data_dir, supervisor, display)
 
 
-def announce(product: LocalProduct, locations: Mapping[str, str], display: Display) -> None:
-    """Print the address of each service, and the users with their passwords."""
+def announce(
+    product: LocalProduct, locations: Mapping[str, str], display: Display, *, show_passwords: bool = False
+) -> None:
+    """Print the address of each service, and where the passwords of the users are; if asked, the passwords too."""
     display.print_line("")
     for name, location in locations.items():
         display.print_line(f"{name:<16} {location}")
-    for user, password in product.users.items():
+    if product.users and not show_passwords:
+        display.print_line(f"{'users':<16} {', '.join(product.users)}")
+    for user, password in product.users.items() if show_passwords else ():
         display.print_line(f"{'user':<16} {user:<16} {password}")
+    if product.users:
+        display.print_line(f"{'passwords':<16} {product.passwords_file}")
     display.print_line("Ctrl-C stops everything")
     display.print_line("")

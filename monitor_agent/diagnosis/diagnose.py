@@ -30,7 +30,7 @@ from monitor_agent.logstash.delivery.letter_files import (
     read_notes,
 )
 from monitor_agent.logstash.statistics import read_statistics
-from monitor_agent.settings import ElasticsearchSettings, Settings
+from monitor_agent.settings import ElasticsearchSettings, Settings, secret_values
 from monitor_agent.stack.read_access import running_access
 
 TIMEOUT = timedelta(seconds=5)
@@ -67,13 +67,7 @@ def diagnose(settings: Settings, environ: Mapping[str, str]) -> list[CheckResult
     for name, check in checks.items():
         results += _safely(name, check)
     results += _cluster(settings)
-    secrets = (
-        settings.elasticsearch.password,
-        settings.elasticsearch.api_key,
-        settings.pipeline.password,
-        settings.pipeline.api_key,
-    )
-    return without_secrets(results, secrets)
+    return without_secrets(results, secret_values(settings))
 
 
 def _now() -> datetime:

@@ -21,6 +21,7 @@ from monitor_agent.settings.conversion import as_text
 from monitor_agent.settings.http_settings import HttpSettings
 from monitor_agent.settings.loading import environment_of, load, read
 from monitor_agent.settings.names import NameWarning, name_warnings, without_kubernetes
+from monitor_agent.settings.secret_values import secret_values, secret_variables
 from monitor_agent.settings.sections import (
     AgentSettings,
     DashboardsSettings,
@@ -56,5 +57,7 @@ __all__ = [
     "name_warnings",
     "read",
     "refuse",
+    "secret_values",
+    "secret_variables",
     "without_kubernetes",
 ]

@@ -29,8 +29,9 @@ class SettingInfo:
 def setting(
     default: Any, variable: str, help_: str, *, unit: str = "", choices: tuple[str, ...] = (), secret: bool = False
 ) -> Any:
-    """Return a dataclass field with its `SettingInfo`."""
-    return field(default=default, metadata={"setting": SettingInfo(variable, help_, unit, choices, secret)})
+    """Return a dataclass field with its `SettingInfo`; secrets, and addresses with a password, are in no `repr`."""
+    information = SettingInfo(variable, help_, unit, choices, secret)
+    return field(default=default, metadata={"setting": information}, repr=not secret and not variable.endswith("_URL"))
 
 
 def info_of(entry: Field[Any]) -> SettingInfo:

@@ -33,7 +33,7 @@ class ComposeProvider:
         self._report = report
         self._file = file
 
-    def up(self, *, detach: bool) -> None:
+    def up(self, *, detach: bool, show_passwords: bool = False) -> None:  # noqa: ARG002  # they are in a file
         """Start the containers; with `detach`, return when all of them are healthy."""
         environment = self._file.with_name(".env")
         if self._file.is_file() and write_environment(self._file.with_name(".env.example"), environment):

@@ -17,7 +17,7 @@ class ExternalProvider:
         self._settings = settings
         self._report = report
 
-    def up(self, *, detach: bool) -> None:  # noqa: ARG002  # there is nothing to detach from
+    def up(self, *, detach: bool, show_passwords: bool = False) -> None:  # noqa: ARG002  # there is nothing to show
         """Return when the cluster answers.
 
         Raises

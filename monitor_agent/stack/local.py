@@ -16,10 +16,11 @@ from pathlib import Path
 from monitor_agent.contracts.roles import ANALYST
 from monitor_agent.errors import PortInUseError, StackError
 from monitor_agent.files import read_address
-from monitor_agent.settings import Settings, environment_of
+from monitor_agent.settings import Settings, environment_of, secret_variables
 from monitor_agent.stack.account import unprivileged_account
 from monitor_agent.stack.embedded.configuration import options_from
 from monitor_agent.stack.embedded.elasticsearch import EmbeddedElasticsearch, home_folder, is_free
+from monitor_agent.stack.embedded.users import PASSWORDS_FILE
 from monitor_agent.stack.process import ChildProcess, Command, Supervisor
 from monitor_agent.stack.read_access import as_own_users
 from monitor_agent.stack.rest_call import cluster_health, logins
@@ -64,6 +65,11 @@ class LocalProduct:
     def log_dir(self) -> Path:
         """Return the folder of the logs, one `<component>.log` for each component."""
         return Path(self.settings.stack.data_dir) / "log"
+
+    @property
+    def passwords_file(self) -> Path:
+        """Return the file with the passwords of the embedded Elasticsearch, which only its owner can read."""
+        return Path(self.settings.stack.data_dir) / PASSWORDS_FILE
 
     def require_ports(self) -> None:
         """Return if every port of the settings is free; call this before slow work.
@@ -170,7 +176,8 @@ class LocalProduct:
     def _start(self, name: str, argv: tuple[str, ...], environ: Mapping[str, str]) -> None:
         self._report(f"starting the {name.replace('-', ' ')}")
         log_path = self.log_dir / f"{name}.log"
-        environ = {**os.environ, **environ}
+        # Each component gets the secrets of its own sections only.
+        environ = {**{name: text for name, text in os.environ.items() if name not in secret_variables()}, **environ}
         child = ChildProcess(Command(name, (sys.executable, *argv), log_path, environ, reason_pattern=ERROR_LINE))
         self._children[name] = child
         self._supervisor.start(child)

@@ -25,8 +25,13 @@ class ComponentStatus:
 class StackProvider(Protocol):
     """A way to get a stack."""
 
-    def up(self, *, detach: bool) -> None:
-        """Start the stack; with `detach`, return when it is ready, else when it has stopped."""
+    def up(self, *, detach: bool, show_passwords: bool = False) -> None:
+        """Start the stack; with `detach`, return when it is ready, else when it has stopped.
+
+        Parameters
+        ----------
+        show_passwords : whether generated passwords are printed, and not only the file that holds them.
+        """
 
     def down(self) -> bool:
         """Stop the stack; return whether there was one to stop."""

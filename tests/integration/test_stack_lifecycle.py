@@ -70,10 +70,17 @@ def test_a_detached_stack_keeps_its_data_and_leaves_nothing_running(data_dir: Pa
     assert up.returncode == 0, up.stderr
     assert f"is ready: http://127.0.0.1:{port}" in up.stdout
     passwords = json.loads((data_dir / "passwords.json").read_text())
-    assert all(up.stdout.count(f"  {user} ") == 1 for user in passwords)
+    assert all(up.stdout.count(f"  {user}\n") == 1 for user in passwords)
+    assert not [user for user, password in passwords.items() if password in up.stdout]
+    (export,) = [line.strip() for line in up.stdout.splitlines() if line.startswith("  export ")]
+    printed = subprocess.run(
+        ["sh", "-c", f'{export}; printf %s "$ELASTICSEARCH_PASSWORD"'], capture_output=True, text=True, check=True
+    )
+    assert printed.stdout == passwords["admin"]
     assert not [path for path in (data_dir / "log").iterdir() if passwords["analyst"] in path.read_text()]
 
-    again = stack("up", data_dir, "--detach", port=port)
+    again = stack("up", data_dir, "--detach", "--show-passwords", port=port)
+    assert all(f"  {password}\n" in again.stdout for password in passwords.values())
     assert (again.returncode, "already running" in again.stdout) == (0, True)
     instance = running_instance(data_dir)
     assert instance is not None

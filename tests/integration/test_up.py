@@ -7,12 +7,13 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,22 @@ PORTS = ("STACK_HTTP_PORT", "MODEL_SERVER_PORT", "DASHBOARDS_PORT", "MONITOR_HEA
 
 PROCESSES = 6
 """Processes of the product: Elasticsearch and its proxy, model server, pipeline, agent, dashboards."""
+
+
+PLANTED_SETTINGS = {
+    "MODEL_SERVER_HMAC_KEY": "planted-key-of-the-hmacs",
+    "PIPELINE_HTTP_PASSWORD": "planted-password-of-the-shop",
+    "KIBANA_URL": "http://planted-user:planted-password-of-kibana@127.0.0.1:9",
+    "KIBANA_API_KEY": "planted-key-of-kibana",
+    "STACK_AGENT_PASSWORD": "planted-password-of-the-agent",
+}
+PLANTED_CONTEXT = {
+    "user_id": "planted-person-17",
+    "session_id": "planted-session-23",
+    "query": "planted search for a doctor",
+}
+PLANTED = ("planted-", "planted search")
+"""The beginnings of all planted texts: secrets of the settings, and what a request says about a person."""
 
 
 @pytest.fixture
@@ -65,17 +82,44 @@ def matched(search: str, user: tuple[str, str]) -> int:
 def children_of(pid: int) -> set[int]:
     """Return the processes that a process has started."""
     children = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for file in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
-                children.add(int(stat.parent.name))
+            if int(file.read_text().rpartition(")")[2].split()[1]) == pid:
+                children.add(int(file.parent.name))
     return children
 
 
+def planted_in(text: str, passwords: Mapping[str, str]) -> list[str]:
+    """Return the planted texts and the passwords that a text holds."""
+    return [secret for secret in (*PLANTED, *passwords.values()) if secret in text]
+
+
+def files_with_planted(folder: Path, passwords: Mapping[str, str]) -> list[str]:
+    """Return the files below a folder that hold a planted text or a password; those of Lucene are packed."""
+    names = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_relative_to(folder / "stack" / "elasticsearch" / "data"):
+            content = path.read_bytes().decode("utf-8", "replace")
+            if planted_in(content, passwords):
+                names.append(path.relative_to(folder).as_posix())
+    return names
+
+
+def open_to_others(folder: Path) -> list[str]:
+    """Return files and folders that an account other than the owner can read, or write.
+
+    Elasticsearch's account may pass through the data folder, without seeing what is in it.
+    """
+    rights = {path: stat.S_IMODE(path.lstat().st_mode) for path in folder.rglob("*") if not path.is_symlink()}
+    return sorted(f"{path} {mode:o}" for path, mode in rights.items() if mode & 0o077 & ~0o010)
+
+
 def test_a_click_becomes_a_metric_and_ctrl_c_ends_all_processes(workspace: Path, saved_model: Path) -> None:
-    """The output is enough for a user: the server's address, the analyst's password, the dashboards.
+    """The output is enough for a user: the server's address, the file with the passwords, the dashboards.
 
     When all parts are killed, they come back at the same addresses, and the next click becomes a metric, too.
+    All the while, what persons send stays where the contract has it, passwords are printed nowhere, and each file is
+    private to its owner.
     """
     environ = {
         **os.environ,
@@ -86,6 +130,7 @@ def test_a_click_becomes_a_metric_and_ctrl_c_ends_all_processes(workspace: Path,
         "MODEL_LOG_DIR": os.fsdecode(os.fsencode(workspace) + b"/log-caf\xe9"),
         "MODEL_SERVER_MODEL_DIR": str(saved_model),
         "MONITOR_PERIOD": "1s",
+        **PLANTED_SETTINGS,
     }
     command = [sys.executable, "-m", "monitor_agent", "up"]
     up = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -97,19 +142,32 @@ def test_a_click_becomes_a_metric_and_ctrl_c_ends_all_processes(workspace: Path,
             if line.startswith("Ctrl-C"):
                 break
         addresses = {line[:17].strip(): line[17:].split() for line in lines if "http" in line}
-        analyst = next(line.split() for line in lines if line.startswith("user") and "analyst" in line)
-        instances = [{"text_a": "ua81ce left hour3", "text_b": "item14 price2"}]
+        passwords = json.loads(
+            Path(next(line[17:].strip() for line in lines if line.startswith("passwords"))).read_text()
+        )
+        analyst = ("analyst", passwords["analyst"])
+        features = {"mail": "planted-person@example.org"}
+        instances = [{"text_a": "ua81ce left hour3", "text_b": "item14 price2", "features": features}]
         search = "ignore_unavailable=true&q=window_size:1m+AND+model_version:all+AND+segment:all"
         windows = f"{addresses['Elasticsearch'][0]}/model_performance/_search?{search}"
 
         def click() -> None:
-            predicted = wait_until(lambda: answered(addresses["model server"][0], {"instances": instances}), 60, 0.1)
+            request = {"instances": instances, "context": PLANTED_CONTEXT}
+            predicted = wait_until(lambda: answered(addresses["model server"][0], request), 60, 0.1)
             prediction_id = predicted["predictions"][0]["prediction_id"]
             request_json(addresses["model server"][1], {"prediction_id": prediction_id, "type": "click"})
 
         click()
-        wait_until(lambda: matched(windows, (analyst[1], analyst[2])) == 1, 60, 0.1)
-        assert "error" not in request_json(f"{addresses['dashboards'][0]}/dashboards/model-quality/data")
+        wait_until(lambda: matched(windows, analyst) == 1, 60, 0.1)
+        data = request_json(f"{addresses['dashboards'][0]}/dashboards/model-quality/data")
+        assert "error" not in data
+        assert planted_in(json.dumps(data), passwords) == []
+        commands = [Path(f"/proc/{pid}/cmdline").read_bytes().decode() for pid in (up.pid, *children_of(up.pid))]
+        assert planted_in("\n".join(commands), passwords) == []
+        admin = ("admin", passwords["admin"])
+        documents = request_json(f"{addresses['Elasticsearch'][0]}/_all/_search?size=1000", user=admin)
+        assert len(documents["hits"]["hits"]) > 2
+        assert planted_in(json.dumps(documents), passwords) == []
 
         killed = children_of(up.pid)
         assert len(killed) == PROCESSES
@@ -117,7 +175,7 @@ def test_a_click_becomes_a_metric_and_ctrl_c_ends_all_processes(workspace: Path,
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: len(children_of(up.pid) - killed) == PROCESSES, 60, 0.1)
         click()
-        wait_until(lambda: matched(windows, (analyst[1], analyst[2])) == 2, 90, 0.1)
+        wait_until(lambda: matched(windows, analyst) == 2, 90, 0.1)
     finally:
         up.send_signal(signal.SIGINT)
         rest, _ = up.communicate(timeout=60)
@@ -127,3 +185,6 @@ def test_a_click_becomes_a_metric_and_ctrl_c_ends_all_processes(workspace: Path,
         assert f"warning: {name} ended by SIGKILL: starting it again in 1 s; see {workspace}" in rest
     assert "Traceback" not in rest
     assert processes_in(workspace) == []
+    assert planted_in("".join(lines) + rest, passwords) == []
+    assert files_with_planted(workspace, passwords) == ["stack/passwords.json"]
+    assert open_to_others(workspace) == []

@@ -85,9 +85,8 @@ def write_configuration(
     """
     config = home / "config"
     shutil.rmtree(home / "tmp", ignore_errors=True)
-    private_folder(home)
-    for folder in (config / "jvm.options.d", home / "data", home / "logs", home / "tmp"):
-        folder.mkdir(parents=True, exist_ok=True)
+    for folder in (home, config, config / "jvm.options.d", home / "data", home / "logs", home / "tmp"):
+        private_folder(folder)
     for kind in ("http", "transport"):
         (home / "logs" / f"{kind}.ports").unlink(missing_ok=True)
     files = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -36,12 +37,16 @@ class EmbeddedProvider:
         self._settings = settings
         self._data_dir = Path(settings.data_dir).absolute()
         self._report = report
+        self._show_passwords = False
 
-    def up(self, *, detach: bool) -> None:
+    def up(self, *, detach: bool, show_passwords: bool = False) -> None:
         """Start Elasticsearch; adopt the one that runs on the data folder already."""
+        self._show_passwords = show_passwords
         instance = running_instance(self._data_dir)
         if instance is not None:
             self._report(f"already running (process {instance.pid}){': ' if instance.url else ''}{instance.url}")
+            if show_passwords and instance.url:
+                self._announce(instance)
         elif detach:
             self._start_background()
         else:
@@ -126,12 +131,15 @@ class EmbeddedProvider:
 
     def _announce(self, instance: Instance) -> None:
         passwords = users.read_passwords(self._data_dir)
+        file = self._data_dir / users.PASSWORDS_FILE
         width = max(map(len, passwords))
         self._report(f"Elasticsearch {instance.version} is ready: {instance.url}")
         for user, password in passwords.items():
-            self._report(f"  {user:<{width}}  {password}")
-        self._report(f"passwords are kept in {self._data_dir / users.PASSWORDS_FILE}; for other commands:")
+            self._report(f"  {user:<{width}}  {password}" if self._show_passwords else f"  {user}")
+        self._report(f"passwords are kept in {file}; for other commands:")
+        # The names and the generated passwords have no characters that a shell or a pattern reads in another way.
+        read = f"""$(sed -n 's/.*"{users.ADMIN}": "\\(.*\\)".*/\\1/p' {shlex.quote(str(file))})"""
         self._report(
             f"  export ELASTICSEARCH_URL={instance.url} ELASTICSEARCH_USERNAME={users.ADMIN}"
-            f" ELASTICSEARCH_PASSWORD={passwords[users.ADMIN]}"
+            f" ELASTICSEARCH_PASSWORD={passwords[users.ADMIN] if self._show_passwords else read}"
         )

@@ -157,7 +157,7 @@ def test_a_pipe_among_the_files_stops_nothing(copy: Path) -> None:
 
 
 def test_every_version_of_an_object_comes_back() -> None:
-    """What Kibana reads is stored_fields; what differs at every export, and no import uses, is not."""
+    """The files keep what Kibana reads; what differs at every export, and no import uses, is left out."""
     stored_fields = {
         "coreMigrationVersion": "8.8.0",
         "typeMigrationVersion": "10.2.0",

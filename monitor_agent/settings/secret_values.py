@@ -1,0 +1,59 @@
+"""The values of the settings that no process may print (pure)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+from urllib.parse import quote, unquote
+
+from monitor_agent.settings.sections import Settings
+from monitor_agent.settings.setting_info import info_of
+
+
+def secret_values(settings: Settings) -> frozenset[str]:
+    """Return every password, key and token of the settings, and of their addresses, in each form that is sent.
+
+    The forms are the text itself, the text as an address has it (`%40` for `@`), and, with its user, the value of the
+    header `Authorization`.
+    """
+    return frozenset(value for section in fields(settings) for value in _of_section(getattr(settings, section.name)))
+
+
+def secret_variables() -> frozenset[str]:
+    """Return the environment variables that hold a secret or an address, which may name a password."""
+    sections = [getattr(Settings(), section.name) for section in fields(Settings)]
+    rows = [info_of(entry) for section in sections for entry in fields(section)]
+    return frozenset(row.variable for row in rows if row.secret or row.variable.endswith("_URL"))
+
+
+def _of_section(section: Any) -> Iterator[str]:
+    for entry in fields(section):
+        value, information = getattr(section, entry.name), info_of(entry)
+        if information.secret and value:
+            yield from _forms(value)
+            user = getattr(section, entry.name.replace("password", "username"), "")
+            if user and user != value:
+                yield from _header(user, value)
+        elif information.variable.endswith("_URL"):
+            for address in (value,) if isinstance(value, str) else value:
+                yield from _of_address(address)
+
+
+def _of_address(address: str) -> Iterator[str]:
+    login, at_sign, _ = address.rpartition("@")
+    user, colon, password = login.rpartition("//")[2].partition(":")
+    if at_sign and colon and password:
+        yield from _forms(password)
+        yield from _forms(unquote(password))
+        yield from _header(unquote(user), unquote(password))
+
+
+def _forms(secret: str) -> Iterator[str]:
+    yield secret
+    yield quote(secret, safe="")
+
+
+def _header(user: str, password: str) -> Iterator[str]:
+    yield base64.b64encode(f"{user}:{password}".encode("utf-8", "surrogateescape")).decode("ascii")
