@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 
 import orjson
-from flask import Flask, Response, make_response, render_template, request, send_file, url_for
+from flask import Flask, Response, g, make_response, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from monitor_agent.clock import Clock
-from monitor_agent.dashboards import markdown
+from monitor_agent.dashboards import compression, markdown
 from monitor_agent.dashboards.dashboard_data import dashboard_data
 from monitor_agent.dashboards.library import END, START, Library
+from monitor_agent.dashboards.login import LoginPages
 from monitor_agent.dashboards.palette import vega_config
-from monitor_agent.errors import DataError, MonitorError
+from monitor_agent.dashboards.sessions import Session
+from monitor_agent.errors import DataError, ElasticsearchError, MonitorError
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.responses import UNAUTHORIZED, status_of
 from monitor_agent.kibana.dashboard_model import Dashboard, GridPosition
 from monitor_agent.kibana.times import time_range
 from monitor_agent.pipeline.instants import milliseconds
 
 CONTROL = "c."
+LEAST_REFRESH_SECONDS = 5
+MOST_SEARCHES = 5
+"""Requests for data that wait for Elasticsearch at once; the server has more threads."""
+LONGEST_QUEUE_SECONDS = 1.0
 LONGEST_CACHE = 365 * 86_400
 
 HEADERS = {
@@ -31,7 +39,7 @@ HEADERS = {
         "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 
@@ -42,25 +50,37 @@ class Viewer:
 
     Attributes
     ----------
+    gateway : searches with the viewer's own user, or for everybody who needs no login.
     bundle : file of the chart library.
+    login : the login; None = everybody sees everything.
     """
 
     library: Library
     gateway: Gateway
     clock: Clock
     bundle: Path
+    login: LoginPages | None = None
 
 
 def create_app(viewer: Viewer) -> Flask:
     """Return the application."""
     app = Flask(__name__)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    _add_guards(app)
+    compression.register(app)
+    _add_guards(app, viewer)
     _add_pages(app, viewer)
+    searches = BoundedSemaphore(MOST_SEARCHES)
 
     @app.get("/dashboards/<name>/data")
     def data(name: str) -> Response:
-        return _data(viewer, viewer.library.dashboard(name))
+        dashboard = viewer.library.dashboard(name)
+        # An Elasticsearch that hangs must not take the threads that the other pages need.
+        if not searches.acquire(timeout=LONGEST_QUEUE_SECONDS):
+            raise ElasticsearchError("Elasticsearch is slow: other searches wait for it", "try again in a moment")
+        try:
+            return _data(viewer, dashboard)
+        finally:
+            searches.release()
 
     @app.get("/vega/<name>")
     def charts(name: str) -> Response:
@@ -73,7 +93,11 @@ def create_app(viewer: Viewer) -> Flask:
     return app
 
 
-def _add_guards(app: Flask) -> None:
+def _add_guards(app: Flask, viewer: Viewer) -> None:
+    _add_session(app)
+    if viewer.login is not None:
+        viewer.login.register(app)
+
     @app.after_request
     def add_headers(response: Response) -> Response:
         for name, value in HEADERS.items():
@@ -83,11 +107,16 @@ def _add_guards(app: Flask) -> None:
     @app.errorhandler(MonitorError)
     def report_error(error: MonitorError) -> ResponseReturnValue:
         if request.endpoint == "data":
+            if viewer.login is not None and status_of(error) == UNAUTHORIZED:
+                viewer.login.forget()
+                return _json({"error": "your login has ended", "login": url_for("login")}), UNAUTHORIZED
             return _json({"error": str(error)}), 400 if isinstance(error, DataError) else 502
         return render_template("error.html", error=str(error)), 404
 
     @app.errorhandler(HTTPException)
     def report_http_error(error: HTTPException) -> ResponseReturnValue:
+        if request.endpoint == "data":
+            return _json({"error": error.description}), error.code or 500
         return render_template("error.html", error=error.description), error.code or 500
 
 
@@ -119,7 +148,9 @@ def _data(viewer: Viewer, dashboard: Dashboard) -> Response:
         for control in dashboard.controls
         if CONTROL + control.id in request.args
     }
-    data = dashboard_data(viewer.gateway, viewer.library, dashboard, time, control_values)
+    session: Session | None = g.session
+    gateway = session.gateway if session is not None and session.gateway is not None else viewer.gateway
+    data = dashboard_data(gateway, viewer.library, dashboard, time, control_values)
     return _json(
         {
             "range": [milliseconds(time.start), milliseconds(time.end)],
@@ -164,10 +195,12 @@ def _page_settings(viewer: Viewer, dashboard: Dashboard) -> dict[str, Any]:
     """Return the settings of the page's script."""
     return {
         "data": url_for("data", name=dashboard.id),
+        "here": request.path,
         "bundle": url_for("charts", name=viewer.bundle.name),
         "from": dashboard.start or START,
         "to": dashboard.end or END,
-        "refresh": dashboard.refresh_seconds,
+        "refresh": max(LEAST_REFRESH_SECONDS, dashboard.refresh_seconds) if dashboard.refresh_seconds else 0,
+        "least_refresh": LEAST_REFRESH_SECONDS,
         "controls": [
             {
                 "id": control.id,
@@ -180,6 +213,20 @@ def _page_settings(viewer: Viewer, dashboard: Dashboard) -> dict[str, Any]:
         ],
         "themes": {"light": vega_config(dark=False), "dark": vega_config(dark=True)},
     }
+
+
+def _add_session(app: Flask) -> None:
+    """Let every request have a session, which is None without a login; close what belongs to one request."""
+
+    @app.before_request
+    def begin() -> None:
+        g.session, g.closes_session = None, False
+
+    @app.teardown_request
+    def end(_error: BaseException | None) -> None:
+        session: Session | None = g.get("session")
+        if g.get("closes_session") and session is not None and session.gateway is not None:
+            session.gateway.close()
 
 
 def _json(content: Any) -> Response:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -11,6 +13,7 @@ from monitor_agent.clock import SystemClock
 from monitor_agent.dashboards.app import Viewer, create_app
 from monitor_agent.dashboards.assets import bundle
 from monitor_agent.dashboards.library import read_library
+from monitor_agent.dashboards.login import BY_ELASTICSEARCH, NO_LOGIN, LoginPages, login_method, require_security
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.retry import Backoff
 from monitor_agent.http_serving.exposure import check_exposure
@@ -23,7 +26,9 @@ MAX_BODY_BYTES = 16 * 1024
 REMEDY = "stop what listens there, or set DASHBOARDS_PORT or DASHBOARDS_HOST (0 = any free port)"
 _log = structlog.get_logger()
 # A person waits for the page, so an error message must come soon.
-PATIENCE = Backoff(tries=2, first=0.3)
+PATIENCE = Backoff(tries=2, first=0.3, after_timeout=False)
+LONGEST_ANSWER = timedelta(seconds=8)
+"""The longest wait for an answer of Elasticsearch."""
 
 
 def serve(
@@ -55,8 +60,12 @@ def serve(
     viewer = settings.dashboards
     library = read_library(Path(settings.kibana.folder))
     charts = bundle(cache, report)
+    elasticsearch = replace(elasticsearch, request_timeout=min(LONGEST_ANSWER, elasticsearch.request_timeout))
+    method = login_method(viewer, elasticsearch, PATIENCE)
     gateway = Gateway(connect(elasticsearch), PATIENCE, ca_file=elasticsearch.ca_certs)
-    app = create_app(Viewer(library, gateway, SystemClock(), charts))
+    if viewer.auth == BY_ELASTICSEARCH:
+        require_security(gateway)
+    app = create_app(Viewer(library, gateway, SystemClock(), charts, LoginPages(method) if method else None))
     try:
         with bind(viewer.host, viewer.port, "the viewer", REMEDY) as listener:
             warn_of_exposure(viewer, require_auth=settings.security.require_auth)
@@ -76,8 +85,9 @@ def warn_of_exposure(settings: DashboardsSettings, *, require_auth: bool) -> Non
         If it lacks a login, and `require_auth` forbids that.
     """
     tls = "" if settings.tls_cert else "DASHBOARDS_TLS_CERT and DASHBOARDS_TLS_KEY"
+    protected = settings.auth != NO_LOGIN
     warning = check_exposure(
-        "the viewer", settings.host, "DASHBOARDS_AUTH", authenticated=False, tls=tls, require=require_auth
+        "the viewer", settings.host, "DASHBOARDS_AUTH", authenticated=protected, tls=tls, require=require_auth
     )
     if warning:
         _log.warning(warning)

@@ -156,7 +156,8 @@ class Gateway:
             except (NoConnection, ConnectionTimeout) as error:
                 failure = failure_of(error, self._names)
                 reason, status, hint = failure.reason, NO_ANSWER, failure.hint
-                if failure.permanent:
+                is_last = isinstance(error, ConnectionTimeout) and not self._backoff.after_timeout
+                if failure.permanent or is_last:
                     raise ElasticsearchError(f"{purpose}: {reason}", hint) from error
             except SerializationError as error:
                 # A response that cannot be read, such as one that was cut off, counts as none.

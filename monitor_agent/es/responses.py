@@ -98,8 +98,13 @@ def is_foreign(error: ApiError) -> bool:
 
 def is_not_allowed(error: ElasticsearchError) -> bool:
     """Return whether the user lacks the privilege for a request."""
+    return status_of(error) == FORBIDDEN
+
+
+def status_of(error: Exception) -> int:
+    """Return the status with which a request was refused; 0 if there was no answer."""
     refused = error.__cause__
-    return isinstance(refused, ApiError) and refused.meta.status == FORBIDDEN
+    return refused.meta.status if isinstance(refused, ApiError) else 0
 
 
 def _likeness(error: ApiError) -> str:

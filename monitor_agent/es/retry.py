@@ -42,12 +42,14 @@ class Backoff:
     Attributes
     ----------
     tries : how often a request is sent at most; None = without a limit.
+    after_timeout : whether a request is repeated whose answer did not come in time.
     first, longest : the first wait and the longest wait, seconds; each wait is twice the wait before.
     """
 
     tries: int | None = 6
     first: float = 0.5
     longest: float = 30.0
+    after_timeout: bool = True
 
     def wait(self, failures: int, chance: float) -> float | None:
         """Return the seconds to wait after some failures; None if the request is not to be repeated.

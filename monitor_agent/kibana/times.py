@@ -17,6 +17,8 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _MONTHS = {"M": 1, "y": 12}
 
 TARGET_BARS = 50
+YEARS = range(1970, 3000)
+"""The years that a range may touch: events have no others, and charts would have too many bars."""
 _NICE = (
     ("500ms", "100ms"),
     ("5s", "1s"),
@@ -96,9 +98,12 @@ def time_range(start: str, end: str, now: datetime) -> TimeRange:
     Raises
     ------
     DataError
-        If a text is no time, or the range ends before it starts.
+        If a text is no time, or the range ends before it starts, or lies outside the years of events.
     """
     time = TimeRange(moment(start, now), moment(end, now, end=True))
+    for text, at in ((start, time.start), (end, time.end)):
+        if at.year not in YEARS:
+            raise DataError(f"{text!r} lies in the year {at.year}", f"choose years from {YEARS[0]} to {YEARS[-1]}")
     if time.end < time.start:
         raise DataError(f"the time range {start} to {end} ends before it starts")
     return time

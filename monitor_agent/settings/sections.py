@@ -14,6 +14,7 @@ from monitor_agent.settings.server_settings import ServerSettings
 from monitor_agent.settings.setting_info import setting
 
 DEFAULT_LARGER_WINDOWS = (timedelta(hours=1), timedelta(days=1))
+SHORTEST_TOKEN = 16
 MAX_PAGE_SIZE = 10_000
 """Elasticsearch returns no more documents in one answer (`index.max_result_window`)."""
 
@@ -262,6 +263,27 @@ class DashboardsSettings(HttpSettings, prefix="DASHBOARDS"):
 
     host: str = setting("127.0.0.1", "DASHBOARDS_HOST", "address to listen on")
     port: int = setting(8601, "DASHBOARDS_PORT", "port to listen on; 0 = any free port")
+    auth: str = setting(
+        "none",
+        "DASHBOARDS_AUTH",
+        "who sees the dashboards: `none`: everybody who reaches the viewer; `elasticsearch`: users of Elasticsearch, "
+        "with their own rights; `token`: who knows DASHBOARDS_TOKEN",
+        choices=("none", "elasticsearch", "token"),
+    )
+    token: str = setting("", "DASHBOARDS_TOKEN", "the token, 16 characters or more", secret=True)
+
+    def __post_init__(self) -> None:
+        """Refuse a token that is missing, short or not used."""
+        super().__post_init__()
+        if self.auth == "token" and len(self.token) < SHORTEST_TOKEN:
+            raise SettingsError(
+                f"DASHBOARDS_AUTH=token needs DASHBOARDS_TOKEN, of {SHORTEST_TOKEN} characters or more",
+                "make one, such as by `openssl rand -hex 32`",
+            )
+        if self.token and self.auth != "token":
+            raise SettingsError(
+                f"DASHBOARDS_TOKEN is set, and DASHBOARDS_AUTH={self.auth} does not use it", "set DASHBOARDS_AUTH=token"
+            )
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import DRAWN_PAGE, Reader
+from tests.cluster import Cluster
 from tests.factories import START
 from tests.integration.kibana_world import NOW
-from tests.viewers import ROOT, address_of
+from tests.viewers import ROOT, address_of, viewer_on
 
 DASHBOARDS = sorted(path.stem for path in (ROOT / "kibana/objects/dashboard").glob("*.json"))
 
@@ -177,6 +178,15 @@ def test_a_table_sorts_turns_pages_and_is_downloaded(reader: Reader) -> None:
     assert len(lines) == 12
     assert lines[0].startswith("Query,Predictions,Requests,Clicks,CTR")
 
+    cells_of = (
+        "async (rows) => (await import('/static/tables.js')).csv({columns: [{label: 'a', kind: 'string'}], rows})"
+    )
+    formulas = ["=1", " =1", "\u00a0+1", "\ufeff@x", "\0=1", "＝1", "－1", "\t1", "-2+3"]
+    written = page.evaluate(cells_of, [[text] for text in [*formulas, "a=b", -2.5]]).split("\r\n")
+    assert all(text.lstrip('"').startswith("'") for text in written[1:10])
+    assert written[10:12] == ["a=b", "-2.5"]
+    assert "\0" not in "".join(written)
+
 
 def test_a_chart_gives_its_numbers(reader: Reader) -> None:
     """A chart has a text for screen readers, a tooltip with all values of a moment, and a view as a table."""
@@ -268,4 +278,32 @@ def test_the_last_drawing_stays_if_the_viewer_is_gone(reader: Reader) -> None:
     page.locator("#reload").click()
 
     expect(page.locator("#banner.error")).to_contain_text("The viewer does not answer")
+    expect(page.locator("#banner.error")).to_contain_text("The numbers below are old: they were read at")
+    expect(page.locator("main[data-old]")).to_have_count(1)
     expect(requests).to_have_text(before)
+
+    page.context.set_offline(False)
+    page.locator("#reload").click()
+    expect(page.locator("main[data-old]")).to_have_count(0)
+    expect(page.locator("#status")).not_to_contain_text("Old")
+
+
+def test_a_person_logs_in_and_out(browser: Browser, viewer: str, elasticsearch: Cluster) -> None:
+    """The login leads back to the dashboard, which shows what the person's role may read; less than 5 s is 5 s."""
+    del viewer  # it has filled the cluster
+    with viewer_on(elasticsearch, {"DASHBOARDS_AUTH": "elasticsearch"}) as url, browser.new_page() as page:
+        page.goto(address_of(url, "serving", refresh="1"))
+        expect(page.get_by_label("User of Elasticsearch")).to_be_focused()
+        page.get_by_label("User of Elasticsearch").fill("analyst")
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("alert")).to_have_text("The user or the password is wrong.")
+        page.get_by_label("Password").fill(elasticsearch.users["analyst"])
+        page.get_by_role("button", name="Log in").click()
+
+        page.wait_for_selector(DRAWN_PAGE)
+        assert page.locator("#refresh").input_value() == "5"
+        page.get_by_role("button", name="Log out analyst").click()
+        expect(page.get_by_label("Password")).to_be_visible()
+        page.goto(address_of(url, "serving"))
+        expect(page.get_by_label("Password")).to_be_visible()

@@ -3,6 +3,13 @@ export const page = JSON.parse(document.getElementById("page").textContent);
 
 const PREFIX = "c.";
 
+// Returns a time between two refreshes: 0 is none, and less than the least one is the least one.
+export function pace(text) {
+  const seconds = Number(text);
+  if (!Number.isFinite(seconds) || seconds <= 0) return 0;
+  return Math.min(Math.max(seconds, page.least_refresh), 86400);
+}
+
 export function read() {
   const query = new URLSearchParams(location.search);
   const chosen = {};
@@ -13,7 +20,7 @@ export function read() {
   return {
     from: query.get("from") || page.from,
     to: query.get("to") || page.to,
-    refresh: query.has("refresh") ? Number(query.get("refresh")) : page.refresh,
+    refresh: query.has("refresh") ? pace(query.get("refresh")) : page.refresh,
     chosen,
   };
 }

@@ -77,11 +77,13 @@ function pager(page, pages, rows, size, again) {
     element("span", { textContent: position }), step("›", "Next page", page + 1));
 }
 
+const FORMULA = /^[\t\r\n]|^[\s\p{Cc}\p{Cf}]*[=+\-@＝＋－＠]/u;
 const cell = (value, column) => {
   if (value === null) return "";
-  const text = column.kind === "date" && typeof value === "number" ? new Date(value).toISOString() : String(value);
-  // A text that begins like a formula must not run in a spreadsheet.
-  const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const whole = column.kind === "date" && typeof value === "number" ? new Date(value).toISOString() : String(value);
+  const text = whole.replaceAll("\0", "");
+  // A text that begins like a formula, also after blanks or with wide signs, must not run in a spreadsheet.
+  const safe = typeof value === "string" && FORMULA.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 };
 

@@ -14,6 +14,8 @@ let state = read();
 let extent = null;
 let request = null;
 let timer = null;
+let drawnAt = null;
+const PATIENCE = 15000;
 
 const panels = [...document.querySelectorAll("[data-panel]")].map((section) => new Panel(section, {
   range: (from, to) => change({ from, to }),
@@ -52,17 +54,24 @@ async function load() {
   const current = (request = new AbortController());
   clearTimeout(timer);
   board.setAttribute("aria-busy", "true");
+  const late = setTimeout(() => { current.late = true; current.abort(); }, PATIENCE);
   try {
     const parameters = query(state);
     parameters.set("from", state.from);
     parameters.set("to", state.to);
     const response = await fetch(`${page.data}?${parameters}`, { signal: current.signal });
     const data = await response.json();
+    if (response.status === 401 && data.login) {
+      location.assign(`${data.login}?next=${encodeURIComponent(page.here + location.search)}`);
+      return;
+    }
     if (!response.ok) throw new Error(data.error);
     draw(data);
   } catch (error) {
-    if (error.name === "AbortError") return;
-    fail(error);
+    if (error.name === "AbortError" && !current.late) return;
+    fail(current.late ? new Error("The viewer did not answer in time.") : error);
+  } finally {
+    clearTimeout(late);
   }
   board.setAttribute("aria-busy", "false");
   if (state.refresh) timer = setTimeout(tick, state.refresh * 1000);
@@ -85,14 +94,22 @@ function draw(data) {
   } else if (data.empty) showBanner("warning", "There are no data yet.");
   else banner.hidden = true;
   const [from, to] = data.range.map((moment) => time.iso(moment).slice(0, 16).replace("T", " "));
-  status.textContent = `${from} to ${to} UTC, read at ${new Date().toISOString().slice(11, 19)}`;
+  drawnAt = new Date().toISOString().slice(11, 19);
+  status.textContent = `${from} to ${to} UTC, read at ${drawnAt}`;
+  delete board.dataset.old;
   board.dataset.drawn = String(Number(board.dataset.drawn || 0) + 1);
 }
 
 function fail(error) {
   // The last drawing stays; the banner says that it is old.
   const network = error instanceof TypeError;
-  showBanner("error", network ? "The viewer does not answer: is monitor-agent dashboards still running?" : error.message);
+  const reason = network ? "The viewer does not answer: is monitor-agent dashboards still running?" : error.message;
+  const old = drawnAt ? ` The numbers below are old: they were read at ${drawnAt} UTC.` : "";
+  if (old) {
+    board.dataset.old = "";
+    status.textContent = `Old numbers, read at ${drawnAt} UTC`;
+  }
+  showBanner("error", reason + old);
   for (const panel of panels) if (!panel.content) panel.body.replaceChildren();
 }
 
