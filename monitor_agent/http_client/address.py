@@ -18,6 +18,7 @@ KIBANA_PORT = 5601
 LARGEST_PORT = 65_535
 _SCHEMES = ("http", "https")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?", re.IGNORECASE)
+_QUERY = re.compile(r"\?[^,\s]+")
 _IN_TEXT = re.compile(r"(?<=//)[^/@\s\"'<>]*@")
 _BROKEN_SCHEME = re.compile(r"(https?:/?|[a-z]+//)", re.IGNORECASE)
 _QUOTES = "\"'`"
@@ -76,7 +77,7 @@ def without_credentials(text: str) -> str:
     scheme, separator, rest = text.partition("://")
     if not separator:
         scheme, rest = "", text
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+    return _QUERY.sub("?***", f"{scheme}{separator}{rest.rpartition('@')[2]}")
 
 
 def mask_credentials(text: str) -> str:

@@ -32,7 +32,6 @@ PLANTED_SETTINGS = {
     "MODEL_SERVER_HMAC_KEY": "planted-key-of-the-hmacs",
     "PIPELINE_HTTP_PASSWORD": "planted-password-of-the-shop",
     "KIBANA_URL": "http://planted-user:planted-password-of-kibana@127.0.0.1:9",
-    "KIBANA_API_KEY": "planted-key-of-kibana",
     "STACK_AGENT_PASSWORD": "planted-password-of-the-agent",
 }
 PLANTED_CONTEXT = {
@@ -108,9 +107,11 @@ def files_with_planted(folder: Path, passwords: Mapping[str, str]) -> list[str]:
 def open_to_others(folder: Path) -> list[str]:
     """Return files and folders that an account other than the owner can read, or write.
 
-    Elasticsearch's account may pass through the data folder, without seeing what is in it.
+    Elasticsearch's account may pass through the data folder, without seeing what is in it. Elasticsearch itself gives
+    its key store to the group, in a folder that only the owner can enter.
     """
-    rights = {path: stat.S_IMODE(path.lstat().st_mode) for path in folder.rglob("*") if not path.is_symlink()}
+    paths = [path for path in folder.rglob("*") if not path.is_symlink() and path.name != "elasticsearch.keystore"]
+    rights = {path: stat.S_IMODE(path.lstat().st_mode) for path in paths}
     return sorted(f"{path} {mode:o}" for path, mode in rights.items() if mode & 0o077 & ~0o010)
 
 
@@ -142,9 +143,9 @@ def test_a_click_becomes_a_metric_and_ctrl_c_ends_all_processes(workspace: Path,
             if line.startswith("Ctrl-C"):
                 break
         addresses = {line[:17].strip(): line[17:].split() for line in lines if "http" in line}
-        passwords = json.loads(
-            Path(next(line[17:].strip() for line in lines if line.startswith("passwords"))).read_text()
-        )
+        passwords_file = next((line[17:].strip() for line in lines if line.startswith("passwords")), "")
+        assert passwords_file, "".join(lines)
+        passwords = json.loads(Path(passwords_file).read_text())
         analyst = ("analyst", passwords["analyst"])
         features = {"mail": "planted-person@example.org"}
         instances = [{"text_a": "ua81ce left hour3", "text_b": "item14 price2", "features": features}]

@@ -90,7 +90,8 @@ def make_folder(path: Path, *, private: bool = True) -> Path:
     """
     try:
         if private:
-            files.private_folder(path)
+            for folder in (*reversed([parent for parent in path.parents if not parent.exists()]), path):
+                files.private_folder(folder)
         else:
             path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -114,8 +115,9 @@ def locked_folder(folder: Path) -> Iterator[None]:
     PipelineError
         If another process has the lock, or the folder cannot be written.
     """
-    lock = files.FileLock(make_folder(folder) / LOCK_NAME)
+    lock = files.FileLock(folder / LOCK_NAME)
     try:
+        files.private_folder(folder)  # its parents are as the umask says
         locked = lock.acquire()
     except OSError as error:
         raise cannot_write(lock.path, error) from error

@@ -70,6 +70,7 @@ def test_no_line_holds_a_secret(stream: io.StringIO) -> None:
     [
         ("elasticsearch is in trouble", "elasticsearch is in trouble"),
         ("password elastic is wrong", "password *** is wrong"),
+        ("GET /x?api_key=s3cret&a=1&token=t refused", "GET /x?api_key=***&a=1&token=*** refused"),
         ("abc", "abc"),  # too short to be told from other texts
         ("http://user:p@ss@es-1:9200/x", "http://***@es-1:9200/x"),
         ("http://user:p/ss@es-1:9200/x", "http://***@es-1:9200/x"),
