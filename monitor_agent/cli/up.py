@@ -12,6 +12,7 @@ from monitor_agent.demo import model, open_bandit
 from monitor_agent.demo.display import Display
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.install import install
+from monitor_agent.http_serving.listener import url_of
 from monitor_agent.settings import Settings
 from monitor_agent.stack.local import LocalProduct
 from monitor_agent.stack.process import Supervisor
@@ -63,11 +64,17 @@ def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> di
     return {
         "model server": f"{server}/predict  {server}/feedback",
         "dashboards": dashboards,
-        **({"agent's health": f"http://{agent.health_host}:{agent.health_port}/healthz"} if agent.health_port else {}),
+        **({"agent's health": health_page(product.settings)} if agent.health_port else {}),
         "Elasticsearch": product.settings.elasticsearch.url[0],
         "event files": product.settings.server.log_dir,
         "logs": str(product.log_dir),
     }
+
+
+def health_page(settings: Settings) -> str:
+    """Return the address of the health page."""
+    agent = settings.agent
+    return f"{url_of(agent.health_host, agent.health_port or 0, tls=bool(settings.health.tls_cert))}/healthz"
 
 
 def model_folder(product: LocalProduct, supervisor: Supervisor, display: Display) -> Path:

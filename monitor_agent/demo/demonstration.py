@@ -37,6 +37,7 @@ from monitor_agent.errors import DataError, ModelError, MonitorError
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.install import install
 from monitor_agent.files import private_opener, replace_file
+from monitor_agent.http_serving.listener import url_of
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, Settings
 from monitor_agent.stack.embedded.elasticsearch import cache_folder
@@ -215,7 +216,8 @@ class Demonstration:
     def _print_locations(self, product: LocalProduct, impressions: Sequence[Impression], charts: str) -> None:
         folder, command = self._folder, _displayed_path(Path(sys.executable).parent / "monitor-agent")
         data, (start, end) = f"--data {_displayed_path(folder.stack)}", _time_range(impressions)
-        viewer = f"http://{self._settings.dashboards.host}:{self._settings.dashboards.port}"
+        dashboards = self._settings.dashboards
+        viewer = url_of(dashboards.host, dashboards.port, tls=bool(dashboards.tls_cert))
         locations = {
             "answers of /predict, one a line": _displayed_path(folder.responses),
             "metrics, all windows and totals": _displayed_path(folder.summary),

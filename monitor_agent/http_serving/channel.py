@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import struct
 import threading
 import time
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ LOWEST_RATE = 1000.0
 LONGEST_BODY_SECONDS = 900.0
 LINGER_SECONDS = 2.0
 """How long the rest of a refused request is read and thrown away, so that the client sees the answer, not a reset."""
+MOST_UNREAD = 64 * 1024
 TLS_RECORD = 16 * 1024
 """The most bytes that TLS sends at once: larger pieces would only be copied."""
 TIMED_OUT = (
@@ -93,6 +95,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         """Whether no request and no answer is under way."""
         return not self.busy and self.request is None
 
+    @property
+    def stalled_since(self) -> float:
+        """Return when the client of an answer has taken something for the last time, by `time.time`; 0 = not so."""
+        return 0.0 if self.requests or not self.busy else float(self.last_activity)
+
     def own_address(self) -> str:
         """Return the address of this machine that the client is connected to."""
         with contextlib.suppress(OSError, AttributeError):
@@ -110,6 +117,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self._answer_began = 0.0
         if self.requests:
             return False
+        if self._ahead:  # the system's buffers are full: the client does not take the answer before
+            return now > self.waiting_since + limits.answer
         if self._linger_until:
             return now > self._linger_until
         request = self.request
@@ -124,6 +133,13 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         """Close the connection; a client that has begun a request gets an answer."""
         if self.request is not None and not self.total_outbufs_len and not self._linger_until:
             self.send(TIMED_OUT, do_close=False)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the connection; what the client has not taken is thrown away, in the system's buffers, too."""
+        if self.busy:
+            with contextlib.suppress(OSError):
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.handle_close()
 
     def readable(self) -> bool:
@@ -191,7 +207,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         """Return how many bytes the system has taken; a broken connection is closed."""
         try:
             sent: int = super().send(data, do_close=do_close)
-        except OSError:
+        except (OSError, AttributeError):  # the other thread may have closed it: there is no socket then
             self.will_close = True
             return 0
         self._sent += sent
@@ -297,6 +313,7 @@ class TlsChannel(Channel):
             if getattr(error, "reason", "") == "HTTP_REQUEST":
                 with contextlib.suppress(OSError):
                     socket.socket.send(self.socket, NOT_TLS)
+                    socket.socket.recv(self.socket, MOST_UNREAD)  # what is unread at the end becomes a reset
             self.handle_close()
         else:
             self._shaking = False

@@ -32,6 +32,8 @@ MAX_WAITING_ANSWER = 1 << 30
 ACCEPTED_AT_ONCE = 64
 FULL_SECONDS = 0.05
 """How long the server accepts nothing after it has found all connections at work."""
+STALLED_SECONDS = 5.0
+"""If all connections are at work, one whose client has taken nothing of its answer for this time may be closed."""
 REPORT_SECONDS = 60.0
 DRAIN_SECONDS = 15.0
 DRAIN_POLL_SECONDS = 0.02
@@ -200,7 +202,7 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
                 return
             if longest is not None:
                 self._report(f"{self._most} connections are open: those that wait longest for a request are closed")
-                longest.handle_close()
+                longest.abandon()
             self._open(*accepted)
 
     def _open(self, connection: socket.socket, address: Any) -> None:
@@ -211,8 +213,14 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
             connection.close()
 
     def _longest_waiting(self) -> Channel | None:
-        waiting = (channel for channel in self.active_channels.values() if not channel.busy)
-        return min(waiting, key=lambda channel: channel.waiting_since, default=None)
+        """Return the connection to close for a new one: without a request, or with an answer that nobody takes."""
+        channels: list[Channel] = list(self.active_channels.values())
+        idle = [channel for channel in channels if not channel.busy]
+        if idle:
+            return min(idle, key=lambda channel: channel.waiting_since)
+        long_ago = time.time() - STALLED_SECONDS
+        stalled = (channel for channel in channels if 0 < channel.stalled_since < long_ago)
+        return min(stalled, key=lambda channel: channel.stalled_since, default=None)
 
     def _report(self, message: str) -> None:
         now = time.monotonic()

@@ -12,11 +12,12 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from monitor_agent.contracts.roles import ANALYST
 from monitor_agent.errors import PortInUseError, StackError
 from monitor_agent.files import read_address
-from monitor_agent.settings import Settings, environment_of, secret_variables
+from monitor_agent.settings import HttpSettings, Settings, environment_of, secret_variables
 from monitor_agent.stack.account import unprivileged_account
 from monitor_agent.stack.embedded.configuration import options_from
 from monitor_agent.stack.embedded.elasticsearch import EmbeddedElasticsearch, home_folder, is_free
@@ -219,8 +220,10 @@ def _absolute(settings: Settings) -> Settings:
     """Return the settings with absolute paths, which do not depend on the working directory."""
     return dataclasses.replace(
         settings,
+        dashboards=_with_absolute_certificate(settings.dashboards),
+        health=_with_absolute_certificate(settings.health),
         server=dataclasses.replace(
-            settings.server,
+            _with_absolute_certificate(settings.server),
             model_dir=str(Path(settings.server.model_dir).absolute()),
             log_dir=str(Path(settings.server.log_dir).absolute()),
         ),
@@ -232,3 +235,13 @@ def _absolute(settings: Settings) -> Settings:
         stack=dataclasses.replace(settings.stack, data_dir=str(Path(settings.stack.data_dir).absolute())),
         kibana=dataclasses.replace(settings.kibana, folder=str(Path(settings.kibana.folder).absolute())),
     )
+
+
+_Server = TypeVar("_Server", bound=HttpSettings)
+
+
+def _with_absolute_certificate(settings: _Server) -> _Server:
+    if not settings.tls_cert:
+        return settings
+    cert, key = (str(Path(name).absolute()) for name in (settings.tls_cert, settings.tls_key))
+    return dataclasses.replace(settings, tls_cert=cert, tls_key=key)

@@ -127,7 +127,7 @@ ROOMS = (
     Room(
         "monitor_agent/logstash/",
         "the embedded runner of Logstash configurations",
-        "contracts errors files gc_tuning http_client settings",
+        "contracts errors files gc_tuning http_client http_serving settings",
         "lark orjson structlog urllib3",
     ),
     Room(
@@ -144,14 +144,14 @@ ROOMS = (
     Room(
         "monitor_agent/demo/",
         "the Open Bandit log, its replay, the summary",
-        "agent clock contracts dashboards durations errors es files log metrics pipeline settings stack",
+        "agent clock contracts dashboards durations errors es files http_serving log metrics pipeline settings stack",
         "rich",
     ),
     Room(
         "monitor_agent/cli/",
         "one command per file; writes the generated pages",
         "agent alerting clock command_line contracts dashboards demo diagnosis durations errors es files gc_tuning "
-        "kibana log logstash metrics pipeline settings stack",
+        "http_serving kibana log logstash metrics pipeline settings stack",
         "orjson rich",
     ),
     Room("monitor_agent/__main__.py", "`python -m monitor_agent`", "cli"),

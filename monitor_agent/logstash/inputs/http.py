@@ -18,6 +18,7 @@ import structlog
 
 from monitor_agent.errors import PipelineError, PortInUseError
 from monitor_agent.http_client.authorization import basic_authorization
+from monitor_agent.http_serving.exposure import check_exposure
 from monitor_agent.logstash.decoration import decoration
 from monitor_agent.logstash.files.descriptors import most_connections
 from monitor_agent.logstash.files.file_selection import FileSelection
@@ -101,6 +102,16 @@ class HttpInput(FilesInput):
         self._server = self._listen()
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        warning = check_exposure(
+            f"the http input {self.id}",
+            self._options["host"],
+            "its user and password (PIPELINE_HTTP_USERNAME and PIPELINE_HTTP_PASSWORD)",
+            authenticated=self._options["user"] is not None,
+            tls="" if self._options["ssl_enabled"] else "ssl_enabled, ssl_certificate and ssl_key in its configuration",
+            require=False,
+        )
+        if warning:
+            _log.warning(warning, plugin=self.id)
         _log.info("listening for events", plugin=self.id, host=self._options["host"], port=self.port)
 
     def read(self, limit: int) -> EventBatch | None:
