@@ -14,7 +14,7 @@ from monitor_agent.logstash import options, registry
 from monitor_agent.logstash.language import syntax
 from monitor_agent.logstash.language.conditions import EventTest, Incomparable, compile_condition
 from monitor_agent.logstash.language.filter_code import FilterBatch, FilterCode
-from monitor_agent.logstash.language.parser import parse
+from monitor_agent.logstash.language.parser import parse_files
 from monitor_agent.logstash.plugin import (
     Event,
     Filter,
@@ -120,7 +120,7 @@ def parse_sources(sources: Sequence[tuple[str, str]]) -> list[syntax.Section]:
     ConfigurationError
         If a text is malformed, or if there is no plugin in any of them.
     """
-    sections = [section for path, text in sources for section in parse(text, path)]
+    sections = parse_files(sources)
     if not any(section.body for section in sections):
         path = sources[0][0] if sources else ""
         raise ConfigurationError("the configuration holds no plugin", path=path, hint="write input { } and output { }")

@@ -50,6 +50,8 @@ def condition_code(condition: syntax.Condition, variables: Mapping[str, str], co
     if isinstance(condition, syntax.Truth):
         value = value_of(static_reference(condition.selector.text, condition.at), code)
         return f'((value := {value}) is not None and value is not False and value != "" and value != "false")'
+    if isinstance(condition, syntax.Literal):
+        return str(literal_holds(condition, variables))
     if isinstance(condition, syntax.Negation):
         return f"(not {condition_code(condition.operand, variables, code)})"
     if isinstance(condition, syntax.Junction):
@@ -57,6 +59,17 @@ def condition_code(condition: syntax.Condition, variables: Mapping[str, str], co
             condition.operator, [condition_code(operand, variables, code) for operand in condition.operands]
         )
     return _comparison(condition, variables, code)
+
+
+def literal_holds(literal: syntax.Literal, variables: Mapping[str, str]) -> bool:
+    """Return whether a value alone is true, which is the same for every event; `0` is, as in Logstash.
+
+    Raises
+    ------
+    ConfigurationError
+        If a variable is not set.
+    """
+    return substitute_whole(literal.value, variables, literal.at) not in ("", "false")
 
 
 def _junction(kind: str, tests: list[str]) -> str:

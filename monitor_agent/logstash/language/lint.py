@@ -15,8 +15,9 @@ _ALWAYS: Fields = frozenset({"[@timestamp]"})
 def warnings(sections: Iterable[syntax.Section]) -> list[str]:
     """Return one line for each doubtful condition, with its place.
 
-    Two conditions are doubtful: `<`, `<=`, `>`, `>=` on a field that may be missing, because they drop an event without
-    the field; and `in ["text"]`, because it means the field of that name.
+    Three conditions are doubtful: `<`, `<=`, `>`, `>=` on a field that may be missing, because they drop an event
+    without the field; `in ["text"]`, because it means the field of that name; and `if "[field]"`, because a text alone
+    is true for every event.
     """
     nodes = [node for section in sections for node in section.body]
     return list(_body(nodes, _ALWAYS))
@@ -57,6 +58,9 @@ def _condition(condition: syntax.Condition, present: Fields) -> Iterator[str]:
                 present |= _present_fields(operand, holds=condition.operator != "or")
     elif isinstance(condition, syntax.Comparison):
         yield from _comparison(condition, present)
+    elif isinstance(condition, syntax.Literal) and "${" not in str(condition.value):
+        place = f"{condition.at.path}:{condition.at.line}:{condition.at.column}"
+        yield f"{place}: {condition.value!r} is the same for every event: write a field without quotes, such as [field]"
 
 
 def _comparison(node: syntax.Comparison, present: Fields) -> Iterator[str]:
@@ -85,7 +89,7 @@ def _present_fields(condition: syntax.Condition, *, holds: bool) -> Fields:
         decided = condition.operator in ORDERED or holds is (condition.operator not in ("!=", "!~"))
         both_fields = len(_selectors(condition)) == 2 and condition.operator in ("==", "!=")
         return frozenset(_selectors(condition)) if decided and not both_fields else frozenset()
-    if condition.operator == "xor":
+    if isinstance(condition, syntax.Literal) or condition.operator == "xor":
         return frozenset()
     holds = holds is not (condition.operator == "nand")
     sets = [_present_fields(operand, holds=holds) for operand in condition.operands]

@@ -54,7 +54,7 @@ def _selectors(condition: syntax.Condition | None) -> Iterator[syntax.Selector]:
     elif isinstance(condition, syntax.Junction):
         for operand in condition.operands:
             yield from _selectors(operand)
-    elif condition is not None:
+    elif isinstance(condition, syntax.Comparison):
         for side in (condition.left, condition.right):
             if isinstance(side, syntax.Selector):
                 yield side

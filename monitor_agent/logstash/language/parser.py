@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from lark import Lark, Token, Transformer, v_args
-from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken, VisitError
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken, VisitError
 
 from monitor_agent.errors import ConfigurationError
 from monitor_agent.logstash.language import syntax
+from monitor_agent.logstash.language.brackets import CLOSING, BracketFault, bracket_fault, innermost
 
 SECTIONS = ("input", "filter", "output")
 
@@ -44,7 +47,7 @@ _TERMINALS = {
 
 
 def parse(text: str, path: str) -> list[syntax.Section]:
-    """Return the sections of one file.
+    """Return the sections of one text; see `parse_files`.
 
     Raises
     ------
@@ -54,19 +57,56 @@ def parse(text: str, path: str) -> list[syntax.Section]:
     >>> [section.kind for section in parse("input { stdin { } }", "a.conf")]
     ['input']
     """
+    return parse_files([(path, text)])
+
+
+def parse_files(sources: Sequence[tuple[str, str]]) -> list[syntax.Section]:
+    """Return the sections of files, which are read as one text, as Logstash reads them.
+
+    Parameters
+    ----------
+    sources : path and text of each file.
+
+    Raises
+    ------
+    ConfigurationError
+        If the text is not in the language; it names file, line and column, and a bracket that is not closed.
+    """
+    places = _Places(sources)
     try:
-        tree = _grammar().parse(text)
+        tree = _grammar().parse(places.text)
     except UnexpectedInput as error:
-        raise _refusal(error, text, path) from None
+        raise _refusal(error, places) from None
     try:
-        sections: list[syntax.Section] = _Builder(path).transform(tree)
+        sections: list[syntax.Section] = _Builder(places).transform(tree)
     except VisitError as error:
         if isinstance(error.orig_exc, ConfigurationError):
             raise error.orig_exc from None
         raise
     except RecursionError:
-        raise ConfigurationError("the configuration is nested too deeply", path=path) from None
+        raise ConfigurationError("the configuration is nested too deeply", path=sources[0][0]) from None
     return sections
+
+
+class _Places:
+    """Files as one text, with the place of each character."""
+
+    def __init__(self, sources: Sequence[tuple[str, str]]) -> None:
+        self.text = "\n".join(text for _, text in sources)
+        self._paths = [path for path, _ in sources] or [""]
+        self._first_lines = [1]
+        for _, text in sources[:-1]:
+            self._first_lines.append(self._first_lines[-1] + text.count("\n") + 1)
+
+    def at(self, line: int, column: int) -> syntax.Location:
+        """Return the place for a line of the whole text."""
+        number = bisect_right(self._first_lines, max(line, 1)) - 1
+        return syntax.Location(self._paths[number], line - self._first_lines[number] + 1, column)
+
+    def of(self, offset: int) -> syntax.Location:
+        """Return the place of a character."""
+        line = self.text.count("\n", 0, offset) + 1
+        return self.at(line, offset - self.text.rfind("\n", 0, offset))
 
 
 @cache
@@ -75,32 +115,60 @@ def _grammar() -> Lark:
     return Lark(text, parser="lalr", propagate_positions=True)
 
 
-def _refusal(error: UnexpectedInput, text: str, path: str) -> ConfigurationError:
+def _refusal(error: UnexpectedInput, places: _Places) -> ConfigurationError:
+    fault = bracket_fault(places.text)
+    if fault is not None:
+        return _bracket_refusal(fault, places)
     if isinstance(error, UnexpectedToken):
         expected, actual = error.accepts or error.expected, repr(str(error.token))
-        ended = error.token.type == "$END"
+        offset = len(places.text) if error.token.type == "$END" else error.pos_in_stream
     elif isinstance(error, UnexpectedCharacters):
-        expected, actual, ended = error.allowed or set(), repr(text[error.pos_in_stream or 0]), False
+        expected, offset = error.allowed or set(), error.pos_in_stream
+        actual = repr(places.text[offset or 0])
     else:
-        expected, actual, ended = set(getattr(error, "expected", ())), "", isinstance(error, UnexpectedEOF)
+        expected, actual, offset = set(getattr(error, "expected", ())), "", len(places.text)
+    offset = len(places.text) if offset is None else offset
     names = sorted({_TERMINALS.get(name, name) for name in expected})
-    line, column = error.line, error.column
-    if ended:
-        actual, line, column = "the end of the file", text.count("\n") + 1, len(text.rpartition("\n")[2]) + 1
-    message = f"expected {' or '.join(names) or 'something else'}, found {actual}"
-    return ConfigurationError(message, path=path, line=line, column=column)
+    actual = "the end of the file" if offset == len(places.text) else actual
+    around = innermost(places.text, offset)
+    inside = f'inside the "{around.text}" at {_where(around, places)}' if around else ""
+    return places.of(offset).error(f"expected {' or '.join(names) or 'something else'}, found {actual}", inside)
+
+
+def _bracket_refusal(fault: BracketFault, places: _Places) -> ConfigurationError:
+    where = _where(fault, places)
+    if fault.surplus:
+        message = f'a "{fault.text}" too much'
+        if fault.closed < 0:
+            return places.of(fault.offset).error(message, "remove it")
+        first = _text_of(places.of(fault.closed))
+        name = f" of {fault.chain[0]}" if fault.chain else ""
+        return places.of(fault.offset).error(f"{message}: the part{name} ends at {first}", "remove one of the two")
+    closing = CLOSING.get(fault.text, fault.text)
+    noticed = places.of(min(fault.noticed, len(places.text)))
+    until = "the end of the file" if fault.noticed >= len(places.text) else "here"
+    return noticed.error(f'the "{fault.text}" at {where} is not closed', f'write "{closing}" before {until}')
+
+
+def _where(fault: BracketFault, places: _Places) -> str:
+    chain = f" ({' > '.join(fault.chain)})" if fault.chain else ""
+    return f"{_text_of(places.of(fault.offset))}{chain}"
+
+
+def _text_of(at: syntax.Location) -> str:
+    return f"{at.path}:{at.line}:{at.column}"
 
 
 @v_args(meta=True)
 class _Builder(Transformer[Token, Any]):
     """Turns lark's tree into the syntax tree, bottom up."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, places: _Places) -> None:
         super().__init__()
-        self._path = path
+        self._places = places
 
     def _at(self, meta: Any) -> syntax.Location:
-        return syntax.Location(self._path, getattr(meta, "line", 1), getattr(meta, "column", 1))
+        return self._places.at(getattr(meta, "line", 1), getattr(meta, "column", 1))
 
     def start(self, _meta: Any, children: list[Any]) -> list[syntax.Section]:
         return children
@@ -184,6 +252,7 @@ class _Builder(Transformer[Token, Any]):
         operand = children[0]
         if isinstance(operand, syntax.Selector):
             operand = syntax.Truth(operand, operand.at)
+        self._refuse_literals([operand])
         return syntax.Negation(operand, self._at(meta))
 
     def comparison(self, meta: Any, children: list[Any]) -> syntax.Comparison:
@@ -197,13 +266,24 @@ class _Builder(Transformer[Token, Any]):
     def not_contained(self, meta: Any, children: list[Any]) -> syntax.Negation:
         return syntax.Negation(self.contained(meta, children), self._at(meta))
 
-    def truth(self, meta: Any, children: list[Any]) -> syntax.Truth:
-        if not isinstance(children[0], syntax.Selector):
-            raise self._at(meta).error("a value alone is no condition", "compare a field such as [a] with it")
-        return syntax.Truth(children[0], self._at(meta))
+    def truth(self, meta: Any, children: list[Any]) -> syntax.Truth | syntax.Literal:
+        value = children[0]
+        if isinstance(value, syntax.Selector):
+            return syntax.Truth(value, self._at(meta))
+        return syntax.Literal(value.text if isinstance(value, syntax.Pattern) else value, self._at(meta))
+
+    def _refuse_literals(self, operands: list[syntax.Condition]) -> None:
+        """Refuse a value alone beside "and", "or", "!": Logstash takes it only as the whole condition."""
+        for operand in operands:
+            if isinstance(operand, syntax.Literal):
+                raise operand.at.error(
+                    f"{operand.value!r} alone is no condition beside others", "compare a field such as [a] with it"
+                )
 
     def condition(self, meta: Any, children: list[Any]) -> syntax.Condition:
         operands, operators = children[::2], [str(token) for token in children[1::2]]
+        if operators:
+            self._refuse_literals(operands)
         if len(operators) > 1 and set(operators) - set(_PRECEDENCE):
             raise self._at(meta).error("xor and nand join two conditions only", "use parentheses")
         if operators and operators[0] not in _PRECEDENCE:

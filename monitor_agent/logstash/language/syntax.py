@@ -74,6 +74,14 @@ class Truth:
 
 
 @dataclass(frozen=True)
+class Literal:
+    """A value alone: true for every event, or false if it is the text `false` or empty."""
+
+    value: Any
+    at: Location
+
+
+@dataclass(frozen=True)
 class Negation:
     """`!(condition)`, `![field]` or `not in`."""
 
@@ -90,7 +98,7 @@ class Junction:
     at: Location
 
 
-Condition = Comparison | Truth | Negation | Junction
+Condition = Comparison | Truth | Literal | Negation | Junction
 
 
 @dataclass(frozen=True)

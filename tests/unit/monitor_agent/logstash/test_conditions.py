@@ -119,7 +119,8 @@ def test_a_comparison_that_is_not_reached_drops_nothing(condition: str, tmp_path
         ("[s] =~ [t]", "expected"),
         ('[a] in ["x", [b]]', "texts and numbers only"),
         ('["a", "b"] in [l]', "before 'in'"),
-        ('"text"', "compare a field"),
+        ('"text" and [a]', "compare a field"),
+        ('!("text")', "compare a field"),
         ('[a] == "${NOWHERE}"', "NOWHERE is not set"),
     ],
 )
@@ -129,3 +130,9 @@ def test_a_condition_without_meaning_is_refused(condition: str, message: str, tm
         holds(condition, tmp_path)
 
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("condition", "expected"), [('"[s]"', True), ("1", True), ('"false"', False)])
+def test_a_text_alone_is_the_same_for_every_event(condition: str, expected: bool, tmp_path: Path) -> None:
+    """As in Logstash: `if "[field]"` does not look at the field, and the check of a configuration warns of it."""
+    assert holds(condition, tmp_path) is expected

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from monitor_agent.errors import ConfigurationError
 from monitor_agent.logstash.language import syntax
-from monitor_agent.logstash.language.parser import parse
+from monitor_agent.logstash.language.parser import parse, parse_files
 
 PIECES = (
     *(
@@ -73,6 +73,35 @@ def test_any_text_is_understood_or_refused_in_one_way(text: str) -> None:
     except ConfigurationError as error:
         refusal = error
     assert refusal is None or str(refusal).startswith("a.conf:")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "filter {\n  mutate {\n    add_tag => [1]\n  if [a] {\n    drop { }\n  }\n}\n",
+            'the "{" at a.conf:2:10 (filter > mutate) is not closed',
+        ),
+        ("filter {\n  mutate { add_tag => [1 }\n}", 'the "[" at a.conf:2:23 (filter > mutate > add_tag) is not closed'),
+        ("filter {\n  drop { }\n  }\n}", 'a "}" too much'),
+        ('filter {\n  mutate { add_tag => "a }\n}', 'the """ at a.conf:2:23 (filter > mutate) is not closed'),
+        ("filter { drop { } ]", 'a "]" too much'),
+    ],
+)
+def test_a_bracket_without_its_partner_is_named(text: str, message: str) -> None:
+    """The error names the open bracket, not only the place where the text stops to make sense."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse(text, "a.conf")
+
+    assert message in str(caught.value)
+
+
+def test_an_open_bracket_of_another_file_is_named() -> None:
+    """Logstash reads all files as one text; the error names the file that lacks the bracket."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse_files([("10.conf", "filter {\n  drop { }\n"), ("20.conf", "output {\n  stdout { }\n}\n")])
+
+    assert 'the "{" at 10.conf:1:8 (filter) is not closed' in str(caught.value)
 
 
 @pytest.mark.parametrize(
