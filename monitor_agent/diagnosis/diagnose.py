@@ -11,7 +11,7 @@ from pathlib import Path
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.roles import MONITOR_AGENT, PIPELINE_WRITER, ROLES
-from monitor_agent.diagnosis import alert_windows, cluster, local_pipeline, machine, setting_checks, tls
+from monitor_agent.diagnosis import alert_windows, cluster, local_pipeline, machine, servers, setting_checks, tls
 from monitor_agent.diagnosis.check_result import FAILED, SKIPPED, WARNING, CheckResult, without_secrets
 from monitor_agent.errors import ElasticsearchError, MonitorError
 from monitor_agent.es.client_names import ClientNames, client_names
@@ -57,6 +57,7 @@ def diagnose(settings: Settings, environ: Mapping[str, str]) -> list[CheckResult
         "Python": lambda: [machine.check_packages(machine.stated_requirements())],
         "Java": lambda: [machine.check_java(settings, environ)],
         "ports": lambda: machine.check_ports(settings),
+        "servers": lambda: servers.check_servers(settings),
         "disk space": lambda: machine.check_disks(settings),
         "fonts for CJK": lambda: [machine.check_fonts(machine.japanese_fonts())],
         setting_checks.SETTINGS: lambda: setting_checks.check_settings(settings, environ),

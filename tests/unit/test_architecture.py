@@ -139,7 +139,7 @@ ROOMS = (
     Room(
         "monitor_agent/diagnosis/",
         "the checks of `monitor-agent check`: the facts, and what they mean for the user",
-        "alerting contracts durations errors es files http_client logstash settings stack",
+        "alerting contracts durations errors es files http_client http_serving logstash settings stack",
     ),
     Room(
         "monitor_agent/demo/",

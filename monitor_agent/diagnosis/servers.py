@@ -1,0 +1,47 @@
+"""Whether each HTTP server of the product would start: its certificate, and its protection from other machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from monitor_agent.diagnosis.check_result import FAILED, OK, WARNING, CheckResult
+from monitor_agent.errors import SettingsError
+from monitor_agent.http_serving.certificates import Certificates
+from monitor_agent.http_serving.exposure import check_exposure
+from monitor_agent.http_serving.host_names import is_loopback
+from monitor_agent.settings import HttpSettings, Settings
+
+
+def check_servers(settings: Settings) -> Iterator[CheckResult]:
+    """Yield one result for each server."""
+    server, viewer, agent, health = settings.server, settings.dashboards, settings.agent, settings.health
+    keys, login, token = bool(server.api_keys), viewer.auth != "none", bool(health.token)
+    required = settings.security.require_auth
+    yield _check("model server", server.host, "MODEL_SERVER_API_KEYS", server, protected=keys, required=required)
+    yield _check("viewer", viewer.host, "DASHBOARDS_AUTH", viewer, protected=login, required=required)
+    if agent.health_port is not None:
+        yield _check(
+            "health page", agent.health_host, "MONITOR_HEALTH_TOKEN", health, protected=token, required=required
+        )
+
+
+def _check(name: str, host: str, login: str, settings: HttpSettings, *, protected: bool, required: bool) -> CheckResult:
+    names = f"{settings.prefix}_TLS_CERT and {settings.prefix}_TLS_KEY"
+    try:
+        if settings.tls_cert:
+            Certificates(settings.tls_cert, settings.tls_key, settings.prefix)
+        warning = check_exposure(
+            f"the {name}",
+            host,
+            login,
+            authenticated=protected,
+            tls="" if settings.tls_cert else names,
+            require=required,
+        )
+    except SettingsError as error:
+        return CheckResult(name, FAILED, error.message, error.hint)
+    if warning:
+        finding, _, remedy = warning.partition(": ")
+        return CheckResult(name, WARNING, finding, remedy)
+    reach = "only this machine reaches it" if is_loopback(host) else "login and TLS are set"
+    return CheckResult(name, OK, reach)
