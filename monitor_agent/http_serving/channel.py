@@ -144,11 +144,17 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def readable(self) -> bool:
         """Return whether the loop is to read."""
-        return bool(self._linger_until or (not self._ahead and super().readable()))
+        if self._linger_until:
+            return True
+        return not (
+            self.requests or self.total_outbufs_len or self._ahead or self.will_close or self.close_when_flushed
+        )
 
     def writable(self) -> bool:
         """Return whether the loop is to write, or to take the next request that has come already."""
-        return bool(super().writable() or self._takes_next())
+        return bool(
+            self.total_outbufs_len or self.will_close or self.close_when_flushed or (self._ahead and not self.requests)
+        )
 
     def handle_read(self) -> None:
         """Read what has come."""
