@@ -18,6 +18,7 @@ from types import ModuleType
 
 from monitor_agent import log, settings
 from monitor_agent.command_line import VersionAction
+from monitor_agent.contracts import command_users
 from monitor_agent.errors import MonitorError, defect
 
 COMMANDS = (
@@ -27,6 +28,8 @@ COMMANDS = (
     *("stack", "pipeline", "deadletters", "kibana", "docs", "completion"),
 )
 INTERRUPTED = 130
+UNAUTHORIZED = "is unauthorized for user"
+"""Part of Elasticsearch's message if a user lacks a privilege."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status = _run(args)
     except MonitorError as error:
-        print(log.masked(f"error: {error}"), file=sys.stderr)
+        print(log.masked(f"error: {_with_user(args, error)}"), file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
         package = (error.name or __name__).partition(".")[0]
@@ -63,6 +66,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(log.masked(defect(args.command, __package__.partition(".")[0], error)), file=sys.stderr)
         return 1
     return status
+
+
+def _with_user(args: argparse.Namespace, error: MonitorError) -> str:
+    """Return the text of an error; if the user lacks a privilege, with the user that the command needs."""
+    user = command_users.user_of(args.command, getattr(args, "action", "")) if UNAUTHORIZED in error.message else ""
+    return f"{error.message}: run this command as the user {user} (docs/users.md)" if user else str(error)
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -10,10 +10,12 @@ from typing import Any
 
 from monitor_agent import settings
 from monitor_agent.contracts.catalogue import CONTRACTS
+from monitor_agent.contracts.command_users import COMMAND_USERS
 from monitor_agent.contracts.deadletter import DEADLETTERS, REASONS
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.kinds import DEFAULT_KIND, KINDS
 from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.roles import ROLES
 from monitor_agent.settings import HttpSettings, Settings
 
 _HEAD = "Made from `{source}` by `monitor-agent docs`; do not edit.\n"
@@ -21,7 +23,7 @@ _HEAD = "Made from `{source}` by `monitor-agent docs`; do not edit.\n"
 
 def pages() -> dict[str, str]:
     """Return file name -> Markdown text of every generated page."""
-    return {"settings.md": settings_page(), "fields.md": fields_page()}
+    return {"settings.md": settings_page(), "fields.md": fields_page(), "users.md": users_page()}
 
 
 def settings_page() -> str:
@@ -55,6 +57,26 @@ def fields_page() -> str:
         elif contract is DEADLETTERS:
             lines += _reasons()
     return "\n".join(lines) + "\n"
+
+
+def users_page() -> str:
+    """Return the page of the users: which command needs which, and the rights of each role."""
+    lines = ["# Users", "", _HEAD.format(source="monitor_agent/contracts/"), "## Which user runs which command", ""]
+    lines += ["| command | user | why |", "|---|---|---|"]
+    for entry in COMMAND_USERS:
+        user = f"`{entry.user}`" if entry.user in ROLES else entry.user or "-"
+        lines.append(_row([f"`monitor-agent {entry.command}`", user, entry.why]))
+    lines += ["", "The user of the settings is `ELASTICSEARCH_USERNAME`. A person may have several roles.", ""]
+    lines += ["## Roles", "", "A `?` stands for one character, such as a digit of a date.", ""]
+    lines += ["| role | privileges on the cluster | privileges on indices |", "|---|---|---|"]
+    for name, role in ROLES.items():
+        rights = [f"{_list(entry['privileges'])} on {_list(entry['names'])}" for entry in role["indices"]]
+        lines.append(_row([f"`{name}`", _list(role["cluster"]), "; ".join(rights)]))
+    return "\n".join(lines) + "\n"
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _index(contract: IndexContract) -> list[str]:

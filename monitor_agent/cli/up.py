@@ -52,7 +52,7 @@ def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> di
     with display.spinner("waiting for Elasticsearch and the model server"):
         product.wait_for_elasticsearch()
         server = product.wait_for_model_server()
-    with closing(Gateway(connect(product.settings.elasticsearch))) as gateway:
+    with closing(Gateway(connect(product.setup_access()))) as gateway:
         for obstacle in install(gateway, product.settings.agent, server=product.settings.server):
             display.print_line("\n".join(obstacle.lines))
     product.start_pipeline()

@@ -1,56 +1,86 @@
-"""The roles with least privileges, in the format of Elasticsearch's role API; all kinds of stack use them."""
+"""The roles with least privileges, in the format of Elasticsearch's role API; all kinds of stack use them.
+
+Source of the privileges: Elasticsearch's reference, "Elasticsearch privileges".
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from monitor_agent.contracts.agent_state import AGENT_STATE
+from monitor_agent.contracts.catalogue import CONTRACTS
+from monitor_agent.contracts.deadletter import DEADLETTERS
+from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
+from monitor_agent.contracts.index_contract import IndexContract
 
 PIPELINE_WRITER = "pipeline_writer"
 MONITOR_AGENT = "monitor_agent"
+MONITOR_SETUP = "monitor_setup"
 ANALYST = "analyst"
+DEADLETTER_READER = "deadletter_reader"
 
-# An alias needs a privilege by its name, so a pattern covers the alias and its dated indices.
-EVENT_INDICES = ["model-predictions*", "model-feedback*", "model-errors*"]
-RESULT_INDICES = [
-    "model-performance*",
-    "model_performance",
-    "model-curves*",
-    "model-drift*",
-    "model-restatements*",
-    "model-alerts*",
-    "model-releases*",
-    "monitor-agent-cycles*",
-    "monitor-agent-state*",
-]
-DEADLETTER_INDICES = ["model-deadletters*"]
+READ = ["read", "view_index_metadata"]
+_EVENTS = [contract for contract in EVENT_CONTRACTS if contract is not DEADLETTERS]
+_RESULTS = [contract for contract in CONTRACTS if contract not in EVENT_CONTRACTS]
+
+
+def names_of(contracts: Sequence[IndexContract]) -> list[str]:
+    """Return the names of the indices and of the aliases of contracts, with a `?` for each digit of a date.
+
+    A pattern such as `model-predictions-*` would match indices of other people. An alias needs a privilege by its name.
+
+    >>> names_of([DEADLETTERS])
+    ['model-deadletters-????.??.??', 'model-deadletters']
+    """
+    names = []
+    for contract in contracts:
+        dates = contract.suffix.replace("%Y", "????").replace("%m", "??").replace("%d", "??")
+        names += [f"{contract.name}-{dates}" if dates else contract.name, contract.alias]
+    return list(dict.fromkeys(names))
+
 
 ROLES: dict[str, dict[str, Any]] = {
     PIPELINE_WRITER: {
         "cluster": ["monitor"],
+        "indices": [{"names": names_of(EVENT_CONTRACTS), "privileges": ["create_doc", "auto_configure"]}],
+    },
+    MONITOR_AGENT: {
+        "cluster": ["monitor"],
         "indices": [
+            # It writes labels into events, and deletes expired indices.
+            {"names": names_of(_EVENTS), "privileges": [*READ, "index", "maintenance", "delete_index"]},
+            # `deadletters replay` deletes the dead letters that it has sent again.
+            {"names": names_of([DEADLETTERS]), "privileges": [*READ, "delete", "maintenance", "delete_index"]},
             {
-                "names": EVENT_INDICES + DEADLETTER_INDICES,
-                "privileges": ["create_doc", "auto_configure", "read"],
+                "names": names_of(_RESULTS),
+                "privileges": [*READ, "write", "auto_configure", "maintenance", "delete_index"],
             },
         ],
     },
-    MONITOR_AGENT: {
-        "cluster": ["monitor", "manage_index_templates"],
+    MONITOR_SETUP: {
+        "cluster": ["monitor", "manage_index_templates", "manage_ilm", "manage_watcher"],
         "indices": [
             {
-                "names": EVENT_INDICES + DEADLETTER_INDICES,
-                # `manage` is for new fields of existing indices, refreshes, and the deletion of expired indices.
-                "privileges": ["read", "write", "view_index_metadata", "manage"],
+                # The copies of a repair have names of their own.
+                "names": [*names_of(CONTRACTS), *(f"{contract.name}.repair*" for contract in CONTRACTS)],
+                "privileges": ["read", "write", "manage"],
             },
-            {"names": RESULT_INDICES, "privileges": ["all"]},
         ],
     },
     ANALYST: {
         "cluster": ["monitor"],
         "indices": [
             {
-                "names": ["model-*", "model_performance", "monitor-agent-cycles*"],
-                "privileges": ["read", "view_index_metadata"],
+                "names": names_of(
+                    [entry for entry in CONTRACTS if entry not in (DEADLETTERS, AGENT_STATE)],
+                ),
+                "privileges": READ,
             },
         ],
+    },
+    DEADLETTER_READER: {
+        "cluster": ["monitor"],
+        "indices": [{"names": names_of([DEADLETTERS]), "privileges": READ}],
     },
 }

@@ -104,8 +104,9 @@ class Demonstration:
             with self._display.spinner("waiting for Elasticsearch and the model server"):
                 product.wait_for_elasticsearch()
                 url = product.wait_for_model_server()
-            with self._agent_log(product), closing(Gateway(connect(product.settings.elasticsearch))) as gateway:
+            with closing(Gateway(connect(product.setup_access()))) as gateway:
                 install(gateway, product.settings.agent, server=product.settings.server)
+            with self._agent_log(product), closing(Gateway(connect(product.settings.elasticsearch))) as gateway:
                 product.start_pipeline()
                 impressions, agent = recorded.evaluate[: options.limit], product.settings.agent
                 results, cycles = Results(gateway), DailyCycles(gateway, agent)

@@ -11,6 +11,7 @@ from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import Operation
 from monitor_agent.es.responses import is_not_allowed
+from monitor_agent.es.rights import require_reading
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,9 @@ def all_dead_letters(gateway: Gateway, page: int) -> list[DeadLetter]:
     Raises
     ------
     ElasticsearchError
-        If Elasticsearch does not return them.
+        If Elasticsearch does not return them, or the user may not read them.
     """
+    require_reading(gateway, DEADLETTERS)
     try:
         gateway.refresh(gateway.existing(DEADLETTERS.pattern))
     except ElasticsearchError as error:

@@ -16,7 +16,7 @@ from monitor_agent.http_client.failures import page_title
 
 _HINTS = {
     401: "check ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD",
-    403: "the user lacks a privilege: give it the role monitor_agent",
+    403: "the user lacks this privilege: use the user that docs/users.md names for this command",
     404: "run monitor-agent setup",
 }
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404

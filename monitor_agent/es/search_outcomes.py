@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.errors import ElasticsearchError, PartialResultsError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import search_lines
 from monitor_agent.es.responses import missing_shards, root_cause
+from monitor_agent.es.rights import require_reading
 
 SearchOutcome = dict[str, Any] | ElasticsearchError
 """The whole response of a search, or the reason why there is none."""
@@ -33,7 +35,20 @@ def search_outcomes(gateway: Gateway, searches: Sequence[tuple[str, Mapping[str,
     # With partial results allowed, the response holds the number of missing shards.
     lines = search_lines(searches, allow_partial=True)
     responses = gateway.call("read", lambda client: client.msearch(searches=lines).body["responses"])
-    return [_outcome(response) for response in responses]
+    outcomes = [_outcome(response) for response in responses]
+    if not any(_is_of_dead_letters(index) for index, _ in searches):
+        return outcomes
+    try:
+        require_reading(gateway, DEADLETTERS)
+    except ElasticsearchError as error:
+        # The response has no dead letters, as if there were none.
+        pairs = zip(searches, outcomes, strict=True)
+        return [error if _is_of_dead_letters(index) else outcome for (index, _), outcome in pairs]
+    return outcomes
+
+
+def _is_of_dead_letters(index: str) -> bool:
+    return index.startswith(DEADLETTERS.name)
 
 
 def _outcome(response: dict[str, Any]) -> SearchOutcome:

@@ -249,6 +249,15 @@ class StackSettings:
     agent_password: str = setting(
         "", "STACK_AGENT_PASSWORD", "password that `stack users` gives the user `monitor_agent`", secret=True
     )
+    setup_password: str = setting(
+        "",
+        "STACK_SETUP_PASSWORD",
+        "password that `stack users` gives the user `monitor_setup`; with `STACK_PROVIDER=external`, `up` uses it",
+        secret=True,
+    )
+    deadletter_reader_password: str = setting(
+        "", "STACK_DEADLETTER_READER_PASSWORD", "password that `stack users` gives `deadletter_reader`", secret=True
+    )
     analyst_password: str = setting(
         "", "STACK_ANALYST_PASSWORD", "password that `stack users` gives the user `analyst`", secret=True
     )

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from monitor_agent.contracts.roles import ANALYST
+from monitor_agent.contracts.roles import ANALYST, MONITOR_SETUP
 from monitor_agent.errors import PortInUseError, StackError
 from monitor_agent.files import read_address
-from monitor_agent.settings import HttpSettings, Settings, environment_of, secret_variables
+from monitor_agent.settings import ElasticsearchSettings, HttpSettings, Settings, environment_of, secret_variables
 from monitor_agent.stack.account import unprivileged_account
 from monitor_agent.stack.embedded.configuration import options_from
 from monitor_agent.stack.embedded.elasticsearch import EmbeddedElasticsearch, home_folder, is_free
@@ -108,6 +108,13 @@ class LocalProduct:
         node.wait_ready()
         self.users = node.users
         self.settings = as_own_users(self.settings, node.url, node.users)
+
+    def setup_access(self) -> ElasticsearchSettings:
+        """Return address and user of the set-up: `monitor_setup` if its password is known, else the configured user."""
+        password = self.users.get(MONITOR_SETUP, "") or self.settings.stack.setup_password
+        if not password:
+            return self.settings.elasticsearch
+        return dataclasses.replace(self.settings.elasticsearch, username=MONITOR_SETUP, password=password, api_key="")
 
     def start_model_server(self, model_dir: Path) -> None:
         """Start the model server on a folder of models, without waiting for it."""

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from monitor_agent.contracts.roles import ANALYST, MONITOR_AGENT, PIPELINE_WRITER, ROLES
+from monitor_agent.contracts.roles import (
+    ANALYST,
+    DEADLETTER_READER,
+    MONITOR_AGENT,
+    MONITOR_SETUP,
+    PIPELINE_WRITER,
+    ROLES,
+)
 from monitor_agent.errors import StackError
 from monitor_agent.settings import Settings
 from monitor_agent.stack.rest_call import call, logins
@@ -25,12 +32,15 @@ def create_users(settings: Settings, report: Callable[[str], None]) -> None:
     configured = {
         PIPELINE_WRITER: settings.pipeline.password,
         MONITOR_AGENT: settings.stack.agent_password,
+        MONITOR_SETUP: settings.stack.setup_password,
         ANALYST: settings.stack.analyst_password,
+        DEADLETTER_READER: settings.stack.deadletter_reader_password,
     }
     passwords = {user: password for user, password in configured.items() if password}
     if not passwords:
         raise StackError(
-            "the settings hold no password", "set PIPELINE_PASSWORD, STACK_AGENT_PASSWORD, STACK_ANALYST_PASSWORD"
+            "the settings hold no password",
+            "set PIPELINE_PASSWORD, STACK_AGENT_PASSWORD, STACK_SETUP_PASSWORD or STACK_ANALYST_PASSWORD",
         )
     login = logins(settings.elasticsearch)[0]
     for role, body in ROLES.items():

@@ -30,7 +30,7 @@ def hostile_world(elasticsearch: Cluster) -> Iterator[Cluster]:
     """A cluster with clicks on predictions of every hostile scene, version and host."""
     elasticsearch.clean()
     with world_on(elasticsearch) as world:
-        install(Gateway(world.agent), SETTINGS)
+        install(Gateway(world.admin), SETTINGS)
         for number, text in enumerate(HOSTILE_TEXTS):
             for hour in range(3):
                 at = START + hour * HOUR + timedelta(minutes=number)

@@ -70,9 +70,9 @@ def sandbox(stand_in: StandIn, tmp_path: Path) -> PipelineSandbox:
 
 @pytest.fixture(scope="module")
 def installed(elasticsearch: Cluster) -> Cluster:
-    """Return the cluster, empty, with the templates that the agent's user installs."""
+    """Return the cluster, empty, with the templates that the user of the set-up installs."""
     elasticsearch.clean()
-    with elasticsearch.client("monitor_agent") as client:
+    with elasticsearch.client("monitor_setup") as client:
         install(Gateway(client), AgentSettings())
     return elasticsearch
 

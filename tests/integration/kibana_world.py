@@ -122,7 +122,7 @@ def filled_world(cluster: Cluster) -> Iterator[World]:
     """Yield a cluster with `events()`, the results that the agent computes from them, and `agent_documents()`."""
     cluster.clean()
     with world_on(cluster) as world:
-        install(Gateway(world.agent), SETTINGS)
+        install(Gateway(world.admin), SETTINGS)
         if not _INDEXED:
             _fill(world)
             _INDEXED.extend(helpers.scan(world.admin, index=PRODUCT_INDICES, query={"query": {"match_all": {}}}))

@@ -18,7 +18,7 @@ from monitor_agent.clock import SystemClock
 from monitor_agent.diagnosis.tls import check_tls
 from monitor_agent.settings import ElasticsearchSettings
 from tests.cluster import Cluster
-from tests.command_line import monitor_agent
+from tests.command_line import monitor_agent, set_up
 from tests.factories import make_prediction
 from tests.integration.test_service import environ_of
 from tests.stand_in import Faults, StandIn
@@ -115,7 +115,7 @@ def test_indices_in_the_way_and_missing_templates(reached: Cluster, capfd: pytes
             admin.index(index=INDEX, id="one", document=event)
             rows = results(capfd, 1)
         finally:
-            assert monitor_agent("setup") == 1
+            assert set_up() == 1
     assert rows["index templates"] == {
         "check": "index templates",
         "state": "failed",

@@ -91,13 +91,13 @@ def test_setup_repairs_an_index_that_labels_have_filled(world: World) -> None:
     deliver_in_order(world, flood[:11])
     assert "scene" not in fields_below(world, "labels")
 
-    assert install(Gateway(world.agent), AgentSettings()) == []
+    assert install(Gateway(world.admin), AgentSettings()) == []
 
     assert "scene" in fields_below(world, "labels")
     deliver_in_order(world, flood[11:])
     world.cycle(FINAL, **HOURS)
     assert world.window("1d", segment="labels.scene=search")["n"] == 20
-    assert install(Gateway(world.agent), AgentSettings()) == []
+    assert install(Gateway(world.admin), AgentSettings()) == []
 
 
 def test_a_new_segment_needs_setup(world: World) -> None:
@@ -108,7 +108,7 @@ def test_a_new_segment_needs_setup(world: World) -> None:
     (warning,) = require_setup(Gateway(world.agent), segments)
     assert "the label shop.kind of MONITOR_SEGMENTS" in warning
 
-    install(Gateway(world.agent), AgentSettings(segments=segments))
+    install(Gateway(world.admin), AgentSettings(segments=segments))
 
     assert require_setup(Gateway(world.agent), segments) == []
     event = make_prediction(START)

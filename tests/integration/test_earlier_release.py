@@ -13,6 +13,7 @@ import pytest
 from monitor_agent.cli import main
 from tests import release_sample
 from tests.cluster import Cluster
+from tests.command_line import set_up
 from tests.factories import Document, make_feedback, make_prediction
 from tests.integration.agent_world import World, world_on
 
@@ -40,6 +41,7 @@ def upgraded(elasticsearch: Cluster) -> Iterator[World]:
 def _environment(elasticsearch: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands reach the cluster as the agent's user."""
     settings = elasticsearch.settings("monitor_agent")
+    monkeypatch.setenv("STACK_SETUP_PASSWORD", elasticsearch.users["monitor_setup"])
     for name, value in (("URL", settings.url[0]), ("USERNAME", settings.username), ("PASSWORD", settings.password)):
         monkeypatch.setenv(f"ELASTICSEARCH_{name}", value)
 
@@ -48,7 +50,7 @@ def _environment(elasticsearch: Cluster, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_an_upgrade(upgraded: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Templates, cycles, restatements, a backfill and all commands that read, in the order of a user."""
     before = upgraded.by_key()
-    assert main(["setup"]) == 0
+    assert set_up() == 0
     start, end = "2026-03-02T10:00:00Z", "2026-03-09T11:02:00Z"
     assert f"run `monitor-agent backfill --from {start} --to {end}`" in capsys.readouterr().out
 
@@ -83,7 +85,7 @@ def test_an_upgrade(upgraded: World, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert {key for key, document in _week(counted, "2026-03-02").items() if "is_base_window" not in document} == set()
     upgraded.make_agent(NOW + 2 * HOUR, **SETTINGS).backfill(NOW - DAY, NOW + HOUR)
     capsys.readouterr()
-    assert main(["setup"]) == 0
+    assert set_up() == 0
     assert "backfill" not in capsys.readouterr().out
     _check_commands(tmp_path, capsys)
 

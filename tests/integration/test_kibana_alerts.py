@@ -268,7 +268,7 @@ def test_setup_installs_dashboards_and_rules_without_watcher(
     elasticsearch: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The embedded cluster has no Watcher: setup reports it, and installs rules."""
-    settings = elasticsearch.settings("monitor_agent")
+    settings = elasticsearch.settings("monitor_setup")
     with kibana_stand_in() as kibana:
         monkeypatch.setenv("KIBANA_URL", kibana.url)
         monkeypatch.setenv("KIBANA_FOLDER", str(ROOT / "kibana"))

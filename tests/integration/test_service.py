@@ -76,6 +76,7 @@ def environ_of(cluster: Cluster, **more: str) -> dict[str, str]:
         "ELASTICSEARCH_URL": cluster.url,
         "ELASTICSEARCH_USERNAME": user,
         "ELASTICSEARCH_PASSWORD": cluster.users[user],
+        "STACK_SETUP_PASSWORD": cluster.users.get("monitor_setup", ""),
         "MONITOR_PERIOD": "1s",
         "MONITOR_LEASE": f"{LEASE:g}s",
         "MONITOR_HEALTH_PORT": "0",

@@ -21,7 +21,7 @@ from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.obstacles import obstacle_of, read_states
 from monitor_agent.es.repair import Repair
 from tests.cluster import Cluster
-from tests.command_line import monitor_agent
+from tests.command_line import monitor_agent, set_up
 from tests.factories import START, Document, make_feedback, make_prediction
 from tests.integration.test_service import environ_of
 from tests.pipelines import PipelineSandbox
@@ -42,7 +42,7 @@ def bare(clean_indices: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cl
         yield clean_indices
         delete_templates(admin, ["rival"])
         clean_indices.clean()
-    assert monitor_agent("setup") == 0
+    assert set_up() == 0
 
 
 def delete_templates(admin: Elasticsearch, names: Sequence[str]) -> None:
@@ -83,20 +83,20 @@ def test_lines_written_before_setup_are_counted_after_its_repair(
         write(admin, INDEX, events)
         write(admin, "model-feedback-2026.03.02", [make_feedback(events[0])])
 
-        assert monitor_agent("setup") == 1
+        assert set_up() == 1
         printed = capfd.readouterr().out
         assert {contract.name for contract in CONTRACTS} <= installed_templates(admin)
         assert re.search(f"^in the way: {INDEX}: .*log.file.path is text, not keyword", printed, re.MULTILINE)
         assert f"run `monitor-agent setup --repair {INDEX}`" in printed
         assert "run `monitor-agent setup --repair model-feedback-2026.03.02`" in printed
 
-        assert monitor_agent("setup", "--repair", "--dry-run") == 0
+        assert set_up("--repair", "--dry-run") == 0
         assert f"{INDEX}: would copy 20 documents into an index with the right mapping" in capfd.readouterr().out
-        assert monitor_agent("setup", "--repair", INDEX) == 1
+        assert set_up("--repair", INDEX) == 1
         assert f"{INDEX}: repaired, 20 documents" in (printed := capfd.readouterr().out)
         assert "in the way: model-feedback-2026.03.02" in printed
-        assert monitor_agent("setup", "--repair") == 0
-        assert monitor_agent("setup") == 0
+        assert set_up("--repair") == 0
+        assert set_up() == 0
 
         assert sources(admin, "model-predictions") == {event["event"]["id"]: event for event in events}
         assert monitor_agent("once", "--now", LATER) == 0
@@ -117,7 +117,7 @@ def test_lines_that_wait_for_setup_are_counted(
         wait_until(lambda: "run `monitor-agent setup`" in sandbox.statistics().get("trouble", ""))
         assert monitor_agent("once", "--now", LATER) == 1
         assert bare.index_names() == []
-        assert monitor_agent("setup") == 0
+        assert set_up() == 0
         wait_until(lambda: sandbox.statistics()["delivered"])
     assert sandbox.statistics()["trouble"] == ""
     capfd.readouterr()
@@ -140,7 +140,7 @@ def test_one_index_in_the_way_stops_no_other_one(bare: Cluster, capfd: pytest.Ca
         admin.indices.create(index="model-errors-2026.03.04")
         admin.indices.close(index="model-errors-2026.03.04")
 
-        assert monitor_agent("setup") == 1
+        assert set_up() == 1
 
         printed = capfd.readouterr().out
         assert f"in the way: {INDEX}: message is long, not text" in printed
@@ -149,7 +149,7 @@ def test_one_index_in_the_way_stops_no_other_one(bare: Cluster, capfd: pytest.Ca
         assert set(admin.indices.get(index="model-predictions")) == {"model-predictions-2026.03.03"}
         extended = admin.indices.get_mapping(index="model-predictions-2026.03.03")
         assert "prediction" in extended["model-predictions-2026.03.03"]["mappings"]["properties"]
-        assert monitor_agent("setup", "--repair") == 0
+        assert set_up("--repair") == 0
         assert set(admin.indices.get(index="model-errors")) == {"model-errors-2026.03.03", "model-errors-2026.03.04"}
 
 
@@ -159,9 +159,9 @@ def test_an_index_with_the_name_of_the_alias_is_distributed(bare: Cluster, capfd
     with bare.client() as admin:
         write(admin, "model-predictions", [*events, {"event": {"id": "undated"}}])
 
-        assert monitor_agent("setup") == 1
+        assert set_up() == 1
         assert "in the way: model-predictions: it has the name that the alias" in capfd.readouterr().out
-        assert monitor_agent("setup", "--repair") == 0
+        assert set_up("--repair") == 0
 
         assert sorted(sources(admin, INDEX)) == [events[0]["event"]["id"]]
         assert sorted(sources(admin, "model-predictions")) == sorted(event["event"]["id"] for event in events)
@@ -176,8 +176,8 @@ def test_an_alias_in_the_place_of_an_index_is_replaced(bare: Cluster) -> None:
         write(admin, "model-predictions_x", events)
         admin.indices.put_alias(index="model-predictions_x", name=INDEX)
         try:
-            assert monitor_agent("setup") == 1
-            assert monitor_agent("setup", "--repair", INDEX) == 0
+            assert set_up() == 1
+            assert set_up("--repair", INDEX) == 0
             assert len(sources(admin, INDEX)) == 3
             assert list(admin.indices.get(index=INDEX)) == [INDEX]
             write(admin, "model-predictions_x", predictions(1))
@@ -194,7 +194,7 @@ def test_documents_that_the_right_mapping_refuses_become_dead_letters(
     with bare.client() as admin:
         write(admin, INDEX, [good, bad])
 
-        assert monitor_agent("setup", "--repair") == 0
+        assert set_up("--repair") == 0
 
         assert "repaired, 1 documents, 1 became dead letters" in capfd.readouterr().out
         assert list(sources(admin, INDEX)) == [good["event"]["id"]]
@@ -210,9 +210,9 @@ def test_results_that_the_right_mapping_refuses_stay_where_they_are(
     """They come from no line: the command names them, and writers may go on."""
     with bare.client() as admin:
         admin.index(index="model-releases", id="one", document={"model_name": 7, "stranger": 1}, refresh=True)
-        assert monitor_agent("setup") == 1
+        assert set_up() == 1
 
-        assert monitor_agent("setup", "--repair") == 1
+        assert set_up("--repair") == 1
 
         assert "documents do not fit the right mapping, such as one: " in capfd.readouterr().err
         assert list(sources(admin, "model-releases")) == ["one"]
@@ -225,13 +225,13 @@ def test_a_read_only_index_is_named_with_what_blocks_it(bare: Cluster, capfd: py
     with bare.client() as admin:
         admin.indices.create(index="model-errors-2026.03.03", settings={"index.blocks.read_only_allow_delete": True})
 
-        assert monitor_agent("setup") == 1
+        assert set_up() == 1
 
         assert (
             "in the way: model-errors-2026.03.03: it cannot be brought up to date, because it is read-only"
             in capfd.readouterr().out
         )
-        assert monitor_agent("setup", "--repair", "model-errors-2026.03.03") == 1
+        assert set_up("--repair", "model-errors-2026.03.03") == 1
         assert "model-errors-2026.03.03 needs no repair, or a repair cannot help" in capfd.readouterr().err
 
 
@@ -243,7 +243,7 @@ def test_templates_of_others_are_named(bare: Cluster, capfd: pytest.CaptureFixtu
             body: dict[str, Any] = {"index_patterns": ["model-pred*"], "priority": priority}
             admin.indices.put_index_template(name="rival", body=body)
 
-            assert monitor_agent("setup") == 1
+            assert set_up() == 1
 
             printed = capfd.readouterr().out
             assert re.search(f"^in the way: .*rival.*{problem}|in the way: .*rival: {problem}", printed, re.MULTILINE)
@@ -279,7 +279,7 @@ def interrupted(cluster: Cluster, admin: Elasticsearch, requests: int, late: Doc
             written = True
         except helpers.BulkIndexError as error:
             assert "cluster_block_exception" in str(error.errors)  # noqa: PT017 - both results are right
-        assert monitor_agent("setup", "--repair") == 0
+        assert set_up("--repair") == 0
         if not written:
             write(admin, INDEX, [late])
         assert [obstacle_of(state) for state in read_states(Gateway(client)) if obstacle_of(state)] == []
@@ -319,13 +319,13 @@ def test_the_newer_version_of_a_document_stays(bare: Cluster) -> None:
     (event,) = predictions(1)
     identifier = event["event"]["id"]
     with bare.client() as admin:
-        assert monitor_agent("setup") == 0
+        assert set_up() == 0
         admin.indices.create(index=COPY, mappings=PREDICTIONS.mapping())
         write(admin, COPY, [event])
         write(admin, INDEX, [event])
         admin.update(index=INDEX, id=identifier, doc={"feedback": {"label": 1}})
 
-        assert monitor_agent("setup", "--repair") == 0
+        assert set_up("--repair") == 0
 
         assert sources(admin, INDEX)[identifier]["feedback"] == {"label": 1}
 
@@ -369,7 +369,7 @@ def test_an_agent_before_setup_ends(bare: Cluster) -> None:
 
 def test_once_names_an_index_without_the_alias(bare: Cluster, capfd: pytest.CaptureFixture[str]) -> None:
     """The agent cannot count what it does not see."""
-    assert monitor_agent("setup") == 0
+    assert set_up() == 0
     with bare.client() as admin:
         write(admin, INDEX, predictions(1))
         admin.indices.delete_alias(index=INDEX, name="model-predictions")
@@ -379,5 +379,5 @@ def test_once_names_an_index_without_the_alias(bare: Cluster, capfd: pytest.Capt
 
         warning = f"warning: the agent does not see {INDEX}, which lacks the alias model-predictions: run `monitor-ag"
         assert warning in capfd.readouterr().err
-        assert monitor_agent("setup") == 0
+        assert set_up() == 0
         wait_until(lambda: sources(admin, "model-predictions"))

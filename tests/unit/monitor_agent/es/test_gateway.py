@@ -126,7 +126,7 @@ def test_trouble_that_does_not_end_is_reported_in_one_line() -> None:
 
 @pytest.mark.parametrize(
     ("status", "hint"),
-    [(401, "ELASTICSEARCH_PASSWORD"), (403, "role monitor_agent"), (404, "monitor-agent setup"), (400, "see")],
+    [(401, "ELASTICSEARCH_PASSWORD"), (403, "docs/users.md"), (404, "monitor-agent setup"), (400, "see")],
 )
 def test_a_refused_request_is_not_repeated(status: int, hint: str) -> None:
     """Waiting would not help; the error says what helps."""

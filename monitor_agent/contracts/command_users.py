@@ -1,0 +1,77 @@
+"""Which user runs which command: the page docs/users.md and the hints of errors are made from this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monitor_agent.contracts.roles import ANALYST, DEADLETTER_READER, MONITOR_AGENT, MONITOR_SETUP, PIPELINE_WRITER
+
+SUPERUSER = "a superuser, such as elastic"
+NOBODY = ""
+
+
+@dataclass(frozen=True)
+class CommandUser:
+    """The user of a command.
+
+    Attributes
+    ----------
+    command : the command's words after `monitor-agent`.
+    user : the role of the least rights that the command needs; "" = it sends nothing to Elasticsearch.
+    why : what the command does there.
+    """
+
+    command: str
+    user: str
+    why: str
+
+
+COMMAND_USERS: tuple[CommandUser, ...] = (
+    CommandUser("setup", MONITOR_SETUP, "writes index templates, lifecycle policies, aliases and new fields"),
+    CommandUser("setup --repair", MONITOR_SETUP, "copies and replaces indices"),
+    CommandUser(
+        "setup --kibana",
+        MONITOR_SETUP,
+        "also writes watches; `KIBANA_USERNAME` is a user who may change saved objects and rules in Kibana",
+    ),
+    CommandUser("run", MONITOR_AGENT, "reads and labels events, writes metrics, deletes expired indices"),
+    CommandUser("once", MONITOR_AGENT, "as `run`"),
+    CommandUser("backfill", MONITOR_AGENT, "as `run`"),
+    CommandUser("reference", MONITOR_AGENT, "reads events, writes drift references"),
+    CommandUser("release", MONITOR_AGENT, "writes the release of a version"),
+    CommandUser("lost-lines", MONITOR_AGENT, "reads the agent's state"),
+    CommandUser("check", MONITOR_AGENT, "reads facts about the cluster, indices and privileges"),
+    CommandUser("deadletters list", DEADLETTER_READER, "reads dead letters, which hold the original lines"),
+    CommandUser("deadletters show", DEADLETTER_READER, "reads dead letters, which hold the original lines"),
+    CommandUser("deadletters replay", MONITOR_AGENT, "deletes the dead letters that it sends again"),
+    CommandUser("totals", ANALYST, "reads metrics"),
+    CommandUser("compare", ANALYST, "reads metrics"),
+    CommandUser("explain-window", ANALYST, "reads metrics and events"),
+    CommandUser("alerts", ANALYST, "reads alerts"),
+    CommandUser("dashboards", ANALYST, "reads metrics and events; its panels of dead letters need `deadletter_reader`"),
+    CommandUser("report", ANALYST, "as `dashboards`"),
+    CommandUser("pipeline run", PIPELINE_WRITER, "creates events; the user is `PIPELINE_USERNAME`"),
+    CommandUser("pipeline", NOBODY, "the other actions read files only"),
+    CommandUser("stack users", SUPERUSER, "creates roles and users, which needs the privilege `manage_security`"),
+    CommandUser("stack", NOBODY, "the other actions start and stop Elasticsearch; `stack status` takes any user"),
+    CommandUser(
+        "up",
+        MONITOR_SETUP,
+        "the set-up; then each part runs as its own user. The embedded Elasticsearch has all users. With a cluster of "
+        "your own, set `STACK_SETUP_PASSWORD`; `ELASTICSEARCH_USERNAME` is `monitor_agent`",
+    ),
+    CommandUser("demo", NOBODY, "it has an Elasticsearch of its own"),
+    CommandUser("kibana", NOBODY, "`KIBANA_USERNAME` is a user who may change saved objects in Kibana"),
+    CommandUser("docs", NOBODY, "writes files"),
+    CommandUser("completion", NOBODY, "prints a script"),
+)
+
+
+def user_of(command: str, action: str = "") -> str:
+    """Return the role that a command needs; "" if it needs none.
+
+    >>> user_of("deadletters", "show"), user_of("totals"), user_of("docs")
+    ('deadletter_reader', 'analyst', '')
+    """
+    users = {entry.command: entry.user for entry in COMMAND_USERS}
+    return users.get(f"{command} {action}".strip(), users.get(command, ""))
