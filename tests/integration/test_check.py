@@ -47,6 +47,8 @@ def reached(cluster: Cluster, alone: Path, monkeypatch: pytest.MonkeyPatch) -> C
     """Return a cluster after setup; commands run as the agent's user."""
     for name, value in environ_of(cluster).items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PIPELINE_USERNAME", "pipeline_writer")
+    monkeypatch.setenv("PIPELINE_PASSWORD", cluster.users["pipeline_writer"])
     return cluster
 
 
