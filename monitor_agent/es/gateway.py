@@ -29,6 +29,8 @@ from monitor_agent.es.operations import (
     search_lines,
 )
 from monitor_agent.es.responses import (
+    ADDRESS,
+    FOREIGN,
     MALFORMED,
     IncompleteResponseError,
     cause,
@@ -159,6 +161,8 @@ class Gateway:
                 is_last = isinstance(error, ConnectionTimeout) and not self._backoff.after_timeout
                 if failure.permanent or is_last:
                     raise ElasticsearchError(f"{purpose}: {reason}", hint) from error
+            except KeyError as error:  # JSON of another shape, from a proxy or another product
+                raise ElasticsearchError(f"{purpose}: {FOREIGN}: it lacks {error}", ADDRESS) from error
             except SerializationError as error:
                 # A response that cannot be read, such as one that was cut off, counts as none.
                 reason, status = str(error.message), NO_ANSWER

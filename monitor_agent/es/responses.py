@@ -23,7 +23,7 @@ UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 MALFORMED = 400
 """The status of a document that does not fit the mapping, or of a search that cannot be answered."""
 FOREIGN = "the answer is not Elasticsearch's"
-_ADDRESS = "check ELASTICSEARCH_URL and the proxy between"
+ADDRESS = "check ELASTICSEARCH_URL and the proxy between"
 _REDIRECTIONS = range(300, 400)
 _OWN_FIELDS = frozenset({"error", "_index"})
 _INDEX = re.compile(r"\bindex \[([^\]]+)\]")
@@ -136,7 +136,7 @@ def refused_request(purpose: str, error: ApiError) -> ElasticsearchError:
     status, reason = error.meta.status, reason_of(error)
     if not is_foreign(error):
         return refusal(purpose, status, reason)
-    hint = "write https:// in ELASTICSEARCH_URL" if "HTTPS port" in reason else _ADDRESS
+    hint = "write https:// in ELASTICSEARCH_URL" if "HTTPS port" in reason else ADDRESS
     return ElasticsearchError(
         f"{purpose}: {reason} (status {status})", _HINTS[UNAUTHORIZED] if status == UNAUTHORIZED else hint
     )

@@ -363,3 +363,14 @@ def test_the_answer_of_another_server_is_one_line(answer: Answer, text: str) -> 
     assert str(raised.value).startswith("list indices: the answer is not Elasticsearch's")
     assert text in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("body", [{}, {"status": "up"}, {"responses": [{}]}])
+def test_json_of_another_shape_is_one_line(body: dict[str, Any]) -> None:
+    """A proxy or another product may answer 200 with the header of Elasticsearch."""
+    with (
+        gateway_to(Answer(body)) as (gateway, _server, waits),
+        pytest.raises(ElasticsearchError, match=r"the answer is not Elasticsearch's.*: check ELASTICSEARCH_URL"),
+    ):
+        gateway.search("model-predictions", {})
+    assert waits == []
