@@ -26,8 +26,8 @@ READY_SECONDS = 60.0
 
 @contextmanager
 def viewer_on(cluster: Cluster, environ: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Yield the address of a viewer that reads a cluster as the user `analyst`; `environ` are further settings."""
-    access = environment_of(cluster.settings("analyst"))
+    """Yield the address of a viewer that reads a cluster as the user `viewer`; `environ` are further settings."""
+    access = environment_of(cluster.settings("viewer"))
     with TemporaryDirectory(prefix="viewer-") as folder:
         address = Path(folder) / "address"
         argv = [sys.executable, "-m", "monitor_agent", "dashboards", "--port", "0", "--address-file", str(address)]

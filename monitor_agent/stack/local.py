@@ -14,14 +14,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from monitor_agent.contracts.roles import ANALYST, MONITOR_SETUP
+from monitor_agent.contracts.roles import MONITOR_SETUP
 from monitor_agent.errors import PortInUseError, StackError
 from monitor_agent.files import read_address
 from monitor_agent.settings import ElasticsearchSettings, HttpSettings, Settings, environment_of, secret_variables
 from monitor_agent.stack.account import unprivileged_account
 from monitor_agent.stack.embedded.configuration import options_from
 from monitor_agent.stack.embedded.elasticsearch import EmbeddedElasticsearch, home_folder, is_free
-from monitor_agent.stack.embedded.users import PASSWORDS_FILE
+from monitor_agent.stack.embedded.users import PASSWORDS_FILE, VIEWER
 from monitor_agent.stack.process import ChildProcess, Command, Supervisor
 from monitor_agent.stack.read_access import as_own_users
 from monitor_agent.stack.rest_call import cluster_health, logins
@@ -148,10 +148,10 @@ class LocalProduct:
         self._start("agent", ("-m", "monitor_agent", "run"), environ)
 
     def start_dashboards(self) -> None:
-        """Start the viewer of the dashboards, which reads as an analyst, without waiting for it."""
+        """Start the viewer of the dashboards, which reads as the user `viewer`, without waiting for it."""
         elasticsearch = self.settings.elasticsearch
-        if ANALYST in self.users:
-            elasticsearch = dataclasses.replace(elasticsearch, username=ANALYST, password=self.users[ANALYST])
+        if VIEWER in self.users:
+            elasticsearch = dataclasses.replace(elasticsearch, username=VIEWER, password=self.users[VIEWER])
         environ = {
             **environment_of(elasticsearch),
             **environment_of(self.settings.dashboards),

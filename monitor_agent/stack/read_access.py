@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from monitor_agent.contracts.roles import ANALYST, MONITOR_AGENT, PIPELINE_WRITER
+from monitor_agent.contracts.roles import MONITOR_AGENT, PIPELINE_WRITER
 from monitor_agent.errors import DataError
 from monitor_agent.settings import ElasticsearchSettings, Settings
 from monitor_agent.stack.embedded import users
@@ -23,7 +23,7 @@ def read_access(
 ) -> Iterator[ElasticsearchSettings]:
     """Yield address and user for reading Elasticsearch.
 
-    For an embedded Elasticsearch, the user is `analyst`, who may only read. A signal raises KeyboardInterrupt.
+    For an embedded Elasticsearch, the user is `viewer`, who may only read. A signal raises KeyboardInterrupt.
 
     Parameters
     ----------
@@ -100,5 +100,5 @@ def _configured(settings: Settings) -> ElasticsearchSettings:
 
 
 def _embedded(settings: ElasticsearchSettings, folder: Path, url: str) -> ElasticsearchSettings:
-    password = users.read_passwords(folder).get(ANALYST, "")
-    return dataclasses.replace(settings, url=(url,), username=ANALYST, password=password, api_key="", ca_certs="")
+    password = users.read_passwords(folder).get(users.VIEWER, "")
+    return dataclasses.replace(settings, url=(url,), username=users.VIEWER, password=password, api_key="", ca_certs="")

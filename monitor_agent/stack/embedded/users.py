@@ -1,7 +1,8 @@
 """The users and roles of the embedded Elasticsearch, as the files that its file realm reads.
 
-There is one user for each role of `monitor_agent.contracts.roles`, named like it, and `admin` with the built-in role
-`superuser` for setting up. Passwords are generated once and kept in the data folder, readable by its owner only.
+There is one user for each role of `monitor_agent.contracts.roles`, named like it. `viewer` has the roles for all that the
+dashboards show, and `admin` the built-in role `superuser`. Passwords are generated once and kept in the data folder, readable
+by its owner only.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from monitor_agent.contracts.roles import ROLES
+from monitor_agent.contracts.roles import ANALYST, DEADLETTER_READER, ROLES
 from monitor_agent.errors import StackError
 from monitor_agent.files import replace_file
 
 ADMIN = "admin"
+VIEWER = "viewer"
 PASSWORDS_FILE = "passwords.json"
 # The default of Elasticsearch's own `pbkdf2` algorithm; the passwords are random, 144 bits each.
 ITERATIONS = 10_000
@@ -28,9 +30,9 @@ KEY_BYTES = 32
 PASSWORD_BYTES = 18
 
 
-def roles_by_user() -> dict[str, str]:
-    """Return the role of each user, `admin` first."""
-    return {ADMIN: "superuser", **{role: role for role in ROLES}}
+def roles_by_user() -> dict[str, tuple[str, ...]]:
+    """Return the roles of each user, `admin` first."""
+    return {ADMIN: ("superuser",), **{role: (role,) for role in ROLES}, VIEWER: (ANALYST, DEADLETTER_READER)}
 
 
 def passwords(folder: Path) -> dict[str, str]:
@@ -83,10 +85,14 @@ def realm_files(passwords_by_user: Mapping[str, str]) -> dict[str, str]:
     users = [
         f"{user}:{hash_password(password, os.urandom(SALT_BYTES))}" for user, password in passwords_by_user.items()
     ]
-    roles = [f"{role}:{user}" for user, role in roles_by_user().items()]
+    users_by_role: dict[str, list[str]] = {}
+    for user, roles in roles_by_user().items():
+        for role in roles:
+            users_by_role.setdefault(role, []).append(user)
+    lines = [f"{role}:{','.join(names)}" for role, names in users_by_role.items()]
     return {
         "users": "\n".join(users) + "\n",
-        "users_roles": "\n".join(roles) + "\n",
+        "users_roles": "\n".join(lines) + "\n",
         "roles.yml": roles_yaml(ROLES),
     }
 
