@@ -71,7 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _with_user(args: argparse.Namespace, error: MonitorError) -> str:
     """Return the text of an error; if the user lacks a privilege, with the user that the command needs."""
     user = command_users.user_of(args.command, getattr(args, "action", "")) if UNAUTHORIZED in error.message else ""
-    return f"{error.message}: run this command as the user {user} (docs/users.md)" if user else str(error)
+    if not user:
+        return str(error)
+    remedy = "only a superuser may do this" if f"[{user}]" in error.message else f"run this command as the user {user}"
+    return f"{error.message}: {remedy} (docs/users.md)"
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -142,7 +142,7 @@ def test_a_user_who_may_only_read_sees_the_letters(
     """Such a user may not make the newest letters visible, which the index does by itself soon."""
     sandbox.append(b"not json")
     deliver(sandbox)
-    deadletters_command.user = "analyst"
+    deadletters_command.user = "deadletter_reader"
 
     wait_until(lambda: "1 malformed" in deadletters_command("list"))
     assert deadletters_command.errors == ""

@@ -169,7 +169,9 @@ def test_an_index_with_the_name_of_the_alias_is_distributed(bare: Cluster, capfd
         assert letter["event"]["id"] == "undated"
 
 
-def test_an_alias_in_the_place_of_an_index_is_replaced(bare: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_alias_in_the_place_of_an_index_is_replaced(
+    bare: Cluster, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Somebody has copied an index by hand and put an alias in its place: the agent needs an index of that name."""
     events = predictions(3)
     with bare.client() as admin:
@@ -179,6 +181,7 @@ def test_an_alias_in_the_place_of_an_index_is_replaced(bare: Cluster, monkeypatc
             assert set_up() == 1
             # The index behind the alias is another one's, so that only a superuser may remove the alias from it.
             assert set_up("--repair", INDEX) == 1
+            assert capfd.readouterr().err.endswith("only a superuser may do this (docs/users.md)\n")
             monkeypatch.setenv("ELASTICSEARCH_USERNAME", "admin")
             monkeypatch.setenv("ELASTICSEARCH_PASSWORD", bare.users["admin"])
             assert monitor_agent("setup", "--repair", INDEX) == 0
