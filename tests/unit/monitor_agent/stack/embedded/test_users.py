@@ -18,7 +18,7 @@ def test_passwords_are_generated_once_and_private(tmp_path: Path) -> None:
 
     assert users.passwords(tmp_path) == first
     assert (tmp_path / users.PASSWORDS_FILE).stat().st_mode & 0o777 == 0o600
-    assert len(set(first.values())) == len(first) == len(ROLES) + 1
+    assert len(set(first.values())) == len(first) == len(ROLES) + 2
 
 
 def test_a_new_role_gets_a_password_and_the_old_ones_stay(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_a_new_role_gets_a_password_and_the_old_ones_stay(tmp_path: Path) -> Non
     (tmp_path / users.PASSWORDS_FILE).write_text('{"admin": "kept"}')
 
     assert users.passwords(tmp_path)["admin"] == "kept"
-    assert set(users.passwords(tmp_path)) == {"admin", *ROLES}
+    assert set(users.passwords(tmp_path)) == {"admin", "viewer", *ROLES}
 
 
 def test_a_damaged_password_file_is_one_line(tmp_path: Path) -> None:
