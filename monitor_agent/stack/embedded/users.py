@@ -1,8 +1,8 @@
 """The users and roles of the embedded Elasticsearch, as the files that its file realm reads.
 
-There is one user for each role of `monitor_agent.contracts.roles`, named like it. `viewer` has the roles for all that the
-dashboards show, and `admin` the built-in role `superuser`. Passwords are generated once and kept in the data folder, readable
-by its owner only.
+There is one user for each role of `monitor_agent.contracts.roles`, named like it. `viewer` has the roles for all that
+the dashboards show, and `admin` the built-in role `superuser`. Passwords are generated once and kept in the data
+folder, readable by its owner only.
 """
 
 from __future__ import annotations
