@@ -11,7 +11,7 @@ from pathlib import Path
 from model_server import key_command
 from model_server.training import command as training
 from monitor_agent import log, settings
-from monitor_agent.command_line import VersionAction, add_completion, completion_script
+from monitor_agent.command_line import CommandParser, VersionAction, add_completion, completion_script
 from monitor_agent.errors import MonitorError, defect
 
 INTERRUPTED = 130
@@ -44,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="model-server",
         description="Serve a click model over HTTP, one event line per prediction; settings come from the environment.",
     )

@@ -1,17 +1,88 @@
-"""What the programs `monitor-agent` and `model-server` share on their command lines: `--version` and completion."""
+"""What `monitor-agent` and `model-server` share on their command lines: the parser, `--version`, completion."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
 import shtab
 
+from monitor_agent.errors import name_meant
+
 PACKAGE = "model-monitor"
+SHORTEST_ABBREVIATION = 4
+"""An option with fewer characters, `--` included, says too little about what is meant."""
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that takes no abbreviations, and refuses what it does not know with its own usage.
+
+    An abbreviation would change its meaning when another option is added.
+    """
+
+    def __init__(self, *arguments: Any, before: tuple[CommandParser, ...] = (), **options: Any) -> None:
+        super().__init__(*arguments, **{"allow_abbrev": False, **options})
+        self._before = before
+
+    def add_subparsers(self, **options: Any) -> Any:
+        """Return the commands; their parsers know the parsers before them."""
+        make: dict[str, Any] = {"parser_class": partial(CommandParser, before=(*self._before, self))}
+        return super().add_subparsers(**make, **options)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return the arguments; exit with status 2 if one is unknown."""
+        self._refuse_before_command(sys.argv[1:] if args is None else args)
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(self._refusal(unknown))
+        return known, unknown
+
+    def _refuse_before_command(self, args: Sequence[str]) -> None:
+        """Exit if the first argument is an unknown option: argparse would take its value for the command."""
+        first = args[0].partition("=")[0] if args else ""
+        if self._subparsers and first.startswith("--") and first not in self._option_string_actions:
+            self.error(self._refusal(args[:1]))
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            names = [str(name) for name in action.choices]
+            meant = name_meant(str(value), names)
+            hint = f"did you mean {meant}?" if meant else f"choose from {', '.join(names)}"
+            raise argparse.ArgumentError(action, f"there is no {value!r}: {hint}")
+
+    def _refusal(self, unknown: Sequence[str]) -> str:
+        """Return what is wrong with the first unknown argument."""
+        option = next((text for text in unknown if text.startswith("-") and text != "-"), "")
+        if not option:
+            return f"unexpected argument {unknown[0]!r}"
+        name = option.partition("=")[0]
+        for parser in self._before:
+            if name in parser.options:
+                return f"{name} is an option of {parser.prog}: write it before the command, {parser.prog} {name} ..."
+        meant = _option_meant(name, self.options)
+        return f"there is no option {name}" + (f": did you mean {meant}?" if meant else "")
+
+    @property
+    def options(self) -> list[str]:
+        """Return the options that the help shows."""
+        shown = [action for action in self._actions if action.help != argparse.SUPPRESS]
+        return [name for action in shown for name in action.option_strings]
+
+
+def _option_meant(name: str, options: Iterable[str]) -> str:
+    """Return the option that is near a name, or the only one that begins with it; empty if there is none.
+
+    >>> _option_meant("--over", ["--overwrite", "--out", "-f"]), _option_meant("--o", ["--overwrite", "--out"])
+    ('--overwrite', '')
+    """
+    long = [option for option in options if option.startswith("--")]
+    longer = [option for option in long if len(name) > SHORTEST_ABBREVIATION and option.startswith(name)]
+    return longer[0] if len(longer) == 1 else name_meant(name, long)
 
 
 class VersionAction(argparse.Action):

@@ -23,8 +23,12 @@ The tree::
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 LONGEST_LINE = 300
 """The most characters of an error in one line."""
+LONG_NAME, SHORT_NAME = 12, 4
+"""Numbers of characters: in a longer name three letters may be wrong, in one that is not even short only one."""
 
 
 class MonitorError(Exception):
@@ -149,3 +153,56 @@ def defect(subject: str, package: str, error: Exception) -> str:
     """
     hint = f"this is a defect; `python -X dev -m {package} ...` shows where it is"
     return f"error: {subject} failed ({in_one_line(error)}): {hint}"
+
+
+def name_meant(name: str, known: Iterable[str]) -> str:
+    """Return the known name that a misspelt name means; empty if none is near, or several are equally near.
+
+    Upper and lower case, hyphens and underscores make no difference. A letter that is missing, wrong, too many, or
+    swapped with its neighbour counts as one mistake.
+
+    >>> name_meant("peroid", ["period", "lease"]), name_meant("colour", ["period", "lease"])
+    ('period', '')
+    >>> name_meant("tags_a", ["tags_b", "tags_c"])
+    ''
+    """
+    plain = _plain(name)
+    allowed = 1 if len(plain) <= SHORT_NAME else 2 if len(plain) <= LONG_NAME else 3
+    distances: dict[str, int] = {}
+    for candidate in known:
+        other = _plain(candidate)
+        if abs(len(plain) - len(other)) <= allowed and min(len(plain), len(other)) > allowed:
+            distances[candidate] = _mistakes(plain, other)
+    nearest = min(distances.values(), default=allowed + 1)
+    near = [candidate for candidate, distance in distances.items() if distance == nearest <= allowed]
+    return near[0] if len(near) == 1 else ""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return a hint with the name that is meant, or with all known names.
+
+    >>> suggestion("peroid", ["period", "lease"]), suggestion("colour", ["period", "lease"])
+    ('did you mean period?', 'known are lease, period')
+    """
+    names = sorted(known)
+    meant = name_meant(name, names)
+    return f"did you mean {meant}?" if meant else f"known are {', '.join(names)}"
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def _mistakes(one: str, other: str) -> int:
+    """Return the number of letters to insert, delete, replace or swap (optimal string alignment distance)."""
+    before_last: list[int] = []
+    last = list(range(len(other) + 1))
+    for row, letter in enumerate(one, 1):
+        current = [row]
+        for column, match in enumerate(other, 1):
+            cost = min(last[column] + 1, current[-1] + 1, last[column - 1] + (letter != match))
+            if row > 1 and column > 1 and letter == other[column - 2] and match == one[row - 2]:
+                cost = min(cost, before_last[column - 2] + 1)
+            current.append(cost)
+        before_last, last = last, current
+    return last[-1]

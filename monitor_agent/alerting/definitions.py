@@ -8,7 +8,6 @@ silent.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from monitor_agent.alerting import kql
 from monitor_agent.alerting.firings import FiringRule
 from monitor_agent.contracts.alert import GROUP_FIELDS, SEVERITIES
 from monitor_agent.durations import in_one_unit, parse_duration
-from monitor_agent.errors import DataError
+from monitor_agent.errors import DataError, suggestion
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -153,7 +152,9 @@ def _alert(name: str, table: Any) -> Alert:
         key: entry.default for entry in dataclasses.fields(Alert) for key in [_key_of(entry.name)] if key != "id"
     }
     for key in sorted(table.keys() - defaults.keys()):
-        raise DataError(f"the alert {name} has an unknown key {key}", f"did you mean {_nearest(key, list(defaults))}?")
+        former = _FORMER_KEYS.get(key, "")
+        hint = f"did you mean {former}?" if former else suggestion(key, defaults)
+        raise DataError(f"the alert {name} has an unknown key {key}", hint)
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     for key, value in values.items():
         if isinstance(defaults[key], tuple) and not isinstance(value, tuple):
@@ -174,12 +175,3 @@ def _alert(name: str, table: Any) -> Alert:
 
 def _key_of(attribute: str) -> str:
     return next((key for key, name in _ATTRIBUTES.items() if name == attribute), attribute)
-
-
-def _nearest(key: str, keys: Sequence[str]) -> str:
-    """Return the known key that is most like an unknown key.
-
-    >>> _nearest("severty", ["severity", "title"]), _nearest("held_back_by", ["look_back", "inhibited_by"])
-    ('severity', 'inhibited_by')
-    """
-    return _FORMER_KEYS.get(key) or difflib.get_close_matches(key, keys, n=1, cutoff=0.0)[0]

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from monitor_agent import log, settings
-from monitor_agent.command_line import VersionAction
+from monitor_agent.command_line import CommandParser, VersionAction
 from monitor_agent.contracts import command_users
 from monitor_agent.errors import MonitorError, defect
 
@@ -107,19 +107,29 @@ def _open_closed_streams() -> None:
 
 def make_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     """Return the parser with the command that the arguments name; with all commands if they name none."""
-    parser = argparse.ArgumentParser(prog="monitor-agent", description="Monitoring for models that score clicks.")
+    parser = CommandParser(prog="monitor-agent", description="Monitoring for models that score clicks.")
     config = os.environ.get("MONITOR_CONFIG")
     parser.add_argument(
         "--config", type=Path, default=Path(config) if config else None, metavar="FILE", help="file of settings (TOML)"
     )
     parser.add_argument("--version", action=VersionAction)
     subparsers = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    command = next((argument for argument in arguments if argument in COMMANDS), None)
+    command = _command_of(arguments)
     for name in COMMANDS if command is None else (command,):
         module = _module(name)
         module.add_parser(subparsers)
         subparsers.choices[name].set_defaults(run=module.run)
     return parser
+
+
+def _command_of(arguments: Sequence[str]) -> str | None:
+    """Return the command that the arguments name; None if they name none."""
+    value_of_option = False
+    for argument in arguments:
+        if not value_of_option and not argument.startswith("-"):
+            return argument if argument in COMMANDS else None
+        value_of_option = argument == "--config"
+    return None
 
 
 def _module(name: str) -> ModuleType:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from monitor_agent.errors import suggestion
 from monitor_agent.logstash.language import syntax
 from monitor_agent.logstash.language.variables import substitute
 from monitor_agent.logstash.plugin import Codec, PluginOption, PluginSpec
@@ -86,13 +86,6 @@ def configure(
         for name, option in specific.items()
     }
     return options, {name: value for name, value in written.items() if name not in specific}
-
-
-def suggestion(name: str, valid: Iterable[str]) -> str:
-    """Return a hint with the nearest valid name, or with all valid names."""
-    names = sorted(valid)
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
 
 
 def _default(option: PluginOption, at: syntax.Location, make_codec: CodecMaker) -> Any:

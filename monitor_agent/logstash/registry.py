@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 
+from monitor_agent.errors import suggestion
 from monitor_agent.logstash.language.syntax import Location
-from monitor_agent.logstash.options import suggestion
 from monitor_agent.logstash.plugin import PluginSpec
 
 PLUGINS = {

@@ -9,10 +9,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from monitor_agent.errors import SettingsError
+from monitor_agent.errors import SettingsError, suggestion
 from monitor_agent.settings.contradictions import contradictions_of, refuse
 from monitor_agent.settings.conversion import as_text, convert
-from monitor_agent.settings.names import nearest, without_kubernetes
+from monitor_agent.settings.names import without_kubernetes
 from monitor_agent.settings.sections import Settings
 from monitor_agent.settings.setting_info import info_of
 
@@ -53,8 +53,7 @@ def read(environ: Mapping[str, str], toml_path: Path | None = None) -> Settings:
     sections: dict[str, Any] = {entry.name: entry.default_factory for entry in fields(Settings)}
     unknown = sorted(set(document) - set(sections))
     if unknown:
-        hint = f"did you mean [{nearest(unknown[0], sections)}]? Known are {', '.join(sections)}"
-        raise SettingsError(f"{toml_path}: unknown table [{unknown[0]}]", hint)
+        raise SettingsError(f"{toml_path}: unknown table [{unknown[0]}]", suggestion(unknown[0], sections))
     return Settings(
         **{
             name: _section(kind, document.get(name, {}), environ, f"{toml_path}: {name}.")
@@ -79,8 +78,7 @@ def _section(kind: Any, table: Mapping[str, Any], environ: Mapping[str, str], pr
         raise SettingsError(f"{prefix.rstrip('.')} is not a table", "write it as [section] with its keys below")
     for name in table:
         if name not in entries:
-            hint = f"did you mean {nearest(name, entries)}? Known are {', '.join(entries)}"
-            raise SettingsError(f"{prefix}{name} is unknown", hint)
+            raise SettingsError(f"{prefix}{name} is unknown", suggestion(name, entries))
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
     for name, entry in entries.items():

@@ -5,25 +5,19 @@ Other software also sets variables such as MODEL_NAME. So an unknown name is wor
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
+from monitor_agent.errors import name_meant
 from monitor_agent.settings.sections import Settings
 from monitor_agent.settings.setting_info import info_of
 
 FAMILIES = ("MONITOR", "MODEL", "PIPELINE", "STACK")
 """The first words of names that only this product should set: each further name is worth a warning."""
 
-SHARED_FAMILIES = ("ELASTICSEARCH", "KIBANA", "DASHBOARDS")
-"""The first words of names that other software sets as well: a name is worth a warning if it is nearly a setting's."""
-
 FURTHER_NAMES = frozenset({"MONITOR_CONFIG"})
 """Variables that the programs read and that are no settings."""
-
-LIKENESS_OF_NAMES, LIKENESS_OF_FAMILIES = 0.9, 0.8
-"""If the first word is none of `FAMILIES`: how like a setting's name a name must be, and how like its first word."""
 
 _URL = r"(?:tcp|udp|sctp)://\S+"
 _ADDRESS = r"[0-9a-fA-F.:]+"
@@ -78,25 +72,32 @@ def name_warnings(environ: Mapping[str, str], more: Iterable[str] = ()) -> list[
     warnings = [
         NameWarning(
             name,
-            f"the pipeline's configuration reads {name}, which is not set; the nearest setting is {near[0]}",
+            f"the pipeline's configuration reads {name}, which is not set; the nearest setting is {meant}",
             "correct the configuration, or set the variable",
         )
         for name in sorted({*more} - settings - environ.keys())
-        if (near := difflib.get_close_matches(name, settings, n=1, cutoff=LIKENESS_OF_NAMES))
+        if (meant := name_meant(name, settings))
     ]
     for name, value in sorted(environ.items()):
         if is_of_kubernetes(name, value):
             if name in settings:
                 warnings.append(_of_kubernetes(name, value))
-        elif name not in readable and (meant := probably_meant(name, settings)):
-            warnings.append(
-                NameWarning(
-                    name,
-                    f"{name} is no setting; the nearest one is {meant}",
-                    "correct the name, or ignore this if other software sets it",
-                )
-            )
+        elif name not in readable:
+            warnings += _of_unknown(name, settings)
     return warnings
+
+
+def _of_unknown(name: str, settings: Iterable[str]) -> list[NameWarning]:
+    """Return a warning if a name is nearly a setting's, or only this product should set it."""
+    meant = name_meant(name, settings)
+    if meant:
+        finding = f"{name} is no setting; the nearest one is {meant}"
+        return [NameWarning(name, finding, "correct the name, or ignore this if other software sets it")]
+    family, _, rest = name.partition("_")
+    if family in FAMILIES and rest:
+        hint = "see docs/settings.md for all settings, or ignore this if other software sets it"
+        return [NameWarning(name, f"{name} is no setting", hint)]
+    return []
 
 
 def is_of_kubernetes(name: str, value: str) -> bool:
@@ -116,15 +117,6 @@ def without_kubernetes(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name not in settings or not is_of_kubernetes(name, value)}
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Return the name that is most like a name.
-
-    >>> nearest("peroid", ["period", "lease"])
-    'period'
-    """
-    return difflib.get_close_matches(name, list(names), n=1, cutoff=0.0)[0]
-
-
 def _of_kubernetes(name: str, value: str) -> NameWarning:
     service = name.removesuffix("_PORT").lower().replace("_", "-")
     return NameWarning(
@@ -132,18 +124,3 @@ def _of_kubernetes(name: str, value: str) -> NameWarning:
         f"{name}={value} comes from Kubernetes, for a service called {service}; it is not used as a setting",
         f"set enableServiceLinks: false in the pod, give the service another name, or set {name} yourself",
     )
-
-
-def probably_meant(name: str, settings: Iterable[str]) -> str:
-    """Return the setting that was probably meant by an unknown name; empty if the name is none of this product's.
-
-    >>> probably_meant("MONITR_PERIOD", ["MONITOR_PERIOD"]), probably_meant("HOME", ["MONITOR_PERIOD"])
-    ('MONITOR_PERIOD', '')
-    """
-    family, _, rest = name.partition("_")
-    if family in FAMILIES and rest:
-        return nearest(name, [setting for setting in settings if setting.startswith(f"{family}_")])
-    if not difflib.get_close_matches(family, (*FAMILIES, *SHARED_FAMILIES), n=1, cutoff=LIKENESS_OF_FAMILIES):
-        return ""
-    near = difflib.get_close_matches(name, list(settings), n=1, cutoff=LIKENESS_OF_NAMES)
-    return near[0] if near else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
@@ -13,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from monitor_agent.errors import StackError
+from monitor_agent.errors import StackError, name_meant
 from monitor_agent.settings import StackSettings
 from monitor_agent.stack.provider import ComponentStatus
 
@@ -21,7 +20,6 @@ COMPOSE_FILE = "docker-compose.yml"
 SECRET_BYTES = 16
 OWN_OF_DOCKER = ("COMPOSE_", "DOCKER_")
 """First parts of names that docker compose itself reads."""
-LIKENESS = 0.85
 """How like another name a misspelt name is, from 0 to 1."""
 
 
@@ -112,8 +110,8 @@ def unread_names(environment: str, compose: str) -> list[str]:
     warnings = []
     for name in dict.fromkeys(names):
         if name not in readable and not name.startswith(OWN_OF_DOCKER):
-            near = difflib.get_close_matches(name, sorted(readable), n=1, cutoff=LIKENESS)
-            question = f": did you mean {near[0]}?" if near else ""
+            meant = name_meant(name, readable)
+            question = f": did you mean {meant}?" if meant else ""
             warnings.append(f"{name} is not read by the containers{question}")
     return warnings
 

@@ -33,7 +33,7 @@ def test_check_accepts_and_warns(configuration: Path, capsys: pytest.CaptureFixt
             "input { stdin { } }\nfilter { mutate { add_tags => 1 } }",
             "10-all.conf:2:19: the filter mutate has no option",
         ),
-        ("input { stdin { } }\nfilter {", "10-all.conf:2:9: expected"),
+        ("input { stdin { } }\nfilter {", "10-all.conf:2:9: the "),
         ('input { stdin { type => "${NO_SUCH_VARIABLE}" } }', "the environment variable NO_SUCH_VARIABLE is not set"),
         ("filter { drop { } }", "there is no input"),
         ("", "the configuration holds no plugin"),

@@ -58,8 +58,8 @@ def test_a_configuration_that_cannot_be_read_is_refused(content: bytes | None, t
 @pytest.mark.parametrize(
     ("filters", "message"),
     [
-        ("mutat { }", "1: there is no filter 'mutat': did you mean 'mutate'?"),
-        ("date { macth => [] }", "8: the filter date has no option 'macth': did you mean 'match'?"),
+        ("mutat { }", "1: there is no filter 'mutat': did you mean mutate?"),
+        ("date { macth => [] }", "8: the filter date has no option 'macth': did you mean match?"),
         ("json { }", "1: the filter json needs the option 'source': a text"),
         ("json { source => [aa, bb] }", "8: 'source' needs a text: found ['aa', 'bb']"),
         ("json { source => { aa => bb } }", "8: 'source' needs a text: found {'aa': 'bb'}"),
@@ -102,7 +102,7 @@ def test_a_codec_has_options_too(tmp_path: Path) -> None:
     """Codecs are checked like plugins."""
     with pytest.raises(ConfigurationError, match=r"there is no charset 'klingon'"):
         program_of('input { stdin { codec => json { charset => "klingon" } } }', tmp_path)
-    with pytest.raises(ConfigurationError, match=r"there is no codec 'jsn': did you mean 'json'"):
+    with pytest.raises(ConfigurationError, match=r"there is no codec 'jsn': did you mean json"):
         program_of("input { stdin { codec => jsn } }", tmp_path)
 
 

@@ -41,7 +41,7 @@ def links(service: str, port: int) -> dict[str, str]:
         ("MONITR_PERIOD", "MONITOR_PERIOD"),
         ("MODEL_SERVER_LABEL", "MODEL_SERVER_LABELS"),
         ("MODEL_LOGDIR", "MODEL_LOG_DIR"),
-        ("MODEL_PORT", "MODEL_SERVER_PORT"),
+        ("KIBNA_SPACE", "KIBANA_SPACE"),
         ("PIPELINE_WORKER", "PIPELINE_WORKERS"),
         ("PIPELINE_PASSWD", "PIPELINE_PASSWORD"),
         ("STACK_PROVIDR", "STACK_PROVIDER"),
@@ -55,6 +55,15 @@ def test_a_misspelt_name_is_a_warning_with_the_nearest_name(name: str, meant: st
 
     assert warning.finding == f"{name} is no setting; the nearest one is {meant}"
     assert settings.load({name: "5m"}) == settings.load({})
+
+
+@pytest.mark.parametrize("name", ["MODEL_PORT", "MONITOR_KEEP", "STACK_COLOUR", "PIPELINE_DELAY"])
+def test_a_name_that_is_like_no_setting_is_a_warning_without_a_guess(name: str) -> None:
+    """A wrong guess would lead astray: the page of all settings says more."""
+    (warning,) = name_warnings({name: "1"})
+
+    assert warning.finding == f"{name} is no setting"
+    assert "docs/settings.md" in warning.remedy
 
 
 def test_names_of_other_software_cause_no_warning() -> None:
