@@ -37,10 +37,10 @@ class CommandParser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Return the arguments; exit with status 2 if one is unknown."""
         self._refuse_before_command(sys.argv[1:] if args is None else args)
-        known, unknown = super().parse_known_args(args, namespace)
-        if unknown:
-            self.error(self._refusal(unknown))
-        return known, unknown
+        parsed = super().parse_known_args(args, namespace)
+        if parsed[1]:
+            self.error(self._refusal(parsed[1]))
+        return parsed
 
     def _refuse_before_command(self, args: Sequence[str]) -> None:
         """Exit if the first argument is an unknown option: argparse would take its value for the command."""
@@ -70,8 +70,8 @@ class CommandParser(argparse.ArgumentParser):
     @property
     def options(self) -> list[str]:
         """Return the options that the help shows."""
-        shown = [action for action in self._actions if action.help != argparse.SUPPRESS]
-        return [name for action in shown for name in action.option_strings]
+        actions = [action for action in self._actions if action.help != argparse.SUPPRESS]
+        return [name for action in actions for name in action.option_strings]
 
 
 def _option_meant(name: str, options: Iterable[str]) -> str:

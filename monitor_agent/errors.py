@@ -155,7 +155,7 @@ def defect(subject: str, package: str, error: Exception) -> str:
     return f"error: {subject} failed ({in_one_line(error)}): {hint}"
 
 
-def name_meant(name: str, known: Iterable[str]) -> str:
+def name_meant(name: str, names: Iterable[str]) -> str:
     """Return the known name that a misspelt name means; empty if none is near, or several are equally near.
 
     Upper and lower case, hyphens and underscores make no difference. A letter that is missing, wrong, too many, or
@@ -169,7 +169,7 @@ def name_meant(name: str, known: Iterable[str]) -> str:
     plain = _plain(name)
     allowed = 1 if len(plain) <= SHORT_NAME else 2 if len(plain) <= LONG_NAME else 3
     distances: dict[str, int] = {}
-    for candidate in known:
+    for candidate in names:
         other = _plain(candidate)
         if abs(len(plain) - len(other)) <= allowed and min(len(plain), len(other)) > allowed:
             distances[candidate] = _mistakes(plain, other)
@@ -178,30 +178,30 @@ def name_meant(name: str, known: Iterable[str]) -> str:
     return near[0] if len(near) == 1 else ""
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, names: Iterable[str]) -> str:
     """Return a hint with the name that is meant, or with all known names.
 
     >>> suggestion("peroid", ["period", "lease"]), suggestion("colour", ["period", "lease"])
     ('did you mean period?', 'known are lease, period')
     """
-    names = sorted(known)
-    meant = name_meant(name, names)
-    return f"did you mean {meant}?" if meant else f"known are {', '.join(names)}"
+    choices = sorted(names)
+    meant = name_meant(name, choices)
+    return f"did you mean {meant}?" if meant else f"known are {', '.join(choices)}"
 
 
 def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-def _mistakes(one: str, other: str) -> int:
+def _mistakes(name: str, other: str) -> int:
     """Return the number of letters to insert, delete, replace or swap (optimal string alignment distance)."""
     before_last: list[int] = []
     last = list(range(len(other) + 1))
-    for row, letter in enumerate(one, 1):
+    for row, letter in enumerate(name, 1):
         current = [row]
         for column, match in enumerate(other, 1):
             cost = min(last[column] + 1, current[-1] + 1, last[column - 1] + (letter != match))
-            if row > 1 and column > 1 and letter == other[column - 2] and match == one[row - 2]:
+            if row > 1 and column > 1 and letter == other[column - 2] and match == name[row - 2]:
                 cost = min(cost, before_last[column - 2] + 1)
             current.append(cost)
         before_last, last = last, current

@@ -6,8 +6,8 @@ Each setting has a type, a default, an environment variable and a meaning. Durat
 Settings that contradict each other are refused when a command starts: one line names them with their values, and says
 what to change. The model server is stopped only by contradictions among its own settings. `monitor-agent check` lists
 all contradictions. An unknown key of the file is refused. An unknown name in the environment that begins with
-`MONITOR_`, `MODEL_`, `PIPELINE_` or `STACK_` causes a warning, because it may be misspelt. The warning names the setting
-that is meant, if one is near.
+`MONITOR_`, `MODEL_`, `PIPELINE_` or `STACK_` causes a warning, because it may be misspelt. The warning names the
+setting that is meant, if one is near.
 
 Kubernetes sets variables for each service, such as `MODEL_SERVER_PORT=tcp://10.0.0.1:8500` for a service called
 `model-server`. Such a value is not used: the setting keeps the value of the file or its default, and a warning says so.

@@ -80,7 +80,12 @@ ROOMS = (
         "one index per file: fields, mapping, sample; which documents a mapping takes; roles; ids",
         "metrics",
     ),
-    Room("monitor_agent/command_line.py", "the parser, `--version` and shell completion of both programs", "errors", "shtab"),
+    Room(
+        "monitor_agent/command_line.py",
+        "the parser, `--version` and shell completion of both programs",
+        "errors",
+        "shtab",
+    ),
     Room("monitor_agent/log.py", "the JSON log lines of the processes", "contracts", "structlog orjson"),
     Room(
         "monitor_agent/pipeline/",
