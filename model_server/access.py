@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
 from model_server.api_keys import FEEDBACK, PREDICT, ApiKey, ApiKeys
 from model_server.errors import (
@@ -18,8 +18,8 @@ from model_server.errors import (
 from monitor_agent.settings import ServerSettings
 
 JSON = "application/json"
-TEXT = "text/plain"
-"""The type of `navigator.sendBeacon` with a text, which a page may send to another site without asking."""
+BEACON_TYPES = ("text/plain", "")
+"""The types of `navigator.sendBeacon` with a text, and with bytes; a page may send them to another site unasked."""
 RIGHT_OF: Mapping[str, str] = {"/predict": PREDICT, "/feedback": FEEDBACK, "/metrics": ""}
 """The right that a path needs; "" = any key. Other paths are open: load balancers and probes ask them."""
 NO_CONTENT = 204
@@ -51,9 +51,18 @@ class AccessRules:
         self._keys = keys
 
     def register(self, app: Flask) -> None:
-        """Let an application keep the rules; its handler of `before_request` has set `g.call`."""
+        """Let an application keep the rules; its handler of `before_request` has called `identify`."""
         app.before_request(self.check)
         app.after_request(self.add_headers)
+
+    def identify(self) -> None:
+        """Set `g.api_key`, what is stored of the request's key, and `g.is_stranger`: it needs a known key and has none.
+
+        What strangers send is counted, but never logged, whatever is wrong with it: they must not fill the disk.
+        """
+        key = _presented_key()
+        g.api_key = self._keys.owner(key) if self._keys is not None and key else None
+        g.is_stranger = self._keys is not None and g.api_key is None
 
     def check(self) -> Response | None:
         """Return the answer to a browser's question whether a page may send a request; None = go on.
@@ -103,17 +112,16 @@ class AccessRules:
     def _check_key(self) -> None:
         if self._keys is None or request.path not in RIGHT_OF:
             return
-        right, key = RIGHT_OF[request.path], _presented_key()
-        owner = self._keys.owner(key) if key else None
-        if owner is None:
-            problem = "the API key is unknown" if key else "an API key is missing"
+        if g.is_stranger:
+            problem = "the API key is unknown" if _presented_key() else "an API key is missing"
             raise UnauthorizedError(f"{problem}; send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`")
-        if right and right not in owner.rights:
-            raise MissingRightError(f"the API key {owner.name} lacks the right {right}")
+        right = RIGHT_OF[request.path]
+        if right and right not in g.api_key.rights:
+            raise MissingRightError(f"the API key {g.api_key.name} lacks the right {right}")
 
     def _check_type(self, origin: str) -> None:
         kind = request.mimetype
-        if kind == JSON or (kind == TEXT and request.path == "/feedback" and origin):
+        if kind == JSON or (kind in BEACON_TYPES and request.path == "/feedback" and origin):
             return
         stated = f"the body is {kind[:100]}" if kind else "the header Content-Type is missing"
         raise UnsupportedMediaTypeError(f"{stated}; send JSON with `Content-Type: {JSON}`")

@@ -128,9 +128,10 @@ def read_keys(path: Path) -> list[ApiKey]:
     try:
         document = json.loads(path.read_bytes())
     except OSError as error:
-        raise SettingsError(
-            f"{VARIABLE}={path} cannot be read ({error.strerror or error})", "make it by `model-server keys add NAME`"
-        ) from error
+        problem = f"{VARIABLE}={path} cannot be read ({error.strerror or error})"
+        is_missing = isinstance(error, FileNotFoundError)
+        remedy = "make it by `model-server keys add NAME`" if is_missing else "name a file that this account can read"
+        raise SettingsError(problem, remedy) from error
     except (ValueError, RecursionError) as error:
         raise _broken(path, "it is not JSON") from error
     entries = document.get("keys") if isinstance(document, dict) else None

@@ -38,6 +38,7 @@ def create_app(
     keys : the API keys; None = the server is open.
     """
     app = Flask(__name__)
+    rules = AccessRules(service.dependencies.settings, keys)
     error_handlers.register(app, service)
     _add_routes(app, service, counters)
 
@@ -47,11 +48,12 @@ def create_app(
         waited = timedelta(microseconds=(time.perf_counter_ns() - g.began) // 1000)
         trace = trace_context.parse(request.headers.get("traceparent", ""))
         g.call = Call(uuid.uuid4().hex, request.path, clock() - waited, trace)
+        rules.identify()
         if REFUSAL in request.environ:
             status, reason = request.environ[REFUSAL]
             raise BodyTooLargeError(reason) if status == TOO_LARGE else default_exceptions[status](reason)
 
-    AccessRules(service.dependencies.settings, keys).register(app)
+    rules.register(app)
 
     @app.after_request
     def end(response: Response) -> Response:

@@ -46,7 +46,7 @@ def register(app: Flask, service: ModelService) -> None:
 
     def answer(status: int, kind: str, message: str, field: str = "") -> Response:
         message = message[:MAX_MESSAGE_LENGTH]
-        if status != UNAUTHORIZED:  # strangers must not be able to fill the disk; the counters hold these requests
+        if not g.is_stranger:  # strangers must not be able to fill the disk; the counters hold their requests
             service.log_error(g.call, g.began, status, kind, message)
         body = {"error": {"type": kind, "message": message, "field": field[:MAX_MESSAGE_LENGTH] or None}}
         return Response(orjson.dumps(body), status, mimetype="application/json")

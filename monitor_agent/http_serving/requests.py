@@ -46,7 +46,10 @@ class TimedParser(HTTPRequestParser):  # type: ignore[misc]
 
     def parse_header(self, header_plus: bytes) -> None:
         """Read the header; refuse what two servers in a row could read in two ways (RFC 9112, 6.1 and 11.2)."""
-        super().parse_header(header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:  # such as http://[::1, which has a bracket too few
+            raise ParsingError("the address in the first line is malformed") from error
         if self.version not in VERSIONS:
             raise ParsingError("the version of HTTP must be 1.0 or 1.1")
         if "TRANSFER_ENCODING" in self.headers:

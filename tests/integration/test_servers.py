@@ -172,6 +172,7 @@ def _is_ended(connection: socket.socket) -> bool:
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: a.example.org\r\n\r\n", {400}),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nNo colon\r\n\r\n", {400}),
         (b"GET / HTTP/1.1\r\nHost : localhost\r\n\r\n", {400}),
+        (b"GET http://[::1 HTTP/1.1\r\nHost: localhost\r\n\r\n", {400}),
         (HUGE_HEADER, {431}),
         (BODY_HEAD + b"Content-Length: 99999999999\r\n\r\n", {413}),
         (BODY_HEAD + b"Content-Length: 99999999999\r\nExpect: 100-continue\r\n\r\n", {413}),

@@ -11,6 +11,7 @@ import pytest
 
 from model_server.api_keys import FEEDBACK, PREDICT, ApiKeys, add_key
 from monitor_agent.errors import SettingsError
+from monitor_agent.http_serving.requests import REFUSAL
 from monitor_agent.settings import ServerSettings
 from tests.unit.model_server.factories import TEXTS
 from tests.unit.model_server.test_app import World, serving
@@ -52,9 +53,9 @@ def test_a_page_of_somebody_else_posts_nothing(shop: World, path: str, headers: 
     assert {event["event"]["dataset"] for event in shop.events()} == {"model.request_error"}
 
 
-@pytest.mark.parametrize("kind", ["application/json", "text/plain;charset=UTF-8"])
-def test_a_page_of_the_shop_sends_clicks(shop: World, kind: str) -> None:
-    """`navigator.sendBeacon` sends text; the page may read the answer."""
+@pytest.mark.parametrize("kind", ["application/json", "text/plain;charset=UTF-8", None])
+def test_a_page_of_the_shop_sends_clicks(shop: World, kind: str | None) -> None:
+    """`navigator.sendBeacon` sends text, or bytes without a type; the page may read the answer."""
     answer = shop.client.post("/feedback", data=json.dumps(CLICK), headers={"Origin": SHOP}, content_type=kind)
 
     assert answer.status_code == 202
@@ -173,6 +174,41 @@ def test_without_a_key_nothing_is_read_counted_or_logged(
     assert [answer.status_code for answer in answers] == [401, 401, 401]
     assert all(answer.headers["WWW-Authenticate"] == "Bearer" for answer in answers)
     assert world.events() == []
+
+
+STRANGERS_REQUESTS: list[tuple[str, str, dict[str, str], int]] = [
+    ("GET", "/elsewhere", {}, 404),
+    ("POST", "/elsewhere", {"X-API-Key": "mmk_unknown"}, 404),
+    ("POST", "/healthz", {}, 405),
+    ("POST", "/predict", {"Origin": STRANGER}, 403),
+    ("POST", "/feedback", {"Sec-Fetch-Site": "cross-site"}, 403),
+    ("OPTIONS", "/predict", {"Origin": STRANGER, "Access-Control-Request-Method": "POST"}, 403),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "headers", "status"), STRANGERS_REQUESTS)
+def test_nothing_that_strangers_send_fills_the_disk(
+    keyed: tuple[World, dict[str, str]], method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    """Whatever is wrong with it; the same from somebody with a key is an event."""
+    world, keys = keyed
+    assert world.client.open(path, method=method, headers=headers).status_code == status
+    assert world.events() == []
+
+    assert world.client.open(path, method=method, headers={**headers, "X-API-Key": keys["shop"]}).status_code == status
+    (event,) = world.events()
+    assert event["http"]["response"]["status_code"] == status
+
+
+def test_a_refusal_before_the_application_is_logged_for_known_keys_only(keyed: tuple[World, dict[str, str]]) -> None:
+    """The HTTP server finds broken and too large requests, and foreign host names."""
+    world, keys = keyed
+    refusal = {REFUSAL: (421, "another host")}
+
+    for headers in ({}, {"X-API-Key": keys["shop"]}):
+        answer = world.client.get("/healthz", headers=headers, environ_overrides=refusal)
+        assert answer.status_code == 421
+    assert len(world.events()) == 1
 
 
 def test_probes_need_no_key(keyed: tuple[World, dict[str, str]]) -> None:
