@@ -149,7 +149,7 @@ def test_the_same_panels_are_empty_for_the_check_and_the_viewer(
     library = read_library(ROOT / "kibana")
     empty_in_viewer: set[str] = set()
     empty_in_check: set[str] = set()
-    with closing(Gateway(connect(cluster.settings("analyst")))) as gateway:
+    with closing(Gateway(connect(cluster.settings("viewer")))) as gateway:
         for board in library.dashboards.values():
             board_time = time or time_range(board.start, board.end, NOW)
             data = dashboard_data(gateway, library, board, board_time, {})
