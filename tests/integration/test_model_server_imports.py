@@ -15,7 +15,7 @@ print("\\n".join(name for name in sys.modules if name.split(".")[0] == "monitor_
 
 
 def test_the_server_loads_only_what_it_needs_of_the_agent() -> None:
-    """The application loads settings, errors, what HTTP needs and the contracts of its own events, but no room of the agent."""
+    """The application loads settings, what HTTP needs and the contracts of its own events, but no room of the agent."""
     answer = subprocess.run([sys.executable, "-c", LIST_MODULES], capture_output=True, text=True, check=True)
 
     modules = answer.stdout.split()
