@@ -271,7 +271,7 @@ def without_templates(cluster: Cluster) -> Iterator[Cluster]:
 
 
 def set_up(cluster: Cluster) -> None:
-    with cluster.client("monitor_agent") as client:
+    with cluster.client("monitor_setup") as client:
         install(Gateway(client), AgentSettings())
 
 
