@@ -26,7 +26,7 @@ from model_server.pseudonyms import Pseudonyms, load_key
 from model_server.request_counters import RequestCounters
 from model_server.saved_model import SavedModel, limit_threads
 from monitor_agent import files
-from monitor_agent.http_serving.exposure import check_exposure
+from monitor_agent.http_serving.exposure import warn_of_exposure
 from monitor_agent.http_serving.listener import bind
 from monitor_agent.http_serving.server import HttpServer, ServedApplication
 from monitor_agent.settings import ServerSettings
@@ -75,7 +75,10 @@ def serve(settings: ServerSettings, address_file: Path | None = None, *, require
     signals = StopSignals()
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(bind(settings.host, settings.port, "the server", REMEDY))
-        warn_of_exposure(settings, require_auth=require_auth)
+        protected = bool(settings.api_keys)
+        warn_of_exposure(
+            "the model server", settings.host, VARIABLE, settings, authenticated=protected, require=require_auth
+        )
         log = open_log(settings)
         stack.callback(log.close)
         keys = keys_of(settings)
@@ -116,23 +119,6 @@ def run_http(
             },
         )
         http.run()
-
-
-def warn_of_exposure(settings: ServerSettings, *, require_auth: bool) -> None:
-    """Log what the server lacks if other machines can reach it.
-
-    Raises
-    ------
-    SettingsError
-        If it lacks a login, and `require_auth` forbids that.
-    """
-    tls = "" if settings.tls_cert else "MODEL_SERVER_TLS_CERT and MODEL_SERVER_TLS_KEY"
-    protected = bool(settings.api_keys)
-    warning = check_exposure(
-        "the model server", settings.host, VARIABLE, authenticated=protected, tls=tls, require=require_auth
-    )
-    if warning:
-        _log.warning(warning)
 
 
 def open_log(settings: ServerSettings) -> EventLog:

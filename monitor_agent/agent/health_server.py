@@ -15,10 +15,10 @@ import structlog
 from monitor_agent.agent.exposition import CONTENT_TYPE
 from monitor_agent.agent.health import Health
 from monitor_agent.contracts.cycle import STATUS_GREEN
-from monitor_agent.http_serving.exposure import check_exposure
+from monitor_agent.http_serving.exposure import warn_of_exposure
 from monitor_agent.http_serving.listener import bind
 from monitor_agent.http_serving.server import HttpServer, ServedApplication
-from monitor_agent.settings import HealthSettings, Settings
+from monitor_agent.settings import Settings
 
 JSON = "application/json"
 THREADS = 4
@@ -50,7 +50,10 @@ def health_server(settings: Settings, health: Health, metrics: Callable[[], str]
         yield ""
         return
     with bind(host, port, "the health page", REMEDY) as listener:
-        _warn_of_exposure(host, http, require_auth=settings.security.require_auth)
+        required, protected = settings.security.require_auth, bool(http.token)
+        warn_of_exposure(
+            "the health page", host, "MONITOR_HEALTH_TOKEN", http, authenticated=protected, require=required
+        )
         page = HealthPage(health, metrics, http.token)
         server = HttpServer(ServedApplication(page, THREADS, MAX_BODY_BYTES), listener, host, http)
         thread = threading.Thread(target=server.run, name="health", daemon=True)
@@ -61,19 +64,6 @@ def health_server(settings: Settings, health: Health, metrics: Callable[[], str]
         finally:
             server.stop()
             thread.join()
-
-
-def _warn_of_exposure(host: str, settings: HealthSettings, *, require_auth: bool) -> None:
-    warning = check_exposure(
-        "the health page",
-        host,
-        "MONITOR_HEALTH_TOKEN",
-        authenticated=bool(settings.token),
-        tls="" if settings.tls_cert else "MONITOR_HEALTH_TLS_CERT and MONITOR_HEALTH_TLS_KEY",
-        require=require_auth,
-    )
-    if warning:
-        _log.warning(warning)
 
 
 class HealthPage:

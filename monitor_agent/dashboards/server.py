@@ -7,8 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import structlog
-
 from monitor_agent.clock import SystemClock
 from monitor_agent.dashboards.app import Viewer, create_app
 from monitor_agent.dashboards.assets import bundle
@@ -16,15 +14,14 @@ from monitor_agent.dashboards.library import read_library
 from monitor_agent.dashboards.login import BY_ELASTICSEARCH, NO_LOGIN, LoginPages, login_method, require_security
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.retry import Backoff
-from monitor_agent.http_serving.exposure import check_exposure
+from monitor_agent.http_serving.exposure import warn_of_exposure
 from monitor_agent.http_serving.listener import bind
 from monitor_agent.http_serving.server import HttpServer, ServedApplication
-from monitor_agent.settings import DashboardsSettings, ElasticsearchSettings, Settings
+from monitor_agent.settings import ElasticsearchSettings, Settings
 
 THREADS = 8
 MAX_BODY_BYTES = 16 * 1024
 REMEDY = "stop what listens there, or set DASHBOARDS_PORT or DASHBOARDS_HOST (0 = any free port)"
-_log = structlog.get_logger()
 # A person waits for the page, so an error message must come soon.
 PATIENCE = Backoff(tries=2, first=0.3, after_timeout=False)
 LONGEST_ANSWER = timedelta(seconds=8)
@@ -68,26 +65,12 @@ def serve(
     app = create_app(Viewer(library, gateway, SystemClock(), charts, LoginPages(method) if method else None))
     try:
         with bind(viewer.host, viewer.port, "the viewer", REMEDY) as listener:
-            warn_of_exposure(viewer, require_auth=settings.security.require_auth)
+            required, protected = settings.security.require_auth, viewer.auth != NO_LOGIN
+            warn_of_exposure(
+                "the viewer", viewer.host, "DASHBOARDS_AUTH", viewer, authenticated=protected, require=required
+            )
             server = HttpServer(ServedApplication(app, THREADS, MAX_BODY_BYTES), listener, viewer.host, viewer)
             ready(server.address)
             server.run()
     finally:
         gateway.close()
-
-
-def warn_of_exposure(settings: DashboardsSettings, *, require_auth: bool) -> None:
-    """Log what the viewer lacks if other machines can reach it.
-
-    Raises
-    ------
-    SettingsError
-        If it lacks a login, and `require_auth` forbids that.
-    """
-    tls = "" if settings.tls_cert else "DASHBOARDS_TLS_CERT and DASHBOARDS_TLS_KEY"
-    protected = settings.auth != NO_LOGIN
-    warning = check_exposure(
-        "the viewer", settings.host, "DASHBOARDS_AUTH", authenticated=protected, tls=tls, require=require_auth
-    )
-    if warning:
-        _log.warning(warning)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from monitor_agent.diagnosis.check_result import FAILED, OK, WARNING, CheckResult
 from monitor_agent.errors import SettingsError
+from monitor_agent.http_client.address import is_loopback
 from monitor_agent.http_serving.certificates import Certificates
-from monitor_agent.http_serving.exposure import check_exposure
-from monitor_agent.http_serving.host_names import is_loopback
+from monitor_agent.http_serving.exposure import exposure_of
 from monitor_agent.settings import HttpSettings, Settings
 
 
@@ -26,18 +26,10 @@ def check_servers(settings: Settings) -> Iterator[CheckResult]:
 
 
 def _check(name: str, host: str, login: str, settings: HttpSettings, *, protected: bool, required: bool) -> CheckResult:
-    names = f"{settings.prefix}_TLS_CERT and {settings.prefix}_TLS_KEY"
     try:
         if settings.tls_cert:
             Certificates(settings.tls_cert, settings.tls_key, settings.prefix)
-        warning = check_exposure(
-            f"the {name}",
-            host,
-            login,
-            authenticated=protected,
-            tls="" if settings.tls_cert else names,
-            require=required,
-        )
+        warning = exposure_of(f"the {name}", host, login, settings, authenticated=protected, require=required)
     except SettingsError as error:
         return CheckResult(name, FAILED, error.message, error.hint)
     if warning:

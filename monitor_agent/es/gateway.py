@@ -29,7 +29,6 @@ from monitor_agent.es.operations import (
     search_lines,
 )
 from monitor_agent.es.responses import (
-    ADDRESS,
     FOREIGN,
     MALFORMED,
     IncompleteResponseError,
@@ -43,7 +42,7 @@ from monitor_agent.es.responses import (
 )
 from monitor_agent.es.retry import NO_ANSWER, Backoff, ResponseAction, response_action
 from monitor_agent.http_client.authorization import authorization_headers
-from monitor_agent.http_client.failures import ELASTICSEARCH, NoAnswer, failure_of
+from monitor_agent.http_client.failures import CHECK_ELASTICSEARCH, CHECK_PROXY, ELASTICSEARCH, NoAnswer, failure_of
 from monitor_agent.http_client.trust import client_context
 from monitor_agent.settings import ElasticsearchSettings
 
@@ -162,7 +161,7 @@ class Gateway:
                 if failure.permanent or is_last:
                     raise ElasticsearchError(f"{purpose}: {reason}", hint) from error
             except KeyError as error:  # JSON of another shape, from a proxy or another product
-                raise ElasticsearchError(f"{purpose}: {FOREIGN}: it lacks {error}", ADDRESS) from error
+                raise ElasticsearchError(f"{purpose}: {FOREIGN}: it lacks {error}", CHECK_PROXY) from error
             except SerializationError as error:
                 # A response that cannot be read, such as one that was cut off, counts as none.
                 reason, status = str(error.message), NO_ANSWER
@@ -190,9 +189,7 @@ class Gateway:
         if wait is None:
             raise ElasticsearchError(
                 f"{purpose}: {reason[:300]}" + (f" (status {status})" if status else ""),
-                remedy_of(reason)
-                or failure.hint
-                or "check that Elasticsearch runs and that ELASTICSEARCH_URL is right",
+                remedy_of(reason) or failure.hint or CHECK_ELASTICSEARCH,
             )
         self._log.warning("elasticsearch is in trouble, trying again", request=purpose, reason=reason[:300], wait=wait)
         self._sleep(wait)

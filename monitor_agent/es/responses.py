@@ -12,7 +12,7 @@ from monitor_agent.contracts.index_troubles import cluster_trouble, index_troubl
 from monitor_agent.errors import ElasticsearchError, RefusedDocumentError
 from monitor_agent.es.retry import ResponseAction, response_action
 from monitor_agent.http_client.address import without_credentials
-from monitor_agent.http_client.failures import page_title
+from monitor_agent.http_client.failures import CHECK_PROXY, page_title
 
 _HINTS = {
     401: "check ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD",
@@ -23,7 +23,6 @@ UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 MALFORMED = 400
 """The status of a document that does not fit the mapping, or of a search that cannot be answered."""
 FOREIGN = "the answer is not Elasticsearch's"
-ADDRESS = "check ELASTICSEARCH_URL and the proxy between"
 _REDIRECTIONS = range(300, 400)
 _OWN_FIELDS = frozenset({"error", "_index"})
 _INDEX = re.compile(r"\bindex \[([^\]]+)\]")
@@ -136,7 +135,7 @@ def refused_request(purpose: str, error: ApiError) -> ElasticsearchError:
     status, reason = error.meta.status, reason_of(error)
     if not is_foreign(error):
         return refusal(purpose, status, reason)
-    hint = "write https:// in ELASTICSEARCH_URL" if "HTTPS port" in reason else ADDRESS
+    hint = "write https:// in ELASTICSEARCH_URL" if "HTTPS port" in reason else CHECK_PROXY
     return ElasticsearchError(
         f"{purpose}: {reason} (status {status})", _HINTS[UNAUTHORIZED] if status == UNAUTHORIZED else hint
     )

@@ -59,13 +59,14 @@ class HttpAddress:
 def is_loopback(host: str) -> bool:
     """Return whether a name or an IP address is this machine's own.
 
-    >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("::1"), is_loopback("0.0.0.0")
-    (True, True, True, False)
+    >>> [is_loopback(host) for host in ("127.0.0.2", "::1", "localhost", "0.0.0.0", "::", "", "server.example.org")]
+    [True, True, True, False, False, False, False]
     """
+    name = host.strip("[]").lower()
     try:
-        return ip_address(host).is_loopback
+        return ip_address(name).is_loopback
     except ValueError:
-        return host.lower().rstrip(".") == "localhost"
+        return name.rstrip(".") == "localhost"
 
 
 def without_credentials(text: str) -> str:

@@ -58,6 +58,8 @@ class AddressSettings:
 
 
 ELASTICSEARCH = AddressSettings("ELASTICSEARCH_URL", "ELASTICSEARCH_CA_CERTS")
+CHECK_ELASTICSEARCH = "check that Elasticsearch runs and that ELASTICSEARCH_URL is right"
+CHECK_PROXY = "check ELASTICSEARCH_URL and the proxy between"
 
 
 def failure_of(error: BaseException, names: AddressSettings = ELASTICSEARCH) -> NoAnswer:

@@ -1,9 +1,48 @@
-"""What a server lacks that other machines can reach: one warning, or a refusal to start (pure)."""
+"""What a server lacks that other machines can reach: one warning, or a refusal to start."""
 
 from __future__ import annotations
 
+import structlog
+
 from monitor_agent.errors import SettingsError
-from monitor_agent.http_serving.host_names import is_loopback
+from monitor_agent.http_client.address import is_loopback
+from monitor_agent.settings import HttpSettings
+
+_log = structlog.get_logger()
+
+
+def warn_of_exposure(
+    server: str, host: str, login: str, settings: HttpSettings, *, authenticated: bool, require: bool
+) -> None:
+    """Log what a server lacks if other machines can reach it; the parameters are those of `exposure_of`.
+
+    Raises
+    ------
+    SettingsError
+        If it lacks a login, and `require` forbids that.
+    """
+    warning = exposure_of(server, host, login, settings, authenticated=authenticated, require=require)
+    if warning:
+        _log.warning(warning)
+
+
+def exposure_of(
+    server: str, host: str, login: str, settings: HttpSettings, *, authenticated: bool, require: bool
+) -> str:
+    """Return what a server of the product lacks; the other parameters are those of `check_exposure`.
+
+    Parameters
+    ----------
+    settings : the server's own, for its certificate.
+
+    Raises
+    ------
+    SettingsError
+        If it lacks a login, and `require` forbids that.
+    """
+    names = f"{settings.prefix}_TLS_CERT and {settings.prefix}_TLS_KEY"
+    tls = "" if settings.tls_cert else names
+    return check_exposure(server, host, login, authenticated=authenticated, tls=tls, require=require)
 
 
 def check_exposure(server: str, host: str, login: str, *, authenticated: bool, tls: str, require: bool) -> str:

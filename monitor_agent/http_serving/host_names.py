@@ -6,24 +6,12 @@ A page of somebody else can point a name of its own at 127.0.0.1 and then read w
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable
+
+from monitor_agent.http_client.address import is_loopback
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 ANY = "*"
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches a server that listens on `host`.
-
-    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::", "", "server.example.org")]
-    [True, True, True, False, False, False, False]
-    """
-    name = host.strip("[]").lower()
-    try:
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def host_of(header: str) -> str:

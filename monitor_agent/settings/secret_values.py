@@ -6,14 +6,16 @@ import base64
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from monitor_agent.settings.sections import Settings
 from monitor_agent.settings.setting_info import info_of
 
 
 def secret_values(settings: Settings) -> frozenset[str]:
-    """Return every password, key and token of the settings, and of their addresses, in each form that is sent.
+    """Return every password, key and token of the settings, in each form that is sent.
+
+    Those that an address names are among them: the sections take them out of it.
 
     The forms are the text itself, the text as an address has it (`%40` for `@`), and, with its user, the value of the
     header `Authorization`.
@@ -36,18 +38,6 @@ def _of_section(section: Any) -> Iterator[str]:
             user = getattr(section, entry.name.replace("password", "username"), "")
             if user and user != value:
                 yield from _header(user, value)
-        elif information.variable.endswith("_URL"):
-            for address in (value,) if isinstance(value, str) else value:
-                yield from _of_address(address)
-
-
-def _of_address(address: str) -> Iterator[str]:
-    login, at_sign, _ = address.rpartition("@")
-    user, colon, password = login.rpartition("//")[2].partition(":")
-    if at_sign and colon and password:
-        yield from _forms(password)
-        yield from _forms(unquote(password))
-        yield from _header(unquote(user), unquote(password))
 
 
 def _forms(secret: str) -> Iterator[str]:

@@ -12,12 +12,19 @@ from dataclasses import dataclass, replace
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.http_client.address import without_credentials
 from monitor_agent.http_client.authorization import authorization_headers
-from monitor_agent.http_client.failures import ELASTICSEARCH, failure_of, json_object, page_title
+from monitor_agent.http_client.failures import (
+    CHECK_ELASTICSEARCH,
+    CHECK_PROXY,
+    ELASTICSEARCH,
+    failure_of,
+    json_object,
+    page_title,
+)
 from monitor_agent.http_client.opener import opener
 from monitor_agent.settings import ElasticsearchSettings
 
 PROBE_SECONDS = 5.0
-_ADDRESS = "check ELASTICSEARCH_URL and the proxy between (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)"
+_ADDRESS = f"{CHECK_PROXY} (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)"
 LONGEST_ANSWER = 10_000_000
 """Bytes that are read of an answer."""
 
@@ -96,7 +103,7 @@ def call(login: Login, method: str, path: str, body: Mapping[str, object] | None
         failure = failure_of(error, names)
         raise ElasticsearchError(
             f"{url} does not answer: {failure.reason}",
-            failure.hint or "check that Elasticsearch runs and that ELASTICSEARCH_URL is right",
+            failure.hint or CHECK_ELASTICSEARCH,
         ) from error
     answer = json_object(content)
     if answer is None:

@@ -102,7 +102,7 @@ ROOMS = (
     Room(
         "monitor_agent/http_serving/",
         "the HTTP server of model server, viewer and health page: limits, TLS, allowed hosts, proxies",
-        "errors settings",
+        "errors http_client settings",
         "structlog waitress",
     ),
     Room(
@@ -127,7 +127,7 @@ ROOMS = (
         "monitor_agent/dashboards/",
         "the viewer of the dashboards without Kibana, and the reports",
         "clock contracts errors es files http_serving kibana pipeline settings",
-        "flask orjson structlog vl_convert werkzeug",
+        "flask orjson vl_convert werkzeug",
     ),
     Room(
         "monitor_agent/logstash/",

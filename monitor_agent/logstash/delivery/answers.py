@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from monitor_agent.http_client.failures import page_title
+from monitor_agent.http_client.failures import CHECK_PROXY, page_title
 from monitor_agent.logstash.delivery.transport import HttpAnswer
 from monitor_agent.logstash.delivery.trouble_messages import CREDENTIALS
 
@@ -35,7 +35,7 @@ def json_object(answer: HttpAnswer) -> dict[str, Any] | None:
 
 def foreign_trouble(answer: HttpAnswer) -> str:
     """Return one line about an answer that is not Elasticsearch's: what it is, from where, and what to check."""
-    remedy = "check ELASTICSEARCH_URL and the proxy between"
+    remedy = CHECK_PROXY
     if b"HTTPS port" in answer.body:
         remedy = "write https:// in ELASTICSEARCH_URL"
     elif answer.status in _LOGIN_STATUSES:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from monitor_agent.errors import SettingsError
+from monitor_agent.http_client.address import is_loopback
 from monitor_agent.http_serving.exposure import check_exposure
-from monitor_agent.http_serving.host_names import is_loopback
 from monitor_agent.settings import load
 
 TLS = "DASHBOARDS_TLS_CERT and DASHBOARDS_TLS_KEY"
