@@ -15,6 +15,7 @@ from model_server.errors import (
     UnauthorizedError,
     UnsupportedMediaTypeError,
 )
+from monitor_agent.http_serving.origins import ANY, PageOrigins
 from monitor_agent.settings import ServerSettings
 
 JSON = "application/json"
@@ -26,9 +27,7 @@ NO_CONTENT = 204
 PREFLIGHT_SECONDS = 600
 ALLOWED_HEADERS = "Content-Type, Authorization, X-API-Key, X-Request-Id, traceparent, tracestate"
 EXPOSED_HEADERS = "X-Request-Id, Retry-After"
-ANY = "*"
 _BEARER = "bearer "
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 class KeyFinder(Protocol):
@@ -47,7 +46,7 @@ class AccessRules:
     """
 
     def __init__(self, settings: ServerSettings, keys: KeyFinder | None) -> None:
-        self._origins = frozenset(settings.allowed_origins)
+        self._origins = PageOrigins(settings.allowed_origins)
         self._keys = keys
 
     def register(self, app: Flask) -> None:
@@ -74,10 +73,10 @@ class AccessRules:
         """
         origin = request.headers.get("Origin", "")
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            self._refuse_strangers(origin)
+            self._refuse_strangers()
             return Response(status=NO_CONTENT)
         if request.method == "POST":
-            self._refuse_strangers(origin)
+            self._refuse_strangers()
         self._check_key()
         if request.method == "POST" and request.url_rule is not None:
             self._check_type(origin)
@@ -89,9 +88,9 @@ class AccessRules:
             return response
         response.vary.add("Origin")
         origin = request.headers.get("Origin", "")
-        if origin and self._is_listed(origin):
+        if origin and self._origins.lists(origin):
             headers = response.headers
-            headers["Access-Control-Allow-Origin"] = ANY if ANY in self._origins else origin
+            headers["Access-Control-Allow-Origin"] = ANY if self._origins.any else origin
             headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
             if response.status_code == NO_CONTENT:
                 headers["Access-Control-Allow-Methods"] = "POST, GET"
@@ -99,15 +98,10 @@ class AccessRules:
                 headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
         return response
 
-    def _refuse_strangers(self, origin: str) -> None:
+    def _refuse_strangers(self) -> None:
         """Refuse what the page of another site sends: its visitor's browser reaches servers that the page does not."""
-        if origin:
-            if self._is_listed(origin) or _is_own(origin):
-                return
-            raise ForbiddenOriginError(f"pages of {origin[:200]} may not send this; see MODEL_SERVER_ALLOWED_ORIGINS")
-        # A browser sends Origin with each POST of another site's page, unless something on the way removes it.
-        if request.headers.get("Sec-Fetch-Site", "") in ("cross-site", "same-site") and ANY not in self._origins:
-            raise ForbiddenOriginError("pages of other sites may not send this; see MODEL_SERVER_ALLOWED_ORIGINS")
+        if page := self._origins.refused_page(request.environ):
+            raise ForbiddenOriginError(f"{page} may not send this; see MODEL_SERVER_ALLOWED_ORIGINS")
 
     def _check_key(self) -> None:
         if self._keys is None or request.path not in RIGHT_OF:
@@ -126,9 +120,6 @@ class AccessRules:
         stated = f"the body is {kind[:100]}" if kind else "the header Content-Type is missing"
         raise UnsupportedMediaTypeError(f"{stated}; send JSON with `Content-Type: {JSON}`")
 
-    def _is_listed(self, origin: str) -> bool:
-        return ANY in self._origins or origin.lower() in self._origins
-
 
 def _presented_key() -> str:
     """Return the key that a request carries; "" = none."""
@@ -136,12 +127,6 @@ def _presented_key() -> str:
     if header[: len(_BEARER)].lower() == _BEARER:
         return header[len(_BEARER) :].strip()
     return request.headers.get("X-API-Key", "").strip()
-
-
-def _is_own(origin: str) -> bool:
-    """Return whether a page comes from the address under which the client reaches this server."""
-    scheme = request.scheme
-    return origin.lower() == f"{scheme}://{request.host.lower().removesuffix(_DEFAULT_PORTS[scheme])}"
 
 
 def keys_of(settings: ServerSettings) -> ApiKeys | None:

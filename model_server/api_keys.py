@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 
 from monitor_agent.errors import SettingsError
-from monitor_agent.files import FileLock, replace_file
+from monitor_agent.files import FileLock, ReloadedFiles, replace_file
 
 PREDICT, FEEDBACK, ADMIN = "predict", "feedback", "admin"
 RIGHTS = (PREDICT, FEEDBACK, ADMIN)
@@ -160,38 +160,23 @@ class ApiKeys:
     """
 
     def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._path = path
-        self._monotonic = monotonic
-        self._state = _state(path)
-        self._keys = read_keys(path)
-        self._next_look = monotonic() + RELOAD_SECONDS
+        self._keys = ReloadedFiles([path], lambda: read_keys(path), _report_unusable, RELOAD_SECONDS, monotonic)
         if path.stat().st_mode & OTHER_ACCOUNTS:
             _log.warning(f"{VARIABLE}={path} can be read or written by other accounts: run `chmod 600 {path}`")
 
     def owner(self, key: str) -> ApiKey | None:
         """Return what is stored of a key, in a time that does not depend on the key; None if it is unknown."""
-        self._refresh()
+        if self._keys.refresh():
+            _log.info("API keys read", keys=len(self._keys.value))
         presented, owner = digest(key), None
-        for stored in self._keys:
+        for stored in self._keys.value:
             if hmac.compare_digest(stored.sha256, presented):
                 owner = stored
         return owner
 
-    def _refresh(self) -> None:
-        now = self._monotonic()
-        if now < self._next_look:
-            return
-        self._next_look = now + RELOAD_SECONDS
-        state = _state(self._path)
-        if state == self._state:
-            return
-        self._state = state
-        try:
-            self._keys = read_keys(self._path)
-        except SettingsError as error:
-            _log.warning(f"the changed API keys are not used, the keys before stay: {error}")
-        else:
-            _log.info("API keys read", keys=len(self._keys))
+
+def _report_unusable(error: SettingsError) -> None:
+    _log.warning(f"the changed API keys are not used, the keys before stay: {error}")
 
 
 def _key(path: Path, entry: Any) -> ApiKey:
@@ -208,14 +193,6 @@ def _key(path: Path, entry: Any) -> ApiKey:
 
 def _broken(path: Path, reason: str) -> SettingsError:
     return SettingsError(f"{VARIABLE}={path} is no file of keys: {reason}", "correct it, or make it anew")
-
-
-def _state(path: Path) -> tuple[int, int, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return (0, 0, 0)
-    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 @contextmanager

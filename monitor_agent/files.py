@@ -1,6 +1,6 @@
-"""Files that other processes see whole: replaced at once, locked by one process, or holding a server's address.
+"""Files of several processes: replaced at once, read again when they change, locked, or holding a server's address.
 
-All are private to their owner, from the first moment and whatever the umask is, unless the caller says otherwise.
+What is written is private to its owner, from the first moment and whatever the umask is; a caller may say otherwise.
 """
 
 from __future__ import annotations
@@ -9,14 +9,18 @@ import contextlib
 import fcntl
 import os
 import stat
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from monitor_agent.errors import SettingsError
 
 PROBE_GRACE_SECONDS = 0.2
 POLL_SECONDS = 0.02
+RETRY_SECONDS = 5.0
+"""Changed files that cannot be used are tried again after this time, even if they do not change again."""
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 GROUP_FILE = 0o640
@@ -24,6 +28,9 @@ GROUP_FOLDER = 0o750
 _FOREIGN_RIGHTS = 0o077
 _SPECIAL = stat.S_ISVTX | stat.S_ISGID | stat.S_ISUID
 _SHALLOW = 3
+
+T = TypeVar("T")
+FileState = tuple[int, ...]
 
 
 def readable_name(name: str) -> str:
@@ -137,6 +144,86 @@ def replace_file(
         with contextlib.suppress(OSError):
             draft.unlink()
         raise
+
+
+class ReloadedFiles(Generic[T]):
+    """What a process has read from some files; it is read again when they change. Safe for threads.
+
+    Changed files that cannot be used change nothing: what was read before stays.
+
+    Parameters
+    ----------
+    read : reads the files; it raises SettingsError if they cannot be used.
+    report : called with the reason if changed files cannot be used, once for each reason.
+    look_seconds : the least time between two looks at the files.
+
+    Raises
+    ------
+    SettingsError
+        If the files cannot be used now.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        read: Callable[[], T],
+        report: Callable[[SettingsError], object],
+        look_seconds: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._paths = tuple(paths)
+        self._read = read
+        self._report = report
+        self._look_seconds = look_seconds
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._state = self._states()  # before they are read: a change in the meantime is seen at the next look
+        self._refused: tuple[FileState, ...] | None = None
+        self._reported = ""
+        self._retry_at = 0.0
+        self._next_look = monotonic() + look_seconds
+        self.value = read()
+
+    def refresh(self) -> bool:
+        """Read the files again if they have changed; return whether `value` is new."""
+        now = self._monotonic()
+        if now < self._next_look or not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self._next_look = now + self._look_seconds
+            return self._refresh(now)
+        finally:
+            self._lock.release()
+
+    def _refresh(self, now: float) -> bool:
+        state = self._states()
+        if state == self._state:
+            self._refused, self._reported = None, ""
+            return False
+        if state == self._refused and now < self._retry_at:
+            return False
+        try:
+            self.value = self._read()
+        except SettingsError as error:
+            self._refused, self._retry_at = state, now + RETRY_SECONDS
+            if str(error) != self._reported:
+                self._reported = str(error)
+                self._report(error)
+            return False
+        self._state, self._refused, self._reported = state, None, ""
+        return True
+
+    def _states(self) -> tuple[FileState, ...]:
+        return tuple(_file_state(path) for path in self._paths)
+
+
+def _file_state(path: Path) -> FileState:
+    """Return what changes when a file, or the file behind a link, is written, replaced or made readable."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return ()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 class FileLock:

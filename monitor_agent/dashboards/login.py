@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 import orjson
 from flask import Flask, Response, g, make_response, redirect, render_template, request, url_for
@@ -19,6 +18,7 @@ from monitor_agent.errors import ElasticsearchError, SettingsError
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.responses import UNAUTHORIZED, status_of
 from monitor_agent.es.retry import Backoff
+from monitor_agent.http_serving.origins import PageOrigins
 from monitor_agent.settings import DashboardsSettings, ElasticsearchSettings
 
 NO_LOGIN, BY_ELASTICSEARCH, BY_TOKEN = "none", "elasticsearch", "token"
@@ -30,7 +30,6 @@ MAY_HAVE_SECURITY = (0, UNAUTHORIZED, 403, 429, 502, 503, 504)
 """Answers to a question about the user that do not say that there are no users; 0 is no answer."""
 TOKEN_USER = "token"
 LONGEST_FIELD = 1024
-_SAME_SITE = ("", "same-origin", "none")
 
 Authenticate = Callable[[str, str], Gateway]
 """Returns the searches of a user with this password; raises ElasticsearchError if they are refused."""
@@ -95,6 +94,7 @@ class LoginPages:
         self._method = method
         self._sessions = Sessions(monotonic)
         self._failures = FailedLogins(monotonic)
+        self._origins = PageOrigins()
 
     def register(self, app: Flask) -> None:
         """Add the pages and the check to an application."""
@@ -105,8 +105,9 @@ class LoginPages:
 
     def _check(self) -> ResponseReturnValue | None:
         """Return the answer to a request without a login; None = go on."""
-        if request.method not in ("GET", "HEAD", "OPTIONS"):
-            _refuse_strangers()
+        writes = request.method not in ("GET", "HEAD", "OPTIONS")
+        if writes and (page := self._origins.refused_page(request.environ)):  # it could log its visitor in or out
+            raise Forbidden(f"{page} may not send forms here")
         g.session = self._sessions.of(request.cookies.get(COOKIE, ""))
         if g.session is not None or request.endpoint in OPEN_ENDPOINTS:
             return None
@@ -205,16 +206,6 @@ _WAIT = "Too many logins have failed. Wait a minute, then try again."
 def _unauthorized(problem: str, login: str) -> ResponseReturnValue:
     content = {"error": problem, **({"login": login} if login else {})}
     return Response(orjson.dumps(content), UNAUTHORIZED, mimetype="application/json")
-
-
-def _refuse_strangers() -> None:
-    """Refuse a form that the page of another site sends (CSRF): browsers say where a POST comes from."""
-    origin = request.headers.get("Origin", "")
-    here = urlsplit(request.host_url)
-    if origin and origin.lower() != f"{here.scheme}://{here.netloc}".lower():
-        raise Forbidden("this form came from a page of another site")
-    if not origin and request.headers.get("Sec-Fetch-Site", "") not in _SAME_SITE:
-        raise Forbidden("this form came from a page of another site")
 
 
 def _own_place() -> str:

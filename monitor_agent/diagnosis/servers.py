@@ -13,27 +13,37 @@ from monitor_agent.settings import HttpSettings, Settings
 
 
 def check_servers(settings: Settings) -> Iterator[CheckResult]:
-    """Yield one result for each server."""
+    """Yield one result for each server, and one more for a certificate that ends soon."""
     server, viewer, agent, health = settings.server, settings.dashboards, settings.agent, settings.health
     keys, login, token = bool(server.api_keys), viewer.auth != "none", bool(health.token)
     required = settings.security.require_auth
-    yield _check("model server", server.host, "MODEL_SERVER_API_KEYS", server, protected=keys, required=required)
-    yield _check("viewer", viewer.host, "DASHBOARDS_AUTH", viewer, protected=login, required=required)
+    yield from _check("model server", server.host, "MODEL_SERVER_API_KEYS", server, protected=keys, required=required)
+    yield from _check("viewer", viewer.host, "DASHBOARDS_AUTH", viewer, protected=login, required=required)
     if agent.health_port is not None:
-        yield _check(
+        yield from _check(
             "health page", agent.health_host, "MONITOR_HEALTH_TOKEN", health, protected=token, required=required
         )
 
 
-def _check(name: str, host: str, login: str, settings: HttpSettings, *, protected: bool, required: bool) -> CheckResult:
+def _check(
+    name: str, host: str, login: str, settings: HttpSettings, *, protected: bool, required: bool
+) -> Iterator[CheckResult]:
     try:
         if settings.tls_cert:
-            Certificates(settings.tls_cert, settings.tls_key, settings.prefix)
-        warning = exposure_of(f"the {name}", host, login, settings, authenticated=protected, require=required)
+            ending = Certificates(settings.tls_cert, settings.tls_key, settings.prefix).warning
+            if ending:
+                yield _warning(name, ending)
+        exposure = exposure_of(f"the {name}", host, login, settings, authenticated=protected, require=required)
     except SettingsError as error:
-        return CheckResult(name, FAILED, error.message, error.hint)
-    if warning:
-        finding, _, remedy = warning.partition(": ")
-        return CheckResult(name, WARNING, finding, remedy)
+        yield CheckResult(name, FAILED, error.message, error.hint)
+        return
+    if exposure:
+        yield _warning(name, exposure)
+        return
     reach = "only this machine reaches it" if is_loopback(host) else "login and TLS are set"
-    return CheckResult(name, OK, reach)
+    yield CheckResult(name, OK, reach)
+
+
+def _warning(name: str, line: str) -> CheckResult:
+    finding, _, remedy = line.partition(": ")
+    return CheckResult(name, WARNING, finding, remedy)

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 
 import structlog
 
 from monitor_agent.errors import SettingsError
+from monitor_agent.files import ReloadedFiles
+from monitor_agent.http_serving.expiry import end_of, expiry_warning
 
-RETRY_SECONDS = 5.0
-"""Files that cannot be used are tried again after this time, even if they have not changed."""
+REMINDER_SECONDS = 86_400.0
 _log = structlog.get_logger()
-_FileState = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    context: ssl.SSLContext
+    end: datetime | None
 
 
 class Certificates:
@@ -24,6 +32,7 @@ class Certificates:
     ----------
     cert, key : the files (PEM).
     prefix : the first part of the settings that name them, such as `MODEL_SERVER`.
+    now : returns the time, UTC.
 
     Raises
     ------
@@ -31,53 +40,57 @@ class Certificates:
         If the files cannot be used.
     """
 
-    def __init__(self, cert: str, key: str, prefix: str) -> None:
-        self._files = (cert, key)
-        self._prefix = prefix
-        self._state = self._states()
-        self._context = _load(cert, key, prefix)
-        self._refused: Sequence[_FileState] = ()
-        self._retry_at = 0.0
-        self._reported = ""
+    def __init__(
+        self,
+        cert: str,
+        key: str,
+        prefix: str,
+        now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._setting = f"{prefix}_TLS_CERT={cert}"
+        self._cert = cert
+        self._now = now
+        self._monotonic = monotonic
+        self._next_reminder = 0.0
+        self._files = ReloadedFiles(
+            [Path(cert), Path(key)], lambda: _load(cert, key, prefix), _report_unusable, monotonic=monotonic
+        )
+
+    @property
+    def warning(self) -> str:
+        """Return what to say about the end of the certificate; "" if that is far away."""
+        return expiry_warning(self._files.value.end, self._setting, self._now())
 
     def context(self) -> ssl.SSLContext:
         """Return the context for a new connection; read the files before if they have changed."""
         self.refresh()
-        return self._context
+        return self._files.value.context
 
     def refresh(self) -> None:
-        """Read the files again if they have changed; if they cannot be used, keep the old ones and say so once."""
-        state, now = self._states(), time.monotonic()
-        if state == self._state or (state == self._refused and now < self._retry_at):
+        """Read the files again if they have changed; if they cannot be used, keep the old ones and say so once.
+
+        At the first call, for each new certificate and then once a day, a certificate that ends soon is told.
+        """
+        monotonic = self._monotonic()
+        if self._files.refresh():
+            _log.info("the server uses the new certificate", file=self._cert)
+        elif monotonic < self._next_reminder:
             return
-        try:
-            self._context = _load(*self._files, self._prefix)
-        except SettingsError as error:
-            self._refused, self._retry_at = state, now + RETRY_SECONDS
-            if str(error) != self._reported:
-                self._reported = str(error)
-                _log.warning(f"the new certificate cannot be used, the server keeps the old one: {error}")
-            return
-        self._state, self._refused, self._reported = state, (), ""
-        _log.info("the server uses the new certificate", file=self._files[0])
-
-    def _states(self) -> Sequence[_FileState]:
-        return tuple(_state(path) for path in self._files)
+        self._next_reminder = monotonic + REMINDER_SECONDS
+        if self.warning:
+            _log.warning(self.warning)
 
 
-def _state(path: str) -> _FileState:
-    """Return what changes when a file, or the file behind a link, is written or replaced; () if it is not there."""
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return ()
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+def _report_unusable(error: SettingsError) -> None:
+    _log.warning(f"the new certificate cannot be used, the server keeps the old one: {error}")
 
 
-def _load(cert: str, key: str, prefix: str) -> ssl.SSLContext:
-    """Return a context with a certificate and its key: TLS 1.2 or newer, HTTP/1.1."""
+def _load(cert: str, key: str, prefix: str) -> _Loaded:
+    """Return a context with a certificate and its key: TLS 1.2 or newer, HTTP/1.1; and when the certificate ends."""
     cert_setting, key_setting = f"{prefix}_TLS_CERT={cert}", f"{prefix}_TLS_KEY={key}"
-    if b"-----BEGIN CERTIFICATE-----" not in _content(cert, cert_setting):
+    certificate = _content(cert, cert_setting)
+    if b"-----BEGIN CERTIFICATE-----" not in certificate:
         raise SettingsError(f"{cert_setting} holds no certificate", "name a file in PEM form")
     text = _content(key, key_setting)
     if b"PRIVATE KEY-----" not in text:
@@ -104,7 +117,7 @@ def _load(cert: str, key: str, prefix: str) -> ssl.SSLContext:
         raise SettingsError(
             f"{cert_setting} and {key_setting} cannot be read ({error.strerror})", "correct the files"
         ) from error
-    return context
+    return _Loaded(context, end_of(certificate))
 
 
 def _content(path: str, setting: str) -> bytes:

@@ -56,7 +56,11 @@ ROOMS = (
     Room("monitor_agent/clock.py", "the time of now, as an argument"),
     Room("monitor_agent/durations.py", "durations as text: `90s`, `1h30m`, `1w`", "errors"),
     Room("monitor_agent/gc_tuning.py", "how often Python's garbage collector runs"),
-    Room("monitor_agent/files.py", "files that are replaced in one step, file locks, address files", "errors"),
+    Room(
+        "monitor_agent/files.py",
+        "replaced files, reloaded files, file locks, address files",
+        "errors",
+    ),
     Room(
         "monitor_agent/http_client/",
         "what HTTP clients share: addresses, trusted certificates, the `Authorization` header, reasons of failures",
@@ -101,8 +105,8 @@ ROOMS = (
     ),
     Room(
         "monitor_agent/http_serving/",
-        "the HTTP server of model server, viewer and health page: limits, TLS, allowed hosts, proxies",
-        "errors http_client settings",
+        "the HTTP server of model server, viewer and health page: limits, TLS, hosts, origins of pages, proxies",
+        "errors files http_client settings",
         "structlog waitress",
     ),
     Room(

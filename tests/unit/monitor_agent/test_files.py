@@ -11,7 +11,15 @@ import pytest
 
 from monitor_agent import files
 from monitor_agent.errors import SettingsError
-from monitor_agent.files import FileLock, address_file, is_locked, read_address, replace_file
+from monitor_agent.files import (
+    RETRY_SECONDS,
+    FileLock,
+    ReloadedFiles,
+    address_file,
+    is_locked,
+    read_address,
+    replace_file,
+)
 
 
 def full_disk(_descriptor: int) -> None:
@@ -216,3 +224,79 @@ def test_a_private_file_is_private_from_its_first_moment(tmp_path: Path) -> None
         with open(path, "a", opener=files.private_opener) as stream:
             stream.write("secret")
         assert mode_of(path) == 0o600
+
+
+class WatchedNumber:
+    """A file with a number, as a process follows it; `now` is its clock."""
+
+    def __init__(self, path: Path, look_seconds: float = 0.0) -> None:
+        self.path = path
+        self.now = 0.0
+        self.readings = 0
+        self.reports: list[str] = []
+        self.files = ReloadedFiles(
+            [path], self._read, lambda error: self.reports.append(str(error)), look_seconds, lambda: self.now
+        )
+
+    def _read(self) -> int:
+        self.readings += 1
+        try:
+            return int(self.path.read_text())
+        except (OSError, ValueError) as error:
+            raise SettingsError("no number") from error
+
+
+def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    """In place, by a new file of the same name, and behind a link; not else."""
+    path, link = tmp_path / "number", tmp_path / "link"
+    path.write_text("1")
+    link.symlink_to(path)
+    number = WatchedNumber(link)
+    states = [(number.files.refresh(), number.files.value)]
+    path.write_text("22")
+    states.append((number.files.refresh(), number.files.value))
+    replace_file(path, "33")
+    states.append((number.files.refresh(), number.files.value))
+    states.append((number.files.refresh(), number.files.value))
+
+    assert states == [(False, 1), (True, 22), (True, 33), (False, 33)]
+    assert number.readings == 3
+
+
+def test_a_changed_file_that_cannot_be_used_is_told_once_and_tried_again(tmp_path: Path) -> None:
+    """What was read before stays; the same fault after a good file is told again."""
+    path = tmp_path / "number"
+    path.write_text("1")
+    number = WatchedNumber(path)
+    for text in ("x", "yy"):
+        path.write_text(text)
+        assert (number.files.refresh(), number.files.value) == (False, 1)
+    readings = number.readings
+    number.files.refresh()
+    assert number.readings == readings  # the same file: not before its time
+    number.now += RETRY_SECONDS
+    number.files.refresh()
+    assert (number.readings, number.reports) == (readings + 1, ["no number"])
+
+    path.write_text("2")
+    assert (number.files.refresh(), number.files.value) == (True, 2)
+    path.unlink()
+    assert (number.files.refresh(), number.reports) == (False, ["no number"] * 2)
+
+
+def test_a_file_is_looked_at_as_often_as_wanted(tmp_path: Path) -> None:
+    """A look at each request would cost too much."""
+    path = tmp_path / "number"
+    path.write_text("1")
+    number = WatchedNumber(path, look_seconds=1.0)
+    path.write_text("2")
+    number.now = 0.9
+    assert number.files.refresh() is False
+    number.now = 1.0
+    assert (number.files.refresh(), number.files.value) == (True, 2)
+
+
+def test_a_file_that_cannot_be_used_at_the_start_is_refused(tmp_path: Path) -> None:
+    """There is nothing that could stay."""
+    with pytest.raises(SettingsError, match="no number"):
+        WatchedNumber(tmp_path / "nothing")
