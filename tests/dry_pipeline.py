@@ -24,7 +24,6 @@ ENVIRON = {
     "PIPELINE_PASSWORD": "secret",
     "PIPELINE_HTTP_USERNAME": "shop",
     "PIPELINE_HTTP_PASSWORD": "secret",
-    "MODEL_SERVER_NUMERIC_FEATURES": "price",
 }
 MAPPINGS = {contract.name: contract.mapping() for contract in EVENT_CONTRACTS}
 

@@ -56,12 +56,12 @@ class ServerSettings(HttpSettings, prefix="MODEL_SERVER"):
     numeric_features: tuple[str, ...] = setting(
         (),
         "MODEL_SERVER_NUMERIC_FEATURES",
-        "features that the server logs, and the pipeline stores, as numbers; after a change run `monitor-agent setup`",
+        "features that are logged as numbers; after a change run `monitor-agent setup`",
     )
     categorical_features: tuple[str, ...] = setting(
         (),
         "MODEL_SERVER_CATEGORICAL_FEATURES",
-        "features that the server logs, and the pipeline stores, as keywords; after a change run `monitor-agent setup`",
+        "features that are logged as keywords; after a change run `monitor-agent setup`",
     )
     log_other_features: bool = setting(
         False,

@@ -31,8 +31,6 @@ LEAST_FREE_MIB = 200
 MIB = 1024 * 1024
 SHARED_WITH_PIPELINE = (
     "MODEL_LOG_DIR",
-    "MODEL_SERVER_NUMERIC_FEATURES",
-    "MODEL_SERVER_CATEGORICAL_FEATURES",
     "MODEL_SERVER_LOG_OTHER_FEATURES",
 )
 """Settings of the model server that the pipeline reads, too."""
