@@ -13,12 +13,13 @@ from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.contracts.index_contract import IndexContract
-
-PIPELINE_WRITER = "pipeline_writer"
-MONITOR_AGENT = "monitor_agent"
-MONITOR_SETUP = "monitor_setup"
-ANALYST = "analyst"
-DEADLETTER_READER = "deadletter_reader"
+from monitor_agent.contracts.role_names import (
+    ANALYST,
+    DEADLETTER_READER,
+    MONITOR_AGENT,
+    MONITOR_SETUP,
+    PIPELINE_WRITER,
+)
 
 READ = ["read", "view_index_metadata"]
 _EVENTS = [contract for contract in EVENT_CONTRACTS if contract is not DEADLETTERS]

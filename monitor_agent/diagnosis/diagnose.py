@@ -10,7 +10,8 @@ from pathlib import Path
 
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.contracts.deadletter import DEADLETTERS
-from monitor_agent.contracts.roles import MONITOR_AGENT, PIPELINE_WRITER, ROLES
+from monitor_agent.contracts.role_names import MONITOR_AGENT, PIPELINE_WRITER
+from monitor_agent.contracts.roles import ROLES
 from monitor_agent.diagnosis import alert_windows, cluster, local_pipeline, machine, servers, setting_checks, tls
 from monitor_agent.diagnosis.check_result import FAILED, SKIPPED, WARNING, CheckResult, without_secrets
 from monitor_agent.errors import ElasticsearchError, MonitorError

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from monitor_agent.contracts.index_contract import IndexContract
-from monitor_agent.contracts.roles import DEADLETTER_READER, names_of
+from monitor_agent.contracts.role_names import DEADLETTER_READER
+from monitor_agent.contracts.roles import names_of
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.cluster_facts import missing_privileges
 from monitor_agent.es.gateway import Gateway

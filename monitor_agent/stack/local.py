@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from monitor_agent.contracts.roles import MONITOR_SETUP
+from monitor_agent.contracts.role_names import MONITOR_SETUP
 from monitor_agent.errors import PortInUseError, StackError
 from monitor_agent.files import read_address
 from monitor_agent.settings import ElasticsearchSettings, HttpSettings, Settings, environment_of, secret_variables

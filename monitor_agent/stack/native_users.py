@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from monitor_agent.contracts.roles import (
-    ANALYST,
-    DEADLETTER_READER,
-    MONITOR_AGENT,
-    MONITOR_SETUP,
-    PIPELINE_WRITER,
-    ROLES,
-)
+from monitor_agent.contracts.role_names import ANALYST, DEADLETTER_READER, MONITOR_AGENT, MONITOR_SETUP, PIPELINE_WRITER
+from monitor_agent.contracts.roles import ROLES
 from monitor_agent.errors import StackError
 from monitor_agent.settings import Settings
 from monitor_agent.stack.rest_call import call, logins

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from monitor_agent.contracts.roles import MONITOR_AGENT, PIPELINE_WRITER
+from monitor_agent.contracts.role_names import MONITOR_AGENT, PIPELINE_WRITER
 from monitor_agent.errors import DataError
 from monitor_agent.settings import ElasticsearchSettings, Settings
 from monitor_agent.stack.embedded import users

@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from monitor_agent.contracts.roles import ANALYST, DEADLETTER_READER, ROLES
+from monitor_agent.contracts.role_names import ANALYST, DEADLETTER_READER
+from monitor_agent.contracts.roles import ROLES
 from monitor_agent.errors import StackError
 from monitor_agent.files import replace_file
 

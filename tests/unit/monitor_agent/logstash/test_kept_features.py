@@ -1,4 +1,4 @@
-"""The pipeline keeps the features that a server lists as numeric or categorical, and refuses no event because of others."""
+"""The pipeline keeps a server's numeric and categorical features, and refuses no event because of others."""
 
 from __future__ import annotations
 
