@@ -172,7 +172,7 @@ def name_meant(name: str, names: Iterable[str]) -> str:
     for candidate in names:
         other = _plain(candidate)
         if abs(len(plain) - len(other)) <= allowed and min(len(plain), len(other)) > allowed:
-            distances[candidate] = _mistakes(plain, other)
+            distances[candidate] = _mistakes(plain, other, allowed)
     nearest = min(distances.values(), default=allowed + 1)
     near = [candidate for candidate, distance in distances.items() if distance == nearest <= allowed]
     return near[0] if len(near) == 1 else ""
@@ -193,8 +193,11 @@ def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-def _mistakes(name: str, other: str) -> int:
-    """Return the number of letters to insert, delete, replace or swap (optimal string alignment distance)."""
+def _mistakes(name: str, other: str, most: int) -> int:
+    """Return the number of letters to insert, delete, replace or swap (optimal string alignment distance).
+
+    It stops as soon as there are more than `most`: each start compares all variables with all settings.
+    """
     before_last: list[int] = []
     last = list(range(len(other) + 1))
     for row, letter in enumerate(name, 1):
@@ -204,5 +207,7 @@ def _mistakes(name: str, other: str) -> int:
             if row > 1 and column > 1 and letter == other[column - 2] and match == name[row - 2]:
                 cost = min(cost, before_last[column - 2] + 1)
             current.append(cost)
+        if min(current) > most and min(last) > most:
+            return most + 1
         before_last, last = last, current
     return last[-1]
