@@ -4,44 +4,33 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from model_server import key_command
 from model_server.training import command as training
 from monitor_agent import log, settings
-from monitor_agent.command_line import CommandParser, VersionAction, add_completion, completion_script
-from monitor_agent.errors import MonitorError, defect
-
-INTERRUPTED = 130
+from monitor_agent.command_line import CommandParser, VersionAction, add_completion, completion_script, run_program
+from monitor_agent.extras import MODEL_SERVER, loading, require
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Return the exit status: 0 success, 1 an error that one line reports, 2 wrong usage, 130 interrupted."""
+    return run_program("model-server", "model_server", lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     log.configure("model-server")
-    try:
-        if args.command == "train":
-            return training.run(args)
-        if args.command == "completion":
-            print(completion_script(parser, args.shell))
-            return 0
-        if args.command == "keys":
-            return key_command.run(args, settings.read(os.environ, args.config).server)
-        return _serve(args)
-    except MonitorError as error:
-        print(log.masked(f"error: {error}"), file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except Exception as error:
-        if sys.flags.dev_mode:
-            raise
-        print(log.masked(defect("model-server", "model_server", error)), file=sys.stderr)
-        return 1
+    if args.command == "train":
+        return training.run(args)
+    if args.command == "completion":
+        print(completion_script(parser, args.shell))
+        return 0
+    if args.command == "keys":
+        return key_command.run(args, settings.read(os.environ, args.config).server)
+    return _serve(args)
 
 
 def _parser() -> CommandParser:
@@ -73,9 +62,8 @@ def _serve(args: argparse.Namespace) -> int:
     settings.refuse(row for row in settings.contradictions_of(loaded) if row.of_server)
     for warning in settings.name_warnings(os.environ):
         log.warn(f"{warning.finding}: {warning.remedy}")
-    try:
+    require("model-server", MODEL_SERVER)
+    with loading(MODEL_SERVER):
         from model_server.serving_process import serve
-    except ImportError as error:
-        raise MonitorError(f"serving needs {error.name}", "install the project with its extra `server`") from error
     serve(loaded.server, args.address_file, require_auth=loaded.security.require_auth)
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,8 +11,9 @@ import numpy.typing as npt
 
 from model_server.model_card import ModelCard
 from model_server.predict_request import TextPair, TokenIds
-from model_server.tensorflow_silence import muted_stream, silence_startup_notes
+from model_server.tensorflow_loading import loading_tensorflow
 from monitor_agent.errors import ModelError
+from monitor_agent.extras import MODEL_SERVER
 
 Scores = npt.NDArray[np.float32]
 Inputs = TokenIds | TextPair
@@ -35,8 +35,10 @@ class SavedModel:
 
     Raises
     ------
+    MissingPackageError
+        If TensorFlow is missing, or cannot be loaded.
     ModelError
-        If TensorFlow is missing, or the model cannot be loaded or called.
+        If the model cannot be loaded or called.
     """
 
     def __init__(self, card: ModelCard) -> None:
@@ -137,13 +139,9 @@ def pad(rows: Sequence[Sequence[int]], width: int) -> npt.NDArray[np.int32]:
 
 
 def _import_tensorflow() -> Any:
-    silence_startup_notes()
-    try:
-        with muted_stream(sys.stderr):
-            import tensorflow
-            import tensorflow_text  # registers the tokeniser's operations  # noqa: F401
-    except ImportError as error:
-        raise ModelError(f"serving needs {error.name}", "install the project with its extra `server`") from error
+    with loading_tensorflow(MODEL_SERVER):
+        import tensorflow
+        import tensorflow_text  # registers the tokeniser's operations  # noqa: F401
     return tensorflow
 
 

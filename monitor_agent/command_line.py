@@ -1,10 +1,14 @@
-"""What `monitor-agent` and `model-server` share on their command lines: the parser, `--version`, completion."""
+"""What `monitor-agent` and `model-server` share: the parser, `--version`, completion, one line for each error."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
+import io
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -12,11 +16,87 @@ from typing import Any, NoReturn
 
 import shtab
 
-from monitor_agent.errors import name_meant
+from monitor_agent import log
+from monitor_agent.errors import MonitorError, defect, name_meant
+from monitor_agent.extras import missing_package
 
 PACKAGE = "model-monitor"
+INTERRUPTED = 130
+_OF_THE_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 SHORTEST_ABBREVIATION = 4
 """An option with fewer characters, `--` included, says too little about what is meant."""
+
+
+def run_program(subject: str, package: str, run: Callable[[], int]) -> int:
+    """Return the exit status of a program; whatever goes wrong is one line on standard error, without a secret.
+
+    The status is that of `run`, 1 after an error, 130 if the user interrupts, and 0 if the reader of the output goes
+    away (`| head`): then there is no one to report to. Python's `-X dev` shows the traceback of a defect.
+
+    Parameters
+    ----------
+    subject : the program, for the report of a defect.
+    package : the package that `python -m` runs.
+    run : returns the exit status; reads the arguments as well.
+    """
+    _open_closed_streams()
+    try:
+        try:
+            return run()
+        finally:
+            sys.stdout.flush()
+    except MonitorError as error:
+        return _report(f"error: {error}")
+    except KeyboardInterrupt:
+        _report("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        _discard_output()
+        return 0
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        return _report(_line_of(subject, package, error))
+
+
+def _line_of(subject: str, package: str, error: Exception) -> str:
+    """Return the line that reports an error that is none of the product's own."""
+    if isinstance(error, UnicodeEncodeError):
+        return f"error: {error.object[:100]!a} is not UTF-8: correct this argument or setting"
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(__name__.split(".")[0]):
+        return f"error: {missing_package(subject, error.name)}"
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"error: {os.fsdecode(error.filename)!r}: {error.strerror}: correct the path or its permissions"
+    if isinstance(error, OSError) and error.errno in _OF_THE_OUTPUT:
+        _discard_output()
+        return f"error: the output cannot be written ({error.strerror}): free disk space, or write it elsewhere"
+    return defect(subject, package, error)
+
+
+def _report(line: str) -> int:
+    """Print a line on standard error, without secrets; return the exit status of a failure."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(log.masked(" ".join(line.splitlines())) + "\n")
+    return 1
+
+
+def _discard_output() -> None:
+    """Let standard output go nowhere, so that its end is not an error once more."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_closed_streams() -> None:
+    """Open the standard streams that the caller has closed (`<&-`), so that no other file gets their descriptors.
+
+    Texts may hold bytes that are not UTF-8, such as names of files: they are printed as escapes, and end nothing.
+    """
+    sys.stdin = sys.stdin or os.fdopen(os.open(os.devnull, os.O_RDONLY), encoding="utf-8")
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class CommandParser(argparse.ArgumentParser):

@@ -4,6 +4,7 @@ The tree::
 
     MonitorError                 an error that a command reports in one line
     ├── SettingsError            a setting is unknown, malformed or contradictory
+    ├── MissingPackageError      a package of an extra is not installed, or cannot be loaded
     ├── StackError               a service of the stack cannot be started, reached or stopped
     │   ├── JavaNotFoundError    no Java runtime that fits
     │   └── PortInUseError       another process listens on the port
@@ -45,6 +46,10 @@ class MonitorError(Exception):
 
 class SettingsError(MonitorError):
     """Raised when a setting is unknown, malformed or contradicts another setting."""
+
+
+class MissingPackageError(MonitorError):
+    """Raised when a package of an extra is not installed, or is installed and cannot be loaded."""
 
 
 class StackError(MonitorError):

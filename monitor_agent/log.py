@@ -20,12 +20,11 @@ import orjson
 import structlog
 
 from monitor_agent.contracts.ecs import ECS_VERSION
+from monitor_agent.http_client.address import mask_credentials
 
 MASK = "***"
 SHORTEST_SECRET = 4
 """A shorter text would be found inside other words; Elasticsearch accepts no password of fewer than six characters."""
-_LOGIN = re.compile(r"(?<=//)(?:[^/\s\"'<>]*@|[^/@\s\"'<>]*:[^/@\s\"'<>]*/[^@\s\"'<>]*@)")
-_QUERY = re.compile(r"([?&](?:[a-z_-]*(?:token|key|password|secret))=)[^&\s\"'<>]+", re.IGNORECASE)
 _secrets: set[str] = set()
 
 
@@ -64,7 +63,7 @@ def masked(text: str) -> str:
     >>> masked("no answer of http://user:password@es-1:9200")
     'no answer of http://***@es-1:9200'
     """
-    text = _QUERY.sub(rf"\1{MASK}", _LOGIN.sub(f"{MASK}@", text))
+    text = mask_credentials(text)
     for secret in sorted(_secrets, key=len, reverse=True):
         if secret in text:
             # Not inside a word: the password `elastic` must not break the word `elasticsearch`.

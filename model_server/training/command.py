@@ -13,10 +13,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from model_server.tensorflow_silence import muted_stream, silence_startup_notes
+from model_server.tensorflow_loading import loading_tensorflow
 from model_server.training.options import TrainOptions
 from monitor_agent.contracts.model_names import problem_of_name, problem_of_version
-from monitor_agent.errors import ModelError
+from monitor_agent.extras import TRAINING, require
 
 PLAIN_STEPS = 20
 
@@ -72,12 +72,9 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train with the options of the command line and return the exit status."""
     options = {field.name: getattr(args, field.name) for field in fields(TrainOptions) if hasattr(args, field.name)}
-    silence_startup_notes()
-    try:
-        with muted_stream(sys.stderr):
-            from model_server.training.train import train
-    except ImportError as error:
-        raise ModelError(f"training needs {error.name}", "install the project with its extra `train`") from error
+    require("model-server train", TRAINING)
+    with loading_tensorflow(TRAINING):
+        from model_server.training.train import train
     console = Console(stderr=True)
     if console.is_terminal:
         with Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console) as bars:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -17,9 +16,9 @@ from pathlib import Path
 from types import ModuleType
 
 from monitor_agent import log, settings
-from monitor_agent.command_line import CommandParser, VersionAction
+from monitor_agent.command_line import CommandParser, VersionAction, run_program
 from monitor_agent.contracts import command_users
-from monitor_agent.errors import MonitorError, defect
+from monitor_agent.errors import ElasticsearchError
 
 COMMANDS = (
     *("demo", "up", "setup", "check", "run", "once", "backfill"),
@@ -27,54 +26,34 @@ COMMANDS = (
     *("dashboards", "report"),
     *("stack", "pipeline", "deadletters", "kibana", "docs", "completion"),
 )
-INTERRUPTED = 130
 UNAUTHORIZED = "is unauthorized for user"
 """Part of Elasticsearch's message if a user lacks a privilege."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Return the exit status: 0 success, 1 an error that one line reports, 2 wrong usage, 130 interrupted."""
-    _open_closed_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
+    command = _command_of(arguments) or "monitor-agent"
+    return run_program(command, __package__.partition(".")[0], lambda: _run_command(arguments))
+
+
+def _run_command(arguments: Sequence[str]) -> int:
     parser = make_parser(arguments)
     args = parser.parse_args(arguments, argparse.Namespace(environ=os.environ))
     log.configure("monitor-agent")
     try:
-        status = _run(args)
-    except MonitorError as error:
-        print(log.masked(f"error: {_with_user(args, error)}"), file=sys.stderr)
-        return 1
-    except ModuleNotFoundError as error:
-        package = (error.name or __name__).partition(".")[0]
-        if package == __name__.partition(".")[0]:
-            raise
-        print(f"error: {args.command} needs {package}: pip install 'model-monitor[embedded]'", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of the output went away (`| head`): there is nothing to report, and no one to read it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except UnicodeEncodeError as error:
-        print(f"error: {error.object[:100]!a} is not UTF-8: correct this argument or setting", file=sys.stderr)
-        return 1
-    except Exception as error:
-        if sys.flags.dev_mode:
-            raise
-        print(log.masked(defect(args.command, __package__.partition(".")[0], error)), file=sys.stderr)
-        return 1
-    return status
+        return _run(args)
+    except ElasticsearchError as error:
+        raise _with_user(args, error) from error
 
 
-def _with_user(args: argparse.Namespace, error: MonitorError) -> str:
-    """Return the text of an error; if the user lacks a privilege, with the user that the command needs."""
+def _with_user(args: argparse.Namespace, error: ElasticsearchError) -> ElasticsearchError:
+    """Return an error; if the user lacks a privilege, with the user that the command needs."""
     user = command_users.user_of(args.command, getattr(args, "action", "")) if UNAUTHORIZED in error.message else ""
     if not user:
-        return str(error)
+        return error
     remedy = "only a superuser may do this" if f"[{user}]" in error.message else f"run this command as the user {user}"
-    return f"{error.message}: {remedy} (docs/users.md)"
+    return ElasticsearchError(error.message, f"{remedy} (docs/users.md)")
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -90,19 +69,6 @@ def _run(args: argparse.Namespace) -> int:
     for warning in settings.name_warnings(os.environ, names):
         log.warn(f"{warning.finding}: {warning.remedy}")
     return int(args.run(args, loaded))
-
-
-def _open_closed_streams() -> None:
-    """Open the standard streams that the caller has closed (`<&-`), so that no other file gets their descriptors.
-
-    Texts may hold bytes that are not UTF-8, such as names of files: they are printed as escapes, and end nothing.
-    """
-    sys.stdin = sys.stdin or os.fdopen(os.open(os.devnull, os.O_RDONLY), encoding="utf-8")
-    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
-    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def make_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from monitor_agent.cli._output import print_line
+from monitor_agent.extras import VIEWER, require
 from monitor_agent.files import address_file
 from monitor_agent.settings import Settings
-from monitor_agent.stack.embedded.elasticsearch import cache_folder
+from monitor_agent.stack.embedded.elasticsearch import cache_folder, components_of_start
 
 
 def add_parser(subparsers: Any) -> None:
@@ -31,6 +32,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until Ctrl-C."""
+    require("dashboards", VIEWER, *(components_of_start(settings.stack) if args.data else ()))
     from monitor_agent.dashboards.server import serve
     from monitor_agent.stack.read_access import read_access
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from monitor_agent.cli._output import add_json, print_json, print_line
-from monitor_agent.errors import ConfigurationError, PipelineError
+from monitor_agent.errors import ConfigurationError
+from monitor_agent.extras import PIPELINE, require
 from monitor_agent.files import readable_name
 from monitor_agent.logstash import statistics
 from monitor_agent.logstash.files.durable import is_locked
@@ -63,11 +64,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """
     if args.action == "stats":
         return _print_statistics(settings, as_json=args.json)
-    try:
-        from monitor_agent.logstash import compiler, runner
-        from monitor_agent.logstash.language import lint
-    except ModuleNotFoundError as error:
-        raise PipelineError(f"the pipeline needs {error.name}", "pip install 'model-monitor[embedded]'") from error
+    require(f"pipeline {args.action}", PIPELINE)
+    from monitor_agent.logstash import compiler, runner
+    from monitor_agent.logstash.language import lint
+
     if args.action == "validate":
         from monitor_agent.cli import _validation
 

@@ -12,7 +12,9 @@ from monitor_agent.cli._output import print_line
 from monitor_agent.cli._times import add_shown_range
 from monitor_agent.clock import SystemClock
 from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.extras import REPORTS, require
 from monitor_agent.settings import Settings
+from monitor_agent.stack.embedded.elasticsearch import components_of_start
 
 
 def add_parser(subparsers: Any) -> None:
@@ -40,6 +42,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Write the report."""
+    require("report", REPORTS, *(components_of_start(settings.stack) if args.data else ()))
     from monitor_agent.dashboards.reports import ReportContent, report
     from monitor_agent.stack.read_access import read_access
 

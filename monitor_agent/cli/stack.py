@@ -7,7 +7,9 @@ import dataclasses
 from typing import Any
 
 from monitor_agent.cli._output import add_json, print_json, print_line
+from monitor_agent.extras import require
 from monitor_agent.settings import Settings
+from monitor_agent.stack.embedded.elasticsearch import components_of_start
 from monitor_agent.stack.native_users import create_users
 from monitor_agent.stack.provider import StackProvider
 from monitor_agent.stack.providers import PROVIDERS, make_provider
@@ -47,6 +49,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     settings = with_arguments(settings, args)
     provider = make_provider(settings, print_line)
     if args.action == "up":
+        require("stack up", *components_of_start(settings.stack))
         if args.background:
             run_background(settings)
         else:

@@ -12,8 +12,10 @@ from monitor_agent.demo import model, open_bandit
 from monitor_agent.demo.display import Display
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.install import install
+from monitor_agent.extras import PIPELINE, VIEWER, OptionalComponent, require
 from monitor_agent.http_serving.listener import url_of
 from monitor_agent.settings import Settings
+from monitor_agent.stack.embedded.elasticsearch import components_of_start
 from monitor_agent.stack.local import LocalProduct
 from monitor_agent.stack.process import Supervisor
 
@@ -31,6 +33,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
     A service that ends is started again. One that cannot start at all ends the others.
     """
+    require("up", *components_of(settings))
     display, ready = Display(), False
     try:
         with Supervisor(display.print_line) as supervisor:
@@ -42,6 +45,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         if not ready:
             raise
     return 0
+
+
+def components_of(settings: Settings) -> tuple[OptionalComponent, ...]:
+    """Return what the product needs beyond the base installation."""
+    models = model.components_of(Path(settings.server.model_dir), model.MODELS / CAMPAIGN)
+    return (*components_of_start(settings.stack), *models, PIPELINE, VIEWER)
 
 
 def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from monitor_agent.errors import StackError
+from monitor_agent.extras import REPORTS, loading
 from monitor_agent.files import replace_file
 
 PACKAGE = "vl-convert-python"
@@ -19,13 +20,11 @@ def charts_library() -> ModuleType:
 
     Raises
     ------
-    StackError
-        If it is not installed.
+    MissingPackageError
+        If it is not installed, or cannot be loaded.
     """
-    try:
+    with loading(REPORTS):
         import vl_convert
-    except ImportError as error:
-        raise StackError(f"{PACKAGE} is not installed", "install the extra `embedded`") from error
     return vl_convert
 
 
@@ -34,13 +33,11 @@ def bundle_name() -> str:
 
     Raises
     ------
-    StackError
+    MissingPackageError
         If `vl_convert` is not installed.
     """
-    try:
+    with loading(REPORTS):
         return f"vega-{metadata.version(PACKAGE)}-{VEGA_LITE}.js"
-    except metadata.PackageNotFoundError as error:
-        raise StackError(f"{PACKAGE} is not installed", "install the extra `embedded`") from error
 
 
 def bundle(cache: Path, report: Callable[[str], None] = lambda _line: None) -> Path:
@@ -48,8 +45,10 @@ def bundle(cache: Path, report: Callable[[str], None] = lambda _line: None) -> P
 
     Raises
     ------
+    MissingPackageError
+        If `vl_convert` is not installed.
     StackError
-        If `vl_convert` is not installed, or the bundle cannot be written.
+        If the bundle cannot be written.
     """
     path = cache / bundle_name()
     if not path.is_file():

@@ -63,7 +63,7 @@ def report(gateway: Gateway, folder: Path, out: Path, now: datetime, content: Re
         If a dashboard or a control is unknown, a time cannot be read, or the file cannot be written.
     ElasticsearchError
         If Elasticsearch does not respond.
-    StackError
+    MissingPackageError
         If the chart library is not installed.
     """
     if out.suffix not in SUFFIXES:

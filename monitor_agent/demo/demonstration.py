@@ -36,11 +36,12 @@ from monitor_agent.durations import format_duration
 from monitor_agent.errors import DataError, ModelError, MonitorError
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.install import install
+from monitor_agent.extras import PIPELINE, REPORTS, require
 from monitor_agent.files import private_opener, replace_file
 from monitor_agent.http_serving.listener import url_of
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, Settings
-from monitor_agent.stack.embedded.elasticsearch import cache_folder
+from monitor_agent.stack.embedded.elasticsearch import cache_folder, components_of_start
 from monitor_agent.stack.local import LocalProduct
 from monitor_agent.stack.process import Supervisor
 
@@ -88,11 +89,14 @@ class Demonstration:
         Raises
         ------
         MonitorError
-            If it fails; the message names the reason.
+            If it fails; the message names the reason. Packages that are missing are named before anything starts.
         """
         options, print_line = self._options, self._display.print_line
         if options.model is not None and not model.has_model(options.model):
             raise ModelError(f"{options.model} holds no SavedModel", "leave --model out to train a new one")
+        stack = dataclasses.replace(self._settings.stack, provider="embedded")
+        models = [options.models / options.campaign, *([options.model] if options.model is not None else [])]
+        require("demo", *components_of_start(stack), *model.components_of(*models), PIPELINE, REPORTS)
         with self._folder.locked(), Supervisor(print_line) as supervisor:
             product = LocalProduct(demo_settings(self._settings, self._folder), supervisor, print_line)
             product.start_elasticsearch()

@@ -9,6 +9,7 @@ from pathlib import Path
 from monitor_agent.demo.display import Display
 from monitor_agent.demo.open_bandit import OpenBandit
 from monitor_agent.errors import DataError
+from monitor_agent.extras import MODEL_SERVER, TRAINING, OptionalComponent
 from monitor_agent.stack.local import ERROR_LINE
 from monitor_agent.stack.process import ChildProcess, Command, Supervisor
 
@@ -21,6 +22,11 @@ _STAGE = re.compile(rb"^(\w+) (\d+) %$", re.MULTILINE)
 def has_model(folder: Path) -> bool:
     """Return whether a folder is a SavedModel or holds one in a sub-folder, one for each version."""
     return (folder / SAVED_MODEL).is_file() or any(folder.glob(f"[!.]*/{SAVED_MODEL}"))
+
+
+def components_of(*folders: Path) -> tuple[OptionalComponent, ...]:
+    """Return what the model server needs beyond the base installation, with the training if no folder has a model."""
+    return (MODEL_SERVER,) if any(has_model(folder) for folder in folders) else (MODEL_SERVER, TRAINING)
 
 
 def ensure_trained(log: OpenBandit, models: Path, work: Path, supervisor: Supervisor, display: Display) -> Path:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-
-from monitor_agent.http_client.address import mask_credentials
+from dataclasses import dataclass
 
 OK, WARNING, FAILED, SKIPPED = "ok", "warning", "failed", "skipped"
 STATES = (OK, WARNING, FAILED, SKIPPED)
-SHORTEST_SECRET = 4
-"""A shorter text would be found inside other words; Elasticsearch accepts no password of fewer than six characters."""
 
 
 @dataclass(frozen=True)
@@ -29,21 +24,3 @@ class CheckResult:
     state: str
     finding: str
     remedy: str = ""
-
-
-def without_secrets(results: Iterable[CheckResult], secrets: Iterable[str]) -> list[CheckResult]:
-    """Return results without passwords and without the logins of URLs.
-
-    >>> (row,) = without_secrets([CheckResult("a", "ok", "http://me:pw@host and secret")], ["secret", ""])
-    >>> row.finding
-    'http://***@host and ***'
-    """
-    hidden = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
-
-    def clean(text: str) -> str:
-        text = mask_credentials(text)
-        for secret in hidden:
-            text = text.replace(secret, "***")
-        return text
-
-    return [replace(result, finding=clean(result.finding), remedy=clean(result.remedy)) for result in results]

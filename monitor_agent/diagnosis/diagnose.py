@@ -8,12 +8,13 @@ from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+from monitor_agent import log
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.role_names import MONITOR_AGENT, PIPELINE_WRITER
 from monitor_agent.contracts.roles import ROLES
 from monitor_agent.diagnosis import alert_windows, cluster, local_pipeline, machine, servers, setting_checks, tls
-from monitor_agent.diagnosis.check_result import FAILED, SKIPPED, WARNING, CheckResult, without_secrets
+from monitor_agent.diagnosis.check_result import FAILED, SKIPPED, WARNING, CheckResult
 from monitor_agent.errors import ElasticsearchError, MonitorError
 from monitor_agent.es.client_names import ClientNames, client_names
 from monitor_agent.es.cluster_facts import ClusterFacts, missing_privileges, read_cluster
@@ -48,7 +49,7 @@ Check = Callable[[], Iterable[CheckResult]]
 
 
 def diagnose(settings: Settings, environ: Mapping[str, str]) -> list[CheckResult]:
-    """Return the results of all checks; a check that cannot be made is itself a result."""
+    """Return the results of all checks, without secrets; a check that cannot be made is itself a result."""
     try:
         settings = running_access(settings)
         results: list[CheckResult] = []
@@ -56,6 +57,7 @@ def diagnose(settings: Settings, environ: Mapping[str, str]) -> list[CheckResult
         results = [CheckResult("passwords", FAILED, error.message, error.hint)]
     checks: dict[str, Check] = {
         "Python": lambda: [machine.check_packages(machine.stated_requirements())],
+        "extras": machine.check_extras,
         "Java": lambda: [machine.check_java(settings, environ)],
         "ports": lambda: machine.check_ports(settings),
         "servers": lambda: servers.check_servers(settings),
@@ -69,7 +71,11 @@ def diagnose(settings: Settings, environ: Mapping[str, str]) -> list[CheckResult
     for name, check in checks.items():
         results += _safely(name, check)
     results += _cluster(settings)
-    return without_secrets(results, secret_values(settings))
+    log.hide(secret_values(settings))
+    return [
+        dataclasses.replace(result, finding=log.masked(result.finding), remedy=log.masked(result.remedy))
+        for result in results
+    ]
 
 
 def _now() -> datetime:

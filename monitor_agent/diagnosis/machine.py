@@ -13,6 +13,7 @@ from pathlib import Path
 
 from monitor_agent.diagnosis.check_result import FAILED, OK, SKIPPED, WARNING, CheckResult
 from monitor_agent.diagnosis.listeners import Listener, listener_on
+from monitor_agent.extras import COMPONENTS, install_command, missing_modules, package_of
 from monitor_agent.settings import Settings
 from monitor_agent.stack.embedded import java
 from monitor_agent.stack.embedded.elasticsearch import is_free
@@ -61,7 +62,7 @@ def check_packages(
         if not _in_range(version, match["range"].strip("() ")):
             wrong.append(f"{match['name']} is {version}, not {match['range']}")
     if wrong:
-        return CheckResult("Python", FAILED, f"{python}; {'; '.join(wrong)}", f"pip install '{PACKAGE}'")
+        return CheckResult("Python", FAILED, f"{python}; {'; '.join(wrong)}", f"run {install_command(())}")
     return CheckResult("Python", OK, f"{python}, all packages are there")
 
 
@@ -71,6 +72,21 @@ def stated_requirements() -> list[str] | None:
         return metadata.requires(PACKAGE)
     except metadata.PackageNotFoundError:
         return None
+
+
+def check_extras() -> list[CheckResult]:
+    """Return for each extra whether its packages are there; a machine may need only some of them."""
+    results = []
+    for extra in dict.fromkeys(component.extra for component in COMPONENTS):
+        lacking = {component.name: missing_modules(component) for component in COMPONENTS if component.extra == extra}
+        packages = dict.fromkeys(package_of(module) for modules in lacking.values() for module in modules)
+        if packages:
+            users = ", ".join(name for name, modules in lacking.items() if modules)
+            finding = f"not installed: {', '.join(packages)}; they are needed by {users}"
+            results.append(CheckResult(f"extra {extra}", WARNING, finding, f"run {install_command([extra])}"))
+        else:
+            results.append(CheckResult(f"extra {extra}", OK, "all packages are there"))
+    return results
 
 
 def _in_range(version: str, text: str) -> bool:

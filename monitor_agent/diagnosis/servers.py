@@ -9,6 +9,7 @@ from monitor_agent.errors import SettingsError
 from monitor_agent.http_client.address import is_loopback
 from monitor_agent.http_serving.certificates import Certificates
 from monitor_agent.http_serving.exposure import exposure_of
+from monitor_agent.http_serving.server_warning import ServerWarning
 from monitor_agent.settings import HttpSettings, Settings
 
 
@@ -31,19 +32,18 @@ def _check(
     try:
         if settings.tls_cert:
             ending = Certificates(settings.tls_cert, settings.tls_key, settings.prefix).warning
-            if ending:
+            if ending is not None:
                 yield _warning(name, ending)
         exposure = exposure_of(f"the {name}", host, login, settings, authenticated=protected, require=required)
     except SettingsError as error:
         yield CheckResult(name, FAILED, error.message, error.hint)
         return
-    if exposure:
+    if exposure is not None:
         yield _warning(name, exposure)
         return
     reach = "only this machine reaches it" if is_loopback(host) else "login and TLS are set"
     yield CheckResult(name, OK, reach)
 
 
-def _warning(name: str, line: str) -> CheckResult:
-    finding, _, remedy = line.partition(": ")
-    return CheckResult(name, WARNING, finding, remedy)
+def _warning(name: str, warning: ServerWarning) -> CheckResult:
+    return CheckResult(name, WARNING, warning.finding, warning.remedy)

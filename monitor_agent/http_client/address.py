@@ -19,7 +19,8 @@ LARGEST_PORT = 65_535
 _SCHEMES = ("http", "https")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?", re.IGNORECASE)
 _QUERY = re.compile(r"\?[^,\s]+")
-_IN_TEXT = re.compile(r"(?<=//)[^/@\s\"'<>]*@")
+_LOGIN_IN_TEXT = re.compile(r"(?<=//)(?:[^/\s\"'<>]*@|[^/@\s\"'<>]*:[^/@\s\"'<>]*/[^@\s\"'<>]*@)")
+_TOKEN_IN_TEXT = re.compile(r"([?&](?:[a-z_-]*(?:token|key|password|secret))=)[^&\s\"'<>]+", re.IGNORECASE)
 _BROKEN_SCHEME = re.compile(r"(https?:/?|[a-z]+//)", re.IGNORECASE)
 _QUOTES = "\"'`"
 _PATH = "/%:@!$&'()*+,;=~-._"
@@ -82,12 +83,12 @@ def without_credentials(text: str) -> str:
 
 
 def mask_credentials(text: str) -> str:
-    """Return a text with `***` in the place of each user and password of an address in it.
+    """Return a text with `***` in the place of each user, password and token of an address in it.
 
     >>> mask_credentials("no answer of http://user:secret@es-1:9200 (refused)")
     'no answer of http://***@es-1:9200 (refused)'
     """
-    return _IN_TEXT.sub("***@", text)
+    return _TOKEN_IN_TEXT.sub(r"\1***", _LOGIN_IN_TEXT.sub("***@", text))
 
 
 def parse_address(text: str, name: str, default_port: int = ELASTICSEARCH_PORT) -> HttpAddress:

@@ -14,6 +14,7 @@ import structlog
 from monitor_agent.errors import SettingsError
 from monitor_agent.files import ReloadedFiles
 from monitor_agent.http_serving.expiry import end_of, expiry_warning
+from monitor_agent.http_serving.server_warning import ServerWarning
 
 REMINDER_SECONDS = 86_400.0
 _log = structlog.get_logger()
@@ -58,8 +59,8 @@ class Certificates:
         )
 
     @property
-    def warning(self) -> str:
-        """Return what to say about the end of the certificate; "" if that is far away."""
+    def warning(self) -> ServerWarning | None:
+        """Return what to say about the end of the certificate; None if that is far away."""
         return expiry_warning(self._files.value.end, self._setting, self._now())
 
     def context(self) -> ssl.SSLContext:
@@ -78,8 +79,9 @@ class Certificates:
         elif monotonic < self._next_reminder:
             return
         self._next_reminder = monotonic + REMINDER_SECONDS
-        if self.warning:
-            _log.warning(self.warning)
+        warning = self.warning
+        if warning is not None:
+            _log.warning(str(warning))
 
 
 def _report_unusable(error: SettingsError) -> None:

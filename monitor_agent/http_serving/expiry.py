@@ -6,7 +6,10 @@ import re
 import ssl
 from datetime import datetime, timedelta, timezone
 
+from monitor_agent.http_serving.server_warning import ServerWarning
+
 SOON = timedelta(days=14)
+RENEW = "renew it; no restart is needed"
 _BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _VERSION, _SHORT_TIME = 0xA0, 0x17
 _LONG_LENGTH = 0x80
@@ -28,26 +31,26 @@ def end_of(pem: bytes) -> datetime | None:
     return min(ends, default=None)
 
 
-def expiry_warning(end: datetime | None, setting: str, now: datetime) -> str:
-    """Return what to say about the end of a certificate; "" if it is far away, or unknown.
+def expiry_warning(end: datetime | None, setting: str, now: datetime) -> ServerWarning | None:
+    """Return what to say about the end of a certificate; None if it is far away, or unknown.
 
     Parameters
     ----------
     setting : the setting and the file, such as `DASHBOARDS_TLS_CERT=/etc/tls.crt`.
 
     >>> day = datetime(2026, 12, 1, tzinfo=timezone.utc)
-    >>> expiry_warning(day + timedelta(days=3, hours=5), "DASHBOARDS_TLS_CERT=/etc/tls.crt", day)
-    'DASHBOARDS_TLS_CERT=/etc/tls.crt expires in 3 days, on 2026-12-04: renew it; no restart is needed'
-    >>> expiry_warning(day, "DASHBOARDS_TLS_CERT=/etc/tls.crt", day)
-    'DASHBOARDS_TLS_CERT=/etc/tls.crt has expired on 2026-12-01, and clients refuse it: renew it; no restart is needed'
+    >>> print(expiry_warning(day + timedelta(days=3, hours=5), "DASHBOARDS_TLS_CERT=/etc/tls.crt", day))
+    DASHBOARDS_TLS_CERT=/etc/tls.crt expires in 3 days, on 2026-12-04: renew it; no restart is needed
+    >>> print(expiry_warning(day, "DASHBOARDS_TLS_CERT=/etc/tls.crt", day))
+    DASHBOARDS_TLS_CERT=/etc/tls.crt has expired on 2026-12-01, and clients refuse it: renew it; no restart is needed
     """
     if end is None or end - now >= SOON:
-        return ""
+        return None
     left = end - now
     if left <= timedelta():
-        return f"{setting} has expired on {end:%Y-%m-%d}, and clients refuse it: renew it; no restart is needed"
+        return ServerWarning(f"{setting} has expired on {end:%Y-%m-%d}, and clients refuse it", RENEW)
     time = f"{left.days} days" if left.days > 1 else f"{max(1, round(left.total_seconds() / 3600))} hours"
-    return f"{setting} expires in {time}, on {end:%Y-%m-%d}: renew it; no restart is needed"
+    return ServerWarning(f"{setting} expires in {time}, on {end:%Y-%m-%d}", RENEW)
 
 
 def _not_after(der: bytes) -> datetime:

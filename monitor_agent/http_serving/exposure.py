@@ -6,6 +6,7 @@ import structlog
 
 from monitor_agent.errors import SettingsError
 from monitor_agent.http_client.address import is_loopback
+from monitor_agent.http_serving.server_warning import ServerWarning
 from monitor_agent.settings import HttpSettings
 
 _log = structlog.get_logger()
@@ -21,14 +22,14 @@ def warn_of_exposure(
     SettingsError
         If it lacks a login, and `require` forbids that.
     """
-    warning = exposure_of(server, host, login, settings, authenticated=authenticated, require=require)
-    if warning:
-        _log.warning(warning)
+    exposure = exposure_of(server, host, login, settings, authenticated=authenticated, require=require)
+    if exposure is not None:
+        _log.warning(str(exposure))
 
 
 def exposure_of(
     server: str, host: str, login: str, settings: HttpSettings, *, authenticated: bool, require: bool
-) -> str:
+) -> ServerWarning | None:
     """Return what a server of the product lacks; the other parameters are those of `check_exposure`.
 
     Parameters
@@ -45,8 +46,10 @@ def exposure_of(
     return check_exposure(server, host, login, authenticated=authenticated, tls=tls, require=require)
 
 
-def check_exposure(server: str, host: str, login: str, *, authenticated: bool, tls: str, require: bool) -> str:
-    """Return what a server lacks; empty if it lacks nothing or only this machine reaches it.
+def check_exposure(
+    server: str, host: str, login: str, *, authenticated: bool, tls: str, require: bool
+) -> ServerWarning | None:
+    """Return what a server lacks; None if it lacks nothing or only this machine reaches it.
 
     Parameters
     ----------
@@ -63,12 +66,11 @@ def check_exposure(server: str, host: str, login: str, *, authenticated: bool, t
         If the server would answer everybody, and `require` forbids that.
 
     >>> check_exposure("the viewer", "0.0.0.0", "DASHBOARDS_AUTH", authenticated=True, tls="", require=True)
-    ''
-    >>> check_exposure("the viewer", "0.0.0.0", "DASHBOARDS_AUTH", authenticated=False, tls="", require=False)
-    'the viewer listens on 0.0.0.0 and answers everybody who reaches it: set DASHBOARDS_AUTH'
+    >>> print(check_exposure("the viewer", "0.0.0.0", "DASHBOARDS_AUTH", authenticated=False, tls="", require=False))
+    the viewer listens on 0.0.0.0 and answers everybody who reaches it: set DASHBOARDS_AUTH
     """
     if is_loopback(host):
-        return ""
+        return None
     place = f"{server} listens on {host or 'every address'}"
     if require and not authenticated:
         raise SettingsError(
@@ -80,5 +82,7 @@ def check_exposure(server: str, host: str, login: str, *, authenticated: bool, t
         *((("sends all data in clear", tls),) if tls else ()),
     ]
     if not lacks:
-        return ""
-    return f"{place} and {' and '.join(fault for fault, _ in lacks)}: set {' and '.join(names for _, names in lacks)}"
+        return None
+    return ServerWarning(
+        f"{place} and {' and '.join(fault for fault, _ in lacks)}", f"set {' and '.join(names for _, names in lacks)}"
+    )

@@ -1,18 +1,82 @@
-"""The console script: what is wrong is one line, also what is not installed."""
+"""The console scripts: what is not installed, or broken, is one line before anything starts."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
-WITHOUT = (
-    "import sys; sys.modules['waitress'] = None; from monitor_agent.cli import main; sys.exit(main(['dashboards']))"
+import pytest
+
+from monitor_agent.extras import install_command
+from tests.lacking_packages import environ_with_broken, environ_without
+
+EVERYTHING = ("flask", "jgo", "lark", "tensorflow", "tensorflow_text", "vl_convert")
+COMMANDS = {
+    "demo": ("jgo, flask, tensorflow, tensorflow-text, lark and vl-convert-python", "embedded,server,train"),
+    "up": ("jgo, flask, tensorflow, tensorflow-text, lark and vl-convert-python", "embedded,server,train"),
+    "stack up": ("jgo", "embedded"),
+    "pipeline run": ("lark", "embedded"),
+    "pipeline validate x": ("lark", "embedded"),
+    "dashboards": ("flask and vl-convert-python", "embedded"),
+    "report --out x.png": ("vl-convert-python", "embedded"),
+    "model-server serve": ("flask, tensorflow and tensorflow-text", "server"),
+    "model-server train --data x --out y": ("tensorflow and tensorflow-text", "train"),
+}
+
+
+def run(folder: Path, command: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a command of `monitor-agent`, or of `model-server` if it names that, in a folder."""
+    words = command.split()
+    program, words = ("model_server", words[1:]) if words[0] == "model-server" else ("monitor_agent", words)
+    return subprocess.run(
+        [sys.executable, "-m", program, *words],
+        cwd=folder,
+        env={**os.environ, "STACK_CACHE_DIR": str(folder / "cache"), **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_missing_extras_are_one_line_before_anything_starts(tmp_path: Path, command: str) -> None:
+    """The line names all packages and the command that installs them; no file is written, nothing is fetched."""
+    site, work = tmp_path / "site", tmp_path / "work"
+    site.mkdir()
+    work.mkdir()
+    packages, extras = COMMANDS[command]
+
+    done = run(work, command, environ_without(site, *EVERYTHING))
+
+    subject = " ".join(command.split()[: 2 if command.split()[0] in ("stack", "pipeline") else 1])
+    subject = command if command.startswith("model-server train") else subject
+    subject = {"model-server serve": "model-server"}.get(command, subject).partition(" --")[0]
+    verb = "are" if " and " in packages else "is"
+    remedy = install_command(extras.split(","))
+    assert done.stderr == f"error: {subject} needs {packages}, which {verb} not installed: run {remedy}\n"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert list(work.rglob("*")) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "raise ImportError('libcudart.so.12: cannot open shared object file')",
+        "raise TypeError('Descriptors cannot be created directly.\\nDowngrade protobuf')",
+        "raise OSError('libtensorflow_cc.so.2: cannot map zero-fill pages')",
+        "import a_module_that_is_missing",
+    ],
 )
+def test_a_broken_tensorflow_is_one_line(tmp_path: Path, statement: str) -> None:
+    """Whatever its import raises."""
+    site = tmp_path / "site"
+    site.mkdir()
+    done = run(tmp_path, "model-server train --data x --out y", environ_with_broken(site, "tensorflow", statement))
 
-
-def test_a_command_whose_extra_is_missing_names_it() -> None:
-    """The base install runs the agent; what needs more says what to install, and shows no traceback."""
-    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, timeout=60, check=False)
-
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: training needs ")
+    assert " -m pip install " in line
     assert done.returncode == 1
-    assert done.stderr == "error: dashboards needs waitress: pip install 'model-monitor[embedded]'\n"

@@ -57,6 +57,11 @@ ROOMS = (
     Room("monitor_agent/durations.py", "durations as text: `90s`, `1h30m`, `1w`", "errors"),
     Room("monitor_agent/gc_tuning.py", "how often Python's garbage collector runs"),
     Room(
+        "monitor_agent/extras.py",
+        "the extras of the installation: what needs which packages, and how to install them",
+        "errors",
+    ),
+    Room(
         "monitor_agent/files.py",
         "replaced files, reloaded files, file locks, address files",
         "errors",
@@ -84,13 +89,13 @@ ROOMS = (
         "one index per file: fields, mapping, sample; which documents a mapping takes; roles; ids",
         "metrics",
     ),
+    Room("monitor_agent/log.py", "the JSON log lines of the processes", "contracts http_client", "structlog orjson"),
     Room(
         "monitor_agent/command_line.py",
-        "the parser, `--version` and shell completion of both programs",
-        "errors",
+        "what both programs share: the parser, `--version`, shell completion, one line for each error",
+        "errors extras log",
         "shtab",
     ),
-    Room("monitor_agent/log.py", "the JSON log lines of the processes", "contracts", "structlog orjson"),
     Room(
         "monitor_agent/pipeline/",
         "pure steps of the agent: windows, attribution, query bodies, documents",
@@ -124,13 +129,13 @@ ROOMS = (
     Room(
         "monitor_agent/kibana/",
         "saved objects, watches and rules: their model, checks, searches; Kibana's API",
-        "alerting contracts durations errors files http_client pipeline settings",
+        "extras alerting contracts durations errors files http_client pipeline settings",
         "jsonschema",
     ),
     Room(
         "monitor_agent/dashboards/",
         "the viewer of the dashboards without Kibana, and the reports",
-        "clock contracts errors es files http_serving kibana pipeline settings",
+        "extras clock contracts errors es files http_serving kibana pipeline settings",
         "flask orjson vl_convert werkzeug",
     ),
     Room(
@@ -142,38 +147,39 @@ ROOMS = (
     Room(
         "monitor_agent/stack/",
         "ways to get an Elasticsearch: embedded, compose, external; starts and stops the processes of one machine",
-        "contracts errors files http_client settings",
+        "extras contracts errors files http_client settings",
         "cjdk jgo requests",
     ),
     Room(
         "monitor_agent/diagnosis/",
         "the checks of `monitor-agent check`: the facts, and what they mean for the user",
-        "alerting contracts durations errors es files http_client http_serving logstash settings stack",
+        "extras log alerting contracts durations errors es files http_client http_serving logstash settings stack",
     ),
     Room(
         "monitor_agent/demo/",
         "the Open Bandit log, its replay, the summary",
-        "agent clock contracts dashboards durations errors es files http_serving log metrics pipeline settings stack",
+        "agent clock contracts dashboards durations errors es extras files http_serving log metrics pipeline settings "
+        "stack",
         "rich",
     ),
     Room(
         "monitor_agent/cli/",
         "one command per file; writes the generated pages",
-        "agent alerting clock command_line contracts dashboards demo diagnosis durations errors es files gc_tuning "
-        "http_serving kibana log logstash metrics pipeline settings stack",
+        "agent alerting clock command_line contracts dashboards demo diagnosis durations errors es extras files "
+        "gc_tuning http_serving kibana log logstash metrics pipeline settings stack",
         "orjson rich",
     ),
-    Room("monitor_agent/__main__.py", "`python -m monitor_agent`", "cli"),
+    Room("monitor_agent/__main__.py", "the entry point of `monitor-agent`", "cli extras"),
     Room(
         "model_server/training/",
         "trains, calibrates and exports the demo's kind of model",
-        "contracts errors model_server",
+        "extras contracts errors model_server",
         "numpy rich tensorflow tensorflow_hub tensorflow_text",
     ),
     Room(
         "model_server/",
         "everything that runs beside the model: HTTP, batching, event log",
-        "command_line contracts durations errors files http_serving log model_server/training settings",
+        "extras command_line contracts durations errors files http_serving log model_server/training settings",
         "flask numpy orjson prometheus_client structlog tensorflow tensorflow_text werkzeug",
     ),
 )

@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from monitor_agent.errors import DataError
+from monitor_agent.extras import SCHEMAS, loading
 from monitor_agent.kibana.checks.bundle import Bundle
 from monitor_agent.kibana.objects import SavedObject, to_document
 
@@ -56,10 +56,8 @@ def problems(schema: str, document: Any, definition: str = "") -> list[str]:
 
 @cache
 def _validator(schema: str, definition: str) -> Any:
-    try:
+    with loading(SCHEMAS):
         from jsonschema import Draft202012Validator
-    except ImportError as error:
-        raise DataError("jsonschema is not installed", "pip install 'model-monitor[dev]'") from error
     text = resources.files("monitor_agent.kibana").joinpath(f"schemas/{schema}.schema.json").read_text("utf-8")
     whole = json.loads(text)
     return Draft202012Validator({"$defs": whole["$defs"], "$ref": f"#/$defs/{definition}"} if definition else whole)

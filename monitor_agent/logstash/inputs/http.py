@@ -102,7 +102,7 @@ class HttpInput(FilesInput):
         self._server = self._listen()
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-        warning = check_exposure(
+        exposure = check_exposure(
             f"the http input {self.id}",
             self._options["host"],
             "its user and password (PIPELINE_HTTP_USERNAME and PIPELINE_HTTP_PASSWORD)",
@@ -110,8 +110,8 @@ class HttpInput(FilesInput):
             tls="" if self._options["ssl_enabled"] else "ssl_enabled, ssl_certificate and ssl_key in its configuration",
             require=False,
         )
-        if warning:
-            _log.warning(warning, plugin=self.id)
+        if exposure is not None:
+            _log.warning(str(exposure), plugin=self.id)
         _log.info("listening for events", plugin=self.id, host=self._options["host"], port=self.port)
 
     def read(self, limit: int) -> EventBatch | None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from monitor_agent.errors import StackError
+from monitor_agent.extras import EMBEDDED_ELASTICSEARCH, loading
 from monitor_agent.files import FileLock
 from monitor_agent.http_client.trust import system_certificates
 
@@ -68,6 +69,16 @@ def server_folder(version: str, cache_dir: Path, report: Report, fetch: Fetch | 
     return folder
 
 
+def is_fetched(version: str, cache_dir: Path) -> bool:
+    """Return whether a server is in the cache folder.
+
+    Parameters
+    ----------
+    version : one of `SHA512`; empty = any of them.
+    """
+    return any((cache_dir / f"{ARTIFACT}-{name}").is_dir() for name in ([version] if version else SHA512))
+
+
 def fetch_with_jgo(version: str, folder: Path, report: Report) -> Path:
     """Return the path of the archive in `folder`, or in the user's own Maven repository if it has it.
 
@@ -75,13 +86,13 @@ def fetch_with_jgo(version: str, folder: Path, report: Report) -> Path:
     ------
     StackError
         If it cannot be fetched.
+    MissingPackageError
+        If the package that fetches is not installed.
     """
-    try:
+    with loading(EMBEDDED_ELASTICSEARCH):
         import requests
         from jgo.constants import default_maven_repo
         from jgo.maven import MavenContext, PythonResolver
-    except ImportError as error:
-        raise StackError(f"the embedded stack needs {error.name}", "pip install 'model-monitor[embedded]'") from error
     local = default_maven_repo()
     context = MavenContext(
         resolver=PythonResolver(progress_callback=_progress(report)),

@@ -18,8 +18,9 @@ from pathlib import Path
 from types import TracebackType
 
 from monitor_agent.errors import PortInUseError, StackError
+from monitor_agent.extras import EMBEDDED_ELASTICSEARCH, OptionalComponent
 from monitor_agent.files import PRIVATE_FOLDER, replace_file
-from monitor_agent.settings import secret_variables
+from monitor_agent.settings import StackSettings, secret_variables
 from monitor_agent.stack.account import Account, give_passage, reachable_by, unprivileged_account
 from monitor_agent.stack.embedded import archive, java, users
 from monitor_agent.stack.embedded.configuration import HOST, ElasticsearchOptions, write_configuration
@@ -29,7 +30,14 @@ from monitor_agent.stack.instance import DataFolderLock, Instance
 from monitor_agent.stack.process import ChildProcess, Command
 from monitor_agent.stack.rest_call import Login, cluster_status
 
-__all__ = ["ElasticsearchOptions", "EmbeddedElasticsearch", "cache_folder", "home_folder", "is_free"]
+__all__ = [
+    "ElasticsearchOptions",
+    "EmbeddedElasticsearch",
+    "cache_folder",
+    "components_of_start",
+    "home_folder",
+    "is_free",
+]
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 30.0
@@ -310,6 +318,14 @@ def cache_folder(configured: Path | None, account: Account | None = None) -> Pat
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     folder = Path(base) / "model-monitor"
     return folder if reachable_by(account, folder) else SYSTEM_CACHE
+
+
+def components_of_start(settings: StackSettings) -> tuple[OptionalComponent, ...]:
+    """Return what a start of the stack needs beyond the base installation: what fetches the server, if it must be."""
+    configured = Path(settings.cache_dir) if settings.cache_dir else None
+    cache = cache_folder(configured, unprivileged_account())
+    needed = settings.provider == "embedded" and not archive.is_fetched(settings.version, cache)
+    return (EMBEDDED_ELASTICSEARCH,) if needed else ()
 
 
 def home_folder(data_dir: Path, account: Account | None) -> Path:

@@ -14,7 +14,7 @@ import pytest
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.cli.check import WIDTH, table
 from monitor_agent.diagnosis import alert_windows, cluster, local_pipeline, machine
-from monitor_agent.diagnosis.check_result import FAILED, OK, SKIPPED, WARNING, CheckResult, without_secrets
+from monitor_agent.diagnosis.check_result import FAILED, OK, SKIPPED, WARNING, CheckResult
 from monitor_agent.diagnosis.listeners import Listener, listener_on
 from monitor_agent.es.cluster_facts import ClusterFacts, NodeFacts
 from monitor_agent.es.obstacles import IndexState, Obstacle, contract_of
@@ -290,15 +290,6 @@ def test_fonts_for_reports() -> None:
     """Without one, a report shows boxes."""
     assert machine.check_fonts(["Noto Sans CJK JP"]).state == OK
     assert machine.check_fonts([]).state == WARNING
-
-
-def test_no_result_shows_a_secret() -> None:
-    """Neither a password nor the login of a URL."""
-    row = CheckResult("Elasticsearch", FAILED, "https://me:s3cret@es:9200 refuses hunter2", "not hunter2")
-
-    (clean,) = without_secrets([row], ["hunter2", ""])
-
-    assert clean == CheckResult("Elasticsearch", FAILED, "https://***@es:9200 refuses ***", "not ***")
 
 
 def test_the_table_is_narrow_and_names_each_remedy() -> None:
