@@ -110,13 +110,13 @@ def test_the_folders_are_made_and_old_event_files_are_deleted(tmp_path: Path) ->
     config = tmp_path / "model-monitor.conf"
     config.write_text(text.replace(" 30d", " 1us"), encoding="utf-8")
 
-    made = run("systemd-tmpfiles", "--create", f"--root={tmp_path}", str(config))
+    creation = run("systemd-tmpfiles", "--create", f"--root={tmp_path}", str(config))
     log = tmp_path / "var/log/model-monitor"
     for name in ("events-host-1-1.ndjson", "hmac.key"):
         (log / name).write_text("x", encoding="utf-8")
-    cleaned = run("systemd-tmpfiles", "--clean", f"--root={tmp_path}", str(config))
+    cleaning = run("systemd-tmpfiles", "--clean", f"--root={tmp_path}", str(config))
 
-    assert (made.returncode, made.stderr, cleaned.returncode) == (0, "", 0)
+    assert (creation.returncode, creation.stderr, cleaning.returncode) == (0, "", 0)
     assert log.stat().st_mode & 0o777 == 0o750
     assert (tmp_path / "var/lib/model-monitor/keys").stat().st_mode & 0o777 == 0o700
     assert [path.name for path in log.iterdir()] == ["hmac.key"]
