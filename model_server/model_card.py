@@ -73,13 +73,23 @@ def read_card(settings: ServerSettings) -> ModelCard:
 
 
 def find_folder(root: Path, version: str) -> Path:
-    """Return the SavedModel at `root`, or the one of `version` ("" = the newest) in a sub-folder of it."""
+    """Return the SavedModel at `root`, or the one of `version` ("" = the newest) in a sub-folder of it.
+
+    Raises
+    ------
+    ModelError
+        If there is none, or the folder cannot be read.
+    """
     hint = "train one with `model-server train`, or set MODEL_SERVER_MODEL_DIR"
-    if not root.is_dir():
-        raise ModelError(f"there is no model folder {root}", hint)
-    if (root / GRAPH).is_file():
-        return root
-    versions = {path.name: path for path in root.iterdir() if (path / GRAPH).is_file() and path.name[0] != "."}
+    try:
+        if not root.is_dir():
+            raise ModelError(f"there is no model folder {root}", hint)
+        if (root / GRAPH).is_file():
+            return root
+        versions = {path.name: path for path in root.iterdir() if path.name[0] != "." and (path / GRAPH).is_file()}
+    except OSError as error:
+        problem = f"the model folder {root} cannot be read ({error.strerror})"
+        raise ModelError(problem, "let the server's account read it, or set MODEL_SERVER_MODEL_DIR") from error
     if not versions:
         raise ModelError(f"neither {root} nor a folder in it holds a SavedModel", hint)
     if version and version not in versions:

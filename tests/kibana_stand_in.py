@@ -42,6 +42,8 @@ class KibanaStandIn:
             return _error(400, "Request must contain a kbn-xsrf header.")
         if self.authorization and headers.get("Authorization") != self.authorization:
             return _error(401, "Unauthorized")
+        if (method, route) == ("GET", "/api/status"):
+            return 200, {"version": {"number": "9.1.0"}, "status": {"overall": {"level": "available"}}}
         stored = self.objects.setdefault(space or "default", {})
         if route == "/api/saved_objects/_import":
             overwrite = parse_qs(address.query).get("overwrite") == ["true"]
@@ -132,7 +134,7 @@ def kibana_stand_in(authorization: str = "") -> Iterator[KibanaStandIn]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_PUT = do_POST  # noqa: N815
+        do_GET = do_PUT = do_POST  # noqa: N815
 
         def log_message(self, *_args: Any) -> None:
             """Print nothing."""

@@ -13,7 +13,18 @@ from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.role_names import MONITOR_AGENT, PIPELINE_WRITER
 from monitor_agent.contracts.roles import ROLES
-from monitor_agent.diagnosis import alert_windows, cluster, local_pipeline, machine, servers, setting_checks, tls
+from monitor_agent.diagnosis import (
+    alert_windows,
+    cluster,
+    folders,
+    local_pipeline,
+    machine,
+    servers,
+    serving,
+    setting_checks,
+    tls,
+    web,
+)
 from monitor_agent.diagnosis.check_result import FAILED, SKIPPED, WARNING, CheckResult
 from monitor_agent.errors import ElasticsearchError, MonitorError
 from monitor_agent.es.client_names import ClientNames, client_names
@@ -61,11 +72,17 @@ def diagnose(settings: Settings, environ: Mapping[str, str]) -> list[CheckResult
         "Java": lambda: [machine.check_java(settings, environ)],
         "ports": lambda: machine.check_ports(settings),
         "servers": lambda: servers.check_servers(settings),
+        serving.LIMITS: lambda: [serving.check_limits(settings.server)],
+        serving.MODEL: lambda: [serving.check_model(settings.server)],
+        serving.KEYS: lambda: [serving.check_keys(settings.server)],
+        folders.CHECK: lambda: folders.check_folders(settings),
         "disk space": lambda: machine.check_disks(settings),
         "fonts for CJK": lambda: [machine.check_fonts(machine.japanese_fonts())],
         setting_checks.SETTINGS: lambda: setting_checks.check_settings(settings, environ),
         "windows of alerts": lambda: alert_windows.check_windows(load_alerts(settings.agent.alerts), settings.agent),
         "TLS": lambda: [tls.check_tls(settings.elasticsearch, url, _now()) for url in settings.elasticsearch.url],
+        web.KIBANA: lambda: [web.check_kibana(settings.kibana)],
+        web.PROXIES: lambda: web.check_proxies(environ),
         "pipeline": lambda: [_pipeline(Path(settings.pipeline.data_dir))],
     }
     for name, check in checks.items():

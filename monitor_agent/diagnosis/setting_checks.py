@@ -23,6 +23,7 @@ from monitor_agent.logstash.language.variables import names_in, pipeline_variabl
 from monitor_agent.settings import AgentSettings, Settings, as_text, contradictions_of, name_warnings
 
 SETTINGS, NAMES, FOLDER, ADDRESS = "settings", "names of settings", "folder of event files", "address of the pipeline"
+CONFIGURATION = "pipeline configuration"
 INDICES, EVENT_INDICES = "indices of the pipeline", (PREDICTIONS.name, FEEDBACK.name)
 LABELS, PORTS, PSEUDONYMS = "labels and segments", "ports of settings", "pseudonyms"
 WEEK = timedelta(days=7)
@@ -55,14 +56,16 @@ def check_settings(settings: Settings, environ: Mapping[str, str]) -> list[Check
     """Return whether the settings agree with each other, with the pipeline's configuration, and with known names."""
     try:
         targets: PipelineTargets | None = read_targets(settings, environ)
-        problem = ""
+        problem, wrong = "", []
     except ConfigurationError as error:
         targets, problem = None, error.message
+        wrong = [CheckResult(CONFIGURATION, FAILED, error.message, error.hint)] if error.line else []
     except ModuleNotFoundError as error:
-        targets, problem = None, f"it needs {error.name}"
+        targets, problem, wrong = None, f"it needs {error.name}", []
     return [
         *check_contradictions(settings),
         *check_names(environ, targets.names if targets else ()),
+        *wrong,
         *check_targets(settings, targets, problem),
         check_labels(settings),
         check_ports_differ(settings),

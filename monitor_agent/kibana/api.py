@@ -24,6 +24,8 @@ from monitor_agent.settings import KibanaSettings
 
 _CONFLICT = 409
 _PROXY = "check KIBANA_URL and the proxy between (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)"
+_NOT_READY = b"Kibana server is not ready"
+"""The text of Kibana while it starts, or waits for Elasticsearch."""
 LONGEST_ANSWER = 200_000_000
 """Bytes that are read of an answer: an export holds all objects of a space."""
 _HINTS = {
@@ -66,6 +68,22 @@ class Kibana:
         }
         self._names = AddressSettings("KIBANA_URL", "KIBANA_CA_CERTS", settings.ca_certs)
         self._opener = opener(settings.url, settings.ca_certs, self._names.ca_certs)
+
+    def version(self) -> str:
+        """Return the version of Kibana, which is ready then.
+
+        Raises
+        ------
+        KibanaError
+            If Kibana cannot be reached, is not ready, or refuses the user.
+        """
+        _, answer = self._send("GET", "/api/status", None)
+        document = _json(answer)
+        version = document.get("version")
+        number = version.get("number", "") if isinstance(version, dict) else ""
+        if not number:
+            raise KibanaError(f"{self._base}: the answer is not Kibana's: it names no version", _PROXY)
+        return str(number)
 
     def import_objects(self, package: str, *, overwrite: bool) -> ImportResult:
         """Import a file of saved objects and return the result.
@@ -127,7 +145,12 @@ class Kibana:
         return False
 
     def _send(
-        self, method: str, path: str, body: bytes, content: str = "application/json", accept: tuple[int, ...] = ()
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        content: str = "application/json",
+        accept: tuple[int, ...] = (),
     ) -> tuple[int, bytes]:
         headers = {**self._headers, "Content-Type": content}
         try:
@@ -150,12 +173,19 @@ class Kibana:
         if document is not None and "message" in document:
             hint = _HINTS.get(error.code, "correct what the reason names")
             return KibanaError(f"Kibana answered {error.code} to {request}: {str(document['message'])[:300]}", hint)
+        if error.code == 503 and (_NOT_READY in content or _is_status(document)):
+            return KibanaError(f"{self._base}: Kibana is not ready yet", "wait until it has started, and see its log")
         title, target = page_title(content), error.headers.get("Location", "")
         answer = f'a page: "{title}"' if title else "no JSON of Kibana"
         if target:
             answer = f"a redirection to {without_credentials(target)[:100]}"
         hint = _HINTS[401] if error.code == 401 else _PROXY
         return KibanaError(f"{self._base} answered {error.code} to {request} ({answer})", hint)
+
+
+def _is_status(document: Mapping[str, Any] | None) -> bool:
+    """Return whether an answer is the status of a Kibana that is not available."""
+    return document is not None and {"status", "version"} <= document.keys()
 
 
 def _refusal(error: Mapping[str, Any]) -> Refusal:

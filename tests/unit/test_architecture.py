@@ -151,9 +151,21 @@ ROOMS = (
         "cjdk jgo requests",
     ),
     Room(
+        "model_server/setting_limits.py",
+        "the limits of the model server's settings",
+        "contracts durations errors settings",
+    ),
+    Room(
+        "model_server/model_card.py",
+        "the model to serve, by its files; needs no TensorFlow",
+        "contracts errors settings",
+    ),
+    Room("model_server/api_keys.py", "the file of API keys", "errors files", "structlog"),
+    Room(
         "monitor_agent/diagnosis/",
         "the checks of `monitor-agent check`: the facts, and what they mean for the user",
-        "extras log alerting contracts durations errors es files http_client http_serving logstash settings stack",
+        "alerting contracts durations errors es extras files http_client http_serving kibana log logstash "
+        "model_server/api_keys model_server/model_card model_server/setting_limits settings stack",
     ),
     Room(
         "monitor_agent/demo/",
@@ -179,7 +191,8 @@ ROOMS = (
     Room(
         "model_server/",
         "everything that runs beside the model: HTTP, batching, event log",
-        "extras command_line contracts durations errors files http_serving log model_server/training settings",
+        "command_line contracts errors extras files http_serving log model_server/api_keys "
+        "model_server/model_card model_server/setting_limits model_server/training settings",
         "flask numpy orjson prometheus_client structlog tensorflow tensorflow_text werkzeug",
     ),
 )
