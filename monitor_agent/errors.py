@@ -13,6 +13,7 @@ The tree::
     ├── ElasticsearchError       Elasticsearch cannot be reached or refuses a request
     │   ├── PartialResultsError  not all shards have answered a search
     │   ├── RefusedDocumentError one document or one search is refused, and others are not
+    │   ├── UnsupportedServerError  another product than Elasticsearch answers, or an old version
     │   └── NotSetUpError        `monitor-agent setup` has not run on the cluster
     ├── StoppedError             the process was asked to stop while it worked
     ├── KibanaError              Kibana cannot be reached or refuses a request
@@ -94,6 +95,10 @@ class PartialResultsError(ElasticsearchError):
 
 class RefusedDocumentError(ElasticsearchError):
     """Raised when Elasticsearch refuses one document, or one search, that does not suit it; it takes others."""
+
+
+class UnsupportedServerError(ElasticsearchError):
+    """Raised when another product than Elasticsearch answers, or a version that is too old."""
 
 
 class NotSetUpError(ElasticsearchError):

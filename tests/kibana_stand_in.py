@@ -28,6 +28,7 @@ class KibanaStandIn:
 
     url: str = ""
     authorization: str = ""
+    version: str = "9.5.0"
     objects: dict[str, dict[tuple[str, str], Document]] = field(default_factory=dict)
     rules: dict[str, Document] = field(default_factory=dict)
     connectors: dict[str, Document] = field(default_factory=dict)
@@ -37,6 +38,10 @@ class KibanaStandIn:
         """Return status and answer of a request."""
         address = urlsplit(path)
         space, route = re.fullmatch(r"(?:/s/([^/]+))?(/.*)", address.path).groups()  # type: ignore[union-attr]
+        if route == "/api/status":
+            allowed = self.authorization in ("", headers.get("Authorization"))
+            status = {"version": {"number": self.version}, "status": {"overall": {"level": "available"}}}
+            return (200, status) if allowed else _error(401, "Unauthorized")
         self.requests.append((method, address.path))
         if headers.get("kbn-xsrf") is None:
             return _error(400, "Request must contain a kbn-xsrf header.")

@@ -6,7 +6,7 @@ import structlog
 
 from monitor_agent.agent.health import Health
 from monitor_agent.agent.scheduler import StopSignal
-from monitor_agent.errors import ElasticsearchError, NotSetUpError, StoppedError, in_one_line
+from monitor_agent.errors import ElasticsearchError, NotSetUpError, StoppedError, UnsupportedServerError, in_one_line
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.readiness import SETUP, require_setup
 from monitor_agent.settings import AgentSettings
@@ -21,13 +21,15 @@ def wait_for_setup(gateway: Gateway, health: Health, settings: AgentSettings, st
     ------
     NotSetUpError
         If Elasticsearch answers and lacks a template.
+    UnsupportedServerError
+        If another product or an old version answers.
     """
     log = structlog.get_logger()
     while not stop_signal.stopped:
         health.began()
         try:
             warnings = require_setup(gateway, settings.segments)
-        except NotSetUpError:
+        except (NotSetUpError, UnsupportedServerError):
             raise
         except StoppedError:
             return

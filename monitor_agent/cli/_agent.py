@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from monitor_agent.agent.cycle import Agent
 from monitor_agent.agent.report import CycleReport
 from monitor_agent.clock import Clock, SystemClock
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import open_gateway
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.history import History
 from monitor_agent.es.readiness import SETUP, require_setup
 from monitor_agent.es.retry import Backoff
@@ -26,8 +27,7 @@ def gateway_of(
     stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[Gateway]:
     """Yield a gateway to the Elasticsearch of the settings; its connections are closed afterwards."""
-    elasticsearch = settings.elasticsearch
-    gateway = Gateway(connect(elasticsearch), backoff, sleep, stopping, elasticsearch.ca_certs)
+    gateway = open_gateway(settings.elasticsearch, backoff, sleep, stopping)
     try:
         with rare_garbage_collection():
             yield gateway

@@ -11,7 +11,7 @@ from monitor_agent.cli._controls import add_controls, control_values
 from monitor_agent.cli._output import print_line
 from monitor_agent.cli._times import add_shown_range
 from monitor_agent.clock import SystemClock
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import open_gateway
 from monitor_agent.extras import REPORTS, require
 from monitor_agent.settings import Settings
 from monitor_agent.stack.embedded.elasticsearch import components_of_start
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     values = control_values(args.control_values)
     with (
         read_access(settings, args.data, print_line) as elasticsearch,
-        closing(Gateway(connect(elasticsearch), ca_file=elasticsearch.ca_certs)) as gateway,
+        closing(open_gateway(elasticsearch)) as gateway,
     ):
         report(
             gateway,

@@ -10,7 +10,7 @@ from typing import Any
 
 from monitor_agent.demo import model, open_bandit
 from monitor_agent.demo.display import Display
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import open_gateway
 from monitor_agent.es.install import install
 from monitor_agent.extras import PIPELINE, VIEWER, OptionalComponent, require
 from monitor_agent.http_serving.listener import url_of
@@ -61,7 +61,7 @@ def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> di
     with display.spinner("waiting for Elasticsearch and the model server"):
         product.wait_for_elasticsearch()
         server = product.wait_for_model_server()
-    with closing(Gateway(connect(product.setup_access()))) as gateway:
+    with closing(open_gateway(product.setup_access())) as gateway:
         for obstacle in install(gateway, product.settings.agent, server=product.settings.server):
             display.print_line("\n".join(obstacle.lines))
     product.start_pipeline()

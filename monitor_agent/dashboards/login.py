@@ -15,7 +15,8 @@ from werkzeug.exceptions import Forbidden
 
 from monitor_agent.dashboards.sessions import LONGEST_SECONDS, FailedLogins, Session, Sessions
 from monitor_agent.errors import ElasticsearchError, SettingsError
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import connect
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.responses import UNAUTHORIZED, status_of
 from monitor_agent.es.retry import Backoff
 from monitor_agent.http_serving.origins import PageOrigins

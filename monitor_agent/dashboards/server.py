@@ -12,7 +12,7 @@ from monitor_agent.dashboards.app import Viewer, create_app
 from monitor_agent.dashboards.assets import bundle
 from monitor_agent.dashboards.library import read_library
 from monitor_agent.dashboards.login import BY_ELASTICSEARCH, NO_LOGIN, LoginPages, login_method, require_security
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import open_gateway
 from monitor_agent.es.retry import Backoff
 from monitor_agent.http_serving.exposure import warn_of_exposure
 from monitor_agent.http_serving.listener import bind
@@ -59,7 +59,7 @@ def serve(
     charts = bundle(cache, report)
     elasticsearch = replace(elasticsearch, request_timeout=min(LONGEST_ANSWER, elasticsearch.request_timeout))
     method = login_method(viewer, elasticsearch, PATIENCE)
-    gateway = Gateway(connect(elasticsearch), PATIENCE, ca_file=elasticsearch.ca_certs)
+    gateway = open_gateway(elasticsearch, PATIENCE)
     if viewer.auth == BY_ELASTICSEARCH:
         require_security(gateway)
     app = create_app(Viewer(library, gateway, SystemClock(), charts, LoginPages(method) if method else None))

@@ -34,7 +34,8 @@ from monitor_agent.demo.results import Results
 from monitor_agent.demo.summary import summarise
 from monitor_agent.durations import format_duration
 from monitor_agent.errors import DataError, ModelError, MonitorError
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import open_gateway
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.extras import PIPELINE, REPORTS, require
 from monitor_agent.files import private_opener, replace_file
@@ -108,9 +109,9 @@ class Demonstration:
             with self._display.spinner("waiting for Elasticsearch and the model server"):
                 product.wait_for_elasticsearch()
                 url = product.wait_for_model_server()
-            with closing(Gateway(connect(product.setup_access()))) as gateway:
+            with closing(open_gateway(product.setup_access())) as gateway:
                 install(gateway, product.settings.agent, server=product.settings.server)
-            with self._agent_log(product), closing(Gateway(connect(product.settings.elasticsearch))) as gateway:
+            with self._agent_log(product), closing(open_gateway(product.settings.elasticsearch)) as gateway:
                 product.start_pipeline()
                 impressions, agent = recorded.evaluate[: options.limit], product.settings.agent
                 results, cycles = Results(gateway), DailyCycles(gateway, agent)

@@ -11,8 +11,8 @@ from monitor_agent.diagnosis.check_result import FAILED, OK, SKIPPED, WARNING, C
 from monitor_agent.durations import format_duration
 from monitor_agent.es.cluster_facts import ClusterFacts, NodeFacts
 from monitor_agent.es.obstacles import IndexState, Obstacle, is_current, obstacles_of
+from monitor_agent.http_client.products import NEWEST_MAJOR, UPGRADE, is_too_old, version_numbers
 
-OLDEST_VERSION, NEWEST_MAJOR = (8, 19), 9
 CLOCK_WARNING_SECONDS = 5.0
 CERTIFICATE_WARNING = timedelta(days=30)
 NAMES_IN_FINDING = 3
@@ -46,10 +46,9 @@ def check_version(facts: ClusterFacts) -> CheckResult:
     """Return whether the product supports the version of the cluster."""
     versions = sorted({node.version for node in facts.nodes if node.version}, key=version_order)
     finding = " and ".join(versions) or "unknown"
-    numbers = [tuple(int(number) for number in re.findall(r"\d+", version)[:2]) for version in versions]
-    if any(number < OLDEST_VERSION for number in numbers):
-        return CheckResult("version of Elasticsearch", FAILED, f"{finding} is too old", "upgrade it to 8.19 or to 9")
-    if any(number[0] > NEWEST_MAJOR for number in numbers):
+    if any(is_too_old(version) for version in versions):
+        return CheckResult("version of Elasticsearch", FAILED, f"{finding} is too old", UPGRADE)
+    if any(version_numbers(version)[0] > NEWEST_MAJOR for version in versions):
         return CheckResult("version of Elasticsearch", WARNING, f"{finding} is newer than the tests", "use 8.19 or 9")
     if len(versions) > 1:
         return CheckResult(

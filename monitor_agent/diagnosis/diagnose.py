@@ -29,7 +29,8 @@ from monitor_agent.diagnosis.check_result import FAILED, SKIPPED, WARNING, Check
 from monitor_agent.errors import ElasticsearchError, MonitorError
 from monitor_agent.es.client_names import ClientNames, client_names
 from monitor_agent.es.cluster_facts import ClusterFacts, missing_privileges, read_cluster
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import open_gateway
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.obstacles import outdated_templates, read_states, stronger_templates
 from monitor_agent.es.readiness import index_templates, missing_templates
 from monitor_agent.es.retry import Backoff
@@ -141,7 +142,7 @@ def _cluster(settings: Settings) -> list[CheckResult]:
 
 
 def _gateway(settings: ElasticsearchSettings) -> Gateway:
-    return Gateway(connect(settings), Backoff(tries=1), ca_file=settings.ca_certs)
+    return open_gateway(settings, Backoff(tries=1))
 
 
 def _reach(settings: ElasticsearchSettings, url: str) -> tuple[CheckResult, ClusterFacts | None]:

@@ -16,9 +16,8 @@ import structlog
 from elastic_transport import ConnectionError as NoConnection
 from elastic_transport import ConnectionTimeout, SerializationError, TransportError
 from elasticsearch import ApiError, Elasticsearch
-from elasticsearch.serializer import OrjsonSerializer
 
-from monitor_agent.errors import ElasticsearchError, SettingsError, StoppedError
+from monitor_agent.errors import ElasticsearchError, StoppedError, UnsupportedServerError
 from monitor_agent.es.operations import (
     PREFERENCE,
     Body,
@@ -31,6 +30,7 @@ from monitor_agent.es.operations import (
 from monitor_agent.es.responses import (
     FOREIGN,
     MALFORMED,
+    UNAUTHORIZED,
     IncompleteResponseError,
     cause,
     complete_response,
@@ -41,10 +41,9 @@ from monitor_agent.es.responses import (
     remedy_of,
 )
 from monitor_agent.es.retry import NO_ANSWER, Backoff, ResponseAction, response_action
-from monitor_agent.http_client.authorization import authorization_headers
+from monitor_agent.http_client.address import HttpAddress
 from monitor_agent.http_client.failures import CHECK_ELASTICSEARCH, CHECK_PROXY, ELASTICSEARCH, NoAnswer, failure_of
-from monitor_agent.http_client.trust import client_context
-from monitor_agent.settings import ElasticsearchSettings
+from monitor_agent.http_client.products import wrong_elasticsearch
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -54,37 +53,7 @@ MGET_ITEMS = 1000
 AT_ONCE = 2
 """Number of requests of one call that run together: Elasticsearch works on each with one thread per shard."""
 KEEP_ALIVE = "2m"
-_JSON = ("application/json", "application/vnd.elasticsearch+json")
 _BULK_RESULTS = "items.*.status,items.*.error"
-
-
-def connect(settings: ElasticsearchSettings) -> Elasticsearch:
-    """Return a client that does not retry or check anything by itself; nothing is sent.
-
-    Raises
-    ------
-    SettingsError
-        If the file of the certificate authority, the user or the password cannot be used.
-    """
-    encrypted = any(url.startswith("https://") for url in settings.url)
-    trust: dict[str, Any] = {}
-    if encrypted:
-        trust = {"ssl_context": client_context(settings.ca_certs, ELASTICSEARCH.ca_certs)}
-    try:
-        return Elasticsearch(
-            list(settings.url),
-            # Not by the client: it refuses names and passwords beyond ASCII.
-            headers=authorization_headers(settings.username, settings.password, settings.api_key),
-            **trust,
-            request_timeout=settings.request_timeout.total_seconds(),
-            max_retries=0,
-            retry_on_timeout=False,
-            serializers=dict.fromkeys(_JSON, OrjsonSerializer()),
-        )
-    except UnicodeError as error:
-        raise SettingsError(
-            "the user or the password holds bytes that are not UTF-8", "correct this setting"
-        ) from error
 
 
 class Gateway:
@@ -99,6 +68,7 @@ class Gateway:
     ----------
     stopping : called before each request; if it returns True, StoppedError is raised and nothing is sent.
     ca_file : the file of the certificate authority, for messages.
+    check_version : whether the first request asks which product and version answers; an old one is an error.
     """
 
     def __init__(
@@ -108,8 +78,11 @@ class Gateway:
         sleep: Callable[[float], object] = time.sleep,
         stopping: Callable[[], bool] = lambda: False,
         ca_file: str = "",
+        *,
+        check_version: bool = False,
     ) -> None:
         self._client = client
+        self._version_is_unknown = check_version
         self._names = replace(ELASTICSEARCH, ca_file=ca_file)
         self._backoff = backoff or Backoff()
         self._sleep = sleep
@@ -147,7 +120,7 @@ class Gateway:
                 self.requests += 1
             hint = ""
             try:
-                response = request(self._client)
+                response = self._sent(request)
             except IncompleteResponseError as error:
                 reason, status = str(error), NO_ANSWER
             except ApiError as error:
@@ -172,6 +145,33 @@ class Gateway:
                 return response
             failures += 1
             self._pause(purpose, status, NoAnswer(reason, hint), failures)
+
+    def _sent(self, request: Callable[[Elasticsearch], T]) -> T:
+        if self._version_is_unknown:
+            self._check_version()
+        return request(self._client)
+
+    def _check_version(self) -> None:
+        """Ask once which product answers; a server that does not say it is not refused.
+
+        Raises
+        ------
+        UnsupportedServerError
+            If it is another product or an old version.
+        """
+        try:
+            # "Accept: application/json" would become a type that versions before 8 refuse.
+            response = self._client.perform_request("GET", "/", headers={"accept": "*/*"})
+            meta, document = response.meta, response.body
+        except ApiError as error:  # also an answer of 200 without the header of the product
+            meta, document = error.meta, error.body
+            if response_action(meta.status) is ResponseAction.RETRY:
+                raise
+        node = meta.node
+        reason, remedy = wrong_elasticsearch(document, HttpAddress(node.scheme, node.host, node.port).url)
+        if reason:
+            raise UnsupportedServerError(reason, remedy)
+        self._version_is_unknown = meta.status == UNAUTHORIZED
 
     def _pause(self, purpose: str, status: int, failure: NoAnswer, failures: int) -> None:
         """Wait before the request is repeated.

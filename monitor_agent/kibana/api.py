@@ -20,9 +20,13 @@ from monitor_agent.http_client.address import without_credentials
 from monitor_agent.http_client.authorization import authorization_headers
 from monitor_agent.http_client.failures import AddressSettings, failure_of, json_object, page_title
 from monitor_agent.http_client.opener import opener
+from monitor_agent.http_client.products import UPGRADE, is_too_old, version_text
 from monitor_agent.settings import KibanaSettings
 
 _CONFLICT = 409
+_STATUS = "/api/status"
+_WITHOUT_STATUS = (401, 403, 404, 405, 501, 503)
+"""Statuses of servers that do not say what they are; the next request reports them, with what to do."""
 _PROXY = "check KIBANA_URL and the proxy between (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)"
 _NOT_READY = b"Kibana server is not ready"
 """The text of Kibana while it starts, or waits for Elasticsearch."""
@@ -59,7 +63,8 @@ class Kibana:
     """One space of one Kibana."""
 
     def __init__(self, settings: KibanaSettings) -> None:
-        base = settings.url.rstrip("/")
+        base = self._root = settings.url.rstrip("/")
+        self._version_is_unknown = True
         self._base = f"{base}/s/{urllib.parse.quote(settings.space)}" if settings.space else base
         self._timeout = settings.request_timeout.total_seconds()
         self._headers = {
@@ -152,9 +157,35 @@ class Kibana:
         content: str = "application/json",
         accept: tuple[int, ...] = (),
     ) -> tuple[int, bytes]:
+        if self._version_is_unknown:
+            self._check_version()
         headers = {**self._headers, "Content-Type": content}
+        return self._answer(urllib.request.Request(self._base + path, body, headers, method=method), path, accept)
+
+    def _check_version(self) -> None:
+        """Ask once what answers; a Kibana that does not say its version is not refused.
+
+        Raises
+        ------
+        KibanaError
+            If it is an old Kibana, or none.
+        """
+        request = urllib.request.Request(f"{self._root}{_STATUS}", headers=self._headers)
+        status, answer = self._answer(request, _STATUS, accept=_WITHOUT_STATUS)
+        if status in _WITHOUT_STATUS:
+            return  # the request after this one says why
+        document = _json(answer)
+        stated = document.get("version", {})
+        version = stated.get("number") if isinstance(stated, Mapping) else None
+        if "status" not in document:
+            raise KibanaError(f"{self._root} is no Kibana: its {_STATUS} has no status", "check KIBANA_URL")
+        if isinstance(version, str) and is_too_old(version):
+            raise KibanaError(f"Kibana 8.19 or newer is needed, this is {version_text(version)} at {self._root}", UPGRADE)
+        self._version_is_unknown = False
+
+    def _answer(self, request: urllib.request.Request, path: str, accept: tuple[int, ...]) -> tuple[int, bytes]:
+        method = request.get_method()
         try:
-            request = urllib.request.Request(self._base + path, body, headers, method=method)
             with self._opener.open(request, timeout=self._timeout) as answer:
                 return answer.status, answer.read(LONGEST_ANSWER)
         except urllib.error.HTTPError as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from monitor_agent.errors import ElasticsearchError, StackError
 from monitor_agent.settings import ElasticsearchSettings
 from monitor_agent.stack.provider import ComponentStatus
-from monitor_agent.stack.rest_call import Login, cluster_health, logins
+from monitor_agent.stack.rest_call import Login, cluster_health, logins, require_elasticsearch
 
 
 class ExternalProvider:
@@ -23,9 +23,10 @@ class ExternalProvider:
         Raises
         ------
         ElasticsearchError
-            If an address does not answer.
+            If an address does not answer, or is no Elasticsearch that the product supports.
         """
         for login in logins(self._settings):
+            require_elasticsearch(login)
             health = cluster_health(login)
             self._report(f"{login.url} answers: cluster {health['cluster_name']}, {health['status']}")
 

@@ -8,7 +8,7 @@ from monitor_agent.contracts.role_names import ANALYST, DEADLETTER_READER, MONIT
 from monitor_agent.contracts.roles import ROLES
 from monitor_agent.errors import StackError
 from monitor_agent.settings import Settings
-from monitor_agent.stack.rest_call import call, logins
+from monitor_agent.stack.rest_call import call, logins, require_elasticsearch
 
 
 def create_users(settings: Settings, report: Callable[[str], None]) -> None:
@@ -21,7 +21,7 @@ def create_users(settings: Settings, report: Callable[[str], None]) -> None:
     StackError
         If the settings hold no password.
     ElasticsearchError
-        If the cluster refuses a request.
+        If the cluster refuses a request, or is no Elasticsearch that the product supports.
     """
     configured = {
         PIPELINE_WRITER: settings.pipeline.password,
@@ -37,6 +37,7 @@ def create_users(settings: Settings, report: Callable[[str], None]) -> None:
             "set PIPELINE_PASSWORD, STACK_AGENT_PASSWORD, STACK_SETUP_PASSWORD or STACK_ANALYST_PASSWORD",
         )
     login = logins(settings.elasticsearch)[0]
+    require_elasticsearch(login)
     for role, body in ROLES.items():
         call(login, "PUT", f"/_security/role/{role}", body)
     report(f"roles: {', '.join(ROLES)}")

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from monitor_agent.errors import ElasticsearchError
+from monitor_agent.errors import ElasticsearchError, UnsupportedServerError
 from monitor_agent.http_client.address import without_credentials
 from monitor_agent.http_client.authorization import authorization_headers
 from monitor_agent.http_client.failures import (
@@ -21,6 +21,7 @@ from monitor_agent.http_client.failures import (
     page_title,
 )
 from monitor_agent.http_client.opener import opener
+from monitor_agent.http_client.products import wrong_elasticsearch
 from monitor_agent.settings import ElasticsearchSettings
 
 PROBE_SECONDS = 5.0
@@ -53,6 +54,23 @@ def logins(settings: ElasticsearchSettings) -> list[Login]:
     return [
         Login(url, settings.username, settings.password, settings.api_key, settings.ca_certs) for url in settings.url
     ]
+
+
+def require_elasticsearch(login: Login) -> None:
+    """Return if the product supports what answers at an address, or if it does not say what it is.
+
+    Raises
+    ------
+    UnsupportedServerError
+        If it is another product or an old version.
+    """
+    try:
+        document = call(login, "GET", "/")
+    except ElasticsearchError:
+        return  # the request after this one says why
+    reason, remedy = wrong_elasticsearch(document, login.url)
+    if reason:
+        raise UnsupportedServerError(reason, remedy)
 
 
 def cluster_status(login: Login, query: str = "") -> str:

@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from monitor_agent.dashboards.reports import ReportContent, report
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import connect
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from tests.browser.conftest import HEIGHT, PATIENCE_MILLISECONDS, WIDTH, Reader
 from tests.browser.test_dashboards import DASHBOARDS, show_all

@@ -13,7 +13,8 @@ from elasticsearch import Elasticsearch
 from monitor_agent.agent.cycle import Agent
 from monitor_agent.agent.report import CycleReport
 from monitor_agent.clock import FixedClock
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import connect
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.settings import AgentSettings
 from tests.cluster import Cluster
 from tests.factories import Document, deliver

@@ -397,7 +397,7 @@ def test_feedback_about_a_recent_day_without_an_index_waits(world: World) -> Non
 
 def test_without_elasticsearch_the_error_is_one_line() -> None:
     """The error for an address on which no process listens names the setting."""
-    from monitor_agent.es.gateway import connect
+    from monitor_agent.es.connection import connect
     from monitor_agent.settings import ElasticsearchSettings
 
     gateway = Gateway(connect(ElasticsearchSettings(url=("http://127.0.0.1:1",))), Backoff(tries=2, first=0.01))

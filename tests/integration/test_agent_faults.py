@@ -20,7 +20,8 @@ import pytest
 from monitor_agent.agent.cycle import Agent
 from monitor_agent.clock import FixedClock
 from monitor_agent.errors import ElasticsearchError
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import connect
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.es.operations import Operation
 from monitor_agent.es.retry import Backoff

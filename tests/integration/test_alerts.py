@@ -21,7 +21,8 @@ from monitor_agent.contracts.agent_state import AGENT_STATE
 from monitor_agent.contracts.alert import ALERTS
 from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.errors import ElasticsearchError
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import connect
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.es.retry import Backoff
 from monitor_agent.es.state_store import StateStore, StoredState

@@ -21,7 +21,8 @@ from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.performance import PERFORMANCE
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import connect
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.watcher import put_watch, why_without
 from monitor_agent.kibana.folder import read_alerts, read_objects
 from monitor_agent.kibana.rules import rule

@@ -15,7 +15,8 @@ import pytest
 from monitor_agent.dashboards.dashboard_data import dashboard_data
 from monitor_agent.dashboards.library import read_library
 from monitor_agent.dashboards.panel_views import Notice
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import connect
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.kibana.dashboard_check import views_of
 from monitor_agent.kibana.dashboard_model import dashboard
 from monitor_agent.kibana.folder import read_objects

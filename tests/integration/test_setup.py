@@ -17,7 +17,8 @@ from elasticsearch import Elasticsearch, helpers
 from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import StoppedError
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import connect
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.obstacles import obstacle_of, read_states
 from monitor_agent.es.repair import Repair
 from tests.cluster import Cluster

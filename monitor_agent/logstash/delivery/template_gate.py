@@ -1,4 +1,4 @@
-"""Documents wait until the index template of their contract is there.
+"""Documents wait until Elasticsearch is one that the product supports, and has the index template of their contract.
 
 Without the template, Elasticsearch would make an index with guessed types that the agent never reads.
 """
@@ -14,6 +14,7 @@ import structlog
 
 from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.http_client.products import wrong_elasticsearch
 from monitor_agent.logstash.delivery.answers import foreign_trouble, json_object, own_error
 from monitor_agent.logstash.delivery.bulk import reason_of
 from monitor_agent.logstash.delivery.transport import HttpAnswer, Transport, UnreachableError
@@ -29,7 +30,7 @@ _log = structlog.get_logger()
 
 
 class TemplateGate:
-    """Looks for the templates before the first delivery, and again while one is missing.
+    """Looks for version and templates before the first delivery, and again while one of them is wrong.
 
     Attributes
     ----------
@@ -42,13 +43,20 @@ class TemplateGate:
         self._absent: list[IndexContract] = list(EVENT_CONTRACTS)
         self._passed: set[str] = set()
         self._failures = 0
+        self._version_looks = MOST_FAILURES
         self._lock = threading.Lock()
         self.open = False
 
     def waiting(self, indices: Iterable[str]) -> set[str]:
-        """Return those of the indices whose template is missing, or cannot be looked for at the moment."""
-        unsure = set(indices) - self._passed
+        """Return those of the indices whose template is missing, or cannot be looked for at the moment.
+
+        All of them wait for an Elasticsearch that the product supports.
+        """
+        names = set(indices)
         with self._lock:
+            if self._version_looks and self._is_unsupported():
+                return names
+            unsure = names - self._passed
             waits = {} if self.open else self._of_contracts(unsure)
             if waits:
                 if not self._read_templates():
@@ -60,6 +68,21 @@ class TemplateGate:
                 self._note_missing(waits)
             self._passed |= unsure - set(waits)
             return set(waits)
+
+    def _is_unsupported(self) -> bool:
+        """Return whether another product or an old version answers; a server that does not say it passes."""
+        try:
+            answer = self._transport.request("GET", "/")
+        except UnreachableError:
+            return False
+        passing = answer.status in (401, 429) or answer.status >= 500
+        document = json_object(answer) if answer.status == 200 else None
+        reason, remedy = wrong_elasticsearch(document, answer.address)
+        if reason:
+            self._troubles.note(GENERAL, f"{reason}: {remedy}; the lines wait")
+            return True
+        self._version_looks = self._version_looks - 1 if passing else 0
+        return False
 
     def _of_contracts(self, indices: Iterable[str]) -> dict[str, str]:
         """Return the indices that belong to a contract without a template, with the name of the template."""

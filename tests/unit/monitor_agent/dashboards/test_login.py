@@ -22,7 +22,8 @@ from monitor_agent.dashboards.library import read_library
 from monitor_agent.dashboards.login import LoginPages, login_method, require_security
 from monitor_agent.dashboards.server import PATIENCE
 from monitor_agent.errors import SettingsError
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import connect
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.settings import DashboardsSettings, ElasticsearchSettings
 from tests.unit.monitor_agent.dashboards.test_partial_results import KIBANA, NOW, WHOLE, documents
 from tests.unit.monitor_agent.es.answers import Answer, Server, serving

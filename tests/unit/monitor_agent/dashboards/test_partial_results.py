@@ -20,7 +20,8 @@ from monitor_agent.dashboards.app import Viewer, create_app
 from monitor_agent.dashboards.library import read_library
 from monitor_agent.dashboards.reports import ReportContent, report
 from monitor_agent.dashboards.server import PATIENCE
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import connect
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.settings import ElasticsearchSettings
 from tests.unit.monitor_agent.es.answers import Answer, Server, serving
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from monitor_agent.errors import ElasticsearchError, StoppedError
-from monitor_agent.es.gateway import AT_ONCE, MGET_ITEMS, Gateway, connect
+from monitor_agent.es.connection import connect
+from monitor_agent.es.gateway import AT_ONCE, MGET_ITEMS, Gateway
 from monitor_agent.es.operations import BULK_BYTES, BULK_ITEMS, Operation
 from monitor_agent.es.retry import Backoff, ResponseAction
 from monitor_agent.settings import ElasticsearchSettings

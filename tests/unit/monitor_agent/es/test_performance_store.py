@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from monitor_agent.errors import ElasticsearchError
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import connect
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.es.retry import Backoff
 from monitor_agent.pipeline.documents import PlannedWrite

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from monitor_agent.errors import ElasticsearchError, PartialResultsError
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import connect
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.retry import Backoff
 from monitor_agent.es.search_outcomes import search_outcomes
 from monitor_agent.settings import ElasticsearchSettings

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import ssl
-import threading
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -15,7 +12,8 @@ import trustme
 import urllib3
 
 from monitor_agent.errors import ElasticsearchError, KibanaError, SettingsError
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import connect
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.retry import Backoff
 from monitor_agent.http_client.failures import page_title
 from monitor_agent.http_client.trust import client_context
@@ -23,35 +21,10 @@ from monitor_agent.kibana.api import Kibana
 from monitor_agent.logstash.delivery.transport import ElasticsearchAccess, Transport, UnreachableError
 from monitor_agent.settings import ElasticsearchSettings, KibanaSettings
 from monitor_agent.stack.rest_call import cluster_health, logins
+from tests.byte_server import listening
 
 NOW = datetime.now(timezone.utc)
 DAY = timedelta(days=1)
-
-
-@contextlib.contextmanager
-def listening(reply: bytes = b"", context: ssl.SSLContext | None = None) -> Iterator[int]:
-    """Yield the port of a server that sends the same bytes to every connection."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = server.accept()
-                    threading.Thread(target=_reply, args=(connection, reply, context), daemon=True).start()
-
-        threading.Thread(target=serve, daemon=True).start()
-        try:
-            yield server.getsockname()[1]
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
-
-
-def _reply(connection: socket.socket, reply: bytes, context: ssl.SSLContext | None) -> None:
-    with contextlib.suppress(OSError), connection:
-        connection.settimeout(20)
-        with context.wrap_socket(connection, server_side=True) if context else connection as stream:
-            stream.recv(65_536)
-            stream.sendall(reply)
 
 
 def by_agent(url: str, ca_certs: str) -> str:
