@@ -14,6 +14,7 @@ The tree::
     │   ├── PartialResultsError  not all shards have answered a search
     │   ├── RefusedDocumentError one document or one search is refused, and others are not
     │   ├── UnsupportedServerError  another product than Elasticsearch answers, or an old version
+    │   ├── MissingPrivilegeError   the user lacks a privilege that the command needs
     │   └── NotSetUpError        `monitor-agent setup` has not run on the cluster
     ├── StoppedError             the process was asked to stop while it worked
     ├── KibanaError              Kibana cannot be reached or refuses a request
@@ -99,6 +100,10 @@ class RefusedDocumentError(ElasticsearchError):
 
 class UnsupportedServerError(ElasticsearchError):
     """Raised when another product than Elasticsearch answers, or a version that is too old."""
+
+
+class MissingPrivilegeError(ElasticsearchError):
+    """Raised when the user lacks a privilege that a command, or a search, needs."""
 
 
 class NotSetUpError(ElasticsearchError):

@@ -6,10 +6,21 @@ import structlog
 
 from monitor_agent.agent.health import Health
 from monitor_agent.agent.scheduler import StopSignal
-from monitor_agent.errors import ElasticsearchError, NotSetUpError, StoppedError, UnsupportedServerError, in_one_line
+from monitor_agent.errors import (
+    ElasticsearchError,
+    MissingPrivilegeError,
+    NotSetUpError,
+    StoppedError,
+    UnsupportedServerError,
+    in_one_line,
+)
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.es.readiness import SETUP, require_setup
+from monitor_agent.es.readiness import require_setup
+from monitor_agent.es.rights import require_privileges
 from monitor_agent.settings import AgentSettings
+
+RUN = "run"
+"""The command of the running agent."""
 
 
 def wait_for_setup(gateway: Gateway, health: Health, settings: AgentSettings, stop_signal: StopSignal) -> None:
@@ -23,13 +34,16 @@ def wait_for_setup(gateway: Gateway, health: Health, settings: AgentSettings, st
         If Elasticsearch answers and lacks a template.
     UnsupportedServerError
         If another product or an old version answers.
+    MissingPrivilegeError
+        If the user may not do the agent's work.
     """
     log = structlog.get_logger()
     while not stop_signal.stopped:
         health.began()
         try:
             warnings = require_setup(gateway, settings.segments)
-        except (NotSetUpError, UnsupportedServerError):
+            require_privileges(gateway, RUN)
+        except (MissingPrivilegeError, NotSetUpError, UnsupportedServerError):
             raise
         except StoppedError:
             return
@@ -40,5 +54,5 @@ def wait_for_setup(gateway: Gateway, health: Health, settings: AgentSettings, st
             stop_signal.sleep(settings.period.total_seconds())
         else:
             for warning in warnings:
-                log.warning(f"{warning}: {SETUP}")
+                log.warning(warning)
             return

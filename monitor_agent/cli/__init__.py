@@ -49,10 +49,13 @@ def _run_command(arguments: Sequence[str]) -> int:
 
 def _with_user(args: argparse.Namespace, error: ElasticsearchError) -> ElasticsearchError:
     """Return an error; if the user lacks a privilege, with the user that the command needs."""
-    user = command_users.user_of(args.command, getattr(args, "action", "")) if UNAUTHORIZED in error.message else ""
+    action = getattr(args, "action", "")
+    user = command_users.entry_of(f"{args.command} {action}").user if UNAUTHORIZED in error.message else ""
     if not user:
         return error
-    remedy = "only a superuser may do this" if f"[{user}]" in error.message else f"run this command as the user {user}"
+    remedy = "only a superuser may do this"
+    if user != command_users.SUPERUSER and f"[{user}]" not in error.message:
+        remedy = f"run this command as the user {user}"
     return ElasticsearchError(error.message, f"{remedy} (docs/users.md)")
 
 

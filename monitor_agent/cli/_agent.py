@@ -13,8 +13,9 @@ from monitor_agent.clock import Clock, SystemClock
 from monitor_agent.es.connection import open_gateway
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.history import History
-from monitor_agent.es.readiness import SETUP, require_setup
+from monitor_agent.es.readiness import require_setup
 from monitor_agent.es.retry import Backoff
+from monitor_agent.es.rights import require_privileges
 from monitor_agent.gc_tuning import rare_garbage_collection
 from monitor_agent.settings import Settings
 
@@ -36,31 +37,39 @@ def gateway_of(
 
 
 @contextlib.contextmanager
-def prepared_gateway_of(settings: Settings, backoff: Backoff | None = None) -> Iterator[Gateway]:
+def prepared_gateway_of(settings: Settings, command: str, backoff: Backoff | None = None) -> Iterator[Gateway]:
     """Yield a gateway to an Elasticsearch that has the index templates; warn of indices that the agent does not see.
+
+    Parameters
+    ----------
+    command : whose privileges the user must have.
 
     Raises
     ------
+    MissingPrivilegeError
+        If the user lacks a privilege.
     NotSetUpError
         If it lacks a template.
     """
     with gateway_of(settings, backoff) as gateway:
-        for warning in require_setup(gateway, settings.agent.segments):
-            print(f"warning: {warning}: {SETUP}", file=sys.stderr)
+        warnings = require_setup(gateway, settings.agent.segments)
+        require_privileges(gateway, command)
+        for warning in warnings:
+            print(f"warning: {warning}", file=sys.stderr)
         yield gateway
 
 
 @contextlib.contextmanager
-def history_of(settings: Settings) -> Iterator[History]:
+def history_of(settings: Settings, command: str) -> Iterator[History]:
     """Yield the stored metrics; an unreachable cluster is reported soon, since a user waits for the answer."""
-    with prepared_gateway_of(settings, Backoff(tries=2)) as gateway:
+    with prepared_gateway_of(settings, command, Backoff(tries=2)) as gateway:
         yield History(gateway, settings.agent.page_size)
 
 
 @contextlib.contextmanager
-def agent_of(settings: Settings, clock: Clock | None = None) -> Iterator[Agent]:
+def agent_of(settings: Settings, command: str, clock: Clock | None = None) -> Iterator[Agent]:
     """Yield the agent of the settings."""
-    with prepared_gateway_of(settings) as gateway:
+    with prepared_gateway_of(settings, command) as gateway:
         yield Agent(gateway, settings.agent, clock or SystemClock())
 
 

@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Print the firings, the newest first; return 1 if one is active, else 0."""
     since = instants.EPOCH if args.all else SystemClock().now() - RECENT
-    with prepared_gateway_of(settings, Backoff(tries=2)) as gateway:
+    with prepared_gateway_of(settings, "alerts", Backoff(tries=2)) as gateway:
         firings = stored_firings(gateway, since, settings.agent.page_size)
     firings = [firing for firing in firings if args.all or firing.open or firing.active_since]
     if args.json:

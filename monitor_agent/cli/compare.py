@@ -72,7 +72,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     start, end = (time.at(now) if time else None for time in (args.start, args.end))
     label = label_of(args.by, settings.agent)
     calendar = Calendar(settings.agent)
-    with history_of(settings) as history:
+    with history_of(settings, "compare") as history:
         model = _model(history.versions(calendar.base, start, end), args.model, pair)
         interval = whole_windows(calendar, *_range(model, pair, start, end))
         start, end = interval.start, interval.end

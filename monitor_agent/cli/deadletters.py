@@ -18,10 +18,11 @@ import orjson
 from monitor_agent.cli._agent import gateway_of
 from monitor_agent.cli._letters import PlacedLetter, placed_letters
 from monitor_agent.cli._output import add_json, print_json, print_line
-from monitor_agent.errors import DataError, ElasticsearchError
+from monitor_agent.errors import DataError, ElasticsearchError, MissingPrivilegeError
 from monitor_agent.es.dead_letter_store import DeadLetter, all_dead_letters, remove
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.retry import Backoff
+from monitor_agent.es.rights import require_privileges
 from monitor_agent.logstash.delivery.letter_files import FOLDER_NAME, note_replayed
 from monitor_agent.logstash.delivery.letter_lines import line_of
 from monitor_agent.logstash.delivery.letter_replay import LetterReplay, ReplayedLetter
@@ -78,7 +79,9 @@ def _readable_letters(args: argparse.Namespace, settings: Settings) -> list[Plac
     if not args.offline:
         try:
             with gateway_of(settings, Backoff(tries=2)) as gateway:
-                indexed = all_dead_letters(gateway, settings.agent.page_size)
+                indexed = _indexed(gateway, settings, args.action)
+        except MissingPrivilegeError:
+            raise
         except ElasticsearchError as error:
             print(f"notice: only the dead letters in PIPELINE_DATA_DIR are read, because {error}", file=sys.stderr)
     return placed_letters(Path(settings.pipeline.data_dir), indexed)
@@ -141,11 +144,11 @@ def _replay(args: argparse.Namespace, settings: Settings) -> None:
             if gateway is not None:
                 remove(gateway, [DeadLetter(copy.index, copy.id, {}) for copy in copies])
 
-        indexed = None if gateway is None else _indexed(gateway, settings)
+        indexed = None if gateway is None else _removable(gateway, settings)
         replay = LetterReplay(folder, remove_copies)
         finished = resources.enter_context(replay.locked())
         if gateway is not None and finished:
-            indexed = _indexed(gateway, settings)
+            indexed = _removable(gateway, settings)
         letters = _with_reason(placed_letters(data_dir, indexed), args.reason)
         chosen = _selected(letters, args.ids, [copy.id for copy in finished])
         chosen = [entry for entry in chosen if entry.letter.document.get("message")]
@@ -157,16 +160,37 @@ def _replay(args: argparse.Namespace, settings: Settings) -> None:
     print_line(f"{len(chosen)} lines written to {folder}; the pipeline sends them again")
 
 
-def _indexed(gateway: Gateway, settings: Settings) -> list[DeadLetter]:
+def _indexed(gateway: Gateway, settings: Settings, action: str) -> list[DeadLetter]:
     """Return the letters in Elasticsearch.
 
     Raises
     ------
+    MissingPrivilegeError
+        If the user lacks a privilege of the action.
+    ElasticsearchError
+        If Elasticsearch does not return them.
+    """
+    try:
+        require_privileges(gateway, f"deadletters {action}")
+    except MissingPrivilegeError as error:
+        raise MissingPrivilegeError(error.message, f"{error.hint}, or add --offline") from error
+    return all_dead_letters(gateway, settings.agent.page_size)
+
+
+def _removable(gateway: Gateway, settings: Settings) -> list[DeadLetter]:
+    """Return the letters in Elasticsearch, which the user may delete there.
+
+    Raises
+    ------
+    MissingPrivilegeError
+        If the user may not.
     DataError
         If it does not return them: they could not be removed, so they would be sent twice.
     """
     try:
-        return all_dead_letters(gateway, settings.agent.page_size)
+        return _indexed(gateway, settings, "replay")
+    except MissingPrivilegeError:
+        raise
     except ElasticsearchError as error:
         hint = "try again later, or use --offline to send those of PIPELINE_DATA_DIR"
         raise DataError(f"the dead letters in Elasticsearch cannot be read ({error.message})", hint) from error

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """
     calendar = Calendar(settings.agent)
     identifier = args.id or _identifier(args, calendar)
-    with history_of(settings) as history:
+    with history_of(settings, "explain-window") as history:
         document = history.document(identifier)
         if document is None:
             raise DataError(

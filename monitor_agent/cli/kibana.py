@@ -19,6 +19,7 @@ from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import DataError, KibanaError
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.rights import require_privileges
 from monitor_agent.kibana import folder, installation, package
 from monitor_agent.kibana.api import Kibana
 from monitor_agent.kibana.checks import Finding, check_alerts, check_objects
@@ -117,6 +118,7 @@ def _check(root: Path, args: argparse.Namespace, settings: Settings) -> int:
     problems += [Finding("stale", name, "out of date, run monitor-agent kibana pack") for name in folder.stale(root)]
     if not args.offline:
         with gateway_of(settings) as gateway:
+            require_privileges(gateway, "kibana check")
             problems += _on_elasticsearch(gateway, objects, alerts, args)
     if args.json:
         findings = [dataclasses.asdict(problem) for problem in problems]

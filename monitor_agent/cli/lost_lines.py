@@ -28,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Print the gaps; return 1 if lines are lost, 0 if there is no gap or every gap may still close."""
     now = SystemClock().now()
-    with prepared_gateway_of(settings, Backoff(tries=2)) as gateway:
+    with prepared_gateway_of(settings, "lost-lines", Backoff(tries=2)) as gateway:
         writers = stored_writers(StateStore(gateway))
     rows = [
         gap_object(name, gap, settings.agent.ingest_grace, now)

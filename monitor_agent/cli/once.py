@@ -27,7 +27,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run one cycle over everything, whoever holds a lease, and report what it did; return 1 if a model failed."""
-    with prepared_gateway_of(settings) as gateway:
+    with prepared_gateway_of(settings, "once") as gateway:
         # Without it, a search may miss the events of the last second, and no later cycle counts them.
         gateway.refresh(contract.alias for contract in EVENT_CONTRACTS)
         if args.now:

@@ -82,7 +82,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     now = clock.now()
     since = args.since.at(now) if args.since else None
     from_file = _of_file(args.file, since or now, args.version, args.threshold) if args.file else None
-    with prepared_gateway_of(settings) as gateway:
+    with prepared_gateway_of(settings, "reference") as gateway:
         references = Stores(gateway, settings.agent, clock).references
         notes: Sequence[str] = ()
         if from_file:

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         if args.model and (problem := problem_of(name)):
             raise SettingsError(f"{option} {shortened(name)} {problem}", "give another name")
     now = SystemClock().now()
-    with prepared_gateway_of(settings) as gateway:
+    with prepared_gateway_of(settings, "release") as gateway:
         store = ReleaseStore(gateway, Calendar(settings.agent), settings.agent.page_size)
         if args.model:
             at = args.at.at(now) if args.at else now

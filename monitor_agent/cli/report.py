@@ -12,6 +12,7 @@ from monitor_agent.cli._output import print_line
 from monitor_agent.cli._times import add_shown_range
 from monitor_agent.clock import SystemClock
 from monitor_agent.es.connection import open_gateway
+from monitor_agent.es.rights import require_privileges
 from monitor_agent.extras import REPORTS, require
 from monitor_agent.settings import Settings
 from monitor_agent.stack.embedded.elasticsearch import components_of_start
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         read_access(settings, args.data, print_line) as elasticsearch,
         closing(open_gateway(elasticsearch)) as gateway,
     ):
+        require_privileges(gateway, "report")
         report(
             gateway,
             Path(settings.kibana.folder),

@@ -40,6 +40,8 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
     ------
     NotSetUpError
         If the cluster lacks index templates.
+    MissingPrivilegeError
+        If the user may not do the agent's work.
     """
     stop_signal = scheduler.StopSignal()
 

@@ -17,6 +17,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.es.obstacles import Obstacle, obstacle_of, read_states
 from monitor_agent.es.repair import Repair, repair_order
+from monitor_agent.es.rights import require_privileges
 from monitor_agent.kibana import folder, installation
 from monitor_agent.kibana.api import Kibana
 from monitor_agent.kibana.package import pack
@@ -53,6 +54,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.dry_run and args.repair is None:
         raise DataError("--dry-run needs --repair", "run `monitor-agent setup --repair --dry-run`")
     with gateway_of(settings) as gateway:
+        require_privileges(gateway, "setup" if args.repair is None else "setup --repair")
         if args.dry_run:
             for repair in _repairs(gateway, settings, args.repair):
                 print_line(repair.plan())

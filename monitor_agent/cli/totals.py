@@ -62,7 +62,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     now = SystemClock().now()
     interval = whole_windows(calendar, args.start.at(now), args.end.at(now))
     start, end = interval.start, interval.end
-    with history_of(settings) as history:
+    with history_of(settings, "totals") as history:
         totals_by_key = totals(history, cover(calendar, interval), selection)
         if not totals_by_key:
             raise nothing_stored(history, calendar, start, end, args.model, (args.version,) if args.version else ())

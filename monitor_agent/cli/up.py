@@ -8,10 +8,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from monitor_agent.contracts.command_users import SETUP, with_setup_user
+from monitor_agent.contracts.role_names import MONITOR_SETUP
 from monitor_agent.demo import model, open_bandit
 from monitor_agent.demo.display import Display
+from monitor_agent.errors import ElasticsearchError, MissingPrivilegeError
 from monitor_agent.es.connection import open_gateway
 from monitor_agent.es.install import install
+from monitor_agent.es.readiness import index_templates, missing_templates
+from monitor_agent.es.responses import UNAUTHORIZED, status_of
+from monitor_agent.es.rights import require_privileges
 from monitor_agent.extras import PIPELINE, VIEWER, OptionalComponent, require
 from monitor_agent.http_serving.listener import url_of
 from monitor_agent.settings import Settings
@@ -20,6 +26,7 @@ from monitor_agent.stack.local import LocalProduct
 from monitor_agent.stack.process import Supervisor
 
 CAMPAIGN = "all"
+NO_SETUP_USER = f"set STACK_SETUP_PASSWORD to the password of the user {MONITOR_SETUP} (docs/users.md)"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -57,13 +64,15 @@ def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> di
     """Start every service after those that it needs; return the address or folder of each by its name."""
     product.require_ports()
     product.start_elasticsearch()
+    if product.settings.stack.provider == "external":  # what is wrong there is told before slow work
+        product.wait_for_elasticsearch()
+        set_up(product, display)
     product.start_model_server(model_folder(product, supervisor, display))
     with display.spinner("waiting for Elasticsearch and the model server"):
         product.wait_for_elasticsearch()
         server = product.wait_for_model_server()
-    with closing(open_gateway(product.setup_access())) as gateway:
-        for obstacle in install(gateway, product.settings.agent, server=product.settings.server):
-            display.print_line("\n".join(obstacle.lines))
+    if product.settings.stack.provider != "external":
+        set_up(product, display)
     product.start_pipeline()
     product.start_agent()
     product.start_dashboards()
@@ -78,6 +87,33 @@ def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> di
         "event files": product.settings.server.log_dir,
         "logs": str(product.log_dir),
     }
+
+
+def set_up(product: LocalProduct, display: Display) -> None:
+    """Install the index templates; if the user may not, and they are there, only say so.
+
+    Raises
+    ------
+    ElasticsearchError
+        If the user may not, and a template is missing, or if Elasticsearch refuses.
+    """
+    settings = product.settings
+    access = product.setup_access()
+    with closing(open_gateway(access)) as gateway:
+        try:
+            require_privileges(gateway, "setup")
+        except MissingPrivilegeError as error:
+            if missing_templates(index_templates(gateway)):
+                hint = error.hint if settings.stack.setup_password else NO_SETUP_USER
+                raise MissingPrivilegeError(error.message, hint) from error
+            display.print_line(f"the index templates stay as they are ({error.message}); {with_setup_user(SETUP)}")
+            return
+        except ElasticsearchError as error:
+            if status_of(error) == UNAUTHORIZED and settings.stack.setup_password:
+                raise ElasticsearchError(error.message, "check STACK_SETUP_PASSWORD") from error
+            raise
+        for obstacle in install(gateway, settings.agent, server=settings.server):
+            display.print_line("\n".join(obstacle.lines))
 
 
 def health_page(settings: Settings) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from monitor_agent.contracts.role_names import ANALYST, DEADLETTER_READER, MONITOR_AGENT, MONITOR_SETUP, PIPELINE_WRITER
 
 SUPERUSER = "a superuser, such as elastic"
 NOBODY = ""
+SETUP = "run `monitor-agent setup`"
+_SETUP_COMMANDS = re.compile(r"`monitor-agent setup[^`]*`(?! as )")
 
 
 @dataclass(frozen=True)
@@ -58,20 +62,43 @@ COMMAND_USERS: tuple[CommandUser, ...] = (
         "up",
         MONITOR_SETUP,
         "the set-up; then each part runs as its own user. The embedded Elasticsearch has all users. With a cluster of "
-        "your own, set `STACK_SETUP_PASSWORD`; `ELASTICSEARCH_USERNAME` is `monitor_agent`",
+        "your own, set `STACK_SETUP_PASSWORD`, or run `setup` before; `ELASTICSEARCH_USERNAME` is `monitor_agent`",
     ),
     CommandUser("demo", NOBODY, "it has an Elasticsearch of its own"),
+    CommandUser("kibana check", ANALYST, "runs the searches of the dashboards; with `--offline` it needs no user"),
     CommandUser("kibana", NOBODY, "`KIBANA_USERNAME` is a user who may change saved objects in Kibana"),
     CommandUser("docs", NOBODY, "writes files"),
     CommandUser("completion", NOBODY, "prints a script"),
 )
 
 
-def user_of(command: str, action: str = "") -> str:
-    """Return the role that a command needs; "" if it needs none.
+def entry_of(command: str) -> CommandUser:
+    """Return the row of a command, or of the command whose action it is.
 
-    >>> user_of("deadletters", "show"), user_of("totals"), user_of("docs")
+    Parameters
+    ----------
+    command : the command's words after `monitor-agent`; it is one of the CLI.
+
+    >>> entry_of("deadletters show").user, entry_of("totals").user, entry_of("pipeline check").user
     ('deadletter_reader', 'analyst', '')
     """
-    users = {entry.command: entry.user for entry in COMMAND_USERS}
-    return users.get(f"{command} {action}".strip(), users.get(command, ""))
+    entries = {entry.command: entry for entry in COMMAND_USERS}
+    return entries.get(command) or entries[command.partition(" ")[0]]
+
+
+def commands_of(roles: Collection[str]) -> list[str]:
+    """Return the commands that are the work of roles.
+
+    >>> commands_of(["deadletter_reader"])
+    ['deadletters list', 'deadletters show']
+    """
+    return [entry.command for entry in COMMAND_USERS if entry.user in roles]
+
+
+def with_setup_user(text: str) -> str:
+    """Return a text in which each `monitor-agent setup` has its user, for a cluster where another user may not run it.
+
+    >>> with_setup_user("run `monitor-agent setup --repair`, then try again")
+    'run `monitor-agent setup --repair` as the user monitor_setup, then try again'
+    """
+    return _SETUP_COMMANDS.sub(rf"\g<0> as the user {MONITOR_SETUP}", text)

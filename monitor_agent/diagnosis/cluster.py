@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from monitor_agent.contracts.command_users import SETUP, commands_of, with_setup_user
 from monitor_agent.contracts.model_names import version_order
+from monitor_agent.contracts.role_names import MONITOR_AGENT
+from monitor_agent.contracts.roles import ROLES
 from monitor_agent.diagnosis.check_result import FAILED, OK, SKIPPED, WARNING, CheckResult
 from monitor_agent.durations import format_duration
 from monitor_agent.es.cluster_facts import ClusterFacts, NodeFacts
@@ -19,7 +23,6 @@ NAMES_IN_FINDING = 3
 STAGES = (("flood_stage", FAILED), ("high", WARNING), ("low", WARNING))
 """The disk watermarks, the worst first; at the first one Elasticsearch makes indices read-only."""
 _SIZES = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3, "tb": 1024**4, "pb": 1024**5}
-SETUP = "run `monitor-agent setup`"
 
 
 def why_no_answer(message: str) -> tuple[str, bool]:
@@ -145,6 +148,31 @@ def check_privileges(check: str, role: str, answer: tuple[str, list[str]] | None
             f"give the user the role {role}; `monitor-agent stack users` creates and updates it",
         )
     return CheckResult(check, OK, f"{user} has the privileges of the role {role}")
+
+
+def check_agent_user(answer: tuple[str, list[str]] | None, roles: Sequence[str]) -> CheckResult:
+    """Return whether the user of the settings can run the agent, and which commands it can run.
+
+    Parameters
+    ----------
+    answer : the user, and what it lacks for the role of the agent; None = the cluster has no security.
+    roles : the product's roles whose privileges it has.
+    """
+    check = "user of the agent"
+    if answer is None or not roles:
+        return check_privileges(check, MONITOR_AGENT, answer)
+    commands = ", ".join(commands_of(roles)) if len(roles) < len(ROLES) else "all commands"
+    plural = "s" if len(roles) > 1 else ""
+    finding = f"{answer[0]} has the privileges of the role{plural} {', '.join(roles)}, and runs: {commands}"
+    if MONITOR_AGENT in roles:
+        return CheckResult(check, OK, finding)
+    remedy = f"to run the agent, let ELASTICSEARCH_USERNAME be a user with the role {MONITOR_AGENT} (docs/users.md)"
+    return CheckResult(check, WARNING, finding, remedy)
+
+
+def with_setup_users(results: Iterable[CheckResult]) -> list[CheckResult]:
+    """Return results whose remedies name the user of `monitor-agent setup`."""
+    return [replace(result, remedy=with_setup_user(result.remedy)) for result in results]
 
 
 def check_templates(missing: Sequence[str], outdated: Sequence[str], stronger: Sequence[Obstacle]) -> list[CheckResult]:

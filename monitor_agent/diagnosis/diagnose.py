@@ -11,7 +11,13 @@ from pathlib import Path
 from monitor_agent import log
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.contracts.deadletter import DEADLETTERS
-from monitor_agent.contracts.role_names import MONITOR_AGENT, PIPELINE_WRITER
+from monitor_agent.contracts.role_names import (
+    ANALYST,
+    DEADLETTER_READER,
+    MONITOR_AGENT,
+    MONITOR_SETUP,
+    PIPELINE_WRITER,
+)
 from monitor_agent.contracts.roles import ROLES
 from monitor_agent.diagnosis import (
     alert_windows,
@@ -33,7 +39,9 @@ from monitor_agent.es.connection import open_gateway
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.obstacles import outdated_templates, read_states, stronger_templates
 from monitor_agent.es.readiness import index_templates, missing_templates
+from monitor_agent.es.responses import UNAUTHORIZED, status_of
 from monitor_agent.es.retry import Backoff
+from monitor_agent.es.rights import may_set_up, roles_of
 from monitor_agent.files import is_locked
 from monitor_agent.logstash.delivery.letter_files import (
     FOLDER_NAME,
@@ -62,8 +70,9 @@ Check = Callable[[], Iterable[CheckResult]]
 
 def diagnose(settings: Settings, environ: Mapping[str, str]) -> list[CheckResult]:
     """Return the results of all checks, without secrets; a check that cannot be made is itself a result."""
+    configured = settings
     try:
-        settings = running_access(settings)
+        settings = running_access(configured)
         results: list[CheckResult] = []
     except MonitorError as error:
         results = [CheckResult("passwords", FAILED, error.message, error.hint)]
@@ -89,7 +98,9 @@ def diagnose(settings: Settings, environ: Mapping[str, str]) -> list[CheckResult
     for name, check in checks.items():
         results += _safely(name, check)
     results += _cluster(settings)
-    log.hide(secret_values(settings))
+    if settings is configured:  # the embedded Elasticsearch has passwords of its own
+        results += _safely("users", lambda: _named_users(settings))
+    log.hide({*secret_values(settings), *secret_values(configured)})
     return [
         dataclasses.replace(result, finding=log.masked(result.finding), remedy=log.masked(result.remedy))
         for result in results
@@ -159,20 +170,44 @@ def _reach(settings: ElasticsearchSettings, url: str) -> tuple[CheckResult, Clus
 
 
 def _of_gateway(gateway: Gateway, facts: ClusterFacts, settings: Settings) -> list[CheckResult]:
-    agent = "user of the agent"
     names = client_names(settings.agent, settings.server)
     checks: dict[str, Check] = {
         "version of Elasticsearch": lambda: [cluster.check_version(facts)],
         "clock": lambda: [cluster.check_clock(facts, settings.agent.clock_skew)],
         "disks of Elasticsearch": lambda: [cluster.check_watermarks(facts)],
-        agent: lambda: [
-            cluster.check_privileges(agent, MONITOR_AGENT, missing_privileges(gateway, ROLES[MONITOR_AGENT]))
+        "user of the agent": lambda: [
+            cluster.check_agent_user(missing_privileges(gateway, ROLES[MONITOR_AGENT]), roles_of(gateway))
         ],
         "user of the pipeline": lambda: [_pipeline_user(settings)],
         "index templates": lambda: _templates(gateway, names),
         "indices": lambda: cluster.check_indices(read_states(gateway, names)),
     }
-    return [result for name, check in checks.items() for result in _safely(name, check)]
+    results = [result for name, check in checks.items() for result in _safely(name, check)]
+    try:
+        return results if may_set_up(gateway) else cluster.with_setup_users(results)
+    except ElasticsearchError:  # a row tells it
+        return results
+
+
+def _named_users(settings: Settings) -> list[CheckResult]:
+    """Return whether each user of `monitor-agent stack users` that has a password in the settings has its role."""
+    stack, reached = settings.stack, settings.elasticsearch
+    passwords = {
+        MONITOR_AGENT: ("STACK_AGENT_PASSWORD", stack.agent_password),
+        MONITOR_SETUP: ("STACK_SETUP_PASSWORD", stack.setup_password),
+        ANALYST: ("STACK_ANALYST_PASSWORD", stack.analyst_password),
+        DEADLETTER_READER: ("STACK_DEADLETTER_READER_PASSWORD", stack.deadletter_reader_password),
+    }
+    return [
+        _user(
+            f"user {role}",
+            role,
+            dataclasses.replace(reached, username=role, password=password, api_key=""),
+            f"check {variable}; `monitor-agent stack users` as a superuser sets it",
+        )
+        for role, (variable, password) in passwords.items()
+        if password
+    ]
 
 
 def _pipeline_user(settings: Settings) -> CheckResult:
@@ -185,13 +220,24 @@ def _pipeline_user(settings: Settings) -> CheckResult:
         user = dataclasses.replace(
             user, username=pipeline.username, password=pipeline.password, api_key=pipeline.api_key
         )
+    return _user(check, PIPELINE_WRITER, user, hint)
+
+
+def _user(check: str, role: str, user: ElasticsearchSettings, hint: str) -> CheckResult:
+    """Return whether a user has the privileges of a role.
+
+    Parameters
+    ----------
+    hint : what to do if the password is wrong; "" = as for the user of the agent.
+    """
     try:
         with closing(_gateway(dataclasses.replace(user, request_timeout=TIMEOUT))) as gateway:
-            answer = missing_privileges(gateway, ROLES[PIPELINE_WRITER])
+            answer = missing_privileges(gateway, ROLES[role])
     except ElasticsearchError as error:
-        wrong = error.message.endswith("(status 401)")
-        return CheckResult(check, FAILED, error.message, hint if wrong and hint else error.hint)
-    return cluster.check_privileges(check, PIPELINE_WRITER, answer)
+        return CheckResult(
+            check, FAILED, error.message, hint if hint and status_of(error) == UNAUTHORIZED else error.hint
+        )
+    return cluster.check_privileges(check, role, answer)
 
 
 def _templates(gateway: Gateway, names: ClientNames) -> list[CheckResult]:

@@ -11,7 +11,6 @@ from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import Operation
 from monitor_agent.es.responses import is_not_allowed
-from monitor_agent.es.rights import require_reading
 
 
 @dataclass(frozen=True)
@@ -34,14 +33,15 @@ class DeadLetter:
 
 
 def all_dead_letters(gateway: Gateway, page: int) -> list[DeadLetter]:
-    """Return all dead letters, the oldest first; a user who may only read may miss those of the last second.
+    """Return all dead letters that the user may read, the oldest first.
+
+    A user who may only read may miss those of the last second.
 
     Raises
     ------
     ElasticsearchError
-        If Elasticsearch does not return them, or the user may not read them.
+        If Elasticsearch does not return them.
     """
-    require_reading(gateway, DEADLETTERS)
     try:
         gateway.refresh(gateway.existing(DEADLETTERS.pattern))
     except ElasticsearchError as error:

@@ -11,14 +11,14 @@ from monitor_agent.errors import ElasticsearchError, NotSetUpError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.obstacles import COPY_MARK, contract_of
 from monitor_agent.es.responses import is_not_allowed
+from monitor_agent.es.rights import setup_remedy
 
 _PATTERNS = "index_templates.index_template.index_patterns"
-SETUP = "run `monitor-agent setup`"
 NAMES_IN_MESSAGE = 3
 
 
 def require_setup(gateway: Gateway, segments: Sequence[str]) -> list[str]:
-    """Return warnings about indices and labels that the agent does not see, each as one line.
+    """Return warnings about indices and labels that the agent does not see, each as one line with its remedy.
 
     A user who may not read templates gets no error and no warning.
 
@@ -36,14 +36,16 @@ def require_setup(gateway: Gateway, segments: Sequence[str]) -> list[str]:
     try:
         missing = missing_templates(index_templates(gateway, _PATTERNS))
         if missing:
-            raise NotSetUpError(_missing_text(missing), SETUP)
-        return [
+            raise NotSetUpError(_missing_text(missing), setup_remedy(gateway))
+        warnings = [
             *(f"the agent does not see {name}, which lacks the alias {alias}" for name, alias in hidden(gateway)),
             *(
                 f"the index templates do not have the label {label} of MONITOR_SEGMENTS"
                 for label in unmapped_labels(gateway, segments)
             ),
         ]
+        remedy = setup_remedy(gateway) if warnings else ""
+        return [f"{warning}: {remedy}" for warning in warnings]
     except ElasticsearchError as error:
         if is_not_allowed(error):
             return []

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitor_agent.contracts.deadletter import DEADLETTERS
+from monitor_agent.contracts.catalogue import CONTRACTS
+from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.errors import ElasticsearchError, PartialResultsError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import search_lines
 from monitor_agent.es.responses import missing_shards, root_cause
-from monitor_agent.es.rights import require_reading
+from monitor_agent.es.rights import unreadable
 
 SearchOutcome = dict[str, Any] | ElasticsearchError
 """The whole response of a search, or the reason why there is none."""
@@ -36,19 +37,21 @@ def search_outcomes(gateway: Gateway, searches: Sequence[tuple[str, Mapping[str,
     lines = search_lines(searches, allow_partial=True)
     responses = gateway.call("read", lambda client: client.msearch(searches=lines).body["responses"])
     outcomes = [_outcome(response) for response in responses]
-    if not any(_is_of_dead_letters(index) for index, _ in searches):
-        return outcomes
-    try:
-        require_reading(gateway, DEADLETTERS)
-    except ElasticsearchError as error:
-        # The response has no dead letters, as if there were none.
-        pairs = zip(searches, outcomes, strict=True)
-        return [error if _is_of_dead_letters(index) else outcome for (index, _), outcome in pairs]
-    return outcomes
+    # An index that the user may not read is left out of the response, as if there were none.
+    doubtful = [
+        _contracts_of(index) if isinstance(outcome, dict) and not outcome["_shards"]["total"] else []
+        for (index, _), outcome in zip(searches, outcomes, strict=True)
+    ]
+    errors = unreadable(gateway, list({contract.name: contract for row in doubtful for contract in row}.values()))
+    return [
+        next((errors[contract.name] for contract in row if contract.name in errors), outcome)
+        for row, outcome in zip(doubtful, outcomes, strict=True)
+    ]
 
 
-def _is_of_dead_letters(index: str) -> bool:
-    return index.startswith(DEADLETTERS.name)
+def _contracts_of(index: str) -> list[IndexContract]:
+    names = index.split(",")
+    return [contract for contract in CONTRACTS if contract.pattern in names or contract.alias in names]
 
 
 def _outcome(response: dict[str, Any]) -> SearchOutcome:

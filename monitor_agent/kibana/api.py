@@ -180,7 +180,9 @@ class Kibana:
         if "status" not in document:
             raise KibanaError(f"{self._root} is no Kibana: its {_STATUS} has no status", "check KIBANA_URL")
         if isinstance(version, str) and is_too_old(version):
-            raise KibanaError(f"Kibana 8.19 or newer is needed, this is {version_text(version)} at {self._root}", UPGRADE)
+            raise KibanaError(
+                f"Kibana 8.19 or newer is needed, this is {version_text(version)} at {self._root}", UPGRADE
+            )
         self._version_is_unknown = False
 
     def _answer(self, request: urllib.request.Request, path: str, accept: tuple[int, ...]) -> tuple[int, bytes]:

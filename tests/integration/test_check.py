@@ -122,9 +122,9 @@ def test_indices_in_the_way_and_missing_templates(reached: Cluster, capfd: pytes
         "check": "index templates",
         "state": "failed",
         "finding": "missing: model-predictions",
-        "remedy": "run `monitor-agent setup`",
+        "remedy": "run `monitor-agent setup` as the user monitor_setup",
     }
-    assert rows["indices"]["remedy"] == f"run `monitor-agent setup --repair {INDEX}`"
+    assert rows["indices"]["remedy"] == f"run `monitor-agent setup --repair {INDEX}` as the user monitor_setup"
 
 
 def test_nothing_runs(alone: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

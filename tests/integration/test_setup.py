@@ -30,6 +30,7 @@ from tests.waiting import wait_until
 
 INDEX = "model-predictions-2026.03.02"
 COPY = "model-predictions.repair-2026.03.02"
+NO_SETUP = "error: Elasticsearch has none of the index templates: run `monitor-agent setup` as the user monitor_setup\n"
 LATER = (START + timedelta(hours=3)).isoformat()
 
 
@@ -343,7 +344,7 @@ def test_a_command_before_setup_says_so(bare: Cluster, capfd: pytest.CaptureFixt
     """It writes nothing, which would make indices without their mapping."""
     assert monitor_agent(*command) == 1
 
-    assert capfd.readouterr().err == "error: Elasticsearch has none of the index templates: run `monitor-agent setup`\n"
+    assert capfd.readouterr().err == NO_SETUP
     assert bare.index_names() == []
 
 
@@ -371,7 +372,7 @@ def test_an_agent_before_setup_ends(bare: Cluster) -> None:
     )
 
     assert done.returncode == 1
-    assert done.stderr.endswith("error: Elasticsearch has none of the index templates: run `monitor-agent setup`\n")
+    assert done.stderr.endswith(NO_SETUP)
     assert bare.index_names() == []
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from monitor_agent.contracts.command_users import SETUP, with_setup_user
 from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.http_client.products import wrong_elasticsearch
@@ -40,6 +41,7 @@ class TemplateGate:
     def __init__(self, transport: Transport, troubles: Troubles) -> None:
         self._transport = transport
         self._troubles = troubles
+        self._setup = with_setup_user(SETUP) if transport.has_user else SETUP
         self._absent: list[IndexContract] = list(EVENT_CONTRACTS)
         self._passed: set[str] = set()
         self._failures = 0
@@ -123,7 +125,7 @@ class TemplateGate:
             return False
         if answer.status in _NO_SUCH_METHOD or json_object(answer) is not None:
             reason = reason_of(error) if error else f"status {answer.status}"
-            _log.warning("the index templates cannot be looked for; run `monitor-agent setup` first", reason=reason)
+            _log.warning(f"the index templates cannot be looked for; {self._setup} first", reason=reason)
             self._let_pass(self._absent)
             return True
         return self._count_failure(foreign_trouble(answer))
@@ -135,7 +137,7 @@ class TemplateGate:
 
     def _note_missing(self, waits: dict[str, str]) -> None:
         for name in sorted(set(waits.values())):
-            message = f"the index template {name} is missing: run `monitor-agent setup`; the lines wait"
+            message = f"the index template {name} is missing: {self._setup}; the lines wait"
             self._troubles.note(_key(name), message, "no index template")
 
 

@@ -69,12 +69,18 @@ class HttpAnswer:
 
 
 class Transport:
-    """Sends requests; may be used by several threads at once."""
+    """Sends requests; may be used by several threads at once.
+
+    Attributes
+    ----------
+    has_user : whether it names a user to Elasticsearch, which then has security.
+    """
 
     def __init__(self, access: ElasticsearchAccess) -> None:
         self._access = access
         self._addresses = [parse_address(host, "hosts") for host in access.hosts]
         self._headers = [_headers(access, address) for address in self._addresses]
+        self.has_user = any("Authorization" in headers for headers in self._headers)
         self._names = replace(ELASTICSEARCH, ca_file=access.ca_certs)
         self._pools = [_pool(address, access) for address in self._addresses]
         self._resting = [0.0] * len(self._pools)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from monitor_agent.contracts import index_troubles
 from monitor_agent.contracts.index_troubles import BLOCK_TYPE, IndexTrouble, shortened
+from monitor_agent.contracts.role_names import PIPELINE_WRITER
 
-CREDENTIALS = "check PIPELINE_USERNAME and PIPELINE_PASSWORD and the rights of that user"
-_NO_RIGHTS = (401, 403)
+CREDENTIALS = "check PIPELINE_USERNAME and PIPELINE_PASSWORD"
+RIGHTS = f"PIPELINE_USERNAME must be a user with the role {PIPELINE_WRITER} (docs/users.md)"
+_UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 
 def index_trouble(index: str, status: int, reason: str) -> IndexTrouble | None:
@@ -18,7 +20,9 @@ def index_trouble(index: str, status: int, reason: str) -> IndexTrouble | None:
     """
     trouble = index_troubles.index_trouble(index, reason)
     if trouble is None and _lacks_rights(status, reason):
-        return IndexTrouble("no rights", f"the pipeline may not write index {index} ({shortened(reason)})", CREDENTIALS)
+        return IndexTrouble(
+            "no rights", f"the pipeline may not write index {index} ({shortened(reason)})", _remedy(status)
+        )
     return trouble
 
 
@@ -29,10 +33,14 @@ def general_trouble(status: int, reason: str) -> str:
         return f"{trouble.message}; trying again"
     message = "elasticsearch takes no documents now"
     if _lacks_rights(status, reason):
-        message = f"elasticsearch does not let the pipeline write; {CREDENTIALS}"
+        message = f"elasticsearch does not let the pipeline write; {_remedy(status)}"
     return f"{message}; trying again (status {status}: {shortened(reason)})"
 
 
 def _lacks_rights(status: int, reason: str) -> bool:
     """Return whether the user may not write; a block has the same status."""
-    return status in _NO_RIGHTS and not reason.startswith(BLOCK_TYPE)
+    return status in (_UNAUTHORIZED, _FORBIDDEN) and not reason.startswith(BLOCK_TYPE)
+
+
+def _remedy(status: int) -> str:
+    return RIGHTS if status == _FORBIDDEN else CREDENTIALS
