@@ -78,24 +78,24 @@ def test_every_field_that_is_gone_is_on_the_page() -> None:
     """The table has exactly the fields of 0.1 that no longer exist, and their new names exist."""
     gone = {(index, name) for index, names in OLD["fields"].items() for name in names if name not in FIELDS[index]}
     table = [row for row in rows(section("Indices, fields and ids")) if len(row) == 3 and row[0].strip("`") in FIELDS]
-    told = {(index.strip("`"), field.strip("`")) for index, field, _ in table}
+    documented = {(index.strip("`"), field.strip("`")) for index, field, _ in table}
 
-    assert {(index, name) for index, name in told if name not in NO_FIELDS} == gone
+    assert {(index, name) for index, name in documented if name not in NO_FIELDS} == gone
     assert FIELDS.keys() == OLD["fields"].keys()
     for index, _, text in table:
         if new := re.fullmatch(r"`(\w+)`", text):
             assert new[1] in FIELDS[index.strip("`")]
-        elif same := re.fullmatch(r"gone; `(\w+)` has the same number", text):
-            assert same[1] in FIELDS[index.strip("`")]
+        elif twin := re.fullmatch(r"gone; `(\w+)` has the same number", text):
+            assert twin[1] in FIELDS[index.strip("`")]
 
 
 def test_every_option_that_is_gone_is_on_the_page() -> None:
     """The first column of the table of commands has each option of 0.1 that no longer exists."""
     now = dict(options(make_parser()))
     gone = {f"{command} {name}" for command, names in OLD["commands"].items() for name in {*names} - now[command]}
-    told = [row[0] for row in rows(section("Commands"))]
+    documented = [row[0] for row in rows(section("Commands"))]
 
-    assert [entry for entry in gone if not any(f"monitor-agent {entry}" in cell for cell in told)] == []
+    assert [entry for entry in gone if not any(f"monitor-agent {entry}" in cell for cell in documented)] == []
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"(?<!^\| )`monitor-agent ([^`]+)`", PAGE, re.MULTILINE))))
