@@ -12,6 +12,7 @@ The tree::
     │   └── ConfigurationError   with file and line of the refused configuration
     ├── ElasticsearchError       Elasticsearch cannot be reached or refuses a request
     │   ├── PartialResultsError  not all shards have answered a search
+    │   ├── BusyError            too many requests wait for Elasticsearch already
     │   ├── RefusedDocumentError one document or one search is refused, and others are not
     │   ├── UnsupportedServerError  another product than Elasticsearch answers, or an old version
     │   ├── MissingPrivilegeError   the user lacks a privilege that the command needs
@@ -92,6 +93,10 @@ class ElasticsearchError(MonitorError):
 
 class PartialResultsError(ElasticsearchError):
     """Raised when not all shards have answered a search, so that its numbers would be wrong."""
+
+
+class BusyError(ElasticsearchError):
+    """Raised when so many requests wait for Elasticsearch that a further one is not sent."""
 
 
 class RefusedDocumentError(ElasticsearchError):

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Any
 
 import orjson
 from flask import Flask, Response, g, make_response, render_template, request, send_file, url_for
-from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import NotFound
 
 from monitor_agent.clock import Clock
-from monitor_agent.dashboards import compression, markdown
-from monitor_agent.dashboards.dashboard_data import dashboard_data
+from monitor_agent.dashboards import compression, error_pages, markdown
+from monitor_agent.dashboards.dashboard_data import DashboardData, dashboard_data
 from monitor_agent.dashboards.library import END, START, Library
 from monitor_agent.dashboards.login import LoginPages
 from monitor_agent.dashboards.palette import vega_config
 from monitor_agent.dashboards.sessions import Session
+from monitor_agent.dashboards.visitor_work import LONGEST_SECONDS, VisitorWork
 from monitor_agent.errors import DataError, ElasticsearchError, MonitorError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.responses import UNAUTHORIZED, status_of
 from monitor_agent.kibana.dashboard_model import Dashboard, GridPosition
-from monitor_agent.kibana.times import time_range
+from monitor_agent.kibana.times import TimeRange, time_range
 from monitor_agent.pipeline.instants import milliseconds
 
 CONTROL = "c."
 LEAST_REFRESH_SECONDS = 5
-MOST_SEARCHES = 5
-"""Requests for data that wait for Elasticsearch at once; the server has more threads."""
-LONGEST_QUEUE_SECONDS = 1.0
 LONGEST_CACHE = 365 * 86_400
 
 HEADERS = {
@@ -69,23 +67,31 @@ def create_app(viewer: Viewer) -> Flask:
     compression.register(app)
     _add_guards(app, viewer)
     _add_pages(app, viewer)
-    searches = BoundedSemaphore(MOST_SEARCHES)
+    searches = VisitorWork()
 
     @app.get("/dashboards/<name>/data")
     def data(name: str) -> Response:
-        dashboard = viewer.library.dashboard(name)
-        # An Elasticsearch that hangs must not take the threads that the other pages need.
-        if not searches.acquire(timeout=LONGEST_QUEUE_SECONDS):
-            raise ElasticsearchError("Elasticsearch is slow: other searches wait for it", "try again in a moment")
+        dashboard = _dashboard(viewer.library, name)
+        chosen, control_values = _time(viewer, dashboard), _control_values(dashboard)
+        session: Session | None = g.session
+        gateway = session.gateway if session is not None and session.gateway is not None else viewer.gateway
         try:
-            return _data(viewer, dashboard)
-        finally:
-            searches.release()
+            answer = searches.result(
+                lambda: dashboard_data(gateway, viewer.library, dashboard, chosen, control_values), g.until
+            )
+        except ElasticsearchError as error:
+            if viewer.login is None or status_of(error) != UNAUTHORIZED:
+                raise
+            viewer.login.forget()
+            response = _json({"error": "your login has ended", "login": url_for("login")})
+            response.status_code = UNAUTHORIZED
+            return response
+        return _json(_document(answer))
 
     @app.get("/vega/<name>")
     def charts(name: str) -> Response:
         if name != viewer.bundle.name:
-            raise DataError("the viewer uses another version of the chart library now", "load the page again")
+            raise NotFound("the viewer uses another version of the chart library now: load the page again")
         response = make_response(send_file(viewer.bundle, mimetype="text/javascript"))
         response.headers["Cache-Control"] = f"public, max-age={LONGEST_CACHE}, immutable"
         return response
@@ -95,6 +101,7 @@ def create_app(viewer: Viewer) -> Flask:
 
 def _add_guards(app: Flask, viewer: Viewer) -> None:
     _add_session(app)
+    error_pages.register(app)
     if viewer.login is not None:
         viewer.login.register(app)
 
@@ -103,21 +110,6 @@ def _add_guards(app: Flask, viewer: Viewer) -> None:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
-
-    @app.errorhandler(MonitorError)
-    def report_error(error: MonitorError) -> ResponseReturnValue:
-        if request.endpoint == "data":
-            if viewer.login is not None and status_of(error) == UNAUTHORIZED:
-                viewer.login.forget()
-                return _json({"error": "your login has ended", "login": url_for("login")}), UNAUTHORIZED
-            return _json({"error": str(error)}), 400 if isinstance(error, DataError) else 502
-        return render_template("error.html", error=str(error)), 404
-
-    @app.errorhandler(HTTPException)
-    def report_http_error(error: HTTPException) -> ResponseReturnValue:
-        if request.endpoint == "data":
-            return _json({"error": error.description}), error.code or 500
-        return render_template("error.html", error=error.description), error.code or 500
 
 
 def _add_pages(app: Flask, viewer: Viewer) -> None:
@@ -128,38 +120,53 @@ def _add_pages(app: Flask, viewer: Viewer) -> None:
         return render_template("index.html", library=library)
 
     @app.get("/dashboards/<name>")
-    def page(name: str) -> str:
-        dashboard = library.dashboard(name)
-        return render_template(
+    def page(name: str) -> Response:
+        dashboard, problem = _dashboard(library, name), ""
+        try:
+            _time(viewer, dashboard)
+        except DataError as error:  # the page has the time picker, to correct it
+            problem = error_pages.sentence(str(error))
+        text = render_template(
             "dashboard.html",
             library=library,
             dashboard=dashboard,
             panels=_page_panels(library, dashboard),
             page=_page_settings(viewer, dashboard),
+            problem=problem,
         )
+        return make_response(text, HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK)
 
 
-def _data(viewer: Viewer, dashboard: Dashboard) -> Response:
-    """Return a dashboard's data for the time range and the control values of the request."""
-    start, end = request.args.get("from", dashboard.start or START), request.args.get("to", dashboard.end or END)
-    time = time_range(start, end, viewer.clock.now())
-    control_values = {
+def _dashboard(library: Library, name: str) -> Dashboard:
+    try:
+        return library.dashboard(name)
+    except MonitorError as error:
+        raise NotFound(str(error)) from error
+
+
+def _time(viewer: Viewer, dashboard: Dashboard) -> TimeRange:
+    """Return the time range of the request, or that of the dashboard."""
+    start, end = (request.args.get(name, "") for name in ("from", "to"))
+    return time_range(start or dashboard.start or START, end or dashboard.end or END, viewer.clock.now())
+
+
+def _control_values(dashboard: Dashboard) -> dict[str, list[str]]:
+    """Return the values of the request for each control that is in it."""
+    return {
         control.id: [value for value in request.args.getlist(CONTROL + control.id) if value]
         for control in dashboard.controls
         if CONTROL + control.id in request.args
     }
-    session: Session | None = g.session
-    gateway = session.gateway if session is not None and session.gateway is not None else viewer.gateway
-    data = dashboard_data(gateway, viewer.library, dashboard, time, control_values)
-    return _json(
-        {
-            "range": [milliseconds(time.start), milliseconds(time.end)],
-            "panels": data.panels,
-            "options": data.options,
-            "empty": data.empty,
-            "extent": data.extent,
-        }
-    )
+
+
+def _document(data: DashboardData) -> dict[str, Any]:
+    return {
+        "range": [milliseconds(data.time.start), milliseconds(data.time.end)],
+        "panels": data.panels,
+        "options": data.options,
+        "empty": data.empty,
+        "extent": data.extent,
+    }
 
 
 @dataclass(frozen=True)
@@ -216,11 +223,12 @@ def _page_settings(viewer: Viewer, dashboard: Dashboard) -> dict[str, Any]:
 
 
 def _add_session(app: Flask) -> None:
-    """Let every request have a session, which is None without a login; close what belongs to one request."""
+    """Let every request have a session, which is None without a login, and a time for its answer."""
 
     @app.before_request
     def begin() -> None:
         g.session, g.closes_session = None, False
+        g.until = time.monotonic() + LONGEST_SECONDS
 
     @app.teardown_request
     def end(_error: BaseException | None) -> None:

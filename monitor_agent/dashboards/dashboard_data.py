@@ -86,12 +86,14 @@ def dashboard_data(
         for panel in panels.values()
         if isinstance(panel.query, LensPanelQuery) and panel.data
     )
+    options = {control.id: _options(next(outcomes)) for control in controls}
+    span = next(outcomes) if extent else None
     return DashboardData(
         time=time,
         panels={name: _view(panel, colors) for name, panel in panels.items()},
-        options={control.id: _options(next(outcomes)) for control in controls},
-        empty=_is_empty(panels.values()),
-        extent=_extent(next(outcomes)) if extent else None,
+        options=options,
+        empty=_is_empty(panels.values()) and not isinstance(span, ElasticsearchError),
+        extent=_extent(span) if span else None,
     )
 
 
@@ -154,15 +156,21 @@ def _body(panel: _Panel, colors: Mapping[str, str]) -> PanelBody:
 
 def _error_notice(error: MonitorError | None) -> Notice:
     tones = {UnsupportedPanelError: "unsupported", PartialResultsError: "incomplete"}
-    return Notice(str(error), next((tone for kind, tone in tones.items() if isinstance(error, kind)), "error"))
+    text = _not_read(error) if isinstance(error, ElasticsearchError) else str(error)
+    return Notice(text, next((tone for kind, tone in tones.items() if isinstance(error, kind)), "error"))
+
+
+def _not_read(error: ElasticsearchError) -> str:
+    """Return what stands in the place of numbers that could not be read; never "no data"."""
+    return f"Not read: {error}"
 
 
 def _is_empty(panels: Iterable[_Panel]) -> bool:
-    """Return whether no panel has data; if shards are missing, the answer is unknown and counts as no."""
+    """Return whether no panel has data; if a panel could not be read, the answer is unknown and counts as no."""
     panels = list(panels)
     answered = [panel.data for panel in panels if panel.data]
-    incomplete = any(isinstance(panel.error, PartialResultsError) for panel in panels)
-    return bool(answered) and not incomplete and all(data.only_zeros for data in answered)
+    unread = any(isinstance(panel.error, ElasticsearchError) for panel in panels)
+    return bool(answered) and not unread and all(data.only_zeros for data in answered)
 
 
 def _extent_request(
@@ -194,7 +202,7 @@ def _options_request(
 
 def _options(outcome: SearchOutcome) -> list[Option] | str:
     if isinstance(outcome, ElasticsearchError):
-        return str(outcome)
+        return _not_read(outcome)
     buckets = outcome.get("aggregations", {}).get("options", {}).get("buckets", [])
     values = ((str(bucket.get("key_as_string", bucket["key"])), bucket["doc_count"]) for bucket in buckets)
     return [Option(value, visible(value), count) for value, count in values]

@@ -7,13 +7,17 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from http import HTTPStatus
 
 import orjson
 from flask import Flask, Response, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
 
-from monitor_agent.dashboards.sessions import LONGEST_SECONDS, FailedLogins, Session, Sessions
+from monitor_agent.dashboards import error_pages
+from monitor_agent.dashboards.sessions import FAILURE_SECONDS, LONGEST_SECONDS, FailedLogins, Session, Sessions
+from monitor_agent.dashboards.visitor_work import RETRY_AFTER_SECONDS, VisitorWork
 from monitor_agent.errors import ElasticsearchError, SettingsError
 from monitor_agent.es.connection import connect
 from monitor_agent.es.gateway import Gateway
@@ -24,9 +28,12 @@ from monitor_agent.settings import DashboardsSettings, ElasticsearchSettings
 
 NO_LOGIN, BY_ELASTICSEARCH, BY_TOKEN = "none", "elasticsearch", "token"
 COOKIE = "model_monitor_session"
+PAGE_ENDPOINTS = frozenset({"index", "page"})
 OPEN_ENDPOINTS = frozenset({"static", "charts", "login", "enter"})
 TOO_MANY_REQUESTS = 429
 SEE_OTHER = 303
+WAITING_SECONDS = {TOO_MANY_REQUESTS: int(FAILURE_SECONDS), HTTPStatus.SERVICE_UNAVAILABLE: RETRY_AFTER_SECONDS}
+"""The header Retry-After, by status."""
 MAY_HAVE_SECURITY = (0, UNAUTHORIZED, 403, 429, 502, 503, 504)
 """Answers to a question about the user that do not say that there are no users; 0 is no answer."""
 TOKEN_USER = "token"
@@ -88,6 +95,21 @@ def require_security(gateway: Gateway) -> None:
             ) from error
 
 
+@dataclass(frozen=True)
+class _Attempt:
+    """The outcome of a login: why it has failed, "" if it has not, and the searches of the user."""
+
+    problem: str = ""
+    status: int = 200
+    gateway: Gateway | None = None
+
+    def with_waiting_time(self, response: Response) -> Response:
+        """Return the answer, which says when a new attempt makes sense."""
+        if self.status in WAITING_SECONDS:
+            response.headers["Retry-After"] = str(WAITING_SECONDS[self.status])
+        return response
+
+
 class LoginPages:
     """The login pages of one viewer, and the check of every other request."""
 
@@ -96,6 +118,7 @@ class LoginPages:
         self._sessions = Sessions(monotonic)
         self._failures = FailedLogins(monotonic)
         self._origins = PageOrigins()
+        self._work = VisitorWork()
 
     def register(self, app: Flask) -> None:
         """Add the pages and the check to an application."""
@@ -114,9 +137,9 @@ class LoginPages:
             return None
         if request.authorization is not None:
             return self._check_header()
-        if request.endpoint == "page" or request.endpoint == "index":
-            return redirect(url_for("login", next=_own_place()), SEE_OTHER)
-        return _unauthorized("log in first", url_for("login"))
+        if request.endpoint in PAGE_ENDPOINTS or error_pages.wants_page():
+            return redirect(url_for("login", next=_own_place() if request.method == "GET" else None), SEE_OTHER)
+        return _refused(_Attempt("log in first", UNAUTHORIZED), url_for("login"))
 
     def _check_header(self) -> ResponseReturnValue | None:
         """Let programs in that send the token, or a user and a password, with each request."""
@@ -126,34 +149,36 @@ class LoginPages:
         elif header is not None and header.type == "basic" and not self._method.token:
             user, password = str(header.username or ""), str(header.password or "")
         else:
-            return _unauthorized("the header Authorization is not of the kind that DASHBOARDS_AUTH wants", "")
-        problem, gateway = self._tried(user, password)
-        if problem:
-            return _unauthorized(problem, "")
-        g.session = Session(user, gateway, 0.0, 0.0)
-        g.closes_session = gateway is not None
+            problem = "the header Authorization is not of the kind that DASHBOARDS_AUTH wants"
+            return _refused(_Attempt(problem, UNAUTHORIZED))
+        attempt = self._tried(user, password)
+        if attempt.problem:
+            return _refused(attempt)
+        g.session = Session(user, attempt.gateway, 0.0, 0.0)
+        g.closes_session = attempt.gateway is not None
         return None
 
     def _page(self) -> ResponseReturnValue:
         if g.session is not None:
             return redirect(_next_place(request.args.get("next", "")), SEE_OTHER)
-        return self._form("", 200)
+        return self._form(_Attempt())
 
     def _enter(self) -> ResponseReturnValue:
         user = TOKEN_USER if self._method.token else request.form.get("user", "")[:LONGEST_FIELD]
-        problem, gateway = self._tried(user, request.form.get("password", "")[:LONGEST_FIELD])
-        if problem:
-            return self._form(problem, TOO_MANY_REQUESTS if problem == _WAIT else UNAUTHORIZED)
+        attempt = self._tried(user, request.form.get("password", "")[:LONGEST_FIELD])
+        if attempt.problem:
+            return self._form(attempt)
         self._sessions.end(request.cookies.get(COOKIE, ""))
         response = redirect(_next_place(request.form.get("next", "")), SEE_OTHER)
         assert isinstance(response, Response)
         response.set_cookie(
             COOKIE,
-            self._sessions.begin(user, gateway),
+            self._sessions.begin(user, attempt.gateway),
             max_age=int(LONGEST_SECONDS),
             path=request.script_root or "/",
             secure=request.is_secure,
             httponly=True,
+            # Not Strict: a person who follows a link in a mail or a chat would have to log in again.
             samesite="Lax",
         )
         return response
@@ -169,44 +194,44 @@ class LoginPages:
         """End the session of this request: Elasticsearch no longer accepts its user."""
         self._sessions.end(request.cookies.get(COOKIE, ""))
 
-    def _tried(self, user: str, password: str) -> tuple[str, Gateway | None]:
-        """Return why a login fails, "" if it does not, and the searches of the user."""
+    def _tried(self, user: str, password: str) -> _Attempt:
         address = request.remote_addr or ""
         if self._failures.too_many(address, user):
-            return _WAIT, None
+            return _Attempt("too many logins have failed: wait a minute, then try again", TOO_MANY_REQUESTS)
         if self._method.token:
             if hmac.compare_digest(self._method.token.encode(), password.encode("utf-8", "surrogatepass")):
-                return "", None
+                return _Attempt()
             self._failures.add(address, user)
-            return "The token is wrong.", None
+            return _Attempt("the token is wrong", UNAUTHORIZED)
         try:
             if user and password:
-                return "", self._method.authenticate(user, password)
+                check = partial(self._method.authenticate, user, password)
+                return _Attempt(gateway=self._work.result(check, g.until, Gateway.close))
         except ElasticsearchError as error:
             if status_of(error) != UNAUTHORIZED:
-                return f"The password cannot be checked now: {error.message}", None
+                problem = f"the password cannot be checked now: {error.message}"
+                return _Attempt(problem, error_pages.status_for(error))
         except SettingsError as error:
-            return f"This user cannot log in: {error.message}", None
+            return _Attempt(f"this user cannot log in: {error.message}", UNAUTHORIZED)
         self._failures.add(address, user)
-        return "The user or the password is wrong.", None
+        return _Attempt("the user or the password is wrong", UNAUTHORIZED)
 
-    def _form(self, problem: str, status: int) -> ResponseReturnValue:
+    def _form(self, attempt: _Attempt) -> ResponseReturnValue:
         page = render_template(
             "login.html",
             by_token=bool(self._method.token),
-            problem=problem,
+            problem=error_pages.sentence(attempt.problem) if attempt.problem else "",
+            is_wrong=attempt.status == UNAUTHORIZED,
             user=request.form.get("user", "")[:LONGEST_FIELD],
             next=request.values.get("next", "")[:LONGEST_FIELD],
         )
-        return make_response(page, status)
+        return attempt.with_waiting_time(make_response(page, attempt.status))
 
 
-_WAIT = "Too many logins have failed. Wait a minute, then try again."
-
-
-def _unauthorized(problem: str, login: str) -> ResponseReturnValue:
-    content = {"error": problem, **({"login": login} if login else {})}
-    return Response(orjson.dumps(content), UNAUTHORIZED, mimetype="application/json")
+def _refused(attempt: _Attempt, login: str = "") -> Response:
+    """Return the answer to a program, or to the script of a page, which then leads to the login."""
+    content = {"error": attempt.problem, **({"login": login} if login else {})}
+    return attempt.with_waiting_time(Response(orjson.dumps(content), attempt.status, mimetype="application/json"))
 
 
 def _own_place() -> str:

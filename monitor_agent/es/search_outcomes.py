@@ -42,11 +42,19 @@ def search_outcomes(gateway: Gateway, searches: Sequence[tuple[str, Mapping[str,
         _contracts_of(index) if isinstance(outcome, dict) and not outcome["_shards"]["total"] else []
         for (index, _), outcome in zip(searches, outcomes, strict=True)
     ]
-    errors = unreadable(gateway, list({contract.name: contract for row in doubtful for contract in row}.values()))
+    errors = _errors_of(gateway, {contract.name: contract for row in doubtful for contract in row})
     return [
         next((errors[contract.name] for contract in row if contract.name in errors), outcome)
         for row, outcome in zip(doubtful, outcomes, strict=True)
     ]
+
+
+def _errors_of(gateway: Gateway, contracts: Mapping[str, IndexContract]) -> Mapping[str, ElasticsearchError]:
+    """Return why indices were not read, by the name of the contract; what was read is there even without an answer."""
+    try:
+        return unreadable(gateway, list(contracts.values()))
+    except ElasticsearchError as error:
+        return dict.fromkeys(contracts, error)
 
 
 def _contracts_of(index: str) -> list[IndexContract]:

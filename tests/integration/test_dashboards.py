@@ -70,6 +70,7 @@ def test_an_unknown_dashboard_or_time_is_reported(viewer: str) -> None:
     status, _, text = fetch(f"{viewer}/dashboards/nothing")
     assert status == 404
     assert "no dashboard is called nothing" in text
+    assert fetch(f"{viewer}/dashboards/nothing/data")[0] == 404
     assert data(viewer, "serving", to="tomorrow")["error"].startswith("'tomorrow' is no time")
 
 
@@ -97,7 +98,7 @@ def test_a_panel_that_cannot_be_shown_says_so(world: Cluster, tmp_path: Path) ->
     assert "lens:quality-f1 uses the visualization lnsTagcloud" in panels["quality-f1"]["body"]["text"]
     assert "uses a panel of type map, which is not supported here" in page
     assert panels["quality-recall"]["body"]["tone"] == "error"
-    assert "Elasticsearch refuses the search: " in panels["quality-recall"]["body"]["text"]
+    assert "Not read: Elasticsearch refuses the search: " in panels["quality-recall"]["body"]["text"]
     assert panels["quality-ctr"]["body"]["kind"] == "tiles"
     assert "lens:quality-auc" in panels["quality-auc"]["body"]["text"]
     assert "lacks or misuses KeyError(&#39;type&#39;)" in page

@@ -87,6 +87,13 @@ export class Panel {
     this.body.replaceChildren(line);
   }
 
+  // Says that there are no data yet because they could not be read: the reason is above the panels.
+  unread() {
+    if (this.content) return;
+    this.section.dataset.kind = "notice";
+    this.notice({ tone: "error", text: "Not read" });
+  }
+
   tiles({ tiles }) {
     const list = Object.assign(document.createElement("div"), { className: "tiles" });
     for (const tile of tiles) {

@@ -15,7 +15,8 @@ let extent = null;
 let request = null;
 let timer = null;
 let drawnAt = null;
-const PATIENCE = 15000;
+// The viewer answers within 9 s.
+const PATIENCE = 10000;
 
 const panels = [...document.querySelectorAll("[data-panel]")].map((section) => new Panel(section, {
   range: (from, to) => change({ from, to }),
@@ -54,27 +55,29 @@ async function load() {
   const current = (request = new AbortController());
   clearTimeout(timer);
   board.setAttribute("aria-busy", "true");
+  let pause = state.refresh;
   const late = setTimeout(() => { current.late = true; current.abort(); }, PATIENCE);
   try {
     const parameters = query(state);
     parameters.set("from", state.from);
     parameters.set("to", state.to);
     const response = await fetch(`${page.data}?${parameters}`, { signal: current.signal });
-    const data = await response.json();
+    const data = await response.json().catch(() => ({ error: `the viewer, or a proxy before it, has failed (status ${response.status})` }));
     if (response.status === 401 && data.login) {
       location.assign(`${data.login}?next=${encodeURIComponent(page.here + location.search)}`);
       return;
     }
-    if (!response.ok) throw new Error(data.error);
+    if (!response.ok || data.error) throw Object.assign(new Error(data.error), { pause: Number(response.headers.get("Retry-After")) });
     draw(data);
   } catch (error) {
     if (error.name === "AbortError" && !current.late) return;
-    fail(current.late ? new Error("The viewer did not answer in time.") : error);
+    fail(current.late ? new Error("the viewer does not answer in time") : error);
+    pause = error.pause || pause;
   } finally {
     clearTimeout(late);
   }
   board.setAttribute("aria-busy", "false");
-  if (state.refresh) timer = setTimeout(tick, state.refresh * 1000);
+  if (pause) timer = setTimeout(tick, pause * 1000);
 }
 
 function tick() {
@@ -103,15 +106,17 @@ function draw(data) {
 function fail(error) {
   // The last drawing stays; the banner says that it is old.
   const network = error instanceof TypeError;
-  const reason = network ? "The viewer does not answer: is monitor-agent dashboards still running?" : error.message;
+  const reason = network ? "The viewer does not answer: is monitor-agent dashboards still running?" : sentence(error.message);
   const old = drawnAt ? ` The numbers below are old: they were read at ${drawnAt} UTC.` : "";
   if (old) {
     board.dataset.old = "";
     status.textContent = `Old numbers, read at ${drawnAt} UTC`;
   }
   showBanner("error", reason + old);
-  for (const panel of panels) if (!panel.content) panel.body.replaceChildren();
+  for (const panel of panels) panel.unread();
 }
+
+const sentence = (text) => text.slice(0, 1).toUpperCase() + text.slice(1) + (/[.?!]$/.test(text) ? "" : ".");
 
 function showBanner(tone, text, action, run) {
   banner.className = `banner ${tone}`;

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import hypothesis
@@ -16,7 +14,6 @@ from flask.testing import FlaskClient
 from hypothesis import strategies as st
 
 from monitor_agent.clock import FixedClock
-from monitor_agent.dashboards import app as viewer_app
 from monitor_agent.dashboards.app import Viewer, create_app
 from monitor_agent.dashboards.library import read_library
 from monitor_agent.dashboards.login import LoginPages, login_method, require_security
@@ -216,31 +213,6 @@ def test_a_token_that_protects_nothing_is_refused(settings_: dict[str, str]) -> 
     """The operator sees it at the start."""
     with pytest.raises(SettingsError, match="DASHBOARDS_TOKEN"):
         DashboardsSettings(**settings_)
-
-
-def test_searches_that_hang_leave_the_other_pages_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When as many searches wait as may, the next one is told so at once; a page without data appears."""
-    release = threading.Event()
-    waiting = threading.Semaphore(0)
-
-    def hang(_lines: list[Any]) -> dict[str, Any]:
-        waiting.release()
-        release.wait(60)
-        return respond(_lines)
-
-    monkeypatch.setattr(viewer_app, "LONGEST_QUEUE_SECONDS", 0.01)
-    with viewer_of("none", Answer(hang)) as (client, _server), ThreadPoolExecutor(8) as pool:
-        app = client.application
-        try:
-            first = [pool.submit(app.test_client().get, DATA) for _ in range(viewer_app.MOST_SEARCHES)]
-            for _ in first:
-                assert waiting.acquire(timeout=60)
-            refused = client.get(DATA)
-            assert (refused.status_code, "Elasticsearch is slow" in refused.text) == (502, True)
-            assert client.get("/dashboards/serving").status_code == 200
-        finally:
-            release.set()
-        assert {answer.result().status_code for answer in first} == {200}
 
 
 @pytest.mark.parametrize(

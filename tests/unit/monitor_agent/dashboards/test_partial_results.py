@@ -82,9 +82,9 @@ def test_a_page_shows_a_notice_instead_of_a_wrong_number(state: dict[str, Any], 
     bodies = {name: panel["body"] for name, panel in data["panels"].items()}
     incomplete = {name for name, body in bodies.items() if body.get("tone") == "incomplete"}
     assert {"serving-requests", "serving-response-time"} <= incomplete < set(bodies)
-    assert all(bodies[name]["text"].startswith(message) for name in incomplete)
+    assert all(bodies[name]["text"].startswith(f"Not read: {message}") for name in incomplete)
     assert str(PREDICTIONS) not in json.dumps([bodies[name] for name in incomplete])
-    assert data["options"]["model"].startswith(message)
+    assert data["options"]["model"].startswith(f"Not read: {message}")
     assert len(server.requests) == 1
 
 

@@ -103,3 +103,44 @@ def test_an_elasticsearch_that_does_not_respond_is_an_error_for_all() -> None:
         search_outcomes(gateway, SEARCHES)
 
     assert len(server.requests) == 2
+
+
+NOTHING = {**WHOLE, "_shards": {"total": 0, "successful": 0, "skipped": 0, "failed": 0}}
+
+
+def privileges(**readable: bool) -> Answer:
+    """Return what Elasticsearch says of the rights on indices."""
+    names = {
+        name: {"read": allowed}
+        for prefix, allowed in readable.items()
+        for name in (f"model-{prefix}", f"model-{prefix}-????.??.??")
+    }
+    return Answer({"username": "ada", "cluster": {}, "index": names})
+
+
+def test_indices_that_the_user_may_not_read_are_not_empty() -> None:
+    """Elasticsearch answers as if there were none; the error names user, privilege and role."""
+    answers = Answer({"responses": [NOTHING, NOTHING]}), privileges(predictions=False, feedback=True)
+    with gateway_to(*answers) as (gateway, server):
+        closed, empty = search_outcomes(gateway, SEARCHES)
+
+    assert str(closed) == "the user ada lacks the privilege read on model-predictions: give the user the role analyst"
+    assert empty == NOTHING
+    assert [path for _, path, _ in server.requests] == ["/_msearch", "/_security/user/_has_privileges"]
+
+
+def test_rights_that_cannot_be_read_leave_the_answer_open() -> None:
+    """Nobody knows then whether there are documents; what was read is there."""
+    with gateway_to(Answer({"responses": [NOTHING, WHOLE]}), Answer(dropped=True)) as (gateway, _):
+        unknown, whole = search_outcomes(gateway, SEARCHES)
+
+    assert isinstance(unknown, ElasticsearchError)
+    assert whole == WHOLE
+
+
+def test_indices_that_do_not_exist_yet_are_empty() -> None:
+    """Also on a cluster without security."""
+    off = Answer({"error": "no handler found for uri [/_security/user/_has_privileges]", "status": 400}, 400)
+    for rights in (off, privileges(predictions=True, feedback=True)):
+        with gateway_to(Answer({"responses": [NOTHING, WHOLE]}), rights) as (gateway, _):
+            assert search_outcomes(gateway, SEARCHES) == [NOTHING, WHOLE]
