@@ -136,7 +136,7 @@ ROOMS = (
         "monitor_agent/dashboards/",
         "the viewer of the dashboards without Kibana, and the reports",
         "extras clock contracts errors es files http_serving kibana pipeline settings",
-        "flask orjson vl_convert werkzeug",
+        "flask orjson structlog vl_convert werkzeug",
     ),
     Room(
         "monitor_agent/logstash/",
