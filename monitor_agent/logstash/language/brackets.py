@@ -98,6 +98,15 @@ def innermost(text: str, end: int) -> BracketFault | None:
     return BracketFault(stack[-1].text, stack[-1].offset, _chain(stack), end) if stack else None
 
 
+def tokens_before(text: str, end: int) -> list[str]:
+    """Return the tokens before a place, the last one first; comments are none.
+
+    >>> tokens_before("filter { mutate add_tag", 16)
+    ['mutate', '{', 'filter']
+    """
+    return [token.strip() for kind, token, _, _ in _tokens(text[:end]) if kind != "comment"][::-1]
+
+
 def _tokens(text: str) -> Iterator[tuple[str, str, int, str]]:
     """Yield kind, text, place, and for an opening bracket its name: that of a plugin, an option, or `if`."""
     branch = last = option = ""

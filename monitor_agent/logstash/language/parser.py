@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -14,13 +14,21 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 
 from monitor_agent.errors import ConfigurationError
 from monitor_agent.logstash.language import syntax
-from monitor_agent.logstash.language.brackets import CLOSING, BracketFault, bracket_fault, innermost
+from monitor_agent.logstash.language.brackets import (
+    CLOSING,
+    BracketFault,
+    bracket_fault,
+    innermost,
+    tokens_before,
+)
 
 SECTIONS = ("input", "filter", "output")
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]*)?")
 _BAREWORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]+")
 _PRECEDENCE = ("or", "and")
+_LONGEST_TOKEN = 40
+_MOST_ALTERNATIVES = 6
 _TERMINALS = {
     "WORD": "a name or a value",
     "STRING": "a quoted text",
@@ -116,9 +124,6 @@ def _grammar() -> Lark:
 
 
 def _refusal(error: UnexpectedInput, places: _Places) -> ConfigurationError:
-    fault = bracket_fault(places.text)
-    if fault is not None:
-        return _bracket_refusal(fault, places)
     if isinstance(error, UnexpectedToken):
         expected, actual = error.accepts or error.expected, repr(str(error.token))
         offset = len(places.text) if error.token.type == "$END" else error.pos_in_stream
@@ -128,11 +133,55 @@ def _refusal(error: UnexpectedInput, places: _Places) -> ConfigurationError:
     else:
         expected, actual, offset = set(getattr(error, "expected", ())), "", len(places.text)
     offset = len(places.text) if offset is None else offset
-    names = sorted({_TERMINALS.get(name, name) for name in expected})
-    actual = "the end of the file" if offset == len(places.text) else actual
-    around = innermost(places.text, offset)
-    inside = f'inside the "{around.text}" at {_where(around, places)}' if around else ""
-    return places.of(offset).error(f"expected {' or '.join(names) or 'something else'}, found {actual}", inside)
+    text, lacks_brace = places.text, _is_bare_entry(places.text, offset)
+    fault = bracket_fault(text)
+    if fault is not None:
+        earlier = fault.surplus and isinstance(error, UnexpectedToken) and offset < fault.offset
+        if not (earlier and ("LBRACE" in expected or lacks_brace)):
+            return _bracket_refusal(fault, places)
+        expected = {"LBRACE"}  # with it, the bracket that is one too many has its partner
+    around = innermost(text, offset)
+    hint = f'inside the "{around.text}" at {_where(around, places)}' if around else ""
+    actual = "the end of the file" if offset == len(text) else actual
+    place = _after(text, offset)
+    if lacks_brace:
+        expected, place = {"LBRACE"}, f" before {tokens_before(text, offset)[0]}"
+    return places.of(offset).error(
+        f"expected {_alternatives(expected)}{place}, found {actual}", _correction(text, offset) or hint
+    )
+
+
+def _alternatives(expected: Collection[str]) -> str:
+    """Return the terminals that may stand at a place, for a message."""
+    if len(expected) > _MOST_ALTERNATIVES:  # after the first value of a condition
+        return 'a comparison such as "==", or "{"'
+    return " or ".join(sorted({_TERMINALS.get(name, name) for name in expected})) or "something else"
+
+
+def _is_bare_entry(text: str, offset: int) -> bool:
+    """Return whether an arrow follows the value of an option: the value was meant to be the key in a hash."""
+    return text.startswith("=>", offset) and tokens_before(text, offset)[1:2] == ["=>"]
+
+
+def _after(text: str, offset: int) -> str:
+    """Return the text before a place, for a message; empty if it is long or there is none."""
+    last = next(iter(tokens_before(text, offset)), "")
+    is_name = last[:1].isalnum() or last[:1] in tuple("'\"_")
+    return f" after {last}" if is_name and len(last) <= _LONGEST_TOKEN and "\n" not in last else ""
+
+
+def _correction(text: str, offset: int) -> str:
+    """Return how to correct some common mistakes; empty if the text at the place is none of them."""
+    before = tokens_before(text, offset)
+    if _is_bare_entry(text, offset):
+        return f'write "{{" before {before[0]}: keys and values stand in braces'
+    if text.startswith(",", offset) and "=>" in before[1:2]:
+        return "remove the comma: options are separated by blanks"
+    if re.match(r"=(?![=~>])", text[offset:]):
+        return 'write "=>" between the name of an option and its value, and "==" in a condition'
+    if text.startswith("}", offset) and before[2:3] == ["=>"]:
+        return f'put the value in quotation marks: "{before[1]} {before[0]}"'
+    return ""
 
 
 def _bracket_refusal(fault: BracketFault, places: _Places) -> ConfigurationError:
@@ -144,6 +193,9 @@ def _bracket_refusal(fault: BracketFault, places: _Places) -> ConfigurationError
         first = _text_of(places.of(fault.closed))
         name = f" of {fault.chain[0]}" if fault.chain else ""
         return places.of(fault.offset).error(f"{message}: the part{name} ends at {first}", "remove one of the two")
+    if fault.text not in CLOSING and (word := re.search(r"[\w./-]+$", places.text[: fault.offset])):
+        opening = f"write {fault.text} before {word[0]}"
+        return places.of(fault.offset).error(f"{word[0]}{fault.text} has no quotation mark at its beginning", opening)
     closing = CLOSING.get(fault.text, fault.text)
     noticed = places.of(min(fault.noticed, len(places.text)))
     until = "the end of the file" if fault.noticed >= len(places.text) else "here"

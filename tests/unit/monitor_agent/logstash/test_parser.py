@@ -96,6 +96,39 @@ def test_a_bracket_without_its_partner_is_named(text: str, message: str) -> None
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("filter { mutate add_tag => 'x' } }", (1, 17), "expected \"{\" after mutate, found 'add_tag'"),
+        ("filter {\n  mutate\n    add_tag => 'x'\n  }\n}", (3, 5), "expected \"{\" after mutate, found 'add_tag'"),
+        ("filter {\n  if [a] == 'b'\n    drop { }\n  }\n}", (3, 5), "expected \"{\" after 'b', found 'drop'"),
+        ("filter {\n  if [a] { } else\n    drop { }\n  }\n}", (3, 5), 'expected "{" after else, found \'drop\''),
+        ("filter\n  drop { }\n}", (2, 3), "expected \"{\" after filter, found 'drop'"),
+        ("filter {\n if [a] { mutate id => 'x' } }\n}", (2, 18), "expected \"{\" after mutate, found 'id'"),
+        ("output {\n  file\n    path => 'x'\n    id => 'y'\n  }\n}", (3, 5), 'expected "{" after file'),
+        ("filter {\n  mutate { rename => 'a' => 'b' } }\n}", (2, 26), "expected \"{\" before 'a', found '=>'"),
+        ("filter { mutate { copy => 'a' => 'b' } }", (1, 31), "write \"{\" before 'a'"),
+        ("filter { mutate { add_tag 'x' } }", (1, 27), 'expected "=>" after add_tag, found "\'x\'"'),
+        ("filter { mutate { add_tag ['x'] } }", (1, 27), 'expected "=>"'),
+        ("filter { mutate { rename => { 'a' 'b' } } }", (1, 35), 'expected "=>" after \'a\''),
+        ("filter { mutate { add_tag = 'x' } }", (1, 27), 'write "=>" between the name of an option and its value'),
+        ("filter { if [a] = 'x' { drop { } } }", (1, 17), 'expected a comparison such as "=="'),
+        ("filter { mutate { id => 'x', add_tag => 'y' } }", (1, 28), "remove the comma"),
+        ("filter { mutate { id => xx yy } }", (1, 31), 'put the value in quotation marks: "xx yy"'),
+        ("filter { mutate {\n id => xx'\n} }", (2, 10), "xx' has no quotation mark at its beginning"),
+        ("filter { mutate {\n id => 'xx\n} }", (2, 9), 'the "\'" at a.conf:2:8 (filter > mutate) is not closed'),
+    ],
+)  # fmt: skip
+def test_a_missing_brace_arrow_or_quotation_mark_is_named(text: str, place: tuple[int, int], message: str) -> None:
+    """The error names what is missing and the text before it, not the bracket that is one too many because of it."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse(text, "a.conf")
+
+    assert (caught.value.line, caught.value.column) == place
+    assert message in str(caught.value)
+    assert "too much" not in str(caught.value)
+
+
 def test_an_open_bracket_of_another_file_is_named() -> None:
     """Logstash reads all files as one text; the error names the file that lacks the bracket."""
     with pytest.raises(ConfigurationError) as caught:
@@ -108,7 +141,7 @@ def test_an_open_bracket_of_another_file_is_named() -> None:
     ("text", "line", "column", "message"),
     [
         ("input {\n  stdin { }\n", 3, 1, "the end of the file"),
-        ("filter {\n  mutate { add_tag -> 1 }\n}", 2, 20, "expected \"=>\", found '-'"),
+        ("filter {\n  mutate { add_tag -> 1 }\n}", 2, 20, "expected \"=>\" after add_tag, found '-'"),
         ("inputs { }", 1, 1, "unknown section 'inputs': expected input or filter or output"),
         ("filter { if [a] == true { } }", 1, 20, "put a text in quotes"),
         ("filter { if [a] = 1 { } }", 1, 17, "found '='"),
