@@ -82,6 +82,16 @@ def without_credentials(text: str) -> str:
     return _QUERY.sub("?***", f"{scheme}{separator}{rest.rpartition('@')[2]}")
 
 
+def with_user(url: str, username: str, password: str) -> str:
+    """Return an address that names a user.
+
+    >>> with_user("https://es-1:9200", "me", "p@ss/w")
+    'https://me:p%40ss%2Fw@es-1:9200'
+    """
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{quote(username, safe='')}:{quote(password, safe='')}@{rest}"
+
+
 def mask_credentials(text: str) -> str:
     """Return a text with `***` in the place of each user, password and token of an address in it.
 

@@ -29,6 +29,9 @@ class ElasticsearchSettings:
         timedelta(seconds=30), "ELASTICSEARCH_REQUEST_TIMEOUT", "longest wait for an answer"
     )
 
+    url_names_user = False
+    """Whether user and password come from an address: then they are the pipeline's, too. It is no setting."""
+
     def __post_init__(self) -> None:
         """Give each address its one form; take user and password out of the addresses."""
         variable = "ELASTICSEARCH_URL"
@@ -37,6 +40,7 @@ class ElasticsearchSettings:
             raise SettingsError(f"{variable} is empty", "write http://host:9200 or https://host:9200")
         _use_addresses(self, "ELASTICSEARCH", addresses)
         object.__setattr__(self, "url", tuple(address.url for address in addresses))
+        object.__setattr__(self, "url_names_user", any(address.username for address in addresses))
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 from monitor_agent.contracts.role_names import ANALYST, DEADLETTER_READER, MONITOR_AGENT, MONITOR_SETUP, PIPELINE_WRITER
 from monitor_agent.contracts.roles import ROLES
-from monitor_agent.errors import StackError
+from monitor_agent.errors import ElasticsearchError, StackError
 from monitor_agent.settings import Settings
 from monitor_agent.stack.rest_call import call, logins, require_elasticsearch
+
+_PASSWORDS = {
+    PIPELINE_WRITER: "PIPELINE_PASSWORD",
+    MONITOR_AGENT: "STACK_AGENT_PASSWORD",
+    MONITOR_SETUP: "STACK_SETUP_PASSWORD",
+    ANALYST: "STACK_ANALYST_PASSWORD",
+    DEADLETTER_READER: "STACK_DEADLETTER_READER_PASSWORD",
+}
+"""The setting of each user's password."""
 
 
 def create_users(settings: Settings, report: Callable[[str], None]) -> None:
@@ -42,8 +52,20 @@ def create_users(settings: Settings, report: Callable[[str], None]) -> None:
         call(login, "PUT", f"/_security/role/{role}", body)
     report(f"roles: {', '.join(ROLES)}")
     for user, password in passwords.items():
-        call(login, "PUT", f"/_security/user/{user}", {"password": password, "roles": [user]})
+        with _naming(_PASSWORDS[user]):
+            call(login, "PUT", f"/_security/user/{user}", {"password": password, "roles": [user]})
     report(f"users: {', '.join(passwords)}")
     if settings.stack.kibana_password:
-        call(login, "POST", "/_security/user/kibana_system/_password", {"password": settings.stack.kibana_password})
+        with _naming("STACK_KIBANA_PASSWORD"):
+            call(login, "POST", "/_security/user/kibana_system/_password", {"password": settings.stack.kibana_password})
         report("the password of kibana_system is set")
+
+
+@contextlib.contextmanager
+def _naming(variable: str) -> Iterator[None]:
+    """Let the remedy of a refused password name its setting."""
+    try:
+        yield
+    except ElasticsearchError as error:
+        named = f"{error.hint} ({variable})" if error.hint.endswith("password") else error.hint
+        raise ElasticsearchError(error.message, named) from error

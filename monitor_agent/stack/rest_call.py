@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -26,6 +27,14 @@ from monitor_agent.settings import ElasticsearchSettings
 
 PROBE_SECONDS = 5.0
 _ADDRESS = f"{CHECK_PROXY} (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)"
+_REMEDIES = (
+    (r"passwords? must|password.{0,20} too short", "choose a longer password"),
+    (r"licen[sc]e", "renew the licence (GET /_license), or start a basic one (POST /_license/start_basic)"),
+    (r"native.{0,40}(disabled|not enabled)", "let xpack.security.authc.realms.native and native_users be enabled"),
+    (r"is reserved", "Elasticsearch has this name for itself: choose another one"),
+    (r"no handler found for uri \[/_security|security (is not|must be) .*enabled", "set xpack.security.enabled: true"),
+)
+"""What to do about refusals whose status says too little: a pattern of the reason, and the remedy."""
 LONGEST_ANSWER = 10_000_000
 """Bytes that are read of an answer."""
 
@@ -133,6 +142,8 @@ def _refused(error: urllib.error.HTTPError, url: str, request: str) -> Elasticse
     """Return why a request was refused, in Elasticsearch's words if it was Elasticsearch."""
     content = error.read(LONGEST_ANSWER)
     reason = (json_object(content) or {}).get("error")
+    if isinstance(reason, str) and error.headers.get("X-Elastic-Product"):
+        reason = {"reason": reason}
     if not isinstance(reason, Mapping):
         target = error.headers.get("Location", "")
         redirection = f", a redirection to {without_credentials(target)[:100]}" if target else ""
@@ -142,8 +153,9 @@ def _refused(error: urllib.error.HTTPError, url: str, request: str) -> Elasticse
         )
     roots = reason.get("root_cause")
     root = roots[0] if isinstance(roots, list) and roots and isinstance(roots[0], Mapping) else reason
-    text = f"{root.get('type', '')}: {root.get('reason', '')}"[:300]
-    hint = {
+    text = " ".join(f"{root.get('type', '')}: {root.get('reason', '')}".removeprefix(": ").split())[:300]
+    remedies = (remedy for pattern, remedy in _REMEDIES if re.search(pattern, text, re.IGNORECASE))
+    hint = next(remedies, "") or {
         401: "check ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD, or ELASTICSEARCH_API_KEY",
         403: "use a user with this privilege, such as `elastic`",
     }.get(error.code, "correct what the reason names")

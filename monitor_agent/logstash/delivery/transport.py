@@ -33,7 +33,7 @@ class ElasticsearchAccess:
 
     Attributes
     ----------
-    hosts : addresses such as `https://es-1:9200`; each may name its own user.
+    hosts : addresses such as `https://es-1:9200`; they may name a user, which all of them get.
     ca_certs : file with the certificate authority; "" = the system's.
     verify : whether the certificate is checked.
     connections : connections kept per address.
@@ -79,7 +79,7 @@ class Transport:
     def __init__(self, access: ElasticsearchAccess) -> None:
         self._access = access
         self._addresses = [parse_address(host, "hosts") for host in access.hosts]
-        self._headers = [_headers(access, address) for address in self._addresses]
+        self._headers = _headers(access, self._addresses)
         self.has_user = any("Authorization" in headers for headers in self._headers)
         self._names = replace(ELASTICSEARCH, ca_file=access.ca_certs)
         self._pools = [_pool(address, access) for address in self._addresses]
@@ -119,7 +119,7 @@ class Transport:
 
     def _send(self, number: int, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
         target = self._addresses[number].path + path
-        headers = {**self._headers[number], **headers}
+        headers = {**self._headers, **headers}
         answer = self._pools[number].urlopen(
             method, target, body=body or None, headers=headers, retries=False, redirect=False, assert_same_host=False
         )
@@ -137,22 +137,23 @@ class Transport:
         return sorted(turn, key=lambda number: self._resting[number] > now)
 
 
-def _headers(access: ElasticsearchAccess, address: HttpAddress) -> dict[str, str]:
-    """Return the headers of every request to an address: its own user, else the user of the options.
+def _headers(access: ElasticsearchAccess, addresses: Sequence[HttpAddress]) -> dict[str, str]:
+    """Return the headers of every request: the user that the addresses name, else the user of the options.
 
     Raises
     ------
     SettingsError
-        If the address and the options name different users, or an API key: a real Logstash does not start either.
+        If the addresses and the options name different users, or an API key: a real Logstash does not start either.
     """
     user, password = access.user, access.password
-    if address.username:
-        if access.api_key or (password and (user, password) != (address.username, address.password)):
+    users = {(address.username, address.password) for address in addresses if address.username}
+    if users:
+        if access.api_key or len({*users, (user, password)} if password else users) > 1:
             raise SettingsError(
                 "the address of Elasticsearch names a user, and the options of the pipeline's output another one",
                 "let PIPELINE_USERNAME and PIPELINE_PASSWORD be that user, or write the address without a user",
             )
-        user, password = address.username, address.password
+        user, password = users.pop()
     return {"Accept": "application/json", **authorization_headers(user, password, access.api_key)}
 
 

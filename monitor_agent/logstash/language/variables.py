@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from monitor_agent.http_client.address import with_user
 from monitor_agent.logstash.language.syntax import Location
 from monitor_agent.settings import Settings, environment_of, without_kubernetes
 
@@ -16,11 +17,15 @@ def pipeline_variables(settings: Settings, environ: Mapping[str, str]) -> dict[s
     """Return the variables of a configuration: the settings that are not empty, overridden by the environment,
     except for values from Kubernetes.
 
-    If there is an API key, the password may be missing.
+    If there is an API key, or the address of Elasticsearch names a user, the password may be missing.
     """
     sections = (settings.elasticsearch, settings.server, settings.pipeline)
     variables = {name: text for section in sections for name, text in environment_of(section).items() if text}
-    if settings.pipeline.api_key:
+    elasticsearch = settings.elasticsearch
+    if elasticsearch.url_names_user:
+        users = (with_user(url, elasticsearch.username, elasticsearch.password) for url in elasticsearch.url)
+        variables["ELASTICSEARCH_URL"] = ",".join(users)
+    if settings.pipeline.api_key or elasticsearch.url_names_user:
         variables.setdefault("PIPELINE_PASSWORD", "")
     return {**variables, **without_kubernetes(environ)}
 

@@ -78,6 +78,9 @@ def test_the_user_of_an_address_is_sent(port: int) -> None:
         ElasticsearchAccess([host], user="shipper", password="S3cr@t"),
     ):
         assert Transport(access).request("POST", "/_bulk", b"{}").body.split()[1:3] == expected.encode().split()
+    second = Transport(ElasticsearchAccess([f"http://127.0.0.1:{port}", host], user="pipeline_writer"))
+    answers = [second.request("POST", "/_bulk", b"{}").body for _ in range(2)]
+    assert [answer.split()[1:3] for answer in answers] == [expected.encode().split()] * 2
     for other in ({"user": "other", "password": "x"}, {"api_key": "key"}):
         with pytest.raises(SettingsError, match="names a user") as caught:
             Transport(ElasticsearchAccess([host], **other))  # type: ignore[arg-type]

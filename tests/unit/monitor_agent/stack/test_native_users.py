@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from monitor_agent.contracts.roles import ROLES
-from monitor_agent.errors import StackError
+from monitor_agent.errors import ElasticsearchError, StackError
 from monitor_agent.settings import ElasticsearchSettings, PipelineSettings, Settings, StackSettings
 from monitor_agent.stack.native_users import create_users
 
@@ -23,6 +23,7 @@ class SecurityApi(HTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.requests: list[tuple[str, str, Any]] = []
+        self.refusal: tuple[int, str, Any] = (0, "", None)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -31,9 +32,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.requests.append((self.command, self.path, body))
-        self.send_response(200)
+        status, path, error = self.server.refusal
+        refused = bool(status) and path in self.path
+        self.send_response(status if refused else 200)
+        self.send_header("X-Elastic-Product", "Elasticsearch")
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(json.dumps({"error": error, "status": status}).encode() if refused else b"{}")
 
     do_POST = do_PUT  # noqa: N815  # the name that http.server calls
 
@@ -77,3 +81,55 @@ def test_without_passwords_nothing_is_sent(api: SecurityApi) -> None:
     with pytest.raises(StackError, match="PIPELINE_PASSWORD"):
         create_users(settings, lambda _line: None)
     assert api.requests == []
+
+
+SHORT = {"type": "action_request_validation_exception", "reason": "passwords must be at least [6] characters long"}
+UNAUTHORIZED = {
+    "type": "security_exception",
+    "reason": "action [cluster:admin/xpack/security/role/put] is unauthorized for user [ada] with effective roles []",
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "error", "reason", "remedy"),
+    [
+        (400, "/user/analyst", SHORT, "passwords must be at least [6]", "choose a longer password (STACK_ANALYST_PASSWORD)"),
+        (400, "/kibana", SHORT, "passwords must be at least [6]", "choose a longer password (STACK_KIBANA_PASSWORD)"),
+        (400, "/user/", {"type": "x", "reason": "user [elastic] is reserved"}, "is reserved", "choose another one"),
+        (
+            403,
+            "/role/",
+            {"type": "security_exception", "reason": "current license is non-compliant for [security]"},
+            "current license is non-compliant",
+            "POST /_license/start_basic",
+        ),
+        (400, "/user/", {"type": "x", "reason": "native realm [a] is disabled"}, "disabled", "authc.realms.native"),
+        (403, "/role/", UNAUTHORIZED, "is unauthorized for user [ada]", "use a user with this privilege"),
+        (
+            400,
+            "/role/",
+            "no handler found for uri [/_security/role/analyst] and method [PUT]",
+            "no handler found for uri",
+            "xpack.security.enabled: true",
+        ),
+    ],
+)
+def test_the_reason_of_elasticsearch_is_passed_on(
+    api: SecurityApi, status: int, path: str, error: Any, reason: str, remedy: str
+) -> None:
+    """One line has Elasticsearch's words, and what to do about them."""
+    api.refusal = (status, path, {"root_cause": [error], **error} if isinstance(error, dict) else error)
+    settings = Settings(
+        elasticsearch=ElasticsearchSettings(url=(f"http://127.0.0.1:{api.server_port}",)),
+        stack=StackSettings(analyst_password="a", kibana_password="k"),
+    )
+
+    with pytest.raises(ElasticsearchError) as caught:
+        create_users(settings, lambda _line: None)
+
+    line = str(caught.value)
+    assert reason in line
+    assert remedy in line
+    assert f"(status {status})" in line
+    assert "\n" not in line
+    assert "not Elasticsearch" not in line
