@@ -21,7 +21,7 @@ LOCKS = {
     "dev": ("server", "train", "embedded", "dev"),
     "user": ("server", "train", "embedded"),
     "server": ("server",),
-    "agent": (),
+    "agent": ("embedded",),
 }
 
 
