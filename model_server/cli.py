@@ -7,7 +7,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from model_server import key_command
+from model_server import key_command, setting_limits
+from model_server.model_card import read_card
 from model_server.training import command as training
 from monitor_agent import log, settings
 from monitor_agent.command_line import CommandParser, VersionAction, add_completion, completion_script, run_program
@@ -30,7 +31,7 @@ def _run(argv: Sequence[str] | None) -> int:
         return 0
     if args.command == "keys":
         return key_command.run(args, settings.read(os.environ, args.config).server)
-    return _serve(args)
+    return _check(args) if args.command == "check" else _serve(args)
 
 
 def _parser() -> CommandParser:
@@ -48,6 +49,7 @@ def _parser() -> CommandParser:
     serve.add_argument(
         "--address-file", type=Path, metavar="FILE", help="file that holds the server's URL while it answers"
     )
+    subparsers.add_parser("check", help="say which model would be served; the exit status is 1 if there is none")
     training.add_parser(subparsers)
     key_command.add_parser(subparsers)
     add_completion(subparsers)
@@ -55,11 +57,31 @@ def _parser() -> CommandParser:
     return parser
 
 
-def _serve(args: argparse.Namespace) -> int:
-    loaded = settings.read(os.environ, args.config)
+def _settings(config: Path | None) -> settings.Settings:
+    """Return the settings.
+
+    Raises
+    ------
+    SettingsError
+        If those of the server are malformed or contradict each other.
+    """
+    loaded = settings.read(os.environ, config)
     log.hide(settings.secret_values(loaded))
     # The server also runs while settings of other components contradict each other: predictions come first.
     settings.refuse(row for row in settings.contradictions_of(loaded) if row.of_server)
+    setting_limits.check(loaded.server)
+    return loaded
+
+
+def _check(args: argparse.Namespace) -> int:
+    """Print the model that the settings choose; neither TensorFlow nor the model is loaded."""
+    card = read_card(_settings(args.config).server)
+    print(f"model {card.name}, version {card.version}, threshold {card.threshold:g}, in {card.folder}")
+    return 0
+
+
+def _serve(args: argparse.Namespace) -> int:
+    loaded = _settings(args.config)
     for warning in settings.name_warnings(os.environ):
         log.warn(f"{warning.finding}: {warning.remedy}")
     require("model-server", MODEL_SERVER)

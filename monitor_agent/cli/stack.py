@@ -7,8 +7,10 @@ import dataclasses
 from typing import Any
 
 from monitor_agent.cli._output import add_json, print_json, print_line
+from monitor_agent.errors import StackError
 from monitor_agent.extras import require
 from monitor_agent.settings import Settings
+from monitor_agent.stack.compose import ComposeProvider
 from monitor_agent.stack.embedded.elasticsearch import components_of_start
 from monitor_agent.stack.native_users import create_users
 from monitor_agent.stack.provider import StackProvider
@@ -26,6 +28,9 @@ def add_parser(subparsers: Any) -> None:
         "--detach", "-d", action="store_true", help="return when Elasticsearch is ready, and leave it running"
     )
     up.add_argument("--show-passwords", action="store_true", help="print the passwords of the users as well")
+    up.add_argument(
+        "--tls", action="store_true", help="containers only: encrypt all connections, from now on (docs/containers.md)"
+    )
     up.add_argument("--background", action="store_true", help=argparse.SUPPRESS)
     down = actions.add_parser("down", help="stop the Elasticsearch that was started with --detach")
     status = actions.add_parser("status", help="report whether Elasticsearch runs; the exit status is 1 if it does not")
@@ -48,6 +53,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         return 0
     settings = with_arguments(settings, args)
     provider = make_provider(settings, print_line)
+    if args.action == "up" and args.tls:
+        if not isinstance(provider, ComposeProvider):
+            raise StackError("--tls is for the containers", "add --provider compose")
+        provider.tls = True
     if args.action == "up":
         require("stack up", *components_of_start(settings.stack))
         if args.background:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
+from monitor_agent.contracts.kibana_roles import KIBANA_ROLES, KIBANA_USERS
 from monitor_agent.contracts.role_names import ANALYST, DEADLETTER_READER, MONITOR_AGENT, MONITOR_SETUP, PIPELINE_WRITER
 from monitor_agent.contracts.roles import ROLES
 from monitor_agent.errors import ElasticsearchError, StackError
@@ -24,7 +25,8 @@ _PASSWORDS = {
 def create_users(settings: Settings, report: Callable[[str], None]) -> None:
     """Create or update every role, each user that has a password in the settings, and the password of Kibana's user.
 
-    A second run changes nothing.
+    With a password of Kibana's user, Kibana belongs to the stack: the users get their roles in it as well. A second run
+    changes nothing.
 
     Raises
     ------
@@ -48,14 +50,17 @@ def create_users(settings: Settings, report: Callable[[str], None]) -> None:
         )
     login = logins(settings.elasticsearch)[0]
     require_elasticsearch(login)
-    for role, body in ROLES.items():
+    with_kibana = bool(settings.stack.kibana_password)
+    roles = {**ROLES, **KIBANA_ROLES} if with_kibana else ROLES
+    for role, body in roles.items():
         call(login, "PUT", f"/_security/role/{role}", body)
-    report(f"roles: {', '.join(ROLES)}")
+    report(f"roles: {', '.join(roles)}")
     for user, password in passwords.items():
+        in_kibana = [KIBANA_USERS[user]] if with_kibana and user in KIBANA_USERS else []
         with _naming(_PASSWORDS[user]):
-            call(login, "PUT", f"/_security/user/{user}", {"password": password, "roles": [user]})
+            call(login, "PUT", f"/_security/user/{user}", {"password": password, "roles": [user, *in_kibana]})
     report(f"users: {', '.join(passwords)}")
-    if settings.stack.kibana_password:
+    if with_kibana:
         with _naming("STACK_KIBANA_PASSWORD"):
             call(login, "POST", "/_security/user/kibana_system/_password", {"password": settings.stack.kibana_password})
         report("the password of kibana_system is set")

@@ -57,6 +57,26 @@ def test_an_error_is_one_line(tmp_path: Path, environ: dict[str, str], reason: s
     assert not list((tmp_path / "log").glob("*.ndjson"))
 
 
+def test_check_says_which_model_would_be_served(tmp_path: Path) -> None:
+    """Without loading it, and without a log folder; without a model the line is that of the server."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    model = tmp_path / "models" / "3"
+    model.mkdir(parents=True)
+    (model / "saved_model.pb").touch()
+    (model / "model.json").write_text('{"name": "click", "threshold": 0.25}')
+
+    good = run(tmp_path, "check", MODEL_SERVER_MODEL_DIR=str(model.parent))
+    without = run(tmp_path, "check", MODEL_SERVER_MODEL_DIR=str(empty))
+    wrong = run(tmp_path, "check", MODEL_SERVER_MODEL_DIR=str(model.parent), MODEL_SERVER_THREADS="0")
+
+    assert (good.returncode, good.stdout) == (0, f"model click, version 3, threshold 0.25, in {model}\n")
+    assert (without.returncode, without.stdout) == (1, "")
+    assert without.stderr.startswith(f"error: neither {empty} nor a folder in it holds a SavedModel: train one with")
+    assert "MODEL_SERVER_THREADS is too small" in wrong.stderr
+    assert not (tmp_path / "log").exists()
+
+
 def test_a_port_in_use_is_reported_before_the_model_is_loaded(tmp_path: Path) -> None:
     """Another process listens: the error names the address and the settings to change."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"),
-    *("logstash/README.md", "docs/architecture.md", "docs/upgrade.md", "packaging/systemd/README.md"),
+    *("logstash/README.md", "docs/architecture.md", "docs/containers.md", "docs/upgrade.md"),
+    "packaging/systemd/README.md",
 )
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 LINES = [json.loads(block) for block in re.findall(r"```json\n(.+?)```", README, re.DOTALL)]

@@ -61,7 +61,7 @@ def test_roles_come_before_users_and_equal_those_in_the_files(api: SecurityApi) 
     settings = Settings(
         elasticsearch=ElasticsearchSettings(url=(f"http://127.0.0.1:{api.server_port}",)),
         pipeline=PipelineSettings(password="p"),
-        stack=StackSettings(agent_password="a", kibana_password="k"),
+        stack=StackSettings(agent_password="a"),
     )
 
     create_users(settings, lambda _line: None)
@@ -70,8 +70,27 @@ def test_roles_come_before_users_and_equal_those_in_the_files(api: SecurityApi) 
         *(("PUT", f"/_security/role/{name}", body) for name, body in ROLES.items()),
         ("PUT", "/_security/user/pipeline_writer", {"password": "p", "roles": ["pipeline_writer"]}),
         ("PUT", "/_security/user/monitor_agent", {"password": "a", "roles": ["monitor_agent"]}),
-        ("POST", "/_security/user/kibana_system/_password", {"password": "k"}),
     ]
+
+
+def test_a_kibana_of_the_stack_gets_its_password_and_its_roles(api: SecurityApi) -> None:
+    """The user of the set-up may fill Kibana, and the analyst may read there; the other users have no right in it."""
+    settings = Settings(
+        elasticsearch=ElasticsearchSettings(url=(f"http://127.0.0.1:{api.server_port}",)),
+        stack=StackSettings(agent_password="a", setup_password="s", analyst_password="b", kibana_password="k"),
+    )
+
+    create_users(settings, lambda _line: None)
+
+    bodies = {path: body for _, path, body in api.requests}
+    roles = {user: bodies[f"/_security/user/{user}"]["roles"] for user in ("monitor_agent", "monitor_setup", "analyst")}
+    assert roles == {
+        "monitor_agent": ["monitor_agent"],
+        "monitor_setup": ["monitor_setup", "kibana_installer"],
+        "analyst": ["analyst", "kibana_reader"],
+    }
+    assert bodies["/_security/role/kibana_reader"]["applications"][0]["privileges"] == ["read"]
+    assert bodies["/_security/user/kibana_system/_password"] == {"password": "k"}
 
 
 def test_without_passwords_nothing_is_sent(api: SecurityApi) -> None:
@@ -93,7 +112,13 @@ UNAUTHORIZED = {
 @pytest.mark.parametrize(
     ("status", "path", "error", "reason", "remedy"),
     [
-        (400, "/user/analyst", SHORT, "passwords must be at least [6]", "choose a longer password (STACK_ANALYST_PASSWORD)"),
+        (
+            400,
+            "/user/analyst",
+            SHORT,
+            "passwords must be at least [6]",
+            "choose a longer password (STACK_ANALYST_PASSWORD)",
+        ),
         (400, "/kibana", SHORT, "passwords must be at least [6]", "choose a longer password (STACK_KIBANA_PASSWORD)"),
         (400, "/user/", {"type": "x", "reason": "user [elastic] is reserved"}, "is reserved", "choose another one"),
         (
