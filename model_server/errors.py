@@ -19,11 +19,22 @@ from __future__ import annotations
 
 
 class RequestError(Exception):
-    """Raised when a request is refused or fails; `field` is the path of the field that is the reason."""
+    """Raised when a request is refused or fails.
 
-    def __init__(self, message: str, field: str = "") -> None:
-        super().__init__(f"{field}: {message}" if field else message)
+    Attributes
+    ----------
+    field : path of the field that is the reason, for the client.
+    logged_message : the message for the log: a name that the client has chosen may hold personal data.
+
+    Parameters
+    ----------
+    logged_field : the path without such a name; None = `field`.
+    """
+
+    def __init__(self, message: str, field: str = "", logged_field: str | None = None) -> None:
+        super().__init__(_at(field, message))
         self.field = field
+        self.logged_message = _at(field if logged_field is None else logged_field, message)
 
 
 class ValidationError(RequestError):
@@ -64,3 +75,7 @@ class ModelFailureError(RequestError):
 
 class EventLogError(RequestError):
     """Raised when events cannot be written: disk full, permission, file size limit."""
+
+
+def _at(field: str, message: str) -> str:
+    return f"{field}: {message}" if field else message

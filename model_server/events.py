@@ -11,6 +11,7 @@ from typing import Any
 from model_server.batching import InstanceScore
 from model_server.feedback_request import ClientFeedback
 from model_server.predict_request import PredictInstance, PredictRequest, Ranking, RequestContext
+from model_server.setting_limits import loggable_path
 from model_server.trace_context import Trace
 from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.ecs import DATASET_ERROR, DATASET_FEEDBACK, DATASET_PREDICTION, ECS_VERSION
@@ -150,7 +151,7 @@ def request_error(call: Call, origin: Origin, duration: int, status: int, kind: 
     event["log"] = {"level": "error" if failed else "warning"}
     event["error"] = {"type": kind, "message": message[:MAX_MESSAGE_LENGTH]}
     event["http"] = {"request": {"id": call.request_id}, "response": {"status_code": status}}
-    event["url"] = {"path": call.path[:MAX_PATH_LENGTH]}
+    event["url"] = {"path": loggable_path(call.path)[:MAX_PATH_LENGTH]}
     if call.labels:
         event["labels"] = call.labels
     return event

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 import orjson
 
 from model_server.errors import ValidationError
+from model_server.setting_limits import loggable
 from monitor_agent.contracts.bounds import Bounds
 
 Value = TypeVar("Value")
@@ -59,7 +60,7 @@ class JsonObject:
 
     def refuse(self, name: str, reason: str) -> NoReturn:
         """Raise ValidationError for a field."""
-        raise ValidationError(reason, self.place(name))
+        raise ValidationError(reason, self.place(name), self.place(loggable(name)))
 
     def _refuse_value(self, reason: str) -> NoReturn:
         raise ValidationError(reason if self.path else f"the body: {reason}", self.path)

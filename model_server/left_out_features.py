@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import structlog
 
-from model_server.setting_limits import NAME
+from model_server.setting_limits import loggable
 
 MOST_NAMES = 10
 _log = structlog.get_logger()
@@ -40,5 +40,5 @@ class LeftOutFeatures:
             _log.warning(
                 "features that are on no list are left out of the events: add them to MODEL_SERVER_NUMERIC_FEATURES or "
                 "MODEL_SERVER_CATEGORICAL_FEATURES, or set MODEL_SERVER_LOG_OTHER_FEATURES",
-                features=sorted(name for name in names if NAME.fullmatch(name))[:MOST_NAMES],
+                features=sorted(name for name in names if loggable(name) == name)[:MOST_NAMES],
             )

@@ -29,6 +29,8 @@ LEAST = {
     "threads": 1,
 }
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+UNLOGGED = "?"
+"""Stands in the log for a name of a client that is no plain name."""
 
 
 def check(settings: ServerSettings) -> None:
@@ -59,3 +61,21 @@ def check(settings: ServerSettings) -> None:
         for name in getattr(settings, setting):
             if not NAME.fullmatch(name):
                 raise SettingsError(f"{variables[setting]}: {name!r} cannot be a name", "use letters, digits, _ and -")
+
+
+def loggable(name: str) -> str:
+    """Return a name that a client has chosen if it could be one of a setting, else `?`: it may hold personal data.
+
+    >>> loggable("price"), loggable("ada@example.org")
+    ('price', '?')
+    """
+    return name if NAME.fullmatch(name) else UNLOGGED
+
+
+def loggable_path(path: str) -> str:
+    """Return the path of a request in which each part is loggable.
+
+    >>> loggable_path("/predict"), loggable_path("/users/ada@example.org")
+    ('/predict', '/users/?')
+    """
+    return "/".join(loggable(part) if part else "" for part in path.split("/"))

@@ -180,13 +180,18 @@ def test_repeated_feedback_has_the_same_id(world: World) -> None:
 def test_a_refusal_is_answered_and_logged(
     world: World, path: str, body: Any, status: int, kind: str, field: str | None
 ) -> None:
-    """The answer has type, message and field; one error event has the same values, and nothing else is logged."""
+    """The answer has type, message and field; one error event has the same values, and nothing else is logged.
+
+    A field's name that is longer than names of settings is in the answer only.
+    """
     answered, answer = world.post(path, body)
 
     (event,) = world.events()
     assert (answered, answer["error"]["type"], answer["error"]["field"]) == (status, kind, field)
     assert event["event"]["dataset"] == "model.request_error"
-    assert event["error"] == {"type": kind, "message": answer["error"]["message"]}
+    assert event["error"]["type"] == kind
+    message = answer["error"]["message"]
+    assert event["error"]["message"].startswith("?: unknown field" if len(field or "") > 64 else message)
     assert (event["http"]["response"]["status_code"], event["url"]["path"]) == (status, path)
 
 
@@ -256,6 +261,32 @@ def test_features_that_are_left_out_are_counted_and_announced_once(tmp_path: Pat
     (warning,) = printed
     assert "MODEL_SERVER_LOG_OTHER_FEATURES" in warning["event"]
     assert warning["features"] == ["salary"]
+
+
+PERSON = "ada@example.org"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/predict", {PERSON: 1}),
+        ("/predict", {**TEXTS, PERSON: 1}),
+        ("/predict", {**TEXTS, "features": {PERSON: [1]}}),
+        ("/predict", {**TEXTS, "item_id": [PERSON], "features": PERSON}),
+        ("/predict", PERSON),
+        ("/feedback", {PERSON: "click"}),
+        ("/feedback", {"prediction_id": [PERSON], "type": PERSON, "label": PERSON}),
+        (f"/users/{PERSON}", {}),
+    ],
+)
+def test_the_event_of_a_refusal_holds_nothing_that_a_client_has_chosen(world: World, path: str, body: Any) -> None:
+    """The answer names the unknown field or path; the event, which goes to Elasticsearch, has a sign in its place."""
+    status, _ = world.post(path, body)
+
+    (event,) = world.events()
+    assert status in (400, 404)
+    assert event["event"]["dataset"] == "model.request_error"
+    assert PERSON not in json.dumps(event)
 
 
 def test_a_model_that_fails_is_a_500(tmp_path: Path) -> None:
