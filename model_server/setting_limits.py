@@ -78,4 +78,4 @@ def loggable_path(path: str) -> str:
     >>> loggable_path("/predict"), loggable_path("/users/ada@example.org")
     ('/predict', '/users/?')
     """
-    return "/".join(loggable(part) if part else "" for part in path.split("/"))
+    return "/".join(loggable(step) if step else "" for step in path.split("/"))
