@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +96,15 @@ class PipelineSandbox:
         if failures:
             raise failures[0]
 
-    def spawn(self, environ: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen[bytes]:
+    def spawn(
+        self, environ: Mapping[str, str] | None = None, arguments: Sequence[str] = (), **options: Any
+    ) -> subprocess.Popen[bytes]:
         """Start `monitor-agent pipeline run` on the product's pipeline, in small batches; it logs to `pipeline.log`.
 
         Parameters
         ----------
         environ : further environment variables.
+        arguments : further arguments of the command.
         options : of `subprocess.Popen`.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +112,7 @@ class PipelineSandbox:
         quicker.mkdir(exist_ok=True)
         for path, text in compiler.read_sources(str(PIPELINE)):
             (quicker / Path(path).name).write_text(self._quicker(text), encoding="utf-8")
-        command = [sys.executable, "-m", "monitor_agent", "pipeline", "run", "-f", str(quicker)]
+        command = [sys.executable, "-m", "monitor_agent", "pipeline", "run", "-f", str(quicker), *arguments]
         with (self.folder / "pipeline.log").open("ab") as log:
             variables = {**os.environ, **self.environ(), "PIPELINE_BATCH_SIZE": "100", **(environ or {})}
             return subprocess.Popen(command, env=variables, cwd=ROOT, stderr=log, **options)

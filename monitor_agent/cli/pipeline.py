@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import socket
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from monitor_agent.cli._output import add_json, print_json, print_line
-from monitor_agent.errors import ConfigurationError
+from monitor_agent.durations import parse_duration
+from monitor_agent.errors import ConfigurationError, DataError
 from monitor_agent.extras import PIPELINE, require
 from monitor_agent.files import readable_name
 from monitor_agent.logstash import statistics
@@ -30,6 +32,14 @@ def add_parser(subparsers: Any) -> None:
         "check", help="check that the configuration can be run, and warn of conditions that are probably mistakes"
     )
     run_ = actions.add_parser("run", help="run the pipeline until Ctrl-C, or until its standard input ends")
+    run_.add_argument(
+        "--drain",
+        type=_drain_time,
+        default=timedelta(),
+        metavar="DURATION",
+        help="after SIGTERM or Ctrl-C, first deliver what the event files hold, for at most this time, such as 60s; a "
+        "second signal stops at once (default: stop at once; the next run goes on)",
+    )
     stats = actions.add_parser(
         "stats", help="report the work and the backlog of the pipeline; the exit status is 1 if it does not run"
     )
@@ -45,6 +55,13 @@ def add_parser(subparsers: Any) -> None:
         action.add_argument(
             "-f", dest="file", metavar="CONF", help="file or folder of the configuration (default: PIPELINE_CONFIG)"
         )
+
+
+def _drain_time(text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except DataError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def names_read(args: argparse.Namespace, settings: Settings) -> set[str]:
@@ -84,6 +101,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         sys.stdout.buffer,
         readable_name(socket.gethostname()),
         ca_certs=settings.elasticsearch.ca_certs,
+        drain_seconds=args.drain.total_seconds() if args.action == "run" else 0.0,
     )
     program = compiler.compile_sections(sections, pipeline_variables(settings, args.environ), context)
     if not program.inputs:

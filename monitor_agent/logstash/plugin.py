@@ -28,6 +28,8 @@ class PipelineContext:
     stdin, stdout : the streams of the plugins of these names.
     host : the name of this machine, for `host.name` and `host.hostname`.
     ca_certs : file with the certificate authority for outputs that name none; "" = that of the system.
+    drain_seconds : after a stop signal, the runner first delivers what its inputs hold, for at most this time.
+    draining : set from that signal on.
     stopping : set when the runner stops; a plugin that waits for something waits on it too.
     """
 
@@ -36,6 +38,8 @@ class PipelineContext:
     stdout: BinaryIO
     host: str
     ca_certs: str = ""
+    drain_seconds: float = 0.0
+    draining: threading.Event = field(default_factory=threading.Event)
     stopping: threading.Event = field(default_factory=threading.Event)
 
 

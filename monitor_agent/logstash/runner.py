@@ -6,6 +6,7 @@ are sent again, but none is lost.
 
 from __future__ import annotations
 
+import math
 import resource
 import signal
 import threading
@@ -43,12 +44,14 @@ _log = structlog.get_logger()
 def run(program: Program, context: PipelineContext) -> None:
     """Run a pipeline until its inputs have ended, `context.stopping` is set or a stop signal comes.
 
+    With `context.drain_seconds`, it first delivers what its inputs hold after a signal; a second one stops it at once.
+
     Raises
     ------
     PipelineError
         If it cannot continue; the positions of everything delivered until then are stored.
     """
-    with _signals_set(context.stopping), locked_folder(Path(context.settings.data_dir)), rare_garbage_collection():
+    with _signals_set(context), locked_folder(Path(context.settings.data_dir)), rare_garbage_collection():
         _allow_many_files()
         Runner(program, context).run()
 
@@ -77,6 +80,9 @@ class Runner:
         concurrent = all(getattr(output, "concurrent", False) for output in program.outputs)
         self._program = program
         self._stopping = context.stopping
+        self._draining = context.draining
+        self._drain_seconds = context.drain_seconds
+        self._drain_until = math.inf
         self._batch_size = settings.batch_size
         self._delay = settings.batch_delay.total_seconds()
         self._workers = (
@@ -107,6 +113,8 @@ class Runner:
             except Exception as error:  # noqa: BLE001 - raised again after the last deliveries
                 self._fail(error)
             self._finish(threads, acknowledger)
+            if self._draining.is_set() and self._stopping.is_set():
+                _log.warning("stopped before everything was delivered; the next run goes on from here")
             self._statistics.write("failed" if self._failure else "stopped", len(self._flights))
         if isinstance(self._failure, MonitorError):
             raise self._failure
@@ -129,7 +137,7 @@ class Runner:
                     moved = True
             self._write_statistics()
             if not moved:
-                if all(source.finished for source in self._program.inputs):
+                if all(source.finished for source in self._program.inputs) or self._is_drained():
                     return
                 self._stopping.wait(self._delay)
 
@@ -156,7 +164,18 @@ class Runner:
                 self._write_statistics()
         return False
 
+    def _is_drained(self) -> bool:
+        """Return whether the runner only finishes its work, and everything is delivered."""
+        return self._draining.is_set() and bool(self._statistics.document("running", len(self._flights))["delivered"])
+
     def _is_running(self) -> bool:
+        if self._draining.is_set():
+            now = time.monotonic()
+            if math.isinf(self._drain_until):
+                self._drain_until = now + self._drain_seconds
+                _log.info("stopping: what the inputs hold is delivered first", most_seconds=self._drain_seconds)
+            if now > self._drain_until:
+                self._stopping.set()
         return not self._stopping.is_set()
 
     def _guarded(self, work: Any) -> None:
@@ -246,14 +265,17 @@ def _opened(plugins: Sequence[Input | Output]) -> Iterator[None]:
 
 
 @contextmanager
-def _signals_set(stopping: threading.Event) -> Iterator[None]:
-    """Let stop signals set `stopping` while the block runs; Python allows that in the main thread only."""
+def _signals_set(context: PipelineContext) -> Iterator[None]:
+    """Let stop signals drain or stop the runner while the block runs; Python allows that in the main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
+        if context.drain_seconds and not context.draining.is_set():
+            context.draining.set()
+        else:
+            context.stopping.set()
 
     previous = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
     try:
