@@ -57,7 +57,8 @@ class ComposeProvider:
         if self._file.is_file():
             self._prepare()
         self._report("starting the containers")
-        done = self._docker("up", *(("--detach",) if detach else ()))
+        # After an upgrade the images of this project are older than its files.
+        done = self._docker("up", "--build", *(("--detach",) if detach else ()))
         if done.returncode:
             self._refuse_failed()
             raise _failure("up", done)

@@ -87,7 +87,7 @@ def test_up_makes_the_secrets_and_waits_for_health(folder: Path) -> None:
 
     make_provider(folder).up(detach=True)
 
-    assert calls(folder)[0] == "up --detach"
+    assert calls(folder)[0] == "up --build --detach"
     assert not (folder / "containers.2").exists()
     assert (folder / ".env").read_text().startswith("ELASTIC_VERSION=9.5.0\nELASTIC_PASSWORD=")
 
