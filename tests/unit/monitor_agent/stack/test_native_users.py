@@ -119,7 +119,13 @@ UNAUTHORIZED = {
             "passwords must be at least [6]",
             "choose a longer password (STACK_ANALYST_PASSWORD)",
         ),
-        (400, "/kibana_system", SHORT, "passwords must be at least [6]", "choose a longer password (STACK_KIBANA_PASSWORD)"),
+        (
+            400,
+            "/kibana_system",
+            SHORT,
+            "passwords must be at least [6]",
+            "choose a longer password (STACK_KIBANA_PASSWORD)",
+        ),
         (400, "/user/", {"type": "x", "reason": "user [elastic] is reserved"}, "is reserved", "choose another one"),
         (
             403,
