@@ -13,7 +13,7 @@ from monitor_agent.contracts.ecs import MAX_LABELS
 from monitor_agent.contracts.model_names import problem_of_name, problem_of_version
 from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
-from monitor_agent.settings import ServerSettings, info_of
+from monitor_agent.settings import ServerSettings, as_text, info_of
 
 LEAST = {
     "rotate_bytes": 1,
@@ -45,7 +45,9 @@ def check(settings: ServerSettings) -> None:
     for name, least in LEAST.items():
         if getattr(settings, name) < least:
             limit = format_duration(least) if isinstance(least, timedelta) else least
-            raise SettingsError(f"{variables[name]} is too small", f"set it to {limit} or more")
+            raise SettingsError(
+                f"{variables[name]}={as_text(getattr(settings, name))} is too small", f"set it to {limit} or more"
+            )
     if settings.threshold is not None and not 0 <= settings.threshold <= 1:
         raise SettingsError(
             f"MODEL_SERVER_THRESHOLD={settings.threshold} is no probability", "give a number from 0 to 1"

@@ -6,6 +6,7 @@ What is written is private to its owner, from the first moment and whatever the 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -61,9 +62,9 @@ def private_folder(path: Path, mode: int = PRIVATE_FOLDER) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir(mode=mode)
-    except FileExistsError:
+    except FileExistsError as error:
         if not path.is_dir():
-            raise
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from error
         _tighten(path, mode)
         return
     path.chmod(mode)  # a strict umask must not take what the group may do

@@ -133,7 +133,7 @@ def parse_alerts(text: str) -> list[Alert]:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise DataError(f"alerts.toml is no TOML: {error}") from error
+        raise DataError(f"alerts.toml is no TOML: {error}", "correct the file") from error
     alerts = [_alert(name, table) for name, table in tables.items()]
     inhibiting = {alert.id for alert in alerts if alert.agent and not alert.inhibited_by}
     for alert in alerts:

@@ -32,7 +32,7 @@ from monitor_agent.diagnosis import (
     web,
 )
 from monitor_agent.diagnosis.check_result import FAILED, SKIPPED, WARNING, CheckResult
-from monitor_agent.errors import ElasticsearchError, MonitorError
+from monitor_agent.errors import ElasticsearchError, MonitorError, in_one_line
 from monitor_agent.es.client_names import ClientNames, client_names
 from monitor_agent.es.cluster_facts import ClusterFacts, missing_privileges, read_cluster
 from monitor_agent.es.connection import open_gateway
@@ -118,7 +118,11 @@ def _safely(name: str, check: Check) -> list[CheckResult]:
     except MonitorError as error:
         return [CheckResult(name, FAILED, error.message, error.hint)]
     except OSError as error:
-        return [CheckResult(name, WARNING, f"it cannot be checked: {error}")]
+        remedy = "correct the path or its permissions" if error.filename else ""
+        return [CheckResult(name, WARNING, f"it cannot be checked ({in_one_line(error)})", remedy)]
+    except Exception as error:  # noqa: BLE001 - no defect of a check hides the other rows
+        remedy = f"this is a defect of the check {name}; the other rows hold all the same"
+        return [CheckResult(name, WARNING, f"it cannot be checked ({in_one_line(error)})", remedy)]
 
 
 def _pipeline(folder: Path) -> CheckResult:
@@ -132,7 +136,6 @@ def _pipeline(folder: Path) -> CheckResult:
 def _cluster(settings: Settings) -> list[CheckResult]:
     """Return the results of the checks that ask Elasticsearch: each of its addresses, then the first that answers."""
     results: list[CheckResult] = []
-    local = _local_letters(Path(settings.pipeline.data_dir) / FOLDER_NAME)
     answers: list[tuple[ElasticsearchSettings, ClusterFacts]] = []
     for url in settings.elasticsearch.url:
         address = dataclasses.replace(settings.elasticsearch, url=(url,), request_timeout=TIMEOUT)
@@ -142,14 +145,16 @@ def _cluster(settings: Settings) -> list[CheckResult]:
             answers.append((address, facts))
     if not answers:
         results += [CheckResult(name, SKIPPED, NO_ANSWER) for name in NEEDING_ELASTICSEARCH]
-        return [*results, local_pipeline.check_dead_letters(None, local)]
+        return [*results, *_safely("dead letters", lambda: [_dead_letters(settings, None)])]
     address, facts = answers[0]
     with closing(_gateway(address)) as gateway:
         results += _of_gateway(gateway, facts, settings)
-        results += _safely(
-            "dead letters", lambda: [local_pipeline.check_dead_letters(_indexed_letters(gateway), local)]
-        )
+        results += _safely("dead letters", lambda: [_dead_letters(settings, _indexed_letters(gateway))])
     return results
+
+
+def _dead_letters(settings: Settings, indexed: int | None) -> CheckResult:
+    return local_pipeline.check_dead_letters(indexed, _local_letters(Path(settings.pipeline.data_dir) / FOLDER_NAME))
 
 
 def _gateway(settings: ElasticsearchSettings) -> Gateway:
@@ -164,8 +169,6 @@ def _reach(settings: ElasticsearchSettings, url: str) -> tuple[CheckResult, Clus
     except MonitorError as error:
         reason, stopped = cluster.why_no_answer(error.message)
         return CheckResult("Elasticsearch", FAILED, f"{url}: {reason}", START if stopped else error.hint), None
-    except ValueError as error:
-        return CheckResult("Elasticsearch", FAILED, f"{url}: {error}", "correct ELASTICSEARCH_URL"), None
     return cluster.check_health(facts, url), facts
 
 

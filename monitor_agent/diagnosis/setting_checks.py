@@ -59,7 +59,7 @@ def check_settings(settings: Settings, environ: Mapping[str, str]) -> list[Check
         problem, wrong = "", []
     except ConfigurationError as error:
         targets, problem = None, error.message
-        wrong = [CheckResult(CONFIGURATION, FAILED, error.message, error.hint)] if error.line else []
+        wrong = [CheckResult(CONFIGURATION, FAILED, error.message, error.hint)] if _is_wrong(error, settings) else []
     except ModuleNotFoundError as error:
         targets, problem, wrong = None, f"it needs {error.name}", []
     return [
@@ -71,6 +71,11 @@ def check_settings(settings: Settings, environ: Mapping[str, str]) -> list[Check
         check_ports_differ(settings),
         check_pseudonyms(settings),
     ]
+
+
+def _is_wrong(error: ConfigurationError, settings: Settings) -> bool:
+    """Return whether a configuration is refused, or is missing where the settings name it."""
+    return bool(error.line) or settings.pipeline.config != Settings().pipeline.config
 
 
 def check_contradictions(settings: Settings) -> list[CheckResult]:

@@ -11,6 +11,8 @@ from elasticsearch import ApiError
 
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.responses import FOREIGN
+from monitor_agent.http_client.failures import CHECK_PROXY
 
 _SECURITY_IS_OFF = (400, 404, 405, 500)
 _DISK = "cluster.routing.allocation.disk."
@@ -60,8 +62,15 @@ def read_cluster(gateway: Gateway, now: Callable[[], float] = time.time) -> Clus
     Raises
     ------
     ElasticsearchError
-        If it does not answer, or refuses.
+        If it does not answer, or refuses, or another server answers in its place.
     """
+    try:
+        return _read_cluster(gateway, now)
+    except (KeyError, TypeError, AttributeError) as error:  # JSON of another shape, from a proxy or another product
+        raise ElasticsearchError(f"read the cluster: {FOREIGN}: it lacks {error}", CHECK_PROXY) from error
+
+
+def _read_cluster(gateway: Gateway, now: Callable[[], float]) -> ClusterFacts:
     health = gateway.call("read the health", lambda client: client.cluster.health().body)
     info = gateway.call("read the nodes", lambda client: client.nodes.info(filter_path="nodes.*.version").body)
     before = now()

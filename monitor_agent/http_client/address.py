@@ -164,7 +164,7 @@ def _parsed(text: str, default_port: int) -> HttpAddress:
 def _user(credentials: str) -> tuple[str, str]:
     username, _, password = credentials.partition(":")
     if not username or not password:
-        raise _MistakeError("the address names no user with a password", "write https://user:password@host")
+        raise _MistakeError("the address names no user with a password", "write user:password@ before the host")
     try:
         return unquote(username, errors="strict"), unquote(password, errors="strict")
     except UnicodeDecodeError as error:

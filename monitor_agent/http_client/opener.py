@@ -5,7 +5,9 @@ from __future__ import annotations
 import urllib.request
 from typing import Any
 
+from monitor_agent.errors import SettingsError
 from monitor_agent.http_client.address import parse_address
+from monitor_agent.http_client.proxies import problem_of_proxy, proxy_of
 from monitor_agent.http_client.trust import client_context
 
 
@@ -27,9 +29,13 @@ def opener(url: str, ca_certs: str, variable: str) -> urllib.request.OpenerDirec
     Raises
     ------
     SettingsError
-        If the file holds no certificate.
+        If the file holds no certificate, or the environment names a proxy that cannot be used.
     """
     address = parse_address(url, "address")
+    proxy = proxy_of(url)
+    problem = problem_of_proxy(proxy.address) if proxy is not None else ""
+    if proxy is not None and problem:
+        raise SettingsError(f"{proxy}: {problem}", "write http://host:port, or unset it")
     handlers: list[urllib.request.BaseHandler] = [_NoRedirection()]
     if address.is_loopback:
         handlers.append(urllib.request.ProxyHandler({}))  # the loopback is never behind a proxy

@@ -21,6 +21,7 @@ from monitor_agent.http_client.authorization import authorization_headers
 from monitor_agent.http_client.failures import AddressSettings, failure_of, json_object, page_title
 from monitor_agent.http_client.opener import opener
 from monitor_agent.http_client.products import UPGRADE, is_too_old, version_text
+from monitor_agent.http_client.proxies import proxy_of
 from monitor_agent.settings import KibanaSettings
 
 _CONFLICT = 409
@@ -196,9 +197,12 @@ class Kibana:
                 return error.code, page
             raise self._refused(error, page, f"{method} {path}") from error
         except (OSError, http.client.HTTPException) as error:
-            failure = failure_of(error, self._names)
+            failure, proxy = failure_of(error, self._names), proxy_of(self._base)
             hint = failure.hint or "check that Kibana runs and that KIBANA_URL is right"
-            raise KibanaError(f"{self._base} does not answer: {failure.reason}", hint) from error
+            through = f" through the proxy of {proxy}" if proxy is not None else ""
+            raise KibanaError(
+                f"{self._base} does not answer{through}: {failure.reason}", hint if proxy is None else _PROXY
+            ) from error
 
     def _refused(self, error: urllib.error.HTTPError, content: bytes, request: str) -> KibanaError:
         """Return why a request was refused: by Kibana, or by another server in its place."""

@@ -61,7 +61,10 @@ def _typed(value: Any, hint: Any) -> Any:
         return value if isinstance(value, str) else _refuse("text is expected")
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return _refuse("a number is expected")
-    return hint(value)
+    try:
+        return hint(value)
+    except ValueError:
+        return _refuse("a whole number is expected" if hint is int else "a number is expected")
 
 
 def _boolean(value: Any) -> bool:

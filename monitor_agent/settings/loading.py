@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from monitor_agent.errors import SettingsError, suggestion
+from monitor_agent.errors import SettingsError, in_one_line, suggestion
 from monitor_agent.settings.contradictions import contradictions_of, refuse
 from monitor_agent.settings.conversion import as_text, convert
 from monitor_agent.settings.names import without_kubernetes
@@ -68,8 +68,12 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return document
     except OSError as error:
         raise SettingsError(f"{path} cannot be read ({error.strerror})", "check --config") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8 (byte {error.start + 1})", "save the file as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: {error}", "correct the file") from error
+    except (ValueError, RecursionError) as error:  # such as a NUL in the path, or tables inside tables without end
+        raise SettingsError(f"{path}: {in_one_line(error)}", "correct the file") from error
 
 
 def _section(kind: Any, table: Mapping[str, Any], environ: Mapping[str, str], prefix: str) -> Any:
