@@ -83,5 +83,5 @@ def containers_of(pod: Manifest) -> dict[str, Manifest]:
 
 def environment(container: Manifest) -> dict[str, str]:
     """Return the variables of a container; `***` in place of a secret."""
-    own = {entry["name"]: entry.get("value", "***") for entry in container.get("env", ())}
-    return {**shared_settings(), **own}
+    direct = {entry["name"]: entry.get("value", "***") for entry in container.get("env", ())}
+    return {**shared_settings(), **direct}

@@ -87,8 +87,8 @@ def test_a_kustomization_names_files_that_exist_and_leaves_none_out(folder: Path
 
         assert [name for name in names if not (place / name).exists()] == []
         if place.is_relative_to(FOLDER):
-            others = {path.name for path in place.glob("*") if path.is_file()} - {"kustomization.yaml"}
-            assert others <= set(names)
+            present = {path.name for path in place.glob("*") if path.is_file()} - {"kustomization.yaml"}
+            assert present <= set(names)
 
 
 def test_the_config_maps_have_the_files_of_the_product() -> None:
