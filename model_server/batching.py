@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import structlog
 
 from model_server.errors import ModelFailureError, PredictionTimeoutError, QueueFullError
+from monitor_agent.contracts.bounds import PROBABILITY, Bounds
 
 _log = structlog.get_logger()
 
@@ -23,7 +24,9 @@ class InstanceScore:
 
     Attributes
     ----------
-    score : probability of a positive, the model's float32 as a float.
+    score : probability of a positive, or the number of a regression: the model's float32 as a float. For a multiclass
+        model, the probability of the predicted class.
+    classes : the probability of each class of a multiclass model; empty for other kinds.
     queue_time, compute_time : time of waiting for the batch, and time in the model, ns.
     batch_size : instances that the model computed together.
     """
@@ -32,6 +35,7 @@ class InstanceScore:
     queue_time: int
     compute_time: int
     batch_size: int
+    classes: tuple[float, ...] = ()
 
 
 class _Ticket:
@@ -67,7 +71,9 @@ class Batcher:
 
     Parameters
     ----------
-    compute : turns inputs of one kind into their scores, of shape (n,); one thread calls it.
+    compute : turns inputs of one group into their scores, of shape (n,) or (n, classes); one thread calls it.
+    group_of : what inputs that can be computed together have in common.
+    bounds : of each score.
     max_batch_size : instances computed together.
     max_delay_seconds : how long the first instance of a batch waits for more; 0 = it does not wait.
     max_queue : instances that may wait; a request is refused as a whole if it does not fit.
@@ -78,12 +84,17 @@ class Batcher:
         self,
         compute: Callable[[list[Any]], Sequence[Any] | Any],
         *,
+        group_of: Callable[[Any], Hashable] = type,
+        bounds: Bounds = PROBABILITY,
         max_batch_size: int,
         max_delay_seconds: float,
         max_queue: int,
         timeout_seconds: float,
     ) -> None:
         self._compute = compute
+        self._group_of = group_of
+        self._bounds = bounds
+        self._wanted = "a probability" if bounds is PROBABILITY else f"a {bounds}"
         self._max_batch_size = max_batch_size
         self._max_delay_seconds = max_delay_seconds
         self._max_queue = max_queue
@@ -151,9 +162,11 @@ class Batcher:
 
     def _work(self) -> None:
         while batch := self._take():
-            kinds = {type(queued.inputs) for queued in batch}
-            for kind in kinds:
-                self._serve([queued for queued in batch if type(queued.inputs) is kind])
+            groups: dict[Hashable, list[_QueuedInstance]] = {}
+            for queued in batch:
+                groups.setdefault(self._group_of(queued.inputs), []).append(queued)
+            for group in groups.values():
+                self._serve(group)
 
     def _take(self) -> list[_QueuedInstance]:
         """Return the next batch; an empty one when the batcher stops."""
@@ -174,18 +187,20 @@ class Batcher:
     def _serve(self, batch: list[_QueuedInstance]) -> None:
         began = time.perf_counter_ns()
         try:
-            scores = [float(score) for score in self._compute([queued.inputs for queued in batch])]
+            scores = [_classes(row) for row in self._compute([queued.inputs for queued in batch])]
         except Exception as error:  # noqa: BLE001  an error of the model is an answer to the request and must not end the thread
             self._serve_each_request(batch, error)
             return
         spent = time.perf_counter_ns() - began
         self.batches += 1
         self.computed += len(batch)
-        for queued, score in zip(batch, scores, strict=True):
-            if not math.isfinite(score) or not 0 <= score <= 1:
-                queued.ticket.fail(ModelFailureError(f"the model's score is {score}, not a probability"))
+        for queued, (score, classes) in zip(batch, scores, strict=True):
+            wrong = next((value for value in (score, *classes) if not self._bounds.hold(value)), None)
+            if wrong is None:
+                computed = InstanceScore(score, began - queued.since, spent, len(batch), classes)
+                queued.ticket.answer(queued.index, computed)
             else:
-                queued.ticket.answer(queued.index, InstanceScore(score, began - queued.since, spent, len(batch)))
+                queued.ticket.fail(ModelFailureError(f"the model's score is {wrong}, not {self._wanted}"))
 
     def _serve_each_request(self, batch: list[_QueuedInstance], error: Exception) -> None:
         """Compute the requests of a batch one by one, so that one bad request does not fail the rest."""
@@ -197,3 +212,11 @@ class Batcher:
             return
         for ticket in tickets.values():
             self._serve([queued for queued in batch if queued.ticket is ticket])
+
+
+def _classes(row: Any) -> tuple[float, tuple[float, ...]]:
+    """Return the score of a row, and the probabilities of its classes if it has several."""
+    if np.ndim(row) == 0:
+        return float(row), ()
+    classes = tuple(float(value) for value in row)
+    return max(classes), classes

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
+
 from model_server.batching import InstanceScore
 from model_server.feedback_request import ClientFeedback
 from model_server.predict_request import PredictInstance, PredictRequest, Ranking, RequestContext
@@ -16,6 +18,7 @@ from model_server.trace_context import Trace
 from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.ecs import DATASET_ERROR, DATASET_FEEDBACK, DATASET_PREDICTION, ECS_VERSION
 from monitor_agent.contracts.feedback import STATUS_NEW
+from monitor_agent.contracts.kinds import BINARY, MULTICLASS, REGRESSION
 from monitor_agent.contracts.prediction import LOG_LOSS_CLIP
 
 Event = dict[str, Any]
@@ -32,6 +35,7 @@ class Origin:
     ----------
     node : the writer's name, from the event log.
     threshold : the model's threshold; a score at or above it gets the label 1.
+    kind, classes : kind of the predictions, and the names of the classes of a multiclass model.
     """
 
     service_name: str
@@ -41,6 +45,13 @@ class Origin:
     model_name: str
     model_version: str
     threshold: float
+    kind: str = BINARY.name
+    classes: tuple[str, ...] = ()
+
+    @property
+    def float32_threshold(self) -> float:
+        """The threshold as a float32: models and NumPy compare a score with it."""
+        return float(np.float32(self.threshold))
 
 
 @dataclass(frozen=True)
@@ -63,12 +74,16 @@ class Call:
 
 @dataclass(frozen=True)
 class PredictionAnswer:
-    """The answer for one instance, and the event with the same content."""
+    """The answer for one instance, and the event with the same content.
+
+    Attributes
+    ----------
+    outcome : what the model says: `score` and `label`; or `class` and `scores`; or `value`.
+    """
 
     id: str
-    score: float
-    label: int
     rank: int
+    outcome: dict[str, Any]
     event: Event
 
 
@@ -97,16 +112,13 @@ def predictions(
         event = _event(DATASET_PREDICTION, uuid7.make(moment), moment, call, origin, "prediction")
         event["event"]["duration"] = duration
         event["http"] = {"request": {"id": call.request_id}}
-        label = int(computed.score >= origin.threshold)
+        answer, logged = _outcome(computed, origin)
         event["prediction"] = {
             "id": event["event"]["id"],
-            "score": computed.score,
-            "label": label,
-            "threshold": origin.threshold,
+            **logged,
             "rank": place,
             "request_size": len(scores),
             "batch_size": computed.batch_size,
-            **log_losses(computed.score),
             "shadow": instance.shadow,
             "queue_time": computed.queue_time,
             "compute_time": computed.compute_time,
@@ -116,8 +128,20 @@ def predictions(
         ranking = instance.ranking or Ranking(call.request_id, place, len(scores))
         if ranking.size > 1:
             event["ranking"] = asdict(ranking)
-        answers.append(PredictionAnswer(event["event"]["id"], computed.score, label, place, event))
+        answers.append(PredictionAnswer(event["event"]["id"], place, answer, event))
     return answers
+
+
+def _outcome(computed: InstanceScore, origin: Origin) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what the model says of an instance: for the client, and for the event."""
+    if origin.kind == MULTICLASS.name:
+        scores = dict(zip(origin.classes, computed.classes, strict=True))
+        of_class = {"class": max(scores, key=lambda name: scores[name]), "scores": scores}
+        return of_class, {"kind": origin.kind, **of_class}
+    if origin.kind == REGRESSION.name:
+        return {"value": computed.score}, {"kind": origin.kind, "value": computed.score}
+    of_score = {"score": computed.score, "label": int(computed.score >= origin.float32_threshold)}
+    return of_score, {**of_score, "threshold": origin.threshold, **log_losses(computed.score)}
 
 
 def feedback(client_feedback: ClientFeedback, call: Call, origin: Origin, place: int = 0) -> Event:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from model_server.signatures.input_form import InputForm
+from model_server.signatures.instance_inputs import InputLimits
+from model_server.signatures.mapping import ModelMapping, is_of_scores, read_mapping
 from monitor_agent.contracts.model_names import problem_of_name, problem_of_version, shortened, version_order
 from monitor_agent.errors import ModelError
 from monitor_agent.settings import ServerSettings
@@ -14,6 +17,8 @@ from monitor_agent.settings import ServerSettings
 CARD = "model.json"
 GRAPH = "saved_model.pb"
 DEFAULT_MAX_SEQ_LENGTH = 512
+NO_THRESHOLD = 0.5
+"""The threshold in the card of a model whose predictions have none."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +28,10 @@ class ModelCard:
     Attributes
     ----------
     folder : the SavedModel.
-    threshold : a score at or above it is a predicted positive.
+    threshold : a score at or above it is a predicted positive; 0.5 for models of other kinds, which have none.
     max_seq_length : the most ids that an instance may have.
     vocab_size : ids are below it; None = unknown.
-    takes_text : whether the model tokenises raw text itself.
+    mapping : what it says about the signature.
     """
 
     folder: Path
@@ -35,7 +40,11 @@ class ModelCard:
     threshold: float
     max_seq_length: int = DEFAULT_MAX_SEQ_LENGTH
     vocab_size: int | None = None
-    takes_text: bool = True
+    mapping: ModelMapping = field(default_factory=ModelMapping)
+
+    def limits_of(self, form: InputForm) -> InputLimits:
+        """Return the limits of the ids in a form: a signature can fix their number."""
+        return InputLimits(min(self.max_seq_length, form.width or self.max_seq_length), self.vocab_size)
 
 
 def read_card(settings: ServerSettings) -> ModelCard:
@@ -49,10 +58,11 @@ def read_card(settings: ServerSettings) -> ModelCard:
     folder = find_folder(Path(settings.model_dir), settings.model_version)
     path = folder / CARD
     entries = _read(path)
-    name = settings.model_name or _entry(entries, "name", str, path)
-    if not name:
-        raise ModelError(f"{folder} does not say the model's name", f"set MODEL_SERVER_MODEL_NAME or write {path}")
+    name = settings.model_name or _entry(entries, "name", str, path) or name_of_folder(folder, settings.model_dir)
+    mapping = read_mapping(entries, path)
     threshold = settings.threshold if settings.threshold is not None else _entry(entries, "threshold", float, path)
+    if threshold is None and not is_of_scores(mapping):
+        threshold = NO_THRESHOLD
     if threshold is None:
         raise ModelError(f"{folder} does not say the model's threshold", "set MODEL_SERVER_THRESHOLD, such as 0.5")
     if not 0 <= threshold <= 1:
@@ -69,7 +79,19 @@ def read_card(settings: ServerSettings) -> ModelCard:
         threshold=threshold,
         max_seq_length=_entry(entries, "max_seq_length", int, path) or DEFAULT_MAX_SEQ_LENGTH,
         vocab_size=_entry(entries, "vocab_size", int, path),
+        mapping=mapping,
     )
+
+
+def name_of_folder(folder: Path, root: str) -> str:
+    """Return the name of a model that says none: that of the folder of its versions, or of its only folder.
+
+    >>> name_of_folder(Path("models/click/3"), "models/click"), name_of_folder(Path("models/click"), "models/click")
+    ('click', 'click')
+    """
+    folder = folder.resolve()
+    is_version = folder != Path(root).resolve() or folder.name.isdecimal()
+    return folder.parent.name if is_version else folder.name
 
 
 def find_folder(root: Path, version: str) -> Path:

@@ -19,6 +19,7 @@ from model_server.events import Call, Event, Origin, PredictionAnswer
 from model_server.left_out_features import LeftOutFeatures
 from model_server.model_card import ModelCard
 from model_server.predict_request import PredictParser
+from model_server.signatures.instance_inputs import InputReader
 from monitor_agent.settings import ServerSettings
 
 _log = structlog.get_logger()
@@ -30,6 +31,7 @@ class ServiceDependencies:
 
     settings: ServerSettings
     card: ModelCard
+    inputs: InputReader
     batcher: Batcher
     log: EventLog
     origin: Origin
@@ -41,7 +43,7 @@ class ModelService:
 
     def __init__(self, dependencies: ServiceDependencies) -> None:
         self.dependencies = dependencies
-        self._parser = PredictParser(dependencies.settings, dependencies.card)
+        self._parser = PredictParser(dependencies.settings, dependencies.inputs)
         self._left_out = LeftOutFeatures()
         self.model = {"name": dependencies.card.name, "version": dependencies.card.version}
 
@@ -77,13 +79,7 @@ class ModelService:
         for instance in request.instances:
             self._left_out.add(instance.features.left_out)
         if request.single:
-            only = predictions[0]
-            return {
-                "prediction": only.score,
-                "prediction_id": only.id,
-                "label": only.label,
-                "model": self.model,
-            }
+            return {**_single(predictions[0]), "model": self.model}
         return {"predictions": [_answer(prediction) for prediction in predictions], "model": self.model}
 
     def feedback(self, body: Any, call: Call) -> dict[str, Any]:
@@ -145,10 +141,12 @@ class ModelService:
             raise ValidationError(str(error), f"{path}[{error.index}]" if path else "") from error
 
 
+def _single(only: PredictionAnswer) -> dict[str, Any]:
+    """Return the answer to a request of one instance: `prediction` is the score, the class or the number."""
+    outcome = dict(only.outcome)
+    name = next(name for name in ("score", "class", "value") if name in outcome)
+    return {"prediction": outcome.pop(name), "prediction_id": only.id, **outcome}
+
+
 def _answer(prediction: PredictionAnswer) -> dict[str, Any]:
-    return {
-        "prediction_id": prediction.id,
-        "score": prediction.score,
-        "label": prediction.label,
-        "rank": prediction.rank,
-    }
+    return {"prediction_id": prediction.id, **prediction.outcome, "rank": prediction.rank}

@@ -11,40 +11,18 @@ from datetime import datetime
 from typing import Any
 
 from model_server.json_object import MOST_AHEAD, JsonObject, elements, is_number
-from model_server.model_card import ModelCard
+from model_server.signatures.instance_inputs import InputReader, InstanceInputs
 from monitor_agent.contracts.bounds import NUMBER, PROBABILITY, RANK
 from monitor_agent.settings import ServerSettings
 
-IDS = ("input_seq", "input_mask", "segment_ids")
-TEXTS = ("text_a", "text_b")
 DETAILS = ("item_id", "position", "propensity", "ranking", "features", "shadow", "timestamp")
 RANKING = ("id", "rank", "size")
 CONTEXT = ("session_id", "user_id", "query", "labels")
-ANY_ID = 2**31
 MAX_ID_LENGTH = 256
 MAX_LABEL_LENGTH = 256
 MAX_FEATURE_NAME_LENGTH = 128
 MAX_FEATURE_LENGTH = 1024
 MAX_QUERY_LENGTH = 4096
-MAX_TEXT_LENGTH = 100_000
-MAX_PADDED_LENGTH = 4096
-
-
-@dataclass(frozen=True)
-class TokenIds:
-    """One instance as a BERT tokeniser returns it: three lists of the same length, without padding at the end."""
-
-    input_seq: list[int]
-    input_mask: list[int]
-    segment_ids: list[int]
-
-
-@dataclass(frozen=True)
-class TextPair:
-    """One instance as raw text, which the model tokenises."""
-
-    text_a: str
-    text_b: str
 
 
 @dataclass(frozen=True)
@@ -87,7 +65,7 @@ class PredictInstance:
     timestamp : the event time that the client supplies, UTC; None = when the request arrived.
     """
 
-    inputs: TokenIds | TextPair
+    inputs: InstanceInputs
     item_id: str | None = None
     position: int | None = None
     propensity: float | None = None
@@ -119,9 +97,10 @@ class PredictRequest:
 class PredictParser:
     """Turns a decoded body into a PredictRequest, within the limits of the settings and of the model."""
 
-    def __init__(self, settings: ServerSettings, card: ModelCard) -> None:
+    def __init__(self, settings: ServerSettings, inputs: InputReader) -> None:
         self._settings = settings
-        self._card = card
+        self._inputs = inputs
+        self._fields = (*inputs.fields, *DETAILS)
 
     def parse(self, body: Any, now: datetime) -> PredictRequest:
         """Return the request.
@@ -139,10 +118,9 @@ class PredictParser:
             root = JsonObject(body, "", ("instances", "context", "timestamp"))
             timestamp = self.timestamp(root, now)
             rows = elements(body["instances"], "instances", min(self._settings.max_instances, int(RANK.high)))
-            names = (*IDS, *TEXTS, *DETAILS)
-            instances = [self._instance(JsonObject(value, path, names), timestamp, now) for path, value in rows]
+            instances = [self._instance(JsonObject(value, path, self._fields), timestamp, now) for path, value in rows]
             return PredictRequest(instances, self._context(root), single=False)
-        root = JsonObject(body, "", (*IDS, *TEXTS, *DETAILS, "context", "instances"))
+        root = JsonObject(body, "", (*self._fields, "context", "instances"))
         return PredictRequest([self._instance(root, None, now)], self._context(root), single=True)
 
     def labels(self, body: Any) -> dict[str, str]:
@@ -165,7 +143,7 @@ class PredictParser:
         if propensity is not None and not 0 < propensity <= PROBABILITY.high:
             node.refuse("propensity", "a number above 0, up to 1, is expected")
         return PredictInstance(
-            inputs=self._inputs(node),
+            inputs=self._inputs.read(node),
             item_id=node.text("item_id", MAX_ID_LENGTH),
             position=node.whole("position", RANK),
             propensity=propensity,
@@ -174,38 +152,6 @@ class PredictParser:
             shadow=bool(node.boolean("shadow")),
             timestamp=self.timestamp(node, now) or timestamp,
         )
-
-    def _inputs(self, node: JsonObject) -> TokenIds | TextPair:
-        names = [name for name in (*IDS, *TEXTS) if name in node]
-        if not names:
-            node.refuse("input_seq", "is missing; give input_seq, input_mask and segment_ids, or text_a and text_b")
-        if names[0] in TEXTS:
-            return self._texts(node)
-        if names[-1] in TEXTS:
-            node.refuse(names[-1], "cannot be given together with input_seq")
-        return self._ids(node)
-
-    def _texts(self, node: JsonObject) -> TextPair:
-        if not self._card.takes_text:
-            node.refuse("text_a", "this model takes input_seq, input_mask and segment_ids only")
-        text_a, text_b = (node.required(name, lambda field: node.text(field, MAX_TEXT_LENGTH, 0)) for name in TEXTS)
-        return TextPair(text_a, text_b)
-
-    def _ids(self, node: JsonObject) -> TokenIds:
-        above = {"input_seq": self._card.vocab_size or ANY_ID, "input_mask": 2, "segment_ids": 2}
-        read = {
-            name: node.required(name, lambda field: node.integers(field, MAX_PADDED_LENGTH, above[field]))
-            for name in IDS
-        }
-        padded_length = len(read["input_seq"])
-        for name in IDS[1:]:
-            if len(read[name]) != padded_length:
-                node.refuse(name, f"{padded_length} values expected, {len(read[name])} given")
-        mask = read["input_mask"]
-        length = next((index for index in range(padded_length, 0, -1) if mask[index - 1]), 1)
-        if length > self._card.max_seq_length:
-            node.refuse("input_seq", f"at most {self._card.max_seq_length} values are expected, {length} given")
-        return TokenIds(*(read[name][:length] for name in IDS))
 
     def _ranking(self, node: JsonObject) -> Ranking | None:
         if "ranking" not in node:

@@ -2,119 +2,133 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import structlog
 
 from model_server.model_card import ModelCard
-from model_server.predict_request import TextPair, TokenIds
+from model_server.signatures import probes
+from model_server.signatures.batch import stacked
+from model_server.signatures.input_form import EXAMPLE
+from model_server.signatures.instance_inputs import ExampleFeatures, InstanceInputs
+from model_server.signatures.model_plan import ModelPlan, ServedSignature, plan
+from model_server.signatures.score_output import Scores
+from model_server.signatures.tensor_spec import SignatureSpec, TensorSpec
 from model_server.tensorflow_loading import loading_tensorflow
 from monitor_agent.errors import ModelError
 from monitor_agent.extras import MODEL_SERVER
 
-Scores = npt.NDArray[np.float32]
-Inputs = TokenIds | TextPair
-IDS_SIGNATURE = "serving_default"
-TEXT_SIGNATURE = "text"
-WARM_UP_LENGTH = 16
-NAMES = {
-    IDS_SIGNATURE: {"input_word_ids", "input_mask", "segment_ids"},
-    TEXT_SIGNATURE: {"text_a", "text_b"},
-}
+_log = structlog.get_logger()
 
 
 class SavedModel:
     """A loaded model; one thread calls it at a time.
 
-    Parameters
+    Attributes
     ----------
-    card : the model's card; the attribute `card` is a copy that also says whether the model takes text.
+    plan : how its signatures are served.
+    card : what its `model.json` and the settings say.
 
     Raises
     ------
     MissingPackageError
         If TensorFlow is missing, or cannot be loaded.
     ModelError
-        If the model cannot be loaded or called.
+        If the model cannot be loaded or served.
     """
 
     def __init__(self, card: ModelCard) -> None:
-        tensorflow = _import_tensorflow()
-        try:
-            loaded = tensorflow.saved_model.load(str(card.folder))
-        except (OSError, RuntimeError, ValueError, KeyError, tensorflow.errors.OpError) as error:
-            raise ModelError(
-                f"{card.folder} cannot be loaded ({_first_line(error)})", "train it or copy it again"
-            ) from error
-        self._constant: Callable[..., Any] = tensorflow.constant
-        self._integer = tensorflow.int32
-        self._loaded = loaded  # the signatures hold their variables weakly
-        self._signatures = {name: loaded.signatures[name] for name in NAMES if name in loaded.signatures}
-        self._check(card)
-        self._width = self._fixed_width()
-        self.card = dataclasses.replace(
-            card,
-            takes_text=TEXT_SIGNATURE in self._signatures,
-            max_seq_length=min(card.max_seq_length, self._width or card.max_seq_length),
-        )
+        self._tensorflow = _import_tensorflow()
+        self.card = card
+        self._loaded = _load(self._tensorflow, card.folder)  # the signatures hold their variables weakly
+        self.signatures = _specs(self._loaded.signatures)
+        self.plan: ModelPlan = plan(self.signatures, card.mapping, card.folder)
 
-    def _check(self, card: ModelCard) -> None:
-        if IDS_SIGNATURE not in self._signatures:
-            raise ModelError(f"{card.folder} has no signature {IDS_SIGNATURE}", "export it with `model-server train`")
-        for name, signature in self._signatures.items():
-            inputs = set(signature.structured_input_signature[1])
-            if inputs != NAMES[name]:
-                actual, expected = ", ".join(sorted(inputs)), ", ".join(sorted(NAMES[name]))
-                raise ModelError(f"{card.folder}: {name} takes {actual}", f"{expected} are expected")
+    @property
+    def kind(self) -> str:
+        """The kind of its predictions."""
+        return self.plan.kind
 
-    def _fixed_width(self) -> int | None:
-        """Return the sequence length that the signature demands, if any."""
-        width: int | None = self._signatures[IDS_SIGNATURE].structured_input_signature[1]["input_mask"].shape[1]
-        return width
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of its classes; empty for other kinds."""
+        return self.plan.classes
 
     def warm_up(self, batch_size: int) -> None:
-        """Call all signatures with several shapes, so that the first requests are as fast as later requests."""
-        short, long = (TokenIds([0] * length, [1] * length, [0] * length) for length in (1, WARM_UP_LENGTH))
-        try:
-            for count in (1, batch_size, 2):
-                self.score([short] * count)
-                self.score([long if self.card.max_seq_length >= WARM_UP_LENGTH else short] * count)
-                if self.card.takes_text:
-                    self.score([TextPair("warm up", "the model")] * count)
-        except Exception as error:
-            raise ModelError(
-                f"{self.card.folder} cannot be called ({_first_line(error)})", "export it again"
-            ) from error
+        """Call all signatures with several shapes: the first requests are then as fast as later ones.
 
-    def score(self, inputs: Sequence[Inputs]) -> Scores:
-        """Return the score of each instance, float32 of shape (n,); all inputs are of the same type.
+        Raises
+        ------
+        ModelError
+            If the model cannot be called, or if its output is not what it should be.
+        """
+        for served in self.plan.served:
+            self._warm_up(served, batch_size)
+
+    def _warm_up(self, served: ServedSignature, batch_size: int) -> None:
+        reasons = []
+        counts = [min(count, served.form.batch_size or count) for count in (1, batch_size, 2)]
+        instances = probes.instances(served.form, self.card.limits_of(served.form))
+        for probe in instances:
+            try:
+                for count in counts:
+                    values = self._call(served, [probe] * count)
+                    output = served.output.resolved(values, self.card.folder)
+                    if problem := output.problem(values, count):
+                        raise ModelError(
+                            f"{self.card.folder}: the output {output.name}: {problem}",
+                            'write "output", "column" or "activation" into model.json (docs/model-server.md#models)',
+                        )
+                    self.plan = self.plan.with_output(output)
+            except ModelError:
+                raise
+            except Exception as error:  # noqa: BLE001  TensorFlow has many types of errors
+                reasons.append(_first_line(error))
+        if len(reasons) < len(instances):
+            return
+        if served.form.column(EXAMPLE) and served.output.kind:
+            # Nothing says which features an example must have.
+            _log.warning("not warmed up: an example without features is refused", reason=reasons[0])
+            return
+        raise ModelError(f"{self.card.folder} cannot be called ({reasons[0]})", "export it again")
+
+    def score(self, inputs: Sequence[InstanceInputs]) -> Scores:
+        """Return the score of each instance, float32 of shape (n,), or (n, classes); all inputs are of one group.
 
         Errors of TensorFlow pass through.
         """
-        if isinstance(inputs[0], TextPair):
-            columns = {name: [getattr(pair, name) for pair in inputs] for name in ("text_a", "text_b")}
-            answer = self._call(TEXT_SIGNATURE, {name: self._constant(texts) for name, texts in columns.items()})
-        else:
-            ids = [row for row in inputs if isinstance(row, TokenIds)]
-            width = self._width or max(len(row.input_seq) for row in ids)
-            columns = {
-                "input_word_ids": [row.input_seq for row in ids],
-                "input_mask": [row.input_mask for row in ids],
-                "segment_ids": [row.segment_ids for row in ids],
-            }
-            padded = {name: self._constant(pad(rows, width), self._integer) for name, rows in columns.items()}
-            answer = self._call(IDS_SIGNATURE, padded)
-        scores: Scores = np.asarray(answer, np.float32).reshape(-1)
-        if len(scores) != len(inputs):
-            raise ValueError(f"the model gave {len(scores)} scores for {len(inputs)} instances")
-        return scores
+        served = next(entry for entry in self.plan.served if entry.form is inputs[0].form)
+        most = served.form.batch_size or len(inputs)
+        portions = [inputs[start : start + most] for start in range(0, len(inputs), most)]
+        return np.concatenate([served.output.read(self._call(served, portion), len(portion)) for portion in portions])
 
-    def _call(self, name: str, columns: dict[str, Any]) -> Any:
-        outputs = self._signatures[name](**columns)
-        return (outputs["score"] if "score" in outputs else next(iter(outputs.values()))).numpy()
+    def _call(self, served: ServedSignature, inputs: Sequence[InstanceInputs]) -> Any:
+        tensorflow = self._tensorflow
+        arrays = stacked(inputs, self._serialised)
+        columns = {
+            column.tensor.name: tensorflow.constant(arrays[column.tensor.name], column.tensor.dtype)
+            for column in served.form.columns
+        }
+        values = self._loaded.signatures[served.form.signature](**columns)[served.output.name].numpy()
+        return values[: len(inputs)] if served.form.batch_size else values
+
+    def _serialised(self, features: ExampleFeatures) -> bytes:
+        """Return a `tf.Example`: whole numbers become int64, other numbers float, texts bytes."""
+        train = self._tensorflow.train
+        lists: dict[str, Any] = {}
+        for name, values in features.items():
+            kinds = set(map(type, values))
+            if kinds <= {int}:
+                lists[name] = train.Feature(int64_list=train.Int64List(value=values))
+            elif kinds <= {int, float}:
+                lists[name] = train.Feature(float_list=train.FloatList(value=values))
+            else:
+                lists[name] = train.Feature(bytes_list=train.BytesList(value=values))
+        serialised: bytes = train.Example(features=train.Features(feature=lists)).SerializeToString()
+        return serialised
 
 
 def limit_threads(threads: int) -> None:
@@ -125,17 +139,33 @@ def limit_threads(threads: int) -> None:
     tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
 
 
-def pad(rows: Sequence[Sequence[int]], width: int) -> npt.NDArray[np.int32]:
-    """Return rows of numbers as an int32 array of shape (rows, width), padded with 0.
+def _load(tensorflow: Any, folder: Path) -> Any:
+    try:
+        return tensorflow.saved_model.load(str(folder))
+    except Exception as error:
+        raise ModelError(f"{folder} cannot be loaded ({_first_line(error)})", "train it or copy it again") from error
 
-    >>> pad([[1, 2], [3]], 3)
-    array([[1, 2, 0],
-           [3, 0, 0]], dtype=int32)
-    """
-    padded = np.zeros((len(rows), width), np.int32)
-    for row, values in zip(padded, rows, strict=True):
-        row[: len(values)] = values
-    return padded
+
+def _specs(signatures: Any) -> tuple[SignatureSpec, ...]:
+    return tuple(
+        SignatureSpec(
+            name,
+            _tensors(signatures[name].structured_input_signature[1]),
+            _tensors(signatures[name].structured_outputs),
+        )
+        for name in sorted(signatures)
+    )
+
+
+def _tensors(specs: Any) -> tuple[TensorSpec, ...]:
+    entries: dict[str, Any] = specs if isinstance(specs, dict) else {}
+    tensors = []
+    for name, spec in sorted(entries.items()):
+        shape = getattr(spec, "shape", None)
+        sizes = None if shape is None or shape.rank is None else tuple(shape.as_list())
+        dtype = getattr(spec, "dtype", None)
+        tensors.append(TensorSpec(name, dtype.name if dtype is not None else type(spec).__name__, sizes))
+    return tuple(tensors)
 
 
 def _import_tensorflow() -> Any:

@@ -20,12 +20,15 @@ from model_server.app import create_app
 from model_server.batching import Batcher
 from model_server.event_log import EventLog
 from model_server.events import Origin
-from model_server.model_card import ModelCard, read_card
+from model_server.model_card import read_card
 from model_server.model_service import ModelService, ServiceDependencies
 from model_server.pseudonyms import Pseudonyms, load_key
 from model_server.request_counters import RequestCounters
 from model_server.saved_model import SavedModel, limit_threads
+from model_server.signatures.instance_inputs import InputLimits, InputReader
 from monitor_agent import files
+from monitor_agent.contracts.bounds import NUMBER, PROBABILITY
+from monitor_agent.contracts.kinds import REGRESSION
 from monitor_agent.http_serving.exposure import warn_of_exposure
 from monitor_agent.http_serving.listener import bind
 from monitor_agent.http_serving.server import HttpServer, ServedApplication
@@ -87,8 +90,9 @@ def serve(settings: ServerSettings, address_file: Path | None = None, *, require
         batcher = make_batcher(settings, model)
         batcher.start()
         stack.callback(batcher.stop)
-        origin = make_origin(settings, model.card, log.node)
-        service = ModelService(ServiceDependencies(settings, model.card, batcher, log, origin, pseudonym))
+        origin = make_origin(settings, model, log.node)
+        inputs = make_reader(model)
+        service = ModelService(ServiceDependencies(settings, model.card, inputs, batcher, log, origin, pseudonym))
         run_http(service, listener, signals, address_file, keys)
     _log.info("stopped", events=log.written)
 
@@ -158,6 +162,8 @@ def make_batcher(settings: ServerSettings, model: SavedModel) -> Batcher:
     """Return the batcher of a model; it is not started yet."""
     return Batcher(
         model.score,
+        group_of=lambda inputs: inputs.group,
+        bounds=NUMBER if model.kind == REGRESSION.name else PROBABILITY,
         max_batch_size=settings.max_batch_size,
         max_delay_seconds=settings.max_batch_delay.total_seconds(),
         max_queue=settings.max_queue,
@@ -165,8 +171,16 @@ def make_batcher(settings: ServerSettings, model: SavedModel) -> Batcher:
     )
 
 
-def make_origin(settings: ServerSettings, card: ModelCard, node: str) -> Origin:
+def make_reader(model: SavedModel) -> InputReader:
+    """Return the reader of a model's inputs."""
+    width = min((form.width or model.card.max_seq_length for form in model.plan.forms), default=0)
+    limits = InputLimits(min(width, model.card.max_seq_length), model.card.vocab_size)
+    return InputReader(model.plan.forms, limits)
+
+
+def make_origin(settings: ServerSettings, model: SavedModel, node: str) -> Origin:
     """Return the origin of all events of this process."""
+    card = model.card
     return Origin(
         service_name=settings.service_name,
         service_version=version(DISTRIBUTION),
@@ -175,6 +189,8 @@ def make_origin(settings: ServerSettings, card: ModelCard, node: str) -> Origin:
         model_name=card.name,
         model_version=card.version,
         threshold=card.threshold,
+        kind=model.kind,
+        classes=model.classes,
     )
 
 

@@ -12,6 +12,10 @@ from model_server.event_log import EventLog
 from model_server.events import Call, Origin
 from model_server.model_card import ModelCard
 from model_server.pseudonyms import Pseudonyms
+from model_server.signatures.instance_inputs import InputLimits, InputReader
+from model_server.signatures.mapping import ModelMapping
+from model_server.signatures.model_plan import ModelPlan, plan
+from model_server.signatures.tensor_spec import SignatureSpec, TensorSpec
 from model_server.trace_context import Trace
 
 NOW = datetime(2026, 11, 23, 10, 0, 0, 123456, tzinfo=timezone.utc)
@@ -24,6 +28,21 @@ def make_card(**changes: Any) -> ModelCard:
     """Return the card of a small model."""
     values = {"name": "click", "version": "7", "threshold": 0.5, "max_seq_length": 8, "vocab_size": 100}
     return ModelCard(folder=Path("models/7"), **{**values, **changes})
+
+
+def make_plan(*, takes_text: bool = True) -> ModelPlan:
+    """Return the plan of a model that `model-server train` exports."""
+    names = ("input_mask", "input_word_ids", "segment_ids")
+    score = (TensorSpec("score", "float32", (None,)),)
+    ids = SignatureSpec("serving_default", tuple(TensorSpec(name, "int32", (None, None)) for name in names), score)
+    texts = SignatureSpec("text", tuple(TensorSpec(name, "string", (None,)) for name in ("text_a", "text_b")), score)
+    return plan([ids, texts] if takes_text else [ids], ModelMapping())
+
+
+def make_reader(*, takes_text: bool = True, **limits: Any) -> InputReader:
+    """Return the reader of the inputs of a small model."""
+    values = {"max_seq_length": 8, "vocab_size": 100}
+    return InputReader(make_plan(takes_text=takes_text).forms, InputLimits(**{**values, **limits}))
 
 
 def make_origin(**changes: Any) -> Origin:

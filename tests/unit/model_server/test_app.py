@@ -33,6 +33,7 @@ from tests.unit.model_server.factories import (
     make_log,
     make_origin,
     make_pseudonym,
+    make_reader,
 )
 
 SCORE = 0.75
@@ -79,7 +80,7 @@ def serving(
     )
     batcher.start()
     dependencies = ServiceDependencies(
-        settings, make_card(), batcher, log, make_origin(node=log.node), pseudonym or make_pseudonym()
+        settings, make_card(), make_reader(), batcher, log, make_origin(node=log.node), pseudonym or make_pseudonym()
     )
     service = ModelService(dependencies)
     yield World(create_app(service, RequestCounters(service.figures), lambda: NOW, keys).test_client(), log)
@@ -111,8 +112,8 @@ def test_one_instance_is_answered_in_the_short_form(world: World) -> None:
 
 def test_a_batch_is_answered_in_its_order(tmp_path: Path) -> None:
     """Each instance has its prediction with rank; all events share request id and duration."""
-    scores = {"low": 0.1, "high": 0.9}
-    with serving(tmp_path, lambda inputs: [scores[pair.text_b] for pair in inputs]) as world:
+    scores = {b"low": 0.1, b"high": 0.9}
+    with serving(tmp_path, lambda inputs: [scores[entry.values[1].item()] for entry in inputs]) as world:
         rows = [{"text_a": "a", "text_b": name} for name in ("low", "high", "low")]
         answer = world.client.post("/predict", json={"instances": rows, "context": {"labels": {"scene": "ad"}}})
         events = world.events()

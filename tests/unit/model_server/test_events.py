@@ -13,15 +13,16 @@ import pytest
 from model_server import events
 from model_server.batching import InstanceScore
 from model_server.feedback_request import ClientFeedback
-from model_server.predict_request import Features, PredictInstance, PredictRequest, Ranking, RequestContext, TextPair
+from model_server.json_object import JsonObject
+from model_server.predict_request import Features, PredictInstance, PredictRequest, Ranking, RequestContext
 from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
-from tests.unit.model_server.factories import KEY, NOW, make_call, make_origin, make_pseudonym
+from tests.unit.model_server.factories import KEY, NOW, make_call, make_origin, make_pseudonym, make_reader
 
-TEXT = TextPair("red", "hat")
+TEXT = make_reader().read(JsonObject({"text_a": "red", "text_b": "hat"}, "", ("text_a", "text_b")))
 FULL = PredictInstance(
     TEXT,
     item_id="79",
@@ -131,7 +132,7 @@ def test_the_best_score_has_rank_1() -> None:
     predictions = make_predictions(*[PredictInstance(TEXT)] * 4, scores=(0.2, 0.9, 0.2, 0.4))
 
     assert [prediction.rank for prediction in predictions] == [3, 1, 4, 2]
-    assert [prediction.label for prediction in predictions] == [0, 1, 0, 0]
+    assert [prediction.outcome["label"] for prediction in predictions] == [0, 1, 0, 0]
     assert {prediction.event["prediction"]["request_size"] for prediction in predictions} == {4}
     assert len({prediction.id for prediction in predictions}) == 4
 

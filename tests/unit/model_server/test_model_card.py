@@ -78,7 +78,7 @@ def test_settings_override_the_card(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("card", "settings", "reason"),
     [
-        (None, {}, "does not say the model's name: set MODEL_SERVER_MODEL_NAME"),
+        (None, {}, "does not say the model's threshold: set MODEL_SERVER_THRESHOLD"),
         ({"name": "click"}, {}, "does not say the model's threshold: set MODEL_SERVER_THRESHOLD"),
         ({**CARD, "threshold": 1.5}, {}, "threshold 1.5 is not between 0 and 1"),
         ({**CARD, "threshold": "high"}, {}, "threshold is 'high', a float is expected"),
@@ -112,3 +112,13 @@ def test_without_a_model_the_error_says_how_to_get_one(tmp_path: Path) -> None:
     make_model(tmp_path / "1")
     with pytest.raises(ModelError, match="has no version 2: it has 1"):
         read(tmp_path, model_version="2")
+
+
+@pytest.mark.parametrize("root", ["click", "click/3"])
+def test_a_model_without_a_name_has_that_of_its_folder(tmp_path: Path, root: str) -> None:
+    """The folder of the versions, whether the settings name it or one of the versions."""
+    make_model(tmp_path / "click" / "3", {"threshold": 0.5})
+
+    card = read(tmp_path / root)
+
+    assert (card.name, card.version) == ("click", "3")

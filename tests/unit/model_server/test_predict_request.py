@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from model_server.errors import ValidationError
-from model_server.predict_request import Features, PredictParser, PredictRequest, TextPair, TokenIds
+from model_server.predict_request import Features, PredictParser, PredictRequest
+from model_server.signatures.instance_inputs import InstanceInputs
 from monitor_agent.settings import ServerSettings
-from tests.unit.model_server.factories import IDS, TEXTS, make_card
+from tests.unit.model_server.factories import IDS, TEXTS, make_reader
 
 SETTINGS = ServerSettings(
     labels=("scene", "slot"), numeric_features=("price",), categorical_features=("brand",), max_instances=3
@@ -21,8 +22,13 @@ SETTINGS = ServerSettings(
 NOW = datetime(2026, 11, 23, 10, tzinfo=timezone.utc)
 
 
-def parse(body: Any, settings: ServerSettings = SETTINGS, **card: Any) -> PredictRequest:
-    return PredictParser(settings, make_card(**card)).parse(body, NOW)
+def parse(body: Any, settings: ServerSettings = SETTINGS, **model: Any) -> PredictRequest:
+    return PredictParser(settings, make_reader(**model)).parse(body, NOW)
+
+
+def values_of(inputs: InstanceInputs) -> dict[str, Any]:
+    """Return the values of an instance by the field that they come from."""
+    return {column.place: value.tolist() for column, value in zip(inputs.form.columns, inputs.values, strict=True)}
 
 
 def batch(**details: Any) -> dict[str, Any]:
@@ -35,8 +41,8 @@ def test_the_body_may_be_a_single_instance() -> None:
     request = parse({**IDS, "item_id": "79"})
 
     assert request.single
-    assert [instance.inputs for instance in request.instances] == [
-        TokenIds([2, 5, 3, 6, 3], [1, 1, 1, 1, 1], [0, 0, 0, 1, 1])
+    assert [values_of(instance.inputs) for instance in request.instances] == [
+        {"input_seq": [2, 5, 3, 6, 3], "input_mask": [1, 1, 1, 1, 1], "segment_ids": [0, 0, 0, 1, 1]}
     ]
     assert request.instances[0].item_id == "79"
 
@@ -50,7 +56,7 @@ def test_a_batch_may_mix_ids_and_texts() -> None:
 
     second = request.instances[1]
     assert not request.single
-    assert second.inputs == TextPair("red evening", "hat")
+    assert values_of(second.inputs) == {"text_a": b"red evening", "text_b": b"hat"}
     assert (second.item_id, second.position, second.propensity, second.shadow) == ("1", 2, 0.5, True)
     assert vars(request.context) == context
 
@@ -103,7 +109,7 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({"instances": [TEXTS] * 4}, "instances", "at most 3 elements are expected, 4 given"),
     ({"instances": [TEXTS, 5]}, "instances[1]", "an object is expected, a number given"),
     ({"instances": [TEXTS], "timestamp": "2026-11-23T10:00:00Z"}, "timestamp", "the server sets the time"),
-    ({**IDS, **TEXTS}, "text_b", "cannot be given together with input_seq"),
+    ({**IDS, **TEXTS}, "text_a", "cannot be given together with input_seq"),
     ({**IDS, "input_mask": [1, 1, 1]}, "input_mask", "6 values expected, 3 given"),
     ({"instances": [TEXTS, {**IDS, "segment_ids": [0]}]}, "instances[1].segment_ids", "6 values expected, 1 given"),
     ({**IDS, "segment_ids": None}, "segment_ids", "is missing"),
