@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,7 +17,7 @@ from werkzeug.exceptions import default_exceptions
 
 from model_server import error_handlers, trace_context
 from model_server.access import AccessRules, KeyFinder
-from model_server.errors import BodyTooLargeError
+from model_server.errors import BodyTooLargeError, UnsupportedMediaTypeError, ValidationError
 from model_server.events import Call
 from model_server.json_object import decode
 from model_server.model_service import ModelService
@@ -25,6 +27,10 @@ from monitor_agent.http_serving.requests import RECEIVED, REFUSAL
 ACCEPTED = 202
 TOO_LARGE = 413
 UNAVAILABLE = 503
+GZIP = ("gzip", "x-gzip")
+GZIP_FORMAT = 16
+"""What zlib adds to its window size for the format of gzip (zlib manual, inflateInit2)."""
+REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 
 def create_app(
@@ -47,7 +53,10 @@ def create_app(
         g.began = request.environ.get(RECEIVED) or time.perf_counter_ns()
         waited = timedelta(microseconds=(time.perf_counter_ns() - g.began) // 1000)
         trace = trace_context.parse(request.headers.get("traceparent", ""))
-        g.call = Call(uuid.uuid4().hex, request.path, clock() - waited, trace)
+        unique = uuid.uuid4().hex
+        request_id = request.headers.get("X-Request-Id", "")
+        request_id = request_id if REQUEST_ID.fullmatch(request_id) else unique
+        g.call = Call(request_id, request.path, clock() - waited, trace, list_id=unique)
         rules.identify()
         if REFUSAL in request.environ:
             status, reason = request.environ[REFUSAL]
@@ -95,9 +104,35 @@ def _add_routes(app: Flask, service: ModelService, counters: RequestCounters) ->
 
 
 def _body(max_bytes: int) -> bytes:
+    """Return the body of the request, decompressed (RFC 9110, 8.4).
+
+    Raises
+    ------
+    RequestError
+        If it is too large, damaged, or compressed in another way than gzip.
+    """
     if (size := request.content_length or 0) > max_bytes:
         raise BodyTooLargeError(f"the body has {size} bytes; the server accepts at most {max_bytes}")
-    return request.get_data(cache=False)
+    body = request.get_data(cache=False)
+    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding in ("identity", ""):
+        return body
+    if coding not in GZIP:
+        raise UnsupportedMediaTypeError(f"Content-Encoding: {coding[:100]} is not taken; send gzip or no encoding")
+    return _unzipped(body, max_bytes)
+
+
+def _unzipped(body: bytes, max_bytes: int) -> bytes:
+    decompressor = zlib.decompressobj(zlib.MAX_WBITS | GZIP_FORMAT)
+    try:
+        content = decompressor.decompress(body, max_bytes + 1)
+    except zlib.error as error:
+        raise ValidationError(f"the body is not gzip ({error})") from error
+    if len(content) > max_bytes:
+        raise BodyTooLargeError(f"the body has more than {max_bytes} bytes when it is decompressed")
+    if not decompressor.eof or decompressor.unused_data:
+        raise ValidationError("the body is not one whole gzip member")
+    return content
 
 
 def _json(content: Any, status: int = 200) -> Response:

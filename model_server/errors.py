@@ -8,7 +8,7 @@ The tree::
     ├── UnauthorizedError       the API key is missing or unknown
     ├── MissingRightError       the API key does not allow this
     ├── ForbiddenOriginError    the page of another site has sent the request
-    ├── UnsupportedMediaTypeError  the body is not what Content-Type must say
+    ├── UnsupportedMediaTypeError  the body has another type or encoding than the path takes
     ├── QueueFullError          too many instances already wait for the model
     ├── PredictionTimeoutError  the model did not answer in time
     ├── ModelFailureError       the model failed, or a score is no probability
@@ -58,7 +58,7 @@ class ForbiddenOriginError(RequestError):
 
 
 class UnsupportedMediaTypeError(RequestError):
-    """Raised when the header Content-Type names another type than the path takes."""
+    """Raised when Content-Type or Content-Encoding names another one than the path takes."""
 
 
 class QueueFullError(RequestError):

@@ -45,6 +45,7 @@ class EventLog:
     ----------
     node : the writer's name: host, process id, start (ms since 1970); stored in `service.node.name`.
     written, failures : lines written, and failed attempts to write, since the start.
+    lost : events of answered requests that could not be written; their numbers are missing in `event.sequence`.
 
     Raises
     ------
@@ -67,6 +68,7 @@ class EventLog:
         start = int(clock().timestamp() * 1000)
         self.node = f"{host}:{self._pid}:{start}"
         self.written = 0
+        self.lost = 0
         self.failures = 0
         self._problem = ""
         self._lock = threading.Lock()
@@ -104,7 +106,7 @@ class EventLog:
             lines = []
             created = iso(self._clock())
             for index, event in enumerate(events):
-                event["event"] |= {"created": created, "sequence": self.written + index + 1}
+                event["event"] |= {"created": created, "sequence": self.written + self.lost + index + 1}
                 line = orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
                 if len(line) > MAX_LINE_BYTES:
                     raise LineTooLongError(index, len(line))
@@ -116,6 +118,11 @@ class EventLog:
                 raise EventLogError(f"events cannot be written ({self._problem}); try again later") from error
             self.written += len(lines)
             self._recover()
+
+    def lose(self, count: int) -> None:
+        """Leave a gap of `count` in the numbers of the events: their request is answered without them."""
+        with self._lock:
+            self.lost += count
 
     def problem(self) -> str:
         """Return why events cannot be written, "" if they can; if the last attempt failed, this tries again."""

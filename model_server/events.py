@@ -60,9 +60,11 @@ class Call:
 
     Attributes
     ----------
+    request_id : the client's `X-Request-Id`, else one of the server.
     received : when its first byte arrived, UTC.
     trace : the caller's trace, from the header `traceparent`.
     labels : the labels in its body, for the event of an error.
+    list_id : the id of the ranked list that its instances are: no client can give two lists one id by chance.
     """
 
     request_id: str
@@ -70,6 +72,7 @@ class Call:
     received: datetime
     trace: Trace | None
     labels: dict[str, str] = field(default_factory=dict)
+    list_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def predictions(
         }
         event.update(shared)
         _add_instance(event, instance)
-        ranking = instance.ranking or Ranking(call.request_id, place, len(scores))
+        ranking = instance.ranking or Ranking(call.list_id or call.request_id, place, len(scores))
         if ranking.size > 1:
             event["ranking"] = asdict(ranking)
         answers.append(PredictionAnswer(event["event"]["id"], place, answer, event))

@@ -57,7 +57,7 @@ def read_card(settings: ServerSettings) -> ModelCard:
     """
     folder = find_folder(Path(settings.model_dir), settings.model_version)
     path = folder / CARD
-    entries = _read(path)
+    entries = read_entries(path)
     name = settings.model_name or _entry(entries, "name", str, path) or name_of_folder(folder, settings.model_dir)
     mapping = read_mapping(entries, path)
     threshold = settings.threshold if settings.threshold is not None else _entry(entries, "threshold", float, path)
@@ -120,7 +120,14 @@ def find_folder(root: Path, version: str) -> Path:
     return versions[version or max(versions, key=version_order)]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_entries(path: Path) -> dict[str, Any]:
+    """Return the entries of a `model.json`; none if there is no such file.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be read, or is no JSON object.
+    """
     try:
         entries: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

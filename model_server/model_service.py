@@ -21,6 +21,7 @@ from model_server.model_card import ModelCard
 from model_server.predict_request import PredictParser
 from model_server.signatures.instance_inputs import InputReader
 from monitor_agent.settings import ServerSettings
+from monitor_agent.settings.server_settings import ANSWER
 
 _log = structlog.get_logger()
 
@@ -75,7 +76,12 @@ class ModelService:
             dependencies.pseudonym,
             query_text=dependencies.settings.log_query_text,
         )
-        self._write([prediction.event for prediction in predictions], "" if request.single else "instances")
+        try:
+            self._write([prediction.event for prediction in predictions], "" if request.single else "instances")
+        except EventLogError:
+            if dependencies.settings.on_failure != ANSWER:
+                raise
+            dependencies.log.lose(len(predictions))
         for instance in request.instances:
             self._left_out.add(instance.features.left_out)
         if request.single:
@@ -113,7 +119,8 @@ class ModelService:
         """Return why the server cannot accept requests now; "" when it can."""
         if not self.dependencies.batcher.running:
             return "the model's thread has ended"
-        if problem := self.dependencies.log.problem():
+        problem = self.dependencies.log.problem()
+        if problem and self.dependencies.settings.on_failure != ANSWER:
             return f"events cannot be written ({problem})"
         return ""
 
@@ -127,6 +134,9 @@ class ModelService:
             CounterMetricFamily("model_server_events", "event lines written", log.written),
             CounterMetricFamily(
                 "model_server_features_left_out", "features outside the allow-lists, not logged", self._left_out.count
+            ),
+            CounterMetricFamily(
+                "model_server_events_lost", "events of answered requests that could not be written", log.lost
             ),
             CounterMetricFamily("model_server_event_log_failures", "failed attempts to write events", log.failures),
             GaugeMetricFamily(

@@ -139,6 +139,17 @@ def limit_threads(threads: int) -> None:
     tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
 
 
+def signatures_of(folder: Path) -> tuple[SignatureSpec, ...]:
+    """Return the signatures of a SavedModel.
+
+    Raises
+    ------
+    ModelError
+        If TensorFlow is missing, or the model cannot be loaded.
+    """
+    return _specs(_load(_import_tensorflow(), folder).signatures)
+
+
 def _load(tensorflow: Any, folder: Path) -> Any:
     try:
         return tensorflow.saved_model.load(str(folder))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -102,11 +101,6 @@ def suggested_entries(plan_of_model: ModelPlan, mapping: ModelMapping) -> dict[s
     if len(plan_of_model.served) > 1 and not mapping.signature:
         del entries["signature"]  # naming it would leave the signature for text out
     return {name: value for name, value in entries.items() if value not in (None, NO_ACTIVATION)}
-
-
-def as_json(entries: Mapping[str, Any]) -> str:
-    """Return entries in the form of `model.json`."""
-    return json.dumps(entries, indent=2, ensure_ascii=False)
 
 
 def _main(known: Mapping[str, SignatureSpec], mapping: ModelMapping, subject: object) -> SignatureSpec:

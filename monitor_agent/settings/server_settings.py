@@ -11,6 +11,7 @@ from monitor_agent.settings.http_settings import HttpSettings
 from monitor_agent.settings.setting_info import setting
 
 _ORIGIN = re.compile(r"(?P<scheme>https?)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+REFUSE, ANSWER = "refuse", "answer"
 _USUAL_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -42,6 +43,13 @@ class ServerSettings(HttpSettings, prefix="MODEL_SERVER"):
         timedelta(milliseconds=200),
         "MODEL_LOG_SYNC_INTERVAL",
         "time between two syncs of the event files to disk; 0s = never",
+    )
+    on_failure: str = setting(
+        REFUSE,
+        "MODEL_LOG_ON_FAILURE",
+        "what happens to a prediction whose event cannot be written: `refuse` answers 503; `answer` answers it, counts "
+        "it in `model_server_events_lost_total`, and leaves a gap in `event.sequence`",
+        choices=(REFUSE, ANSWER),
     )
     service_name: str = setting("model-server", "MODEL_SERVER_SERVICE_NAME", "`service.name` of the events")
     environment: str = setting("production", "MODEL_SERVER_ENVIRONMENT", "`service.environment` of the events")

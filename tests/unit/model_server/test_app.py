@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import resource
@@ -13,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import structlog
 from flask.testing import FlaskClient
@@ -380,6 +382,69 @@ def test_when_events_cannot_be_written_nothing_is_accepted(world: World) -> None
     assert [event["event"]["sequence"] for event in world.events()] == [1, 2]
 
 
+def test_a_prediction_whose_event_is_lost_can_be_answered(tmp_path: Path) -> None:
+    """By a setting; it is counted, and the numbers of the events have a gap. Feedback is never answered without."""
+    with serving(tmp_path, on_failure="answer") as world:
+        world.post("/predict", TEXTS)
+        size = world.log.path.stat().st_size
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, limits[1]))
+        try:
+            status, answer = world.post("/predict", {"instances": [TEXTS, TEXTS]})
+            feedback = world.post("/feedback", {"prediction_id": "p", "type": "click"})[0]
+            ready = world.client.get("/readyz").status_code
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        world.post("/predict", TEXTS)
+        metrics = world.client.get("/metrics").get_data(as_text=True)
+        sequence = [event["event"]["sequence"] for event in world.events()]
+
+    assert (status, len(answer["predictions"]), feedback, ready) == (200, 2, 503, 200)
+    assert sequence == [1, 4]
+    assert "model_server_events_lost_total 2.0" in metrics
+
+
+GZIPPED = gzip.compress(orjson.dumps(TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status", "reason"),
+    [
+        (GZIPPED, "gzip", 200, ""),
+        (GZIPPED, "GZIP", 200, ""),
+        (orjson.dumps(TEXTS), "identity", 200, ""),
+        (gzip.compress(b"[" * 100_001), "gzip", 413, "more than 100000 bytes when it is decompressed"),
+        (GZIPPED[:-5], "gzip", 400, "not one whole gzip member"),
+        (GZIPPED + b"more", "gzip", 400, "not one whole gzip member"),
+        (orjson.dumps(TEXTS), "gzip", 400, "the body is not gzip"),
+        (b"", "gzip", 400, "not one whole gzip member"),
+        (GZIPPED, "br", 415, "Content-Encoding: br is not taken; send gzip or no encoding"),
+        (GZIPPED, "gzip, gzip", 415, "is not taken"),
+    ],
+)
+def test_a_body_may_be_compressed(world: World, body: bytes, encoding: str, status: int, reason: str) -> None:
+    """The limit holds for what it is when decompressed."""
+    answer = world.client.post(
+        "/predict", data=body, content_type="application/json", headers={"Content-Encoding": encoding}
+    )
+
+    assert answer.status_code == status
+    assert reason in answer.get_json().get("error", {}).get("message", "")
+
+
+def test_the_clients_request_id_is_kept(world: World) -> None:
+    """In answer and events; two lists with one request id are still two lists."""
+    body = {"instances": [TEXTS, TEXTS]}
+    answers = [world.client.post("/predict", json=body, headers={"X-Request-Id": "mine-1"}) for _ in range(2)]
+    odd = world.client.post("/predict", json=TEXTS, headers={"X-Request-Id": "two words"})
+    events = world.events()
+
+    assert [answer.headers["X-Request-Id"] for answer in answers] == ["mine-1", "mine-1"]
+    assert {event["http"]["request"]["id"] for event in events[:4]} == {"mine-1"}
+    assert len({event["ranking"]["id"] for event in events[:4]}) == 2
+    assert len(odd.headers["X-Request-Id"]) == 32
+
+
 def test_health_and_metrics(world: World) -> None:
     """The server reports that it lives, its model, and its counters."""
     world.post("/predict", {"instances": [TEXTS, TEXTS]})
@@ -398,6 +463,7 @@ def test_health_and_metrics(world: World) -> None:
         "model_server_events_total": 3,
         "model_server_features_left_out_total": 0,
         "model_server_event_log_failures_total": 0,
+        "model_server_events_lost_total": 0,
         "model_server_ready": 1,
     }
     assert len(world.events()) == 3

@@ -7,6 +7,7 @@ import hmac
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
@@ -20,6 +21,7 @@ from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
+from tests.dry_pipeline import document_of
 from tests.unit.model_server.factories import KEY, NOW, make_call, make_origin, make_pseudonym, make_reader
 
 TEXT = make_reader().read(JsonObject({"text_a": "red", "text_b": "hat"}, "", ("text_a", "text_b")))
@@ -210,3 +212,45 @@ def test_an_error_has_the_fields_of_its_contract(status: int, level: str) -> Non
     assert (event["event"]["outcome"], event["log"]["level"]) == ("failure", level)
     assert event["http"] == {"request": {"id": "r1"}, "response": {"status_code": status}}
     assert len(orjson.dumps(event)) < 4096
+
+
+@pytest.mark.parametrize(("score", "label"), [(0.7, 1), (0.69999993, 0)])
+def test_a_score_is_compared_with_the_threshold_as_float32(score: float, label: int) -> None:
+    """A float32 of 0.7 is 0.699999988; NumPy and TensorFlow say that it is at the threshold 0.7."""
+    request = PredictRequest([PredictInstance(TEXT)], RequestContext(), single=True)
+    computed = InstanceScore(float(np.float32(score)), 1, 1, 1)
+
+    (answer,) = events.predictions(
+        request, [computed], make_call(), make_origin(threshold=0.7), 1, make_pseudonym(), query_text=False
+    )
+
+    assert answer.outcome["label"] == answer.event["prediction"]["label"] == label
+
+
+@pytest.mark.parametrize(
+    ("origin", "computed", "outcome"),
+    [
+        (
+            {"kind": "multiclass", "classes": ("boots", "hats")},
+            InstanceScore(0.75, 1, 1, 1, (0.25, 0.75)),
+            {"class": "hats", "scores": {"boots": 0.25, "hats": 0.75}},
+        ),
+        ({"kind": "regression"}, InstanceScore(12.5, 1, 1, 1), {"value": 12.5}),
+    ],
+)
+def test_predictions_of_other_kinds_are_logged_as_the_contract_says(
+    origin: dict[str, Any], computed: InstanceScore, outcome: dict[str, Any]
+) -> None:
+    """The pipeline accepts the line, and the fields of a binary prediction are absent."""
+    request = PredictRequest([PredictInstance(TEXT)], RequestContext(), single=True)
+
+    (answer,) = events.predictions(
+        request, [computed], make_call(), make_origin(**origin), 1, make_pseudonym(), query_text=False
+    )
+
+    assert answer.outcome == outcome
+    assert answer.event["prediction"].items() >= {"kind": origin["kind"], **outcome}.items()
+    assert not {"label", "score", "threshold", "log_loss_1"} & set(answer.event["prediction"])
+    document = document_of(answer.event | {"event": answer.event["event"] | {"created": "2026-11-23T10:00:00Z"}})
+    assert document["prediction"].items() >= outcome.items()
+    assert "error" not in document
