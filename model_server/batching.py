@@ -94,7 +94,7 @@ class Batcher:
         self._compute = compute
         self._group_of = group_of
         self._bounds = bounds
-        self._wanted = "a probability" if bounds is PROBABILITY else f"a {bounds}"
+        self._expectation = "a probability" if bounds is PROBABILITY else f"a {bounds}"
         self._max_batch_size = max_batch_size
         self._max_delay_seconds = max_delay_seconds
         self._max_queue = max_queue
@@ -200,7 +200,7 @@ class Batcher:
                 computed = InstanceScore(score, began - queued.since, spent, len(batch), classes)
                 queued.ticket.answer(queued.index, computed)
             else:
-                queued.ticket.fail(ModelFailureError(f"the model's score is {wrong}, not {self._wanted}"))
+                queued.ticket.fail(ModelFailureError(f"the model's score is {wrong}, not {self._expectation}"))
 
     def _serve_each_request(self, batch: list[_QueuedInstance], error: Exception) -> None:
         """Compute the requests of a batch one by one, so that one bad request does not fail the rest."""

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model_server.signatures.input_form import InputForm
-from model_server.signatures.instance_inputs import InputLimits
-from model_server.signatures.mapping import ModelMapping, is_of_scores, read_mapping
+from model_server.signatures.mapping import ModelMapping, read_mapping
 from monitor_agent.contracts.model_names import problem_of_name, problem_of_version, shortened, version_order
 from monitor_agent.errors import ModelError
 from monitor_agent.settings import ServerSettings
@@ -17,8 +15,8 @@ from monitor_agent.settings import ServerSettings
 CARD = "model.json"
 GRAPH = "saved_model.pb"
 DEFAULT_MAX_SEQ_LENGTH = 512
-NO_THRESHOLD = 0.5
-"""The threshold in the card of a model whose predictions have none."""
+DEFAULT_THRESHOLD = 0.5
+"""The threshold of a model whose author says none, as in scikit-learn's `predict`."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,8 @@ class ModelCard:
     Attributes
     ----------
     folder : the SavedModel.
-    threshold : a score at or above it is a predicted positive; 0.5 for models of other kinds, which have none.
+    threshold : a score at or above it is a predicted positive.
+    has_threshold : whether somebody has chosen the threshold.
     max_seq_length : the most ids that an instance may have.
     vocab_size : ids are below it; None = unknown.
     mapping : what it says about the signature.
@@ -41,10 +40,7 @@ class ModelCard:
     max_seq_length: int = DEFAULT_MAX_SEQ_LENGTH
     vocab_size: int | None = None
     mapping: ModelMapping = field(default_factory=ModelMapping)
-
-    def limits_of(self, form: InputForm) -> InputLimits:
-        """Return the limits of the ids in a form: a signature can fix their number."""
-        return InputLimits(min(self.max_seq_length, form.width or self.max_seq_length), self.vocab_size)
+    has_threshold: bool = True
 
 
 def read_card(settings: ServerSettings) -> ModelCard:
@@ -61,11 +57,7 @@ def read_card(settings: ServerSettings) -> ModelCard:
     name = settings.model_name or _entry(entries, "name", str, path) or name_of_folder(folder, settings.model_dir)
     mapping = read_mapping(entries, path)
     threshold = settings.threshold if settings.threshold is not None else _entry(entries, "threshold", float, path)
-    if threshold is None and not is_of_scores(mapping):
-        threshold = NO_THRESHOLD
-    if threshold is None:
-        raise ModelError(f"{folder} does not say the model's threshold", "set MODEL_SERVER_THRESHOLD, such as 0.5")
-    if not 0 <= threshold <= 1:
+    if threshold is not None and not 0 <= threshold <= 1:
         raise ModelError(f"{path}: threshold {threshold} is not between 0 and 1", "correct the file")
     version = _entry(entries, "version", str, path) or folder.resolve().name
     if problem := problem_of_name(name):
@@ -76,7 +68,8 @@ def read_card(settings: ServerSettings) -> ModelCard:
         folder=folder,
         name=name,
         version=version,
-        threshold=threshold,
+        threshold=DEFAULT_THRESHOLD if threshold is None else threshold,
+        has_threshold=threshold is not None,
         max_seq_length=_entry(entries, "max_seq_length", int, path) or DEFAULT_MAX_SEQ_LENGTH,
         vocab_size=_entry(entries, "vocab_size", int, path),
         mapping=mapping,

@@ -13,7 +13,7 @@ from model_server.model_card import ModelCard
 from model_server.signatures import probes
 from model_server.signatures.batch import stacked
 from model_server.signatures.input_form import EXAMPLE
-from model_server.signatures.instance_inputs import ExampleFeatures, InstanceInputs
+from model_server.signatures.instance_inputs import ExampleFeatures, InputLimits, InstanceInputs
 from model_server.signatures.model_plan import ModelPlan, ServedSignature, plan
 from model_server.signatures.score_output import Scores
 from model_server.signatures.tensor_spec import SignatureSpec, TensorSpec
@@ -48,6 +48,12 @@ class SavedModel:
         self.plan: ModelPlan = plan(self.signatures, card.mapping, card.folder)
 
     @property
+    def limits(self) -> InputLimits:
+        """The limits of the ids of an instance: a signature can fix their number."""
+        widths = [form.width for form in self.plan.forms if form.width is not None]
+        return InputLimits(min([self.card.max_seq_length, *widths]), self.card.vocab_size)
+
+    @property
     def kind(self) -> str:
         """The kind of its predictions."""
         return self.plan.kind
@@ -71,7 +77,7 @@ class SavedModel:
     def _warm_up(self, served: ServedSignature, batch_size: int) -> None:
         reasons = []
         counts = [min(count, served.form.batch_size or count) for count in (1, batch_size, 2)]
-        instances = probes.instances(served.form, self.card.limits_of(served.form))
+        instances = probes.instances(served.form, self.limits)
         for probe in instances:
             try:
                 for count in counts:

@@ -25,10 +25,10 @@ from model_server.model_service import ModelService, ServiceDependencies
 from model_server.pseudonyms import Pseudonyms, load_key
 from model_server.request_counters import RequestCounters
 from model_server.saved_model import SavedModel, limit_threads
-from model_server.signatures.instance_inputs import InputLimits, InputReader
+from model_server.signatures.instance_inputs import InputReader
 from monitor_agent import files
 from monitor_agent.contracts.bounds import NUMBER, PROBABILITY
-from monitor_agent.contracts.kinds import REGRESSION
+from monitor_agent.contracts.kinds import BINARY, REGRESSION
 from monitor_agent.http_serving.exposure import warn_of_exposure
 from monitor_agent.http_serving.listener import bind
 from monitor_agent.http_serving.server import HttpServer, ServedApplication
@@ -155,6 +155,12 @@ def load_model(settings: ServerSettings) -> SavedModel:
     limit_threads(settings.model_threads)
     model = SavedModel(card)
     model.warm_up(settings.max_batch_size)
+    if model.kind == BINARY.name and not card.has_threshold:
+        _log.warning(
+            "the model has no threshold: a score of 0.5 or more is a positive; write it into model.json, or set "
+            "MODEL_SERVER_THRESHOLD",
+            **{"model.name": card.name, "model.threshold": card.threshold},
+        )
     return model
 
 
@@ -173,9 +179,7 @@ def make_batcher(settings: ServerSettings, model: SavedModel) -> Batcher:
 
 def make_reader(model: SavedModel) -> InputReader:
     """Return the reader of a model's inputs."""
-    width = min((form.width or model.card.max_seq_length for form in model.plan.forms), default=0)
-    limits = InputLimits(min(width, model.card.max_seq_length), model.card.vocab_size)
-    return InputReader(model.plan.forms, limits)
+    return InputReader(model.plan.forms, model.limits)
 
 
 def make_origin(settings: ServerSettings, model: SavedModel, node: str) -> Origin:

@@ -75,8 +75,8 @@ def _of_ids(ids: Any, mask: Any, *_segments: Any) -> Any:
     """Return a probability that padding changes if the mask is ignored."""
     import tensorflow as tf
 
-    numbers, kept = tf.cast(ids, tf.float32) + 1.0, tf.cast(mask, tf.float32)
-    return tf.sigmoid(tf.reduce_sum(numbers * kept, axis=1) / tf.reduce_sum(kept, axis=1) / 10.0)
+    numbers, weights = tf.cast(ids, tf.float32) + 1.0, tf.cast(mask, tf.float32)
+    return tf.sigmoid(tf.reduce_sum(numbers * weights, axis=1) / tf.reduce_sum(weights, axis=1) / 10.0)
 
 
 def _score(*columns: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from model_server.signatures.input_form import EXAMPLE, IDS, SPLITS, Column
+from model_server.signatures.input_form import EXAMPLE, IDS, SPLITS, InputColumn
 from model_server.signatures.instance_inputs import Array, ExampleFeatures, InstanceInputs, numpy_dtype
 
 
@@ -38,7 +38,7 @@ def stacked(rows: Sequence[InstanceInputs], serialise: Callable[[ExampleFeatures
 
 
 def _column(
-    column: Column, values: list[Any], width: int | None, serialise: Callable[[ExampleFeatures], bytes]
+    column: InputColumn, values: list[Any], width: int | None, serialise: Callable[[ExampleFeatures], bytes]
 ) -> Array:
     if column.is_ragged:
         joined: Array = np.concatenate(values)
@@ -53,7 +53,7 @@ def _column(
     return array.reshape(_batch_shape(column, len(values))) if array.ndim == 1 else array
 
 
-def _batch_shape(column: Column, count: int) -> tuple[int, ...]:
+def _batch_shape(column: InputColumn, count: int) -> tuple[int, ...]:
     return (count, 1) if column.tensor.instance_shape == (1,) else (count,)
 
 

@@ -31,7 +31,7 @@ SPLITS_SUFFIX = "_1"
 
 
 @dataclass(frozen=True)
-class Column:
+class InputColumn:
     """An input of a signature, and the place of its value in an instance.
 
     Attributes
@@ -69,9 +69,9 @@ class InputForm:
     """
 
     signature: str
-    columns: tuple[Column, ...]
+    columns: tuple[InputColumn, ...]
 
-    def column(self, place: str) -> Column | None:
+    def column(self, place: str) -> InputColumn | None:
         """Return the column of a place; None if there is none."""
         return next((column for column in self.columns if column.place == place), None)
 
@@ -131,21 +131,21 @@ def find_form(
     return form
 
 
-def _column(tensor: TensorSpec, place: str | tuple[str, ...], *, is_ragged: bool) -> Column:
+def _column(tensor: TensorSpec, place: str | tuple[str, ...], *, is_ragged: bool) -> InputColumn:
     if isinstance(place, str):
-        return Column(tensor, place, is_ragged=is_ragged)
-    return Column(tensor, INPUTS + tensor.name, tuple(name.removeprefix(FEATURES) for name in place))
+        return InputColumn(tensor, place, is_ragged=is_ragged)
+    return InputColumn(tensor, INPUTS + tensor.name, tuple(name.removeprefix(FEATURES) for name in place))
 
 
 def _ragged_names(signature: SignatureSpec, places: Mapping[str, object]) -> dict[str, str]:
     """Return the place of the inputs that are row splits of another input, by TensorFlow's names."""
-    found_splits = {}
+    splits = {}
     for tensor in signature.inputs:
         values = signature.input(tensor.name.removesuffix(SPLITS_SUFFIX))
         is_splits = tensor.dtype == "int64" and tensor.shape == (None,) and tensor.name not in places
         if is_splits and values is not None and values is not tensor and values.shape == (None,):
-            found_splits[tensor.name] = SPLITS + values.name
-    return found_splits
+            splits[tensor.name] = SPLITS + values.name
+    return splits
 
 
 def _usual_places(signature: SignatureSpec) -> dict[str, str]:
@@ -157,13 +157,13 @@ def _usual_places(signature: SignatureSpec) -> dict[str, str]:
                 places[tensor.name] = field
     if INPUT_SEQ not in places.values():
         places = {name: field for name, field in places.items() if field in TEXTS}
-    (*others, only) = signature.inputs
-    if not others and only.is_text and not places:
+    only = signature.inputs[0]
+    if len(signature.inputs) == 1 and only.is_text and not places:
         places[only.name] = EXAMPLE if only.name in EXAMPLE_NAMES else TEXT
     return places
 
 
-def _problem(column: Column) -> str:
+def _problem(column: InputColumn) -> str:
     """Return why an input cannot be served; "" if it can."""
     tensor, place = column.tensor, column.place
     if tensor.dtype not in DTYPES:

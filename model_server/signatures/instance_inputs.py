@@ -23,7 +23,7 @@ from model_server.signatures.input_form import (
     SEGMENT_IDS,
     SPLITS,
     TEXTS,
-    Column,
+    InputColumn,
     InputForm,
 )
 from model_server.signatures.tensor_spec import TensorSpec
@@ -139,23 +139,23 @@ class InputReader:
     def _named(self, node: JsonObject, form: InputForm) -> Mapping[str, Any]:
         """Return the values in `inputs` and in `features` by place; refuse unknown names in `inputs`."""
         keys = [column.key for column in form.columns if column.place.startswith(INPUTS) and not column.features]
-        given_inputs = node.get("inputs")
-        if given_inputs is None:
+        content = node.get("inputs")
+        if content is None:
             inputs = {}
-        elif len(keys) == 1 and not isinstance(given_inputs, dict):
-            inputs = {keys[0]: given_inputs}
+        elif len(keys) == 1 and not isinstance(content, dict):
+            inputs = {keys[0]: content}
         elif form.column(EXAMPLE):
             inputs = dict(node.entries("inputs"))
         else:
             inputs = dict(node.entries("inputs"))
             for name in inputs:
                 if name not in keys:
-                    known = ", ".join(keys) or "none"
-                    raise ValidationError(f"unknown input, known are {known}", f"{node.place('inputs')}.{name}")
+                    names = ", ".join(keys) or "none"
+                    raise ValidationError(f"unknown input, known are {names}", f"{node.place('inputs')}.{name}")
         return inputs
 
     def _value(
-        self, node: JsonObject, column: Column, ids: Mapping[str, Array], named: Mapping[str, Any]
+        self, node: JsonObject, column: InputColumn, ids: Mapping[str, Array], named: Mapping[str, Any]
     ) -> Array | bytes | ExampleFeatures:
         if column.place in ids:
             return ids[column.place]
@@ -232,7 +232,7 @@ def to_array(value: Any, tensor: TensorSpec, is_ragged: bool = False) -> Array:
     return _typed(flat, tensor).reshape(shape)
 
 
-def _array(value: Any, column: Column, place: str) -> Array:
+def _array(value: Any, column: InputColumn, place: str) -> Array:
     try:
         return to_array(value, column.tensor, column.is_ragged)
     except ValueError as error:
@@ -248,8 +248,8 @@ def _typed(flat: Sequence[Any], tensor: TensorSpec) -> Array:
     allowed = {int} if tensor.is_integer else {int, float} if tensor.is_float else {bool}
     if not kinds <= allowed:
         wrong = next(value for value in flat if type(value) not in allowed)
-        wanted = "a whole number" if tensor.is_integer else "a number" if tensor.is_float else "true or false"
-        raise ValueError(f"{wanted} is expected, {kind_of(wrong)} given")
+        expectation = "a whole number" if tensor.is_integer else "a number" if tensor.is_float else "true or false"
+        raise ValueError(f"{expectation} is expected, {kind_of(wrong)} given")
     if tensor.is_integer:
         limits = np.iinfo(numpy_dtype(tensor))
         if flat and not (limits.min <= min(flat) and max(flat) <= limits.max):
@@ -297,7 +297,8 @@ def _flattened(value: Any) -> tuple[list[Any], tuple[int, ...]]:
 
 def _fits(shape: Sequence[int], expected: Sequence[int | None]) -> bool:
     return len(shape) == len(expected) and all(
-        size > 0 if wanted is None else size == wanted for size, wanted in zip(shape, expected, strict=True)
+        size > 0 if expected_size is None else size == expected_size
+        for size, expected_size in zip(shape, expected, strict=True)
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from monitor_agent.contracts.kinds import BINARY, KINDS, MOST_CLASS_CHARACTERS
+from monitor_agent.contracts.kinds import KINDS, MOST_CLASS_CHARACTERS
 from monitor_agent.errors import ModelError
 
 NO_ACTIVATION, SIGMOID, SOFTMAX = "none", "sigmoid", "softmax"
@@ -58,15 +58,6 @@ def read_mapping(entries: Mapping[str, Any], path: Path) -> ModelMapping:
         kind=_choice(entries, "kind", KIND_NAMES, path),
         classes=_classes(entries.get("classes"), path),
     )
-
-
-def is_of_scores(mapping: ModelMapping) -> bool:
-    """Return whether the model gives the probability of a positive, as far as its author says.
-
-    >>> is_of_scores(ModelMapping()), is_of_scores(ModelMapping(kind="regression"))
-    (True, False)
-    """
-    return mapping.kind in ("", BINARY.name)
 
 
 def _text(entries: Mapping[str, Any], name: str, path: Path) -> str:

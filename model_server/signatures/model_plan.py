@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from model_server.signatures.input_form import IDS, TEXTS, Column, InputForm, find_form
+from model_server.signatures.input_form import IDS, TEXTS, InputColumn, InputForm, find_form
 from model_server.signatures.mapping import NO_ACTIVATION, ModelMapping
 from model_server.signatures.score_output import ScoreOutput, find_output
 from model_server.signatures.tensor_spec import SignatureSpec
@@ -72,11 +72,11 @@ def plan(signatures: Sequence[SignatureSpec], mapping: ModelMapping, subject: ob
     ModelError
         If no signature, or more than one, can be served; or if its inputs or its score are not clear.
     """
-    known = {signature.name: signature for signature in signatures if not signature.name.startswith(INTERNAL)}
-    main = _main(known, mapping, subject)
+    by_name = {signature.name: signature for signature in signatures if not signature.name.startswith(INTERNAL)}
+    main = _main(by_name, mapping, subject)
     form = find_form(main, mapping.inputs, subject)
     served = [ServedSignature(form, find_output(main, mapping, subject))]
-    text = known.get(TEXT_SIGNATURE)
+    text = by_name.get(TEXT_SIGNATURE)
     if text is not None and text is not main and set(form.fields) & set(IDS) and not mapping.signature:
         text_form = find_form(text, {}, subject)
         if text_form.fields and set(text_form.fields) <= set(TEXTS):
@@ -103,25 +103,25 @@ def suggested_entries(plan_of_model: ModelPlan, mapping: ModelMapping) -> dict[s
     return {name: value for name, value in entries.items() if value not in (None, NO_ACTIVATION)}
 
 
-def _main(known: Mapping[str, SignatureSpec], mapping: ModelMapping, subject: object) -> SignatureSpec:
-    names = ", ".join(sorted(known))
+def _main(by_name: Mapping[str, SignatureSpec], mapping: ModelMapping, subject: object) -> SignatureSpec:
+    names = ", ".join(sorted(by_name))
     if mapping.signature:
-        if mapping.signature not in known:
+        if mapping.signature not in by_name:
             raise ModelError(
                 f"{subject} has no signature {mapping.signature}",
                 f"write one of {names} into model.json" if names else "export it with a signature",
             )
-        return known[mapping.signature]
-    if DEFAULT_SIGNATURE in known:
-        return known[DEFAULT_SIGNATURE]
-    if not known:
+        return by_name[mapping.signature]
+    if DEFAULT_SIGNATURE in by_name:
+        return by_name[DEFAULT_SIGNATURE]
+    if not by_name:
         raise ModelError(f"{subject} has no signature", "export it with `signatures=`, such as serving_default")
-    if len(known) > 1:
+    if len(by_name) > 1:
         raise ModelError(
             f"{subject} has the signatures {names}; it is not clear which one is served",
-            f'write one into model.json, such as "signature": "{min(known)}"',
+            f'write one into model.json, such as "signature": "{min(by_name)}"',
         )
-    (only,) = known.values()
+    (only,) = by_name.values()
     return only
 
 
@@ -129,5 +129,5 @@ def _without_output(mapping: ModelMapping) -> ModelMapping:
     return replace(mapping, output="")
 
 
-def _place(column: Column) -> str | list[str]:
+def _place(column: InputColumn) -> str | list[str]:
     return [f"features.{name}" for name in column.features] or column.place

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from model_server.signatures.input_form import EXAMPLE, IDS, INPUT_MASK, SPLITS, Column, InputForm
+from model_server.signatures.input_form import EXAMPLE, IDS, INPUT_MASK, SPLITS, InputColumn, InputForm
 from model_server.signatures.instance_inputs import InputLimits, InstanceInputs, numpy_dtype
 
 TEXTS = ("warm up the model", "")
@@ -26,7 +26,7 @@ def instances(form: InputForm, limits: InputLimits) -> list[InstanceInputs]:
     ]
 
 
-def _value(column: Column, length: int, number: int) -> Any:
+def _value(column: InputColumn, length: int, number: int) -> Any:
     tensor = column.tensor
     if column.place.startswith(SPLITS):
         return None

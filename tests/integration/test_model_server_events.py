@@ -14,7 +14,7 @@ from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.settings import ServerSettings
 from tests.cluster import Cluster
-from tests.unit.model_server.factories import IDS, NOW, TEXTS, make_call, make_card, make_origin, make_pseudonym
+from tests.unit.model_server.factories import IDS, NOW, TEXTS, make_call, make_origin, make_pseudonym, make_reader
 
 SETTINGS = ServerSettings(
     labels=("scene",), numeric_features=("price",), categorical_features=("brand",), log_other_features=True
@@ -40,7 +40,7 @@ def index(cluster: Cluster, contract: IndexContract, lines: list[events.Event]) 
 
 def test_predictions_are_accepted(clean_indices: Cluster) -> None:
     """A request that passes the server's checks is indexed: long texts, odd names, all types of features."""
-    request = PredictParser(SETTINGS, make_card()).parse(BODY, NOW)
+    request = PredictParser(SETTINGS, make_reader()).parse(BODY, NOW)
     scores = [InstanceScore(0.25, 1, 2, 2), InstanceScore(1.0, 1, 2, 2)]
     predictions = events.predictions(request, scores, make_call(), make_origin(), 9, make_pseudonym(), query_text=True)
     lines = [prediction.event for prediction in predictions]

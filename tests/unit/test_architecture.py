@@ -155,10 +155,23 @@ ROOMS = (
         "the limits of the model server's settings",
         "contracts durations errors settings",
     ),
+    Room("model_server/errors.py", "errors of one request; each has a status of HTTP"),
+    Room(
+        "model_server/json_object.py",
+        "reads the fields of a JSON body; an error names the path of the field",
+        "contracts model_server/errors model_server/setting_limits",
+        "orjson",
+    ),
+    Room(
+        "model_server/signatures/",
+        "what a SavedModel takes and gives: where its inputs are in a request, which output is the score",
+        "contracts errors model_server/errors model_server/json_object",
+        "numpy",
+    ),
     Room(
         "model_server/model_card.py",
         "the model to serve, by its files; needs no TensorFlow",
-        "contracts errors settings",
+        "contracts errors model_server/signatures settings",
     ),
     Room("model_server/api_keys.py", "the file of API keys", "errors files", "structlog"),
     Room(
@@ -191,8 +204,9 @@ ROOMS = (
     Room(
         "model_server/",
         "everything that runs beside the model: HTTP, batching, event log",
-        "command_line contracts errors extras files http_serving log model_server/api_keys "
-        "model_server/model_card model_server/setting_limits model_server/training settings",
+        "command_line contracts errors extras files http_serving log model_server/api_keys model_server/errors "
+        "model_server/json_object model_server/model_card model_server/setting_limits model_server/signatures "
+        "model_server/training settings",
         "flask numpy orjson prometheus_client structlog tensorflow tensorflow_text werkzeug",
     ),
 )

@@ -78,8 +78,6 @@ def test_settings_override_the_card(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("card", "settings", "reason"),
     [
-        (None, {}, "does not say the model's threshold: set MODEL_SERVER_THRESHOLD"),
-        ({"name": "click"}, {}, "does not say the model's threshold: set MODEL_SERVER_THRESHOLD"),
         ({**CARD, "threshold": 1.5}, {}, "threshold 1.5 is not between 0 and 1"),
         ({**CARD, "threshold": "high"}, {}, "threshold is 'high', a float is expected"),
         ({**CARD, "vocab_size": 1.5}, {}, "vocab_size is 1.5, a int is expected"),
@@ -122,3 +120,12 @@ def test_a_model_without_a_name_has_that_of_its_folder(tmp_path: Path, root: str
     card = read(tmp_path / root)
 
     assert (card.name, card.version) == ("click", "3")
+
+
+def test_the_threshold_is_a_half_if_nobody_has_chosen_one(tmp_path: Path) -> None:
+    """As in scikit-learn; the server says so at its start."""
+    chosen = read(make_model(tmp_path / "chosen", {"name": "click", "threshold": 0.25}))
+    not_chosen = read(make_model(tmp_path / "not-chosen", None))
+
+    assert (chosen.threshold, chosen.has_threshold) == (0.25, True)
+    assert (not_chosen.threshold, not_chosen.has_threshold) == (0.5, False)

@@ -98,12 +98,12 @@ def test_a_wrong_mapping_is_refused(entries: dict[str, Any], reason: str) -> Non
 
 def test_signatures_that_are_not_clear_are_refused() -> None:
     """One signature is served whatever its name is; one of several must be named."""
-    both = signature(name="predict"), signature(name="classify")
+    pair = signature(name="predict"), signature(name="classify")
 
     assert plan_of(signature(name="predict")).forms[0].signature == "predict"
-    assert plan_of(*both, signature="predict").forms[0].signature == "predict"
-    assert "has the signatures classify, predict; it is not clear which one is served" in refusal(*both)
-    assert 'write one into model.json, such as "signature": "classify"' in refusal(*both)
+    assert plan_of(*pair, signature="predict").forms[0].signature == "predict"
+    assert "has the signatures classify, predict; it is not clear which one is served" in refusal(*pair)
+    assert 'write one into model.json, such as "signature": "classify"' in refusal(*pair)
 
 
 @pytest.mark.parametrize(
