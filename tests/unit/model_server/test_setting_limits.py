@@ -20,9 +20,9 @@ def test_the_defaults_are_valid() -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"threads": 0}, "MODEL_SERVER_THREADS is too small: set it to 1 or more"),
-        ({"max_batch_size": 0}, "MODEL_SERVER_MAX_BATCH_SIZE is too small"),
-        ({"predict_timeout": timedelta()}, "MODEL_SERVER_PREDICT_TIMEOUT is too small: set it to 1ms or more"),
+        ({"threads": 0}, "MODEL_SERVER_THREADS=0 is too small: set it to 1 or more"),
+        ({"max_batch_size": 0}, "MODEL_SERVER_MAX_BATCH_SIZE=0 is too small"),
+        ({"predict_timeout": timedelta()}, "MODEL_SERVER_PREDICT_TIMEOUT=0s is too small: set it to 1ms or more"),
         ({"threshold": 1.5}, "MODEL_SERVER_THRESHOLD=1.5"),
         ({"model_version": "all"}, "MODEL_SERVER_MODEL_VERSION stands for all versions together"),
         ({"model_name": "m" * 257}, "MODEL_SERVER_MODEL_NAME has 257 characters, more than 256"),

@@ -210,7 +210,7 @@ def test_a_file_in_the_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
     """The caller names it."""
     (tmp_path / "file").touch()
 
-    with pytest.raises(OSError, match="exists"):
+    with pytest.raises(OSError, match="Not a directory"):
         files.private_folder(tmp_path / "file")
 
 
