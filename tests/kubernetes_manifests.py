@@ -66,7 +66,9 @@ def shared_settings() -> dict[str, str]:
 def workload(name: str) -> Manifest:
     """Return the Deployment or Job of this name."""
     (manifest,) = [
-        entry for entry in manifests(BASE) if entry["metadata"]["name"] == name and "template" in entry.get("spec", {})
+        entry
+        for entry in manifests(EXAMPLE)
+        if entry["metadata"]["name"] == name and "template" in entry.get("spec", {})
     ]
     return manifest
 

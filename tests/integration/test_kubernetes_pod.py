@@ -122,6 +122,9 @@ def test_kustomize_puts_the_manifests_together(folder: Path) -> None:
     objects = list(yaml.safe_load_all(done.stdout))
     for entry in objects:
         kubernetes_validate.validate(entry, kubernetes_validate.latest_version(), strict=True)
+    for entry in objects:
+        if "template" in entry.get("spec", {}):
+            assert entry["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/part-of"] == "model-monitor"
     config_maps = {entry["metadata"]["name"] for entry in objects if entry["kind"] == "ConfigMap"}
     named = {name for entry in objects for name in _config_maps_of(entry)}
     assert named == config_maps

@@ -34,7 +34,7 @@ from tests.kubernetes_manifests import (
 )
 from tests.unit.model_server.test_app import serving
 
-WORKLOADS = ("model-server", "monitor-agent", "model-monitor-setup")
+WORKLOADS = ("model-server", "monitor-agent", "model-monitor-setup", "dashboards")
 CONTAINERS = [
     pytest.param(name, container, id=f"{name}/{container['name']}")
     for name in WORKLOADS
@@ -45,6 +45,7 @@ SECRETS = {
     "model-server/model-server": {"model-monitor-server"},
     "monitor-agent/monitor-agent": {"model-monitor-agent"},
     "model-monitor-setup/setup": {"model-monitor-setup"},
+    "dashboards/dashboards": {"model-monitor-people"},
     "model-monitor-setup/users": {
         *("model-monitor-superuser", "model-monitor-people"),
         *("model-monitor-pipeline", "model-monitor-agent", "model-monitor-setup"),
@@ -177,6 +178,7 @@ def test_the_users_are_those_of_the_roles() -> None:
         "monitor-agent/monitor-agent": "monitor_agent",
         "model-monitor-setup/users": "***",
         "model-monitor-setup/setup": "monitor_setup",
+        "dashboards/dashboards": "analyst",
     }
     assert {user for user in users.values() if user and user != "***"} <= ROLES.keys()
 
@@ -202,11 +204,13 @@ def test_ports_and_paths_of_the_probes_are_those_of_the_servers(tmp_path: Path) 
     """Ports are the defaults of the settings; the paths exist, and no restart depends on Elasticsearch."""
     server = containers_of(pod_of(workload("model-server")))["model-server"]
     agent = containers_of(pod_of(workload("monitor-agent")))["monitor-agent"]
+    viewer = containers_of(pod_of(workload("dashboards")))["dashboards"]
     settings = Settings()
 
+    assert viewer["ports"] == [{"name": "http", "containerPort": settings.dashboards.port}]
     assert server["ports"] == [{"name": "http", "containerPort": settings.server.port}]
     assert agent["ports"] == [{"name": "health", "containerPort": settings.agent.health_port}]
-    for container in (server, agent):
+    for container in (server, agent, viewer):
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             assert container[probe]["httpGet"]["port"] == container["ports"][0]["name"]
     with serving(tmp_path) as world:
@@ -223,10 +227,10 @@ def test_ports_and_paths_of_the_probes_are_those_of_the_servers(tmp_path: Path) 
 def test_selectors_choose_pods() -> None:
     """Each Deployment, Service, budget and policy chooses the pods of a workload; two agents run."""
     pods = {name: workload(name)["spec"]["template"]["metadata"]["labels"] for name in WORKLOADS}
-    for pod in pods.values():
-        pod["app.kubernetes.io/part-of"] = kustomization(BASE)["labels"][0]["pairs"]["app.kubernetes.io/part-of"]
+    for name in set(pods) - {"dashboards"}:
+        pods[name]["app.kubernetes.io/part-of"] = kustomization(BASE)["labels"][0]["pairs"]["app.kubernetes.io/part-of"]
     chosen: Counter[str] = Counter()
-    for manifest in manifests(BASE):
+    for manifest in manifests(EXAMPLE):
         spec = manifest.get("spec", {})
         selector = spec.get("selector") or spec.get("podSelector")
         if selector:
@@ -237,6 +241,7 @@ def test_selectors_choose_pods() -> None:
 
     assert chosen["NetworkPolicy/model-monitor-setup"] == 1
     assert chosen["NetworkPolicy/model-server"] == chosen["NetworkPolicy/monitor-agent"] == 2
+    assert chosen["NetworkPolicy/dashboards"] == 2
     assert chosen["PodDisruptionBudget/model-server"] == chosen["PodDisruptionBudget/monitor-agent"] == 1
     assert chosen["Service/model-server"] == 1
     assert workload("monitor-agent")["spec"]["replicas"] >= 2
