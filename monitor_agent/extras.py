@@ -46,7 +46,7 @@ MODEL_SERVER = OptionalComponent("the model server", "server", ("flask", "tensor
 TRAINING = OptionalComponent(
     "training", "train", ("tensorflow", "tensorflow_text", "tensorflow_hub", "tf_keras", "pkg_resources")
 )
-SCHEMAS = OptionalComponent("the check of saved objects", "dev", ("jsonschema",))
+SCHEMAS = OptionalComponent("the check of saved objects", "embedded", ("jsonschema",))
 COMPONENTS = (EMBEDDED_ELASTICSEARCH, PIPELINE, VIEWER, REPORTS, MODEL_SERVER, TRAINING)
 """The components that users run."""
 

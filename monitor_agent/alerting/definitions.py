@@ -11,23 +11,20 @@ import dataclasses
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from monitor_agent import alerting
 from monitor_agent.alerting import kql
 from monitor_agent.alerting.firings import FiringRule
 from monitor_agent.contracts.alert import GROUP_FIELDS, SEVERITIES
 from monitor_agent.durations import in_one_unit, parse_duration
 from monitor_agent.errors import DataError, suggestion
+from monitor_agent.product_files import ALERTS
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-FILE_NAME = "alerts.toml"
 
 _ATTRIBUTES = {"every": "interval", "looks": "evaluations"}
 """Keys of the file whose attribute of `Alert` has another name."""
@@ -106,18 +103,19 @@ def _limits(node: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, float]]]:
 
 
 def load_alerts(path: str = "") -> list[Alert]:
-    """Return the alerts of a file, or of the one that comes with the agent.
+    """Return the alerts of a file, or of the one that comes with the product.
 
     Raises
     ------
     DataError
         If the file cannot be read, or an alert in it is wrong.
     """
-    packaged = resources.files(alerting).joinpath(FILE_NAME)
+    file = Path(path) if path else ALERTS
     try:
-        text = Path(path).read_text("utf-8") if path else packaged.read_text("utf-8")
-    except OSError as error:
-        message = f"the list of alerts {path or FILE_NAME} cannot be read ({error.strerror})"
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        message = f"the list of alerts {file} cannot be read ({reason})"
         raise DataError(message, "see MONITOR_ALERTS") from error
     return parse_alerts(text)
 

@@ -1,4 +1,4 @@
-"""`monitor-agent kibana`: pack, unpack, check, import and export dashboards, watches and rules."""
+"""`monitor-agent kibana`: copy, pack, unpack, check, import and export dashboards, watches and rules."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from monitor_agent.alerting.definitions import Alert
 from monitor_agent.cli._agent import gateway_of
 from monitor_agent.cli._controls import add_controls, control_values
 from monitor_agent.cli._output import add_json, print_json, print_line
+from monitor_agent.cli._product_files import add_files, copy_files
 from monitor_agent.cli._times import add_shown_range, add_time
 from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.prediction import PREDICTIONS
@@ -27,6 +28,7 @@ from monitor_agent.kibana.dashboard_check import check_alert_searches, check_das
 from monitor_agent.kibana.objects import SavedObject
 from monitor_agent.kibana.times import time_range
 from monitor_agent.pipeline import instants
+from monitor_agent.product_files import KIBANA
 from monitor_agent.settings import Settings
 
 PROBLEMS = 1
@@ -34,8 +36,9 @@ PROBLEMS = 1
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
-    parser = subparsers.add_parser("kibana", help="pack, check, import and export dashboards, watches and rules")
+    parser = subparsers.add_parser("kibana", help="copy, pack, check, import and export dashboards, watches and rules")
     actions = parser.add_subparsers(title="actions", dest="action", required=True, metavar="ACTION")
+    add_files(actions, "the saved objects, watches, rules and alerts that come with the product")
     pack = actions.add_parser("pack", help="write the import file, the watches and the rules from their sources")
     pack.add_argument("--check", action="store_true", help="write nothing, and fail if one of the files is out of date")
     unpack = actions.add_parser("unpack", help="write the objects of a Kibana export back into files")
@@ -60,6 +63,8 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Carry out the action; return 1 if a check finds a problem."""
     root = Path(settings.kibana.folder)
+    if args.action == "files":
+        return copy_files(args, KIBANA, {"KIBANA_FOLDER": "", "MONITOR_ALERTS": folder.ALERTS})
     if args.action == "pack":
         return _pack(root, check_only=args.check)
     if args.action == "unpack":

@@ -1,4 +1,4 @@
-"""`monitor-agent pipeline`: run a pipeline configuration, or check it or event files on this machine."""
+"""`monitor-agent pipeline`: run a pipeline configuration, copy it, or check it or event files on this machine."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor_agent.cli._output import add_json, print_json, print_line
+from monitor_agent.cli._product_files import add_files, copy_files
 from monitor_agent.durations import parse_duration
 from monitor_agent.errors import ConfigurationError, DataError
 from monitor_agent.extras import PIPELINE, require
@@ -18,6 +19,7 @@ from monitor_agent.logstash import statistics
 from monitor_agent.logstash.files.durable import is_locked
 from monitor_agent.logstash.language.variables import names_in, pipeline_variables
 from monitor_agent.logstash.plugin import PipelineContext
+from monitor_agent.product_files import LOGSTASH
 from monitor_agent.settings import Settings
 
 NOT_RUNNING = 1
@@ -25,7 +27,7 @@ NOT_RUNNING = 1
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""
-    parser = subparsers.add_parser("pipeline", help="run a pipeline configuration, or check it or event files")
+    parser = subparsers.add_parser("pipeline", help="run a pipeline configuration, copy it, or check it or event files")
     parser.set_defaults(names_read=names_read, file=None)
     actions = parser.add_subparsers(title="actions", dest="action", required=True, metavar="ACTION")
     check = actions.add_parser(
@@ -49,6 +51,7 @@ def add_parser(subparsers: Any) -> None:
         help="check event files without an Elasticsearch; the exit status is 1 if an event would be refused, and 2 if "
         "a file cannot be read or the configuration is wrong",
     )
+    add_files(actions, "the files of the pipeline that come with the product")
     validate.add_argument("files", nargs="+", metavar="FILE", help="event file, also .gz; - is the standard input")
     add_json(validate)
     for action in (check, run_, validate):
@@ -79,6 +82,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
     For `validate`, see `_validation.validate`.
     """
+    if args.action == "files":
+        return copy_files(args, LOGSTASH, {"PIPELINE_CONFIG": "pipeline"})
     if args.action == "stats":
         return _print_statistics(settings, as_json=args.json)
     require(f"pipeline {args.action}", PIPELINE)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monitor_agent import product_files
 from monitor_agent.alerting.definitions import Alert, parse_alerts
 from monitor_agent.errors import DataError, MonitorError
 from monitor_agent.files import replace_file
@@ -23,6 +24,7 @@ from monitor_agent.kibana.watches import watch
 PACKAGE = "model-monitoring.ndjson"
 ALERTS = "alerts.toml"
 GENERATED = ("watches", "rules")
+REMEDY = "set KIBANA_FOLDER to a folder that `monitor-agent kibana files` wrote, or remove the setting"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def readable_objects(folder: Path) -> tuple[dict[str, SavedObject], dict[str, Mo
     """
     root = folder / "objects"
     if not root.is_dir():
-        raise DataError(f"{root} is no folder", "run in the project's folder, or set KIBANA_FOLDER")
+        raise DataError(f"{root} is no folder", REMEDY)
     objects: dict[str, SavedObject] = {}
     broken: dict[str, MonitorError] = {}
     for path in sorted(root.glob("*/*.json")):
@@ -82,8 +84,10 @@ def write_objects(folder: Path, objects: Iterable[SavedObject], *, prune: bool =
     Raises
     ------
     DataError
-        If a type or an id is no name of a file, two objects have one file, or a link leads out of the folder.
+        If a type or an id is no name of a file, two objects have one file, a link leads out of the folder, or the
+        folder belongs to the installed product.
     """
+    _require_own(folder)
     texts: dict[str, str] = {}
     for saved in objects:
         file_name(saved.type, "type")
@@ -112,7 +116,7 @@ def read_alerts(folder: Path) -> list[Alert]:
     """Return the alerts of `folder/alerts.toml`."""
     text = _text(folder / ALERTS)
     if text is None:
-        raise DataError(f"{folder / ALERTS} is missing", "run in the project's folder, or set KIBANA_FOLDER")
+        raise DataError(f"{folder / ALERTS} is missing", REMEDY)
     return parse_alerts(text)
 
 
@@ -127,6 +131,8 @@ def pack(folder: Path) -> list[str]:
     """Write the generated files, remove those without a source, and return the names of the changed files."""
     changed = stale(folder)
     texts = generated(folder)
+    if changed:
+        _require_own(folder)
     _require_all_inside(folder, {*texts, *changed})
     for name in changed:
         if name in texts:
@@ -134,6 +140,15 @@ def pack(folder: Path) -> list[str]:
         else:
             (folder / name).unlink()
     return changed
+
+
+def _require_own(folder: Path) -> None:
+    """Refuse to change the files of an installation: the next installation would replace them without a word."""
+    if folder.resolve() == product_files.KIBANA and not product_files.are_sources():
+        raise DataError(
+            f"{folder} belongs to the installed product and is not changed",
+            "copy it with `monitor-agent kibana files --out FOLDER`, then set KIBANA_FOLDER=FOLDER",
+        )
 
 
 def _generated_here(folder: Path) -> set[str]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from monitor_agent.errors import SettingsError
 from monitor_agent.http_client.address import KIBANA_PORT, HttpAddress, parse_address
+from monitor_agent.product_files import KIBANA
 from monitor_agent.settings.setting_info import setting
 
 
@@ -58,13 +59,19 @@ class KibanaSettings:
     api_key: str = setting("", "KIBANA_API_KEY", "API key (encoded), instead of user and password", secret=True)
     ca_certs: str = setting("", "KIBANA_CA_CERTS", "file with the certificate authority, for https")
     request_timeout: timedelta = setting(timedelta(seconds=60), "KIBANA_REQUEST_TIMEOUT", "longest wait for an answer")
-    folder: str = setting("kibana", "KIBANA_FOLDER", "folder of the saved objects, watches and rules")
+    folder: str = setting(
+        "",
+        "KIBANA_FOLDER",
+        "folder of the saved objects, watches and rules; empty = the folder that comes with the product "
+        "(`monitor-agent kibana files` copies it)",
+    )
 
     def __post_init__(self) -> None:
-        """Give the address its one form; take user and password out of it."""
+        """Give the address its one form; take user and password out of it. Name the folder if the setting does not."""
         address = parse_address(self.url, "KIBANA_URL", KIBANA_PORT)
         _use_addresses(self, "KIBANA", [address])
         object.__setattr__(self, "url", address.url)
+        object.__setattr__(self, "folder", self.folder or str(KIBANA))
 
 
 def _use_addresses(

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
+from monitor_agent.product_files import PIPELINE
 from monitor_agent.settings.connection_settings import ElasticsearchSettings, KibanaSettings
 from monitor_agent.settings.http_settings import HttpSettings
 from monitor_agent.settings.server_settings import ServerSettings
@@ -100,7 +101,7 @@ class AgentSettings:
     gate_maturity: float = setting(
         0.95, "MONITOR_GATE_MATURITY", "maturity that a window needs for alerts", unit="share"
     )
-    alerts: str = setting("", "MONITOR_ALERTS", "file of alerts; empty = the file that comes with the agent")
+    alerts: str = setting("", "MONITOR_ALERTS", "file of alerts; empty = the file that comes with the product")
     page_size: int = setting(
         1000, "MONITOR_PAGE_SIZE", "documents in one request; for feedback five times as many, at most 10,000"
     )
@@ -189,7 +190,12 @@ class SecuritySettings:
 class PipelineSettings:
     """The embedded pipeline runner; `logstash/pipeline/*.conf` reads the same environment."""
 
-    config: str = setting("logstash/pipeline", "PIPELINE_CONFIG", "folder or file of the pipeline configuration")
+    config: str = setting(
+        "",
+        "PIPELINE_CONFIG",
+        "folder or file of the pipeline configuration; empty = the folder that comes with the product "
+        "(`monitor-agent pipeline files` copies it)",
+    )
     data_dir: str = setting(
         "var/pipeline", "PIPELINE_DATA_DIR", "positions, statistics, dead letters and parked documents"
     )
@@ -225,6 +231,10 @@ class PipelineSettings:
     http_port: int = setting(8501, "PIPELINE_HTTP_PORT", "port for the front end")
     http_username: str = setting("", "PIPELINE_HTTP_USERNAME", "user of the front end")
     http_password: str = setting("", "PIPELINE_HTTP_PASSWORD", "password of that user", secret=True)
+
+    def __post_init__(self) -> None:
+        """Name the configuration if the setting does not."""
+        object.__setattr__(self, "config", self.config or str(PIPELINE))
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,9 @@ class ComposeProvider:
                 "docker is not installed", "install Docker with its compose plug-in, or use --provider embedded"
             )
         if not self._file.is_file():
-            raise StackError(f"{self._file} is not here", "run the command in the project's folder")
+            raise StackError(
+                f"{self._file} is not here", "run the command in a clone of the project: the containers are built there"
+            )
         command = [docker, "compose", *arguments]
         pipe = subprocess.PIPE if capture else None  # output that is not read here goes to the user as it comes
         return subprocess.run(command, cwd=self._file.parent, stdout=pipe, stderr=pipe, text=True, check=False)

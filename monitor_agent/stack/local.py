@@ -128,7 +128,7 @@ class LocalProduct:
         """Start the pipeline; the index templates must be there."""
         settings, elasticsearch = self.settings.pipeline, self.settings.elasticsearch
         if not Path(settings.config).exists():
-            raise StackError(f"{settings.config} is not here", "run the command in the project's folder")
+            raise StackError(f"{settings.config} is not here", "correct PIPELINE_CONFIG, or remove it")
         environ = {
             **environment_of(settings),
             **environment_of(dataclasses.replace(elasticsearch, username="", password="", api_key="")),

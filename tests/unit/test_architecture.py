@@ -73,9 +73,14 @@ ROOMS = (
         "truststore",
     ),
     Room(
+        "monitor_agent/product_files/",
+        "the pipeline, the saved objects and the alerts as files of the wheel; copies of them for users",
+        "errors files",
+    ),
+    Room(
         "monitor_agent/settings/",
         "every setting: name, environment variable, default, unit, meaning; how texts become values",
-        "durations errors http_client",
+        "durations errors http_client product_files",
         "tomli",
     ),
     Room(
@@ -117,7 +122,7 @@ ROOMS = (
     Room(
         "monitor_agent/alerting/",
         "the list of alerts, KQL, their evaluation and firings; needs neither Kibana nor Watcher",
-        "contracts durations errors es metrics pipeline settings",
+        "contracts durations errors es metrics pipeline product_files settings",
         "structlog tomli",
     ),
     Room(
@@ -129,7 +134,7 @@ ROOMS = (
     Room(
         "monitor_agent/kibana/",
         "saved objects, watches and rules: their model, checks, searches; Kibana's API",
-        "extras alerting contracts durations errors files http_client pipeline settings",
+        "extras alerting contracts durations errors files http_client pipeline product_files settings",
         "jsonschema",
     ),
     Room(
@@ -191,7 +196,7 @@ ROOMS = (
         "monitor_agent/cli/",
         "one command per file; writes the generated pages",
         "agent alerting clock command_line contracts dashboards demo diagnosis durations errors es extras files "
-        "gc_tuning http_serving kibana log logstash metrics pipeline settings stack",
+        "gc_tuning http_serving kibana log logstash metrics pipeline product_files settings stack",
         "orjson rich",
     ),
     Room("monitor_agent/__main__.py", "the entry point of `monitor-agent`", "cli extras"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from monitor_agent.metrics import WindowState, measure
 from monitor_agent.pipeline.drift_references import DriftReference
 from tests import release_sample
 
+ROOT = Path(__file__).parents[2]
 CHANGED = (
     "estimated_", "auc_low", "auc_high", "pr_auc", "best_f1", "ece", "log_loss", "conversion_rate",
     "value_per_thousand_undefined",
@@ -49,9 +51,13 @@ def test_stored_states_add_up() -> None:
 
 
 def test_settings_keep_their_meaning() -> None:
-    """All variables exist, and the former defaults are the present ones."""
+    """All variables exist, and the former defaults are the present ones.
+
+    The folders of the product's files were relative to the project's folder, and are now found from everywhere.
+    """
     variables = release_sample.settings()
-    loaded = settings.load(variables)
+    folders = {name: str(ROOT / variables[name]) for name in ("PIPELINE_CONFIG", "KIBANA_FOLDER")}
+    loaded = settings.load({**variables, **folders})
 
     assert loaded == settings.load({})
     present = {name for section in vars(loaded).values() for name in settings.environment_of(section)}
