@@ -47,7 +47,7 @@ TRAINING = OptionalComponent(
     "training", "train", ("tensorflow", "tensorflow_text", "tensorflow_hub", "tf_keras", "pkg_resources")
 )
 SCHEMAS = OptionalComponent("the check of saved objects", "embedded", ("jsonschema",))
-COMPONENTS = (EMBEDDED_ELASTICSEARCH, PIPELINE, VIEWER, REPORTS, MODEL_SERVER, TRAINING)
+COMPONENTS = (EMBEDDED_ELASTICSEARCH, PIPELINE, VIEWER, REPORTS, SCHEMAS, MODEL_SERVER, TRAINING)
 """The components that users run."""
 
 

@@ -16,7 +16,6 @@ from monitor_agent.extras import (
     COMPONENTS,
     MODEL_SERVER,
     PIPELINE,
-    SCHEMAS,
     OptionalComponent,
     install_command,
     package_of,
@@ -33,7 +32,7 @@ def packages_of(extra: str) -> set[str]:
     return {re.split(r"[<>=,;]", line)[0].lower().replace("_", "-") for line in lines}
 
 
-@pytest.mark.parametrize("component", [*COMPONENTS, SCHEMAS], ids=lambda component: component.name)
+@pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
 def test_the_extra_of_a_component_installs_its_packages(component: OptionalComponent) -> None:
     """No message names an extra that would not help."""
     assert {package_of(module).lower() for module in component.modules} <= packages_of(component.extra)
