@@ -12,6 +12,7 @@ _CLUSTER_BLOCKS = {6: "read_only", 13: "read_only_allow_delete"}
 _CLOSED_BLOCKS = (4, 14)
 _FLOOD = "a disk of the cluster is nearly full: free disk space, and Elasticsearch removes the block itself; or"
 _LONGEST_REASON = 300
+_TYPED_FIELD = re.compile(r"field \[[A-Za-z0-9_.-]{1,100}\] of type \[[a-z_]+\]")
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,20 @@ def cluster_trouble(reason: str) -> IndexTrouble | None:
             remedy = f'remove {name} by PUT _cluster/settings {{"persistent": {{"{name}": null}}}}'
             return IndexTrouble("cluster blocked", f"the cluster is blocked by {_blocks_text(reason)}", remedy)
     return None
+
+
+def without_values(reason: str) -> str:
+    """Return why Elasticsearch has refused a document, for a log: without the values that the reason quotes.
+
+    The dead letter of the document has the whole reason.
+
+    >>> without_values("document_parsing_exception: [1:9] failed to parse field [labels.scene] of type [long] in docu"
+    ... "ment with id 'a'. Preview of field's value: 'Ada' (illegal_argument_exception: For input string: 'Ada')")
+    'document_parsing_exception: field [labels.scene] of type [long]'
+    """
+    kind = reason.partition(":")[0]
+    typed = _TYPED_FIELD.search(reason)
+    return f"{kind}: {typed[0]}" if typed else kind
 
 
 def shortened(reason: str) -> str:

@@ -13,7 +13,7 @@ from monitor_agent.contracts.role_names import MONITOR_AGENT
 from monitor_agent.contracts.roles import ROLES
 from monitor_agent.diagnosis.check_result import FAILED, OK, SKIPPED, WARNING, CheckResult
 from monitor_agent.durations import format_duration
-from monitor_agent.es.cluster_facts import ClusterFacts, NodeFacts
+from monitor_agent.es.cluster_facts import ClusterFacts, NodeFacts, without_dates
 from monitor_agent.es.obstacles import IndexState, Obstacle, is_current, obstacles_of
 from monitor_agent.http_client.products import NEWEST_MAJOR, UPGRADE, is_too_old, version_numbers
 
@@ -144,7 +144,7 @@ def check_privileges(check: str, role: str, answer: tuple[str, list[str]] | None
         return CheckResult(
             check,
             FAILED,
-            f"{user} lacks {_few(lacking, '; ')}",
+            f"{user} lacks {_few(without_dates(lacking), '; ')}",
             f"give the user the role {role}; `monitor-agent stack users` creates and updates it",
         )
     return CheckResult(check, OK, f"{user} has the privileges of the role {role}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,3 +126,12 @@ def missing_privileges(gateway: Gateway, role: Mapping[str, Any]) -> tuple[str, 
         if names:
             lacking.append(f"{', '.join(names)} on {pattern}")
     return str(answer["username"]), lacking
+
+
+def without_dates(lacking: Sequence[str]) -> list[str]:
+    """Return missing privileges for a message: those on an alias stand for those on its dated indices.
+
+    >>> without_dates(["read on model-errors", "read on model-errors-????.??.??"])
+    ['read on model-errors']
+    """
+    return [privilege for privilege in lacking if "?" not in privilege] or list(lacking)

@@ -17,7 +17,7 @@ from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.role_names import ANALYST, DEADLETTER_READER, MONITOR_AGENT
 from monitor_agent.contracts.roles import ROLES, names_of
 from monitor_agent.errors import ElasticsearchError, MissingPrivilegeError
-from monitor_agent.es.cluster_facts import missing_privileges
+from monitor_agent.es.cluster_facts import missing_privileges, without_dates
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.responses import is_not_allowed
 
@@ -41,8 +41,7 @@ def require_privileges(gateway: Gateway, command: str) -> None:
     user, lacking = _lacking(gateway, COMMAND_PRIVILEGES[command])
     if lacking:
         role = entry_of(command).user
-        # The name of an alias tells enough: the same privileges are missing on its indices.
-        lacking = [privilege for privilege in lacking if "?" not in privilege] or lacking
+        lacking = without_dates(lacking)
         rest = len(lacking) - PRIVILEGES_IN_MESSAGE
         names = "; ".join(lacking[:PRIVILEGES_IN_MESSAGE]) + (f" and {rest} more" if rest > 0 else "")
         raise MissingPrivilegeError(

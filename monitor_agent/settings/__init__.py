@@ -22,7 +22,7 @@ from monitor_agent.settings.conversion import as_text
 from monitor_agent.settings.http_settings import HttpSettings
 from monitor_agent.settings.loading import environment_of, load, read
 from monitor_agent.settings.names import NameWarning, name_warnings, without_kubernetes
-from monitor_agent.settings.secret_values import secret_values, secret_variables
+from monitor_agent.settings.secret_values import environment_without_secrets, secret_values, secret_variables
 from monitor_agent.settings.sections import (
     AgentSettings,
     DashboardsSettings,
@@ -53,6 +53,7 @@ __all__ = [
     "as_text",
     "contradictions_of",
     "environment_of",
+    "environment_without_secrets",
     "info_of",
     "load",
     "name_warnings",

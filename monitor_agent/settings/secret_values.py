@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 from urllib.parse import quote
@@ -28,6 +28,12 @@ def secret_variables() -> frozenset[str]:
     sections = [getattr(Settings(), section.name) for section in fields(Settings)]
     rows = [info_of(entry) for section in sections for entry in fields(section)]
     return frozenset(row.variable for row in rows if row.secret or row.variable.endswith("_URL"))
+
+
+def environment_without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment for another program: without the variables that hold a secret or an address."""
+    foreign = secret_variables()
+    return {name: text for name, text in environ.items() if name not in foreign}
 
 
 def _of_section(section: Any) -> Iterator[str]:

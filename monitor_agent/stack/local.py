@@ -17,7 +17,13 @@ from typing import TypeVar
 from monitor_agent.contracts.role_names import MONITOR_SETUP
 from monitor_agent.errors import PortInUseError, StackError
 from monitor_agent.files import read_address
-from monitor_agent.settings import ElasticsearchSettings, HttpSettings, Settings, environment_of, secret_variables
+from monitor_agent.settings import (
+    ElasticsearchSettings,
+    HttpSettings,
+    Settings,
+    environment_of,
+    environment_without_secrets,
+)
 from monitor_agent.stack.account import unprivileged_account
 from monitor_agent.stack.embedded.configuration import options_from
 from monitor_agent.stack.embedded.elasticsearch import EmbeddedElasticsearch, home_folder, is_free
@@ -183,7 +189,7 @@ class LocalProduct:
         self._report(f"starting the {name.replace('-', ' ')}")
         log_path = self.log_dir / f"{name}.log"
         # Each component gets the secrets of its own sections only.
-        environ = {**{name: text for name, text in os.environ.items() if name not in secret_variables()}, **environ}
+        environ = {**environment_without_secrets(os.environ), **environ}
         child = ChildProcess(Command(name, (sys.executable, *argv), log_path, environ, reason_pattern=ERROR_LINE))
         self._children[name] = child
         self._supervisor.start(child)

@@ -22,6 +22,7 @@ from typing import BinaryIO, Protocol
 
 from monitor_agent.errors import StackError
 from monitor_agent.files import private_folder, private_opener
+from monitor_agent.settings import environment_without_secrets
 from monitor_agent.stack.account import Account
 from monitor_agent.stack.process_end import how_it_ended, reason_line
 from monitor_agent.stack.restarts import Restarts
@@ -43,7 +44,7 @@ class Command:
     name : the component's name, used in messages and for its log file.
     argv : program and arguments.
     log_path : file that standard output and error are appended to.
-    environ : the whole environment; None = the parent's.
+    environ : the whole environment; None = the parent's, without the secrets of the settings.
     cwd : working directory; None = the parent's.
     account : the account to run as; None = the parent's.
     stop_seconds : how long the process may take to end after SIGTERM before it is killed.
@@ -141,7 +142,7 @@ class ChildProcess:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    env=dict(command.environ) if command.environ is not None else None,
+                    env=_environ_of(command),
                     cwd=command.cwd,
                     start_new_session=True,
                     preexec_fn=_follow_parent(),
@@ -156,7 +157,7 @@ class ChildProcess:
 
     def set_environ(self, name: str, value: str) -> None:
         """Set a variable of the environment of later starts."""
-        self.command = replace(self.command, environ={**(self.command.environ or os.environ), name: value})
+        self.command = replace(self.command, environ={**_environ_of(self.command), name: value})
 
     def wait_ready(self, check: Callable[[], bool], timeout: float) -> None:
         """Return as soon as `check()` is true.
@@ -343,6 +344,10 @@ class Supervisor:
         if not self._stopping:
             self._stopping = True
             raise KeyboardInterrupt
+
+
+def _environ_of(command: Command) -> dict[str, str]:
+    return environment_without_secrets(os.environ) if command.environ is None else dict(command.environ)
 
 
 @contextlib.contextmanager

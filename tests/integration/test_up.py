@@ -88,6 +88,33 @@ def children_of(pid: int) -> set[int]:
     return children
 
 
+SECRETS_OF_PARTS = {
+    "elasticsearch": set(),
+    "proxy": set(),
+    "model_server": {"MODEL_SERVER_HMAC_KEY"},
+    "pipeline": {"PIPELINE_HTTP_PASSWORD", "pipeline_writer"},
+    "run": {"monitor_agent"},
+    "dashboards": {"viewer"},
+}
+"""The secrets in the environment of each process of the product: settings, and users of Elasticsearch."""
+
+
+def secrets_of_parts(pid: int, passwords: Mapping[str, str]) -> dict[str, set[str]]:
+    """Return the secrets in the environments of the processes that a process has started, by a word of the command."""
+    secrets = {**PLANTED_SETTINGS, **passwords}
+    secrets_by_part: dict[str, set[str]] = {}
+    for child in children_of(pid):
+        for process in (child, *children_of(child)):
+            words = Path(f"/proc/{process}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+            environ = Path(f"/proc/{process}/environ").read_bytes().decode("utf-8", "replace")
+            part = next(
+                (name for name in SECRETS_OF_PARTS if any(name in word for word in words[1:4])), "elasticsearch"
+            )
+            kept = secrets_by_part.setdefault(part, set())
+            kept |= {name for name, secret in secrets.items() if secret in environ}
+    return secrets_by_part
+
+
 def planted_in(text: str, passwords: Mapping[str, str]) -> list[str]:
     """Return the planted texts and the passwords that a text holds."""
     return [secret for secret in (*PLANTED, *passwords.values()) if secret in text]
@@ -119,8 +146,8 @@ def test_a_click_becomes_a_metric_and_ctrl_c_ends_all_processes(workspace: Path,
     """The output is enough for a user: the server's address, the file with the passwords, the dashboards.
 
     When all parts are killed, they come back at the same addresses, and the next click becomes a metric, too.
-    All the while, what persons send stays where the contract has it, passwords are printed nowhere, and each file is
-    private to its owner.
+    All the while, what persons send stays where the contract has it, passwords are printed nowhere, also not in a
+    report, each process has the secrets that it needs, and each file is private to its owner.
     """
     environ = {
         **os.environ,
@@ -165,6 +192,10 @@ def test_a_click_becomes_a_metric_and_ctrl_c_ends_all_processes(workspace: Path,
         assert planted_in(json.dumps(data), passwords) == []
         commands = [Path(f"/proc/{pid}/cmdline").read_bytes().decode() for pid in (up.pid, *children_of(up.pid))]
         assert planted_in("\n".join(commands), passwords) == []
+        assert secrets_of_parts(up.pid, passwords) == SECRETS_OF_PARTS
+        out = str(workspace / "report.html")
+        write = [sys.executable, "-m", "monitor_agent", "report", "--dashboard", "serving", "--out", out]
+        subprocess.run(write, env=environ, check=True, capture_output=True, timeout=60)
         admin = ("admin", passwords["admin"])
         documents = request_json(f"{addresses['Elasticsearch'][0]}/_all/_search?size=1000", user=admin)
         assert len(documents["hits"]["hits"]) > 2

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from monitor_agent.contracts.index_troubles import without_values
 from monitor_agent.logstash.delivery.answers import foreign_trouble, own_error
 from monitor_agent.logstash.delivery.bulk import (
     FILTER_PATH,
@@ -155,14 +156,13 @@ class Delivery:
         letters = [dead_letter(item, item.origin, result) for item, result in refused if item.origin is not None]
         if len(letters) < len(refused):
             reason = next(result.reason for item, result in refused if item.origin is None)
-            _log.error("a dead letter cannot be indexed; it stays in the data folder", reason=reason)
+            _log.error("a dead letter cannot be indexed; it stays in the data folder", reason=without_values(reason))
         if not letters:
             return []
         self._letters.store(letters)
         self._count("dead letters", len(letters))
-        _log.warning(
-            "documents were refused; they are dead letters now", count=len(letters), reason=refused[0][1].reason
-        )
+        reason = without_values(refused[0][1].reason)
+        _log.warning("documents were refused; they are dead letters now", count=len(letters), reason=reason)
         return self._deliver([letter.item() for letter in letters])
 
 

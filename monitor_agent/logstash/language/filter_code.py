@@ -112,7 +112,8 @@ class FilterCode:
 def give_up(config: PluginConfig, event: Event, error: Exception) -> None:
     """Count and tag an event that a filter could not change."""
     failure = f"_{config.name}_error"
-    _log.warning("a filter could not change an event", plugin=config.id, reason=str(error))
+    # The text of the error may hold a value of the event.
+    _log.warning("a filter could not change an event", plugin=config.id, reason=type(error).__name__)
     config.counters.fail(failure)
     tag(event, (failure,))
 

@@ -20,7 +20,7 @@ from types import TracebackType
 from monitor_agent.errors import PortInUseError, StackError
 from monitor_agent.extras import EMBEDDED_ELASTICSEARCH, OptionalComponent
 from monitor_agent.files import PRIVATE_FOLDER, replace_file
-from monitor_agent.settings import StackSettings, secret_variables
+from monitor_agent.settings import StackSettings, environment_without_secrets
 from monitor_agent.stack.account import Account, give_passage, reachable_by, unprivileged_account
 from monitor_agent.stack.embedded import archive, java, users
 from monitor_agent.stack.embedded.configuration import HOST, ElasticsearchOptions, write_configuration
@@ -261,11 +261,10 @@ class EmbeddedElasticsearch:
         replace_file(path, self.version + "\n")
 
     def _command(self, runtime: java.Java, server: Path) -> Command:
-        foreign = secret_variables()
         environ = {
             key: value
-            for key, value in os.environ.items()
-            if not key.startswith(("ES_", "CLI_JAVA")) and key not in foreign
+            for key, value in environment_without_secrets(os.environ).items()
+            if not key.startswith(("ES_", "CLI_JAVA"))
         }
         environ |= {
             "ES_JAVA_HOME": str(runtime.home),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from monitor_agent.errors import StackError
 from monitor_agent.files import private_folder, private_opener
-from monitor_agent.settings import StackSettings, environment_of
+from monitor_agent.settings import StackSettings, environment_of, environment_without_secrets
 from monitor_agent.stack.embedded import users
 from monitor_agent.stack.embedded.configuration import options_from
 from monitor_agent.stack.embedded.elasticsearch import EmbeddedElasticsearch
@@ -107,7 +107,7 @@ class EmbeddedProvider:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **environment_of(settings)},
+                env=environment_without_secrets({**os.environ, **environment_of(settings)}),
                 start_new_session=True,
             )
         self._report("starting Elasticsearch in the background")
