@@ -168,11 +168,11 @@ def test_a_refused_document_is_a_dead_letter_and_blocks_nothing(stand_in: StandI
 
 
 def test_missing_rights_are_reported_and_waited_for(stand_in: StandIn, sandbox: PipelineSandbox) -> None:
-    """403 drops nothing: the statistics name the settings to check; with rights, delivery continues."""
+    """403 drops nothing: the statistics name the role of the user; with rights, delivery continues."""
     stand_in.faults = Faults(items={403: 1.0})
     sandbox.append(*predictions(3))
     with sandbox.running():
-        wait_until(lambda: "check PIPELINE_USERNAME" in sandbox.statistics().get("trouble", ""))
+        wait_until(lambda: "role pipeline_writer" in sandbox.statistics().get("trouble", ""))
         stand_in.faults = Faults()
         wait_until(lambda: len(stand_in.documents) == 3)
 
