@@ -110,8 +110,8 @@ def secrets_of_parts(pid: int, passwords: Mapping[str, str]) -> dict[str, set[st
             part = next(
                 (name for name in SECRETS_OF_PARTS if any(name in word for word in words[1:4])), "elasticsearch"
             )
-            kept = secrets_by_part.setdefault(part, set())
-            kept |= {name for name, secret in secrets.items() if secret in environ}
+            present = secrets_by_part.setdefault(component, set())
+            present |= {name for name, secret in secrets.items() if secret in environ}
     return secrets_by_part
 
 
