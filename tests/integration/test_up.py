@@ -107,7 +107,7 @@ def secrets_of_parts(pid: int, passwords: Mapping[str, str]) -> dict[str, set[st
         for process in (child, *children_of(child)):
             words = Path(f"/proc/{process}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
             environ = Path(f"/proc/{process}/environ").read_bytes().decode("utf-8", "replace")
-            part = next(
+            component = next(
                 (name for name in SECRETS_OF_PARTS if any(name in word for word in words[1:4])), "elasticsearch"
             )
             present = secrets_by_part.setdefault(component, set())
