@@ -90,5 +90,7 @@ def _serve(args: argparse.Namespace) -> int:
     require("model-server", MODEL_SERVER)
     with loading(MODEL_SERVER):
         from model_server.serving_process import serve
-    serve(loaded.server, args.address_file, require_auth=loaded.security.require_auth)
+        from monitor_agent.http_serving.service_manager import NOTIFY_SOCKET
+    notify_socket = os.environ.get(NOTIFY_SOCKET, "")
+    serve(loaded.server, args.address_file, require_auth=loaded.security.require_auth, notify_socket=notify_socket)
     return 0

@@ -32,6 +32,7 @@ from monitor_agent.contracts.kinds import BINARY, REGRESSION
 from monitor_agent.http_serving.exposure import warn_of_exposure
 from monitor_agent.http_serving.listener import bind
 from monitor_agent.http_serving.server import HttpServer, ServedApplication
+from monitor_agent.http_serving.service_manager import notify_ready
 from monitor_agent.settings import ServerSettings
 
 DISTRIBUTION = "model-monitor"
@@ -61,13 +62,16 @@ class StopSignals:
             self._stop()
 
 
-def serve(settings: ServerSettings, address_file: Path | None = None, *, require_auth: bool = False) -> None:
+def serve(
+    settings: ServerSettings, address_file: Path | None = None, *, require_auth: bool = False, notify_socket: str = ""
+) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Parameters
     ----------
     address_file : file that holds the server's URL while the server is ready.
     require_auth : refuse to start if other machines can reach the server and it has no login.
+    notify_socket : where systemd waits for the readiness of the server; "" = nowhere.
 
     Raises
     ------
@@ -93,7 +97,7 @@ def serve(settings: ServerSettings, address_file: Path | None = None, *, require
         origin = make_origin(settings, model, log.node)
         inputs = make_reader(model)
         service = ModelService(ServiceDependencies(settings, model.card, inputs, batcher, log, origin, pseudonym))
-        run_http(service, listener, signals, address_file, keys)
+        run_http(service, listener, signals, address_file, keys, notify_socket)
     _log.info("stopped", events=log.written)
 
 
@@ -103,6 +107,7 @@ def run_http(
     signals: StopSignals,
     address_file: Path | None,
     keys: ApiKeys | None = None,
+    notify_socket: str = "",
 ) -> None:
     """Serve HTTP until a signal arrives and the requests in flight are answered."""
     settings = service.dependencies.settings
@@ -113,6 +118,7 @@ def run_http(
     address = http.address
     with files.address_file(address_file) as publish:
         publish(address)
+        notify_ready(notify_socket)
         _log.info(
             "ready",
             **{

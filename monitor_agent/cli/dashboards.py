@@ -34,6 +34,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until Ctrl-C."""
     require("dashboards", VIEWER, *(components_of_start(settings.stack) if args.data else ()))
     from monitor_agent.dashboards.server import serve
+    from monitor_agent.http_serving.service_manager import NOTIFY_SOCKET, notify_ready
     from monitor_agent.stack.read_access import read_access
 
     changes = {name: value for name, value in (("host", args.host), ("port", args.port)) if value is not None}
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             print_line(f"dashboards: {url}")
             print_line("Ctrl-C stops them")
             publish(url)
+            notify_ready(args.environ.get(NOTIFY_SOCKET, ""))
 
         serve(changed, elasticsearch, cache, print_line, ready)
     return 0
