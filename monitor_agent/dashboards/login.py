@@ -19,7 +19,7 @@ from monitor_agent.dashboards import error_pages
 from monitor_agent.dashboards.sessions import FAILURE_SECONDS, LONGEST_SECONDS, FailedLogins, Session, Sessions
 from monitor_agent.dashboards.visitor_work import RETRY_AFTER_SECONDS, VisitorWork
 from monitor_agent.errors import ElasticsearchError, SettingsError
-from monitor_agent.es.connection import connect
+from monitor_agent.es.connection import connect, names_of
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.responses import UNAUTHORIZED, status_of
 from monitor_agent.es.retry import Backoff
@@ -64,7 +64,7 @@ def login_method(
 
     def authenticate(user: str, password: str) -> Gateway:
         account = replace(elasticsearch, username=user, password=password, api_key="")
-        gateway = Gateway(connect(account), backoff, ca_file=account.ca_certs)
+        gateway = Gateway(connect(account), backoff, names=names_of(account))
         try:
             gateway.call("check the password", lambda client: client.security.authenticate().body)
         except BaseException:

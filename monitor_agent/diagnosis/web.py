@@ -1,4 +1,4 @@
-"""Whether Kibana answers, and what proxies the environment names for it and for downloads."""
+"""Whether Kibana answers, and what proxies the environment names."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ def check_proxies(environ: Mapping[str, str]) -> Iterator[CheckResult]:
         yield CheckResult(PROXIES, SKIPPED, "the environment names none")
     elif not wrong:
         names = ", ".join(map(str, proxies))
-        text = f"{names}: for Kibana and downloads; the agent and the pipeline connect to Elasticsearch directly"
+        text = f"{names}: for Elasticsearch, Kibana and downloads, except for this machine and what NO_PROXY names"
         yield CheckResult(PROXIES, OK, text)

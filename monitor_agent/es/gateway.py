@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -42,7 +41,14 @@ from monitor_agent.es.responses import (
 )
 from monitor_agent.es.retry import NO_ANSWER, Backoff, ResponseAction, response_action
 from monitor_agent.http_client.address import HttpAddress
-from monitor_agent.http_client.failures import CHECK_ELASTICSEARCH, CHECK_PROXY, ELASTICSEARCH, NoAnswer, failure_of
+from monitor_agent.http_client.failures import (
+    CHECK_ELASTICSEARCH,
+    CHECK_PROXY,
+    ELASTICSEARCH,
+    AddressSettings,
+    NoAnswer,
+    failure_of,
+)
 from monitor_agent.http_client.products import wrong_elasticsearch
 
 S = TypeVar("S")
@@ -67,7 +73,7 @@ class Gateway:
     Parameters
     ----------
     stopping : called before each request; if it returns True, StoppedError is raised and nothing is sent.
-    ca_file : the file of the certificate authority, for messages.
+    names : the settings of the connection, for messages.
     check_version : whether the first request asks which product and version answers; an old one is an error.
     """
 
@@ -77,13 +83,13 @@ class Gateway:
         backoff: Backoff | None = None,
         sleep: Callable[[float], object] = time.sleep,
         stopping: Callable[[], bool] = lambda: False,
-        ca_file: str = "",
+        names: AddressSettings = ELASTICSEARCH,
         *,
         check_version: bool = False,
     ) -> None:
         self._client = client
         self._version_is_unknown = check_version
-        self._names = replace(ELASTICSEARCH, ca_file=ca_file)
+        self._names = names
         self._backoff = backoff or Backoff()
         self._sleep = sleep
         self._stopping = stopping

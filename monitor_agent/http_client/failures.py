@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor_agent.http_client.address import mask_credentials
+from monitor_agent.http_client.connections import AnswerTooLargeError, AnswerTooSlowError, names_of
+from monitor_agent.http_client.proxies import stated_proxies
 
 _TITLE = re.compile(rb"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _MARKUP = re.compile(r"<[^>]*>")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _OS_ERROR = re.compile(r"\[Errno -?\d+\] ([^\[)'\"]+)")
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})(?: (.*))?")
 _LONGEST_TITLE = 100
 _LONGEST_REASON = 200
 _HEAD = 10_000
@@ -50,51 +53,94 @@ class AddressSettings:
     ----------
     url, ca_certs : the names of the settings of address and certificate authority.
     ca_file : the value of the latter.
+    seconds : the longest wait for an answer; 0 = not known.
     """
 
     url: str
     ca_certs: str
     ca_file: str = ""
+    seconds: float = 0.0
 
 
 ELASTICSEARCH = AddressSettings("ELASTICSEARCH_URL", "ELASTICSEARCH_CA_CERTS")
 CHECK_ELASTICSEARCH = "check that Elasticsearch runs and that ELASTICSEARCH_URL is right"
+CHECK_PROXY_VARIABLES = "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY"
 CHECK_PROXY = "check ELASTICSEARCH_URL and the proxy between"
 
 
 def failure_of(error: BaseException, names: AddressSettings = ELASTICSEARCH) -> NoAnswer:
     """Return why a request failed, by the innermost of the errors that wrap each other."""
     inner = innermost(error)
+    if isinstance(inner, AnswerTooLargeError):
+        return NoAnswer(str(inner), f"check {names.url}: Elasticsearch and Kibana send no such answers", permanent=True)
+    if _is_of_proxy(error) and not isinstance(inner, ssl.SSLError):
+        return _proxy(inner)
     if isinstance(inner, ssl.SSLCertVerificationError):
         return _certificate(inner, names)
     if isinstance(inner, ssl.SSLError):
         return _handshake(inner, names)
     if isinstance(inner, socket.gaierror):
         return NoAnswer("no answer (the name of the host is unknown)", f"check {names.url} and the name server (DNS)")
+    if isinstance(inner, AnswerTooSlowError):
+        return NoAnswer(str(inner), f"check {names.url}, the network and the proxy between")
     if isinstance(inner, TimeoutError) or "timed out" in str(inner):
-        return NoAnswer("no answer in time", f"check {names.url}, the firewall and the proxy between")
+        limit = f"within {names.seconds:g} s" if names.seconds else "in time"
+        return NoAnswer(f"no answer {limit}", f"check {names.url}, the firewall and the proxy between")
     if isinstance(inner, (http.client.RemoteDisconnected, http.client.BadStatusLine, http.client.IncompleteRead)):
         return NoAnswer(
             "no answer (the server closed the connection without one)",
             f"check that the server runs; if it speaks TLS, write https:// in {names.url}",
         )
-    system = _OS_ERROR.search(str(inner))
-    text = getattr(inner, "strerror", None) or (system[1] if system else "") or str(inner) or type(inner).__name__
-    return NoAnswer(f"no answer ({_BLANK.sub(' ', mask_credentials(str(text))).strip()[:_LONGEST_REASON]})")
+    return NoAnswer(f"no answer ({_system_text(inner)})")
+
+
+def _system_text(error: BaseException) -> str:
+    system = _OS_ERROR.search(str(error))
+    text = getattr(error, "strerror", None) or (system[1] if system else "") or str(error) or type(error).__name__
+    return _BLANK.sub(" ", mask_credentials(str(text))).strip()[:_LONGEST_REASON]
 
 
 def innermost(error: BaseException) -> BaseException:
     """Return the error at the root of others, as far as it says more than they do."""
+    return _chain(error)[-1]
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an error and those that it wraps, the outermost first."""
     errors = [error]
     while (inner := _inner(errors[-1])) is not None and inner not in errors:
         errors.append(inner)
-    return errors[-1]
+    return errors
+
+
+def _is_of_proxy(error: BaseException) -> bool:
+    """Return whether the way to a proxy, or the proxy itself, has failed: each library has its own such error."""
+    return any(type(wrapped).__name__ == "ProxyError" for wrapped in _chain(error))
+
+
+def _proxy(inner: BaseException) -> NoAnswer:
+    refused = _TUNNEL.search(str(inner))
+    named = "".join(f"{proxy} " for proxy in stated_proxies())
+    if refused and refused[1] == "407":
+        hint = "write http://user:password@host:port in HTTPS_PROXY"
+        return NoAnswer("the proxy wants a login (407)", hint)
+    if refused:
+        status = f"{refused[1]} {page_title(f'<title>{refused[2]}</title>'.encode())}".strip()
+        return NoAnswer(f"the proxy {named}does not connect to the server ({status})", CHECK_PROXY_VARIABLES)
+    reason = "its name is unknown" if isinstance(inner, socket.gaierror) else _system_text(inner)
+    return NoAnswer(f"the proxy {named}does not answer ({reason})", CHECK_PROXY_VARIABLES)
 
 
 def _inner(error: BaseException) -> BaseException | None:
     """Return the error that an error wraps: Python's own chain, or the attribute that urllib uses."""
+    if isinstance(error, AnswerTooSlowError):
+        return None
     reason = getattr(error, "reason", None)
     return error.__cause__ or error.__context__ or (reason if isinstance(reason, BaseException) else None)
+
+
+def _for(names: str) -> str:
+    return f": it is for {names}" if names else ""
 
 
 def _certificate(error: ssl.SSLCertVerificationError, names: AddressSettings) -> NoAnswer:
@@ -106,7 +152,7 @@ def _certificate(error: ssl.SSLCertVerificationError, names: AddressSettings) ->
         return NoAnswer("the certificate of the server is not valid yet", hint, permanent=True)
     if code in (_OTHER_NAME, _OTHER_IP):
         return NoAnswer(
-            f"the certificate of the server is for another name ({error.verify_message})",
+            f"the certificate of the server is for another name{_for(names_of(error))} ({error.verify_message})",
             f"write a name that the certificate has in {names.url}",
             permanent=True,
         )

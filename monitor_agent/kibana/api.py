@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import http.client
 import json
-import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 
 from monitor_agent.errors import KibanaError
 from monitor_agent.http_client.address import without_credentials
 from monitor_agent.http_client.authorization import authorization_headers
 from monitor_agent.http_client.failures import AddressSettings, failure_of, json_object, page_title
-from monitor_agent.http_client.opener import opener
+from monitor_agent.http_client.opener import answer_to, opener
 from monitor_agent.http_client.products import UPGRADE, is_too_old, version_text
-from monitor_agent.http_client.proxies import proxy_of
 from monitor_agent.settings import KibanaSettings
 
 _CONFLICT = 409
@@ -31,8 +30,7 @@ _WITHOUT_STATUS = (401, 403, 404, 405, 501, 503)
 _PROXY = "check KIBANA_URL and the proxy between (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)"
 _NOT_READY = b"Kibana server is not ready"
 """The text of Kibana while it starts, or waits for Elasticsearch."""
-LONGEST_ANSWER = 200_000_000
-"""Bytes that are read of an answer: an export holds all objects of a space."""
+OK, REDIRECTION = 200, 300
 _HINTS = {
     401: "check KIBANA_API_KEY, or KIBANA_USERNAME and KIBANA_PASSWORD",
     403: "the user lacks a privilege in this space: Saved Objects Management, and Stack Rules for rules",
@@ -72,7 +70,7 @@ class Kibana:
             "kbn-xsrf": "true",
             **authorization_headers(settings.username, settings.password, settings.api_key),
         }
-        self._names = AddressSettings("KIBANA_URL", "KIBANA_CA_CERTS", settings.ca_certs)
+        self._names = AddressSettings("KIBANA_URL", "KIBANA_CA_CERTS", settings.ca_certs, self._timeout)
         self._opener = opener(settings.url, settings.ca_certs, self._names.ca_certs)
 
     def version(self) -> str:
@@ -189,35 +187,29 @@ class Kibana:
     def _answer(self, request: urllib.request.Request, path: str, accept: tuple[int, ...]) -> tuple[int, bytes]:
         method = request.get_method()
         try:
-            with self._opener.open(request, timeout=self._timeout) as answer:
-                return answer.status, answer.read(LONGEST_ANSWER)
-        except urllib.error.HTTPError as error:
-            page = error.read(LONGEST_ANSWER)
-            if error.code in accept:
-                return error.code, page
-            raise self._refused(error, page, f"{method} {path}") from error
+            status, header, page = answer_to(self._opener, request, self._timeout)
         except (OSError, http.client.HTTPException) as error:
-            failure, proxy = failure_of(error, self._names), proxy_of(self._base)
+            failure = failure_of(error, self._names)
             hint = failure.hint or "check that Kibana runs and that KIBANA_URL is right"
-            through = f" through the proxy of {proxy}" if proxy is not None else ""
-            raise KibanaError(
-                f"{self._base} does not answer{through}: {failure.reason}", hint if proxy is None else _PROXY
-            ) from error
+            raise KibanaError(f"{self._base}: {failure.reason}", hint) from error
+        if OK <= status < REDIRECTION or status in accept:
+            return status, page
+        raise self._refused(status, header, page, f"{method} {path}")
 
-    def _refused(self, error: urllib.error.HTTPError, content: bytes, request: str) -> KibanaError:
+    def _refused(self, status: int, header: Message, content: bytes, request: str) -> KibanaError:
         """Return why a request was refused: by Kibana, or by another server in its place."""
         document = json_object(content)
         if document is not None and "message" in document:
-            hint = _HINTS.get(error.code, "correct what the reason names")
-            return KibanaError(f"Kibana answered {error.code} to {request}: {str(document['message'])[:300]}", hint)
-        if error.code == 503 and (_NOT_READY in content or _is_status(document)):
+            hint = _HINTS.get(status, "correct what the reason names")
+            return KibanaError(f"Kibana answered {status} to {request}: {str(document['message'])[:300]}", hint)
+        if status == 503 and (_NOT_READY in content or _is_status(document)):
             return KibanaError(f"{self._base}: Kibana is not ready yet", "wait until it has started, and see its log")
-        title, target = page_title(content), error.headers.get("Location", "")
+        title, target = page_title(content), header.get("Location", "")
         answer = f'a page: "{title}"' if title else "no JSON of Kibana"
         if target:
             answer = f"a redirection to {without_credentials(target)[:100]}"
-        hint = _HINTS[401] if error.code == 401 else _PROXY
-        return KibanaError(f"{self._base} answered {error.code} to {request} ({answer})", hint)
+        hint = _HINTS[401] if status == 401 else _PROXY
+        return KibanaError(f"{self._base} answered {status} to {request} ({answer})", hint)
 
 
 def _is_status(document: Mapping[str, Any] | None) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from email.message import Message
 
 from monitor_agent.errors import ElasticsearchError, UnsupportedServerError
 from monitor_agent.http_client.address import without_credentials
@@ -21,7 +21,7 @@ from monitor_agent.http_client.failures import (
     json_object,
     page_title,
 )
-from monitor_agent.http_client.opener import opener
+from monitor_agent.http_client.opener import answer_to, opener
 from monitor_agent.http_client.products import wrong_elasticsearch
 from monitor_agent.settings import ElasticsearchSettings
 
@@ -35,8 +35,7 @@ _REMEDIES = (
     (r"no handler found for uri \[/_security|security (is not|must be) .*enabled", "set xpack.security.enabled: true"),
 )
 """What to do about refusals whose status says too little: a pattern of the reason, and the remedy."""
-LONGEST_ANSWER = 10_000_000
-"""Bytes that are read of an answer."""
+OK, REDIRECTION = 200, 300
 
 
 @dataclass(frozen=True)
@@ -120,35 +119,30 @@ def call(login: Login, method: str, path: str, body: Mapping[str, object] | None
     credentials = authorization_headers(login.username, login.password, login.api_key)
     headers = {**credentials, "Content-Type": "application/json"}
     request = urllib.request.Request(url + path, content, headers, method=method)
-    names = replace(ELASTICSEARCH, ca_file=login.ca_certs)
+    names = replace(ELASTICSEARCH, ca_file=login.ca_certs, seconds=PROBE_SECONDS)
     try:
-        with opener(url, login.ca_certs, names.ca_certs).open(request, timeout=PROBE_SECONDS) as response:
-            content = response.read(LONGEST_ANSWER)
-    except urllib.error.HTTPError as error:
-        raise _refused(error, url, f"{method} {path}") from error
+        status, header, answered = answer_to(opener(url, login.ca_certs, names.ca_certs), request, PROBE_SECONDS)
     except (OSError, http.client.HTTPException) as error:
         failure = failure_of(error, names)
-        raise ElasticsearchError(
-            f"{url} does not answer: {failure.reason}",
-            failure.hint or CHECK_ELASTICSEARCH,
-        ) from error
-    answer = json_object(content)
+        raise ElasticsearchError(f"{url}: {failure.reason}", failure.hint or CHECK_ELASTICSEARCH) from error
+    if not OK <= status < REDIRECTION:
+        raise _refused(status, header, answered, url, f"{method} {path}")
+    answer = json_object(answered)
     if answer is None:
-        raise ElasticsearchError(f"{url} is no Elasticsearch{_titled(content)}", _ADDRESS)
+        raise ElasticsearchError(f"{url} is no Elasticsearch{_titled(answered)}", _ADDRESS)
     return answer
 
 
-def _refused(error: urllib.error.HTTPError, url: str, request: str) -> ElasticsearchError:
+def _refused(status: int, header: Message, content: bytes, url: str, request: str) -> ElasticsearchError:
     """Return why a request was refused, in Elasticsearch's words if it was Elasticsearch."""
-    content = error.read(LONGEST_ANSWER)
     reason = (json_object(content) or {}).get("error")
-    if isinstance(reason, str) and error.headers.get("X-Elastic-Product"):
+    if isinstance(reason, str) and header.get("X-Elastic-Product"):
         reason = {"reason": reason}
     if not isinstance(reason, Mapping):
-        target = error.headers.get("Location", "")
+        target = header.get("Location", "")
         redirection = f", a redirection to {without_credentials(target)[:100]}" if target else ""
         return ElasticsearchError(
-            f"{url} answers {error.code} to {request}{redirection}{_titled(content)}: this is not Elasticsearch",
+            f"{url} answers {status} to {request}{redirection}{_titled(content)}: this is not Elasticsearch",
             _ADDRESS,
         )
     roots = reason.get("root_cause")
@@ -158,8 +152,8 @@ def _refused(error: urllib.error.HTTPError, url: str, request: str) -> Elasticse
     hint = next(remedies, "") or {
         401: "check ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD, or ELASTICSEARCH_API_KEY",
         403: "use a user with this privilege, such as `elastic`",
-    }.get(error.code, "correct what the reason names")
-    return ElasticsearchError(f"{url} refuses {request}: {text} (status {error.code})", hint)
+    }.get(status, "correct what the reason names")
+    return ElasticsearchError(f"{url} refuses {request}: {text} (status {status})", hint)
 
 
 def _titled(content: bytes) -> str:

@@ -60,7 +60,7 @@ def test_an_address_without_an_answer_is_one_line() -> None:
         up = stack("up", f"http://127.0.0.1:{silent.getsockname()[1]}", "", "")
 
     assert up.returncode == 1
-    assert "does not answer" in up.stderr
+    assert "no answer (Connection refused)" in up.stderr
     assert len(up.stderr.splitlines()) == 1
 
 

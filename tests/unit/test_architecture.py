@@ -68,9 +68,9 @@ ROOMS = (
     ),
     Room(
         "monitor_agent/http_client/",
-        "what HTTP clients share: addresses, trusted certificates, the `Authorization` header, reasons of failures",
+        "what HTTP clients share: addresses, trusted certificates, proxies, bounded answers, reasons of failures",
         "errors",
-        "truststore",
+        "truststore urllib3",
     ),
     Room(
         "monitor_agent/product_files/",

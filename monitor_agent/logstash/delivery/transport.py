@@ -8,7 +8,6 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import urllib3
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
@@ -17,6 +16,7 @@ from monitor_agent.errors import SettingsError
 from monitor_agent.http_client.address import HttpAddress, parse_address
 from monitor_agent.http_client.authorization import authorization_headers
 from monitor_agent.http_client.failures import ELASTICSEARCH, failure_of
+from monitor_agent.http_client.pools import connection_pool
 from monitor_agent.http_client.trust import client_context
 
 REST_SECONDS = 5.0
@@ -81,7 +81,7 @@ class Transport:
         self._addresses = [parse_address(host, "hosts") for host in access.hosts]
         self._headers = _headers(access, self._addresses)
         self.has_user = any("Authorization" in headers for headers in self._headers)
-        self._names = replace(ELASTICSEARCH, ca_file=access.ca_certs)
+        self._names = replace(ELASTICSEARCH, ca_file=access.ca_certs, seconds=access.timeout_seconds)
         self._pools = [_pool(address, access) for address in self._addresses]
         self._resting = [0.0] * len(self._pools)
         self._first = 0
@@ -159,17 +159,13 @@ def _headers(access: ElasticsearchAccess, addresses: Sequence[HttpAddress]) -> d
 
 def _pool(address: HttpAddress, access: ElasticsearchAccess) -> urllib3.HTTPConnectionPool:
     """Return the connections to an address."""
-    common: dict[str, Any] = {
-        "maxsize": access.connections,
-        "timeout": urllib3.Timeout(connect=min(5.0, access.timeout_seconds), read=access.timeout_seconds),
-    }
-    if address.scheme == "http":
-        return urllib3.HTTPConnectionPool(address.host, address.port, **common)
-    if access.verify:
+    timeout = urllib3.Timeout(connect=min(5.0, access.timeout_seconds), read=access.timeout_seconds)
+    context = None
+    if address.scheme == "https" and access.verify:
         context = client_context(access.ca_certs, ELASTICSEARCH.ca_certs)
-        return urllib3.HTTPSConnectionPool(address.host, address.port, ssl_context=context, **common)
-    urllib3.disable_warnings(InsecureRequestWarning)  # the user has chosen it; urllib3 would warn at every request
-    return urllib3.HTTPSConnectionPool(address.host, address.port, cert_reqs="CERT_NONE", **common)
+    elif address.scheme == "https":
+        urllib3.disable_warnings(InsecureRequestWarning)  # the user has chosen it; urllib3 would warn at every request
+    return connection_pool(address, context, access.connections, timeout)
 
 
 def _release(error: BaseException | None) -> None:

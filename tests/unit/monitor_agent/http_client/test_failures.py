@@ -12,8 +12,7 @@ import trustme
 import urllib3
 
 from monitor_agent.errors import ElasticsearchError, KibanaError, SettingsError
-from monitor_agent.es.connection import connect
-from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.connection import open_gateway
 from monitor_agent.es.retry import Backoff
 from monitor_agent.http_client.failures import page_title
 from monitor_agent.http_client.trust import client_context
@@ -30,7 +29,7 @@ DAY = timedelta(days=1)
 def by_agent(url: str, ca_certs: str) -> str:
     """Return what a user of the agent reads."""
     settings = ElasticsearchSettings(url=(url,), ca_certs=ca_certs, request_timeout=timedelta(seconds=20))
-    with contextlib.closing(Gateway(connect(settings), Backoff(tries=1), ca_file=ca_certs)) as gateway:
+    with contextlib.closing(open_gateway(settings, Backoff(tries=1))) as gateway:
         with pytest.raises(ElasticsearchError) as caught:
             gateway.search("model-predictions", {})
         return str(caught.value)
