@@ -56,7 +56,6 @@ def test_every_other_default_is_on_the_page() -> None:
     """A setting whose default is another one than in 0.1 has a row."""
     sections = [getattr(Settings(), entry.name) for entry in fields(Settings)]
     now = {name: text for values in sections for name, text in environment_of(values).items()}
-    # Values in the page of settings and those of the environment are the same texts, but for `true` and addresses.
     changed = {name for name, text in OLD["settings"].items() if text != now[name]}
     named = set(re.findall(r"`([A-Z][A-Z_]+)`", section("Settings")))
 
