@@ -23,6 +23,8 @@ BEACON_TYPES = ("text/plain", "")
 """The types of `navigator.sendBeacon` with a text, and with bytes; a page may send them to another site unasked."""
 RIGHT_OF: Mapping[str, str] = {"/predict": PREDICT, "/feedback": FEEDBACK, "/metrics": ""}
 """The right that a path needs; "" = any key. Other paths are open: load balancers and probes ask them."""
+SERVING_PREFIX = "/v1/"
+"""The paths of TensorFlow Serving's API."""
 NO_CONTENT = 204
 PREFLIGHT_SECONDS = 600
 ALLOWED_HEADERS = "Content-Type, Authorization, X-API-Key, X-Request-Id, traceparent, tracestate"
@@ -104,21 +106,30 @@ class AccessRules:
             raise ForbiddenOriginError(f"{page} may not send this; see MODEL_SERVER_ALLOWED_ORIGINS")
 
     def _check_key(self) -> None:
-        if self._keys is None or request.path not in RIGHT_OF:
+        right = _right()
+        if self._keys is None or right is None:
             return
         if g.is_stranger:
             problem = "the API key is unknown" if _presented_key() else "an API key is missing"
             raise UnauthorizedError(f"{problem}; send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`")
-        right = RIGHT_OF[request.path]
         if right and right not in g.api_key.rights:
             raise MissingRightError(f"the API key {g.api_key.name} lacks the right {right}")
 
     def _check_type(self, origin: str) -> None:
         kind = request.mimetype
+        if request.path.startswith(SERVING_PREFIX) and not origin:  # tools of TensorFlow Serving send other types
+            return
         if kind == JSON or (kind in BEACON_TYPES and request.path == "/feedback" and origin):
             return
         stated = f"the body is {kind[:100]}" if kind else "the header Content-Type is missing"
         raise UnsupportedMediaTypeError(f"{stated}; send JSON with `Content-Type: {JSON}`")
+
+
+def _right() -> str | None:
+    """Return the right that the request needs; "" = any key, None = no key."""
+    if request.path.startswith(SERVING_PREFIX):
+        return PREDICT if request.method == "POST" else ""
+    return RIGHT_OF.get(request.path)
 
 
 def _presented_key() -> str:

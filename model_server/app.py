@@ -15,7 +15,7 @@ import orjson
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import default_exceptions
 
-from model_server import error_handlers, trace_context
+from model_server import error_handlers, serving_routes, trace_context
 from model_server.access import AccessRules, KeyFinder
 from model_server.errors import BodyTooLargeError, UnsupportedMediaTypeError, ValidationError
 from model_server.events import Call
@@ -87,6 +87,8 @@ def _add_routes(app: Flask, service: ModelService, counters: RequestCounters) ->
     @app.post("/feedback")
     def feedback() -> Response:
         return _json(service.feedback(decode(_body(max_body_bytes)), g.call), ACCEPTED)
+
+    serving_routes.add_routes(app, service, lambda: _body(max_body_bytes))
 
     @app.get("/healthz")
     def healthz() -> Response:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ class InstanceScore:
     score : probability of a positive, or the number of a regression: the model's float32 as a float. For a multiclass
         model, the probability of the predicted class.
     classes : the probability of each class of a multiclass model; empty for other kinds.
+    outputs, row : the outputs of its batch by name, and its row in them; empty if nobody has asked for them.
     queue_time, compute_time : time of waiting for the batch, and time in the model, ns.
     batch_size : instances that the model computed together.
     """
@@ -36,6 +37,22 @@ class InstanceScore:
     compute_time: int
     batch_size: int
     classes: tuple[float, ...] = ()
+    outputs: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    row: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What a model computes for a batch.
+
+    Attributes
+    ----------
+    scores : shape (n,), or (n, classes).
+    outputs : all outputs of the signature by name, each with n rows; empty if nobody has asked for them.
+    """
+
+    scores: Any
+    outputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Ticket:
@@ -71,7 +88,7 @@ class Batcher:
 
     Parameters
     ----------
-    compute : turns inputs of one group into their scores, of shape (n,) or (n, classes); one thread calls it.
+    compute : turns inputs of one group into their scores; one thread calls it.
     group_of : what inputs that can be computed together have in common.
     bounds : of each score.
     max_batch_size : instances computed together.
@@ -82,7 +99,7 @@ class Batcher:
 
     def __init__(
         self,
-        compute: Callable[[list[Any]], Sequence[Any] | Any],
+        compute: Callable[[list[Any]], BatchResult],
         *,
         group_of: Callable[[Any], Hashable] = type,
         bounds: Bounds = PROBABILITY,
@@ -187,17 +204,19 @@ class Batcher:
     def _serve(self, batch: list[_QueuedInstance]) -> None:
         began = time.perf_counter_ns()
         try:
-            scores = [_classes(row) for row in self._compute([queued.inputs for queued in batch])]
+            result = self._compute([queued.inputs for queued in batch])
+            scores = [_classes(row) for row in result.scores]
         except Exception as error:  # noqa: BLE001  an error of the model is an answer to the request and must not end the thread
             self._serve_each_request(batch, error)
             return
         spent = time.perf_counter_ns() - began
         self.batches += 1
         self.computed += len(batch)
-        for queued, (score, classes) in zip(batch, scores, strict=True):
+        for row, (queued, (score, classes)) in enumerate(zip(batch, scores, strict=True)):
             wrong = next((value for value in (score, *classes) if not self._bounds.hold(value)), None)
             if wrong is None:
-                computed = InstanceScore(score, began - queued.since, spent, len(batch), classes)
+                waited = began - queued.since
+                computed = InstanceScore(score, waited, spent, len(batch), classes, result.outputs, row)
                 queued.ticket.answer(queued.index, computed)
             else:
                 queued.ticket.fail(ModelFailureError(f"the model's score is {wrong}, not {self._expectation}"))

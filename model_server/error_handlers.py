@@ -7,12 +7,14 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
+from model_server.access import SERVING_PREFIX
 from model_server.errors import (
     BodyTooLargeError,
     EventLogError,
     ForbiddenOriginError,
     MissingRightError,
     ModelFailureError,
+    NoSuchModelError,
     PredictionTimeoutError,
     QueueFullError,
     RequestError,
@@ -29,6 +31,7 @@ STATUS: dict[type[RequestError], int] = {
     UnauthorizedError: 401,
     MissingRightError: 403,
     ForbiddenOriginError: 403,
+    NoSuchModelError: 404,
     BodyTooLargeError: 413,
     UnsupportedMediaTypeError: 415,
     ModelFailureError: 500,
@@ -50,7 +53,9 @@ def register(app: Flask, service: ModelService) -> None:
         message = message[:MAX_MESSAGE_LENGTH]
         if not g.is_stranger:  # strangers must not be able to fill the disk; the counters hold their requests
             service.log_error(g.call, g.began, status, kind, logged_message)
-        body = {"error": {"type": kind, "message": message, "field": field[:MAX_MESSAGE_LENGTH] or None}}
+        of_field = {"type": kind, "message": message, "field": field[:MAX_MESSAGE_LENGTH] or None}
+        # Clients of TensorFlow Serving expect a text.
+        body = {"error": message if request.path.startswith(SERVING_PREFIX) else of_field}
         return Response(orjson.dumps(body), status, mimetype="application/json")
 
     def on_request_error(error: RequestError) -> Response:
@@ -79,7 +84,7 @@ def register(app: Flask, service: ModelService) -> None:
 
 def _message(error: HTTPException, path: str) -> str:
     if isinstance(error, NotFound):
-        return f"there is no {path}; see POST /predict, POST /feedback, GET /healthz, /readyz, /metrics"
+        return f"there is no {path}; see /predict, /feedback, /v1/models/NAME:predict, /healthz, /readyz, /metrics"
     if isinstance(error, MethodNotAllowed):
         allowed = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
         return f"{request.method} is not allowed here; use {', '.join(allowed)}"

@@ -4,6 +4,7 @@ The tree::
 
     RequestError                the request is answered with an error
     ├── ValidationError         the body is malformed; `field` names the place
+    ├── NoSuchModelError        the request names a model, version, label or signature that is not served
     ├── BodyTooLargeError       the body is larger than the server accepts
     ├── UnauthorizedError       the API key is missing or unknown
     ├── MissingRightError       the API key does not allow this
@@ -39,6 +40,10 @@ class RequestError(Exception):
 
 class ValidationError(RequestError):
     """Raised when a body, or a field of it, is malformed."""
+
+
+class NoSuchModelError(RequestError):
+    """Raised when a request names a model, version, label or signature that is not served."""
 
 
 class BodyTooLargeError(RequestError):

@@ -12,14 +12,18 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from model_server import events, feedback_request
-from model_server.batching import Batcher
+from model_server.batching import Batcher, InstanceScore
 from model_server.errors import EventLogError, ValidationError
 from model_server.event_log import EventLog, LineTooLongError
 from model_server.events import Call, Event, Origin, PredictionAnswer
 from model_server.left_out_features import LeftOutFeatures
 from model_server.model_card import ModelCard
-from model_server.predict_request import PredictParser
+from model_server.predict_request import PredictInstance, PredictParser, PredictRequest, RequestContext
+from model_server.signatures import serving_answers, serving_rows
 from model_server.signatures.instance_inputs import InputReader
+from model_server.signatures.serving_rows import ServingRequest
+from model_server.signatures.tensor_spec import SignatureSpec
+from monitor_agent.contracts.bounds import RANK
 from monitor_agent.settings import ServerSettings
 from monitor_agent.settings.server_settings import ANSWER
 
@@ -37,6 +41,7 @@ class ServiceDependencies:
     log: EventLog
     origin: Origin
     pseudonym: Callable[[str], str]
+    signatures: tuple[SignatureSpec, ...] = ()
 
 
 class ModelService:
@@ -64,8 +69,66 @@ class ModelService:
         RequestError
             If the request is refused or fails; then no prediction is logged.
         """
-        dependencies = self.dependencies
         request = self._parser.parse(body, call.received)
+        _, predictions = self._score(request, call, began)
+        for instance in request.instances:
+            self._left_out.add(instance.features.left_out)
+        if request.single:
+            return {**_single(predictions[0]), "model": self.model}
+        return {"predictions": [_answer(prediction) for prediction in predictions], "model": self.model}
+
+    def predict_tensors(self, body: Any, call: Call, began: int) -> dict[str, Any]:
+        """Return the answer to a body of TensorFlow Serving's `:predict`: all outputs of the signature.
+
+        Raises
+        ------
+        RequestError
+            If the request is refused or fails; then no prediction is logged.
+        """
+        request = serving_rows.predict_request(body, self.dependencies.inputs, self._most_instances)
+        scores, predictions = self._score(_of_inputs(request), call, began)
+        answer = serving_answers.predictions(scores, is_columnar=request.is_columnar)
+        return {**answer, "prediction_ids": [prediction.id for prediction in predictions]}
+
+    def classify(self, body: Any, call: Call, began: int) -> dict[str, Any]:
+        """Return the answer to a body of TensorFlow Serving's `:classify`: classes with their probabilities.
+
+        Raises
+        ------
+        RequestError
+            If the request is refused or fails; then no prediction is logged.
+        """
+        request = serving_rows.example_request(body, self.dependencies.inputs, self._most_instances)
+        scores, predictions = self._score(_of_inputs(request), call, began)
+        return {
+            "result": [serving_answers.classes(score, self.dependencies.origin.classes) for score in scores],
+            "prediction_ids": [prediction.id for prediction in predictions],
+        }
+
+    def regress(self, body: Any, call: Call, began: int) -> dict[str, Any]:
+        """Return the answer to a body of TensorFlow Serving's `:regress`: a number for each example.
+
+        Raises
+        ------
+        RequestError
+            If the request is refused or fails; then no prediction is logged.
+        """
+        request = serving_rows.example_request(body, self.dependencies.inputs, self._most_instances)
+        scores, predictions = self._score(_of_inputs(request), call, began)
+        return {
+            "result": [score.score for score in scores],
+            "prediction_ids": [prediction.id for prediction in predictions],
+        }
+
+    @property
+    def _most_instances(self) -> int:
+        return min(self.dependencies.settings.max_instances, int(RANK.high))
+
+    def _score(
+        self, request: PredictRequest, call: Call, began: int
+    ) -> tuple[list[InstanceScore], list[PredictionAnswer]]:
+        """Compute the scores of a request, and log its predictions."""
+        dependencies = self.dependencies
         scores = dependencies.batcher.score([instance.inputs for instance in request.instances])
         predictions = events.predictions(
             request,
@@ -82,11 +145,7 @@ class ModelService:
             if dependencies.settings.on_failure != ANSWER:
                 raise
             dependencies.log.lose(len(predictions))
-        for instance in request.instances:
-            self._left_out.add(instance.features.left_out)
-        if request.single:
-            return {**_single(predictions[0]), "model": self.model}
-        return {"predictions": [_answer(prediction) for prediction in predictions], "model": self.model}
+        return scores, predictions
 
     def feedback(self, body: Any, call: Call) -> dict[str, Any]:
         """Return the answer to a decoded body of `POST /feedback`.
@@ -149,6 +208,11 @@ class ModelService:
             self.dependencies.log.append(lines)
         except LineTooLongError as error:
             raise ValidationError(str(error), f"{path}[{error.index}]" if path else "") from error
+
+
+def _of_inputs(request: ServingRequest) -> PredictRequest:
+    instances = [PredictInstance(inputs) for inputs in request.instances]
+    return PredictRequest(instances, RequestContext(), single=False)
 
 
 def _single(only: PredictionAnswer) -> dict[str, Any]:

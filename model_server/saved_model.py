@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import structlog
 
+from model_server.batching import BatchResult
 from model_server.model_card import ModelCard
 from model_server.signatures import probes
 from model_server.signatures.batch import stacked
 from model_server.signatures.input_form import EXAMPLE
 from model_server.signatures.instance_inputs import ExampleFeatures, InputLimits, InstanceInputs
 from model_server.signatures.model_plan import ModelPlan, ServedSignature, plan
-from model_server.signatures.score_output import Scores
 from model_server.signatures.tensor_spec import SignatureSpec, TensorSpec
 from model_server.tensorflow_loading import loading_tensorflow
 from monitor_agent.errors import ModelError
@@ -81,7 +81,7 @@ class SavedModel:
         for probe in instances:
             try:
                 for count in counts:
-                    values = self._call(served, [probe] * count)
+                    values = _values(self._call(served, [probe] * count)[served.output.name], served, count)
                     output = served.output.resolved(values, self.card.folder)
                     if problem := output.problem(values, count):
                         raise ModelError(
@@ -101,25 +101,35 @@ class SavedModel:
             return
         raise ModelError(f"{self.card.folder} cannot be called ({reasons[0]})", "export it again")
 
-    def score(self, inputs: Sequence[InstanceInputs]) -> Scores:
-        """Return the score of each instance, float32 of shape (n,), or (n, classes); all inputs are of one group.
+    def compute(self, inputs: Sequence[InstanceInputs]) -> BatchResult:
+        """Return the score of each instance, and all outputs if an instance needs them; all inputs are of one group.
 
         Errors of TensorFlow pass through.
         """
         served = next(entry for entry in self.plan.served if entry.form is inputs[0].form)
         most = served.form.batch_size or len(inputs)
         portions = [inputs[start : start + most] for start in range(0, len(inputs), most)]
-        return np.concatenate([served.output.read(self._call(served, portion), len(portion)) for portion in portions])
+        results = [self._call(served, portion) for portion in portions]
+        name = served.output.name
+        scores = [
+            served.output.read(_values(result[name], served, len(portion)), len(portion))
+            for result, portion in zip(results, portions, strict=True)
+        ]
+        outputs = {}
+        if any(entry.has_all_outputs for entry in inputs):
+            rows = [len(portion) for portion in portions]
+            outputs = {name: _rows([result[name].numpy() for result in results], rows) for name in results[0]}
+        return BatchResult(np.concatenate(scores), outputs)
 
     def _call(self, served: ServedSignature, inputs: Sequence[InstanceInputs]) -> Any:
+        """Return the outputs of a call by name, tensors; a fixed number of instances gives more rows than inputs."""
         tensorflow = self._tensorflow
         arrays = stacked(inputs, self._serialised)
         columns = {
             column.tensor.name: tensorflow.constant(arrays[column.tensor.name], column.tensor.dtype)
             for column in served.form.columns
         }
-        values = self._loaded.signatures[served.form.signature](**columns)[served.output.name].numpy()
-        return values[: len(inputs)] if served.form.batch_size else values
+        return self._loaded.signatures[served.form.signature](**columns)
 
     def _serialised(self, features: ExampleFeatures) -> bytes:
         """Return a `tf.Example`: whole numbers become int64, other numbers float, texts bytes."""
@@ -154,6 +164,19 @@ def signatures_of(folder: Path) -> tuple[SignatureSpec, ...]:
         If TensorFlow is missing, or the model cannot be loaded.
     """
     return _specs(_load(_import_tensorflow(), folder).signatures)
+
+
+def _values(tensor: Any, served: ServedSignature, count: int) -> Any:
+    """Return the values of a tensor, without the rows of repeated instances."""
+    values = tensor.numpy()
+    return values[:count] if served.form.batch_size else values
+
+
+def _rows(values: Sequence[Any], counts: Sequence[int]) -> Any:
+    """Return the first rows of the parts of an output, one after the other; an output without rows as it is."""
+    if any(part.ndim == 0 for part in values):
+        return values[0]
+    return np.concatenate([part[:count] for part, count in zip(values, counts, strict=True)])
 
 
 def _load(tensorflow: Any, folder: Path) -> Any:

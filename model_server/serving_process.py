@@ -96,7 +96,9 @@ def serve(
         stack.callback(batcher.stop)
         origin = make_origin(settings, model, log.node)
         inputs = make_reader(model)
-        service = ModelService(ServiceDependencies(settings, model.card, inputs, batcher, log, origin, pseudonym))
+        service = ModelService(
+            ServiceDependencies(settings, model.card, inputs, batcher, log, origin, pseudonym, model.signatures)
+        )
         run_http(service, listener, signals, address_file, keys, notify_socket)
     _log.info("stopped", events=log.written)
 
@@ -173,7 +175,7 @@ def load_model(settings: ServerSettings) -> SavedModel:
 def make_batcher(settings: ServerSettings, model: SavedModel) -> Batcher:
     """Return the batcher of a model; it is not started yet."""
     return Batcher(
-        model.score,
+        model.compute,
         group_of=lambda inputs: inputs.group,
         bounds=NUMBER if model.kind == REGRESSION.name else PROBABILITY,
         max_batch_size=settings.max_batch_size,

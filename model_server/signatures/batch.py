@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from model_server.signatures.input_form import EXAMPLE, IDS, SPLITS, InputColumn
-from model_server.signatures.instance_inputs import Array, ExampleFeatures, InstanceInputs, numpy_dtype
+from model_server.signatures.instance_inputs import ExampleFeatures, InstanceInputs
+from model_server.signatures.json_values import Array, numpy_dtype
 
 
 def stacked(rows: Sequence[InstanceInputs], serialise: Callable[[ExampleFeatures], bytes]) -> dict[str, Array]:

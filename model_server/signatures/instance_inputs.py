@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from model_server.errors import ValidationError
-from model_server.json_object import JsonObject, kind_of
+from model_server.json_object import JsonObject
+from model_server.setting_limits import loggable
 from model_server.signatures.input_form import (
     EXAMPLE,
     FEATURES,
@@ -26,16 +24,10 @@ from model_server.signatures.input_form import (
     InputColumn,
     InputForm,
 )
-from model_server.signatures.tensor_spec import TensorSpec
+from model_server.signatures.json_values import MAX_TEXT_LENGTH, Array, bytes_of, numpy_dtype, to_array
 
-Array = npt.NDArray[Any]
-MAX_TEXT_LENGTH = 100_000
 MAX_PADDED_LENGTH = 4096
 ANY_ID = 2**31
-B64 = "b64"
-NUMPY_DTYPES = {"string": "O", "bfloat16": "float32"}
-"""NumPy's types of TensorFlow's types with another name; bfloat16 is cast by TensorFlow."""
-
 ExampleFeatures = dict[str, list[Any]]
 
 
@@ -46,10 +38,12 @@ class InstanceInputs:
     Attributes
     ----------
     values : arrays; for `example`, the bytes of a serialised example, or its features.
+    has_all_outputs : whether the answer needs all outputs of the signature, not only the score.
     """
 
     form: InputForm
     values: tuple[Any, ...]
+    has_all_outputs: bool = False
 
     @property
     def group(self) -> tuple[Any, ...]:
@@ -89,7 +83,7 @@ class InputReader:
     """
 
     def __init__(self, forms: Sequence[InputForm], limits: InputLimits) -> None:
-        self._forms = tuple(forms)
+        self.forms = tuple(forms)
         self._limits = limits
         self.fields = tuple(dict.fromkeys((*IDS, *TEXTS, EXAMPLE, "inputs")))
 
@@ -110,19 +104,70 @@ class InputReader:
         )
         return InstanceInputs(form, values)
 
+    def read_tensors(self, form: InputForm, tensors: Mapping[str, tuple[Any, str]]) -> InstanceInputs:
+        """Return the inputs of an instance by the names of the signature.
+
+        Parameters
+        ----------
+        tensors : name -> value and its place in the body.
+
+        Raises
+        ------
+        ValidationError
+            If a value is missing, or does not fit the signature; it names its place.
+        """
+        values = []
+        for column in form.columns:
+            value, place = tensors[column.tensor.name]
+            if value is None:
+                raise ValidationError("is missing", place)
+            array = _array(value, column, place)
+            if column.place in IDS:
+                self._check_ids(array, column.place, place)
+            values.append(array[()] if column.place == EXAMPLE else array)
+        lengths = {len(array) for array, column in zip(values, form.columns, strict=True) if column.place in IDS}
+        if len(lengths) > 1:
+            raise ValidationError("all lists of ids must have the same length", tensors[form.columns[0].tensor.name][1])
+        return InstanceInputs(form, tuple(values))
+
+    def read_example(self, form: InputForm, features: Mapping[str, Any], place: str) -> InstanceInputs:
+        """Return the inputs of an instance by the names of its features.
+
+        Raises
+        ------
+        ValidationError
+            If a feature is missing, or does not fit the signature; it names its place.
+        """
+        if form.column(EXAMPLE):
+            return InstanceInputs(form, (_features_of_example(features, place),))
+        if any(column.features for column in form.columns):
+            node = JsonObject({"features": dict(features)}, place, ("features",))
+            return InstanceInputs(form, tuple(self._value(node, column, {}, features) for column in form.columns))
+        node = JsonObject(dict(features), place, [column.tensor.name for column in form.columns])
+        names = [column.tensor.name for column in form.columns]
+        return self.read_tensors(form, {name: (node.get(name), node.place(name)) for name in names})
+
+    def _check_ids(self, array: Array, field: str, place: str) -> None:
+        above = self._limits.vocab_size or ANY_ID if field == INPUT_SEQ else 2
+        if array.size and (array.min() < 0 or array.max() >= above):
+            raise ValidationError(f"values from 0 to {above - 1} expected", place)
+        if array.size > self._limits.max_seq_length:
+            most = self._limits.max_seq_length
+            raise ValidationError(f"at most {most} values are expected, {array.size} given", place)
+
     def _form_of(self, node: JsonObject) -> InputForm:
         """Return the form whose fields the instance has; refuse fields of no form, and fields of two forms."""
         present = [field for field in (*IDS, *TEXTS, EXAMPLE) if field in node]
-        candidates = [form for form in self._forms if set(present) & set(form.fields)] or [
-            form for form in self._forms if set(form.fields) <= {EXAMPLE}
+        candidates = [form for form in self.forms if set(present) & set(form.fields)] or [
+            form for form in self.forms if set(form.fields) <= {EXAMPLE}
         ]
         if not candidates:
-            missing = self._forms[0].fields[0]
+            missing = self.forms[0].fields[0]
             node.refuse(present[0] if present else missing, self._expected() if present else self._missing())
         form = candidates[0]
         for field in present:
             if field not in form.fields and not (field in IDS and INPUT_SEQ in form.fields):
-                together = any(field in other.fields for other in self._forms)
+                together = any(field in other.fields for other in self.forms)
                 reason = f"cannot be given together with {form.fields[0]}" if together and form.fields else ""
                 node.refuse(field, reason or self._expected())
         return form
@@ -134,7 +179,7 @@ class InputReader:
         return f"is missing; give {self._choices()}"
 
     def _choices(self) -> str:
-        return ", or ".join(_enumeration(_fields_of(form)) for form in self._forms)
+        return ", or ".join(_enumeration(_fields_of(form)) for form in self.forms)
 
     def _named(self, node: JsonObject, form: InputForm) -> Mapping[str, Any]:
         """Return the values in `inputs` and in `features` by place; refuse unknown names in `inputs`."""
@@ -147,11 +192,8 @@ class InputReader:
         elif form.column(EXAMPLE):
             inputs = dict(node.entries("inputs"))
         else:
-            inputs = dict(node.entries("inputs"))
-            for name in inputs:
-                if name not in keys:
-                    names = ", ".join(keys) or "none"
-                    raise ValidationError(f"unknown input, known are {names}", f"{node.place('inputs')}.{name}")
+            entries = JsonObject(content, node.place("inputs"), keys)
+            inputs = {name: entries.get(name) for name in keys if name in entries}
         return inputs
 
     def _value(
@@ -203,35 +245,6 @@ class InputReader:
         return arrays
 
 
-def numpy_dtype(tensor: TensorSpec) -> np.dtype[Any]:
-    """Return NumPy's type of a tensor's values.
-
-    >>> numpy_dtype(TensorSpec("x", "int64", (None,)))
-    dtype('int64')
-    """
-    return np.dtype(NUMPY_DTYPES.get(tensor.dtype, tensor.dtype))
-
-
-def to_array(value: Any, tensor: TensorSpec, is_ragged: bool = False) -> Array:
-    """Return a JSON value as an array of the type and the shape that one instance has.
-
-    Raises
-    ------
-    ValueError
-        If the value does not fit; the message is for the client.
-
-    >>> to_array([1, 2], TensorSpec("x", "float32", (None, 2)))
-    array([1., 2.], dtype=float32)
-    """
-    flat, shape = _flattened(value)
-    expected = (None, *(tensor.instance_shape or ())) if is_ragged else tensor.instance_shape
-    if expected == (1,) and shape == ():
-        shape = (1,)
-    if expected is not None and not _fits(shape, expected):
-        raise ValueError(f"{_shape_text(expected)} expected, {_shape_text(shape)} given")
-    return _typed(flat, tensor).reshape(shape)
-
-
 def _array(value: Any, column: InputColumn, place: str) -> Array:
     try:
         return to_array(value, column.tensor, column.is_ragged)
@@ -239,81 +252,11 @@ def _array(value: Any, column: InputColumn, place: str) -> Array:
         raise ValidationError(str(error), place) from error
 
 
-def _typed(flat: Sequence[Any], tensor: TensorSpec) -> Array:
-    kinds = set(map(type, flat))
-    if tensor.is_text:
-        texts = np.empty(len(flat), object)
-        texts[:] = [_bytes(text) for text in flat]
-        return texts
-    allowed = {int} if tensor.is_integer else {int, float} if tensor.is_float else {bool}
-    if not kinds <= allowed:
-        wrong = next(value for value in flat if type(value) not in allowed)
-        expectation = "a whole number" if tensor.is_integer else "a number" if tensor.is_float else "true or false"
-        raise ValueError(f"{expectation} is expected, {kind_of(wrong)} given")
-    if tensor.is_integer:
-        limits = np.iinfo(numpy_dtype(tensor))
-        if flat and not (limits.min <= min(flat) and max(flat) <= limits.max):
-            raise ValueError(f"whole numbers from {limits.min} to {limits.max} are expected")
-        return np.array(flat, numpy_dtype(tensor))
-    try:
-        with np.errstate(over="ignore"):
-            numbers = np.array(flat, np.float64).astype(numpy_dtype(tensor))
-    except OverflowError:
-        numbers = np.array(np.inf)
-    if tensor.is_float and not np.isfinite(numbers).all():
-        raise ValueError(f"a number is too large for {tensor.dtype}")
-    return numbers
-
-
-def _bytes(value: Any) -> bytes:
-    if isinstance(value, str):
-        if len(value) > MAX_TEXT_LENGTH:
-            raise ValueError(f"at most {MAX_TEXT_LENGTH} characters are expected, {len(value)} given")
-        return value.encode()
-    if isinstance(value, dict) and set(value) == {B64} and isinstance(value[B64], str):
-        try:
-            return base64.b64decode(value[B64], validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise ValueError("base64 text is expected in b64") from error
-    raise ValueError(f'text, or {{"b64": "..."}}, is expected, {kind_of(value)} given')
-
-
-def _flattened(value: Any) -> tuple[list[Any], tuple[int, ...]]:
-    """Return the values of nested lists, one after the other, and their shape; a single value has the shape ()."""
-    if not isinstance(value, list):
-        return [value], ()
-    if not any(isinstance(item, list) for item in value):
-        return value, (len(value),)
-    flat: list[Any] = []
-    shapes = set()
-    for item in value:
-        inner, shape = _flattened(item)
-        flat += inner
-        shapes.add(shape)
-    if len(shapes) > 1:
-        raise ValueError("the rows of a list must have the same length")
-    return flat, (len(value), *shapes.pop())
-
-
-def _fits(shape: Sequence[int], expected: Sequence[int | None]) -> bool:
-    return len(shape) == len(expected) and all(
-        size > 0 if expected_size is None else size == expected_size
-        for size, expected_size in zip(shape, expected, strict=True)
-    )
-
-
-def _shape_text(shape: Sequence[int | None]) -> str:
-    if not shape:
-        return "one value"
-    sizes = " x ".join("any number" if size is None else str(size) for size in shape)
-    return f"a list of {sizes} values" if len(shape) == 1 else f"nested lists of {sizes} values"
-
-
 def _text(node: JsonObject, name: str) -> Array:
     value = node.get(name)
     if isinstance(value, dict):
         try:
-            return np.array(_bytes(value), object)
+            return np.array(bytes_of(value), object)
         except ValueError as error:
             node.refuse(name, str(error))
     return np.array(node.required(name, lambda field: node.text(field, MAX_TEXT_LENGTH, 0)).encode(), object)
@@ -324,23 +267,34 @@ def _example(node: JsonObject, named: Mapping[str, Any]) -> bytes | ExampleFeatu
     value = node.get(EXAMPLE)
     if value is not None:
         try:
-            return _bytes(value)
+            return bytes_of(value)
         except ValueError as error:
             node.refuse(EXAMPLE, str(error))
     entries = named or dict(node.entries("features"))
     if not entries:
         node.refuse(EXAMPLE, "is missing; give example, inputs or features")
+    return _features_of_example(entries, node.place("inputs" if named else "features"))
+
+
+def _features_of_example(entries: Mapping[str, Any], place: str) -> ExampleFeatures:
     features = {}
     for name, entry in entries.items():
         values = entry if isinstance(entry, list) else [entry]
         kinds = set(map(type, values))
         if not (kinds <= {int} or kinds <= {int, float} or kinds <= {str, dict}):
-            node.refuse(f"inputs.{name}", "a number, text, or a list of them is expected")
+            raise _refusal("a number, text, or a list of them is expected", place, name)
+        if any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in values):
+            raise _refusal("a whole number of 64 bits is expected", place, name)
         try:
-            features[name] = [_bytes(item) for item in values] if kinds & {str, dict} else list(values)
+            features[name] = [bytes_of(item) for item in values] if kinds & {str, dict} else list(values)
         except ValueError as error:
-            node.refuse(f"inputs.{name}", str(error))
+            raise _refusal(str(error), place, name) from error
     return features
+
+
+def _refusal(reason: str, place: str, name: str) -> ValidationError:
+    """Return the error about a feature whose name the client has chosen."""
+    return ValidationError(reason, f"{place}.{name}", f"{place}.{loggable(name)}")
 
 
 def _feature(node: JsonObject, features: Mapping[str, Any], name: str) -> Any:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from model_server.signatures.input_form import EXAMPLE, IDS, INPUT_MASK, SPLITS, InputColumn, InputForm
-from model_server.signatures.instance_inputs import InputLimits, InstanceInputs, numpy_dtype
+from model_server.signatures.instance_inputs import InputLimits, InstanceInputs
+from model_server.signatures.json_values import numpy_dtype
 
 TEXTS = ("warm up the model", "")
 LENGTHS = (1, 16)

@@ -35,7 +35,7 @@ def answers(model: SavedModel, foreign: ForeignModel) -> list[Any]:
         groups.setdefault(entry.group, []).append(place)
     scores: dict[int, Any] = {}
     for places in groups.values():
-        scores |= dict(zip(places, model.score([inputs[place] for place in places]), strict=True))
+        scores |= dict(zip(places, model.compute([inputs[place] for place in places]).scores, strict=True))
     return [scores[place] for place in range(len(inputs))]
 
 

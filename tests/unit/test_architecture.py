@@ -170,7 +170,7 @@ ROOMS = (
     Room(
         "model_server/signatures/",
         "what a SavedModel takes and gives: where its inputs are in a request, which output is the score",
-        "contracts errors model_server/errors model_server/json_object",
+        "contracts errors model_server/errors model_server/json_object model_server/setting_limits",
         "numpy",
     ),
     Room(

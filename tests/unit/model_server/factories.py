@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from model_server.batching import Batcher
+from model_server.batching import Batcher, BatchResult
 from model_server.event_log import EventLog
 from model_server.events import Call, Origin
 from model_server.model_card import ModelCard
@@ -68,7 +68,7 @@ def make_call(**changes: Any) -> Call:
 def make_batcher(compute: Callable[[list[Any]], Any], **changes: Any) -> Batcher:
     """Return a batcher without a delay; it is not started yet."""
     values = {"max_batch_size": 64, "max_delay_seconds": 0.0, "max_queue": 1000, "timeout_seconds": 20.0}
-    return Batcher(compute, **{**values, **changes})
+    return Batcher(lambda inputs: BatchResult(compute(inputs)), **{**values, **changes})
 
 
 def make_log(folder: Path, **changes: Any) -> EventLog:

@@ -11,7 +11,8 @@ import pytest
 from model_server.errors import ValidationError
 from model_server.json_object import JsonObject
 from model_server.signatures.batch import stacked
-from model_server.signatures.instance_inputs import InputLimits, InputReader, to_array
+from model_server.signatures.instance_inputs import InputLimits, InputReader
+from model_server.signatures.json_values import to_array
 from model_server.signatures.mapping import read_mapping
 from model_server.signatures.model_plan import ModelPlan, plan, suggested_entries
 from model_server.signatures.tensor_spec import SignatureSpec, TensorSpec
@@ -116,7 +117,7 @@ def test_signatures_that_are_not_clear_are_refused() -> None:
         ({"inputs": {"x": [1, 2, 10**400]}}, "inputs.x: a number is too large for float32"),
         ({"inputs": {"x": [[1], [2, 3]]}}, "inputs.x: the rows of a list must have the same length"),
         ({"inputs": {"x": []}}, "inputs.x: a list of 3 values expected, a list of 0 values given"),
-        ({"inputs": {"y": [1, 2, 3]}}, "inputs.y: unknown input, known are x"),
+        ({"inputs": {"y": [1, 2, 3]}}, "inputs.y: unknown field, known are x"),
         ({"inputs": {}}, "inputs.x: is missing"),
         ({"inputs": 3}, "inputs.x: a list of 3 values expected, one value given"),
         ({}, "inputs.x: is missing"),
