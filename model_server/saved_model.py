@@ -174,9 +174,9 @@ def _values(tensor: Any, served: ServedSignature, count: int) -> Any:
 
 def _rows(values: Sequence[Any], counts: Sequence[int]) -> Any:
     """Return the first rows of the parts of an output, one after the other; an output without rows as it is."""
-    if any(part.ndim == 0 for part in values):
+    if any(array.ndim == 0 for array in values):
         return values[0]
-    return np.concatenate([part[:count] for part, count in zip(values, counts, strict=True)])
+    return np.concatenate([array[:count] for array, count in zip(values, counts, strict=True)])
 
 
 def _load(tensorflow: Any, folder: Path) -> Any:
