@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -163,6 +163,24 @@ def test_a_report_is_one_file(world: Cluster, tmp_path: Path, suffix: str, begin
         assert "http" not in text.replace("http://www.w3.org/", "")
 
 
+def test_one_old_dashboard_stops_no_report(world: Cluster, tmp_path: Path) -> None:
+    """A dashboard as Kibana 7.11 exports it cannot be read; the report of another one is made."""
+    shutil.copytree(ROOT / "kibana/objects", tmp_path / "objects")
+    old = {"type": "dashboard", "id": "old", "attributes": {"title": "Old", "panelsJSON": '[{"version":"7.11.0"}]'}}
+    text = json.dumps({**old, "migrationVersion": {"dashboard": "7.11.0"}, "references": []})
+    (tmp_path / "objects/dashboard/old.json").write_text(text)
+    out = tmp_path / "report.html"
+
+    made = run(world, "report", "--dashboard", "serving", "--out", str(out), environ={"KIBANA_FOLDER": str(tmp_path)})
+    refused = run(world, "report", "--dashboard", "old", "--out", str(out), environ={"KIBANA_FOLDER": str(tmp_path)})
+
+    assert made.returncode == 0, made.stderr
+    assert out.read_text().startswith("<!doctype html>")
+    assert refused.returncode == 1
+    assert "dashboard:old is from a Kibana before 8.8" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
 def test_a_report_that_cannot_be_made_says_why(world: Cluster, tmp_path: Path) -> None:
     """Unknown dashboards, controls and kinds of files give one line each."""
     for arguments, message in (
@@ -177,8 +195,10 @@ def test_a_report_that_cannot_be_made_says_why(world: Cluster, tmp_path: Path) -
         assert ended.stderr.count("\n") == 1
 
 
-def run(cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(
+    cluster: Cluster, *arguments: str, environ: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a command as the analyst would."""
-    environ = {**environment_of(cluster.settings("analyst")), "PATH": "/usr/bin:/bin"}
+    variables = {**environment_of(cluster.settings("analyst")), "PATH": "/usr/bin:/bin", **(environ or {})}
     argv = [sys.executable, "-m", "monitor_agent", *arguments]
-    return subprocess.run(argv, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(argv, env=variables, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)

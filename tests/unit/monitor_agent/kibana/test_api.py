@@ -106,6 +106,26 @@ def test_an_edit_made_in_kibana_comes_back_as_one_changed_file(
     ]
 
 
+@pytest.mark.parametrize("key", [("tag", "../../../outside"), ("../../outside", "x")])
+def test_an_export_writes_in_its_folder_only(
+    stand_in: KibanaStandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str], key: tuple[str, str]
+) -> None:
+    """An id or a type of an object in Kibana that is no file name: one line, and nothing is written or removed."""
+    monitor_agent("kibana", "import")
+    space = stand_in.objects["models"]
+    dashboard = space["dashboard", "serving"]
+    dashboard["references"].append({"type": key[0], "id": key[1], "name": "tag-ref-x"})
+    space[key] = {"type": key[0], "id": key[1], "attributes": {"name": "x"}, "references": []}
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    capsys.readouterr()
+
+    status = monitor_agent("kibana", "export", "--prune")
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert (status, "is no file name" in line) == (1, True), line
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 @pytest.mark.usefixtures("stand_in")
 def test_an_export_can_be_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--out writes one file, and unpack reads it."""

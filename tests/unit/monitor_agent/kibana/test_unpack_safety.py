@@ -245,14 +245,29 @@ VALUES = st.recursive(
 )
 
 
+NUMBERS = st.integers(9, 99)
+VERSIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "coreMigrationVersion": st.builds("{}.{}.{}".format, NUMBERS, NUMBERS, NUMBERS),
+        "typeMigrationVersion": st.builds("{}.{}.{}".format, NUMBERS, NUMBERS, NUMBERS),
+        "managed": st.booleans(),
+    },
+)
+
+
 @hypothesis.settings(max_examples=150, deadline=None)
-@hypothesis.given(value=VALUES, title=TEXTS, origin=TEXTS)
-def test_any_json_comes_back(value: Any, title: str, origin: str) -> None:
-    """From Kibana into a file, into the import file, and back: the same attributes, in JSON strings as well."""
+@hypothesis.given(value=VALUES, title=TEXTS, origin=TEXTS, versions=VERSIONS)
+def test_any_json_comes_back(value: Any, title: str, origin: str, versions: dict[str, Any]) -> None:
+    """From Kibana into a file, into the import file, and back: the same attributes, in JSON strings as well.
+
+    Each field of versions that the object has comes back, and no other one.
+    """
     line = {
         "type": "dashboard",
         "id": "any",
         "originId": origin,
+        **versions,
         "attributes": {"title": title, "panelsJSON": json.dumps(value), "other": value, "optionsJSON": ""},
         "references": [{"type": "lens", "id": "a", "name": title}],
     }
@@ -264,6 +279,8 @@ def test_any_json_comes_back(value: Any, title: str, origin: str) -> None:
     assert json.loads(encoded["attributes"].pop("panelsJSON")) == json.loads(json.dumps(value))
     assert encoded["attributes"] == {"title": title, "other": json.loads(json.dumps(value)), "optionsJSON": ""}
     assert (encoded["originId"], encoded["references"]) == (origin, line["references"])
+    names = ("coreMigrationVersion", "typeMigrationVersion", "managed")
+    assert {name: encoded[name] for name in names if name in encoded} == {"managed": False, **versions}
 
 
 @hypothesis.settings(max_examples=200, deadline=None)
