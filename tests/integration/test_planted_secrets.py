@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -199,6 +200,40 @@ def test_a_login_leaves_no_trace(cluster: Cluster, tmp_path: Path) -> None:
     assert "planted-token" not in log
     assert holders_of(tmp_path, "planted-") == set()
     assert open_to_others(tmp_path / "log") == []
+
+
+def test_pages_and_logs_do_not_show_the_user_of_an_address(tmp_path: Path) -> None:
+    """The viewer's page and the agent's health page say that nobody answers, without user and password."""
+    environ = {
+        **os.environ,
+        "ELASTICSEARCH_URL": f"http://planted-user:{ENCODED}@127.0.0.1:9",
+        "ELASTICSEARCH_USERNAME": "",
+        "ELASTICSEARCH_PASSWORD": "",
+        "MONITOR_HEALTH_PORT": "0",
+    }
+    address = tmp_path / "address"
+    argv = (sys.executable, "-m", "monitor_agent")
+    viewer_argv = (*argv, "dashboards", "--port", "0", "--address-file", str(address))
+    viewer = ChildProcess(Command("viewer", viewer_argv, tmp_path / "log" / "viewer.log", environ))
+    agent = ChildProcess(Command("agent", (*argv, "run"), tmp_path / "log" / "agent.log", environ))
+
+    def health_url() -> str:
+        return next(iter(re.findall(r"http://127\.0\.0\.1:\d{4,5}", (tmp_path / "log" / "agent.log").read_text())), "")
+
+    try:
+        viewer.start()
+        agent.start()
+        health = wait_until(health_url, 60)
+        failing = wait_until(lambda: page if "no answer" in (page := fetch(f"{health}/healthz")[2]) else "", 60)
+        viewer.wait_ready(address.exists, 60)
+        data = fetch(f"{read_address(address)}/dashboards/serving/data")[2]
+    finally:
+        agent.stop()
+        viewer.stop()
+
+    logs = "".join(path.read_text() for path in (tmp_path / "log").iterdir())
+    assert "no answer" in data
+    assert planted_in(failing + data + logs) == []
 
 
 class Unredirected(urllib.request.HTTPRedirectHandler):
