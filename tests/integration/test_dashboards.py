@@ -171,14 +171,14 @@ def test_one_old_dashboard_stops_no_report(world: Cluster, tmp_path: Path) -> No
     (tmp_path / "objects/dashboard/old.json").write_text(text)
     out = tmp_path / "report.html"
 
-    made = run(world, "report", "--dashboard", "serving", "--out", str(out), environ={"KIBANA_FOLDER": str(tmp_path)})
-    refused = run(world, "report", "--dashboard", "old", "--out", str(out), environ={"KIBANA_FOLDER": str(tmp_path)})
+    first = run(world, "report", "--dashboard", "serving", "--out", str(out), environ={"KIBANA_FOLDER": str(tmp_path)})
+    second = run(world, "report", "--dashboard", "old", "--out", str(out), environ={"KIBANA_FOLDER": str(tmp_path)})
 
-    assert made.returncode == 0, made.stderr
+    assert first.returncode == 0, first.stderr
     assert out.read_text().startswith("<!doctype html>")
-    assert refused.returncode == 1
-    assert "dashboard:old is from a Kibana before 8.8" in refused.stderr
-    assert refused.stderr.count("\n") == 1
+    assert second.returncode == 1
+    assert "dashboard:old is from a Kibana before 8.8" in second.stderr
+    assert second.stderr.count("\n") == 1
 
 
 def test_a_report_that_cannot_be_made_says_why(world: Cluster, tmp_path: Path) -> None:
