@@ -119,10 +119,15 @@ def noting_names(host: str, port: int | None, *, proxied: bool) -> Iterator[None
     try:
         yield
     except ssl.SSLCertVerificationError as error:
-        if error.verify_code in _WRONG_NAME and not proxied:
+        if is_wrong_name(error) and not proxied:
             with contextlib.suppress(OSError, ValueError, IndexError):
                 error.certificate_names = _presented_names(host.strip("[]"), port or 443)  # type: ignore[attr-defined]
         raise
+
+
+def is_wrong_name(error: BaseException) -> bool:
+    """Return whether an error is about the name in a certificate."""
+    return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _WRONG_NAME
 
 
 def names_of(error: ssl.SSLCertVerificationError) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor_agent.http_client.address import mask_credentials
-from monitor_agent.http_client.connections import AnswerTooLargeError, AnswerTooSlowError, names_of
+from monitor_agent.http_client.connections import AnswerTooLargeError, AnswerTooSlowError, is_wrong_name, names_of
 from monitor_agent.http_client.proxies import stated_proxies
 
 _TITLE = re.compile(rb"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
@@ -23,7 +23,7 @@ _LONGEST_TITLE = 100
 _LONGEST_REASON = 200
 _HEAD = 10_000
 """Bytes of a page that are searched for its title."""
-_EXPIRED, _NOT_YET_VALID, _OTHER_NAME, _OTHER_IP = 10, 9, 62, 64
+_EXPIRED, _NOT_YET_VALID = 10, 9
 _SELF_SIGNED, _SELF_SIGNED_IN_CHAIN = 18, 19
 _PLAIN = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE")
 _VERSIONS = ("UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE", "HANDSHAKE_FAILURE")
@@ -87,11 +87,14 @@ def failure_of(error: BaseException, names: AddressSettings = ELASTICSEARCH) -> 
         limit = f"within {names.seconds:g} s" if names.seconds else "in time"
         return NoAnswer(f"no answer {limit}", f"check {names.url}, the firewall and the proxy between")
     if isinstance(inner, (http.client.RemoteDisconnected, http.client.BadStatusLine, http.client.IncompleteRead)):
-        return NoAnswer(
-            "no answer (the server closed the connection without one)",
-            f"check that the server runs; if it speaks TLS, write https:// in {names.url}",
-        )
+        return NoAnswer("no answer (the server closed the connection without one)", _maybe_tls(names))
+    if isinstance(inner, ConnectionResetError | BrokenPipeError):
+        return NoAnswer(f"no answer ({_system_text(inner)})", _maybe_tls(names))
     return NoAnswer(f"no answer ({_system_text(inner)})")
+
+
+def _maybe_tls(names: AddressSettings) -> str:
+    return f"check that the server runs; if it speaks TLS, write https:// in {names.url}"
 
 
 def _system_text(error: BaseException) -> str:
@@ -102,10 +105,10 @@ def _system_text(error: BaseException) -> str:
 
 def innermost(error: BaseException) -> BaseException:
     """Return the error at the root of others, as far as it says more than they do."""
-    return _chain(error)[-1]
+    return wrapped_errors(error)[-1]
 
 
-def _chain(error: BaseException) -> list[BaseException]:
+def wrapped_errors(error: BaseException) -> list[BaseException]:
     """Return an error and those that it wraps, the outermost first."""
     errors = [error]
     while (inner := _inner(errors[-1])) is not None and inner not in errors:
@@ -115,7 +118,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 def _is_of_proxy(error: BaseException) -> bool:
     """Return whether the way to a proxy, or the proxy itself, has failed: each library has its own such error."""
-    return any(type(wrapped).__name__ == "ProxyError" for wrapped in _chain(error))
+    return any(type(wrapped).__name__ == "ProxyError" for wrapped in wrapped_errors(error))
 
 
 def _proxy(inner: BaseException) -> NoAnswer:
@@ -132,11 +135,12 @@ def _proxy(inner: BaseException) -> NoAnswer:
 
 
 def _inner(error: BaseException) -> BaseException | None:
-    """Return the error that an error wraps: Python's own chain, or the attribute that urllib uses."""
+    """Return the error that an error wraps: Python's own chain, or what urllib and urllib3 use."""
     if isinstance(error, AnswerTooSlowError):
         return None
-    reason = getattr(error, "reason", None)
-    return error.__cause__ or error.__context__ or (reason if isinstance(reason, BaseException) else None)
+    stated = (getattr(error, "reason", None), *error.args)
+    wrapped = next((argument for argument in stated if isinstance(argument, BaseException)), None)
+    return error.__cause__ or error.__context__ or wrapped
 
 
 def _for(names: str) -> str:
@@ -150,7 +154,7 @@ def _certificate(error: ssl.SSLCertVerificationError, names: AddressSettings) ->
     if code == _NOT_YET_VALID:
         hint = "correct the clock of this machine, or renew the certificate"
         return NoAnswer("the certificate of the server is not valid yet", hint, permanent=True)
-    if code in (_OTHER_NAME, _OTHER_IP):
+    if is_wrong_name(error):
         return NoAnswer(
             f"the certificate of the server is for another name{_for(names_of(error))} ({error.verify_message})",
             f"write a name that the certificate has in {names.url}",

@@ -20,6 +20,7 @@ from monitor_agent.errors import StackError
 from monitor_agent.extras import EMBEDDED_ELASTICSEARCH, loading
 from monitor_agent.files import FileLock
 from monitor_agent.http_client.trust import system_certificates
+from monitor_agent.stack.embedded.downloads import download_failure
 
 GROUP = "org.elasticsearch.distribution.integ-test-zip"
 ARTIFACT = "elasticsearch"
@@ -105,10 +106,13 @@ def fetch_with_jgo(version: str, folder: Path, report: Report) -> Path:
         with system_certificates():
             path: Path = artifact.resolve()
     except (RuntimeError, requests.RequestException) as error:
-        target = local / GROUP.replace(".", "/") / ARTIFACT / version / f"{ARTIFACT}-{version}.zip"
+        path_in_repository = f"{GROUP.replace('.', '/')}/{ARTIFACT}/{version}/{ARTIFACT}-{version}.zip"
+        repository = next(iter(context.remote_repos.values()))
+        with system_certificates():
+            failure = download_failure(error, f"{repository}/{path_in_repository}")
         raise StackError(
-            f"Elasticsearch {version} cannot be fetched from Maven Central ({_reason(error)})",
-            f"check the network or its proxy, or put the archive at {target}",
+            f"Elasticsearch {version} cannot be fetched from {repository}: {failure.reason}",
+            f"{failure.hint}; or put the archive at {local / path_in_repository}".removeprefix("; or "),
         ) from error
     return path
 
@@ -200,9 +204,3 @@ def _progress(report: Report) -> Callable[[str, int], contextlib.AbstractContext
         yield advance
 
     return follow
-
-
-def _reason(error: Exception) -> str:
-    # The text of a failed connection is several nested sentences with addresses of objects in them.
-    name = type(error).__name__
-    return str(error).splitlines()[0] if isinstance(error, RuntimeError) and str(error) else name

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from monitor_agent.errors import JavaNotFoundError, StackError
 from monitor_agent.http_client.trust import system_certificates
+from monitor_agent.stack.embedded.downloads import download_failure
 
 # The oldest Java that each supported Elasticsearch runs on, newest Elasticsearch first.
 OLDEST_JAVA = {"9.5.0": 21, "8.19.21": 17}
@@ -116,8 +117,11 @@ def fetch_java(cache_dir: Path, report: Callable[[str], None]) -> Java:
                 vendor="temurin", version=FETCHED_VERSION, cache_dir=cache_dir / "jdk", progress=False
             )
     except (cjdk.CjdkError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise JavaNotFoundError(f"no Java >= 17 was found, and none could be fetched ({reason})", hint) from error
+        failure = download_failure(error)
+        raise JavaNotFoundError(
+            f"no Java >= 17 was found, and none could be fetched: {failure.reason}",
+            f"{failure.hint}; or {hint}".removeprefix("; or "),
+        ) from error
     java = inspect(home)
     if java is None:
         raise JavaNotFoundError(f"the Java that was fetched into {home} does not run", hint)

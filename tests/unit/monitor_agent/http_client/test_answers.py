@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import itertools
-import re
 import socket
-import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -28,6 +25,7 @@ from monitor_agent.logstash.delivery.transport import ElasticsearchAccess, Trans
 from monitor_agent.settings import ElasticsearchSettings, KibanaSettings
 from monitor_agent.stack import rest_call
 from tests.byte_server import http_reply
+from tests.network import proxy, received_request, tls_node
 from tests.scripted_node import ScriptedNode
 
 SECONDS = 1.0
@@ -83,17 +81,6 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-
-
-def received_request(connection: socket.socket) -> bytes:
-    """Return a request; what is not read would reset the connection at its end."""
-    request = b""
-    while b"\r\n\r\n" not in request and (data := connection.recv(65_536)):
-        request += data
-    length = re.search(rb"content-length: (\d+)", request, re.IGNORECASE)
-    while length and len(request.partition(b"\r\n\r\n")[2]) < int(length[1]) and (data := connection.recv(65_536)):
-        request += data
-    return request
 
 
 @contextlib.contextmanager
@@ -163,42 +150,6 @@ def test_a_server_that_says_nothing_is_one_line(client: str) -> None:
         assert "no answer within 1 s" in line_of(client, f"http://{address}")
 
 
-@contextlib.contextmanager
-def proxy(reply: bytes, target: str = "") -> Iterator[tuple[str, list[str]]]:
-    """Yield a proxy that answers as it is told, and the first line and the login of each of its requests.
-
-    Parameters
-    ----------
-    target : where `CONNECT` leads to, whatever name was asked for; empty = `reply` is the answer to it.
-    """
-    requests: list[str] = []
-
-    def script(connection: socket.socket) -> None:
-        head = received_request(connection).decode()
-        login = next((line for line in head.splitlines() if line.lower().startswith("proxy-auth")), "")
-        requests.append(f"{head.splitlines()[0]} {login}".strip())
-        if not (head.startswith("CONNECT") and target):
-            connection.sendall(reply)
-            return
-        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        with socket.create_connection(target.split(":"), 20) as server:  # type: ignore[arg-type]
-            threading.Thread(target=_copy, args=(server, connection), daemon=True).start()
-            _copy(connection, server)
-
-    server = ScriptedNode(script)
-    try:
-        yield f"http://{server.address}", requests
-    finally:
-        server.close()
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65_536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-
-
 @each_client
 def test_the_proxy_of_the_environment_is_used(client: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The host exists for the proxy only; a login is sent to the proxy."""
@@ -215,7 +166,10 @@ def test_a_tunnel_leads_to_a_server_with_tls(
     client: str, monkeypatch: pytest.MonkeyPatch, authority: trustme.CA, authority_file: str
 ) -> None:
     """The certificate of the server is verified by the name that the proxy was asked for."""
-    with tls_node(lambda: authority.issue_cert("es.invalid")) as address, proxy(b"", address) as (url, requests):
+    with (
+        tls_node(lambda: authority.issue_cert("es.invalid"), ANSWER) as address,
+        proxy(b"", address) as (url, requests),
+    ):
         monkeypatch.setenv("HTTPS_PROXY", url)
         CLIENTS[client]("https://es.invalid:9200", authority_file)
         wrong = line_of(client, "https://other.invalid:9200", authority_file)
@@ -307,32 +261,11 @@ def authority_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFacto
     return str(path)
 
 
-@contextlib.contextmanager
-def tls_node(certificate: Callable[[], trustme.LeafCert | None]) -> Iterator[str]:
-    """Yield the address of a server that closes each connection without a certificate in the handshake."""
-
-    def script(connection: socket.socket) -> None:
-        current = certificate()
-        if current is None:
-            return
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        current.configure_cert(context)
-        with contextlib.suppress(ssl.SSLError), context.wrap_socket(connection, server_side=True) as secured:
-            received_request(secured)
-            secured.sendall(ANSWER)
-
-    server = ScriptedNode(script)
-    try:
-        yield server.address
-    finally:
-        server.close()
-
-
 @each_client
 def test_the_names_of_the_certificate_are_told(client: str, authority: trustme.CA, authority_file: str) -> None:
     """So that the right one can be written into the address."""
     names = ["es-1.example", "*.search.example", "10.1.2.3", "fd00::1"]
-    with tls_node(lambda: authority.issue_cert(*names)) as address:
+    with tls_node(lambda: authority.issue_cert(*names), ANSWER) as address:
         line = line_of(client, f"https://{address}", authority_file)
 
     assert f"is for another name: it is for {', '.join(names)} (" in line
@@ -348,7 +281,7 @@ def test_a_certificate_that_is_no_certificate_has_no_names() -> None:
 def test_a_handshake_that_is_cut_off_is_repeated(authority: trustme.CA, authority_file: str) -> None:
     """Such as by a node that starts, or a proxy that reloads: the request gets its answer."""
     certificates = iter([None, None])
-    with tls_node(lambda: next(certificates, authority.issue_cert("127.0.0.1"))) as address:
+    with tls_node(lambda: next(certificates, authority.issue_cert("127.0.0.1")), ANSWER) as address:
         settings = ElasticsearchSettings(url=(f"https://{address}",), ca_certs=authority_file)
         waits: list[float] = []
         with contextlib.closing(open_gateway(settings, Backoff(), waits.append)) as gateway:
@@ -363,7 +296,7 @@ def test_a_renewed_certificate_heals_without_a_restart(authority: trustme.CA, au
     expired = authority.issue_cert("127.0.0.1", not_before=now - 9 * DAY, not_after=now - DAY)
     certificate = [expired]
     waits: list[float] = []
-    with tls_node(lambda: certificate[0]) as address:
+    with tls_node(lambda: certificate[0], ANSWER) as address:
         settings = ElasticsearchSettings(url=(f"https://{address}",), ca_certs=authority_file)
         access = ElasticsearchAccess([f"https://{address}"], ca_certs=authority_file, timeout_seconds=20)
         with (

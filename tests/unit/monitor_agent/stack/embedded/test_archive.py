@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from jgo.constants import MAVEN_CENTRAL_URL
 
 from monitor_agent.errors import StackError
 from monitor_agent.stack.embedded import archive
@@ -81,8 +82,9 @@ def test_no_registry_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(StackError) as caught:
         archive.server_folder(VERSION, tmp_path / "cache", ignore)
     assert str(caught.value).splitlines() == [
-        f"Elasticsearch {VERSION} cannot be fetched from Maven Central (ProxyError): check the network or its proxy,"
-        f" or put the archive at {tmp_path}/m2/org/elasticsearch/distribution/integ-test-zip/elasticsearch/{VERSION}/"
+        f"Elasticsearch {VERSION} cannot be fetched from {MAVEN_CENTRAL_URL}: the proxy HTTPS_PROXY=http://127.0.0.1:9 "
+        "does not answer (Connection refused): check HTTP_PROXY, HTTPS_PROXY and NO_PROXY; or put the archive at "
+        f"{tmp_path}/m2/org/elasticsearch/distribution/integ-test-zip/elasticsearch/{VERSION}/"
         f"elasticsearch-{VERSION}.zip"
     ]
 

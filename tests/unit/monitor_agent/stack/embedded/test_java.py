@@ -95,4 +95,5 @@ def test_no_java_and_no_registry_is_one_line(tmp_path: Path, monkeypatch: pytest
         fetch_java(tmp_path, lambda _line: None)
     assert len(str(caught.value).splitlines()) == 1
     assert "no Java >= 17 was found" in caught.value.message
+    assert "the proxy HTTPS_PROXY=http://127.0.0.1:9 does not answer (Connection refused)" in caught.value.message
     assert "install Java 21" in caught.value.hint
