@@ -7,6 +7,7 @@ of its own. Nothing needs scripts, runtime fields or pipeline aggregations.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -113,7 +114,7 @@ def _view(panel: LensPanel, views: Views, name: str) -> DataView:
 
 def _layer(panel: LensPanel, layer: Layer, view: DataView, context: DashboardContext) -> LayerSearches:
     stored = next((column.params["interval"] for column in layer.buckets if column.operation == "date_histogram"), "")
-    bar = interval(stored, context.time) if stored else ""
+    bar = interval(stored, context.time, _series(layer)) if stored else ""
     filters = [] if layer.ignores_filters else [*context.filters, *search_query(panel.query, panel.filters)]
     searches = []
     for shift in dict.fromkeys(column.shift for column in layer.metrics):
@@ -135,6 +136,16 @@ def _layer(panel: LensPanel, layer: Layer, view: DataView, context: DashboardCon
             body["aggs"] = aggregations
         searches.append(LayerSearch(SearchRequest(view.index, body), earlier, metrics, aggregation_of))
     return LayerSearches(layer, view, context.time, bar, tuple(searches))
+
+
+def _series(layer: Layer) -> int:
+    """Return how many values a bar of time has at most."""
+    groups = math.prod(
+        int(column.params["size"]) if column.operation == "terms" else len(column.params.get("filters") or [0])
+        for column in layer.buckets
+        if column.operation in ("terms", "filters")
+    )
+    return groups * max(1, len(layer.metrics))
 
 
 def _metrics(panel: LensPanel, columns: tuple[Column, ...]) -> tuple[dict[str, Any], dict[str, str]]:

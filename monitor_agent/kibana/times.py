@@ -17,6 +17,9 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _MONTHS = {"M": 1, "y": 12}
 
 TARGET_BARS = 50
+MOST_POINTS = 2000
+"""More bars, or points of all lines together, are grouped: nobody can see them, and browsers stop to respond."""
+LONGEST_BAR = "365d"
 YEARS = range(1970, 3000)
 """The years that a range may touch: events have no others, and charts would have too many bars."""
 _NICE = (
@@ -109,17 +112,32 @@ def time_range(start: str, end: str, now: datetime) -> TimeRange:
     return time
 
 
-def interval(stored: str, time: TimeRange) -> str:
+def interval(stored: str, time: TimeRange, series: int = 1) -> str:
     """Return a fixed interval for a date histogram: the stored one, or for `auto` a round one with about 50 bars.
 
+    A stored one that would give more than `MOST_POINTS` points is rounded up, but not to fewer than 50 bars.
+
+    Parameters
+    ----------
+    series : how many values each bar has at most.
+
+    Raises
+    ------
+    DataError
+        If the stored interval is no fixed length of time.
+
     >>> day = TimeRange(instants.parse("2026-03-02"), instants.parse("2026-03-03"))
-    >>> interval("auto", day)
-    '30m'
+    >>> interval("auto", day), interval("1m", day), interval("1s", day)
+    ('30m', '1m', '1m')
     """
-    if stored != "auto":
-        return stored if stored[0].isdigit() else f"1{stored}"
-    bar = time.length / TARGET_BARS
-    return next((nice for limit, nice in _NICE if bar < parse_duration(limit)), "365d")
+    if stored == "auto":
+        length = time.length / TARGET_BARS
+        return next((nice for limit, nice in _NICE if length < parse_duration(limit)), LONGEST_BAR)
+    bar = stored if stored[0].isdigit() else f"1{stored}"
+    least = time.length / max(TARGET_BARS, MOST_POINTS // max(1, series))
+    if parse_duration(bar) >= least:
+        return bar
+    return next((nice for _, nice in _NICE if parse_duration(nice) >= least), LONGEST_BAR)
 
 
 def _later(time: datetime, count: int, unit: str) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from monitor_agent.errors import UnsupportedPanelError
 from monitor_agent.kibana.filters import DashboardContext
 from monitor_agent.kibana.formula import expand
 from monitor_agent.kibana.lens_searches import layer_searches
+from monitor_agent.kibana.times import TimeRange
 from tests.unit.monitor_agent.kibana.samples import CONTEXT, DAY, VIEWS, column, dates, make_panel, terms
 
 WITHIN = {"range": {"@timestamp": {"gte": 1772409600000, "lte": 1772496000000, "format": "epoch_millis"}}}
@@ -220,3 +222,11 @@ def test_an_operation_without_a_translation_is_named(stored: dict[str, Any], ope
         body_of({"by": stored, "count": column("count", "___records___")})
 
     assert (caught.value.panel, caught.value.operation) == ("lens:sample", operation)
+
+
+def test_bars_of_a_long_range_are_grouped() -> None:
+    """Elasticsearch would refuse 525,600 minutes of a year, and no browser could draw them, by five versions."""
+    year = DashboardContext(TimeRange(DAY.end - timedelta(days=365), DAY.end))
+    columns = {"time": dates("1m"), "version": terms("model_version"), "count": column("count", "___records___")}
+
+    assert body_of(columns, year)["aggs"]["time"]["date_histogram"]["calendar_interval"] == "1d"

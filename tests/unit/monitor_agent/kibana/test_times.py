@@ -77,3 +77,26 @@ def test_a_fixed_interval_does_not_follow_the_range() -> None:
     day = TimeRange(NOW - timedelta(days=1), NOW)
 
     assert (interval("h", day), interval("5m", day)) == ("1h", "5m")
+
+
+@pytest.mark.parametrize(
+    ("stored", "length", "series", "expected"),
+    [
+        ("1m", "33h", 1, "1m"),
+        ("1m", "34h", 1, "5m"),
+        ("1m", "365d", 1, "12h"),
+        ("s", "30d", 1, "30m"),
+        ("1s", "180000d", 1, "365d"),
+        ("0s", "1h", 1, "5s"),
+        ("1m", "24h", 10, "10m"),
+        ("1m", "24h", 10_000, "30m"),
+        ("1d", "365d", 4, "1d"),
+    ],
+)
+def test_no_more_than_2000_points_are_drawn(stored: str, length: str, series: int, expected: str) -> None:
+    """A person has chosen a long range on a chart of minutes: its bars get longer, whatever the chart stores."""
+    time = TimeRange(NOW, NOW + parse_duration(length))
+    bar = interval(stored, time, series)
+
+    assert bar == expected
+    assert time.length / parse_duration(bar) <= max(50, 2000 / series)
