@@ -35,7 +35,7 @@ def search_outcomes(gateway: Gateway, searches: Sequence[tuple[str, Mapping[str,
         return []
     # With partial results allowed, the response holds the number of missing shards.
     lines = search_lines(searches, allow_partial=True)
-    responses = gateway.call("read", lambda client: client.msearch(searches=lines).body["responses"])
+    responses = gateway.call("Elasticsearch", lambda client: client.msearch(searches=lines).body["responses"])
     outcomes = [_outcome(response) for response in responses]
     # An index that the user may not read is left out of the response, as if there were none.
     doubtful = [

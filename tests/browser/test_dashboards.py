@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import DRAWN_PAGE, Reader
 from tests.cluster import Cluster
@@ -131,6 +131,11 @@ def test_the_time_picker_takes_what_kibana_takes(reader: Reader) -> None:
     page.locator("input[name=from]").fill("yesterday")
     page.get_by_role("button", name="Apply").click()
     expect(page.locator("#banner.error")).to_have_text(re.compile("'yesterday' is no time: write an ISO 8601 time"))
+    page.get_by_role("button", name="Correct the time").click()
+    expect(page.locator("input[name=from]")).to_be_focused()
+    page.locator("input[name=from]").fill("2026-03-02")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("#banner")).to_be_hidden()
 
 
 def test_dragging_over_a_chart_shows_that_time(reader: Reader) -> None:
@@ -288,6 +293,30 @@ def test_the_last_drawing_stays_if_the_viewer_is_gone(reader: Reader) -> None:
     expect(page.locator("#status")).not_to_contain_text("Old")
 
 
+def test_numbers_that_cannot_be_read_are_no_numbers(reader: Reader) -> None:
+    """Each panel says so, the reason is above them, and a busy viewer is asked again without a click."""
+    page, failures = reader.page, [(503, '{"error": "many wait"}'), (502, "<html>a page of a proxy</html>")]
+
+    def answer(route: Route) -> None:
+        if not failures:
+            route.continue_()
+            return
+        status, body = failures.pop()
+        route.fulfill(status=status, body=body, headers={"Retry-After": "1"} if status == 503 else {})
+
+    page.route("**/data?*", answer)
+    page.goto(address_of(reader.viewer, "serving", refresh="0"))
+
+    expect(page.locator("#banner.error")).to_contain_text("The viewer, or a proxy before it, has failed (status 502).")
+    texts = page.locator(".panel.data .body").all_inner_texts()
+    assert set(texts) == {"Not read"}
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#banner.error")).to_contain_text("Many wait. The page tries again by itself.")
+    page.wait_for_selector(DRAWN_PAGE)
+    expect(page.locator("#banner")).to_be_hidden()
+    expect(page.locator("#panel-serving-requests .value")).to_be_visible()
+
+
 def test_a_person_logs_in_and_out(browser: Browser, viewer: str, elasticsearch: Cluster) -> None:
     """The login leads back to the dashboard, which shows what the person's role may read; less than 5 s is 5 s."""
     del viewer  # it has filled the cluster
@@ -303,6 +332,11 @@ def test_a_person_logs_in_and_out(browser: Browser, viewer: str, elasticsearch: 
 
         page.wait_for_selector(DRAWN_PAGE)
         assert page.locator("#refresh").input_value() == "5"
+        alert = f"<a href='{page.url}'>Alert</a>"
+        page.route("http://alerts.example.org/", lambda route: route.fulfill(body=alert, content_type="text/html"))
+        page.goto("http://alerts.example.org/")
+        page.get_by_text("Alert").click()  # a link of another site, as in a mail or a chat, needs no second login
+        page.wait_for_selector(DRAWN_PAGE)
         page.get_by_role("button", name="Log out analyst").click()
         expect(page.get_by_label("Password")).to_be_visible()
         page.goto(address_of(url, "serving"))

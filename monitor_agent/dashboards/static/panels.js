@@ -91,7 +91,7 @@ export class Panel {
   unread() {
     if (this.content) return;
     this.section.dataset.kind = "notice";
-    this.notice({ tone: "error", text: "Not read" });
+    this.notice({ tone: "unread", text: "Not read" });
   }
 
   tiles({ tiles }) {

@@ -41,6 +41,14 @@ export function setUp(choose, all) {
   });
 }
 
+// Opens the picker at its own range; the click that calls this must not close it again.
+export function open() {
+  setTimeout(() => {
+    document.getElementById("time").open = true;
+    document.getElementById("time-form").elements.from.select();
+  });
+}
+
 export function show(from, to) {
   const form = document.getElementById("time-form");
   form.elements.from.value = from;

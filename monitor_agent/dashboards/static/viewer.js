@@ -67,7 +67,9 @@ async function load() {
       location.assign(`${data.login}?next=${encodeURIComponent(page.here + location.search)}`);
       return;
     }
-    if (!response.ok || data.error) throw Object.assign(new Error(data.error), { pause: Number(response.headers.get("Retry-After")) });
+    if (!response.ok || data.error) throw Object.assign(new Error(data.error), {
+      status: response.status, pause: Number(response.headers.get("Retry-After")),
+    });
     draw(data);
   } catch (error) {
     if (error.name === "AbortError" && !current.late) return;
@@ -97,8 +99,8 @@ function draw(data) {
   } else if (data.empty) showBanner("warning", "There are no data yet.");
   else banner.hidden = true;
   const [from, to] = data.range.map((moment) => time.iso(moment).slice(0, 16).replace("T", " "));
-  drawnAt = new Date().toISOString().slice(11, 19);
-  status.textContent = `${from} to ${to} UTC, read at ${drawnAt}`;
+  drawnAt = time.iso(Date.now()).slice(0, 19).replace("T", " ");
+  status.textContent = `${from} to ${to} UTC, read at ${drawnAt} UTC`;
   delete board.dataset.old;
   board.dataset.drawn = String(Number(board.dataset.drawn || 0) + 1);
 }
@@ -112,7 +114,8 @@ function fail(error) {
     board.dataset.old = "";
     status.textContent = `Old numbers, read at ${drawnAt} UTC`;
   }
-  showBanner("error", reason + old);
+  if (error.status === 400) showBanner("error", reason + old, "Correct the time", time.open);
+  else showBanner("error", reason + (error.pause ? " The page tries again by itself." : "") + old, "Try again", load);
   for (const panel of panels) panel.unread();
 }
 
