@@ -11,7 +11,9 @@ from monitor_agent.diagnosis.check_result import FAILED, OK, SKIPPED, WARNING, C
 from monitor_agent.diagnosis.cluster import check_certificate
 from monitor_agent.errors import SettingsError
 from monitor_agent.http_client.address import parse_address
+from monitor_agent.http_client.connections import noting_names
 from monitor_agent.http_client.failures import ELASTICSEARCH, failure_of
+from monitor_agent.http_client.proxies import proxy_of
 from monitor_agent.http_client.trust import client_context
 from monitor_agent.settings import ElasticsearchSettings
 
@@ -31,10 +33,14 @@ def check_tls(settings: ElasticsearchSettings, url: str, now: datetime) -> Check
     names = replace(ELASTICSEARCH, ca_file=settings.ca_certs)
     try:
         context = client_context(settings.ca_certs, names.ca_certs)
+        proxied = proxy_of(address) is not None
     except SettingsError as error:
         return CheckResult("TLS", FAILED, error.message, error.hint)
+    if proxied:
+        return CheckResult("TLS", SKIPPED, f"{host}: behind a proxy; each request verifies the certificate")
     try:
         with (
+            noting_names(host, address.port, proxied=False),
             create_connection((host, address.port), TIMEOUT_SECONDS) as plain,
             context.wrap_socket(plain, server_hostname=host) as encrypted,
         ):
