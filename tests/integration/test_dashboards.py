@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -147,7 +148,10 @@ def test_a_port_in_use_is_reported(world: Cluster, viewer: str) -> None:
 
 @pytest.mark.parametrize(("suffix", "beginning"), [("html", b"<!doctype html>"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
 def test_a_report_is_one_file(world: Cluster, tmp_path: Path, suffix: str, beginning: bytes) -> None:
-    """A report needs no browser and no server, and loads nothing from elsewhere."""
+    """A report needs no browser and no server, loads nothing from elsewhere, and is private to its owner.
+
+    It holds neither the password of the user who reads the data nor the id of an event.
+    """
     out = tmp_path / f"report.{suffix}"
     choice = ["--dashboard", "versions-compared", "--dashboard", "drift", "--set", "window=1d"]
     ended = run(world, "report", *choice, "--from", RANGE["from"], "--to", RANGE["to"], "--out", str(out))
@@ -155,6 +159,12 @@ def test_a_report_is_one_file(world: Cluster, tmp_path: Path, suffix: str, begin
     assert ended.returncode == 0, ended.stderr
     content = out.read_bytes()
     assert content.startswith(beginning)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    assert world.users["analyst"].encode() not in content
+    with world.client() as client:
+        hits = client.search(index="model-predictions,model-feedback", size=500, source=False)["hits"]["hits"]
+    assert hits
+    assert not [hit["_id"] for hit in hits if hit["_id"].encode() in content]
     if suffix == "html":
         text = content.decode()
         assert "Mean score" in text
