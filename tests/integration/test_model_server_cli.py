@@ -39,7 +39,7 @@ def test_help_needs_no_tensorflow() -> None:
     ("environ", "reason"),
     [
         ({"MODEL_SERVER_PORT": "http"}, "MODEL_SERVER_PORT='http' is malformed"),
-        ({"MODEL_SERVER_THREADS": "0"}, "MODEL_SERVER_THREADS is too small"),
+        ({"MODEL_SERVER_THREADS": "0"}, "MODEL_SERVER_THREADS=0 is too small"),
         ({"MODEL_SERVER_MODEL_DIR": "/nowhere"}, "there is no model folder /nowhere: train one with"),
         ({"MODEL_SERVER_HOST": "192.0.2.1"}, "cannot listen on 192.0.2.1:0"),
         ({"MODEL_LOG_DIR": "/proc/log"}, "events cannot be written to /proc/log"),
@@ -73,7 +73,7 @@ def test_check_says_which_model_would_be_served(tmp_path: Path) -> None:
     assert (good.returncode, good.stdout) == (0, f"model click, version 3, threshold 0.25, in {model}\n")
     assert (without.returncode, without.stdout) == (1, "")
     assert without.stderr.startswith(f"error: neither {empty} nor a folder in it holds a SavedModel: train one with")
-    assert "MODEL_SERVER_THREADS is too small" in wrong.stderr
+    assert "MODEL_SERVER_THREADS=0 is too small" in wrong.stderr
     assert not (tmp_path / "log").exists()
 
 
