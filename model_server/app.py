@@ -15,7 +15,7 @@ import orjson
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import default_exceptions
 
-from model_server import error_handlers, serving_routes, trace_context
+from model_server import error_handlers, openapi, serving_routes, trace_context
 from model_server.access import AccessRules, KeyFinder
 from model_server.errors import BodyTooLargeError, UnsupportedMediaTypeError, ValidationError
 from model_server.events import Call
@@ -89,6 +89,12 @@ def _add_routes(app: Flask, service: ModelService, counters: RequestCounters) ->
         return _json(service.feedback(decode(_body(max_body_bytes)), g.call), ACCEPTED)
 
     serving_routes.add_routes(app, service, lambda: _body(max_body_bytes))
+
+    @app.get("/openapi.json")
+    def openapi_document() -> Response:
+        dependencies = service.dependencies
+        version = dependencies.origin.service_version
+        return _json(openapi.describe(dependencies.settings, dependencies.inputs, service.model, version))
 
     @app.get("/healthz")
     def healthz() -> Response:

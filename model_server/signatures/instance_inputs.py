@@ -84,7 +84,7 @@ class InputReader:
 
     def __init__(self, forms: Sequence[InputForm], limits: InputLimits) -> None:
         self.forms = tuple(forms)
-        self._limits = limits
+        self.limits = limits
         self.fields = tuple(dict.fromkeys((*IDS, *TEXTS, EXAMPLE, "inputs")))
 
     def read(self, node: JsonObject) -> InstanceInputs:
@@ -148,11 +148,11 @@ class InputReader:
         return self.read_tensors(form, {name: (node.get(name), node.place(name)) for name in names})
 
     def _check_ids(self, array: Array, field: str, place: str) -> None:
-        above = self._limits.vocab_size or ANY_ID if field == INPUT_SEQ else 2
+        above = self.limits.vocab_size or ANY_ID if field == INPUT_SEQ else 2
         if array.size and (array.min() < 0 or array.max() >= above):
             raise ValidationError(f"values from 0 to {above - 1} expected", place)
-        if array.size > self._limits.max_seq_length:
-            most = self._limits.max_seq_length
+        if array.size > self.limits.max_seq_length:
+            most = self.limits.max_seq_length
             raise ValidationError(f"at most {most} values are expected, {array.size} given", place)
 
     def _form_of(self, node: JsonObject) -> InputForm:
@@ -222,7 +222,7 @@ class InputReader:
         """Return the rows of ids, without the padding at the end."""
         if form.column(INPUT_SEQ) is None:
             return {}
-        above = {INPUT_SEQ: self._limits.vocab_size or ANY_ID, INPUT_MASK: 2, SEGMENT_IDS: 2}
+        above = {INPUT_SEQ: self.limits.vocab_size or ANY_ID, INPUT_MASK: 2, SEGMENT_IDS: 2}
         rows: dict[str, list[int]] = {}
         for name in IDS:
             row = node.integers(name, MAX_PADDED_LENGTH, above[name])
@@ -236,8 +236,8 @@ class InputReader:
                 node.refuse(name, f"{length} values expected, {len(row)} given")
         if mask := rows.get(INPUT_MASK):
             length = next((index for index in range(length, 0, -1) if mask[index - 1]), 1)
-        if length > self._limits.max_seq_length:
-            node.refuse(INPUT_SEQ, f"at most {self._limits.max_seq_length} values are expected, {length} given")
+        if length > self.limits.max_seq_length:
+            node.refuse(INPUT_SEQ, f"at most {self.limits.max_seq_length} values are expected, {length} given")
         arrays = {}
         for name, row in rows.items():
             if column := form.column(name):
