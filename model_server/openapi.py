@@ -133,7 +133,10 @@ def _instance(settings: ServerSettings, form: InputForm, reader: InputReader) ->
     required = [field for field in form.fields if field != EXAMPLE]
     details = _details(settings)
     if inputs:
-        details["inputs"] = _object(inputs, [])
+        # A single value may be in `features` instead.
+        needed = [name for name, schema in inputs.items() if schema.get("type") == "array"]
+        details["inputs"] = _object(inputs, needed)
+        required += ["inputs"] if needed else []
     return _object({**fields, **details}, required)
 
 

@@ -76,7 +76,7 @@ def _of_ids(ids: Any, mask: Any, *_segments: Any) -> Any:
     import tensorflow as tf
 
     numbers, weights = tf.cast(ids, tf.float32) + 1.0, tf.cast(mask, tf.float32)
-    return tf.sigmoid(tf.reduce_sum(numbers * weights, axis=1) / tf.reduce_sum(weights, axis=1) / 10.0)
+    return tf.sigmoid(tf.reduce_sum(numbers * weights, axis=1) / tf.maximum(tf.reduce_sum(weights, axis=1), 1.0) / 10.0)
 
 
 def _score(*columns: Any) -> Any:

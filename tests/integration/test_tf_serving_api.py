@@ -4,77 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from flask.testing import FlaskClient
 
-from model_server.app import create_app
-from model_server.model_card import read_card
-from model_server.model_service import ModelService, ServiceDependencies
-from model_server.request_counters import RequestCounters
-from model_server.saved_model import SavedModel
-from model_server.serving_process import make_batcher, make_origin, make_reader, now, open_log
-from monitor_agent.settings import ServerSettings
-from tests.foreign_models import MATRIX, ForeignModel, models
-from tests.unit.model_server.event_lines import lines_in
-from tests.unit.model_server.factories import make_pseudonym
+from tests.foreign_models import MATRIX, models
+from tests.served_models import Client, serving
 
 MODELS = models()
-Post = Callable[..., tuple[int, Any]]
-
-
-class Client:
-    """A client of a server with one model, and the events that the server has written."""
-
-    def __init__(self, client: FlaskClient, folder: Path) -> None:
-        self._client = client
-        self._folder = folder
-
-    def post(self, path: str, body: Any, **options: Any) -> tuple[int, Any]:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        answer = self._client.post(path, data=data, **options)
-        return answer.status_code, answer.get_json()
-
-    def get(self, path: str) -> tuple[int, Any]:
-        answer = self._client.get(path)
-        return answer.status_code, answer.get_json()
-
-    def events(self) -> list[dict[str, Any]]:
-        return lines_in(self._folder)
-
-
-@contextmanager
-def serving(folder: Path, foreign: ForeignModel) -> Iterator[Client]:
-    """Serve a model in this process, without a socket."""
-    model_folder = folder / "shop" / "3"
-    foreign.save(model_folder)
-    settings = ServerSettings(model_dir=str(model_folder.parent), model_name="shop", log_dir=str(folder / "log"))
-    model = SavedModel(read_card(settings))
-    model.warm_up(4)
-    batcher, log = make_batcher(settings, model), open_log(settings)
-    batcher.start()
-    service = ModelService(
-        ServiceDependencies(
-            settings,
-            model.card,
-            make_reader(model),
-            batcher,
-            log,
-            make_origin(settings, model, log.node),
-            make_pseudonym(),
-            model.signatures,
-        )
-    )
-    try:
-        yield Client(create_app(service, RequestCounters(service.figures), now).test_client(), folder / "log")
-    finally:
-        batcher.stop()
-        log.close()
 
 
 def test_rows_and_columns(tmp_path: Path) -> None:
