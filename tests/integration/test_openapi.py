@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import hypothesis
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -43,7 +44,7 @@ def test_no_request_makes_the_server_fail(name: str, tmp_path: Path) -> None:
                     phases=[Phase.generate],
                     suppress_health_check=list(HealthCheck),
                 )
-                @given(case=operation.as_strategy(generation_mode=mode))
+                @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
                 def send(case: schemathesis.Case) -> None:
                     case.call_and_validate(checks=CHECKS)
 
