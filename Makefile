@@ -5,7 +5,7 @@ CAMPAIGN ?= all
 BIN := $(VENV)/bin
 SOURCES := monitor_agent model_server tests benchmarks scripts
 
-.PHONY: demo up test test-fast soak bench lint lock docs clean
+.PHONY: demo up test test-fast soak bench lint lock docs wheel clean
 
 demo: $(VENV)/.user
 	@$(BIN)/monitor-agent demo --campaign $(CAMPAIGN)
@@ -41,6 +41,12 @@ docs: $(VENV)/.developer
 	@$(BIN)/monitor-agent docs
 	@$(BIN)/python -m tests.unit.test_architecture
 
+# The wheel, in dist/. A folder of an earlier build would leave files in it that are gone.
+wheel: $(VENV)/.developer
+	@rm -rf build
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir dist .
+	@ls dist/*.whl
+
 $(VENV)/.user: requirements/user.txt setup.cfg pyproject.toml
 	@$(PYTHON) scripts/install.py --venv $(VENV) --stamp $@ --lock $<
 
@@ -48,4 +54,4 @@ $(VENV)/.developer: requirements/dev.txt setup.cfg pyproject.toml
 	@$(PYTHON) scripts/install.py --venv $(VENV) --stamp $@ --lock $<
 
 clean:
-	rm -rf $(VENV) var build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

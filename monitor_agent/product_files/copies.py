@@ -12,7 +12,8 @@ from monitor_agent.files import replace_file
 PROJECT_FILE = 0o666
 """Rights of a copy, less the umask: people share it, and it holds no secret."""
 MOST_NAMES = 5
-IGNORED = ("__pycache__",)
+OF_THE_REPOSITORY = frozenset({"kustomization.yaml"})
+"""Names of files that are beside the product's files in the repository, and are no files of the product."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,11 @@ def listed(names: tuple[str, ...], folder: Path | None = None) -> str:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    """Yield the paths of all files below a folder, hidden ones and editors' backups left out."""
+    """Yield the paths of the product's files below a folder; hidden ones and editors' backups are left out."""
     if not folder.is_dir():
         return
     for path in folder.iterdir():
-        if path.name.startswith(".") or path.name.endswith("~") or path.name in IGNORED:
+        if path.name.startswith(".") or path.name.endswith("~") or path.name in OF_THE_REPOSITORY:
             continue
         if path.is_dir():
             yield from (f"{path.name}/{name}" for name in _names(path))

@@ -2,6 +2,8 @@
 
 `saved_model` (session)
     a folder for MODEL_SERVER_MODEL_DIR, with version `1` of the model `click` of the Open Bandit log.
+`installation` (session)
+    the product, installed from its wheel alone; the checkout is invisible there.
 `stand_in`, `sandbox`
     an Elasticsearch that fails as a test wants, and the folders of a pipeline that sends there.
 `installed` (module), `cluster`, `world`
@@ -26,6 +28,7 @@ from monitor_agent.es.install import install
 from monitor_agent.logstash import runner
 from monitor_agent.settings import AgentSettings
 from tests.cluster import Cluster
+from tests.installation import Installation, install_wheel
 from tests.integration.agent_world import World, world_on
 from tests.pipelines import PipelineSandbox
 from tests.stand_in import StandIn
@@ -47,6 +50,12 @@ def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert done.returncode == 0, done.stderr
     return folder / "models"
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """Return the run's one installation of the wheel."""
+    return install_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture

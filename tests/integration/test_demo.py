@@ -1,4 +1,7 @@
-"""The main job, end to end: real processes, real calls, real Elasticsearch; its results against scikit-learn."""
+"""The main job, end to end: real processes, real calls, real Elasticsearch; its results against scikit-learn.
+
+The finished demo runs from the installed wheel, in an empty folder.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ import pytest
 from monitor_agent.dashboards.library import read_library
 from monitor_agent.demo.folder import DemoFolder
 from tests import oracle
+from tests.installation import Installation
 from tests.waiting import processes_in, wait_until
 
 IMPRESSIONS = 1560
@@ -28,10 +32,9 @@ WITHOUT_DATA = {f"drift/drift-{name}" for name in ("map", "psi-over-time", "shar
 ROOT = Path(__file__).parents[2]
 
 
-def demo_command(out: Path, model: Path, *more: str) -> list[str]:
-    """Return the command of a short demo with a model that is there already."""
-    command = [sys.executable, "-m", "monitor_agent", "demo", "--out", str(out), "--model", str(model)]
-    return [*command, "--limit", str(IMPRESSIONS), *more]
+def demo_words(out: Path, model: Path) -> list[str]:
+    """Return the words of a short demo with a model that is there already."""
+    return ["demo", "--out", str(out), "--model", str(model), "--limit", str(IMPRESSIONS)]
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +47,11 @@ def workspace() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def demo(workspace: Path, saved_model: Path) -> Path:
+def demo(workspace: Path, saved_model: Path, installation: Installation) -> Path:
     """The folder of a finished short demo."""
-    out = workspace / "finished"
-    done = subprocess.run(demo_command(out, saved_model), capture_output=True, text=True, timeout=400, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    out, empty = workspace / "finished", workspace / "empty"
+    empty.mkdir(mode=0o711)
+    done = installation.run("monitor-agent", *demo_words(out, saved_model), cwd=empty, seconds=400)
     (out / "stdout.txt").write_text(done.stdout)
     return out
 
@@ -151,7 +154,7 @@ def test_an_interrupted_demo_stops_its_children_and_can_run_again(workspace: Pat
     """Ctrl-C during the start ends every process; another demo may start in the same folder."""
     out = workspace / "interrupted"
     process = subprocess.Popen(
-        demo_command(out, saved_model),
+        [sys.executable, "-m", "monitor_agent", *demo_words(out, saved_model)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -9,7 +9,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 
 from monitor_agent.http_client.authorization import authorization_headers
+from tests.installation import Installation
 from tests.waiting import processes_in, wait_until
 
 PORTS = ("STACK_HTTP_PORT", "MODEL_SERVER_PORT", "DASHBOARDS_PORT", "MONITOR_HEALTH_PORT")
@@ -142,15 +142,18 @@ def open_to_others(folder: Path) -> list[str]:
     return sorted(f"{path} {mode:o}" for path, mode in rights.items() if mode & 0o077 & ~0o010)
 
 
-def test_a_click_becomes_a_metric_and_ctrl_c_ends_all_processes(workspace: Path, saved_model: Path) -> None:
+def test_a_click_becomes_a_metric_and_ctrl_c_ends_all_processes(
+    workspace: Path, saved_model: Path, installation: Installation
+) -> None:
     """The output is enough for a user: the server's address, the file with the passwords, the dashboards.
 
     When all parts are killed, they come back at the same addresses, and the next click becomes a metric, too.
     All the while, what persons send stays where the contract has it, passwords are printed nowhere, each process has
-    only the secrets that it needs, and each file is private to its owner.
+    only the secrets that it needs, and each file is private to its owner. The product is the installed wheel, and has
+    no other file in its folder.
     """
     environ = {
-        **os.environ,
+        **installation.environ(),
         **dict.fromkeys(PORTS, "0"),
         "STACK_DATA_DIR": str(workspace / "stack"),
         "PIPELINE_DATA_DIR": str(workspace / "pipeline"),
@@ -160,8 +163,9 @@ def test_a_click_becomes_a_metric_and_ctrl_c_ends_all_processes(workspace: Path,
         "MONITOR_PERIOD": "1s",
         **PLANTED_SETTINGS,
     }
-    command = [sys.executable, "-m", "monitor_agent", "up"]
-    up = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    command = installation.command("monitor-agent", "up")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    up = subprocess.Popen(command, cwd=workspace, env=environ, text=True, **pipes)
     assert up.stdout is not None
     try:
         lines = []
