@@ -195,7 +195,7 @@ def deliver(installation: Installation, folder: Path, environ: Mapping[str, str]
     try:
         with elasticsearch.client() as client:
             client = client.options(ignore_status=503)  # the shards of a new index are not ready yet
-            wait_until(lambda: client.indices.refresh(index="model-*") and count_of(client) == EVENTS)
+            wait_until(lambda: client.indices.refresh(index="model-*") and count_of(client) == EVENTS, 120)
     finally:
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=30)
