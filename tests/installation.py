@@ -76,10 +76,10 @@ class Installation:
         return [str(self.folder / "bin" / words[0]), *words[1:]]
 
     def environ(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the environment of the tests without any setting of the product, and with `more`."""
-        kept = {name: text for name, text in os.environ.items() if not name.startswith(PRODUCT_VARIABLES)}
-        cache = {name: os.environ[name] for name in ("STACK_CACHE_DIR",) if name in os.environ}
-        return {**kept, **cache, **(more or {})}
+        """Return the environment of the tests with `more`; of its settings, only those of Elasticsearch's archive stay."""
+        inherited = {name: text for name, text in os.environ.items() if not name.startswith(PRODUCT_VARIABLES)}
+        archive = {name: os.environ[name] for name in ("ELASTIC_VERSION", "STACK_CACHE_DIR") if name in os.environ}
+        return {**inherited, **archive, **(more or {})}
 
 
 def install_wheel(work: Path) -> Installation:
@@ -144,7 +144,7 @@ def is_sent(name: str) -> bool:
         names = [name, *(parent.as_posix() for parent in Path(name).parents)]
         if "**/" in line:
             names += list(Path(name).parts)
-        if any(fnmatch.fnmatchcase(part, pattern) for part in names):
+        if any(fnmatch.fnmatchcase(segment, pattern) for segment in names):
             sent = line.startswith("!")
     return sent
 

@@ -183,7 +183,7 @@ ROOMS = (
         "monitor_agent/diagnosis/",
         "the checks of `monitor-agent check`: the facts, and what they mean for the user",
         "alerting contracts durations errors es extras files http_client http_serving kibana log logstash "
-        "model_server/api_keys model_server/model_card model_server/setting_limits settings stack",
+        "model_server/api_keys model_server/model_card model_server/setting_limits product_files settings stack",
     ),
     Room(
         "monitor_agent/demo/",
