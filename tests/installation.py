@@ -76,7 +76,7 @@ class Installation:
         return [str(self.folder / "bin" / words[0]), *words[1:]]
 
     def environ(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the environment of the tests with `more`; of its settings, only those of Elasticsearch's archive stay."""
+        """Return the environment of the tests, of its settings only those of Elasticsearch's archive, and `more`."""
         inherited = {name: text for name, text in os.environ.items() if not name.startswith(PRODUCT_VARIABLES)}
         archive = {name: os.environ[name] for name in ("ELASTIC_VERSION", "STACK_CACHE_DIR") if name in os.environ}
         return {**inherited, **archive, **(more or {})}
