@@ -68,6 +68,7 @@ class HttpProcess:
     ----------
     kind : `model server`, `viewer` or `health page`.
     authority : who signed its certificate; None = it speaks plain HTTP.
+    open_page : a page that everybody may read, if that is not the usual one.
     """
 
     kind: str
@@ -75,11 +76,12 @@ class HttpProcess:
     process: subprocess.Popen[bytes]
     log: Path
     address: str = ""
+    open_page: str = ""
 
     @property
     def page(self) -> str:
         """Return a page that is answered with 200."""
-        return PAGES[self.kind]
+        return self.open_page or PAGES[self.kind]
 
     @property
     def port(self) -> int:
@@ -136,6 +138,16 @@ def read_all(connection: socket.socket) -> bytes:
     return received
 
 
+def command_of(kind: str) -> list[str]:
+    """Return the command that starts a server."""
+    commands = {
+        "model server": ["model_server", "serve"],
+        "viewer": ["monitor_agent", "dashboards"],
+        "health page": ["monitor_agent", "run"],
+    }
+    return [sys.executable, "-m", *commands[kind]]
+
+
 @contextlib.contextmanager
 def http_process(kind: str, folder: Path, authority: Authority | None, **environ: str) -> Iterator[HttpProcess]:
     """Yield a server that is starting; it must still run at the end, and have written no traceback.
@@ -151,15 +163,12 @@ def http_process(kind: str, folder: Path, authority: Authority | None, **environ
     if authority is not None:
         settings |= {f"{prefix}_TLS_CERT": str(authority.cert), f"{prefix}_TLS_KEY": str(authority.key)}
     settings |= {f"{prefix}_PORT": "0", "ELASTICSEARCH_URL": "http://127.0.0.1:1", "MODEL_LOG_DIR": str(folder / "log")}
-    log, file = folder / "service.log", ["--address-file", str(folder / "address")]
-    command = {
-        "model server": ["model_server", "serve", *file],
-        "viewer": ["monitor_agent", "dashboards", *file],
-        "health page": ["monitor_agent", "run"],
-    }[kind]
+    log, command = folder / "service.log", command_of(kind)
+    if kind != "health page":
+        command += ["--address-file", str(folder / "address")]
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command],
+            command,
             env={**os.environ, **settings, **environ},
             stdout=stream,
             stderr=subprocess.STDOUT,

@@ -7,7 +7,7 @@ from typing import Any
 
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import WSGITask
-from waitress.utilities import BadRequest
+from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 
 RECEIVED = "http_serving.received"
 """WSGI key: when the request's first byte arrived, by `time.perf_counter_ns`."""
@@ -40,8 +40,11 @@ class TimedParser(HTTPRequestParser):  # type: ignore[misc]
         consumed: int = super().received(data)
         if self.headers_finished:
             self.body_began = self.body_began or time.monotonic()
-            if self.chunked and not self.completed and self._has_endless_line():
-                return self._refuse("a line between two chunks is too long", consumed)
+            if self.chunked and not self.completed:
+                if self._has_endless_line():
+                    return self._refuse("a line between two chunks is too long", consumed)
+                if self.body_rcv.chunk_remainder > self.adj.max_request_body_size:
+                    return self._refuse("a chunk is too large", consumed, RequestEntityTooLarge)
         return consumed
 
     def parse_header(self, header_plus: bytes) -> None:
@@ -66,8 +69,8 @@ class TimedParser(HTTPRequestParser):  # type: ignore[misc]
         body = self.body_rcv
         return len(body.control_line) > MOST_CHUNK_LINE or len(body.trailer) > MOST_TRAILER
 
-    def _refuse(self, reason: str, consumed: int) -> int:
-        self.error = BadRequest(reason)
+    def _refuse(self, reason: str, consumed: int, kind: type[Error] = BadRequest) -> int:
+        self.error = kind(reason)
         self.completed = True
         return consumed
 

@@ -91,6 +91,7 @@ class HttpServer:
         with contextlib.suppress(KeyboardInterrupt):
             while not self._stopping:
                 self._loop(self._server.tick)
+                self._server.look()
         self._drain()
 
     def stop(self) -> None:
@@ -167,14 +168,21 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
         )
 
     def readable(self) -> bool:
-        """Look at the time limits; return whether connections are accepted now."""
+        """Return whether connections are accepted now."""
+        return bool(self.accepting and time.monotonic() >= self._full_until)
+
+    def look(self) -> None:
+        """Look at the time limits and the certificate, if it is time.
+
+        This closes connections, so it must not run while the loop has a list of them: a new one could get the
+        number of a closed one, and be closed in its place.
+        """
         now = time.monotonic()
         if now >= self._next_look:
             self._next_look = now + self.tick
             self.close_overdue()
             if self.certificates:
                 self.certificates.refresh()
-        return bool(self.accepting and now >= self._full_until)
 
     def close_overdue(self) -> None:
         """Close the connections whose clients take too long."""
@@ -200,10 +208,11 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
                 return
             if accepted is None:
                 return
+            self._open(*accepted)
             if longest is not None:
                 self._report(f"{self._most} connections are open: those that wait longest for a request are closed")
                 longest.abandon()
-            self._open(*accepted)
+                return  # the next connection would get its number, for which the loop may still have events
 
     def _open(self, connection: socket.socket, address: Any) -> None:
         try:

@@ -7,32 +7,61 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import resource
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urljoin
+from urllib.parse import quote_plus, urljoin
 
 import pytest
 
-from tests.http_servers import TOKEN, TRUSTED_PROXY, Authority, HttpProcess, http_process, read_all, wait_ready
+from model_server.api_keys import add_key
+from tests.http_servers import (
+    PREFIXES,
+    ROOT,
+    TOKEN,
+    TRUSTED_PROXY,
+    Answer,
+    Authority,
+    HttpProcess,
+    command_of,
+    http_process,
+    read_all,
+    wait_ready,
+)
 
 HALF_OPEN = 1500
 SPARE_DESCRIPTORS = 200
 HUGE_HEADER = b"GET / HTTP/1.1\r\nHost: localhost\r\nA: " + b"x" * 500_000 + b"\r\n\r\n"
 BODY_HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
+CHUNKED = BODY_HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+PREDICTION = b'{"input_seq": [2, 5, 0], "input_mask": [1, 1, 0], "segment_ids": [0, 0, 0]}'
 PREFIX = "/monitoring"
+BEYOND_LOOPBACK = {
+    "REQUIRE_AUTH": "true",
+    **dict.fromkeys(("MODEL_SERVER_HOST", "DASHBOARDS_HOST", "MONITOR_HEALTH_HOST"), "0.0.0.0"),
+}
+KEY: dict[str, str] = {}
+"""The header with the key of the model server."""
+STRANGERS, FLOOD = 20, 200
 
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory, saved_model: Path) -> Iterator[dict[str, HttpProcess]]:
     """Yield all servers by name; those with TLS have a certificate that each test may renew."""
     folder = tmp_path_factory.mktemp("servers")
+    keys = folder / "keys.json"
+    key = add_key(keys, "shop", ("predict",), datetime.now(timezone.utc))
+    KEY["X-API-Key"] = key
     with contextlib.ExitStack() as stack:
         processes = {}
         for kind, name, tls in (
@@ -45,7 +74,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory, saved_model: Path) -> Iter
             place = folder / name.replace(" ", "-")
             authority = Authority(folder / f"{place.name}-tls") if tls else None
             environ = {"MODEL_SERVER_MODEL_DIR": str(saved_model), "MONITOR_HEALTH_TOKEN": TOKEN}
+            if tls:  # it starts, reachable for all and with REQUIRE_AUTH, because it has what protects it
+                environ |= BEYOND_LOOPBACK | {"MODEL_SERVER_API_KEYS": str(keys)}
+                environ |= {"DASHBOARDS_AUTH": "token", "DASHBOARDS_TOKEN": TOKEN}
             processes[name] = stack.enter_context(http_process(kind, place, authority, **environ))
+        processes["viewer with TLS"].open_page = "/login"
         for server in processes.values():
             wait_ready(server)
         yield processes
@@ -103,10 +136,10 @@ def _dripping(connection: socket.socket) -> Iterator[Callable[[], bool]]:
 
 def test_a_slow_but_steady_body_is_read(servers: dict[str, HttpProcess]) -> None:
     """It takes longer than a body may that does not come."""
-    body = b'{"input_seq": [2, 5, 0], "input_mask": [1, 1, 0], "segment_ids": [0, 0, 0]}' + b" " * 40_000
+    body = PREDICTION + b" " * 40_000
     began = time.monotonic()
     with servers["model server"].connect() as connection:
-        connection.sendall(BODY_HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode())
+        connection.sendall(_post(f"Content-Length: {len(body)}", **KEY))
         for start in range(0, len(body), 2000):
             connection.sendall(body[start : start + 2000])
             time.sleep(0.07)
@@ -182,7 +215,13 @@ def _is_ended(connection: socket.socket) -> bool:
         (BODY_HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", {400, 501}),
         (BODY_HEAD.replace(b"/1.1", b"/1.0") + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", {400}),
         (BODY_HEAD + b"Transfer-Encoding: chunked\r\n\r\nno number\r\n", {400}),
-        (BODY_HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1" * 100_000, {400}),
+        (CHUNKED + b"1" * 100_000, {400}),
+        (CHUNKED + b"fffffffffffffffff\r\nabc", {400, 413}),
+        (CHUNKED + b"-3\r\nabc\r\n0\r\n\r\n", {400}),
+        (CHUNKED + b"3\r\nabcdef\r\n0\r\n\r\n", {400}),
+        (CHUNKED + b"0\r\n" + b"A: b\r\n" * 50_000, {400, 413, 431}),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 50_000 + b"\r\n", {431}),
+        (b"GET /" + b"x" * 200_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", {414, 431}),
         (b"FROB / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", {404, 405, 501}),
         (b"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", {401, 404}),
         (b"GET /%00%ff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", {401, 404}),
@@ -198,6 +237,94 @@ def test_malformed_requests_are_refused_in_few_words(server: HttpProcess, sent: 
     assert len(body) < 3000
     assert not re.search("Traceback|waitress|werkzeug|Python", received.decode(), re.IGNORECASE)
     assert "\r\nX-Content-Type-Options: nosniff" in head
+
+
+def test_a_body_without_end_is_cut_off(server: HttpProcess) -> None:
+    """The server throws away what comes for a moment, so that the client can read why; the next client is answered."""
+    piece, until = b"10000\r\n" + b"x" * 0x10000 + b"\r\n", time.monotonic() + 30
+    with server.connect() as connection, contextlib.suppress(ConnectionError, ssl.SSLError):
+        connection.sendall(CHUNKED)
+        while time.monotonic() < until:
+            connection.sendall(piece)
+
+    assert time.monotonic() < until
+    assert server.get().status == 200
+
+
+def test_a_flood_of_strangers_stops_nobody(servers: dict[str, HttpProcess]) -> None:
+    """Each is refused; who has the key, the token or the login is answered meanwhile, and nothing is written down."""
+    names = ("model server", "viewer with TLS", "health page with TLS")
+    model_server, viewer, health = (servers[name] for name in names)
+    size = len(PREDICTION)
+    rows = {
+        "model server": (_post(f"Content-Length: {size}", X_API_Key="mmk_wrong") + PREDICTION, {401}),
+        "viewer with TLS": (_login("wrong"), {401, 429}),
+        "health page with TLS": (b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", {401}),
+    }
+    with ThreadPoolExecutor(len(rows) * STRANGERS) as pool:
+        floods = {
+            name: [pool.submit(servers[name].exchange, sent) for _ in range(FLOOD)]
+            for name, (sent, _statuses) in rows.items()
+        }
+        friends = [
+            Answer.of(model_server.exchange(_post(f"Content-Length: {size}", **KEY) + PREDICTION)).status,
+            Answer.of(viewer.exchange(_login(TOKEN), source="127.0.0.9")).status,
+            health.get("/metrics", {"Authorization": f"Bearer {TOKEN}"}).status,
+        ]
+        statuses = {name: {Answer.of(future.result()).status for future in flood} for name, flood in floods.items()}
+
+    assert friends == [200, 303, 200]
+    assert all(statuses[name] == allowed for name, (_sent, allowed) in rows.items())
+    events = b"".join(path.read_bytes() for path in (model_server.log.parent / "log").glob("*.ndjson"))
+    assert b"prediction" in events
+    assert b"Unauthorized" not in events
+
+
+def _post(length: str, **headers: str) -> bytes:
+    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    return BODY_HEAD + f"{length}\r\n{lines}\r\n".encode()
+
+
+def _login(token: str) -> bytes:
+    form = f"password={quote_plus(token)}"
+    head = "POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    head += "Content-Type: application/x-www-form-urlencoded"
+    return f"{head}\r\nContent-Length: {len(form)}\r\n\r\n{form}".encode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting"),
+    [
+        ("model server", "MODEL_SERVER_API_KEYS"),
+        ("viewer", "DASHBOARDS_AUTH"),
+        ("health page", "MONITOR_HEALTH_TOKEN"),
+    ],
+)
+def test_an_open_server_does_not_start_where_that_is_forbidden(
+    kind: str, setting: str, tmp_path: Path, saved_model: Path
+) -> None:
+    """With REQUIRE_AUTH=true, one line says what to set; TLS alone is no login."""
+    authority = Authority(tmp_path / "tls")
+    prefix = PREFIXES[kind]
+    environ = {
+        **os.environ,
+        **BEYOND_LOOPBACK,
+        f"{prefix}_PORT": "0",
+        f"{prefix}_TLS_CERT": str(authority.cert),
+        f"{prefix}_TLS_KEY": str(authority.key),
+        "ELASTICSEARCH_URL": "http://127.0.0.1:1",
+        "MODEL_SERVER_MODEL_DIR": str(saved_model),
+        "MODEL_LOG_DIR": str(tmp_path / "log"),
+    }
+    ended = subprocess.run(
+        command_of(kind), env=environ, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+
+    (line,) = [line for line in ended.stderr.splitlines() if line.startswith("error")]
+    assert ended.returncode == 1
+    assert f"the {kind} listens on 0.0.0.0 and would answer everybody who reaches it" in line
+    assert f"REQUIRE_AUTH=true forbids that: set {setting}" in line
+    assert "Traceback" not in ended.stdout + ended.stderr
 
 
 def test_only_one_answer_follows_an_ambiguous_request(server: HttpProcess) -> None:
