@@ -91,7 +91,7 @@ class HttpServer:
         with contextlib.suppress(KeyboardInterrupt):
             while not self._stopping:
                 self._loop(self._server.tick)
-                self._server.look()
+                self._server.keep_limits()
         self._drain()
 
     def stop(self) -> None:
@@ -171,8 +171,8 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
         """Return whether connections are accepted now."""
         return bool(self.accepting and time.monotonic() >= self._full_until)
 
-    def look(self) -> None:
-        """Look at the time limits and the certificate, if it is time.
+    def keep_limits(self) -> None:
+        """Close connections that are overdue, and read renewed certificates, if it is time.
 
         This closes connections, so it must not run while the loop has a list of them: a new one could get the
         number of a closed one, and be closed in its place.
