@@ -67,10 +67,20 @@ def _line_of(subject: str, package: str, error: Exception) -> str:
         return f"error: {missing_package(subject, error.name)}"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"error: {os.fsdecode(error.filename)!r}: {error.strerror}: correct the path or its permissions"
+    if isinstance(error, FileNotFoundError) and not _has_working_folder():
+        return "error: the working folder does not exist any more: change to another one"
     if isinstance(error, OSError) and error.errno in _OF_THE_OUTPUT:
         _discard_output()
         return f"error: the output cannot be written ({error.strerror}): free disk space, or write it elsewhere"
     return defect(subject, package, error)
+
+
+def _has_working_folder() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _report(line: str) -> int:
