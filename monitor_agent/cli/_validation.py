@@ -71,13 +71,15 @@ def _validation(args: argparse.Namespace, settings: Settings) -> Validation:
 
 def _check_file(validation: Validation, name: str, out: _TextReport | _JsonReport) -> None:
     readable = readable_name(name)
+    for refusal in _refusals(validation, name, readable):  # an error of the output is none of the file
+        out.add(readable, refusal)
+
+
+def _refusals(validation: Validation, name: str, readable: str) -> Iterator[RefusedEvent]:
     path = name if name == STANDARD_INPUT else str(Path(name).absolute())
     try:
         with _opened(name) as stream:
-            for refusal in validation.refusals(stream, readable_name(path)):
-                out.add(readable, refusal)
-    except BrokenPipeError:
-        raise
+            yield from validation.refusals(stream, readable_name(path))
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(f"{readable} cannot be read ({reason})") from error
