@@ -62,7 +62,7 @@ def test_whatever_is_wrong_no_command_shows_a_traceback(ends: list[dict[str, obj
             wrong.append(end)
 
     assert wrong == []
-    assert len(ends) > 150
+    assert len(ends) > 80
 
 
 @pytest.mark.parametrize("program", ["monitor_agent", "model_server"])
