@@ -159,12 +159,15 @@ def _files(folder: Path) -> dict[str, str]:
     (folder / "text").write_text("no JSON, no PEM, no TOML\n", encoding="utf-8")
     (folder / "text").chmod(0o600)
     (folder / "empty_folder").mkdir()
-    for name, card in {"model": '{"name": "click", "threshold": 0.5}', "nameless_model": "{}"}.items():
+    for name, card in {
+        "model": '{"name": "click", "threshold": 0.5}',
+        "wrong_model": '{"name": "click", "threshold": 2}',
+    }.items():
         version = folder / name / "1"
         version.mkdir(parents=True)
         (version / "saved_model.pb").write_bytes(b"graph")
         (version / "model.json").write_text(card, encoding="utf-8")
-    names = ("empty", "text", "empty_folder", "model", "nameless_model")
+    names = ("empty", "text", "empty_folder", "model", "wrong_model")
     return {"folder": str(folder), **{name: str(folder / name) for name in names}}
 
 

@@ -212,7 +212,7 @@ FOLDERS = (
     _server("model-server", "model", MODEL_SERVER_MODEL_DIR="{empty_folder}"),
     _server("model-server", "model", MODEL_SERVER_MODEL_DIR="{text}"),
     _server("model-server", "model", MODEL_SERVER_MODEL_DIR="{model}", MODEL_SERVER_MODEL_VERSION="7"),
-    _server("model-server", "model", MODEL_SERVER_MODEL_DIR="{nameless_model}"),
+    _server("model-server", "model", MODEL_SERVER_MODEL_DIR="{wrong_model}"),
     _server("model-server", "folders", MODEL_LOG_DIR="{text}"),
     WrongSetup(
         "pipeline run",
