@@ -36,7 +36,7 @@ PROJECT_SERVICES = [name for name, service in SERVICES.items() if "build" in ser
 INFORMATION = {
     info_of(entry).variable: info_of(entry) for kind in fields(Settings) for entry in fields(kind.default_factory)
 }
-FURTHER = {"MONITOR_CONFIG", "PROBE_URL", "PROBE_CA", "NO_PROXY"}
+FURTHER = {"MONITOR_CONFIG", "PROBE_URL", "PROBE_CA", "NO_PROXY", "no_proxy"}
 """Variables of the project's containers that are no settings."""
 
 CONTAINERS_OF = {
