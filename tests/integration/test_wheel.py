@@ -61,6 +61,18 @@ def test_source_archive_and_images_have_the_files_of_the_wheel(installation: Ins
     assert b"link" not in archive.values()
 
 
+def test_both_images_are_built_from_the_same_folders() -> None:
+    """What the image of the agent copies for the wheel, the image of the model server copies, too."""
+    agent, server = (
+        [line for line in (ROOT / package / "Dockerfile").read_text(encoding="utf-8").splitlines() if "COPY" in line]
+        for package in ("monitor_agent", "model_server")
+    )
+
+    assert [line for line in agent if "requirements" not in line] == [
+        line for line in server if "requirements" not in line
+    ]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the empty folder that all commands run in."""
