@@ -22,7 +22,6 @@ LEAST = {
     "max_batch_size": 1,
     "max_queue": 1,
     "model_threads": 0,
-    "port": 0,
     "predict_timeout": timedelta(milliseconds=1),
     "sync_interval": timedelta(),
     "max_batch_delay": timedelta(),

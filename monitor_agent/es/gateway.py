@@ -38,6 +38,7 @@ from monitor_agent.es.responses import (
     refusal,
     refused_request,
     remedy_of,
+    unreadable_reason,
 )
 from monitor_agent.es.retry import NO_ANSWER, Backoff, ResponseAction, response_action
 from monitor_agent.http_client.address import HttpAddress
@@ -143,7 +144,8 @@ class Gateway:
                 raise ElasticsearchError(f"{purpose}: {FOREIGN}: it lacks {error}", CHECK_PROXY) from error
             except SerializationError as error:
                 # A response that cannot be read, such as one that was cut off, counts as none.
-                reason, status = str(error.message), NO_ANSWER
+                reason, status = unreadable_reason(error), NO_ANSWER
+                hint = CHECK_PROXY if FOREIGN in reason else ""
             except TransportError as error:
                 raise ElasticsearchError(f"{purpose}: {error}", "check ELASTICSEARCH_URL") from error
             else:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from elasticsearch import ApiError
+from elasticsearch import ApiError, SerializationError
 
 from monitor_agent.contracts.index_troubles import cluster_trouble, index_trouble
 from monitor_agent.errors import ElasticsearchError, RefusedDocumentError
@@ -23,8 +23,8 @@ UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 MALFORMED = 400
 """The status of a document that does not fit the mapping, or of a search that cannot be answered."""
 FOREIGN = "the answer is not Elasticsearch's"
+_UNKNOWN_TYPE = "Unknown mimetype, not able to serialize or deserialize:"
 _REDIRECTIONS = range(300, 400)
-_OWN_FIELDS = frozenset({"error", "_index"})
 _INDEX = re.compile(r"\bindex \[([^\]]+)\]")
 
 
@@ -88,11 +88,21 @@ def reason_of(error: ApiError) -> str:
     return cause(body["error"]) if isinstance(body, Mapping) and "error" in body else str(body or error.message)
 
 
+def unreadable_reason(error: SerializationError) -> str:
+    """Return why a response cannot be read: it was cut off, or another server has answered with another type."""
+    _, unknown_type, name = str(error.message).partition(_UNKNOWN_TYPE)
+    return f"{FOREIGN}, but of the type {name.strip()[:50]!r}" if unknown_type else str(error.message)
+
+
 def is_foreign(error: ApiError) -> bool:
     """Return whether a proxy or another server has answered a request."""
-    if isinstance(error.body, Mapping):
-        return not error.body.keys() & _OWN_FIELDS
-    return bool(error.body) or error.meta.status in _REDIRECTIONS
+    body = error.body
+    if isinstance(body, Mapping) and (isinstance(body.get("error"), Mapping) or "_index" in body):
+        return False  # also if a proxy has removed the header
+    states_product = "x-elastic-product" in error.meta.headers
+    if isinstance(body, Mapping):
+        return not states_product or "error" not in body
+    return bool(body) or not states_product or error.meta.status in _REDIRECTIONS
 
 
 def is_not_allowed(error: ElasticsearchError) -> bool:
@@ -110,7 +120,9 @@ def _likeness(error: ApiError) -> str:
     body = error.body
     if error.meta.status in _REDIRECTIONS:
         return f", but a redirection to {without_credentials(error.meta.headers.get('location') or '')[:100]}"
-    if isinstance(body, Mapping):
+    if body in (None, "", b""):
+        return ", but an empty one"
+    if not isinstance(body, str):
         return ": it is other JSON, or the proxy has removed the header X-Elastic-Product"
     title = page_title(str(body).encode())
     return f', but a page: "{title}"' if title else ", but a text or a page"

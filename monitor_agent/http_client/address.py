@@ -173,6 +173,10 @@ def _user(credentials: str) -> tuple[str, str]:
 
 def _host_and_port(place: str) -> tuple[str, int]:
     """Return host and port of `host:port`; the port is 0 if there is none."""
+    if "%" in place and ":" in place.partition("%")[0]:
+        raise _MistakeError(
+            "an IPv6 address with a zone (%) is not supported", "write an address without it, or a name"
+        )
     if place.startswith("["):
         inner, bracket, port = place[1:].partition("]")
         if not bracket or not _is_ipv6(inner) or (port and not port.startswith(":")):

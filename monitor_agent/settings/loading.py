@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor_agent.errors import SettingsError, in_one_line, suggestion
+from monitor_agent.http_client.address import LARGEST_PORT
 from monitor_agent.settings.contradictions import contradictions_of, refuse
 from monitor_agent.settings.conversion import as_text, convert
 from monitor_agent.settings.names import without_kubernetes
@@ -87,11 +88,19 @@ def _section(kind: Any, table: Mapping[str, Any], environ: Mapping[str, str], pr
     values: dict[str, Any] = {}
     for name, entry in entries.items():
         variable = info_of(entry).variable
-        if variable in environ:
-            values[name] = convert(environ[variable], hints[name], variable, info_of(entry).choices)
-        elif name in table:
-            values[name] = convert(table[name], hints[name], prefix + name, info_of(entry).choices)
+        if variable not in environ and name not in table:
+            continue
+        text, stated = (environ[variable], variable) if variable in environ else (table[name], prefix + name)
+        values[name] = convert(text, hints[name], stated, info_of(entry).choices)
+        if variable.endswith("_PORT"):
+            _require_port(values[name], stated)
     return kind(**values)
+
+
+def _require_port(port: int | None, name: str) -> None:
+    """Refuse a number that is no port: the system would take another one in its place, without a word."""
+    if port is not None and not 0 <= port <= LARGEST_PORT:
+        raise SettingsError(f"{name}={port} is no port", f"give a number from 0 to {LARGEST_PORT}")
 
 
 def environment_of(settings: Any) -> dict[str, str]:

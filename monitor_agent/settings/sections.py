@@ -16,6 +16,7 @@ from monitor_agent.settings.setting_info import setting
 
 DEFAULT_LARGER_WINDOWS = (timedelta(hours=1), timedelta(days=1))
 SHORTEST_TOKEN = 16
+MAKE_TOKEN = "make one, such as by `openssl rand -hex 32`"
 MAX_PAGE_SIZE = 10_000
 """Elasticsearch returns no more documents in one answer (`index.max_result_window`)."""
 
@@ -170,9 +171,16 @@ class HealthSettings(HttpSettings, prefix="MONITOR_HEALTH"):
     token: str = setting(
         "",
         "MONITOR_HEALTH_TOKEN",
-        "token that `/healthz` and `/metrics` want (`Authorization: Bearer ...`), and `/livez` does not; empty = none",
+        "token that `/healthz` and `/metrics` want (`Authorization: Bearer ...`), and `/livez` does not; "
+        "16 characters or more, empty = none",
         secret=True,
     )
+
+    def __post_init__(self) -> None:
+        """Refuse a short token."""
+        super().__post_init__()
+        if self.token and len(self.token) < SHORTEST_TOKEN:
+            raise SettingsError(f"MONITOR_HEALTH_TOKEN has less than {SHORTEST_TOKEN} characters", MAKE_TOKEN)
 
 
 @dataclass(frozen=True)
@@ -297,7 +305,7 @@ class DashboardsSettings(HttpSettings, prefix="DASHBOARDS"):
         if self.auth == "token" and len(self.token) < SHORTEST_TOKEN:
             raise SettingsError(
                 f"DASHBOARDS_AUTH=token needs DASHBOARDS_TOKEN, of {SHORTEST_TOKEN} characters or more",
-                "make one, such as by `openssl rand -hex 32`",
+                MAKE_TOKEN,
             )
         if self.token and self.auth != "token":
             raise SettingsError(

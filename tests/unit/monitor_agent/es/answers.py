@@ -19,7 +19,8 @@ OK_SHARDS = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
 class Answer:
     """One answer: a status and a body; or a connection that is `dropped`, or `cut` in the middle, or late.
 
-    A body that is a function gets the lines of the request.
+    A body that is a function gets the lines of the request. Without `has_product` another server has answered: the
+    header of Elasticsearch is missing.
     """
 
     body: Any = None
@@ -28,6 +29,7 @@ class Answer:
     cut: bool = False
     after_seconds: float = 0.0
     content_type: str = "application/json"
+    has_product: bool = True
 
 
 @dataclass
@@ -86,7 +88,8 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             text = content if isinstance(content, bytes) else orjson.dumps(content)
             with contextlib.suppress(OSError):
                 self.send_response(answer.status)
-                self.send_header("X-Elastic-Product", "Elasticsearch")
+                if answer.has_product:
+                    self.send_header("X-Elastic-Product", "Elasticsearch")
                 self.send_header("Content-Type", answer.content_type)
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()

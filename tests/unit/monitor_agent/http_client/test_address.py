@@ -58,6 +58,8 @@ def test_an_address_names_user_and_password(text: str, username: str, password: 
         ("http://::1", r"write http://\[::1\]:9200"),
         ("[::1", "no IPv6 address in the brackets"),
         ("[es]:9200", "no IPv6 address in the brackets"),
+        ("http://[fe80::1%eth0]:9200", "an IPv6 address with a zone .%. is not supported"),
+        ("fe80::1%25eth0", "an IPv6 address with a zone .%. is not supported"),
         ("http://es:99999", "'99999' is no port: give a number from 1 to 65535"),
         ("http://es:0", "'0' is no port"),
         ("http://es:abc", "'abc' is no port"),

@@ -39,6 +39,11 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     [
         ({"MONITOR_PERIOD": "soon"}, "", "MONITOR_PERIOD"),
         ({"MODEL_SERVER_PORT": "http"}, "", "MODEL_SERVER_PORT"),
+        ({"MODEL_SERVER_PORT": "65536"}, "", "MODEL_SERVER_PORT=65536 is no port"),
+        ({"DASHBOARDS_PORT": "99999"}, "", "DASHBOARDS_PORT=99999 is no port"),
+        ({"MONITOR_HEALTH_PORT": "-1"}, "", "MONITOR_HEALTH_PORT=-1 is no port"),
+        ({}, "[stack]\nhttp_port = 70000\n", "stack.http_port=70000 is no port"),
+        ({"MONITOR_HEALTH_TOKEN": "short"}, "", "MONITOR_HEALTH_TOKEN"),
         ({"MONITOR_IMPRESSIONS": "maybe"}, "", "MONITOR_IMPRESSIONS"),
         ({"MONITOR_BASE_WINDOW": "7m"}, "", "MONITOR_BASE_WINDOW"),
         ({"MONITOR_LARGER_WINDOWS": "90s"}, "", "MONITOR_LARGER_WINDOWS"),
