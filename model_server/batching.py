@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -15,6 +16,8 @@ import structlog
 from model_server.errors import ModelFailureError, PredictionTimeoutError, QueueFullError
 from monitor_agent.contracts.bounds import PROBABILITY, Bounds
 
+FAST_SHARE = 0.02
+"""A model is fast if a batch takes at most this share of the longest wait of a request."""
 _log = structlog.get_logger()
 
 
@@ -56,23 +59,37 @@ class BatchResult:
 
 
 class _Ticket:
-    """One request in the queue: the scores so far, and an event that is set when all of them are there."""
+    """One request in the queue: the scores so far, and a lock that is free when the request's thread must wake up."""
 
     def __init__(self, size: int) -> None:
         self.scores: list[InstanceScore | None] = [None] * size
         self.missing = size
         self.error: ModelFailureError | None = None
-        self.done = threading.Event()
+        self.leads = False
+        self._wake = threading.Lock()
+        self._wake.acquire()
+
+    @property
+    def done(self) -> bool:
+        return not self.missing or self.error is not None
 
     def answer(self, index: int, score: InstanceScore) -> None:
         self.scores[index] = score
         self.missing -= 1
         if not self.missing:
-            self.done.set()
+            self.wake()
 
     def fail(self, error: ModelFailureError) -> None:
         self.error = error
-        self.done.set()
+        self.wake()
+
+    def wake(self) -> None:
+        with contextlib.suppress(RuntimeError):  # it is awake already
+            self._wake.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether somebody has woken the thread in time."""
+        return self._wake.acquire(timeout=seconds)
 
 
 @dataclass(frozen=True)
@@ -86,9 +103,13 @@ class _QueuedInstance:
 class Batcher:
     """Computes scores in batches, in the order of arrival.
 
+    While the model is fast, the thread of a request that finds it idle computes the batch itself, and then hands the
+    model over to the first thread that waits: a switch between threads costs more than a small batch. A model that is
+    slow, or that nobody has timed yet, is called by a thread of its own, so that each request ends in time.
+
     Parameters
     ----------
-    compute : turns inputs of one group into their scores; one thread calls it.
+    compute : turns inputs of one group into their scores; one thread calls it at a time.
     group_of : what inputs that can be computed together have in common.
     bounds : of each score.
     max_batch_size : instances computed together.
@@ -116,9 +137,12 @@ class Batcher:
         self._max_delay_seconds = max_delay_seconds
         self._max_queue = max_queue
         self._timeout_seconds = timeout_seconds
+        self._fast_ns = timeout_seconds * 1e9 * FAST_SHARE
         self._queue: deque[_QueuedInstance] = deque()
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(threading.Lock())
         self._stopping = False
+        self._is_busy = False
+        self._is_fast = False
         self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
         self.batches = 0
         self.computed = 0
@@ -162,34 +186,61 @@ class Batcher:
             if len(self._queue) + len(inputs) > self._max_queue:
                 raise QueueFullError(f"{len(self._queue)} instances already wait for the model; try again later")
             self._queue.extend(_QueuedInstance(ticket, index, instance, now) for index, instance in enumerate(inputs))
-            self._changed.notify_all()
-        if not ticket.done.wait(self._timeout_seconds):
-            self._forget(ticket)
-            raise PredictionTimeoutError(f"the model did not answer within {self._timeout_seconds:g} s")
+            if self._is_fast and not self._is_busy:
+                self._is_busy = ticket.leads = True
+            elif self._max_delay_seconds or not self._is_busy:
+                self._changed.notify_all()
+        try:
+            if not ticket.leads and not ticket.wait(self._timeout_seconds):
+                raise PredictionTimeoutError(f"the model did not answer within {self._timeout_seconds:g} s")
+            while ticket.leads and not ticket.done:
+                self._serve_groups(self._take())
+        finally:
+            self._leave(ticket)
         if ticket.error:
-            self._forget(ticket)
             raise ticket.error
         return [score for score in ticket.scores if score is not None]
 
-    def _forget(self, ticket: _Ticket) -> None:
+    def _leave(self, ticket: _Ticket) -> None:
+        """Take what is left of a request out of the queue; if its thread leads, it hands the model over."""
+        if not ticket.missing and not ticket.leads:
+            return
         with self._changed:
-            remaining = [queued for queued in self._queue if queued.ticket is not ticket]
-            self._queue.clear()
-            self._queue.extend(remaining)
+            if ticket.missing:
+                remaining = [queued for queued in self._queue if queued.ticket is not ticket]
+                self._queue.clear()
+                self._queue.extend(remaining)
+            if ticket.leads:
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Let the first request that waits lead, or the batcher's thread if the model is slow; the lock is held."""
+        if self._queue and self._is_fast and not self._stopping:
+            first = self._queue[0].ticket
+            first.leads = True
+            first.wake()
+            return
+        self._is_busy = False
+        self._changed.notify_all()
 
     def _work(self) -> None:
-        while batch := self._take():
-            groups: dict[Hashable, list[_QueuedInstance]] = {}
-            for queued in batch:
-                groups.setdefault(self._group_of(queued.inputs), []).append(queued)
-            for group in groups.values():
-                self._serve(group)
+        while True:
+            with self._changed:
+                while self._is_busy or not (self._queue or self._stopping):
+                    self._changed.wait()
+                if not self._queue:
+                    return
+                self._is_busy = True
+            while batch := self._take():
+                self._serve_groups(batch)
+                if self._is_fast:
+                    break
+            with self._changed:
+                self._hand_over()
 
     def _take(self) -> list[_QueuedInstance]:
-        """Return the next batch; an empty one when the batcher stops."""
+        """Return the next batch; an empty one if nothing waits."""
         with self._changed:
-            while not self._queue and not self._stopping:
-                self._changed.wait()
             if self._max_delay_seconds and self._queue:
                 self._wait_for_more(self._queue[0].since + int(self._max_delay_seconds * 1e9))
             return [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch_size))]
@@ -200,6 +251,15 @@ class Batcher:
             if left <= 0:
                 return
             self._changed.wait(left / 1e9)
+
+    def _serve_groups(self, batch: list[_QueuedInstance]) -> None:
+        began = time.perf_counter_ns()
+        groups: dict[Hashable, list[_QueuedInstance]] = {}
+        for queued in batch:
+            groups.setdefault(self._group_of(queued.inputs), []).append(queued)
+        for group in groups.values():
+            self._serve(group)
+        self._is_fast = time.perf_counter_ns() - began <= self._fast_ns
 
     def _serve(self, batch: list[_QueuedInstance]) -> None:
         began = time.perf_counter_ns()

@@ -13,7 +13,7 @@ from model_server.batching import BatchResult
 from model_server.model_card import ModelCard
 from model_server.signatures import probes
 from model_server.signatures.batch import stacked
-from model_server.signatures.input_form import EXAMPLE
+from model_server.signatures.input_form import EXAMPLE, IDS
 from model_server.signatures.instance_inputs import ExampleFeatures, InputLimits, InstanceInputs
 from model_server.signatures.model_plan import ModelPlan, ServedSignature, plan
 from model_server.signatures.tensor_spec import SignatureSpec, TensorSpec
@@ -21,6 +21,9 @@ from model_server.tensorflow_loading import loading_tensorflow
 from monitor_agent.errors import ModelError
 from monitor_agent.extras import MODEL_SERVER
 
+VARIABLES = "variables"
+SMALL_BYTES = 100 << 20
+"""A model of six layers, 384 wide, has about 90 MiB."""
 _log = structlog.get_logger()
 
 
@@ -46,6 +49,7 @@ class SavedModel:
         self._loaded = _load(self._tensorflow, card.folder)  # the signatures hold their variables weakly
         self.signatures = _specs(self._loaded.signatures)
         self.plan: ModelPlan = plan(self.signatures, card.mapping, card.folder)
+        self._packed = {served.form.signature: self._pack(served) for served in self.plan.served}
 
     @property
     def limits(self) -> InputLimits:
@@ -81,7 +85,7 @@ class SavedModel:
         for probe in instances:
             try:
                 for count in counts:
-                    values = _values(self._call(served, [probe] * count)[served.output.name], served, count)
+                    values = self._scores(served, [probe] * count)
                     output = served.output.resolved(values, self.card.folder)
                     if problem := output.problem(values, count):
                         raise ModelError(
@@ -109,16 +113,17 @@ class SavedModel:
         served = next(entry for entry in self.plan.served if entry.form is inputs[0].form)
         most = served.form.batch_size or len(inputs)
         portions = [inputs[start : start + most] for start in range(0, len(inputs), most)]
+        read = served.output.read
+        if not any(entry.has_all_outputs for entry in inputs):
+            scores = [read(self._scores(served, portion), len(portion)) for portion in portions]
+            return BatchResult(scores[0] if len(scores) == 1 else np.concatenate(scores))
         results = [self._call(served, portion) for portion in portions]
+        rows = [len(portion) for portion in portions]
         name = served.output.name
         scores = [
-            served.output.read(_values(result[name], served, len(portion)), len(portion))
-            for result, portion in zip(results, portions, strict=True)
+            read(_values(result[name], served, count), count) for result, count in zip(results, rows, strict=True)
         ]
-        outputs = {}
-        if any(entry.has_all_outputs for entry in inputs):
-            rows = [len(portion) for portion in portions]
-            outputs = {name: _rows([result[name].numpy() for result in results], rows) for name in results[0]}
+        outputs = {name: _rows([result[name].numpy() for result in results], rows) for name in results[0]}
         return BatchResult(np.concatenate(scores), outputs)
 
     def _call(self, served: ServedSignature, inputs: Sequence[InstanceInputs]) -> Any:
@@ -130,6 +135,35 @@ class SavedModel:
             for column in served.form.columns
         }
         return self._loaded.signatures[served.form.signature](**columns)
+
+    def _scores(self, served: ServedSignature, inputs: Sequence[InstanceInputs]) -> Any:
+        """Return the values of the output with the score."""
+        call = self._packed.get(served.form.signature)
+        if call is None:
+            return _values(self._call(served, inputs)[served.output.name], served, len(inputs))
+        arrays = stacked(inputs, self._serialised)
+        packed = np.stack([arrays[column.tensor.name] for column in served.form.columns])
+        return _values(call(self._tensorflow.constant(packed)), served, len(inputs))
+
+    def _pack(self, served: ServedSignature) -> Any:
+        """Return a function of one tensor that holds all rows of ids; None if the inputs have different types.
+
+        Each tensor that is made costs as much as ten operations of a small model. Outputs that are not the score are
+        not computed.
+        """
+        tensorflow, columns = self._tensorflow, served.form.columns
+        types = {column.tensor.dtype for column in columns}
+        if len(columns) < 2 or len(types) > 1 or any(column.place not in IDS or column.is_ragged for column in columns):
+            return None
+        signature, names = self._loaded.signatures[served.form.signature], [column.tensor.name for column in columns]
+        spec = tensorflow.TensorSpec([len(columns), *served.form.rows_shape], types.pop())
+
+        @tensorflow.function(input_signature=[spec])  # type: ignore[untyped-decorator]
+        def call(packed: Any) -> Any:
+            rows = tensorflow.unstack(packed)
+            return signature(**dict(zip(names, rows, strict=True)))[served.output.name]
+
+        return call.get_concrete_function()
 
     def _serialised(self, features: ExampleFeatures) -> bytes:
         """Return a `tf.Example`: whole numbers become int64, other numbers float, texts bytes."""
@@ -153,6 +187,16 @@ def limit_threads(threads: int) -> None:
     # One batch is computed at a time: parallel operations would only compete for the same cores.
     tensorflow.config.threading.set_inter_op_parallelism_threads(1)
     tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+
+
+def threads_for(folder: Path) -> int:
+    """Return how many CPU threads an operation of a model should use; 0 = one per core.
+
+    Operations of a small model are over before a second thread has begun: it only costs time. The size of its
+    variables says how small it is.
+    """
+    size = sum(path.stat().st_size for path in (folder / VARIABLES).glob("*") if path.is_file())
+    return 1 if size <= SMALL_BYTES else 0
 
 
 def signatures_of(folder: Path) -> tuple[SignatureSpec, ...]:

@@ -24,11 +24,12 @@ from model_server.model_card import read_card
 from model_server.model_service import ModelService, ServiceDependencies
 from model_server.pseudonyms import Pseudonyms, load_key
 from model_server.request_counters import RequestCounters
-from model_server.saved_model import SavedModel, limit_threads
+from model_server.saved_model import SavedModel, limit_threads, threads_for
 from model_server.signatures.instance_inputs import InputReader
 from monitor_agent import files
 from monitor_agent.contracts.bounds import NUMBER, PROBABILITY
 from monitor_agent.contracts.kinds import BINARY, REGRESSION
+from monitor_agent.gc_tuning import rare_garbage_collection
 from monitor_agent.http_serving.exposure import warn_of_exposure
 from monitor_agent.http_serving.listener import bind
 from monitor_agent.http_serving.server import HttpServer, ServedApplication
@@ -96,6 +97,7 @@ def serve(
         stack.callback(batcher.stop)
         origin = make_origin(settings, model, log.node)
         inputs = make_reader(model)
+        stack.enter_context(rare_garbage_collection())
         service = ModelService(
             ServiceDependencies(settings, model.card, inputs, batcher, log, origin, pseudonym, model.signatures)
         )
@@ -160,7 +162,7 @@ def load_model(settings: ServerSettings) -> SavedModel:
     """
     card = read_card(settings)
     _log.info("loading the model", **{"model.name": card.name, "model.version": card.version})
-    limit_threads(settings.model_threads)
+    limit_threads(settings.model_threads or threads_for(card.folder))
     model = SavedModel(card)
     model.warm_up(settings.max_batch_size)
     if model.kind == BINARY.name and not card.has_threshold:

@@ -58,7 +58,6 @@ def runs_avx(facts: Path) -> bool:
 def silence_startup_notes() -> None:
     """Turn TensorFlow's start-up notes off; its C++ code reads these variables once, at the import."""
     os.putenv("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.putenv("TF_ENABLE_ONEDNN_OPTS", "0")
     warnings.filterwarnings("ignore", category=UserWarning, message="pkg_resources is deprecated")
 
 

@@ -87,6 +87,11 @@ class InputForm:
         return next((size for size in sizes if size is not None), None)
 
     @property
+    def rows_shape(self) -> tuple[int | None, int | None]:
+        """The shape of the rows of ids of a batch; None = open."""
+        return (self.batch_size, self.width)
+
+    @property
     def width(self) -> int | None:
         """The number of ids of each instance, if the signature fixes it."""
         shapes = [column.tensor.instance_shape for column in self.columns if column.place in IDS]

@@ -29,7 +29,11 @@ class ServerSettings(HttpSettings, prefix="MODEL_SERVER"):
     threshold: float | None = setting(
         None, "MODEL_SERVER_THRESHOLD", "threshold, instead of the threshold in model.json", unit="0..1"
     )
-    model_threads: int = setting(0, "MODEL_SERVER_MODEL_THREADS", "CPU threads of one batch; 0 = one per core")
+    model_threads: int = setting(
+        0,
+        "MODEL_SERVER_MODEL_THREADS",
+        "CPU threads of one batch; 0 = one for a model of up to 100 MiB, else one per core",
+    )
     log_dir: str = setting(
         "var/log/model-server", "MODEL_LOG_DIR", "folder of the event files; the pipeline reads `*.ndjson` there"
     )

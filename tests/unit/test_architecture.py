@@ -209,9 +209,9 @@ ROOMS = (
     Room(
         "model_server/",
         "everything that runs beside the model: HTTP, batching, event log",
-        "command_line contracts errors extras files http_serving log model_server/api_keys model_server/errors "
-        "model_server/json_object model_server/model_card model_server/setting_limits model_server/signatures "
-        "model_server/training settings",
+        "command_line contracts errors extras files gc_tuning http_serving log model_server/api_keys "
+        "model_server/errors model_server/json_object model_server/model_card model_server/setting_limits "
+        "model_server/signatures model_server/training settings",
         "flask numpy orjson prometheus_client structlog tensorflow tensorflow_text werkzeug",
     ),
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -209,3 +211,60 @@ def test_many_clients_get_their_own_answers() -> None:
 def test_every_refusal_is_a_request_error() -> None:
     """The error handlers can catch all of them by one type."""
     assert all(issubclass(kind, RequestError) for kind in (QueueFullError, PredictionTimeoutError, ModelFailureError))
+
+
+def test_every_request_of_many_threads_ends() -> None:
+    """Threads lead in turn; failures, refusals and deadlines leave the model to the next one."""
+    source = random.Random(5)
+    values = [0.1, 0.5, 0.9] * 20 + [2.0, "bad"]
+    plans = [[source.choice(values) for _ in range(source.randrange(1, 8))] for _ in range(600)]
+    rights = random.Random(6)
+
+    def compute(inputs: list[Any]) -> list[float]:
+        if rights.random() < 0.02:
+            time.sleep(0.01)  # a slow batch: the batcher's own thread takes over
+        if "bad" in inputs:
+            raise ValueError("bad input")
+        return [float(number) for number in inputs]
+
+    def outcome(batcher: Batcher, plan: list[Any]) -> Any:
+        while True:
+            try:
+                return [score.score for score in batcher.score(plan)]
+            except ModelFailureError:
+                return "failed"
+            except PredictionTimeoutError:
+                return "late"
+            except QueueFullError:
+                time.sleep(0.001)
+
+    with running(compute, max_batch_size=3, max_queue=40, timeout_seconds=0.2) as batcher:
+        with ThreadPoolExecutor(16) as pool:
+            outcomes = list(pool.map(lambda plan: outcome(batcher, plan), plans))
+        assert batcher.score([0.25])[0].score == 0.25
+        assert batcher.depth == 0
+
+    for plan, result in zip(plans, outcomes, strict=True):
+        if result != "late":
+            assert result == ("failed" if {2.0, "bad"} & set(plan) else plan)
+    assert sum(isinstance(result, list) for result in outcomes) > 100
+
+
+def test_a_model_that_stops_answering_holds_one_request_only() -> None:
+    """A fast model that hangs keeps the thread that leads; the others end in time, and go on when it answers."""
+    gate = Gate()
+    with running(gate.compute, timeout_seconds=0.5) as batcher, ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            batcher.score([0.5])
+        gate.open.clear()
+        gate.entered.clear()
+        leader = pool.submit(batcher.score, [0.5])
+        assert gate.entered.wait(10)
+        followers = [pool.submit(batcher.score, [0.5]) for _ in range(3)]
+
+        errors = [follower.exception(timeout=10) for follower in followers]
+        gate.open.set()
+
+        assert [type(error) for error in errors] == [PredictionTimeoutError] * 3
+        assert leader.result(timeout=10)[0].score == 0.5
+        assert batcher.score([0.75])[0].score == 0.75
