@@ -179,7 +179,9 @@ def _correction(text: str, offset: int) -> str:
         return "remove the comma: options are separated by blanks"
     if re.match(r"=(?![=~>])", text[offset:]):
         return 'write "=>" between the name of an option and its value, and "==" in a condition'
-    if text.startswith("}", offset) and before[2:3] == ["=>"]:
+    if text.startswith("\ufeff", offset):
+        return "save the file without a byte order mark"
+    if text.startswith("}", offset) and before[2:3] == ["=>"] and all(word[0].isalnum() for word in before[:2]):
         return f'put the value in quotation marks: "{before[1]} {before[0]}"'
     return ""
 

@@ -115,6 +115,8 @@ def test_a_bracket_without_its_partner_is_named(text: str, message: str) -> None
         ("filter { if [a] = 'x' { drop { } } }", (1, 17), 'expected a comparison such as "=="'),
         ("filter { mutate { id => 'x', add_tag => 'y' } }", (1, 28), "remove the comma"),
         ("filter { mutate { id => xx yy } }", (1, 31), 'put the value in quotation marks: "xx yy"'),
+        ('filter { mutate { add_field => { "a" => "b" "c" } } }', (1, 49), "expected \"=>\" after \"c\", found '}'"),
+        ("\ufefffilter { }", (1, 1), "save the file without a byte order mark"),
         ("filter { mutate {\n id => xx'\n} }", (2, 10), "xx' has no quotation mark at its beginning"),
         ("filter { mutate {\n id => 'xx\n} }", (2, 9), 'the "\'" at a.conf:2:8 (filter > mutate) is not closed'),
     ],
