@@ -10,7 +10,7 @@ from typing import Any
 from monitor_agent.cli._output import print_line
 from monitor_agent.extras import VIEWER, require
 from monitor_agent.files import address_file
-from monitor_agent.settings import Settings
+from monitor_agent.settings import Settings, require_port
 from monitor_agent.stack.embedded.elasticsearch import cache_folder, components_of_start
 
 
@@ -32,6 +32,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Serve until Ctrl-C."""
+    require_port(args.port, "--port")
     require("dashboards", VIEWER, *(components_of_start(settings.stack) if args.data else ()))
     from monitor_agent.dashboards.server import serve
     from monitor_agent.http_serving.service_manager import NOTIFY_SOCKET, notify_ready

@@ -216,15 +216,15 @@ def _named_users(settings: Settings) -> list[CheckResult]:
 
 
 def _pipeline_user(settings: Settings) -> CheckResult:
-    """Return whether the user of the pipeline, which is the agent's if none is set, may write events."""
+    """Return whether the user of the pipeline may write events; it is the user that the address names, if it does."""
     check, hint = "user of the pipeline", ""
-    pipeline = settings.pipeline
-    user = settings.elasticsearch
-    if pipeline.username or pipeline.api_key:
+    pipeline, user = settings.pipeline, settings.elasticsearch
+    if pipeline.password or pipeline.api_key:
         hint = "check PIPELINE_API_KEY" if pipeline.api_key else "check PIPELINE_USERNAME and PIPELINE_PASSWORD"
-        user = dataclasses.replace(
-            user, username=pipeline.username, password=pipeline.password, api_key=pipeline.api_key
-        )
+        name = pipeline.username or ("" if pipeline.api_key else PIPELINE_WRITER)
+        user = dataclasses.replace(user, username=name, password=pipeline.password, api_key=pipeline.api_key)
+    elif (user.username or user.api_key) and not user.url_names_user:
+        return CheckResult(check, SKIPPED, "the settings have no password of this user (PIPELINE_PASSWORD)")
     return _user(check, PIPELINE_WRITER, user, hint)
 
 

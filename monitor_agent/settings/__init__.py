@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from monitor_agent.settings.connection_settings import ElasticsearchSettings, KibanaSettings
 from monitor_agent.settings.contradictions import Contradiction, contradictions_of, refuse
-from monitor_agent.settings.conversion import as_text
+from monitor_agent.settings.conversion import as_text, require_port
 from monitor_agent.settings.http_settings import HttpSettings
 from monitor_agent.settings.loading import environment_of, load, read
 from monitor_agent.settings.names import NameWarning, name_warnings, without_kubernetes
@@ -59,6 +59,7 @@ __all__ = [
     "name_warnings",
     "read",
     "refuse",
+    "require_port",
     "secret_values",
     "secret_variables",
     "without_kubernetes",

@@ -9,6 +9,7 @@ from typing import Any
 
 from monitor_agent.durations import format_duration, parse_duration
 from monitor_agent.errors import DataError, SettingsError
+from monitor_agent.http_client.address import LARGEST_PORT
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
@@ -45,6 +46,18 @@ def convert(value: Any, hint: Any, name: str, choices: tuple[str, ...] = ()) -> 
     if choices and converted not in choices:
         raise SettingsError(f"{name}={value!r} is unknown", f"use one of {', '.join(choices)}")
     return converted
+
+
+def require_port(port: int | None, name: str) -> None:
+    """Refuse a number that is no port: the system would take another one in its place, without a word.
+
+    Raises
+    ------
+    SettingsError
+        If the number is no port; the message contains `name`.
+    """
+    if port is not None and not 0 <= port <= LARGEST_PORT:
+        raise SettingsError(f"{name}={port} is no port", f"give a number from 0 to {LARGEST_PORT}")
 
 
 def _typed(value: Any, hint: Any) -> Any:

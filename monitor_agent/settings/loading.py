@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from monitor_agent.errors import SettingsError, in_one_line, suggestion
-from monitor_agent.http_client.address import LARGEST_PORT
 from monitor_agent.settings.contradictions import contradictions_of, refuse
-from monitor_agent.settings.conversion import as_text, convert
+from monitor_agent.settings.conversion import as_text, convert, require_port
 from monitor_agent.settings.names import without_kubernetes
 from monitor_agent.settings.sections import Settings
 from monitor_agent.settings.setting_info import info_of
@@ -93,14 +92,8 @@ def _section(kind: Any, table: Mapping[str, Any], environ: Mapping[str, str], pr
         text, stated = (environ[variable], variable) if variable in environ else (table[name], prefix + name)
         values[name] = convert(text, hints[name], stated, info_of(entry).choices)
         if variable.endswith("_PORT"):
-            _require_port(values[name], stated)
+            require_port(values[name], stated)
     return kind(**values)
-
-
-def _require_port(port: int | None, name: str) -> None:
-    """Refuse a number that is no port: the system would take another one in its place, without a word."""
-    if port is not None and not 0 <= port <= LARGEST_PORT:
-        raise SettingsError(f"{name}={port} is no port", f"give a number from 0 to {LARGEST_PORT}")
 
 
 def environment_of(settings: Any) -> dict[str, str]:

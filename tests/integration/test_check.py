@@ -76,6 +76,13 @@ def test_a_user_without_the_privileges(
     assert row["finding"].startswith("analyst lacks ")
     assert "pipeline_writer" in row["remedy"]
 
+    monkeypatch.delenv("PIPELINE_USERNAME")  # the pipeline then writes as pipeline_writer
+    monkeypatch.setenv("PIPELINE_PASSWORD", reached.users["pipeline_writer"])
+    assert results(capfd, 0)["user of the pipeline"]["state"] == "ok"
+
+    monkeypatch.delenv("PIPELINE_PASSWORD")  # the pipeline runs on other machines
+    assert results(capfd, 0)["user of the pipeline"]["state"] == "skipped"
+
     monkeypatch.setenv("PIPELINE_PASSWORD", "wrong password")
     row = results(capfd, 1)["user of the pipeline"]
     assert row["remedy"] == "check PIPELINE_USERNAME and PIPELINE_PASSWORD"
