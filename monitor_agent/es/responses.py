@@ -12,10 +12,10 @@ from monitor_agent.contracts.index_troubles import cluster_trouble, index_troubl
 from monitor_agent.errors import ElasticsearchError, RefusedDocumentError
 from monitor_agent.es.retry import ResponseAction, response_action
 from monitor_agent.http_client.address import without_credentials
-from monitor_agent.http_client.failures import CHECK_PROXY, page_title
+from monitor_agent.http_client.failures import CHECK_PROXY, CHECK_USER, page_title
 
 _HINTS = {
-    401: "check ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD",
+    401: CHECK_USER,
     403: "the user lacks this privilege: use the user that docs/users.md names for this command",
     404: "run monitor-agent setup",
 }

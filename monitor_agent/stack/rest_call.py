@@ -16,6 +16,7 @@ from monitor_agent.http_client.authorization import authorization_headers
 from monitor_agent.http_client.failures import (
     CHECK_ELASTICSEARCH,
     CHECK_PROXY,
+    CHECK_USER,
     ELASTICSEARCH,
     failure_of,
     json_object,
@@ -150,7 +151,7 @@ def _refused(status: int, header: Message, content: bytes, url: str, request: st
     text = " ".join(f"{root.get('type', '')}: {root.get('reason', '')}".removeprefix(": ").split())[:300]
     remedies = (remedy for pattern, remedy in _REMEDIES if re.search(pattern, text, re.IGNORECASE))
     hint = next(remedies, "") or {
-        401: "check ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD, or ELASTICSEARCH_API_KEY",
+        401: CHECK_USER,
         403: "use a user with this privilege, such as `elastic`",
     }.get(status, "correct what the reason names")
     return ElasticsearchError(f"{url} refuses {request}: {text} (status {status})", hint)

@@ -81,6 +81,7 @@ def stored(cluster: Cluster, index: str) -> set[str]:
         ((400, "application/json", b'{"error":"no handler found for uri"}'), "is other JSON, not Elasticsearch's"),
         ((413, "text/html", b"<h1>413</h1>"), "let the proxy between, or http.max_content_length"),
         ((401, "text/html", b"<h1>401</h1>"), "check PIPELINE_USERNAME and PIPELINE_PASSWORD"),
+        ((407, "text/html", b"<h1>407</h1>"), "is HTML, not Elasticsearch's: check ELASTICSEARCH_URL and the proxy"),
         ((403, "text/html", b"<h1>403</h1>"), "is HTML, not Elasticsearch's: check ELASTICSEARCH_URL"),
         ((200, "text/html", b"<!doctype html><title>Sign in</title>"), 'status 200, "Sign in"'),
         ((200, "application/json", b""), "the answer is empty"),

@@ -11,8 +11,6 @@ from monitor_agent.http_client.failures import CHECK_PROXY, page_title
 from monitor_agent.logstash.delivery.transport import HttpAnswer
 from monitor_agent.logstash.delivery.trouble_messages import CREDENTIALS
 
-_LOGIN_STATUSES = (401, 407)
-
 
 def own_error(answer: HttpAnswer) -> dict[str, Any] | None:
     """Return the error object of an answer of Elasticsearch; None if the answer has none.
@@ -38,7 +36,7 @@ def foreign_trouble(answer: HttpAnswer) -> str:
     remedy = CHECK_PROXY
     if b"HTTPS port" in answer.body:
         remedy = "write https:// in ELASTICSEARCH_URL"
-    elif answer.status in _LOGIN_STATUSES:
+    elif answer.status == 401:
         remedy = f"a proxy wants a login: {CREDENTIALS}"
     elif answer.status == 413:
         remedy = "let the proxy between, or http.max_content_length of Elasticsearch, accept larger requests"
