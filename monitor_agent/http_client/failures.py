@@ -66,9 +66,7 @@ ELASTICSEARCH = AddressSettings("ELASTICSEARCH_URL", "ELASTICSEARCH_CA_CERTS")
 CHECK_ELASTICSEARCH = "check that Elasticsearch runs and that ELASTICSEARCH_URL is right"
 CHECK_PROXY_VARIABLES = "check HTTP_PROXY, HTTPS_PROXY and NO_PROXY"
 CHECK_PROXY = "check ELASTICSEARCH_URL and the proxy between"
-CHECK_USER = (
-    "check ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD, or ELASTICSEARCH_API_KEY, or the user of the address"
-)
+CHECK_USER = "check ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD, or ELASTICSEARCH_API_KEY, or the address's user"
 
 
 def failure_of(error: BaseException, names: AddressSettings = ELASTICSEARCH) -> NoAnswer:

@@ -6,7 +6,7 @@ from monitor_agent.contracts import index_troubles
 from monitor_agent.contracts.index_troubles import BLOCK_TYPE, IndexTrouble, shortened
 from monitor_agent.contracts.role_names import PIPELINE_WRITER
 
-CREDENTIALS = "check PIPELINE_USERNAME and PIPELINE_PASSWORD, or PIPELINE_API_KEY, or the user of the address"
+CREDENTIALS = "check PIPELINE_USERNAME and PIPELINE_PASSWORD, or PIPELINE_API_KEY, or the address's user"
 RIGHTS = f"PIPELINE_USERNAME must be a user with the role {PIPELINE_WRITER} (docs/users.md)"
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
