@@ -25,6 +25,7 @@ _HEAD = 10_000
 """Bytes of a page that are searched for its title."""
 _EXPIRED, _NOT_YET_VALID = 10, 9
 _SELF_SIGNED, _SELF_SIGNED_IN_CHAIN = 18, 19
+_NO_AUTHORITY = (2, _SELF_SIGNED, _SELF_SIGNED_IN_CHAIN, 20, 21)
 _PLAIN = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE")
 _VERSIONS = ("UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE", "HANDSHAKE_FAILURE")
 _CLIENT_CERTIFICATE = ("CERTIFICATE_REQUIRED", "BAD_CERTIFICATE")
@@ -161,6 +162,9 @@ def _certificate(error: ssl.SSLCertVerificationError, names: AddressSettings) ->
             f"write a name that the certificate has in {names.url}",
             permanent=True,
         )
+    if code not in _NO_AUTHORITY:  # such as one for clients, or with a key that is too short
+        reason = f"the certificate of the server cannot be used ({error.verify_message or error.reason})"
+        return NoAnswer(reason, "let the server have another certificate", permanent=True)
     signer = "itself" if code == _SELF_SIGNED else "an authority that is not trusted"
     reason = f"the certificate of the server is signed by {signer} ({error.verify_message or error.reason})"
     if names.ca_file:
@@ -179,7 +183,9 @@ def _handshake(error: ssl.SSLError, names: AddressSettings) -> NoAnswer:
         hint = f"write http:// in {names.url}, or let the server speak TLS"
         return NoAnswer("the server does not speak TLS", hint, permanent=True)
     if any(version in name for version in _VERSIONS):
-        return NoAnswer(f"server and client have no version of TLS in common ({name})", "let the server offer TLS 1.2")
+        return NoAnswer(
+            f"server and client have no version or cipher of TLS in common ({name})", "let the server offer TLS 1.2"
+        )
     if any(certificate in name for certificate in _CLIENT_CERTIFICATE):
         return NoAnswer(f"the server wants a certificate of the client ({name})", "let it accept clients without one")
     if isinstance(error, ssl.SSLEOFError) or "EOF" in name:

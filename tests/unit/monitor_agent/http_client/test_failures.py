@@ -14,7 +14,7 @@ import urllib3
 from monitor_agent.errors import ElasticsearchError, KibanaError, SettingsError
 from monitor_agent.es.connection import open_gateway
 from monitor_agent.es.retry import Backoff
-from monitor_agent.http_client.failures import page_title
+from monitor_agent.http_client.failures import AddressSettings, failure_of, page_title
 from monitor_agent.http_client.trust import client_context
 from monitor_agent.kibana.api import Kibana
 from monitor_agent.logstash.delivery.transport import ElasticsearchAccess, Transport, UnreachableError
@@ -116,6 +116,17 @@ def test_a_fault_of_a_certificate_has_its_name(
         assert text in line
     assert "\n" not in line
     assert "_ssl.c" not in line
+
+
+def test_a_certificate_that_cannot_be_used_is_no_question_of_authority() -> None:
+    """Such as one for clients: another file with authorities would not help."""
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code, error.verify_message = 26, "unsuitable certificate purpose"
+
+    failure = failure_of(error, AddressSettings("ELASTICSEARCH_URL", "ELASTICSEARCH_CA_CERTS", "ca.pem"))
+
+    assert failure.reason == "the certificate of the server cannot be used (unsuitable certificate purpose)"
+    assert failure.hint == "let the server have another certificate"
 
 
 @pytest.mark.parametrize("client", CLIENTS)
