@@ -27,7 +27,7 @@ SERVING_PREFIX = "/v1/"
 """The paths of TensorFlow Serving's API."""
 NO_CONTENT = 204
 PREFLIGHT_SECONDS = 600
-ALLOWED_HEADERS = "Content-Type, Authorization, X-API-Key, X-Request-Id, traceparent, tracestate"
+ALLOWED_HEADERS = "Content-Type, Content-Encoding, Authorization, X-API-Key, X-Request-Id, traceparent, tracestate"
 EXPOSED_HEADERS = "X-Request-Id, Retry-After"
 _BEARER = "bearer "
 

@@ -175,6 +175,15 @@ def defect(subject: str, package: str, error: Exception) -> str:
     return f"error: {subject} failed ({in_one_line(error)}): {hint}"
 
 
+def reason_of_file(error: OSError | ValueError | RecursionError) -> str:
+    """Return why a file cannot be read, without its path.
+
+    >>> reason_of_file(FileNotFoundError(2, "No such file or directory", "a.json"))
+    'No such file or directory'
+    """
+    return (error.strerror if isinstance(error, OSError) else "") or str(error)
+
+
 def name_meant(name: str, names: Iterable[str]) -> str:
     """Return the known name that a misspelt name means; empty if none is near, or several are equally near.
 

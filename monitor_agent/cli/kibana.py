@@ -18,7 +18,7 @@ from monitor_agent.cli._product_files import add_files, copy_files
 from monitor_agent.cli._times import add_shown_range, add_time
 from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.prediction import PREDICTIONS
-from monitor_agent.errors import DataError, KibanaError
+from monitor_agent.errors import DataError, KibanaError, reason_of_file
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.rights import require_privileges
 from monitor_agent.kibana import folder, installation, package
@@ -113,7 +113,9 @@ def _write(root: Path, objects: Mapping[tuple[str, str], SavedObject], *, prune:
             print_line(f"{state}: {name}")
     if changes.unlisted:
         print_line(f"{len(changes.unlisted)} files are not in the export and remain (--prune removes them)")
-    print_line(f"{len(objects)} objects written; run monitor-agent kibana check, then pack")
+    print_line(
+        f"{len(objects)} object{'' if len(objects) == 1 else 's'} written; run monitor-agent kibana check, then pack"
+    )
     return 0
 
 
@@ -188,4 +190,4 @@ def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+        raise DataError(f"{path} cannot be read ({reason_of_file(error)})") from error

@@ -13,7 +13,7 @@ from typing import Any
 
 from monitor_agent import product_files
 from monitor_agent.alerting.definitions import Alert, parse_alerts
-from monitor_agent.errors import DataError, MonitorError
+from monitor_agent.errors import DataError, MonitorError, reason_of_file
 from monitor_agent.files import replace_file
 from monitor_agent.kibana.file_names import file_name, require_distinct
 from monitor_agent.kibana.objects import SavedObject, file_text, from_document, parse_json, to_document
@@ -161,7 +161,7 @@ def _text(path: Path) -> str | None:
     try:
         return path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+        raise DataError(f"{path} cannot be read ({reason_of_file(error)})") from error
 
 
 def _write(folder: Path, texts: Mapping[str, str], here: set[str], *, prune: bool) -> FolderChanges:
@@ -214,7 +214,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         document = parse_json(path.read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path.name} cannot be read: {error}") from error
+        raise DataError(f"{path.name} cannot be read ({reason_of_file(error)})") from error
     if not isinstance(document, dict):
         raise DataError(f"{path.name} holds no JSON object")
     return document

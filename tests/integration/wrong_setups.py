@@ -191,6 +191,9 @@ SERVERS = (
     _server(
         "pipeline run",
         "port of the pipeline",
+        MODEL_LOG_DIR="{empty_folder}",
+        PIPELINE_USERNAME="pipeline_writer",
+        PIPELINE_PASSWORD="...",
         PIPELINE_HTTP="on",
         PIPELINE_HTTP_USERNAME="shop",
         PIPELINE_HTTP_PASSWORD="...",
