@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from model_server.batching import InstanceScore
 from model_server.feedback_request import ClientFeedback
-from model_server.predict_request import PredictInstance, PredictRequest, Ranking, RequestContext
+from model_server.predict_request import NO_FEATURES, PredictInstance, PredictRequest, Ranking, RequestContext
 from model_server.setting_limits import loggable_path
 from model_server.trace_context import Trace
 from monitor_agent.contracts import uuid7
@@ -130,7 +130,7 @@ def predictions(
         _add_instance(event, instance)
         ranking = instance.ranking or Ranking(call.list_id or call.request_id, place, len(scores))
         if ranking.size > 1:
-            event["ranking"] = asdict(ranking)
+            event["ranking"] = {"id": ranking.id, "rank": ranking.rank, "size": ranking.size}
         answers.append(PredictionAnswer(event["event"]["id"], place, answer, event))
     return answers
 
@@ -253,6 +253,8 @@ def _add_instance(event: Event, instance: PredictInstance) -> None:
     item = {"id": instance.item_id, "position": instance.position}
     if item_fields := {name: value for name, value in item.items() if value is not None}:
         event["item"] = item_fields
+    if instance.features is NO_FEATURES:
+        return
     features = {name: values for name, values in vars(instance.features).items() if name != "left_out"}
     if logged_features := {name: values for name, values in features.items() if values}:
         event["features"] = logged_features

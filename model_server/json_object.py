@@ -144,7 +144,7 @@ class JsonObject:
         value = self._value.get(name)
         if value is None:
             return None
-        if not isinstance(value, list) or not value or any(type(item) is not int for item in value):
+        if not isinstance(value, list) or set(map(type, value)) != {int}:
             self.refuse(name, "a list of whole numbers is expected")
         if len(value) > most:
             self.refuse(name, f"at most {most} values are expected, {len(value)} given")

@@ -56,6 +56,10 @@ class Features:
     left_out: frozenset[str] = frozenset()
 
 
+NO_FEATURES = Features()
+"""Those of an instance without the field; nobody adds to them."""
+
+
 @dataclass(frozen=True)
 class PredictInstance:
     """One instance to be scored, with the details that are logged of it.
@@ -162,6 +166,8 @@ class PredictParser:
         return Ranking(identifier, ranking.required("rank", lambda name: ranking.integer(name, 1, size)), size)
 
     def _features(self, node: JsonObject) -> Features:
+        if "features" not in node:
+            return NO_FEATURES
         features, left_out = Features(), set()
         for name, value in node.entries("features"):
             place = f"features.{name}"

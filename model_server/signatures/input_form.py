@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from model_server.signatures.tensor_spec import DTYPES, SignatureSpec, TensorSpec
 from monitor_agent.errors import ModelError
@@ -71,16 +72,20 @@ class InputForm:
     signature: str
     columns: tuple[InputColumn, ...]
 
+    @cached_property
+    def _by_place(self) -> dict[str, InputColumn]:
+        return {column.place: column for column in self.columns}
+
     def column(self, place: str) -> InputColumn | None:
         """Return the column of a place; None if there is none."""
-        return next((column for column in self.columns if column.place == place), None)
+        return self._by_place.get(place)
 
-    @property
+    @cached_property
     def fields(self) -> tuple[str, ...]:
         """The fields of an instance that it needs, without `inputs` and `features`."""
         return tuple(field for field in FIELDS if self.column(field))
 
-    @property
+    @cached_property
     def batch_size(self) -> int | None:
         """The number of instances of each call, if the signature fixes it."""
         sizes = [column.tensor.shape[0] for column in self.columns if column.tensor.shape and not column.is_ragged]
@@ -91,7 +96,7 @@ class InputForm:
         """The shape of the rows of ids of a batch; None = open."""
         return (self.batch_size, self.width)
 
-    @property
+    @cached_property
     def width(self) -> int | None:
         """The number of ids of each instance, if the signature fixes it."""
         shapes = [column.tensor.instance_shape for column in self.columns if column.place in IDS]
