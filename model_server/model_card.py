@@ -14,6 +14,7 @@ from monitor_agent.settings import ServerSettings
 
 CARD = "model.json"
 GRAPH = "saved_model.pb"
+KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 DEFAULT_MAX_SEQ_LENGTH = 512
 DEFAULT_THRESHOLD = 0.5
 """The threshold of a model whose author says none, as in scikit-learn's `predict`."""
@@ -97,6 +98,8 @@ def find_folder(root: Path, version: str) -> Path:
     """
     hint = "train one with `model-server train`, or set MODEL_SERVER_MODEL_DIR"
     try:
+        if root.suffix in KERAS_SUFFIXES and root.is_file():
+            raise ModelError(f"{root} is a file of Keras, not a SavedModel", _export(root))
         if not root.is_dir():
             raise ModelError(f"there is no model folder {root}", hint)
         if (root / GRAPH).is_file():
@@ -105,12 +108,24 @@ def find_folder(root: Path, version: str) -> Path:
     except OSError as error:
         problem = f"the model folder {root} cannot be read ({error.strerror})"
         raise ModelError(problem, "let the server's account read it, or set MODEL_SERVER_MODEL_DIR") from error
+    if not versions and (path := _keras_file(root)):
+        raise ModelError(f"{path} is a file of Keras, not a SavedModel", _export(path))
     if not versions:
         raise ModelError(f"neither {root} nor a folder in it holds a SavedModel", hint)
     if version and version not in versions:
         names = ", ".join(sorted(versions, key=version_order))
         raise ModelError(f"{root} has no version {version}", f"it has {names}")
     return versions[version or max(versions, key=version_order)]
+
+
+def _keras_file(root: Path) -> Path | None:
+    return min((path for path in root.iterdir() if path.suffix in KERAS_SUFFIXES and path.is_file()), default=None)
+
+
+def _export(path: Path) -> str:
+    target = path.with_suffix("") / "1"
+    command = f"import keras; keras.saving.load_model({str(path)!r}).export({str(target)!r})"
+    return f'export it by `python -c "{command}"`, and set MODEL_SERVER_MODEL_DIR={path.with_suffix("")}'
 
 
 def read_entries(path: Path) -> dict[str, Any]:
