@@ -16,7 +16,9 @@ from model_server.model_service import ModelService, ServiceDependencies
 from model_server.request_counters import RequestCounters
 from model_server.saved_model import SavedModel
 from model_server.serving_process import make_batcher, make_origin, make_reader, now, open_log
+from monitor_agent.logstash.inputs.file import FileInput
 from monitor_agent.settings import ServerSettings
+from tests.dry_pipeline import documents_of, source_of
 from tests.foreign_models import ForeignModel
 from tests.unit.model_server.event_lines import lines_in
 from tests.unit.model_server.factories import make_pseudonym
@@ -40,7 +42,13 @@ class Client:
         return answer.status_code, answer.get_json()
 
     def events(self) -> list[dict[str, Any]]:
-        return lines_in(self._folder)
+        """Return the events so far; the pipeline must accept each of them."""
+        events = lines_in(self._folder)
+        for event in events:
+            read = source_of(FileInput).events_of(json.dumps(event).encode(), "/logs/a.ndjson")
+            ((index, _, document),) = documents_of(read)
+            assert not index.startswith("model-deadletters"), document
+        return events
 
 
 @contextmanager

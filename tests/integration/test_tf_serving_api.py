@@ -92,6 +92,22 @@ def test_examples_are_classified_and_regressed(tmp_path: Path) -> None:
     np.testing.assert_allclose([row[1][1] for row in classified], expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["three classes", "a number", "half precision", "two classes"])
+def test_the_events_of_each_kind_are_accepted(name: str, tmp_path: Path) -> None:
+    """By the pipeline, from both routes, with the same prediction."""
+    foreign = MODELS[name]
+    vectors = [instance["inputs"] for instance in foreign.instances]
+    with serving(tmp_path, foreign) as client:
+        served = client.post("/predict", {"instances": foreign.instances}, content_type="application/json")
+        rows = client.post("/v1/models/shop:predict", {"instances": vectors})
+        events = client.events()
+
+    assert (served[0], rows[0]) == (200, 200)
+    fields = ("score", "label", "class", "scores", "value")
+    logged = [{field: event["prediction"].get(field) for field in fields} for event in events]
+    assert logged[: len(vectors)] == logged[len(vectors) :]
+
+
 def test_status_and_metadata(tmp_path: Path) -> None:
     """Load tools ask them before they begin."""
     with serving(tmp_path, MODELS["a matrix of floats"]) as client:
