@@ -82,6 +82,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self._ahead = b""
         self._linger_until = 0.0
         self._sent = 0
+        self._is_full = False
         self._answer_began = 0.0
         self._sent_before = 0
 
@@ -151,10 +152,16 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         )
 
     def writable(self) -> bool:
-        """Return whether the loop is to write, or to take the next request that has come already."""
-        return bool(
-            self.total_outbufs_len or self.will_close or self.close_when_flushed or (self._ahead and not self.requests)
-        )
+        """Return whether the loop is to write, or to take the next request that has come already.
+
+        While a worker sends its answer, the loop must not: it could not write either, would ask again at once, and
+        would take the interpreter from the workers.
+        """
+        if self.will_close or self.close_when_flushed:
+            return True
+        if self.requests:
+            return bool(self.total_outbufs_len and self._is_full)
+        return bool(self.total_outbufs_len or self._ahead)
 
     def handle_read(self) -> None:
         """Read what has come."""
@@ -216,7 +223,12 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         except (OSError, AttributeError):  # the other thread may have closed it: there is no socket then
             self.will_close = True
             return 0
+        return self._noted(sent, data)
+
+    def _noted(self, sent: int, data: bytes) -> int:
+        """Note whether the system's buffers are full: then the loop sends the rest when there is room again."""
         self._sent += sent
+        self._is_full = sent < len(data)
         return sent
 
     def recv(self, buffer_size: int) -> bytes | None:
@@ -275,12 +287,11 @@ class TlsChannel(Channel):
             with self._tls_lock:
                 sent: int = self.socket.send(data)
         except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            return 0
+            return self._noted(0, data)
         except (OSError, ValueError, AttributeError):
             self.will_close = True
             return 0
-        self._sent += sent
-        return sent
+        return self._noted(sent, data)
 
     def recv(self, buffer_size: int) -> bytes | None:
         """Return what has come, with all that TLS has decrypted already: the loop would not hear of it."""
