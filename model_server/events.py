@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class Origin:
     kind: str = BINARY.name
     classes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def float32_threshold(self) -> float:
         """The threshold as a float32: models and NumPy compare a score with it."""
         return float(np.float32(self.threshold))

@@ -11,7 +11,7 @@ from typing import Any
 
 from model_server.model_card import CARD, ModelCard, find_folder, read_entries
 from model_server.signatures.mapping import read_mapping
-from model_server.signatures.model_plan import INTERNAL, plan, suggested_entries
+from model_server.signatures.model_plan import INTERNAL, suggested_entries
 from model_server.signatures.tensor_spec import SignatureSpec, TensorSpec
 from monitor_agent.errors import ModelError
 
@@ -47,20 +47,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _report(folder: Path, entries: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    from model_server.saved_model import SavedModel, signatures_of
+    from model_server.saved_model import LoadedGraph, SavedModel
 
     mapping = read_mapping(entries, path)
-    signatures = signatures_of(folder)
+    graph = LoadedGraph(folder)
     report: dict[str, Any] = {
         "folder": str(folder),
-        "signatures": [_signature(spec) for spec in signatures if not spec.name.startswith(INTERNAL)],
+        "signatures": [_signature(spec) for spec in graph.signatures if not spec.name.startswith(INTERNAL)],
         "served": [],
         "model.json": None,
         "problem": None,
     }
     try:
-        plan(signatures, mapping, folder)
-        model = SavedModel(ModelCard(folder, "", "", EXAMPLE_THRESHOLD, mapping=mapping))
+        model = SavedModel(ModelCard(folder, "", "", EXAMPLE_THRESHOLD, mapping=mapping), graph)
         model.warm_up(WARM_UP_BATCH)
     except ModelError as error:
         report["problem"] = str(error)

@@ -98,12 +98,8 @@ class ModelService:
         RequestError
             If the request is refused or fails; then no prediction is logged.
         """
-        request = serving_rows.example_request(body, self.dependencies.inputs, self._most_instances)
-        scores, predictions = self._score(_of_inputs(request), call, began)
-        return {
-            "result": [serving_answers.classes(score, self.dependencies.origin.classes) for score in scores],
-            "prediction_ids": [prediction.id for prediction in predictions],
-        }
+        names = self.dependencies.origin.classes
+        return self._of_examples(body, call, began, lambda score: serving_answers.classes(score, names))
 
     def regress(self, body: Any, call: Call, began: int) -> dict[str, Any]:
         """Return the answer to a body of TensorFlow Serving's `:regress`: a number for each example.
@@ -113,10 +109,14 @@ class ModelService:
         RequestError
             If the request is refused or fails; then no prediction is logged.
         """
+        return self._of_examples(body, call, began, lambda score: score.score)
+
+    def _of_examples(self, body: Any, call: Call, began: int, result: Callable[[InstanceScore], Any]) -> dict[str, Any]:
+        """Return the answer to a body with examples; `result` is made of the score of each."""
         request = serving_rows.example_request(body, self.dependencies.inputs, self._most_instances)
         scores, predictions = self._score(_of_inputs(request), call, began)
         return {
-            "result": [score.score for score in scores],
+            "result": [result(score) for score in scores],
             "prediction_ids": [prediction.id for prediction in predictions],
         }
 

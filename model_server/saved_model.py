@@ -27,8 +27,35 @@ SMALL_BYTES = 100 << 20
 _log = structlog.get_logger()
 
 
+class LoadedGraph:
+    """A SavedModel as TensorFlow has loaded it, before anything says how it is served.
+
+    Attributes
+    ----------
+    functions : its signatures, to be called, by their names.
+    signatures : what they take and give.
+
+    Raises
+    ------
+    MissingPackageError
+        If TensorFlow is missing, or cannot be loaded.
+    ModelError
+        If the model cannot be loaded.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.tensorflow = _import_tensorflow()
+        self._loaded = _load(self.tensorflow, folder)  # the signatures hold their variables weakly
+        self.functions = self._loaded.signatures
+        self.signatures = _specs(self.functions)
+
+
 class SavedModel:
     """A loaded model; one thread calls it at a time.
+
+    Parameters
+    ----------
+    graph : the loaded model; None = it is loaded now.
 
     Attributes
     ----------
@@ -43,11 +70,11 @@ class SavedModel:
         If the model cannot be loaded or served.
     """
 
-    def __init__(self, card: ModelCard) -> None:
-        self._tensorflow = _import_tensorflow()
+    def __init__(self, card: ModelCard, graph: LoadedGraph | None = None) -> None:
+        self._graph = graph or LoadedGraph(card.folder)
+        self._tensorflow = self._graph.tensorflow
         self.card = card
-        self._loaded = _load(self._tensorflow, card.folder)  # the signatures hold their variables weakly
-        self.signatures = _specs(self._loaded.signatures)
+        self.signatures = self._graph.signatures
         self.plan: ModelPlan = plan(self.signatures, card.mapping, card.folder)
         self._packed = {served.form.signature: self._pack(served) for served in self.plan.served}
 
@@ -134,7 +161,7 @@ class SavedModel:
             column.tensor.name: tensorflow.constant(arrays[column.tensor.name], column.tensor.dtype)
             for column in served.form.columns
         }
-        return self._loaded.signatures[served.form.signature](**columns)
+        return self._graph.functions[served.form.signature](**columns)
 
     def _scores(self, served: ServedSignature, inputs: Sequence[InstanceInputs]) -> Any:
         """Return the values of the output with the score."""
@@ -155,7 +182,7 @@ class SavedModel:
         types = {column.tensor.dtype for column in columns}
         if len(columns) < 2 or len(types) > 1 or any(column.place not in IDS or column.is_ragged for column in columns):
             return None
-        signature, names = self._loaded.signatures[served.form.signature], [column.tensor.name for column in columns]
+        signature, names = self._graph.functions[served.form.signature], [column.tensor.name for column in columns]
         spec = tensorflow.TensorSpec([len(columns), *served.form.rows_shape], types.pop())
 
         @tensorflow.function(input_signature=[spec])  # type: ignore[untyped-decorator]
@@ -197,17 +224,6 @@ def threads_for(folder: Path) -> int:
     """
     size = sum(path.stat().st_size for path in (folder / VARIABLES).glob("*") if path.is_file())
     return 1 if size <= SMALL_BYTES else 0
-
-
-def signatures_of(folder: Path) -> tuple[SignatureSpec, ...]:
-    """Return the signatures of a SavedModel.
-
-    Raises
-    ------
-    ModelError
-        If TensorFlow is missing, or the model cannot be loaded.
-    """
-    return _specs(_load(_import_tensorflow(), folder).signatures)
 
 
 def _values(tensor: Any, served: ServedSignature, count: int) -> Any:

@@ -147,20 +147,27 @@ def _full_disk(_folder: Path) -> None:
     os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
 
 
+def _name(path: Path, *variables: str) -> None:
+    """Let each variable name a path."""
+    for variable in variables:
+        os.environ[variable] = str(path)
+
+
 def _file_in_place_of_folders(folder: Path) -> None:
-    for name in (
+    _name(
+        folder / "file",
         "MODEL_LOG_DIR",
         "PIPELINE_DATA_DIR",
         "STACK_DATA_DIR",
         "STACK_CACHE_DIR",
         "KIBANA_FOLDER",
         "PIPELINE_CONFIG",
-    ):
-        os.environ[name] = str(folder / "file")
+    )
 
 
 def _unreadable_folders(folder: Path) -> None:
-    for name in (
+    _name(
+        folder / "closed",
         "MODEL_LOG_DIR",
         "PIPELINE_DATA_DIR",
         "STACK_DATA_DIR",
@@ -168,24 +175,28 @@ def _unreadable_folders(folder: Path) -> None:
         "KIBANA_FOLDER",
         "PIPELINE_CONFIG",
         "MODEL_SERVER_MODEL_DIR",
-    ):
-        os.environ[name] = str(folder / "closed")
+    )
 
 
 def _unreadable_files(folder: Path) -> None:
-    for name in ("MODEL_SERVER_API_KEYS", "MONITOR_ALERTS", "MODEL_SERVER_TLS_CERT", "MODEL_SERVER_TLS_KEY"):
-        os.environ[name] = str(folder / "unreadable")
+    _name(
+        folder / "unreadable",
+        "MODEL_SERVER_API_KEYS",
+        "MONITOR_ALERTS",
+        "MODEL_SERVER_TLS_CERT",
+        "MODEL_SERVER_TLS_KEY",
+    )
 
 
 def _binary_files(folder: Path) -> None:
-    for name in (
+    _name(
+        folder / "binary",
         "MODEL_SERVER_API_KEYS",
         "MONITOR_ALERTS",
         "DASHBOARDS_TLS_CERT",
         "DASHBOARDS_TLS_KEY",
         "PIPELINE_CONFIG",
-    ):
-        os.environ[name] = str(folder / "binary")
+    )
 
 
 def _unreadable_settings(folder: Path) -> None:

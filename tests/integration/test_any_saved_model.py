@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model_server.cli import main as model_server_command
 from model_server.model_card import read_card
 from model_server.predict_request import PredictParser
 from model_server.saved_model import SavedModel
@@ -172,6 +174,27 @@ def test_a_file_of_keras_is_refused_with_the_command_that_exports_it(suffix: str
     assert model.card.name == "shop"
     actual = answers(model, ForeignModel({}, of, [{"inputs": row} for row in MATRIX], {}))
     np.testing.assert_allclose(actual, written.predict(np.array(MATRIX), verbose=0)[:, 0], rtol=1e-5)
+
+
+def test_inspect_prints_what_would_be_served_or_why_nothing_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a complete `model.json`; the exit status says which of both it is."""
+    MODELS["named classes"].save(tmp_path / "clear")
+    save(tmp_path / "unclear", lambda x: {"click": of(x), "buy": of(x)})
+
+    served = model_server_command(["inspect", str(tmp_path / "clear"), "--json"])
+    report = json.loads(capsys.readouterr().out)
+    refused_status = model_server_command(["inspect", str(tmp_path / "unclear")])
+    printed = capsys.readouterr().out
+
+    assert (served, refused_status) == (0, 1)
+    assert report["served"] == [
+        {"signature": "serving_default", "inputs": ["x float32 (?, 3) <- inputs.x"], "output": "p -> multiclass"}
+    ]
+    assert report["model.json"]["classes"] == ["boots", "hats", "bags"]
+    assert "  output  buy float32 (?)\n  output  click float32 (?)\nnot served: " in printed
+    assert 'such as "output": "buy"' in printed
 
 
 @pytest.mark.soak

@@ -247,20 +247,6 @@ def test_a_proxy_of_another_kind_is_refused(client: str, value: str, monkeypatch
     assert "S3cret" not in str(caught.value)
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    """Return an authority that signs certificates of servers."""
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def authority_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the file that a setting names."""
-    path = tmp_path_factory.mktemp("authority") / "ca.pem"
-    authority.cert_pem.write_to_path(path)
-    return str(path)
-
-
 @each_client
 def test_the_names_of_the_certificate_are_told(client: str, authority: trustme.CA, authority_file: str) -> None:
     """So that the right one can be written into the address."""

@@ -62,20 +62,6 @@ def by_pipeline(url: str, ca_certs: str) -> str:
 CLIENTS = {"agent": by_agent, "stack": by_stack, "kibana": by_kibana, "pipeline": by_pipeline}
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    """Return an authority that signs certificates of servers."""
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def authority_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the file that a setting names."""
-    path = tmp_path_factory.mktemp("authority") / "ca.pem"
-    authority.cert_pem.write_to_path(path)
-    return str(path)
-
-
 def server_context(certificate: trustme.LeafCert) -> ssl.SSLContext:
     """Return the rules of a server with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
