@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import structlog
 
+from model_server.engines.engine import BatchResult
 from model_server.errors import ModelFailureError, PredictionTimeoutError, QueueFullError
 from monitor_agent.contracts.bounds import PROBABILITY, Bounds
 
@@ -31,6 +32,7 @@ class InstanceScore:
         model, the probability of the predicted class.
     classes : the probability of each class of a multiclass model; empty for other kinds.
     outputs, row : the outputs of its batch by name, and its row in them; empty if nobody has asked for them.
+    engine : what has computed it; "" = nobody says it.
     queue_time, compute_time : time of waiting for the batch, and time in the model, ns.
     batch_size : instances that the model computed together.
     """
@@ -42,20 +44,7 @@ class InstanceScore:
     classes: tuple[float, ...] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict, compare=False)
     row: int = field(default=0, compare=False)
-
-
-@dataclass(frozen=True)
-class BatchResult:
-    """What a model computes for a batch.
-
-    Attributes
-    ----------
-    scores : shape (n,), or (n, classes).
-    outputs : all outputs of the signature by name, each with n rows; empty if nobody has asked for them.
-    """
-
-    scores: Any
-    outputs: Mapping[str, Any] = field(default_factory=dict)
+    engine: str = ""
 
 
 class _Ticket:
@@ -276,7 +265,7 @@ class Batcher:
             wrong = next((value for value in (score, *classes) if not self._bounds.hold(value)), None)
             if wrong is None:
                 waited = began - queued.since
-                computed = InstanceScore(score, waited, spent, len(batch), classes, result.outputs, row)
+                computed = InstanceScore(score, waited, spent, len(batch), classes, result.outputs, row, result.engine)
                 queued.ticket.answer(queued.index, computed)
             else:
                 queued.ticket.fail(ModelFailureError(f"the model's score is {wrong}, not {self._expectation}"))

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _report(folder: Path, entries: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    from model_server.saved_model import LoadedGraph, SavedModel
+    from model_server.engines.saved_model import LoadedGraph, SavedModel
 
     mapping = read_mapping(entries, path)
     graph = LoadedGraph(folder)

@@ -18,13 +18,14 @@ from model_server.access import keys_of
 from model_server.api_keys import VARIABLE, ApiKeys
 from model_server.app import create_app
 from model_server.batching import Batcher
+from model_server.engines.engine import Engine
+from model_server.engines.loading import load_engine
 from model_server.event_log import EventLog
 from model_server.events import Origin
 from model_server.model_card import read_card
 from model_server.model_service import ModelService, ServiceDependencies
 from model_server.pseudonyms import Pseudonyms, load_key
 from model_server.request_counters import RequestCounters
-from model_server.saved_model import SavedModel, limit_threads, threads_for
 from model_server.signatures.instance_inputs import InputReader
 from monitor_agent import files
 from monitor_agent.contracts.bounds import NUMBER, PROBABILITY
@@ -152,7 +153,7 @@ def open_log(settings: ServerSettings) -> EventLog:
     )
 
 
-def load_model(settings: ServerSettings) -> SavedModel:
+def load_model(settings: ServerSettings) -> Engine:
     """Return the model that the settings choose, loaded and warmed up.
 
     Raises
@@ -162,8 +163,7 @@ def load_model(settings: ServerSettings) -> SavedModel:
     """
     card = read_card(settings)
     _log.info("loading the model", **{"model.name": card.name, "model.version": card.version})
-    limit_threads(settings.model_threads or threads_for(card.folder))
-    model = SavedModel(card)
+    model = load_engine(card, settings.model_threads)
     model.warm_up(settings.max_batch_size)
     if model.kind == BINARY.name and not card.has_threshold:
         _log.warning(
@@ -174,7 +174,7 @@ def load_model(settings: ServerSettings) -> SavedModel:
     return model
 
 
-def make_batcher(settings: ServerSettings, model: SavedModel) -> Batcher:
+def make_batcher(settings: ServerSettings, model: Engine) -> Batcher:
     """Return the batcher of a model; it is not started yet."""
     return Batcher(
         model.compute,
@@ -187,12 +187,12 @@ def make_batcher(settings: ServerSettings, model: SavedModel) -> Batcher:
     )
 
 
-def make_reader(model: SavedModel) -> InputReader:
+def make_reader(model: Engine) -> InputReader:
     """Return the reader of a model's inputs."""
     return InputReader(model.plan.forms, model.limits)
 
 
-def make_origin(settings: ServerSettings, model: SavedModel, node: str) -> Origin:
+def make_origin(settings: ServerSettings, model: Engine, node: str) -> Origin:
     """Return the origin of all events of this process."""
     card = model.card
     return Origin(

@@ -11,10 +11,10 @@ from typing import Any
 from flask import Flask
 
 from model_server.app import create_app
+from model_server.engines.saved_model import SavedModel
 from model_server.model_card import read_card
 from model_server.model_service import ModelService, ServiceDependencies
 from model_server.request_counters import RequestCounters
-from model_server.saved_model import SavedModel
 from model_server.serving_process import make_batcher, make_origin, make_reader, now, open_log
 from monitor_agent.logstash.inputs.file import FileInput
 from monitor_agent.settings import ServerSettings

@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from model_server.tensorflow_loading import loading_tensorflow
+from model_server.engines.tensorflow_loading import loading_tensorflow
 from model_server.training.options import TrainOptions
 from monitor_agent.contracts.model_names import problem_of_name, problem_of_version
 from monitor_agent.extras import TRAINING, require

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from model_server.cli import main as model_server_command
+from model_server.engines.saved_model import SavedModel
 from model_server.model_card import read_card
 from model_server.predict_request import PredictParser
-from model_server.saved_model import SavedModel
 from model_server.serving_process import make_reader
 from monitor_agent.errors import ModelError
 from monitor_agent.settings import ServerSettings

@@ -7,7 +7,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from model_server.batching import Batcher, BatchResult
+from model_server.batching import Batcher
+from model_server.engines.engine import BatchResult
 from model_server.event_log import EventLog
 from model_server.events import Call, Origin
 from model_server.model_card import ModelCard

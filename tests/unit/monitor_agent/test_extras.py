@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from model_server.tensorflow_loading import runs_avx
+from model_server.engines.tensorflow_loading import runs_avx
 from monitor_agent import extras
 from monitor_agent.errors import MissingPackageError
 from monitor_agent.extras import (

@@ -1,4 +1,4 @@
-"""The loaded SavedModel behind a small interface; the only module of the server that imports TensorFlow."""
+"""The engine `tensorflow`: a loaded SavedModel. The only module of the server that imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import structlog
 
-from model_server.batching import BatchResult
+from model_server.engines.engine import TENSORFLOW, BatchResult
+from model_server.engines.tensorflow_loading import loading_tensorflow
 from model_server.model_card import ModelCard
 from model_server.signatures import probes
 from model_server.signatures.batch import stacked
@@ -17,7 +18,6 @@ from model_server.signatures.input_form import EXAMPLE, IDS
 from model_server.signatures.instance_inputs import ExampleFeatures, InputLimits, InstanceInputs
 from model_server.signatures.model_plan import ModelPlan, ServedSignature, plan
 from model_server.signatures.tensor_spec import SignatureSpec, TensorSpec
-from model_server.tensorflow_loading import loading_tensorflow
 from monitor_agent.errors import ModelError
 from monitor_agent.extras import MODEL_SERVER
 
@@ -51,7 +51,7 @@ class LoadedGraph:
 
 
 class SavedModel:
-    """A loaded model; one thread calls it at a time.
+    """A SavedModel that TensorFlow computes; one thread calls it at a time.
 
     Parameters
     ----------
@@ -59,6 +59,7 @@ class SavedModel:
 
     Attributes
     ----------
+    engine : the name of the engine.
     plan : how its signatures are served.
     card : what its `model.json` and the settings say.
 
@@ -69,6 +70,8 @@ class SavedModel:
     ModelError
         If the model cannot be loaded or served.
     """
+
+    engine = TENSORFLOW
 
     def __init__(self, card: ModelCard, graph: LoadedGraph | None = None) -> None:
         self._graph = graph or LoadedGraph(card.folder)
@@ -143,7 +146,7 @@ class SavedModel:
         read = served.output.read
         if not any(entry.has_all_outputs for entry in inputs):
             scores = [read(self._scores(served, portion), len(portion)) for portion in portions]
-            return BatchResult(scores[0] if len(scores) == 1 else np.concatenate(scores))
+            return BatchResult(scores[0] if len(scores) == 1 else np.concatenate(scores), engine=self.engine)
         results = [self._call(served, portion) for portion in portions]
         rows = [len(portion) for portion in portions]
         name = served.output.name
@@ -151,7 +154,7 @@ class SavedModel:
             read(_values(result[name], served, count), count) for result, count in zip(results, rows, strict=True)
         ]
         outputs = {name: _rows([result[name].numpy() for result in results], rows) for name in results[0]}
-        return BatchResult(np.concatenate(scores), outputs)
+        return BatchResult(np.concatenate(scores), outputs, self.engine)
 
     def _call(self, served: ServedSignature, inputs: Sequence[InstanceInputs]) -> Any:
         """Return the outputs of a call by name, tensors; a fixed number of instances gives more rows than inputs."""
