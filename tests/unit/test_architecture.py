@@ -184,6 +184,7 @@ ROOMS = (
         "errors extras model_server/model_card model_server/signatures",
         "numpy structlog tensorflow tensorflow_text",
     ),
+    Room("model_server/cards/", "the model card of a version: JSON, and a page of it", "errors files"),
     Room("model_server/api_keys.py", "the file of API keys", "errors files", "structlog"),
     Room(
         "monitor_agent/diagnosis/",
