@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model_server import inspect_command, key_command, setting_limits
-from model_server.model_card import read_card
+from model_server.releases.available import cards_to_serve
 from model_server.training import command as training
 from monitor_agent import log, settings
 from monitor_agent.command_line import CommandParser, VersionAction, add_completion, completion_script, run_program
@@ -77,9 +77,9 @@ def _settings(config: Path | None) -> settings.Settings:
 
 
 def _check(args: argparse.Namespace) -> int:
-    """Print the model that the settings choose; neither TensorFlow nor the model is loaded."""
-    card = read_card(_settings(args.config).server)
-    print(f"model {card.name}, version {card.version}, threshold {card.threshold:g}, in {card.folder}")
+    """Print the versions that would be served; neither TensorFlow nor the model is loaded."""
+    for card in cards_to_serve(_settings(args.config).server):
+        print(f"model {card.name}, version {card.version}, threshold {card.threshold:g}, in {card.folder}")
     return 0
 
 

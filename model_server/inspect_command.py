@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from model_server.model_card import CARD, ModelCard, find_folder, read_entries
+from model_server.model_card import CARD, ModelCard, read_entries
+from model_server.releases.folders import find_version
 from model_server.signatures.mapping import read_mapping
 from model_server.signatures.model_plan import INTERNAL, suggested_entries
 from model_server.signatures.tensor_spec import SignatureSpec, TensorSpec
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     ModelError
         If there is no model, or it cannot be loaded.
     """
-    folder = find_folder(args.folder, args.model_version)
+    folder = find_version(args.folder, args.model_version)
     path = folder / CARD
     entries = read_entries(path)
     report = _report(folder, entries, path)

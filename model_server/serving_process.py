@@ -22,9 +22,9 @@ from model_server.engines.engine import Engine
 from model_server.engines.loading import load_engine
 from model_server.event_log import EventLog
 from model_server.events import Origin
-from model_server.model_card import read_card
 from model_server.model_service import ModelService, ServiceDependencies
 from model_server.pseudonyms import Pseudonyms, load_key
+from model_server.releases.available import cards_to_serve
 from model_server.request_counters import RequestCounters
 from model_server.signatures.instance_inputs import InputReader
 from monitor_agent import files
@@ -161,7 +161,7 @@ def load_model(settings: ServerSettings) -> Engine:
     ModelError
         If there is no such model, or it cannot be loaded or called.
     """
-    card = read_card(settings)
+    card = cards_to_serve(settings)[-1]
     _log.info("loading the model", **{"model.name": card.name, "model.version": card.version})
     model = load_engine(card, settings.model_threads)
     model.warm_up(settings.max_batch_size)

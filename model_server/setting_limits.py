@@ -25,6 +25,7 @@ LEAST = {
     "predict_timeout": timedelta(milliseconds=1),
     "sync_interval": timedelta(),
     "max_batch_delay": timedelta(),
+    "poll": timedelta(),
     "threads": 1,
 }
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -12,8 +12,8 @@ from flask import Flask
 
 from model_server.app import create_app
 from model_server.engines.saved_model import SavedModel
-from model_server.model_card import read_card
 from model_server.model_service import ModelService, ServiceDependencies
+from model_server.releases.available import cards_to_serve
 from model_server.request_counters import RequestCounters
 from model_server.serving_process import make_batcher, make_origin, make_reader, now, open_log
 from monitor_agent.logstash.inputs.file import FileInput
@@ -57,7 +57,7 @@ def serving(folder: Path, foreign: ForeignModel) -> Iterator[Client]:
     model_folder = folder / "shop" / "3"
     foreign.save(model_folder)
     settings = ServerSettings(model_dir=str(model_folder.parent), model_name="shop", log_dir=str(folder / "log"))
-    model = SavedModel(read_card(settings))
+    model = SavedModel(cards_to_serve(settings)[0])
     model.warm_up(4)
     batcher, log = make_batcher(settings, model), open_log(settings)
     batcher.start()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from model_server import api_keys, model_card, setting_limits
+from model_server import api_keys, setting_limits
+from model_server.releases.available import cards_to_serve
 from monitor_agent.diagnosis.check_result import FAILED, OK, SKIPPED, WARNING, CheckResult
 from monitor_agent.errors import MonitorError
 from monitor_agent.settings import ServerSettings
@@ -29,10 +30,10 @@ def check_model(settings: ServerSettings) -> CheckResult:
         if settings.model_dir == ServerSettings().model_dir and not os.path.lexists(folder):
             text = f"{folder} is not there: `monitor-agent up` serves the demo's model"
             return CheckResult(MODEL, SKIPPED, text)
-        card = model_card.read_card(settings)
+        cards = cards_to_serve(settings)
     except MonitorError as error:
         return CheckResult(MODEL, FAILED, error.message, error.hint)
-    return CheckResult(MODEL, OK, f"{card.name} {card.version} in {card.folder}")
+    return CheckResult(MODEL, OK, ", ".join(f"{card.name} {card.version} in {card.folder}" for card in cards))
 
 
 def check_keys(settings: ServerSettings) -> CheckResult:

@@ -22,12 +22,27 @@ class ServerSettings(HttpSettings, prefix="MODEL_SERVER"):
     host: str = setting("127.0.0.1", "MODEL_SERVER_HOST", "address to listen on")
     port: int = setting(8500, "MODEL_SERVER_PORT", "port to listen on; 0 = any free port")
     model_dir: str = setting(
-        "var/model", "MODEL_SERVER_MODEL_DIR", "folder with one sub-folder per version, or one SavedModel"
+        "var/model", "MODEL_SERVER_MODEL_DIR", "one SavedModel, a folder of versions, or a folder of such models"
     )
-    model_name: str = setting("", "MODEL_SERVER_MODEL_NAME", "model name, instead of the name in model.json")
-    model_version: str = setting("", "MODEL_SERVER_MODEL_VERSION", "version to serve; empty = the newest version")
+    model_name: str = setting(
+        "", "MODEL_SERVER_MODEL_NAME", "model name, instead of the name in model.json; only if there is one model"
+    )
+    model_version: str = setting(
+        "", "MODEL_SERVER_MODEL_VERSION", "version to serve; empty = the newest version; only if there is one model"
+    )
+    model_config: str = setting(
+        "",
+        "MODEL_SERVER_MODEL_CONFIG",
+        "file of versions, labels, shadows and splits (TOML); empty = `models.toml` in the model folder, if there",
+    )
+    poll: timedelta = setting(
+        timedelta(seconds=10), "MODEL_SERVER_POLL", "time between two looks for new versions; 0s = only when asked"
+    )
     threshold: float | None = setting(
-        None, "MODEL_SERVER_THRESHOLD", "threshold, instead of the threshold in model.json", unit="0..1"
+        None,
+        "MODEL_SERVER_THRESHOLD",
+        "threshold, instead of the threshold in model.json; only if there is one model",
+        unit="0..1",
     )
     model_threads: int = setting(
         0,

@@ -15,8 +15,8 @@ import pytest
 
 from model_server.cli import main as model_server_command
 from model_server.engines.saved_model import SavedModel
-from model_server.model_card import read_card
 from model_server.predict_request import PredictParser
+from model_server.releases.available import cards_to_serve
 from model_server.serving_process import make_reader
 from monitor_agent.errors import ModelError
 from monitor_agent.settings import ServerSettings
@@ -28,7 +28,7 @@ MODELS = models()
 
 
 def load(folder: Path) -> SavedModel:
-    return SavedModel(read_card(ServerSettings(model_dir=str(folder))))
+    return SavedModel(cards_to_serve(ServerSettings(model_dir=str(folder)))[0])
 
 
 def answers(model: SavedModel, foreign: ForeignModel) -> list[Any]:
@@ -164,7 +164,7 @@ def test_a_file_of_keras_is_refused_with_the_command_that_exports_it(suffix: str
     written.save(tmp_path / f"shop.{suffix}")
     settings = ServerSettings(model_dir=str(tmp_path))
     with pytest.raises(ModelError, match="is a file of Keras, not a SavedModel: export it by") as caught:
-        read_card(settings)
+        cards_to_serve(settings)
     command = str(caught.value).partition("`")[2].rpartition("`")[0]
     subprocess.run(["bash", "-c", command.replace("python", sys.executable, 1)], check=True, capture_output=True)
 

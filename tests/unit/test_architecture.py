@@ -185,12 +185,18 @@ ROOMS = (
         "numpy structlog tensorflow tensorflow_text",
     ),
     Room("model_server/cards/", "the model card of a version: JSON, and a page of it", "errors files"),
+    Room(
+        "model_server/releases/",
+        "which models and versions are served: folders, rules, loading, swap, splits",
+        "contracts errors model_server/errors model_server/model_card settings",
+        "structlog tomli",
+    ),
     Room("model_server/api_keys.py", "the file of API keys", "errors files", "structlog"),
     Room(
         "monitor_agent/diagnosis/",
         "the checks of `monitor-agent check`: the facts, and what they mean for the user",
         "alerting contracts durations errors es extras files http_client http_serving kibana log logstash "
-        "model_server/api_keys model_server/model_card model_server/setting_limits product_files settings stack",
+        "model_server/api_keys model_server/releases model_server/setting_limits product_files settings stack",
     ),
     Room(
         "monitor_agent/demo/",
@@ -218,7 +224,7 @@ ROOMS = (
         "everything that runs beside the model: HTTP, batching, event log",
         "command_line contracts errors extras files gc_tuning http_serving log model_server/api_keys "
         "model_server/engines model_server/errors model_server/json_object model_server/model_card "
-        "model_server/setting_limits model_server/signatures model_server/training settings",
+        "model_server/releases model_server/setting_limits model_server/signatures model_server/training settings",
         "flask numpy orjson prometheus_client structlog werkzeug",
     ),
 )

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from model_server.model_card import ModelCard, read_card
+from model_server.model_card import ModelCard
+from model_server.releases.available import cards_to_serve
 from monitor_agent.errors import ModelError
 from monitor_agent.settings import ServerSettings
 
@@ -25,7 +26,7 @@ def make_model(folder: Path, card: Any = CARD) -> Path:
 
 
 def read(folder: Path, **settings: Any) -> ModelCard:
-    return read_card(ServerSettings(model_dir=str(folder), **settings))
+    return cards_to_serve(ServerSettings(model_dir=str(folder), **settings))[0]
 
 
 def test_a_folder_may_be_the_model(tmp_path: Path) -> None:
