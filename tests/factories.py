@@ -91,6 +91,23 @@ def make_error(at: datetime = START, *, model: str = "click", version: str = "1"
     }
 
 
+def make_release(
+    at: datetime = START, *, action: str = "version-loaded", outcome: str = "success", version: str = "1", reason: str = ""
+) -> Document:
+    """Return the event of a model server about a version."""
+    return {
+        "@timestamp": iso(at),
+        "event": {
+            "id": uuid7.make(at),
+            "dataset": "model.release",
+            "action": action,
+            "outcome": outcome,
+            **({"reason": reason} if reason else {}),
+        },
+        "model": {"name": "click", "version": version},
+    }
+
+
 def id_of(document: Document) -> str:
     """Return the `_id` that the pipeline would choose."""
     is_feedback = document["event"]["dataset"] == "model.feedback"

@@ -51,6 +51,8 @@ class Bounds:
 
 
 PROBABILITY = Bounds(0.0, 1.0)
+POSITIVE_PROBABILITY = Bounds(math.ulp(0.0), 1.0)
+"""From the smallest positive number on: what never happens has no probability to divide by."""
 LABEL = Bounds(0, 1, is_whole=True)
 LOG_LOSS = Bounds(0.0, 17.0)
 """The largest log loss of a probability that is clipped at 1e-7 is 16.1."""
@@ -73,8 +75,10 @@ DELAY = Bounds(0, 2 * 10**18, is_whole=True)
 def _short(number: float) -> str:
     """Return a number as people write it.
 
-    >>> _short(-1e15), _short(10**6), _short(599)
-    ('-1e15', '1e6', '599')
+    >>> _short(-1e15), _short(10**6), _short(599), _short(math.ulp(0.0))
+    ('-1e15', '1e6', '599', '>0')
     """
+    if number == math.ulp(0.0):
+        return ">0"
     text = f"{number:g}" if abs(number) < 10_000 else f"{number:.0e}"
     return text.replace("e+0", "e").replace("e+", "e")

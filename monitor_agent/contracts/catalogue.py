@@ -10,11 +10,10 @@ from monitor_agent.contracts.drift import DRIFT
 from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.performance import PERFORMANCE
-from monitor_agent.contracts.release import RELEASES
 from monitor_agent.contracts.restatement import RESTATEMENTS
 
 CONTRACTS: tuple[IndexContract, ...] = (
     *EVENT_CONTRACTS,
-    *(PERFORMANCE, CURVES, DRIFT, RESTATEMENTS, ALERTS, RELEASES),
+    *(PERFORMANCE, CURVES, DRIFT, RESTATEMENTS, ALERTS),
     *(CYCLES, AGENT_STATE),
 )

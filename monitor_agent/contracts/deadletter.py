@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from monitor_agent.contracts.bounds import (
     DURATION,
     LABEL,
     LOG_LOSS,
     NUMBER,
+    POSITIVE_PROBABILITY,
     PROBABILITY,
     RANK,
     SEQUENCE,
     STATUS_CODE,
     VALUE,
 )
+from monitor_agent.contracts.ecs import DATASETS
 from monitor_agent.contracts.index_contract import Field, IndexContract, date, integer, keyword, long, text
+from monitor_agent.contracts.prediction import ASSIGNMENT_UNITS
+from monitor_agent.contracts.release import ACTIONS, OUTCOMES
+
+
+
+def _one_of(values: Sequence[str]) -> str:
+    """Return values as code, such as in "`1`, `2` or `3`".
+
+    >>> _one_of(("a", "b", "c"))
+    '`a`, `b` or `c`'
+    """
+    *first, last = (f"`{value}`" for value in values)
+    return f"{', '.join(first)} or {last}"
+
 
 OF_THE_AGENT = "bad feedback"
 """The reason of predictions whose fields below `feedback` are wrong: the pipeline does not take these fields."""
@@ -31,7 +49,7 @@ REASONS: dict[str, str] = {
     "event.id too long": "`event.id` has more than 512 bytes",
     "bad event.duration": f"`event.duration` is no {DURATION} (nanoseconds)",
     "bad event.sequence": f"`event.sequence` is no {SEQUENCE}",
-    "unknown dataset": "`event.dataset` is not `model.prediction`, `model.feedback` or `model.request_error`",
+    "unknown dataset": f"`event.dataset` is not {_one_of(DATASETS)}",
     "bad prediction.kind": "`prediction.kind` is not `binary`, `multiclass` or `regression`",
     "bad prediction.score": f"`prediction.score` is missing or no {PROBABILITY}",
     "bad prediction.label": f"`prediction.label` is missing or not {LABEL}",
@@ -41,6 +59,12 @@ REASONS: dict[str, str] = {
     "bad prediction.value": f"`prediction.value` is no {NUMBER}, or a `regression` lacks it",
     "bad prediction.threshold": f"`prediction.threshold` is no {PROBABILITY}",
     "bad prediction.propensity": f"`prediction.propensity` is no {PROBABILITY}",
+    "bad prediction.primary_id": "`prediction.primary_id` is no text of 1..512 characters",
+    "bad prediction.engine": "`prediction.engine` is no text of 1..256 characters",
+    "bad prediction.assignment": "`prediction.assignment` is no object",
+    "bad prediction.assignment.name": "`prediction.assignment.name` is no text of 1..256 characters",
+    "bad prediction.assignment.unit": f"`prediction.assignment.unit` is not {_one_of(ASSIGNMENT_UNITS)}",
+    "bad prediction.assignment.propensity": f"`prediction.assignment.propensity` is no {POSITIVE_PROBABILITY}",
     "bad prediction.rank": f"`prediction.rank` is no {RANK}",
     "bad prediction.request_size": f"`prediction.request_size` is no {RANK}",
     "bad prediction.batch_size": f"`prediction.batch_size` is no {RANK}",
@@ -60,6 +84,8 @@ REASONS: dict[str, str] = {
     "no feedback.label": "feedback of the type `label` without `feedback.label`, `class` or `truth`",
     "bad prediction.timestamp": "`prediction.timestamp` is no ISO 8601 time with seconds and a zone, or is before 1970",
     "prediction.timestamp in the future": "feedback: `prediction.timestamp` is more than a day ahead",
+    "bad event.action": f"release: `event.action` is not {_one_of(ACTIONS)}",
+    "bad event.outcome": f"release: `event.outcome` is not {_one_of(OUTCOMES)}",
     "bad http.response.status_code": f"`http.response.status_code` is no {STATUS_CODE}",
     "unknown field": "a field that the dataset does not have",
     "refused": "Elasticsearch refused the document; see `error.message`",

@@ -12,12 +12,14 @@ MAX_LINE_BYTES = 32 * 1024
 DATASET_PREDICTION = "model.prediction"
 DATASET_FEEDBACK = "model.feedback"
 DATASET_ERROR = "model.request_error"
+DATASET_RELEASE = "model.release"
+DATASETS = (DATASET_PREDICTION, DATASET_FEEDBACK, DATASET_ERROR, DATASET_RELEASE)
 
 COMMON: dict[str, Field] = {
     "@timestamp": date("time of the event, in microseconds"),
     "ecs.version": keyword("version of the Elastic Common Schema of the line"),
     "event.id": keyword("UUIDv7; the document's `_id`"),
-    "event.dataset": keyword("`model.prediction`, `model.feedback` or `model.request_error`"),
+    "event.dataset": keyword(", ".join(f"`{dataset}`" for dataset in DATASETS)),
     "event.kind": keyword("`event`"),
     "event.outcome": keyword("`success` or `failure`"),
     "event.created": date("when the writer wrote the line"),

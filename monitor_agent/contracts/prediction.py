@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts.bounds import COUNT, DELAY, DURATION, LABEL, LOG_LOSS, NUMBER, PROBABILITY, RANK, VALUE_SUM
+from monitor_agent.contracts.bounds import (
+    COUNT,
+    DELAY,
+    DURATION,
+    LABEL,
+    LOG_LOSS,
+    NUMBER,
+    POSITIVE_PROBABILITY,
+    PROBABILITY,
+    RANK,
+    VALUE_SUM,
+)
 from monitor_agent.contracts.ecs import COMMON, DATASET_PREDICTION, ECS_VERSION
 from monitor_agent.contracts.feedback import MAX_EVENTS_PER_TYPE
 from monitor_agent.contracts.index_contract import (
@@ -26,6 +37,9 @@ from monitor_agent.contracts.model_names import MOST_CHARACTERS
 
 LOG_LOSS_CLIP = 1e-7
 """Probabilities are clipped to [clip, 1 - clip] before the logarithm."""
+
+ASSIGNMENT_UNITS = ("user", "session", "request")
+"""What is assigned to a version in a split of the traffic."""
 
 
 FIELDS: dict[str, Field] = {
@@ -61,6 +75,18 @@ FIELDS: dict[str, Field] = {
     ),
     "prediction.shadow": boolean("whether the item was scored, but never shown"),
     "prediction.propensity": bounded(double("probability of the choice of the shown item"), PROBABILITY),
+    "prediction.primary_id": keyword(
+        "in an event of a shadow version: the `prediction.id` of the prediction that the client got for this instance"
+    ),
+    "prediction.engine": keyword("what computed the score: `tensorflow` or `litert`", ignore_above=MOST_CHARACTERS),
+    "prediction.assignment.name": keyword(
+        "in a split of the traffic: the label or the version that the unit was assigned to",
+        ignore_above=MOST_CHARACTERS,
+    ),
+    "prediction.assignment.unit": keyword(
+        "what was assigned as a whole: " + ", ".join(f"`{unit}`" for unit in ASSIGNMENT_UNITS)
+    ),
+    "prediction.assignment.propensity": bounded(double("probability of this assignment"), POSITIVE_PROBABILITY),
     "prediction.queue_time": bounded(long("time of waiting for a batch", "ns"), DURATION),
     "prediction.compute_time": bounded(long("time in the model", "ns"), DURATION),
     "model.name": keyword("the model", ignore_above=MOST_CHARACTERS),

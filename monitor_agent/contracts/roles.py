@@ -13,6 +13,7 @@ from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.contracts.release import RELEASES
 from monitor_agent.contracts.role_names import (
     ANALYST,
     DEADLETTER_READER,
@@ -22,8 +23,9 @@ from monitor_agent.contracts.role_names import (
 )
 
 READ = ["read", "view_index_metadata"]
-_EVENTS = [contract for contract in EVENT_CONTRACTS if contract is not DEADLETTERS]
-_RESULTS = [contract for contract in CONTRACTS if contract not in EVENT_CONTRACTS]
+_EVENTS = [contract for contract in EVENT_CONTRACTS if contract not in (RELEASES, DEADLETTERS)]
+_RESULTS = [contract for contract in CONTRACTS if contract is RELEASES or contract not in EVENT_CONTRACTS]
+"""What the agent writes; servers and the agent write releases."""
 
 
 def names_of(contracts: Sequence[IndexContract]) -> list[str]:

@@ -15,6 +15,7 @@ from monitor_agent.contracts.bounds import SEQUENCE as SEQUENCES
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.release import RELEASES
 from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.state_store import StateStore
@@ -24,7 +25,7 @@ from monitor_agent.pipeline.sequences import Gap, Writer, bounded, narrowed, rem
 from monitor_agent.settings import AgentSettings
 
 WRITERS = "writers"
-EVENTS = ",".join(contract.alias for contract in (PREDICTIONS, FEEDBACK, ERRORS))
+EVENTS = ",".join(contract.alias for contract in (PREDICTIONS, FEEDBACK, ERRORS, RELEASES))
 NODE, SEQUENCE, INGESTED, FILE = "service.node.name", "event.sequence", "event.ingested", "log.file.path"
 
 MOST_WRITERS = 1000

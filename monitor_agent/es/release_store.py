@@ -7,7 +7,7 @@ from datetime import datetime
 
 from monitor_agent.contracts.model_names import version_order
 from monitor_agent.contracts.prediction import PREDICTIONS
-from monitor_agent.contracts.release import RELEASES, SOURCE_PREDICTIONS
+from monitor_agent.contracts.release import RELEASES, SOURCE_PREDICTIONS, SOURCE_SERVER
 from monitor_agent.es.damaged_documents import model_of, reading
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.history import ServedVersions
@@ -19,6 +19,8 @@ from monitor_agent.pipeline.instants import within
 from monitor_agent.pipeline.releases import Release
 from monitor_agent.pipeline.windows import Calendar, Window
 
+_STARTS = {"bool": {"must_not": [{"term": {"source": SOURCE_SERVER}}]}}
+"""The filter for the starts of versions; what a server did is not one."""
 RECORD_AGAIN = "delete it, then record the release again with `monitor-agent release`"
 
 
@@ -44,7 +46,7 @@ class ReleaseStore:
         """Return all releases that can be read, the oldest first."""
         releases: list[Release] = []
         self._complete = True
-        for hit in self._gateway.scan(RELEASES.name, {"query": {"match_all": {}}}, self._page_size):
+        for hit in self._gateway.scan(RELEASES.name, {"query": _STARTS}, self._page_size):
             count = len(releases)
             with self._scopes.model(model_of(hit)), reading(hit, RECORD_AGAIN):
                 releases.append(Release.from_document(hit["_source"]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -209,7 +210,7 @@ def _outcome(item: BulkItem, *, with_id: bool) -> _Outcome:
 def _mapping_of(index: str) -> dict[str, Any] | None:
     """Return the mapping of an index of the contracts; None for an index that they do not describe."""
     for contract in EVENT_CONTRACTS:
-        if index.startswith(f"{contract.name}-"):
+        if fnmatchcase(index, contract.pattern):
             return contract.mapping()
     return None
 

@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monitor_agent.contracts.deadletter import DEADLETTERS, OF_THE_AGENT, REASONS
-from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.deadletter import OF_THE_AGENT, REASONS
+from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.contracts.kinds import KINDS
-from monitor_agent.contracts.prediction import PREDICTIONS
-from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.errors import ConfigurationError
 from monitor_agent.logstash import compiler
 from monitor_agent.logstash.language import lint
@@ -73,9 +71,10 @@ def test_a_file_is_ascii(path: Path) -> None:
 
 def test_the_indices_are_those_of_the_contracts() -> None:
     """A misspelt index would be made without its template."""
-    named = set(re.findall(r'"(model-[a-z]+)-%', "".join(path.read_text(encoding="utf-8") for path in FILES)))
+    text = "".join(path.read_text(encoding="utf-8") for path in FILES)
+    named = set(re.findall(r'(?:\[index\]"|index) => "(model-[a-z]+?)(?:-%.*)?"', text))
 
-    assert named == {contract.name for contract in (PREDICTIONS, ERRORS, FEEDBACK, DEADLETTERS)}
+    assert named == {contract.name for contract in EVENT_CONTRACTS}
 
 
 def test_the_contract_names_every_reason_of_a_dead_letter() -> None:

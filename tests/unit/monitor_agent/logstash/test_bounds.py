@@ -12,9 +12,10 @@ from monitor_agent.contracts.deadletter import out_of_bounds
 from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.release import RELEASES
 from monitor_agent.contracts.request_error import ERRORS
 from tests.dry_pipeline import document_of
-from tests.factories import Document, make_error, make_feedback, make_prediction
+from tests.factories import Document, make_error, make_feedback, make_prediction, make_release
 
 NUMERIC = {"long", "integer", "double"}
 EXTREMES = (1e308, -1e308, 5e-324, 1e16, -1, 2**63 - 1, 0)
@@ -37,7 +38,7 @@ def fields_of(contract: IndexContract) -> list[tuple[str, Bounds]]:
 
 FIELDS = [
     pytest.param(contract, name, bounds, id=f"{contract.name}-{name}")
-    for contract in (PREDICTIONS, FEEDBACK, ERRORS)
+    for contract in (PREDICTIONS, FEEDBACK, ERRORS, RELEASES)
     for name, bounds in fields_of(contract)
 ]
 
@@ -46,6 +47,8 @@ def make_event(contract: IndexContract) -> Document:
     """Return an event of a contract."""
     if contract is PREDICTIONS:
         return make_prediction()
+    if contract is RELEASES:
+        return make_release()
     return make_feedback(make_prediction()) if contract is FEEDBACK else make_error()
 
 
@@ -61,7 +64,7 @@ def result_of(contract: IndexContract, name: str, value: Any) -> str:
     return str(document["error"]["type"] if "message" in document else document["event"]["dataset"])
 
 
-@pytest.mark.parametrize("contract", [PREDICTIONS, FEEDBACK, ERRORS], ids=lambda contract: contract.name)
+@pytest.mark.parametrize("contract", [PREDICTIONS, FEEDBACK, ERRORS, RELEASES], ids=lambda contract: contract.name)
 def test_every_number_has_bounds(contract: IndexContract) -> None:
     """A field without bounds could make a sum infinite."""
     types = {name: entry.options.get("_values", {}).get("type", entry.type) for name, entry in contract.fields.items()}
