@@ -13,6 +13,7 @@ from elasticsearch import Elasticsearch, helpers
 from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.prediction import LOG_LOSS_CLIP, PREDICTIONS
+from monitor_agent.contracts.release import RELEASES
 from monitor_agent.contracts.request_error import ERRORS
 
 Document = dict[str, Any]
@@ -92,7 +93,7 @@ def make_error(at: datetime = START, *, model: str = "click", version: str = "1"
 
 
 def make_release(
-    at: datetime = START, *, action: str = "version-loaded", outcome: str = "success", version: str = "1", reason: str = ""
+    at: datetime = START, action: str = "version-loaded", *, version: str = "1", reason: str = ""
 ) -> Document:
     """Return the event of a model server about a version."""
     return {
@@ -101,7 +102,7 @@ def make_release(
             "id": uuid7.make(at),
             "dataset": "model.release",
             "action": action,
-            "outcome": outcome,
+            "outcome": "failure" if reason else "success",
             **({"reason": reason} if reason else {}),
         },
         "model": {"name": "click", "version": version},
@@ -117,19 +118,30 @@ def id_of(document: Document) -> str:
 
 def index_of(document: Document) -> str:
     """Return the index that the pipeline would choose."""
-    contract = {"model.prediction": PREDICTIONS, "model.feedback": FEEDBACK, "model.request_error": ERRORS}[
-        document["event"]["dataset"]
-    ]
+    contract = {
+        "model.prediction": PREDICTIONS,
+        "model.feedback": FEEDBACK,
+        "model.request_error": ERRORS,
+        "model.release": RELEASES,
+    }[document["event"]["dataset"]]
     timestamp = document["@timestamp"]
     if contract is FEEDBACK:
         timestamp = document["prediction"].get("timestamp", timestamp)
     return contract.index_for(datetime.fromisoformat(timestamp.replace("Z", "+00:00")))
 
 
+def stored(document: Document) -> Document:
+    """Return what the pipeline would store of an event."""
+    if document["event"]["dataset"] != "model.release":
+        return document
+    model = document["model"]
+    return {**document, "source": "server", "model_name": model["name"], "model_version": model["version"]}
+
+
 def deliver(client: Elasticsearch, documents: Iterable[Document]) -> None:
     """Create each document once by its id, as the pipeline does; searches see them afterwards."""
     actions = [
-        {"_op_type": "create", "_index": index_of(document), "_id": id_of(document), "_source": document}
+        {"_op_type": "create", "_index": index_of(document), "_id": id_of(document), "_source": stored(document)}
         for document in documents
     ]
     _, errors = helpers.bulk(client, actions, raise_on_error=False)

@@ -35,14 +35,17 @@ FIELDS: dict[str, Field] = {
     "model_name": keyword("the model"),
     "model_version": keyword("the version"),
     "note": text("note of the command"),
-    "event.action": keyword("what the server did: " + ", ".join(f"`{action}`" for action in ACTIONS)),
+    "event.action": keyword(
+        "what the server did, required in its events: " + ", ".join(f"`{action}`" for action in ACTIONS)
+    ),
+    "event.outcome": keyword("`success` or `failure`; required in events of a server"),
     "event.reason": text("why the server refused the version, or why it did anything else"),
     "event.duration": bounded(long("time of loading and warming up", "ns"), DURATION),
     "release.labels": keyword(
         "labels of the version after the event, such as `stable` or `canary`", ignore_above=MOST_CHARACTERS
     ),
-    "model.name": keyword("the same as `model_name`, in events of a server", ignore_above=MOST_CHARACTERS),
-    "model.version": keyword("the same as `model_version`, in events of a server", ignore_above=MOST_CHARACTERS),
+    "model.name": keyword("the same as `model_name`; required in events of a server", ignore_above=MOST_CHARACTERS),
+    "model.version": keyword("the same as `model_version`; required in events of a server, never `all`", ignore_above=MOST_CHARACTERS),
 }
 
 RELEASES = IndexContract(

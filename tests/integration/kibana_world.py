@@ -20,7 +20,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.settings import AgentSettings
 from tests.cluster import PRODUCT_INDICES, Cluster
-from tests.factories import START, Document, iso, make_error, make_feedback, make_prediction
+from tests.factories import START, Document, iso, make_error, make_feedback, make_prediction, make_release
 from tests.integration.agent_world import World, world_on
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +39,11 @@ def events() -> list[Document]:
         at = START + timedelta(minutes=5 * number, seconds=chance.uniform(0, 200))
         documents += _request(at, chance, number)
     documents += [_orphan(START + timedelta(hours=hour)) for hour in (3, 8)]
+    documents += [
+        make_release(START + timedelta(hours=1)),
+        make_release(START + timedelta(hours=4), "label-moved", version="2"),
+        make_release(START + timedelta(hours=5), "version-refused", version="4", reason="the output score: it gives nan"),
+    ]
     return documents
 
 

@@ -195,7 +195,7 @@ def test_values_are_those_of_the_sums(cluster: Cluster, objects: dict[str, Saved
 
 
 def test_releases_are_marked(cluster: Cluster, objects: dict[str, SavedObject]) -> None:
-    """The three versions that went live are marks on the charts over time."""
+    """The three versions that went live are one mark each on the charts over time; what a server did is none."""
     data = panel_data("model-quality", "quality-f1-over-time", cluster, objects)
 
     assert [release.text for release in data.annotations] == ["1", "2", "3"]

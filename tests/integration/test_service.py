@@ -37,7 +37,7 @@ from monitor_agent.pipeline.lease_table import Assignment
 from monitor_agent.pipeline.releases import Release
 from monitor_agent.pipeline.windows import Calendar
 from tests.cluster import Cluster
-from tests.factories import START, Document, iso, make_error, make_feedback, make_prediction
+from tests.factories import START, Document, iso, make_error, make_feedback, make_prediction, make_release
 from tests.integration.agent_world import BASE, World
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -212,7 +212,7 @@ def test_lines_that_never_arrive_are_lost_after_the_grace(world: World) -> None:
     """Gaps in a writer's numbers are pending, then lost; lost lines inhibit quality alerts until they arrive."""
     click = make_feedback(make_prediction())
     lines = [numbered(make_prediction(START + timedelta(seconds=i)), i) for i in range(1, 9)]
-    lines += [numbered(click, 9), numbered(make_error(START), 10)]
+    lines += [numbered(click, 9), numbered(make_error(START), 10), numbered(make_release(START), 11)]
     late = lines[3:5]
     world.deliver(*lines[:3], *lines[5:])
 
