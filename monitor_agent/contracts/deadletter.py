@@ -22,7 +22,6 @@ from monitor_agent.contracts.prediction import ASSIGNMENT_UNITS
 from monitor_agent.contracts.release import ACTIONS, OUTCOMES
 
 
-
 def _one_of(values: Sequence[str]) -> str:
     """Return values as code, such as in "`1`, `2` or `3`".
 

@@ -45,7 +45,9 @@ FIELDS: dict[str, Field] = {
         "labels of the version after the event, such as `stable` or `canary`", ignore_above=MOST_CHARACTERS
     ),
     "model.name": keyword("the same as `model_name`; required in events of a server", ignore_above=MOST_CHARACTERS),
-    "model.version": keyword("the same as `model_version`; required in events of a server, never `all`", ignore_above=MOST_CHARACTERS),
+    "model.version": keyword(
+        "the same as `model_version`; required in events of a server, never `all`", ignore_above=MOST_CHARACTERS
+    ),
 }
 
 RELEASES = IndexContract(

@@ -42,7 +42,7 @@ def events() -> list[Document]:
     documents += [
         make_release(START + timedelta(hours=1)),
         make_release(START + timedelta(hours=4), "label-moved", version="2"),
-        make_release(START + timedelta(hours=5), "version-refused", version="4", reason="the output score: it gives nan"),
+        make_release(START + timedelta(hours=5), "version-refused", version="4", reason="the score is nan"),
     ]
     return documents
 
