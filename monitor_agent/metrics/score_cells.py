@@ -16,6 +16,7 @@ from monitor_agent.metrics import score_tails
 from monitor_agent.metrics.exact_scores import scores_of
 from monitor_agent.metrics.score_histogram import (
     EDGES,
+    REFINED_LOWS,
     REFINEMENT,
     SCORE_BINS,
     Counts,
@@ -122,16 +123,14 @@ def _from_bins(pos: LabelScores, neg: LabelScores) -> ScoreCells:
                 cells = [_selected(histogram, ~better[_bin_of_cell(histogram.bins)]) for histogram in cells]
             pieces.append(_piece(cells, score_tails.LOWS, score_tails.HIGHS))
     refined &= left
-    pieces.append(_piece([_within(scores.refined, refined) for scores in (pos, neg)], _REFINED_LOWS, _REFINED_HIGHS))
+    pieces.append(_piece([_within(scores.refined, refined) for scores in (pos, neg)], REFINED_LOWS, _REFINED_HIGHS))
     left &= ~refined
     bins = np.flatnonzero(left)
     pieces.append(ScoreCells(EDGES[bins], EDGES[bins + 1], in_bins[0][bins], in_bins[1][bins]))
     return _joined(pieces, [_within(scores.refined, left) for scores in (pos, neg)])
 
 
-_FRACTIONS = np.arange(REFINEMENT) / REFINEMENT
-_REFINED_LOWS: Floats = (EDGES[:-1, np.newaxis] + np.diff(EDGES)[:, np.newaxis] * _FRACTIONS).ravel()
-_REFINED_HIGHS: Floats = np.append(_REFINED_LOWS[1:], 1.0)
+_REFINED_HIGHS: Floats = np.append(REFINED_LOWS[1:], 1.0)
 
 
 def _piece(histograms: list[Histogram], lows: Floats, highs: Floats) -> ScoreCells:

@@ -108,6 +108,11 @@ MIDDLES: Floats = (EDGES[:-1] + EDGES[1:]) / 2
 REFINEMENT = 100
 """Refined bins of one bin: scores of five digits. The refined bin ``p`` of bin ``i`` is ``i * REFINEMENT + p``."""
 
+REFINED_LOWS: Floats = (
+    EDGES[:-1, np.newaxis] + np.diff(EDGES)[:, np.newaxis] * (np.arange(REFINEMENT) / REFINEMENT)
+).ravel()
+"""The lower end of each refined bin."""
+
 
 def score_bins(scores: npt.ArrayLike) -> Ints:
     """Return the bins of scores: int64 of the shape of ``scores``, float in [0, 1].
@@ -134,6 +139,38 @@ def from_scores(scores: npt.ArrayLike) -> Histogram:
     Histogram({2800: 2, 3200: 1})
     """
     return Histogram(*np.unique(score_bins(scores), return_counts=True))
+
+
+def from_scores_refined(scores: npt.ArrayLike, counts: npt.ArrayLike | None = None) -> Histogram:
+    """Return the histogram of refined bins of scores: float array of shape (n,), in [0, 1].
+
+    Parameters
+    ----------
+    counts : how often each score occurs; None = once.
+
+    >>> from_scores_refined([0.35012, 0.35012, 1.0])
+    Histogram({305012: 2, 369999: 1})
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    bins = score_bins(values)
+    # Rounding at the edge of a bin may put a score into a refined bin of the next bin.
+    places = np.searchsorted(REFINED_LOWS, values, side="right") - 1 - bins * REFINEMENT
+    refined, rows = np.unique(bins * REFINEMENT + np.clip(places, 0, REFINEMENT - 1), return_inverse=True)
+    totals = np.zeros(len(refined), dtype=np.int64)
+    np.add.at(totals, rows, np.ones(values.shape, np.int64) if counts is None else np.asarray(counts, np.int64))
+    return Histogram(refined, totals)
+
+
+def unrefined(refined: Counts) -> Histogram:
+    """Return the histogram of the bins of refined bins.
+
+    >>> unrefined({305012: 2, 305099: 1})
+    Histogram({3050: 3})
+    """
+    histogram = Histogram.of(refined)
+    counts = np.zeros(SCORE_BINS, dtype=np.int64)
+    np.add.at(counts, histogram.bins // REFINEMENT, histogram.counts)
+    return _sparse(counts)
 
 
 def from_buckets(decades: Iterable[Sequence[Mapping[str, float]]]) -> Histogram:

@@ -190,6 +190,10 @@ ROOMS = (
         "which models and versions are served: folders, rules, loading, swap, splits",
         "contracts errors model_server/errors model_server/model_card settings",
         "structlog tomli",
+        "model_server/evaluation/",
+        "the quality of scores on labelled data, by the agent's metrics",
+        "contracts metrics model_server/cards",
+        "numpy",
     ),
     Room("model_server/api_keys.py", "the file of API keys", "errors files", "structlog"),
     Room(
