@@ -18,7 +18,7 @@ FOLDER = Path("requirements")
 OLDEST_PYTHON = "3.10"
 # The extras of each lock. The first one holds the packages of all others, which take their versions from it.
 LOCKS = {
-    "dev": ("server", "train", "embedded", "dev"),
+    "dev": ("server", "train", "parquet", "embedded", "dev"),
     "user": ("server", "train", "embedded"),
     "server": ("server",),
     "agent": ("embedded",),
