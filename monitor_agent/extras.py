@@ -46,9 +46,10 @@ MODEL_SERVER = OptionalComponent("the model server", "server", ("flask", "tensor
 TRAINING = OptionalComponent(
     "training", "train", ("tensorflow", "tensorflow_text", "tensorflow_hub", "tf_keras", "pkg_resources")
 )
+PARQUET_FILES = OptionalComponent("a Parquet file", "parquet", ("pyarrow",))
 SCHEMAS = OptionalComponent("the check of saved objects", "embedded", ("jsonschema",))
 COMPONENTS = (EMBEDDED_ELASTICSEARCH, PIPELINE, VIEWER, REPORTS, SCHEMAS, MODEL_SERVER, TRAINING)
-"""The components that users run."""
+"""The components that users run. The check of a machine looks for them; nobody needs to miss a format of files."""
 
 
 def require(subject: str, *components: OptionalComponent) -> None:
