@@ -186,14 +186,17 @@ ROOMS = (
     ),
     Room("model_server/cards/", "the model card of a version: JSON, and a page of it", "errors files"),
     Room(
-        "model_server/releases/",
-        "which models and versions are served: folders, rules, loading, swap, splits",
-        "contracts errors model_server/errors model_server/model_card settings",
-        "structlog tomli",
         "model_server/evaluation/",
         "the quality of scores on labelled data, by the agent's metrics",
         "contracts metrics model_server/cards",
         "numpy",
+    ),
+    Room("model_server/data_files/", "reads and describes files of rows", "errors extras", "pyarrow"),
+    Room(
+        "model_server/releases/",
+        "which models and versions are served: folders, rules, loading, swap, splits",
+        "contracts errors model_server/errors model_server/model_card settings",
+        "structlog tomli",
     ),
     Room("model_server/api_keys.py", "the file of API keys", "errors files", "structlog"),
     Room(
