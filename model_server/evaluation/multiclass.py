@@ -42,9 +42,9 @@ class MulticlassEvaluation:
         count = len(classes)
         self._classes = tuple(classes)
         self._confusion = np.zeros((count, count), np.int64)  # truth, predicted
-        each = MOST_DISTINCT // (count + 1) if count <= MOST_LISTED else 0
+        most_of_class = MOST_DISTINCT // (count + 1) if count <= MOST_LISTED else 0
         self._best = ScoreCounts(MOST_DISTINCT // (count + 1))
-        self._of_class = [ScoreCounts(each) for _ in range(count if each else 0)]
+        self._of_class = [ScoreCounts(most_of_class) for _ in range(count if most_of_class else 0)]
         self._loss = RunningMean()
 
     def add(self, scores: npt.NDArray[np.floating[Any]], truth: npt.NDArray[Any]) -> None:
