@@ -7,13 +7,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.factories import make_error, make_feedback, make_prediction
+from tests.factories import make_error, make_feedback, make_prediction, make_release
 
 Pairs = list[list[Any]]
 """An object as pairs of a name and a value, so that a name may be there twice; an innermost value is JSON text."""
 
 _PREDICTION = make_prediction()
-_BASES = (_PREDICTION, make_feedback(_PREDICTION), make_error())
+_BASES = (_PREDICTION, make_feedback(_PREDICTION), make_error(), make_release())
 _RAW = (
     *("null", "true", "false", "0", "-0", "1", "-1", "0.5", "1.0", "2", "1e-5", "1E400", "-1e999", "1e-999"),
     *("9223372036854775807", "9223372036854775808", "123456789012345678901234567890", "0.1234567890123456789"),
@@ -27,6 +27,8 @@ _RAW = (
         '"regression"',
         '"model.prediction"',
         '"model.feedback"',
+        '"model.release"',
+        '"version-refused"',
     ),
     *(
         r'"\ud800"',
@@ -92,6 +94,18 @@ _NAMES = (
         "[line]",
     ),
     *("score", "label", "kind", "class", "value", "truth", "id", "dataset", "timestamp", "status", "name", "version"),
+    *(
+        "action",
+        "outcome",
+        "release",
+        "source",
+        "model_name",
+        "assignment",
+        "propensity",
+        "unit",
+        "engine",
+        "primary_id",
+    ),
 )
 VALUES = st.one_of(
     st.sampled_from(_RAW),

@@ -37,7 +37,9 @@ def events() -> list[Document]:
     documents: list[Document] = []
     for number in range(HOURS * 12):
         at = START + timedelta(minutes=5 * number, seconds=chance.uniform(0, 200))
-        documents += _request(at, chance, number)
+        request = _request(at, chance, number)
+        _pair(documents, request)
+        documents += request
     documents += [_orphan(START + timedelta(hours=hour)) for hour in (3, 8)]
     documents += [
         make_release(START + timedelta(hours=1)),
@@ -91,6 +93,14 @@ def _request(at: datetime, chance: random.Random, number: int) -> list[Document]
         error["http"] = {"response": {"status_code": 400}}
         error |= _surroundings(number)
     return [*predictions, *feedback, *([error] if error else [])]
+
+
+def _pair(before: list[Document], request: list[Document]) -> None:
+    """Let the predictions in shadow name predictions that came before, as if both had scored the same instances."""
+    primaries = [event for event in before if event["event"]["dataset"] == "model.prediction"][-4:]
+    shadows = [event for event in request if event.get("prediction", {}).get("shadow")]
+    for primary, shadow in zip(primaries, shadows, strict=False):
+        shadow["prediction"]["primary_id"] = primary["prediction"]["id"]
 
 
 def _surroundings(number: int) -> Document:

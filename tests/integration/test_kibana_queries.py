@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from monitor_agent.contracts.ecs import DATASETS
 from monitor_agent.contracts.performance import PERFORMANCE
 from tests.cluster import Cluster
 from tests.factories import Document
@@ -88,7 +89,7 @@ class Day:
 @pytest.fixture(scope="module")
 def day() -> Day:
     """The events of the world."""
-    kinds: dict[str, list[Document]] = {"model.prediction": [], "model.feedback": [], "model.request_error": []}
+    kinds: dict[str, list[Document]] = {dataset: [] for dataset in DATASETS}
     for event in events():
         kinds[event["event"]["dataset"]].append(event)
     clicks = {click["prediction"]["id"]: moment(click) for click in kinds["model.feedback"]}
@@ -265,6 +266,14 @@ def dead_letters(answer: Document, _day: Day) -> None:
     assert row["example"]["hits"]["hits"][0]["_source"]["message"] == letters[0]["message"]
 
 
+def shadow_pairs(answer: Document, day: Day) -> None:
+    rows = buckets(answer, "pairs")
+    pairs = [outcome for outcome in day.predictions if "primary_id" in outcome.source["prediction"]]
+    assert {row["key"]["shadow"] for row in rows} == {"3"}
+    assert len({row["key"]["primary"] for row in rows}) == len(pairs) > 100
+    assert sorted(row["score"]["value"] for row in rows) == sorted(outcome.score for outcome in pairs)
+
+
 CHECKS: dict[int, Check] = dict(
     enumerate(
         (
@@ -284,6 +293,7 @@ CHECKS: dict[int, Check] = dict(
             version_and_scene,
             gaps,
             dead_letters,
+            shadow_pairs,
         ),
         1,
     )

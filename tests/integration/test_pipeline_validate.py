@@ -258,7 +258,7 @@ def test_the_verdicts_are_those_of_the_pipeline(cluster: Cluster, tmp_path: Path
     with cluster.client() as client:
         client.indices.refresh(index="model-*")
         letters = client.search(index="model-deadletters", size=2000)["hits"]["hits"]
-        stored = client.count(index="model-predictions,model-feedback,model-errors")["count"]
+        stored = client.count(index="model-predictions,model-feedback,model-errors,model-releases")["count"]
 
     assert stored == report["totals"]["accepted"]
     real = Counter((letter["_source"]["log"]["file"]["path"], letter["_source"]["error"]["type"]) for letter in letters)

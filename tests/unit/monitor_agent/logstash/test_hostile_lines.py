@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from monitor_agent.contracts.deadletter import DEADLETTERS, REASONS
 from monitor_agent.contracts.document_rules import refused_document, refused_id
+from monitor_agent.contracts.release import RELEASES
 from monitor_agent.logstash.events.json_text import read
 from monitor_agent.logstash.inputs.file import FileInput
 from monitor_agent.logstash.inputs.http import HttpInput
@@ -25,6 +26,7 @@ DATASETS = {
     "model-predictions": ("model.prediction",),
     "model-feedback": ("model.feedback",),
     "model-errors": ("model.request_error",),
+    "model-releases": ("model.release",),
 }
 quick = hypothesis.settings(max_examples=100)
 
@@ -33,9 +35,9 @@ def check(events: Sequence[Event], documents: Sequence[tuple[str, str, dict[str,
     """Check that each event has become a document for an index of the contracts, or a dead letter with a reason."""
     assert len(documents) == len(events)
     for index, identifier, document in documents:
-        family, _, day = index.rpartition("-")
+        family, _, day = (index, "", "") if index == RELEASES.name else index.rpartition("-")
         assert family in (*MAPPINGS, DEADLETTERS.name)
-        assert re.fullmatch(r"\d{4}\.\d\d\.\d\d", day)
+        assert index == RELEASES.name or re.fullmatch(r"\d{4}\.\d\d\.\d\d", day)
         assert not refused_id(identifier)
         assert not {"@metadata", "tags", "line", "@version"} & set(document)
         if family == DEADLETTERS.name:
