@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from model_server.model_card import CARD, ModelCard, read_entries
+from model_server.model_card import CARD, ModelCard, read_engine, read_entries
 from model_server.releases.folders import find_version
 from model_server.signatures.mapping import read_mapping
 from model_server.signatures.model_plan import INTERNAL, suggested_entries
@@ -48,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _report(folder: Path, entries: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    from model_server.engines.saved_model import LoadedGraph, SavedModel
+    from model_server.engines.loading import engine_of_graph
+    from model_server.engines.saved_model import LoadedGraph
 
     mapping = read_mapping(entries, path)
     graph = LoadedGraph(folder)
@@ -60,7 +61,8 @@ def _report(folder: Path, entries: Mapping[str, Any], path: Path) -> dict[str, A
         "problem": None,
     }
     try:
-        model = SavedModel(ModelCard(folder, "", "", EXAMPLE_THRESHOLD, mapping=mapping), graph)
+        card = ModelCard(folder, "", "", EXAMPLE_THRESHOLD, mapping=mapping, engine=read_engine(entries, path))
+        model = engine_of_graph(card, graph)
         model.warm_up(WARM_UP_BATCH)
     except ModelError as error:
         report["problem"] = str(error)
@@ -70,6 +72,7 @@ def _report(folder: Path, entries: Mapping[str, Any], path: Path) -> dict[str, A
             "signature": served.form.signature,
             "inputs": [str(column) for column in served.form.columns],
             "output": str(served.output),
+            "engine": model.engine_of(served),
         }
         for served in model.plan.served
     ]
@@ -99,7 +102,7 @@ def _text(report: Mapping[str, Any], folder: Path) -> str:
     for served in report["served"]:
         lines.append(f"served    {served['signature']}")
         lines += [f"  input   {text}" for text in served["inputs"]]
-        lines.append(f"  output  {served['output']}")
+        lines += [f"  output  {served['output']}", f"  engine  {served['engine']}"]
     if report["problem"] is not None:
         lines.append(f"not served: {report['problem']}")
     else:

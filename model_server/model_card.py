@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,25 @@ DEFAULT_THRESHOLD = 0.5
 """The threshold of a model whose author says none, as in scikit-learn's `predict`."""
 
 
+TENSORFLOW, LITERT = "tensorflow", "litert"
+ENGINES = (TENSORFLOW, LITERT)
+LITERT_FILE = "model.tflite"
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """What computes the main signature of a version.
+
+    Attributes
+    ----------
+    name : `tensorflow` or `litert`.
+    file : the file of the converted signature in the folder of the version; "" = the SavedModel is computed.
+    """
+
+    name: str = TENSORFLOW
+    file: str = ""
+
+
 @dataclass(frozen=True)
 class ModelCard:
     """The properties of a model that the server needs.
@@ -30,6 +50,7 @@ class ModelCard:
     max_seq_length : the most ids that an instance may have.
     vocab_size : ids are below it; None = unknown.
     mapping : what it says about the signature.
+    engine : what computes it.
     """
 
     folder: Path
@@ -40,6 +61,7 @@ class ModelCard:
     vocab_size: int | None = None
     mapping: ModelMapping = field(default_factory=ModelMapping)
     has_threshold: bool = True
+    engine: EngineChoice = EngineChoice()
 
 
 def read_card(folder: Path, settings: ServerSettings, model_folder: str) -> ModelCard:
@@ -76,7 +98,31 @@ def read_card(folder: Path, settings: ServerSettings, model_folder: str) -> Mode
         max_seq_length=_entry(entries, "max_seq_length", int, path) or DEFAULT_MAX_SEQ_LENGTH,
         vocab_size=_entry(entries, "vocab_size", int, path),
         mapping=mapping,
+        engine=read_engine(entries, path),
     )
+
+
+def read_engine(entries: Mapping[str, Any], path: Path) -> EngineChoice:
+    """Return the engine that a `model.json` names, and its file.
+
+    Raises
+    ------
+    ModelError
+        If the entries are malformed, or the file is missing.
+    """
+    name = _entry(entries, "engine", str, path) or TENSORFLOW
+    file = _entry(entries, "engine_file", str, path)
+    if name not in ENGINES:
+        raise ModelError(f"{path}: engine is {shortened(name)}", f"write one of {', '.join(ENGINES)}")
+    if name == TENSORFLOW:
+        return EngineChoice()
+    file = file or LITERT_FILE
+    if Path(file).name != file:
+        raise ModelError(f"{path}: engine_file is {shortened(file)}", f"write the name of a file in {path.parent}")
+    if not (path.parent / file).is_file():
+        remedy = f"copy the version again, or remove `engine` from {path}: then TensorFlow computes the SavedModel"
+        raise ModelError(f"{path} names the engine {name}, but {path.parent / file} is missing", remedy)
+    return EngineChoice(name, file)
 
 
 def read_entries(path: Path) -> dict[str, Any]:
@@ -98,7 +144,7 @@ def read_entries(path: Path) -> dict[str, Any]:
     return entries
 
 
-def _entry(entries: dict[str, Any], name: str, kind: type[Any], path: Path) -> Any:
+def _entry(entries: Mapping[str, Any], name: str, kind: type[Any], path: Path) -> Any:
     """Return an entry of the card; None when absent.
 
     Raises

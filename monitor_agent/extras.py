@@ -43,6 +43,7 @@ PIPELINE = OptionalComponent("the pipeline", "embedded", ("lark",))
 VIEWER = OptionalComponent("the viewer", "embedded", ("flask", "vl_convert"))
 REPORTS = OptionalComponent("reports", "embedded", ("vl_convert",))
 MODEL_SERVER = OptionalComponent("the model server", "server", ("flask", "tensorflow", "tensorflow_text"))
+LITERT_ENGINE = OptionalComponent("the engine litert", "litert", ("ai_edge_litert",))
 TRAINING = OptionalComponent(
     "training", "train", ("tensorflow", "tensorflow_text", "tensorflow_hub", "tf_keras", "pkg_resources")
 )

@@ -18,11 +18,14 @@ FOLDER = Path("requirements")
 OLDEST_PYTHON = "3.10"
 # The extras of each lock. The first one holds the packages of all others, which take their versions from it.
 LOCKS = {
-    "dev": ("server", "train", "parquet", "embedded", "dev"),
-    "user": ("server", "train", "embedded"),
-    "server": ("server",),
+    "dev": ("server", "litert", "train", "parquet", "embedded", "dev"),
+    "user": ("server", "litert", "train", "embedded"),
+    "server": ("server", "litert"),
     "agent": ("embedded",),
 }
+
+# Upper bounds that `setup.cfg` does not say, each with its reason.
+CONSTRAINTS = Path("scripts/lock_constraints.txt")
 
 
 def main() -> int:
@@ -54,6 +57,7 @@ def write_lock(name: str, options: list[str]) -> None:
     command += [f"--extra={extra}" for extra in LOCKS[name]]
     command += ["--universal", "--python-version", OLDEST_PYTHON, "--generate-hashes", "--no-emit-index-url"]
     command += ["--custom-compile-command", "make lock", "--quiet", "--output-file", str(path), *options]
+    command += ["--constraint", str(CONSTRAINTS)]
     subprocess.run(command, cwd=ROOT, input="\n".join(build_requirements()), text=True, check=True)
     print(f"{path}: {package_count(ROOT / path)} packages")
 

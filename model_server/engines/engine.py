@@ -11,10 +11,8 @@ from typing import Any, Protocol
 
 from model_server.model_card import ModelCard
 from model_server.signatures.instance_inputs import InputLimits, InstanceInputs
-from model_server.signatures.model_plan import ModelPlan
+from model_server.signatures.model_plan import ModelPlan, ServedSignature
 from model_server.signatures.tensor_spec import SignatureSpec
-
-TENSORFLOW = "tensorflow"
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,9 @@ class Engine(Protocol):
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of its classes; empty for other kinds."""
+
+    def engine_of(self, served: ServedSignature) -> str:
+        """Return the name of what computes a signature of the plan."""
 
     def warm_up(self, batch_size: int) -> None:
         """Call all signatures with several shapes, up to `batch_size` instances, and check what they give.

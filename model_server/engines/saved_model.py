@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import structlog
 
-from model_server.engines.engine import TENSORFLOW, BatchResult
+from model_server.engines.engine import BatchResult
 from model_server.engines.tensorflow_loading import loading_tensorflow
-from model_server.model_card import ModelCard
+from model_server.model_card import TENSORFLOW, ModelCard
 from model_server.signatures import probes
 from model_server.signatures.batch import stacked
 from model_server.signatures.input_form import EXAMPLE, IDS
@@ -79,7 +79,7 @@ class SavedModel:
         self.card = card
         self.signatures = self._graph.signatures
         self.plan: ModelPlan = plan(self.signatures, card.mapping, card.folder)
-        self._packed = {served.form.signature: self._pack(served) for served in self.plan.served}
+        self._packed: dict[str, Any] = {}
 
     @property
     def limits(self) -> InputLimits:
@@ -126,7 +126,7 @@ class SavedModel:
             except ModelError:
                 raise
             except Exception as error:  # noqa: BLE001  TensorFlow has many types of errors
-                reasons.append(_first_line(error))
+                reasons.append(first_line(error))
         if len(reasons) < len(instances):
             return
         if served.form.column(EXAMPLE) and served.output.kind:
@@ -138,42 +138,53 @@ class SavedModel:
     def compute(self, inputs: Sequence[InstanceInputs]) -> BatchResult:
         """Return the score of each instance, and all outputs if an instance needs them; all inputs are of one group.
 
-        Errors of TensorFlow pass through.
+        Errors of the library that computes pass through.
         """
         served = next(entry for entry in self.plan.served if entry.form is inputs[0].form)
+        engine = self.engine_of(served)
         most = served.form.batch_size or len(inputs)
         portions = [inputs[start : start + most] for start in range(0, len(inputs), most)]
         read = served.output.read
         if not any(entry.has_all_outputs for entry in inputs):
             scores = [read(self._scores(served, portion), len(portion)) for portion in portions]
-            return BatchResult(scores[0] if len(scores) == 1 else np.concatenate(scores), engine=self.engine)
-        results = [self._call(served, portion) for portion in portions]
+            return BatchResult(scores[0] if len(scores) == 1 else np.concatenate(scores), engine=engine)
+        results = [self._outputs(served, portion) for portion in portions]
         rows = [len(portion) for portion in portions]
         name = served.output.name
         scores = [
-            read(_values(result[name], served, count), count) for result, count in zip(results, rows, strict=True)
+            read(score_rows(result[name], served, count), count) for result, count in zip(results, rows, strict=True)
         ]
-        outputs = {name: _rows([result[name].numpy() for result in results], rows) for name in results[0]}
-        return BatchResult(np.concatenate(scores), outputs, self.engine)
+        outputs = {name: _rows([result[name] for result in results], rows) for name in results[0]}
+        return BatchResult(np.concatenate(scores), outputs, engine)
 
-    def _call(self, served: ServedSignature, inputs: Sequence[InstanceInputs]) -> Any:
-        """Return the outputs of a call by name, tensors; a fixed number of instances gives more rows than inputs."""
+    def engine_of(self, _served: ServedSignature) -> str:
+        """Return the name of what computes a signature."""
+        return TENSORFLOW
+
+    def _outputs(self, served: ServedSignature, inputs: Sequence[InstanceInputs]) -> dict[str, Any]:
+        """Return the arrays of all outputs by name; a fixed number of instances gives more rows than inputs."""
+        return self._called(served.form.signature, served, stacked(inputs, self._serialised))
+
+    def _called(self, signature: str, served: ServedSignature, arrays: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the outputs of a signature for inputs of the form of `served`."""
         tensorflow = self._tensorflow
-        arrays = stacked(inputs, self._serialised)
         columns = {
             column.tensor.name: tensorflow.constant(arrays[column.tensor.name], column.tensor.dtype)
             for column in served.form.columns
         }
-        return self._graph.functions[served.form.signature](**columns)
+        return {name: tensor.numpy() for name, tensor in self._graph.functions[signature](**columns).items()}
 
     def _scores(self, served: ServedSignature, inputs: Sequence[InstanceInputs]) -> Any:
-        """Return the values of the output with the score."""
-        call = self._packed.get(served.form.signature)
+        """Return the values of the output with the score, one row for each of the inputs."""
+        name = served.form.signature
+        if name not in self._packed:
+            self._packed[name] = self._pack(served)
+        call = self._packed[name]
         if call is None:
-            return _values(self._call(served, inputs)[served.output.name], served, len(inputs))
+            return score_rows(self._outputs(served, inputs)[served.output.name], served, len(inputs))
         arrays = stacked(inputs, self._serialised)
         packed = np.stack([arrays[column.tensor.name] for column in served.form.columns])
-        return _values(call(self._tensorflow.constant(packed)), served, len(inputs))
+        return score_rows(call(self._tensorflow.constant(packed)).numpy(), served, len(inputs))
 
     def _pack(self, served: ServedSignature) -> Any:
         """Return a function of one tensor that holds all rows of ids; None if the inputs have different types.
@@ -229,9 +240,8 @@ def threads_for(folder: Path) -> int:
     return 1 if size <= SMALL_BYTES else 0
 
 
-def _values(tensor: Any, served: ServedSignature, count: int) -> Any:
-    """Return the values of a tensor, without the rows of repeated instances."""
-    values = tensor.numpy()
+def score_rows(values: Any, served: ServedSignature, count: int) -> Any:
+    """Return the values of an output, without the rows of repeated instances."""
     return values[:count] if served.form.batch_size else values
 
 
@@ -246,7 +256,7 @@ def _load(tensorflow: Any, folder: Path) -> Any:
     try:
         return tensorflow.saved_model.load(str(folder))
     except Exception as error:
-        raise ModelError(f"{folder} cannot be loaded ({_first_line(error)})", "train it or copy it again") from error
+        raise ModelError(f"{folder} cannot be loaded ({first_line(error)})", "train it or copy it again") from error
 
 
 def _specs(signatures: Any) -> tuple[SignatureSpec, ...]:
@@ -278,5 +288,6 @@ def _import_tensorflow() -> Any:
     return tensorflow
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message; its type if it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -190,7 +190,12 @@ def test_inspect_prints_what_would_be_served_or_why_nothing_is(
 
     assert (served, refused_status) == (0, 1)
     assert report["served"] == [
-        {"signature": "serving_default", "inputs": ["x float32 (?, 3) <- inputs.x"], "output": "p -> multiclass"}
+        {
+            "signature": "serving_default",
+            "inputs": ["x float32 (?, 3) <- inputs.x"],
+            "output": "p -> multiclass",
+            "engine": "tensorflow",
+        }
     ]
     assert report["model.json"]["classes"] == ["boots", "hats", "bags"]
     assert "  output  buy float32 (?)\n  output  click float32 (?)\nnot served: " in printed

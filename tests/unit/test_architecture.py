@@ -182,7 +182,7 @@ ROOMS = (
         "model_server/engines/",
         "what computes the scores of a model, behind one interface",
         "errors extras model_server/model_card model_server/signatures",
-        "numpy structlog tensorflow tensorflow_text",
+        "ai_edge_litert numpy structlog tensorflow tensorflow_text",
     ),
     Room("model_server/cards/", "the model card of a version: JSON, and a page of it", "errors files"),
     Room(
@@ -244,6 +244,7 @@ ENVIRONMENT_READERS = (
 """Entry points, and what starts processes; all else takes settings."""
 
 NARROW_LIBRARIES = {
+    "ai_edge_litert": ("model_server/engines/",),
     "elasticsearch": ("monitor_agent/es/",),
     "jsonschema": ("monitor_agent/kibana/checks/",),
     "tensorflow": ("model_server/engines/", "model_server/training/"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from model_server.model_card import ModelCard
+from model_server.model_card import EngineChoice, ModelCard
 from model_server.releases.available import cards_to_serve
 from monitor_agent.errors import ModelError
 from monitor_agent.settings import ServerSettings
@@ -130,3 +130,23 @@ def test_the_threshold_is_a_half_if_nobody_has_chosen_one(tmp_path: Path) -> Non
 
     assert (chosen.threshold, chosen.has_threshold) == (0.25, True)
     assert (not_chosen.threshold, not_chosen.has_threshold) == (0.5, False)
+
+
+def test_the_card_names_the_engine_and_its_file(tmp_path: Path) -> None:
+    """Without a word TensorFlow computes; the file of an engine must be there."""
+    plain = make_model(tmp_path / "plain")
+    other = make_model(tmp_path / "other", {**CARD, "engine": "litert"})
+    missing = make_model(tmp_path / "missing", {**CARD, "engine": "litert", "engine_file": "int8.tflite"})
+    (other / "model.tflite").touch()
+
+    assert read(plain).engine == EngineChoice("tensorflow")
+    assert read(other).engine == EngineChoice("litert", "model.tflite")
+    with pytest.raises(ModelError, match=r"int8\.tflite is missing: copy the version again, or remove `engine` from"):
+        read(missing)
+
+
+@pytest.mark.parametrize("entries", [{"engine": "onnx"}, {"engine": 1}, {"engine": "litert", "engine_file": "../x"}])
+def test_an_unknown_engine_is_refused(tmp_path: Path, entries: Any) -> None:
+    """A file of an engine stands in the folder of its version."""
+    with pytest.raises(ModelError, match=r"model\.json: engine"):
+        read(make_model(tmp_path / "model", {**CARD, **entries}))
