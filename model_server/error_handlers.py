@@ -24,7 +24,7 @@ from model_server.errors import (
 )
 from model_server.events import MAX_MESSAGE_LENGTH
 from model_server.model_service import ModelService
-from model_server.setting_limits import loggable_path
+from monitor_agent.prediction_log.names import loggable_path
 
 STATUS: dict[type[RequestError], int] = {
     ValidationError: 400,

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 import orjson
 
 from model_server.errors import ValidationError
-from model_server.setting_limits import loggable
+from monitor_agent.prediction_log.names import loggable
 from monitor_agent.contracts.bounds import Bounds
 
 Value = TypeVar("Value")

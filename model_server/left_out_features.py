@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import structlog
 
-from model_server.setting_limits import loggable
+from monitor_agent.prediction_log.names import loggable
 
 MOST_NAMES = 10
 _log = structlog.get_logger()

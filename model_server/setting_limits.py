@@ -5,7 +5,6 @@ Settings that contradict each other are refused by `monitor_agent.settings.contr
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields
 from datetime import timedelta
 
@@ -13,6 +12,7 @@ from monitor_agent.contracts.ecs import MAX_LABELS
 from monitor_agent.contracts.model_names import problem_of_name, problem_of_version
 from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
+from monitor_agent.prediction_log.names import NAME
 from monitor_agent.settings import ServerSettings, as_text, info_of
 
 LEAST = {
@@ -28,9 +28,6 @@ LEAST = {
     "poll": timedelta(),
     "threads": 1,
 }
-NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-UNLOGGED = "?"
-"""Stands in the log for a name of a client that is no plain name."""
 
 
 def check(settings: ServerSettings) -> None:
@@ -63,21 +60,3 @@ def check(settings: ServerSettings) -> None:
         for name in getattr(settings, setting):
             if not NAME.fullmatch(name):
                 raise SettingsError(f"{variables[setting]}: {name!r} cannot be a name", "use letters, digits, _ and -")
-
-
-def loggable(name: str) -> str:
-    """Return a name that a client has chosen if it could be one of a setting, else `?`: it may hold personal data.
-
-    >>> loggable("price"), loggable("ada@example.org")
-    ('price', '?')
-    """
-    return name if NAME.fullmatch(name) else UNLOGGED
-
-
-def loggable_path(path: str) -> str:
-    """Return the path of a request in which each part is loggable.
-
-    >>> loggable_path("/predict"), loggable_path("/users/ada@example.org")
-    ('/predict', '/users/?')
-    """
-    return "/".join(loggable(step) if step else "" for step in path.split("/"))

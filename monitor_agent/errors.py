@@ -17,6 +17,10 @@ The tree::
     │   ├── UnsupportedServerError  another product than Elasticsearch answers, or an old version
     │   ├── MissingPrivilegeError   the user lacks a privilege that the command needs
     │   └── NotSetUpError        `monitor-agent setup` has not run on the cluster
+    ├── PredictionLogError       predictions or feedback cannot be logged; nothing of the call is written
+    │   ├── RecordError          a field of a record is malformed
+    │   ├── LineTooLongError     an event has more bytes than a line may have
+    │   └── LogWriteError        the events cannot be written: disk full, permission, file size limit
     ├── StoppedError             the process was asked to stop while it worked
     ├── KibanaError              Kibana cannot be reached or refuses a request
     ├── UnsupportedPanelError    a saved object uses an operation that is not translated to a search
@@ -134,6 +138,42 @@ class UnsupportedPanelError(MonitorError):
         )
         self.panel = panel
         self.operation = operation
+
+
+class PredictionLogError(MonitorError):
+    """Raised when predictions or feedback cannot be logged; then nothing of the call is written."""
+
+
+class RecordError(PredictionLogError):
+    """Raised when a record, or a field of it, is malformed.
+
+    Attributes
+    ----------
+    field : path of the field, such as `predictions[3].score`.
+    reason : what is expected there; it holds no text of the record, which may be personal.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class LineTooLongError(PredictionLogError):
+    """Raised when an event has more bytes than a line may have.
+
+    Attributes
+    ----------
+    index : place of the event in its call, from 0.
+    """
+
+    def __init__(self, index: int, size: int, most: int) -> None:
+        super().__init__(f"its event has {size} bytes; at most {most} are allowed")
+        self.index = index
+
+
+class LogWriteError(PredictionLogError):
+    """Raised when events cannot be written; a later call may succeed."""
 
 
 class StoppedError(MonitorError):

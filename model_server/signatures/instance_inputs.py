@@ -10,7 +10,7 @@ import numpy as np
 
 from model_server.errors import ValidationError
 from model_server.json_object import JsonObject
-from model_server.setting_limits import loggable
+from monitor_agent.prediction_log.names import loggable
 from model_server.signatures.input_form import (
     EXAMPLE,
     FEATURES,

@@ -9,23 +9,44 @@ from datetime import datetime, timedelta, timezone
 from monitor_agent.contracts.identifiers import canonical
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_VERSION = 7 << 76
-_VARIANT = 2 << 62
+_MILLISECOND = timedelta(milliseconds=1)
+_VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+"""The digit of the variant has two random bits: those of a random digit."""
 
 
 def make(moment: datetime) -> str:
     """Return a new UUIDv7 whose first 48 bits are `moment` in milliseconds since 1970; 74 bits are random.
 
+    Raises
+    ------
+    ValueError
+        If the moment is before 1970.
+
     >>> time_of(make(datetime(2026, 11, 23, 10, 0, 0, 123456, tzinfo=timezone.utc))).isoformat()
     '2026-11-23T10:00:00.123000+00:00'
     """
-    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
+    return make_several(moment, 1)[0]
+
+
+def make_several(moment: datetime, count: int) -> list[str]:
+    """Return new UUIDv7 of one moment, as `make` does.
+
+    Raises
+    ------
+    ValueError
+        If the moment is before 1970.
+    """
+    milliseconds = (moment - _EPOCH) // _MILLISECOND
     if not 0 <= milliseconds < 1 << 48:
         raise ValueError(f"{moment.isoformat()} is outside the range of a UUIDv7")
-    random = int.from_bytes(os.urandom(10), "big")
-    head = (random >> 62) & 0xFFF
-    tail = random & ((1 << 62) - 1)
-    return str(uuid.UUID(int=(milliseconds << 80) | _VERSION | (head << 64) | _VARIANT | tail))
+    time_digits = f"{milliseconds:012x}"
+    start = f"{time_digits[:8]}-{time_digits[8:]}-7"
+    # 20 random digits an id, of which 19 are used.
+    digits = os.urandom(10 * count).hex()
+    return [
+        f"{start}{digits[at : at + 3]}-{_VARIANTS[digits[at + 3]]}{digits[at + 4 : at + 7]}-{digits[at + 7 : at + 19]}"
+        for at in range(0, 20 * count, 20)
+    ]
 
 
 def time_of(identifier: str) -> datetime | None:

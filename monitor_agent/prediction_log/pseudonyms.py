@@ -45,11 +45,11 @@ def load_key(configured: str, folder: Path) -> str:
             _create_key(path)
             configured = path.read_text(encoding="ascii").strip()
         except (OSError, ValueError) as error:
-            raise SettingsError(f"{path} cannot be read or written ({error})", "set MODEL_SERVER_HMAC_KEY") from error
+            raise SettingsError(f"{path} cannot be read or written ({error})", "give a key") from error
     if len(configured) < MIN_KEY_LENGTH:
         raise SettingsError(
             f"the key for ids has {len(configured)} characters",
-            f"set a MODEL_SERVER_HMAC_KEY of at least {MIN_KEY_LENGTH} characters, or leave it empty and remove {path}",
+            f"give one of at least {MIN_KEY_LENGTH} characters, or leave it empty and remove {path}",
         )
     return configured
 
