@@ -15,14 +15,15 @@ import orjson
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import default_exceptions
 
-from model_server import error_handlers, openapi, serving_routes, trace_context
+from model_server import error_handlers, openapi, serving_routes
 from model_server.access import AccessRules, KeyFinder
 from model_server.errors import BodyTooLargeError, UnsupportedMediaTypeError, ValidationError
-from model_server.events import Call
 from model_server.json_object import decode
 from model_server.model_service import ModelService
 from model_server.request_counters import RequestCounters
 from monitor_agent.http_serving.requests import RECEIVED, REFUSAL
+from monitor_agent.prediction_log import trace_context
+from monitor_agent.prediction_log.records import Call
 
 ACCEPTED = 202
 TOO_LARGE = 413
@@ -93,7 +94,7 @@ def _add_routes(app: Flask, service: ModelService, counters: RequestCounters) ->
     @app.get("/openapi.json")
     def openapi_document() -> Response:
         dependencies = service.dependencies
-        version = dependencies.origin.service_version
+        version = dependencies.prediction_log.origin.service_version
         return _json(openapi.describe(dependencies.settings, dependencies.inputs, service.model, version))
 
     @app.get("/healthz")

@@ -22,8 +22,8 @@ from model_server.errors import (
     UnsupportedMediaTypeError,
     ValidationError,
 )
-from model_server.events import MAX_MESSAGE_LENGTH
 from model_server.model_service import ModelService
+from monitor_agent.prediction_log.limits import MAX_MESSAGE_LENGTH
 from monitor_agent.prediction_log.names import loggable_path
 
 STATUS: dict[type[RequestError], int] = {

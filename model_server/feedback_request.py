@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from model_server.json_object import MOST_AHEAD, JsonObject, elements
+from model_server.json_object import JsonObject, elements
 from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.bounds import LABEL, VALUE
 from monitor_agent.contracts.feedback import TYPES
 from monitor_agent.contracts.identifiers import canonical
+from monitor_agent.prediction_log.limits import CLOCK_SKEW, MAX_EVENT_ID_LENGTH, MAX_ID_LENGTH, MOST_AHEAD
+from monitor_agent.prediction_log.records import FeedbackRecord
 from monitor_agent.settings import ServerSettings
 
 FIELDS = ("prediction_id", "type", "label", "value", "event_id", "timestamp")
-MAX_ID_LENGTH = 256
-MAX_EVENT_ID_LENGTH = 128
-"""The event id becomes a document's `_id`, which may have 512 bytes; a character has 4 at most."""
-
-CLOCK_SKEW = timedelta(minutes=5)
-"""How far the clock that made a prediction's id may be ahead of this machine."""
 
 
-@dataclass(frozen=True)
-class ClientFeedback:
-    """What a user did with a prediction, as a client reports it; UUIDs are in lower case and without braces.
-
-    Attributes
-    ----------
-    prediction_time : the time in the prediction's UUIDv7, UTC; None if the id is no UUIDv7.
-    event_id : the client's id, so that a second sending changes nothing; None = the server makes an id.
-    timestamp : the event time that the client supplies, UTC; None = when the request arrived.
-    """
-
-    prediction_id: str
-    prediction_time: datetime | None
-    type: str
-    label: int | None = None
-    value: float | None = None
-    event_id: str | None = None
-    timestamp: datetime | None = None
-
-
-def parse(body: Any, settings: ServerSettings, now: datetime) -> list[ClientFeedback]:
+def parse(body: Any, settings: ServerSettings, now: datetime) -> list[FeedbackRecord]:
     """Return the feedback that a decoded body holds.
 
     Raises
@@ -55,7 +30,7 @@ def parse(body: Any, settings: ServerSettings, now: datetime) -> list[ClientFeed
     return [_feedback(body, "", settings, now)]
 
 
-def _feedback(value: Any, path: str, settings: ServerSettings, now: datetime) -> ClientFeedback:
+def _feedback(value: Any, path: str, settings: ServerSettings, now: datetime) -> FeedbackRecord:
     node = JsonObject(value, path, FIELDS)
     if "timestamp" in node and not settings.allow_client_timestamps:
         node.refuse("timestamp", "the server sets the time (MODEL_SERVER_ALLOW_CLIENT_TIMESTAMPS is off)")
@@ -69,7 +44,7 @@ def _feedback(value: Any, path: str, settings: ServerSettings, now: datetime) ->
     if kind == "label" and label is None:
         node.refuse("label", "is missing")
     event_id = node.text("event_id", MAX_EVENT_ID_LENGTH)
-    return ClientFeedback(
+    return FeedbackRecord(
         prediction_id=prediction_id,
         prediction_time=prediction_time,
         type=kind,

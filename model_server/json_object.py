@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any, NoReturn, TypeVar
 
 import orjson
 
 from model_server.errors import ValidationError
-from monitor_agent.prediction_log.names import loggable
 from monitor_agent.contracts.bounds import Bounds
+from monitor_agent.prediction_log.names import loggable
 
 Value = TypeVar("Value")
-
-MOST_AHEAD = timedelta(hours=23, minutes=59)
-"""How far a time may be ahead: the pipeline refuses events of later times."""
 
 
 def decode(body: bytes) -> Any:

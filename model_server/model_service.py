@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,19 +12,26 @@ import structlog
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from model_server import events, feedback_request
+from model_server import feedback_request
 from model_server.batching import Batcher, InstanceScore
 from model_server.errors import EventLogError, ValidationError
-from model_server.event_log import EventLog, LineTooLongError
-from model_server.events import Call, Event, Origin, PredictionAnswer
 from model_server.left_out_features import LeftOutFeatures
 from model_server.model_card import ModelCard
-from model_server.predict_request import PredictInstance, PredictParser, PredictRequest, RequestContext
+from model_server.predict_request import PredictInstance, PredictParser, PredictRequest
 from model_server.signatures import serving_answers, serving_rows
 from model_server.signatures.instance_inputs import InputReader
 from model_server.signatures.serving_rows import ServingRequest
 from model_server.signatures.tensor_spec import SignatureSpec
 from monitor_agent.contracts.bounds import RANK
+from monitor_agent.errors import LineTooLongError, LogWriteError
+from monitor_agent.prediction_log.prediction_log import PredictionLog
+from monitor_agent.prediction_log.records import (
+    Call,
+    PredictionAnswer,
+    RequestContext,
+    RequestFailure,
+    ScoredRequest,
+)
 from monitor_agent.settings import ServerSettings
 from monitor_agent.settings.server_settings import ANSWER
 
@@ -38,9 +46,7 @@ class ServiceDependencies:
     card: ModelCard
     inputs: InputReader
     batcher: Batcher
-    log: EventLog
-    origin: Origin
-    pseudonym: Callable[[str], str]
+    prediction_log: PredictionLog
     signatures: tuple[SignatureSpec, ...] = ()
 
 
@@ -98,7 +104,7 @@ class ModelService:
         RequestError
             If the request is refused or fails; then no prediction is logged.
         """
-        names = self.dependencies.origin.classes
+        names = self.dependencies.prediction_log.origin.classes
         return self._of_examples(body, call, began, lambda score: serving_answers.classes(score, names))
 
     def regress(self, body: Any, call: Call, began: int) -> dict[str, Any]:
@@ -128,24 +134,10 @@ class ModelService:
         self, request: PredictRequest, call: Call, began: int
     ) -> tuple[list[InstanceScore], list[PredictionAnswer]]:
         """Compute the scores of a request, and log its predictions."""
-        dependencies = self.dependencies
-        scores = dependencies.batcher.score([instance.inputs for instance in request.instances])
-        predictions = events.predictions(
-            request,
-            scores,
-            call,
-            dependencies.origin,
-            time.perf_counter_ns() - began,
-            dependencies.pseudonym,
-            query_text=dependencies.settings.log_query_text,
-        )
-        try:
-            self._write([prediction.event for prediction in predictions], "" if request.single else "instances")
-        except EventLogError:
-            if dependencies.settings.on_failure != ANSWER:
-                raise
-            dependencies.log.lose(len(predictions))
-        return scores, predictions
+        scores = self.dependencies.batcher.score([instance.inputs for instance in request.instances])
+        scored = ScoredRequest(call, request.context, time.perf_counter_ns() - began)
+        with _writing("" if request.single else "instances"):
+            return scores, self.dependencies.prediction_log.write_scored(scored, request.instances, scores)
 
     def feedback(self, body: Any, call: Call) -> dict[str, Any]:
         """Return the answer to a decoded body of `POST /feedback`.
@@ -156,36 +148,29 @@ class ModelService:
             If the request is refused or fails; then no feedback is logged.
         """
         feedback = feedback_request.parse(body, self.dependencies.settings, call.received)
-        lines = [events.feedback(entry, call, self.dependencies.origin, place) for place, entry in enumerate(feedback)]
-        self._write(lines, "the body" if isinstance(body, list) else "")
-        return {"event_ids": [line["event"]["id"] for line in lines]}
+        with _writing("the body" if isinstance(body, list) else ""):
+            return {"event_ids": self.dependencies.prediction_log.write_feedback(feedback, call)}
 
     def log_error(self, call: Call, began: int, status: int, kind: str, message: str) -> None:
         """Log a request that was refused or failed as an event; if that fails too, warn in the service log."""
-        event = events.request_error(
-            call, self.dependencies.origin, time.perf_counter_ns() - began, status, kind, message
-        )
+        failure = RequestFailure(time.perf_counter_ns() - began, status, kind, message)
         try:
-            try:
-                self.dependencies.log.append([event])
-            except LineTooLongError:
-                # Labels of control characters take six bytes for each.
-                self.dependencies.log.append([{**event, "labels": {}}])
-        except EventLogError:
+            self.dependencies.prediction_log.write_error(call, failure)
+        except LogWriteError:
             _log.warning("request error not logged", **{"error.type": kind, "http.response.status_code": status})
 
     def problem(self) -> str:
         """Return why the server cannot accept requests now; "" when it can."""
         if not self.dependencies.batcher.running:
             return "the model's thread has ended"
-        problem = self.dependencies.log.problem()
+        problem = self.dependencies.prediction_log.log.problem()
         if problem and self.dependencies.settings.on_failure != ANSWER:
             return f"events cannot be written ({problem})"
         return ""
 
     def figures(self) -> list[Metric]:
         """Return the figures of queue, batches and log for `/metrics`."""
-        batcher, log = self.dependencies.batcher, self.dependencies.log
+        batcher, log = self.dependencies.batcher, self.dependencies.prediction_log.log
         return [
             GaugeMetricFamily("model_server_queue_instances", "instances that wait for the model", batcher.depth),
             CounterMetricFamily("model_server_batches", "batches computed", batcher.batches),
@@ -203,11 +188,26 @@ class ModelService:
             ),
         ]
 
-    def _write(self, lines: Sequence[Event], path: str) -> None:
-        try:
-            self.dependencies.log.append(lines)
-        except LineTooLongError as error:
-            raise ValidationError(str(error), f"{path}[{error.index}]" if path else "") from error
+
+@contextmanager
+def _writing(path: str) -> Iterator[None]:
+    """Answer a client if its events cannot be written.
+
+    Parameters
+    ----------
+    path : path of the list that has an event for each entry; "" = the body is the only entry.
+
+    Raises
+    ------
+    RequestError
+        If an event is too long, or the events cannot be written.
+    """
+    try:
+        yield
+    except LineTooLongError as error:
+        raise ValidationError(str(error), f"{path}[{error.index}]" if path else "") from error
+    except LogWriteError as error:
+        raise EventLogError(f"{error.message}; {error.hint}" if error.hint else error.message) from error
 
 
 def _of_inputs(request: ServingRequest) -> PredictRequest:

@@ -11,21 +11,20 @@ from urllib.parse import quote
 
 import numpy as np
 
-from model_server.feedback_request import MAX_EVENT_ID_LENGTH
-from model_server.feedback_request import MAX_ID_LENGTH as MAX_PREDICTION_ID_LENGTH
-from model_server.predict_request import (
-    MAX_FEATURE_LENGTH,
-    MAX_FEATURE_NAME_LENGTH,
-    MAX_ID_LENGTH,
-    MAX_LABEL_LENGTH,
-    MAX_QUERY_LENGTH,
-)
 from model_server.signatures.input_form import EXAMPLE, FEATURES, IDS, INPUT_SEQ, SPLITS, TEXTS, InputForm
 from model_server.signatures.instance_inputs import ANY_ID, InputReader
 from model_server.signatures.json_values import B64, MAX_TEXT_LENGTH, numpy_dtype
 from model_server.signatures.tensor_spec import TensorSpec
 from monitor_agent.contracts.bounds import LABEL, NUMBER, RANK, VALUE, Bounds
 from monitor_agent.contracts.feedback import TYPES
+from monitor_agent.prediction_log.limits import (
+    MAX_EVENT_ID_LENGTH,
+    MAX_FEATURE_LENGTH,
+    MAX_FEATURE_NAME_LENGTH,
+    MAX_ID_LENGTH,
+    MAX_LABEL_LENGTH,
+    MAX_QUERY_LENGTH,
+)
 from monitor_agent.settings import ServerSettings
 
 Schema = dict[str, Any]
@@ -182,7 +181,7 @@ def _context(settings: ServerSettings) -> Schema:
 def _feedback_body(settings: ServerSettings) -> Schema:
     event = _object(
         {
-            "prediction_id": _text(MAX_PREDICTION_ID_LENGTH),
+            "prediction_id": _text(MAX_ID_LENGTH),
             "type": {"enum": list(TYPES)},
             "label": _number(LABEL),
             "value": _number(VALUE),

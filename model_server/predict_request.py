@@ -10,54 +10,23 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from model_server.json_object import MOST_AHEAD, JsonObject, elements, is_number
+from model_server.json_object import JsonObject, elements, is_number
 from model_server.signatures.instance_inputs import InputReader, InstanceInputs
 from monitor_agent.contracts.bounds import NUMBER, PROBABILITY, RANK
+from monitor_agent.prediction_log.limits import (
+    MAX_FEATURE_LENGTH,
+    MAX_FEATURE_NAME_LENGTH,
+    MAX_ID_LENGTH,
+    MAX_LABEL_LENGTH,
+    MAX_QUERY_LENGTH,
+    MOST_AHEAD,
+)
+from monitor_agent.prediction_log.records import NO_FEATURES, Features, Ranking, RequestContext
 from monitor_agent.settings import ServerSettings
 
 DETAILS = ("item_id", "position", "propensity", "ranking", "features", "shadow", "timestamp")
 RANKING = ("id", "rank", "size")
 CONTEXT = ("session_id", "user_id", "query", "labels")
-MAX_ID_LENGTH = 256
-MAX_LABEL_LENGTH = 256
-MAX_FEATURE_NAME_LENGTH = 128
-MAX_FEATURE_LENGTH = 1024
-MAX_QUERY_LENGTH = 4096
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """The place of an instance in a ranked list, for a client that scores each item of the list by its own request.
-
-    Attributes
-    ----------
-    id : the list's id, the same for all its items.
-    rank : the item's place in the list, 1 = first.
-    size : number of items in the list, 2 or more.
-    """
-
-    id: str
-    rank: int
-    size: int
-
-
-@dataclass(frozen=True)
-class Features:
-    """The features of an instance that are logged, by their type in the index.
-
-    Attributes
-    ----------
-    left_out : names of the features that are not logged, because they are on no allow-list.
-    """
-
-    numeric: dict[str, float] = field(default_factory=dict)
-    categorical: dict[str, str] = field(default_factory=dict)
-    other: dict[str, Any] = field(default_factory=dict)
-    left_out: frozenset[str] = frozenset()
-
-
-NO_FEATURES = Features()
-"""Those of an instance without the field; nobody adds to them."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +46,6 @@ class PredictInstance:
     features: Features = field(default_factory=Features)
     shadow: bool = False
     timestamp: datetime | None = None
-
-
-@dataclass(frozen=True)
-class RequestContext:
-    """Session, user, query and labels of a request, for all its instances."""
-
-    session_id: str | None = None
-    user_id: str | None = None
-    query: str | None = None
-    labels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -20,22 +20,24 @@ from model_server.app import create_app
 from model_server.batching import Batcher
 from model_server.engines.engine import Engine
 from model_server.engines.loading import load_engine
-from model_server.event_log import EventLog
-from model_server.events import Origin
 from model_server.model_service import ModelService, ServiceDependencies
-from model_server.pseudonyms import Pseudonyms, load_key
 from model_server.releases.available import cards_to_serve
 from model_server.request_counters import RequestCounters
 from model_server.signatures.instance_inputs import InputReader
 from monitor_agent import files
 from monitor_agent.contracts.bounds import NUMBER, PROBABILITY
 from monitor_agent.contracts.kinds import BINARY, REGRESSION
+from monitor_agent.errors import SettingsError
 from monitor_agent.gc_tuning import rare_garbage_collection
 from monitor_agent.http_serving.exposure import warn_of_exposure
 from monitor_agent.http_serving.listener import bind
 from monitor_agent.http_serving.server import HttpServer, ServedApplication
 from monitor_agent.http_serving.service_manager import notify_ready
+from monitor_agent.prediction_log.event_log import EventLog
+from monitor_agent.prediction_log.prediction_log import PredictionLog
+from monitor_agent.prediction_log.pseudonyms import load_key
 from monitor_agent.settings import ServerSettings
+from monitor_agent.settings.server_settings import ANSWER
 
 DISTRIBUTION = "model-monitor"
 REMEDY = "set MODEL_SERVER_HOST and MODEL_SERVER_PORT; port 0 = any free one"
@@ -91,16 +93,16 @@ def serve(
         log = open_log(settings)
         stack.callback(log.close)
         keys = keys_of(settings)
-        pseudonym = Pseudonyms(load_key(settings.hmac_key, Path(settings.log_dir)))
+        key = key_of_pseudonyms(settings)
         model = load_model(settings)
         batcher = make_batcher(settings, model)
         batcher.start()
         stack.callback(batcher.stop)
-        origin = make_origin(settings, model, log.node)
+        prediction_log = make_prediction_log(settings, model, log, key)
         inputs = make_reader(model)
         stack.enter_context(rare_garbage_collection())
         service = ModelService(
-            ServiceDependencies(settings, model.card, inputs, batcher, log, origin, pseudonym, model.signatures)
+            ServiceDependencies(settings, model.card, inputs, batcher, prediction_log, model.signatures)
         )
         run_http(service, listener, signals, address_file, keys, notify_socket)
     _log.info("stopped", events=log.written)
@@ -130,7 +132,7 @@ def run_http(
                 "server.address": address,
                 "model.name": service.dependencies.card.name,
                 "model.version": service.dependencies.card.version,
-                "log.file.path": str(service.dependencies.log.path),
+                "log.file.path": str(service.dependencies.prediction_log.log.path),
             },
         )
         http.run()
@@ -144,13 +146,36 @@ def open_log(settings: ServerSettings) -> EventLog:
     SettingsError
         If its folder cannot be written.
     """
-    return EventLog(
-        Path(settings.log_dir),
-        rotate_bytes=settings.rotate_bytes,
-        sync_seconds=settings.sync_interval.total_seconds(),
-        clock=now,
-        group_read=settings.log_group_read,
-    )
+    try:
+        return EventLog(
+            Path(settings.log_dir),
+            rotate_bytes=settings.rotate_bytes,
+            sync_seconds=settings.sync_interval.total_seconds(),
+            clock=now,
+            group_read=settings.log_group_read,
+            report=report,
+        )
+    except SettingsError as error:
+        raise SettingsError(error.message, "set MODEL_LOG_DIR") from error
+
+
+def report(level: int, message: str, fields: Mapping[str, str]) -> None:
+    """Write what happens to the event files into the service's own log."""
+    _log.log(level, message, **fields)
+
+
+def key_of_pseudonyms(settings: ServerSettings) -> str:
+    """Return the key of the pseudonyms.
+
+    Raises
+    ------
+    SettingsError
+        If it is too short, or its file cannot be read or written.
+    """
+    try:
+        return load_key(settings.hmac_key, Path(settings.log_dir))
+    except SettingsError as error:
+        raise SettingsError(error.message, f"{error.hint} (MODEL_SERVER_HMAC_KEY)") from error
 
 
 def load_model(settings: ServerSettings) -> Engine:
@@ -192,19 +217,28 @@ def make_reader(model: Engine) -> InputReader:
     return InputReader(model.plan.forms, model.limits)
 
 
-def make_origin(settings: ServerSettings, model: Engine, node: str) -> Origin:
-    """Return the origin of all events of this process."""
+def make_prediction_log(settings: ServerSettings, model: Engine, log: EventLog, key: str) -> PredictionLog:
+    """Return the log of a model's predictions.
+
+    Parameters
+    ----------
+    log : the event log of this process; the logs of several models share it.
+    key : key of the pseudonyms.
+    """
     card = model.card
-    return Origin(
+    return PredictionLog(
+        log,
+        model=card.name,
+        version=card.version,
+        kind=model.kind,
+        threshold=card.threshold,
+        classes=model.classes,
         service_name=settings.service_name,
         service_version=version(DISTRIBUTION),
         environment=settings.environment,
-        node=node,
-        model_name=card.name,
-        model_version=card.version,
-        threshold=card.threshold,
-        kind=model.kind,
-        classes=model.classes,
+        hmac_key=key,
+        log_query_text=settings.log_query_text,
+        answer_on_failure=settings.on_failure == ANSWER,
     )
 
 

@@ -11,7 +11,7 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from model_server.event_log import EventLog
+from monitor_agent.prediction_log.event_log import EventLog, line_of
 from tests.factories import make_prediction
 
 ROTATE_BYTES = 64 * 1024
@@ -28,7 +28,7 @@ def main(folder: str, rate: str, rotate_bytes: str = str(ROTATE_BYTES)) -> None:
     due = time.monotonic()
     while True:
         size = dice.randint(1, 8)
-        log.append([make_prediction(now(), dice.random()) for _ in range(size)])
+        log.append([line_of(make_prediction(now(), dice.random())) for _ in range(size)])
         due += size / float(rate)
         time.sleep(max(0.0, due - time.monotonic()))
 

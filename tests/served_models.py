@@ -15,13 +15,12 @@ from model_server.engines.saved_model import SavedModel
 from model_server.model_service import ModelService, ServiceDependencies
 from model_server.releases.available import cards_to_serve
 from model_server.request_counters import RequestCounters
-from model_server.serving_process import make_batcher, make_origin, make_reader, now, open_log
+from model_server.serving_process import make_batcher, make_prediction_log, make_reader, now, open_log
 from monitor_agent.logstash.inputs.file import FileInput
 from monitor_agent.settings import ServerSettings
 from tests.dry_pipeline import documents_of, source_of
 from tests.foreign_models import ForeignModel
-from tests.unit.model_server.event_lines import lines_in
-from tests.unit.model_server.factories import make_pseudonym
+from tests.unit.monitor_agent.prediction_log.factories import KEY, lines_in
 
 
 class Client:
@@ -67,9 +66,7 @@ def serving(folder: Path, foreign: ForeignModel) -> Iterator[Client]:
             model.card,
             make_reader(model),
             batcher,
-            log,
-            make_origin(settings, model, log.node),
-            make_pseudonym(),
+            make_prediction_log(settings, model, log, KEY),
             model.signatures,
         )
     )

@@ -10,7 +10,6 @@ import numpy as np
 
 from model_server.errors import ValidationError
 from model_server.json_object import JsonObject
-from monitor_agent.prediction_log.names import loggable
 from model_server.signatures.input_form import (
     EXAMPLE,
     FEATURES,
@@ -25,6 +24,7 @@ from model_server.signatures.input_form import (
     InputForm,
 )
 from model_server.signatures.json_values import MAX_TEXT_LENGTH, Array, bytes_of, numpy_dtype, to_array
+from monitor_agent.prediction_log.names import loggable
 
 MAX_PADDED_LENGTH = 4096
 ANY_ID = 2**31

@@ -40,9 +40,7 @@ class EventFile:
         If the folder or the file cannot be created.
     """
 
-    def __init__(
-        self, folder: Path, stem: str, rotate_bytes: int, *, report: Report, group_read: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, stem: str, rotate_bytes: int, *, report: Report, group_read: bool = False) -> None:
         self.path = folder / (stem + SUFFIX)
         self._place = os.fspath(self.path)
         self._stem = stem

@@ -17,13 +17,13 @@ from monitor_agent.prediction_log.json_text import iso, members_of, number_text,
 from monitor_agent.prediction_log.outcomes import Outcome, rank
 from monitor_agent.prediction_log.records import (
     NO_FEATURES,
-    ComputedScore,
     InstanceDetails,
     Origin,
     PredictionAnswer,
     Ranking,
     RequestContext,
     ScoredRequest,
+    ScoreTiming,
 )
 
 _BEFORE_ID = f'","ecs":{{"version":"{ECS_VERSION}"}},"event":{{"id":"'
@@ -56,7 +56,7 @@ class PredictionTemplate:
         self,
         request: ScoredRequest,
         instances: Sequence[InstanceDetails],
-        computed: Sequence[ComputedScore],
+        timings: Sequence[ScoreTiming],
         outcomes: Sequence[Outcome],
     ) -> tuple[list[PredictionAnswer], list[EventLine]]:
         """Return the answer and the line of each instance, in the order of the instances."""
@@ -74,7 +74,7 @@ class PredictionTemplate:
         answers, lines = [], []
         rows = zip(
             instances,
-            computed,
+            timings,
             outcomes,
             rank([outcome.order for outcome in outcomes]),
             ids,

@@ -1,4 +1,4 @@
-"""The log of the predictions of one version of a model: what any Python program writes its predictions and feedback with."""
+"""The log of one version of a model: any Python program writes its predictions and feedback with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ from monitor_agent.prediction_log.json_text import number_text
 from monitor_agent.prediction_log.outcomes import Outcome
 from monitor_agent.prediction_log.prediction_lines import PredictionTemplate
 from monitor_agent.prediction_log.pseudonyms import Pseudonyms, load_key
-from monitor_agent.prediction_log.record_checks import PredictionRecord, RecordReader, RequestFields, feedback_of, trace_of
+from monitor_agent.prediction_log.record_checks import (
+    PredictionRecord,
+    RecordReader,
+    RequestFields,
+    feedback_of,
+    trace_of,
+)
 from monitor_agent.prediction_log.records import (
     Call,
     ComputedScore,
@@ -27,6 +33,7 @@ from monitor_agent.prediction_log.records import (
     Origin,
     PredictionAnswer,
     ScoredRequest,
+    ScoreTiming,
     as_float32,
 )
 from monitor_agent.prediction_log.reports import Report
@@ -65,7 +72,8 @@ class PredictionLogOptions(FileOptions, total=False):
     threshold : of a binary model: a score at or above it gets the label 1; default 0.5.
     classes : names of the classes of a multiclass model; empty = any.
     engine : what computes the scores, such as `onnxruntime`.
-    service_name, service_version, environment : `service.*` of the events; default: the model's name, none, `production`.
+    service_name : `service.name` of the events; default: the model's name.
+    service_version, environment : `service.*` of the events; default: none, and `production`.
     labels : names that the labels of a request may have; None = any.
     hmac_key : key of the pseudonyms of users, sessions and queries; empty = a random key in the folder.
     log_query_text : whether the search query itself is logged, not only its pseudonym.
@@ -88,8 +96,8 @@ class PredictionLogOptions(FileOptions, total=False):
 class PredictionLog(ServiceLog):
     """Writes the predictions of one version of a model, and feedback, to event files that the pipeline reads.
 
-    Safe for threads. Several processes may write into one folder at once; each has a file of its own, so a process opens
-    its log after a fork.
+    Safe for threads. Several processes may write into one folder at once. Each has a file of its own,
+    so a process opens its log after a fork.
 
     Parameters
     ----------
@@ -206,10 +214,10 @@ class PredictionLog(ServiceLog):
         self,
         request: ScoredRequest,
         instances: Sequence[InstanceDetails],
-        computed: Sequence[ComputedScore],
+        timings: Sequence[ScoreTiming],
         results: Sequence[Outcome],
     ) -> list[PredictionAnswer]:
-        answers, lines = self._template.lines(request, instances, computed, results)
+        answers, lines = self._template.lines(request, instances, timings, results)
         try:
             self.log.append(lines)
         except LogWriteError:

@@ -20,7 +20,7 @@ NANOSECONDS_OF_A_MICROSECOND = 1000
 class RecordFields:
     """The fields of a mapping or a dataclass at a path; None means the same as an absent field.
 
-    Numbers of NumPy are numbers, too. A text has no half surrogate pair, because such a text cannot be written as UTF-8.
+    Numbers of NumPy are numbers, too. A text has no half surrogate pair: such a text cannot be written as UTF-8.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class RecordFields:
     def number_of(self, name: str, value: Any, bounds: Bounds) -> float:
         """Return a value if it is a number within bounds."""
         if type(value) is not float:
-            if not isinstance(value, numbers.Real) or isinstance(value, bool):
+            if isinstance(value, bool) or not isinstance(value, numbers.Real):
                 self.refuse(name, f"a number is expected, {kind_of(value)} given")
             try:
                 value = float(value)
@@ -105,14 +105,14 @@ class RecordFields:
                 value = math.inf
         if not bounds.low <= value <= bounds.high:
             self.refuse(name, f"a {bounds} is expected, {value:g} given")
-        return value
+        return float(value)
 
     def whole(self, name: str, bounds: Bounds) -> int | None:
         """Return a whole number within bounds; None when absent."""
         value = self._record.get(name)
         if value is None:
             return None
-        if not isinstance(value, numbers.Integral) or isinstance(value, bool) or not bounds.hold(int(value)):
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not bounds.hold(int(value)):
             self.refuse(name, f"{bounds} is expected")
         return int(value)
 

@@ -101,7 +101,7 @@ NO_FEATURES = Features()
 
 @dataclass(frozen=True)
 class RequestContext:
-    """Session, user, query and labels of a request, for all its instances; the log makes pseudonyms of the first three."""
+    """Session, user, query and labels of a request; the log makes pseudonyms of the first three."""
 
     session_id: str | None = None
     user_id: str | None = None
@@ -177,16 +177,8 @@ class InstanceDetails(Protocol):
         """The time of the event, UTC; None = when the request arrived."""
 
 
-class ComputedScore(Protocol):
-    """The result of a model for one instance, and how it was computed; None = unknown."""
-
-    @property
-    def score(self) -> float:
-        """Probability of a positive, a float32; the number of a regression; the predicted class's probability."""
-
-    @property
-    def classes(self) -> tuple[float, ...]:
-        """Probability of each class of a multiclass model, in the order of `Origin.classes`."""
+class ScoreTiming(Protocol):
+    """How the score of an instance was computed; None = unknown."""
 
     @property
     def queue_time(self) -> int | None:
@@ -199,6 +191,18 @@ class ComputedScore(Protocol):
     @property
     def batch_size(self) -> int | None:
         """Instances that the model computed together."""
+
+
+class ComputedScore(ScoreTiming, Protocol):
+    """The result of a model for one instance, and how it was computed."""
+
+    @property
+    def score(self) -> float:
+        """Probability of a positive, a float32; the number of a regression; the predicted class's probability."""
+
+    @property
+    def classes(self) -> tuple[float, ...]:
+        """Probability of each class of a multiclass model, in the order of `Origin.classes`."""
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,9 @@ class ServiceLog:
         PredictionLogError
             If the events cannot be written, or one is too long.
         """
-        made = [events.feedback(record, call, self.origin, place) for place, record in enumerate(records)]
-        self.log.append([line_of(event) for event in made])
-        return [event["event"]["id"] for event in made]
+        entries = [events.feedback(record, call, self.origin, place) for place, record in enumerate(records)]
+        self.log.append([line_of(event) for event in entries])
+        return [event["event"]["id"] for event in entries]
 
     def write_error(self, call: Call, failure: RequestFailure) -> None:
         """Write the event of a request that was refused or failed.

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from model_server.errors import EventLogError
-from model_server.event_log import EventLog
-from tests.unit.model_server.event_lines import make_events, sequences
-from tests.unit.model_server.factories import make_log
+from monitor_agent.errors import LogWriteError
+from monitor_agent.prediction_log.event_log import EventLog
+from tests.unit.monitor_agent.prediction_log.factories import make_lines, make_log, sequences
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
@@ -23,12 +22,12 @@ def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
     try:
         (disk / "ballast").write_bytes(b"x" * 220 * 1024)
         log = make_log(disk)
-        with pytest.raises(EventLogError, match="No space left on device"):
+        with pytest.raises(LogWriteError, match="No space left on device"):
             append_until_refused(log)
         problem, accepted = log.problem(), log.written
         (disk / "ballast").unlink()
         assert (problem, log.problem()) == ("No space left on device", "")
-        log.append(make_events(1))
+        log.append(make_lines(1))
 
         assert sequences(disk) == list(range(1, accepted + 2))
         log.close()
@@ -38,13 +37,13 @@ def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
 
 def append_until_refused(log: EventLog) -> None:
     for _ in range(100):
-        log.append(make_events(2, "x" * 900))
+        log.append(make_lines(2, "x" * 900))
 
 
 def test_a_forked_child_may_not_write(tmp_path: Path) -> None:
     """Numbers and file belong to one process: its child is refused, and the file stays unchanged."""
     log = make_log(tmp_path)
-    log.append(make_events(1))
+    log.append(make_lines(1))
 
     child = os.fork()
     if child == 0:
@@ -57,7 +56,7 @@ def test_a_forked_child_may_not_write(tmp_path: Path) -> None:
 
 def _status_of_append(log: EventLog) -> int:
     try:
-        log.append(make_events(1))
-    except EventLogError:
+        log.append(make_lines(1))
+    except LogWriteError:
         return 7
     return 0

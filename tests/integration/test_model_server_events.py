@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from model_server import events
 from model_server.batching import InstanceScore
-from model_server.feedback_request import ClientFeedback
 from model_server.predict_request import PredictParser
 from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
+from monitor_agent.prediction_log import FeedbackRecord, RequestFailure, ScoredRequest
 from monitor_agent.settings import ServerSettings
 from tests.cluster import Cluster
-from tests.unit.model_server.factories import IDS, NOW, TEXTS, make_call, make_origin, make_pseudonym, make_reader
+from tests.unit.model_server.factories import IDS, TEXTS, make_reader
+from tests.unit.monitor_agent.prediction_log.factories import NOW, lines_in, make_call, make_prediction_log
 
 SETTINGS = ServerSettings(
     labels=("scene",), numeric_features=("price",), categorical_features=("brand",), log_other_features=True
@@ -26,42 +27,44 @@ BODY = {
 }
 
 
-def index(cluster: Cluster, contract: IndexContract, lines: list[events.Event]) -> list[dict[str, Any]]:
+def index(cluster: Cluster, contract: IndexContract, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Create the lines in an index of their contract; return the documents of a search."""
     with cluster.client() as client:
         name = contract.index_for(NOW)
         client.indices.create(index=name, mappings=contract.mapping())
-        for number, line in enumerate(lines):
-            line["event"] |= {"created": events.iso(NOW), "sequence": number}
+        for line in lines:
             client.create(index=name, id=line["event"]["id"], document=line)
         client.indices.refresh(index=name)
         return [hit["_source"] for hit in client.search(index=name, sort=["event.sequence"])["hits"]["hits"]]
 
 
-def test_predictions_are_accepted(clean_indices: Cluster) -> None:
+def test_predictions_are_accepted(clean_indices: Cluster, tmp_path: Path) -> None:
     """A request that passes the server's checks is indexed: long texts, odd names, all types of features."""
     request = PredictParser(SETTINGS, make_reader()).parse(BODY, NOW)
     scores = [InstanceScore(0.25, 1, 2, 2), InstanceScore(1.0, 1, 2, 2)]
-    predictions = events.predictions(request, scores, make_call(), make_origin(), 9, make_pseudonym(), query_text=True)
-    lines = [prediction.event for prediction in predictions]
+    log = make_prediction_log(tmp_path, log_query_text=True)
+    log.write_scored(ScoredRequest(make_call(), request.context, 9), request.instances, scores)
+    lines = lines_in(tmp_path)
 
     assert index(clean_indices, PREDICTIONS, lines) == lines
 
 
-def test_feedback_is_accepted(clean_indices: Cluster) -> None:
+def test_feedback_is_accepted(clean_indices: Cluster, tmp_path: Path) -> None:
     """All types, with the longest ids that the server accepts."""
     feedback = [
-        ClientFeedback("p" * 256, NOW, "impression"),
-        ClientFeedback("p1", None, "purchase", label=1, value=-1e12, event_id="😀" * 128),
+        FeedbackRecord("p" * 256, NOW, "impression"),
+        FeedbackRecord("p1", None, "purchase", label=1, value=-1e12, event_id="😀" * 128),
     ]
-    lines = [events.feedback(entry, make_call(), make_origin()) for entry in feedback]
+    make_prediction_log(tmp_path).write_feedback(feedback, make_call())
+    lines = lines_in(tmp_path)
 
     assert index(clean_indices, FEEDBACK, lines) == lines
 
 
-def test_errors_are_accepted(clean_indices: Cluster) -> None:
+def test_errors_are_accepted(clean_indices: Cluster, tmp_path: Path) -> None:
     """Refusals with long messages and paths are indexed."""
     call = make_call(path="/" + "ä" * 999)
-    lines = [events.request_error(call, make_origin(), 9, 400, "ValidationError", "é" * 5000)]
+    make_prediction_log(tmp_path).write_error(call, RequestFailure(9, 400, "ValidationError", "é" * 5000))
+    lines = lines_in(tmp_path)
 
     assert index(clean_indices, ERRORS, lines) == lines

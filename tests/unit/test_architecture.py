@@ -94,6 +94,12 @@ ROOMS = (
         "one index per file: fields, mapping, sample; which documents a mapping takes; roles; ids",
         "metrics",
     ),
+    Room(
+        "monitor_agent/prediction_log/",
+        "writes predictions, feedback, errors and releases to event files, for the model server and any Python program",
+        "contracts errors files",
+        "orjson typing_extensions",
+    ),
     Room("monitor_agent/log.py", "the JSON log lines of the processes", "contracts http_client", "structlog orjson"),
     Room(
         "monitor_agent/command_line.py",
@@ -158,19 +164,19 @@ ROOMS = (
     Room(
         "model_server/setting_limits.py",
         "the limits of the model server's settings",
-        "contracts durations errors settings",
+        "contracts durations errors prediction_log settings",
     ),
     Room("model_server/errors.py", "errors of one request; each has a status of HTTP"),
     Room(
         "model_server/json_object.py",
         "reads the fields of a JSON body; an error names the path of the field",
-        "contracts model_server/errors model_server/setting_limits",
+        "contracts model_server/errors prediction_log",
         "orjson",
     ),
     Room(
         "model_server/signatures/",
         "what a SavedModel takes and gives: where its inputs are in a request, which output is the score",
-        "contracts errors model_server/errors model_server/json_object model_server/setting_limits",
+        "contracts errors model_server/errors model_server/json_object prediction_log",
         "numpy",
     ),
     Room(
@@ -228,10 +234,11 @@ ROOMS = (
     ),
     Room(
         "model_server/",
-        "everything that runs beside the model: HTTP, batching, event log",
+        "everything that runs beside the model: HTTP, batching",
         "command_line contracts errors extras files gc_tuning http_serving log model_server/api_keys "
         "model_server/engines model_server/errors model_server/json_object model_server/model_card "
-        "model_server/releases model_server/setting_limits model_server/signatures model_server/training settings",
+        "model_server/releases model_server/setting_limits model_server/signatures model_server/training "
+        "prediction_log settings",
         "flask numpy orjson prometheus_client structlog werkzeug",
     ),
 )

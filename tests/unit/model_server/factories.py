@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from model_server.batching import Batcher
 from model_server.engines.engine import BatchResult
-from model_server.event_log import EventLog
-from model_server.events import Call, Origin
 from model_server.model_card import ModelCard
-from model_server.pseudonyms import Pseudonyms
 from model_server.signatures.instance_inputs import InputLimits, InputReader
 from model_server.signatures.mapping import ModelMapping
 from model_server.signatures.model_plan import ModelPlan, plan
 from model_server.signatures.tensor_spec import SignatureSpec, TensorSpec
-from model_server.trace_context import Trace
 
-NOW = datetime(2026, 11, 23, 10, 0, 0, 123456, tzinfo=timezone.utc)
-KEY = "a key that only tests know"
 IDS = {"input_seq": [2, 5, 3, 6, 3, 0], "input_mask": [1, 1, 1, 1, 1, 0], "segment_ids": [0, 0, 0, 1, 1, 0]}
 TEXTS = {"text_a": "red evening", "text_b": "hat"}
 
@@ -46,38 +39,7 @@ def make_reader(*, takes_text: bool = True, **limits: Any) -> InputReader:
     return InputReader(make_plan(takes_text=takes_text).forms, InputLimits(**{**values, **limits}))
 
 
-def make_origin(**changes: Any) -> Origin:
-    """Return the origin of the events of a test."""
-    values = {
-        "service_name": "model-server",
-        "service_version": "0.1.0",
-        "environment": "test",
-        "node": "host:1:2",
-        "model_name": "click",
-        "model_version": "7",
-        "threshold": 0.5,
-    }
-    return Origin(**{**values, **changes})
-
-
-def make_call(**changes: Any) -> Call:
-    """Return an HTTP request with a trace."""
-    values = {"request_id": "r1", "path": "/predict", "received": NOW, "trace": Trace("a" * 32, "b" * 16)}
-    return Call(**{**values, **changes})
-
-
 def make_batcher(compute: Callable[[list[Any]], Any], **changes: Any) -> Batcher:
     """Return a batcher without a delay; it is not started yet."""
     values = {"max_batch_size": 64, "max_delay_seconds": 0.0, "max_queue": 1000, "timeout_seconds": 20.0}
     return Batcher(lambda inputs: BatchResult(compute(inputs)), **{**values, **changes})
-
-
-def make_log(folder: Path, **changes: Any) -> EventLog:
-    """Return an event log that rotates late and does not sync by itself."""
-    values = {"rotate_bytes": 2**30, "sync_seconds": 0.0, "clock": lambda: NOW}
-    return EventLog(folder, **{**values, **changes})
-
-
-def make_pseudonym() -> Pseudonyms:
-    """Return pseudonyms with the key of the tests."""
-    return Pseudonyms(KEY)

@@ -22,21 +22,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from model_server.api_keys import ApiKeys
 from model_server.app import create_app
-from model_server.event_log import EventLog
 from model_server.model_service import ModelService, ServiceDependencies
 from model_server.request_counters import RequestCounters
+from model_server.signatures.instance_inputs import InputReader
+from monitor_agent.prediction_log import EventLog
 from monitor_agent.settings import ServerSettings
-from tests.unit.model_server.factories import (
-    IDS,
-    NOW,
-    TEXTS,
-    make_batcher,
-    make_card,
-    make_log,
-    make_origin,
-    make_pseudonym,
-    make_reader,
-)
+from tests.unit.model_server.factories import IDS, TEXTS, make_batcher, make_card, make_reader
+from tests.unit.monitor_agent.prediction_log.factories import NOW, make_log, make_prediction_log
 
 SCORE = 0.75
 TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01"
@@ -70,7 +62,7 @@ class World:
 def serving(
     folder: Path,
     compute: Callable[[list[Any]], Any] = same_score,
-    pseudonym: Callable[[str], str] | None = None,
+    reader: InputReader | None = None,
     keys: ApiKeys | None = None,
     **changes: Any,
 ) -> Iterator[World]:
@@ -81,9 +73,8 @@ def serving(
         compute, max_queue=settings.max_queue, timeout_seconds=settings.predict_timeout.total_seconds()
     )
     batcher.start()
-    dependencies = ServiceDependencies(
-        settings, make_card(), make_reader(), batcher, log, make_origin(node=log.node), pseudonym or make_pseudonym()
-    )
+    prediction_log = make_prediction_log(log, answer_on_failure=settings.on_failure == "answer")
+    dependencies = ServiceDependencies(settings, make_card(), reader or make_reader(), batcher, prediction_log)
     service = ModelService(dependencies)
     yield World(create_app(service, RequestCounters(service.figures), lambda: NOW, keys).test_client(), log)
     batcher.stop()
@@ -343,11 +334,13 @@ def test_a_busy_model_is_a_503_and_a_late_one_a_504(tmp_path: Path) -> None:
 def test_an_unforeseen_error_is_a_500_without_details(tmp_path: Path, service_log: io.StringIO) -> None:
     """The answer has the type of the error only; the service log has the stack trace."""
 
-    def stumble(_text: str) -> str:
+    def stumble(_node: Any) -> Any:
         raise KeyError("inside")
 
-    with serving(tmp_path, pseudonym=stumble) as world:
-        status, answer = world.post("/predict", {**TEXTS, "context": {"user_id": "u"}})
+    reader = make_reader()
+    reader.read = stumble
+    with serving(tmp_path, reader=reader) as world:
+        status, answer = world.post("/predict", TEXTS)
         (event,) = world.events()
 
     assert (status, event["http"]["response"]["status_code"]) == (500, 500)

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from model_server.errors import ValidationError
-from model_server.feedback_request import ClientFeedback, parse
+from model_server.feedback_request import parse
 from monitor_agent.contracts import uuid7
+from monitor_agent.prediction_log import FeedbackRecord
 from monitor_agent.settings import ServerSettings
-from tests.unit.model_server.factories import NOW
+from tests.unit.monitor_agent.prediction_log.factories import NOW
 
 SETTINGS = ServerSettings(max_instances=3)
 CLICK = {"prediction_id": "p1", "type": "click"}
@@ -21,10 +22,10 @@ def test_one_event_or_a_list_of_them() -> None:
     """Both forms give the same feedback."""
     purchase = {"prediction_id": "p2", "type": "purchase", "value": 12.5, "event_id": "e2", "label": 1}
 
-    assert parse(CLICK, SETTINGS, NOW) == [ClientFeedback("p1", None, "click")]
+    assert parse(CLICK, SETTINGS, NOW) == [FeedbackRecord("p1", None, "click")]
     assert parse([CLICK, purchase], SETTINGS, NOW) == [
-        ClientFeedback("p1", None, "click"),
-        ClientFeedback("p2", None, "purchase", label=1, value=12.5, event_id="e2"),
+        FeedbackRecord("p1", None, "click"),
+        FeedbackRecord("p2", None, "purchase", label=1, value=12.5, event_id="e2"),
     ]
 
 

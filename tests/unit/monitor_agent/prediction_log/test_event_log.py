@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-import resource
 import stat
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from model_server.errors import EventLogError
-from model_server.event_log import LineTooLongError
-from monitor_agent import log as service_log
-from monitor_agent.errors import SettingsError
-from tests.unit.model_server.event_lines import make_events, sequences
-from tests.unit.model_server.factories import make_log
-
-
-@contextmanager
-def file_size_limit(size: int) -> Iterator[None]:
-    """Let the system refuse files of this process above a size, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+from monitor_agent.errors import LineTooLongError, LogWriteError, SettingsError
+from tests.unit.monitor_agent.prediction_log.factories import file_size_limit, make_lines, make_log, sequences
 
 
 def test_events_are_numbered_in_file_order(tmp_path: Path) -> None:
     """The sequence starts at 1, has no gaps, and follows the file; each event has its time of creation."""
     log = make_log(tmp_path)
-    log.append(make_events(3))
-    log.append(make_events(2))
+    log.append(make_lines(3))
+    log.append(make_lines(2))
 
     (path,) = tmp_path.glob("*.ndjson")
     written = [json.loads(line) for line in path.read_text().splitlines()]
@@ -53,7 +36,7 @@ def test_a_request_s_lines_go_out_in_one_write(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(os, "write", lambda descriptor, data: sizes.append(len(data)) or real_write(descriptor, data))
     log = make_log(tmp_path)
 
-    log.append(make_events(3))
+    log.append(make_lines(3))
 
     assert sizes == [log.path.stat().st_size]
 
@@ -64,7 +47,7 @@ def test_eight_threads_leave_no_gap(tmp_path: Path) -> None:
 
     def write() -> None:
         for _ in range(100):
-            log.append(make_events(3))
+            log.append(make_lines(3))
 
     threads = [threading.Thread(target=write) for _ in range(8)]
     for thread in threads:
@@ -80,9 +63,9 @@ def test_eight_threads_leave_no_gap(tmp_path: Path) -> None:
 def test_rotation_renames_the_file(tmp_path: Path) -> None:
     """The full file keeps its inode under a name that still matches `*.ndjson`; the new one has the old name."""
     log = make_log(tmp_path, rotate_bytes=300)
-    log.append(make_events(1, "a" * 200))
+    log.append(make_lines(1, "a" * 200))
     inode = log.path.stat().st_ino
-    log.append(make_events(1, "b" * 200))
+    log.append(make_lines(1, "b" * 200))
 
     (rotated,) = set(tmp_path.glob("*.ndjson")) - {log.path}
     assert rotated.stat().st_ino == inode
@@ -96,8 +79,8 @@ def test_a_line_that_is_too_long_is_refused_whole(tmp_path: Path) -> None:
     log = make_log(tmp_path)
 
     with pytest.raises(LineTooLongError) as refused:
-        log.append([*make_events(1), *make_events(1, "x" * 40_000)])
-    log.append(make_events(1))
+        log.append([*make_lines(1), *make_lines(1, "x" * 40_000)])
+    log.append(make_lines(1))
 
     assert refused.value.index == 1
     assert sequences(tmp_path) == [1]
@@ -106,13 +89,13 @@ def test_a_line_that_is_too_long_is_refused_whole(tmp_path: Path) -> None:
 def test_lines_that_do_not_fit_leave_nothing_behind(tmp_path: Path) -> None:
     """If the system writes only the beginning of a request, it is removed; the next request leaves no gap."""
     log = make_log(tmp_path)
-    log.append(make_events(2))
+    log.append(make_lines(2))
     before = log.path.read_bytes()
 
-    with file_size_limit(len(before) + 150), pytest.raises(EventLogError, match="events cannot be written"):
-        log.append(make_events(5))
+    with file_size_limit(len(before) + 150), pytest.raises(LogWriteError, match="events cannot be written"):
+        log.append(make_lines(5))
     after = log.path.read_bytes()
-    log.append(make_events(3))
+    log.append(make_lines(3))
 
     assert after == before
     assert sequences(tmp_path) == [1, 2, 3, 4, 5]
@@ -122,24 +105,40 @@ def test_lines_that_do_not_fit_leave_nothing_behind(tmp_path: Path) -> None:
 def test_a_service_log_on_the_same_full_disk_changes_nothing(tmp_path: Path) -> None:
     """If the failure cannot be logged either, the request is still refused with the reason."""
     events = make_log(tmp_path)
+    logger = logging.getLogger("monitor_agent.prediction_log")
     with (tmp_path / "service.log").open("w") as stream:
-        service_log.configure("model-server", stream=stream)
-        with file_size_limit(0), pytest.raises(EventLogError, match="File too large"):
-            events.append(make_events(1))
-        events.append(make_events(1))
+        logger.addHandler(handler := logging.StreamHandler(stream))
+        try:
+            with file_size_limit(0), pytest.raises(LogWriteError, match="File too large"):
+                events.append(make_lines(1))
+            events.append(make_lines(1))
+        finally:
+            logger.removeHandler(handler)
 
     assert sequences(tmp_path) == [1]
+    assert "events cannot be written (file.path=" in (tmp_path / "service.log").read_text()
+
+
+def test_two_logs_of_one_moment_have_two_names(tmp_path: Path) -> None:
+    """A process may open two logs at once, and containers may have the same host and process id."""
+    first, second = make_log(tmp_path), make_log(tmp_path)
+    first.append(make_lines(1))
+    second.append(make_lines(2))
+
+    assert first.node != second.node
+    assert first.path != second.path
+    assert sequences(tmp_path) == [1, 1, 2]
 
 
 def test_it_reports_a_problem_until_it_can_write(tmp_path: Path) -> None:
     """After a failure the log has a problem as long as writing fails; then it recovers by itself."""
     log = make_log(tmp_path)
-    log.append(make_events(1))
+    log.append(make_lines(1))
     assert log.problem() == ""
 
     with file_size_limit(log.path.stat().st_size + 10):
-        with pytest.raises(EventLogError):
-            log.append(make_events(1))
+        with pytest.raises(LogWriteError):
+            log.append(make_lines(1))
         assert log.problem() == "File too large"
 
     assert log.problem() == ""
@@ -149,11 +148,11 @@ def test_it_reports_a_problem_until_it_can_write(tmp_path: Path) -> None:
 def test_a_file_that_was_moved_is_replaced(tmp_path: Path) -> None:
     """Somebody moved or removed the file: the next events go to a new file."""
     log = make_log(tmp_path)
-    log.append(make_events(1))
+    log.append(make_lines(1))
     log.path.rename(tmp_path / "elsewhere.ndjson")
-    log.append(make_events(1))
+    log.append(make_lines(1))
     log.path.unlink()
-    log.append(make_events(1))
+    log.append(make_lines(1))
 
     assert [line["event"]["sequence"] for line in map(json.loads, log.path.read_text().splitlines())] == [3]
     assert sequences(tmp_path) == [1, 3]
@@ -163,7 +162,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
     """The error names the folder, the reason and the setting."""
     (tmp_path / "file").touch()
 
-    with pytest.raises(SettingsError, match=r"events cannot be written to .*/file/log \(.+\): set MODEL_LOG_DIR"):
+    with pytest.raises(SettingsError, match=r"events cannot be written to .*/file/log \(.+\): name another folder"):
         make_log(tmp_path / "file" / "log")
 
 
@@ -174,10 +173,10 @@ def test_closing_forces_everything_to_disk(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(os, "fsync", lambda file: (synced.add(os.fstat(file).st_ino), real_sync(file))[1])
     log = make_log(tmp_path, rotate_bytes=300, sync_seconds=3600.0)
     for _ in range(3):
-        log.append(make_events(1, "x" * 200))
+        log.append(make_lines(1, "x" * 200))
     log.close()
-    with pytest.raises(EventLogError, match="closed"):
-        log.append(make_events(1))
+    with pytest.raises(LogWriteError, match="closed"):
+        log.append(make_lines(1))
 
     assert {path.stat().st_ino for path in tmp_path.glob("*.ndjson")} <= synced
 
@@ -200,7 +199,7 @@ def test_only_the_owner_reads_events_unless_the_group_may(
         log = make_log(folder, group_read=group_read)
         log.close()
         log = make_log(folder, group_read=group_read)
-        log.append(make_events(1))
+        log.append(make_lines(1))
     finally:
         os.umask(before)
 

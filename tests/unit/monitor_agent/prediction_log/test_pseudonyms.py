@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from model_server.pseudonyms import KEY_FILE, Pseudonyms, load_key
 from monitor_agent.errors import SettingsError
+from monitor_agent.prediction_log.pseudonyms import KEY_FILE, Pseudonyms, load_key
 
 
 def test_a_random_key_is_created_once(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_a_configured_key_leaves_no_file(tmp_path: Path) -> None:
 
 def test_a_key_that_can_be_guessed_is_refused(tmp_path: Path) -> None:
     """A short key, such as that of an empty file, is refused; the error says what to do."""
-    with pytest.raises(SettingsError, match="set a MODEL_SERVER_HMAC_KEY of at least 16 characters"):
+    with pytest.raises(SettingsError, match="give one of at least 16 characters"):
         load_key("secret", tmp_path)
     (tmp_path / KEY_FILE).touch()
     with pytest.raises(SettingsError, match="has 0 characters"):
