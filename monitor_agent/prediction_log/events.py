@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from monitor_agent.contracts import uuid7
-from monitor_agent.contracts.ecs import DATASET_ERROR, DATASET_FEEDBACK, ECS_VERSION
+from monitor_agent.contracts.ecs import DATASET_ERROR, DATASET_FEEDBACK, DATASET_RELEASE, ECS_VERSION
 from monitor_agent.contracts.feedback import STATUS_NEW
+from monitor_agent.contracts.release import FAILURE, SUCCESS
 from monitor_agent.prediction_log.json_text import iso
 from monitor_agent.prediction_log.limits import MAX_MESSAGE_LENGTH, MAX_PATH_LENGTH
 from monitor_agent.prediction_log.names import loggable_path
@@ -18,7 +19,6 @@ from monitor_agent.prediction_log.records import Call, FeedbackRecord, Origin, R
 from monitor_agent.prediction_log.trace_context import Trace
 
 Event = dict[str, Any]
-DATASET_RELEASE = "model.release"
 SERVER_ERRORS = 500
 
 
@@ -65,7 +65,7 @@ def request_error(call: Call, origin: Origin, failure: RequestFailure) -> Event:
 def release(change: ReleaseChange, moment: datetime, origin: Origin) -> Event:
     """Return the event of what a server did with a version of a model."""
     event = _event(DATASET_RELEASE, uuid7.make(moment), moment, origin, change.action.replace("-", " "))
-    event["event"] |= {"action": change.action, "outcome": "success" if change.succeeded else "failure"}
+    event["event"] |= {"action": change.action, "outcome": SUCCESS if change.succeeded else FAILURE}
     if change.reason:
         event["event"]["reason"] = change.reason[:MAX_MESSAGE_LENGTH]
     if change.duration is not None:

@@ -195,7 +195,7 @@ class PredictionLog(ServiceLog):
         LogWriteError
             If the lines cannot be written, unless `answer_on_failure` is on.
         """
-        return self._write(request, instances, computed, self._outcomes(computed))
+        return self._write(request, instances, computed, outcomes_of(computed, self.origin))
 
     def close(self) -> None:
         """Force the lines to disk and close the file, unless it is the file of another PredictionLog."""
@@ -226,16 +226,6 @@ class PredictionLog(ServiceLog):
             self.log.lose(len(lines))
         return answers
 
-    def _outcomes(self, computed: Sequence[ComputedScore]) -> list[Outcome]:
-        """Return the outcomes of a model's float32 scores."""
-        kind, classes = self.origin.kind, self.origin.classes
-        if kind == MULTICLASS.name:
-            return [_of_classes(dict(zip(classes, score.classes, strict=True))) for score in computed]
-        if kind == REGRESSION.name:
-            return [outcomes.regression(score.score) for score in computed]
-        threshold, text = self.origin.float32_threshold, self._threshold_text
-        return [outcomes.binary(score.score, threshold, text) for score in computed]
-
     def _outcome_of(self, record: PredictionRecord) -> Outcome:
         """Return the outcome of a record; a score that is no float32 is compared with the threshold itself."""
         if record.class_name is not None:
@@ -245,6 +235,16 @@ class PredictionLog(ServiceLog):
         score, origin = record.score or 0.0, self.origin
         threshold = origin.float32_threshold if as_float32(score) == score else origin.threshold
         return outcomes.binary(score, threshold, self._threshold_text)
+
+
+def outcomes_of(computed: Sequence[ComputedScore], origin: Origin) -> list[Outcome]:
+    """Return the outcomes of a model's float32 scores."""
+    if origin.kind == MULTICLASS.name:
+        return [_of_classes(dict(zip(origin.classes, score.classes, strict=True))) for score in computed]
+    if origin.kind == REGRESSION.name:
+        return [outcomes.regression(score.score) for score in computed]
+    threshold, text = origin.float32_threshold, number_text(origin.threshold)
+    return [outcomes.binary(score.score, threshold, text) for score in computed]
 
 
 def _of_classes(scores: dict[str, float]) -> Outcome:

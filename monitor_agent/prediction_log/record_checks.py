@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
 from monitor_agent.contracts import uuid7
-from monitor_agent.contracts.bounds import DURATION, LABEL, NUMBER, PROBABILITY, RANK, VALUE
+from monitor_agent.contracts.bounds import DURATION, LABEL, NUMBER, POSITIVE_PROBABILITY, PROBABILITY, RANK, VALUE
 from monitor_agent.contracts.ecs import MAX_LABELS
 from monitor_agent.contracts.feedback import TYPES
 from monitor_agent.contracts.identifiers import canonical
 from monitor_agent.contracts.kinds import BINARY, MOST_CLASS_CHARACTERS, MULTICLASS, REGRESSION
 from monitor_agent.contracts.model_names import MOST_CHARACTERS
+from monitor_agent.contracts.prediction import ASSIGNMENT_UNITS
 from monitor_agent.errors import RecordError
 from monitor_agent.prediction_log import trace_context
 from monitor_agent.prediction_log.limits import (
@@ -39,8 +40,6 @@ from monitor_agent.prediction_log.records import (
     VersionAssignment,
 )
 from monitor_agent.prediction_log.trace_context import Trace
-
-ASSIGNMENT_UNITS = ("user", "session", "request")
 
 
 @dataclass(frozen=True)
@@ -299,10 +298,7 @@ def _trace(node: RecordFields) -> Trace | None:
 
 
 def _propensity(node: RecordFields) -> float | None:
-    value = node.number("propensity", PROBABILITY)
-    if value == 0:
-        node.refuse("propensity", "a number above 0, up to 1, is expected")
-    return value
+    return node.number("propensity", POSITIVE_PROBABILITY)
 
 
 def _assignment(node: RecordFields) -> VersionAssignment | None:

@@ -104,7 +104,7 @@ class RecordFields:
             except OverflowError:
                 value = math.inf
         if not bounds.low <= value <= bounds.high:
-            self.refuse(name, f"a {bounds} is expected, {value:g} given")
+            self.refuse(name, f"a {bounds} is expected, {value} given")
         return float(value)
 
     def whole(self, name: str, bounds: Bounds) -> int | None:
