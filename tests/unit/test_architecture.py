@@ -191,13 +191,14 @@ ROOMS = (
         "ai_edge_litert numpy structlog tensorflow tensorflow_text",
     ),
     Room("model_server/cards/", "the model card of a version: JSON, and a page of it", "errors files"),
+    Room("model_server/data_files/", "reads and describes files of rows", "errors extras", "pyarrow"),
     Room(
         "model_server/evaluation/",
         "the quality of scores on labelled data, by the agent's metrics",
-        "contracts metrics model_server/cards",
+        "contracts errors metrics model_server/cards model_server/data_files model_server/errors "
+        "model_server/json_object model_server/signatures",
         "numpy",
     ),
-    Room("model_server/data_files/", "reads and describes files of rows", "errors extras", "pyarrow"),
     Room(
         "model_server/releases/",
         "which models and versions are served: folders, rules, loading, swap, splits",
