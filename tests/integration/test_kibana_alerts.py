@@ -21,6 +21,7 @@ from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.performance import PERFORMANCE
+from monitor_agent.contracts.release import RELEASES
 from monitor_agent.es.connection import connect
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.watcher import put_watch, why_without
@@ -73,6 +74,14 @@ HEALTHY_HOUR = {
     "orphan_rate_low": 0.0,
 }
 
+HEALTHY_RELEASE = {
+    "source": "server",
+    "event.action": "version-loaded",
+    "event.outcome": "success",
+    "model_name": "click",
+    "model_version": "1",
+}
+
 TROUBLE: dict[str, Document] = {
     "quality-below-threshold": {"f1_high": 0.15},
     "quality-drop": {"f1_drop_vs_last_week": 0.2, "f1_drop_vs_last_week_low": 0.1},
@@ -84,6 +93,7 @@ TROUBLE: dict[str, Document] = {
     "no-data": {"silent_seconds": 900.0},
     "pipeline-lag": {"lag_seconds": 400.0},
     "lost-lines": {"lost_lines": 3},
+    "version-refused": {"event.outcome": "failure"},
     "agent-silent": {"outcome": "failed"},
 }
 """The condition of each alert: the fields that differ from a healthy day."""
@@ -106,6 +116,7 @@ def fill(world: World, **trouble: Any) -> None:
         documents += [
             operation(CYCLES, at, HEALTHY_CYCLE, changes),
             operation(PERFORMANCE, at, HEALTHY_MINUTE, changes),
+            operation(RELEASES, at, HEALTHY_RELEASE, changes),
         ]
     for hour in range(2):
         at = START + timedelta(hours=hour)

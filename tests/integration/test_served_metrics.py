@@ -1,7 +1,7 @@
-"""From answers to metrics: the events of each route and kind of model are valid, and count as scikit-learn counts them.
+"""From answers to metrics: the events of each route and kind of model are valid, and count as scikit-learn counts.
 
-The model server scores and logs, the pipeline delivers into a real Elasticsearch, and the agent computes. The answers and
-the clicks that were sent say what must come out.
+The model server scores and logs, the pipeline delivers into a real Elasticsearch, and the agent computes. The answers
+and the clicks that were sent say what must come out.
 """
 
 from __future__ import annotations
