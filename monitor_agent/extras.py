@@ -125,6 +125,18 @@ def package_of(module: str) -> str:
     return _NAMES.get(module, module.replace("_", "-"))
 
 
+def version_of(package: str) -> str:
+    """Return the version of a package; `not installed` if it is missing.
+
+    >>> version_of("no-package-has-this-name")
+    'not installed'
+    """
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
 def install_command(extras: Iterable[str], *, again: bool = False) -> str:
     """Return the command that adds extras to this installation, for the interpreter that runs now.
 

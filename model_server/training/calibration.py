@@ -1,4 +1,4 @@
-"""From raw logits to calibrated probabilities and a threshold; measures of how good they are (pure).
+"""From raw logits to calibrated probabilities and a threshold (pure).
 
 The logits come from models that were not fitted to these examples (cross-fitting).
 """
@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-
-from monitor_agent.contracts.prediction import LOG_LOSS_CLIP
 
 Floats = npt.NDArray[np.floating]
 
@@ -100,48 +98,3 @@ def best_f1_threshold(scores: Floats, labels: Floats) -> float:
     best = int(np.argmax(np.where(few if few.any() else usable, f1, -1.0)))
     below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
     return float((ranked[best] + below) / 2)
-
-
-def roc_auc(scores: Floats, labels: Floats) -> float:
-    """Return the area under the ROC curve: the chance that a positive outranks a negative, ties counted half.
-
-    >>> roc_auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]))
-    0.75
-    """
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    positives = float(labels.sum())
-    above = float(ranks[labels > 0].sum()) - positives * (positives + 1) / 2
-    return above / (positives * (len(labels) - positives))
-
-
-def log_loss(scores: Floats, labels: Floats) -> float:
-    """Return the mean negative log-likelihood, probabilities clipped at 1e-7."""
-    clipped = np.clip(scores.astype(np.float64), LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
-    return float(-np.mean(np.where(labels > 0, np.log(clipped), np.log1p(-clipped))))
-
-
-def calibration_error(scores: Floats, labels: Floats, bins: int = 10) -> float:
-    """Return the mean distance between mean score and positive rate over bins of equal count (0 is perfect)."""
-    groups = np.array_split(np.argsort(scores, kind="stable"), min(bins, len(scores)))
-    gaps = [len(group) * abs(float(scores[group].mean()) - float(labels[group].mean())) for group in groups]
-    return sum(gaps) / len(scores)
-
-
-def quality(scores: Floats, labels: Floats, threshold: float) -> dict[str, float]:
-    """Return quality measures of held-out scores: AUC, losses, calibration, and the confusion at the threshold."""
-    flagged = scores >= threshold
-    hits = float(labels[flagged].sum())
-    return {
-        "auc": roc_auc(scores, labels),
-        "log_loss": log_loss(scores, labels),
-        "log_loss_of_base_rate": log_loss(np.full(len(labels), labels.mean()), labels),
-        "brier": float(np.mean((scores - labels) ** 2)),
-        "calibration_error": calibration_error(scores, labels),
-        "mean_score": float(scores.mean()),
-        "positive_rate": float(labels.mean()),
-        "precision": hits / max(float(flagged.sum()), 1.0),
-        "recall": hits / float(labels.sum()),
-        "f1": 2 * hits / (float(flagged.sum()) + float(labels.sum())),
-        "flagged_rate": float(flagged.mean()),
-    }

@@ -1,19 +1,21 @@
-"""Writes a trained model: a SavedModel with two signatures, and its `model.json`."""
+"""Writes a trained model: a SavedModel with two signatures, its `model.json`, and its model card."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
+from model_server.cards.card_file import Card, write_card_file
+from model_server.signatures.tensor_spec import TensorSpec
 from model_server.training.classifier import ClickModel
 from monitor_agent.errors import ModelError
 
-CARD = "model.json"
+ENTRIES = "model.json"
 
 
 def signatures(model: ClickModel) -> dict[str, Callable[..., Any]]:
@@ -39,8 +41,27 @@ def signatures(model: ClickModel) -> dict[str, Callable[..., Any]]:
     return {"serving_default": serve_ids, "text": serve_text}
 
 
-def export(model: ClickModel, folder: Path, card: dict[str, Any]) -> None:
+def _signature(name: str, call: Any) -> dict[str, Any]:
+    concrete = call.get_concrete_function()
+    inputs, outputs = concrete.structured_input_signature[0], concrete.structured_outputs
+    return {
+        "name": name,
+        "inputs": [_tensor(spec.name, spec) for spec in inputs],
+        "outputs": [_tensor(output, tensor) for output, tensor in outputs.items()],
+    }
+
+
+def _tensor(name: str, tensor: Any) -> str:
+    return str(TensorSpec(name, tensor.dtype.name, tuple(tensor.shape.as_list())))
+
+
+def export(model: ClickModel, folder: Path, entries: Mapping[str, Any], card: Card) -> Card:
     """Write the model and its card as one folder, which appears whole or not at all; it replaces an older folder.
+
+    Parameters
+    ----------
+    entries : the content of `model.json`.
+    card : the model card; the signatures are added to it, and it is returned.
 
     Raises
     ------
@@ -53,10 +74,13 @@ def export(model: ClickModel, folder: Path, card: dict[str, Any]) -> None:
             written = Path(room) / "new"
             model.served = signatures(model)
             tf.saved_model.save(model, str(written), signatures=model.served)
-            (written / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+            (written / ENTRIES).write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+            card = {**card, "signatures": [_signature(name, call) for name, call in model.served.items()]}
+            write_card_file(written, card)
             if folder.exists():
                 folder.rename(Path(room) / "old")
             written.rename(folder)
+        return card
     except (OSError, tf.errors.OpError) as error:  # TensorFlow has its own error for a full disk
         message = error.message if isinstance(error, tf.errors.OpError) else error.strerror or str(error)
         reason = message.rpartition("; ")[2].partition(" [Op:")[0]

@@ -42,6 +42,38 @@ class Tokens:
     labels: npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class ValidationRows:
+    """When a fit ends early.
+
+    Attributes
+    ----------
+    rows : on which the loss is measured after each epoch; the fit must not learn from them.
+    patience : epochs without a lower loss after which the fit ends.
+    """
+
+    rows: Ints
+    patience: int
+
+
+@dataclass(frozen=True)
+class FitOutcome:
+    """How a fit went.
+
+    Attributes
+    ----------
+    epochs : passes that it took.
+    best_epoch : the one whose weights the model has now.
+    losses : on the validation rows after each epoch; empty without validation.
+    stopped_early : whether it ended before its last epoch.
+    """
+
+    epochs: int
+    best_epoch: int
+    losses: tuple[float, ...] = ()
+    stopped_early: bool = False
+
+
 class Fitter:
     """Fits one model several times, each time from its initial weights (for cross-fitting), by one traced step."""
 
@@ -62,19 +94,44 @@ class Fitter:
         """Return the number of steps of one fit on `rows` rows."""
         return self._recipe.epochs * -(-rows // self._recipe.batch_size)
 
-    def fit(self, tokens: Tokens, rows: Ints, seed: int, progress: Callable[[], None]) -> None:
-        """Fit the model to the rows, from its initial weights; each class gets half of the weight."""
+    def fit(
+        self,
+        tokens: Tokens,
+        rows: Ints,
+        seed: int,
+        progress: Callable[[], None],
+        validation: ValidationRows | None = None,
+    ) -> FitOutcome:
+        """Fit the model to the rows, from its initial weights; each class gets half of the weight.
+
+        With validation, the model has afterwards the weights of the epoch with the lowest loss.
+        """
         for weight, value in zip(self._model.weights, self._first, strict=True):
             weight.assign(value)
         for pair in self._moments:
             for moment in pair:
                 moment.assign(tf.zeros_like(moment))
-        total = self.steps(len(rows))
+        total, epochs = self.steps(len(rows)), self._recipe.epochs
+        losses: list[float] = []
+        best = self._first
         for step, batch in enumerate(self._batches(tokens.labels, rows, seed), 1):
             weights = np.where(tokens.labels[batch] > 0, 1 - POSITIVE_SHARE, POSITIVE_SHARE).astype(np.float32)
             rate = np.float32(self._recipe.learning_rate * schedule(step, total))
             self._step(*_rows(tokens, batch), tokens.labels[batch], weights, rate, np.float32(step))
             progress()
+            if validation is None or step * epochs % total:
+                continue
+            losses.append(balanced_loss(self.logits(tokens, validation.rows), tokens.labels[validation.rows]))
+            best_epoch = losses.index(min(losses)) + 1
+            if best_epoch == len(losses):
+                best = [weight.numpy() for weight in self._model.weights]
+            if len(losses) - best_epoch >= validation.patience:
+                break
+        if not losses:
+            return FitOutcome(epochs, epochs)
+        for weight, value in zip(self._model.weights, best, strict=True):
+            weight.assign(value)
+        return FitOutcome(len(losses), best_epoch, tuple(losses), len(losses) < epochs)
 
     def logits(self, tokens: Tokens, rows: Ints) -> npt.NDArray[np.float32]:
         """Return the uncalibrated log-odds of the rows."""
@@ -106,6 +163,18 @@ class Fitter:
             change = first / (1 - BETA_1**step) / (tf.sqrt(second / (1 - BETA_2**step)) + EPSILON)
             decay = self._recipe.weight_decay if len(weight.shape) > 1 else 0.0
             weight.assign_sub(rate * (change + decay * weight))
+
+
+def balanced_loss(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]) -> float:
+    """Return the mean cross-entropy in which each class has half of the weight, as in the training; not finite = inf.
+
+    >>> round(balanced_loss(np.array([0.0, 0.0, 0.0]), np.array([1.0, 0.0, 0.0])), 4)
+    0.6931
+    """
+    exact = logits.astype(np.float64)
+    losses = np.logaddexp(0.0, exact) - labels * exact
+    loss = float(losses[labels > 0].mean() + losses[labels == 0].mean()) / 2
+    return loss if np.isfinite(loss) else float("inf")
 
 
 def schedule(step: int, total: int) -> float:

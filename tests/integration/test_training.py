@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model_server.training.options import TrainOptions
+from model_server.training.options import EarlyStopping, TrainOptions
 from monitor_agent.errors import DataError, ModelError
 
 ROWS = 600
@@ -62,11 +63,11 @@ def test_it_learns(trained: TrainedModel) -> None:
     """If the label depends on both texts, held-out and final scores rank it."""
     scores = trained.score_text(trained.text_a, trained.text_b)
 
-    assert trained.report.card["metrics"]["auc"] > 0.9
+    assert trained.report.metrics["auc"]["value"] > 0.9
     assert trained.score_text(["red evening slot1"], ["hat price1"]) > 5 * trained.score_text(
         ["blue evening slot1"], ["hat price1"]
     )
-    assert ((scores >= trained.report.card["threshold"]) == (trained.labels > 0)).mean() > 0.95
+    assert ((scores >= trained.report.entries["threshold"]) == (trained.labels > 0)).mean() > 0.95
 
 
 def test_scores_are_probabilities(trained: TrainedModel) -> None:
@@ -117,15 +118,88 @@ def test_tokens_are_those_of_bert() -> None:
     ]
 
 
-def test_the_card_has_the_entries_that_a_server_needs(trained: TrainedModel) -> None:
-    """`model.json` is in the SavedModel's folder, with name, version, threshold and limits."""
-    card = json.loads((trained.report.folder / "model.json").read_text(encoding="utf-8"))
+def test_the_folder_has_the_entries_that_a_server_needs_and_a_card(trained: TrainedModel) -> None:
+    """`model.json` says how the model is served, the card what it is and how good it is."""
+    folder = trained.report.folder
+    entries = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    card = json.loads((folder / "model_card.json").read_text(encoding="utf-8"))
+    page = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
-    assert card == trained.report.card
-    assert (card["name"], card["version"], card["max_seq_length"]) == ("click", "7", 16)
-    assert 0 < card["threshold"] < 1
-    assert card["training"]["positives"] == trained.labels.sum()
-    assert sorted(path.name for path in trained.report.folder.parent.iterdir()) == ["7"]
+    assert entries == trained.report.entries
+    assert (entries["name"], entries["version"], entries["max_seq_length"]) == ("click", "7", 16)
+    assert 0 < entries["threshold"] < 1
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["7"]
+    assert {name: card[name] for name in trained.report.card} == trained.report.card
+    assert card["training_data"]["positives"] == trained.labels.sum()
+    assert card["training_data"]["files"][0]["sha256"] == hashlib.sha256(trained.data.read_bytes()).hexdigest()
+    assert card["decision_threshold"]["value"] == entries["threshold"]
+    auc = card["quantitative_analyses"][0]["metrics"]["auc"]
+    assert auc["low"] < auc["value"] <= auc["high"]
+    assert [signature["name"] for signature in card["signatures"]] == ["serving_default", "text"]
+    assert card["signatures"][1]["inputs"] == ["text_a string (?)", "text_b string (?)"]
+    assert f"- value: {entries['threshold']:.4g}\n- method: the best F1" in page
+    assert "| accuracy | " in page
+
+
+STOPPING, MOST_EPOCHS = EarlyStopping(1, 0.3), 8
+
+
+@pytest.fixture(scope="module")
+def stopped(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[str]]:
+    """Return report and notes of a training of a tiny model, at a rate so high that the loss soon rises."""
+    from model_server.training.train import train
+
+    notes: list[str] = []
+    folder = tmp_path_factory.mktemp("stopped")
+    handle = write_module(folder, [*PIECES, "red", "hat"], "dict")
+    options = {**OPTIONS, "epochs": MOST_EPOCHS, "learning_rate": 0.05, "encoder": handle}
+    report = train(TrainOptions(data=trained.data, out=folder, early_stopping=STOPPING, **options), note=notes.append)
+    return report, notes
+
+
+def test_a_fit_ends_early_with_the_weights_of_its_best_epoch(stopped: tuple[Any, list[str]]) -> None:
+    """Notes and card say after which epoch and why; the metrics of the validation rows stand apart."""
+    report, notes = stopped
+
+    rows = report.card["training"]["tables"][0]["rows"]
+
+    assert [row[0] for row in rows] == ["fold 1", "fold 2", "exported model"]
+    assert notes == [
+        f"fit {number} of 3 ended after epoch {epochs} of {MOST_EPOCHS}, because {reason}; "
+        f"it has the weights of epoch {best}"
+        for number, (_, epochs, best, _, reason) in enumerate(rows, 1)
+    ]
+    early = [row for row in rows if row[1] < MOST_EPOCHS]
+    assert early
+    assert all((best, reason) == (epochs - 1, "an epoch has no lower loss") for _, epochs, best, _, reason in early)
+    cross_validation, validation = report.card["quantitative_analyses"]
+    total = cross_validation["data"]["rows"] + validation["data"]["rows"]
+    assert total == report.card["training_data"]["rows"] == ROWS
+    assert "30% of the pairs of texts" in report.card["training"]["early_stopping"]["validation_rows"]
+
+
+def test_the_exported_weights_are_those_of_the_best_epoch(
+    stopped: tuple[Any, list[str]], trained: TrainedModel
+) -> None:
+    """The exported model has the metrics that the card says for the validation rows."""
+    import tensorflow as tf
+
+    from model_server.evaluation.binary import BinaryEvaluation
+    from model_server.training.examples import read
+    from model_server.training.splits import VALIDATION, make_split
+
+    report, _ = stopped
+    examples = read(trained.data)
+    rows = np.flatnonzero(make_split(examples, OPTIONS["folds"], TrainOptions.seed, STOPPING) == VALIDATION)
+    call = tf.saved_model.load(str(report.folder)).signatures["text"]
+    texts = [tf.constant([column[row] for row in rows]) for column in (examples.text_a, examples.text_b)]
+    evaluation = BinaryEvaluation(report.entries["threshold"])
+    evaluation.add(call(text_a=texts[0], text_b=texts[1])["score"].numpy(), examples.labels[rows])
+
+    measured, stated = evaluation.analysis().metrics, report.card["quantitative_analyses"][1]["metrics"]
+
+    assert measured["log_loss"]["value"] == pytest.approx(stated["log_loss"]["value"], rel=1e-3)
+    assert measured["f1"] == stated["f1"]
 
 
 def test_the_same_seed_gives_the_same_model(trained: TrainedModel, tmp_path: Path) -> None:
@@ -156,7 +230,8 @@ def test_a_foreign_module_is_fine_tuned(style: str, trained: TrainedModel, tmp_p
 
     report = train(TrainOptions(data=trained.data, out=tmp_path / "out", encoder=handle, **{**OPTIONS, "epochs": 1}))
 
-    assert (report.card["vocab_size"], report.card["lower_case"], report.card["encoder"]) == (33, False, handle)
+    details = report.card["model_details"]
+    assert (report.entries["vocab_size"], details["lower_case"], details["encoder"]) == (33, False, handle)
     assert (report.folder / "assets" / "words.txt").read_text(encoding="utf-8").split() == pieces
 
 

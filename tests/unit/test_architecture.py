@@ -230,7 +230,8 @@ ROOMS = (
     Room(
         "model_server/training/",
         "trains, calibrates and exports the demo's kind of model",
-        "extras contracts errors model_server/engines",
+        "extras contracts errors model_server/cards model_server/data_files model_server/engines "
+        "model_server/evaluation model_server/signatures",
         "numpy rich tensorflow tensorflow_hub tensorflow_text",
     ),
     Room(
