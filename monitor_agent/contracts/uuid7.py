@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from datetime import datetime, timedelta, timezone
 
@@ -12,6 +13,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
 _VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 """The digit of the variant has two random bits: those of a random digit."""
+
+_RANDOM = re.compile("(...)(.)(...)(............).")
 
 
 def make(moment: datetime) -> str:
@@ -42,11 +45,8 @@ def make_several(moment: datetime, count: int) -> list[str]:
     time_digits = f"{milliseconds:012x}"
     start = f"{time_digits[:8]}-{time_digits[8:]}-7"
     # 20 random digits an id, of which 19 are used.
-    digits = os.urandom(10 * count).hex()
-    return [
-        f"{start}{digits[at : at + 3]}-{_VARIANTS[digits[at + 3]]}{digits[at + 4 : at + 7]}-{digits[at + 7 : at + 19]}"
-        for at in range(0, 20 * count, 20)
-    ]
+    digits = _RANDOM.findall(os.urandom(10 * count).hex())
+    return [f"{start}{first}-{_VARIANTS[variant]}{second}-{last}" for first, variant, second, last in digits]
 
 
 def time_of(identifier: str) -> datetime | None:

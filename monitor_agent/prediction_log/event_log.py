@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from monitor_agent.contracts.ecs import MAX_LINE_BYTES
 from monitor_agent.errors import LineTooLongError, LogWriteError, SettingsError
@@ -29,17 +29,9 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-class EventLine(NamedTuple):
-    """The JSON text of an event, without the two fields that the log adds at the end of the object `event`.
-
-    Attributes
-    ----------
-    head : up to the last member of `event`, without a comma.
-    tail : from the brace that closes `event` to the end of the line.
-    """
-
-    head: str
-    tail: str
+EventLine = tuple[str, str]
+"""JSON text of an event, without the two fields that the log adds at the end of the object `event`: the text before
+them, without a comma, and the text after them, with the end of the line."""
 
 
 def line_of(event: Mapping[str, Any]) -> EventLine:
@@ -50,7 +42,7 @@ def line_of(event: Mapping[str, Any]) -> EventLine:
     before = members_of({name: event[name] for name in names[:place]})
     after = members_of({name: event[name] for name in names[place + 1 :]})
     head = f'{{{before}{"," if before else ""}"event":{{{members_of(numbered)}'
-    return EventLine(head, f"}}{',' if after else ''}{after}}}\n")
+    return head, f"}}{',' if after else ''}{after}}}\n"
 
 
 class EventLog:

@@ -1,60 +1,69 @@
-"""The result of a model for one instance: for the client, and as the members of `prediction` in the event (pure)."""
+"""The results of a model for the instances of a request: for the client, and as text of the events (pure)."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from math import log, log1p
 from typing import Any, NamedTuple
 
 from monitor_agent.contracts.kinds import MULTICLASS, REGRESSION
 from monitor_agent.contracts.prediction import LOG_LOSS_CLIP
-from monitor_agent.prediction_log.json_text import members_of, number_text
+from monitor_agent.prediction_log.json_text import members_of, number_texts
 
 _HIGHEST = 1 - LOG_LOSS_CLIP
 
 
-class Outcome(NamedTuple):
-    """What a model says of one instance.
+class Outcomes(NamedTuple):
+    """What a model says of the instances of a request, one entry for each of them.
 
     Attributes
     ----------
-    order : what ranks the instances of a request: the highest is the best.
-    answer : for the client: `score` and `label`; or `class` and `scores`; or `value`.
+    order : what ranks the instances: the highest is the best.
+    answers : for the client: `score` and `label`; or `class` and `scores`; or `value`.
     members : JSON text of the members of the object `prediction` of the event.
     """
 
-    order: float
-    answer: dict[str, Any]
-    members: str
+    order: Sequence[float]
+    answers: list[dict[str, Any]]
+    members: list[str]
 
 
-def binary(score: float, threshold: float, threshold_text: str) -> Outcome:
-    """Return the outcome of a probability.
+def binary(scores: Sequence[float], labels: Sequence[int], threshold: float) -> Outcomes:
+    """Return the outcomes of probabilities.
 
     Parameters
     ----------
-    threshold : a score at or above it gets the label 1.
-    threshold_text : JSON text of the threshold that the event names.
+    threshold : the threshold that the events name.
     """
-    label = 1 if score >= threshold else 0
-    clipped = LOG_LOSS_CLIP if score < LOG_LOSS_CLIP else _HIGHEST if score > _HIGHEST else score
-    loss_1, loss_0 = number_text(-math.log(clipped)), number_text(-math.log1p(-clipped))
-    members = (
-        f'"score":{number_text(score)},"label":{label},"threshold":{threshold_text},'
-        f'"log_loss_1":{loss_1},"log_loss_0":{loss_0}'
-    )
-    return Outcome(score, {"score": score, "label": label}, members)
+    numbers = [threshold]
+    for score in scores:
+        clipped = LOG_LOSS_CLIP if score < LOG_LOSS_CLIP else _HIGHEST if score > _HIGHEST else score
+        numbers += score, -log(clipped), -log1p(-clipped)
+    limit, *texts = number_texts(numbers)
+    members = [
+        f'"score":{score},"label":{label},"threshold":{limit},"log_loss_1":{loss_1},"log_loss_0":{loss_0}'
+        for score, label, loss_1, loss_0 in zip(texts[::3], labels, texts[1::3], texts[2::3], strict=True)
+    ]
+    answers = [{"score": score, "label": label} for score, label in zip(scores, labels, strict=True)]
+    return Outcomes(scores, answers, members)
 
 
-def multiclass(name: str, scores: Mapping[str, float]) -> Outcome:
-    """Return the outcome of a class, with the probability of each class; without any, `scores` is empty."""
-    answer = {"class": name, "scores": scores} if scores else {"class": name}
-    return Outcome(scores.get(name, 0.0), answer, members_of({"kind": MULTICLASS.name, **answer}))
+def multiclass(rows: Sequence[tuple[str, Mapping[str, float]]]) -> Outcomes:
+    """Return the outcomes of classes.
+
+    Parameters
+    ----------
+    rows : for each instance, the predicted class, and the probability of each class, which may be empty.
+    """
+    answers = [{"class": name, "scores": scores} if scores else {"class": name} for name, scores in rows]
+    members = [members_of({"kind": MULTICLASS.name, **answer}) for answer in answers]
+    return Outcomes([scores.get(name, 0.0) for name, scores in rows], answers, members)
 
 
-def regression(value: float) -> Outcome:
-    """Return the outcome of a predicted number."""
-    return Outcome(value, {"value": value}, f'"kind":"{REGRESSION.name}","value":{number_text(value)}')
+def regression(values: Sequence[float]) -> Outcomes:
+    """Return the outcomes of predicted numbers."""
+    members = [f'"kind":"{REGRESSION.name}","value":{text}' for text in number_texts(values)]
+    return Outcomes(values, [{"value": value} for value in values], members)
 
 
 def rank(scores: Sequence[float]) -> list[int]:

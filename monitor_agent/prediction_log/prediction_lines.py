@@ -5,7 +5,7 @@ The text of an event has the members, the order and the digits that orjson write
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -13,8 +13,8 @@ from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.ecs import DATASET_PREDICTION, ECS_VERSION
 from monitor_agent.prediction_log.event_log import EventLine
 from monitor_agent.prediction_log.events import service_members, trace_members
-from monitor_agent.prediction_log.json_text import iso, members_of, number_text, text_of
-from monitor_agent.prediction_log.outcomes import Outcome, rank
+from monitor_agent.prediction_log.json_text import iso, members_of, text_of
+from monitor_agent.prediction_log.outcomes import Outcomes, rank
 from monitor_agent.prediction_log.records import (
     NO_FEATURES,
     InstanceDetails,
@@ -57,50 +57,41 @@ class PredictionTemplate:
         request: ScoredRequest,
         instances: Sequence[InstanceDetails],
         timings: Sequence[ScoreTiming],
-        outcomes: Sequence[Outcome],
+        outcomes: Outcomes,
     ) -> tuple[list[PredictionAnswer], list[EventLine]]:
         """Return the answer and the line of each instance, in the order of the instances."""
-        call, size = request.call, len(instances)
+        size = len(instances)
         ids, moments = _identities(request, instances)
+        ranks = rank(outcomes.order)
+        before_prediction, of_version, context = self._shared(request)
         after_id = _AFTER_ID if request.duration is None else f'{_AFTER_ID},"duration":{request.duration}'
-        before_prediction = self._before_prediction(request)
-        context = _members_after(_context_members(request.context, self._pseudonym, query_text=self._query_text))
-        of_version = self._engine
-        if request.assignment:
-            assigned = request.assignment
-            fields = {"name": assigned.name, "unit": assigned.unit, "propensity": assigned.propensity}
-            of_version += f',"assignment":{text_of(fields)}'
-        list_id = text_of(call.list_id or call.request_id) if request.is_list and size > 1 else ""
-        answers, lines = [], []
-        rows = zip(
-            instances,
-            timings,
-            outcomes,
-            rank([outcome.order for outcome in outcomes]),
-            ids,
-            moments,
-            request.primary_ids or repeat("", size),
-            strict=True,
-        )
-        for instance, timing, (_, answer, members), place, identifier, moment, primary in rows:
-            details = _details(instance) if _has_details(instance) else ""
-            ranking = _ranking(instance.ranking, list_id, place, size)
-            propensity = "" if instance.propensity is None else f',"propensity":{number_text(instance.propensity)}'
-            of_primary = f',"primary_id":{text_of(primary)}' if primary else ""
+        list_id = text_of(request.call.list_id or request.call.request_id) if request.is_list and size > 1 else ""
+        primary_ids = request.primary_ids or repeat("", size)
+        rows = zip(instances, _timings(timings), outcomes.members, ranks, ids, moments, primary_ids, strict=True)
+        lines = []
+        for instance, (batch, times), members, place, identifier, moment, primary in rows:
             shadow = "true" if instance.shadow or primary else "false"
-            batch = "" if timing.batch_size is None else f',"batch_size":{timing.batch_size}'
-            waited = "" if timing.queue_time is None else f',"queue_time":{timing.queue_time}'
-            spent = "" if timing.compute_time is None else f',"compute_time":{timing.compute_time}'
+            propensity = "" if instance.propensity is None else f',"propensity":{text_of(instance.propensity)}'
+            of_primary = f',"primary_id":{text_of(primary)}' if primary else ""
+            of_instance = _details(instance) + _ranking(instance.ranking, list_id, place, size)
             lines.append(
-                EventLine(
+                (
                     f'{{"@timestamp":"{moment}{_BEFORE_ID}{identifier}{after_id}',
-                    f'{before_prediction}{identifier}",{members},"rank":{place},"request_size":{size}{batch},'
-                    f'"shadow":{shadow}{waited}{spent}{propensity}{of_primary}{of_version}}}'
-                    f"{context}{details}{ranking}}}\n",
+                    f'{before_prediction}{identifier}",{members},"rank":{place},"request_size":{size}{batch},"shadow":'
+                    f"{shadow}{times}{propensity}{of_primary}{of_version}}}{context}{of_instance}}}\n",
                 )
             )
-            answers.append(PredictionAnswer(identifier, place, answer))
-        return answers, lines
+        return list(map(PredictionAnswer, ids, ranks, outcomes.answers)), lines
+
+    def _shared(self, request: ScoredRequest) -> tuple[str, str, str]:
+        """Return the text before the id of each prediction, the end of its object, and the context after it."""
+        assignment = request.assignment
+        of_version = self._engine
+        if assignment:
+            fields = {"name": assignment.name, "unit": assignment.unit, "propensity": assignment.propensity}
+            of_version += f',"assignment":{text_of(fields)}'
+        context = _context_members(request.context, self._pseudonym, query_text=self._query_text)
+        return self._before_prediction(request), of_version, _members_after(context)
 
     def _before_prediction(self, request: ScoredRequest) -> str:
         """Return the text from the brace that closes `event` to the id of the prediction."""
@@ -138,21 +129,31 @@ def _context_members(context: RequestContext, pseudonym: Callable[[str], str], *
     return members
 
 
-def _has_details(instance: InstanceDetails) -> bool:
-    """Return whether an instance has an item, a position or features."""
-    return instance.item_id is not None or instance.position is not None or instance.features is not NO_FEATURES
+def _timings(timings: Sequence[ScoreTiming]) -> Iterator[tuple[str, str]]:
+    """Yield the size of each batch, and the times of waiting and computing, as text that follows others."""
+    texts: dict[tuple[int | None, ...], tuple[str, str]] = {}
+    for timing in timings:
+        batch_size, waited, spent = key = timing.batch_size, timing.queue_time, timing.compute_time
+        if key not in texts:  # in a request, few are different
+            of_batch = "" if batch_size is None else f',"batch_size":{batch_size}'
+            of_waiting = "" if waited is None else f',"queue_time":{waited}'
+            texts[key] = of_batch, of_waiting + ("" if spent is None else f',"compute_time":{spent}')
+        yield texts[key]
 
 
 def _details(instance: InstanceDetails) -> str:
     """Return the objects `item` and `features` of an instance, as text that follows others."""
-    item = {"id": instance.item_id, "position": instance.position}
-    by_type = instance.features
-    features = {"numeric": by_type.numeric, "categorical": by_type.categorical, "other": by_type.other}
-    objects = {
-        "item": {name: value for name, value in item.items() if value is not None},
-        "features": {name: values for name, values in features.items() if values},
-    }
-    return _members_after({name: members for name, members in objects.items() if members})
+    objects: dict[str, Any] = {}
+    if instance.item_id is not None:
+        objects["item"] = {"id": instance.item_id}
+    if instance.position is not None:
+        objects.setdefault("item", {})["position"] = instance.position
+    features = instance.features
+    if features is not NO_FEATURES:
+        by_type = (("numeric", features.numeric), ("categorical", features.categorical), ("other", features.other))
+        if logged := {name: values for name, values in by_type if values}:
+            objects["features"] = logged
+    return _members_after(objects)
 
 
 def _ranking(ranking: Ranking | None, list_id: str, place: int, size: int) -> str:

@@ -15,8 +15,7 @@ from monitor_agent.contracts.model_names import problem_of_name, problem_of_vers
 from monitor_agent.errors import LineTooLongError, LogWriteError, RecordError, SettingsError, suggestion
 from monitor_agent.prediction_log import outcomes
 from monitor_agent.prediction_log.event_log import EventLog
-from monitor_agent.prediction_log.json_text import number_text
-from monitor_agent.prediction_log.outcomes import Outcome
+from monitor_agent.prediction_log.outcomes import Outcomes
 from monitor_agent.prediction_log.prediction_lines import PredictionTemplate
 from monitor_agent.prediction_log.pseudonyms import Pseudonyms, load_key
 from monitor_agent.prediction_log.record_checks import (
@@ -128,7 +127,6 @@ class PredictionLog(ServiceLog):
             self.origin, Pseudonyms(key), query_text=options.get("log_query_text", False)
         )
         self._answer_on_failure = options.get("answer_on_failure", False)
-        self._threshold_text = number_text(self.origin.threshold)
         self._reader = RecordReader(self.origin.kind, self.origin.classes, options.get("labels"))
 
     def predictions(self, records: Sequence[Any], **request: Unpack[RequestFields]) -> list[PredictionAnswer]:
@@ -154,7 +152,7 @@ class PredictionLog(ServiceLog):
         primary_ids = tuple(row.primary_id or "" for row in rows)
         scored = replace(fields, primary_ids=primary_ids)
         try:
-            return self._write(scored, rows, rows, [self._outcome_of(row) for row in rows])
+            return self._write(scored, rows, rows, outcomes_of_records(rows, self.origin))
         except LineTooLongError as error:
             raise RecordError(f"predictions[{error.index}]", error.message) from error
 
@@ -215,7 +213,7 @@ class PredictionLog(ServiceLog):
         request: ScoredRequest,
         instances: Sequence[InstanceDetails],
         timings: Sequence[ScoreTiming],
-        results: Sequence[Outcome],
+        results: Outcomes,
     ) -> list[PredictionAnswer]:
         answers, lines = self._template.lines(request, instances, timings, results)
         try:
@@ -226,29 +224,29 @@ class PredictionLog(ServiceLog):
             self.log.lose(len(lines))
         return answers
 
-    def _outcome_of(self, record: PredictionRecord) -> Outcome:
-        """Return the outcome of a record; a score that is no float32 is compared with the threshold itself."""
-        if record.class_name is not None:
-            return outcomes.multiclass(record.class_name, record.scores or {})
-        if record.value is not None:
-            return outcomes.regression(record.value)
-        score, origin = record.score or 0.0, self.origin
-        threshold = origin.float32_threshold if as_float32(score) == score else origin.threshold
-        return outcomes.binary(score, threshold, self._threshold_text)
 
-
-def outcomes_of(computed: Sequence[ComputedScore], origin: Origin) -> list[Outcome]:
+def outcomes_of(computed: Sequence[ComputedScore], origin: Origin) -> Outcomes:
     """Return the outcomes of a model's float32 scores."""
     if origin.kind == MULTICLASS.name:
-        return [_of_classes(dict(zip(origin.classes, score.classes, strict=True))) for score in computed]
+        by_class = [dict(zip(origin.classes, score.classes, strict=True)) for score in computed]
+        return outcomes.multiclass([(max(scores, key=scores.__getitem__), scores) for scores in by_class])
+    scores = [score.score for score in computed]
     if origin.kind == REGRESSION.name:
-        return [outcomes.regression(score.score) for score in computed]
-    threshold, text = origin.float32_threshold, number_text(origin.threshold)
-    return [outcomes.binary(score.score, threshold, text) for score in computed]
+        return outcomes.regression(scores)
+    threshold = origin.float32_threshold
+    return outcomes.binary(scores, [1 if score >= threshold else 0 for score in scores], origin.threshold)
 
 
-def _of_classes(scores: dict[str, float]) -> Outcome:
-    return outcomes.multiclass(max(scores, key=lambda name: scores[name]), scores)
+def outcomes_of_records(records: Sequence[PredictionRecord], origin: Origin) -> Outcomes:
+    """Return the outcomes of records; a score that is no float32 is compared with the threshold itself."""
+    if origin.kind == MULTICLASS.name:
+        return outcomes.multiclass([(record.class_name or "", record.scores or {}) for record in records])
+    if origin.kind == REGRESSION.name:
+        return outcomes.regression([record.value or 0.0 for record in records])
+    scores = [record.score or 0.0 for record in records]
+    threshold, float32_threshold = origin.threshold, origin.float32_threshold
+    labels = [1 if score >= (float32_threshold if as_float32(score) == score else threshold) else 0 for score in scores]
+    return outcomes.binary(scores, labels, threshold)
 
 
 def _check_options(model: str, version: str, options: PredictionLogOptions) -> None:

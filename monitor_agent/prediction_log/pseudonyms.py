@@ -20,7 +20,7 @@ class Pseudonyms:
     """Turns texts into pseudonyms with a key."""
 
     def __init__(self, key: str) -> None:
-        self._key = key.encode()
+        self._keyed = hmac.new(key.encode(), digestmod=hashlib.sha256)
 
     def __call__(self, text: str) -> str:
         """Return the HMAC-SHA256 of a text, 64 hexadecimal digits.
@@ -28,7 +28,9 @@ class Pseudonyms:
         >>> Pseudonyms("0123456789abcdef")("user-1")[:16]
         '9671a70114c638ee'
         """
-        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+        keyed = self._keyed.copy()
+        keyed.update(text.encode())
+        return keyed.hexdigest()
 
 
 def load_key(configured: str, folder: Path) -> str:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from monitor_agent.prediction_log import Features, Ranking, ScoredRequest, VersionAssignment
 from monitor_agent.prediction_log import outcomes as results
 from monitor_agent.prediction_log.event_log import line_of
-from monitor_agent.prediction_log.json_text import number_text
 from monitor_agent.prediction_log.prediction_lines import PredictionTemplate
 from monitor_agent.prediction_log.prediction_log import outcomes_of
 from monitor_agent.prediction_log.pseudonyms import Pseudonyms
@@ -91,12 +90,6 @@ def test_lines_are_those_of_the_whole_object(options: dict[str, Any], data: st.D
     for event, text in zip(expected, texts, strict=True):
         event["event"] |= {"created": "c", "sequence": 1}
         assert text.encode() == orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
-
-
-@hypothesis.given(st.floats(allow_nan=False, allow_infinity=False) | NUMBERS)
-def test_numbers_have_the_digits_of_orjson(number: float) -> None:
-    """Also the smallest, the largest and negative zero."""
-    assert number_text(number) == orjson.dumps(number).decode()
 
 
 @hypothesis.given(st.lists(st.floats(0, 1) | st.sampled_from([0.0, -0.0, 0.5])))
