@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import pkgutil
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--against", metavar="COMMIT", help="compare this source tree with a commit, in one run")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # what a benchmark has started must end, too
     modules = [importlib.import_module(f"benchmarks.{name}") for name in options.names or benchmark_names()]
     missed = 0
     for module in modules:

@@ -1,218 +1,194 @@
-"""`/predict` of the demo's model: requests a second, processor time, waiting times; beside a plain Flask application.
+"""`/predict` beside other model servers: requests a second, processor time, waiting times.
 
-All servers are measured in turn, in one run. `--against COMMIT` adds the server of an older commit.
+All servers are measured in turn, in one run: those of others (`benchmarks/rivals/serving.py`), each with the options of
+its grid that are best for the work at hand. `BENCH_SCALE` scales the time of each measurement; below 1, the grids
+and the rounds are few, too. A run of full length writes its figures into `docs/speed.md`. `--against COMMIT` measures the server of an older commit instead.
+`python -m benchmarks.rivals.serving` makes the environments beforehand.
 """
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import os
-import random
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-import orjson
-
 from benchmarks.measurement import Measurement, at_least, at_most
-from benchmarks.rig import http_load
+from benchmarks.rig import click_models, http_load, predict_page
+from benchmarks.rig.bare_signature import bare_signature
+from benchmarks.rig.http_subject import RunningSubject, Subject, running, wrapped
 from benchmarks.rig.older_source import source_tree
-from benchmarks.rig.runner_process import ROOT, cpu_seconds
+from benchmarks.rig.predict_figures import (
+    BODIES,
+    DEMO,
+    MINILM,
+    OURS,
+    SINGLES,
+    WITHOUT_EVENTS,
+    WORKS,
+    Comparison,
+    Figure,
+    Key,
+    Results,
+    Work,
+    comparisons,
+)
+from benchmarks.rig.runner_process import ROOT
+from benchmarks.rivals.serving import RIVALS, ServingRival
 
 SCALE = float(os.environ.get("BENCH_SCALE", "1"))
-ROUNDS = 3
-CLIENTS = 64
-BATCH = 64
-READY_SECONDS = 120.0
-FLASK_GRID = ((1, 1), (4, 1), (8, 1), (16, 1), (4, 2))
-"""Threads of waitress, and threads of TensorFlow for one operation."""
-WORDS = 16
+IS_WHOLE = SCALE >= 1
+ROUNDS = 5 if IS_WHOLE else 2
+MOST_OPTIONS = None if IS_WHOLE else 2
+TRIAL_SECONDS = 1.0
+WARM_UP_SECONDS = 0.3
+PAUSES_SECONDS = 6.0
+ALTERED = "benchmarks.rig.altered_model_server"
+PROBE = click_models.bodies(1)[0]
+OUT = Path("var/bench")
 
-
-@dataclass(frozen=True)
-class Work:
-    """What the clients send: `clients` at a time, `size` instances a request, `count` requests."""
-
-    name: str
-    clients: int
-    size: int
-    count: int
-
-
-WORKS = (
-    Work("singles, 64 clients", CLIENTS, 1, int(6000 * SCALE)),
-    Work("bodies of 64 instances, 8 clients", 8, BATCH, int(300 * SCALE)),
-    Work("one client", 1, 1, int(1500 * SCALE)),
-)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One run of one kind of work.
-
-    Attributes
-    ----------
-    rate : requests a second.
-    cpu : processor time of the server for a request, us.
-    middle, high : median and 99th percentile of the time of a request, ms.
-    """
-
-    rate: float
-    cpu: float
-    middle: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A server to measure: the command that starts it, without the file of its address, and its environment."""
-
-    name: str
-    command: Sequence[str]
-    environ: Mapping[str, str]
-    root: Path = ROOT
+Chosen = Mapping[str, Mapping[str, Subject]]
+"""What to start for a server and a work."""
 
 
 def run() -> Iterator[Measurement]:
-    """Yield the figures of this source tree beside plain Flask."""
-    with tempfile.TemporaryDirectory() as folder:
-        model = _train(Path(folder))
-        yield from _figures([_server("now", model), *_flask(model)])
+    """Yield the figures of this source tree beside the servers of others."""
+    figures: dict[Key, list[Figure]] = defaultdict(list)
+    demo, minilm = click_models.demo(), click_models.minilm()
+    chosen = {DEMO: _chosen(DEMO, demo), MINILM: _chosen(MINILM, minilm)}
+    with tempfile.TemporaryDirectory() as folder, bare_signature(demo, Path(folder)) as bare:
+        bare_rates: list[float] = []
+        _rounds(DEMO, chosen[DEMO], figures, lambda: bare_rates.append(bare.rate(BODIES.seconds * SCALE)))
+    _rounds(MINILM, chosen[MINILM], figures)
+    options = {
+        (model, work, server): subject.name
+        for model, servers in chosen.items()
+        for server, subjects in servers.items()
+        for work, subject in subjects.items()
+    }
+    results = Results(figures, options, bare_rates, _longest_pause(demo))
+    rows = comparisons(results)
+    predict_page.write(results, rows, OUT, ROOT / "docs" if IS_WHOLE else None)
+    yield from _details(figures)
+    yield Measurement("bare signature, bodies of 64, instances a second", median(bare_rates), "/s")
+    yield from map(_measurement, rows)
 
 
 def compare(commit: str) -> Iterator[Measurement]:
     """Yield the figures of a commit and of this source tree."""
-    with source_tree(commit) as tree, tempfile.TemporaryDirectory() as folder:
-        model = _train(Path(folder))
-        subjects = [_server(commit, model, tree), _server("now", model)]
-        yield from _figures(subjects)
-
-
-def _figures(subjects: list[Subject]) -> Iterator[Measurement]:
-    figures: dict[tuple[str, str], list[Figure]] = {}
-    for _ in range(ROUNDS):
-        for subject in subjects:
-            for work, figure in _measured(subject):
-                figures.setdefault((work.name, subject.name), []).append(figure)
-    for work in WORKS:
-        for subject in subjects:
-            runs = figures[work.name, subject.name]
-            label = f"{work.name}: {subject.name}"
-            yield Measurement(f"{label}, requests a second", max(run.rate for run in runs), "/s")
-            yield Measurement(f"{label}, processor time of a request", min(run.cpu for run in runs), "us")
-            yield Measurement(f"{label}, median", median(run.middle for run in runs), "ms")
-            yield Measurement(f"{label}, 99th percentile", median(run.high for run in runs), "ms")
-        rivals = [subject.name for subject in subjects if subject.name != "now"]
-        yield from _ratios(work, figures, rivals)
-
-
-def _ratios(work: Work, figures: Mapping[tuple[str, str], list[Figure]], rivals: list[str]) -> Iterator[Measurement]:
-    now = figures[work.name, "now"]
-    rate = max(run.rate for run in now)
-    cpu = min(run.cpu for run in now)
-    best = max(max(run.rate for run in figures[work.name, rival]) for rival in rivals)
-    least = min(min(run.cpu for run in figures[work.name, rival]) for rival in rivals)
-    flask = rivals[0].startswith("flask")
-    if flask and work.clients == CLIENTS:
-        yield at_least(f"{work.name}: rate against the best plain Flask", rate / best, "times", 2)
-        yield at_most(f"{work.name}: processor time against plain Flask's", cpu / least, "times", 0.55)
-    elif flask and work.size == BATCH:
-        yield at_least(f"{work.name}: rate against the best plain Flask", rate / best, "times", 1)
-    elif flask:
-        middle = min(run.middle for run in now)
-        smallest = min(run.middle for rival in rivals for run in figures[work.name, rival])
-        yield at_most(f"{work.name}: median against plain Flask's", middle / smallest, "times", 0.8)
-    else:
-        yield Measurement(f"{work.name}: rate, now against then", rate / best, "times")
-        yield Measurement(f"{work.name}: processor time, now against then", cpu / least, "times")
-
-
-def _measured(subject: Subject) -> Iterator[tuple[Work, Figure]]:
-    with tempfile.TemporaryDirectory() as folder, _running(subject, Path(folder)) as (process, port):
-        for work in WORKS:
-            bodies = _bodies(work.size)
-            http_load.post(port, "/predict", bodies, work.clients, max(work.clients, work.count // 10))
-            before = cpu_seconds(process.pid)
-            load = http_load.post(port, "/predict", bodies, work.clients, work.count)
-            cpu = (cpu_seconds(process.pid) - before) / work.count
-            yield (
-                work,
-                Figure(work.count / load.seconds, cpu * 1e6, load.percentile(0.5) * 1e3, load.percentile(0.99) * 1e3),
-            )
-
-
-@contextlib.contextmanager
-def _running(subject: Subject, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    address = folder / "address"
-    environ = {**os.environ, "PYTHONPATH": str(subject.root), "MODEL_LOG_DIR": str(folder / "log"), **subject.environ}
-    with (folder / "log.txt").open("ab") as log:
-        process = subprocess.Popen(
-            [*subject.command, str(address)], env=environ, cwd=subject.root, stderr=log, stdout=log
-        )
-    try:
-        until = time.monotonic() + READY_SECONDS
-        while not (address.exists() and address.read_text().strip()):
-            if process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"{subject.name} did not start: {(folder / 'log.txt').read_text()[-500:]}")
-            time.sleep(0.05)
-        yield process, int(address.read_text().strip().rpartition(":")[2])
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _server(name: str, model: Path, root: Path = ROOT) -> Subject:
-    environ = {"MODEL_SERVER_MODEL_DIR": str(model), "MODEL_SERVER_PORT": "0"}
-    return Subject(name, [sys.executable, "-m", "model_server", "serve", "--address-file"], environ, root)
-
-
-def _flask(model: Path) -> list[Subject]:
-    script = str(ROOT / "benchmarks/rivals/plain_flask.py")
-    version = next(path for path in model.iterdir() if (path / "saved_model.pb").exists())
-    environ = {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    return [
-        Subject(
-            f"flask, {threads} threads, {intra} for an operation",
-            [sys.executable, script, str(version), str(threads), str(intra)],
-            environ,
-        )
-        for threads, intra in FLASK_GRID
-    ]
-
-
-def _train(folder: Path) -> Path:
-    """Return a folder with a trained model of the demo's size; its quality does not matter here."""
-    source = random.Random(7)
-    with (folder / "training.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["text_a", "text_b", "label"])
-        for number in range(400):
-            words = [f"w{source.randrange(200)}" for _ in range(WORDS)]
-            writer.writerow([" ".join(words[:6]), " ".join(words[6:]), number % 2])
-    command = [sys.executable, "-m", "model_server", "train", "--data", str(folder / "training.csv"), "--epochs", "1"]
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([*command, "--out", str(folder / "models")], check=True, capture_output=True, env=environ)
-    return folder / "models"
-
-
-def _bodies(size: int) -> list[bytes]:
-    source = random.Random(11)
-
-    def instance() -> dict[str, list[int]]:
-        length = source.randrange(12, 30)
-        ids = [source.randrange(5, 150) for _ in range(length)]
-        return {
-            "input_seq": ids,
-            "input_mask": [1] * length,
-            "segment_ids": [0] * (length // 2) + [1] * (length - length // 2),
+    figures: dict[Key, list[Figure]] = defaultdict(list)
+    with source_tree(commit) as tree:
+        model = click_models.demo()
+        chosen = {
+            name: {work.name: _server(name, model, root) for work in WORKS[DEMO]}
+            for name, root in ((commit, tree), (OURS, ROOT))
         }
+        _rounds(DEMO, chosen, figures)
+    yield from _details(figures)
+    for work in WORKS[DEMO]:
+        pairs = list(zip(figures[DEMO, work.name, OURS], figures[DEMO, work.name, commit], strict=True))
+        rate, cpu = (
+            median(now.rate / then.rate for now, then in pairs),
+            median(now.cpu / then.cpu for now, then in pairs),
+        )
+        yield Measurement(f"{work.name}: rate, now against then", rate, "times")
+        yield Measurement(f"{work.name}: processor time, now against then", cpu, "times")
 
-    if size == 1:
-        return [orjson.dumps(instance()) for _ in range(64)]
-    return [orjson.dumps({"instances": [instance() for _ in range(size)]}) for _ in range(8)]
+
+def _chosen(name: str, model: Path) -> Chosen:
+    """Return our server, and each rival with its best options for each work."""
+    chosen: dict[str, Mapping[str, Subject]] = {OURS: {work.name: _server(OURS, model) for work in WORKS[name]}}
+    if name == DEMO:
+        altered = _server(WITHOUT_EVENTS, model, alteration="no-events")
+        chosen[WITHOUT_EVENTS] = {work.name: altered for work in (SINGLES, BODIES)}
+    for rival in RIVALS:
+        try:
+            chosen[rival.name] = _best(rival, name, model)
+        except RuntimeError as error:
+            print(f"{rival.name} is skipped: {error}", file=sys.stderr)
+    return chosen
+
+
+def _best(rival: ServingRival, name: str, model: Path) -> Mapping[str, Subject]:
+    """Return the options of a rival that are best in a short run, for each work."""
+    subjects = rival.subjects(click_models.version_of(model), is_large=name == MINILM)[:MOST_OPTIONS]
+    best = {}
+    with running(subjects, PROBE) as servers:
+        for work in WORKS[name]:
+            trials = [(_quality(server, work), server.subject) for server in servers]
+            best[work.name] = max(trials, key=lambda trial: trial[0])[1]
+    return best
+
+
+def _quality(server: RunningSubject, work: Work) -> float:
+    """Return how good a server is in a short run: requests a second, or how short the median is for one client."""
+    try:
+        figure = _measured(server, work, TRIAL_SECONDS * SCALE)
+    except RuntimeError as error:  # it refuses requests with these options
+        print(f"{server.subject.name}, {work.name}: {error}", file=sys.stderr)
+        return 0.0
+    return figure.rate if work.clients > 1 else 1 / figure.middle
+
+
+def _rounds(
+    name: str, chosen: Chosen, figures: dict[Key, list[Figure]], after_bodies: Callable[[], None] = lambda: None
+) -> None:
+    """Measure all servers in turn, in each round with another one first."""
+    subjects = {subject.name: subject for works in chosen.values() for subject in works.values()}
+    with running(list(subjects.values()), PROBE) as started:
+        servers = {server.subject.name: server for server in started}
+        for number in range(ROUNDS):
+            for work in WORKS[name]:
+                turns = [(label, works[work.name]) for label, works in chosen.items() if work.name in works]
+                first = number % len(turns)
+                for label, subject in turns[first:] + turns[:first]:
+                    figure = _measured(servers[subject.name], work, work.seconds * SCALE)
+                    figures[name, work.name, label].append(figure)
+                if work is BODIES:
+                    after_bodies()
+
+
+def _measured(server: RunningSubject, work: Work, seconds: float) -> Figure:
+    bodies = click_models.bodies(work.size)
+    if work.size == 1 and server.subject.is_wrapped:
+        bodies = [wrapped(body) for body in bodies]
+    with server.awake():
+        http_load.post(server.port, "/predict", bodies, work.clients, WARM_UP_SECONDS)
+        before = server.cpu_seconds()
+        load = http_load.post(server.port, "/predict", bodies, work.clients, seconds)
+        spent, count = server.cpu_seconds() - before, len(load.waits)
+    return Figure(count / load.seconds, spent / count * 1e6, load.percentile(0.5) * 1e3, load.percentile(0.99) * 1e3)
+
+
+def _longest_pause(model: Path) -> float:
+    """Return the longest collection of reference cycles of our server under load, ms."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "pause"
+        subject = _server("ours, collections", model, alteration="collections", BENCH_PAUSES=str(file))
+        with running([subject], PROBE) as (server,):
+            _measured(server, SINGLES, PAUSES_SECONDS * SCALE)
+            server.go_on()
+        return float(file.read_text(encoding="ascii"))
+
+
+def _server(name: str, model: Path, root: Path = ROOT, *, alteration: str = "", **environ: str) -> Subject:
+    start = [ALTERED, alteration] if alteration else ["model_server"]
+    environ |= {"MODEL_SERVER_MODEL_DIR": str(model), "MODEL_SERVER_PORT": "0"}
+    return Subject(name, [sys.executable, "-m", *start, "serve", "--address-file"], environ, root)
+
+
+def _details(figures: Mapping[Key, Sequence[Figure]]) -> Iterator[Measurement]:
+    for (model, work, server), runs in figures.items():
+        label = f"{model}: {work}: {server}"
+        yield Measurement(f"{label}, requests a second", median(run.rate for run in runs), "/s")
+        yield Measurement(f"{label}, processor time of a request", median(run.cpu for run in runs), "us")
+        yield Measurement(f"{label}, median", median(run.middle for run in runs), "ms")
+        yield Measurement(f"{label}, 99th percentile", median(run.high for run in runs), "ms")
+
+
+def _measurement(row: Comparison) -> Measurement:
+    make = at_least if row.is_least else at_most
+    return make(row.subject, row.value, row.unit, row.bar)

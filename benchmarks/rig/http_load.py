@@ -60,8 +60,8 @@ class _Client:
         return len(body) >= length
 
 
-def post(port: int, path: str, bodies: Sequence[bytes], clients: int, count: int) -> Load:
-    """Send `count` requests from several clients, each with the next body; return what they have seen.
+def post(port: int, path: str, bodies: Sequence[bytes], clients: int, seconds: float) -> Load:
+    """Send requests from several clients for some time, each with the next body; return what they have seen.
 
     Raises
     ------
@@ -71,26 +71,29 @@ def post(port: int, path: str, bodies: Sequence[bytes], clients: int, count: int
     requests = [_request(path, body) for body in bodies]
     load, sent = Load(), 0
     connections = [_Client(port) for _ in range(clients)]
-    with selectors.DefaultSelector() as selector:
-        began = time.perf_counter()
+    try:
+        with selectors.DefaultSelector() as selector:
+            began = time.perf_counter()
+            for client in connections:
+                selector.register(client.socket, selectors.EVENT_READ, client)
+                client.send(requests[sent % len(requests)])
+                sent += 1
+            while len(load.waits) < sent:
+                ready = selector.select(PATIENCE)
+                if not ready:
+                    raise RuntimeError("the server does not answer")
+                for key, _ in ready:
+                    client = key.data
+                    if client.receive():
+                        now = time.perf_counter()
+                        load.waits.append(now - client.began)
+                        if now - began < seconds:
+                            client.send(requests[sent % len(requests)])
+                            sent += 1
+            load.seconds = time.perf_counter() - began
+    finally:
         for client in connections:
-            selector.register(client.socket, selectors.EVENT_READ, client)
-            client.send(requests[sent % len(requests)])
-            sent += 1
-        while len(load.waits) < count:
-            ready = selector.select(PATIENCE)
-            if not ready:
-                raise RuntimeError("the server does not answer")
-            for key, _ in ready:
-                client = key.data
-                if client.receive():
-                    load.waits.append(time.perf_counter() - client.began)
-                    if sent < count:
-                        client.send(requests[sent % len(requests)])
-                        sent += 1
-        load.seconds = time.perf_counter() - began
-    for client in connections:
-        client.socket.close()
+            client.socket.close()
     load.waits.sort()
     return load
 

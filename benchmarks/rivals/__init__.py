@@ -1,14 +1,15 @@
-"""Other tools over the same day, each in an environment of its own with pinned versions.
+"""Other tools and other model servers, each in an environment of its own with pinned versions.
 
-The scripts here import nothing of this project: each reads the columns of a day from a file, times its own work on
-rows in memory, and prints the seconds, and perhaps more, as JSON.
+The scripts here import nothing of this project. Those of tools read the columns of a day from a file, time their own
+work on rows in memory, and print the seconds, and perhaps more, as JSON. Those of servers serve the same SavedModel.
+`BENCH_RIVALS` names the folder of the environments.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import venv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ import orjson
 from benchmarks.rig.process import Run, measured
 from benchmarks.rig.traffic import Traffic
 
-FOLDER = Path("var/bench/rivals")
+FOLDER = Path(os.environ.get("BENCH_RIVALS", "var/bench/rivals")).absolute()
 
 
 @dataclass(frozen=True)
@@ -94,15 +95,29 @@ def results(rivals: Sequence[Rival], table: Mapping[str, npt.NDArray[Any]]) -> I
         yield Result(rival, float(output["seconds"]), run.mib, output)
 
 
+def environment(name: str, packages: Sequence[str]) -> Path:
+    """Return the Python of an environment that holds exactly these packages; it is made if it does not exist.
+
+    Raises
+    ------
+    RuntimeError
+        If the packages cannot be installed.
+    """
+    home = FOLDER / name.lower().replace(" ", "-")
+    python, installed = home / "bin" / "python", home / "installed"
+    if not installed.exists() or installed.read_text(encoding="utf-8") != " ".join(packages):
+        uv = str(Path(sys.executable).with_name("uv"))
+        for arguments in (
+            ["venv", "--clear", "--python", sys.executable, str(home)],
+            ["pip", "install", "--python", str(python), *packages],
+        ):
+            done = subprocess.run([uv, "--quiet", *arguments], capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise RuntimeError(f"uv cannot install {name} ({done.stderr.strip().splitlines()[-1:]})")
+        installed.write_text(" ".join(packages), encoding="utf-8")
+    return python
+
+
 def _run(rival: Rival, columns: Path) -> Run:
-    home = FOLDER / rival.name.lower()
-    python = home / "bin" / "python"
-    installed = home / "installed"
-    if not installed.exists() or installed.read_text(encoding="utf-8") != " ".join(rival.packages):
-        venv.create(home, with_pip=True, clear=True)
-        command = [str(python), "-m", "pip", "install", "--quiet", *rival.packages]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"pip cannot install it ({done.stderr.strip().splitlines()[-1:]})")
-        installed.write_text(" ".join(rival.packages), encoding="utf-8")
+    python = environment(rival.name, rival.packages)
     return measured([str(python), str(Path(__file__).parent / rival.script), str(columns)])
