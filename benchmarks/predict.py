@@ -1,9 +1,9 @@
 """`/predict` beside other model servers: requests a second, processor time, waiting times.
 
 All servers are measured in turn, in one run: those of others (`benchmarks/rivals/serving.py`), each with the options of
-its grid that are best for the work at hand. `BENCH_SCALE` scales the time of each measurement; below 1, the grids
-and the rounds are few, too. A run of full length writes its figures into `docs/speed.md`. `--against COMMIT` measures the server of an older commit instead.
-`python -m benchmarks.rivals.serving` makes the environments beforehand.
+its grid that are best for the work at hand. `BENCH_SCALE` scales the time of each measurement; below 1, the grids and
+the rounds are few, too. A run of full length writes its figures into `docs/speed.md`. `--against COMMIT` measures the
+server of an older commit instead. `python -m benchmarks.rivals.serving` makes the environments beforehand.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.rig.predict_figures import (
     BODIES,
     DEMO,
     MINILM,
-    OURS,
+    PRODUCT,
     SINGLES,
     WITHOUT_EVENTS,
     WORKS,
@@ -84,12 +84,12 @@ def compare(commit: str) -> Iterator[Measurement]:
         model = click_models.demo()
         chosen = {
             name: {work.name: _server(name, model, root) for work in WORKS[DEMO]}
-            for name, root in ((commit, tree), (OURS, ROOT))
+            for name, root in ((commit, tree), (PRODUCT, ROOT))
         }
         _rounds(DEMO, chosen, figures)
     yield from _details(figures)
     for work in WORKS[DEMO]:
-        pairs = list(zip(figures[DEMO, work.name, OURS], figures[DEMO, work.name, commit], strict=True))
+        pairs = list(zip(figures[DEMO, work.name, PRODUCT], figures[DEMO, work.name, commit], strict=True))
         rate, cpu = (
             median(now.rate / then.rate for now, then in pairs),
             median(now.cpu / then.cpu for now, then in pairs),
@@ -100,7 +100,7 @@ def compare(commit: str) -> Iterator[Measurement]:
 
 def _chosen(name: str, model: Path) -> Chosen:
     """Return our server, and each rival with its best options for each work."""
-    chosen: dict[str, Mapping[str, Subject]] = {OURS: {work.name: _server(OURS, model) for work in WORKS[name]}}
+    chosen: dict[str, Mapping[str, Subject]] = {PRODUCT: {work.name: _server(PRODUCT, model) for work in WORKS[name]}}
     if name == DEMO:
         altered = _server(WITHOUT_EVENTS, model, alteration="no-events")
         chosen[WITHOUT_EVENTS] = {work.name: altered for work in (SINGLES, BODIES)}
@@ -118,8 +118,7 @@ def _best(rival: ServingRival, name: str, model: Path) -> Mapping[str, Subject]:
     best = {}
     with running(subjects, PROBE) as servers:
         for work in WORKS[name]:
-            trials = [(_quality(server, work), server.subject) for server in servers]
-            best[work.name] = max(trials, key=lambda trial: trial[0])[1]
+            best[work.name] = max(servers, key=lambda server: _quality(server, work)).subject
     return best
 
 
@@ -167,7 +166,7 @@ def _longest_pause(model: Path) -> float:
     """Return the longest collection of reference cycles of our server under load, ms."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pause"
-        subject = _server("ours, collections", model, alteration="collections", BENCH_PAUSES=str(file))
+        subject = _server("this server, collections", model, alteration="collections", BENCH_PAUSES=str(file))
         with running([subject], PROBE) as (server,):
             _measured(server, SINGLES, PAUSES_SECONDS * SCALE)
             server.go_on()

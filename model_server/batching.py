@@ -14,7 +14,13 @@ import numpy as np
 import structlog
 
 from model_server.engines.engine import BatchResult
-from model_server.errors import ModelFailureError, PredictionTimeoutError, QueueFullError
+from model_server.errors import (
+    ModelFailureError,
+    PredictionTimeoutError,
+    QueueFullError,
+    RefusedInputsError,
+    RequestError,
+)
 from monitor_agent.contracts.bounds import PROBABILITY, Bounds
 
 FAST_SHARE = 0.02
@@ -53,7 +59,7 @@ class _Ticket:
     def __init__(self, size: int) -> None:
         self.scores: list[InstanceScore | None] = [None] * size
         self.missing = size
-        self.error: ModelFailureError | None = None
+        self.error: RequestError | None = None
         self.leads = False
         self._wake = threading.Lock()
         self._wake.acquire()
@@ -68,7 +74,7 @@ class _Ticket:
         if not self.missing:
             self.wake()
 
-    def fail(self, error: ModelFailureError) -> None:
+    def fail(self, error: RequestError) -> None:
         self.error = error
         self.wake()
 
@@ -166,6 +172,8 @@ class Batcher:
             If the instances do not fit into the queue; none of them is computed.
         PredictionTimeoutError
             If the answer takes too long; instances that still wait are dropped.
+        RefusedInputsError
+            If the model refuses the values of the instances.
         ModelFailureError
             If the model fails, or if a score is no probability.
         """
@@ -273,6 +281,9 @@ class Batcher:
     def _serve_each_request(self, batch: list[_QueuedInstance], error: Exception) -> None:
         """Compute the requests of a batch one by one, so that one bad request does not fail the rest."""
         tickets = {id(queued.ticket): queued.ticket for queued in batch}
+        if len(tickets) == 1 and isinstance(error, RefusedInputsError):
+            batch[0].ticket.fail(error)
+            return
         if len(tickets) == 1:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             _log.error("model failed", **{"error.type": type(error).__name__, "error.message": reason})

@@ -17,6 +17,7 @@ from model_server.errors import (
     NoSuchModelError,
     PredictionTimeoutError,
     QueueFullError,
+    RefusedInputsError,
     RequestError,
     UnauthorizedError,
     UnsupportedMediaTypeError,
@@ -28,6 +29,7 @@ from monitor_agent.prediction_log.names import loggable_path
 
 STATUS: dict[type[RequestError], int] = {
     ValidationError: 400,
+    RefusedInputsError: 400,
     UnauthorizedError: 401,
     MissingRightError: 403,
     ForbiddenOriginError: 403,

@@ -4,6 +4,7 @@ The tree::
 
     RequestError                the request is answered with an error
     ├── ValidationError         the body is malformed; `field` names the place
+    │   └── RefusedInputsError  the model itself refuses the values of an instance
     ├── NoSuchModelError        the request names a model, version, label or signature that is not served
     ├── BodyTooLargeError       the body is larger than the server accepts
     ├── UnauthorizedError       the API key is missing or unknown
@@ -40,6 +41,19 @@ class RequestError(Exception):
 
 class ValidationError(RequestError):
     """Raised when a body, or a field of it, is malformed."""
+
+
+class RefusedInputsError(ValidationError):
+    """Raised when a model refuses the values of an instance: an id beyond its vocabulary, an example without a feature.
+
+    Parameters
+    ----------
+    reason : the words of the library that computes; the log leaves them out, because they may quote the values.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the model refuses the inputs ({reason})")
+        self.logged_message = "the model refuses the inputs"
 
 
 class NoSuchModelError(RequestError):

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-OURS = "ours"
-WITHOUT_EVENTS = "ours, no event written"
+PRODUCT = "this server"
+WITHOUT_EVENTS = "this server, no event written"
 FLASK, LIT_SERVE, BENTO_ML = "plain Flask", "LitServe", "BentoML"
 DEMO, MINILM = "demo", "MiniLM's size"
 Key = tuple[str, str, str]
@@ -100,7 +100,7 @@ def comparisons(results: Results) -> list[Comparison]:
         _rates(results, "rate of singles, 64 clients, against BentoML", BENTO_ML, 3.5, 6.0),
         _ratio(
             "processor time of a single, 64 clients, against plain Flask",
-            [figure.cpu for figure in results.of(OURS)],
+            [figure.cpu for figure in results.of(PRODUCT)],
             [figure.cpu for figure in results.of(FLASK)],
             (0.55, 0.2),
             is_least=False,
@@ -108,21 +108,21 @@ def comparisons(results: Results) -> list[Comparison]:
         _rates(results, "rate of bodies of 64 against plain Flask", FLASK, 1.0, 2.5, work=BODIES),
         _ratio(
             "rate of bodies of 64, share of the bare signature's",
-            [figure.rate * BODIES.size for figure in results.of(OURS, BODIES)],
+            [figure.rate * BODIES.size for figure in results.of(PRODUCT, BODIES)],
             results.bare_rates,
             (0.75, 0.95),
         ),
         _ratio(
             "median time of a single, one client, against plain Flask",
-            [figure.middle for figure in results.of(OURS, ONE_CLIENT)],
+            [figure.middle for figure in results.of(PRODUCT, ONE_CLIENT)],
             [figure.middle for figure in results.of(FLASK, ONE_CLIENT)],
             (0.8, 0.4),
             is_least=False,
         ),
         _ratio(
             "99th percentile of the time of a single, 64 clients, against the median",
-            [figure.high for figure in results.of(OURS)],
-            [figure.middle for figure in results.of(OURS)],
+            [figure.high for figure in results.of(PRODUCT)],
+            [figure.middle for figure in results.of(PRODUCT)],
             (2.5, None),
             is_least=False,
         ),
@@ -137,19 +137,19 @@ def comparisons(results: Results) -> list[Comparison]:
 def _rates(
     results: Results, subject: str, rival: str, bar: float, moonshot: float, model: str = DEMO, *, work: Work = SINGLES
 ) -> Comparison | None:
-    ours, theirs = ([figure.rate for figure in results.of(server, work, model)] for server in (OURS, rival))
-    return _ratio(subject, ours, theirs, (bar, moonshot))
+    rates, baselines = ([figure.rate for figure in results.of(server, work, model)] for server in (PRODUCT, rival))
+    return _ratio(subject, rates, baselines, (bar, moonshot))
 
 
 def _ratio(
     subject: str,
-    ours: Sequence[float],
-    theirs: Sequence[float],
+    values: Sequence[float],
+    baselines: Sequence[float],
     bars: tuple[float, float | None],
     *,
     is_least: bool = True,
 ) -> Comparison | None:
-    if not ours or not theirs:
+    if not values or not baselines:
         return None
-    value = median(mine / other for mine, other in zip(ours, theirs, strict=True))
-    return Comparison(subject, value, "times", bars[0], bars[1], is_least)
+    ratio = median(value / baseline for value, baseline in zip(values, baselines, strict=True))
+    return Comparison(subject, ratio, "times", bars[0], bars[1], is_least)

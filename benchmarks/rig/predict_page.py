@@ -15,7 +15,7 @@ from benchmarks.rig.predict_figures import (
     DEMO,
     MINILM,
     ONE_CLIENT,
-    OURS,
+    PRODUCT,
     SINGLES,
     WITHOUT_EVENTS,
     WORKS,
@@ -28,7 +28,7 @@ from benchmarks.rivals.serving import RIVALS, TENSORFLOW
 
 PAGE, PICTURE = "speed.md", "speed.svg"
 BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
-SERVERS = (OURS, *(rival.name for rival in RIVALS))
+SERVERS = (PRODUCT, *(rival.name for rival in RIVALS))
 COLUMN, BAR_LEFT, BAR_WIDTH, BAR_HEIGHT, ROW, PANEL_GAP = 500, 120, 270, 18, 26, 30
 BLUE, GREY, INK, DIM = "#3b73af", "#b6bcc6", "#111827", "#4b5563"
 
@@ -70,7 +70,7 @@ def tables(results: Results, rows: Sequence[Comparison]) -> str:
 def _figures_table(results: Results, model: str, work: Work) -> Iterator[str]:
     yield f"| {model}: {work.name} | requests a second | processor time, us | median, ms | 99th percentile, ms |"
     yield "|---|---|---|---|---|"
-    for server in (OURS, WITHOUT_EVENTS, *SERVERS[1:]):
+    for server in (PRODUCT, WITHOUT_EVENTS, *SERVERS[1:]):
         if figures := results.of(server, work, model):
             name = results.options[model, work.name, server]
             rate, cpu = _middle(figures, "rate"), _middle(figures, "cpu")
@@ -98,7 +98,7 @@ def picture(results: Results) -> str:
     ]
     height = 44 + ROW * len(SERVERS) + PANEL_GAP
     total = height * ((len(panels) + 1) // 2)
-    drawn = [
+    elements = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * COLUMN} {total}" width="{2 * COLUMN}"'
         f' height="{total}" role="img" aria-label="Speed of /predict beside other servers">',
         f"<style>text{{font:13px system-ui,sans-serif;fill:{INK}}}.t{{font-weight:600;font-size:15px}}"
@@ -106,26 +106,26 @@ def picture(results: Results) -> str:
         f'<rect width="{2 * COLUMN}" height="{total}" fill="#ffffff"/>',
     ]
     for place, panel in enumerate(panels):
-        drawn.append(f'<g transform="translate({place % 2 * COLUMN} {place // 2 * height})">{panel}</g>')
-    return "\n".join([*drawn, "</svg>"]) + "\n"
+        elements.append(f'<g transform="translate({place % 2 * COLUMN} {place // 2 * height})">{panel}</g>')
+    return "\n".join([*elements, "</svg>"]) + "\n"
 
 
 def _panel(title: str, bars: Sequence[tuple[str, float]], limit: float = 0.0) -> str:
     most = max([value for _, value in bars] + [limit], default=1.0)
-    drawn = [f'<text x="20" y="32" class="t">{escape(title)}</text>']
+    elements = [f'<text x="20" y="32" class="t">{escape(title)}</text>']
     for place, (name, value) in enumerate(bars):
         top = 44 + ROW * place
         width = BAR_WIDTH * value / most
-        colour = BLUE if name == OURS else GREY
-        drawn.append(f'<text x="{BAR_LEFT - 8}" y="{top + 14}" text-anchor="end">{escape(name)}</text>')
-        drawn.append(f'<rect x="{BAR_LEFT}" y="{top}" width="{width:.1f}" height="{BAR_HEIGHT}" fill="{colour}"/>')
-        drawn.append(f'<text x="{BAR_LEFT + width + 6:.1f}" y="{top + 14}" class="d">{_short(value)}</text>')
+        colour = BLUE if name == PRODUCT else GREY
+        elements.append(f'<text x="{BAR_LEFT - 8}" y="{top + 14}" text-anchor="end">{escape(name)}</text>')
+        elements.append(f'<rect x="{BAR_LEFT}" y="{top}" width="{width:.1f}" height="{BAR_HEIGHT}" fill="{colour}"/>')
+        elements.append(f'<text x="{BAR_LEFT + width + 6:.1f}" y="{top + 14}" class="d">{_short(value)}</text>')
     if limit:
         x = BAR_LEFT + BAR_WIDTH * limit / most
         bottom = 44 + ROW * len(bars)
-        drawn.append(f'<path d="M{x:.1f} 40V{bottom}" stroke="{DIM}" stroke-dasharray="4 3" fill="none"/>')
-        drawn.append(f'<text x="{x:.1f}" y="{bottom + 14}" text-anchor="middle" class="d">{_short(limit)}</text>')
-    return "".join(drawn)
+        elements.append(f'<path d="M{x:.1f} 40V{bottom}" stroke="{DIM}" stroke-dasharray="4 3" fill="none"/>')
+        elements.append(f'<text x="{x:.1f}" y="{bottom + 14}" text-anchor="middle" class="d">{_short(limit)}</text>')
+    return "".join(elements)
 
 
 def _values(results: Results, work: Work, attribute: str, model: str = DEMO) -> list[tuple[str, float]]:

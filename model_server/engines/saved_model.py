@@ -11,6 +11,7 @@ import structlog
 
 from model_server.engines.engine import BatchResult
 from model_server.engines.tensorflow_loading import loading_tensorflow
+from model_server.errors import RefusedInputsError
 from model_server.model_card import TENSORFLOW, ModelCard
 from model_server.signatures import probes
 from model_server.signatures.batch import stacked
@@ -22,6 +23,7 @@ from monitor_agent.errors import ModelError
 from monitor_agent.extras import MODEL_SERVER
 
 VARIABLES = "variables"
+MAX_REASON_LENGTH = 300
 SMALL_BYTES = 100 << 20
 """A model of six layers, 384 wide, has about 90 MiB."""
 _log = structlog.get_logger()
@@ -138,8 +140,19 @@ class SavedModel:
     def compute(self, inputs: Sequence[InstanceInputs]) -> BatchResult:
         """Return the score of each instance, and all outputs if an instance needs them; all inputs are of one group.
 
-        Errors of the library that computes pass through.
+        Other errors of the library that computes pass through.
+
+        Raises
+        ------
+        RefusedInputsError
+            If the model refuses the values of an instance.
         """
+        try:
+            return self._result(inputs)
+        except self._tensorflow.errors.InvalidArgumentError as error:
+            raise RefusedInputsError(first_line(error)[:MAX_REASON_LENGTH]) from error
+
+    def _result(self, inputs: Sequence[InstanceInputs]) -> BatchResult:
         served = next(entry for entry in self.plan.served if entry.form is inputs[0].form)
         engine = self.engine_of(served)
         most = served.form.batch_size or len(inputs)

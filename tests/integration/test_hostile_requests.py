@@ -18,7 +18,7 @@ from tests.served_models import Client, serving
 MODELS = models()
 REFUSALS = {400, 404, 405, 413, 415}
 SUCCESSES = {200, 202}
-FEW = ("bert by its new names, int64", "named columns", "one text")
+FEW = ("bert by its new names, int64", "named columns", "tf.Example of features")
 SERVING_PATHS = ("/v1/models/shop", "/v1/models/shop/versions/3", "/v1/models/shop/versions/99", "/v1/models/x%00y")
 
 

@@ -8,6 +8,7 @@ import random
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ class Predictions:
 
     def __init__(self) -> None:
         self.ids: list[str] = []
+
+    def have(self, count: int) -> bool:
+        """Return whether there are more than `count`."""
+        return len(self.ids) > count
 
     def collect(self, server: Server, number: int) -> None:
         """Send one request after the other over one connection, until it breaks."""
@@ -61,7 +66,7 @@ def test_kill_9_under_load_loses_and_repeats_nothing(rounds: int, tmp_path: Path
             enough = len(answered.ids) + dice.randrange(200, 1500)
             with ThreadPoolExecutor(CLIENTS) as pool:
                 clients = [pool.submit(answered.collect, server, place) for place in range(CLIENTS)]
-                wait_until(lambda: len(answered.ids) > enough, 120)
+                wait_until(partial(answered.have, enough), 120)
                 server.process.kill()
                 assert [client.result(30) for client in clients] == [None] * CLIENTS
         finally:

@@ -40,7 +40,7 @@ def assert_answers(client: Client, model: OddModel) -> None:
         bodies.append({"instances": [{"inputs": dict.fromkeys(model.specs, value)}]})
         bodies.append({"instances": [{"features": {"price": 1.5, "age": 2}, "inputs": value}] * 2})
     rows = [{"instances": [dict.fromkeys(model.specs, value)]} for value in VALUES]
-    columns = [{"inputs": dict.fromkeys(model.specs, [value])} for value in VALUES]
+    columns = [{"inputs": {column: [value] for column in model.specs}} for value in VALUES]
     requests = [("/predict", body) for body in bodies] + [("/v1/models/shop:predict", body) for body in rows + columns]
     for path, body in requests:
         status, answer = client.post(path, json.dumps(body).encode(), headers=JSON)
@@ -54,7 +54,7 @@ def assert_answers(client: Client, model: OddModel) -> None:
 @pytest.mark.parametrize("examples", [15, pytest.param(500, marks=pytest.mark.soak)])
 def test_no_signature_ends_in_a_traceback(examples: int) -> None:
     """Any types, ranks, names, numbers of outputs, and entries of `model.json`."""
-    served = []
+    served, refused = [], []
 
     @seed(20261129)
     @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -72,9 +72,9 @@ def test_no_signature_ends_in_a_traceback(examples: int) -> None:
                     served.append(model)
                     assert_answers(client, model)
             except MonitorError as error:
-                assert str(error)
-                assert "\n" not in str(error)
+                refused.append(str(error))
 
     serve()
 
     assert served, "some of them must be served"
+    assert [reason for reason in refused if not reason or "\n" in reason] == []

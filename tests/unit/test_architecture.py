@@ -187,7 +187,7 @@ ROOMS = (
     Room(
         "model_server/engines/",
         "what computes the scores of a model, behind one interface",
-        "errors extras model_server/model_card model_server/signatures",
+        "errors extras model_server/errors model_server/model_card model_server/signatures",
         "ai_edge_litert numpy structlog tensorflow tensorflow_text",
     ),
     Room("model_server/cards/", "the model card of a version: JSON, and a page of it", "errors files"),

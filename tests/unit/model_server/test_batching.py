@@ -13,7 +13,13 @@ from typing import Any
 import pytest
 
 from model_server.batching import Batcher, InstanceScore
-from model_server.errors import ModelFailureError, PredictionTimeoutError, QueueFullError, RequestError
+from model_server.errors import (
+    ModelFailureError,
+    PredictionTimeoutError,
+    QueueFullError,
+    RefusedInputsError,
+    RequestError,
+)
 from tests.unit.model_server.factories import make_batcher
 
 
@@ -168,6 +174,18 @@ def test_a_bad_request_does_not_fail_its_neighbours() -> None:
         with pytest.raises(ModelFailureError, match=r"the model failed \(bad input\)"):
             bad.result()
         assert batcher.score(["0.75"])[0].score == 0.75
+
+
+def test_inputs_that_the_model_refuses_are_no_failure() -> None:
+    """The client learns the reason; the log does not, because it may quote the client's texts."""
+
+    def refuse(_inputs: list[Any]) -> list[float]:
+        raise RefusedInputsError("cannot read the text secret")
+
+    with running(refuse) as batcher, pytest.raises(RefusedInputsError, match="secret") as refused:
+        batcher.score(["secret"])
+
+    assert "secret" not in refused.value.logged_message
 
 
 @pytest.mark.parametrize("score", [float("nan"), float("inf"), -0.001, 1.001])
