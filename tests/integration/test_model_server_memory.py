@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -42,7 +43,9 @@ def predict(server: Server, count: int) -> None:
 
 
 @pytest.mark.soak
-def test_a_million_predictions_take_no_more_memory_than_ten_thousand(tmp_path: Path) -> None:
+def test_a_million_predictions_take_no_more_memory_than_ten_thousand(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     """While the event log rotates, and each request has another person."""
     models()["a matrix of floats"].save(tmp_path / "models" / "1")
     server = Server(tmp_path, tmp_path / "models", MODEL_LOG_ROTATE_BYTES=str(ROTATE_BYTES))
@@ -58,5 +61,5 @@ def test_a_million_predictions_take_no_more_memory_than_ten_thousand(tmp_path: P
     finally:
         server.clean_up()
 
-    print(f"{sizes[0]} KiB after {WARM} predictions, {sizes[1]} KiB after {MANY}")
+    record_property("KiB", sizes)
     assert sizes[1] <= MOST_GROWTH * sizes[0]
