@@ -82,8 +82,8 @@ class OddOutput:
         """Return the tensor for some inputs."""
         import tensorflow as tf
 
-        known = [column for column in columns if column.shape.rank != 0 and column.dtype != tf.resource]
-        count = tf.shape(known[0])[0] if known else 1
+        counted = [column for column in columns if column.shape.rank != 0 and column.dtype != tf.resource]
+        count = tf.shape(counted[0])[0] if counted else 1
         shape: list[Any] = {
             "one": [count],
             "pair": [count, 2],

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, seed, settings
 
 from tests import hostile_bodies
 from tests.foreign_models import ForeignModel, models
@@ -93,7 +94,7 @@ def test_no_request_makes_the_server_fail(name: str, examples: int, tmp_path: Pa
 
         @seed(20261129)
         @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-        @given(request=hostile_bodies.requests(bodies(foreign)))
+        @hypothesis.given(request=hostile_bodies.requests(bodies(foreign)))
         def send(request: tuple[str, bytes, dict[str, str]]) -> None:
             assert_answered(client, *request)
 

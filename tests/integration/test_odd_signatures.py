@@ -9,8 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
-from hypothesis import HealthCheck, given, reject, seed, settings
+from hypothesis import HealthCheck, reject, seed, settings
 
 from model_server.cli import main as model_server_command
 from monitor_agent.errors import MonitorError
@@ -58,7 +59,7 @@ def test_no_signature_ends_in_a_traceback(examples: int) -> None:
 
     @seed(20261129)
     @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(model=odd_models())
+    @hypothesis.given(model=odd_models())
     def serve(model: OddModel) -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
