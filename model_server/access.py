@@ -8,7 +8,7 @@ from typing import Protocol
 
 from flask import Flask, Response, g, request
 
-from model_server.api_keys import FEEDBACK, PREDICT, ApiKey, ApiKeys
+from model_server.api_keys import ADMIN, FEEDBACK, PREDICT, ApiKey, ApiKeys
 from model_server.errors import (
     ForbiddenOriginError,
     MissingRightError,
@@ -21,7 +21,8 @@ from monitor_agent.settings import ServerSettings
 JSON = "application/json"
 BEACON_TYPES = ("text/plain", "")
 """The types of `navigator.sendBeacon` with a text, and with bytes; a page may send them to another site unasked."""
-RIGHT_OF: Mapping[str, str] = {"/predict": PREDICT, "/feedback": FEEDBACK, "/metrics": ""}
+RELOAD = "/v1/config/reload"
+RIGHT_OF: Mapping[str, str] = {"/predict": PREDICT, "/feedback": FEEDBACK, "/metrics": "", RELOAD: ADMIN}
 """The right that a path needs; "" = any key. Other paths are open: load balancers and probes ask them."""
 SERVING_PREFIX = "/v1/"
 """The paths of TensorFlow Serving's API."""
@@ -107,6 +108,8 @@ class AccessRules:
 
     def _check_key(self) -> None:
         right = _right()
+        if self._keys is None and right == ADMIN:
+            raise MissingRightError("this needs an API key with the right admin, and the server has no keys")
         if self._keys is None or right is None:
             return
         if g.is_stranger:
@@ -127,7 +130,7 @@ class AccessRules:
 
 def _right() -> str | None:
     """Return the right that the request needs; "" = any key, None = no key."""
-    if request.path.startswith(SERVING_PREFIX):
+    if request.path.startswith(SERVING_PREFIX) and request.path not in RIGHT_OF:
         return PREDICT if request.method == "POST" else ""
     return RIGHT_OF.get(request.path)
 

@@ -16,7 +16,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import default_exceptions
 
 from model_server import error_handlers, openapi, serving_routes
-from model_server.access import AccessRules, KeyFinder
+from model_server.access import RELOAD, AccessRules, KeyFinder
 from model_server.errors import BodyTooLargeError, UnsupportedMediaTypeError, ValidationError
 from model_server.json_object import decode
 from model_server.model_service import ModelService
@@ -25,7 +25,9 @@ from monitor_agent.http_serving.requests import RECEIVED, REFUSAL
 from monitor_agent.prediction_log import trace_context
 from monitor_agent.prediction_log.records import Call
 
+OK = 200
 ACCEPTED = 202
+CONFLICT = 409
 TOO_LARGE = 413
 UNAVAILABLE = 503
 GZIP = ("gzip", "x-gzip")
@@ -83,7 +85,8 @@ def _add_routes(app: Flask, service: ModelService, counters: RequestCounters) ->
     def predict() -> Response:
         body = decode(_body(max_body_bytes))
         g.call = replace(g.call, labels=service.labels(body))
-        return _json(service.predict(body, g.call, g.began))
+        g.model = service.name_in(body)
+        return _json(service.predict(g.model, body, g.call, g.began))
 
     @app.post("/feedback")
     def feedback() -> Response:
@@ -94,8 +97,9 @@ def _add_routes(app: Flask, service: ModelService, counters: RequestCounters) ->
     @app.get("/openapi.json")
     def openapi_document() -> Response:
         dependencies = service.dependencies
-        version = dependencies.prediction_log.origin.service_version
-        return _json(openapi.describe(dependencies.settings, dependencies.inputs, service.model, version))
+        models = service.serving.models
+        readers = {name: model.versions[model.default].content.inputs for name, model in models.items()}
+        return _json(openapi.describe(dependencies.settings, readers, dependencies.log.origin.service_version))
 
     @app.get("/healthz")
     def healthz() -> Response:
@@ -104,8 +108,15 @@ def _add_routes(app: Flask, service: ModelService, counters: RequestCounters) ->
     @app.get("/readyz")
     def readyz() -> Response:
         if reason := service.problem():
-            return _json({"status": "not ready", "reason": reason}, UNAVAILABLE)
-        return _json({"status": "ready", "model": service.model})
+            return _json({"status": "not ready", "reason": reason, **service.state()}, UNAVAILABLE)
+        return _json({"status": "ready", **service.state()})
+
+    @app.post(RELOAD)
+    def reload() -> Response:
+        service.dependencies.refresh()
+        state = service.state()
+        problem = state.get("problem") or "; ".join(entry["reason"] for entry in state.get("refused", ()))
+        return _json({"error": problem, **state} if problem else state, CONFLICT if problem else OK)
 
     @app.get("/metrics")
     def metrics() -> Response:

@@ -54,7 +54,7 @@ def register(app: Flask, service: ModelService) -> None:
     def answer(status: int, kind: str, message: str, logged_message: str, field: str = "") -> Response:
         message = message[:MAX_MESSAGE_LENGTH]
         if not g.is_stranger:  # strangers must not be able to fill the disk; the counters hold their requests
-            service.log_error(g.call, g.began, status, kind, logged_message)
+            service.log_error(g.call, g.began, status, kind, logged_message, model=g.get("model"))
         of_field = {"type": kind, "message": message, "field": field[:MAX_MESSAGE_LENGTH] or None}
         # Clients of TensorFlow Serving expect a text.
         body = {"error": message if request.path.startswith(SERVING_PREFIX) else of_field}

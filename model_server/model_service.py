@@ -1,53 +1,81 @@
-"""Serves predictions and feedback, without HTTP: checks a body, computes scores, logs events, makes the answer."""
+"""Serves predictions and feedback, without HTTP: chooses a version, computes scores, logs events, makes the answer."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from model_server import feedback_request
-from model_server.batching import Batcher, InstanceScore
-from model_server.errors import EventLogError, ValidationError
+from model_server import feedback_request, service_figures
+from model_server.batching import InstanceScore
+from model_server.errors import EventLogError, NoSuchModelError, ValidationError
 from model_server.left_out_features import LeftOutFeatures
-from model_server.model_card import ModelCard
-from model_server.predict_request import PredictInstance, PredictParser, PredictRequest
+from model_server.loaded_model import LoadedModel
+from model_server.predict_request import PredictInstance, PredictRequest, labels_of, people_of
+from model_server.releases.served_version import ServedModel, Serving
+from model_server.shadow_scoring import ShadowJob, ShadowScorer
 from model_server.signatures import serving_answers, serving_rows
-from model_server.signatures.instance_inputs import InputReader
 from model_server.signatures.serving_rows import ServingRequest
-from model_server.signatures.tensor_spec import SignatureSpec
 from monitor_agent.contracts.bounds import RANK
-from monitor_agent.errors import LineTooLongError, LogWriteError
-from monitor_agent.prediction_log.prediction_log import PredictionLog
-from monitor_agent.prediction_log.records import (
-    Call,
+from monitor_agent.prediction_log import (
+    LineTooLongError,
+    LogWriteError,
     PredictionAnswer,
-    RequestContext,
+    PredictionLogError,
     RequestFailure,
     ScoredRequest,
+    ServiceLog,
+    VersionAssignment,
 )
+from monitor_agent.prediction_log.records import Call, RequestContext
 from monitor_agent.settings import ServerSettings
 from monitor_agent.settings.server_settings import ANSWER
 
+MODEL = "model"
+NO_NAMES: Mapping[str, str] = {}
 _log = structlog.get_logger()
+
+Choose = Callable[[ServedModel[LoadedModel]], tuple[str, VersionAssignment | None]]
 
 
 @dataclass(frozen=True)
 class ServiceDependencies:
-    """The objects that a service needs; the code that creates them starts and stops them."""
+    """The objects that a service needs; the code that creates them starts and stops them.
+
+    Attributes
+    ----------
+    log : takes the events that belong to no version.
+    serving : returns what is served at this moment.
+    refresh : looks for new versions now, and returns what is served then.
+    """
 
     settings: ServerSettings
-    card: ModelCard
-    inputs: InputReader
-    batcher: Batcher
-    prediction_log: PredictionLog
-    signatures: tuple[SignatureSpec, ...] = ()
+    log: ServiceLog
+    serving: Callable[[], Serving[LoadedModel]]
+    refresh: Callable[[], Serving[LoadedModel]]
+
+
+@dataclass(frozen=True)
+class ModelTarget:
+    """What a request of TensorFlow Serving's API names; None = it names none."""
+
+    name: str
+    version: str | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The scores of a request, its logged predictions, and the version that computed them."""
+
+    scores: list[InstanceScore]
+    predictions: list[PredictionAnswer]
+    loaded: LoadedModel
 
 
 class ModelService:
@@ -55,19 +83,42 @@ class ModelService:
 
     def __init__(self, dependencies: ServiceDependencies) -> None:
         self.dependencies = dependencies
-        self._parser = PredictParser(dependencies.settings, dependencies.inputs)
+        self.shadows = ShadowScorer(self._score_shadow)
         self._left_out = LeftOutFeatures()
-        self.model = {"name": dependencies.card.name, "version": dependencies.card.version}
+
+    @property
+    def serving(self) -> Serving[LoadedModel]:
+        """What is served at this moment."""
+        return self.dependencies.serving()
 
     def labels(self, body: Any) -> dict[str, str]:
         """Return the labels that a decoded body of `POST /predict` has, whether or not the rest of it is right."""
-        return self._parser.labels(body)
+        return labels_of(body, self.dependencies.settings)
 
-    def predict(self, body: Any, call: Call, began: int) -> dict[str, Any]:
+    def name_in(self, body: Any) -> str | None:
+        """Return the name of the model in a body of `POST /predict`; None if it names none.
+
+        Raises
+        ------
+        RequestError
+            If the body names no model that is served, or none although there are several.
+        """
+        serving = self.serving
+        name = body.get(MODEL) if isinstance(body, dict) else None
+        if name is None and serving.only is None:
+            raise ValidationError(f"is missing; this server serves {', '.join(serving.models)}", MODEL)
+        if name is not None and not isinstance(name, str):
+            raise ValidationError("text is expected", MODEL)
+        if name is not None and name not in serving.models:
+            raise NoSuchModelError(f"there is no such model; this server serves {', '.join(serving.models)}", MODEL)
+        return name
+
+    def predict(self, name: str | None, body: Any, call: Call, began: int) -> dict[str, Any]:
         """Return the answer to a decoded body of `POST /predict`.
 
         Parameters
         ----------
+        name : what `name_in` returns for the body.
         began : when the request's first byte arrived, by `time.perf_counter_ns`.
 
         Raises
@@ -75,15 +126,18 @@ class ModelService:
         RequestError
             If the request is refused or fails; then no prediction is logged.
         """
-        request = self._parser.parse(body, call.received)
-        _, predictions = self._score(request, call, began)
-        for instance in request.instances:
-            self._left_out.add(instance.features.left_out)
-        if request.single:
-            return {**_single(predictions[0]), "model": self.model}
-        return {"predictions": [_answer(prediction) for prediction in predictions], "model": self.model}
+        user, session = people_of(body)
 
-    def predict_tensors(self, body: Any, call: Call, began: int) -> dict[str, Any]:
+        def read(loaded: LoadedModel) -> PredictRequest:
+            return loaded.parser.parse(body, call.received)
+
+        scored = self._answer(name, lambda model: model.choose(user, session, call.list_id), read, call, began)
+        predictions, model = scored.predictions, scored.loaded.name
+        if isinstance(body, dict) and body.get("instances") is not None:
+            return {"predictions": [_answer(prediction) for prediction in predictions], MODEL: model}
+        return {**_single(predictions[0]), MODEL: model}
+
+    def predict_tensors(self, target: ModelTarget, body: Any, call: Call, began: int) -> dict[str, Any]:
         """Return the answer to a body of TensorFlow Serving's `:predict`: all outputs of the signature.
 
         Raises
@@ -91,12 +145,19 @@ class ModelService:
         RequestError
             If the request is refused or fails; then no prediction is logged.
         """
-        request = serving_rows.predict_request(body, self.dependencies.inputs, self._most_instances)
-        scores, predictions = self._score(_of_inputs(request), call, began)
-        answer = serving_answers.predictions(scores, is_columnar=request.is_columnar)
-        return {**answer, "prediction_ids": [prediction.id for prediction in predictions]}
+        is_columnar = False
 
-    def classify(self, body: Any, call: Call, began: int) -> dict[str, Any]:
+        def read(loaded: LoadedModel) -> PredictRequest:
+            nonlocal is_columnar
+            request = serving_rows.predict_request(body, loaded.inputs, self._most_instances)
+            is_columnar = request.is_columnar
+            return _of_inputs(request)
+
+        scored = self._answer_target(target, read, call, began)
+        answer = serving_answers.predictions(scored.scores, is_columnar=is_columnar)
+        return {**answer, "prediction_ids": [prediction.id for prediction in scored.predictions]}
+
+    def classify(self, target: ModelTarget, body: Any, call: Call, began: int) -> dict[str, Any]:
         """Return the answer to a body of TensorFlow Serving's `:classify`: classes with their probabilities.
 
         Raises
@@ -104,10 +165,9 @@ class ModelService:
         RequestError
             If the request is refused or fails; then no prediction is logged.
         """
-        names = self.dependencies.prediction_log.origin.classes
-        return self._of_examples(body, call, began, lambda score: serving_answers.classes(score, names))
+        return self._of_examples(target, body, call, began, serving_answers.classes)
 
-    def regress(self, body: Any, call: Call, began: int) -> dict[str, Any]:
+    def regress(self, target: ModelTarget, body: Any, call: Call, began: int) -> dict[str, Any]:
         """Return the answer to a body of TensorFlow Serving's `:regress`: a number for each example.
 
         Raises
@@ -115,29 +175,7 @@ class ModelService:
         RequestError
             If the request is refused or fails; then no prediction is logged.
         """
-        return self._of_examples(body, call, began, lambda score: score.score)
-
-    def _of_examples(self, body: Any, call: Call, began: int, result: Callable[[InstanceScore], Any]) -> dict[str, Any]:
-        """Return the answer to a body with examples; `result` is made of the score of each."""
-        request = serving_rows.example_request(body, self.dependencies.inputs, self._most_instances)
-        scores, predictions = self._score(_of_inputs(request), call, began)
-        return {
-            "result": [result(score) for score in scores],
-            "prediction_ids": [prediction.id for prediction in predictions],
-        }
-
-    @property
-    def _most_instances(self) -> int:
-        return min(self.dependencies.settings.max_instances, int(RANK.high))
-
-    def _score(
-        self, request: PredictRequest, call: Call, began: int
-    ) -> tuple[list[InstanceScore], list[PredictionAnswer]]:
-        """Compute the scores of a request, and log its predictions."""
-        scores = self.dependencies.batcher.score([instance.inputs for instance in request.instances])
-        scored = ScoredRequest(call, request.context, time.perf_counter_ns() - began)
-        with _writing("" if request.single else "instances"):
-            return scores, self.dependencies.prediction_log.write_scored(scored, request.instances, scores)
+        return self._of_examples(target, body, call, began, lambda score, _: score.score)
 
     def feedback(self, body: Any, call: Call) -> dict[str, Any]:
         """Return the answer to a decoded body of `POST /feedback`.
@@ -147,72 +185,178 @@ class ModelService:
         RequestError
             If the request is refused or fails; then no feedback is logged.
         """
-        feedback = feedback_request.parse(body, self.dependencies.settings, call.received)
+        records = feedback_request.parse(body, self.dependencies.settings, call.received)
         with _writing("the body" if isinstance(body, list) else ""):
-            return {"event_ids": self.dependencies.prediction_log.write_feedback(feedback, call)}
+            return {"event_ids": self._log_of(None).write_feedback(records, call)}
 
-    def log_error(self, call: Call, began: int, status: int, kind: str, message: str) -> None:
-        """Log a request that was refused or failed as an event; if that fails too, warn in the service log."""
+    def log_error(
+        self, call: Call, began: int, status: int, kind: str, message: str, *, model: str | None = None
+    ) -> None:
+        """Log a request that was refused or failed as an event; if that fails too, warn in the service log.
+
+        Parameters
+        ----------
+        model : the name in the request, if it has one.
+        """
         failure = RequestFailure(time.perf_counter_ns() - began, status, kind, message)
         try:
-            self.dependencies.prediction_log.write_error(call, failure)
-        except LogWriteError:
+            self._log_of(model).write_error(call, failure)
+        except PredictionLogError:
             _log.warning("request error not logged", **{"error.type": kind, "http.response.status_code": status})
 
     def problem(self) -> str:
         """Return why the server cannot accept requests now; "" when it can."""
-        if not self.dependencies.batcher.running:
-            return "the model's thread has ended"
-        problem = self.dependencies.prediction_log.log.problem()
+        for model in self.serving.models.values():
+            for version in model.versions.values():
+                if not version.content.batcher.running:
+                    return "the model's thread has ended"
+        problem = self.dependencies.log.log.problem()
         if problem and self.dependencies.settings.on_failure != ANSWER:
             return f"events cannot be written ({problem})"
         return ""
 
+    def state(self) -> dict[str, Any]:
+        """Return what is served, and what is not, for people."""
+        serving = self.serving
+        state: dict[str, Any] = {}
+        if serving.only:
+            state[MODEL] = serving.only.versions[serving.only.default].content.name
+        state["models"] = [
+            {
+                "name": model.name,
+                "versions": {
+                    name: {"state": service_figures.state_of(model, version), "engine": version.content.engine.engine}
+                    for name, version in model.versions.items()
+                },
+                "labels": dict(model.labels),
+            }
+            for model in serving.models.values()
+        ]
+        if serving.refused:
+            state["refused"] = [vars(refused) for refused in serving.refused]
+        if serving.problem:
+            state["problem"] = serving.problem
+        return state
+
     def figures(self) -> list[Metric]:
-        """Return the figures of queue, batches and log for `/metrics`."""
-        batcher, log = self.dependencies.batcher, self.dependencies.prediction_log.log
+        """Return the figures of queues, batches, versions and log for `/metrics`."""
+        serving = self.serving
         return [
-            GaugeMetricFamily("model_server_queue_instances", "instances that wait for the model", batcher.depth),
-            CounterMetricFamily("model_server_batches", "batches computed", batcher.batches),
-            CounterMetricFamily("model_server_instances", "instances computed", batcher.computed),
-            CounterMetricFamily("model_server_events", "event lines written", log.written),
-            CounterMetricFamily(
-                "model_server_features_left_out", "features outside the allow-lists, not logged", self._left_out.count
-            ),
-            CounterMetricFamily(
-                "model_server_events_lost", "events of answered requests that could not be written", log.lost
-            ),
-            CounterMetricFamily("model_server_event_log_failures", "failed attempts to write events", log.failures),
-            GaugeMetricFamily(
-                "model_server_ready", "1 if the server can take requests, else 0", float(not self.problem())
+            *service_figures.figures_of_versions(serving),
+            *service_figures.figures_of_server(
+                self.dependencies.log.log,
+                self.shadows,
+                self._left_out.count,
+                is_ready=not self.problem(),
+                has_problem=bool(serving.problem),
             ),
         ]
+
+    def _answer_target(
+        self, target: ModelTarget, read: Callable[[LoadedModel], PredictRequest], call: Call, began: int
+    ) -> Scored:
+        if target.version is None and target.label is None:
+            return self._answer(target.name, lambda model: model.choose("", "", call.list_id), read, call, began)
+        return self._answer(
+            target.name, lambda model: (model.named(target.version, target.label), None), read, call, began, ()
+        )
+
+    def _of_examples(
+        self, target: ModelTarget, body: Any, call: Call, began: int, result: Callable[..., Any]
+    ) -> dict[str, Any]:
+        """Return the answer to a body with examples; `result` is made of the score of each and the names of classes."""
+
+        def read(loaded: LoadedModel) -> PredictRequest:
+            return _of_inputs(serving_rows.example_request(body, loaded.inputs, self._most_instances))
+
+        scored = self._answer_target(target, read, call, began)
+        classes = scored.loaded.engine.classes
+        return {
+            "result": [result(score, classes) for score in scored.scores],
+            "prediction_ids": [prediction.id for prediction in scored.predictions],
+        }
+
+    @property
+    def _most_instances(self) -> int:
+        return min(self.dependencies.settings.max_instances, int(RANK.high))
+
+    def _answer(
+        self,
+        name: str | None,
+        choose: Choose,
+        read: Callable[[LoadedModel], PredictRequest],
+        call: Call,
+        began: int,
+        shadows: Sequence[str] | None = None,
+    ) -> Scored:
+        """Score a request with the version that is chosen, log its predictions, and hand it to the shadow versions."""
+        with self._using(name, choose) as (model, loaded, assignment):
+            request = read(loaded)
+            scored = self._score(loaded, request, ScoredRequest(call, assignment=assignment), began)
+        for instance in request.instances:
+            self._left_out.add(instance.features.left_out)
+        for version in model.shadows if shadows is None else shadows:
+            ids = [prediction.id for prediction in scored.predictions]
+            self.shadows.offer(ShadowJob(model.name, version, read, call, ids, began))
+        return scored
+
+    def _score(self, loaded: LoadedModel, request: PredictRequest, fields: ScoredRequest, began: int) -> Scored:
+        """Compute the scores of a request, and log its predictions."""
+        scores = loaded.batcher.score([instance.inputs for instance in request.instances])
+        fields = replace(fields, context=request.context, duration=time.perf_counter_ns() - began)
+        with _writing("" if request.single else "instances"):
+            return Scored(scores, loaded.log.write_scored(fields, request.instances, scores), loaded)
+
+    def _score_shadow(self, job: ShadowJob) -> None:
+        with self._using(job.model, lambda model: (model.named(job.version, None), None)) as (_, loaded, _):
+            request = job.read(loaded)
+            request = replace(request, instances=[replace(entry, shadow=True) for entry in request.instances])
+            self._score(loaded, request, ScoredRequest(job.call, primary_ids=job.primary_ids), job.began)
+
+    @contextmanager
+    def _using(
+        self, name: str | None, choose: Choose
+    ) -> Iterator[tuple[ServedModel[LoadedModel], LoadedModel, VersionAssignment | None]]:
+        """Hold the chosen version during the block: a swap frees it only afterwards."""
+        while True:
+            model = self.serving.model(name)
+            version, assignment = choose(model)
+            served = model.versions[version]
+            if served.acquire():  # else it has been replaced since: what is served now has another one
+                break
+        try:
+            yield model, served.content, assignment
+        finally:
+            served.release()
+
+    def _log_of(self, name: str | None) -> ServiceLog:
+        """Return the log of a model that a request names, else of the only model, else that of the server."""
+        serving = self.serving
+        model = serving.models.get(name) if name is not None else serving.only
+        return model.versions[model.default].content.log if model else self.dependencies.log
 
 
 @contextmanager
 def _writing(path: str) -> Iterator[None]:
-    """Answer a client if its events cannot be written.
-
-    Parameters
-    ----------
-    path : path of the list that has an event for each entry; "" = the body is the only entry.
+    """Turn errors of the log into those of a request; `path` is that of the lines in the body.
 
     Raises
     ------
     RequestError
-        If an event is too long, or the events cannot be written.
+        If the log refuses the lines.
     """
     try:
         yield
     except LineTooLongError as error:
-        raise ValidationError(str(error), f"{path}[{error.index}]" if path else "") from error
+        place = f"{path}[{error.index}]" if path == "instances" else path
+        raise ValidationError(error.message, place) from error
     except LogWriteError as error:
-        raise EventLogError(f"{error.message}; {error.hint}" if error.hint else error.message) from error
+        raise EventLogError(str(error)) from error
 
 
 def _of_inputs(request: ServingRequest) -> PredictRequest:
-    instances = [PredictInstance(inputs) for inputs in request.instances]
-    return PredictRequest(instances, RequestContext(), single=False)
+    """Return a request of TensorFlow Serving's API as one of `/predict`: it has neither details nor a context."""
+    return PredictRequest([PredictInstance(inputs) for inputs in request.instances], RequestContext(), single=False)
 
 
 def _single(only: PredictionAnswer) -> dict[str, Any]:

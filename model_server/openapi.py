@@ -1,4 +1,4 @@
-"""The description of the server's HTTP API for the model that it serves (pure).
+"""The description of the server's HTTP API for the models that it serves (pure).
 
 Source: OpenAPI Specification 3.1.0; its schemas are JSON Schema 2020-12.
 """
@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from model_server.access import RELOAD
 from model_server.signatures.input_form import EXAMPLE, FEATURES, IDS, INPUT_SEQ, SPLITS, TEXTS, InputForm
 from model_server.signatures.instance_inputs import ANY_ID, InputReader
 from model_server.signatures.json_values import B64, MAX_TEXT_LENGTH, numpy_dtype
@@ -43,25 +44,22 @@ ERROR_STATUSES = {
 }
 
 
-def describe(settings: ServerSettings, reader: InputReader, model: Mapping[str, str], version: str) -> Schema:
+def describe(settings: ServerSettings, readers: Mapping[str, InputReader], version: str) -> Schema:
     """Return the description of the API.
 
     Parameters
     ----------
-    model : `name` and `version` of the served model.
+    readers : the inputs of each served model, of the version that answers, by the name of the model.
     version : of the server.
     """
-    name = model["name"]
-    serving = f"/v1/models/{quote(name, safe='')}"
     keys: list[Schema] = [{"bearer": []}, {"header": []}] if settings.api_keys else []
+    bodies = [_predict_body(settings, reader, name, is_only=len(readers) == 1) for name, reader in readers.items()]
+    body = bodies[0] if len(bodies) == 1 else {"anyOf": bodies}
     paths: Schema = {
-        "/predict": {"post": _post("score instances", _predict_body(settings, reader), 200, "predictions", keys)},
+        "/predict": {"post": _post("score instances", body, 200, "predictions", keys)},
         "/feedback": {"post": _post("report what users did", _feedback_body(settings), 202, "ids of events", keys)},
-        f"{serving}:predict": {"post": _post("TensorFlow Serving: predict", _rows(reader), 200, "all outputs", keys)},
-        f"{serving}:classify": {"post": _post("TensorFlow Serving: classify", _examples(), 200, "classes", keys)},
-        f"{serving}:regress": {"post": _post("TensorFlow Serving: regress", _examples(), 200, "numbers", keys)},
-        serving: {"get": _get("TensorFlow Serving: the state of the model", JSON, keys)},
-        f"{serving}/metadata": {"get": _get("TensorFlow Serving: the signatures", JSON, keys)},
+        **{path: item for name, reader in readers.items() for path, item in _serving_paths(name, reader, keys).items()},
+        RELOAD: {"post": _reload()},
         "/healthz": {"get": _get("whether the process is alive", JSON, [])},
         "/readyz": {"get": _get("whether the server takes requests", JSON, [], "503")},
         "/metrics": {"get": _get("figures for Prometheus", TEXT_TYPE, keys)},
@@ -69,13 +67,37 @@ def describe(settings: ServerSettings, reader: InputReader, model: Mapping[str, 
     }
     return {
         "openapi": "3.1.0",
-        "info": {"title": f"model-server: {name} {model['version']}", "version": version},
+        "info": {"title": f"model-server: {', '.join(readers)}", "version": version},
         "paths": paths,
         "components": {
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             }
+        },
+    }
+
+
+def _serving_paths(name: str, reader: InputReader, keys: Sequence[Schema]) -> Schema:
+    """Return the paths of TensorFlow Serving's API for a model, for the version that answers."""
+    path = f"/v1/models/{quote(name, safe='')}"
+    return {
+        f"{path}:predict": {"post": _post("TensorFlow Serving: predict", _rows(reader), 200, "all outputs", keys)},
+        f"{path}:classify": {"post": _post("TensorFlow Serving: classify", _examples(), 200, "classes", keys)},
+        f"{path}:regress": {"post": _post("TensorFlow Serving: regress", _examples(), 200, "numbers", keys)},
+        path: {"get": _get("TensorFlow Serving: the states of the versions", JSON, keys)},
+        f"{path}/metadata": {"get": _get("TensorFlow Serving: the signatures", JSON, keys)},
+    }
+
+
+def _reload() -> Schema:
+    return {
+        "summary": "look for new versions and rules now",
+        "security": [{"bearer": []}, {"header": []}],
+        "responses": {
+            "200": {"description": "all of them are served", "content": {JSON: {"schema": {"type": "object"}}}},
+            **{code: _error(ERROR_STATUSES[code]) for code in ("401", "403")},
+            "409": {"description": "some are refused; `refused` says why", "content": {JSON: {}}},
         },
     }
 
@@ -104,20 +126,28 @@ def _error(meaning: str) -> Schema:
     return {"description": meaning, "content": {JSON: {"schema": _object({"error": {}}, ["error"])}}}
 
 
-def _predict_body(settings: ServerSettings, reader: InputReader) -> Schema:
+def _predict_body(settings: ServerSettings, reader: InputReader, name: str, *, is_only: bool) -> Schema:
     context = _context(settings)
+    of_model: Schema = {"model": {"const": name}}
+    needed = [] if is_only else ["model"]
     instances = [_instance(settings, form, reader) for form in reader.forms]
     single = [
-        {**schema, "properties": {**schema["properties"], "context": context}, "title": "one instance"}
+        {
+            **schema,
+            "properties": {**schema["properties"], "context": context, **of_model},
+            "required": [*schema.get("required", []), *needed],
+            "title": "one instance",
+        }
         for schema in instances
     ]
     batch = _object(
         {
             "instances": _list({"anyOf": instances}, 1, min(settings.max_instances, int(RANK.high))),
             "context": context,
+            **of_model,
             **_timestamp(settings),
         },
-        ["instances"],
+        ["instances", *needed],
     )
     return {"anyOf": [*single, {**batch, "title": "several instances"}]}
 

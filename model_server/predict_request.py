@@ -57,6 +57,27 @@ class PredictRequest:
     single: bool
 
 
+def labels_of(body: Any, settings: ServerSettings) -> dict[str, str]:
+    """Return the labels that a decoded body has, right or wrong: an error of the request is logged with them."""
+    labels = _context_of(body).get("labels")
+    if not isinstance(labels, dict):
+        return {}
+    texts = {name: labels[name] for name in settings.labels if isinstance(labels.get(name), str)}
+    return {name: text for name, text in texts.items() if 1 <= len(text) <= MAX_LABEL_LENGTH}
+
+
+def people_of(body: Any) -> tuple[str, str]:
+    """Return user and session of a decoded body, right or wrong; "" = it names none."""
+    context = _context_of(body)
+    user, session = context.get("user_id"), context.get("session_id")
+    return user if isinstance(user, str) else "", session if isinstance(session, str) else ""
+
+
+def _context_of(body: Any) -> dict[str, Any]:
+    context = body.get("context") if isinstance(body, dict) else None
+    return context if isinstance(context, dict) else {}
+
+
 class PredictParser:
     """Turns a decoded body into a PredictRequest, within the limits of the settings and of the model."""
 
@@ -78,22 +99,13 @@ class PredictParser:
             If the body is malformed; it names the field.
         """
         if isinstance(body, dict) and body.get("instances") is not None:
-            root = JsonObject(body, "", ("instances", "context", "timestamp"))
+            root = JsonObject(body, "", ("instances", "context", "timestamp", "model"))
             timestamp = self.timestamp(root, now)
             rows = elements(body["instances"], "instances", min(self._settings.max_instances, int(RANK.high)))
             instances = [self._instance(JsonObject(value, path, self._fields), timestamp, now) for path, value in rows]
             return PredictRequest(instances, self._context(root), single=False)
-        root = JsonObject(body, "", (*self._fields, "context", "instances"))
+        root = JsonObject(body, "", (*self._fields, "context", "instances", "model"))
         return PredictRequest([self._instance(root, None, now)], self._context(root), single=True)
-
-    def labels(self, body: Any) -> dict[str, str]:
-        """Return the labels that a decoded body has, right or wrong: an error of the request is logged with them."""
-        context = body.get("context") if isinstance(body, dict) else None
-        labels = context.get("labels") if isinstance(context, dict) else None
-        if not isinstance(labels, dict):
-            return {}
-        texts = {name: labels[name] for name in self._settings.labels if isinstance(labels.get(name), str)}
-        return {name: text for name, text in texts.items() if 1 <= len(text) <= MAX_LABEL_LENGTH}
 
     def timestamp(self, node: JsonObject, now: datetime) -> datetime | None:
         """Return the event time that the client supplies; None = the server sets the time."""

@@ -1,13 +1,11 @@
-"""A serving process: it opens address, event log, model and HTTP server, and closes them in reverse order."""
+"""A serving process: it opens address, event log, models and HTTP server, and closes them in reverse order."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
-from importlib.metadata import version
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -17,41 +15,37 @@ from model_server import setting_limits
 from model_server.access import keys_of
 from model_server.api_keys import VARIABLE, ApiKeys
 from model_server.app import create_app
-from model_server.batching import Batcher
-from model_server.engines.engine import Engine
-from model_server.engines.loading import load_engine
+from model_server.engines.saved_model import import_tensorflow
 from model_server.model_service import ModelService, ServiceDependencies
-from model_server.releases.available import cards_to_serve
 from model_server.request_counters import RequestCounters
-from model_server.signatures.instance_inputs import InputReader
+from model_server.server_logs import ServerLogs, now
+from model_server.version_loading import make_manager
 from monitor_agent import files
-from monitor_agent.contracts.bounds import NUMBER, PROBABILITY
-from monitor_agent.contracts.kinds import BINARY, REGRESSION
-from monitor_agent.errors import SettingsError
 from monitor_agent.gc_tuning import rare_garbage_collection
 from monitor_agent.http_serving.exposure import warn_of_exposure
 from monitor_agent.http_serving.listener import bind
 from monitor_agent.http_serving.server import HttpServer, ServedApplication
 from monitor_agent.http_serving.service_manager import notify_ready
-from monitor_agent.prediction_log.event_log import EventLog
-from monitor_agent.prediction_log.prediction_log import PredictionLog
-from monitor_agent.prediction_log.pseudonyms import load_key
 from monitor_agent.settings import ServerSettings
-from monitor_agent.settings.server_settings import ANSWER
 
-DISTRIBUTION = "model-monitor"
 REMEDY = "set MODEL_SERVER_HOST and MODEL_SERVER_PORT; port 0 = any free one"
 _log = structlog.get_logger()
 
 
-class StopSignals:
-    """Receives SIGTERM and SIGINT, remembers that one came, and calls the function that stops the server."""
+class ProcessSignals:
+    """Receives SIGTERM, SIGINT and SIGHUP, remembers that one came, and calls the function for it."""
 
     def __init__(self) -> None:
         self.received = False
         self._stop: Callable[[], None] = lambda: None
+        self._on_hangup: Callable[[], None] = lambda: None
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._receive)
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self._on_hangup())
+
+    def on_hangup(self, call: Callable[[], None]) -> None:
+        """Call a function at each SIGHUP from now on; earlier ones are ignored."""
+        self._on_hangup = call
 
     def then(self, stop: Callable[[], None]) -> None:
         """Call `stop` when a signal arrives; at once if one has arrived."""
@@ -69,7 +63,7 @@ class StopSignals:
 def serve(
     settings: ServerSettings, address_file: Path | None = None, *, require_auth: bool = False, notify_socket: str = ""
 ) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT; SIGHUP looks for new versions.
 
     Parameters
     ----------
@@ -80,38 +74,38 @@ def serve(
     Raises
     ------
     MonitorError
-        If the port, the log folder or the model cannot be used.
+        If the port, the log folder or a model cannot be used.
     """
     setting_limits.check(settings)
-    signals = StopSignals()
+    signals = ProcessSignals()
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(bind(settings.host, settings.port, "the server", REMEDY))
         protected = bool(settings.api_keys)
         warn_of_exposure(
             "the model server", settings.host, VARIABLE, settings, authenticated=protected, require=require_auth
         )
-        log = open_log(settings)
-        stack.callback(log.close)
+        logs = ServerLogs(settings)
+        stack.callback(logs.close)
         keys = keys_of(settings)
-        key = key_of_pseudonyms(settings)
-        model = load_model(settings)
-        batcher = make_batcher(settings, model)
-        batcher.start()
-        stack.callback(batcher.stop)
-        prediction_log = make_prediction_log(settings, model, log, key)
-        inputs = make_reader(model)
+        import_tensorflow()
+        # The collector leaves alone what is loaded now, but not the models: it must be able to free them.
         stack.enter_context(rare_garbage_collection())
-        service = ModelService(
-            ServiceDependencies(settings, model.card, inputs, batcher, prediction_log, model.signatures)
-        )
+        manager = make_manager(settings, logs)
+        stack.callback(manager.stop)
+        manager.load_all()
+        service = ModelService(ServiceDependencies(settings, logs.of_service, lambda: manager.serving, manager.refresh))
+        service.shadows.start()
+        stack.callback(service.shadows.stop)
+        signals.on_hangup(manager.wake)
+        manager.start()
         run_http(service, listener, signals, address_file, keys, notify_socket)
-    _log.info("stopped", events=log.written)
+    _log.info("stopped", events=logs.events.written)
 
 
 def run_http(
     service: ModelService,
     listener: socket.socket,
-    signals: StopSignals,
+    signals: ProcessSignals,
     address_file: Path | None,
     keys: ApiKeys | None = None,
     notify_socket: str = "",
@@ -126,123 +120,14 @@ def run_http(
     with files.address_file(address_file) as publish:
         publish(address)
         notify_ready(notify_socket)
+        models = service.serving.models.values()
         _log.info(
             "ready",
             **{
                 "server.address": address,
-                "model.name": service.dependencies.card.name,
-                "model.version": service.dependencies.card.version,
-                "log.file.path": str(service.dependencies.prediction_log.log.path),
+                "model.name": ", ".join(model.name for model in models),
+                "model.version": ", ".join(model.default for model in models),
+                "log.file.path": str(service.dependencies.log.log.path),
             },
         )
         http.run()
-
-
-def open_log(settings: ServerSettings) -> EventLog:
-    """Return the event log of this process.
-
-    Raises
-    ------
-    SettingsError
-        If its folder cannot be written.
-    """
-    try:
-        return EventLog(
-            Path(settings.log_dir),
-            rotate_bytes=settings.rotate_bytes,
-            sync_seconds=settings.sync_interval.total_seconds(),
-            clock=now,
-            group_read=settings.log_group_read,
-            report=report,
-        )
-    except SettingsError as error:
-        raise SettingsError(error.message, "set MODEL_LOG_DIR") from error
-
-
-def report(level: int, message: str, fields: Mapping[str, str]) -> None:
-    """Write what happens to the event files into the service's own log."""
-    _log.log(level, message, **fields)
-
-
-def key_of_pseudonyms(settings: ServerSettings) -> str:
-    """Return the key of the pseudonyms.
-
-    Raises
-    ------
-    SettingsError
-        If it is too short, or its file cannot be read or written.
-    """
-    try:
-        return load_key(settings.hmac_key, Path(settings.log_dir))
-    except SettingsError as error:
-        raise SettingsError(error.message, f"{error.hint} (MODEL_SERVER_HMAC_KEY)") from error
-
-
-def load_model(settings: ServerSettings) -> Engine:
-    """Return the model that the settings choose, loaded and warmed up.
-
-    Raises
-    ------
-    ModelError
-        If there is no such model, or it cannot be loaded or called.
-    """
-    card = cards_to_serve(settings)[-1]
-    _log.info("loading the model", **{"model.name": card.name, "model.version": card.version})
-    model = load_engine(card, settings.model_threads)
-    model.warm_up(settings.max_batch_size)
-    if model.kind == BINARY.name and not card.has_threshold:
-        _log.warning(
-            "the model has no threshold: a score of 0.5 or more is a positive; write it into model.json, or set "
-            "MODEL_SERVER_THRESHOLD",
-            **{"model.name": card.name, "model.threshold": card.threshold},
-        )
-    return model
-
-
-def make_batcher(settings: ServerSettings, model: Engine) -> Batcher:
-    """Return the batcher of a model; it is not started yet."""
-    return Batcher(
-        model.compute,
-        group_of=lambda inputs: inputs.group,
-        bounds=NUMBER if model.kind == REGRESSION.name else PROBABILITY,
-        max_batch_size=settings.max_batch_size,
-        max_delay_seconds=settings.max_batch_delay.total_seconds(),
-        max_queue=settings.max_queue,
-        timeout_seconds=settings.predict_timeout.total_seconds(),
-    )
-
-
-def make_reader(model: Engine) -> InputReader:
-    """Return the reader of a model's inputs."""
-    return InputReader(model.plan.forms, model.limits)
-
-
-def make_prediction_log(settings: ServerSettings, model: Engine, log: EventLog, key: str) -> PredictionLog:
-    """Return the log of a model's predictions.
-
-    Parameters
-    ----------
-    log : the event log of this process; the logs of several models share it.
-    key : key of the pseudonyms.
-    """
-    card = model.card
-    return PredictionLog(
-        log,
-        model=card.name,
-        version=card.version,
-        kind=model.kind,
-        threshold=card.threshold,
-        classes=model.classes,
-        engine=model.engine,
-        service_name=settings.service_name,
-        service_version=version(DISTRIBUTION),
-        environment=settings.environment,
-        hmac_key=key,
-        log_query_text=settings.log_query_text,
-        answer_on_failure=settings.on_failure == ANSWER,
-    )
-
-
-def now() -> datetime:
-    """Return the time, UTC."""
-    return datetime.now(timezone.utc)

@@ -11,16 +11,16 @@ from typing import Any
 from flask import Flask
 
 from model_server.app import create_app
-from model_server.engines.saved_model import SavedModel
 from model_server.model_service import ModelService, ServiceDependencies
-from model_server.releases.available import cards_to_serve
 from model_server.request_counters import RequestCounters
-from model_server.serving_process import make_batcher, make_prediction_log, make_reader, now, open_log
+from model_server.server_logs import ServerLogs, now
+from model_server.version_loading import make_manager
+from monitor_agent.contracts.ecs import DATASET_RELEASE
 from monitor_agent.logstash.inputs.file import FileInput
 from monitor_agent.settings import ServerSettings
 from tests.dry_pipeline import documents_of, source_of
 from tests.foreign_models import ForeignModel
-from tests.unit.monitor_agent.prediction_log.factories import KEY, lines_in
+from tests.unit.monitor_agent.prediction_log.factories import lines_in
 
 
 class Client:
@@ -41,8 +41,8 @@ class Client:
         return answer.status_code, answer.get_json()
 
     def events(self) -> list[dict[str, Any]]:
-        """Return the events so far; the pipeline must accept each of them."""
-        events = lines_in(self._folder)
+        """Return the events of requests so far; the pipeline must accept each of them."""
+        events = [event for event in lines_in(self._folder) if event["event"]["dataset"] != DATASET_RELEASE]
         for event in events:
             read = source_of(FileInput).events_of(json.dumps(event).encode(), "/logs/a.ndjson")
             ((index, _, document),) = documents_of(read)
@@ -56,22 +56,12 @@ def serving(folder: Path, foreign: ForeignModel) -> Iterator[Client]:
     model_folder = folder / "shop" / "3"
     foreign.save(model_folder)
     settings = ServerSettings(model_dir=str(model_folder.parent), model_name="shop", log_dir=str(folder / "log"))
-    model = SavedModel(cards_to_serve(settings)[0])
-    model.warm_up(4)
-    batcher, log = make_batcher(settings, model), open_log(settings)
-    batcher.start()
-    service = ModelService(
-        ServiceDependencies(
-            settings,
-            model.card,
-            make_reader(model),
-            batcher,
-            make_prediction_log(settings, model, log, KEY),
-            model.signatures,
-        )
-    )
+    logs = ServerLogs(settings)
+    manager = make_manager(settings, logs)
     try:
+        manager.load_all()
+        service = ModelService(ServiceDependencies(settings, logs.of_service, lambda: manager.serving, manager.refresh))
         yield Client(create_app(service, RequestCounters(service.figures), now), folder / "log")
     finally:
-        batcher.stop()
-        log.close()
+        manager.stop()
+        logs.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ class LoadedGraph:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.tensorflow = _import_tensorflow()
+        self.tensorflow = import_tensorflow()
         self._loaded = _load(self.tensorflow, folder)  # the signatures hold their variables weakly
         self.functions = self._loaded.signatures
         self.signatures = _specs(self.functions)
@@ -236,11 +237,12 @@ class SavedModel:
 
 
 def limit_threads(threads: int) -> None:
-    """Limit the CPU threads of one batch, 0 = one per core; call this before a model is loaded."""
-    tensorflow = _import_tensorflow()
+    """Limit the CPU threads of one batch, 0 = one per core; the first model of a process decides."""
+    tensorflow = import_tensorflow()
     # One batch is computed at a time: parallel operations would only compete for the same cores.
-    tensorflow.config.threading.set_inter_op_parallelism_threads(1)
-    tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+    with contextlib.suppress(RuntimeError):  # TensorFlow has computed already
+        tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+        tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
 
 
 def threads_for(folder: Path) -> int:
@@ -294,7 +296,14 @@ def _tensors(specs: Any) -> tuple[TensorSpec, ...]:
     return tuple(tensors)
 
 
-def _import_tensorflow() -> Any:
+def import_tensorflow() -> Any:
+    """Return the library.
+
+    Raises
+    ------
+    MonitorError
+        If it is missing, or cannot be loaded.
+    """
     with loading_tensorflow(MODEL_SERVER):
         import tensorflow
         import tensorflow_text  # registers the tokeniser's operations  # noqa: F401

@@ -11,6 +11,7 @@ from typing import Any
 
 from monitor_agent.contracts.model_names import problem_of_version
 from monitor_agent.errors import SettingsError
+from monitor_agent.prediction_log.records import VersionAssignment
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -50,22 +51,6 @@ class VersionPolicy:
 
 
 @dataclass(frozen=True)
-class SplitAssignment:
-    """The version that a weighted split gives to a person.
-
-    Attributes
-    ----------
-    name : the label or version of the split.
-    unit : what was hashed: `user`, `session`, or `request` for a request of nobody.
-    propensity : the share of `name`, 0..1.
-    """
-
-    name: str
-    unit: str
-    propensity: float
-
-
-@dataclass(frozen=True)
 class ModelRules:
     """The rules of one model.
 
@@ -96,7 +81,7 @@ class ModelRules:
         chosen = {*self.versions.choose(versions), *self.named_versions}
         return tuple(version for version in versions if version in chosen)
 
-    def assign(self, model: str, user: str, session: str, request: str) -> SplitAssignment | None:
+    def assign(self, model: str, user: str, session: str, request: str) -> VersionAssignment | None:
         """Return what the split gives to a person; None if there is no split.
 
         The same person gets the same version on all servers and after restarts, and keeps it when the share of the
@@ -111,9 +96,9 @@ class ModelRules:
         place = int.from_bytes(digest[:_HASH_BYTES], "big") / 2 ** (8 * _HASH_BYTES)
         for name, share in self.split.items():
             if place < share:
-                return SplitAssignment(name, unit, share)
+                return VersionAssignment(name, unit, share)
             place -= share
-        return SplitAssignment(name, unit, share)
+        return VersionAssignment(name, unit, share)
 
     def _resolved(self, *names: str) -> list[str]:
         return [self.labels.get(name, name) for name in names if name]

@@ -11,7 +11,8 @@ from typing import Generic, TypeVar
 from model_server.errors import NoSuchModelError
 from model_server.model_card import ModelCard
 from model_server.releases.folders import Fingerprint
-from model_server.releases.rules import STABLE, ModelRules, SplitAssignment
+from model_server.releases.rules import STABLE, ModelRules
+from monitor_agent.prediction_log.records import VersionAssignment
 
 Content = TypeVar("Content")
 
@@ -85,7 +86,7 @@ class ServedModel(Generic[Content]):
         versions = (self._loaded(name) for name in self.rules.shadow)
         return tuple(dict.fromkeys(version for version in versions if version))
 
-    def choose(self, user: str, session: str, request: str) -> tuple[str, SplitAssignment | None]:
+    def choose(self, user: str, session: str, request: str) -> tuple[str, VersionAssignment | None]:
         """Return the version for a request that names none, and what the split has given to its person."""
         assignment = self.rules.assign(self.name, user, session, request)
         version = self._loaded(assignment.name) if assignment else None

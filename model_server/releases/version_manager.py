@@ -15,33 +15,14 @@ from model_server.model_card import ModelCard
 from model_server.releases.available import AvailableModel, available_models
 from model_server.releases.folders import Fingerprint, fingerprint
 from model_server.releases.served_version import Content, RefusedVersion, ServedModel, ServedVersion, Serving
+from monitor_agent.contracts.release import LABEL_MOVED, LOADED, REFUSED, UNLOADED
 from monitor_agent.errors import ModelError, MonitorError
+from monitor_agent.prediction_log.records import ReleaseChange
 from monitor_agent.settings import ServerSettings
 
-LOADED, REFUSED, UNLOADED, MOVED = "version-loaded", "version-refused", "version-unloaded", "label-moved"
 SETTLE_SECONDS = 1.0
 """A folder whose files change within this time is still being copied."""
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class VersionChange:
-    """What has happened to a version.
-
-    Attributes
-    ----------
-    action : one of the four above.
-    reason : why a version is refused; "" = nothing to say.
-    duration : of loading and warming up, ns; None if it was not loaded.
-    labels : of the version, afterwards.
-    """
-
-    action: str
-    model: str
-    version: str
-    reason: str = ""
-    duration: int | None = None
-    labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -53,12 +34,14 @@ class VersionUse(Generic[Content]):
     load : returns what serves requests, warmed up.
     close : frees it; no request uses it any more.
     report : is told what has happened.
+    free : frees the memory of closed versions, once nothing names them any more.
     drain_seconds : longest wait for the requests of a version that is no longer served.
     """
 
     load: Callable[[ModelCard], Content]
     close: Callable[[Content], None]
-    report: Callable[[VersionChange], None]
+    report: Callable[[ReleaseChange], None]
+    free: Callable[[], None]
     drain_seconds: float
 
 
@@ -67,7 +50,7 @@ class _Refusal:
     """Why a version with these files is not loaded; without an error it may be loaded at the next look."""
 
     files: Fingerprint
-    error: ModelError | None = None
+    error: MonitorError | None = None
 
     @property
     def reason(self) -> str:
@@ -88,6 +71,7 @@ class VersionManager(Generic[Content]):
         self._use = use
         self._refused: dict[str, dict[str, _Refusal]] = {}
         self._names: dict[Path, str] = {}
+        self._has_closed = False
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -127,9 +111,12 @@ class VersionManager(Generic[Content]):
             for model in models:
                 try:
                     self._bring(model)
-                except ModelError as error:  # a new model, and none of its versions can be loaded
+                except MonitorError as error:  # a new model, and none of its versions can be loaded
                     _log.error("the model is not served", reason=str(error), **{"model.name": model.name})
             self._unload_models_without_folder(models)
+            if self._has_closed:
+                self._has_closed = False
+                self._use.free()
             return self.serving
 
     def stop(self) -> None:
@@ -160,7 +147,7 @@ class VersionManager(Generic[Content]):
 
         Raises
         ------
-        ModelError
+        MonitorError
             If none of its versions is loaded or can be loaded.
         """
         before = self.serving.models.get(model.name)
@@ -206,7 +193,7 @@ class VersionManager(Generic[Content]):
                 return ServedVersion(card, content, files, time.perf_counter_ns() - began)
             self._use.close(content)
             return _Refusal(files)
-        except ModelError as error:
+        except MonitorError as error:
             return _Refusal(files, error)
 
     def _is_settled(self, card: ModelCard, files: Fingerprint) -> bool:
@@ -218,7 +205,7 @@ class VersionManager(Generic[Content]):
         self._refused[model] = {name: refusal for name, refusal in refusals.items() if refusal.error}
         for name, refusal in self._refused[model].items():
             if name not in before or before[name].reason != refusal.reason or before[name].files != refusal.files:
-                self._use.report(VersionChange(REFUSED, model, name, refusal.reason))
+                self._use.report(ReleaseChange(REFUSED, model, name, succeeded=False, reason=refusal.reason))
         self._show_refusals()
 
     def _show_refusals(self) -> None:
@@ -248,6 +235,7 @@ class VersionManager(Generic[Content]):
         for version in versions:
             version.drain(self._use.drain_seconds)
             self._use.close(version.content)
+            self._has_closed = True
 
 
 def _chosen(
@@ -285,25 +273,25 @@ def _labels(
     return {name: version for name, version in labels.items() if version in loaded}
 
 
-def _changes(before: ServedModel[Content] | None, after: ServedModel[Content] | None) -> Iterable[VersionChange]:
+def _changes(before: ServedModel[Content] | None, after: ServedModel[Content] | None) -> Iterable[ReleaseChange]:
     """Return what differs between a model at two moments; None = it was not served, or is no longer served."""
     versions_before, labels_before = (before.versions, before.labels) if before else ({}, {})
     versions, labels = (after.versions, after.labels) if after else ({}, {})
     name = after.name if after else before.name if before else ""
 
-    def labels_of(version: str) -> list[str]:
-        return [label for label, target in labels.items() if target == version]
+    def labels_of(version: str) -> tuple[str, ...]:
+        return tuple(label for label, target in labels.items() if target == version)
 
     for version, served in versions.items():
         if versions_before.get(version) is not served:
-            yield VersionChange(LOADED, name, version, duration=served.load_time, labels=labels_of(version))
+            yield ReleaseChange(LOADED, name, version, duration=served.load_time, labels=labels_of(version))
     for label, version in labels.items():
         if before and labels_before.get(label) != version:
             reason = f"{label} names version {version}; before, {labels_before.get(label) or 'no version'}"
-            yield VersionChange(MOVED, name, version, reason, labels=labels_of(version))
+            yield ReleaseChange(LABEL_MOVED, name, version, reason=reason, labels=labels_of(version))
     for version in versions_before:
         if version not in versions:
-            yield VersionChange(UNLOADED, name, version)
+            yield ReleaseChange(UNLOADED, name, version)
 
 
 def _sorted(models: Mapping[str, ServedModel[Content]]) -> dict[str, ServedModel[Content]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -41,6 +42,34 @@ class OutputRow(Protocol):
         """The probability of each class; empty if there are none."""
 
 
+@dataclass(frozen=True)
+class VersionStatus:
+    """The state of a version.
+
+    Attributes
+    ----------
+    problem : why it takes no requests now, or why it was not loaded; "" = it takes requests.
+    """
+
+    version: str
+    problem: str
+    is_loaded: bool = True
+
+    @property
+    def state(self) -> str:
+        """Its state, by the names of TensorFlow Serving."""
+        if not self.is_loaded:
+            return "END"
+        return "UNAVAILABLE" if self.problem else "AVAILABLE"
+
+    @property
+    def error_code(self) -> str:
+        """The code of its problem, by the names of gRPC."""
+        if not self.is_loaded:
+            return "ABORTED"
+        return "UNAVAILABLE" if self.problem else "OK"
+
+
 def predictions(rows: Sequence[OutputRow], *, is_columnar: bool) -> dict[str, Any]:
     """Return the outputs of instances, one entry for each instance, or one list for each output.
 
@@ -62,8 +91,8 @@ def classes(row: OutputRow, names: Sequence[str]) -> list[list[Any]]:
     return [["0", 1.0 - row.score], ["1", row.score]]
 
 
-def metadata(name: str, version: str, signatures: Sequence[SignatureSpec]) -> dict[str, Any]:
-    """Return what TensorFlow Serving says about the signatures of a model."""
+def metadata(name: str, version: str, signatures: Sequence[SignatureSpec], engine: str) -> dict[str, Any]:
+    """Return what TensorFlow Serving says about the signatures of a model, and what computes them."""
     definitions = {
         signature.name: {
             "inputs": {tensor.name: _tensor(tensor) for tensor in signature.inputs},
@@ -74,15 +103,22 @@ def metadata(name: str, version: str, signatures: Sequence[SignatureSpec]) -> di
     }
     return {
         "model_spec": {"name": name, "signature_name": "", "version": version},
-        "metadata": {"signature_def": {"signature_def": definitions}},
+        "metadata": {"signature_def": {"signature_def": definitions}, "engine": engine},
     }
 
 
-def status(version: str, problem: str) -> dict[str, Any]:
-    """Return the state of a version; `problem` = why it takes no requests now, "" if it does."""
-    state, code = ("UNAVAILABLE", "UNAVAILABLE") if problem else ("AVAILABLE", "OK")
-    entry = {"version": version, "state": state, "status": {"error_code": code, "error_message": problem}}
-    return {"model_version_status": [entry]}
+def status(versions: Sequence[VersionStatus]) -> dict[str, Any]:
+    """Return the states of versions, as TensorFlow Serving says them."""
+    return {
+        "model_version_status": [
+            {
+                "version": version.version,
+                "state": version.state,
+                "status": {"error_code": version.error_code, "error_message": version.problem},
+            }
+            for version in versions
+        ]
+    }
 
 
 def _tensor(tensor: TensorSpec) -> dict[str, Any]:

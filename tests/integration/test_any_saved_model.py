@@ -17,7 +17,7 @@ from model_server.cli import main as model_server_command
 from model_server.engines.saved_model import SavedModel
 from model_server.predict_request import PredictParser
 from model_server.releases.available import cards_to_serve
-from model_server.serving_process import make_reader
+from model_server.signatures.instance_inputs import InputReader
 from monitor_agent.errors import ModelError
 from monitor_agent.settings import ServerSettings
 from tests.foreign_models import BERT, MATRIX, ForeignModel, models
@@ -33,7 +33,7 @@ def load(folder: Path) -> SavedModel:
 
 def answers(model: SavedModel, foreign: ForeignModel) -> list[Any]:
     """Return the scores of the instances, each in the group that the batcher would make of it."""
-    parser = PredictParser(ServerSettings(), make_reader(model))
+    parser = PredictParser(ServerSettings(), InputReader(model.plan.forms, model.limits))
     inputs = [entry.inputs for entry in parser.parse({"instances": foreign.instances}, NOW).instances]
     groups: dict[Any, list[int]] = {}
     for place, entry in enumerate(inputs):

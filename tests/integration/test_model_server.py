@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 from monitor_agent.contracts import uuid7
+from monitor_agent.contracts.ecs import DATASET_RELEASE
 
 TEXTS = {"text_a": "ua81ce ub03a5 ucc2e4 udf975 affinity0 history0 right hour2", "text_b": "item14 price4 ia3 ib2 ic2"}
 IDS = {"input_seq": [2, 5, 3, 6, 3, 0], "input_mask": [1, 1, 1, 1, 1, 0], "segment_ids": [0, 0, 0, 1, 1, 0]}
@@ -54,9 +55,17 @@ class Server:
         return Client(self.address_file.read_text().strip())
 
     def events(self) -> list[dict[str, Any]]:
-        """Return the events of all its files, in the order of their numbers."""
+        """Return the events of requests in all its files, in the order of their numbers."""
+        return [event for event in self.all_events() if event["event"]["dataset"] != DATASET_RELEASE]
+
+    def all_events(self) -> list[dict[str, Any]]:
+        """Return the events in all its files, in the order of their numbers."""
         lines = [json.loads(line) for path in self.log_dir.glob("*.ndjson") for line in path.read_text().splitlines()]
         return sorted(lines, key=lambda line: line["event"]["sequence"])
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of all events."""
+        return [event["event"]["sequence"] for event in self.all_events()]
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and return the exit status."""
@@ -226,7 +235,7 @@ def test_concurrent_requests_share_batches(server: Server) -> None:
 
     events = server.events()
     items = {event["event"]["id"]: event["item"]["id"] for event in events if "item" in event}
-    assert [event["event"]["sequence"] for event in events] == list(range(1, len(events) + 1))
+    assert server.numbers() == list(range(1, len(server.numbers()) + 1))
     for number, identifiers in enumerate(answered):
         assert {items[identifier] for identifier in identifiers} == {str(number)}
     assert max(event["prediction"]["batch_size"] for event in events if "item" in event) > 2
@@ -250,7 +259,7 @@ def test_a_full_disk_refuses_until_there_is_space(server: Server) -> None:
     assert path.read_bytes() == before
     assert client.send("GET", "/readyz")[0] == 200
     client.predict(IDS)
-    assert [event["event"]["sequence"] for event in server.events()] == list(range(1, len(server.events()) + 1))
+    assert server.numbers() == list(range(1, len(server.numbers()) + 1))
 
 
 def feedback() -> dict[str, str]:
@@ -271,11 +280,11 @@ def test_a_replay_sets_the_time_and_stopping_finishes_the_requests(replay_server
 
     events = replay_server.events()
     assert {event["event"]["id"] for event in events} == {first, "e1", *answered}
-    assert [event["event"]["sequence"] for event in events] == list(range(1, len(events) + 1))
+    assert replay_server.numbers() == list(range(1, len(replay_server.numbers()) + 1))
     assert len(list(replay_server.log_dir.glob("*.ndjson"))) > 3
     assert not replay_server.address_file.exists()
     messages = [json.loads(line)["message"] for line in replay_server.service_log.read_text().splitlines()]
-    assert messages[:2] == ["loading the model", "ready"]
+    assert messages[:3] == ["loading the model", "version loaded", "ready"]
     assert messages[-1] == "stopped"
     assert "requests cut off" not in messages
 

@@ -140,7 +140,7 @@ def test_status_and_metadata(tmp_path: Path) -> None:
             "no model of this name; this server serves shop",
         ),
         ("/v1/models/shop/versions/4:predict", {"instances": MATRIX}, 404, "no such version; this server serves 3"),
-        ("/v1/models/shop/labels/stable:predict", {"instances": MATRIX}, 404, "no version labels"),
+        ("/v1/models/shop/labels/stable:predict", {"instances": MATRIX}, 404, "no such label; it has none"),
         ("/v1/models/shop:predict", {"instances": MATRIX, "signature_name": "x"}, 404, "serves serving_default"),
         ("/v1/models/shop:predict", {}, 400, "either instances or inputs is expected"),
         ("/v1/models/shop:predict", [], 400, "an object is expected"),

@@ -202,7 +202,7 @@ ROOMS = (
     Room(
         "model_server/releases/",
         "which models and versions are served: folders, rules, loading, swap, splits",
-        "contracts errors model_server/errors model_server/model_card settings",
+        "contracts errors model_server/errors model_server/model_card prediction_log settings",
         "structlog tomli",
     ),
     Room("model_server/api_keys.py", "the file of API keys", "errors files", "structlog"),

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from model_server.batching import Batcher
 from model_server.engines.engine import BatchResult
+from model_server.loaded_model import LoadedModel
 from model_server.model_card import ModelCard
+from model_server.releases.rules import DEFAULT_RULES
+from model_server.releases.served_version import ServedModel, ServedVersion, Serving
 from model_server.signatures.instance_inputs import InputLimits, InputReader
 from model_server.signatures.mapping import ModelMapping
 from model_server.signatures.model_plan import ModelPlan, plan
 from model_server.signatures.tensor_spec import SignatureSpec, TensorSpec
+from monitor_agent.prediction_log import PredictionLog
+from monitor_agent.settings import ServerSettings
 
 IDS = {"input_seq": [2, 5, 3, 6, 3, 0], "input_mask": [1, 1, 1, 1, 1, 0], "segment_ids": [0, 0, 0, 1, 1, 0]}
 TEXTS = {"text_a": "red evening", "text_b": "hat"}
@@ -37,6 +43,34 @@ def make_reader(*, takes_text: bool = True, **limits: Any) -> InputReader:
     """Return the reader of the inputs of a small model."""
     values = {"max_seq_length": 8, "vocab_size": 100}
     return InputReader(make_plan(takes_text=takes_text).forms, InputLimits(**{**values, **limits}))
+
+
+@dataclass(frozen=True)
+class FunctionEngine:
+    """A model that is a function of the inputs."""
+
+    function: Callable[[list[Any]], Any]
+    limits: InputLimits = InputLimits(8, 100)
+    card: ModelCard = field(default_factory=make_card)
+    plan: ModelPlan = field(default_factory=make_plan)
+    engine: str = "function"
+    kind: str = "binary"
+    classes: tuple[str, ...] = ()
+    signatures: tuple[SignatureSpec, ...] = ()
+
+    def warm_up(self, batch_size: int) -> None:
+        """Do nothing: a function is always warm."""
+
+    def compute(self, inputs: Sequence[Any]) -> BatchResult:
+        """Return what the function returns."""
+        return BatchResult(self.function(list(inputs)))
+
+
+def make_serving(settings: ServerSettings, engine: FunctionEngine, log: PredictionLog) -> Serving[LoadedModel]:
+    """Return a served model of one version; its batcher is not started yet."""
+    loaded = LoadedModel(settings, engine, log)
+    versions = {engine.card.version: ServedVersion(engine.card, loaded, (), 0)}
+    return Serving({engine.card.name: ServedModel(engine.card.name, versions, {}, DEFAULT_RULES)})
 
 
 def make_batcher(compute: Callable[[list[Any]], Any], **changes: Any) -> Batcher:

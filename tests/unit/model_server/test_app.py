@@ -22,12 +22,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from model_server.api_keys import ApiKeys
 from model_server.app import create_app
+from model_server.loaded_model import LoadedModel
 from model_server.model_service import ModelService, ServiceDependencies
 from model_server.request_counters import RequestCounters
-from model_server.signatures.instance_inputs import InputReader
 from monitor_agent.prediction_log import EventLog
 from monitor_agent.settings import ServerSettings
-from tests.unit.model_server.factories import IDS, TEXTS, make_batcher, make_card, make_reader
+from tests.unit.model_server.factories import IDS, TEXTS, FunctionEngine, make_serving
 from tests.unit.monitor_agent.prediction_log.factories import NOW, make_log, make_prediction_log
 
 SCORE = 0.75
@@ -41,9 +41,10 @@ def same_score(inputs: list[Any]) -> list[float]:
 class World:
     """A served application without a socket: its client and its event log."""
 
-    def __init__(self, client: FlaskClient, log: EventLog) -> None:
+    def __init__(self, client: FlaskClient, log: EventLog, loaded: LoadedModel) -> None:
         self.client = client
         self.log = log
+        self.loaded = loaded
 
     def post(self, path: str, body: Any) -> tuple[int, Any]:
         """Post a JSON body, or bytes unchanged; return the status and the decoded answer."""
@@ -62,22 +63,19 @@ class World:
 def serving(
     folder: Path,
     compute: Callable[[list[Any]], Any] = same_score,
-    reader: InputReader | None = None,
     keys: ApiKeys | None = None,
     **changes: Any,
 ) -> Iterator[World]:
     """Yield an application over real dependencies; the model is a function."""
     settings = ServerSettings(**{"max_body_bytes": 100_000, **changes})
     log = make_log(folder)
-    batcher = make_batcher(
-        compute, max_queue=settings.max_queue, timeout_seconds=settings.predict_timeout.total_seconds()
-    )
-    batcher.start()
     prediction_log = make_prediction_log(log, answer_on_failure=settings.on_failure == "answer")
-    dependencies = ServiceDependencies(settings, make_card(), reader or make_reader(), batcher, prediction_log)
-    service = ModelService(dependencies)
-    yield World(create_app(service, RequestCounters(service.figures), lambda: NOW, keys).test_client(), log)
-    batcher.stop()
+    served = make_serving(settings, FunctionEngine(compute), prediction_log)
+    loaded = served.models["click"].versions["7"].content
+    loaded.batcher.start()
+    service = ModelService(ServiceDependencies(settings, prediction_log, lambda: served, lambda: served))
+    yield World(create_app(service, RequestCounters(service.figures), lambda: NOW, keys).test_client(), log, loaded)
+    loaded.batcher.stop()
     log.close()
 
 
@@ -337,9 +335,8 @@ def test_an_unforeseen_error_is_a_500_without_details(tmp_path: Path, service_lo
     def stumble(_node: Any) -> Any:
         raise KeyError("inside")
 
-    reader = make_reader()
-    reader.read = stumble
-    with serving(tmp_path, reader=reader) as world:
+    with serving(tmp_path) as world:
+        world.loaded.inputs.read = stumble
         status, answer = world.post("/predict", TEXTS)
         (event,) = world.events()
 
@@ -439,24 +436,33 @@ def test_the_clients_request_id_is_kept(world: World) -> None:
 
 
 def test_health_and_metrics(world: World) -> None:
-    """The server reports that it lives, its model, and its counters."""
+    """The server reports that it lives, its models, and its counters."""
     world.post("/predict", {"instances": [TEXTS, TEXTS]})
     world.post("/predict", b"{")
 
     assert world.client.get("/healthz").get_json() == {"status": "alive"}
-    assert world.client.get("/readyz").get_json() == {"status": "ready", "model": {"name": "click", "version": "7"}}
+    assert world.client.get("/readyz").get_json() == {
+        "status": "ready",
+        "model": {"name": "click", "version": "7"},
+        "models": [{"name": "click", "versions": {"7": {"state": "default", "engine": "function"}}, "labels": {}}],
+    }
     families = text_string_to_metric_families(world.client.get("/metrics").get_data(as_text=True))
     samples = {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
     assert samples["model_server_requests_total", "/predict", "400"] == 1
+    assert samples["model_server_queue_instances", "click", "7"] == 0
+    assert samples["model_server_batches_total", "click", "7"] == 1
+    assert samples["model_server_instances_total", "click", "7"] == 2
+    assert samples["model_server_version_info", "click", "default", "7"] == 1
     figures = {name[0]: value for name, value in samples.items() if len(name) == 1}
     assert figures == {
-        "model_server_queue_instances": 0,
-        "model_server_batches_total": 1,
-        "model_server_instances_total": 2,
         "model_server_events_total": 3,
         "model_server_features_left_out_total": 0,
         "model_server_event_log_failures_total": 0,
         "model_server_events_lost_total": 0,
+        "model_server_shadow_requests_total": 0,
+        "model_server_shadow_failures_total": 0,
+        "model_server_shadow_dropped_total": 0,
+        "model_server_refresh_failed": 0,
         "model_server_ready": 1,
     }
     assert len(world.events()) == 3

@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import pytest
 from model_server.model_card import ModelCard
 from model_server.releases import version_manager
 from model_server.releases.served_version import Serving
-from model_server.releases.version_manager import VersionChange, VersionManager, VersionUse
+from model_server.releases.version_manager import VersionManager, VersionUse
 from monitor_agent.errors import ModelError, MonitorError
+from monitor_agent.prediction_log import ReleaseChange
 from monitor_agent.settings import ServerSettings
 
 BROKEN = b"broken"
@@ -29,11 +31,12 @@ class World:
         self.events: list[tuple[str, str, str]] = []
         self.reasons: list[str] = []
         self.closed: list[str] = []
+        self.freed = threading.Event()
         self.manager: VersionManager[str] = self.new_manager()
 
-    def new_manager(self, **settings: Any) -> VersionManager[str]:
-        use = VersionUse(self.load, self.closed.append, self.report, 0.05)
-        return VersionManager(ServerSettings(model_dir=str(self.folder), **settings), use)
+    def new_manager(self, folder: Path | None = None, **settings: Any) -> VersionManager[str]:
+        use = VersionUse(self.load, self.closed.append, self.report, self.freed.set, 0.05)
+        return VersionManager(ServerSettings(model_dir=str(folder or self.folder), **settings), use)
 
     def load(self, card: ModelCard) -> str:
         content = (card.folder / "saved_model.pb").read_bytes()
@@ -41,8 +44,8 @@ class World:
             raise ModelError(f"{card.folder} cannot be loaded", "copy it again")
         return f"{card.version} {content.decode()}"
 
-    def report(self, release: VersionChange) -> None:
-        self.events.append((release.action, release.version, ",".join(release.labels)))
+    def report(self, release: ReleaseChange) -> None:
+        self.events.append((release.action, release.model_version, ",".join(release.labels)))
         self.reasons.append(release.reason)
 
     def put(self, version: str, content: bytes = b"good", entries: Any = None) -> None:
@@ -194,9 +197,7 @@ def test_broken_rules_and_a_missing_folder_leave_all_as_it_is(world: World) -> N
 
 def test_models_come_and_go(tmp_path: Path, world: World) -> None:
     """A folder of models: each has its versions."""
-    world.manager = several = VersionManager(
-        ServerSettings(model_dir=str(tmp_path)), VersionUse(world.load, world.closed.append, world.report, 0.05)
-    )
+    world.manager = several = world.new_manager(tmp_path)
     several.load_all()
     world.put("../buy/1", entries={"name": "buy"})
     assert list(several.refresh().models) == ["buy", "click"]
@@ -215,15 +216,12 @@ def test_what_no_server_can_begin_with(tmp_path: Path, world: World) -> None:
         world.manager.load_all()
 
     world.put("../buy/1", entries={"name": "buy"})
-    settings = ServerSettings(model_dir=str(tmp_path), model_name="click")
-    manager = VersionManager(settings, VersionUse(world.load, world.closed.append, world.report, 0.05))
+    manager = world.new_manager(tmp_path, model_name="click")
     with pytest.raises(MonitorError, match="MODEL_SERVER_MODEL_NAME is for one model"):
         manager.load_all()
 
     world.put("../buy/1", entries={"name": "click"})
-    manager = VersionManager(
-        ServerSettings(model_dir=str(tmp_path)), VersionUse(world.load, world.closed.append, world.report, 0.05)
-    )
+    manager = world.new_manager(tmp_path)
     with pytest.raises(MonitorError, match="hold the model click"):
         manager.load_all()
 
@@ -235,7 +233,7 @@ def test_an_old_version_waits_for_its_requests(world: World) -> None:
     assert old.acquire()
     world.put("2")
     closed_early: list[str] = []
-    world.manager._use = VersionUse(world.load, closed_early.append, world.report, 30.0)
+    world.manager._use = VersionUse(world.load, closed_early.append, world.report, world.freed.set, 30.0)
     refreshing = threading.Thread(target=world.manager.refresh)
     refreshing.start()
     while list(world.manager.serving.models["click"].versions) != ["2"]:
@@ -257,3 +255,23 @@ def test_nothing_is_served_after_the_end(world: World) -> None:
 
     assert sorted(world.closed) == ["1 good", "2 good"]
     assert world.manager.serving == Serving()
+
+
+def test_it_looks_regularly_and_when_it_is_woken(world: World) -> None:
+    """The memory of an old version is freed after the swap."""
+    world.manager = regular = world.new_manager(poll=timedelta(milliseconds=10))
+    regular.load_all()
+    regular.start()
+    world.put("2")
+    assert world.freed.wait(20)
+    assert world.contents() == ["2 good"]
+    regular.stop()
+
+    world.freed.clear()
+    world.manager = woken = world.new_manager(poll=timedelta(0))
+    woken.load_all()
+    woken.start()
+    world.put("3")
+    woken.wake()
+    assert world.freed.wait(20)
+    assert world.contents() == ["3 good"]
