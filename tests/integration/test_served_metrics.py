@@ -28,10 +28,11 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("frequent_statistics")
 MODELS = models()
-QUICK = ("named columns", "bert by its new names, int64", "one text")
+QUICK = ("named columns", "half precision", "bert by its new names, int64", "one text")
 BINARY = [name for name in MODELS if name not in ("three classes", "named classes", "a number")]
 ROWS = 24
 """Instances of a request."""
+PREDICT_ONLY = ("ragged rows",)
 SPREAD = {"ragged rows": 2.0}
 """How far the numbers of an instance vary, by kind: a score of 0 or 1 would be clipped in the log loss."""
 USUAL_SPREAD = 60.0
@@ -57,14 +58,20 @@ class Visitor:
         """Send a request to each route."""
         answer = self._post("/predict", {"instances": self._instances()})
         self._click((entry["prediction_id"], entry["score"]) for entry in answer["predictions"])
-        routes = {"predict": "instances"} if "inputs" in self._foreign.instances[0] else {}
-        if isinstance(self._foreign.instances[0].get("inputs"), Mapping):
-            routes |= {"classify": "examples", "regress": "examples"}
-        for route, name in routes.items():
-            rows = [instance.get("inputs", instance.get("features")) for instance in self._instances()]
+        for route, name in self._other_routes().items():
+            rows = [instance.get("inputs") or instance["features"] for instance in self._instances()]
             answer = self._post(f"/v1/models/shop:{route}", {name: rows})
             scores = [SCORE_OF[route](row, self._foreign) for row in answer[RESULT_OF[route]]]
             self._click(zip(answer["prediction_ids"], scores, strict=True))
+
+    def _other_routes(self) -> dict[str, str]:
+        """Return the routes of TensorFlow Serving that take these instances, with the name of the list in the body."""
+        inputs = self._foreign.instances[0].get("inputs")
+        if inputs is None or self._kind in PREDICT_ONLY:
+            return {}
+        routes = {"classify": "examples", "regress": "examples"} if isinstance(inputs, Mapping) else {}
+        of_signature = not isinstance(inputs, Mapping) or inputs.keys() == self._foreign.specs.keys()
+        return routes | ({"predict": "instances"} if of_signature else {})
 
     def _instances(self) -> list[Any]:
         spread = SPREAD.get(self._kind, USUAL_SPREAD)
