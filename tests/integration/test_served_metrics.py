@@ -142,6 +142,7 @@ def check(kinds: Sequence[str], world: World, cluster: Cluster, folder: Path) ->
     logs = [log for place in range(len(kinds)) for log in (folder / str(place) / "log").glob("*.ndjson")]
     deliver(logs, cluster, folder / "pipeline")
 
+    world.admin.indices.refresh(index="model-*")
     world.cycle(datetime.now(timezone.utc) + LATER)
 
     events = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
