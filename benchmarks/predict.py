@@ -8,6 +8,7 @@ server of an older commit instead. `python -m benchmarks.rivals.serving` makes t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -103,13 +104,21 @@ def _chosen(name: str, model: Path) -> Chosen:
     chosen: dict[str, Mapping[str, Subject]] = {PRODUCT: {work.name: _server(PRODUCT, model) for work in WORKS[name]}}
     if name == DEMO:
         altered = _server(WITHOUT_EVENTS, model, alteration="no-events")
-        chosen[WITHOUT_EVENTS] = {work.name: altered for work in (SINGLES, BODIES)}
+        with _skipping(WITHOUT_EVENTS), running([altered], PROBE):
+            chosen[WITHOUT_EVENTS] = {work.name: altered for work in (SINGLES, BODIES)}
     for rival in RIVALS:
-        try:
+        with _skipping(rival.name):
             chosen[rival.name] = _best(rival, name, model)
-        except RuntimeError as error:
-            print(f"{rival.name} is skipped: {error}", file=sys.stderr)
     return chosen
+
+
+@contextlib.contextmanager
+def _skipping(name: str) -> Iterator[None]:
+    """Let the run go on without a server that cannot be installed or started."""
+    try:
+        yield
+    except RuntimeError as error:
+        print(f"{name} is skipped: {error}", file=sys.stderr)
 
 
 def _best(rival: ServingRival, name: str, model: Path) -> Mapping[str, Subject]:

@@ -1,7 +1,8 @@
 """`python -m benchmarks.rig.altered_model_server ALTERATION ARGUMENTS`: the model server with one thing altered.
 
-`no-events`: it makes the events, and writes none. `collections`: it collects all reference cycles twice a second, and
-writes the longest pause of a collection that began after the server was ready, in ms, into `BENCH_PAUSES` when it ends.
+`no-events`: it neither makes nor writes the lines of predictions. `collections`: it collects all reference cycles twice
+a second, and writes the longest pause of a collection that began after the server was ready, in ms, into `BENCH_PAUSES`
+when it ends.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from model_server import event_log
 from model_server.cli import main
+from monitor_agent.prediction_log import event_log, prediction_lines
+from monitor_agent.prediction_log.outcomes import rank
+from monitor_agent.prediction_log.records import PredictionAnswer
 
 COLLECT_SECONDS = 0.5
 
@@ -44,10 +48,19 @@ class _Pauses:
             self.longest = max(self.longest, time.perf_counter() - self._began)
 
 
+def _answers_alone(
+    _template: object, request: Any, instances: Sequence[Any], _timings: object, outcomes: Any
+) -> tuple[list[PredictionAnswer], list[Any]]:
+    """Return the answers that a template makes, without lines."""
+    ids, _ = prediction_lines._identities(request, instances)
+    return list(map(PredictionAnswer, ids, rank(outcomes.order), outcomes.answers)), []
+
+
 def run(alteration: str, arguments: list[str]) -> int:
     """Return the exit status of the server."""
     if alteration == "no-events":
-        event_log.EventLog.append = lambda *_: None  # type: ignore[method-assign]
+        event_log.EventLog.append = lambda *_: None
+        prediction_lines.PredictionTemplate.lines = _answers_alone
         return main(arguments)
     pauses = _Pauses()
     gc.callbacks.append(pauses.observe)

@@ -50,6 +50,8 @@ def tables(results: Results, rows: Sequence[Comparison]) -> str:
     """Return the conditions of a run, what must be reached, and the figures of each server."""
     versions = ", ".join([rival.packages[0] for rival in RIVALS] + [TENSORFLOW[0]]).replace("==", " ")
     lines = [
+        f"![Speed beside other servers](images/{PICTURE})",
+        "",
         f"Measured on {datetime.now(timezone.utc):%Y-%m-%d}: {_processor()}, {os.cpu_count()} cores, Python"
         f" {platform.python_version()}, {versions}.",
         "",
@@ -88,7 +90,7 @@ def picture(results: Results) -> str:
         _panel("Single instances, 64 clients: requests a second", _values(results, SINGLES, "rate")),
         _panel("Single instances, 64 clients: processor time, us", _values(results, SINGLES, "cpu")),
         _panel(
-            "Bodies of 64: instances a second (line: the bare signature)",
+            "Bodies of 64: instances a second",
             [(name, value * BODIES.size) for name, value in _values(results, BODIES, "rate")],
             limit,
         ),
@@ -124,7 +126,9 @@ def _panel(title: str, bars: Sequence[tuple[str, float]], limit: float = 0.0) ->
         x = BAR_LEFT + BAR_WIDTH * limit / most
         bottom = 44 + ROW * len(bars)
         elements.append(f'<path d="M{x:.1f} 40V{bottom}" stroke="{DIM}" stroke-dasharray="4 3" fill="none"/>')
-        elements.append(f'<text x="{x:.1f}" y="{bottom + 14}" text-anchor="middle" class="d">{_short(limit)}</text>')
+        elements.append(
+            f'<text x="{x:.1f}" y="{bottom + 14}" text-anchor="middle" class="d">bare signature: {_short(limit)}</text>'
+        )
     return "".join(elements)
 
 
