@@ -19,6 +19,8 @@ from monitor_agent.http_serving.origins import ANY, PageOrigins
 from monitor_agent.settings import ServerSettings
 
 JSON = "application/json"
+PLAIN_TYPES = (JSON, "application/json; charset=utf-8", "application/json;charset=utf-8")
+"""What most clients send as the type of a body."""
 BEACON_TYPES = ("text/plain", "")
 """The types of `navigator.sendBeacon` with a text, and with bytes; a page may send them to another site unasked."""
 RELOAD = "/v1/config/reload"
@@ -62,7 +64,8 @@ class AccessRules:
 
         What strangers send is counted, but never logged, whatever is wrong with it: they must not fill the disk.
         """
-        key = _presented_key()
+        headers = request.headers
+        key = _presented_key(headers.get("Authorization", ""), headers.get("X-API-Key", ""))
         g.api_key = self._keys.owner(key) if self._keys is not None and key else None
         g.is_stranger = self._keys is not None and g.api_key is None
 
@@ -101,6 +104,26 @@ class AccessRules:
                 headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
         return response
 
+    def let_pass(self, headers: Mapping[str, str]) -> bool:
+        """Return whether a `POST /predict` with a body of JSON needs no further look; pages of browsers do.
+
+        Parameters
+        ----------
+        headers : names in capital letters with underscores.
+        """
+        if headers.get("CONTENT_TYPE") not in PLAIN_TYPES or "ORIGIN" in headers or "SEC_FETCH_SITE" in headers:
+            return False
+        if self._keys is None:
+            return True
+        key = _presented_key(headers.get("AUTHORIZATION", ""), headers.get("X_API_KEY", ""))
+        owner = self._keys.owner(key) if key else None
+        return owner is not None and PREDICT in owner.rights
+
+    @property
+    def vary(self) -> tuple[tuple[str, str], ...]:
+        """The header that says that answers differ by the page that asks."""
+        return (("Vary", "Origin"),) if self._origins else ()
+
     def _refuse_strangers(self) -> None:
         """Refuse what the page of another site sends: its visitor's browser reaches servers that the page does not."""
         if page := self._origins.refused_page(request.environ):
@@ -113,7 +136,9 @@ class AccessRules:
         if self._keys is None or right is None:
             return
         if g.is_stranger:
-            problem = "the API key is unknown" if _presented_key() else "an API key is missing"
+            headers = request.headers
+            is_present = _presented_key(headers.get("Authorization", ""), headers.get("X-API-Key", ""))
+            problem = "the API key is unknown" if is_present else "an API key is missing"
             raise UnauthorizedError(f"{problem}; send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`")
         if right and right not in g.api_key.rights:
             raise MissingRightError(f"the API key {g.api_key.name} lacks the right {right}")
@@ -135,12 +160,11 @@ def _right() -> str | None:
     return RIGHT_OF.get(request.path)
 
 
-def _presented_key() -> str:
-    """Return the key that a request carries; "" = none."""
-    header = request.headers.get("Authorization", "")
-    if header[: len(_BEARER)].lower() == _BEARER:
-        return header[len(_BEARER) :].strip()
-    return request.headers.get("X-API-Key", "").strip()
+def _presented_key(authorization: str, api_key: str) -> str:
+    """Return the key that the headers `Authorization` and `X-API-Key` carry; "" = none."""
+    if authorization[: len(_BEARER)].lower() == _BEARER:
+        return authorization[len(_BEARER) :].strip()
+    return api_key.strip()
 
 
 def keys_of(settings: ServerSettings) -> ApiKeys | None:

@@ -34,6 +34,8 @@ GZIP = ("gzip", "x-gzip")
 GZIP_FORMAT = 16
 """What zlib adds to its window size for the format of gzip (zlib manual, inflateInit2)."""
 REQUEST_ID = re.compile(r"[!-~]{1,128}")
+FAILURE = "model_server.failure"
+"""WSGI key: an error that the loop of the HTTP server met, the `Call` of the request, and the name of its model."""
 
 
 def create_app(
@@ -55,12 +57,14 @@ def create_app(
     def begin() -> None:
         g.began = request.environ.get(RECEIVED) or time.perf_counter_ns()
         waited = timedelta(microseconds=(time.perf_counter_ns() - g.began) // 1000)
-        trace = trace_context.parse(request.headers.get("traceparent", ""))
-        unique = uuid.uuid4().hex
-        request_id = request.headers.get("X-Request-Id", "")
-        request_id = request_id if REQUEST_ID.fullmatch(request_id) else unique
-        g.call = Call(request_id, request.path, clock() - waited, trace, list_id=unique)
+        headers = request.headers
+        g.call = call_of(
+            request.path, headers.get("X-Request-Id", ""), headers.get("traceparent", ""), clock() - waited
+        )
         rules.identify()
+        if FAILURE in request.environ:
+            error, g.call, g.model = request.environ[FAILURE]
+            raise error
         if REFUSAL in request.environ:
             status, reason = request.environ[REFUSAL]
             raise BodyTooLargeError(reason) if status == TOO_LARGE else default_exceptions[status](reason)
@@ -76,6 +80,19 @@ def create_app(
         return response
 
     return app
+
+
+def call_of(path: str, request_id: str, traceparent: str, received: datetime) -> Call:
+    """Return a request as the events name it.
+
+    Parameters
+    ----------
+    request_id, traceparent : the headers `X-Request-Id` and `traceparent`; "" = absent.
+    received : when its first byte arrived, UTC.
+    """
+    unique = uuid.uuid4().hex
+    trace = trace_context.parse(traceparent) if traceparent else None
+    return Call(request_id if REQUEST_ID.fullmatch(request_id) else unique, path, received, trace, list_id=unique)
 
 
 def _add_routes(app: Flask, service: ModelService, counters: RequestCounters) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model_server.batching import Batcher
+from model_server.batching import Batcher, BatchLimits
 from model_server.engines.engine import Engine
 from model_server.predict_request import PredictParser
 from model_server.signatures.instance_inputs import InputReader
@@ -29,12 +29,15 @@ class LoadedModel:
         self.parser = PredictParser(settings, self.inputs)
         self.batcher = Batcher(
             engine.compute,
+            BatchLimits(
+                settings.max_batch_size,
+                settings.max_batch_delay.total_seconds(),
+                settings.max_queue,
+                settings.predict_timeout.total_seconds(),
+                engine.parallel,
+            ),
             group_of=lambda inputs: inputs.group,
             bounds=NUMBER if engine.kind == REGRESSION.name else PROBABILITY,
-            max_batch_size=settings.max_batch_size,
-            max_delay_seconds=settings.max_batch_delay.total_seconds(),
-            max_queue=settings.max_queue,
-            timeout_seconds=settings.predict_timeout.total_seconds(),
         )
 
     @property

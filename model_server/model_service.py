@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,19 +11,18 @@ import structlog
 from prometheus_client import Metric
 
 from model_server import feedback_request, service_figures
-from model_server.batching import InstanceScore
-from model_server.errors import EventLogError, NoSuchModelError, ValidationError
+from model_server.batch_tickets import InstanceScore
+from model_server.errors import NoSuchModelError, ValidationError
 from model_server.left_out_features import LeftOutFeatures
 from model_server.loaded_model import LoadedModel
 from model_server.predict_request import PredictInstance, PredictRequest, labels_of, people_of
+from model_server.prepared_request import PreparedRequest, Scored, log_scored, writing_lines
 from model_server.releases.served_version import ServedModel, Serving
 from model_server.shadow_scoring import ShadowJob, ShadowScorer
 from model_server.signatures import serving_answers, serving_rows
 from model_server.signatures.serving_rows import ServingRequest
 from monitor_agent.contracts.bounds import RANK
 from monitor_agent.prediction_log import (
-    LineTooLongError,
-    LogWriteError,
     PredictionAnswer,
     PredictionLogError,
     RequestFailure,
@@ -67,15 +65,6 @@ class ModelTarget:
     name: str
     version: str | None = None
     label: str | None = None
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The scores of a request, its logged predictions, and the version that computed them."""
-
-    scores: list[InstanceScore]
-    predictions: list[PredictionAnswer]
-    loaded: LoadedModel
 
 
 class ModelService:
@@ -126,14 +115,39 @@ class ModelService:
         RequestError
             If the request is refused or fails; then no prediction is logged.
         """
+        prepared = self.prepare(name, body, call)
+        return self.complete(prepared, prepared.scores(), call, began)
+
+    def prepare(self, name: str | None, body: Any, call: Call) -> PreparedRequest:
+        """Return a checked body of `POST /predict`, and the version that is to score it.
+
+        The version is held until `complete`, or `release` of the result, is called.
+
+        Raises
+        ------
+        RequestError
+            If the request is refused.
+        """
         user, session = people_of(body)
 
         def read(loaded: LoadedModel) -> PredictRequest:
             return loaded.parser.parse(body, call.received)
 
-        scored = self._answer(name, lambda model: model.choose(user, session, call.list_id), read, call, began)
+        return self._prepared(name, lambda model: model.choose(user, session, call.list_id), read)
+
+    def complete(
+        self, prepared: PreparedRequest, scores: list[InstanceScore], call: Call, began: int
+    ) -> dict[str, Any]:
+        """Return the answer to a prepared body of `POST /predict`, after its predictions are logged.
+
+        Raises
+        ------
+        RequestError
+            If they cannot be logged.
+        """
+        scored = self._completed(prepared, scores, call, began)
         predictions, model = scored.predictions, scored.loaded.name
-        if isinstance(body, dict) and body.get("instances") is not None:
+        if not prepared.request.single:
             return {"predictions": [_answer(prediction) for prediction in predictions], MODEL: model}
         return {**_single(predictions[0]), MODEL: model}
 
@@ -186,7 +200,7 @@ class ModelService:
             If the request is refused or fails; then no feedback is logged.
         """
         records = feedback_request.parse(body, self.dependencies.settings, call.received)
-        with _writing("the body" if isinstance(body, list) else ""):
+        with writing_lines("the body" if isinstance(body, list) else ""):
             return {"event_ids": self._log_of(None).write_feedback(records, call)}
 
     def log_error(
@@ -290,34 +304,13 @@ class ModelService:
         shadows: Sequence[str] | None = None,
     ) -> Scored:
         """Score a request with the version that is chosen, log its predictions, and hand it to the shadow versions."""
-        with self._using(name, choose) as (model, loaded, assignment):
-            request = read(loaded)
-            scored = self._score(loaded, request, ScoredRequest(call, assignment=assignment), began)
-        for instance in request.instances:
-            self._left_out.add(instance.features.left_out)
-        for version in model.shadows if shadows is None else shadows:
-            ids = [prediction.id for prediction in scored.predictions]
-            self.shadows.offer(ShadowJob(model.name, version, read, call, ids, began))
-        return scored
+        prepared = self._prepared(name, choose, read)
+        return self._completed(prepared, prepared.scores(), call, began, shadows)
 
-    def _score(self, loaded: LoadedModel, request: PredictRequest, fields: ScoredRequest, began: int) -> Scored:
-        """Compute the scores of a request, and log its predictions."""
-        scores = loaded.batcher.score([instance.inputs for instance in request.instances])
-        fields = replace(fields, context=request.context, duration=time.perf_counter_ns() - began)
-        with _writing("" if request.single else "instances"):
-            return Scored(scores, loaded.log.write_scored(fields, request.instances, scores), loaded)
-
-    def _score_shadow(self, job: ShadowJob) -> None:
-        with self._using(job.model, lambda model: (model.named(job.version, None), None)) as (_, loaded, _):
-            request = job.read(loaded)
-            request = replace(request, instances=[replace(entry, shadow=True) for entry in request.instances])
-            self._score(loaded, request, ScoredRequest(job.call, primary_ids=job.primary_ids), job.began)
-
-    @contextmanager
-    def _using(
-        self, name: str | None, choose: Choose
-    ) -> Iterator[tuple[ServedModel[LoadedModel], LoadedModel, VersionAssignment | None]]:
-        """Hold the chosen version during the block: a swap frees it only afterwards."""
+    def _prepared(
+        self, name: str | None, choose: Choose, read: Callable[[LoadedModel], PredictRequest]
+    ) -> PreparedRequest:
+        """Hold the version that is chosen, and let it read a request: a swap frees it only after its release."""
         while True:
             model = self.serving.model(name)
             version, assignment = choose(model)
@@ -325,33 +318,48 @@ class ModelService:
             if served.acquire():  # else it has been replaced since: what is served now has another one
                 break
         try:
-            yield model, served.content, assignment
-        finally:
+            return PreparedRequest(model, served, read(served.content), read, assignment)
+        except BaseException:
             served.release()
+            raise
+
+    def _completed(
+        self,
+        prepared: PreparedRequest,
+        scores: list[InstanceScore],
+        call: Call,
+        began: int,
+        shadows: Sequence[str] | None = None,
+    ) -> Scored:
+        """Log the predictions of a scored request, and hand it to the shadow versions."""
+        model = prepared.model
+        try:
+            scored = log_scored(prepared, scores, ScoredRequest(call, assignment=prepared.assignment), began)
+        finally:
+            prepared.release()
+        for instance in prepared.request.instances:
+            self._left_out.add(instance.features.left_out)
+        for version in model.shadows if shadows is None else shadows:
+            ids = [prediction.id for prediction in scored.predictions]
+            self.shadows.offer(ShadowJob(model.name, version, prepared.read, call, ids, began))
+        return scored
+
+    def _score_shadow(self, job: ShadowJob) -> None:
+        prepared = self._prepared(job.model, lambda model: (model.named(job.version, None), None), job.read)
+        request = prepared.request
+        request = replace(request, instances=[replace(entry, shadow=True) for entry in request.instances])
+        prepared = replace(prepared, request=request)
+        scores = prepared.scores()
+        try:
+            log_scored(prepared, scores, ScoredRequest(job.call, primary_ids=job.primary_ids), job.began)
+        finally:
+            prepared.release()
 
     def _log_of(self, name: str | None) -> ServiceLog:
         """Return the log of a model that a request names, else of the only model, else that of the server."""
         serving = self.serving
         model = serving.models.get(name) if name is not None else serving.only
         return model.versions[model.default].content.log if model else self.dependencies.log
-
-
-@contextmanager
-def _writing(path: str) -> Iterator[None]:
-    """Turn errors of the log into those of a request; `path` is that of the lines in the body.
-
-    Raises
-    ------
-    RequestError
-        If the log refuses the lines.
-    """
-    try:
-        yield
-    except LineTooLongError as error:
-        place = f"{path}[{error.index}]" if path == "instances" else path
-        raise ValidationError(error.message, place) from error
-    except LogWriteError as error:
-        raise EventLogError(str(error)) from error
 
 
 def _of_inputs(request: ServingRequest) -> PredictRequest:

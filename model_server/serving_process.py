@@ -15,6 +15,7 @@ from model_server import setting_limits
 from model_server.access import keys_of
 from model_server.api_keys import VARIABLE, ApiKeys
 from model_server.app import create_app
+from model_server.direct_predict import DirectPredict
 from model_server.engines.saved_model import import_tensorflow
 from model_server.model_service import ModelService, ServiceDependencies
 from model_server.request_counters import RequestCounters
@@ -112,8 +113,14 @@ def run_http(
 ) -> None:
     """Serve HTTP until a signal arrives and the requests in flight are answered."""
     settings = service.dependencies.settings
-    app = create_app(service, RequestCounters(service.figures), now, keys)
-    served_application = ServedApplication(app, settings.threads, settings.max_body_bytes, answers_refusals=True)
+    counters = RequestCounters(service.figures)
+    served_application = ServedApplication(
+        create_app(service, counters, now, keys),
+        settings.threads,
+        settings.max_body_bytes,
+        answers_refusals=True,
+        direct=DirectPredict(service, counters, now, keys),
+    )
     http = HttpServer(served_application, listener, settings.host, settings)
     signals.then(http.stop)
     address = http.address

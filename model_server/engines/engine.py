@@ -32,7 +32,11 @@ class BatchResult:
 
 
 class Engine(Protocol):
-    """A loaded model; one thread calls it at a time."""
+    """A loaded model; `parallel` threads may call it at a time."""
+
+    @property
+    def parallel(self) -> int:
+        """How many threads may call it at a time."""
 
     @property
     def engine(self) -> str:

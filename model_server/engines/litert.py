@@ -142,6 +142,11 @@ class LiteRtModel(SavedModel):
             if can_tokenize(self.signatures, served.form.signature, spec)
         }
 
+    @property
+    def parallel(self) -> int:
+        """Only one thread may call the interpreters at a time."""
+        return 1
+
     def engine_of(self, served: ServedSignature) -> str:
         """Return the name of what computes a signature: `litert` for the main one, and for texts that are tokenised."""
         return LITERT if served.form is self._main or served.form.signature in self._texts else TENSORFLOW

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ class LoadedGraph:
 
 
 class SavedModel:
-    """A SavedModel that TensorFlow computes; one thread calls it at a time.
+    """A SavedModel that TensorFlow computes; `parallel` threads may call it at a time.
 
     Parameters
     ----------
@@ -83,6 +84,12 @@ class SavedModel:
         self.signatures = self._graph.signatures
         self.plan: ModelPlan = plan(self.signatures, card.mapping, card.folder)
         self._packed: dict[str, Any] = {}
+
+    @property
+    def parallel(self) -> int:
+        """How many threads may call it at a time: one for each core, unless each operation uses all cores."""
+        is_single = self._tensorflow.config.threading.get_intra_op_parallelism_threads() == 1
+        return len(os.sched_getaffinity(0)) if is_single else 1
 
     @property
     def limits(self) -> InputLimits:

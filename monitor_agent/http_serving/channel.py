@@ -216,6 +216,32 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self._served = True
         self.waiting_since = time.monotonic()
 
+    def answer(self, data: bytes) -> None:
+        """Send a whole answer; the loop's thread calls this. What does not fit into the system's buffers waits."""
+        sent = self.send(data) if self.connected and not self.total_outbufs_len else 0
+        if self.connected and sent < len(data):
+            with self.outbuf_lock:
+                self.outbufs[-1].append(data[sent:])
+                self.current_outbuf_count += len(data) - sent
+                self.total_outbufs_len += len(data) - sent
+        with self.requests_lock:
+            request = self.requests.pop(0)
+        request.close()
+        self._served = True
+        self.last_activity = time.time()
+        self.waiting_since = time.monotonic()
+        self.server.look_at(self)
+
+    def add_channel(self, map: Any = None) -> None:  # noqa: A002 - the base class calls it so
+        """Add the connection to those that the loop looks at."""
+        super().add_channel(map)
+        self.server.look_at(self)
+
+    def del_channel(self, map: Any = None) -> None:  # noqa: A002
+        """Take the connection out of those that the loop looks at."""
+        self.server.forget(self)
+        super().del_channel(map)
+
     def send(self, data: bytes, do_close: bool = True) -> int:
         """Return how many bytes the system has taken; a broken connection is closed."""
         try:

@@ -29,6 +29,10 @@ class TrustedProxies:
     def __init__(self, networks: Iterable[str]) -> None:
         self._networks = tuple(ipaddress.ip_network(text, strict=False) for text in networks)
 
+    def __bool__(self) -> bool:
+        """Return whether any proxy is trusted."""
+        return bool(self._networks)
+
     def apply(self, environ: MutableMapping[str, Any]) -> None:
         """Put what a trusted proxy says in the place of what the connection says; remove the proxies' headers.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from waitress.parser import HTTPRequestParser, ParsingError
@@ -26,6 +28,8 @@ class TimedParser(HTTPRequestParser):  # type: ignore[misc]
     """A request with the times at which it and its body began; it has a path even if its first line is broken."""
 
     command, path, query, request_uri, url_scheme, proxy_netloc = "", "", "", "", "http", ""
+    further_environ: Mapping[str, Any] = MappingProxyType({})
+    """What else the application must know."""
 
     def __init__(self, adjustments: Any) -> None:
         super().__init__(adjustments)
@@ -86,6 +90,7 @@ class TimedTask(WSGITask):  # type: ignore[misc]
             environ[OWN_ADDRESS] = self.channel.own_address
             if self.request.proxy_netloc:  # the host in the request line is the one that counts (RFC 9112, 3.2.2)
                 environ["HTTP_HOST"] = self.request.proxy_netloc
+            environ.update(self.request.further_environ)
         return self.environ  # type: ignore[no-any-return]
 
     def build_response_header(self) -> bytes:

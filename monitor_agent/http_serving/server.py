@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import socket
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections import deque
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -18,10 +17,11 @@ from waitress.task import ThreadedTaskDispatcher
 
 from monitor_agent.http_serving.certificates import Certificates
 from monitor_agent.http_serving.channel import Channel, TimeLimits, TlsChannel
-from monitor_agent.http_serving.host_names import AllowedHosts
+from monitor_agent.http_serving.direct import DirectHandler, HttpDate, direct_request
+from monitor_agent.http_serving.gate import Gate
 from monitor_agent.http_serving.listener import room_for, url_of
-from monitor_agent.http_serving.proxies import TrustedProxies
-from monitor_agent.http_serving.requests import OWN_ADDRESS, REFUSAL
+from monitor_agent.http_serving.readiness import Readiness
+from monitor_agent.http_serving.relay import Relay
 from monitor_agent.settings import HttpSettings
 
 MAX_BODIES_READ = 16
@@ -50,12 +50,14 @@ class ServedApplication:
     threads : requests that are handled at the same time.
     max_body_bytes : the largest body that the application accepts.
     answers_refusals : whether the application answers requests with the key `REFUSAL`; if not, the answer is one line.
+    direct : answers some requests in the thread of the loop; None = the application answers all.
     """
 
     application: Any
     threads: int
     max_body_bytes: int
     answers_refusals: bool = False
+    direct: DirectHandler | None = None
 
 
 class HttpServer:
@@ -74,11 +76,19 @@ class HttpServer:
     def __init__(self, served: ServedApplication, listener: socket.socket, host: str, settings: HttpSettings) -> None:
         _take_over_logging()
         self._stopping = False
-        self._ended = False
         self._host = host
         self._tls = bool(settings.tls_cert)
         certificates = Certificates(settings.tls_cert, settings.tls_key, settings.prefix) if self._tls else None
-        self._server = _Listener(_Gate(served, host, settings), served, listener, settings, certificates)
+        self._server = _Listener(
+            Gate(served.application, host, settings, answers_refusals=served.answers_refusals),
+            served,
+            listener,
+            settings,
+            certificates,
+        )
+        self._direct = served.direct
+        self._relay = Relay(self._serve)
+        self._drain_until = 0.0
 
     @property
     def address(self) -> str:
@@ -88,38 +98,52 @@ class HttpServer:
 
     def run(self) -> None:
         """Serve until `stop` or Ctrl-C; then accept no more connections and finish the requests in flight."""
-        with contextlib.suppress(KeyboardInterrupt):
-            while not self._stopping:
-                self._loop(self._server.tick)
-                self._server.keep_limits()
-        self._drain()
+        serve = self._serve if self._direct is None else self._relay.run
+        try:
+            serve()
+        except KeyboardInterrupt:
+            self.stop()
+            serve()
+        server = self._server
+        if server.active_channels:
+            _log.warning("requests cut off", connections=len(server.active_channels))
+        server.task_dispatcher.shutdown(timeout=1)
+        server.end()
 
     def stop(self) -> None:
         """Let `run` end; a signal handler may call this."""
         self._stopping = True
-        if not self._ended:
-            self._server.pull_trigger()
+        self._server.pull_trigger()
 
-    def _loop(self, seconds: float) -> None:
-        self._server.asyncore.loop(timeout=seconds, use_poll=True, map=self._server._map, count=1)
-
-    def _drain(self) -> None:
+    def _serve(self) -> None:
+        """Serve until all is done, or another thread has taken over."""
         server = self._server
-        server.accepting = False
-        server.del_channel()
-        server.socket.close()
-        until = time.monotonic() + DRAIN_SECONDS
-        while server.active_channels and time.monotonic() < until:
-            self._loop(DRAIN_POLL_SECONDS)
+        while not self._stopping:
+            if not self._step(server.tick):
+                return
+            server.keep_limits()
+        if not self._drain_until:
+            self._drain_until = time.monotonic() + DRAIN_SECONDS
+            server.end_listening()
+        while server.active_channels and time.monotonic() < self._drain_until:
+            if not self._step(DRAIN_POLL_SECONDS):
+                return
             server.close_overdue()
             for channel in list(server.active_channels.values()):
                 if channel.idle:
                     channel.handle_close()
-        if server.active_channels:
-            _log.warning("requests cut off", connections=len(server.active_channels))
-        server.task_dispatcher.shutdown(timeout=1)
-        self._ended = True
-        server.trigger.close()
+
+    def _step(self, longest: float) -> bool:
+        """Go once through the loop; return whether this thread goes on with it."""
+        server = self._server
+        server.wait(longest)
+        if self._direct is None:
+            return True
+        if not self._relay.guarded(server.turn):
+            server.wake()
+            return False
+        server.send_answers()
+        return True
 
 
 class _Listener(TcpWSGIServer):  # type: ignore[misc]
@@ -132,7 +156,7 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
 
     def __init__(
         self,
-        application: Any,
+        application: Gate,
         served: ServedApplication,
         listener: socket.socket,
         settings: HttpSettings,
@@ -163,13 +187,104 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
             ident=None,
         )
         place = (listener.family, listener.type, listener.proto, listener.getsockname())
+        channels: dict[int, Any] = {}
+        self.readiness = Readiness(channels)
+        self._direct = served.direct
+        self._gate = application
+        self._answers: deque[tuple[Channel, bytes]] = deque()
+        self._is_awake = False
+        self._has_ended = False
+        self._trigger_lock = threading.RLock()  # a signal may come while it is held
+        self._next_turn = self.tick
+        self.date = HttpDate()
+        if served.direct is not None:
+            served.direct.attach(self.wake)
         super().__init__(
-            application, {}, True, listener, dispatcher=dispatcher, adj=adjustments, bind_socket=False, sockinfo=place
+            application,
+            channels,
+            True,
+            listener,
+            dispatcher=dispatcher,
+            adj=adjustments,
+            bind_socket=False,
+            sockinfo=place,
         )
 
     def readable(self) -> bool:
         """Return whether connections are accepted now."""
         return bool(self.accepting and time.monotonic() >= self._full_until)
+
+    def wait(self, longest: float) -> None:
+        """Let the connections that are ready read or write; wait for the first one for this time at most."""
+        self.readiness.look_at(self._fileno)  # whether it accepts connections depends on the time
+        self.readiness.wait(min(longest, self._next_turn))
+
+    def look_at(self, channel: Channel) -> None:
+        """Ask again what a connection waits for."""
+        self.readiness.look_at(channel._fileno)
+
+    def forget(self, channel: Channel) -> None:
+        """Ask no longer about a connection."""
+        if channel._fileno is not None:
+            self.readiness.forget(channel._fileno)
+
+    def pull_trigger(self, thunk: Any = None) -> None:  # noqa: ARG002 - the base class calls it so
+        """Wake up the loop: a worker has changed a connection."""
+        self.readiness.look_at_all()
+        self._pull()
+
+    def wake(self) -> None:
+        """Let the loop go on with direct requests."""
+        if not self._is_awake:
+            self._is_awake = True
+            self._pull()
+
+    def _pull(self) -> None:
+        with self._trigger_lock:
+            if not self._has_ended:
+                self.trigger.pull_trigger()
+
+    def end(self) -> None:
+        """Close what is left when the loop has ended."""
+        with self._trigger_lock:
+            self._has_ended = True
+            self.trigger.close()
+        self.readiness.close()
+
+    def add_task(self, task: Channel) -> None:
+        """Let a request be answered: directly, or else by a worker's thread."""
+        if self._direct is not None:
+            request = direct_request(task, self)
+            if request is not None and self._gate.admits(request) and self._direct.begin(request):
+                return
+        super().add_task(task)
+
+    def turn(self) -> None:
+        """Go on with the direct requests; while this takes long, another thread may have the loop."""
+        self._is_awake = False
+        assert self._direct is not None
+        self._next_turn = self._direct.turn()
+
+    def send_later(self, channel: Channel, data: bytes) -> None:
+        """Let the loop send an answer."""
+        self._answers.append((channel, data))
+
+    def let_application_answer(self, channel: Channel) -> None:
+        """Hand a request over to the threads of the application."""
+        super().add_task(channel)
+
+    def send_answers(self) -> None:
+        """Send the answers that are ready."""
+        while self._answers:
+            channel, data = self._answers.popleft()
+            channel.answer(data)
+
+    def end_listening(self) -> None:
+        """Accept no more connections."""
+        self.accepting = False
+        self.forget(self)
+        self.del_channel()
+        self.socket.close()
 
     def keep_limits(self) -> None:
         """Close connections that are overdue, and read renewed certificates, if it is time.
@@ -181,6 +296,7 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
         if now >= self._next_look:
             self._next_look = now + self.tick
             self.close_overdue()
+            self.readiness.look_at_all()
             if self.certificates:
                 self.certificates.refresh()
 
@@ -236,37 +352,6 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
         if now >= self._next_report:
             self._next_report = now + REPORT_SECONDS
             _log.warning(message)
-
-
-class _Gate:
-    """The application behind the rules of proxies and host names."""
-
-    def __init__(self, served: ServedApplication, host: str, settings: HttpSettings) -> None:
-        self._application = served.application
-        self._answers_refusals = served.answers_refusals
-        self._proxies = TrustedProxies(settings.trusted_proxies)
-        self._hosts = AllowedHosts(host, settings.allowed_hosts)
-        names = f"{settings.prefix}_ALLOWED_HOSTS"
-        self._unknown_host = f"this server does not answer to that host name; {names} lists those that it answers to"
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        self._proxies.apply(environ)
-        if REFUSAL not in environ:
-            header = environ.get("HTTP_HOST")
-            if header is not None and not self._hosts.accept(header, environ[OWN_ADDRESS]):
-                environ[REFUSAL] = (HTTPStatus.MISDIRECTED_REQUEST, self._unknown_host)
-        if REFUSAL in environ and not self._answers_refusals:
-            return _refuse(environ, start_response)
-        answer: Iterable[bytes] = self._application(environ, start_response)
-        return answer
-
-
-def _refuse(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-    status, reason = HTTPStatus(environ[REFUSAL][0]), environ[REFUSAL][1]
-    body = f"{' '.join(reason.split())}\n".encode()
-    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-    start_response(f"{status.value} {status.phrase}", headers)
-    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
 class _ToStructlog(logging.Handler):

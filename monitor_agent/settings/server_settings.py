@@ -131,7 +131,11 @@ class ServerSettings(HttpSettings, prefix="MODEL_SERVER"):
     predict_timeout: timedelta = setting(
         timedelta(seconds=30), "MODEL_SERVER_PREDICT_TIMEOUT", "longest wait for the model"
     )
-    threads: int = setting(8, "MODEL_SERVER_THREADS", "requests that are handled at the same time")
+    threads: int = setting(
+        8,
+        "MODEL_SERVER_THREADS",
+        "requests that are handled at the same time, besides those of `/predict` that share a thread",
+    )
 
     def __post_init__(self) -> None:
         """Refuse origins that no browser sends."""

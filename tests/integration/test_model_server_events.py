@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from model_server.batching import InstanceScore
+from model_server.batch_tickets import InstanceScore
 from model_server.predict_request import PredictParser
 from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.index_contract import IndexContract

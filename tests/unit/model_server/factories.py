@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model_server.batching import Batcher
+from model_server.batching import Batcher, BatchLimits
 from model_server.engines.engine import BatchResult
 from model_server.loaded_model import LoadedModel
 from model_server.model_card import ModelCard
@@ -57,6 +57,7 @@ class FunctionEngine:
     kind: str = "binary"
     classes: tuple[str, ...] = ()
     signatures: tuple[SignatureSpec, ...] = ()
+    parallel: int = 1
 
     def warm_up(self, batch_size: int) -> None:
         """Do nothing: a function is always warm."""
@@ -75,5 +76,11 @@ def make_serving(settings: ServerSettings, engine: FunctionEngine, log: Predicti
 
 def make_batcher(compute: Callable[[list[Any]], Any], **changes: Any) -> Batcher:
     """Return a batcher without a delay; it is not started yet."""
-    values = {"max_batch_size": 64, "max_delay_seconds": 0.0, "max_queue": 1000, "timeout_seconds": 20.0}
-    return Batcher(lambda inputs: BatchResult(compute(inputs)), **{**values, **changes})
+    values: dict[str, Any] = {
+        "max_batch_size": 64,
+        "max_delay_seconds": 0.0,
+        "max_queue": 1000,
+        "timeout_seconds": 20.0,
+    }
+    values |= {name: changes.pop(name) for name in list(changes) if name in BatchLimits.__annotations__}
+    return Batcher(lambda inputs: BatchResult(compute(inputs)), BatchLimits(**values), **changes)

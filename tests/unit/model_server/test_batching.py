@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from model_server.batching import Batcher, InstanceScore
+from model_server.batch_tickets import InstanceScore, Ticket
+from model_server.batching import Batcher
 from model_server.errors import (
     ModelFailureError,
     PredictionTimeoutError,
@@ -286,3 +287,80 @@ def test_a_model_that_stops_answering_holds_one_request_only() -> None:
         assert [type(error) for error in errors] == [PredictionTimeoutError] * 3
         assert leader.result(timeout=10)[0].score == 0.5
         assert batcher.score([0.75])[0].score == 0.75
+
+
+def finished_event(batcher: Batcher, inputs: list[Any]) -> tuple[Ticket, threading.Event]:
+    finished = threading.Event()
+    return batcher.submit(inputs, finished.set), finished
+
+
+def test_submitted_requests_are_computed_by_whoever_advances() -> None:
+    """A batch that is known to be quick is computed at once, in this thread; others by the batcher's threads."""
+    threads: list[int] = []
+
+    def compute(inputs: list[Any]) -> list[float]:
+        threads.append(threading.get_ident())
+        return [float(number) for number in inputs]
+
+    with running(compute) as batcher:
+        for longest in (10**12, 10**12, 0):
+            submitted = [finished_event(batcher, [number / 10, 0.5]) for number in range(3)]
+            assert not any(finished.is_set() for _, finished in submitted)
+            batcher.advance(longest)
+            assert all(finished.wait(10) for _, finished in submitted)
+
+            scores = [[score.score for score in ticket.result()] for ticket, _ in submitted]
+            assert scores == [[0.0, 0.5], [0.1, 0.5], [0.2, 0.5]]
+
+    assert [thread == threading.get_ident() for thread in threads] == [False, True, False]
+
+
+def test_a_dropped_request_is_not_computed() -> None:
+    """What is left of it leaves the queue; the requests behind it go on."""
+    gate = Gate()
+    gate.open.clear()
+    with running(gate.compute, max_batch_size=2) as batcher:
+        _, first = finished_event(batcher, [0.0])
+        batcher.advance(0)
+        assert gate.entered.wait(10)
+        dropped, _ = finished_event(batcher, [0.1, 0.1, 0.1])
+        second, finished = finished_event(batcher, [0.2])
+        batcher.drop(dropped)
+        assert batcher.depth == 1
+        gate.open.set()
+        assert first.wait(10)
+        assert finished.wait(10)
+
+    assert [score.score for score in second.result()] == [0.2]
+    assert sum(map(len, gate.batches)) == 2
+
+
+def test_full_batches_are_computed_side_by_side() -> None:
+    """A second thread helps only if a whole batch waits: else one large batch is cheaper than two small ones."""
+    gate = Gate()
+    gate.open.clear()
+    with running(gate.compute, max_batch_size=2, parallel=2) as batcher:
+        submitted = [finished_event(batcher, [0.1])]
+        batcher.advance(0)
+        assert gate.entered.wait(10)
+        submitted.append(finished_event(batcher, [0.2]))
+        batcher.advance(0)
+        assert batcher.depth == 1
+        submitted.append(finished_event(batcher, [0.3, 0.4]))
+        batcher.advance(0)
+        wait_for_depth(batcher, 1)
+        assert len(gate.batches) == 2
+        gate.open.set()
+        assert all(finished.wait(10) for _, finished in submitted)
+
+    assert [[score.score for score in ticket.result()] for ticket, _ in submitted] == [[0.1], [0.2], [0.3, 0.4]]
+
+
+def test_every_request_of_many_threads_ends_beside_several_that_compute() -> None:
+    """Requests larger than a batch are computed by several threads, and nothing is mixed up."""
+    plans = [[round(number / 1000, 3)] * (number % 9 + 1) for number in range(400)]
+    with running(Gate().compute, max_batch_size=4, parallel=3) as batcher, ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda plan: [score.score for score in batcher.score(plan)], plans))
+        assert batcher.depth == 0
+
+    assert results == plans
