@@ -6,10 +6,11 @@ and the clicks that were sent say what must come out.
 
 from __future__ import annotations
 
-import json
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,9 @@ from tests.cluster import Cluster
 from tests.command_line import monitor_agent
 from tests.foreign_models import ForeignModel, models
 from tests.integration.agent_world import World
+from tests.integration.test_model_server import Client, Server
 from tests.oracle import by_window, differences
 from tests.pipelines import PipelineSandbox
-from tests.served_models import Client, serving
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("frequent_statistics")
@@ -56,11 +57,11 @@ class Visitor:
 
     def visit(self) -> None:
         """Send a request to each route."""
-        answer = self._post("/predict", {"instances": self._instances()})
+        answer = self._post("/predict", {"model": name_of(self._kind), "instances": self._instances()})
         self._click((entry["prediction_id"], entry["score"]) for entry in answer["predictions"])
         for route, name in self._other_routes().items():
             rows = [instance.get("inputs") or instance["features"] for instance in self._instances()]
-            answer = self._post(f"/v1/models/shop:{route}", {name: rows})
+            answer = self._post(f"/v1/models/{name_of(self._kind)}:{route}", {name: rows})
             scores = [SCORE_OF[route](row, self._foreign) for row in answer[RESULT_OF[route]]]
             self._click(zip(answer["prediction_ids"], scores, strict=True))
 
@@ -89,7 +90,7 @@ class Visitor:
         self._post("/feedback", [{"prediction_id": identifier, "type": "click"} for identifier in clicked], 202)
 
     def _post(self, path: str, body: Any, expected: int = 200) -> Any:
-        status, answer = self.client.post(path, body, content_type="application/json")
+        status, answer = self.client.send("POST", path, body)
         assert status == expected, (self._kind, path, answer)
         return answer
 
@@ -131,32 +132,73 @@ def deliver(logs: Sequence[Path], cluster: Cluster, folder: Path) -> None:
         wait_until(lambda: sandbox.statistics().get("delivered"), 60)
 
 
-def check(kinds: Sequence[str], world: World, cluster: Cluster, folder: Path) -> None:
-    """Serve the kinds in turn, deliver what they log, and compare what the agent computes."""
-    rows: list[dict[str, Any]] = []
-    for place, kind in enumerate(kinds):
-        with serving(folder / str(place), MODELS[kind]) as client:
-            visitor = Visitor(client, kind)
-            visitor.visit()
-        rows += visitor.rows
-    logs = [log for place in range(len(kinds)) for log in (folder / str(place) / "log").glob("*.ndjson")]
-    deliver(logs, cluster, folder / "pipeline")
+def saved(kinds: Sequence[str], folder: Path) -> Path:
+    """Write a folder with a model of each kind, and a version of the first one that cannot be loaded."""
+    for kind in kinds:
+        foreign = MODELS[kind]
+        replace(foreign, card={**foreign.card, "name": name_of(kind)}).save(folder / name_of(kind) / "1")
+    broken = folder / name_of(kinds[0]) / "2"
+    broken.mkdir()
+    (broken / "saved_model.pb").write_bytes(b"no graph")
+    return folder
 
+
+def name_of(kind: str) -> str:
+    """Return the name of the model of a kind."""
+    return re.sub(r"\W+", "-", kind).lower()
+
+
+def events_and_rows(kinds: Sequence[str], folder: Path) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
+    """Serve the kinds; return what the server logged, and by model what each prediction must count as."""
+    server = Server(folder, saved(kinds, folder / "models"))
+    try:
+        server.wait_ready()
+        visitors = {kind: Visitor(server.connect(), kind) for kind in kinds}
+        for visitor in visitors.values():
+            visitor.visit()
+        assert server.end() == 0
+    finally:
+        server.clean_up()
+    return server.all_events(), {name_of(kind): visitor.rows for kind, visitor in visitors.items()}
+
+
+def check(kinds: Sequence[str], world: World, cluster: Cluster, folder: Path) -> None:
+    """Compare what the agent computes of each model with scikit-learn, and what the history of the versions says."""
+    events, rows = events_and_rows(kinds, folder)
+    deliver(sorted((folder / "log").glob("*.ndjson")), cluster, folder / "pipeline")
     world.admin.indices.refresh(index="model-*")
+
     world.cycle(datetime.now(timezone.utc) + LATER)
 
-    events = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
     times = {event["event"]["id"]: event["@timestamp"] for event in events}
-    windows = by_window([{**row, "timestamp": times[row["id"]]} for row in rows], "1d")
-    documents = {
-        start: document
-        for (_, version, segment, size, start), document in world.by_key().items()
-        if (version, segment, size) == ("3", "all", "1d")
+    expected = {
+        (name, start): window
+        for name in rows
+        for start, window in by_window([{**row, "timestamp": times[row["id"]]} for row in rows[name]], "1d").items()
     }
-    assert documents.keys() == windows.keys()
-    assert [differences(documents[start], windows[start]) for start in windows] == [[]] * len(windows)
-    assert all(0 < row["score"] < 1 for row in rows)
-    assert len({row["score"] for row in rows}) > len(rows) / 2
+    documents = {
+        (name, start): document
+        for (name, version, segment, size, start), document in world.by_key().items()
+        if (version, segment, size) == ("1", "all", "1d")
+    }
+    assert documents.keys() == expected.keys()
+    assert {key: differences(documents[key], window) for key, window in expected.items()} == {
+        key: [] for key in expected
+    }
+    scores = {row["score"] for name in rows for row in rows[name]}
+    assert 0 < min(scores) < 0.5 < max(scores) < 1
+    assert len(scores) > ROWS
+    releases = world.documents("model-releases").values()
+    loaded = {(entry["model_name"], entry["model_version"]) for entry in releases if is_of(entry, "version-loaded")}
+    (refused,) = [entry for entry in releases if is_of(entry, "version-refused")]
+    assert loaded == {(name, "1") for name in rows}
+    assert (refused["model_name"], refused["model_version"]) == (name_of(kinds[0]), "2")
+    assert refused["event"]["reason"]
+
+
+def is_of(release: Mapping[str, Any], action: str) -> bool:
+    """Return whether a release is an event of a server with an action."""
+    return bool(release["source"] == "server" and release["event"]["action"] == action)
 
 
 def test_metrics_of_served_models_are_those_of_scikit_learn(world: World, installed: Cluster, tmp_path: Path) -> None:
