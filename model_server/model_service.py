@@ -341,17 +341,18 @@ class ModelService:
             self._left_out.add(instance.features.left_out)
         for version in model.shadows if shadows is None else shadows:
             ids = [prediction.id for prediction in scored.predictions]
-            self.shadows.offer(ShadowJob(model.name, version, prepared.read, call, ids, began))
+            self.shadows.offer(ShadowJob(model.name, version, prepared.read, call, ids))
         return scored
 
     def _score_shadow(self, job: ShadowJob) -> None:
+        began = time.perf_counter_ns()  # nobody waited while the job was in its queue
         prepared = self._prepared(job.model, lambda model: (model.named(job.version, None), None), job.read)
         request = prepared.request
         request = replace(request, instances=[replace(entry, shadow=True) for entry in request.instances])
         prepared = replace(prepared, request=request)
         scores = prepared.scores()
         try:
-            log_scored(prepared, scores, ScoredRequest(job.call, primary_ids=job.primary_ids), job.began)
+            log_scored(prepared, scores, ScoredRequest(job.call, primary_ids=job.primary_ids), began)
         finally:
             prepared.release()
 

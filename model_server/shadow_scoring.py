@@ -27,7 +27,6 @@ class ShadowJob:
     version : the shadow version of the model.
     read : reads the request again: another version may take other inputs.
     primary_ids : the ids of the predictions that were answered.
-    began : when the request's first byte arrived, by `time.perf_counter_ns`.
     """
 
     model: str
@@ -35,7 +34,6 @@ class ShadowJob:
     read: Callable[[LoadedModel], PredictRequest]
     call: Call
     primary_ids: Sequence[str]
-    began: int
 
 
 class ShadowScorer:
