@@ -6,10 +6,13 @@ import http.client
 import json
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from statistics import quantiles
 from typing import Any
 
 import pytest
@@ -113,28 +116,43 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         opened.server.clean_up()
 
 
+@dataclass
+class Traffic:
+    """What clients have seen: answers that are no predictions, and the time of each request, s."""
+
+    failures: list[Any] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+
+    @property
+    def high(self) -> float:
+        """The 99th percentile of the times."""
+        return quantiles(self.times, n=100)[98]
+
+
 @contextmanager
-def load(shop: Shop, clients: int = 4) -> Iterator[list[Any]]:
-    """Predict without a pause during the block; the list has every answer that is no prediction."""
-    failures: list[Any] = []
+def load(shop: Shop, clients: int = 4) -> Iterator[Traffic]:
+    """Predict without a pause during the block."""
+    traffic = Traffic()
     stop = threading.Event()
 
     def send() -> None:
         client = http.client.HTTPConnection(*shop.address, timeout=60)
         headers = {"Content-Type": "application/json", "X-API-Key": shop.key}
         while not stop.is_set():
+            began = time.perf_counter()
             client.request("POST", "/predict", json.dumps({**X, "model": "click"}), headers)
             answer = client.getresponse()
             content = answer.read()
+            traffic.times.append(time.perf_counter() - began)
             if answer.status != 200:
-                failures.append(content)
+                traffic.failures.append(content)
         client.close()
 
     threads = [threading.Thread(target=send) for _ in range(clients)]
     for thread in threads:
         thread.start()
     try:
-        yield failures
+        yield traffic
     finally:
         stop.set()
         for thread in threads:
@@ -182,7 +200,7 @@ def test_only_an_administrator_reloads(shop: Shop) -> None:
 
 def test_a_new_version_takes_over_under_load(shop: Shop) -> None:
     """No request fails; the event of the release comes with the time of loading; a broken version changes nothing."""
-    with load(shop) as failures:
+    with load(shop) as traffic:
         save(shop.models / "click" / "2", 1.0)
         answer = shop.reload()
         assert shop.version() == "2"
@@ -193,7 +211,7 @@ def test_a_new_version_takes_over_under_load(shop: Shop) -> None:
         status, refusal = shop.send("POST", RELOAD)
         assert shop.version() == "2"
 
-    assert failures == []
+    assert traffic.failures == []
     (click,) = [model for model in answer["models"] if model["name"] == "click"]
     assert click["versions"] == {"2": {"state": "default", "engine": "tensorflow"}}
     assert (status, refusal["refused"][0]["version"]) == (409, "3")
@@ -272,3 +290,28 @@ def test_broken_rules_are_reported_and_change_nothing(shop: Shop) -> None:
     assert (status, "versions is 7" in answer["error"]) == (409, True)
     assert "versions is 7" in shop.send("GET", "/readyz")[1]["problem"]
     assert shop.version(context={"user_id": "u"}) == version
+
+
+@pytest.mark.soak
+def test_swaps_under_load_fail_no_request_and_slow_none_down(tmp_path: Path) -> None:
+    """A minute without and a minute with swaps, one after another: the 99th percentile is at most 1.1 times as high."""
+    shop = Shop(tmp_path)
+    try:
+        shop.server.wait_ready()
+        traffic = {}
+        for name in ("warm", "steady", "swapped"):
+            with load(shop, clients=8) as traffic[name]:
+                until = time.monotonic() + (10 if name == "warm" else 60)
+                while time.monotonic() < until:
+                    if name == "swapped":
+                        save(shop.models / "click" / str(len(list((shop.models / "click").iterdir())) + 1), 1.0)
+                        shop.reload()
+                    time.sleep(min(15, max(0, until - time.monotonic())))
+        assert shop.server.end() == 0
+    finally:
+        shop.server.clean_up()
+
+    print({name: (len(entry.times), entry.high) for name, entry in traffic.items()})
+    assert [entry.failures for entry in traffic.values()] == [[], [], []]
+    assert len([entry for entry in shop.releases() if entry[0] == "version-loaded"]) > 4
+    assert traffic["swapped"].high <= 1.1 * traffic["steady"].high
