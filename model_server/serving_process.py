@@ -18,6 +18,7 @@ from model_server.app import create_app
 from model_server.direct_predict import DirectPredict
 from model_server.engines.saved_model import import_tensorflow
 from model_server.model_service import ModelService, ServiceDependencies
+from model_server.releases.available import cards_to_serve
 from model_server.request_counters import RequestCounters
 from model_server.server_logs import ServerLogs, now
 from model_server.version_loading import make_manager
@@ -88,6 +89,7 @@ def serve(
         logs = ServerLogs(settings)
         stack.callback(logs.close)
         keys = keys_of(settings)
+        cards_to_serve(settings)  # what is wrong with the folders is said before the library is loaded
         import_tensorflow()
         # The collector leaves alone what is loaded now, but not the models: it must be able to free them.
         stack.enter_context(rare_garbage_collection())
