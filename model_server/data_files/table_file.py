@@ -19,6 +19,7 @@ HINT = "give a CSV with a header, one JSON object a line (.ndjson), or a Parquet
 JSON_SUFFIXES = (".ndjson", ".jsonl", ".json")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 COMPRESSED = ".gz"
+LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 PARQUET_BATCH = 4096
 CHUNK = 1 << 20
 
@@ -158,3 +159,12 @@ def is_missing(value: Any) -> bool:
     [True, True, True, False, False]
     """
     return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
+def label_of(value: Any) -> int | None:
+    """Return the label that a row has; None if it is neither 0 nor 1.
+
+    >>> [label_of(value) for value in (1, "0", True, " 1.0 ", "yes", None)]
+    [1, 0, 1, 1, None, None]
+    """
+    return LABELS.get(str(value).strip().lower())

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from model_server.data_files.table_file import is_missing
 from model_server.training.options import CleaningRules
 
-LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters but tab and line ends, and halves of surrogate pairs, which are no text. BERT's tokenisers make
 spaces of control characters, too."""
@@ -93,12 +92,3 @@ def text_of(value: Any) -> str | None:
         except UnicodeDecodeError:
             return None
     return str(value) if isinstance(value, (str, int, float)) else None
-
-
-def label_of(value: Any) -> int | None:
-    """Return the label that a row has; None if it is neither 0 nor 1.
-
-    >>> [label_of(value) for value in (1, "0", True, " 1.0 ", "yes", None)]
-    [1, 0, 1, 1, None, None]
-    """
-    return LABELS.get(str(value).strip().lower())

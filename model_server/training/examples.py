@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from model_server.data_files.column_summary import ColumnSummary
-from model_server.data_files.table_file import TableFile, TableRow
-from model_server.training.cleaning import Cleaner, Example, label_of, text_of
+from model_server.data_files.table_file import TableFile, TableRow, label_of
+from model_server.training.cleaning import Cleaner, Example, text_of
 from model_server.training.options import CleaningRules, ColumnNames
 from monitor_agent.errors import DataError
 

@@ -195,7 +195,7 @@ ROOMS = (
     Room(
         "model_server/evaluation/",
         "the quality of scores on labelled data, by the agent's metrics",
-        "contracts errors metrics model_server/cards model_server/data_files model_server/errors "
+        "contracts errors metrics model_server/cards model_server/data_files model_server/engines model_server/errors "
         "model_server/json_object model_server/signatures",
         "numpy",
     ),
@@ -238,6 +238,7 @@ ROOMS = (
         "model_server/",
         "everything that runs beside the model: HTTP, batching",
         "command_line contracts errors extras files gc_tuning http_serving log model_server/api_keys "
+        "model_server/cards model_server/data_files model_server/evaluation "
         "model_server/engines model_server/errors model_server/json_object model_server/model_card "
         "model_server/releases model_server/setting_limits model_server/signatures model_server/training "
         "prediction_log settings",
