@@ -21,7 +21,7 @@ PARQUET_SUFFIXES = (".parquet", ".pq")
 COMPRESSED = ".gz"
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 PARQUET_BATCH = 4096
-CHUNK = 1 << 20
+CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
