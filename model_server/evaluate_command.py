@@ -87,7 +87,7 @@ def run(args: argparse.Namespace, settings: ServerSettings) -> int:
     if args.out is not None:
         _write(args.out, text)
     if args.card:
-        write_card_file(card.folder, with_entry(_card_of(card, engine), "quantitative_analyses", entry))
+        write_card_file(card.home, with_entry(_card_of(card, engine), "quantitative_analyses", entry))
     sys.stdout.write(text if args.json else _readable(model, entry))
     return 0
 
@@ -124,9 +124,9 @@ def _threshold(card: ModelCard, engine: Engine) -> float | None:
 
 def _card_of(card: ModelCard, engine: Engine) -> Card:
     """Return the model card of a version; if it has none, what the server knows about it."""
-    if existing := read_card_file(card.folder):
+    if existing := read_card_file(card.home):
         return existing
-    known: Card = {
+    facts: Card = {
         "model_details": {"name": card.name, "version": card.version, "kind": engine.kind},
         "signatures": [
             {
@@ -140,8 +140,8 @@ def _card_of(card: ModelCard, engine: Engine) -> Card:
     }
     if engine.kind == "binary":
         method = "written into model.json, or set" if card.has_threshold else "nobody has chosen one; the default"
-        known["decision_threshold"] = {"value": card.threshold, "method": method}
-    return known
+        facts["decision_threshold"] = {"value": card.threshold, "method": method}
+    return facts
 
 
 def _write(path: Path, text: str) -> None:

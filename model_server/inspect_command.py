@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from model_server.model_card import CARD, ModelCard, read_engine, read_entries
+from model_server.model_card import CARD, ModelCard, home_of, read_engine, read_entries
 from model_server.releases.folders import find_version
 from model_server.signatures.mapping import read_mapping
 from model_server.signatures.model_plan import INTERNAL, suggested_entries
@@ -23,7 +23,9 @@ WARM_UP_BATCH = 2
 def add_parser(subparsers: Any) -> None:
     """Add ``inspect`` to the commands."""
     parser = subparsers.add_parser("inspect", help="show what a SavedModel takes and gives, and how it would be served")
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a SavedModel, or the folder of its versions")
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="a SavedModel, a file of Keras, or the folder of its versions"
+    )
     parser.add_argument("--model-version", default="", metavar="VERSION", help="the version (default: the newest)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -37,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         If there is no model, or it cannot be loaded.
     """
     folder = find_version(args.folder, args.model_version)
-    path = folder / CARD
+    path = home_of(folder) / CARD
     entries = read_entries(path)
     report = _report(folder, entries, path)
     if args.json:

@@ -14,6 +14,9 @@ from monitor_agent.errors import ModelError
 from monitor_agent.settings import ServerSettings
 
 CARD = "model.json"
+GRAPH = "saved_model.pb"
+KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+FIRST_VERSION = "1"
 DEFAULT_MAX_SEQ_LENGTH = 512
 DEFAULT_THRESHOLD = 0.5
 """The threshold of a model whose author says none, as in scikit-learn's `predict`."""
@@ -44,7 +47,7 @@ class ModelCard:
 
     Attributes
     ----------
-    folder : the SavedModel.
+    folder : the SavedModel, a folder with a file of Keras, or this file.
     threshold : a score at or above it is a predicted positive.
     has_threshold : whether somebody has chosen the threshold.
     max_seq_length : the most ids that an instance may have.
@@ -63,13 +66,50 @@ class ModelCard:
     has_threshold: bool = True
     engine: EngineChoice = EngineChoice()
 
+    @property
+    def home(self) -> Path:
+        """The folder of the version, also if a file is its model."""
+        return home_of(self.folder)
+
+
+def holds_model(path: Path) -> bool:
+    """Return whether a folder is a SavedModel or has a file of Keras, or a file is one of Keras."""
+    return (path / GRAPH).is_file() or bool(_keras_files(path))
+
+
+def keras_file(path: Path) -> Path | None:
+    """Return the file of Keras that is the model at a path; None if the model is a SavedModel.
+
+    Raises
+    ------
+    ModelError
+        If a folder has several files of Keras.
+    """
+    files = [] if (path / GRAPH).is_file() else _keras_files(path)
+    if len(files) > 1:
+        names = ", ".join(file.name for file in files)
+        raise ModelError(
+            f"{path} has several files of Keras: {names}", "leave one, or name it in MODEL_SERVER_MODEL_DIR"
+        )
+    return files[0] if files else None
+
+
+def _keras_files(path: Path) -> list[Path]:
+    paths = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [file for file in paths if file.suffix.lower() in KERAS_SUFFIXES and file.is_file()]
+
+
+def home_of(path: Path) -> Path:
+    """Return the folder of a version whose model is a folder or a file."""
+    return path.parent if path.is_file() else path
+
 
 def read_card(folder: Path, settings: ServerSettings, model_folder: str) -> ModelCard:
     """Return the card of a version; settings override `model.json`.
 
     Parameters
     ----------
-    folder : the SavedModel.
+    folder : the model, a folder or a file.
     model_folder : the name of the model's folder: the model's name if nothing says another.
 
     Raises
@@ -77,14 +117,14 @@ def read_card(folder: Path, settings: ServerSettings, model_folder: str) -> Mode
     ModelError
         If the card is incomplete or malformed.
     """
-    path = folder / CARD
+    path = home_of(folder) / CARD
     entries = read_entries(path)
     name = settings.model_name or _entry(entries, "name", str, path) or model_folder
     mapping = read_mapping(entries, path)
     threshold = settings.threshold if settings.threshold is not None else _entry(entries, "threshold", float, path)
     if threshold is not None and not 0 <= threshold <= 1:
         raise ModelError(f"{path}: threshold {threshold} is not between 0 and 1", "correct the file")
-    version = _entry(entries, "version", str, path) or folder.resolve().name
+    version = _entry(entries, "version", str, path) or _version_of(folder.resolve())
     if problem := problem_of_name(name):
         raise ModelError(f"the model's name in {path} {problem}", "set MODEL_SERVER_MODEL_NAME to another name")
     if problem := problem_of_version(version):
@@ -100,6 +140,12 @@ def read_card(folder: Path, settings: ServerSettings, model_folder: str) -> Mode
         mapping=mapping,
         engine=read_engine(entries, path),
     )
+
+
+def _version_of(path: Path) -> str:
+    """Return the version of a model that says none: the name of its folder; for a file outside of such a folder, 1."""
+    home = home_of(path)
+    return home.name if home == path or home.name.isdecimal() else FIRST_VERSION
 
 
 def read_engine(entries: Mapping[str, Any], path: Path) -> EngineChoice:

@@ -47,6 +47,7 @@ LITERT_ENGINE = OptionalComponent("the engine litert", "litert", ("ai_edge_liter
 TRAINING = OptionalComponent(
     "training", "train", ("tensorflow", "tensorflow_text", "tensorflow_hub", "tf_keras", "pkg_resources")
 )
+KERAS_2_FILES = OptionalComponent("a file of Keras 2", "keras", ("tf_keras", "tensorflow_hub", "pkg_resources"))
 PARQUET_FILES = OptionalComponent("a Parquet file", "parquet", ("pyarrow",))
 SCHEMAS = OptionalComponent("the check of saved objects", "embedded", ("jsonschema",))
 COMPONENTS = (EMBEDDED_ELASTICSEARCH, PIPELINE, VIEWER, REPORTS, SCHEMAS, MODEL_SERVER, TRAINING)

@@ -12,9 +12,10 @@ import numpy as np
 import structlog
 
 from model_server.engines.engine import BatchResult
+from model_server.engines.keras_file import load_keras_file
 from model_server.engines.tensorflow_loading import loading_tensorflow
 from model_server.errors import RefusedInputsError
-from model_server.model_card import TENSORFLOW, ModelCard
+from model_server.model_card import TENSORFLOW, ModelCard, keras_file
 from model_server.signatures import probes
 from model_server.signatures.batch import stacked
 from model_server.signatures.input_form import EXAMPLE, IDS
@@ -32,7 +33,7 @@ _log = structlog.get_logger()
 
 
 class LoadedGraph:
-    """A SavedModel as TensorFlow has loaded it, before anything says how it is served.
+    """A SavedModel, or a file of Keras, as TensorFlow has loaded it, before anything says how it is served.
 
     Attributes
     ----------
@@ -49,8 +50,12 @@ class LoadedGraph:
 
     def __init__(self, folder: Path) -> None:
         self.tensorflow = import_tensorflow()
-        self._loaded = _load(self.tensorflow, folder)  # the signatures hold their variables weakly
-        self.functions = self._loaded.signatures
+        # The signatures hold their variables weakly.
+        if (file := keras_file(folder)) is not None:
+            self._loaded, self.functions = load_keras_file(self.tensorflow, file)
+        else:
+            self._loaded = _load(self.tensorflow, folder)
+            self.functions = self._loaded.signatures
         self.signatures = _specs(self.functions)
 
 
@@ -258,7 +263,9 @@ def threads_for(folder: Path) -> int:
     Operations of a small model are over before a second thread has begun: it only costs time. The size of its
     variables says how small it is.
     """
-    size = sum(path.stat().st_size for path in (folder / VARIABLES).glob("*") if path.is_file())
+    file = keras_file(folder)
+    paths = (folder / VARIABLES).glob("*") if file is None else [file]
+    size = sum(path.stat().st_size for path in paths if path.is_file())
     return 1 if size <= SMALL_BYTES else 0
 
 

@@ -1,6 +1,6 @@
 """Finds the models and versions below the model folder, by their files.
 
-A folder with a SavedModel is a version; a folder whose sub-folders are versions is a model.
+A folder with a SavedModel or a file of Keras is a version; a folder whose sub-folders are versions is a model.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_server.model_card import GRAPH, holds_model, keras_file
 from monitor_agent.contracts.model_names import version_order
 from monitor_agent.errors import ModelError
 
-GRAPH = "saved_model.pb"
 FILES_OF_VERSION = ("variables", "assets", "fingerprint.pb", "model.json")
 """A folder with one of these and without a graph is a version that is not copied whole."""
-KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 HINT = "train one with `model-server train`, or set MODEL_SERVER_MODEL_DIR"
 
 Fingerprint = tuple[tuple[str, int, int, int], ...]
@@ -39,6 +38,8 @@ class ModelFolder:
     def name(self) -> str:
         """The name of a model that says none: that of the folder of its versions."""
         path = self.path.resolve()
+        if path.is_file():
+            return path.stem
         return path.parent.name if self.is_single and path.name.isdecimal() else path.name
 
     @property
@@ -58,23 +59,23 @@ def find_models(root: Path) -> tuple[ModelFolder, ...]:
         If there is none, or the folder cannot be read.
     """
     try:
-        if root.suffix in KERAS_SUFFIXES and root.is_file():
-            raise ModelError(f"{root} is a file of Keras, not a SavedModel", _export(root))
+        single = ModelFolder(root, {root.resolve().name: root})
+        if root.is_file() and holds_model(root):
+            return (single,)
         if not root.is_dir():
             raise ModelError(f"there is no model folder {root}", HINT)
         if (root / GRAPH).is_file():
-            return (ModelFolder(root, {root.resolve().name: root}),)
+            return (single,)
         if model := _model(root):
             return (model,)
         models = tuple(model for folder in _folders(root) if (model := _model(folder)))
         if models:
             return models
-        keras_file = min((path for path in root.iterdir() if path.suffix in KERAS_SUFFIXES), default=None)
+        if holds_model(root):
+            return (single,)
     except OSError as error:
         problem = f"the model folder {root} cannot be read ({error.strerror})"
         raise ModelError(problem, "let the server's account read it, or set MODEL_SERVER_MODEL_DIR") from error
-    if keras_file:
-        raise ModelError(f"{keras_file} is a file of Keras, not a SavedModel", _export(keras_file))
     raise ModelError(f"neither {root} nor a folder in it holds a SavedModel", HINT)
 
 
@@ -93,7 +94,7 @@ def find_version(root: Path, version: str) -> Path:
     (model,) = models
     if version and version not in model.versions and not model.is_single:
         raise ModelError(f"{root} has no version {version}", f"it has {', '.join(model.versions)}")
-    whole = [path for path in model.versions.values() if (path / GRAPH).is_file()]
+    whole = [path for path in model.versions.values() if holds_model(path)]
     return whole[-1] if model.is_single or not version else model.versions[version]
 
 
@@ -107,7 +108,8 @@ def fingerprint(folder: Path) -> Fingerprint:
     """
     entries = []
     try:
-        for parent, _, names in os.walk(folder, followlinks=True):
+        walk = os.walk(folder, followlinks=True) if folder.is_dir() else [(folder.parent, (), [folder.name])]
+        for parent, _, names in walk:
             for name in names:
                 path = Path(parent, name)
                 status = path.stat()
@@ -119,33 +121,29 @@ def fingerprint(folder: Path) -> Fingerprint:
 
 
 def check_whole(folder: Path) -> None:
-    """Refuse the folder of a version without its graph.
+    """Refuse the folder of a version without its graph, or with several files of Keras.
 
     Raises
     ------
     ModelError
-        If the graph is missing.
+        If the graph is missing, or the file is not clear.
     """
-    if not (folder / GRAPH).is_file():
+    if keras_file(folder) is None and not (folder / GRAPH).is_file():
         raise ModelError(f"{folder} has no {GRAPH}: it is not copied whole", "copy it again")
 
 
 def _model(folder: Path) -> ModelFolder | None:
     """Return the model of a folder; None if no sub-folder is a whole version."""
     folders = _folders(folder)
-    if not any((path / GRAPH).is_file() for path in folders):
+    if not any(holds_model(path) for path in folders):
         return None
     versions = {
-        path.name: path for path in folders if any((path / file).exists() for file in (GRAPH, *FILES_OF_VERSION))
+        path.name: path
+        for path in folders
+        if holds_model(path) or any((path / file).exists() for file in FILES_OF_VERSION)
     }
     return ModelFolder(folder, {name: versions[name] for name in sorted(versions, key=version_order)})
 
 
 def _folders(root: Path) -> list[Path]:
     return sorted(path for path in root.iterdir() if path.name[0] != "." and path.is_dir())
-
-
-def _export(path: Path) -> str:
-    target = path.with_suffix("") / "1"
-    command = f"import keras; keras.saving.load_model({str(path)!r}).export({str(target)!r})"
-    return f'export it by `python -c "{command}"`, and set MODEL_SERVER_MODEL_DIR={path.with_suffix("")}'

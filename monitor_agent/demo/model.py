@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+from model_server.model_card import holds_model
 from monitor_agent.demo.display import Display
 from monitor_agent.demo.open_bandit import OpenBandit
 from monitor_agent.errors import DataError
@@ -15,13 +16,12 @@ from monitor_agent.stack.process import ChildProcess, Command, Supervisor
 
 MODELS = Path("var/demo-models")
 TRAINING_SECONDS = 1800.0
-SAVED_MODEL = "saved_model.pb"
 _STAGE = re.compile(rb"^(\w+) (\d+) %$", re.MULTILINE)
 
 
 def has_model(folder: Path) -> bool:
-    """Return whether a folder is a SavedModel or holds one in a sub-folder, one for each version."""
-    return (folder / SAVED_MODEL).is_file() or any(folder.glob(f"[!.]*/{SAVED_MODEL}"))
+    """Return whether a folder has a model, or a sub-folder has one, one for each version."""
+    return holds_model(folder) or any(holds_model(path) for path in folder.glob("[!.]*"))
 
 
 def components_of(*folders: Path) -> tuple[OptionalComponent, ...]:

@@ -20,7 +20,7 @@ from model_server.releases.available import cards_to_serve
 from model_server.signatures.instance_inputs import InputReader
 from monitor_agent.errors import ModelError
 from monitor_agent.settings import ServerSettings
-from tests.foreign_models import BERT, MATRIX, ForeignModel, models
+from tests.foreign_models import BERT, ForeignModel, models
 
 ONES = {"input_mask": [1, 1, 1], "segment_ids": [0, 0, 0]}
 NOW = datetime(2026, 11, 29, tzinfo=timezone.utc)
@@ -152,28 +152,6 @@ def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text('{"threshold": 0.5}')
 
     assert refused(tmp_path).startswith("MODEL cannot be loaded (")
-
-
-@pytest.mark.parametrize("suffix", ["keras", "h5"])
-def test_a_file_of_keras_is_refused_with_the_command_that_exports_it(suffix: str, tmp_path: Path) -> None:
-    """The command works, and the server serves what it makes."""
-    import keras
-
-    layers = [keras.Input((3,), name="x"), keras.layers.Dense(1, activation="sigmoid")]
-    written = keras.Sequential(layers)
-    written.save(tmp_path / f"shop.{suffix}")
-    settings = ServerSettings(model_dir=str(tmp_path))
-    with pytest.raises(ModelError, match="is a file of Keras, not a SavedModel: export it by") as caught:
-        cards_to_serve(settings)
-    command = str(caught.value).partition("`")[2].rpartition("`")[0]
-    subprocess.run(["bash", "-c", command.replace("python", sys.executable, 1)], check=True, capture_output=True)
-
-    model = load(tmp_path / "shop")
-    model.warm_up(2)
-
-    assert model.card.name == "shop"
-    actual = answers(model, ForeignModel({}, of, [{"inputs": row} for row in MATRIX], {}))
-    np.testing.assert_allclose(actual, written.predict(np.array(MATRIX), verbose=0)[:, 0], rtol=1e-5)
 
 
 def test_inspect_prints_what_would_be_served_or_why_nothing_is(

@@ -188,7 +188,7 @@ ROOMS = (
         "model_server/engines/",
         "what computes the scores of a model, behind one interface",
         "errors extras model_server/errors model_server/model_card model_server/signatures",
-        "ai_edge_litert numpy structlog tensorflow tensorflow_text",
+        "ai_edge_litert h5py keras numpy structlog tensorflow tensorflow_hub tensorflow_text tf_keras",
     ),
     Room("model_server/cards/", "the model card of a version: JSON, and a page of it", "errors files"),
     Room("model_server/data_files/", "reads and describes files of rows", "errors extras", "pyarrow"),
@@ -215,8 +215,8 @@ ROOMS = (
     Room(
         "monitor_agent/demo/",
         "the Open Bandit log, its replay, the summary",
-        "agent clock contracts dashboards durations errors es extras files http_serving log metrics pipeline settings "
-        "stack",
+        "agent clock contracts dashboards durations errors es extras files http_serving log metrics "
+        "model_server/model_card pipeline settings stack",
         "rich",
     ),
     Room(
