@@ -12,6 +12,7 @@ from model_server.signatures.mapping import NO_ACTIVATION, SIGMOID, SOFTMAX, Mod
 from model_server.signatures.tensor_spec import SignatureSpec, TensorSpec
 from monitor_agent.contracts.kinds import BINARY, MULTICLASS, REGRESSION
 from monitor_agent.errors import ModelError
+from monitor_agent.prediction_log.limits import ROUNDING
 
 Scores = npt.NDArray[np.float32]
 SCORE = "score"
@@ -19,9 +20,6 @@ SCORES, CLASSES = "scores", "classes"
 """The two outputs of TensorFlow's signatures for classification."""
 
 LOGIT = "logit"
-ROUNDING = 4 * float(np.finfo(np.float32).eps)
-"""How far beyond 0 or 1 a sum of float32 may end; such a score is clipped."""
-
 SUM_TOLERANCE = 0.01
 """How far the probabilities of all classes may be from 1; float16 has three digits."""
 

@@ -15,6 +15,9 @@ MAX_FEATURE_LENGTH = 1024
 MAX_MESSAGE_LENGTH = 1000
 MAX_PATH_LENGTH = 256
 
+ROUNDING = 4 * 2.0**-23
+"""Four steps of a float32 at 1: a probability that is so far beyond 0 or 1 is rounded, and clipped."""
+
 MOST_AHEAD = timedelta(hours=23, minutes=59)
 """How far a time may be ahead: the pipeline refuses events of later times."""
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
 from monitor_agent.contracts import uuid7
-from monitor_agent.contracts.bounds import DURATION, LABEL, NUMBER, POSITIVE_PROBABILITY, PROBABILITY, RANK, VALUE
+from monitor_agent.contracts.bounds import DURATION, LABEL, NUMBER, POSITIVE_PROBABILITY, RANK, VALUE
 from monitor_agent.contracts.ecs import MAX_LABELS
 from monitor_agent.contracts.feedback import TYPES
 from monitor_agent.contracts.identifiers import canonical
@@ -183,10 +183,10 @@ class RecordReader:
                 node.refuse(name, f"a {self._kind} model has no such field")
         scores = self._scores(node) if self._kind == MULTICLASS.name else {}
         return PredictionRecord(
-            score=node.require("score", node.number("score", PROBABILITY)) if self._kind == BINARY.name else None,
+            score=node.probability_of("score", node.required("score")) if self._kind == BINARY.name else None,
             class_name=self._class(node, scores) if self._kind == MULTICLASS.name else None,
             scores=scores,
-            value=node.require("value", node.number("value", NUMBER)) if self._kind == REGRESSION.name else None,
+            value=node.number_of("value", node.required("value"), NUMBER) if self._kind == REGRESSION.name else None,
             item_id=node.text("item_id", MAX_ID_LENGTH),
             position=node.whole("position", RANK),
             propensity=_propensity(node),
@@ -204,7 +204,7 @@ class RecordReader:
         scores = {}
         for name, value in _entries(node, "scores"):
             self._require_class(node, "scores", name)
-            scores[name] = node.number_of("scores", value, PROBABILITY)
+            scores[name] = node.probability_of("scores", value)
         return scores
 
     def _class(self, node: RecordFields, scores: Mapping[str, float]) -> str:
@@ -340,7 +340,7 @@ def _features(node: RecordFields) -> Features:
 
 
 def _feature_entries(node: RecordFields, kind: str) -> list[tuple[str, Any]]:
-    entries = [(name, value) for name, value in _entries(node, kind) if value is not None]
+    entries = [entry for entry in _entries(node, kind) if entry[1] is not None]
     for name, _ in entries:
         if not isinstance(name, str) or not 1 <= len(name) <= MAX_FEATURE_NAME_LENGTH or not name.isprintable():
             node.refuse(kind, f"a name has 1 to {MAX_FEATURE_NAME_LENGTH} printable characters")

@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, NoReturn
 
-from monitor_agent.contracts.bounds import Bounds
+from monitor_agent.contracts.bounds import PROBABILITY, Bounds
 from monitor_agent.errors import RecordError, suggestion
-from monitor_agent.prediction_log.limits import MOST_AHEAD
+from monitor_agent.prediction_log.limits import MOST_AHEAD, ROUNDING
 from monitor_agent.prediction_log.names import loggable
 
 NANOSECONDS_OF_A_MICROSECOND = 1000
@@ -36,15 +36,14 @@ class RecordFields:
 
     def __init__(self, record: Any, path: str, names: Collection[str]) -> None:
         self._path = path
-        if dataclasses.is_dataclass(record) and not isinstance(record, type):
+        if not isinstance(record, dict) and dataclasses.is_dataclass(record) and not isinstance(record, type):
             record = {_plain(entry.name): getattr(record, entry.name) for entry in dataclasses.fields(record)}
-        if not isinstance(record, Mapping):
+        if not isinstance(record, (dict, Mapping)):
             raise RecordError(path, f"a mapping or a dataclass is expected, {kind_of(record)} given")
         self._record = record
-        for name in record:
-            if name not in names:
-                text = name if isinstance(name, str) else ""
-                self.refuse(loggable(text), f"unknown field; {suggestion(text, names)}")
+        if unknown := [name for name in record if name not in names]:
+            text = unknown[0] if isinstance(unknown[0], str) else ""
+            self.refuse(loggable(text), f"unknown field; {suggestion(text, names)}")
 
     def __contains__(self, name: str) -> bool:
         return self._record.get(name) is not None
@@ -66,6 +65,10 @@ class RecordFields:
         if value is None:
             self.refuse(name, "is missing")
         return value
+
+    def required(self, name: str) -> Any:
+        """Return a field that must be there as it is."""
+        return self.require(name, self._record.get(name))
 
     def text(self, name: str, longest: int) -> str | None:
         """Return a text of 1 to `longest` characters; None when absent."""
@@ -96,23 +99,34 @@ class RecordFields:
 
     def number_of(self, name: str, value: Any, bounds: Bounds) -> float:
         """Return a value if it is a number within bounds."""
-        if type(value) is not float:
-            if isinstance(value, bool) or not isinstance(value, numbers.Real):
-                self.refuse(name, f"a number is expected, {kind_of(value)} given")
-            try:
-                value = float(value)
-            except OverflowError:
-                value = math.inf
-        if not bounds.low <= value <= bounds.high:
-            self.refuse(name, f"a {bounds} is expected, {value} given")
-        return float(value)
+        number = self._real(name, value)
+        if not bounds.low <= number <= bounds.high:
+            self.refuse(name, f"a {bounds} is expected, {number} given")
+        return number
+
+    def probability_of(self, name: str, value: Any) -> float:
+        """Return a value if it is a probability; one beyond 0 or 1 by the rounding of a float32 is clipped."""
+        number = self._real(name, value)
+        nearest = min(max(number, PROBABILITY.low), PROBABILITY.high)
+        return nearest if abs(number - nearest) <= ROUNDING else self.number_of(name, number, PROBABILITY)
+
+    def _real(self, name: str, value: Any) -> float:
+        if type(value) is float:
+            return value
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            self.refuse(name, f"a number is expected, {kind_of(value)} given")
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf
 
     def whole(self, name: str, bounds: Bounds) -> int | None:
         """Return a whole number within bounds; None when absent."""
         value = self._record.get(name)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not bounds.hold(int(value)):
+        is_whole = type(value) is int or (not isinstance(value, bool) and isinstance(value, numbers.Integral))
+        if not is_whole or not bounds.low <= value <= bounds.high:
             self.refuse(name, f"{bounds} is expected")
         return int(value)
 

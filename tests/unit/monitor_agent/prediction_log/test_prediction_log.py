@@ -149,6 +149,15 @@ def test_a_double_is_compared_with_the_threshold_itself(tmp_path: Path, score: f
     assert answer.outcome["label"] == label
 
 
+@pytest.mark.parametrize(("score", "clipped"), [(1.0000001, 1.0), (-1e-9, 0.0), (np.float32(1.0000002), 1.0)])
+def test_rounding_beyond_0_and_1_is_clipped(tmp_path: Path, score: Any, clipped: float) -> None:
+    """A sum of float32 may end a few steps above 1."""
+    (answer,) = make_prediction_log(tmp_path).predictions([{"score": score}])
+
+    assert answer.outcome["score"] == clipped
+    assert "error" not in document_of(lines_in(tmp_path)[0])
+
+
 def test_the_rest_of_a_record(tmp_path: Path) -> None:
     """Shadow versions, splits, lists that are scored one by one, times of the caller."""
     moment = datetime(2020, 2, 29, 12, tzinfo=timezone(timedelta(hours=2)))
