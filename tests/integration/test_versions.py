@@ -6,13 +6,10 @@ import http.client
 import json
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from statistics import quantiles
 from typing import Any
 
 import pytest
@@ -116,43 +113,28 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         opened.server.clean_up()
 
 
-@dataclass
-class Traffic:
-    """What clients have seen: answers that are no predictions, and the time of each request, s."""
-
-    failures: list[Any] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-
-    @property
-    def high(self) -> float:
-        """The 99th percentile of the times."""
-        return quantiles(self.times, n=100)[98]
-
-
 @contextmanager
-def load(shop: Shop, clients: int = 4) -> Iterator[Traffic]:
-    """Predict without a pause during the block."""
-    traffic = Traffic()
+def load(shop: Shop, clients: int = 4) -> Iterator[list[Any]]:
+    """Predict without a pause during the block; the list has every answer that is no prediction."""
+    failures: list[Any] = []
     stop = threading.Event()
 
     def send() -> None:
         client = http.client.HTTPConnection(*shop.address, timeout=60)
         headers = {"Content-Type": "application/json", "X-API-Key": shop.key}
         while not stop.is_set():
-            began = time.perf_counter()
             client.request("POST", "/predict", json.dumps({**X, "model": "click"}), headers)
             answer = client.getresponse()
             content = answer.read()
-            traffic.times.append(time.perf_counter() - began)
             if answer.status != 200:
-                traffic.failures.append(content)
+                failures.append(content)
         client.close()
 
     threads = [threading.Thread(target=send) for _ in range(clients)]
     for thread in threads:
         thread.start()
     try:
-        yield traffic
+        yield failures
     finally:
         stop.set()
         for thread in threads:
@@ -200,7 +182,7 @@ def test_only_an_administrator_reloads(shop: Shop) -> None:
 
 def test_a_new_version_takes_over_under_load(shop: Shop) -> None:
     """No request fails; the event of the release comes with the time of loading; a broken version changes nothing."""
-    with load(shop) as traffic:
+    with load(shop) as failures:
         save(shop.models / "click" / "2", 1.0)
         answer = shop.reload()
         assert shop.version() == "2"
@@ -211,7 +193,7 @@ def test_a_new_version_takes_over_under_load(shop: Shop) -> None:
         status, refusal = shop.send("POST", RELOAD)
         assert shop.version() == "2"
 
-    assert traffic.failures == []
+    assert failures == []
     (click,) = [model for model in answer["models"] if model["name"] == "click"]
     assert click["versions"] == {"2": {"state": "default", "engine": "tensorflow"}}
     assert (status, refusal["refused"][0]["version"]) == (409, "3")
@@ -293,31 +275,20 @@ def test_broken_rules_are_reported_and_change_nothing(shop: Shop) -> None:
 
 
 @pytest.mark.soak
-def test_swaps_under_load_fail_no_request_and_slow_none_down(tmp_path: Path) -> None:
-    """A minute without and a minute with swaps, one after another: the 99th percentile is at most 1.1 times as high."""
+def test_many_swaps_under_load_fail_no_request(tmp_path: Path) -> None:
+    """Each of 20 versions takes over, one after another."""
     shop = Shop(tmp_path)
     try:
         shop.server.wait_ready()
-        (tmp_path / "ready").mkdir()
-        versions = [str(number) for number in range(2, 6)]
-        for version in versions:
-            save(tmp_path / "ready" / version, 1.0)
-        traffic = {}
-        for name in ("warm", "steady", "swapped"):
-            with load(shop, clients=8) as traffic[name]:
-                until = time.monotonic() + (10 if name == "warm" else 60)
-                while time.monotonic() < until:
-                    if name == "swapped":
-                        version = versions.pop(0)
-                        (tmp_path / "ready" / version).rename(shop.models / "click" / version)
-                        shop.reload()
-                        assert shop.version() == version
-                    time.sleep(min(15.5, max(0, until - time.monotonic())))
+        with load(shop, clients=8) as failures:
+            for number in range(2, 22):
+                save(shop.models / "click" / str(number), 1.0)
+                shop.reload()
+                assert shop.version() == str(number)
         assert shop.server.end() == 0
     finally:
         shop.server.clean_up()
 
-    assert [entry.failures for entry in traffic.values()] == [[], [], []]
-    assert versions == []
-    figures = {name: (len(entry.times), entry.high) for name, entry in traffic.items()}
-    assert traffic["swapped"].high <= 1.1 * traffic["steady"].high, figures
+    assert failures == []
+    answered = shop.events("prediction")
+    assert {event["model"]["version"] for event in answered} >= {str(number) for number in range(1, 22)}
