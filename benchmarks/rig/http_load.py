@@ -7,6 +7,9 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
 
 READ_BYTES = 65536
 PATIENCE = 60.0
@@ -96,6 +99,24 @@ def post(port: int, path: str, bodies: Sequence[bytes], clients: int, seconds: f
             client.socket.close()
     load.waits.sort()
     return load
+
+
+def answer_of(port: int, path: str, body: bytes) -> Any:
+    """Return the decoded answer to one request.
+
+    Raises
+    ------
+    RuntimeError
+        If it is no success, or does not come.
+    """
+    client = _Client(port)
+    try:
+        client.send(_request(path, body))
+        while not client.receive():
+            pass
+    finally:
+        client.socket.close()
+    return orjson.loads(client.answer.partition(b"\r\n\r\n")[2])
 
 
 def _request(path: str, body: bytes) -> bytes:

@@ -148,6 +148,8 @@ class InputReader:
         return self.read_tensors(form, {name: (node.get(name), node.place(name)) for name in names})
 
     def _check_ids(self, array: Array, field: str, place: str) -> None:
+        if array.ndim != 1:
+            raise ValidationError("a list of ids is expected", place)
         above = self.limits.vocab_size or ANY_ID if field == INPUT_SEQ else 2
         if array.size and (array.min() < 0 or array.max() >= above):
             raise ValidationError(f"values from 0 to {above - 1} expected", place)

@@ -20,7 +20,13 @@ MODELS = models()
 REFUSALS = {400, 404, 405, 413, 415}
 SUCCESSES = {200, 202}
 FEW = ("bert by its new names, int64", "named columns", "tf.Example of features")
-SERVING_PATHS = ("/v1/models/shop", "/v1/models/shop/versions/3", "/v1/models/shop/versions/99", "/v1/models/x%00y")
+SERVING_PATHS = (
+    "/v1/models/shop",
+    "/v1/models/shop/versions/3",
+    "/v1/models/shop/versions/99",
+    "/v1/models/shop/labels/stable",
+    "/v1/models/x%00y",
+)
 
 
 def columns_of(foreign: ForeignModel) -> dict[str, list[Any]]:
@@ -61,6 +67,7 @@ def bodies(foreign: ForeignModel) -> dict[str, list[Any]]:
         ],
         "/feedback": [click, [click, click]],
         "/healthz": [{}],
+        "/v1/config/reload": [{}],
     }
     for path in SERVING_PATHS:
         routes[f"{path}:predict"] = [
@@ -85,7 +92,7 @@ def assert_answered(client: Client, path: str, body: bytes, headers: dict[str, s
 
 @pytest.mark.parametrize(
     ("name", "examples"),
-    [*((name, 60) for name in FEW), *(pytest.param(name, 1000, marks=pytest.mark.soak) for name in MODELS)],
+    [*((name, 60) for name in FEW), *(pytest.param(name, 300, marks=pytest.mark.soak) for name in MODELS)],
 )
 def test_no_request_makes_the_server_fail(name: str, examples: int, tmp_path: Path) -> None:
     """Each gets an answer that its client can understand, and right requests are answered afterwards."""
