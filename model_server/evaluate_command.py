@@ -77,7 +77,7 @@ def run(args: argparse.Namespace, settings: ServerSettings) -> int:
     columns = {name: field for field in FIELDS if (name := getattr(args, field))}
     evaluation = evaluate_file(engine, TableFile(args.data), args.label, columns)
     entry = {
-        "name": f"evaluation on {args.data.name}",
+        "name": f"evaluation on {evaluation.data['files'][0]['name']}",
         "data": evaluation.data,
         "metrics": evaluation.analysis.metrics,
         "tables": evaluation.analysis.tables,

@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from monitor_agent.errors import DataError
 from monitor_agent.extras import PARQUET_FILES, loading
+from monitor_agent.files import readable_name
 
 HINT = "give a CSV with a header, one JSON object a line (.ndjson), or a Parquet file (.parquet)"
 JSON_SUFFIXES = (".ndjson", ".jsonl", ".json")
@@ -95,7 +96,7 @@ class TableFile:
                     size += len(chunk)
         except OSError as error:
             raise DataError(f"{self.path} cannot be read ({error.strerror})", HINT) from error
-        return {"name": self.path.name, "bytes": size, "rows": rows, "sha256": digest.hexdigest()}
+        return {"name": readable_name(self.path.name), "bytes": size, "rows": rows, "sha256": digest.hexdigest()}
 
     def lacks(self, names: Iterable[str], row: TableRow, hint: str) -> DataError:
         """Return the error that a row has not all columns; it names those that are there."""

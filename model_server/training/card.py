@@ -116,4 +116,4 @@ def reason_of(fit: FitOutcome, patience: int) -> str:
     """Return why a fit ended."""
     if not fit.stopped_early:
         return "all epochs are over"
-    return "an epoch has no lower loss" if patience == 1 else f"{patience} epochs have no lower loss"
+    return "no lower loss in the next epoch" if patience == 1 else f"no lower loss in {patience} epochs"

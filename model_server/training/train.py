@@ -162,7 +162,7 @@ def fit(
         done = sum(steps[: fold + 1])
         if options.early_stopping is not None:
             reason = reason_of(fits[-1], options.early_stopping.patience)
-            epochs = f"ended after epoch {fits[-1].epochs} of {options.epochs}, because {reason}"
+            epochs = f"ended after epoch {fits[-1].epochs} of {options.epochs} ({reason})"
             note(f"fit {fold + 1} of {len(row_sets)} {epochs}; it has the weights of epoch {fits[-1].best_epoch}")
         logits = fitter.logits(tokens, everything).astype(np.float64)
         centre, spread = float(logits.mean()), max(float(logits.std()), 1e-6)

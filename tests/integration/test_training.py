@@ -165,13 +165,14 @@ def test_a_fit_ends_early_with_the_weights_of_its_best_epoch(stopped: tuple[Any,
 
     assert [row[0] for row in rows] == ["fold 1", "fold 2", "exported model"]
     assert notes == [
-        f"fit {number} of 3 ended after epoch {epochs} of {MOST_EPOCHS}, because {reason}; "
-        f"it has the weights of epoch {best}"
+        f"fit {number} of 3 ended after epoch {epochs} of {MOST_EPOCHS} ({reason}); it has the weights of epoch {best}"
         for number, (_, epochs, best, _, reason) in enumerate(rows, 1)
     ]
     early = [row for row in rows if row[1] < MOST_EPOCHS]
     assert early
-    assert all((best, reason) == (epochs - 1, "an epoch has no lower loss") for _, epochs, best, _, reason in early)
+    assert all(
+        (best, reason) == (epochs - 1, "no lower loss in the next epoch") for _, epochs, best, _, reason in early
+    )
     cross_validation, validation = report.card["quantitative_analyses"]
     total = cross_validation["data"]["rows"] + validation["data"]["rows"]
     assert total == report.card["training_data"]["rows"] == ROWS

@@ -191,7 +191,7 @@ ROOMS = (
         "ai_edge_litert h5py keras numpy structlog tensorflow tensorflow_hub tensorflow_text tf_keras",
     ),
     Room("model_server/cards/", "the model card of a version: JSON, and a page of it", "errors files"),
-    Room("model_server/data_files/", "reads and describes files of rows", "errors extras", "pyarrow"),
+    Room("model_server/data_files/", "reads and describes files of rows", "errors extras files", "pyarrow"),
     Room(
         "model_server/evaluation/",
         "the quality of scores on labelled data, by the agent's metrics",
