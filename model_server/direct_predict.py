@@ -6,10 +6,11 @@ application answers everything else: other paths, pages of browsers, compressed 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,17 +21,20 @@ from model_server.access import AccessRules, KeyFinder
 from model_server.app import FAILURE, call_of
 from model_server.batch_tickets import Ticket
 from model_server.batching import Batcher
-from model_server.errors import QueueFullError, RequestError
+from model_server.errors import EventLogError, QueueFullError, RequestError
 from model_server.json_object import decode
 from model_server.model_service import ModelService
 from model_server.prepared_request import PreparedRequest
 from model_server.request_counters import RequestCounters
+from monitor_agent.errors import LogWriteError
 from monitor_agent.http_serving.direct import DirectRequest
 from monitor_agent.prediction_log.records import Call
 
 PATH = "/predict"
 LONGEST_IN_LOOP_NS = 2_000_000
 """A batch that takes longer is computed by another thread: the loop can read the next requests meanwhile."""
+MOST_IN_ONE_WRITE = 8
+"""More requests in one write save little, and the first of them would wait longer for its answer."""
 IDLE_SECONDS = 1.0
 JSON_TYPE = ("Content-Type", "application/json")
 
@@ -114,7 +118,7 @@ class DirectPredict:
         while self._touched:
             self._touched.pop().advance(LONGEST_IN_LOOP_NS)
         while self._ended:
-            self._complete(self._ended.popleft())
+            self._complete(self._next_ended())
         return self._end_overdue()
 
     def _note_end(self, pending: _Pending) -> None:
@@ -123,23 +127,47 @@ class DirectPredict:
         if threading.get_ident() != self._turning:
             self._wake()
 
-    def _complete(self, pending: _Pending) -> None:
-        request = pending.request
-        if self._open.pop(request, None) is None or pending.ticket is None:
+    def _next_ended(self) -> list[_Pending]:
+        """Return some of the requests that have their scores, or an error."""
+        ended: list[_Pending] = []
+        with contextlib.suppress(IndexError):  # another thread may take the last one
+            while len(ended) < MOST_IN_ONE_WRITE:
+                ended.append(self._ended.popleft())
+        return ended
+
+    def _complete(self, ended: Sequence[_Pending]) -> None:
+        """Write the events of some requests with one write, then answer them."""
+        answers: list[tuple[_Pending, dict[str, Any]]] = []
+        try:
+            with self._service.dependencies.log.log.together():
+                for pending in ended:
+                    answer = self._answer_of(pending)
+                    if answer is not None:
+                        answers.append((pending, answer))
+        except LogWriteError as error:
+            for pending, _ in answers:
+                self._fail(pending, EventLogError(str(error)))
             return
+        for pending, answer in answers:
+            request = pending.request
+            self._counters.count(PATH, 200, (time.perf_counter_ns() - request.received_at) / 1e9)
+            request.answer(orjson.dumps(answer), (*self._headers, ("X-Request-Id", pending.call.request_id)))
+
+    def _answer_of(self, pending: _Pending) -> dict[str, Any] | None:
+        """Return the answer to a request; None if it has failed, or somebody else has answered it."""
+        if self._open.pop(pending.request, None) is None or pending.ticket is None:
+            return None
         try:
             scores = pending.ticket.result()
         except RequestError as error:
             pending.prepared.release()
             self._fail(pending, error)
-            return
+            return None
         try:
-            answer = self._service.complete(pending.prepared, scores, pending.call, request.received_at)
+            return self._service.complete(pending.prepared, scores, pending.call, pending.request.received_at)
         except Exception as error:  # noqa: BLE001  the application answers it
             self._fail(pending, error)
-            return
-        self._counters.count(PATH, 200, (time.perf_counter_ns() - request.received_at) / 1e9)
-        request.answer(orjson.dumps(answer), (*self._headers, ("X-Request-Id", pending.call.request_id)))
+            return None
 
     def _fail(self, pending: _Pending, error: Exception) -> None:
         call = replace(pending.call, labels=self._service.labels(pending.body))

@@ -7,7 +7,8 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from monitor_agent.prediction_log.reports import Report, to_python_logging
 ROTATE_BYTES = 256 * 1024 * 1024
 SYNC_SECONDS = 0.2
 _MOST_BYTES_OF_A_CHARACTER = 4
+_MOST_ADDED = len(',"created":"2026-11-23T10:00:00.123456Z","sequence":1000000000000000')
 _NUMBERED = ("created", "sequence")
 
 
@@ -32,6 +34,9 @@ def utc_now() -> datetime:
 EventLine = tuple[str, str]
 """JSON text of an event, without the two fields that the log adds at the end of the object `event`: the text before
 them, without a comma, and the text after them, with the end of the line."""
+
+_Request = tuple[Sequence[EventLine], bool]
+"""The lines of one request, and whether they may be lost."""
 
 
 def line_of(event: Mapping[str, Any]) -> EventLine:
@@ -86,6 +91,7 @@ class EventLog:
         self.failures = 0
         self._problem = ""
         self._lock = threading.Lock()
+        self._gathering = threading.local()
         host = re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname()) or "localhost"
         start = int(clock().timestamp() * 1000)
         try:
@@ -111,39 +117,67 @@ class EventLog:
         """The path of the file."""
         return self._file.path
 
-    def append(self, lines: Sequence[EventLine]) -> None:
+    def append(self, lines: Sequence[EventLine], *, may_lose: bool = False) -> None:
         """Number and write the events of one request, all or none of them; adds `event.created` and `event.sequence`.
+
+        Parameters
+        ----------
+        may_lose : if the events cannot be written, count them as lost, and leave a gap in the numbers.
 
         Raises
         ------
         LineTooLongError
             If an event is longer than a line may be.
         LogWriteError
-            If the events cannot be written; the next call may succeed.
+            If the events cannot be written and may not be lost; the next call may succeed.
         """
         if os.getpid() != self._pid:
             raise LogWriteError(
                 "events can only be written by the process that opened the log", "open a log in each process"
             )
+        _check_sizes(lines)
+        gathered: list[_Request] | None = getattr(self._gathering, "requests", None)
+        if gathered is not None:
+            gathered.append((lines, may_lose))
+        else:
+            self._write([(lines, may_lose)])
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write what this thread appends in the block with one write at its end; answer the requests after that.
+
+        Raises
+        ------
+        LogWriteError
+            If the events cannot be written, and those of a request may not be lost; then none of them is written.
+        """
+        gathered: list[_Request] = []
+        self._gathering.requests = gathered
+        try:
+            yield
+        finally:
+            self._gathering.requests = None
+            if gathered:
+                self._write(gathered)
+
+    def _write(self, requests: Sequence[_Request]) -> None:
         with self._lock:
             if self._closing.is_set():
                 raise LogWriteError("the event log is closed")
             created = f',"created":"{iso(self.clock())}","sequence":'
             first = self.written + self.lost + 1
+            lines = [line for of_request, _ in requests for line in of_request]
             texts = [f"{head}{created}{number}{tail}" for number, (head, tail) in enumerate(lines, first)]
-            _check_sizes(texts)
             try:
                 self._file.append("".join(texts).encode())
             except OSError as error:
                 self._fail(error)
-                raise LogWriteError(f"events cannot be written ({self._problem})", "try again later") from error
-            self.written += len(texts)
+                if not all(may_lose for _, may_lose in requests):
+                    raise LogWriteError(f"events cannot be written ({self._problem})", "try again later") from error
+                self.lost += len(lines)
+                return
+            self.written += len(lines)
             self._recover()
-
-    def lose(self, count: int) -> None:
-        """Leave a gap of `count` in the numbers of the events: their request is answered without them."""
-        with self._lock:
-            self.lost += count
 
     def problem(self) -> str:
         """Return why events cannot be written, "" if they can; if the last attempt failed, this tries again."""
@@ -207,12 +241,12 @@ class EventLog:
         self._problem = ""
 
 
-def _check_sizes(texts: Sequence[str]) -> None:
+def _check_sizes(lines: Sequence[EventLine]) -> None:
     """Refuse a line that is too long; only texts that may be are measured."""
-    longest = max(map(len, texts), default=0)
-    if longest * _MOST_BYTES_OF_A_CHARACTER <= MAX_LINE_BYTES:
+    longest = max([len(head) + len(tail) for head, tail in lines], default=0)
+    if (longest + _MOST_ADDED) * _MOST_BYTES_OF_A_CHARACTER <= MAX_LINE_BYTES:
         return
-    for index, text in enumerate(texts):
-        size = len(text.encode())
+    for index, (head, tail) in enumerate(lines):
+        size = len(head.encode()) + len(tail.encode()) + _MOST_ADDED
         if size > MAX_LINE_BYTES:
             raise LineTooLongError(index, size, MAX_LINE_BYTES)

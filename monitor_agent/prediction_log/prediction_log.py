@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from monitor_agent.contracts.bounds import PROBABILITY
 from monitor_agent.contracts.kinds import BINARY, KINDS, MULTICLASS, REGRESSION
 from monitor_agent.contracts.model_names import problem_of_name, problem_of_version
-from monitor_agent.errors import LineTooLongError, LogWriteError, RecordError, SettingsError, suggestion
+from monitor_agent.errors import LineTooLongError, RecordError, SettingsError, suggestion
 from monitor_agent.prediction_log import outcomes
 from monitor_agent.prediction_log.event_log import EventLog
 from monitor_agent.prediction_log.outcomes import Outcomes
@@ -216,12 +216,7 @@ class PredictionLog(ServiceLog):
         results: Outcomes,
     ) -> list[PredictionAnswer]:
         answers, lines = self._template.lines(request, instances, timings, results)
-        try:
-            self.log.append(lines)
-        except LogWriteError:
-            if not self._answer_on_failure:
-                raise
-            self.log.lose(len(lines))
+        self.log.append(lines, may_lose=self._answer_on_failure)
         return answers
 
 

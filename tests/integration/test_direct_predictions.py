@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import threading
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from model_server.api_keys import FEEDBACK, PREDICT, ApiKeys, add_key
 from model_server.app import create_app
@@ -22,11 +24,18 @@ from model_server.batching import Batcher
 from model_server.direct_predict import DirectPredict
 from model_server.model_service import ModelService, ServiceDependencies
 from model_server.request_counters import RequestCounters
+from monitor_agent import log
 from monitor_agent.http_serving.server import ServedApplication
 from monitor_agent.settings import ServerSettings
 from tests.running_server import PATIENCE, Reply, RunningServer, exchange, running
 from tests.unit.model_server.factories import IDS, TEXTS, FunctionEngine, make_serving
-from tests.unit.monitor_agent.prediction_log.factories import lines_in, make_log, make_prediction_log
+from tests.unit.monitor_agent.prediction_log.factories import (
+    file_size_limit,
+    lines_in,
+    make_log,
+    make_prediction_log,
+    sequences,
+)
 
 TO_FLASK = {"Sec-Fetch-Site": "none"}
 """A header that leaves a request to Flask, and changes nothing else: a person has typed the address."""
@@ -124,8 +133,8 @@ def world(
         predict_timeout=timedelta(seconds=timeout),
         **settings,
     )
-    log = make_log(folder)
-    prediction_log = make_prediction_log(log)
+    event_log = make_log(folder)
+    prediction_log = make_prediction_log(event_log)
     served_models = make_serving(chosen, FunctionEngine(compute), prediction_log)
     batcher = served_models.models["click"].versions["7"].content.batcher
     batcher.start()
@@ -147,7 +156,7 @@ def world(
             yield World(server, folder, batcher)
     finally:
         batcher.stop()
-        log.close()
+        event_log.close()
 
 
 def steady(value: Any, request_id: str) -> Any:
@@ -212,6 +221,47 @@ def test_a_model_that_hangs_is_given_up_in_time(tmp_path: Path) -> None:
 
         assert statuses == [504] * 4
         assert served.post(IDS, {})[0].status == 200
+
+
+@pytest.fixture
+def service_log() -> Iterator[None]:
+    """Keep the service log out of files, whose size a test limits."""
+    before = structlog.get_config()
+    log.configure("model-server", stream=io.StringIO())
+    yield
+    structlog.configure(**before)
+
+
+@pytest.mark.usefixtures("service_log")
+def test_a_full_disk_refuses_all_requests_of_a_write(tmp_path: Path) -> None:
+    """Requests that are written together get 503; then the next one is answered, and no number is missing."""
+    gate, entered = threading.Event(), threading.Event()
+
+    def compute(inputs: list[Any]) -> list[float]:
+        entered.set()
+        assert gate.wait(PATIENCE)
+        return [0.5 for _ in inputs]
+
+    with world(tmp_path, compute) as served:
+        clients = [served.server.client() for _ in range(20)]
+        for client in clients:
+            client.request("POST", "/predict", json.dumps(IDS), JSON)
+            assert entered.wait(PATIENCE)
+        while served.batcher.depth < 19:
+            time.sleep(0.005)
+        with file_size_limit(10):
+            gate.set()
+            replies = [client.getresponse() for client in clients]
+            kinds = {json.loads(reply.read())["error"]["type"] for reply in replies}
+        for client in clients:
+            client.close()
+        reply, _ = served.post(IDS, {})
+
+    assert {reply.status for reply in replies} == {503}
+    assert {reply.headers["Retry-After"] for reply in replies} == {"5"}
+    assert kinds == {"EventLogError"}
+    assert reply.status == 200
+    assert sequences(tmp_path) == [1]
 
 
 def test_singles_share_large_batches(tmp_path: Path) -> None:

@@ -41,6 +41,54 @@ def test_a_request_s_lines_go_out_in_one_write(tmp_path: Path, monkeypatch: pyte
     assert sizes == [log.path.stat().st_size]
 
 
+def test_the_lines_of_several_requests_go_out_in_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of this thread, at the end of the block; a line that is too long refuses its request alone."""
+    sizes: list[int] = []
+    real_write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: sizes.append(len(data)) or real_write(descriptor, data))
+    log = make_log(tmp_path)
+
+    with log.together():
+        log.append(make_lines(2))
+        with pytest.raises(LineTooLongError):
+            log.append(make_lines(1, "x" * 40_000))
+        other = threading.Thread(target=lambda: log.append(make_lines(1, "other")))
+        other.start()
+        other.join()
+        before = sequences(tmp_path)
+        log.append(make_lines(3))
+    with log.together():
+        pass
+
+    assert (before, len(sizes)) == ([1], 2)
+    assert sequences(tmp_path) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(("may_lose", "numbers"), [((True, True), [1, 5]), ((True, False), [1, 2])])
+def test_requests_that_are_written_together_fail_together(
+    tmp_path: Path, may_lose: tuple[bool, bool], numbers: list[int]
+) -> None:
+    """If the events of one request may not be lost, the block ends with an error, and no number is used."""
+    log = make_log(tmp_path)
+    log.append(make_lines(1))
+
+    def write_together() -> None:
+        with log.together():
+            log.append(make_lines(1), may_lose=may_lose[0])
+            log.append(make_lines(2), may_lose=may_lose[1])
+
+    with file_size_limit(log.path.stat().st_size + 10):
+        if all(may_lose):
+            write_together()
+        else:
+            with pytest.raises(LogWriteError, match="File too large"):
+                write_together()
+    log.append(make_lines(1))
+
+    assert sequences(tmp_path) == numbers
+    assert log.failures == 1
+
+
 def test_eight_threads_leave_no_gap(tmp_path: Path) -> None:
     """With concurrent writers and many rotations, each number is there once and each line is whole."""
     log = make_log(tmp_path, rotate_bytes=4096, sync_seconds=0.001)
