@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model_server import evaluate_command, inspect_command, key_command, setting_limits
+from model_server.exporting import command as exporting
 from model_server.releases.available import cards_to_serve
 from model_server.training import command as training
 from monitor_agent import log, settings
@@ -33,6 +34,8 @@ def _run(argv: Sequence[str] | None) -> int:
         return inspect_command.run(args)
     if args.command == "evaluate":
         return evaluate_command.run(args, _settings(args.config).server)
+    if args.command == "export":
+        return exporting.run(args, settings.read(os.environ, args.config).server)
     if args.command == "keys":
         return key_command.run(args, settings.read(os.environ, args.config).server)
     return _check(args) if args.command == "check" else _serve(args)
@@ -56,6 +59,7 @@ def _parser() -> CommandParser:
     subparsers.add_parser("check", help="say which model would be served; the exit status is 1 if there is none")
     training.add_parser(subparsers)
     evaluate_command.add_parser(subparsers)
+    exporting.add_parser(subparsers)
     inspect_command.add_parser(subparsers)
     key_command.add_parser(subparsers)
     add_completion(subparsers)

@@ -7,6 +7,7 @@ texts, TensorFlow calls it, and LiteRT computes the rest. Otherwise TensorFlow c
 from __future__ import annotations
 
 import os
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from model_server.engines.saved_model import LoadedGraph, SavedModel, first_line, score_rows
+from model_server.engines.tensorflow_loading import muted_stream
 from model_server.model_card import LITERT, TENSORFLOW, ModelCard
 from model_server.signatures.batch import stacked
 from model_server.signatures.input_form import IDS, INPUT_MASK
@@ -62,7 +64,9 @@ class Interpreters:
         self._most = max(1, min(MOST_INTERPRETERS, MEMORY_BYTES // max(path.stat().st_size, 1)))
         self._by_shapes: OrderedDict[Shapes, Any] = OrderedDict()
         try:
-            first = self._create()
+            with muted_stream(sys.stderr):  # LiteRT notes that it computes with XNNPACK
+                first = self._create()
+                first.allocate_tensors()
             signatures = first.get_signature_list()
             self.signature = next(iter(signatures), "")
             if not self.signature:

@@ -23,6 +23,7 @@ def signatures(model: ClickModel) -> dict[str, Callable[..., Any]]:
 
     ``serving_default`` takes int32 ``input_word_ids``, ``input_mask``, ``segment_ids`` of shape (batch, sequence);
     ``text`` takes strings ``text_a``, ``text_b`` of shape (batch,); both return float32 ``score`` of shape (batch,).
+    ``tokenize`` makes the inputs of the first from those of the second, for an engine that computes no texts.
     """
     ids = {
         name: tf.TensorSpec([None, None], tf.int32, name=name)
@@ -38,7 +39,11 @@ def signatures(model: ClickModel) -> dict[str, Callable[..., Any]]:
     def serve_text(text_a: Any, text_b: Any) -> dict[str, Any]:
         return {"score": model.score(*model.tokenizer(text_a, text_b))}
 
-    return {"serving_default": serve_ids, "text": serve_text}
+    @tf.function(input_signature=list(texts.values()))  # type: ignore[untyped-decorator]
+    def tokenize(text_a: Any, text_b: Any) -> dict[str, Any]:
+        return dict(zip(ids, model.tokenizer(text_a, text_b), strict=True))
+
+    return {"serving_default": serve_ids, "text": serve_text, "tokenize": tokenize}
 
 
 def _signature(name: str, call: Any) -> dict[str, Any]:

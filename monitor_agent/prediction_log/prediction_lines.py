@@ -50,7 +50,7 @@ class PredictionTemplate:
                 "model": {"name": origin.model_name, "version": origin.model_version},
             }
         )
-        self._engine = f',"engine":{text_of(origin.engine)}' if origin.engine else ""
+        self._engine = origin.engine
 
     def lines(
         self,
@@ -63,13 +63,13 @@ class PredictionTemplate:
         size = len(instances)
         ids, moments = _identities(request, instances)
         ranks = rank(outcomes.order)
-        before_prediction, of_version, context = self._shared(request)
+        before_prediction, of_split, context = self._shared(request)
         after_id = _AFTER_ID if request.duration is None else f'{_AFTER_ID},"duration":{request.duration}'
         list_id = text_of(request.call.list_id or request.call.request_id) if request.is_list and size > 1 else ""
         primary_ids = request.primary_ids or repeat("", size)
-        rows = zip(instances, _timings(timings), outcomes.members, ranks, ids, moments, primary_ids, strict=True)
+        rows = zip(instances, self._timings(timings), outcomes.members, ranks, ids, moments, primary_ids, strict=True)
         lines = []
-        for instance, (batch, times), members, place, identifier, moment, primary in rows:
+        for instance, (batch, times, engine), members, place, identifier, moment, primary in rows:
             shadow = "true" if instance.shadow or primary else "false"
             propensity = "" if instance.propensity is None else f',"propensity":{text_of(instance.propensity)}'
             of_primary = f',"primary_id":{text_of(primary)}' if primary else ""
@@ -78,20 +78,35 @@ class PredictionTemplate:
                 (
                     f'{{"@timestamp":"{moment}{_BEFORE_ID}{identifier}{after_id}',
                     f'{before_prediction}{identifier}",{members},"rank":{place},"request_size":{size}{batch},"shadow":'
-                    f"{shadow}{times}{propensity}{of_primary}{of_version}}}{context}{of_instance}}}\n",
+                    f"{shadow}{times}{propensity}{of_primary}{engine}{of_split}}}{context}{of_instance}}}\n",
                 )
             )
         return list(map(PredictionAnswer, ids, ranks, outcomes.answers)), lines
 
+    def _timings(self, timings: Sequence[ScoreTiming]) -> Iterator[tuple[str, str, str]]:
+        """Yield the size of each batch, the times of waiting and computing, and the engine, as text after others."""
+        texts: dict[tuple[int | str | None, ...], tuple[str, str, str]] = {}
+        for timing in timings:
+            batch_size, waited, spent, engine = timing.batch_size, timing.queue_time, timing.compute_time, timing.engine
+            key = batch_size, waited, spent, engine
+            if key not in texts:  # in a request, few are different
+                of_batch = "" if batch_size is None else f',"batch_size":{batch_size}'
+                of_waiting = "" if waited is None else f',"queue_time":{waited}'
+                of_computing = "" if spent is None else f',"compute_time":{spent}'
+                name = engine or self._engine
+                of_engine = f',"engine":{text_of(name)}' if name else ""
+                texts[key] = of_batch, of_waiting + of_computing, of_engine
+            yield texts[key]
+
     def _shared(self, request: ScoredRequest) -> tuple[str, str, str]:
         """Return the text before the id of each prediction, the end of its object, and the context after it."""
         assignment = request.assignment
-        of_version = self._engine
+        of_split = ""
         if assignment:
             fields = {"name": assignment.name, "unit": assignment.unit, "propensity": assignment.propensity}
-            of_version += f',"assignment":{text_of(fields)}'
+            of_split = f',"assignment":{text_of(fields)}'
         context = _context_members(request.context, self._pseudonym, query_text=self._query_text)
-        return self._before_prediction(request), of_version, _members_after(context)
+        return self._before_prediction(request), of_split, _members_after(context)
 
     def _before_prediction(self, request: ScoredRequest) -> str:
         """Return the text from the brace that closes `event` to the id of the prediction."""
@@ -127,18 +142,6 @@ def _context_members(context: RequestContext, pseudonym: Callable[[str], str], *
         if query_text:
             members["query"]["text"] = context.query
     return members
-
-
-def _timings(timings: Sequence[ScoreTiming]) -> Iterator[tuple[str, str]]:
-    """Yield the size of each batch, and the times of waiting and computing, as text that follows others."""
-    texts: dict[tuple[int | None, ...], tuple[str, str]] = {}
-    for timing in timings:
-        batch_size, waited, spent = key = timing.batch_size, timing.queue_time, timing.compute_time
-        if key not in texts:  # in a request, few are different
-            of_batch = "" if batch_size is None else f',"batch_size":{batch_size}'
-            of_waiting = "" if waited is None else f',"queue_time":{waited}'
-            texts[key] = of_batch, of_waiting + ("" if spent is None else f',"compute_time":{spent}')
-        yield texts[key]
 
 
 def _details(instance: InstanceDetails) -> str:

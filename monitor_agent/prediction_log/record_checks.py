@@ -60,6 +60,7 @@ class PredictionRecord:
     primary_id : for a shadow version, the id of the primary version's prediction.
     queue_time, compute_time : time of waiting for the model, and time in the model, ns.
     batch_size : instances that the model computed together.
+    engine : what computed the score; "" = the engine of the log.
     """
 
     score: float | None = None
@@ -77,6 +78,7 @@ class PredictionRecord:
     queue_time: int | None = None
     compute_time: int | None = None
     batch_size: int | None = None
+    engine: str = ""
 
 
 class RequestFields(TypedDict, total=False):

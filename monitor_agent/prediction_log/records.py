@@ -192,6 +192,10 @@ class ScoreTiming(Protocol):
     def batch_size(self) -> int | None:
         """Instances that the model computed together."""
 
+    @property
+    def engine(self) -> str:
+        """What computed the score, if that differs among the signatures of a version; "" = `Origin.engine`."""
+
 
 class ComputedScore(ScoreTiming, Protocol):
     """The result of a model for one instance, and how it was computed."""

@@ -205,6 +205,13 @@ ROOMS = (
         "contracts errors model_server/errors model_server/model_card prediction_log settings",
         "structlog tomli",
     ),
+    Room(
+        "model_server/exporting/",
+        "writes new versions: copies, and smaller or faster ones with what that costs",
+        "contracts errors extras model_server/cards model_server/data_files model_server/engines "
+        "model_server/evaluation model_server/model_card model_server/releases model_server/signatures settings",
+        "numpy tensorflow",
+    ),
     Room("model_server/api_keys.py", "the file of API keys", "errors files", "structlog"),
     Room(
         "monitor_agent/diagnosis/",
@@ -238,10 +245,9 @@ ROOMS = (
         "model_server/",
         "everything that runs beside the model: HTTP, batching",
         "command_line contracts errors extras files gc_tuning http_serving log model_server/api_keys "
-        "model_server/cards model_server/data_files model_server/evaluation "
-        "model_server/engines model_server/errors model_server/json_object model_server/model_card "
-        "model_server/releases model_server/setting_limits model_server/signatures model_server/training "
-        "prediction_log settings",
+        "model_server/cards model_server/data_files model_server/engines model_server/errors model_server/evaluation "
+        "model_server/exporting model_server/json_object model_server/model_card model_server/releases "
+        "model_server/setting_limits model_server/signatures model_server/training prediction_log settings",
         "flask numpy orjson prometheus_client structlog werkzeug",
     ),
 )
@@ -257,7 +263,7 @@ NARROW_LIBRARIES = {
     "ai_edge_litert": ("model_server/engines/",),
     "elasticsearch": ("monitor_agent/es/",),
     "jsonschema": ("monitor_agent/kibana/checks/",),
-    "tensorflow": ("model_server/engines/", "model_server/training/"),
+    "tensorflow": ("model_server/engines/", "model_server/exporting/conversion.py", "model_server/training/"),
     "tensorflow_text": ("model_server/engines/", "model_server/training/"),
 }
 """Libraries that only one corner of a room may import."""

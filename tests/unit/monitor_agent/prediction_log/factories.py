@@ -29,6 +29,7 @@ class ScoredInstance:
     queue_time: int | None = 11
     compute_time: int | None = 22
     batch_size: int | None = 3
+    engine: str = ""
     item_id: str | None = None
     position: int | None = None
     propensity: float | None = None

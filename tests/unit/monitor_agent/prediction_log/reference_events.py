@@ -61,7 +61,13 @@ def reference_event(
         **absent({"batch_size": instance.batch_size}),
         "shadow": instance.shadow or bool(primary),
         **absent({"queue_time": instance.queue_time, "compute_time": instance.compute_time}),
-        **absent({"propensity": instance.propensity, "primary_id": primary or None, "engine": origin.engine or None}),
+        **absent(
+            {
+                "propensity": instance.propensity,
+                "primary_id": primary or None,
+                "engine": instance.engine or origin.engine or None,
+            }
+        ),
     }
     if assignment:
         event["prediction"]["assignment"] = vars(assignment)

@@ -49,6 +49,7 @@ def instances_of(origin: Any) -> st.SearchStrategy[list[ScoredInstance]]:
         queue_time=DURATIONS,
         compute_time=DURATIONS,
         batch_size=st.none() | st.integers(1, 64),
+        engine=st.sampled_from(["", "tensorflow"]),
         item_id=st.none() | TEXTS,
         position=st.none() | st.integers(1, 10**6),
         propensity=st.none() | st.floats(1e-9, 1),
