@@ -16,6 +16,9 @@ from monitor_agent.settings import ServerSettings
 CARD = "model.json"
 GRAPH = "saved_model.pb"
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+KERAS_WEIGHTS = ".weights.h5"
+"""Keras's name of a file that holds weights, but no model."""
+
 FIRST_VERSION = "1"
 DEFAULT_MAX_SEQ_LENGTH = 512
 DEFAULT_THRESHOLD = 0.5
@@ -95,7 +98,9 @@ def keras_file(path: Path) -> Path | None:
 
 
 def _keras_files(path: Path) -> list[Path]:
-    paths = sorted(path.iterdir()) if path.is_dir() else [path]
+    paths = [path]
+    if path.is_dir():
+        paths = [file for file in sorted(path.iterdir()) if not file.name.endswith(KERAS_WEIGHTS)]
     return [file for file in paths if file.suffix.lower() in KERAS_SUFFIXES and file.is_file()]
 
 

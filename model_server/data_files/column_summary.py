@@ -22,14 +22,16 @@ class ColumnSummary:
     Parameters
     ----------
     is_free_text : whether only the lengths of the values are described.
+    is_categorical : whether numbers are names, such as those of labels.
     """
 
-    def __init__(self, name: str, *, is_free_text: bool = False) -> None:
+    def __init__(self, name: str, *, is_free_text: bool = False, is_categorical: bool = False) -> None:
         self.name = name
         self._is_free_text = is_free_text
         self._missing = self._present = 0
         self._counts: Counter[str] | None = None if is_free_text else Counter()
-        self._is_numeric, self._is_boolean = not is_free_text, not is_free_text
+        self._is_numeric = not is_free_text and not is_categorical
+        self._is_boolean = not is_free_text
         self._low, self._high, self._total = math.inf, -math.inf, 0.0
 
     def add(self, value: Any) -> None:

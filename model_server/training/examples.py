@@ -121,7 +121,10 @@ class _ExampleReader:
     def _describe(self, row: TableRow) -> None:
         for name, value in row.values.items():
             if name not in self._summaries:
-                self._summaries[name] = ColumnSummary(name, is_free_text=name in self._texts)
+                is_categorical = name in (self._columns.label, self._columns.group)
+                self._summaries[name] = ColumnSummary(
+                    name, is_free_text=name in self._texts, is_categorical=is_categorical
+                )
             self._summaries[name].add(value)
 
     def _text(self, row: TableRow, name: str) -> str:

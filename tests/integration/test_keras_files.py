@@ -190,7 +190,8 @@ def test_what_cannot_be_loaded_is_one_line(tmp_path: Path, monkeypatch: pytest.M
     dense = keras_3_dense()
     for name in ("weights", "garbage", "private", "several", "old"):
         (tmp_path / name).mkdir()
-    dense.save_weights(tmp_path / "weights" / "a.weights.h5")
+    for name in ("weights", "private"):
+        dense.save_weights(tmp_path / name / "a.weights.h5")
     (tmp_path / "garbage" / "a.h5").write_bytes(b"garbage")
     layers = [keras.Input((3,), name="x"), Private(), keras.layers.Dense(1, activation="sigmoid")]
     keras.Sequential(layers).save(tmp_path / "private" / "a.keras")
@@ -205,7 +206,7 @@ def test_what_cannot_be_loaded_is_one_line(tmp_path: Path, monkeypatch: pytest.M
     }
     for name, reason in reasons.items():
         with pytest.raises(ModelError) as refused:
-            load(tmp_path / name)
+            load(tmp_path / name / "a.weights.h5" if name == "weights" else tmp_path / name)
         assert reason in str(refused.value)
         assert "\n" not in str(refused.value)
     assert "export it by `python -c " in str(refused.value)

@@ -98,6 +98,8 @@ def test_rows_are_cleaned_and_counted(tmp_path: Path) -> None:
     assert unique.text_a == ["red hat", "blue hat", "shoe"]
     assert unique.data["cleaning"][-1]["action"] == "dropped"
     assert (cleaned.data["rows"], cleaned.data["positives"], cleaned.data["files"][0]["rows"]) == (4, 2, 6)
+    (label,) = (feature for feature in cleaned.data["features"] if feature["use"] == "label")
+    assert label["top_values"] == [["0", 3], ["1", 2], ["maybe", 1]]
     uses = {feature["name"]: (feature["use"], feature["type"]) for feature in cleaned.data["features"]}
     assert uses == {
         "query": ("input", "text"),
