@@ -3,7 +3,7 @@
 All servers are measured in turn, in one run: those of others (`benchmarks/rivals/serving.py`), each with the options of
 its grid that are best for the work at hand. `BENCH_SCALE` scales the time of each measurement; below 1, the grids and
 the rounds are few, too. A run of full length writes its figures into `docs/speed.md`. `--against COMMIT` measures the
-server of an older commit instead. `python -m benchmarks.rivals.serving` makes the environments beforehand.
+server of an older commit instead. `python -m benchmarks.rivals.serving` makes environments and models beforehand.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 
+from benchmarks.rig import click_models
 from benchmarks.rig.http_subject import Subject
 from benchmarks.rivals import environment
 
@@ -105,13 +106,15 @@ def command(rival: ServingRival, script: str) -> list[str]:
 
 
 def prepare() -> None:
-    """Make the environments of all rivals.
+    """Make the environments of all rivals, and the models.
 
     Raises
     ------
     RuntimeError
-        If one cannot be made.
+        If an environment cannot be made.
     """
+    for model in (click_models.demo(), click_models.minilm()):
+        print(f"model: {model}")
     for rival in RIVALS:
         print(f"{rival.name}: {environment(rival.name, rival.packages)}")
 
