@@ -17,7 +17,7 @@ from tests.foreign_models import ForeignModel, models
 from tests.served_models import Client, serving
 
 MODELS = models()
-REFUSALS = {400, 404, 405, 413, 415}
+REFUSALS = {400, 403, 404, 405, 413, 415}
 SUCCESSES = {200, 202}
 FEW = ("bert by its new names, int64", "named columns", "tf.Example of features")
 SERVING_PATHS = (
