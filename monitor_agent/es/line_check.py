@@ -13,6 +13,7 @@ from typing import Any
 
 from monitor_agent.contracts.bounds import SEQUENCE as SEQUENCES
 from monitor_agent.contracts.deadletter import DEADLETTERS
+from monitor_agent.contracts.ecs import DATASET_RELEASE
 from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.release import RELEASES
@@ -119,10 +120,13 @@ class LineCheck:
         """Return a writer that is not stored yet: its first line is 1, unless its first days may have been deleted."""
         oldest = {"filter": instants.in_calendar(), "aggs": {"time": {"min": {"field": "@timestamp"}}}}
         aggs = {"oldest": oldest, "lowest": {"min": {"field": SEQUENCE}}}
-        bounds = self._aggregations({"bool": {"filter": [{"term": {NODE: name}}, *_NUMBERED]}}, aggs)
-        time, lowest = bounds["oldest"]["time"]["value"], int(bounds["lowest"]["value"])
+        # Events of releases are kept for longer: they do not say that the lines after them are still there.
+        releases = {"term": {"event.dataset": DATASET_RELEASE}}
+        query = {"bool": {"filter": [{"term": {NODE: name}}, *_NUMBERED], "must_not": [releases]}}
+        bounds = self._aggregations(query, aggs)
+        time, lowest = bounds["oldest"]["time"]["value"], bounds["lowest"]["value"]
         deleted = time is not None and instants.parse(time) < now - self._settings.retention_events + DAY
-        return Writer(lowest - 1 if deleted else 0, now)
+        return Writer(int(lowest) - 1 if deleted else 0, now)
 
     def _counted(self, writers: Mapping[str, Writer], newest: Mapping[str, int], now: datetime) -> dict[str, Writer]:
         """Return the writers that have new lines or gaps, after their lines were counted."""

@@ -8,12 +8,14 @@ from datetime import timedelta
 from elasticsearch import helpers
 
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.line_check import LineCheck
 from monitor_agent.es.release_store import ReleaseStore
+from monitor_agent.es.state_store import StateStore
 from monitor_agent.logstash.inputs.file import FileInput
 from monitor_agent.pipeline.windows import Calendar
 from tests.cluster import Cluster
 from tests.dry_pipeline import documents_of, source_of
-from tests.factories import START, make_prediction, make_release
+from tests.factories import START, iso, make_prediction, make_release
 from tests.integration.agent_world import BASE, World
 
 DAY = timedelta(days=1)
@@ -68,6 +70,20 @@ def test_the_pipeline_may_write_releases(installed: Cluster, world: World) -> No
 
     assert statuses == [201] * 4 + [409] * 4
     assert set(releases(world).values()) == {"1", "2"}
+
+
+def test_lines_that_expired_after_a_release_are_not_lost(world: World) -> None:
+    """An agent without its memory meets a server that started long ago: its first event is there, the next ones not."""
+    now = START + 100 * DAY
+    lines = [make_release(START), *(make_prediction(now - 29.5 * DAY) for _ in range(2))]
+    for line, number in zip(lines, (1, 500, 501), strict=True):
+        line["event"] |= {"sequence": number, "ingested": iso(now)}
+        line["service"] = {"node": {"name": "web-1:42:1"}}
+    world.deliver(*lines)
+
+    missing = LineCheck(Gateway(world.agent), StateStore(Gateway(world.agent)), BASE).check(now)
+
+    assert (missing.writers, missing.pending, missing.lost) == (1, 0, 0)
 
 
 def test_events_of_servers_expire_and_starts_of_versions_stay(world: World) -> None:
