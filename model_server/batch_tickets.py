@@ -117,7 +117,10 @@ class Portion:
 
 
 class BatchTimes:
-    """How long batches take, by size: the latest ones count most."""
+    """How long batches take, by size: the faster ones of the latest count most.
+
+    Other work on the machine makes a batch slow now and then; that says nothing about the model.
+    """
 
     def __init__(self) -> None:
         self._spent: dict[int, int] = {}
@@ -125,7 +128,8 @@ class BatchTimes:
     def add(self, size: int, spent: int) -> None:
         """Note that a batch of `size` instances has taken `spent` ns."""
         before = self._spent.get(size.bit_length(), spent)
-        self._spent[size.bit_length()] = (before + spent) // 2
+        weight = 2 if spent < before else 8
+        self._spent[size.bit_length()] = before + (spent - before) // weight
 
     def expected(self, size: int) -> int:
         """Return how long a batch may take, ns; very long if no batch of about this size was timed.

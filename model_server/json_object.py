@@ -51,6 +51,10 @@ class JsonObject:
     def __contains__(self, name: str) -> bool:
         return self._value.get(name) is not None
 
+    def has_others(self, names: Sequence[str]) -> bool:
+        """Return whether it has other fields than these."""
+        return not self._value.keys() <= set(names)
+
     def place(self, name: str) -> str:
         """Return the path of a field."""
         return f"{self.path}.{name}" if self.path else name

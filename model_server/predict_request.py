@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 
 from model_server.json_object import JsonObject, elements, is_number
+from model_server.signatures import id_rows
+from model_server.signatures.input_form import IDS
 from model_server.signatures.instance_inputs import InputReader, InstanceInputs
 from monitor_agent.contracts.bounds import NUMBER, PROBABILITY, RANK
 from monitor_agent.prediction_log.limits import (
@@ -102,7 +105,11 @@ class PredictParser:
             root = JsonObject(body, "", ("instances", "context", "timestamp", "model"))
             timestamp = self.timestamp(root, now)
             rows = elements(body["instances"], "instances", min(self._settings.max_instances, int(RANK.high)))
-            instances = [self._instance(JsonObject(value, path, self._fields), timestamp, now) for path, value in rows]
+            inputs = id_rows.read_rows(body["instances"], self._inputs.forms, self._inputs.limits) or repeat(None)
+            instances = [
+                self._instance(JsonObject(value, path, self._fields), timestamp, now, read)
+                for (path, value), read in zip(rows, inputs, strict=False)
+            ]
             return PredictRequest(instances, self._context(root), single=False)
         root = JsonObject(body, "", (*self._fields, "context", "instances", "model"))
         return PredictRequest([self._instance(root, None, now)], self._context(root), single=True)
@@ -113,12 +120,17 @@ class PredictParser:
             node.refuse("timestamp", "the server sets the time (MODEL_SERVER_ALLOW_CLIENT_TIMESTAMPS is off)")
         return node.moment("timestamp", now + MOST_AHEAD)
 
-    def _instance(self, node: JsonObject, timestamp: datetime | None, now: datetime) -> PredictInstance:
+    def _instance(
+        self, node: JsonObject, timestamp: datetime | None, now: datetime, inputs: InstanceInputs | None = None
+    ) -> PredictInstance:
+        """Return an instance; `inputs` are its inputs if they were read already."""
+        if inputs is not None and not node.has_others(IDS):
+            return PredictInstance(inputs, timestamp=timestamp)
         propensity = node.number("propensity", NUMBER)
         if propensity is not None and not 0 < propensity <= PROBABILITY.high:
             node.refuse("propensity", "a number above 0, up to 1, is expected")
         return PredictInstance(
-            inputs=self._inputs.read(node),
+            inputs=inputs or self._inputs.read(node),
             item_id=node.text("item_id", MAX_ID_LENGTH),
             position=node.whole("position", RANK),
             propensity=propensity,

@@ -86,6 +86,11 @@ class InputForm:
         return tuple(field for field in FIELDS if self.column(field))
 
     @cached_property
+    def is_padded(self) -> bool:
+        """Whether all inputs are rows of ids with a mask: rows of any lengths are padded, and computed together."""
+        return self.column(INPUT_MASK) is not None and all(column.place in IDS for column in self.columns)
+
+    @cached_property
     def batch_size(self) -> int | None:
         """The number of instances of each call, if the signature fixes it."""
         sizes = [column.tensor.shape[0] for column in self.columns if column.tensor.shape and not column.is_ragged]

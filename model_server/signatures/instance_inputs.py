@@ -51,6 +51,8 @@ class InstanceInputs:
 
         Rows of ids with a mask are padded. Padding would change what a model makes of other inputs.
         """
+        if self.form.is_padded:
+            return (self.form.signature,)
         padded = self.form.column(INPUT_MASK) is not None
         shapes = [
             value.shape
