@@ -46,14 +46,15 @@ class Ticket:
     begun : how many of its instances have left the queue.
     missing : how many of its instances have no score yet.
     leads : whether the thread of the request computes the next batch.
-    is_settled : whether `finished` was called, or is about to be.
+    is_settled : whether `finish` was called, or is about to be.
 
     Parameters
     ----------
-    finished : called when it has all scores or an error, by the thread that has computed the last one.
+    finished : called when it has all scores or an error, by the thread that has computed the last one; it is forgotten
+        then, because what it refers to refers to the ticket, and Python frees no circle at once.
     """
 
-    def __init__(self, inputs: Sequence[Any], finished: Callable[[], None]) -> None:
+    def __init__(self, inputs: Sequence[Any], finished: Callable[[], None] | None = None) -> None:
         self.inputs = inputs
         self.since = time.perf_counter_ns()
         self.begun = 0
@@ -62,13 +63,19 @@ class Ticket:
         self.leads = False
         self.is_blocking = False
         self.is_settled = False
-        self.finished = finished
+        self._finished = finished
         self._scores: list[InstanceScore | None] = [None] * len(inputs)
 
     @property
     def done(self) -> bool:
         """Whether it has all scores, or an error."""
         return not self.missing or self.error is not None
+
+    def finish(self) -> None:
+        """Say that it has all scores, or an error."""
+        finished, self._finished = self._finished, None
+        if finished is not None:
+            finished()
 
     def put(self, start: int, scores: Sequence[InstanceScore]) -> None:
         """Keep the scores of the instances from `start` on."""
@@ -91,11 +98,11 @@ class BlockingTicket(Ticket):
     """A request whose thread waits: a lock is free when the thread must wake up."""
 
     def __init__(self, inputs: Sequence[Any]) -> None:
-        super().__init__(inputs, self.wake)
+        super().__init__(inputs)
         self.is_blocking = True
         self._wake = threading.Semaphore(0)
 
-    def wake(self) -> None:
+    def finish(self) -> None:
         self._wake.release()
 
     def wait(self, seconds: float) -> bool:

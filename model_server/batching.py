@@ -222,7 +222,7 @@ class Batcher:
         first = self._queue[0]
         if first.is_blocking and self._is_fast and not self._stopping and not self._busy:
             self._busy, first.leads = 1, True
-            first.finished()
+            first.finish()
             return
         self._notify()
 
@@ -359,7 +359,7 @@ class Batcher:
                     self._drop(portion.ticket)
                     finished_tickets.append(portion.ticket)
         for ticket in finished_tickets:
-            ticket.finished()
+            ticket.finish()
 
 
 def _classes(row: Any) -> tuple[float, tuple[float, ...]]:

@@ -183,6 +183,7 @@ class DirectPredict:
             if self._open.pop(pending.request, None) is not None and pending.ticket is not None:
                 batcher = pending.prepared.loaded.batcher
                 batcher.drop(pending.ticket)
+                pending.ticket = None  # else the two would refer to each other
                 pending.prepared.release()
                 self._fail(pending, batcher.late())
         return IDLE_SECONDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import json
@@ -20,11 +21,15 @@ import structlog
 
 from model_server.api_keys import FEEDBACK, PREDICT, ApiKeys, add_key
 from model_server.app import create_app
+from model_server.batch_tickets import Ticket
 from model_server.batching import Batcher
 from model_server.direct_predict import DirectPredict
 from model_server.model_service import ModelService, ServiceDependencies
+from model_server.prepared_request import PreparedRequest
 from model_server.request_counters import RequestCounters
+from model_server.signatures.instance_inputs import InstanceInputs
 from monitor_agent import log
+from monitor_agent.http_serving.direct import DirectRequest
 from monitor_agent.http_serving.server import ServedApplication
 from monitor_agent.settings import ServerSettings
 from tests.running_server import PATIENCE, Reply, RunningServer, exchange, running
@@ -184,6 +189,23 @@ def test_both_ways_give_the_same_answers_and_events(tmp_path: Path, origins: tup
         for name, body, headers in kinds:
             direct, flask = (comparable(*served.post(body, {**more, **headers})) for more in ({}, TO_FLASK))
             assert direct == flask, name
+
+
+def test_requests_leave_nothing_to_the_collector(tmp_path: Path) -> None:
+    """What belongs to a request is freed with its answer: no circle of references waits for Python's collector."""
+    kinds = (DirectRequest, Ticket, PreparedRequest, InstanceInputs)
+    with world(tmp_path) as served:
+        served.post(IDS, {})
+        gc.collect()
+        gc.disable()
+        try:
+            for body in (IDS, {"instances": [IDS] * 8}, TEXTS):
+                served.post(body, {})
+            until = time.monotonic() + PATIENCE
+            while left := [entry for entry in gc.get_objects() if isinstance(entry, kinds)]:
+                assert time.monotonic() < until, left
+        finally:
+            gc.enable()
 
 
 def test_a_key_is_asked_for_on_both_ways(tmp_path: Path) -> None:
