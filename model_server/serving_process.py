@@ -31,6 +31,8 @@ from monitor_agent.http_serving.service_manager import notify_ready
 from monitor_agent.settings import ServerSettings
 
 REMEDY = "set MODEL_SERVER_HOST and MODEL_SERVER_PORT; port 0 = any free one"
+YOUNG_OBJECTS = 10_000
+"""The collector runs when so many objects are new: it then stops all threads for about a millisecond."""
 _log = structlog.get_logger()
 
 
@@ -92,7 +94,7 @@ def serve(
         cards_to_serve(settings)  # what is wrong with the folders is said before the library is loaded
         import_tensorflow()
         # The collector leaves alone what is loaded now, but not the models: it must be able to free them.
-        stack.enter_context(rare_garbage_collection())
+        stack.enter_context(rare_garbage_collection(YOUNG_OBJECTS))
         manager = make_manager(settings, logs)
         stack.callback(manager.stop)
         manager.load_all()
