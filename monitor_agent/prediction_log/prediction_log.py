@@ -163,7 +163,8 @@ class PredictionLog(ServiceLog):
         ----------
         records : one mapping or dataclass, or a list of them. Its fields are `prediction_id`; `type`: `impression`,
             `click`, `purchase` or `label`; `label` (1 or 0), `class` (the true class) or `truth` (the true number);
-            `value`, such as a revenue; `event_id`, so that a second sending changes nothing; `timestamp`.
+            `value`, such as a revenue; `event_id`, so that a second sending changes nothing; `timestamp`;
+            `prediction_time`, if the prediction's id is no UUIDv7. `FeedbackRecord` has these fields.
         trace : the header `traceparent` of the request.
 
         Raises

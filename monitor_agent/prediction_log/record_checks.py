@@ -112,7 +112,9 @@ _PREDICTION_NAMES = frozenset(
     "class" if entry.name == "class_name" else entry.name for entry in fields(PredictionRecord)
 )
 _REQUEST_NAMES = frozenset(RequestFields.__annotations__)
-_FEEDBACK_NAMES = ("prediction_id", "type", "label", "class", "truth", "value", "event_id", "timestamp")
+_FEEDBACK_NAMES = (
+    *("prediction_id", "prediction_time", "type", "label", "class", "truth", "value", "event_id", "timestamp"),
+)
 _OF_KIND = {BINARY.name: ("score",), MULTICLASS.name: ("class", "scores"), REGRESSION.name: ("value",)}
 
 
@@ -172,8 +174,10 @@ class RecordReader:
             If there is none, or if a field is wrong.
         """
         most = int(RANK.high)
-        if isinstance(records, (str, bytes, Mapping)) or not isinstance(records, Sequence) or not records:
+        if isinstance(records, (str, bytes)) or not isinstance(records, Sequence):
             raise RecordError("predictions", f"a list of records is expected, {kind_of(records)} given")
+        if not records:
+            raise RecordError("predictions", "a list that is not empty is expected")
         if len(records) > most:
             raise RecordError("predictions", f"at most {most} records are expected, {len(records)} given")
         return [self._prediction(record, f"predictions[{index}]", now) for index, record in enumerate(records)]
@@ -256,7 +260,6 @@ def _feedback(record: Any, path: str, now: datetime) -> FeedbackRecord:
     node = RecordFields(record, path, _FEEDBACK_NAMES)
     prediction_id = canonical(node.require("prediction_id", node.text("prediction_id", MAX_ID_LENGTH)))
     prediction_time = uuid7.time_of(prediction_id)
-    timestamp = node.moment("timestamp", now)
     # The id selects the index of its day: an invented id must not create indices of future days.
     if prediction_time and prediction_time > now + CLOCK_SKEW:
         node.refuse("prediction_id", f"has a time in the future, {prediction_time.isoformat()}")
@@ -269,12 +272,12 @@ def _feedback(record: Any, path: str, now: datetime) -> FeedbackRecord:
     event_id = node.text("event_id", MAX_EVENT_ID_LENGTH)
     return FeedbackRecord(
         prediction_id=prediction_id,
-        prediction_time=prediction_time,
+        prediction_time=prediction_time or node.moment("prediction_time", now),
         type=kind,
         label=label,
         value=node.number("value", VALUE),
         event_id=None if event_id is None else canonical(event_id),
-        timestamp=timestamp,
+        timestamp=node.moment("timestamp", now),
         class_name=class_name,
         truth=truth,
     )

@@ -80,7 +80,7 @@ def lines_in(folder: Path) -> list[dict[str, Any]]:
     """Return all events in a folder, as a reader of `*.ndjson` reads them; each line must be whole."""
     texts = [path.read_text() for path in sorted(folder.glob("*.ndjson"))]
     assert all(text.endswith("\n") or not text for text in texts)
-    return [json.loads(line) for text in texts for line in text.splitlines()]
+    return [json.loads(line) for text in texts for line in text.split("\n") if line]
 
 
 def sequences(folder: Path) -> list[int]:

@@ -12,7 +12,14 @@ import pytest
 
 from monitor_agent.contracts import uuid7
 from monitor_agent.errors import LogWriteError, RecordError, SettingsError
-from monitor_agent.prediction_log import Features, PredictionLog, PredictionRecord, Ranking, VersionAssignment
+from monitor_agent.prediction_log import (
+    Features,
+    FeedbackRecord,
+    PredictionLog,
+    PredictionRecord,
+    Ranking,
+    VersionAssignment,
+)
 from monitor_agent.prediction_log.event_log import EventLog
 from tests.dry_pipeline import document_of
 from tests.unit.monitor_agent.prediction_log.factories import (
@@ -87,6 +94,22 @@ def test_feedback_is_written_with_the_time_of_its_prediction(tmp_path: Path) -> 
     assert {event["prediction"]["id"] for event in events} == {answer.id}
     assert {event["prediction"]["timestamp"] for event in events} == {"2026-11-23T10:00:00.123000Z"}
     assert events[2]["feedback"] == {"type": "purchase", "status": "new", "value": 12.5}
+    assert all("error" not in document_of(event) for event in events)
+
+
+def test_feedback_on_predictions_of_another_program(tmp_path: Path) -> None:
+    """Their ids hold no time, so the caller names it: it selects the index."""
+    moment = NOW - timedelta(days=3)
+
+    make_prediction_log(tmp_path).feedback(
+        [
+            FeedbackRecord("order-17", moment, "click"),
+            {"prediction_id": "p", "type": "click", "prediction_time": moment},
+        ]
+    )
+
+    events = lines_in(tmp_path)
+    assert [event["prediction"]["timestamp"] for event in events] == ["2026-11-20T10:00:00.123456Z"] * 2
     assert all("error" not in document_of(event) for event in events)
 
 
@@ -285,7 +308,7 @@ def test_records_that_are_no_list_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(RecordError, match="predictions: a list of records is expected, a mapping given"):
         log.predictions({"score": 0.5})
-    with pytest.raises(RecordError, match="predictions: a list of records is expected"):
+    with pytest.raises(RecordError, match="predictions: a list that is not empty is expected"):
         log.predictions([])
     with pytest.raises(RecordError, match="feedback: a list that is not empty is expected"):
         log.feedback([])
