@@ -1,4 +1,4 @@
-"""Writes a trained model: a SavedModel with two signatures, its `model.json`, and its model card."""
+"""Writes a trained model: a SavedModel with three signatures, its `model.json`, and its model card."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def test_the_folder_has_the_entries_that_a_server_needs_and_a_card(trained: Trai
     assert card["decision_threshold"]["value"] == entries["threshold"]
     auc = card["quantitative_analyses"][0]["metrics"]["auc"]
     assert auc["low"] < auc["value"] <= auc["high"]
-    assert [signature["name"] for signature in card["signatures"]] == ["serving_default", "text"]
+    assert [signature["name"] for signature in card["signatures"]] == ["serving_default", "text", "tokenize"]
     assert card["signatures"][1]["inputs"] == ["text_a string (?)", "text_b string (?)"]
     assert f"- value: {entries['threshold']:.4g}\n- method: the best F1" in page
     assert "| accuracy | " in page
