@@ -7,14 +7,15 @@ from typing import Any
 
 from model_server.json_object import JsonObject, elements
 from monitor_agent.contracts import uuid7
-from monitor_agent.contracts.bounds import LABEL, VALUE
+from monitor_agent.contracts.bounds import LABEL, NUMBER, VALUE
 from monitor_agent.contracts.feedback import TYPES
 from monitor_agent.contracts.identifiers import canonical
+from monitor_agent.contracts.kinds import MOST_CLASS_CHARACTERS
 from monitor_agent.prediction_log.limits import CLOCK_SKEW, MAX_EVENT_ID_LENGTH, MAX_ID_LENGTH, MOST_AHEAD
 from monitor_agent.prediction_log.records import FeedbackRecord
 from monitor_agent.settings import ServerSettings
 
-FIELDS = ("prediction_id", "type", "label", "value", "event_id", "timestamp")
+FIELDS = ("prediction_id", "type", "label", "class", "truth", "value", "event_id", "timestamp")
 
 
 def parse(body: Any, settings: ServerSettings, now: datetime) -> list[FeedbackRecord]:
@@ -41,7 +42,9 @@ def _feedback(value: Any, path: str, settings: ServerSettings, now: datetime) ->
         node.refuse("prediction_id", f"has a time in the future, {prediction_time.isoformat()}")
     kind = node.required("type", lambda name: node.choice(name, TYPES))
     label = node.whole("label", LABEL)
-    if kind == "label" and label is None:
+    class_name = node.text("class", MOST_CLASS_CHARACTERS)
+    truth = node.number("truth", NUMBER)
+    if kind == "label" and label is None and class_name is None and truth is None:
         node.refuse("label", "is missing")
     event_id = node.text("event_id", MAX_EVENT_ID_LENGTH)
     return FeedbackRecord(
@@ -52,4 +55,6 @@ def _feedback(value: Any, path: str, settings: ServerSettings, now: datetime) ->
         value=node.number("value", VALUE),
         event_id=None if event_id is None else canonical(event_id),
         timestamp=node.moment("timestamp", now + MOST_AHEAD),
+        class_name=class_name,
+        truth=truth,
     )

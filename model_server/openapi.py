@@ -18,6 +18,7 @@ from model_server.signatures.json_values import B64, MAX_TEXT_LENGTH, numpy_dtyp
 from model_server.signatures.tensor_spec import TensorSpec
 from monitor_agent.contracts.bounds import LABEL, NUMBER, RANK, VALUE, Bounds
 from monitor_agent.contracts.feedback import TYPES
+from monitor_agent.contracts.kinds import MOST_CLASS_CHARACTERS
 from monitor_agent.prediction_log.limits import (
     MAX_EVENT_ID_LENGTH,
     MAX_FEATURE_LENGTH,
@@ -214,6 +215,8 @@ def _feedback_body(settings: ServerSettings) -> Schema:
             "prediction_id": _text(MAX_ID_LENGTH),
             "type": {"enum": list(TYPES)},
             "label": _number(LABEL),
+            "class": _text(MOST_CLASS_CHARACTERS),
+            "truth": _number(NUMBER),
             "value": _number(VALUE),
             "event_id": _text(MAX_EVENT_ID_LENGTH),
             **_timestamp(settings),

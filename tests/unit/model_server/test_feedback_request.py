@@ -29,6 +29,16 @@ def test_one_event_or_a_list_of_them() -> None:
     ]
 
 
+def test_a_label_is_of_the_kind_of_its_model() -> None:
+    """A class, or a number, instead of 1 or 0."""
+    label = {"prediction_id": "p1", "type": "label"}
+
+    (of_class,) = parse({**label, "class": "boots"}, SETTINGS, NOW)
+    (of_number,) = parse({**label, "truth": -12.5}, SETTINGS, NOW)
+
+    assert (of_class.class_name, of_class.label, of_number.truth) == ("boots", None, -12.5)
+
+
 def test_the_prediction_id_holds_a_time() -> None:
     """A UUIDv7 holds the time of the prediction, which selects the index."""
     moment = NOW - timedelta(minutes=3)
@@ -94,6 +104,8 @@ def test_the_ends_of_the_range_belong_to_it() -> None:
         ({**CLICK, "label": 2}, "label", "a whole number from 0 to 1"),
         ({**CLICK, "label": True}, "label", "a whole number from 0 to 1"),
         ({**CLICK, "type": "label"}, "label", "is missing"),
+        ({**CLICK, "type": "label", "class": ""}, "class", "1 to 256 characters"),
+        ({**CLICK, "type": "label", "truth": "12"}, "truth", "a number is expected, text given"),
         ({**CLICK, "value": "12"}, "value", "a number is expected, text given"),
         ({**CLICK, "value": 1e300}, "value", "a number from -1e+12 to 1e+12 is expected, 1e+300 given"),
         ({**CLICK, "value": -1_000_000_000_001}, "value", "a number from -1e+12 to 1e+12"),
