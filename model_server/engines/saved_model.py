@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,9 +91,9 @@ class SavedModel:
 
     @property
     def parallel(self) -> int:
-        """How many threads may call it at a time: one for each core, unless each operation uses all cores."""
-        is_single = self._tensorflow.config.threading.get_intra_op_parallelism_threads() == 1
-        return len(os.sched_getaffinity(0)) if is_single else 1
+        """How many threads may call it at a time: as many as TensorFlow has for the operations of all calls."""
+        threads: int = self._tensorflow.config.threading.get_inter_op_parallelism_threads()
+        return threads or 1
 
     @property
     def limits(self) -> InputLimits:
