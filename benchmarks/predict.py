@@ -70,11 +70,13 @@ def run() -> Iterator[Measurement]:
         for server, subjects in servers.items()
         for work, subject in subjects.items()
     }
-    results = Results(figures, options, bare_rates, _longest_pause(demo))
+    pause, full_pause = (_longest_pause(demo, alteration) for alteration in ("pauses", "full-collections"))
+    results = Results(figures, options, bare_rates, pause, full_pause)
     rows = comparisons(results)
     predict_page.write(results, rows, OUT, ROOT / "docs" if IS_WHOLE else None)
     yield from _details(figures)
     yield Measurement("bare signature, bodies of 64, instances a second", median(bare_rates), "/s")
+    yield Measurement("longest full collection of reference cycles under load", full_pause, "ms")
     yield from map(_measurement, rows)
 
 
@@ -171,13 +173,14 @@ def _measured(server: RunningSubject, work: Work, seconds: float) -> Figure:
     return Figure(count / load.seconds, spent / count * 1e6, load.percentile(0.5) * 1e3, load.percentile(0.99) * 1e3)
 
 
-def _longest_pause(model: Path) -> float:
-    """Return the longest collection of reference cycles of our server under load, ms."""
+def _longest_pause(model: Path, alteration: str) -> float:
+    """Return the longest collection of reference cycles of the model server under load, ms."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pause"
-        subject = _server("this server, collections", model, alteration="collections", BENCH_PAUSES=str(file))
+        subject = _server(f"this server, {alteration}", model, alteration=alteration, BENCH_PAUSES=str(file))
         with running([subject], PROBE) as (server,):
-            _measured(server, SINGLES, PAUSES_SECONDS * SCALE)
+            for work in (SINGLES, BODIES):
+                _measured(server, work, PAUSES_SECONDS * SCALE)
             server.go_on()
         return float(file.read_text(encoding="ascii"))
 

@@ -1,8 +1,8 @@
 """`python -m benchmarks.rig.altered_model_server ALTERATION ARGUMENTS`: the model server with one thing altered.
 
-`no-events`: it neither makes nor writes the lines of predictions. `collections`: it collects all reference cycles twice
-a second, and writes the longest pause of a collection that began after the server was ready, in ms, into `BENCH_PAUSES`
-when it ends.
+`no-events`: it neither makes nor writes the lines of predictions. `pauses`: it writes the longest pause of a collection
+of reference cycles while the server was ready, in ms, into `BENCH_PAUSES` when it ends. `full-collections`: the same,
+and it collects everything twice a second.
 """
 
 from __future__ import annotations
@@ -25,27 +25,28 @@ COLLECT_SECONDS = 0.5
 
 
 class _Pauses:
-    """Measures collections of reference cycles."""
+    """Measures collections of reference cycles while the server is ready: then the file of its address exists."""
 
-    def __init__(self) -> None:
+    def __init__(self, address_file: Path) -> None:
+        self._address_file = address_file
         self._began = 0.0
-        self._is_measuring = False
         self.longest = 0.0
 
-    def collect_regularly(self, address_file: Path) -> None:
-        """Collect everything again and again, once the server is ready."""
+    def collect_regularly(self) -> None:
+        """Collect everything again and again while the server is ready."""
         while True:
             time.sleep(COLLECT_SECONDS)
-            self._is_measuring = self._is_measuring or address_file.exists()
-            if self._is_measuring:
+            if self._address_file.exists():
                 gc.collect()
 
     def observe(self, phase: str, _details: dict[str, Any]) -> None:
         """Take the time of a collection; Python calls this."""
         if phase == "start":
             self._began = time.perf_counter()
-        elif self._is_measuring:
-            self.longest = max(self.longest, time.perf_counter() - self._began)
+            return
+        pause = time.perf_counter() - self._began
+        if self._address_file.exists():
+            self.longest = max(self.longest, pause)
 
 
 def _answers_alone(
@@ -62,9 +63,10 @@ def run(alteration: str, arguments: list[str]) -> int:
         event_log.EventLog.append = lambda *_: None
         prediction_lines.PredictionTemplate.lines = _answers_alone
         return main(arguments)
-    pauses = _Pauses()
+    pauses = _Pauses(Path(arguments[-1]))
     gc.callbacks.append(pauses.observe)
-    threading.Thread(target=pauses.collect_regularly, args=[Path(arguments[-1])], daemon=True).start()
+    if alteration == "full-collections":
+        threading.Thread(target=pauses.collect_regularly, daemon=True).start()
     status = main(arguments)
     Path(os.environ["BENCH_PAUSES"]).write_text(str(pauses.longest * 1e3), encoding="ascii")
     return status

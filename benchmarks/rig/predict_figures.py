@@ -57,12 +57,14 @@ class Results:
     options : the chosen options of a server, by the same key.
     bare_rates : instances a second of the bare signature of the demo's model, in bodies of 64.
     pause : the longest collection of reference cycles, ms.
+    full_pause : the longest collection of everything, ms; the server makes one only after it has unloaded a version.
     """
 
     figures: Mapping[Key, Sequence[Figure]]
     options: Mapping[Key, str]
     bare_rates: Sequence[float]
     pause: float
+    full_pause: float
 
     def of(self, server: str, work: Work = SINGLES, model: str = DEMO) -> Sequence[Figure]:
         """Return the figures of a server; none if it was not measured."""
