@@ -121,29 +121,48 @@ def fingerprint(folder: Path) -> Fingerprint:
 
 
 def check_whole(folder: Path) -> None:
-    """Refuse the folder of a version without its graph, or with several files of Keras.
+    """Refuse the folder of a version that cannot be read, has no graph, or has several files of Keras.
 
     Raises
     ------
     ModelError
         If the graph is missing, or the file is not clear.
     """
-    if keras_file(folder) is None and not (folder / GRAPH).is_file():
+    try:
+        is_whole = keras_file(folder) is not None or (folder / GRAPH).is_file()
+    except OSError as error:
+        raise ModelError(
+            f"{folder} cannot be read ({error.strerror})", "let the server's account read it, or remove it"
+        ) from error
+    if not is_whole:
         raise ModelError(f"{folder} has no {GRAPH}: it is not copied whole", "copy it again")
 
 
 def _model(folder: Path) -> ModelFolder | None:
-    """Return the model of a folder; None if no sub-folder is a whole version."""
-    folders = _folders(folder)
-    if not any(holds_model(path) for path in folders):
+    """Return the model of a folder; None if no sub-folder is a whole version.
+
+    A version that the account cannot read is a version: it is refused with the reason.
+    """
+    versions: dict[str, Path] = {}
+    unreadable: OSError | None = None
+    is_model = False
+    for path in _folders(folder):
+        try:
+            is_whole = holds_model(path)
+            if is_whole or any((path / file).exists() for file in FILES_OF_VERSION):
+                versions[path.name] = path
+            is_model = is_model or is_whole
+        except PermissionError as error:
+            versions[path.name] = path
+            unreadable = error
+    if not is_model:
+        if unreadable:
+            raise unreadable
         return None
-    versions = {
-        path.name: path
-        for path in folders
-        if holds_model(path) or any((path / file).exists() for file in FILES_OF_VERSION)
-    }
     return ModelFolder(folder, {name: versions[name] for name in sorted(versions, key=version_order)})
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.name[0] != "." and path.is_dir())
+    """Return the folders in a folder that can be models or versions; `lost+found` belongs to a file system."""
+    folders = (path for path in root.iterdir() if path.name[0] != "." and path.name != "lost+found")
+    return sorted(path for path in folders if path.is_dir())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from monitor_agent.prediction_log import ReleaseChange
 from monitor_agent.settings import ServerSettings
 
 BROKEN = b"broken"
+NOBODY = 65534
 
 
 class World:
@@ -63,6 +66,27 @@ class World:
     def take_events(self) -> list[tuple[str, str, str]]:
         events, self.events = self.events, []
         return events
+
+
+@contextmanager
+def unreadable(*folders: Path) -> Iterator[None]:
+    """Take the rights on folders from this process, also if root runs the test."""
+    account = os.geteuid()
+    for folder in folders:
+        folder.chmod(0)
+    parents = [path for path in folders[0].parents if path.stat().st_uid == account and path != Path("/")]
+    modes = {path: path.stat().st_mode for path in parents}
+    for path, mode in modes.items():
+        path.chmod(mode | 0o055)
+    os.seteuid(NOBODY if account == 0 else account)
+    try:
+        yield
+    finally:
+        os.seteuid(account)
+        for path, mode in modes.items():
+            path.chmod(mode)
+        for folder in folders:
+            folder.chmod(0o700)
 
 
 @pytest.fixture
@@ -130,6 +154,20 @@ def test_a_version_that_is_not_whole_is_refused(world: World, damage: str) -> No
 
     assert world.contents() == ["1 good"]
     assert [entry.version for entry in serving.refused] == ["2"]
+
+
+def test_a_version_that_the_account_cannot_read_is_refused(world: World) -> None:
+    """The old one goes on; `lost+found` of a file system is no version."""
+    world.manager.load_all()
+    world.put("2")
+    (world.folder / "lost+found").mkdir()
+
+    with unreadable(world.folder / "2", world.folder / "lost+found"):
+        serving = world.manager.refresh()
+
+    assert world.contents() == ["1 good"]
+    ((version, reason),) = [(entry.version, entry.reason) for entry in serving.refused]
+    assert (version, "cannot be read (Permission denied)" in reason) == ("2", True)
 
 
 def test_a_version_whose_files_change_in_place_is_loaded_again(world: World) -> None:
