@@ -60,7 +60,7 @@ def _answers_alone(
 def run(alteration: str, arguments: list[str]) -> int:
     """Return the exit status of the server."""
     if alteration == "no-events":
-        event_log.EventLog.append = lambda *_: None
+        event_log.EventLog.append = lambda *_, **__: None
         prediction_lines.PredictionTemplate.lines = _answers_alone
         return main(arguments)
     pauses = _Pauses(Path(arguments[-1]))

@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.rig import http_load
 from benchmarks.rig.runner_process import ROOT, TICKS
 
-READY_SECONDS = 180.0
+READY_SECONDS = 90.0
 POLL_SECONDS = 0.1
 END_SECONDS = 20.0
 
