@@ -22,6 +22,9 @@ from model_server.errors import (
 )
 from monitor_agent.contracts.bounds import PROBABILITY, Bounds
 
+LEAST_BESIDE = 8
+"""So many instances cost hardly more each than a full batch: they need not wait for one that is computed."""
+
 FAST_SHARE = 0.02
 """A model is fast if a batch takes at most this share of the longest wait of a request."""
 _log = structlog.get_logger()
@@ -37,7 +40,7 @@ class BatchLimits:
     max_delay_seconds : how long the first instance of a batch waits for more; 0 = it does not wait.
     max_queue : instances that may wait; a request is refused as a whole if it does not fit.
     timeout_seconds : longest wait of a request.
-    parallel : batches computed at a time; all but the first one must be full.
+    parallel : batches computed at a time; all but the first one have `LEAST_BESIDE` instances at least.
     """
 
     max_batch_size: int
@@ -235,7 +238,7 @@ class Batcher:
         """Whether one more thread is to compute a batch; the lock is held."""
         if not self._busy:
             return bool(self._queue)
-        return self._busy < self._parallel and self._waiting >= self._max_batch_size
+        return self._busy < self._parallel and self._waiting >= min(LEAST_BESIDE, self._max_batch_size)
 
     def _work(self) -> None:
         while True:

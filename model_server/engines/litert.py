@@ -122,7 +122,7 @@ class LiteRtModel(SavedModel):
     engine = LITERT
 
     def __init__(self, card: ModelCard, graph: LoadedGraph, threads: int = 1) -> None:
-        super().__init__(card, graph)
+        super().__init__(card, graph, threads)
         if missing_modules(LITERT_ENGINE):
             raise MissingPackageError(
                 f"{card.folder} names the engine litert, which needs ai-edge-litert; it is not installed",
@@ -145,6 +145,9 @@ class LiteRtModel(SavedModel):
             for served in self.plan.served[1:]
             if can_tokenize(self.signatures, served.form.signature, spec)
         }
+
+    def _new_session(self, _threads: int) -> None:
+        """Return nothing: LiteRT computes what must be fast."""
 
     @property
     def parallel(self) -> int:

@@ -39,4 +39,4 @@ def engine_of_graph(card: ModelCard, graph: LoadedGraph, threads: int = 1) -> En
     """
     if card.engine.name == LITERT:
         return LiteRtModel(card, graph, threads)
-    return SavedModel(card, graph)
+    return SavedModel(card, graph, threads)

@@ -1,15 +1,17 @@
-"""The engine `tensorflow`: a loaded SavedModel. The only module of the server that imports TensorFlow."""
+"""The engine `tensorflow`: a loaded SavedModel, or a file of Keras."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import structlog
 
+from model_server.engines.caller_session import CallerSession
 from model_server.engines.engine import BatchResult
 from model_server.engines.keras_file import load_keras_file
 from model_server.engines.tensorflow_loading import loading_tensorflow
@@ -64,6 +66,7 @@ class SavedModel:
     Parameters
     ----------
     graph : the loaded model; None = it is loaded now.
+    threads : CPU threads of one operation; 0 = one per core; None = as many as suit the size of the model.
 
     Attributes
     ----------
@@ -81,19 +84,29 @@ class SavedModel:
 
     engine = TENSORFLOW
 
-    def __init__(self, card: ModelCard, graph: LoadedGraph | None = None) -> None:
+    def __init__(self, card: ModelCard, graph: LoadedGraph | None = None, threads: int | None = None) -> None:
         self._graph = graph or LoadedGraph(card.folder)
         self._tensorflow = self._graph.tensorflow
         self.card = card
         self.signatures = self._graph.signatures
         self.plan: ModelPlan = plan(self.signatures, card.mapping, card.folder)
-        self._packed: dict[str, Any] = {}
+        self._calls: dict[str, Callable[..., Any]] = {}
+        self._session = self._new_session(threads_for(card.folder) if threads is None else threads)
+
+    def _new_session(self, threads: int) -> CallerSession | None:
+        """Return a session if an operation uses one thread; else None: all cores compute an operation together."""
+        if threads != 1 or keras_file(self.card.folder) is not None:
+            return None
+        try:
+            return CallerSession(self._tensorflow, self.card.folder)
+        except Exception as error:  # noqa: BLE001  TensorFlow has many types of errors
+            _log.info("the model is computed without a session", reason=first_line(error))
+            return None
 
     @property
     def parallel(self) -> int:
-        """How many threads may call it at a time: as many as TensorFlow has for the operations of all calls."""
-        threads: int = self._tensorflow.config.threading.get_inter_op_parallelism_threads()
-        return threads or 1
+        """How many threads may call it at a time."""
+        return 1 if self._session is None else len(os.sched_getaffinity(0))
 
     @property
     def limits(self) -> InputLimits:
@@ -202,26 +215,41 @@ class SavedModel:
     def _scores(self, served: ServedSignature, inputs: Sequence[InstanceInputs]) -> Any:
         """Return the values of the output with the score, one row for each of the inputs."""
         name = served.form.signature
-        if name not in self._packed:
-            self._packed[name] = self._pack(served)
-        call = self._packed[name]
-        if call is None:
-            return score_rows(self._outputs(served, inputs)[served.output.name], served, len(inputs))
+        if name not in self._calls:
+            self._calls[name] = self._call_in_session(served) or self._call_of(served)
         arrays = stacked(inputs, self._serialised)
-        packed = np.stack([arrays[column.tensor.name] for column in served.form.columns])
-        return score_rows(call(self._tensorflow.constant(packed)).numpy(), served, len(inputs))
+        values = self._calls[name](*(arrays[column.tensor.name] for column in served.form.columns))
+        return score_rows(values, served, len(inputs))
 
-    def _pack(self, served: ServedSignature) -> Any:
-        """Return a function of one tensor that holds all rows of ids; None if the inputs have different types.
+    def _call_in_session(self, served: ServedSignature) -> Callable[..., Any] | None:
+        """Return a function of the arrays of the inputs that the session computes; None if it cannot."""
+        if self._session is None:
+            return None
+        try:
+            names = [column.tensor.name for column in served.form.columns]
+            return self._session.function(served.form.signature, names, served.output.name)
+        except LookupError:
+            return None
 
-        Each tensor that is made costs as much as ten operations of a small model. Outputs that are not the score are
-        not computed.
+    def _call_of(self, served: ServedSignature) -> Callable[..., Any]:
+        """Return a function of the arrays of the inputs that gives the output with the score.
+
+        Each tensor that is made costs as much as ten operations of a small model, so rows of ids go in one tensor.
+        Outputs that are not the score are not computed.
         """
         tensorflow, columns = self._tensorflow, served.form.columns
         types = {column.tensor.dtype for column in columns}
-        if len(columns) < 2 or len(types) > 1 or any(column.place not in IDS or column.is_ragged for column in columns):
-            return None
         signature, names = self._graph.functions[served.form.signature], [column.tensor.name for column in columns]
+        if len(columns) < 2 or len(types) > 1 or any(column.place not in IDS or column.is_ragged for column in columns):
+
+            def compute(*arrays: Any) -> Any:
+                tensors = (
+                    tensorflow.constant(array, column.tensor.dtype)
+                    for array, column in zip(arrays, columns, strict=True)
+                )
+                return signature(**dict(zip(names, tensors, strict=True)))[served.output.name].numpy()
+
+            return compute
         spec = tensorflow.TensorSpec([len(columns), *served.form.rows_shape], types.pop())
 
         @tensorflow.function(input_signature=[spec])  # type: ignore[untyped-decorator]
@@ -229,7 +257,8 @@ class SavedModel:
             rows = tensorflow.unstack(packed)
             return signature(**dict(zip(names, rows, strict=True)))[served.output.name]
 
-        return call.get_concrete_function()
+        concrete = call.get_concrete_function()
+        return lambda *arrays: concrete(tensorflow.constant(np.stack(arrays))).numpy()
 
     def _serialised(self, features: ExampleFeatures) -> bytes:
         """Return a `tf.Example`: whole numbers become int64, other numbers float, texts bytes."""

@@ -47,7 +47,8 @@ class ServerSettings(HttpSettings, prefix="MODEL_SERVER"):
     model_threads: int = setting(
         0,
         "MODEL_SERVER_MODEL_THREADS",
-        "CPU threads of one batch; 0 = one for a model of up to 100 MiB, else one per core",
+        "CPU threads of one batch; 0 = one for a model of up to 100 MiB, else one per core. With one thread, each core "
+        "computes a batch of its own",
     )
     log_dir: str = setting(
         "var/log/model-server", "MODEL_LOG_DIR", "folder of the event files; the pipeline reads `*.ndjson` there"

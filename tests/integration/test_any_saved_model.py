@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,26 @@ def answers(model: SavedModel, foreign: ForeignModel) -> list[Any]:
     for places in groups.values():
         scores |= dict(zip(places, model.compute([inputs[place] for place in places]).scores, strict=True))
     return [scores[place] for place in range(len(inputs))]
+
+
+def test_several_threads_compute_a_small_model_at_a_time(tmp_path: Path) -> None:
+    """Each gets the scores of its instances."""
+    MODELS["a matrix of floats"].save(tmp_path)
+    model = load(tmp_path)
+    model.warm_up(4)
+    parser = PredictParser(ServerSettings(), InputReader(model.plan.forms, model.limits))
+
+    def scores(number: int) -> list[float]:
+        rows = [{"inputs": {"x": [float(number), 0.0, float(place)]}} for place in range(1 + number % 5)]
+        entries = parser.parse({"instances": rows}, NOW).instances
+        return [float(score) for score in model.compute([entry.inputs for entry in entries]).scores]
+
+    one_by_one = [scores(number) for number in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(scores, range(200)))
+
+    assert together == one_by_one
+    assert model.parallel == len(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize("name", MODELS)
