@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -16,6 +19,7 @@ from monitor_agent.errors import PredictionLogError
 from monitor_agent.prediction_log import ReleaseChange
 from monitor_agent.settings import ServerSettings
 
+SWITCH_SECONDS = 0.0002
 _log = structlog.get_logger()
 
 
@@ -42,8 +46,9 @@ def load_version(settings: ServerSettings, card: ModelCard, logs: ServerLogs) ->
         If it cannot be loaded or called.
     """
     _log.info("loading the model", **{"model.name": card.name, "model.version": card.version})
-    engine = load_engine(card, settings.model_threads)
-    engine.warm_up(settings.max_batch_size)
+    with frequent_thread_switches():
+        engine = load_engine(card, settings.model_threads)
+        engine.warm_up(settings.max_batch_size)
     if engine.kind == BINARY.name and not card.has_threshold:
         _log.warning(
             "the model has no threshold: a score of 0.5 or more is a positive; write it into model.json, or set "
@@ -53,6 +58,17 @@ def load_version(settings: ServerSettings, card: ModelCard, logs: ServerLogs) ->
     loaded = LoadedModel(settings, engine, logs.of_model(engine))
     loaded.batcher.start()
     return loaded
+
+
+@contextmanager
+def frequent_thread_switches() -> Iterator[None]:
+    """Let threads that wait for the interpreter have it soon: they answer requests while this one loads a model."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _free_memory() -> None:
