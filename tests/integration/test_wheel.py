@@ -183,7 +183,7 @@ def test_a_cluster_of_your_own(
         return installation.run("monitor-agent", *words, cwd=folder, environ={**access[user], **more}).stdout
 
     with kibana_stand_in() as kibana:
-        assert "saved objects: 130 imported" in monitor("monitor_setup", "setup", "--kibana", KIBANA_URL=kibana.url)
+        assert "saved objects: 131 imported" in monitor("monitor_setup", "setup", "--kibana", KIBANA_URL=kibana.url)
         assert len(kibana.objects["default"]) == 130
         assert len(kibana.rules) == 11
     writer = {"PIPELINE_USERNAME": "pipeline_writer", "PIPELINE_PASSWORD": elasticsearch.users["pipeline_writer"]}

@@ -127,14 +127,28 @@ def _scalar(value: Any, number: Callable[[float], str]) -> str:
 
 
 def _without_halves(value: Any) -> Any:
-    """Return the value with a question mark for each half of a pair of surrogates, as Java writes it."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if type(value) is list:
-        return [_without_halves(item) for item in value]
-    if type(value) is dict:
-        return {_without_halves(name): _without_halves(item) for name, item in value.items()}
-    return value
+    """Return the value with a question mark for each half of a pair of surrogates, as Java writes it.
+
+    Lists and objects are changed in place, one after another: a text may be nested as deeply as the reader takes it.
+    """
+    whole = [value]
+    left: list[Any] = [whole]
+    while left:
+        container = left.pop()
+        if type(container) is list:
+            container[:] = [_text_without_halves(item) for item in container]
+            items = container
+        else:
+            pairs = [(_text_without_halves(name), _text_without_halves(item)) for name, item in container.items()]
+            container.clear()
+            container.update(pairs)
+            items = container.values()
+        left += [item for item in items if type(item) in (list, dict)]
+    return whole[0]
+
+
+def _text_without_halves(value: Any) -> Any:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _refuse(name: str) -> None:

@@ -48,6 +48,16 @@ def check(events: Sequence[Event], documents: Sequence[tuple[str, str, dict[str,
             assert document["event"]["dataset"] in DATASETS[family]
 
 
+def test_a_deep_line_with_half_a_character_is_read() -> None:
+    """As deep as any other line; the half becomes a question mark."""
+    depth = 700
+    value = read(b"[" * depth + b'"\\ud800"' + b"]" * depth)
+
+    for _ in range(depth):
+        (value,) = value
+    assert value == "?"
+
+
 @quick
 @hypothesis.given(event_lines())
 def test_a_line_is_a_document_or_a_dead_letter(line: bytes) -> None:
