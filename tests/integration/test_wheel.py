@@ -184,8 +184,8 @@ def test_a_cluster_of_your_own(
 
     with kibana_stand_in() as kibana:
         assert "saved objects: 131 imported" in monitor("monitor_setup", "setup", "--kibana", KIBANA_URL=kibana.url)
-        assert len(kibana.objects["default"]) == 130
-        assert len(kibana.rules) == 11
+        assert len(kibana.objects["default"]) == 131
+        assert len(kibana.rules) == 12
     writer = {"PIPELINE_USERNAME": "pipeline_writer", "PIPELINE_PASSWORD": elasticsearch.users["pipeline_writer"]}
     deliver(installation, folder, {**access["monitor_agent"], **writer}, elasticsearch)
     monitor("monitor_agent", "once")
