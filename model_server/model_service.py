@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,7 +35,6 @@ from monitor_agent.settings import ServerSettings
 from monitor_agent.settings.server_settings import ANSWER
 
 MODEL = "model"
-NO_NAMES: Mapping[str, str] = {}
 _log = structlog.get_logger()
 
 Choose = Callable[[ServedModel[LoadedModel]], tuple[str, VersionAssignment | None]]

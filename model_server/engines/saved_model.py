@@ -279,7 +279,7 @@ class SavedModel:
 def limit_threads(threads: int) -> None:
     """Limit the CPU threads of one batch, 0 = one per core; the first model of a process decides."""
     tensorflow = import_tensorflow()
-    # One batch is computed at a time: parallel operations would only compete for the same cores.
+    # Functions compute one batch at a time: parallel operations would only compete for the same cores.
     with contextlib.suppress(RuntimeError):  # TensorFlow has computed already
         tensorflow.config.threading.set_inter_op_parallelism_threads(1)
         tensorflow.config.threading.set_intra_op_parallelism_threads(threads)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -148,7 +147,7 @@ class Serving(Generic[Content]):
         """The model, if there is only one."""
         return next(iter(self.models.values())) if len(self.models) == 1 else None
 
-    def model(self, name: str | None, field_name: str = "") -> ServedModel[Content]:
+    def model(self, name: str | None) -> ServedModel[Content]:
         """Return the model of a name; None = the only one.
 
         Raises
@@ -159,20 +158,8 @@ class Serving(Generic[Content]):
         names = ", ".join(self.models)
         if name is None:
             if self.only is None:
-                raise NoSuchModelError(f"is missing; this server serves several models: {names}", field_name)
+                raise NoSuchModelError(f"is missing; this server serves several models: {names}")
             return self.only
         if name not in self.models:
-            raise NoSuchModelError(f"there is no model of this name; this server serves {names}", field_name)
+            raise NoSuchModelError(f"there is no model of this name; this server serves {names}")
         return self.models[name]
-
-
-@contextmanager
-def using(version: ServedVersion[Content]) -> Iterator[bool]:
-    """Hold a version during the block; False if it is no longer served."""
-    if not version.acquire():
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        version.release()
