@@ -49,6 +49,7 @@ TRAINING = OptionalComponent(
 )
 KERAS_2_FILES = OptionalComponent("a file of Keras 2", "keras", ("tf_keras", "tensorflow_hub", "pkg_resources"))
 PARQUET_FILES = OptionalComponent("a Parquet file", "parquet", ("pyarrow",))
+ANALYSIS = OptionalComponent("tables for analysts", "analysis", ("pyarrow",))
 SCHEMAS = OptionalComponent("the check of saved objects", "embedded", ("jsonschema",))
 COMPONENTS = (EMBEDDED_ELASTICSEARCH, PIPELINE, VIEWER, REPORTS, SCHEMAS, MODEL_SERVER, TRAINING)
 """The components that users run. The check of a machine looks for them; nobody needs to miss a format of files."""

@@ -10,7 +10,8 @@ from typing import Any
 from monitor_agent import metrics
 from monitor_agent.agent.totals import Total, TotalKey, totals
 from monitor_agent.cli._agent import history_of
-from monitor_agent.cli._output import add_json, interval, number, print_json, print_line, print_table
+from monitor_agent.cli._output import interval, number, print_json, print_line, print_table
+from monitor_agent.cli._table_files import CSV, JSON, TABLE, add_format, chosen_format, write_csv, write_parquet
 from monitor_agent.cli._times import add_range
 from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.model_names import version_order
@@ -41,7 +42,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--model", default="", help="the model (default: all)")
     parser.add_argument("--version", default="", help="the version (default: all versions merged)")
-    add_json(parser)
+    add_format(parser)
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
@@ -51,7 +52,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     ------
     DataError
         If nothing is stored in the range.
+    SettingsError
+        If the format needs a file.
     """
+    form = chosen_format(args)
     selection = Selection(
         model=args.model,
         versions=(args.version,) if args.version else (),
@@ -68,16 +72,16 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             raise nothing_stored(history, calendar, start, end, args.model, (args.version,) if args.version else ())
     seconds = (end - start).total_seconds()
     rows = [(key, total, metrics.measure(total.state, seconds)) for key, total in totals_by_key.items()]
-    if args.json:
-        print_json(
-            {
-                "from": instants.text(start),
-                "to": instants.text(end),
-                "totals": [_json_object(*row, settings.agent) for row in rows],
-            }
-        )
+    if form == TABLE:
+        _print(rows, start, end)
         return 0
-    _print(rows, start, end)
+    objects = [_json_object(*row, settings.agent) for row in rows]
+    if form == JSON:
+        print_json({"from": instants.text(start), "to": instants.text(end), "totals": objects})
+    elif form == CSV:
+        write_csv(objects, args.out)
+    else:
+        write_parquet(objects, args.out)
     return 0
 
 

@@ -16,10 +16,11 @@ final when it comes, 1 as well as 0. So it counts at once, and the attribution w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from monitor_agent.pipeline.instants import range_filter
+from monitor_agent.pipeline.instants import parse, range_filter
 from monitor_agent.settings import AgentSettings
 
 Query = dict[str, Any]
@@ -68,3 +69,26 @@ def unknown(settings: AgentSettings, now: datetime) -> Query:
     """Return the filter for predictions whose label is not known at `now`: neither positive nor negative."""
     labelled = [] if settings.absent_feedback == "negative" else [{"exists": {"field": "feedback.label"}}]
     return {"bool": {"must_not": [{"bool": {"filter": [judged(settings, now), *labelled]}}]}}
+
+
+def label_of(prediction: Mapping[str, Any], settings: AgentSettings, now: datetime) -> int | None:
+    """Return the label that counts at `now`; None if it is not known: the rule of the queries, for one document.
+
+    Parameters
+    ----------
+    prediction : a stored prediction without nesting: dotted names of fields -> values.
+
+    >>> noon = parse("2026-11-23T12:00Z")
+    >>> label_of({"@timestamp": "2026-11-23T11:00Z"}, AgentSettings(), noon)
+    0
+    >>> label_of({"@timestamp": "2026-11-23T11:45Z", "feedback.label": 1}, AgentSettings(), noon) is None
+    True
+    """
+    if prediction.get("prediction.shadow") is True:
+        return None
+    if settings.impressions == "explicit" and prediction.get("feedback.shown") is not True:
+        return None
+    if not count_early(settings) and parse(prediction["@timestamp"]) > now - settings.attribution_window:
+        return None
+    label: int | None = prediction.get("feedback.label")
+    return 0 if label is None and settings.absent_feedback == "negative" else label

@@ -144,6 +144,12 @@ ROOMS = (
         "jsonschema",
     ),
     Room(
+        "monitor_agent/analysis/",
+        "metrics, curves and labelled predictions as Arrow tables, for analysts who write Python",
+        "clock contracts errors es extras kibana pipeline settings",
+        "pyarrow",
+    ),
+    Room(
         "monitor_agent/dashboards/",
         "the viewer of the dashboards without Kibana, and the reports",
         "extras clock contracts errors es files http_serving kibana pipeline settings",
@@ -229,8 +235,8 @@ ROOMS = (
     Room(
         "monitor_agent/cli/",
         "one command per file; writes the generated pages",
-        "agent alerting clock command_line contracts dashboards demo diagnosis durations errors es extras files "
-        "gc_tuning http_serving kibana log logstash metrics pipeline product_files settings stack",
+        "agent alerting analysis clock command_line contracts dashboards demo diagnosis durations errors es extras "
+        "files gc_tuning http_serving kibana log logstash metrics pipeline product_files settings stack",
         "orjson rich",
     ),
     Room("monitor_agent/__main__.py", "the entry point of `monitor-agent`", "cli extras"),
@@ -253,6 +259,7 @@ ROOMS = (
 )
 
 ENVIRONMENT_READERS = (
+    "monitor_agent/analysis/",
     "monitor_agent/cli/__init__.py",
     "monitor_agent/stack/",
     "model_server/cli.py",
