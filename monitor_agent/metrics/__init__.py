@@ -51,6 +51,9 @@ from monitor_agent.metrics.log_histogram import (
     DURATION_EDGES,
     LogHistogram,
 )
+from monitor_agent.metrics.multiclass import class_averages, roc_auc_ovr, top_k_accuracy
+from monitor_agent.metrics.reconciliation import reconcile
+from monitor_agent.metrics.regression import error_means, error_quantiles
 from monitor_agent.metrics.score_histogram import SCORE_BINS
 from monitor_agent.metrics.throughput import throughput_spec
 from monitor_agent.metrics.window_state import (
@@ -59,7 +62,6 @@ from monitor_agent.metrics.window_state import (
     from_fixed_point,
     merge,
     merge_all,
-    reconcile,
     to_fixed_point,
 )
 
@@ -88,6 +90,11 @@ STATE_METRICS: tuple[MetricSpec, ...] = (
     *inverse_propensity.SPECS,
     conversion_rate.SPEC,
     value_per_thousand.SPEC,
+    *class_averages.AVERAGES,
+    *top_k_accuracy.SPECS,
+    *roc_auc_ovr.SPECS,
+    *error_means.SPECS,
+    *error_quantiles.SPECS,
     *ranking.SPECS,
     *score_mean.SPECS,
     *response_time.SPECS,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Literal
 
+from monitor_agent.metrics.kinds import BINARY, MULTICLASS
 from monitor_agent.metrics.window_state import WindowState
 
 FieldKind = Literal["count", "ratio", "float", "duration_ms", "keyword"]
@@ -52,6 +53,9 @@ class MetricSpec:
     label_free : True if the metric needs no known label; all further metrics are ``no_samples`` without samples.
     source : the source of the definition.
     samples : the number of samples of a metric that needs feedback; by default the predictions with a known label.
+    all_kinds : whether the metric is of all kinds of predictions together, such as a response time.
+    of_kind : the kind of predictions that it is a metric of, if not of all.
+    of_classes : the same metric of multiclass predictions; None = it has no value there.
     """
 
     name: str
@@ -65,6 +69,22 @@ class MetricSpec:
     label_free: bool = False
     source: str = ""
     samples: Callable[[WindowState], int] = attrgetter("n")
+    all_kinds: bool = False
+    of_kind: str = BINARY
+    of_classes: MetricSpec | None = None
+
+    def for_kind(self, kind: str | None) -> MetricSpec | Undefined:
+        """Return the metric of predictions of a kind; undefined (the kind is the reason) if they have no such metric.
+
+        Parameters
+        ----------
+        kind : as `kind_of` returns it; None = there are no predictions.
+        """
+        if self.all_kinds or kind is None or kind == self.of_kind:
+            return self
+        if kind == MULTICLASS and self.of_classes is not None:
+            return self.of_classes
+        return Undefined(kind)
 
     def fields(self) -> dict[str, FieldKind]:
         """Return all document fields of this metric with their kinds.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from monitor_agent.metrics._spec import MetricSpec, Undefined
+from monitor_agent.metrics.kinds import MULTICLASS
+from monitor_agent.metrics.multiclass import class_averages
 from monitor_agent.metrics.wilson import wilson_interval
 
 
@@ -26,4 +28,15 @@ SPEC = MetricSpec(
     lambda s: wilson_interval(s.tp + s.tn, s.n),
     bigger_is_better=True,
     source="sklearn.metrics.accuracy_score",
+    of_classes=MetricSpec(
+        "accuracy",
+        "ratio",
+        "share of predictions of the true class",
+        class_averages.accuracy,
+        class_averages.accuracy_interval,
+        bigger_is_better=True,
+        source="sklearn.metrics.accuracy_score",
+        samples=class_averages.labelled_classes,
+        of_kind=MULTICLASS,
+    ),
 )

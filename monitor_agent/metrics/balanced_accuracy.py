@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from monitor_agent.metrics._spec import MetricSpec, Undefined
+from monitor_agent.metrics.kinds import MULTICLASS
+from monitor_agent.metrics.multiclass import class_averages
 
 
 def balanced_accuracy(tp: int, fp: int, tn: int, fn: int) -> float | Undefined:
@@ -26,4 +28,15 @@ SPEC = MetricSpec(
     lambda s: balanced_accuracy(s.tp, s.fp, s.tn, s.fn),
     bigger_is_better=True,
     source="sklearn.metrics.balanced_accuracy_score",
+    of_classes=MetricSpec(
+        "balanced_accuracy",
+        "ratio",
+        "mean recall of the true classes",
+        class_averages.balanced_accuracy,
+        class_averages.balanced_accuracy_interval,
+        bigger_is_better=True,
+        source="sklearn.metrics.balanced_accuracy_score",
+        samples=class_averages.labelled_classes,
+        of_kind=MULTICLASS,
+    ),
 )

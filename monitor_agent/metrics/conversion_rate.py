@@ -42,5 +42,6 @@ SPEC = MetricSpec(
     lambda s: _interval(_after_click(s), s.clicks),
     bigger_is_better=True,
     label_free=True,
+    all_kinds=True,
     source="clicked predictions with a purchase / clicked predictions",
 )

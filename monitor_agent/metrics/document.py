@@ -15,12 +15,16 @@ def measure_with(catalogue: Iterable[MetricSpec], state: WindowState) -> MetricF
     """Return the fields of all metrics of ``catalogue``: value, ``_low`` and ``_high``, ``_undefined`` with the reason.
 
     A value is finite and in its range, or None. If and only if it is None, ``<name>_undefined`` holds the reason: it is
+    the kind of the predictions if the metric is not of this kind, ``mixed_kinds`` if there are several kinds,
     ``inconsistent_counts`` if counts contradict each other because they were read at different moments, and
     ``infinite_sum`` if a sum is too large for a float.
     """
     fields: MetricFields = {}
-    for spec in catalogue:
-        value = _value(spec, state)
+    kind = state.kind
+    for entry in catalogue:
+        chosen = entry.for_kind(kind) if entry.kind != "count" else entry
+        spec = entry if isinstance(chosen, Undefined) else chosen
+        value = chosen if isinstance(chosen, Undefined) else _value(spec, state)
         if isinstance(value, Undefined):
             fields[spec.name] = None
             fields[f"{spec.name}_undefined"] = value.reason

@@ -26,5 +26,6 @@ SPEC = MetricSpec(
     lambda s: wilson_interval(s.errors, s.requests + s.errors),
     bigger_is_better=False,
     label_free=True,
+    all_kinds=True,
     source="errors / (requests + errors)",
 )

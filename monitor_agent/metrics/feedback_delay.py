@@ -60,7 +60,17 @@ def _suggested_ms(state: WindowState) -> float | Undefined:
 
 
 def _spec(name: str, text: str, value: Callable[[WindowState], float | Undefined], source: str) -> MetricSpec:
-    return MetricSpec(name, "duration_ms", text, value, unit="ms", range=(0.0, None), label_free=True, source=source)
+    return MetricSpec(
+        name,
+        "duration_ms",
+        text,
+        value,
+        unit="ms",
+        range=(0.0, None),
+        label_free=True,
+        all_kinds=True,
+        source=source,
+    )
 
 
 SPECS = (

@@ -10,6 +10,8 @@ import math
 import numpy as np
 
 from monitor_agent.metrics._spec import MetricSpec, Undefined
+from monitor_agent.metrics.kinds import CLASS_LOSS, MULTICLASS, SCORED
+from monitor_agent.metrics.multiclass import class_averages
 from monitor_agent.metrics.score_histogram import EDGES, Counts, Floats, dense
 from monitor_agent.metrics.window_state import WindowState, from_fixed_point
 
@@ -82,6 +84,11 @@ def _error_bound(state: WindowState) -> float | Undefined:
     return log_loss(_without_loss(state)[1], state.n)
 
 
+def _log_loss_of_classes(state: WindowState) -> float | Undefined:
+    scored = state.counts.get(SCORED, 0)
+    return log_loss(from_fixed_point(state.sums.get(CLASS_LOSS, 0)), scored) if scored else Undefined("no_scores")
+
+
 SPEC = MetricSpec(
     "log_loss",
     "float",
@@ -90,6 +97,17 @@ SPEC = MetricSpec(
     bigger_is_better=False,
     range=(0.0, -math.log(CLIP)),
     source="sklearn.metrics.log_loss",
+    of_classes=MetricSpec(
+        "log_loss",
+        "float",
+        "mean of -ln(score of the true class), scores clipped at 1e-7",
+        _log_loss_of_classes,
+        bigger_is_better=False,
+        range=(0.0, -math.log(CLIP) + 1e-9),
+        source="sklearn.metrics.log_loss",
+        samples=class_averages.labelled_classes,
+        of_kind=MULTICLASS,
+    ),
 )
 
 ERROR_BOUND_SPEC = MetricSpec(

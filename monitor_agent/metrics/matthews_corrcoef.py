@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 from monitor_agent.metrics._spec import MetricSpec, Undefined
+from monitor_agent.metrics.kinds import MULTICLASS
+from monitor_agent.metrics.multiclass import class_averages
 
 
 def matthews_corrcoef(tp: int, fp: int, tn: int, fn: int) -> float | Undefined:
@@ -31,4 +33,15 @@ SPEC = MetricSpec(
     bigger_is_better=True,
     range=(-1.0, 1.0),
     source="sklearn.metrics.matthews_corrcoef",
+    of_classes=MetricSpec(
+        "mcc",
+        "float",
+        "Matthews correlation coefficient of true and predicted class",
+        class_averages.matthews_corrcoef,
+        bigger_is_better=True,
+        range=(-1.0, 1.0),
+        source="sklearn.metrics.matthews_corrcoef",
+        samples=class_averages.labelled_classes,
+        of_kind=MULTICLASS,
+    ),
 )

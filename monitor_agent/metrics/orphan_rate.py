@@ -30,5 +30,6 @@ SPEC = MetricSpec(
     lambda s: wilson_interval(s.orphan, _feedback(s)),
     bigger_is_better=False,
     label_free=True,
+    all_kinds=True,
     source="orphan / (matched + duplicate + too_late + orphan)",
 )

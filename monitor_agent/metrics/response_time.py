@@ -72,6 +72,7 @@ def _spec(name: str, text: str, value: Callable[[WindowState], float | Undefined
         bigger_is_better=False,
         range=(0.0, None),
         label_free=True,
+        all_kinds=True,
         source=source,
     )
 

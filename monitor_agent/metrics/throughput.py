@@ -24,5 +24,6 @@ def throughput_spec(seconds: float | None) -> MetricSpec:
         unit="1/s",
         range=(0.0, None),
         label_free=True,
+        all_kinds=True,
         source="(requests + errors) / length of the window",
     )

@@ -25,6 +25,7 @@ SPEC = MetricSpec(
     unit="value",
     bigger_is_better=True,
     label_free=True,
+    all_kinds=True,
     range=(None, None),
     source="effective revenue per mille (eCPM)",
 )

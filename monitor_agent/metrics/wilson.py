@@ -10,10 +10,14 @@ Z_95 = 1.959963984540054
 """The normal quantile of a two-sided 95 % interval."""
 
 
-def wilson_interval(successes: int, trials: int, z: float = Z_95) -> ConfidenceInterval | Undefined:
+def wilson_interval(successes: float, trials: float, z: float = Z_95) -> ConfidenceInterval | Undefined:
     """Return the interval that holds the true proportion with 95 % confidence (for the default ``z``).
 
     It assumes independent trials. Clicks of one user or query are correlated; then the interval is too narrow.
+
+    Parameters
+    ----------
+    successes, trials : may be fractions: the effective number of trials of a weighted proportion.
 
     Undefined: ``no_samples`` without trials; ``inconsistent_counts`` if there are more successes than trials.
 

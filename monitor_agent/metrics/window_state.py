@@ -17,7 +17,9 @@ from typing import Any, NewType
 
 from monitor_agent.metrics._blob import BlobReader, BlobWriter, readers
 from monitor_agent.metrics.exact_scores import MERGED, tails_of_exact
+from monitor_agent.metrics.kinds import HITS, kind_of, labelled
 from monitor_agent.metrics.log_histogram import LogHistogram, merge_log_histograms
+from monitor_agent.metrics.multiclass.confusion_matrix import ConfusionMatrix
 from monitor_agent.metrics.score_cells import LabelScores, ScoreCells, is_exact, score_cells
 from monitor_agent.metrics.score_histogram import Counts, Histogram, add
 
@@ -94,6 +96,9 @@ class WindowState:
     exact_pos, exact_neg : all scores of ``scores_pos`` and ``scores_neg``, singly (`from_exact_scores`); empty if there
         are too many distinct ones.
     tail_pos, tail_neg : otherwise, the scores of ``scores_pos`` and ``scores_neg`` in the tails, by cell (`tails_of`).
+    confusion : multiclass predictions with a known class, by true and predicted class (`multiclass.confusion_matrix`).
+    class_scores : their scores, by class and bin (`multiclass.class_scores`).
+    error_bins : the errors of regressions whose truth is known, by bin (`regression.error_bins`).
     """
 
     predictions: int = 0
@@ -145,11 +150,19 @@ class WindowState:
     exact_neg: Counts = field(default_factory=dict)
     tail_pos: Counts = field(default_factory=dict)
     tail_neg: Counts = field(default_factory=dict)
+    confusion: Mapping[str, int] = field(default_factory=dict)
+    class_scores: Mapping[str, int] = field(default_factory=dict)
+    error_bins: Counts = field(default_factory=dict)
 
     @cached_property
     def cells(self) -> ScoreCells:
         """The labelled scores as cells, each as narrow as the state allows."""
         return score_cells(*self._label_scores)
+
+    @cached_property
+    def classes(self) -> ConfusionMatrix:
+        """The multiclass predictions with a known class."""
+        return ConfusionMatrix.of(self.confusion, self.counts.get(HITS, 0))
 
     @property
     def is_exact(self) -> bool:
@@ -165,8 +178,13 @@ class WindowState:
 
     @property
     def n(self) -> int:
-        """Predictions with a known label."""
-        return self.tp + self.fp + self.tn + self.fn
+        """Predictions with a known label, of any kind."""
+        return self.tp + self.fp + self.tn + self.fn + labelled(self.counts)
+
+    @property
+    def kind(self) -> str | None:
+        """The kind of its predictions, as `kind_of` returns it."""
+        return kind_of(self.predictions, self.counts)
 
     @property
     def scores(self) -> Counts:
@@ -245,7 +263,7 @@ TAGS: dict[str, int] = dict(zip(FIELDS, (tag for tag in itertools.count() if tag
 
 _NAME_BY_TAG = {tag: name for name, tag in TAGS.items()}
 _ZERO_STATE = WindowState()
-_NAMED = frozenset({"counts", "sums"})
+_NAMED = frozenset({"counts", "sums", "confusion", "class_scores"})
 _OF_SCORES = frozenset(
     {
         "scores_unknown", "scores_pos", "scores_neg", "fine_pos", "fine_neg", "scores_pos_without_loss",
@@ -311,43 +329,6 @@ def merge(left: WindowState, right: WindowState) -> WindowState:
     7
     """
     return merge_all((left, right))
-
-
-def reconcile(current: WindowState, stored: WindowState, tolerance: float = 1e-12) -> WindowState:
-    """Return ``stored`` if ``current`` differs from it only by rounding, else ``current``.
-
-    A search engine adds floats in any order, so the same documents may give sums with different last bits. That is no
-    reason to write a document again. Counts must be equal; the relative difference of sums may be ``tolerance``.
-
-    >>> state = WindowState(tp=1, log_loss_pos=to_fixed_point(0.3))
-    >>> reconcile(WindowState(tp=1, log_loss_pos=to_fixed_point(0.1 + 0.2)), state) is state
-    True
-    """
-    for name in FIELDS:
-        new, old = getattr(current, name), getattr(stored, name)
-        if new == old:
-            continue
-        if name == "sums":
-            equal = all(_close(new.get(key, 0), old.get(key, 0), tolerance) for key in new.keys() | old.keys())
-        else:
-            equal = name in _REAL_SUMS and _close(new, old, tolerance)
-        if not equal:
-            return current
-    return stored
-
-
-_REAL_SUMS = frozenset(
-    {
-        "score_sum", "score_square_sum", "score_sum_pos", "score_sum_neg", "score_square_sum_pos",
-        "score_square_sum_neg", "log_loss_pos", "log_loss_neg", "value_sum", "score_sum_shown_unknown",
-        "score_sum_predicted_positive",
-    }
-)  # fmt: skip
-
-
-def _close(left: int, right: int, tolerance: float) -> bool:
-    # In integers: a sum may be too large for a float.
-    return abs(left - right) * round(1 / tolerance) <= max(abs(left), abs(right))
 
 
 def _add_mappings(mappings: list[Mapping[Any, int]]) -> dict[Any, int]:

@@ -32,6 +32,14 @@ _FINALITY = dict(
 )
 
 REASONS = {
+    "binary": "the predictions are binary",
+    "multiclass": "the predictions are multiclass",
+    "regression": "the predictions are numbers",
+    "mixed_kinds": "the predictions are of several kinds: a metric of one kind would be wrong",
+    "no_scores": "the predictions carry no scores of the classes",
+    "too_many_classes": "the predictions carry scores of more classes than are counted",
+    "constant_truth": "all true numbers are the same",
+    "zero_truth": "all true numbers are 0",
     "above_last_edge": "the time is longer than the histogram of times resolves",
     "below_first_edge": "the time is shorter than the histogram of times resolves",
     "earlier_release": "an earlier release counted the window: `monitor-agent backfill` counts it again",

@@ -96,6 +96,9 @@ _names = st.sampled_from(
 )
 _sums = st.floats(-1e12, 1e12).map(to_fixed_point)
 _small = st.integers(0, 10**9)
+_positive = st.integers(1, 10**9)
+_pairs = st.sampled_from(["1 ab", "1 ba", "1 aa", "2 \u00e9bab"])
+_class_bins = st.sampled_from(["+0 a", "-700 b b", "+1400 \u00e9"])
 _scores = st.lists(st.floats(0.0, 1.0), max_size=6).map(np.array)
 _tails = st.dictionaries(st.integers(0, 47_703), st.integers(1, 2**40), max_size=8)
 
@@ -129,6 +132,11 @@ _without_details = st.builds(
     scores_predicted_positive=_counts,
     score_sum_predicted_positive=_sums,
     sums=st.dictionaries(_names, st.floats(1e-9, 1e12).map(to_fixed_point), max_size=3),
+    confusion=st.dictionaries(
+        st.sampled_from(["1 ab", "1 ba", "1 aa", "2 \U0001f9e6b\U0001f9e6b"]), _positive, max_size=3
+    ),
+    class_scores=st.dictionaries(st.sampled_from(["+0 a", "-700 b b", "+1400 \u00e9"]), _positive, max_size=3),
+    error_bins=st.dictionaries(st.integers(-25_000, 25_000), _positive, max_size=6),
 )
 
 
