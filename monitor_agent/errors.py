@@ -16,7 +16,8 @@ The tree::
     │   ├── RefusedDocumentError one document or one search is refused, and others are not
     │   ├── UnsupportedServerError  another product than Elasticsearch answers, or an old version
     │   ├── MissingPrivilegeError   the user lacks a privilege that the command needs
-    │   └── NotSetUpError        `monitor-agent setup` has not run on the cluster
+    │   ├── NotSetUpError        `monitor-agent setup` has not run on the cluster
+    │   └── ConflictError        somebody else has changed a document that a command changes
     ├── PredictionLogError       predictions or feedback cannot be logged; nothing of the call is written
     │   ├── RecordError          a field of a record is malformed
     │   ├── LineTooLongError     an event has more bytes than a line may have
@@ -116,7 +117,11 @@ class MissingPrivilegeError(ElasticsearchError):
 
 
 class NotSetUpError(ElasticsearchError):
-    """Raised when a cluster lacks index templates of the product."""
+    """Raised when a cluster lacks index templates or settings of the product."""
+
+
+class ConflictError(ElasticsearchError):
+    """Raised when a document that a command changes has been changed by somebody else since it was read."""
 
 
 class KibanaError(MonitorError):

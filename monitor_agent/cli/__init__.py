@@ -22,7 +22,7 @@ from monitor_agent.errors import ElasticsearchError
 
 COMMANDS = (
     *("demo", "up", "setup", "check", "run", "once", "backfill"),
-    *("totals", "compare", "reference", "explain-window", "release", "lost-lines", "alerts"),
+    *("totals", "compare", "reference", "explain-window", "release", "lost-lines", "alerts", "models"),
     *("dashboards", "report"),
     *("stack", "pipeline", "deadletters", "kibana", "docs", "completion"),
 )

@@ -9,11 +9,12 @@ from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.drift import DRIFT
 from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.contracts.model_settings import MODEL_SETTINGS
 from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.contracts.restatement import RESTATEMENTS
 
 CONTRACTS: tuple[IndexContract, ...] = (
     *EVENT_CONTRACTS,
     *(PERFORMANCE, CURVES, DRIFT, RESTATEMENTS, ALERTS),
-    *(CYCLES, AGENT_STATE),
+    *(CYCLES, AGENT_STATE, MODEL_SETTINGS),
 )

@@ -15,6 +15,7 @@ from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.drift import DRIFT
 from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.contracts.model_settings import MODEL_SETTINGS
 from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.release import RELEASES
@@ -25,7 +26,7 @@ from monitor_agent.contracts.roles import names_of
 Privileges = Mapping[str, Any]
 """Privileges in the format of Elasticsearch's role API."""
 
-_COUNTED = [contract for contract in CONTRACTS if contract is not DEADLETTERS]
+_COUNTED = [contract for contract in CONTRACTS if contract not in (DEADLETTERS, MODEL_SETTINGS)]
 _SETUP = ["manage_index_templates"]
 
 
@@ -40,11 +41,14 @@ def _reading(*contracts: IndexContract) -> Privileges:
     return _privileges(([contract.alias for contract in contracts], ["read"]))
 
 
-_CYCLE = _privileges((names_of(_COUNTED), ["read", "index"]))
+_SETTINGS = (names_of([MODEL_SETTINGS]), ["read"])
+_CYCLE = _privileges((names_of(_COUNTED), ["read", "index"]), _SETTINGS)
 _LETTERS = _privileges((names_of([DEADLETTERS]), ["read"]))
 _PANELS = _privileges((names_of([PERFORMANCE, PREDICTIONS, FEEDBACK]), ["read"]))
 COMMAND_PRIVILEGES: Mapping[str, Privileges] = {
-    "setup": _privileges((names_of(CONTRACTS), ["manage"]), cluster=_SETUP),
+    "setup": _privileges(
+        (names_of(CONTRACTS), ["manage"]), (names_of([MODEL_SETTINGS]), ["read", "index"]), cluster=_SETUP
+    ),
     "setup --repair": _privileges((names_of(CONTRACTS), ["read", "write", "manage"]), cluster=_SETUP),
     "run": _CYCLE,
     "once": _CYCLE,
@@ -55,6 +59,11 @@ COMMAND_PRIVILEGES: Mapping[str, Privileges] = {
     "deadletters list": _LETTERS,
     "deadletters show": _LETTERS,
     "deadletters replay": _privileges((names_of([DEADLETTERS]), ["read", "delete"])),
+    "models apply": _privileges(
+        (names_of([MODEL_SETTINGS, AGENT_STATE]), ["read", "index"]), ([PERFORMANCE.alias], ["read"])
+    ),
+    "models diff": _reading(MODEL_SETTINGS, AGENT_STATE, PERFORMANCE),
+    **{f"models {action}": _reading(MODEL_SETTINGS, AGENT_STATE) for action in ("list", "show", "history")},
     "totals": _reading(PERFORMANCE),
     "compare": _reading(PERFORMANCE),
     "explain-window": _reading(PERFORMANCE, RESTATEMENTS, PREDICTIONS, FEEDBACK, ERRORS),

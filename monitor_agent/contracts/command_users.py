@@ -43,6 +43,8 @@ COMMAND_USERS: tuple[CommandUser, ...] = (
     CommandUser("backfill", MONITOR_AGENT, "as `run`"),
     CommandUser("reference", MONITOR_AGENT, "reads events, writes drift references"),
     CommandUser("release", MONITOR_AGENT, "writes the release of a version"),
+    CommandUser("models apply", MONITOR_SETUP, "changes the settings of models"),
+    CommandUser("models", MONITOR_AGENT, "the other actions read the settings of models and the agent's state"),
     CommandUser("lost-lines", MONITOR_AGENT, "reads the agent's state"),
     CommandUser("check", MONITOR_AGENT, "reads facts about the cluster, indices and privileges"),
     CommandUser("deadletters list", DEADLETTER_READER, "reads dead letters, which hold the original lines"),

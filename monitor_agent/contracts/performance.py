@@ -53,6 +53,9 @@ _HEAD: dict[str, Field] = {
         "(written again after it was final)"
     ),
     "revision": long("1 at first; grows with each change of the content"),
+    "settings_revision": long(
+        "the revision of the model's settings that decided the numbers, from 1 on (`monitor-agent models show NAME`)"
+    ),
     "maturity": double("share of the shown predictions that are older than the attribution window", "share"),
     "coverage": double(
         "share of these mature predictions, and of those `judged_early`, whose label is known: "
@@ -170,6 +173,7 @@ PERFORMANCE = IndexContract(
         "labels": {"scene": "search"},
         "state": STATE_FINAL,
         "revision": 3,
+        "settings_revision": 1,
         "maturity": 1.0,
         "coverage": 1.0,
         "judged_early": 0,

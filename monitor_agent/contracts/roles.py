@@ -13,6 +13,7 @@ from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.contracts.index_contract import IndexContract
+from monitor_agent.contracts.model_settings import MODEL_SETTINGS
 from monitor_agent.contracts.release import RELEASES
 from monitor_agent.contracts.role_names import (
     ANALYST,
@@ -24,7 +25,9 @@ from monitor_agent.contracts.role_names import (
 
 READ = ["read", "view_index_metadata"]
 _EVENTS = [contract for contract in EVENT_CONTRACTS if contract not in (RELEASES, DEADLETTERS)]
-_RESULTS = [contract for contract in CONTRACTS if contract is RELEASES or contract not in EVENT_CONTRACTS]
+_RESULTS = [
+    contract for contract in CONTRACTS if contract is RELEASES or contract not in (*EVENT_CONTRACTS, MODEL_SETTINGS)
+]
 """What the agent writes; servers and the agent write releases."""
 
 
@@ -59,6 +62,8 @@ ROLES: dict[str, dict[str, Any]] = {
                 "names": names_of(_RESULTS),
                 "privileges": [*READ, "write", "auto_configure", "maintenance", "delete_index"],
             },
+            # No process of an agent decides what its numbers mean.
+            {"names": names_of([MODEL_SETTINGS]), "privileges": READ},
         ],
     },
     MONITOR_SETUP: {

@@ -12,9 +12,11 @@ from elasticsearch import ApiError
 
 from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.index_contract import FIELD_LIMIT, TOTAL_FIELDS_LIMIT, IndexContract
+from monitor_agent.contracts.model_settings import MODEL_SETTINGS
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.client_names import ClientNames, client_names
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.model_settings_store import ModelSettingsStore
 from monitor_agent.es.obstacles import (
     NAME_OF_ALIAS,
     IndexState,
@@ -29,6 +31,7 @@ from monitor_agent.es.readiness import index_templates
 from monitor_agent.pipeline import retention
 from monitor_agent.pipeline.instants import DAY
 from monitor_agent.settings import AgentSettings, ServerSettings
+from monitor_agent.settings.model_tables import plain
 
 _NO_SUCH_API = (400, 404, 405)
 _NOT_ALLOWED = 403
@@ -48,7 +51,8 @@ def install(
 ) -> list[Obstacle]:
     """Put all index templates, and lifecycle policies if the cluster has them; extend the existing indices.
 
-    An existing index gets new fields and its alias. What is in the way stops nothing else.
+    An existing index gets new fields and its alias. What is in the way stops nothing else. If the cluster has no
+    settings of models yet, those in `settings` become the table `default`.
 
     Parameters
     ----------
@@ -74,6 +78,9 @@ def install(
         else:
             obstacles.append(obstacle)
     report(f"index templates: {', '.join(installed)}")
+    settings_store = ModelSettingsStore(gateway)
+    if MODEL_SETTINGS.name in installed and settings_store.begin(plain(settings), datetime.now(timezone.utc)):
+        report("settings of models: models.default written, revision 1")
     obstacles += stronger_templates(index_templates(gateway), datetime.now(timezone.utc))
     return list(dict.fromkeys([*obstacles, *_extend_indices(gateway, names, report)]))
 

@@ -122,12 +122,14 @@ class CountedState:
     state : the mergeable state of its events.
     lost_lines : how many lost lines may belong to its window.
     baseline : what its window is measured against.
+    settings_revision : the revision of the model's settings that the state is counted by.
     """
 
     key: MetricsKey
     state: WindowState
     lost_lines: int = 0
     baseline: Baseline = NO_BASELINE
+    settings_revision: int = 1
 
 
 def metrics_document(counted: CountedState, time_state: str, settings: AgentSettings) -> Document:
@@ -156,6 +158,7 @@ def metrics_document(counted: CountedState, time_state: str, settings: AgentSett
         "labels": _labels(key.segment),
         "state": time_state,
         "revision": 1,
+        "settings_revision": counted.settings_revision,
         "maturity": maturity,
         "coverage": coverage,
         "judged_early": judged_early(state, settings),

@@ -11,7 +11,7 @@ from monitor_agent.contracts.performance import STATE_FINAL, STATE_OPEN, STATE_P
 from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
 from monitor_agent.pipeline.instants import DAY, EPOCH, WEEK, Interval
-from monitor_agent.settings import AgentSettings
+from monitor_agent.settings import ModelSettings
 
 FIRST_MOMENT, LAST_MOMENT = EPOCH.replace(year=3), EPOCH.replace(year=9998)
 """Moments outside have no windows: dates in the years 1 to 9999 only can be computed with."""
@@ -32,7 +32,7 @@ class Calendar:
     the largest smaller windows that fit into it without a remainder.
     """
 
-    def __init__(self, settings: AgentSettings) -> None:
+    def __init__(self, settings: ModelSettings) -> None:
         self._zone = ZoneInfo(settings.time_zone)
         self._wait = settings.attribution_window + settings.ingest_grace
         self._restatement_limit = settings.restatement_limit

@@ -9,6 +9,11 @@ all contradictions. An unknown key of the file is refused. An unknown name in th
 `MONITOR_`, `MODEL_`, `PIPELINE_` or `STACK_` causes a warning, because it may be misspelt. The warning names the
 setting that is meant, if one is near.
 
+What decides the numbers of a model is in the cluster: `setup` writes the table `default` from these settings once, and
+`monitor-agent models apply FILE` changes the tables of a file, `[models.default]` and `[models."NAME"]`. Their keys are
+those of `[agent]` that decide a number. An exact name comes before a pattern of shell wildcards such as
+`[models."fraud-*"]`, a longer pattern before a shorter one, and a key that is not set comes from `default`.
+
 Kubernetes sets variables for each service, such as `MODEL_SERVER_PORT=tcp://10.0.0.1:8500` for a service called
 `model-server`. Such a value is not used: the setting keeps the value of the file or its default, and a warning says so.
 `enableServiceLinks: false` in the pod avoids it.
@@ -17,10 +22,11 @@ Kubernetes sets variables for each service, such as `MODEL_SERVER_PORT=tcp://10.
 from __future__ import annotations
 
 from monitor_agent.settings.connection_settings import ElasticsearchSettings, KibanaSettings
-from monitor_agent.settings.contradictions import Contradiction, contradictions_of, refuse
+from monitor_agent.settings.contradictions import Contradiction, contradictions_of, contradictions_of_agent, refuse
 from monitor_agent.settings.conversion import as_text, require_port
 from monitor_agent.settings.http_settings import HttpSettings
-from monitor_agent.settings.loading import environment_of, load, read
+from monitor_agent.settings.loading import environment_of, load, read, read_tables, stated_for_models
+from monitor_agent.settings.model_settings import ModelSettings
 from monitor_agent.settings.names import NameWarning, name_warnings, without_kubernetes
 from monitor_agent.settings.secret_values import environment_without_secrets, secret_values, secret_variables
 from monitor_agent.settings.sections import (
@@ -31,6 +37,7 @@ from monitor_agent.settings.sections import (
     SecuritySettings,
     Settings,
     StackSettings,
+    with_model,
 )
 from monitor_agent.settings.server_settings import ServerSettings
 from monitor_agent.settings.setting_info import SettingInfo, info_of
@@ -43,6 +50,7 @@ __all__ = [
     "HealthSettings",
     "HttpSettings",
     "KibanaSettings",
+    "ModelSettings",
     "NameWarning",
     "PipelineSettings",
     "SecuritySettings",
@@ -52,15 +60,19 @@ __all__ = [
     "StackSettings",
     "as_text",
     "contradictions_of",
+    "contradictions_of_agent",
     "environment_of",
     "environment_without_secrets",
     "info_of",
     "load",
     "name_warnings",
     "read",
+    "read_tables",
     "refuse",
     "require_port",
     "secret_values",
     "secret_variables",
+    "stated_for_models",
+    "with_model",
     "without_kubernetes",
 ]

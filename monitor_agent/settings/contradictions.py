@@ -51,7 +51,12 @@ def contradictions_of(settings: Settings) -> list[Contradiction]:
     >>> contradictions_of(Settings())
     []
     """
-    return [*_of_retention(settings.agent), *_of_windows(settings.agent), *_of_server(settings.server)]
+    return [*contradictions_of_agent(settings.agent), *_of_server(settings.server)]
+
+
+def contradictions_of_agent(agent: AgentSettings) -> list[Contradiction]:
+    """Return the contradictions among the settings of a process and of a model, `with_model`."""
+    return [*_of_retention(agent), *_of_windows(agent)]
 
 
 def refuse(contradictions: Iterable[Contradiction]) -> None:

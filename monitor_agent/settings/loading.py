@@ -12,6 +12,8 @@ from typing import Any
 from monitor_agent.errors import SettingsError, in_one_line, suggestion
 from monitor_agent.settings.contradictions import contradictions_of, refuse
 from monitor_agent.settings.conversion import as_text, convert, require_port
+from monitor_agent.settings.model_settings import ModelSettings
+from monitor_agent.settings.model_tables import DEFAULT, Table, Tables, parse_tables
 from monitor_agent.settings.names import without_kubernetes
 from monitor_agent.settings.sections import Settings
 from monitor_agent.settings.setting_info import info_of
@@ -20,6 +22,9 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+AGENT, MODELS = "agent", "models"
+"""The section of the agents, and the tables of models, in the file."""
 
 
 def load(environ: Mapping[str, str], toml_path: Path | None = None) -> Settings:
@@ -41,7 +46,8 @@ def read(environ: Mapping[str, str], toml_path: Path | None = None) -> Settings:
     Parameters
     ----------
     environ : the environment; variables that are no settings, and values from Kubernetes, are ignored.
-    toml_path : an optional file; a key in it that is no setting is an error.
+    toml_path : an optional file; a key in it that is no setting is an error. What its `[models.default]` states comes
+        before its `[agent]`.
 
     Raises
     ------
@@ -51,15 +57,50 @@ def read(environ: Mapping[str, str], toml_path: Path | None = None) -> Settings:
     environ = without_kubernetes(environ)
     document = _read_toml(toml_path) if toml_path else {}
     sections: dict[str, Any] = {entry.name: entry.default_factory for entry in fields(Settings)}
-    unknown = sorted(set(document) - set(sections))
+    unknown = sorted(set(document) - {*sections, MODELS})
     if unknown:
-        raise SettingsError(f"{toml_path}: unknown table [{unknown[0]}]", suggestion(unknown[0], sections))
+        raise SettingsError(f"{toml_path}: unknown table [{unknown[0]}]", suggestion(unknown[0], [*sections, MODELS]))
+    default = parse_tables(document.get(MODELS, {}), str(toml_path)).get(DEFAULT, {})
+    tables = {name: document.get(name, {}) for name in sections}
+    if isinstance(tables[AGENT], Mapping):
+        tables[AGENT] = {**tables[AGENT], **default}
     return Settings(
-        **{
-            name: _section(kind, document.get(name, {}), environ, f"{toml_path}: {name}.")
-            for name, kind in sections.items()
-        }
+        **{name: _section(kind, tables[name], environ, f"{toml_path}: {name}.") for name, kind in sections.items()}
     )
+
+
+def read_tables(toml_path: Path) -> Tables:
+    """Return the tables of models of a file; its other tables are not read.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read or has no table of a model, or a table or a key is unknown or malformed.
+    """
+    tables = parse_tables(_read_toml(toml_path).get(MODELS, {}), str(toml_path))
+    if not tables:
+        raise SettingsError(f"{toml_path} has no table of a model", "write [models.default] with its keys below")
+    return tables
+
+
+def stated_for_models(environ: Mapping[str, str], toml_path: Path | None = None) -> Table:
+    """Return where the environment or `[agent]` of a file states settings of models: key -> name of the setting.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read.
+    """
+    environ = without_kubernetes(environ)
+    table = _read_toml(toml_path).get(AGENT, {}) if toml_path else {}
+    places = {}
+    for entry in fields(ModelSettings):
+        variable = info_of(entry).variable
+        if variable in environ:
+            places[entry.name] = variable
+        elif entry.name in table:
+            places[entry.name] = f"{toml_path}: {AGENT}.{entry.name}"
+    return places
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

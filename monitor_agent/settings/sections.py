@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
 from monitor_agent.product_files import PIPELINE
 from monitor_agent.settings.connection_settings import ElasticsearchSettings, KibanaSettings
 from monitor_agent.settings.http_settings import HttpSettings
+from monitor_agent.settings.model_settings import ModelSettings
 from monitor_agent.settings.server_settings import ServerSettings
 from monitor_agent.settings.setting_info import setting
 
-DEFAULT_LARGER_WINDOWS = (timedelta(hours=1), timedelta(days=1))
 SHORTEST_TOKEN = 16
 MAKE_TOKEN = "make one, such as by `openssl rand -hex 32`"
 MAX_PAGE_SIZE = 10_000
@@ -22,69 +21,10 @@ MAX_PAGE_SIZE = 10_000
 
 
 @dataclass(frozen=True)
-class AgentSettings:
-    """What the agent computes, and when."""
+class AgentSettings(ModelSettings):
+    """What an agent's process does, and the settings of models as the environment and the file state them."""
 
     period: timedelta = setting(timedelta(minutes=1), "MONITOR_PERIOD", "time between two cycles")
-    attribution_window: timedelta = setting(
-        timedelta(minutes=30),
-        "MONITOR_ATTRIBUTION_WINDOW",
-        "a positive counts if it comes within this time after its prediction",
-    )
-    ingest_grace: timedelta = setting(
-        timedelta(minutes=2), "MONITOR_INGEST_GRACE", "further wait for the pipeline before a window is final"
-    )
-    base_window: timedelta = setting(
-        timedelta(minutes=1), "MONITOR_BASE_WINDOW", "smallest window, counted from events"
-    )
-    larger_windows: tuple[timedelta, ...] = setting(
-        DEFAULT_LARGER_WINDOWS,
-        "MONITOR_LARGER_WINDOWS",
-        "windows that are merged from smaller windows; of the default ones, those that do not fit the base window are "
-        "left out",
-    )
-    curve_windows: tuple[timedelta, ...] = setting(
-        DEFAULT_LARGER_WINDOWS,
-        "MONITOR_CURVE_WINDOWS",
-        "windows that get curves (reliability, thresholds, distributions) after their end; of the default ones, those "
-        "that are not computed are left out",
-    )
-    drift_samples: int = setting(
-        1000, "MONITOR_DRIFT_SAMPLES", "smallest number of values for a verdict on drift: with fewer it may be chance"
-    )
-    time_zone: str = setting("UTC", "MONITOR_TIME_ZONE", "time zone in which windows of a day begin")
-    feedback_type: str = setting(
-        "click",
-        "MONITOR_FEEDBACK_TYPE",
-        "feedback that makes a prediction positive",
-        choices=("click", "purchase", "label"),
-    )
-    impressions: str = setting(
-        "implied",
-        "MONITOR_IMPRESSIONS",
-        "`implied`: all predictions were shown; `explicit`: an impression event says which were shown",
-        choices=("implied", "explicit"),
-    )
-    absent_feedback: str = setting(
-        "negative",
-        "MONITOR_ABSENT_FEEDBACK",
-        "label of a shown prediction without feedback after the attribution window",
-        choices=("negative", "unknown"),
-    )
-    segments: tuple[str, ...] = setting(
-        ("scene",),
-        "MONITOR_SEGMENTS",
-        "labels by which metrics are split; after a change run `monitor-agent setup`",
-    )
-    segment_values: int = setting(
-        20, "MONITOR_SEGMENT_VALUES", "highest number of values of a label; further values become `other`"
-    )
-    restatement_limit: timedelta = setting(
-        timedelta(days=7), "MONITOR_RESTATEMENT_LIMIT", "a window that has been final for longer is not restated"
-    )
-    orphan_horizon: timedelta = setting(
-        timedelta(hours=24), "MONITOR_ORPHAN_HORIZON", "how long feedback waits for its prediction"
-    )
     clock_skew: timedelta = setting(timedelta(minutes=5), "MONITOR_CLOCK_SKEW", "how far a writer's clock may be ahead")
     retention: bool = setting(True, "MONITOR_RETENTION", "delete expired indices if the cluster has no ILM")
     retention_events: timedelta = setting(
@@ -94,13 +34,6 @@ class AgentSettings:
     )
     retention_metrics: timedelta = setting(
         timedelta(days=400), "MONITOR_RETENTION_METRICS", "age at which metrics are deleted"
-    )
-    gate_positives: int = setting(30, "MONITOR_GATE_POSITIVES", "positives that a window needs for alerts")
-    gate_coverage: float = setting(
-        0.9, "MONITOR_GATE_COVERAGE", "coverage that a window needs for alerts", unit="share"
-    )
-    gate_maturity: float = setting(
-        0.95, "MONITOR_GATE_MATURITY", "maturity that a window needs for alerts", unit="share"
     )
     alerts: str = setting("", "MONITOR_ALERTS", "file of alerts; empty = the file that comes with the product")
     page_size: int = setting(
@@ -117,51 +50,20 @@ class AgentSettings:
     )
 
     def __post_init__(self) -> None:
-        """Leave out default windows that do not fit; refuse others, shares that are none, and unknown time zones."""
-        zero = timedelta()
-        if self.base_window <= zero or timedelta(days=1) % self.base_window:
-            raise SettingsError(
-                f"MONITOR_BASE_WINDOW={format_duration(self.base_window)} does not divide a day", "use 1m, 5m, 1h, ..."
-            )
-        if self.larger_windows == DEFAULT_LARGER_WINDOWS:
-            object.__setattr__(self, "larger_windows", _multiples(self.base_window, self.larger_windows))
-        previous, variable = self.base_window, "MONITOR_BASE_WINDOW"
-        for size in self.larger_windows:
-            if size <= previous or size % previous:
-                raise SettingsError(
-                    f"MONITOR_LARGER_WINDOWS: {format_duration(size)} is no multiple of "
-                    f"{format_duration(previous)} ({variable})",
-                    "write them in rising order, each a multiple of the window before",
-                )
-            previous, variable = size, "MONITOR_LARGER_WINDOWS"
-        if self.curve_windows == DEFAULT_LARGER_WINDOWS:
-            computed = (self.base_window, *self.larger_windows)
-            fitting = tuple(size for size in self.curve_windows if size in computed)
-            object.__setattr__(self, "curve_windows", fitting)
-        for variable, share in (
-            ("MONITOR_GATE_COVERAGE", self.gate_coverage),
-            ("MONITOR_GATE_MATURITY", self.gate_maturity),
-        ):
-            if not 0 <= share <= 1:
-                raise SettingsError(f"{variable}={share} is no share", "give a number from 0 to 1")
+        """Refuse pages and lengths of time that are none; for the rest see `ModelSettings`."""
+        super().__post_init__()
         if not 1 <= self.page_size <= MAX_PAGE_SIZE:
             raise SettingsError(
                 f"MONITOR_PAGE_SIZE={self.page_size} is no page", f"give a number from 1 to {MAX_PAGE_SIZE}"
             )
         for variable, length in (("MONITOR_PERIOD", self.period), ("MONITOR_LEASE", self.lease)):
-            if length <= zero:
+            if length <= timedelta():
                 raise SettingsError(f"{variable}={format_duration(length)} is no length of time", "give more than 0s")
-        try:
-            ZoneInfo(self.time_zone)
-        except (KeyError, ValueError, OSError) as error:
-            raise SettingsError(
-                f"MONITOR_TIME_ZONE={self.time_zone} is unknown", "use a name such as Europe/Berlin"
-            ) from error
 
 
-def _multiples(base: timedelta, sizes: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
-    """Return the sizes that are larger than a base window and multiples of it."""
-    return tuple(size for size in sizes if size > base and size % base == timedelta())
+def with_model(agent: AgentSettings, model: ModelSettings) -> AgentSettings:
+    """Return the settings of a process with those of a model in them."""
+    return replace(agent, **{entry.name: getattr(model, entry.name) for entry in fields(ModelSettings)})
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from tests.factories import make_prediction
 
 DAY = "2026.03.02"
 PREDICTIONS, LETTERS, METRICS = f"model-predictions-{DAY}", f"model-deadletters-{DAY}", "model-performance-2026.03"
+SETTINGS = "model-settings"
 STRANGERS = ("model-secrets", "model-predictions-private", "model_performance_of_others", "orders")
 TEMPLATE = {"index_patterns": ["orders*"]}
 Request = Callable[[Elasticsearch], Any]
@@ -52,6 +53,8 @@ BY_ROLE: dict[str, dict[str, Request]] = {
     "label an event": lambda client: client.update(index=PREDICTIONS, id="one", doc={"outcome": "tp"}),
     "delete an event": lambda client: client.delete(index=PREDICTIONS, id="none"),
     "write metrics": lambda client: client.index(index=METRICS, id="one", document={}),
+    "read the settings of models": search(SETTINGS),
+    "change the settings of models": lambda client: client.index(index=SETTINGS, id="two", document={}),
     "delete a dead letter": lambda client: client.delete(index=LETTERS, id="none"),
     "refresh events": lambda client: client.indices.refresh(index=PREDICTIONS),
     "delete an expired index": lambda client: client.indices.delete(index="model-predictions-2020.01.01"),
@@ -65,10 +68,10 @@ ALLOWED = {
     "monitor_agent": {
         *("read events", "read events by the alias", "read metrics", "read dead letters"),
         *("create an event", "label an event", "write metrics", "delete a dead letter"),
-        *("refresh events", "delete an expired index", "extend a mapping"),
+        *("read the settings of models", "refresh events", "delete an expired index", "extend a mapping"),
     },
     "monitor_setup": set(BY_ROLE),
-    "analyst": {"read events", "read events by the alias", "read metrics"},
+    "analyst": {"read events", "read events by the alias", "read metrics", "read the settings of models"},
     "deadletter_reader": {"read dead letters"},
 }
 
@@ -85,6 +88,7 @@ def filled(installed: Cluster) -> Cluster:
         admin.index(index=PREDICTIONS, id="one", document=make_prediction(), refresh=True)
         admin.index(index=LETTERS, id="one", document=DEADLETTERS.sample, refresh=True)
         admin.index(index=METRICS, id="one", document={}, refresh=True)
+        admin.index(index=SETTINGS, id="one", document={}, refresh=True)
     return installed
 
 
