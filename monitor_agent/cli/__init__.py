@@ -23,7 +23,7 @@ from monitor_agent.errors import ElasticsearchError
 COMMANDS = (
     *("demo", "up", "setup", "check", "run", "once", "backfill"),
     *("totals", "compare", "reference", "explain-window", "release", "lost-lines", "alerts", "models"),
-    *("dashboards", "report"),
+    *("receive", "dashboards", "report"),
     *("stack", "pipeline", "deadletters", "kibana", "docs", "completion"),
 )
 UNAUTHORIZED = "is unauthorized for user"

@@ -57,6 +57,7 @@ COMMAND_USERS: tuple[CommandUser, ...] = (
     CommandUser("dashboards", ANALYST, "reads metrics and events; its panels of dead letters need `deadletter_reader`"),
     CommandUser("report", ANALYST, "as `dashboards`"),
     CommandUser("pipeline run", PIPELINE_WRITER, "creates events; the user is `PIPELINE_USERNAME`"),
+    CommandUser("receive", NOBODY, "writes event files"),
     CommandUser("pipeline", NOBODY, "the other actions read files only"),
     CommandUser("stack users", SUPERUSER, "creates roles and users, which needs the privilege `manage_security`"),
     CommandUser("stack", NOBODY, "the other actions start and stop Elasticsearch; `stack status` takes any user"),

@@ -60,6 +60,8 @@ class EventLog:
     clock : returns the time, UTC.
     group_read : whether the group of the folder and the files may read them; else only their owner.
     report : takes the lines of the service's own log.
+    numbered : whether the lines have numbers. A program that gets events twice writes them twice: the repeats never
+        arrive, and their numbers would count as lost lines.
 
     Attributes
     ----------
@@ -82,8 +84,10 @@ class EventLog:
         clock: Callable[[], datetime] = utc_now,
         group_read: bool = False,
         report: Report = to_python_logging,
+        numbered: bool = True,
     ) -> None:
         self.clock = clock
+        self._numbered = numbered
         self._report = report
         self._pid = os.getpid()
         self.written = 0
@@ -164,10 +168,14 @@ class EventLog:
         with self._lock:
             if self._closing.is_set():
                 raise LogWriteError("the event log is closed")
-            created = f',"created":"{iso(self.clock())}","sequence":'
+            created = f',"created":"{iso(self.clock())}"'
             first = self.written + self.lost + 1
             lines = [line for of_request, _ in requests for line in of_request]
-            texts = [f"{head}{created}{number}{tail}" for number, (head, tail) in enumerate(lines, first)]
+            if self._numbered:
+                created = f'{created},"sequence":'
+                texts = [f"{head}{created}{number}{tail}" for number, (head, tail) in enumerate(lines, first)]
+            else:
+                texts = [f"{head}{created}{tail}" for head, tail in lines]
             try:
                 self._file.append("".join(texts).encode())
             except OSError as error:

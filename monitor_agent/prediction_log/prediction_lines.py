@@ -63,13 +63,15 @@ class PredictionTemplate:
         size = len(instances)
         ids, moments = _identities(request, instances)
         ranks = rank(outcomes.order)
-        before_prediction, of_split, context = self._shared(request)
+        before_prediction, of_split = self._shared(request)
+        contexts = list(map(self._context, request.contexts)) or repeat(self._context(request.context), size)
         after_id = _AFTER_ID if request.duration is None else f'{_AFTER_ID},"duration":{request.duration}'
         list_id = text_of(request.call.list_id or request.call.request_id) if request.is_list and size > 1 else ""
         primary_ids = request.primary_ids or repeat("", size)
-        rows = zip(instances, self._timings(timings), outcomes.members, ranks, ids, moments, primary_ids, strict=True)
+        details = zip(instances, self._timings(timings), contexts, strict=True)
+        rows = zip(details, outcomes.members, ranks, ids, moments, primary_ids, strict=True)
         lines = []
-        for instance, (batch, times, engine), members, place, identifier, moment, primary in rows:
+        for (instance, (batch, times, engine), context), members, place, identifier, moment, primary in rows:
             shadow = "true" if instance.shadow or primary else "false"
             propensity = "" if instance.propensity is None else f',"propensity":{text_of(instance.propensity)}'
             of_primary = f',"primary_id":{text_of(primary)}' if primary else ""
@@ -98,15 +100,18 @@ class PredictionTemplate:
                 texts[key] = of_batch, of_waiting + of_computing, of_engine
             yield texts[key]
 
-    def _shared(self, request: ScoredRequest) -> tuple[str, str, str]:
-        """Return the text before the id of each prediction, the end of its object, and the context after it."""
+    def _shared(self, request: ScoredRequest) -> tuple[str, str]:
+        """Return the text before the id of each prediction, and the end of its object."""
         assignment = request.assignment
         of_split = ""
         if assignment:
             fields = {"name": assignment.name, "unit": assignment.unit, "propensity": assignment.propensity}
             of_split = f',"assignment":{text_of(fields)}'
-        context = _context_members(request.context, self._pseudonym, query_text=self._query_text)
-        return self._before_prediction(request), of_split, _members_after(context)
+        return self._before_prediction(request), of_split
+
+    def _context(self, context: RequestContext) -> str:
+        """Return session, user, query and labels, as text that follows others."""
+        return _members_after(_context_members(context, self._pseudonym, query_text=self._query_text))
 
     def _before_prediction(self, request: ScoredRequest) -> str:
         """Return the text from the brace that closes `event` to the id of the prediction."""
@@ -118,6 +123,8 @@ class PredictionTemplate:
 def _identities(request: ScoredRequest, instances: Sequence[InstanceDetails]) -> tuple[Sequence[str], Any]:
     """Return the id of each prediction, and the text of its time."""
     received = request.call.received
+    if request.ids:
+        return request.ids, [iso(instance.timestamp or received) for instance in instances]
     if all(instance.timestamp is None for instance in instances):
         return uuid7.make_several(received, len(instances)), repeat(iso(received), len(instances))
     moments = [instance.timestamp or received for instance in instances]

@@ -135,6 +135,8 @@ class ScoredRequest:
     assignment : the version's share in a split of the traffic; None = there is no split.
     primary_ids : for a shadow version, the id of the primary version's prediction of each instance; else empty.
     is_list : whether the instances are one ranked list.
+    ids : the id of each prediction, of letters, digits and hyphens, if another system decides it; empty = new ids.
+    contexts : the context of each instance, in the place of `context`; empty = they share it.
     """
 
     call: Call
@@ -143,6 +145,8 @@ class ScoredRequest:
     assignment: VersionAssignment | None = None
     primary_ids: Sequence[str] = ()
     is_list: bool = True
+    ids: Sequence[str] = ()
+    contexts: Sequence[RequestContext] = ()
 
 
 class InstanceDetails(Protocol):

@@ -25,7 +25,14 @@ from monitor_agent.settings.connection_settings import ElasticsearchSettings, Ki
 from monitor_agent.settings.contradictions import Contradiction, contradictions_of, contradictions_of_agent, refuse
 from monitor_agent.settings.conversion import as_text, require_port
 from monitor_agent.settings.http_settings import HttpSettings
-from monitor_agent.settings.loading import environment_of, load, read, read_tables, stated_for_models
+from monitor_agent.settings.loading import (
+    environment_of,
+    load,
+    read,
+    read_mappings,
+    read_tables,
+    stated_for_models,
+)
 from monitor_agent.settings.model_settings import ModelSettings
 from monitor_agent.settings.names import NameWarning, name_warnings, without_kubernetes
 from monitor_agent.settings.secret_values import environment_without_secrets, secret_values, secret_variables
@@ -34,6 +41,7 @@ from monitor_agent.settings.sections import (
     DashboardsSettings,
     HealthSettings,
     PipelineSettings,
+    ReceiveSettings,
     SecuritySettings,
     Settings,
     StackSettings,
@@ -41,6 +49,7 @@ from monitor_agent.settings.sections import (
 )
 from monitor_agent.settings.server_settings import ServerSettings
 from monitor_agent.settings.setting_info import SettingInfo, info_of
+from monitor_agent.settings.source_mapping import SourceMapping, SourceMappings, mapping_of
 
 __all__ = [
     "AgentSettings",
@@ -53,10 +62,13 @@ __all__ = [
     "ModelSettings",
     "NameWarning",
     "PipelineSettings",
+    "ReceiveSettings",
     "SecuritySettings",
     "ServerSettings",
     "SettingInfo",
     "Settings",
+    "SourceMapping",
+    "SourceMappings",
     "StackSettings",
     "as_text",
     "contradictions_of",
@@ -65,8 +77,10 @@ __all__ = [
     "environment_without_secrets",
     "info_of",
     "load",
+    "mapping_of",
     "name_warnings",
     "read",
+    "read_mappings",
     "read_tables",
     "refuse",
     "require_port",

@@ -17,6 +17,7 @@ from monitor_agent.settings.model_tables import DEFAULT, Table, Tables, parse_ta
 from monitor_agent.settings.names import without_kubernetes
 from monitor_agent.settings.sections import Settings
 from monitor_agent.settings.setting_info import info_of
+from monitor_agent.settings.source_mapping import TABLE, SourceMapping, mappings_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -60,6 +61,7 @@ def read(environ: Mapping[str, str], toml_path: Path | None = None) -> Settings:
     unknown = sorted(set(document) - {*sections, MODELS})
     if unknown:
         raise SettingsError(f"{toml_path}: unknown table [{unknown[0]}]", suggestion(unknown[0], [*sections, MODELS]))
+    document, _ = _without_mappings(document, toml_path)
     default = parse_tables(document.get(MODELS, {}), str(toml_path)).get(DEFAULT, {})
     tables = {name: document.get(name, {}) for name in sections}
     if isinstance(tables[AGENT], Mapping):
@@ -101,6 +103,29 @@ def stated_for_models(environ: Mapping[str, str], toml_path: Path | None = None)
         elif entry.name in table:
             places[entry.name] = f"{toml_path}: {AGENT}.{entry.name}"
     return places
+
+
+def read_mappings(toml_path: Path | None) -> dict[str, SourceMapping]:
+    """Return the tables `[receive.NAME]` of a file by their names.
+
+    Raises
+    ------
+    SettingsError
+        If a key or a value is wrong; it names the key.
+    """
+    return _without_mappings(_read_toml(toml_path) if toml_path else {}, toml_path)[1]
+
+
+def _without_mappings(
+    document: dict[str, Any], toml_path: Path | None
+) -> tuple[dict[str, Any], dict[str, SourceMapping]]:
+    """Return a document without the tables below `[receive]`, and these tables."""
+    section = document.get(TABLE, {})
+    if not isinstance(section, Mapping):
+        return document, {}
+    tables = {name: value for name, value in section.items() if isinstance(value, Mapping)}
+    keys = {name: value for name, value in section.items() if name not in tables}
+    return {**document, TABLE: keys}, mappings_of(tables, f"{toml_path}: {TABLE}.")
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

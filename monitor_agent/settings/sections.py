@@ -11,7 +11,7 @@ from monitor_agent.product_files import PIPELINE
 from monitor_agent.settings.connection_settings import ElasticsearchSettings, KibanaSettings
 from monitor_agent.settings.http_settings import HttpSettings
 from monitor_agent.settings.model_settings import ModelSettings
-from monitor_agent.settings.server_settings import ServerSettings
+from monitor_agent.settings.server_settings import ServerSettings, origin_of
 from monitor_agent.settings.setting_info import setting
 
 SHORTEST_TOKEN = 16
@@ -216,6 +216,65 @@ class DashboardsSettings(HttpSettings, prefix="DASHBOARDS"):
 
 
 @dataclass(frozen=True)
+class ReceiveSettings(HttpSettings, prefix="PIPELINE_RECEIVE"):
+    """The receiver of the events of other systems; its tables `[receive.NAME]` are in `docs/receive.md`."""
+
+    host: str = setting("127.0.0.1", "PIPELINE_RECEIVE_HOST", "address to listen on")
+    port: int | None = setting(
+        None,
+        "PIPELINE_RECEIVE_PORT",
+        "port to listen on; 0 = any free port; empty = `monitor-agent receive` listens on 8502, and `up` starts no "
+        "receiver",
+    )
+    token: str = setting(
+        "",
+        "PIPELINE_RECEIVE_TOKEN",
+        "token that all but `/healthz` want, as `Authorization: Bearer ...` or as the password of a URL; "
+        "16 characters or more, empty = none",
+        secret=True,
+    )
+    allowed_origins: tuple[str, ...] = setting(
+        (),
+        "PIPELINE_RECEIVE_ALLOWED_ORIGINS",
+        "origins of web pages that may send events, such as `https://shop.example.org`; `*` = all; empty = none",
+    )
+    max_body_bytes: int = setting(
+        4 * 1024 * 1024, "PIPELINE_RECEIVE_MAX_BODY_BYTES", "largest request body", unit="bytes"
+    )
+    max_instances: int = setting(
+        4096, "PIPELINE_RECEIVE_MAX_INSTANCES", "highest number of instances in one event, and of events in one request"
+    )
+    max_waiting_bytes: int = setting(
+        64 * 1024 * 1024,
+        "PIPELINE_RECEIVE_MAX_WAITING_BYTES",
+        "largest size of all requests that are remembered for their responses; beyond it, the oldest are dropped",
+        unit="bytes",
+    )
+    wait: timedelta = setting(
+        timedelta(minutes=1), "PIPELINE_RECEIVE_WAIT", "how long a request is remembered for its response"
+    )
+    overtaking: timedelta = setting(
+        timedelta(milliseconds=500),
+        "PIPELINE_RECEIVE_OVERTAKING",
+        "how long a response that comes before its request waits for it, if the service logs requests",
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse a short token, origins that no browser sends, and limits that let nothing in."""
+        super().__post_init__()
+        if self.token and len(self.token) < SHORTEST_TOKEN:
+            raise SettingsError(f"PIPELINE_RECEIVE_TOKEN has less than {SHORTEST_TOKEN} characters", MAKE_TOKEN)
+        origins = tuple(origin_of(text, "PIPELINE_RECEIVE_ALLOWED_ORIGINS") for text in self.allowed_origins)
+        object.__setattr__(self, "allowed_origins", origins)
+        for variable, number in (
+            ("PIPELINE_RECEIVE_MAX_BODY_BYTES", self.max_body_bytes),
+            ("PIPELINE_RECEIVE_MAX_INSTANCES", self.max_instances),
+        ):
+            if number < 1:
+                raise SettingsError(f"{variable}={number} lets nothing in", "give 1 or more")
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings; each section is a table of the same name in the TOML file."""
 
@@ -228,3 +287,4 @@ class Settings:
     dashboards: DashboardsSettings = field(default_factory=DashboardsSettings)
     health: HealthSettings = field(default_factory=HealthSettings)
     security: SecuritySettings = field(default_factory=SecuritySettings)
+    receive: ReceiveSettings = field(default_factory=ReceiveSettings)

@@ -141,25 +141,30 @@ class ServerSettings(HttpSettings, prefix="MODEL_SERVER"):
     def __post_init__(self) -> None:
         """Refuse origins that no browser sends."""
         super().__post_init__()
-        object.__setattr__(self, "allowed_origins", tuple(origin_of(text) for text in self.allowed_origins))
+        origins = tuple(origin_of(text, "MODEL_SERVER_ALLOWED_ORIGINS") for text in self.allowed_origins)
+        object.__setattr__(self, "allowed_origins", origins)
 
 
-def origin_of(text: str) -> str:
+def origin_of(text: str, variable: str) -> str:
     """Return the origin of web pages as browsers write it: in small letters, without the usual port.
+
+    Parameters
+    ----------
+    variable : the setting, for the error.
 
     Raises
     ------
     SettingsError
         If it is no origin.
 
-    >>> origin_of("https://Shop.example.org:443")
+    >>> origin_of("https://Shop.example.org:443", "MODEL_SERVER_ALLOWED_ORIGINS")
     'https://shop.example.org'
     """
     origin = text.lower()
     match = _ORIGIN.fullmatch(origin)
     if origin != "*" and match is None:
         raise SettingsError(
-            f"MODEL_SERVER_ALLOWED_ORIGINS: {text!r} is no origin of web pages",
+            f"{variable}: {text!r} is no origin of web pages",
             "write scheme and host, without a path, such as https://shop.example.org",
         )
     return origin if match is None else origin.removesuffix(_USUAL_PORTS[match["scheme"]])

@@ -126,6 +126,12 @@ ROOMS = (
         "structlog waitress",
     ),
     Room(
+        "monitor_agent/receiving/",
+        "takes the events of KServe and UBI by HTTP, and writes their event lines before it answers",
+        "contracts errors http_serving prediction_log settings",
+        "orjson prometheus_client structlog",
+    ),
+    Room(
         "monitor_agent/alerting/",
         "the list of alerts, KQL, their evaluation and firings; needs neither Kibana nor Watcher",
         "contracts durations errors es metrics pipeline product_files settings",
@@ -236,7 +242,7 @@ ROOMS = (
         "monitor_agent/cli/",
         "one command per file; writes the generated pages",
         "agent alerting analysis clock command_line contracts dashboards demo diagnosis durations errors es extras "
-        "files gc_tuning http_serving kibana log logstash metrics pipeline product_files settings stack",
+        "files gc_tuning http_serving kibana log logstash metrics pipeline product_files receiving settings stack",
         "orjson rich",
     ),
     Room("monitor_agent/__main__.py", "the entry point of `monitor-agent`", "cli extras"),

@@ -48,7 +48,8 @@ CONTAINERS_OF = {
     "kibana": ("kibana-setup",),
     "dashboards": ("dashboards",),
     "health": ("agent",),
-    "security": ("model-server", "agent", "dashboards"),
+    "security": ("model-server", "agent", "dashboards", "receive"),
+    "receive": ("receive",),
 }
 """The containers that read a section of the settings."""
 FURTHER_CONTAINERS = {
@@ -79,7 +80,7 @@ DECIDED = {
     *("MODEL_LOG_DIR", "PIPELINE_DATA_DIR", "PIPELINE_USERNAME"),
     *(
         f"{server}_TLS_{half}"
-        for server in ("MODEL_SERVER", "MONITOR_HEALTH", "DASHBOARDS")
+        for server in ("MODEL_SERVER", "MONITOR_HEALTH", "DASHBOARDS", "PIPELINE_RECEIVE")
         for half in ("CERT", "KEY")
     ),
     *(name for name in INFORMATION if name.startswith("STACK_") and name.endswith("_PASSWORD")),
@@ -95,9 +96,10 @@ SECRETS = {
     "SETUP_PASSWORD": {"users", "setup", "kibana-setup"},
     "DEADLETTER_READER_PASSWORD": {"users"},
     "KIBANA_ENCRYPTION_KEY": {"kibana"},
-    "MODEL_SERVER_HMAC_KEY": {"model-server"},
+    "MODEL_SERVER_HMAC_KEY": {"model-server", "receive"},
     "MONITOR_HEALTH_TOKEN": {"agent", "prometheus"},
     "DASHBOARDS_TOKEN": {"dashboards"},
+    "PIPELINE_RECEIVE_TOKEN": {"receive"},
     "PROMETHEUS_API_KEY": {"prometheus"},
 }
 """The secrets of `.env`, and the containers that need them."""
@@ -292,7 +294,7 @@ def test_logstash_gets_what_its_configuration_reads() -> None:
 
 def test_logstash_reads_what_the_server_writes() -> None:
     """The server's log folder is one volume, mounted where both expect it."""
-    for name in ("model-server", "logstash"):
+    for name in ("model-server", "receive", "logstash"):
         folder = SERVICES[name]["environment"]["MODEL_LOG_DIR"]
         assert any(str(volume).startswith(f"model-logs:{folder}") for volume in SERVICES[name]["volumes"])
 

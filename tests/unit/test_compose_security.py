@@ -15,7 +15,7 @@ SERVICES: dict[str, dict[str, Any]] = PLAIN["services"]
 TLS_SERVICES: dict[str, dict[str, Any]] = WITH_TLS["services"]
 WRITABLE_ROOT = {"elasticsearch"}
 """At its start the image writes into the folder that holds files of its own."""
-SERVERS = ("elasticsearch", "kibana", "model-server", "agent", "dashboards")
+SERVERS = ("elasticsearch", "kibana", "model-server", "agent", "dashboards", "receive")
 INSIDE = {"logstash", "prometheus"}
 """Their probes ask a page that only they themselves use."""
 
