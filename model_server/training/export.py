@@ -31,15 +31,15 @@ def signatures(model: ClickModel) -> dict[str, Callable[..., Any]]:
     }
     texts = {name: tf.TensorSpec([None], tf.string, name=name) for name in ("text_a", "text_b")}
 
-    @tf.function(input_signature=list(ids.values()))  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=list(ids.values()), autograph=False)  # type: ignore[untyped-decorator]
     def serve_ids(input_word_ids: Any, input_mask: Any, segment_ids: Any) -> dict[str, Any]:
         return {"score": model.score(input_word_ids, input_mask, segment_ids)}
 
-    @tf.function(input_signature=list(texts.values()))  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=list(texts.values()), autograph=False)  # type: ignore[untyped-decorator]
     def serve_text(text_a: Any, text_b: Any) -> dict[str, Any]:
         return {"score": model.score(*model.tokenizer(text_a, text_b))}
 
-    @tf.function(input_signature=list(texts.values()))  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=list(texts.values()), autograph=False)  # type: ignore[untyped-decorator]
     def tokenize(text_a: Any, text_b: Any) -> dict[str, Any]:
         return dict(zip(ids, model.tokenizer(text_a, text_b), strict=True))
 
@@ -78,9 +78,10 @@ def export(model: ClickModel, folder: Path, entries: Mapping[str, Any], card: Ca
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as room:
             written = Path(room) / "new"
             model.served = signatures(model)
+            # Traced here, a function is not traced once more when it is saved.
+            card = {**card, "signatures": [_signature(name, call) for name, call in model.served.items()]}
             tf.saved_model.save(model, str(written), signatures=model.served)
             (written / ENTRIES).write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
-            card = {**card, "signatures": [_signature(name, call) for name, call in model.served.items()]}
             write_card_file(written, card)
             if folder.exists():
                 folder.rename(Path(room) / "old")

@@ -59,6 +59,11 @@ class PairTokenizer(tf.Module):  # type: ignore[misc]
 
 
 def _head(rows: Any, lengths: Any) -> Any:
-    """Return the first ``lengths`` pieces of each row."""
-    places = tf.ragged.range(rows.row_lengths())
-    return tf.ragged.boolean_mask(rows, places < lengths[:, tf.newaxis])
+    """Return the first ``lengths`` pieces of each row, which has at least so many.
+
+    A comparison of ragged tensors would make the graph several times larger.
+    """
+    all_lengths = rows.row_lengths()
+    places = tf.ragged.range(all_lengths).flat_values
+    pieces = tf.boolean_mask(rows.flat_values, places < tf.repeat(lengths, all_lengths))
+    return tf.RaggedTensor.from_row_lengths(pieces, lengths, validate=False)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from model_server.training.options import EarlyStopping, TrainOptions
 from monitor_agent.errors import DataError, ModelError
+
+if TYPE_CHECKING:
+    from model_server.training.train import TrainReport
 
 ROWS = 600
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcdefghijklmnopqrstuvwxyz"]
@@ -203,37 +207,52 @@ def test_the_exported_weights_are_those_of_the_best_epoch(
     assert measured["f1"] == stated["f1"]
 
 
-def test_the_same_seed_gives_the_same_model(trained: TrainedModel, tmp_path: Path) -> None:
+WORDS = [*PIECES, "Red", "red", "hat"]
+
+
+def fine_tune(style: str, data: Path, folder: Path) -> tuple[TrainOptions, TrainReport]:
+    """Return the options of a training of a foreign module, and its report."""
+    from model_server.training.train import train
+
+    handle = write_module(folder, WORDS, style)
+    options = TrainOptions(data=data, out=folder / "out", encoder=handle, seed=3, **{**OPTIONS, "epochs": 1})
+    return options, train(options)
+
+
+@pytest.fixture(scope="module")
+def tuned(trained: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainOptions, TrainReport]:
+    """Return options and report of a training of a module that takes and returns dicts."""
+    return fine_tune("dict", trained.data, tmp_path_factory.mktemp("tuned"))
+
+
+def test_the_same_seed_gives_the_same_model(tuned: tuple[TrainOptions, TrainReport], tmp_path: Path) -> None:
     """A second training with the same options writes the same card and gives the same scores, to the bit."""
     import tensorflow as tf
 
     from model_server.training.train import train
 
-    handle = write_module(tmp_path, [*PIECES, "red", "hat"], "dict")
+    options, first = tuned
     pair = {"text_a": tf.constant(["red evening slot1"]), "text_b": tf.constant(["hat price1"])}
-    cards, scores = [], []
-    for out in (tmp_path / "first", tmp_path / "second"):
-        report = train(TrainOptions(data=trained.data, out=out, encoder=handle, seed=3, **{**OPTIONS, "epochs": 1}))
-        cards.append(report.card)
-        scores.append(tf.saved_model.load(str(report.folder)).signatures["text"](**pair)["score"].numpy()[0])
 
-    assert cards[0] == cards[1]
+    second = train(replace(options, out=tmp_path))
+
+    calls = [tf.saved_model.load(str(report.folder)).signatures["text"] for report in (first, second)]
+    scores = [call(**pair)["score"].numpy()[0] for call in calls]
+    assert first.folder != second.folder
+    assert first.card == second.card
     assert scores[0] == scores[1]
 
 
 @pytest.mark.parametrize("style", ["dict", "list"])
-def test_a_foreign_module_is_fine_tuned(style: str, trained: TrainedModel, tmp_path: Path) -> None:
+def test_a_foreign_module_is_fine_tuned(
+    style: str, trained: TrainedModel, tuned: tuple[TrainOptions, TrainReport], tmp_path: Path
+) -> None:
     """A module folder in either TF-Hub BERT form is used with its own vocabulary and letter case."""
-    from model_server.training.train import train
-
-    pieces = [*PIECES, "Red", "red", "hat"]
-    handle = write_module(tmp_path, pieces, style)
-
-    report = train(TrainOptions(data=trained.data, out=tmp_path / "out", encoder=handle, **{**OPTIONS, "epochs": 1}))
+    options, report = tuned if style == "dict" else fine_tune(style, trained.data, tmp_path)
 
     details = report.card["model_details"]
-    assert (report.entries["vocab_size"], details["lower_case"], details["encoder"]) == (33, False, handle)
-    assert (report.folder / "assets" / "words.txt").read_text(encoding="utf-8").split() == pieces
+    assert (report.entries["vocab_size"], details["lower_case"], details["encoder"]) == (33, False, options.encoder)
+    assert (report.folder / "assets" / "words.txt").read_text(encoding="utf-8").split() == WORDS
 
 
 def write_module(folder: Path, pieces: list[str], style: str) -> str:
