@@ -19,6 +19,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"),
     *("logstash/README.md", "docs/architecture.md", "docs/containers.md", "docs/upgrade.md"),
+    "docs/examples/README.md",
     *("packaging/systemd/README.md", "packaging/kubernetes/README.md"),
 )
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
