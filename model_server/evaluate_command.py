@@ -68,8 +68,8 @@ def run(args: argparse.Namespace, settings: ServerSettings) -> int:
     if args.model_dir is not None:
         settings = dataclasses.replace(settings, model_dir=str(args.model_dir), model_config="", model_name="")
     card = _card(available_models(settings), args.model, args.model_version)
+    from model_server.engines.loaded_graph import LoadedGraph
     from model_server.engines.loading import engine_of_graph
-    from model_server.engines.saved_model import LoadedGraph
     from model_server.evaluation.file_evaluation import evaluate_file
 
     engine = engine_of_graph(card, LoadedGraph(card.folder))

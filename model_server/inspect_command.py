@@ -50,8 +50,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _report(folder: Path, entries: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    from model_server.engines.loaded_graph import LoadedGraph
     from model_server.engines.loading import engine_of_graph
-    from model_server.engines.saved_model import LoadedGraph
 
     mapping = read_mapping(entries, path)
     graph = LoadedGraph(folder)

@@ -16,7 +16,7 @@ from model_server.access import keys_of
 from model_server.api_keys import VARIABLE, ApiKeys
 from model_server.app import create_app
 from model_server.direct_predict import DirectPredict
-from model_server.engines.saved_model import import_tensorflow
+from model_server.engines.tensorflow_loading import import_tensorflow
 from model_server.model_service import ModelService, ServiceDependencies
 from model_server.releases.available import cards_to_serve
 from model_server.request_counters import RequestCounters

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import structlog
 
+from model_server.engines.background import beside_requests
 from model_server.engines.loading import load_engine
 from model_server.loaded_model import LoadedModel
 from model_server.model_card import ModelCard
@@ -19,26 +18,32 @@ from monitor_agent.errors import PredictionLogError
 from monitor_agent.prediction_log import ReleaseChange
 from monitor_agent.settings import ServerSettings
 
-SWITCH_SECONDS = 0.0002
 _log = structlog.get_logger()
 
 
 def make_manager(settings: ServerSettings, logs: ServerLogs) -> VersionManager[LoadedModel]:
     """Return the manager of the versions that the settings name; nothing is loaded yet."""
-    return VersionManager(
+    manager: VersionManager[LoadedModel] = VersionManager(
         settings,
         VersionUse(
-            load=lambda card: load_version(settings, card, logs),
+            load=lambda card: load_version(settings, card, logs, is_serving=manager.is_running),
             close=lambda loaded: loaded.batcher.stop(),
             report=lambda change: _report(change, logs),
             free=_free_memory,
             drain_seconds=settings.predict_timeout.total_seconds(),
         ),
     )
+    return manager
 
 
-def load_version(settings: ServerSettings, card: ModelCard, logs: ServerLogs) -> LoadedModel:
+def load_version(
+    settings: ServerSettings, card: ModelCard, logs: ServerLogs, *, is_serving: bool = False
+) -> LoadedModel:
     """Return a version, warmed up; its batcher runs.
+
+    Parameters
+    ----------
+    is_serving : whether requests are answered meanwhile, by other versions.
 
     Raises
     ------
@@ -46,7 +51,7 @@ def load_version(settings: ServerSettings, card: ModelCard, logs: ServerLogs) ->
         If it cannot be loaded or called.
     """
     _log.info("loading the model", **{"model.name": card.name, "model.version": card.version})
-    with frequent_thread_switches():
+    with beside_requests() if is_serving else contextlib.nullcontext():
         engine = load_engine(card, settings.model_threads)
         engine.warm_up(settings.max_batch_size)
     if engine.kind == BINARY.name and not card.has_threshold:
@@ -58,17 +63,6 @@ def load_version(settings: ServerSettings, card: ModelCard, logs: ServerLogs) ->
     loaded = LoadedModel(settings, engine, logs.of_model(engine))
     loaded.batcher.start()
     return loaded
-
-
-@contextmanager
-def frequent_thread_switches() -> Iterator[None]:
-    """Let threads that wait for the interpreter have it soon: they answer requests while this one loads a model."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_SECONDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 def _free_memory() -> None:

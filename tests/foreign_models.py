@@ -139,6 +139,16 @@ def _ragged(values: Any, splits: Any) -> Any:
     return {"score": tf.sigmoid(tf.reduce_mean(rows, axis=1))}
 
 
+def _branches(x: Any) -> Any:
+    """Return a probability that functions inside of functions compute: a branch, a loop, one call for each row."""
+    import tensorflow as tf
+
+    total = tf.reduce_sum(x)
+    shift = tf.cond(total > 0.0, lambda: total * 0.0 + 0.1, lambda: total * 0.0)
+    (doubled,) = tf.while_loop(lambda y: tf.reduce_max(y) < 8.0, lambda y: (y * 2.0,), (tf.abs(x) + 0.1,))
+    return {"score": tf.sigmoid(tf.map_fn(lambda row: tf.reduce_mean(row) * 0.1, doubled) + shift)}
+
+
 def _largest_class(names: list[str]) -> Callable[[Any], Any]:
     return lambda row: (names[int(row.argmax())], [float(value) for value in row])
 
@@ -294,6 +304,7 @@ def models() -> dict[str, ForeignModel]:
             "price",
             card={"kind": "regression", "threshold": None},
         ),
+        "branches and loops": ForeignModel(matrix.specs, _branches, vectors, matrix.columns),
         "half precision": ForeignModel(
             {"x": ([None, 3], "float16")}, _score, [{"inputs": {"x": [0.5, 1.0, 2.0]}}], {"x": [[0.5, 1.0, 2.0]]}
         ),

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from model_server.engines.saved_model import LoadedGraph, SavedModel, first_line, score_rows
-from model_server.engines.tensorflow_loading import muted_stream
+from model_server.engines.loaded_graph import LoadedGraph
+from model_server.engines.saved_model import SavedModel, score_rows
+from model_server.engines.tensorflow_loading import first_line, muted_stream
 from model_server.model_card import LITERT, TENSORFLOW, ModelCard
 from model_server.signatures.batch import stacked
 from model_server.signatures.input_form import IDS, INPUT_MASK

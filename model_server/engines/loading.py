@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from model_server.engines.engine import Engine
 from model_server.engines.litert import LiteRtModel
-from model_server.engines.saved_model import LoadedGraph, SavedModel, limit_threads, threads_for
+from model_server.engines.loaded_graph import LoadedGraph
+from model_server.engines.saved_model import SavedModel, limit_threads, threads_for
 from model_server.model_card import LITERT, ModelCard
 
 

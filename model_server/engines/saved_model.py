@@ -13,8 +13,9 @@ import structlog
 
 from model_server.engines.caller_session import CallerSession
 from model_server.engines.engine import BatchResult
-from model_server.engines.keras_file import load_keras_file
-from model_server.engines.tensorflow_loading import loading_tensorflow
+from model_server.engines.loaded_graph import LoadedGraph
+from model_server.engines.meta_graph import VARIABLES
+from model_server.engines.tensorflow_loading import first_line, import_tensorflow
 from model_server.errors import RefusedInputsError
 from model_server.model_card import TENSORFLOW, ModelCard, keras_file
 from model_server.signatures import probes
@@ -22,42 +23,12 @@ from model_server.signatures.batch import stacked
 from model_server.signatures.input_form import EXAMPLE, IDS
 from model_server.signatures.instance_inputs import ExampleFeatures, InputLimits, InstanceInputs
 from model_server.signatures.model_plan import ModelPlan, ServedSignature, plan
-from model_server.signatures.tensor_spec import SignatureSpec, TensorSpec
 from monitor_agent.errors import ModelError
-from monitor_agent.extras import MODEL_SERVER
 
-VARIABLES = "variables"
 MAX_REASON_LENGTH = 300
 SMALL_BYTES = 100 << 20
 """A model of six layers, 384 wide, has about 90 MiB."""
 _log = structlog.get_logger()
-
-
-class LoadedGraph:
-    """A SavedModel, or a file of Keras, as TensorFlow has loaded it, before anything says how it is served.
-
-    Attributes
-    ----------
-    functions : its signatures, to be called, by their names.
-    signatures : what they take and give.
-
-    Raises
-    ------
-    MissingPackageError
-        If TensorFlow is missing, or cannot be loaded.
-    ModelError
-        If the model cannot be loaded.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.tensorflow = import_tensorflow()
-        # The signatures hold their variables weakly.
-        if (file := keras_file(folder)) is not None:
-            self._loaded, self.functions = load_keras_file(self.tensorflow, file)
-        else:
-            self._loaded = _load(self.tensorflow, folder)
-            self.functions = self._loaded.signatures
-        self.signatures = _specs(self.functions)
 
 
 class SavedModel:
@@ -71,6 +42,7 @@ class SavedModel:
     Attributes
     ----------
     engine : the name of the engine.
+    graph : its signatures, and their functions.
     plan : how its signatures are served.
     card : what its `model.json` and the settings say.
 
@@ -85,12 +57,12 @@ class SavedModel:
     engine = TENSORFLOW
 
     def __init__(self, card: ModelCard, graph: LoadedGraph | None = None, threads: int | None = None) -> None:
-        self._graph = graph or LoadedGraph(card.folder)
-        self._tensorflow = self._graph.tensorflow
+        self.graph = graph or LoadedGraph(card.folder)
+        self._tensorflow = self.graph.tensorflow
         self.card = card
-        self.signatures = self._graph.signatures
+        self.signatures = self.graph.signatures
         self.plan: ModelPlan = plan(self.signatures, card.mapping, card.folder)
-        self._calls: dict[str, Callable[..., Any]] = {}
+        self._calls: dict[tuple[str, ...], Callable[..., list[Any]] | None] = {}
         self._session = self._new_session(threads_for(card.folder) if threads is None else threads)
 
     def _new_session(self, threads: int) -> CallerSession | None:
@@ -98,7 +70,8 @@ class SavedModel:
         if threads != 1 or keras_file(self.card.folder) is not None:
             return None
         try:
-            return CallerSession(self._tensorflow, self.card.folder)
+            signatures = [served.form.signature for served in self.plan.served]
+            return CallerSession(self._tensorflow, self.card.folder, signatures)
         except Exception as error:  # noqa: BLE001  TensorFlow has many types of errors
             _log.info("the model is computed without a session", reason=first_line(error))
             return None
@@ -201,7 +174,13 @@ class SavedModel:
 
     def _outputs(self, served: ServedSignature, inputs: Sequence[InstanceInputs]) -> dict[str, Any]:
         """Return the arrays of all outputs by name; a fixed number of instances gives more rows than inputs."""
-        return self._called(served.form.signature, served, stacked(inputs, self._serialised))
+        arrays = stacked(inputs, self._serialised)
+        spec = next(spec for spec in self.signatures if spec.name == served.form.signature)
+        names = [tensor.name for tensor in spec.outputs]
+        call = self._call_in_session(served, names)
+        if call is None:
+            return self._called(spec.name, served, arrays)
+        return dict(zip(names, call(*(arrays[column.tensor.name] for column in served.form.columns)), strict=True))
 
     def _called(self, signature: str, served: ServedSignature, arrays: Mapping[str, Any]) -> dict[str, Any]:
         """Return the outputs of a signature for inputs of the form of `served`."""
@@ -210,44 +189,48 @@ class SavedModel:
             column.tensor.name: tensorflow.constant(arrays[column.tensor.name], column.tensor.dtype)
             for column in served.form.columns
         }
-        return {name: tensor.numpy() for name, tensor in self._graph.functions[signature](**columns).items()}
+        return {name: tensor.numpy() for name, tensor in self.graph.functions[signature](**columns).items()}
 
     def _scores(self, served: ServedSignature, inputs: Sequence[InstanceInputs]) -> Any:
         """Return the values of the output with the score, one row for each of the inputs."""
-        name = served.form.signature
-        if name not in self._calls:
-            self._calls[name] = self._call_in_session(served) or self._call_of(served)
+        call = self._call_in_session(served, [served.output.name])
+        if call is None:
+            key = (served.form.signature,)
+            call = self._calls[key] = self._calls.get(key) or self._call_of(served)
         arrays = stacked(inputs, self._serialised)
-        values = self._calls[name](*(arrays[column.tensor.name] for column in served.form.columns))
+        (values,) = call(*(arrays[column.tensor.name] for column in served.form.columns))
         return score_rows(values, served, len(inputs))
 
-    def _call_in_session(self, served: ServedSignature) -> Callable[..., Any] | None:
+    def _call_in_session(self, served: ServedSignature, outputs: Sequence[str]) -> Callable[..., list[Any]] | None:
         """Return a function of the arrays of the inputs that the session computes; None if it cannot."""
         if self._session is None:
             return None
-        try:
+        key = (served.form.signature, *outputs)
+        if key not in self._calls:
             names = [column.tensor.name for column in served.form.columns]
-            return self._session.function(served.form.signature, names, served.output.name)
-        except LookupError:
-            return None
+            try:
+                self._calls[key] = self._session.function(served.form.signature, names, outputs)
+            except LookupError:
+                self._calls[key] = None
+        return self._calls[key]
 
-    def _call_of(self, served: ServedSignature) -> Callable[..., Any]:
-        """Return a function of the arrays of the inputs that gives the output with the score.
+    def _call_of(self, served: ServedSignature) -> Callable[..., list[Any]]:
+        """Return a function of the arrays of the inputs that gives the output with the score, in a list.
 
         Each tensor that is made costs as much as ten operations of a small model, so rows of ids go in one tensor.
         Outputs that are not the score are not computed.
         """
         tensorflow, columns = self._tensorflow, served.form.columns
         types = {column.tensor.dtype for column in columns}
-        signature, names = self._graph.functions[served.form.signature], [column.tensor.name for column in columns]
+        signature, names = self.graph.functions[served.form.signature], [column.tensor.name for column in columns]
         if len(columns) < 2 or len(types) > 1 or any(column.place not in IDS or column.is_ragged for column in columns):
 
-            def compute(*arrays: Any) -> Any:
+            def compute(*arrays: Any) -> list[Any]:
                 tensors = (
                     tensorflow.constant(array, column.tensor.dtype)
                     for array, column in zip(arrays, columns, strict=True)
                 )
-                return signature(**dict(zip(names, tensors, strict=True)))[served.output.name].numpy()
+                return [signature(**dict(zip(names, tensors, strict=True)))[served.output.name].numpy()]
 
             return compute
         spec = tensorflow.TensorSpec([len(columns), *served.form.rows_shape], types.pop())
@@ -258,7 +241,7 @@ class SavedModel:
             return signature(**dict(zip(names, rows, strict=True)))[served.output.name]
 
         concrete = call.get_concrete_function()
-        return lambda *arrays: concrete(tensorflow.constant(np.stack(arrays))).numpy()
+        return lambda *arrays: [concrete(tensorflow.constant(np.stack(arrays))).numpy()]
 
     def _serialised(self, features: ExampleFeatures) -> bytes:
         """Return a `tf.Example`: whole numbers become int64, other numbers float, texts bytes."""
@@ -307,51 +290,3 @@ def _rows(values: Sequence[Any], counts: Sequence[int]) -> Any:
     if any(array.ndim == 0 for array in values):
         return values[0]
     return np.concatenate([array[:count] for array, count in zip(values, counts, strict=True)])
-
-
-def _load(tensorflow: Any, folder: Path) -> Any:
-    try:
-        return tensorflow.saved_model.load(str(folder))
-    except Exception as error:
-        raise ModelError(f"{folder} cannot be loaded ({first_line(error)})", "train it or copy it again") from error
-
-
-def _specs(signatures: Any) -> tuple[SignatureSpec, ...]:
-    return tuple(
-        SignatureSpec(
-            name,
-            _tensors(signatures[name].structured_input_signature[1]),
-            _tensors(signatures[name].structured_outputs),
-        )
-        for name in sorted(signatures)
-    )
-
-
-def _tensors(specs: Any) -> tuple[TensorSpec, ...]:
-    entries: dict[str, Any] = specs if isinstance(specs, dict) else {}
-    tensors = []
-    for name, spec in sorted(entries.items()):
-        shape = getattr(spec, "shape", None)
-        sizes = None if shape is None or shape.rank is None else tuple(shape.as_list())
-        dtype = getattr(spec, "dtype", None)
-        tensors.append(TensorSpec(name, dtype.name if dtype is not None else type(spec).__name__, sizes))
-    return tuple(tensors)
-
-
-def import_tensorflow() -> Any:
-    """Return the library.
-
-    Raises
-    ------
-    MonitorError
-        If it is missing, or cannot be loaded.
-    """
-    with loading_tensorflow(MODEL_SERVER):
-        import tensorflow
-        import tensorflow_text  # registers the tokeniser's operations  # noqa: F401
-    return tensorflow
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message; its type if it has none."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

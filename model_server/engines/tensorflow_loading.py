@@ -12,10 +12,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from monitor_agent.errors import ModelError
-from monitor_agent.extras import OptionalComponent, loading
+from monitor_agent.extras import MODEL_SERVER, OptionalComponent, loading
 
 CPU = Path("/proc/cpuinfo")
 
@@ -76,3 +76,22 @@ def muted_stream(stream: TextIO) -> Iterator[None]:
     finally:
         os.dup2(original, stream.fileno())
         os.close(original)
+
+
+def import_tensorflow() -> Any:
+    """Return the library.
+
+    Raises
+    ------
+    MonitorError
+        If it is missing, or cannot be loaded.
+    """
+    with loading_tensorflow(MODEL_SERVER):
+        import tensorflow
+        import tensorflow_text  # registers the tokeniser's operations  # noqa: F401
+    return tensorflow
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message; its type if it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

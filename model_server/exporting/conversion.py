@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from model_server.engines.saved_model import LoadedGraph, first_line
-from model_server.engines.tensorflow_loading import muted_stream
+from model_server.engines.loaded_graph import LoadedGraph
+from model_server.engines.tensorflow_loading import first_line, muted_stream
 from model_server.signatures.tensor_spec import SignatureSpec
 from monitor_agent.errors import ModelError
 

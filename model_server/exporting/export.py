@@ -15,8 +15,10 @@ from typing import Any
 from model_server.cards.card_file import read_card_file, table, with_entry, write_card_file
 from model_server.data_files.table_file import TableFile
 from model_server.engines.engine import Engine
+from model_server.engines.loaded_graph import LoadedGraph
 from model_server.engines.loading import engine_of_graph
-from model_server.engines.saved_model import VARIABLES, LoadedGraph, limit_threads, threads_for
+from model_server.engines.meta_graph import VARIABLES
+from model_server.engines.saved_model import limit_threads, threads_for
 from model_server.evaluation.labelled_instances import LabelledReader
 from model_server.exporting import measuring
 from model_server.exporting.comparison import AUC, Tolerance, VersionComparison

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from model_server.engines.saved_model import VARIABLES, LoadedGraph, first_line
+from model_server.engines.loaded_graph import LoadedGraph
+from model_server.engines.meta_graph import VARIABLES
+from model_server.engines.tensorflow_loading import first_line
 from model_server.exporting.conversion import frozen_graph
 from model_server.exporting.formulas import Axes, Kernel
 from model_server.signatures.tensor_spec import SignatureSpec

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model_server.engines.saved_model import LoadedGraph
+from model_server.engines.loaded_graph import LoadedGraph
 from model_server.exporting.conversion import FLOAT16, INT8, convert
 from model_server.exporting.formulas import Kernel, l2_normalised, scaled_sign
 from model_server.exporting.kernels import kernel_axes, rewrite

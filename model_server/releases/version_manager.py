@@ -77,6 +77,11 @@ class VersionManager(Generic[Content]):
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._refresh_regularly, name="model-versions", daemon=True)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it looks regularly; requests are answered then."""
+        return self._thread.is_alive()
+
     def load_all(self) -> None:
         """Load what is there.
 

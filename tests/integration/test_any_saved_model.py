@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 
 from model_server.cli import main as model_server_command
+from model_server.engines.loaded_graph import specs_of
+from model_server.engines.meta_graph import subgraph_for
 from model_server.engines.saved_model import SavedModel
 from model_server.predict_request import PredictParser
 from model_server.releases.available import cards_to_serve
@@ -63,6 +66,73 @@ def test_several_threads_compute_a_small_model_at_a_time(tmp_path: Path) -> None
 
     assert together == one_by_one
     assert model.parallel == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(
+    "name", ["bert of the hub, fixed length", "an unknown rank", "ragged rows", "columns of texts and truths"]
+)
+def test_the_file_says_what_the_signatures_are(name: str, tmp_path: Path) -> None:
+    """A session serves all outputs too: TensorFlow's own functions are not loaded at all."""
+    foreign = MODELS[name]
+    foreign.save(tmp_path)
+    model = load(tmp_path)
+    model.warm_up(4)
+    parser = PredictParser(ServerSettings(), InputReader(model.plan.forms, model.limits))
+    entries = parser.parse({"instances": foreign.instances}, NOW).instances
+    inputs = [
+        replace(entry.inputs, has_all_outputs=True)
+        for entry in entries
+        if entry.inputs.group == entries[0].inputs.group
+    ]
+
+    outputs = model.compute(inputs).outputs
+
+    is_light = not model.graph.is_loaded
+    np.testing.assert_allclose(outputs["score"][:1], foreign.expected(tmp_path)[:1], rtol=1e-6)
+    assert model.signatures == specs_of(model.graph.functions)
+    assert is_light
+
+
+def test_a_function_in_the_place_of_another_one_stays() -> None:
+    """TensorFlow chooses among functions that say the same about what they implement; all others are left out."""
+    from google.protobuf import text_format
+    from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+
+    meta_graph = text_format.Parse(
+        """
+        graph_def {
+          node { name: "x" op: "Placeholder" }
+          node { name: "y" op: "PartitionedCall" input: "x" attr { key: "f" value { func { name: "lstm_cpu" } } } }
+          node { name: "gradient" op: "PartitionedCall" attr { key: "f" value { func { name: "unused" } } } }
+          library {
+            function { signature { name: "lstm_cpu" } attr { key: "api_implements" value { s: "lstm" } } }
+            function {
+              signature { name: "lstm_gpu" } attr { key: "api_implements" value { s: "lstm" } }
+              node_def {
+                name: "c" op: "Case"
+                attr {
+                  key: "branches"
+                  value { list { func { name: "branch" attr { key: "g" value { func { name: "inner" } } } } } }
+                }
+              }
+            }
+            function { signature { name: "branch" } }
+            function { signature { name: "inner" } }
+            function { signature { name: "unused" } }
+          }
+        }
+        signature_def {
+          key: "serving_default"
+          value { inputs { key: "x" value { name: "x:0" } } outputs { key: "y" value { name: "y:0" } } }
+        }
+        """,
+        MetaGraphDef(),
+    )
+
+    subgraph = subgraph_for(meta_graph, ["serving_default"])
+
+    assert [node.name for node in subgraph.node] == ["x", "y"]
+    assert [entry.signature.name for entry in subgraph.library.function] == ["lstm_cpu", "lstm_gpu", "branch", "inner"]
 
 
 @pytest.mark.parametrize("name", MODELS)

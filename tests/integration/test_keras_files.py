@@ -15,8 +15,8 @@ import pytest
 
 from model_server.cli import main as model_server_command
 from model_server.engines.engine import Engine
+from model_server.engines.loaded_graph import LoadedGraph
 from model_server.engines.loading import engine_of_graph
-from model_server.engines.saved_model import LoadedGraph
 from model_server.predict_request import PredictParser
 from model_server.releases.available import available_models
 from model_server.signatures.instance_inputs import InputReader
