@@ -242,7 +242,7 @@ class Join:
 
     def _fold(self, prediction: Prediction, more: Iterable[FeedbackEvent]) -> _Folded:
         events = union(_joined_events(prediction), more, prediction.made_at, self._settings)
-        return _Folded(events, fold(events, prediction.made_at, prediction.label, self._settings))
+        return _Folded(events, fold(events, prediction.made_at, prediction.output, self._settings))
 
     def _record(self, prediction: Prediction, events: list[Feedback], folded: _Folded) -> None:
         """Add the new statuses of a prediction's events to the result."""

@@ -21,7 +21,6 @@ from monitor_agent.es.curve_store import CurveStore
 from monitor_agent.es.event_store import EventStore, States
 from monitor_agent.es.performance_store import PerformanceStore, StoredDocuments
 from monitor_agent.metrics import WindowState, merge_all
-from monitor_agent.pipeline.counting import CountRequest
 from monitor_agent.pipeline.curves import has_curves, points
 from monitor_agent.pipeline.documents import CountedState, MetricsKey, PlannedWrite, planned_writes
 from monitor_agent.pipeline.failure_scopes import FailureScopes
@@ -183,7 +182,7 @@ class Recomputation:
         existing = [window for window in batch if PREDICTIONS.index_for(window.start) in current.indices]
         empty = [window for window in batch if window not in existing and not _has_predictions(model, window, stored)]
         for moment, group in self._by_moment(sorted([*existing, *empty]), stored, current.now).items():
-            states = self._events.count(CountRequest(model, plan.segments, moment, plan.refined_bins), group)
+            states = self._events.count(plan.request(model, moment), group)
             self._write(model, states, stored, moment, current)
         current.tally.windows += len(batch)
         current.report_windows(len(batch))

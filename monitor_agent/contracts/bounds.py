@@ -64,6 +64,10 @@ SEQUENCE = Bounds(0, 10**15, is_whole=True)
 STATUS_CODE = Bounds(100, 599, is_whole=True)
 NUMBER = Bounds(-1e15, 1e15)
 """Numeric features, and the predicted and true numbers of regressions."""
+ERROR = Bounds(-2e15, 2e15)
+"""A predicted number minus the true one."""
+PERCENTAGE_ERROR = Bounds(0.0, 1e15)
+ERROR_BIN = Bounds(-30_000, 30_000, is_whole=True)
 VALUE = Bounds(-1e12, 1e12)
 """The value of one feedback event."""
 VALUE_SUM = Bounds(-1e18, 1e18)

@@ -35,6 +35,9 @@ def _one_of(values: Sequence[str]) -> str:
 OF_THE_AGENT = "bad feedback"
 """The reason of predictions whose fields below `feedback` are wrong: the pipeline does not take these fields."""
 
+UNNAMED_KIND = "no prediction.kind"
+"""The reason of predictions with a class but without a kind: they are not counted as binary ones."""
+
 REASONS: dict[str, str] = {
     "malformed": "no JSON object, not UTF-8, or more text after the object, such as a second object",
     "oversized": "more than 32 KiB",
@@ -88,6 +91,7 @@ REASONS: dict[str, str] = {
     "bad http.response.status_code": f"`http.response.status_code` is no {STATUS_CODE}",
     "unknown field": "a field that the dataset does not have",
     "refused": "Elasticsearch refused the document; see `error.message`",
+    UNNAMED_KIND: "only found by the agent: the prediction has `prediction.class`, but no `prediction.kind`",
     OF_THE_AGENT: "only found by the agent: a number below `feedback` of a prediction is out of its range",
 }
 """Every value of `error.type`, with its meaning."""

@@ -24,7 +24,7 @@ STATE_FINAL = "final"
 STATE_RESTATED = "restated"
 STATES = (STATE_OPEN, STATE_PROVISIONAL, STATE_FINAL, STATE_RESTATED)
 
-FEW_POSITIVES = weekly.FEW_POSITIVES
+FEW_POSITIVES, FEW_LABELS = weekly.FEW_POSITIVES, weekly.FEW_LABELS
 LOW_COVERAGE = "low_coverage"
 IMMATURE = "immature"
 LOST_LINES = "lost_lines"
@@ -48,6 +48,10 @@ _HEAD: dict[str, Field] = {
         "`all`, or a label with its value, such as `labels.scene=search`; values beyond the cap are `other`"
     ),
     "labels": closed("keyword", "the segment's label and value", ignore_above=256),
+    "prediction_kind": keyword(
+        "kind of its predictions: `binary`, `multiclass`, `regression`, or `mixed_kinds`: then it has no metrics of "
+        "any of them; null without predictions"
+    ),
     "state": keyword(
         "`open` (the window has not ended), `provisional` (labels may still come), `final`, or `restated` "
         "(written again after it was final)"
@@ -64,7 +68,8 @@ _HEAD: dict[str, Field] = {
     ),
     "judged_early": long(
         "shown predictions that are younger than the attribution window, but whose labels count already, because they "
-        "are final when they come (`MONITOR_FEEDBACK_TYPE=label`, `MONITOR_ABSENT_FEEDBACK=unknown`); else 0"
+        "are final when they come (`MONITOR_FEEDBACK_TYPE=label`, `MONITOR_ABSENT_FEEDBACK=unknown`; and always those "
+        "of `multiclass` and `regression`); else 0"
     ),
     "calibrated_by": keyword("the reference that calibrates the estimates; null = the scores are not calibrated"),
     "lost_lines": long("lines of the event files that never came and may belong to this window"),
@@ -73,7 +78,8 @@ _HEAD: dict[str, Field] = {
         "are lost; alerts on drops need no number of positives, because the interval of a drop allows for few"
     ),
     "not_alertable": keyword(
-        f"reasons if it is not `alertable`: `{FEW_POSITIVES}`, `{LOW_COVERAGE}`, `{IMMATURE}`, `{LOST_LINES}`"
+        f"reasons if it is not `alertable`: `{FEW_POSITIVES}` (`{FEW_LABELS}` if the predictions are not binary), "
+        f"`{LOW_COVERAGE}`, `{IMMATURE}`, `{LOST_LINES}`"
     ),
 }
 
@@ -171,6 +177,7 @@ PERFORMANCE = IndexContract(
         "model_version": "1",
         "segment": "labels.scene=search",
         "labels": {"scene": "search"},
+        "prediction_kind": "binary",
         "state": STATE_FINAL,
         "revision": 3,
         "settings_revision": 1,

@@ -6,9 +6,12 @@ from monitor_agent.contracts.bounds import (
     COUNT,
     DELAY,
     DURATION,
+    ERROR,
+    ERROR_BIN,
     LABEL,
     LOG_LOSS,
     NUMBER,
+    PERCENTAGE_ERROR,
     POSITIVE_PROBABILITY,
     PROBABILITY,
     RANK,
@@ -32,7 +35,7 @@ from monitor_agent.contracts.index_contract import (
     stored,
     text,
 )
-from monitor_agent.contracts.kinds import DEFAULT_KIND, KINDS
+from monitor_agent.contracts.kinds import DEFAULT_KIND, KINDS, MOST_CLASS_CHARACTERS
 from monitor_agent.contracts.model_names import MOST_CHARACTERS
 
 LOG_LOSS_CLIP = 1e-7
@@ -114,6 +117,33 @@ FIELDS: dict[str, Field] = {
         ),
         LABEL,
     ),
+    "feedback.class": keyword(
+        "the true class of a `multiclass` prediction: that of the last feedback of type `label` within the attribution "
+        "window; written by the agent"
+    ),
+    "feedback.class_rank": bounded(
+        integer("place of the true class by its score, 1 = highest; null without scores; written by the agent"), RANK
+    ),
+    "feedback.class_log_loss": bounded(
+        double("-ln of the score of the true class, clipped at 1e-7; null without scores; written by the agent"),
+        LOG_LOSS,
+    ),
+    "feedback.class_scores": keyword(
+        "for each class, `+` for the true one or `-`, the bin of its score, and the class (docs/state-blob.md); empty "
+        "if there are scores of more than 50 classes; written by the agent",
+        ignore_above=MOST_CLASS_CHARACTERS + 8,
+    ),
+    "feedback.truth": bounded(
+        double("the true number of a `regression`, by the same rule; written by the agent"), NUMBER
+    ),
+    "feedback.error": bounded(double("the predicted number minus the true one; written by the agent"), ERROR),
+    "feedback.error_bin": bounded(
+        integer("the bin of the error: three significant digits (docs/state-blob.md); written by the agent"),
+        ERROR_BIN,
+    ),
+    "feedback.percentage_error": bounded(
+        double("|error / true number|; null if the true number is 0; written by the agent"), PERCENTAGE_ERROR
+    ),
     "feedback.shown": boolean(
         "whether an impression, click or purchase that is not taken back confirms that the item was shown; written by "
         "the agent"
@@ -158,7 +188,10 @@ FIELDS: dict[str, Field] = {
     ),
     "feedback.too_late": bounded(integer("feedback outside the attribution window; written by the agent"), COUNT),
     "feedback.events": stored("its feedback: id, type, time, label, value of each event; written by the agent"),
-    "outcome": keyword("`tp` or `fn` (`fp` or `tn` if feedback has the label 0); written by the agent"),
+    "outcome": keyword(
+        "`tp` or `fn` (`fp` or `tn` if feedback has the label 0); of a `multiclass` prediction `correct` or "
+        "`incorrect`; written by the agent"
+    ),
 }
 
 PREDICTIONS = IndexContract(

@@ -14,13 +14,15 @@ from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.es.feedback_store import WAITING, new_filter, overdue_filter, predicted_filter
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.kind_store import add_kinds
 from monitor_agent.es.performance_store import LOST_LINES_FILTERS, aged_filters
 from monitor_agent.es.ranked_list_store import RankedListStore
 from monitor_agent.es.score_tail_store import SEARCHES_AT_ONCE, TOO_MANY_BUCKETS, add_tails
 from monitor_agent.metrics import WindowState
 from monitor_agent.metrics.score_histogram import Histogram
-from monitor_agent.pipeline import counting, event_counts, instants
+from monitor_agent.pipeline import counting, event_counts, instants, kind_counting
 from monitor_agent.pipeline.countable import (
+    COUNTABLE_BINARY,
     COUNTABLE_ERROR,
     COUNTABLE_PREDICTION,
     OF_A_VERSION,
@@ -33,7 +35,7 @@ from monitor_agent.pipeline.event_counts import EventCounts
 from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.instants import Interval, within
 from monitor_agent.pipeline.ranked_lists import with_lists
-from monitor_agent.pipeline.segments import counts_twice, disjoint
+from monitor_agent.pipeline.segments import disjoint
 from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
@@ -221,9 +223,18 @@ class EventStore:
 
     def scores(self, model: str, interval: Interval) -> Histogram:
         """Return the score histogram of a model's predictions in an interval."""
-        body = _search_of_model(model, interval, COUNTABLE_PREDICTION, counting.scores())
+        body = _search_of_model(model, interval, COUNTABLE_BINARY, counting.scores())
         aggregations = self._gateway.search(PREDICTIONS.alias, body).get("aggregations")
         return counting.binned(aggregations, "scores") if aggregations else Histogram.of({})
+
+    def kinds_and_classes(self, model: str, interval: Interval) -> tuple[list[str], list[str]]:
+        """Return the kinds of a model's predictions in an interval besides `binary`, and their frequent classes."""
+        rule = {"bool": {"filter": [COUNTABLE_PREDICTION], "must_not": [COUNTABLE_BINARY]}}
+        body = _search_of_model(model, interval, rule, kind_counting.kinds_and_classes())
+        aggregations = self._gateway.search(PREDICTIONS.alias, body).get("aggregations")
+        if not aggregations:
+            return [], []
+        return kind_counting.kinds_of(aggregations), kind_counting.classes_of(aggregations)
 
     def count(self, request: CountRequest, windows: Sequence[Window]) -> dict[Window, States]:
         """Return the state of every version and segment of base windows."""
@@ -239,7 +250,7 @@ class EventStore:
             ]
             responses = self._gateway.msearch(searches, tolerate=TOO_MANY_BUCKETS)
             for window, response in zip(batch, responses, strict=True):
-                if "error" in response or ("aggregations" in response and not _is_exact(response, request)):
+                if "error" in response or ("aggregations" in response and not counting.is_exact(response, request)):
                     counted_apart[window] = self._count_in_pieces(apart, window)
                 elif "aggregations" in response:
                     counted[window] = counting.segment_states(response, request, window)
@@ -250,6 +261,7 @@ class EventStore:
         add_tails(self._gateway, request, self._settings, counted)
         add_tails(self._gateway, apart, self._settings, counted_apart)
         counts = {window: counting.states(entries) for window, entries in (counted | counted_apart).items()}
+        add_kinds(self._gateway, request, self._settings, counts)
         orphans, errors = self._orphans(request, windows), self._errors(request, windows)
         self._add_lists(request, counts, with_lists_in)
         for window in windows:
@@ -281,7 +293,7 @@ class EventStore:
         return counted
 
     def _versions(self, model: str, window: Window) -> list[str]:
-        query = {"bool": {"filter": [{"term": {"model.name": model}}, within(window), COUNTABLE_PREDICTION]}}
+        query = {"bool": {"filter": [{"term": {"model.name": model}}, within(window), COUNTABLE_BINARY]}}
         sources = [{"version": {"terms": {"field": "model.version"}}}]
         buckets = self._composite_buckets(PREDICTIONS.index_for(window.start), query, sources)
         return [bucket["key"]["version"] for bucket in buckets]
@@ -331,13 +343,3 @@ def _search_of_model(
 ) -> dict[str, Any]:
     filters = [{"term": {"model.name": model}}, within(interval), rule]
     return {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": aggs}
-
-
-def _is_exact(response: Mapping[str, Any], request: CountRequest) -> bool:
-    """Return whether a response holds all versions, and each prediction once."""
-    numbers = [str(number) for number in range(len(request.segments))]
-    for version in response["aggregations"]["versions"]["buckets"]:
-        sizes = [version["segments"]["buckets"][number]["doc_count"] for number in numbers]
-        if counts_twice(request.segments, sizes, version["doc_count"]):
-            return False
-    return counting.is_complete(response)

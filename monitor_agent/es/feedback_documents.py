@@ -8,15 +8,16 @@ from datetime import datetime
 from sys import intern
 from typing import Any, NamedTuple
 
-from monitor_agent.contracts.bounds import SEQUENCE
+from monitor_agent.contracts.bounds import NUMBER, PROBABILITY, SEQUENCE
 from monitor_agent.contracts.deadletter import out_of_bounds
 from monitor_agent.contracts.feedback import FEEDBACK, STATUS_DUPLICATE, STATUS_NEW, TYPES
 from monitor_agent.contracts.identifiers import canonical
-from monitor_agent.contracts.kinds import BINARY, DEFAULT_KIND
+from monitor_agent.contracts.kinds import BINARY, DEFAULT_KIND, MOST_CLASS_CHARACTERS
 from monitor_agent.es.operations import DocumentVersion
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.attribution import FeedbackEvent
 from monitor_agent.pipeline.instants import DAY
+from monitor_agent.pipeline.outputs import PredictedOutput
 from monitor_agent.pipeline.prediction_times import time_in_id
 
 PREDICTION_FIELDS = (
@@ -24,11 +25,17 @@ PREDICTION_FIELDS = (
     "prediction.id",
     "prediction.kind",
     "prediction.label",
+    "prediction.class",
+    "prediction.scores",
+    "prediction.value",
     "model.name",
     "feedback",
     "outcome",
 )
 FEEDBACK_FIELDS = ("@timestamp", "event.id", "event.sequence", "prediction", "feedback", "model.name")
+
+_COLUMNS = len(FeedbackEvent._fields) - 2
+"""Columns of a joined event that says neither a true class nor a true number."""
 
 _BELOW_FEEDBACK = "feedback."
 _BOUNDS = {
@@ -120,15 +127,15 @@ class Prediction(_StoredDocument):
     ----------
     prediction_id : the id that feedback names.
     made_at : its time.
-    label : the predicted label, 0 or 1; None if it says neither, or is of another kind than `binary`.
+    output : what it says.
     model : its model.
     feedback : its fields below `feedback`.
-    outcome : `tp`, `fn`, `fp`, `tn`, or None.
+    outcome : its `outcome`, or None.
     """
 
     prediction_id: str
     made_at: datetime
-    label: int | None
+    output: PredictedOutput
     model: str
     feedback: Mapping[str, Any]
     outcome: str | None
@@ -153,6 +160,7 @@ def feedback_of(hit: Mapping[str, Any]) -> Feedback:
             intern(str(fields.get("type", ""))),
             _label(label),
             value,
+            *_truths(fields if not problem else {}),
         ),
         prediction_id=prediction_id,
         predicted_at=(named if named and named - time <= DAY else None) or time_in_id(prediction_id, time) or time,
@@ -185,16 +193,40 @@ def prediction_of(doc: Mapping[str, Any]) -> Prediction | None:
     fields, made_at = _object(source, "prediction"), _moment(source.get("@timestamp"))
     if made_at is None:
         return None
-    is_binary = (fields.get("kind") or DEFAULT_KIND.name) == BINARY.name
     return Prediction(
         version=DocumentVersion.from_hit(doc),
         prediction_id=canonical(_text(fields.get("id")) or doc["_id"]),
         made_at=made_at,
-        label=_label(fields.get("label")) if is_binary else None,
+        output=_output(fields),
         model=_text(_object(source, "model").get("name")),
         feedback=_object(source, "feedback"),
         outcome=source.get("outcome"),
     )
+
+
+def _output(fields: Mapping[str, Any]) -> PredictedOutput:
+    """Return what the fields of a prediction say; only what its kind needs is read."""
+    kind = _text(fields.get("kind")) or DEFAULT_KIND.name
+    if kind == BINARY.name:
+        return PredictedOutput(label=_label(fields.get("label")))
+    scores = {name: score for name, score in _object(fields, "scores").items() if PROBABILITY.hold(score)}
+    value = fields.get("value")
+    return PredictedOutput(
+        intern(kind),
+        predicted_class=_class(fields.get("class")),
+        scores=scores,
+        value=value if NUMBER.hold(value) else None,
+    )
+
+
+def _truths(fields: Mapping[str, Any]) -> tuple[str | None, float | None]:
+    """Return the true class and the true number that feedback says."""
+    truth = fields.get("truth")
+    return _class(fields.get("class")), truth if NUMBER.hold(truth) else None
+
+
+def _class(value: Any) -> str | None:
+    return intern(value) if isinstance(value, str) and 0 < len(value) <= MOST_CLASS_CHARACTERS else None
 
 
 def joined_rows(feedback: Mapping[str, Any]) -> list[Sequence[Any]]:
@@ -204,11 +236,12 @@ def joined_rows(feedback: Mapping[str, Any]) -> list[Sequence[Any]]:
 
 
 def _is_row(row: Any) -> bool:
-    if not isinstance(row, list) or len(row) < len(FeedbackEvent._fields):
+    if not isinstance(row, list) or len(row) not in (_COLUMNS, len(FeedbackEvent._fields)):
         return False
-    identifier, kind, time, label, value = row[: len(FeedbackEvent._fields)]
+    identifier, kind, time, label, value, *truths = row
     is_event = isinstance(identifier, str) and kind in TYPES and _moment(time) is not None
-    return is_event and not _out_of_bounds({"label": label, "value": value})
+    has_truths = not truths or (isinstance(truths[0], (str, type(None))) and not _out_of_bounds({"truth": truths[1]}))
+    return is_event and has_truths and not _out_of_bounds({"label": label, "value": value})
 
 
 def _problem(fields: Mapping[str, Any]) -> str:

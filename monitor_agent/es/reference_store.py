@@ -22,7 +22,7 @@ from monitor_agent.metrics import Calibration, WindowState, merge
 from monitor_agent.metrics.drift import CategoricalReference, NumericReference, NumericSample
 from monitor_agent.metrics.drift.reference import FEW_VALUES, FINE_BINS, QUANTILES, edges_around, edges_from
 from monitor_agent.pipeline import instants, window_drift
-from monitor_agent.pipeline.countable import COUNTABLE_PREDICTION
+from monitor_agent.pipeline.countable import COUNTABLE_BINARY
 from monitor_agent.pipeline.drift_references import (
     MOST_CATEGORIES,
     OTHER_CATEGORIES,
@@ -125,7 +125,7 @@ class ReferenceStore:
         return sorted(name.removeprefix("features.") for name in response["fields"])
 
     def _aggregations(self, model: str, interval: Interval, aggs: Mapping[str, Any]) -> Mapping[str, Any]:
-        query = {"bool": {"filter": [{"term": {"model.name": model}}, within(interval), COUNTABLE_PREDICTION]}}
+        query = {"bool": {"filter": [{"term": {"model.name": model}}, within(interval), COUNTABLE_BINARY]}}
         body = {"size": 0, "track_total_hits": False, "query": query, "aggs": aggs}
         aggregations: Mapping[str, Any] = self._gateway.search(PREDICTIONS.alias, body).get("aggregations", {})
         return aggregations

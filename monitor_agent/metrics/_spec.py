@@ -95,7 +95,7 @@ class MetricSpec:
         if self.kind == "count":
             return {self.name: "count"}
         kinds: dict[str, FieldKind] = {self.name: self.kind}
-        if self.interval is not None:
+        if self.interval is not None or (self.of_classes is not None and self.of_classes.interval is not None):
             kinds |= {f"{self.name}_low": self.kind, f"{self.name}_high": self.kind}
         kinds[f"{self.name}_undefined"] = "keyword"
         return kinds

@@ -26,8 +26,8 @@ TRAFFIC = "predictions_vs_last_week"
 
 NO_LAST_WEEK, NOT_ALERTABLE, LAST_WEEK_NOT_ALERTABLE = "no_last_week", "not_alertable", "last_week_not_alertable"
 ZERO_LAST_WEEK = "zero_last_week"
-FEW_POSITIVES = "few_positives"
-"""The reason of `not_alertable` that leaves the labels complete."""
+FEW_POSITIVES, FEW_LABELS = "few_positives", "few_labels"
+"""The reasons of `not_alertable` that leave the labels complete."""
 
 
 def read_fields() -> list[str]:
@@ -102,4 +102,4 @@ def _reason_of_undefined(name: str, now: Mapping[str, Any], before: Mapping[str,
 
 
 def _may_miss_labels(document: Mapping[str, Any]) -> bool:
-    return any(reason != FEW_POSITIVES for reason in document.get("not_alertable") or ())
+    return any(reason not in (FEW_POSITIVES, FEW_LABELS) for reason in document.get("not_alertable") or ())

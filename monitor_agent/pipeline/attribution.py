@@ -22,7 +22,9 @@ from monitor_agent.contracts.feedback import (
     STATUS_TOO_LATE,
 )
 from monitor_agent.contracts.identifiers import canonical
+from monitor_agent.metrics.kinds import BINARY, MULTICLASS
 from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.outputs import PredictedOutput, judged_label, judged_output
 from monitor_agent.settings import AgentSettings
 
 _DISPLAYED = ("impression", "click", "purchase")
@@ -36,6 +38,8 @@ class FeedbackEvent(NamedTuple):
     type: str
     label: int | None
     value: float | None
+    true_class: str | None = None
+    truth: float | None = None
 
 
 FeedbackEvents = dict[str, FeedbackEvent]
@@ -48,7 +52,7 @@ class FoldedFeedback:
     Attributes
     ----------
     feedback : the prediction's fields below `feedback`; a field without a value is None.
-    outcome : `tp`, `fn`, `fp`, `tn`, or None while the label is unknown.
+    outcome : `tp`, `fn`, `fp`, `tn`, `correct`, `incorrect`, or None while the label is unknown.
     statuses : event id -> `matched`, `duplicate` or `too_late`.
     """
 
@@ -61,16 +65,22 @@ def stored(events: Mapping[str, FeedbackEvent]) -> list[list[Any]]:
     """Return the field `feedback.events` of a prediction."""
     # A list, not an object by id: Elasticsearch's parser caches field names, and names that never repeat make it slow.
     return [
-        [event.id, event.type, instants.text(event.time), event.label, event.value]
+        [event.id, event.type, instants.text(event.time), event.label, event.value, *_truths(event)]
         for event in sorted(events.values(), key=_order)
     ]
+
+
+def _truths(event: FeedbackEvent) -> list[Any]:
+    """Return the last columns of a row: only feedback of other kinds than `binary` needs them."""
+    truths = [event.true_class, event.truth]
+    return truths if truths != [None, None] else []
 
 
 def restored(rows: Iterable[Sequence[Any]]) -> FeedbackEvents:
     """Return the events that `stored` wrote; earlier releases did not write ids in canonical form."""
     events = (
-        FeedbackEvent(instants.parse(time), canonical(identifier), kind, label, value)
-        for identifier, kind, time, label, value in rows
+        FeedbackEvent(instants.parse(time), canonical(identifier), kind, *rest)
+        for identifier, kind, time, *rest in rows
     )
     return {event.id: event for event in events}
 
@@ -101,7 +111,7 @@ def union(
 
 
 def fold(
-    events: Mapping[str, FeedbackEvent], made_at: datetime, predicted: int | None, settings: AgentSettings
+    events: Mapping[str, FeedbackEvent], made_at: datetime, predicted: PredictedOutput, settings: AgentSettings
 ) -> FoldedFeedback:
     """Return the label, the fields and the statuses that the events give a prediction.
 
@@ -109,7 +119,8 @@ def fold(
     ----------
     events : its feedback, from `union`.
     made_at : the prediction's time.
-    predicted : `prediction.label`, 0 or 1; None if the prediction says neither: then it has no outcome.
+    predicted : the output of the model. If it is neither 0 nor 1, a `binary` prediction has no outcome. Other kinds are
+        judged by the last feedback of type `label`, whatever type the settings name.
 
     Events outside [-clock skew, attribution window] of the prediction are too late. Of the others, the last word of
     each type counts: all its events if they are purchases, the latest one of type `label`, else the earliest one. All
@@ -127,12 +138,17 @@ def fold(
     statuses |= {event.id: STATUS_TOO_LATE for event in out_of_time}
     judging = last_words.get(settings.feedback_type, [])
     label = _word(judging[0]) if judging else None
-    late = [event for event in out_of_time if event.type == settings.feedback_type and _word(event) == 1]
-    positives = [*(judging[:1] if label == 1 else []), *late]
     values = [event.value for event in counted if event.value is not None and event.label != 0]
-    has_outcome = label is not None and predicted is not None
-    outcome = ("t" if label == predicted else "f") + ("p" if predicted else "n") if has_outcome else None
+    if predicted.kind == BINARY:
+        late = [event for event in out_of_time if event.type == settings.feedback_type and _word(event) == 1]
+        positives = [*(judging[:1] if label == 1 else []), *late]
+        judged = judged_label(predicted, label)
+    else:
+        positives = [event for event in events.values() if event.type == "label" and has_truth(event, predicted.kind)]
+        last = last_words["label"][-1] if "label" in last_words else None
+        judged = judged_output(predicted, last.true_class if last else None, last.truth if last else None)
     feedback = {
+        **judged.fields,
         "label": label,
         "shown": True if any(event.type in _DISPLAYED and event.label != 0 for event in counted) else None,
         "clicked_at": instants.text(_counted(judging)[0].time) if label == 1 else None,
@@ -144,7 +160,12 @@ def fold(
         "too_late": len(out_of_time),
         "events": stored(events),
     }
-    return FoldedFeedback(feedback, outcome, statuses)
+    return FoldedFeedback(feedback, judged.outcome, statuses)
+
+
+def has_truth(event: FeedbackEvent, kind: str) -> bool:
+    """Return whether an event says the truth of a prediction of a kind other than `binary`."""
+    return (event.true_class if kind == MULTICLASS else event.truth) is not None
 
 
 def status_beyond_limit(event: FeedbackEvent, made_at: datetime, settings: AgentSettings) -> str:
@@ -185,4 +206,5 @@ def _nanoseconds(span: timedelta) -> int:
 def _order(event: FeedbackEvent) -> tuple[Any, ...]:
     # None sorts before any number; two events of one id differ in one of the other fields.
     label = -1 if event.label is None else event.label
-    return (event.time, event.id, event.type, label, event.value is not None, event.value or 0.0)
+    truths = (event.true_class or "", event.truth is not None, event.truth or 0.0)
+    return (event.time, event.id, event.type, label, event.value is not None, event.value or 0.0, *truths)

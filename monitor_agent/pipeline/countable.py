@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from monitor_agent.contracts.bounds import Bounds
-from monitor_agent.contracts.deadletter import OF_THE_AGENT, out_of_bounds
+from monitor_agent.contracts.deadletter import OF_THE_AGENT, UNNAMED_KIND, out_of_bounds
 from monitor_agent.contracts.index_contract import IndexContract
-from monitor_agent.contracts.kinds import BINARY
+from monitor_agent.contracts.kinds import BINARY, KINDS, PredictionKind
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.request_error import ERRORS
@@ -40,12 +41,39 @@ _NAMED: dict[str, Query] = {
         }
     },
 }
+_KIND: dict[str, Query] = {
+    BINARY.name: {
+        "bool": {
+            "should": [
+                {"bool": {"must_not": [{"exists": {"field": "prediction.kind"}}]}},
+                {"term": {"prediction.kind": BINARY.name}},
+            ]
+        }
+    },
+    **{kind.name: {"term": {"prediction.kind": kind.name}} for kind in KINDS if kind is not BINARY},
+}
+"""Name of a kind -> the filter for the predictions of this kind."""
+
 _OTHER_KIND: Query = {
     "bool": {
         "filter": [{"exists": {"field": "prediction.kind"}}],
-        "must_not": [{"term": {"prediction.kind": BINARY.name}}],
+        "must_not": [{"terms": {"prediction.kind": list(_KIND)}}],
     }
 }
+
+_UNNAMED_KIND: Query = {
+    "bool": {
+        "must_not": [
+            {
+                "bool": {
+                    "filter": [{"exists": {"field": "prediction.class"}}],
+                    "must_not": [{"exists": {"field": "prediction.kind"}}],
+                }
+            }
+        ]
+    }
+}
+"""The filter for predictions that name their kind, or no class: a model of several classes is not a binary one."""
 
 
 def _beyond(name: str, bounds: Bounds) -> list[Query]:
@@ -60,8 +88,13 @@ def _beyond_in_any(name: str, bounds: Bounds) -> list[Query]:
     return [{"query_string": {"query": f"{below} OR {above}", "fields": [f"{name}.*"]}}]
 
 
-def _within_bounds(contract: IndexContract) -> dict[str, Query]:
-    """Return reason -> the filter for documents whose numbers are within their bounds."""
+def _within_bounds(contract: IndexContract, needed: Iterable[str] = ()) -> dict[str, Query]:
+    """Return reason -> the filter for documents whose numbers are within their bounds.
+
+    Parameters
+    ----------
+    needed : the numbers that a document must have.
+    """
     beyond: dict[str, list[Query]] = {}
     required: dict[str, list[Query]] = {}
     for name, entry in contract.fields.items():
@@ -70,7 +103,7 @@ def _within_bounds(contract: IndexContract) -> dict[str, Query]:
         reason = OF_THE_AGENT if name.startswith("feedback.") else out_of_bounds(name)
         queries = _beyond_in_any if entry.options.get("dynamic") else _beyond
         beyond.setdefault(reason, []).extend(queries(name, entry.bounds))
-        if contract is PREDICTIONS and name in BINARY.required:
+        if name in needed:
             required.setdefault(reason, []).append({"exists": {"field": name}})
     return {
         reason: {"bool": {"filter": required.get(reason, []), "must_not": queries}}
@@ -79,11 +112,33 @@ def _within_bounds(contract: IndexContract) -> dict[str, Query]:
 
 
 _TIMED: dict[str, Query] = {"bad timestamp": in_calendar()}
-_PREDICTED: dict[str, Query] = {**_TIMED, **_NAMED, **_within_bounds(PREDICTIONS)}
-_REFUSED: dict[str, Query] = {**_TIMED, **_NAMED, **_within_bounds(ERRORS)}
-"""Reason -> the filter for the documents to which the reason does not apply."""
 
-COUNTABLE_PREDICTION: Query = {"bool": {"filter": list(_PREDICTED.values()), "must_not": [_OTHER_KIND]}}
+
+def _rules_of_kind(kind: PredictionKind) -> dict[str, Query]:
+    """Return reason -> the filter for the predictions of a kind to which the reason does not apply."""
+    rules = {**_TIMED, **_NAMED, **_within_bounds(PREDICTIONS, kind.required)}
+    if kind is BINARY:
+        return {**rules, UNNAMED_KIND: _UNNAMED_KIND}
+    for name in kind.required:
+        if PREDICTIONS.fields[name].bounds is None:
+            must_not = [{"term": {name: ""}}]
+            rules[f"bad {name}"] = {"bool": {"filter": [{"exists": {"field": name}}], "must_not": must_not}}
+    return rules
+
+
+_PREDICTED: dict[str, dict[str, Query]] = {kind.name: _rules_of_kind(kind) for kind in KINDS}
+_REFUSED: dict[str, Query] = {**_TIMED, **_NAMED, **_within_bounds(ERRORS)}
+"""Reason -> the filter for the documents to which the reason does not apply; of predictions by their kind."""
+
+COUNTABLE_OF_KIND: dict[str, Query] = {
+    kind: {"bool": {"filter": [_KIND[kind], *rules.values()]}} for kind, rules in _PREDICTED.items()
+}
+"""Name of a kind -> the filter for the predictions of this kind that metrics are made of."""
+
+COUNTABLE_BINARY: Query = COUNTABLE_OF_KIND[BINARY.name]
+"""The filter for the binary predictions that metrics are made of."""
+
+COUNTABLE_PREDICTION: Query = {"bool": {"should": list(COUNTABLE_OF_KIND.values()), "minimum_should_match": 1}}
 """The filter for the predictions that metrics are made of."""
 
 COUNTABLE_ERROR: Query = {"bool": {"filter": list(_REFUSED.values())}}
@@ -103,21 +158,23 @@ def countable(contract: IndexContract) -> Query:
 
 def set_aside(contract: IndexContract) -> dict[str, Any]:
     """Return the aggregation that counts the documents that metrics leave out, by reason; a document has one reason."""
-    rules = _PREDICTED if contract is PREDICTIONS else _REFUSED
+    if contract is not PREDICTIONS:
+        return {"filter": {"bool": {"must_not": [COUNTABLE_ERROR]}}, "aggs": _by_reason(_REFUSED)}
+    kinds = {"terms": {"field": "prediction.kind", "size": MOST_KINDS, "exclude": list(_KIND)}}
+    aggs = {
+        "of_other_kind": {"filter": _OTHER_KIND, "aggs": {"kinds": kinds}},
+        **{kind: {"filter": _KIND[kind], "aggs": _by_reason(rules)} for kind, rules in _PREDICTED.items()},
+    }
+    return {"filter": {"bool": {"must_not": [COUNTABLE_PREDICTION]}}, "aggs": aggs}
+
+
+def _by_reason(rules: Mapping[str, Query]) -> dict[str, Any]:
     reasons: dict[str, Query] = {}
     earlier: list[Query] = []
     for reason, rule in rules.items():
         reasons[reason] = {"bool": {"filter": list(earlier), "must_not": [rule]}}
         earlier.append(rule)
-    by_reason: dict[str, Any] = {"reasons": {"filters": {"filters": reasons}}}
-    if contract is not PREDICTIONS:
-        return {"filter": {"bool": {"must_not": [COUNTABLE_ERROR]}}, "aggs": by_reason}
-    kinds = {"terms": {"field": "prediction.kind", "size": MOST_KINDS, "exclude": [BINARY.name]}}
-    aggs = {
-        "of_other_kind": {"filter": _OTHER_KIND, "aggs": {"kinds": kinds}},
-        "binary": {"filter": {"bool": {"must_not": [_OTHER_KIND]}}, "aggs": by_reason},
-    }
-    return {"filter": {"bool": {"must_not": [COUNTABLE_PREDICTION]}}, "aggs": aggs}
+    return {"reasons": {"filters": {"filters": reasons}}}
 
 
 def counts_by_reason(aggregation: Mapping[str, Any]) -> dict[str, int]:
@@ -126,10 +183,12 @@ def counts_by_reason(aggregation: Mapping[str, Any]) -> dict[str, int]:
     >>> counts_by_reason({"reasons": {"buckets": {"bad model.name": {"doc_count": 2}}}})
     {'bad model.name': 2}
     """
-    of_binary = aggregation.get("binary", aggregation)
-    counts = {reason: bucket["doc_count"] for reason, bucket in of_binary["reasons"]["buckets"].items()}
+    counts: Counter[str] = Counter()
+    for of_kind in [aggregation, *(aggregation[kind] for kind in _KIND if kind in aggregation)]:
+        if "reasons" in of_kind:
+            counts.update({reason: bucket["doc_count"] for reason, bucket in of_kind["reasons"]["buckets"].items()})
     if "of_other_kind" in aggregation:
         kinds = aggregation["of_other_kind"]["kinds"]
-        counts |= {f"kind {bucket['key']}": bucket["doc_count"] for bucket in kinds["buckets"]}
+        counts.update({f"kind {bucket['key']}": bucket["doc_count"] for bucket in kinds["buckets"]})
         counts["other kinds"] = kinds["sum_other_doc_count"]
     return {reason: count for reason, count in counts.items() if count}

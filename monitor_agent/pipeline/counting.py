@@ -7,27 +7,19 @@ counted once: it is in one segment of the first label, and its label is positive
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.metrics import (
-    DELAY_DECADES,
-    DELAY_EDGES,
-    DURATION_DECADES,
-    DURATION_EDGES,
     FixedPoint,
-    LogHistogram,
     WindowState,
     merge_all,
-    to_fixed_point,
 )
-from monitor_agent.metrics.conversion_rate import WITHOUT_CLICK
 from monitor_agent.metrics.exact_scores import COUNTED, from_terms
 from monitor_agent.metrics.inverse_propensity import propensity_sums
-from monitor_agent.metrics.log_histogram import LINEAR, bucket_of, linear_step, outer_decades
 from monitor_agent.metrics.ranking import NOT_JUDGED, REQUESTS, UNKNOWN_LABEL
 from monitor_agent.metrics.score_histogram import (
     DECADES,
@@ -39,25 +31,25 @@ from monitor_agent.metrics.score_histogram import (
     from_refined_buckets,
 )
 from monitor_agent.pipeline import labels
-from monitor_agent.pipeline.countable import COUNTABLE_PREDICTION
+from monitor_agent.pipeline.common_counting import (
+    Aggregations,
+    common_aggregations,
+    common_counts,
+    common_fields,
+    fixed_point_of,
+    histogram_between,
+)
+from monitor_agent.pipeline.countable import COUNTABLE_BINARY
 from monitor_agent.pipeline.instants import within
 from monitor_agent.pipeline.ranked_lists import FIRST_ITEM, IN_A_LIST
 from monitor_agent.pipeline.score_resolution import NO_REFINED_BINS, RefinedBins
-from monitor_agent.pipeline.segments import Segment
+from monitor_agent.pipeline.segments import Segment, counts_twice
 from monitor_agent.pipeline.windows import Window
 from monitor_agent.settings import AgentSettings
-
-Aggregations = dict[str, Any]
 
 MAX_VERSIONS = 500
 MAX_POSITION = 100
 """Items at later positions are counted without their position."""
-
-_TIMES = {
-    "duration": "event.duration",
-    "queue_time": "prediction.queue_time",
-    "compute_time": "prediction.compute_time",
-}
 
 _PREDICTED_POSITIVE = {"term": {"prediction.label": 1}}
 
@@ -72,12 +64,16 @@ class CountRequest:
     segments : the segments of its predictions.
     now : the moment that decides which predictions are mature.
     refined : the bins of its scores that are counted in a finer resolution.
+    kinds : the kinds of its predictions besides `binary`.
+    classes : the classes of its multiclass predictions that are counted apart.
     """
 
     model: str
     segments: Sequence[Segment]
     now: datetime
     refined: RefinedBins = NO_REFINED_BINS
+    kinds: Sequence[str] = ()
+    classes: Sequence[str] = ()
 
 
 class SegmentState(NamedTuple):
@@ -100,14 +96,21 @@ def body(request: CountRequest, window: Window, settings: AgentSettings, version
     )
 
 
-def search(request: CountRequest, window: Window, aggs: Aggregations, version: str | None) -> dict[str, Any]:
+def search(
+    request: CountRequest,
+    window: Window,
+    aggs: Aggregations,
+    version: str | None,
+    rule: Mapping[str, Any] = COUNTABLE_BINARY,
+) -> dict[str, Any]:
     """Return a search over the predictions of one window, with aggregations by version and segment.
 
     Parameters
     ----------
     version : only this version is searched; None = all versions are.
+    rule : the filter for the predictions that are counted.
     """
-    filters = [{"term": {"model.name": request.model}}, within(window), COUNTABLE_PREDICTION]
+    filters = [{"term": {"model.name": request.model}}, within(window), rule]
     if version is not None:
         filters.append({"term": {"model.version": version}})
     by_segment = {
@@ -125,14 +128,26 @@ def search(request: CountRequest, window: Window, aggs: Aggregations, version: s
 
 def segment_states(response: Mapping[str, Any], request: CountRequest, window: Window) -> list[SegmentState]:
     """Return the states in a response to `body`; segments without predictions are left out."""
-    counted: list[SegmentState] = []
     fine = request.refined.decades(window)
+    return states_of(response, request, lambda bucket: _state(bucket, fine))
+
+
+def states_of(
+    response: Mapping[str, Any], request: CountRequest, state: Callable[[Mapping[str, Any]], WindowState]
+) -> list[SegmentState]:
+    """Return the states in a response to `search`; segments without predictions are left out.
+
+    Parameters
+    ----------
+    state : makes a state of the response's aggregations of one segment of one version.
+    """
+    counted: list[SegmentState] = []
     for version in response["aggregations"]["versions"]["buckets"]:
         buckets = version["segments"]["buckets"]
         for number, segment in enumerate(request.segments):
             bucket = buckets[str(number)]
             if bucket["doc_count"]:
-                counted.append(SegmentState(version["key"], segment, _state(bucket, fine)))
+                counted.append(SegmentState(version["key"], segment, state(bucket)))
     return counted
 
 
@@ -163,53 +178,39 @@ def is_complete(response: Mapping[str, Any]) -> bool:
     return not response["aggregations"]["versions"]["sum_other_doc_count"]
 
 
+def is_exact(response: Mapping[str, Any], request: CountRequest) -> bool:
+    """Return whether a response holds all versions, and each prediction once."""
+    numbers = [str(number) for number in range(len(request.segments))]
+    for version in response["aggregations"]["versions"]["buckets"]:
+        sizes = [version["segments"]["buckets"][number]["doc_count"] for number in numbers]
+        if counts_twice(request.segments, sizes, version["doc_count"]):
+            return False
+    return is_complete(response)
+
+
 def has_lists(response: Mapping[str, Any]) -> bool:
     """Return whether the window has items of ranked lists."""
     return bool(response["aggregations"]["in_lists"]["doc_count"])
 
 
 def _segment_aggregations(settings: AgentSettings, now: datetime, fine: Sequence[ScoreDecade]) -> Aggregations:
+    aggs = common_aggregations(settings, now)
+    aggs["impressions"]["aggs"] = {"predicted": {"filter": _PREDICTED_POSITIVE, "aggs": _sum_and_scores()}}
+    aggs["mature"]["aggs"]["first_items"] = {
+        "filter": FIRST_ITEM,
+        "aggs": {"labelled": {"filter": labels.labelled(settings)}},
+    }
     return {
-        "impressions": {
-            "filter": labels.impressions(settings),
-            "aggs": {"predicted": {"filter": _PREDICTED_POSITIVE, "aggs": _sum_and_scores()}},
-        },
+        **aggs,
         "unknown": {
             "filter": labels.unknown(settings, now),
             "aggs": {**_scores(), "shown": {"filter": labels.impressions(settings), "aggs": _sum_and_scores()}},
-        },
-        "mature": {
-            "filter": labels.mature(settings, now),
-            "aggs": {
-                "first_items": {"filter": FIRST_ITEM, "aggs": {"labelled": {"filter": labels.labelled(settings)}}},
-                "clicked": {"filter": {"term": {"feedback.types": "click"}}},
-                "bought": {
-                    "filter": {"term": {"feedback.types": "purchase"}},
-                    "aggs": {"clicked": {"filter": {"term": {"feedback.types": "click"}}}},
-                },
-                "value": {"sum": {"field": "feedback.value"}},
-            },
         },
         "judged": {
             "filter": labels.judged(settings, now),
             "aggs": {
                 "pos": {"filter": labels.positive(), "aggs": _class("prediction.log_loss_1", fine)},
                 "neg": {"filter": labels.negative(settings), "aggs": _class("prediction.log_loss_0", fine)},
-            },
-        },
-        "requests": {
-            "filter": {"term": {"prediction.rank": 1}},
-            "aggs": {
-                key: aggregation
-                for name, field in _TIMES.items()
-                for key, aggregation in _times(name, field, DURATION_DECADES).items()
-            },
-        },
-        "with_feedback": {
-            "filter": {"exists": {"field": "feedback.count"}},
-            "aggs": {
-                **{name: {"sum": {"field": f"feedback.{name}"}} for name in ("count", "duplicates", "too_late")},
-                **_times("delay", "feedback.delay", DELAY_DECADES),
             },
         },
     }
@@ -233,7 +234,7 @@ def _class(loss: str, fine: Sequence[ScoreDecade]) -> Aggregations:
         **_scores(),
         "exact": {"terms": {"field": "prediction.score", "size": COUNTED}},
         **{
-            f"fine_{number}": _histogram("prediction.score", decade.interval, decade.low, decade.high)
+            f"fine_{number}": histogram_between("prediction.score", decade.interval, decade.low, decade.high)
             for number, decade in enumerate(fine)
         },
         **_decades("propensity", "prediction.propensity"),
@@ -245,73 +246,37 @@ def _class(loss: str, fine: Sequence[ScoreDecade]) -> Aggregations:
 
 def _decades(name: str, field: str) -> Aggregations:
     return {
-        f"{name}_{decade.number}": _histogram(field, decade.interval, decade.low, decade.high) for decade in DECADES
+        f"{name}_{decade.number}": histogram_between(field, decade.interval, decade.low, decade.high)
+        for decade in DECADES
     }
-
-
-def _times(name: str, field: str, decades: range) -> Aggregations:
-    outer, linear = outer_decades(decades), linear_step(decades)
-    inner = {f"{name}_{power}": _histogram(field, _step(power), 10**power, 99 * _step(power)) for power in outer}
-    ends = [{"to": 0}, {"from": 10**outer.stop}]
-    return {
-        f"{name}_linear": _histogram(field, linear, 0, (LINEAR - 1) * linear),
-        **inner,
-        f"{name}_ends": {"range": {"field": field, "ranges": ends}},
-        f"{name}_stats": {"stats": {"field": field}},
-    }
-
-
-def _histogram(field: str, interval: float, low: float, high: float) -> dict[str, Any]:
-    bounds = {"min": low, "max": high}
-    return {"histogram": {"field": field, "interval": interval, "min_doc_count": 1, "hard_bounds": bounds}}
-
-
-def _step(power: int) -> int:
-    step: int = 10 ** (power - 1)
-    return step
 
 
 def _state(bucket: Mapping[str, Any], fine: Sequence[ScoreDecade]) -> WindowState:
-    mature, with_feedback = bucket["mature"], bucket["with_feedback"]
-    requests, unknown = bucket["requests"], bucket["unknown"]
+    unknown = bucket["unknown"]
     pos, neg = bucket["judged"]["pos"], bucket["judged"]["neg"]
-    feedback, duplicates, late = (round(with_feedback[name]["value"]) for name in ("count", "duplicates", "too_late"))
     tp, fp = pos["predicted"]["doc_count"], neg["predicted"]["doc_count"]
     impressions_by_position, clicks_by_position = _positions(pos, neg)
     return WindowState(
-        predictions=bucket["doc_count"],
-        impressions=bucket["impressions"]["doc_count"],
-        mature=mature["doc_count"],
-        matched=feedback - duplicates - late,
-        duplicate=duplicates,
-        too_late=late,
+        **common_fields(bucket),
         tp=tp,
         fn=pos["doc_count"] - tp,
         fp=fp,
         tn=neg["doc_count"] - fp,
         predicted_positive=tp + fp + unknown["predicted"]["doc_count"],
-        clicks=mature["clicked"]["doc_count"],
-        conversions=mature["bought"]["doc_count"],
-        requests=requests["doc_count"],
         score_sum=_total((pos, neg, unknown), "sum"),
         score_square_sum=_total((pos, neg, unknown), "sum_of_squares"),
         score_sum_pos=_total((pos,), "sum"),
         score_square_sum_pos=_total((pos,), "sum_of_squares"),
         score_sum_neg=_total((neg,), "sum"),
         score_square_sum_neg=_total((neg,), "sum_of_squares"),
-        log_loss_pos=_fixed(pos["loss"]["value"]),
-        log_loss_neg=_fixed(neg["loss"]["value"]),
-        value_sum=_fixed(mature["value"]["value"]),
+        log_loss_pos=fixed_point_of(pos["loss"]["value"]),
+        log_loss_neg=fixed_point_of(neg["loss"]["value"]),
         scores_unknown=binned(unknown, "scores"),
         scores_pos=binned(pos, "scores"),
         scores_neg=binned(neg, "scores"),
         impressions_by_position=impressions_by_position,
         clicks_by_position=clicks_by_position,
-        duration=_log_histogram(requests, "duration", DURATION_DECADES),
-        queue_time=_log_histogram(requests, "queue_time", DURATION_DECADES),
-        compute_time=_log_histogram(requests, "compute_time", DURATION_DECADES),
-        delay=_log_histogram(with_feedback, "delay", DELAY_DECADES),
-        counts=_named_counts(mature),
+        counts=_named_counts(bucket),
         sums=_propensities(pos, neg),
         fine_pos=_fine(pos, fine),
         fine_neg=_fine(neg, fine),
@@ -338,29 +303,23 @@ def _estimable(bucket: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "estimable": bucket["impressions"]["doc_count"],
         "scores_shown_unknown": binned(unknown, "scores"),
-        "score_sum_shown_unknown": _fixed(unknown["score"]["value"]),
+        "score_sum_shown_unknown": fixed_point_of(unknown["score"]["value"]),
         "scores_predicted_positive": binned(predicted, "scores"),
-        "score_sum_predicted_positive": _fixed(predicted["score"]["value"]),
+        "score_sum_predicted_positive": fixed_point_of(predicted["score"]["value"]),
     }
 
 
-def _named_counts(mature: Mapping[str, Any]) -> dict[str, int]:
+def _named_counts(bucket: Mapping[str, Any]) -> dict[str, int]:
     """Return the ranked lists by whether the label of the first-ranked item is known, and purchases without a click."""
-    first_items = mature["first_items"]
+    first_items = bucket["mature"]["first_items"]
     labelled = first_items["labelled"]["doc_count"]
     unknown = first_items["doc_count"] - labelled
-    without_click = mature["bought"]["doc_count"] - mature["bought"]["clicked"]["doc_count"]
-    counts = {REQUESTS: labelled, NOT_JUDGED + UNKNOWN_LABEL: unknown, WITHOUT_CLICK: without_click}
+    counts = {REQUESTS: labelled, NOT_JUDGED + UNKNOWN_LABEL: unknown, **common_counts(bucket)}
     return {name: count for name, count in counts.items() if count}
 
 
 def _total(label_buckets: Iterable[Mapping[str, Any]], name: str) -> FixedPoint:
-    return FixedPoint(sum(_fixed(bucket["score"][name]) for bucket in label_buckets))
-
-
-def _fixed(value: float | str | None) -> FixedPoint:
-    # Elasticsearch answers a sum that is not finite as text: `Infinity`.
-    return to_fixed_point(float(value or 0.0))
+    return FixedPoint(sum(fixed_point_of(bucket["score"][name]) for bucket in label_buckets))
 
 
 def _fine(label_bucket: Mapping[str, Any], fine: Sequence[ScoreDecade]) -> Histogram:
@@ -384,17 +343,3 @@ def _positions(pos: Mapping[str, Any], neg: Mapping[str, Any]) -> tuple[dict[int
         for label_bucket in (pos, neg)
     )
     return dict(Counter(clicks) + Counter(ignored)), clicks
-
-
-def _log_histogram(aggregations: Mapping[str, Any], name: str, decades: range) -> LogHistogram:
-    stats = aggregations[f"{name}_stats"]
-    if not stats["count"]:
-        return LogHistogram()
-    below, above = (bucket["doc_count"] for bucket in aggregations[f"{name}_ends"]["buckets"])
-    edges = DURATION_EDGES if decades == DURATION_DECADES else DELAY_EDGES
-    counts = {0: below, len(edges): above}
-    for number in ("linear", *outer_decades(decades)):
-        for bucket in aggregations[f"{name}_{number}"]["buckets"]:
-            counts[bucket_of(round(bucket["key"]), edges)] = bucket["doc_count"]
-    filled = {index: count for index, count in counts.items() if count}
-    return LogHistogram(filled, round(stats["sum"]), round(stats["min"]), round(stats["max"]))

@@ -10,6 +10,7 @@ from typing import Any
 
 from monitor_agent.contracts.performance import (
     ALL_SEGMENT,
+    FEW_LABELS,
     FEW_POSITIVES,
     IMMATURE,
     LOST_LINES,
@@ -23,6 +24,7 @@ from monitor_agent.contracts.performance import (
 from monitor_agent.contracts.restatement import RESTATEMENTS
 from monitor_agent.durations import format_duration
 from monitor_agent.metrics import Calibration, MetricFields, WindowState, measure, reconcile
+from monitor_agent.metrics.kinds import BINARY, IMPRESSIONS, MATURE, MULTICLASS, REGRESSION, count_name
 from monitor_agent.metrics.ranking import not_judged_reasons
 from monitor_agent.metrics.weekly import against_last_week
 from monitor_agent.pipeline import instants
@@ -143,7 +145,7 @@ def metrics_document(counted: CountedState, time_state: str, settings: AgentSett
     start, end = instants.text(key.window.start), instants.text(key.window.end)
     maturity = state.mature / state.impressions if state.impressions else None
     coverage = coverage_of(state, settings)
-    reasons = not_alertable(state.positives, coverage, maturity, settings)
+    reasons = not_alertable(state, coverage, maturity, settings)
     if may_miss_labels(counted.lost_lines, state.predictions, settings):
         reasons.append(LOST_LINES)
     document: Document = {
@@ -156,6 +158,7 @@ def metrics_document(counted: CountedState, time_state: str, settings: AgentSett
         "model_version": key.version,
         "segment": key.segment,
         "labels": _labels(key.segment),
+        "prediction_kind": state.kind,
         "state": time_state,
         "revision": 1,
         "settings_revision": counted.settings_revision,
@@ -184,13 +187,24 @@ def coverage_of(state: WindowState, settings: AgentSettings) -> float | None:
 
 def judged_early(state: WindowState, settings: AgentSettings) -> int:
     """Return how many predictions are younger than the attribution window although their labels count already."""
-    return state.impressions - state.mature if count_early(settings) else 0
+    if count_early(settings):
+        return state.impressions - state.mature
+    return sum(
+        state.counts.get(count_name(kind, IMPRESSIONS), 0) - state.counts.get(count_name(kind, MATURE), 0)
+        for kind in (MULTICLASS, REGRESSION)
+    )
 
 
-def not_alertable(positives: int, coverage: float | None, maturity: float | None, settings: AgentSettings) -> list[str]:
-    """Return why a window holds too little for alerts on values; empty if it holds enough."""
+def not_alertable(
+    state: WindowState, coverage: float | None, maturity: float | None, settings: AgentSettings
+) -> list[str]:
+    """Return why a window holds too little for alerts on values; empty if it holds enough.
+
+    Binary predictions need enough positives, all others enough labels.
+    """
+    few, labels = (FEW_POSITIVES, state.positives) if state.kind in (None, BINARY) else (FEW_LABELS, state.n)
     reached = {
-        FEW_POSITIVES: positives >= settings.gate_positives,
+        few: labels >= settings.gate_positives,
         LOW_COVERAGE: (coverage or 0.0) >= settings.gate_coverage,
         IMMATURE: (maturity or 0.0) >= settings.gate_maturity,
     }

@@ -12,6 +12,7 @@ A label is known or unknown, never guessed:
 Only mature predictions are judged, positives too: otherwise the early clicks of a young window would give a high rate.
 There is one exception: if feedback of type `label` judges, and a prediction without it has no label, then each label is
 final when it comes, 1 as well as 0. So it counts at once, and the attribution window only limits how long it may take.
+The same holds for the true class of a `multiclass` prediction and the true number of a `regression`.
 """
 
 from __future__ import annotations
@@ -46,6 +47,16 @@ def count_early(settings: AgentSettings) -> bool:
 def judged(settings: AgentSettings, now: datetime) -> Query:
     """Return the filter for the predictions whose labels count at `now`."""
     return impressions(settings) if count_early(settings) else mature(settings, now)
+
+
+def of_known_truth(settings: AgentSettings, field: str) -> Query:
+    """Return the filter for impressions of another kind than `binary` whose truth is known: they count at once.
+
+    Parameters
+    ----------
+    field : the field that a prediction has if its truth is known.
+    """
+    return {"bool": {"filter": [impressions(settings), {"exists": {"field": field}}]}}
 
 
 def positive() -> Query:

@@ -26,7 +26,7 @@ from monitor_agent.metrics.ranking import (
     clicked_request_sums,
 )
 from monitor_agent.pipeline import instants, labels
-from monitor_agent.pipeline.countable import COUNTABLE_PREDICTION
+from monitor_agent.pipeline.countable import COUNTABLE_BINARY
 from monitor_agent.pipeline.instants import HOUR, MILLISECOND, Interval, merged, range_filter, within
 from monitor_agent.pipeline.windows import Window
 from monitor_agent.settings import AgentSettings
@@ -314,7 +314,7 @@ def _search(
     return {
         "query": {
             "bool": {
-                "filter": [{"term": {"model.name": model}}, within(interval), COUNTABLE_PREDICTION, *filters],
+                "filter": [{"term": {"model.name": model}}, within(interval), COUNTABLE_BINARY, *filters],
                 "should": [{"bool": {"filter": queries, "_name": name}} for name, queries in marks.items()],
             }
         },

@@ -23,7 +23,8 @@ from monitor_agent.metrics.score_tails import (
     from_tail_buckets,
 )
 from monitor_agent.pipeline import counting, labels
-from monitor_agent.pipeline.counting import Aggregations, CountRequest, SegmentState
+from monitor_agent.pipeline.common_counting import Aggregations
+from monitor_agent.pipeline.counting import CountRequest, SegmentState
 from monitor_agent.pipeline.windows import Window
 from monitor_agent.settings import AgentSettings
 

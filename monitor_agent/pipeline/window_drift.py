@@ -22,7 +22,7 @@ from monitor_agent.metrics.drift import (
     lowest_ks_p_value,
     measure_drift,
 )
-from monitor_agent.pipeline.countable import COUNTABLE_PREDICTION
+from monitor_agent.pipeline.countable import COUNTABLE_BINARY
 from monitor_agent.pipeline.counting import MAX_VERSIONS
 from monitor_agent.pipeline.curves import CurvePoint, between
 from monitor_agent.pipeline.documents import Document, MetricsKey
@@ -55,7 +55,7 @@ def body(model: str, window: Window, reference: DriftReference) -> dict[str, Any
     return {
         "size": 0,
         "track_total_hits": False,
-        "query": {"bool": {"filter": [{"term": {"model.name": model}}, within(window), COUNTABLE_PREDICTION]}},
+        "query": {"bool": {"filter": [{"term": {"model.name": model}}, within(window), COUNTABLE_BINARY]}},
         "aggs": {"versions": versions},
     }
 

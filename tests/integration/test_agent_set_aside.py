@@ -40,8 +40,14 @@ INCOMPLETE: dict[str, tuple[str, Change]] = {
     "no model": ("bad model.name", lambda event: event["model"].pop("name")),
     "empty model": ("bad model.name", lambda event: event["model"].update(name="")),
     "long model": ("bad model.name", lambda event: event["model"].update(name="m" * 257)),
-    "multiclass": ("kind multiclass", lambda event: event["prediction"].update({"kind": "multiclass", "class": "a"})),
-    "regression": ("kind regression", lambda event: event["prediction"].update(kind="regression", value=3.5)),
+    "ranking": ("kind ranking", lambda event: event["prediction"].update(kind="ranking")),
+    "a class without a kind": ("no prediction.kind", lambda event: event["prediction"].update({"class": "a"})),
+    "no class": ("bad prediction.class", lambda event: event["prediction"].update({"kind": "multiclass"})),
+    "empty class": (
+        "bad prediction.class",
+        lambda event: event["prediction"].update({"kind": "multiclass", "class": ""}),
+    ),
+    "no value": ("bad prediction.value", lambda event: event["prediction"].update(kind="regression")),
 }
 
 
@@ -89,19 +95,19 @@ def test_a_day_with_more_of_them_is_counted_once_more_only(world: World) -> None
 
 def test_the_document_of_the_cycle_says_how_many_there_are(world: World) -> None:
     """In total and by reason, as `/healthz` does; the output of `once` says it in words."""
-    world.deliver(make_prediction(), make_prediction(START, 3.2), make_prediction(START, kind="regression", value=1.5))
+    world.deliver(make_prediction(), make_prediction(START, 3.2), make_prediction(START, kind="ranking"))
     health = Health(timedelta(minutes=1), lambda: "")
     gateway, settings = Gateway(world.agent), dataclasses.replace(BASE, **HOURS)
 
     report = Service(gateway, settings, FixedClock(FINAL), health, world.make_agent(FINAL, **HOURS)).cycle()
 
     world.admin.indices.refresh(index="monitor-agent-cycles")
-    by_reason = {"bad prediction.score": 1, "kind regression": 1}
+    by_reason = {"bad prediction.score": 1, "kind ranking": 1}
     (cycle,) = world.documents("monitor-agent-cycles").values()
     assert (cycle["not_counted"], cycle["not_counted_by_reason"]) == (2, by_reason)
     assert health.document()["not_counted"] == by_reason
-    assert "; not counted: 1 bad prediction.score, 1 kind regression; " in in_words(report)
-    query = {"exists": {"field": "not_counted_by_reason.kind regression"}}
+    assert "; not counted: 1 bad prediction.score, 1 kind ranking; " in in_words(report)
+    query = {"exists": {"field": "not_counted_by_reason.kind ranking"}}
     assert world.admin.count(index="monitor-agent-cycles", query=query)["count"] == 1
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monitor_agent.contracts.deadletter import OF_THE_AGENT, REASONS
+from monitor_agent.contracts.deadletter import OF_THE_AGENT, REASONS, UNNAMED_KIND
 from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.contracts.kinds import KINDS
 from monitor_agent.errors import ConfigurationError
@@ -82,7 +82,7 @@ def test_the_contract_names_every_reason_of_a_dead_letter() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in FILES)
     named = set(re.findall(r'"\[@metadata\]\[reject\]" => "([^"]+)"', text))
 
-    assert named | {"refused", OF_THE_AGENT} == set(REASONS)
+    assert named | {"refused", OF_THE_AGENT, UNNAMED_KIND} == set(REASONS)
 
 
 def test_the_pipeline_knows_the_kinds_of_the_contract() -> None:

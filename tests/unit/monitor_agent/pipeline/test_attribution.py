@@ -22,6 +22,7 @@ from monitor_agent.pipeline.attribution import (
     stored,
     union,
 )
+from monitor_agent.pipeline.outputs import PredictedOutput
 from monitor_agent.settings import AgentSettings
 
 MADE_AT = datetime(2026, 3, 2, 10, 0, 0, 250_000, tzinfo=timezone.utc)
@@ -39,7 +40,7 @@ def event(
 def folded_feedback(*events: FeedbackEvent, predicted: int = 1, **changed: Any) -> FoldedFeedback:
     """Return the folded events of a prediction that was labelled `predicted`."""
     settings = dataclasses.replace(SETTINGS, **changed)
-    return fold(union({}, events, MADE_AT, settings), MADE_AT, predicted, settings)
+    return fold(union({}, events, MADE_AT, settings), MADE_AT, PredictedOutput(label=predicted), settings)
 
 
 @st.composite
@@ -75,7 +76,8 @@ def test_neither_order_nor_batches_nor_repeats_matter(
 ) -> None:
     """The fold is a function of the set of events, which the prediction holds between two batches."""
     settings = dataclasses.replace(SETTINGS, feedback_type=judged_by)
-    at_once = fold(union({}, sent, MADE_AT, settings), MADE_AT, predicted, settings)
+    output = PredictedOutput(label=predicted)
+    at_once = fold(union({}, sent, MADE_AT, settings), MADE_AT, output, settings)
 
     shuffled = sent + [repeated for repeated in sent if dice.random() < 0.3]
     dice.shuffle(shuffled)
@@ -85,7 +87,7 @@ def test_neither_order_nor_batches_nor_repeats_matter(
         stored_events = restored(stored(union(stored_events, shuffled[:size], MADE_AT, settings)))
         shuffled = shuffled[size:]
 
-    assert fold(stored_events, MADE_AT, predicted, settings) == at_once
+    assert fold(stored_events, MADE_AT, output, settings) == at_once
 
 
 @hypothesis.given(events())
@@ -180,7 +182,7 @@ def test_forty_clicks_are_one_click_and_thirty_nine_duplicates() -> None:
         for _ in range(2):
             stored_events = restored(stored(union(stored_events, [click], MADE_AT, SETTINGS)))
 
-    folded = fold(stored_events, MADE_AT, 1, SETTINGS)
+    folded = fold(stored_events, MADE_AT, PredictedOutput(label=1), SETTINGS)
 
     assert (folded.feedback["count"], folded.feedback["duplicates"]) == (40, 39)
     assert folded.statuses[clicks[0].id] == "matched"
@@ -301,7 +303,7 @@ def test_stored_events_are_restored() -> None:
 
 def test_a_prediction_without_a_label_has_no_outcome() -> None:
     """It is of another kind, or says neither 0 nor 1: its feedback is stored, and nothing is called right or wrong."""
-    feedback = fold(union({}, [event()], MADE_AT, SETTINGS), MADE_AT, None, SETTINGS)
+    feedback = fold(union({}, [event()], MADE_AT, SETTINGS), MADE_AT, PredictedOutput(), SETTINGS)
 
     assert (feedback.outcome, feedback.feedback["label"], feedback.feedback["count"]) == (None, 1, 1)
 

@@ -23,7 +23,7 @@ def test_the_reasons_are_those_of_dead_letters() -> None:
     ("kinds", "further", "expected"),
     [
         ([], 0, {"bad prediction.score": 2}),
-        ([("multiclass", 3), ("ranking", 1)], 5, {"kind multiclass": 3, "kind ranking": 1, "other kinds": 5}),
+        ([("clusters", 3), ("ranking", 1)], 5, {"kind clusters": 3, "kind ranking": 1, "other kinds": 5}),
     ],
 )
 def test_predictions_of_other_kinds_are_counted_by_kind(

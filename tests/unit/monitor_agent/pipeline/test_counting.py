@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor_agent.metrics.score_histogram import score_bins
 from monitor_agent.pipeline import counting, ranked_lists
-from monitor_agent.pipeline.countable import COUNTABLE_PREDICTION
+from monitor_agent.pipeline.countable import COUNTABLE_BINARY
 from monitor_agent.pipeline.counting import CountRequest
 from monitor_agent.pipeline.score_resolution import RefinedBins
 from monitor_agent.pipeline.segments import EVERYTHING, segments
@@ -182,7 +182,7 @@ def test_a_window_is_counted_by_one_search() -> None:
     assert body(ALL) == {
         "size": 0,
         "track_total_hits": False,
-        "query": {"bool": {"filter": [{"term": {"model.name": "click"}}, IN_THE_MINUTE, COUNTABLE_PREDICTION]}},
+        "query": {"bool": {"filter": [{"term": {"model.name": "click"}}, IN_THE_MINUTE, COUNTABLE_BINARY]}},
         "aggs": {
             "versions": {
                 "terms": {"field": "model.version", "size": 500},
@@ -202,7 +202,7 @@ def test_one_version_is_a_further_filter() -> None:
             "filter": [
                 {"term": {"model.name": "click"}},
                 IN_THE_MINUTE,
-                COUNTABLE_PREDICTION,
+                COUNTABLE_BINARY,
                 {"term": {"model.version": "7"}},
             ]
         }
@@ -309,7 +309,7 @@ def test_items_of_lists_are_searched_by_their_columns() -> None:
                 "filter": [
                     {"term": {"model.name": "click"}},
                     IN_THE_MINUTE,
-                    COUNTABLE_PREDICTION,
+                    COUNTABLE_BINARY,
                     IN_A_LIST,
                     IMPRESSION,
                     CLICKED,

@@ -111,7 +111,7 @@ def test_all_gates_must_be_reached(
     positives: int, coverage: float | None, maturity: float | None, why: list[str]
 ) -> None:
     """Positives, coverage and maturity; the reasons name the gates that are not reached."""
-    assert not_alertable(positives, coverage, maturity, SETTINGS) == why
+    assert not_alertable(WindowState(tp=positives), coverage, maturity, SETTINGS) == why
 
 
 def test_different_keys_have_different_ids() -> None:

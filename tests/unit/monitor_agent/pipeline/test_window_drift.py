@@ -7,7 +7,7 @@ from typing import Any
 
 from monitor_agent.metrics.drift import CategoricalReference, NumericReference, NumericSample
 from monitor_agent.pipeline import window_drift
-from monitor_agent.pipeline.countable import COUNTABLE_PREDICTION
+from monitor_agent.pipeline.countable import COUNTABLE_BINARY
 from monitor_agent.pipeline.documents import MetricsKey
 from monitor_agent.pipeline.drift_references import OTHER_CATEGORIES, DriftReference
 from monitor_agent.pipeline.windows import Window
@@ -42,7 +42,7 @@ def test_a_window_is_counted_in_the_bins_of_its_reference() -> None:
                             "@timestamp": {"gte": 1772445600000, "lt": 1772449200000, "format": "epoch_millis"},
                         }
                     },
-                    COUNTABLE_PREDICTION,
+                    COUNTABLE_BINARY,
                 ]
             }
         },
