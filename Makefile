@@ -1,14 +1,15 @@
 # The commands of the project. `make demo` and `make test` need only Python 3.10 to 3.13 and Java 17 or newer.
 PYTHON ?= python3
 VENV ?= .venv
-CAMPAIGN ?= all
+SCENARIO ?= search
+CAMPAIGN ?=
 BIN := $(VENV)/bin
 SOURCES := monitor_agent model_server tests benchmarks scripts
 
 .PHONY: demo up test test-fast soak bench lint lock docs wheel clean
 
 demo: $(VENV)/.user
-	@$(BIN)/monitor-agent demo --campaign $(CAMPAIGN)
+	@$(BIN)/monitor-agent demo --scenario $(SCENARIO) $(if $(CAMPAIGN),--campaign $(CAMPAIGN))
 
 up: $(VENV)/.user
 	@$(BIN)/monitor-agent up

@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from monitor_agent import log
 from monitor_agent.clock import SystemClock
 from monitor_agent.dashboards.library import read_library
 from monitor_agent.dashboards.reports import ReportContent, report
 from monitor_agent.demo import model, tables
+from monitor_agent.demo.bad_release.report import run_short
 from monitor_agent.demo.daily_cycles import DailyCycles
 from monitor_agent.demo.display import Display
 from monitor_agent.demo.folder import DemoFolder
@@ -31,15 +31,21 @@ from monitor_agent.demo.replay import (
     Response,
 )
 from monitor_agent.demo.results import Results
+from monitor_agent.demo.stage import (
+    agent_log,
+    displayed_path,
+    unwritable,
+    viewer_address,
+    write_agent_toml,
+    write_file,
+)
 from monitor_agent.demo.summary import summarise
-from monitor_agent.durations import format_duration
-from monitor_agent.errors import DataError, ModelError, MonitorError
+from monitor_agent.errors import ModelError, MonitorError
 from monitor_agent.es.connection import open_gateway
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.extras import PIPELINE, REPORTS, require
-from monitor_agent.files import private_opener, replace_file
-from monitor_agent.http_serving.listener import url_of
+from monitor_agent.files import private_opener
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, Settings
 from monitor_agent.stack.embedded.elasticsearch import cache_folder, components_of_start
@@ -111,30 +117,22 @@ class Demonstration:
                 url = product.wait_for_model_server()
             with closing(open_gateway(product.setup_access())) as gateway:
                 install(gateway, product.settings.agent, server=product.settings.server)
-            with self._agent_log(product), closing(open_gateway(product.settings.elasticsearch)) as gateway:
+            with agent_log(product), closing(open_gateway(product.settings.elasticsearch)) as gateway:
                 product.start_pipeline()
                 impressions, agent = recorded.evaluate[: options.limit], product.settings.agent
                 results, cycles = Results(gateway), DailyCycles(gateway, agent)
                 responses, feedback = self._replay(impressions, url, supervisor, results, cycles)
                 self._conclude(results, agent, responses, feedback)
                 charts = self._draw(gateway, impressions)
-            self._print_locations(product, impressions, charts)
+                self._print_locations(product, impressions, charts)
+                if options.limit is None:
+                    run_short(product.settings, gateway, self._folder, self._display)
 
     def _load(self) -> OpenBandit:
         configured = self._settings.stack.cache_dir
         cache = cache_folder(Path(configured) if configured else None) / "open-bandit"
         with self._display.spinner(f"reading the Open Bandit log, campaign {self._options.campaign}"):
             return load_or_make(self._options.campaign, cache)
-
-    @contextmanager
-    def _agent_log(self, product: LocalProduct) -> Iterator[None]:
-        """Write the log of the agent, which runs in this process, to a file next to the other logs."""
-        with open(product.log_dir / "agent.log", "a", encoding="utf-8", buffering=1, opener=private_opener) as stream:
-            log.configure("monitor-agent", stream=stream)
-            try:
-                yield
-            finally:
-                log.configure("monitor-agent")
 
     def _replay(
         self, impressions: Sequence[Impression], url: str, supervisor: Supervisor, results: Results, cycles: DailyCycles
@@ -166,7 +164,7 @@ class Demonstration:
                     if number == 0:
                         cycles.learn_reference(day[0].timestamp)
         except OSError as error:
-            raise _unwritable(self._folder.responses, error) from error
+            raise unwritable(self._folder.responses, error) from error
         finally:
             client.close()
         return responses, replay.feedback
@@ -192,19 +190,12 @@ class Demonstration:
             windows=windows,
             largest=Calendar(settings).names[-1],
         )
-        self._write(self._folder.summary, json.dumps(summary, indent=1))
-        self._write(self._folder.settings, agent_toml(settings))
+        write_file(self._folder.summary, json.dumps(summary, indent=1))
+        write_agent_toml(self._folder.settings, settings)
         for name in Calendar(settings).names:
             for table in tables.windows_tables(windows, name, most=MOST_WINDOWS, width=self._display.width):
                 self._display.print_table(table)
         self._display.print_table(tables.totals_table(summary["totals"]))
-
-    @staticmethod
-    def _write(path: Path, text: str) -> None:
-        try:
-            replace_file(path, text + "\n")
-        except OSError as error:
-            raise _unwritable(path, error) from error
 
     def _draw(self, gateway: Gateway, impressions: Sequence[Impression]) -> str:
         """Write the report with the charts; return its path, or the reason if that fails: the demo goes on."""
@@ -217,19 +208,18 @@ class Demonstration:
                 report(gateway, folder, self._folder.report, SystemClock().now(), content)
         except MonitorError as error:
             return f"none ({error})"
-        return _displayed_path(self._folder.report)
+        return displayed_path(self._folder.report)
 
     def _print_locations(self, product: LocalProduct, impressions: Sequence[Impression], charts: str) -> None:
-        folder, command = self._folder, _displayed_path(Path(sys.executable).parent / "monitor-agent")
-        data, (start, end) = f"--data {_displayed_path(folder.stack)}", _time_range(impressions)
-        dashboards = self._settings.dashboards
-        viewer = url_of(dashboards.host, dashboards.port, tls=bool(dashboards.tls_cert))
+        folder, command = self._folder, displayed_path(Path(sys.executable).parent / "monitor-agent")
+        data, (start, end) = f"--data {displayed_path(folder.stack)}", _time_range(impressions)
+        viewer = viewer_address(self._settings)
         locations = {
-            "answers of /predict, one a line": _displayed_path(folder.responses),
-            "metrics, all windows and totals": _displayed_path(folder.summary),
-            "the agent's settings": f"{_displayed_path(folder.settings)}, for {command} --config",
-            "event files of the model server": _displayed_path(folder.log),
-            "logs of the parts": _displayed_path(product.log_dir),
+            "answers of /predict, one a line": displayed_path(folder.responses),
+            "metrics, all windows and totals": displayed_path(folder.summary),
+            "the agent's settings": f"{displayed_path(folder.settings)}, for {command} --config",
+            "event files of the model server": displayed_path(folder.log),
+            "logs of the parts": displayed_path(product.log_dir),
             "charts": charts,
             "dashboards": f"{command} dashboards {data}, then {viewer}/dashboards/{FIRST}"
             f"?from={start}&to={end}&c.window={CHART_WINDOW}",
@@ -262,30 +252,6 @@ def demo_settings(settings: Settings, folder: DemoFolder) -> Settings:
     )
 
 
-def agent_toml(settings: AgentSettings) -> str:
-    """Return the settings that are not the default ones as a file for `monitor-agent --config`."""
-    lines = [
-        "# The settings of the demo's agent: another run over the same days with these settings changes nothing.",
-        "[agent]",
-    ]
-    for field in dataclasses.fields(settings):
-        value = getattr(settings, field.name)
-        if value != field.default:
-            # JSON's texts, booleans and lists of them are TOML too.
-            lines.append(f"{field.name} = {json.dumps(value, default=format_duration)}")
-    return "\n".join(lines)
-
-
 def _time_range(impressions: Sequence[Impression]) -> tuple[str, str]:
     """Return the first day of the impressions, and the last moment of their last day."""
     return str(impressions[0].timestamp.date()), f"{impressions[-1].timestamp.date()}T23:59:59"
-
-
-def _displayed_path(path: Path) -> str:
-    """Return a path as the user would type it."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
-def _unwritable(path: Path, error: OSError) -> DataError:
-    return DataError(f"{path} cannot be written ({error.strerror or error})", "free disk space")

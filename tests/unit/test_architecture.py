@@ -233,10 +233,10 @@ ROOMS = (
     ),
     Room(
         "monitor_agent/demo/",
-        "the Open Bandit log, its replay, the summary",
-        "agent clock contracts dashboards durations errors es extras files http_serving log metrics "
-        "model_server/model_card pipeline settings stack",
-        "rich",
+        "the scenarios of `demo`: their data, the replay by the clock of a past time, what was found",
+        "agent alerting clock contracts dashboards durations errors es extras files http_serving log logstash metrics "
+        "model_server/model_card pipeline prediction_log settings stack",
+        "numpy rich",
     ),
     Room(
         "monitor_agent/cli/",

@@ -1,0 +1,114 @@
+"""The scenario `bad-release`: a world is replayed through the pipeline and the agent, and the fall is reported."""
+
+from __future__ import annotations
+
+import socket
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from monitor_agent.alerting.alert_store import stored_firings
+from monitor_agent.clock import SystemClock
+from monitor_agent.contracts.alert import ALERTS
+from monitor_agent.contracts.performance import PERFORMANCE
+from monitor_agent.demo import open_bandit
+from monitor_agent.demo.bad_release.click_model import Catalogue
+from monitor_agent.demo.bad_release.findings import Findings
+from monitor_agent.demo.bad_release.plans import Plan
+from monitor_agent.demo.bad_release.traffic import TrafficWriter
+from monitor_agent.demo.bad_release.troubles import HOUR
+from monitor_agent.demo.bad_release.verdict import find_fall
+from monitor_agent.demo.delivery import ReplayDelivery, delivery_of
+from monitor_agent.demo.display import Display
+from monitor_agent.demo.event_lines import ReplayClock, services
+from monitor_agent.demo.replayed_agent import ReplayedAgent
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.history import History, Selection
+from monitor_agent.metrics import WindowState
+from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.ranges import WindowRun
+from monitor_agent.pipeline.windows import Calendar
+from monitor_agent.settings import AgentSettings, Settings
+
+BASE, LARGEST = timedelta(hours=1), timedelta(days=1)
+
+
+def agent_settings(segments: tuple[str, ...] = ("scene",)) -> AgentSettings:
+    """Return the settings of the scenario's agent: it runs once in an hour, for windows of an hour."""
+    return AgentSettings(period=BASE, base_window=BASE, larger_windows=(LARGEST,), segments=segments, retention=False)
+
+
+class BadRelease:
+    """One run of a plan on an Elasticsearch that has the product's templates.
+
+    Parameters
+    ----------
+    settings : with the address of Elasticsearch and the users of the pipeline and the agent.
+    folder : for event files.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        settings: Settings,
+        gateway: Gateway,
+        folder: Path,
+        display: Display,
+        now: datetime | None = None,
+    ) -> None:
+        catalogue = Catalogue.of(open_bandit.load("all", open_bandit.BUNDLED))
+        self._plan = plan
+        self.world = plan.world(catalogue, now or SystemClock().now())
+        self._settings = settings
+        self._gateway = gateway
+        self._folder = folder
+        self._display = display
+
+    def run(self) -> Findings:
+        """Replay the world and return what the product found."""
+        world, clock = self.world, ReplayClock(self.world.start)
+        agent = ReplayedAgent(self._gateway, self._settings.agent, world.start)
+        title = f"replaying {world.hours} hours of {len(world.models)} model{'s' * (len(world.models) > 1)}"
+        with (
+            services(self._folder, [model.name for model in world.models], clock) as files,
+            delivery_of(self._settings, self._folder.parent / "pipeline", socket.gethostname()) as delivery,
+            self._display.bar(title, world.hours + 1) as done,
+        ):
+            writer = TrafficWriter(world, files, clock)
+            for hour in range(world.hours + 1):
+                # The agent knows what has arrived by its cycle, and nothing later.
+                moment = world.start + hour * HOUR + world.tail
+                for until in (moment - world.tail, moment):
+                    delivery.deliver(writer.lines(until))
+                self._run_agent(agent, delivery, hour, moment)
+                done(hour + 1)
+        return self._findings(writer)
+
+    def _run_agent(self, agent: ReplayedAgent, delivery: ReplayDelivery, hour: int, moment: datetime) -> None:
+        """Run the agent: once for the hours before `live_from`, then in each hour, when the window before is final."""
+        if hour < self._plan.live_from - 1:
+            return
+        delivery.flush()
+        if hour < self._plan.live_from:
+            agent.catch_up(moment)
+        else:
+            agent.cycle(moment)
+
+    def _findings(self, writer: TrafficWriter) -> Findings:
+        world = self.world
+        (baseline,) = [model.version for model in world.models if model.name == world.rollout.model]
+        self._gateway.refresh([PERFORMANCE.alias, ALERTS.alias])
+        states = self._states(world.rollout.model, (baseline, world.rollout.version))
+        fall = find_fall(states.get(baseline, {}), states.get(world.rollout.version, {}), self._settings.agent)
+        firings = stored_firings(self._gateway, instants.EPOCH, self._settings.agent.page_size)
+        active = [firing for firing in firings if firing.active_since and firing.active_since >= world.start]
+        return Findings(world, writer.predictions, writer.clicks, writer.lost, fall, active[::-1])
+
+    def _states(self, model: str, versions: tuple[str, ...]) -> dict[str, dict[datetime, WindowState]]:
+        """Return the states of the base windows by version and start."""
+        calendar = Calendar(self._settings.agent)
+        run = WindowRun(self.world.start, self.world.end, calendar.names[0])
+        states: dict[str, dict[datetime, WindowState]] = {}
+        history = History(self._gateway, self._settings.agent.page_size)
+        for document in history.stored_metrics(run, Selection(model, versions)):
+            states.setdefault(document.version, {})[document.start] = document.state
+        return states

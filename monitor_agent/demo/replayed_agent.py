@@ -1,0 +1,43 @@
+"""The agent of a replay: its cycles run by the replay's clock, with the check for lost lines and the alerts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from monitor_agent.agent.cycle import Agent
+from monitor_agent.agent.health import Health
+from monitor_agent.agent.service import Service
+from monitor_agent.alerting.definitions import load_alerts
+from monitor_agent.alerting.evaluator import AlertEvaluator
+from monitor_agent.alerting.look_back import fitted
+from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
+from monitor_agent.demo.event_lines import ReplayClock
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.settings import AgentSettings
+
+
+class ReplayedAgent:
+    """One agent that runs through a past time as it would have then."""
+
+    def __init__(self, gateway: Gateway, settings: AgentSettings, start: datetime) -> None:
+        self._gateway = gateway
+        self._clock = ReplayClock(start)
+        self._agent = Agent(gateway, settings, self._clock)
+        evaluator = AlertEvaluator(gateway, fitted(load_alerts(settings.alerts), settings))
+        health = Health(settings.period, lambda: gateway.trouble)
+        self._service = Service(gateway, settings, self._clock, health, self._agent, alerts=evaluator)
+
+    def catch_up(self, moment: datetime) -> None:
+        """Join and compute everything until a moment, without alerts: they would not know the time between."""
+        self._move_to(moment)
+        self._agent.cycle()
+
+    def cycle(self, moment: datetime) -> None:
+        """Run the cycle of a moment: join, compute, look for lost lines, evaluate the alerts."""
+        self._move_to(moment)
+        self._service.cycle()
+
+    def _move_to(self, moment: datetime) -> None:
+        self._clock.moment = moment
+        # A search shows a new document only after a refresh.
+        self._gateway.refresh(contract.alias for contract in EVENT_CONTRACTS)

@@ -1,0 +1,34 @@
+"""The scenarios of `monitor-agent demo --scenario NAME`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitor_agent.demo.bad_release.report import run_fortnight
+from monitor_agent.demo.display import Display
+from monitor_agent.settings import Settings
+
+SEARCH = "search"
+"""The default: the click log of the shop, replayed through the model server."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario with data of its own.
+
+    Attributes
+    ----------
+    summary : one line for the help.
+    run : runs it: settings, folder for all output, output for the user.
+    """
+
+    summary: str
+    run: Callable[[Settings, Path, Display], object]
+
+
+FURTHER: Mapping[str, Scenario] = {
+    "bad-release": Scenario("a fortnight of three models, with a release that is subtly broken", run_fortnight),
+}
+NAMES = (SEARCH, *FURTHER)

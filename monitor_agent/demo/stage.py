@@ -1,0 +1,183 @@
+"""What all scenarios share: a folder, an Elasticsearch with the product's templates, and the agent's log."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from monitor_agent import log
+from monitor_agent.demo.display import Display
+from monitor_agent.demo.folder import DemoFolder
+from monitor_agent.durations import format_duration
+from monitor_agent.errors import DataError
+from monitor_agent.es.connection import open_gateway
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.install import install
+from monitor_agent.extras import PIPELINE, REPORTS, OptionalComponent, require
+from monitor_agent.files import private_opener, replace_file
+from monitor_agent.http_serving.listener import url_of
+from monitor_agent.settings import AgentSettings, Settings
+from monitor_agent.stack.embedded.elasticsearch import components_of_start
+from monitor_agent.stack.local import LocalProduct
+from monitor_agent.stack.process import Supervisor
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A running Elasticsearch for one scenario.
+
+    Attributes
+    ----------
+    product : the components of the product; only Elasticsearch runs.
+    gateway : as the agent's own user.
+    """
+
+    product: LocalProduct
+    gateway: Gateway
+    supervisor: Supervisor
+    display: Display
+    folder: DemoFolder
+
+    @property
+    def settings(self) -> AgentSettings:
+        """The settings of the scenario's agent."""
+        return self.product.settings.agent
+
+    def print_locations(self, dashboard: str, start: datetime, end: datetime, **controls: str) -> None:
+        """Print where the results are.
+
+        Parameters
+        ----------
+        dashboard : id of the dashboard to look at first.
+        start, end : its time range.
+        controls : its controls by name, such as `window="1d"`.
+        """
+        write_agent_toml(self.folder.settings, self.settings)
+        command = displayed_path(Path(sys.executable).parent / "monitor-agent")
+        data = f"--data {displayed_path(self.folder.stack)}"
+        locations = {
+            "event files": displayed_path(self.folder.log),
+            "logs of the parts": displayed_path(self.product.log_dir),
+            "the agent's settings": f"{displayed_path(self.folder.settings)}, for {command} --config",
+            "dashboards": f"{command} dashboards {data}, then "
+            + dashboard_address(self.product.settings, dashboard, start, end, **controls),
+            "Elasticsearch, with these data": f"{command} stack up {data}",
+        }
+        self.display.print_line("")
+        for title, location in locations.items():
+            self.display.print_line(f"{title:<32} {location}")
+        self.display.print_line("")
+
+
+@contextmanager
+def stage(
+    settings: Settings, out: Path, display: Display, subject: str, components: tuple[OptionalComponent, ...] = ()
+) -> Iterator[Stage]:
+    """Yield an Elasticsearch with the templates of the product, and stop it afterwards, however the block ends.
+
+    Parameters
+    ----------
+    settings : of the scenario: its agent, its folders.
+    subject : the command, for the message about missing packages.
+    components : what the scenario needs beyond Elasticsearch, the pipeline and reports.
+    """
+    require(subject, *components_of_start(settings.stack), PIPELINE, REPORTS, *components)
+    folder = DemoFolder(out)
+    with folder.locked(), Supervisor(display.print_line) as supervisor:
+        product = LocalProduct(settings, supervisor, display.print_line)
+        product.start_elasticsearch()
+        with display.spinner("waiting for Elasticsearch"):
+            product.wait_for_elasticsearch()
+        with closing(open_gateway(product.setup_access())) as gateway:
+            install(gateway, product.settings.agent, server=product.settings.server)
+        with agent_log(product), closing(open_gateway(product.settings.elasticsearch)) as gateway:
+            yield Stage(product, gateway, supervisor, display, folder)
+
+
+@contextmanager
+def agent_log(product: LocalProduct) -> Iterator[None]:
+    """Write the log of the agent, which runs in this process, to a file next to the other logs."""
+    with open(product.log_dir / "agent.log", "a", encoding="utf-8", buffering=1, opener=private_opener) as stream:
+        log.configure("monitor-agent", stream=stream)
+        try:
+            yield
+        finally:
+            log.configure("monitor-agent")
+
+
+def scenario_settings(settings: Settings, out: Path, agent: AgentSettings) -> Settings:
+    """Return the settings of a scenario: free ports, its own folder, its own agent, the user's stack."""
+    defaults, folder = Settings(), DemoFolder(out)
+    return dataclasses.replace(
+        defaults,
+        agent=agent,
+        server=dataclasses.replace(defaults.server, port=0, log_dir=str(folder.log), environment="demo"),
+        pipeline=dataclasses.replace(settings.pipeline, data_dir=str(folder.pipeline), username="", password=""),
+        stack=dataclasses.replace(settings.stack, provider="embedded", data_dir=str(folder.stack), http_port=0),
+        dashboards=settings.dashboards,
+        kibana=settings.kibana,
+    )
+
+
+def dashboard_address(settings: Settings, dashboard: str, start: datetime, end: datetime, **controls: str) -> str:
+    """Return the address of a dashboard of the viewer of these settings."""
+    chosen = "".join(f"&c.{name}={value}" for name, value in controls.items())
+    return f"{viewer_address(settings)}/dashboards/{dashboard}?from={_moment(start)}&to={_moment(end)}{chosen}"
+
+
+def viewer_address(settings: Settings) -> str:
+    """Return the address at which `monitor-agent dashboards` serves the viewer."""
+    return url_of(settings.dashboards.host, settings.dashboards.port, tls=bool(settings.dashboards.tls_cert))
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S}"
+
+
+def write_agent_toml(path: Path, settings: AgentSettings) -> None:
+    """Write the settings that are not the default ones as a file for `monitor-agent --config`."""
+    write_file(path, agent_toml(settings))
+
+
+def agent_toml(settings: AgentSettings) -> str:
+    """Return the settings that are not the default ones as a file for `monitor-agent --config`."""
+    lines = [
+        "# The settings of the demo's agent: another run over the same days with these settings changes nothing.",
+        "[agent]",
+    ]
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if value != field.default:
+            # JSON's texts, booleans and lists of them are TOML too.
+            lines.append(f"{field.name} = {json.dumps(value, default=format_duration)}")
+    return "\n".join(lines)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file of results.
+
+    Raises
+    ------
+    DataError
+        If it cannot be written.
+    """
+    try:
+        replace_file(path, text + "\n")
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> DataError:
+    """Return the error that a file of results cannot be written."""
+    return DataError(f"{path} cannot be written ({error.strerror or error})", "free disk space")
+
+
+def displayed_path(path: Path) -> str:
+    """Return a path as the user would type it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
