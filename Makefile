@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 SCENARIO ?= search
 CAMPAIGN ?=
+CAMPAIGN ?= all
+WORKERS ?= 0
 BIN := $(VENV)/bin
 SOURCES := monitor_agent model_server tests benchmarks scripts
 
@@ -14,8 +16,9 @@ demo: $(VENV)/.user
 up: $(VENV)/.user
 	@$(BIN)/monitor-agent up
 
+# WORKERS=2 starts two processes: each takes the next file of tests, and has an Elasticsearch of its own.
 test: $(VENV)/.developer
-	@$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # Lint, unit tests and doctests: nothing is started, nothing is downloaded.
 test-fast: lint

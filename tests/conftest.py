@@ -1,4 +1,4 @@
-"""The fixtures of all tests: one Elasticsearch for the whole run, started when the first test needs it.
+"""The fixtures of all tests: one Elasticsearch for each process of a run, started when its first test needs it.
 
 `elasticsearch` (session)
     a `tests.cluster.Cluster`: `elasticsearch.url`, `elasticsearch.users["monitor_agent"]` (a password),
@@ -13,7 +13,7 @@
 
 `pytest --stack=embedded` (default) starts the embedded node on a free port; `ELASTIC_VERSION` chooses its version.
 `pytest --stack=external` uses ELASTICSEARCH_URL, ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD (a superuser), and
-refuses a cluster that holds indices of the product.
+refuses a cluster that holds indices of the product, and more than one process (`make test WORKERS=0`).
 
 Tests marked `soak` run for long and are left out; `make soak` runs them alone. Hypothesis draws the same examples in
 each run, except in soak tests, which draw new ones.
@@ -45,6 +45,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse several processes on one cluster: each deletes what the next one writes.
+
+    Raises
+    ------
+    UsageError
+        If the run has several processes and an existing Elasticsearch.
+    """
+    if config.getoption("--stack") == "external" and config.getoption("numprocesses", 0):
+        raise pytest.UsageError("--stack=external takes one process: run `make test WORKERS=0`")
+
+
 @pytest.fixture(autouse=True)
 def clean_logging() -> Iterator[None]:
     """Reset logging after each test: the stream that a test has set up ends with the test."""
@@ -54,13 +66,13 @@ def clean_logging() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def elasticsearch(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """Yield the run's one Elasticsearch."""
+    """Yield the one Elasticsearch of this process."""
     with STACKS[request.config.getoption("--stack")]() as cluster:
         yield cluster
 
 
 @pytest.fixture
 def clean_indices(elasticsearch: Cluster) -> Cluster:
-    """Return the run's Elasticsearch without any index of the product."""
+    """Return that Elasticsearch without any index of the product."""
     elasticsearch.clean()
     return elasticsearch

@@ -82,7 +82,7 @@ class Installation:
         return {**inherited, **archive, **(more or {})}
 
 
-def install_wheel(work: Path) -> Installation:
+def install_wheel(work: Path) -> None:
     """Build the source archive, from it the wheel, and install that into a new virtual environment in `work`."""
     source = work / "source"
     copy_context(source)
@@ -93,8 +93,14 @@ def install_wheel(work: Path) -> Installation:
     (unpacked,) = (work / "unpacked").iterdir()
     for folder, wheels in ((unpacked, work / "wheel"), (source, work / "wheel-of-folder")):
         build(folder, f"import setuptools.build_meta as b; b.build_wheel({str(wheels)!r})")
+    install(next((work / "wheel").glob("*.whl")), work / "venv")
+
+
+def installation_in(work: Path) -> Installation:
+    """Return the installation that `install_wheel` has made in a folder."""
+    (archive,) = (work / "archive").glob("*.tar.gz")
     (wheel,), (wheel_of_folder,) = ((work / name).glob("*.whl") for name in ("wheel", "wheel-of-folder"))
-    return Installation(install(wheel, work / "venv"), wheel, wheel_of_folder, archive)
+    return Installation(work / "venv", wheel, wheel_of_folder, archive)
 
 
 def build(folder: Path, code: str) -> None:

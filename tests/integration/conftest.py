@@ -1,8 +1,8 @@
 """The fixtures of integration tests: a click model, trained when the first test needs it, pipelines, and an agent.
 
-`saved_model` (session)
+`saved_model` (run)
     a folder for MODEL_SERVER_MODEL_DIR, with version `1` of the model `click` of the Open Bandit log.
-`installation` (session)
+`installation` (run)
     the product, installed from its wheel alone; the checkout is invisible there.
 `stand_in`, `sandbox`
     an Elasticsearch that fails as a test wants, and the folders of a pipeline that sends there.
@@ -28,10 +28,11 @@ from monitor_agent.es.install import install
 from monitor_agent.logstash import runner
 from monitor_agent.settings import AgentSettings
 from tests.cluster import Cluster
-from tests.installation import Installation, install_wheel
+from tests.installation import Installation, install_wheel, installation_in
 from tests.integration.agent_world import World, world_on
 from tests.pipelines import PipelineSandbox
 from tests.stand_in import StandIn
+from tests.workers import folder_of_run
 
 SAMPLING_STEP = 20
 """The training uses all clicked impressions, and one of 20 without a click."""
@@ -39,8 +40,12 @@ SAMPLING_STEP = 20
 
 @pytest.fixture(scope="session")
 def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the run's one click model, trained by the command that users train with."""
-    folder = tmp_path_factory.mktemp("model")
+    """Return the folder of the run's one click model; no test may change it."""
+    return folder_of_run(tmp_path_factory, "model", train) / "models"
+
+
+def train(folder: Path) -> None:
+    """Train the model by the command that users train with."""
     log = open_bandit.load("all", folder)
     few = tuple(row for index, row in enumerate(log.train) if row.click or index % SAMPLING_STEP == 0)
     dataclasses.replace(log, train=few).write_training_csv(folder / "training.csv")
@@ -49,13 +54,12 @@ def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [*command, "--out", str(folder / "models")], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
-    return folder / "models"
 
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """Return the run's one installation of the wheel."""
-    return install_wheel(tmp_path_factory.mktemp("wheel"))
+    return installation_in(folder_of_run(tmp_path_factory, "wheel", install_wheel))
 
 
 @pytest.fixture

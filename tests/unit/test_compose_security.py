@@ -89,7 +89,7 @@ def test_a_service_has_a_health_check(name: str) -> None:
         assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
 
 
-@pytest.mark.parametrize("name", set(TLS_SERVICES) - INSIDE)
+@pytest.mark.parametrize("name", sorted(set(TLS_SERVICES) - INSIDE))
 def test_with_tls_every_connection_is_encrypted(name: str) -> None:
     """Each address is https, with the authority for it; each server and its probe have a certificate."""
     service = TLS_SERVICES[name]

@@ -76,6 +76,7 @@ def test_a_client_may_set_the_time_if_that_is_allowed() -> None:
         ("timestamp", "2026-12-31T00:00:00Z", "a time at most a day ahead"),
         ("prediction_id", uuid7.make(NOW + timedelta(days=2)), "has a time in the future"),
     ],
+    ids=["timestamp", "prediction_id"],
 )
 def test_a_replay_is_at_most_a_day_ahead(name: str, value: str, reason: str) -> None:
     """The pipeline would refuse the event."""

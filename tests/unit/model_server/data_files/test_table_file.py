@@ -58,7 +58,7 @@ def test_all_formats_give_the_same_rows(tmp_path: Path) -> None:
         ("a.csv", b"a,b,a\n1,2,3\n", "a.csv:1 has the column a twice"),
         ("a.csv", b"a\n\xff\n", "is not UTF-8 text"),
         ("a.csv.gz", b"a,b\n", "cannot be read"),
-        ("a.csv.gz", gzip.compress(b"a,b\n1,2\n" * 100)[:-9], "cannot be read"),
+        ("a.csv.gz", gzip.compress(b"a,b\n1,2\n" * 100, mtime=0)[:-9], "cannot be read"),
         ("a.ndjson", b'{"a": 1}\n{"a"\n', "a.ndjson:2 is no JSON"),
         ("a.ndjson", b"[1]\n", "a.ndjson:1 is no JSON object"),
         ("a.parquet", b"garbage", "is no Parquet file that can be read"),
