@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV ?= .venv
 SCENARIO ?= search
 CAMPAIGN ?=
-CAMPAIGN ?= all
 WORKERS ?= 0
 BIN := $(VENV)/bin
 SOURCES := monitor_agent model_server tests benchmarks scripts
