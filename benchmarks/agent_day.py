@@ -70,6 +70,7 @@ def anew(node: Node, settings: AgentSettings) -> Run:
 
 def once(node: Node, settings: AgentSettings, day: Traffic) -> Run:
     """Return the agent that ran one cycle after the day."""
+    node.use(settings)
     argv = [sys.executable, "-m", "monitor_agent", "once", "--now", (day.end + timedelta(hours=1)).isoformat()]
     return measured(argv, environment_of(node.settings) | environment_of(settings))
 

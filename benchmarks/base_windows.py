@@ -34,6 +34,7 @@ def _cost(node: Node, day: Traffic, rate: int, base: timedelta, *, joined: bool)
     settings = AgentSettings(base_window=base, larger_windows=larger, retention=False)
     command = [sys.executable, "-m", "monitor_agent", "once", "--now", (day.end + timedelta(hours=1)).isoformat()]
     environ = environment_of(node.settings) | environment_of(settings)
+    node.use(settings)
     if not joined:
         measured(command, environ)
     node.delete(RESULTS)

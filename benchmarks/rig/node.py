@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
 
@@ -23,9 +24,12 @@ from elasticsearch import Elasticsearch
 
 from benchmarks.rig.traffic import Action, Traffic
 from monitor_agent.contracts.catalogue import CONTRACTS
+from monitor_agent.contracts.model_settings import MODEL_SETTINGS
 from monitor_agent.es.gateway import Gateway, connect
 from monitor_agent.es.install import install
+from monitor_agent.es.model_settings_store import ModelSettingsStore
 from monitor_agent.settings import AgentSettings, ElasticsearchSettings, load
+from monitor_agent.settings.model_tables import plain
 from monitor_agent.stack.embedded.elasticsearch import ElasticsearchOptions, EmbeddedElasticsearch
 
 AT_ONCE = 2000
@@ -53,6 +57,12 @@ class Node:
         """Put the product's index templates."""
         with contextlib.closing(self.gateway()) as gateway:
             install(gateway, AgentSettings())
+
+    def use(self, settings: AgentSettings) -> None:
+        """Let the node hold these settings of models, as the set-up of an empty node does."""
+        self.delete(MODEL_SETTINGS.name)
+        with contextlib.closing(self.gateway()) as gateway:
+            ModelSettingsStore(gateway).begin(plain(settings), datetime.now(timezone.utc))
 
     def delete(self, pattern: str) -> None:
         """Delete all indices that match."""

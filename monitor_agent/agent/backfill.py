@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from monitor_agent.agent.groups import ModelGroups
 from monitor_agent.agent.join import JoinScope
 from monitor_agent.agent.report import CycleReport
-from monitor_agent.agent.stores import Stores, process_pages
+from monitor_agent.agent.stores import process_pages
+from monitor_agent.clock import Clock
 from monitor_agent.es.state_store import StoredState
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import hashed_id
@@ -17,7 +19,6 @@ from monitor_agent.pipeline.failure_scopes import Failure
 from monitor_agent.pipeline.instants import DAY, Interval
 from monitor_agent.pipeline.prediction_times import in_time_for
 from monitor_agent.pipeline.stale_windows import ModelWindow, day_of
-from monitor_agent.settings import environment_of
 
 STATE_KIND = "backfill"
 
@@ -53,8 +54,9 @@ ProgressCallback = Callable[[BackfillProgress], None]
 class Backfill:
     """Joins and computes everything about predictions of a range again, even if it is closed to restatements."""
 
-    def __init__(self, stores: Stores) -> None:
-        self._stores = stores
+    def __init__(self, groups: ModelGroups, clock: Clock) -> None:
+        self._groups = groups
+        self._clock = clock
 
     def run(
         self, start: datetime, end: datetime, report_progress: ProgressCallback, *, restart: bool = False
@@ -69,12 +71,14 @@ class Backfill:
         report_progress : called often, with the progress.
         restart : compute also the days that an interrupted run of the same range and settings has finished.
         """
-        stores = self._stores
-        stores.scopes.clear()
+        groups = self._groups
+        groups.scopes.clear()
+        groups.refresh(self._clock.now())
+        stores = groups.common
         failures: dict[str, Failure] = {}
         report, started, requests_before = CycleReport(), time.monotonic(), stores.gateway.requests
-        first = stores.calendar.base_window(start).start
-        last = stores.calendar.base_window(end - timedelta(microseconds=1)).end
+        first = min(group.calendar.base_window(start).start for group in groups)
+        last = max(group.calendar.base_window(end - timedelta(microseconds=1)).end for group in groups)
         days = _days(first, last)
         stored = self._stored_progress(first, last)
         finished = set() if restart else set(stored.content.get("days", ()))
@@ -85,39 +89,42 @@ class Backfill:
                 continue
             progress = BackfillProgress(day_of(day.start), before, len(finished), len(days))
             report_progress(progress)
-            self._compute_day(day, report, progress, report_progress)
+            while self._compute_day(day, report, progress, report_progress):
+                pass
             # The states of a finished day are not merged again: memory must not grow with the number of days.
-            stores.performance.clear_cache()
-            if stores.scopes.failures:
-                failures = {**stores.scopes.failures, **failures}
-                stores.scopes.clear()
+            for group in groups:
+                group.performance.clear_cache()
+            if groups.scopes.failures:
+                failures = {**groups.scopes.failures, **failures}
+                groups.scopes.clear()
                 continue
             finished.add(name)
             stored = self._store_progress(stored, finished)
         report_progress(BackfillProgress(days[-1].start, before, len(finished), len(days)))
         if not failures:
             stores.state.delete(stored)
-        stores.scopes.failures.update(failures)
+        groups.scopes.failures.update(failures)
         return stores.finish_report(report, started, requests_before, "backfill")
 
     def _stored_progress(self, first: datetime, last: datetime) -> StoredState:
         # Other settings make other documents: days that were finished with them do not count.
-        settings = repr(sorted(environment_of(self._stores.settings).items()))
-        identifier = f"{STATE_KIND}:{hashed_id(instants.text(first), instants.text(last), settings)}"
-        (stored,) = self._stores.state.read(identifier)
+        identifier = f"{STATE_KIND}:{hashed_id(instants.text(first), instants.text(last), self._groups.identity)}"
+        (stored,) = self._groups.common.state.read(identifier)
         return stored
 
     def _store_progress(self, stored: StoredState, finished: set[str]) -> StoredState:
-        self._stores.state.write(stored, {"days": sorted(finished)}, self._stores.clock.now())
-        (written,) = self._stores.state.read(stored.id)
+        state = self._groups.common.state
+        state.write(stored, {"days": sorted(finished)}, self._clock.now())
+        (written,) = state.read(stored.id)
         return written
 
     def _compute_day(
         self, day: Interval, report: CycleReport, progress: BackfillProgress, report_progress: ProgressCallback
-    ) -> None:
-        stores = self._stores
-        now = stores.clock.now()
-        indices = stores.events.work_summary(now).documents
+    ) -> bool:
+        """Compute a day; return whether it must be computed again, by the settings of a model that was met there."""
+        groups, now = self._groups, self._clock.now()
+        stores = groups.common
+        indices = groups.work_summary(now).documents
         losses = stores.losses(now)
         base = self._base_windows(day)
         pages = stores.feedback.not_counted(day, in_time_for(day, stores.settings))
@@ -130,32 +137,37 @@ class Backfill:
 
         while True:
             windows_done = 0
-            join = stores.join(JoinScope(now, indices, interval=day))
+            join = groups.join(JoinScope(now, indices, interval=day))
             more = process_pages(pages, join.join_page)
             base |= join.result.windows
+            if groups.meet((row.model for row in base), now):
+                return True
             stores.gateway.refresh(join.result.indices)
             # Orphans are counted by their status: a recovered orphan needs its new status before its window is counted.
             # If a crash interrupts this, the next run repairs it.
             stores.feedback.set_status(join.result.recovered_orphans())
             stores.feedback.refresh()
-            report.tally.add(stores.recomputation.run(base, (), now, indices, report_windows, losses))
-            stores.record_releases(base, report)
+            for group, windows in groups.by_group(base):
+                report.tally.add(group.recomputation.run(windows, (), now, indices, report_windows, losses))
+                group.record_releases(windows, report)
             stores.write_feedback_statuses(join.result, report)
             # Feedback of a window that fails keeps its status: the next page would be the same.
-            if not more or stores.scopes.failures:
-                return
+            if not more or groups.scopes.failures:
+                return False
             base = set()
 
     def _base_windows(self, day: Interval) -> set[ModelWindow]:
         """Return the base windows of a day that have events, or a document."""
-        stores = self._stores
-        counts = stores.events.window_counts(day_of(day.start), day)
-        stored = {
-            row.model_window
-            for row in stores.stored_windows_around(day)
-            if row.window.size == stores.calendar.base and day.holds(row.window.start)
-        }
-        return {*counts.predictions, *counts.errors, *stored}
+        windows: set[ModelWindow] = set()
+        for group in self._groups:
+            if group.model_scope.overlaps(day):
+                counts = group.events.window_counts(day_of(day.start), day)
+                stored = (row.model_window for row in group.stored_windows_around(day))
+                windows |= counts.predictions.keys() | counts.errors.keys()
+                windows |= {
+                    row for row in stored if row.window.size == group.calendar.base and day.holds(row.window.start)
+                }
+        return windows
 
 
 def _days(first: datetime, last: datetime) -> list[Interval]:

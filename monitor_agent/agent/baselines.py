@@ -16,6 +16,7 @@ from monitor_agent.pipeline.curves import CurvePoint
 from monitor_agent.pipeline.documents import Baseline, Document, MetricsKey
 from monitor_agent.pipeline.drift_references import DriftReference, valid_at
 from monitor_agent.pipeline.failure_scopes import FailureScopes
+from monitor_agent.pipeline.model_scopes import ModelScope
 from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.window_drift import drift_fields
 from monitor_agent.pipeline.windows import Calendar, Window
@@ -71,8 +72,10 @@ class BaselineLoader:
         drift: DriftStore,
         calendar: Calendar,
         scopes: FailureScopes,
+        model_scope: ModelScope,
     ) -> None:
         self._scopes = scopes
+        self._model_scope = model_scope
         self._performance = performance
         self._references = references
         self._drift = drift
@@ -114,8 +117,16 @@ class BaselineLoader:
             yield from batches([window for window in windows if window.size == size])
 
     def _last_week(self, model: str, windows: Iterable[Window]) -> dict[MetricsKey, Document]:
-        """Return the documents of the same windows a week before, by the keys of this week's documents."""
+        """Return the documents of the same windows a week before, by the keys of this week's documents.
+
+        A window that other settings decide is no measure: its numbers mean something else.
+        """
         before = {self._calendar.week_later(window, -1): window for window in windows if is_comparable(window)}
+        before = {
+            earlier: window
+            for earlier, window in before.items()
+            if self._model_scope.includes(ModelWindow(model, earlier))
+        }
         if not before:
             return {}
         documents = self._performance.last_week(model, sorted(before))

@@ -17,8 +17,10 @@ from typing import Any
 import structlog
 
 from monitor_agent.agent.backfill import Backfill, ProgressCallback
+from monitor_agent.agent.groups import ModelGroups
 from monitor_agent.agent.join import Join, JoinScope
 from monitor_agent.agent.report import CycleReport
+from monitor_agent.agent.restatement import Restatement
 from monitor_agent.agent.stores import Stores, process_pages
 from monitor_agent.clock import Clock
 from monitor_agent.es.event_store import DayCounts, WorkSummary
@@ -76,8 +78,19 @@ class Agent:
     def __init__(
         self, gateway: Gateway, settings: AgentSettings, clock: Clock, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._stores = Stores(gateway, settings, clock, sleep)
+        self._clock = clock
+        self._groups = ModelGroups(gateway, settings, clock, sleep)
         self._index_expiry = IndexExpiry(gateway, settings)
+
+    @property
+    def settings(self) -> list[AgentSettings]:
+        """The settings of each group of models, with those of the process."""
+        return [group.settings for group in self._groups]
+
+    @property
+    def patient(self) -> AgentSettings:
+        """The settings of what concerns no single model, with the longest waits of all models."""
+        return self._groups.common.settings
 
     def cycle(
         self,
@@ -96,8 +109,8 @@ class Agent:
         ElasticsearchError
             If Elasticsearch is in trouble; then nothing is half done.
         """
-        stores = self._stores
-        stores.scopes.clear()
+        groups, stores = self._groups, self._groups.common
+        groups.scopes.clear()
         report, started, requests_before = CycleReport(), time.monotonic(), stores.gateway.requests
         if assignment is None:
             leased = leased_models(stores.state)
@@ -105,10 +118,10 @@ class Agent:
         failed: list[str] = []
         while self._round(assignment, report, report_windows, failed):
             # Their feedback keeps its status in this cycle: it must not take the place of the others' feedback.
-            failed = sorted(stores.scopes.models)
+            failed = sorted(groups.scopes.models)
         if assignment.remainder:
-            with stores.scopes.step("the deletion of expired indices"):
-                report.deleted = self._index_expiry.apply(stores.clock.now())
+            with groups.scopes.step("the deletion of expired indices"):
+                report.deleted = self._index_expiry.apply(self._clock.now())
         return stores.finish_report(report, started, requests_before, "cycle")
 
     def backfill(
@@ -120,7 +133,7 @@ class Agent:
         restart: bool = False,
     ) -> CycleReport:
         """Join and compute everything about predictions of [start, end) again; see `Backfill.run`."""
-        return Backfill(self._stores).run(start, end, report_progress, restart=restart)
+        return Backfill(self._groups, self._clock).run(start, end, report_progress, restart=restart)
 
     def _round(
         self,
@@ -135,42 +148,65 @@ class Agent:
         ----------
         failed : models that have failed in this cycle: no new feedback that names them is joined.
         """
-        stores, now = self._stores, self._stores.clock.now()
-        work = stores.events.work_summary(now)
+        groups, now = self._groups, self._clock.now()
+        groups.refresh(now)
+        stores, work = groups.common, groups.work_summary(now)
         remembered = [_Remembered.of(state) for state in stores.state.read(*map(_progress_id, assignment.lease_names))]
         counts = self._counts_of_changed_days(work, remembered)
-        changed = self._changed_intervals(counts.hours, remembered)
-        stale = self._changed(changed, assignment, now)
+        losses = stores.losses(now)
+        if work.superseded:
+            Restatement(groups, report_windows).run(work, losses, assignment, now, report)
+        stale, changed = self._stale(work, counts, remembered, losses, assignment, now)
         # Without predictions of this agent's models in the changed hours, other agents join the waiting feedback.
         may_join = bool(stale.base or stale.larger) or assignment.remainder
-        if work.aged:
-            self._add_aged(stale, assignment, now)
-        losses = stores.losses(now)
-        if losses or work.with_lost_lines:
-            self._add_incomplete(stale, losses, assignment, now)
-        join = stores.join(JoinScope(now, work.documents, _remembered_indices(remembered)))
+        join = groups.join(JoinScope(now, work.documents, _remembered_indices(remembered)))
         waiting = stores.waiting.pages(work.waiting if may_join else 0, changed, counts.hours)
         filters = assignment.filters("model.name")
         if failed:
             filters.append({"bool": {"must_not": [{"terms": {"model.name": failed}}]}})
         more = self._join_feedback(join, work, waiting, filters, now)
-        stale.base = (stale.base | join.result.windows) - stores.scopes.windows
-        stale.larger -= stores.scopes.windows
-        if stale.base or stale.larger:
+        base, larger = (stale.base | join.result.windows) - groups.scopes.windows, stale.larger - groups.scopes.windows
+        if groups.meet((row.model for row in base | larger), now):
+            return True  # a model has settings of its own: they lead to other windows
+        if base or larger:
             stores.gateway.refresh(join.result.indices)
-            tally = stores.recomputation.run(stale.base, stale.larger, now, work.documents, report_windows, losses)
-            report.tally.add(tally)
-            stores.record_releases(stale.base, report)
-            report.models |= {model for model, _ in stale.base if assignment.includes(model)} - assignment.leased
+        for group, base_windows, larger_windows in groups.by_group(base, larger):
+            report.tally.add(
+                group.recomputation.run(base_windows, larger_windows, now, work.documents, report_windows, losses)
+            )
+            group.record_releases(base_windows, report)
+        report.models |= {model for model, _ in base if assignment.includes(model)} - assignment.leased
         stores.write_feedback_statuses(join.result, report)
         self._remember(work, counts, remembered, report, now)
         # Feedback of models that have failed keeps its status: without a new status, the next round would be the same.
-        progressed = not stores.scopes.failures or bool(join.result.statuses)
+        progressed = not groups.scopes.failures or bool(join.result.statuses)
         return (more or join.result.put_back) and progressed
+
+    def _stale(
+        self,
+        work: WorkSummary,
+        counts: DayCounts,
+        remembered: Collection[_Remembered],
+        losses: Sequence[LineLoss],
+        assignment: Assignment,
+        now: datetime,
+    ) -> tuple[_StaleWindows, list[Interval]]:
+        """Return the windows that must be computed anew, and the intervals in which events have come or gone."""
+        stale = _StaleWindows()
+        changed: set[Interval] = set()
+        for group in self._groups:
+            intervals = _changed_intervals(group, counts.hours, remembered)
+            changed.update(intervals)
+            _add_changed(stale, group, intervals, assignment, now)
+            if work.aged:
+                _add_aged(stale, group, assignment, now)
+            if losses or work.with_lost_lines:
+                _add_incomplete(stale, group, losses, assignment, now)
+        return stale, sorted(changed)
 
     def _counts_of_changed_days(self, work: WorkSummary, remembered: Collection[_Remembered]) -> DayCounts:
         days = {day for entry in remembered for day in changed_days(work.documents, entry.progress.documents)}
-        return self._stores.events.day_counts(sorted(days)) if days else DayCounts()
+        return self._groups.common.events.day_counts(sorted(days)) if days else DayCounts()
 
     def _remember(
         self,
@@ -184,7 +220,7 @@ class Agent:
 
         What could not be computed is not remembered, so that the next cycle tries it again.
         """
-        failed = {window for _, window in self._stores.scopes.windows}
+        failed = {window for _, window in self._groups.scopes.windows}
         for entry in remembered:
             before = entry.progress
             by_index = {**before.set_aside, **counts.set_aside}
@@ -192,7 +228,7 @@ class Agent:
             if before.documents != work.documents or before.set_aside != after or failed:
                 hours = remembered_hours(counts.hours, before.hours)
                 progress = Progress(work.documents, hours, after).to_be_counted_again(sorted(failed))
-                self._stores.state.write(entry.stored, progress.content(), now)
+                self._groups.common.state.write(entry.stored, progress.content(), now)
             if entry.stored.id == PROGRESS:
                 report.not_counted = sum((Counter(by_reason) for by_reason in after.values()), Counter())
                 new = {
@@ -200,57 +236,6 @@ class Agent:
                 }
                 if new:
                     structlog.get_logger().warning("some predictions or errors are not counted", not_counted=new)
-
-    def _changed_intervals(self, hours: HourCounts, remembered: Collection[_Remembered]) -> list[Interval]:
-        """Return the intervals in which the number of predictions or errors is not the remembered one, in order."""
-        counts_before = [entry.progress.hours for entry in remembered]
-        calendar = self._stores.calendar
-        return sorted({interval for before in counts_before for interval in changed_intervals(hours, before, calendar)})
-
-    def _changed(self, intervals: Iterable[Interval], assignment: Assignment, now: datetime) -> _StaleWindows:
-        """Return the assigned windows of intervals whose predictions or errors have changed since they were counted."""
-        stores, stale = self._stores, _StaleWindows()
-        for interval in intervals:
-            counts = stores.events.window_counts(day_of(interval.start), interval)
-            stored = stores.stored_windows_of(interval)
-            changed = changed_windows(counts.predictions, counts.errors, stored, interval)
-            stale.base |= self._open_to_change(changed, assignment, stored, now)
-            # A crash may have left larger windows behind, even if all base windows are as they should be.
-            enclosing = enclosing_windows(counts.predictions.keys() | counts.errors.keys(), stores.calendar)
-            stale.larger |= self._open_to_change(enclosing, assignment, stored, now)
-        return stale
-
-    def _open_to_change(
-        self, windows: set[ModelWindow], assignment: Assignment, stored: Iterable[StoredWindow], now: datetime
-    ) -> set[ModelWindow]:
-        """Return the assigned windows that have not been final for longer than the restatement limit."""
-        states = {row.model_window: row.state for row in stored}
-        closed = closed_windows(windows, states, self._stores.calendar, now)
-        return {model_window for model_window in windows - closed if assignment.includes(model_window.model)}
-
-    def _add(self, stale: _StaleWindows, model_windows: Iterable[ModelWindow]) -> None:
-        for model_window in model_windows:
-            is_base = model_window.window.size == self._stores.calendar.base
-            (stale.base if is_base else stale.larger).add(model_window)
-
-    def _add_aged(self, stale: _StaleWindows, assignment: Assignment, now: datetime) -> None:
-        """Add the windows that time alone has changed."""
-        stores = self._stores
-        stored = stores.performance.aged(stores.settings, now)
-        aged = aged_windows(stored, stores.calendar, stores.settings, now)
-        self._add(stale, (model_window for model_window in aged if assignment.includes(model_window.model)))
-
-    def _add_incomplete(
-        self, stale: _StaleWindows, losses: Sequence[LineLoss], assignment: Assignment, now: datetime
-    ) -> None:
-        """Add the windows whose documents name a wrong number of lost lines."""
-        stores = self._stores
-        stored = stores.performance.with_lost_lines()
-        for loss in losses:
-            first = stores.calendar.window(stores.calendar.names[-1], loss.start)
-            stored += stores.performance.windows(Interval(first.start, loss.end + MICROSECOND))
-        wrong = {row.model_window for row in stored if row.lost_lines != lost_lines_in(row.window, losses)}
-        self._add(stale, self._open_to_change(wrong, assignment, stored, now))
 
     def _join_feedback(
         self,
@@ -264,15 +249,74 @@ class Agent:
 
         Return whether there may be more of it.
         """
-        stores, more = self._stores, False
+        stores, more = self._groups.common, False
         if work.new:
             more |= process_pages(stores.feedback.new(filters), join.join_page)
         for page in waiting:
             join.join_page(page)
         if work.overdue:
-            overdue = stores.feedback.overdue(now, stores.settings.orphan_horizon, filters)
+            overdue = stores.feedback.matching(self._groups.overdue(now), *filters)
             more |= process_pages(overdue, join.give_up_page)
         return more
+
+
+def _changed_intervals(group: Stores, hours: HourCounts, remembered: Collection[_Remembered]) -> list[Interval]:
+    """Return the intervals of a group in which the number of predictions or errors is not the remembered one."""
+    counts_before = [entry.progress.hours for entry in remembered]
+    intervals = {row for before in counts_before for row in changed_intervals(hours, before, group.calendar)}
+    return sorted(interval for interval in intervals if group.model_scope.overlaps(interval))
+
+
+def _add_changed(
+    stale: _StaleWindows, group: Stores, intervals: Iterable[Interval], assignment: Assignment, now: datetime
+) -> None:
+    """Add the assigned windows of intervals whose predictions or errors have changed since they were counted."""
+    for interval in intervals:
+        counts = group.events.window_counts(day_of(interval.start), interval)
+        stored = group.stored_windows_of(interval)
+        changed = changed_windows(counts.predictions, counts.errors, stored, interval)
+        stale.base |= _open_to_change(group, changed, assignment, stored, now)
+        # A crash may have left larger windows behind, even if all base windows are as they should be.
+        enclosing = enclosing_windows(counts.predictions.keys() | counts.errors.keys(), group.calendar)
+        stale.larger |= _open_to_change(group, enclosing, assignment, stored, now)
+
+
+def _open_to_change(
+    group: Stores,
+    windows: set[ModelWindow],
+    assignment: Assignment,
+    stored: Iterable[StoredWindow],
+    now: datetime,
+) -> set[ModelWindow]:
+    """Return the assigned windows of a group that have not been final for longer than the restatement limit."""
+    states = {row.model_window: row.state for row in stored}
+    closed = closed_windows(windows, states, group.calendar, now)
+    return {row for row in windows - closed if assignment.includes(row.model) and group.model_scope.includes(row)}
+
+
+def _add(stale: _StaleWindows, group: Stores, model_windows: Iterable[ModelWindow]) -> None:
+    for model_window in model_windows:
+        is_base = model_window.window.size == group.calendar.base
+        (stale.base if is_base else stale.larger).add(model_window)
+
+
+def _add_aged(stale: _StaleWindows, group: Stores, assignment: Assignment, now: datetime) -> None:
+    """Add the windows that time alone has changed."""
+    stored = group.performance.aged(group.settings, now)
+    aged = aged_windows(stored, group.calendar, group.settings, now)
+    _add(stale, group, (model_window for model_window in aged if assignment.includes(model_window.model)))
+
+
+def _add_incomplete(
+    stale: _StaleWindows, group: Stores, losses: Sequence[LineLoss], assignment: Assignment, now: datetime
+) -> None:
+    """Add the windows whose documents name a wrong number of lost lines."""
+    stored = group.performance.with_lost_lines()
+    for loss in losses:
+        first = group.calendar.window(group.calendar.names[-1], loss.start)
+        stored += group.performance.windows(Interval(first.start, loss.end + MICROSECOND))
+    wrong = {row.model_window for row in stored if row.lost_lines != lost_lines_in(row.window, losses)}
+    _add(stale, group, _open_to_change(group, wrong, assignment, stored, now))
 
 
 def _progress_id(lease: str) -> str:

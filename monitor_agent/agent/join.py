@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -22,7 +22,6 @@ from monitor_agent.contracts.feedback import (
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.feedback_documents import EventStatus, Feedback, Prediction, joined_rows
 from monitor_agent.es.feedback_store import FeedbackStore
-from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.es.prediction_store import PredictionStore, index_of_prediction
 from monitor_agent.pipeline.attribution import (
     FeedbackEvent,
@@ -37,7 +36,6 @@ from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.instants import DAY, Interval
 from monitor_agent.pipeline.prediction_times import days_around
 from monitor_agent.pipeline.stale_windows import ModelWindow
-from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 
 
@@ -116,25 +114,43 @@ class _Folded:
     result: FoldedFeedback
 
 
+class Decisions(Protocol):
+    """What the settings of the model of an event decide."""
+
+    def settings_at(self, model: str, moment: datetime) -> AgentSettings:
+        """Return the settings that decide the events of a model at a moment."""
+
+    def base_window(self, model: str, moment: datetime) -> ModelWindow:
+        """Return the smallest window of a model that holds a moment."""
+
+    def closed(self, model_windows: Iterable[ModelWindow], now: datetime) -> set[ModelWindow]:
+        """Return the windows that have been final for longer than the restatement limit."""
+
+
 class Join:
-    """One round of joins."""
+    """One round of joins.
+
+    Parameters
+    ----------
+    decisions : what the settings of each model decide.
+    settings : those of the process, with the longest waits of all models.
+    """
 
     def __init__(
         self,
         feedback: FeedbackStore,
         predictions: PredictionStore,
-        performance: PerformanceStore,
-        calendar: Calendar,
+        decisions: Decisions,
         settings: AgentSettings,
         scope: JoinScope,
     ) -> None:
         self._feedback = feedback
         self._predictions = predictions
-        self._performance = performance
-        self._calendar = calendar
+        self._decisions = decisions
         self._settings = settings
         self._scope = scope
         self._known_windows: dict[ModelWindow, ModelWindow] = {}
+        self._types_again = False
         self.result = JoinResult()
 
     def join_page(self, events: Sequence[Feedback]) -> None:
@@ -162,6 +178,14 @@ class Join:
         self.result.windows |= {windows[key] for key, (prediction, _) in joined.items() if prediction.model}
         self._write(list(joined.values()))
 
+    def fold_again(self, predictions: Sequence[Prediction]) -> None:
+        """Let the settings decide again what the feedback says that predictions were joined with."""
+        self._types_again = True
+        try:
+            self._write([(prediction, []) for prediction in predictions])
+        finally:
+            self._types_again = False
+
     def _with_predictions(self, events: Sequence[Feedback]) -> list[tuple[Feedback, Prediction]]:
         """Return the events that can be joined, with their predictions; the others wait, or get a final status."""
         pairs: list[tuple[Feedback, Prediction]] = []
@@ -183,7 +207,7 @@ class Join:
         for event in missing:
             if event.status == STATUS_ORPHAN and event.model:
                 with self._scope.scopes.model(event.model):
-                    windows.add(ModelWindow(event.model, self._calendar.base_window(event.predicted_at)))
+                    windows.add(self._decisions.base_window(event.model, event.predicted_at))
         return windows
 
     def _is_in_scope(self, moment: datetime) -> bool:
@@ -203,7 +227,7 @@ class Join:
         windows: set[ModelWindow] = set()
         for event in orphans:
             with self._scope.scopes.model(event.model):
-                window = ModelWindow(event.model, self._calendar.base_window(event.predicted_at))
+                window = self._decisions.base_window(event.model, event.predicted_at)
                 self.result.statuses.append((event, STATUS_ORPHAN))
                 if event.model:
                     self.result.window_of[event.prediction_id] = window
@@ -241,8 +265,9 @@ class Join:
                 yield prediction, fields
 
     def _fold(self, prediction: Prediction, more: Iterable[FeedbackEvent]) -> _Folded:
-        events = union(_joined_events(prediction), more, prediction.made_at, self._settings)
-        return _Folded(events, fold(events, prediction.made_at, prediction.output, self._settings))
+        settings = self._decisions.settings_at(prediction.model, prediction.made_at)
+        events = union(_joined_events(prediction), more, prediction.made_at, settings)
+        return _Folded(events, fold(events, prediction.made_at, prediction.output, settings))
 
     def _record(self, prediction: Prediction, events: list[Feedback], folded: _Folded) -> None:
         """Add the new statuses of a prediction's events to the result."""
@@ -256,7 +281,8 @@ class Join:
             counted = statuses.get(event.event.id)
             if counted is None:
                 beyond_limit += 1
-                status = status_beyond_limit(event.event, prediction.made_at, self._settings)
+                settings = self._decisions.settings_at(prediction.model, prediction.made_at)
+                status = status_beyond_limit(event.event, prediction.made_at, settings)
             else:
                 status = counted.of(event.event.time)
             if status != event.status:
@@ -271,7 +297,7 @@ class Join:
         # Also if the status is the same as before: an agent may have crashed before it wrote the status. Also if the
         # event was read: it may have a second document, which was joined earlier.
         for identifier, earlier in _joined_events(prediction).items():
-            if earlier.type in types and identifier in statuses:
+            if (self._types_again or earlier.type in types) and identifier in statuses:
                 self.result.revised_statuses[prediction.prediction_id, identifier] = statuses[identifier]
 
     def _wait_or_give_up(self, events: list[Feedback]) -> None:
@@ -309,7 +335,7 @@ class Join:
         return too_old or index in self._scope.earlier_indices
 
     def _window(self, prediction: Prediction) -> ModelWindow:
-        window = ModelWindow(prediction.model, self._calendar.base_window(prediction.made_at))
+        window = self._decisions.base_window(prediction.model, prediction.made_at)
         # Tens of thousands of predictions keep their window until the end of the round: equal ones are stored once.
         return self._known_windows.setdefault(window, window)
 
@@ -317,7 +343,7 @@ class Join:
         """Return the windows that have been final for longer than the restatement limit."""
         if self._scope.interval is not None:
             return set()
-        return self._performance.closed(windows, self._scope.now)
+        return self._decisions.closed(windows, self._scope.now)
 
 
 def _joined_events(prediction: Prediction) -> FeedbackEvents:

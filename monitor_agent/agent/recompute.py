@@ -25,6 +25,7 @@ from monitor_agent.pipeline.curves import has_curves, points
 from monitor_agent.pipeline.documents import CountedState, MetricsKey, PlannedWrite, planned_writes
 from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.finality import is_final
+from monitor_agent.pipeline.model_scopes import ModelScope
 from monitor_agent.pipeline.sequences import LineLoss, lost_lines_in
 from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.windows import Calendar, Window
@@ -44,6 +45,7 @@ class RecomputationStores:
     baselines: BaselineLoader
     counting_plans: CountingPlans
     scopes: FailureScopes
+    model_scope: ModelScope
 
 
 @dataclass
@@ -85,6 +87,7 @@ class Recomputation:
         self._baselines = stores.baselines
         self._counting_plans = stores.counting_plans
         self._scopes = stores.scopes
+        self._model_scope = stores.model_scope
         self._calendar = calendar
         self._settings = settings
         self._clock = clock
@@ -126,8 +129,10 @@ class Recomputation:
             self._merge({row for row in further if row.window.size == self._calendar.base}, current)
             for size in self._calendar.larger:
                 enclosing = {ModelWindow(model, self._calendar.window(size, window.start)) for model, window in pending}
-                self._merge(self._complete(enclosing | {row for row in further if row.window.size == size}), current)
-            comparisons = self._baselines.week_later(current.changed, current.computed, now) - current.refused
+                of_size = self._decided(enclosing | {row for row in further if row.window.size == size})
+                self._merge(self._complete(of_size), current)
+            later = self._baselines.week_later(current.changed, current.computed, now)
+            comparisons = self._decided(later) - current.refused
             if not current.refused and not comparisons:
                 return tally
             again = current.refused | (comparisons - self._final(comparisons))
@@ -143,6 +148,10 @@ class Recomputation:
                     "run fewer agents",
                 )
         return tally
+
+    def _decided(self, model_windows: set[ModelWindow]) -> set[ModelWindow]:
+        """Return the windows that the settings decide as a whole: a window over the end of a revision has none."""
+        return {row for row in model_windows if self._model_scope.includes(row)}
 
     def _complete(self, larger: set[ModelWindow]) -> set[ModelWindow]:
         """Return the larger windows that hold no window that could not be computed; record the others."""
@@ -166,6 +175,7 @@ class Recomputation:
         for model, windows in by_model(base):
             with self._scopes.model(model):
                 linked |= self._events.linked_windows((ModelWindow(model, window) for window in windows), now)
+        linked = self._decided(linked)
         return linked - self._performance.closed(linked, now)
 
     def _count(self, model_windows: set[ModelWindow], current: _Pass) -> None:
@@ -238,11 +248,12 @@ class Recomputation:
         baselines = self._baselines.load(model, windows, now)
         for window, states in windows.items():
             lost = lost_lines_in(window, current.losses)
+            revision = self._model_scope.revision_of(ModelWindow(model, window)) or 1
             counted = {MetricsKey(model, *name, window): state for name, state in _with_all_versions(states).items()}
             # A stored document that counts nothing any more is written with empty counts.
             keys = counted.keys() | {key for key in stored if key.window == window}
             for key in sorted(keys):
-                content = CountedState(key, counted.get(key, WindowState()), lost, baselines.of(key))
+                content = CountedState(key, counted.get(key, WindowState()), lost, baselines.of(key), revision)
                 planned = planned_writes(content, stored.get(key), self._calendar, now, self._settings)
                 writes += [(write, window) for write in planned]
         # Curves are written before their documents: after a crash between the two, the documents are still written.

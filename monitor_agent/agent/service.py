@@ -144,10 +144,10 @@ class Service:
         scopes = FailureScopes()
         if assignment is None or assignment.remainder:
             with scopes.step("the check for lost lines"):
-                lines = self._line_check.check(now)
+                lines = self._line_check.check(now, self._agent.patient)
             if self._alerts is not None:
                 with scopes.step("the evaluation of the alerts"):
-                    alert_status = self._alerts.evaluate(now)
+                    alert_status = self._alerts.evaluate(now, self._agent.settings)
         with scopes.step("the measurement of the flow of events"):
             flow = self._cycles.flow(now).figures()
         log_failures(scopes.failures.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 
 from monitor_agent.agent.health import Health
@@ -10,6 +12,7 @@ from monitor_agent.errors import (
     ElasticsearchError,
     MissingPrivilegeError,
     NotSetUpError,
+    SettingsError,
     StoppedError,
     UnsupportedServerError,
     in_one_line,
@@ -23,15 +26,27 @@ RUN = "run"
 """The command of the running agent."""
 
 
-def wait_for_setup(gateway: Gateway, health: Health, settings: AgentSettings, stop_signal: StopSignal) -> None:
+def wait_for_setup(
+    gateway: Gateway,
+    health: Health,
+    settings: AgentSettings,
+    stop_signal: StopSignal,
+    require_agreement: Callable[[], None] = lambda: None,
+) -> None:
     """Return when Elasticsearch has the index templates, or the process was asked to stop.
 
     Nothing is written before: a document would make an index without its mapping.
 
+    Parameters
+    ----------
+    require_agreement : raises an error if the settings of models in the cluster are not those of the process.
+
     Raises
     ------
     NotSetUpError
-        If Elasticsearch answers and lacks a template.
+        If Elasticsearch answers and lacks a template, or settings of models.
+    SettingsError
+        If the settings of models are not those of the process.
     UnsupportedServerError
         If another product or an old version answers.
     MissingPrivilegeError
@@ -43,7 +58,8 @@ def wait_for_setup(gateway: Gateway, health: Health, settings: AgentSettings, st
         try:
             warnings = require_setup(gateway, settings.segments)
             require_privileges(gateway, RUN)
-        except (MissingPrivilegeError, NotSetUpError, UnsupportedServerError):
+            require_agreement()
+        except (MissingPrivilegeError, NotSetUpError, SettingsError, UnsupportedServerError):
             raise
         except StoppedError:
             return

@@ -1,10 +1,9 @@
-"""The stores of one Elasticsearch that cycles and backfills work with, and the steps that both take."""
+"""The stores that cycles and backfills work with for models of equal settings, and the steps that both take."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -12,7 +11,7 @@ import structlog
 
 from monitor_agent.agent.baselines import BaselineLoader
 from monitor_agent.agent.counting_plan import CountingPlans
-from monitor_agent.agent.join import Join, JoinResult, JoinScope
+from monitor_agent.agent.join import JoinResult
 from monitor_agent.agent.recompute import Recomputation, RecomputationStores
 from monitor_agent.agent.report import CycleReport
 from monitor_agent.agent.waiting import WaitingFeedback
@@ -32,6 +31,7 @@ from monitor_agent.es.release_store import ReleaseStore
 from monitor_agent.es.state_store import StateStore
 from monitor_agent.pipeline.failure_scopes import Failure, FailureScopes
 from monitor_agent.pipeline.instants import Interval
+from monitor_agent.pipeline.model_scopes import WHOLE_SCOPE, ModelScope
 from monitor_agent.pipeline.sequences import LineLoss, line_losses
 from monitor_agent.pipeline.stale_windows import ModelWindow, StoredWindow
 from monitor_agent.pipeline.windows import Calendar
@@ -42,21 +42,35 @@ PAGES_PER_ROUND = 12
 
 
 class Stores:
-    """The stores; all that they know is in Elasticsearch too."""
+    """The stores; all that they know is in Elasticsearch too.
+
+    Parameters
+    ----------
+    settings : those of the process and of the models.
+    scopes : records what fails; None = a record of their own.
+    model_scope : the models and times that the settings decide.
+    """
 
     def __init__(
-        self, gateway: Gateway, settings: AgentSettings, clock: Clock, sleep: Callable[[float], None] = time.sleep
+        self,
+        gateway: Gateway,
+        settings: AgentSettings,
+        clock: Clock,
+        sleep: Callable[[float], None] = time.sleep,
+        scopes: FailureScopes | None = None,
+        model_scope: ModelScope = WHOLE_SCOPE,
     ) -> None:
         self.gateway = gateway
         self.settings = settings
         self.clock = clock
         self.calendar = Calendar(settings)
-        self.scopes = FailureScopes()
-        self.events = EventStore(gateway, settings, self.calendar, self.scopes)
+        self.scopes = FailureScopes() if scopes is None else scopes
+        self.model_scope = model_scope
+        self.events = EventStore(gateway, settings, self.calendar, self.scopes, model_scope)
         self.feedback = FeedbackStore(gateway, settings.page_size, self.scopes)
         self.predictions = PredictionStore(gateway, settings, self.scopes)
         self.waiting = WaitingFeedback(self.feedback, self.predictions, settings)
-        self.performance = PerformanceStore(gateway, self.calendar, settings.page_size, self.scopes)
+        self.performance = PerformanceStore(gateway, self.calendar, settings.page_size, self.scopes, model_scope)
         self.history = History(gateway, settings.page_size)
         self.releases = ReleaseStore(gateway, self.calendar, settings.page_size, self.scopes)
         self.state = StateStore(gateway)
@@ -66,16 +80,12 @@ class Stores:
             events=self.events,
             performance=self.performance,
             curves=CurveStore(gateway),
-            baselines=BaselineLoader(self.performance, self.references, drift, self.calendar, self.scopes),
+            baselines=BaselineLoader(self.performance, self.references, drift, self.calendar, self.scopes, model_scope),
             counting_plans=CountingPlans(self.events, self.state, settings),
             scopes=self.scopes,
+            model_scope=model_scope,
         )
         self.recomputation = Recomputation(recomputed, self.calendar, settings, clock, sleep)
-
-    def join(self, scope: JoinScope) -> Join:
-        """Return a round of joins."""
-        scope = replace(scope, scopes=self.scopes)
-        return Join(self.feedback, self.predictions, self.performance, self.calendar, self.settings, scope)
 
     def stored_windows_around(self, interval: Interval) -> list[StoredWindow]:
         """Return the stored windows of an interval and all larger windows that share time with it."""
@@ -117,7 +127,7 @@ class Stores:
             start = min(window.start for _, window in windows)
             end = max(window.end for _, window in windows)
             with self.scopes.step("the search for releases"):
-                report.releases += self.releases.notice(self.history.versions(self.calendar.base, start, end))
+                report.releases += self.releases.notice(self.history.versions([self.calendar.base], start, end))
 
     def finish_report(self, report: CycleReport, started: float, requests_before: int, name: str) -> CycleReport:
         """Complete a report and log it.

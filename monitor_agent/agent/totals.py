@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -13,7 +13,10 @@ from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.es.history import History, Selection, StoredMetrics
 from monitor_agent.metrics import WindowState, merge_all
 from monitor_agent.pipeline.finality import is_final
-from monitor_agent.pipeline.ranges import WindowRun
+from monitor_agent.pipeline.instants import Interval
+from monitor_agent.pipeline.model_scopes import SettingsByModel
+from monitor_agent.pipeline.ranges import WindowRun, cover, whole_windows
+from monitor_agent.pipeline.windows import Calendar
 
 MERGED_AT_ONCE = 64
 
@@ -62,12 +65,22 @@ class Total:
         self._waiting = []
 
 
-def totals(history: History, runs: Iterable[WindowRun], selection: Selection) -> dict[TotalKey, Total]:
-    """Return the total of each model, version and segment in the runs of windows, sorted; `all` segments come first."""
+def totals(history: History, rules: SettingsByModel, interval: Interval, selection: Selection) -> dict[TotalKey, Total]:
+    """Return the total of each model, version and segment of an interval, sorted; `all` segments come first.
+
+    Parameters
+    ----------
+    rules : which windows each model has.
+    interval : is widened to whole base windows.
+    """
     total_of: dict[TotalKey, Total] = {}
-    for metrics in _stored_metrics(history, runs, selection):
-        key = TotalKey(metrics.model, metrics.version, metrics.segment)
-        total_of.setdefault(key, Total(metrics.start, metrics.end)).add(metrics)
+    for settings, scope in rules.scopes.items():
+        calendar = Calendar(settings)
+        for piece, filters in scope.pieces(interval, "model_name"):
+            runs = cover(calendar, whole_windows(calendar, piece.start, piece.end))
+            for metrics in _stored_metrics(history, runs, replace(selection, further=tuple(filters))):
+                key = TotalKey(metrics.model, metrics.version, metrics.segment)
+                total_of.setdefault(key, Total(metrics.start, metrics.end)).add(metrics)
     for total in total_of.values():
         total.finish()
     return dict(sorted(total_of.items(), key=lambda item: _order(item[0])))

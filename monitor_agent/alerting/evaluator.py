@@ -13,10 +13,12 @@ from monitor_agent.alerting.alert_store import AlertStore
 from monitor_agent.alerting.conditions import alert_query, breaches
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.alerting.firings import Firing, evaluate
+from monitor_agent.alerting.look_back import fitted
 from monitor_agent.contracts.alert import STATE_ACTIVE, STATE_PENDING
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.state_store import OWNER, StateStore
 from monitor_agent.pipeline import instants
+from monitor_agent.settings import AgentSettings
 
 
 @dataclass(frozen=True)
@@ -45,18 +47,23 @@ class AlertEvaluator:
         self._alerts = [alert for alert in alerts if alert.agent]
         self._log = structlog.get_logger()
 
-    def evaluate(self, now: datetime) -> AlertStatus:
+    def evaluate(self, now: datetime, settings: Sequence[AgentSettings] = ()) -> AlertStatus:
         """Evaluate all alerts, write what has changed and return the status.
+
+        Parameters
+        ----------
+        settings : those of each group of models, which the alerts are fitted to; empty = the alerts are as they are.
 
         Raises
         ------
         ElasticsearchError
             If Elasticsearch cannot be searched or written.
         """
-        readings = self._store.read([alert_query(alert, instants.text(now)) for alert in self._alerts])
-        answered = zip(self._alerts, readings.answers, strict=True)
+        alerts = fitted(self._alerts, *settings) if settings else self._alerts
+        readings = self._store.read([alert_query(alert, instants.text(now)) for alert in alerts])
+        answered = zip(alerts, readings.answers, strict=True)
         all_breaches = [breach for alert, answer in answered for breach in breaches(alert, answer)]
-        firings = evaluate(self._alerts, all_breaches, readings.firings, now)
+        firings = evaluate(alerts, all_breaches, readings.firings, now)
         if not self._store.write(readings, firings, now):
             # Another agent has evaluated the alerts at the same moment, and has logged the changes.
             return self._status(readings.firings)

@@ -25,9 +25,19 @@ LABEL_FIELDS = ("alertable", "maturity", "coverage")
 """Fields that say whether the labels are there: an alert that names one waits for them."""
 
 
-def fitted(alerts: Iterable[Alert], settings: AgentSettings) -> list[Alert]:
-    """Return the alerts with the times that they look back, as the settings need them; none becomes shorter."""
-    return [dataclasses.replace(alert, look_back=_look_back(alert, settings)) for alert in alerts]
+def fitted(alerts: Iterable[Alert], *settings: AgentSettings) -> list[Alert]:
+    """Return the alerts with the times that they look back, as the settings need them; none becomes shorter.
+
+    Parameters
+    ----------
+    settings : those of each group of models; the group that needs the longest time decides.
+    """
+    return [
+        dataclasses.replace(
+            alert, look_back=format_duration(max(_look_back(alert, group) for group in settings or (DEFAULTS,)))
+        )
+        for alert in alerts
+    ]
 
 
 def needs_labels(names: Iterable[str]) -> bool:
@@ -46,7 +56,7 @@ def is_about(alert: Alert, pattern: str) -> bool:
     return alert.index.startswith(pattern.rstrip("*"))
 
 
-def _look_back(alert: Alert, settings: AgentSettings) -> str:
+def _look_back(alert: Alert, settings: AgentSettings) -> timedelta:
     length, names = parse_duration(alert.look_back), kql.fields(alert.where)
     if is_about(alert, PERFORMANCE.pattern):
         if "is_base_window" in names:
@@ -57,7 +67,7 @@ def _look_back(alert: Alert, settings: AgentSettings) -> str:
             length += max(timedelta(), settings.orphan_horizon - DEFAULTS.orphan_horizon)
     elif alert.agent and is_about(alert, CYCLES.pattern):
         length *= max(1.0, settings.period / DEFAULTS.period)
-    return format_duration(-(-length // SECOND) * SECOND)
+    return -(-length // SECOND) * SECOND
 
 
 def _wait(settings: AgentSettings) -> timedelta:

@@ -17,13 +17,16 @@ from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import SettingsError
 from monitor_agent.es.connection import open_gateway
 from monitor_agent.es.damaged_documents import REPAIR, reading
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.model_settings_store import read_rules
 from monitor_agent.es.retry import Backoff
 from monitor_agent.extras import ANALYSIS, require
 from monitor_agent.kibana import times
 from monitor_agent.pipeline import instants, labels
 from monitor_agent.pipeline.countable import COUNTABLE_PREDICTION
 from monitor_agent.pipeline.instants import Interval
-from monitor_agent.settings import Settings, load
+from monitor_agent.pipeline.model_scopes import SettingsByModel
+from monitor_agent.settings import AgentSettings, Settings, load
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -128,7 +131,11 @@ def predictions(
     names = {"model.name": model, "model.version": version}
     filters = [*_filters(_interval(start, end), names), COUNTABLE_PREDICTION]
     now = SystemClock().now()
-    rows = ({**row, LABEL: labels.label_of(row, settings.agent, now)} for row in _rows(PREDICTIONS, filters, settings))
+    with closing(_gateway(settings)) as gateway:
+        rules = read_rules(gateway, settings.agent, model)
+    rows = (
+        {**row, LABEL: labels.label_of(row, _decided(row, rules), now)} for row in _rows(PREDICTIONS, filters, settings)
+    )
     table = table_of(rows, {**columns_of(PREDICTIONS), LABEL: _LABEL_FIELD})
     return _sorted(table, ("@timestamp", "event.id"))
 
@@ -158,12 +165,20 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield the documents without nesting."""
     body = {"query": {"bool": {"filter": list(filters)}}}
-    # A user waits for the answer.
-    with closing(open_gateway(settings.elasticsearch, Backoff(tries=2))) as gateway:
+    with closing(_gateway(settings)) as gateway:
         for hit in gateway.scan(contract.alias, body, settings.agent.page_size):
             with reading(hit, REPAIR):
                 row = dict(flat(hit["_source"]))
             yield row
+
+
+def _gateway(settings: Settings) -> Gateway:
+    return open_gateway(settings.elasticsearch, Backoff(tries=2))  # a user waits for the answer
+
+
+def _decided(row: Mapping[str, Any], rules: SettingsByModel) -> AgentSettings:
+    """Return the settings that decide the label of a prediction."""
+    return rules.settings_at(row["model.name"], instants.parse(row["@timestamp"]))
 
 
 def _sorted(table: pa.Table, columns: Sequence[str]) -> pa.Table:

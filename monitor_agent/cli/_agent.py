@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import sys
 import time
@@ -13,11 +14,13 @@ from monitor_agent.clock import Clock, SystemClock
 from monitor_agent.es.connection import open_gateway
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.history import History
+from monitor_agent.es.model_settings_store import ModelSettingsStore, read_rules
 from monitor_agent.es.readiness import require_setup
 from monitor_agent.es.retry import Backoff
 from monitor_agent.es.rights import require_privileges
 from monitor_agent.gc_tuning import rare_garbage_collection
-from monitor_agent.settings import Settings
+from monitor_agent.pipeline.model_scopes import SettingsByModel
+from monitor_agent.settings import Settings, require_agreement, stated_for_models
 
 
 @contextlib.contextmanager
@@ -59,17 +62,44 @@ def prepared_gateway_of(settings: Settings, command: str, backoff: Backoff | Non
         yield gateway
 
 
+def require_stored_settings(args: argparse.Namespace, gateway: Gateway, settings: Settings) -> None:
+    """Return if the settings of models in the cluster agree with the settings; call this before anything is written.
+
+    Raises
+    ------
+    SettingsError
+        If the environment or the file states another setting of models than the cluster.
+    NotSetUpError
+        If the cluster holds no settings of models.
+    """
+    tables = ModelSettingsStore(gateway).require().history.tables
+    require_agreement(settings.agent, stated_for_models(args.environ, args.config), tables)
+
+
+def rules_of(gateway: Gateway, settings: Settings, model: str = "") -> SettingsByModel:
+    """Return which settings decide the numbers of each model; `model` is one that the user names."""
+    return read_rules(gateway, settings.agent, model)
+
+
 @contextlib.contextmanager
-def history_of(settings: Settings, command: str) -> Iterator[History]:
-    """Yield the stored metrics; an unreachable cluster is reported soon, since a user waits for the answer."""
+def history_of(settings: Settings, command: str, model: str = "") -> Iterator[tuple[History, SettingsByModel]]:
+    """Yield the stored metrics, and which settings decided them.
+
+    An unreachable cluster is reported soon, since a user waits for the answer.
+
+    Parameters
+    ----------
+    model : a model that the user names.
+    """
     with prepared_gateway_of(settings, command, Backoff(tries=2)) as gateway:
-        yield History(gateway, settings.agent.page_size)
+        yield History(gateway, settings.agent.page_size), rules_of(gateway, settings, model)
 
 
 @contextlib.contextmanager
-def agent_of(settings: Settings, command: str, clock: Clock | None = None) -> Iterator[Agent]:
-    """Yield the agent of the settings."""
+def agent_of(args: argparse.Namespace, settings: Settings, command: str, clock: Clock | None = None) -> Iterator[Agent]:
+    """Yield the agent of the settings, if they agree with those in the cluster."""
     with prepared_gateway_of(settings, command) as gateway:
+        require_stored_settings(args, gateway, settings)
         yield Agent(gateway, settings.agent, clock or SystemClock())
 
 

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     present = SystemClock()
     clock = FixedClock(args.now.at(present.now())) if args.now else present
     start, end = range_at(args.start, args.end, clock.now())
-    with agent_of(settings, "backfill", clock) as agent, _display() as report_progress:
+    with agent_of(args, settings, "backfill", clock) as agent, _display() as report_progress:
         report = agent.backfill(start, end, report_progress, restart=args.restart)
     print_line(in_words(report))
     return report_failures(report)

@@ -37,7 +37,11 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the results of all checks; return 1 if one has failed."""
     try:
-        results = diagnose(settings.read(args.environ, args.config), args.environ)
+        results = diagnose(
+            settings.read(args.environ, args.config),
+            args.environ,
+            settings.stated_for_models(args.environ, args.config),
+        )
     except SettingsError as error:
         results = [unreadable(error)]
     if args.json:

@@ -20,7 +20,7 @@ from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.history import Selection, ServedVersions
 from monitor_agent.metrics import WindowState
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.ranges import cover, whole_windows
+from monitor_agent.pipeline.ranges import whole_windows
 from monitor_agent.pipeline.version_comparison import CAUSAL, COMPARED_METRICS, HEADLINE, MetricComparison, compare
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import Settings
@@ -70,26 +70,25 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             raise SettingsError(f"{option} {version} {problem}", "name a version")
     now = SystemClock().now()
     start, end = (time.at(now) if time else None for time in (args.start, args.end))
-    label = label_of(args.by, settings.agent)
-    calendar = Calendar(settings.agent)
-    with history_of(settings, "compare") as history:
-        model = _model(history.versions(calendar.base, start, end), args.model, pair)
-        interval = whole_windows(calendar, *_range(model, pair, start, end))
-        start, end = interval.start, interval.end
-        totals_by_key = totals(history, cover(calendar, interval), Selection(model.model, pair, label=label))
+    with history_of(settings, "compare", args.model) as (history, rules):
+        model = _model(history.versions(rules.base_sizes, start, end), args.model, pair)
+        agent = rules.latest(model.model)
+        label = label_of(args.by, [agent])
+        interval = whole_windows(Calendar(agent), *_range(model, pair, start, end))
+        totals_by_key = totals(history, rules, interval, Selection(model.model, pair, label=label))
         missing = [version for version in pair if TotalKey(model.model, version, ALL_SEGMENT) not in totals_by_key]
         if missing:
-            raise nothing_stored(history, calendar, start, end, model.model, missing)
+            raise nothing_stored(history, rules, interval, model.model, missing)
     rows = {
         segment: compare(
             _state(totals_by_key, TotalKey(model.model, pair[0], segment)),
             _state(totals_by_key, TotalKey(model.model, pair[1], segment)),
-            settings.agent,
+            agent,
         )
         for segment in dict.fromkeys(key.segment for key in totals_by_key)
     }
     not_final = max(total.not_final for total in totals_by_key.values())
-    comparison = _Comparison(model, pair, (start, end), args.metric, rows, not_final)
+    comparison = _Comparison(model, pair, (interval.start, interval.end), args.metric, rows, not_final)
     if args.json:
         print_json(comparison.document())
     else:

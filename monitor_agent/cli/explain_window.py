@@ -16,6 +16,7 @@ from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import MetricsKey
 from monitor_agent.pipeline.explanation import explain
 from monitor_agent.pipeline.instants import Interval
+from monitor_agent.pipeline.model_scopes import SettingsByModel
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import Settings
 
@@ -50,9 +51,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     DataError
         If there is no such document.
     """
-    calendar = Calendar(settings.agent)
-    identifier = args.id or _identifier(args, calendar)
-    with history_of(settings, "explain-window") as history:
+    with history_of(settings, "explain-window", args.model) as (history, rules):
+        identifier = args.id or _identifier(args, rules)
         document = history.document(identifier)
         if document is None:
             raise DataError(
@@ -60,6 +60,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             )
         restatements = history.restatements(identifier)
         window = Interval(instants.parse(document["window_start"]), instants.parse(document["window_end"]))
+        agent = rules.settings_at(document["model_name"], window.start)
         not_counted = history.not_counted(document["model_name"], document["model_version"], window)
     if args.json:
         document.pop("state_blob")
@@ -67,16 +68,18 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             restatement["document"].pop("state_blob", None)
         print_json({"id": identifier, "document": document, "restatements": restatements, "not_counted": not_counted})
         return 0
-    for section in explain(identifier, document, restatements, not_counted, calendar, settings.agent):
+    for section in explain(identifier, document, restatements, not_counted, Calendar(agent), agent):
         print_table(f"\n{section.title}", ["", "", ""], section.lines, left=3)
     return 0
 
 
-def _identifier(args: argparse.Namespace, calendar: Calendar) -> str:
+def _identifier(args: argparse.Namespace, rules: SettingsByModel) -> str:
     if not args.model or not args.size or args.start is None:
         raise SettingsError("no window is named", "give an ID, or --model, --size and --start")
+    moment = args.start.at(SystemClock().now())
+    calendar = Calendar(rules.settings_at(args.model, moment))
     if args.size not in calendar.names:
         raise SettingsError(f"--size {args.size} is unknown", f"use one of {', '.join(calendar.names)}")
-    window = calendar.window(args.size, args.start.at(SystemClock().now()))
+    window = calendar.window(args.size, moment)
     key = MetricsKey(args.model, args.version, args.segment, window)
     return key.id

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from monitor_agent.cli._agent import prepared_gateway_of
+from monitor_agent.cli._agent import prepared_gateway_of, rules_of
 from monitor_agent.cli._output import add_json, print_json, print_line, print_table
 from monitor_agent.clock import SystemClock
 from monitor_agent.durations import format_duration
@@ -30,8 +30,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     now = SystemClock().now()
     with prepared_gateway_of(settings, "lost-lines", Backoff(tries=2)) as gateway:
         writers = stored_writers(StateStore(gateway))
+        agent = rules_of(gateway, settings).patient
     rows = [
-        gap_object(name, gap, settings.agent.ingest_grace, now)
+        gap_object(name, gap, agent.ingest_grace, now)
         for name, writer in sorted(writers.items())
         for gap in writer.gaps
     ]
@@ -42,11 +43,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         columns = ["writer", "state", "lines", "missing", "noticed", "between"]
         print_table("lines that have not arrived", columns, [gap_cells(row) for row in rows], left=len(columns))
         print_line(
-            f"pending: the line may still arrive, within {format_duration(settings.agent.ingest_grace)}; "
+            f"pending: the line may still arrive, within {format_duration(agent.ingest_grace)}; "
             "lost: it is a dead letter, or was never delivered (see the writer's file, and the pipeline's log)"
         )
     else:
-        period = format_duration(settings.agent.restatement_limit)
+        period = format_duration(agent.restatement_limit)
         print_line(f"no line is missing: {len(writers)} writers were active within {period}")
     return int(lost)
 

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from monitor_agent.cli._agent import prepared_gateway_of
 from monitor_agent.cli._output import NOTHING, add_json, print_json, print_line, print_table
+from monitor_agent.cli._times import add_time
 from monitor_agent.clock import SystemClock
-from monitor_agent.errors import SettingsError
+from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.durations import in_days
+from monitor_agent.errors import DataError, SettingsError
+from monitor_agent.es.disk_use import bytes_per_day
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.model_settings_store import ModelSettingsStore, StoredHistory, stored_models
 from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.instants import DAY
 from monitor_agent.pipeline.model_history import ModelHistory, Revision, new_revisions
-from monitor_agent.settings import AgentSettings, Settings, contradictions_of_agent, read_tables, with_model
+from monitor_agent.settings import AgentSettings, Settings, needed_retention, read_tables, require_valid
 from monitor_agent.settings.model_tables import (
     DEFAULT,
     TableChange,
     Tables,
     changes_between,
     merged,
-    of_table,
     plain,
     settings_of_table,
     table_for,
@@ -38,6 +44,12 @@ def add_parser(subparsers: Any) -> None:
     actions = parser.add_subparsers(title="actions", dest="action", required=True, metavar="ACTION")
     apply = actions.add_parser("apply", help="change the tables and keys that a file names")
     apply.add_argument("--dry-run", action="store_true", help="print what would change, and change nothing")
+    add_time(
+        apply,
+        "--recompute",
+        help="restate from the first largest window on that begins at this time or later (default: nothing that was "
+        "computed changes)",
+    )
     difference = actions.add_parser("diff", help="print what `apply` would change")
     for action in (apply, difference):
         action.add_argument("file", type=Path, metavar="FILE", help="TOML with [models.default], [models.NAME]")
@@ -69,17 +81,19 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 def _apply(args: argparse.Namespace, agent: AgentSettings, gateway: Gateway, stored: StoredHistory) -> None:
     """Print what a file changes; change it, unless the command is `diff` or a dry run."""
     tables = merged(stored.history.tables, read_tables(args.file), replace=args.replace)
-    require_valid(tables, agent)
+    _require_valid(tables, agent, gateway)
     now = SystemClock().now()
+    recompute_from = _recompute_from(args, gateway, now)
     differences = list(changes_between(stored.history.tables, tables))
-    history = stored.history.with_change(tables, now) if differences else stored.history
-    applies = args.action == "apply" and not args.dry_run and bool(differences)
+    is_change = bool(differences) or recompute_from is not None
+    history = stored.history.with_change(tables, now, recompute_from) if is_change else stored.history
+    applies = args.action == "apply" and not args.dry_run and is_change
     store = ModelSettingsStore(gateway)
     first_changes = dict.fromkeys(stored_models(gateway), stored.history.number) | dict(stored.first_changes)
     if applies:
         # Models that no agent of this release has met yet have the settings before this change.
         first_changes = dict(store.meet(first_changes, stored.history.number, now))
-        store.write(stored, history)
+        store.write(replace(stored, first_changes=first_changes), history)
     revisions = new_revisions(stored.history, history, first_changes)
     if args.json:
         print_json(
@@ -93,8 +107,71 @@ def _apply(args: argparse.Namespace, agent: AgentSettings, gateway: Gateway, sto
         return
     for line in _lines(differences, revisions):
         print_line(line)
-    if differences and not applies:
+    if is_change and not applies:
         print_line("nothing is changed yet: run `monitor-agent models apply` without --dry-run")
+    elif recompute_from is not None and revisions:
+        print_line("the agents restate these windows in their next cycles")
+
+
+def _require_valid(tables: Tables, agent: AgentSettings, gateway: Gateway) -> None:
+    """Refuse tables that contradict themselves or the retention; say how much disk a longer retention would take.
+
+    Raises
+    ------
+    SettingsError
+        If a table has such values.
+    """
+    try:
+        require_valid(tables, agent)
+    except SettingsError as error:
+        needed = needed_retention(tables, agent)
+        size = bytes_per_day(gateway) if needed > agent.retention_events else None
+        if size is None:
+            raise
+        total = _size(size * (needed / DAY))
+        cost = f"events take {_size(size)} a day, so {in_days(needed)} of them would take {total}"
+        raise SettingsError(error.message, f"{error.hint}; {cost}") from error
+
+
+def _size(count: float) -> str:
+    """Return a number of bytes for people."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
+        if count >= factor:
+            return f"{count / factor:.3g} {unit}"
+    return f"{count / 1e3:.3g} kB"
+
+
+def _recompute_from(args: argparse.Namespace, gateway: Gateway, now: datetime) -> datetime | None:
+    """Return the start of what a change restates; None if it restates nothing.
+
+    Raises
+    ------
+    DataError
+        If the events from this time on are not there.
+    """
+    if args.action != "apply" or args.recompute is None:
+        return None
+    start: datetime = args.recompute.at(now)
+    days = sorted(PREDICTIONS.day_of(name) for name in gateway.existing(PREDICTIONS.pattern) if _is_dated(name))
+    if start >= now:
+        raise DataError(
+            f"--recompute {instants.text(start)} is not in the past", "leave it out, or give an earlier time"
+        )
+    if days and start < days[0]:
+        raise DataError(
+            f"the events before {instants.text(days[0])} are deleted, so nothing from {instants.text(start)} on can be "
+            "restated",
+            f"give --recompute {instants.text(days[0])} or later",
+        )
+    return start
+
+
+def _is_dated(name: str) -> bool:
+    try:
+        PREDICTIONS.day_of(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _lines(differences: Sequence[TableChange], revisions: dict[str, Revision]) -> Iterator[str]:
@@ -107,19 +184,6 @@ def _lines(differences: Sequence[TableChange], revisions: dict[str, Revision]) -
         yield f"{model}: revision {revision.number} from {start} on"
     if differences and not revisions:
         yield "no model with events gets other settings"
-
-
-def require_valid(tables: Tables, agent: AgentSettings) -> None:
-    """Refuse tables with values that contradict each other, or that the retention of the settings cannot hold.
-
-    Raises
-    ------
-    SettingsError
-        If a table has such values; it names the table and its keys.
-    """
-    for name in {DEFAULT: None, **dict.fromkeys(tables)}:
-        for row in contradictions_of_agent(with_model(agent, settings_of_table(tables, name))):
-            raise of_table(SettingsError(row.finding, row.remedy), name)
 
 
 def _list(stored: StoredHistory, *, as_json: bool) -> None:

@@ -10,8 +10,7 @@ from monitor_agent.agent.health import Health
 from monitor_agent.agent.service import Service
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.alerting.evaluator import AlertEvaluator
-from monitor_agent.alerting.look_back import fitted
-from monitor_agent.cli._agent import in_words, prepared_gateway_of, report_failures
+from monitor_agent.cli._agent import in_words, prepared_gateway_of, report_failures, require_stored_settings
 from monitor_agent.cli._output import print_line
 from monitor_agent.cli._times import add_time
 from monitor_agent.clock import FixedClock, SystemClock
@@ -28,6 +27,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run one cycle over everything, whoever holds a lease, and report what it did; return 1 if a model failed."""
     with prepared_gateway_of(settings, "once") as gateway:
+        require_stored_settings(args, gateway, settings)
         # Without it, a search may miss the events of the last second, and no later cycle counts them.
         gateway.refresh(contract.alias for contract in EVENT_CONTRACTS)
         if args.now:
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             clock = SystemClock()
             health = Health(settings.agent.period, lambda: gateway.trouble)
             agent = Agent(gateway, settings.agent, clock)
-            alerting = AlertEvaluator(gateway, fitted(load_alerts(settings.agent.alerts), settings.agent))
+            alerting = AlertEvaluator(gateway, load_alerts(settings.agent.alerts))
             report = Service(gateway, settings.agent, clock, health, agent, alerts=alerting).cycle()
     print_line(in_words(report))
     return report_failures(report)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor_agent.agent.stores import Stores
-from monitor_agent.cli._agent import prepared_gateway_of
+from monitor_agent.cli._agent import prepared_gateway_of, rules_of
 from monitor_agent.cli._output import add_json, number, print_json, print_line, print_table
 from monitor_agent.cli._times import add_range, add_time, range_at
 from monitor_agent.clock import SystemClock
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     since = args.since.at(now) if args.since else None
     from_file = _of_file(args.file, since or now, args.version, args.threshold) if args.file else None
     with prepared_gateway_of(settings, "reference") as gateway:
-        references = Stores(gateway, settings.agent, clock).references
+        references = Stores(gateway, rules_of(gateway, settings, args.model).latest(args.model), clock).references
         notes: Sequence[str] = ()
         if from_file:
             reference, notes = from_file

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from monitor_agent.cli._agent import prepared_gateway_of
+from monitor_agent.cli._agent import prepared_gateway_of, rules_of
 from monitor_agent.cli._output import add_json, print_json, print_line, print_table
 from monitor_agent.cli._times import add_time
 from monitor_agent.clock import SystemClock
@@ -41,7 +41,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             raise SettingsError(f"{option} {shortened(name)} {problem}", "give another name")
     now = SystemClock().now()
     with prepared_gateway_of(settings, "release") as gateway:
-        store = ReleaseStore(gateway, Calendar(settings.agent), settings.agent.page_size)
+        calendar = Calendar(rules_of(gateway, settings, args.model).latest(args.model))
+        store = ReleaseStore(gateway, calendar, settings.agent.page_size)
         if args.model:
             at = args.at.at(now) if args.at else now
             listed = [Release(args.model, args.version, at, SOURCE_COMMAND, args.note)]

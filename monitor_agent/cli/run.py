@@ -19,8 +19,7 @@ from monitor_agent.agent.service import Service
 from monitor_agent.agent.startup import wait_for_setup
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.alerting.evaluator import AlertEvaluator
-from monitor_agent.alerting.look_back import fitted
-from monitor_agent.cli._agent import gateway_of
+from monitor_agent.cli._agent import gateway_of, require_stored_settings
 from monitor_agent.clock import SystemClock
 from monitor_agent.es.leases import Leases
 from monitor_agent.es.retry import Backoff
@@ -33,13 +32,15 @@ def add_parser(subparsers: Any) -> None:
     subparsers.add_parser("run", help="run a cycle every period (MONITOR_PERIOD) until SIGTERM or Ctrl-C")
 
 
-def run(_args: argparse.Namespace, settings: Settings) -> int:
+def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run until SIGTERM or Ctrl-C; the cycle in progress ends between two requests, and the next one does the rest.
 
     Raises
     ------
     NotSetUpError
-        If the cluster lacks index templates.
+        If the cluster lacks index templates or settings of models.
+    SettingsError
+        If the environment or the file states another setting of models than the cluster.
     MissingPrivilegeError
         If the user may not do the agent's work.
     """
@@ -51,7 +52,7 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, finish)
     agent_settings, clock = settings.agent, SystemClock()
-    alerts = fitted(load_alerts(agent_settings.alerts), agent_settings)
+    alerts = load_alerts(agent_settings.alerts)
     name = f"{platform.node()}:{os.getpid()}:{int(time.time())}"
     with (
         gateway_of(settings, sleep=stop_signal.sleep, stopping=lambda: stop_signal.stopped) as gateway,
@@ -67,7 +68,9 @@ def run(_args: argparse.Namespace, settings: Settings) -> int:
             health,
             lambda: exposition.metrics_text(health, gateway.requests, gateway.failures),
         ):
-            wait_for_setup(gateway, health, agent_settings, stop_signal)
+            wait_for_setup(
+                gateway, health, agent_settings, stop_signal, lambda: require_stored_settings(args, gateway, settings)
+            )
             with heartbeat(leases, agent_settings.lease, stop_signal.wake):
                 scheduler.run(service.step, agent_settings.period, stop_signal)
     return 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monitor_agent.cli._agent import gateway_of
+from monitor_agent.cli._agent import gateway_of, rules_of
 from monitor_agent.cli._output import print_line
 from monitor_agent.errors import DataError
 from monitor_agent.es import watcher
@@ -24,7 +24,6 @@ from monitor_agent.kibana.package import pack
 from monitor_agent.kibana.rules import CONNECTORS, rule
 from monitor_agent.kibana.watches import watch
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import Settings
 
 IN_THE_WAY = 1
@@ -66,7 +65,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             obstacles = install(gateway, settings.agent, server=settings.server)
         for obstacle in obstacles:
             print_line("\n".join(obstacle.lines))
-        if not obstacles and (interval := earlier_windows(gateway, Calendar(settings.agent))):
+        if not obstacles and (interval := earlier_windows(gateway, rules_of(gateway, settings).base_sizes)):
             start, end = instants.text(interval.start), instants.text(interval.end)
             print_line(f"windows from {start} to {end} lack fields that an earlier release did not compute")
             print_line(f"  run `monitor-agent backfill --from {start} --to {end}`")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,9 @@ from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.history import History, Selection
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import coverage_of
-from monitor_agent.pipeline.ranges import cover, whole_windows
+from monitor_agent.pipeline.instants import Interval
+from monitor_agent.pipeline.model_scopes import SettingsByModel
+from monitor_agent.pipeline.ranges import whole_windows
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, Settings
 
@@ -56,26 +58,26 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         If the format needs a file.
     """
     form = chosen_format(args)
-    selection = Selection(
-        model=args.model,
-        versions=(args.version,) if args.version else (),
-        by_version=BY_VERSION in args.by,
-        label=label_of(args.by, settings.agent),
-    )
-    calendar = Calendar(settings.agent)
     now = SystemClock().now()
-    interval = whole_windows(calendar, args.start.at(now), args.end.at(now))
-    start, end = interval.start, interval.end
-    with history_of(settings, "totals") as history:
-        totals_by_key = totals(history, cover(calendar, interval), selection)
+    with history_of(settings, "totals", args.model) as (history, rules):
+        agent = rules.latest(args.model)
+        selection = Selection(
+            model=args.model,
+            versions=(args.version,) if args.version else (),
+            by_version=BY_VERSION in args.by,
+            label=label_of(args.by, rules.scopes if not args.model else [agent]),
+        )
+        interval = whole_windows(Calendar(agent), args.start.at(now), args.end.at(now))
+        totals_by_key = totals(history, rules, interval, selection)
         if not totals_by_key:
-            raise nothing_stored(history, calendar, start, end, args.model, (args.version,) if args.version else ())
+            raise nothing_stored(history, rules, interval, args.model, (args.version,) if args.version else ())
+    start, end = interval.start, interval.end
     seconds = (end - start).total_seconds()
     rows = [(key, total, metrics.measure(total.state, seconds)) for key, total in totals_by_key.items()]
     if form == TABLE:
         _print(rows, start, end)
         return 0
-    objects = [_json_object(*row, settings.agent) for row in rows]
+    objects = [_json_object(*row, rules.settings_at(row[0].model, row[1].first)) for row in rows]
     if form == JSON:
         print_json({"from": instants.text(start), "to": instants.text(end), "totals": objects})
     elif form == CSV:
@@ -85,8 +87,12 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def label_of(by: Sequence[str], settings: AgentSettings) -> str:
+def label_of(by: Sequence[str], groups: Iterable[AgentSettings]) -> str:
     """Return the label that `--by` names, "" for none.
+
+    Parameters
+    ----------
+    groups : the settings of the groups of models that are meant.
 
     Raises
     ------
@@ -99,22 +105,24 @@ def label_of(by: Sequence[str], settings: AgentSettings) -> str:
     if not labels:
         return ""
     name = labels[0].removeprefix(LABELS)
-    if not labels[0].startswith(LABELS) or name not in settings.segments:
-        choices = ", ".join([BY_VERSION, *(LABELS + segment for segment in settings.segments)])
+    segments = sorted({segment for settings in groups for segment in settings.segments})
+    if not labels[0].startswith(LABELS) or name not in segments:
+        choices = ", ".join([BY_VERSION, *(LABELS + segment for segment in segments)])
         raise SettingsError(f"--by {labels[0]} is unknown", f"use one of {choices} (MONITOR_SEGMENTS)")
     return name
 
 
 def nothing_stored(
-    history: History, calendar: Calendar, start: datetime, end: datetime, model: str, versions: Sequence[str]
+    history: History, rules: SettingsByModel, interval: Interval, model: str, versions: Sequence[str]
 ) -> DataError:
     """Return the error for a range without documents: the model or the version is unknown, or nothing is stored."""
-    between = f"between {instants.text(start)} and {instants.text(end)}"
-    stored = {entry.model: entry.served for entry in history.versions(calendar.base, start, end)}
+    between = f"between {instants.text(interval.start)} and {instants.text(interval.end)}"
+    sizes = rules.base_sizes
+    stored = {entry.model: entry.served for entry in history.versions(sizes, interval.start, interval.end)}
     if not stored:
         return DataError(
-            f"no metrics documents of windows of {calendar.base} {between}",
-            "give another range, check MONITOR_BASE_WINDOW and MONITOR_LARGER_WINDOWS, or run monitor-agent backfill",
+            f"no metrics documents of windows of {' or '.join(sizes)} {between}",
+            "give another range, or run monitor-agent backfill",
         )
     if model and model not in stored:
         return DataError(f"model {model} is unknown {between}", f"the stored models are {', '.join(sorted(stored))}")

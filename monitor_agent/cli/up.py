@@ -15,12 +15,14 @@ from monitor_agent.demo.display import Display
 from monitor_agent.errors import ElasticsearchError, MissingPrivilegeError
 from monitor_agent.es.connection import open_gateway
 from monitor_agent.es.install import install
+from monitor_agent.es.model_settings_store import ModelSettingsStore
 from monitor_agent.es.readiness import index_templates, missing_templates
 from monitor_agent.es.responses import UNAUTHORIZED, status_of
 from monitor_agent.es.rights import require_privileges
 from monitor_agent.extras import PIPELINE, VIEWER, OptionalComponent, require
 from monitor_agent.http_serving.listener import url_of
-from monitor_agent.settings import Settings
+from monitor_agent.settings import Settings, require_agreement, stated_for_models
+from monitor_agent.settings.model_tables import Table
 from monitor_agent.stack.embedded.elasticsearch import components_of_start
 from monitor_agent.stack.local import LocalProduct
 from monitor_agent.stack.process import Supervisor
@@ -45,7 +47,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     try:
         with Supervisor(display.print_line) as supervisor:
             product = LocalProduct(settings, supervisor, display.print_line)
-            announce(product, start(product, supervisor, display), display, show_passwords=args.show_passwords)
+            places = stated_for_models(args.environ, args.config)
+            addresses = start(product, supervisor, display, places)
+            announce(product, addresses, display, show_passwords=args.show_passwords)
             ready = True
             supervisor.keep_running()
     except KeyboardInterrupt:
@@ -60,8 +64,13 @@ def components_of(settings: Settings) -> tuple[OptionalComponent, ...]:
     return (*components_of_start(settings.stack), *models, PIPELINE, VIEWER)
 
 
-def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> dict[str, str]:
-    """Start every service after those that it needs; return the address or folder of each by its name."""
+def start(product: LocalProduct, supervisor: Supervisor, display: Display, places: Table) -> dict[str, str]:
+    """Start every service after those that it needs; return the address or folder of each by its name.
+
+    Parameters
+    ----------
+    places : where settings of models are stated; they must be those of the cluster.
+    """
     product.require_ports()
     product.start_elasticsearch()
     if product.settings.stack.provider == "external":  # what is wrong there is told before slow work
@@ -73,6 +82,8 @@ def start(product: LocalProduct, supervisor: Supervisor, display: Display) -> di
         server = product.wait_for_model_server()
     if product.settings.stack.provider != "external":
         set_up(product, display)
+    with closing(open_gateway(product.settings.elasticsearch)) as gateway:
+        require_agreement(product.settings.agent, places, ModelSettingsStore(gateway).require().history.tables)
     product.start_pipeline()
     product.start_agent()
     product.start_dashboards()

@@ -53,9 +53,13 @@ COMMAND_PRIVILEGES: Mapping[str, Privileges] = {
     "run": _CYCLE,
     "once": _CYCLE,
     "backfill": _CYCLE,
-    "reference": _privileges((names_of([PREDICTIONS]), ["read"]), (names_of([DRIFT]), ["read", "index"])),
-    "release": _privileges((names_of([RELEASES]), ["read", "index"]), ([PERFORMANCE.alias], ["read"])),
-    "lost-lines": _reading(AGENT_STATE),
+    "reference": _privileges(
+        (names_of([PREDICTIONS, MODEL_SETTINGS]), ["read"]), (names_of([DRIFT]), ["read", "index"])
+    ),
+    "release": _privileges(
+        (names_of([RELEASES]), ["read", "index"]), ([PERFORMANCE.alias, MODEL_SETTINGS.alias], ["read"])
+    ),
+    "lost-lines": _reading(AGENT_STATE, MODEL_SETTINGS),
     "deadletters list": _LETTERS,
     "deadletters show": _LETTERS,
     "deadletters replay": _privileges((names_of([DEADLETTERS]), ["read", "delete"])),
@@ -64,9 +68,9 @@ COMMAND_PRIVILEGES: Mapping[str, Privileges] = {
     ),
     "models diff": _reading(MODEL_SETTINGS, AGENT_STATE, PERFORMANCE),
     **{f"models {action}": _reading(MODEL_SETTINGS, AGENT_STATE) for action in ("list", "show", "history")},
-    "totals": _reading(PERFORMANCE),
-    "compare": _reading(PERFORMANCE),
-    "explain-window": _reading(PERFORMANCE, RESTATEMENTS, PREDICTIONS, FEEDBACK, ERRORS),
+    "totals": _reading(PERFORMANCE, MODEL_SETTINGS),
+    "compare": _reading(PERFORMANCE, MODEL_SETTINGS),
+    "explain-window": _reading(PERFORMANCE, MODEL_SETTINGS, RESTATEMENTS, PREDICTIONS, FEEDBACK, ERRORS),
     "alerts": _reading(ALERTS),
     "report": _PANELS,
     "kibana check": _PANELS,

@@ -8,6 +8,7 @@ FIELDS: dict[str, Field] = {
     "@timestamp": date("when the tables were changed last"),
     "number": long("how often the tables have changed, the set-up included"),
     "tables": stored("the tables as they are: `default`, and one for each name or pattern of names"),
+    "first_changes": stored("by model: the number of the change that was the latest when the model was first met"),
     "changes": stored("every change with all tables after it, its number, its time, and the start of what it restates"),
 }
 
@@ -21,6 +22,7 @@ MODEL_SETTINGS = IndexContract(
         "@timestamp": "2026-11-23T10:01:00Z",
         "number": 1,
         "tables": {"default": {"attribution_window": "30m", "base_window": "1m"}},
+        "first_changes": {"click": 1},
         "changes": [
             {
                 "number": 1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -32,12 +32,13 @@ from monitor_agent.diagnosis import (
     tls,
     web,
 )
-from monitor_agent.diagnosis.check_result import FAILED, SKIPPED, WARNING, CheckResult
+from monitor_agent.diagnosis.check_result import FAILED, OK, SKIPPED, WARNING, CheckResult
 from monitor_agent.errors import ElasticsearchError, MonitorError, in_one_line
 from monitor_agent.es.client_names import ClientNames, client_names
 from monitor_agent.es.cluster_facts import ClusterFacts, missing_privileges, read_cluster
 from monitor_agent.es.connection import open_gateway
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.model_settings_store import ModelSettingsStore
 from monitor_agent.es.obstacles import outdated_templates, read_states, stronger_templates
 from monitor_agent.es.readiness import index_templates, missing_templates
 from monitor_agent.es.responses import UNAUTHORIZED, status_of
@@ -53,24 +54,40 @@ from monitor_agent.logstash.delivery.letter_files import (
     read_notes,
 )
 from monitor_agent.logstash.statistics import read_statistics
-from monitor_agent.settings import ElasticsearchSettings, Settings, secret_values
+from monitor_agent.settings import (
+    AgentSettings,
+    ElasticsearchSettings,
+    Settings,
+    require_agreement,
+    secret_values,
+    settings_for,
+)
+from monitor_agent.settings.model_tables import Table
 from monitor_agent.stack.read_access import running_access
 
 TIMEOUT = timedelta(seconds=5)
 """The longest wait for an answer of Elasticsearch."""
 LOCK = "lock"
 START = "start it (`monitor-agent up` or `monitor-agent stack up`), or set ELASTICSEARCH_URL"
+OF_MODELS, ALERT_WINDOWS = "settings of models", "windows of alerts"
 NO_ANSWER = "not checked: see the row Elasticsearch"
 NEEDING_ELASTICSEARCH = (
     *("version of Elasticsearch", "clock", "disks of Elasticsearch", "user of the agent", "user of the pipeline"),
-    *("index templates", "indices"),
+    *("index templates", "indices", OF_MODELS),
 )
 
 Check = Callable[[], Iterable[CheckResult]]
 
 
-def diagnose(settings: Settings, environ: Mapping[str, str]) -> list[CheckResult]:
-    """Return the results of all checks, without secrets; a check that cannot be made is itself a result."""
+def diagnose(settings: Settings, environ: Mapping[str, str], places: Table) -> list[CheckResult]:
+    """Return the results of all checks, without secrets; a check that cannot be made is itself a result.
+
+    Parameters
+    ----------
+    settings : even if they contradict each other.
+    environ : the environment.
+    places : where settings of models are stated, from `stated_for_models`.
+    """
     configured = settings
     try:
         settings = running_access(configured)
@@ -91,7 +108,6 @@ def diagnose(settings: Settings, environ: Mapping[str, str]) -> list[CheckResult
         "disk space": lambda: machine.check_disks(settings),
         "fonts for CJK": lambda: [machine.check_fonts(machine.japanese_fonts())],
         setting_checks.SETTINGS: lambda: setting_checks.check_settings(settings, environ),
-        "windows of alerts": lambda: alert_windows.check_windows(load_alerts(settings.agent.alerts), settings.agent),
         "TLS": lambda: [tls.check_tls(settings.elasticsearch, url, _now()) for url in settings.elasticsearch.url],
         web.KIBANA: lambda: [web.check_kibana(settings.kibana)],
         web.PROXIES: lambda: web.check_proxies(environ),
@@ -99,7 +115,7 @@ def diagnose(settings: Settings, environ: Mapping[str, str]) -> list[CheckResult
     }
     for name, check in checks.items():
         results += _safely(name, check)
-    results += _cluster(settings)
+    results += _cluster(settings, places)
     if settings is configured:  # the embedded Elasticsearch has passwords of its own
         results += _safely("users", lambda: _named_users(settings))
     log.hide({*secret_values(settings), *secret_values(configured)})
@@ -135,7 +151,7 @@ def _pipeline(folder: Path) -> CheckResult:
     return local_pipeline.check_pipeline(statistics, runs=is_locked(folder / LOCK), folder=str(folder))
 
 
-def _cluster(settings: Settings) -> list[CheckResult]:
+def _cluster(settings: Settings, places: Table) -> list[CheckResult]:
     """Return the results of the checks that ask Elasticsearch: each of its addresses, then the first that answers."""
     results: list[CheckResult] = []
     answers: list[tuple[ElasticsearchSettings, ClusterFacts]] = []
@@ -146,13 +162,37 @@ def _cluster(settings: Settings) -> list[CheckResult]:
         if facts is not None:
             answers.append((address, facts))
     if not answers:
+        results += _safely(ALERT_WINDOWS, lambda: _alert_windows(settings, [settings.agent]))
         results += [CheckResult(name, SKIPPED, NO_ANSWER) for name in NEEDING_ELASTICSEARCH]
         return [*results, *_safely("dead letters", lambda: [_dead_letters(settings, None)])]
     address, facts = answers[0]
     with closing(_gateway(address)) as gateway:
+        results += _of_models(gateway, settings, places)
         results += _of_gateway(gateway, facts, settings)
         results += _safely("dead letters", lambda: [_dead_letters(settings, _indexed_letters(gateway))])
     return results
+
+
+def _of_models(gateway: Gateway, settings: Settings, places: Table) -> list[CheckResult]:
+    """Return whether the settings agree with those of models in the cluster, and whether alerts fit these."""
+    try:
+        tables = ModelSettingsStore(gateway).read(with_state=False).history.tables
+        if tables:
+            require_agreement(settings.agent, places, tables)
+        result = (
+            CheckResult(OF_MODELS, OK, f"{len(tables)} tables in the cluster; the environment says nothing else")
+            if tables
+            else CheckResult(OF_MODELS, WARNING, "the cluster holds none", "run `monitor-agent setup`")
+        )
+    except MonitorError as error:
+        return [CheckResult(OF_MODELS, FAILED, error.message, error.hint)]
+    groups = [settings_for(tables, settings.agent, name) for name in tables] or [settings.agent]
+    return [result, *_safely(ALERT_WINDOWS, lambda: _alert_windows(settings, groups))]
+
+
+def _alert_windows(settings: Settings, groups: Sequence[AgentSettings]) -> list[CheckResult]:
+    alerts = load_alerts(settings.agent.alerts)
+    return list(dict.fromkeys(row for group in groups for row in alert_windows.check_windows(alerts, group)))
 
 
 def _dead_letters(settings: Settings, indexed: int | None) -> CheckResult:

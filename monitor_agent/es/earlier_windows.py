@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.instants import Interval
-from monitor_agent.pipeline.windows import Calendar
 
-LATEST_FIELD = "is_base_window"
+LATEST_FIELD = "settings_revision"
 """A field that each metrics document of this release has, and none of an earlier release."""
 
 
-def earlier_windows(gateway: Gateway, calendar: Calendar) -> Interval | None:
+def earlier_windows(gateway: Gateway, sizes: Sequence[str]) -> Interval | None:
     """Return the range of the base windows that an earlier release has counted; None if there is none.
 
     Windows whose predictions have been deleted are not in the range: they can never be counted again.
+
+    Parameters
+    ----------
+    sizes : the sizes of the base windows.
 
     Raises
     ------
@@ -35,7 +39,7 @@ def earlier_windows(gateway: Gateway, calendar: Calendar) -> Interval | None:
             days.append(PREDICTIONS.day_of(name))
     if not days:
         return None
-    filters = [{"term": {"window_size": calendar.base}}, instants.range_filter("@timestamp", gte=min(days))]
+    filters = [{"terms": {"window_size": list(sizes)}}, instants.range_filter("@timestamp", gte=min(days))]
     body = {
         "size": 0,
         "track_total_hits": False,

@@ -15,7 +15,7 @@ from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.es.feedback_store import WAITING, new_filter, overdue_filter, predicted_filter
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.kind_store import add_kinds
-from monitor_agent.es.performance_store import LOST_LINES_FILTERS, aged_filters
+from monitor_agent.es.performance_store import LOST_LINES_FILTERS
 from monitor_agent.es.ranked_list_store import RankedListStore
 from monitor_agent.es.score_tail_store import SEARCHES_AT_ONCE, TOO_MANY_BUCKETS, add_tails
 from monitor_agent.metrics import WindowState
@@ -34,6 +34,7 @@ from monitor_agent.pipeline.counting import CountRequest, SegmentState
 from monitor_agent.pipeline.event_counts import EventCounts
 from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.instants import Interval, within
+from monitor_agent.pipeline.model_scopes import WHOLE_SCOPE, ModelScope
 from monitor_agent.pipeline.ranked_lists import with_lists
 from monitor_agent.pipeline.segments import disjoint
 from monitor_agent.pipeline.stale_windows import ModelWindow
@@ -60,6 +61,7 @@ class WorkSummary:
     overdue : number of feedback documents that have waited too long for their predictions.
     aged : number of windows that time alone may change.
     with_lost_lines : number of windows whose documents name lost lines.
+    superseded : number of metrics documents that name another revision of the settings than the one that decides them.
     """
 
     documents: dict[str, int]
@@ -68,6 +70,7 @@ class WorkSummary:
     overdue: int
     aged: int
     with_lost_lines: int
+    superseded: int = 0
 
 
 @dataclass
@@ -98,19 +101,36 @@ class EventStore:
     Parameters
     ----------
     scopes : records the models with events whose time has no window.
+    model_scope : the models and times whose windows are counted.
     """
 
     def __init__(
-        self, gateway: Gateway, settings: AgentSettings, calendar: Calendar, scopes: FailureScopes | None = None
+        self,
+        gateway: Gateway,
+        settings: AgentSettings,
+        calendar: Calendar,
+        scopes: FailureScopes | None = None,
+        model_scope: ModelScope = WHOLE_SCOPE,
     ) -> None:
         self._scopes = scopes or FailureScopes()
+        self._model_scope = model_scope
         self._gateway = gateway
         self._settings = settings
         self._calendar = calendar
         self._lists = RankedListStore(gateway, settings, calendar)
 
-    def work_summary(self, now: datetime) -> WorkSummary:
-        """Return how much work there may be, by one request whose cost does not grow with the history."""
+    def work_summary(
+        self, overdue: Mapping[str, Any], aged: Mapping[str, Any], superseded: Sequence[Mapping[str, Any]] = ()
+    ) -> WorkSummary:
+        """Return how much work there may be, by one request whose cost does not grow with the history.
+
+        Parameters
+        ----------
+        overdue : the query for feedback that has waited too long.
+        aged : the query for the documents of windows that time alone may change.
+        superseded : filters for metrics documents that name another revision than the one that decides them; empty =
+            there can be none.
+        """
         days = {"terms": {"field": "_index", "size": MAX_DAYS}}
         total = {"size": 0, "track_total_hits": True}
         index = f"{PREDICTIONS.alias},{ERRORS.alias}"
@@ -119,9 +139,10 @@ class EventStore:
                 (index, {"size": 0, "track_total_hits": False, "aggs": {"days": days}}),
                 (FEEDBACK.alias, {**total, "query": new_filter()}),
                 (FEEDBACK.alias, {**total, "query": WAITING}),
-                (FEEDBACK.alias, {**total, "query": overdue_filter(now, self._settings.orphan_horizon)}),
-                (PERFORMANCE.alias, {**total, "query": {"bool": {"filter": aged_filters(self._settings, now)}}}),
+                (FEEDBACK.alias, {**total, "query": overdue}),
+                (PERFORMANCE.alias, {**total, "query": aged}),
                 (PERFORMANCE.alias, {**total, "query": {"bool": {"filter": LOST_LINES_FILTERS}}}),
+                *([(PERFORMANCE.alias, {**total, "query": {"bool": {"filter": superseded}}})] if superseded else []),
             ]
         )
         buckets = responses[0].get("aggregations", {}).get("days", {}).get("buckets", [])
@@ -174,7 +195,8 @@ class EventStore:
             {"model": {"terms": {"field": "model.name"}}},
             {"window": {"date_histogram": {"field": "@timestamp", "fixed_interval": fixed_interval}}},
         ]
-        query = {"bool": {"filter": [countable(contract), *([within(interval)] if interval else [])]}}
+        filters = [countable(contract), *([within(interval)] if interval else [])]
+        query = {"bool": {"filter": [*filters, *self._model_scope.filters("model.name")]}}
         for bucket in self._composite_buckets(contract.index_for(day), query, sources):
             window: Window | None = None
             with self._scopes.model(bucket["key"]["model"]):

@@ -103,16 +103,9 @@ class FeedbackStore:
         """Yield pages of waiting feedback on predictions with these ids."""
         yield from self.waiting(_on(prediction_ids))
 
-    def overdue(
-        self, now: datetime, horizon: timedelta, filters: Sequence[dict[str, Any]] = ()
-    ) -> Iterator[list[Feedback]]:
-        """Yield pages of feedback that has waited for longer than the orphan horizon.
-
-        Parameters
-        ----------
-        filters : further filters, such as those of an assignment.
-        """
-        yield from self._pages({"bool": {"filter": [overdue_filter(now, horizon), *filters]}})
+    def matching(self, *filters: Mapping[str, Any]) -> Iterator[list[Feedback]]:
+        """Yield pages of feedback that fits all filters."""
+        yield from self._pages({"bool": {"filter": list(filters)}})
 
     def not_counted(self, predicted: Interval, sent: Interval) -> Iterator[list[Feedback]]:
         """Yield pages of feedback that does not count, whatever its status.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,12 +36,14 @@ class Selection:
     versions : single versions; empty = the documents over all versions.
     by_version : all single versions instead of the documents over all versions.
     label : also the segments of this label, such as `scene`; empty = only the documents over all segments.
+    further : further filters.
     """
 
     model: str = ""
     versions: tuple[str, ...] = ()
     by_version: bool = False
     label: str = ""
+    further: tuple[dict[str, Any], ...] = ()
 
     def filters(self) -> list[dict[str, Any]]:
         """Return the selection as filters of a query."""
@@ -54,7 +56,7 @@ class Selection:
         segments: list[dict[str, Any]] = [{"term": {"segment": ALL_SEGMENT}}]
         if self.label:
             segments.append({"prefix": {"segment": f"labels.{self.label}="}})
-        return [*filters, {"bool": {"should": segments, "minimum_should_match": 1}}]
+        return [*filters, *self.further, {"bool": {"should": segments, "minimum_should_match": 1}}]
 
 
 @dataclass(frozen=True)
@@ -107,11 +109,14 @@ class History:
                 metrics = _stored_metrics(hit["_source"])
             yield metrics
 
-    def versions(self, size: str, start: datetime | None = None, end: datetime | None = None) -> list[ServedVersions]:
-        """Return the models and when their versions were served, by the windows of one size that begin in [start, end).
+    def versions(
+        self, sizes: Sequence[str], start: datetime | None = None, end: datetime | None = None
+    ) -> list[ServedVersions]:
+        """Return the models and when their versions were served, by the windows that begin in [start, end).
 
         Parameters
         ----------
+        sizes : the sizes of the windows.
         start, end : None = without a bound.
         """
         first, last = {"min": {"field": "window_start"}}, {"max": {"field": "window_end"}}
@@ -121,7 +126,7 @@ class History:
         }
         aggs = {"models": {"terms": {"field": "model_name", "size": MOST_NAMES}, "aggs": {"versions": versions}}}
         filters = [
-            {"term": {"window_size": size}},
+            {"terms": {"window_size": list(sizes)}},
             {"term": {"segment": ALL_SEGMENT}},
             instants.range_filter("@timestamp", gte=start, lt=end),
             {"range": {"predictions": {"gt": 0}}},

@@ -75,8 +75,14 @@ class LineCheck:
         self._settings = settings
         self._checked_at: datetime | None = None
 
-    def check(self, now: datetime) -> MissingLines:
-        """Return which lines are missing; remember what has arrived, so that it is not counted again."""
+    def check(self, now: datetime, settings: AgentSettings | None = None) -> MissingLines:
+        """Return which lines are missing; remember what has arrived, so that it is not counted again.
+
+        Parameters
+        ----------
+        settings : the settings from this check on; None = as before.
+        """
+        self._settings = settings or self._settings
         (stored,) = self._states.read(WRITERS)
         before = remembered_writers(stored.content)
         newest = self._newest_lines(now)

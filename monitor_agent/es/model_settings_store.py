@@ -20,6 +20,8 @@ from monitor_agent.es.retry import ResponseAction
 from monitor_agent.es.rights import setup_remedy
 from monitor_agent.es.state_store import StateStore, StoredState
 from monitor_agent.pipeline.model_history import ModelHistory, SettingsChange
+from monitor_agent.pipeline.model_scopes import SettingsByModel
+from monitor_agent.settings import AgentSettings
 from monitor_agent.settings.model_tables import DEFAULT, Table
 
 MOST_MODELS = 10_000
@@ -50,16 +52,23 @@ class ModelSettingsStore:
         self._gateway = gateway
         self._states = StateStore(gateway)
 
-    def read(self) -> StoredHistory:
-        """Return the history, by one request; without changes if the set-up has not written the settings."""
-        documents = [(MODEL_SETTINGS.name, IDENTIFIER), (AGENT_STATE.name, IDENTIFIER)]
+    def read(self, *, with_state: bool = True) -> StoredHistory:
+        """Return the history, by one request; without changes if the set-up has not written the settings.
+
+        Parameters
+        ----------
+        with_state : whether the state of the agents is read, too, which analysts may not: it also holds the models that
+            were met after the latest change. These have one revision.
+        """
+        documents = [(MODEL_SETTINGS.name, IDENTIFIER), *([(AGENT_STATE.name, IDENTIFIER)] if with_state else [])]
         hits = {hit["_index"]: hit for hit in self._gateway.mget(documents)}
-        met = hits.get(AGENT_STATE.name)
+        met, settings = hits.get(AGENT_STATE.name), hits.get(MODEL_SETTINGS.name)
         first_changes = {} if met is None else _first_changes(StoredState.from_hit(met))
-        settings = hits.get(MODEL_SETTINGS.name)
         if settings is None:
             return StoredHistory(first_changes=first_changes)
-        changes = tuple(SettingsChange.from_content(content) for content in settings["_source"]["changes"])
+        source = settings["_source"]
+        changes = tuple(SettingsChange.from_content(content) for content in source["changes"])
+        first_changes = {**source.get("first_changes", {}), **first_changes}
         return StoredHistory(ModelHistory(changes), DocumentVersion.from_hit(settings), first_changes)
 
     def require(self) -> StoredHistory:
@@ -99,6 +108,7 @@ class ModelSettingsStore:
             "@timestamp": contents[-1]["changed_at"],
             "number": history.number,
             "tables": contents[-1]["tables"],
+            "first_changes": dict(stored.first_changes),
             "changes": contents,
         }
         operation = (
@@ -131,6 +141,19 @@ class ModelSettingsStore:
             first_changes = {**dict.fromkeys(sorted(models), number), **first_changes}
             if self._states.write(state, {"first_changes": first_changes}, now):
                 return first_changes
+
+
+def read_rules(gateway: Gateway, process: AgentSettings, model: str = "") -> SettingsByModel:
+    """Return which settings decide the numbers of each model, for somebody who reads: the agents' state is not needed.
+
+    Parameters
+    ----------
+    process : the settings of the process.
+    model : a model that the user names: it has settings of its own, even if nobody has met it.
+    """
+    stored = ModelSettingsStore(gateway).read(with_state=False)
+    first_changes = {**({model: stored.history.number} if model else {}), **stored.first_changes}
+    return SettingsByModel.of(stored.history, first_changes, process)
 
 
 def stored_models(gateway: Gateway) -> list[str]:

@@ -20,6 +20,7 @@ from monitor_agent.pipeline.documents import Document, MetricsKey, PlannedWrite
 from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.finality import NOT_FINAL_STATES, closed_windows, is_past_restatement
 from monitor_agent.pipeline.instants import Interval, range_filter, within
+from monitor_agent.pipeline.model_scopes import WHOLE_SCOPE, ModelScope
 from monitor_agent.pipeline.stale_windows import ModelWindow, StoredWindow, enclosing_windows
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
@@ -46,7 +47,7 @@ _WINDOW_FIELDS = [
 ]
 
 
-def aged_filters(settings: AgentSettings, now: datetime) -> list[dict[str, Any]]:
+def aged_filters(settings: AgentSettings, now: datetime, model_scope: ModelScope = WHOLE_SCOPE) -> list[dict[str, Any]]:
     """Return the filters for the documents, over all versions and segments, of windows that time alone may change.
 
     Windows that only wait for the end of their attribution window are not among them: it may last for weeks.
@@ -62,7 +63,8 @@ def aged_filters(settings: AgentSettings, now: datetime) -> list[dict[str, Any]]
     ended = [{"term": {"state": STATE_OPEN}}, range_filter("window_end", lte=now)]
     decided = [{"term": {"state": STATE_PROVISIONAL}}, range_filter("window_end", lte=now - attribution - grace)]
     cases: list[dict[str, Any]] = [maturing, {"filter": ended}, {"filter": decided}]
-    return [{"bool": {"should": [{"bool": case} for case in cases], "minimum_should_match": 1}}, *_OVER_ALL]
+    aged = {"bool": {"should": [{"bool": case} for case in cases], "minimum_should_match": 1}}
+    return [aged, *_OVER_ALL, *model_scope.filters("model_name")]
 
 
 class StateCache:
@@ -98,11 +100,18 @@ class PerformanceStore:
     Parameters
     ----------
     scopes : records the models whose documents cannot be read.
+    model_scope : the models and times whose windows are read.
     """
 
     def __init__(
-        self, gateway: Gateway, calendar: Calendar, page_size: int, scopes: FailureScopes | None = None
+        self,
+        gateway: Gateway,
+        calendar: Calendar,
+        page_size: int,
+        scopes: FailureScopes | None = None,
+        model_scope: ModelScope = WHOLE_SCOPE,
     ) -> None:
+        self._model_scope = model_scope
         self._gateway = gateway
         self._calendar = calendar
         self._page_size = page_size
@@ -115,7 +124,7 @@ class PerformanceStore:
 
     def aged(self, settings: AgentSettings, now: datetime) -> list[StoredWindow]:
         """Return the windows of all sizes that time alone may change."""
-        return list(self._windows(aged_filters(settings, now)))
+        return list(self._windows(aged_filters(settings, now, self._model_scope)))
 
     def with_lost_lines(self) -> list[StoredWindow]:
         """Return the windows of all sizes whose documents name lost lines."""
@@ -137,7 +146,7 @@ class PerformanceStore:
             row = None
             with self._scopes.model(model_of(hit)), reading(hit):
                 row = self._stored_window(hit["_source"])
-            if row is not None:
+            if row is not None and self._model_scope.includes(row.model_window):
                 yield row
 
     def _stored_window(self, source: Mapping[str, Any]) -> StoredWindow | None:

@@ -82,6 +82,25 @@ class PredictionStore:
         if ids:
             yield ids
 
+    def with_feedback(self, interval: Interval, models: Sequence[str]) -> Iterator[list[Prediction]]:
+        """Yield pages of the predictions of models in an interval that feedback was joined with."""
+        filters = [within(interval), {"terms": {"model.name": models}}, {"exists": {"field": "feedback.count"}}]
+        body = {
+            "query": {"bool": {"filter": filters}},
+            "_source": list(PREDICTION_FIELDS),
+            "seq_no_primary_term": True,
+        }
+        page: list[Prediction] = []
+        for hit in self._gateway.scan(PREDICTIONS.alias, body, IDS_AT_ONCE):
+            prediction = prediction_of(hit)
+            if prediction is not None:
+                page.append(prediction)
+            if len(page) == IDS_AT_ONCE:
+                yield page
+                page = []
+        if page:
+            yield page
+
     def update(self, updates: Iterable[tuple[Prediction, dict[str, Any]]]) -> tuple[list[Prediction], list[Prediction]]:
         """Write fields onto predictions.
 

@@ -224,6 +224,7 @@ def planned_writes(
     - A sum that differs from the stored sum only by rounding is the same.
     - A document never becomes younger. If a later clock has made it final, an earlier clock leaves it as it is. The
       same holds if a later clock has counted more mature predictions among the same events.
+    - None of this holds for a document that another revision of the settings has decided.
     - The content of a final document is written to the restatements before the document is written again.
 
     Parameters
@@ -234,11 +235,13 @@ def planned_writes(
     time_state = calendar.state(key.window, now)
     if stored is None:
         return [PlannedWrite(key.index, key.id, metrics_document(counted, time_state, settings), 1, key)]
-    if _AGE[time_state] < _AGE[stored["state"]]:
+    decided_anew = stored.get("settings_revision", 1) != counted.settings_revision
+    if _AGE[time_state] < _AGE[stored["state"]] and not decided_anew:
         return []
     before = WindowState.from_blob(stored["state_blob"])
     final = is_final(stored["state"])
-    if not final and counted.state.mature < before.mature and _event_counts(counted.state) == _event_counts(before):
+    less_mature = counted.state.mature < before.mature and _event_counts(counted.state) == _event_counts(before)
+    if not final and less_mature and not decided_anew:
         return []
     reconciled = replace(counted, state=reconcile(counted.state, before))
     document = metrics_document(reconciled, time_state, settings)
@@ -248,7 +251,8 @@ def planned_writes(
     write = PlannedWrite(key.index, key.id, document, document["revision"], key)
     if not final:
         return [write]
-    document["state"] = STATE_RESTATED
+    if time_state == STATE_FINAL:
+        document["state"] = STATE_RESTATED
     return [_restatement(key, stored, document), write]
 
 

@@ -143,8 +143,6 @@ def _followed(
     begun = [revision for revision in revisions if revision.start is None or revision.start <= moment]
     while True:
         last = replace(begun[-1], end=None)
-        if last.settings == settings:
-            return [*begun[:-1], last]
         start = first_boundary(
             Calendar(last.settings), Calendar(settings), moment, includes_moment=change.recompute_from is not None
         )

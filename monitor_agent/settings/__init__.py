@@ -21,6 +21,7 @@ Kubernetes sets variables for each service, such as `MODEL_SERVER_PORT=tcp://10.
 
 from __future__ import annotations
 
+from monitor_agent.settings.agreement import needed_retention, require_agreement, require_valid, settings_for
 from monitor_agent.settings.connection_settings import ElasticsearchSettings, KibanaSettings
 from monitor_agent.settings.contradictions import Contradiction, contradictions_of, contradictions_of_agent, refuse
 from monitor_agent.settings.conversion import as_text, require_port
@@ -28,6 +29,7 @@ from monitor_agent.settings.http_settings import HttpSettings
 from monitor_agent.settings.loading import (
     environment_of,
     load,
+    process_environment_of,
     read,
     read_mappings,
     read_tables,
@@ -79,13 +81,18 @@ __all__ = [
     "load",
     "mapping_of",
     "name_warnings",
+    "needed_retention",
+    "process_environment_of",
     "read",
     "read_mappings",
     "read_tables",
     "refuse",
+    "require_agreement",
     "require_port",
+    "require_valid",
     "secret_values",
     "secret_variables",
+    "settings_for",
     "stated_for_models",
     "with_model",
     "without_kubernetes",

@@ -15,7 +15,7 @@ from monitor_agent.settings.conversion import as_text, convert, require_port
 from monitor_agent.settings.model_settings import ModelSettings
 from monitor_agent.settings.model_tables import DEFAULT, Table, Tables, parse_tables
 from monitor_agent.settings.names import without_kubernetes
-from monitor_agent.settings.sections import Settings
+from monitor_agent.settings.sections import AgentSettings, Settings
 from monitor_agent.settings.setting_info import info_of
 from monitor_agent.settings.source_mapping import TABLE, SourceMapping, mappings_of
 
@@ -94,7 +94,9 @@ def stated_for_models(environ: Mapping[str, str], toml_path: Path | None = None)
         If the file cannot be read.
     """
     environ = without_kubernetes(environ)
-    table = _read_toml(toml_path).get(AGENT, {}) if toml_path else {}
+    document = _read_toml(toml_path) if toml_path else {}
+    # What `[models.default]` of the same file states is meant for `models apply`.
+    table = document.get(AGENT, {}).keys() - document.get(MODELS, {}).get(DEFAULT, {}).keys()
     places = {}
     for entry in fields(ModelSettings):
         variable = info_of(entry).variable
@@ -160,6 +162,12 @@ def _section(kind: Any, table: Mapping[str, Any], environ: Mapping[str, str], pr
         if variable.endswith("_PORT"):
             require_port(values[name], stated)
     return kind(**values)
+
+
+def process_environment_of(agent: AgentSettings) -> dict[str, str]:
+    """Return the environment variables of an agent's process; those of models stay out, the cluster holds them."""
+    of_models = {info_of(entry).variable for entry in fields(ModelSettings)}
+    return {name: text for name, text in environment_of(agent).items() if name not in of_models}
 
 
 def environment_of(settings: Any) -> dict[str, str]:

@@ -23,6 +23,7 @@ from monitor_agent.settings import (
     Settings,
     environment_of,
     environment_without_secrets,
+    process_environment_of,
 )
 from monitor_agent.stack.account import unprivileged_account
 from monitor_agent.stack.embedded.configuration import options_from
@@ -147,8 +148,9 @@ class LocalProduct:
 
     def start_agent(self) -> None:
         """Start the agent, which then runs every period."""
-        sections = (self.settings.elasticsearch, self.settings.agent, self.settings.health, self.settings.security)
+        sections = (self.settings.elasticsearch, self.settings.health, self.settings.security)
         environ = {name: text for section in sections for name, text in environment_of(section).items()}
+        environ |= process_environment_of(self.settings.agent)
         self._start("agent", ("-m", "monitor_agent", "run"), environ)
 
     def start_dashboards(self) -> None:

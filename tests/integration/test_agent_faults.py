@@ -29,6 +29,7 @@ from monitor_agent.settings import AgentSettings, ElasticsearchSettings, environ
 from tests.cluster import Cluster
 from tests.factories import START, Document, iso, make_error, make_feedback, make_prediction
 from tests.integration.agent_world import World, world_on
+from tests.integration.test_service import store_settings
 from tests.integration.unruly_proxy import FAULTS, Rule, UnrulyProxy
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -100,6 +101,7 @@ class FaultTest:
     def begin(self) -> None:
         """Delete all documents and deliver the events again."""
         self.cluster.clean()
+        store_settings(self.cluster, SETTINGS)
         self.world.deliver(*self.events)
 
     def cycle(self, tries: int) -> bool:

@@ -31,7 +31,16 @@ from tests.cluster import Cluster
 from tests.command_line import monitor_agent
 from tests.factories import START, Document, iso, make_feedback, make_prediction
 from tests.integration.agent_world import World
-from tests.integration.test_service import address_in, environ_of, fetch, newest_cycle, running, service, until
+from tests.integration.test_service import (
+    address_in,
+    environ_of,
+    fetch,
+    newest_cycle,
+    running,
+    service,
+    store_settings,
+    until,
+)
 
 MINUTE, SECOND, HOUR = timedelta(minutes=1), timedelta(seconds=1), timedelta(hours=1)
 LAG = [alert for alert in load_alerts() if alert.id == "pipeline-lag"]
@@ -240,6 +249,7 @@ def test_a_replay_raises_no_alert(
     monkeypatch.setenv("ELASTICSEARCH_URL", settings.url[0])
     monkeypatch.setenv("ELASTICSEARCH_USERNAME", settings.username)
     monkeypatch.setenv("ELASTICSEARCH_PASSWORD", settings.password)
+    store_settings(clean_indices)
     world.deliver(make_prediction(START))
 
     assert monitor_agent("once", "--now", iso(START + HOUR)) == 0
@@ -326,6 +336,7 @@ def test_agents_that_are_killed_follow_one_firing_from_bad_to_good(
     """A bad version fires; while orphans rise, the next one is inhibited; in the end all firings recover."""
     operator, bad = OperatorView(world), "quality-below-threshold"
     more = {"MONITOR_ALERTS": str(quick_list(tmp_path)), "MONITOR_ORPHAN_HORIZON": "1s", "MONITOR_LEASE": "1s"}
+    store_settings(clean_indices)
     environ = environ_of(clean_indices, **more)
     for name, value in environ.items():
         if name.startswith(("ELASTICSEARCH", "MONITOR")):

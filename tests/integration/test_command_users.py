@@ -19,6 +19,7 @@ from tests.cluster import Cluster
 from tests.command_line import monitor_agent, set_up
 from tests.factories import START, make_feedback, make_prediction
 from tests.integration.agent_world import world_on
+from tests.integration.test_service import store_settings
 from tests.kibana_stand_in import kibana_stand_in
 from tests.pipelines import PipelineSandbox
 from tests.waiting import wait_until
@@ -54,6 +55,11 @@ ROWS = {
     "reference": Row(("reference", "--model", "click", *RANGE), AGENT),
     "release": Row(("release", "--model", "click", "--version", "7"), AGENT),
     "lost-lines": Row(("lost-lines",), AGENT),
+    "models apply": Row(("models", "apply", "{folder}/models.toml"), {"monitor_setup"}),
+    "models diff": Row(("models", "diff", "{folder}/models.toml"), AGENT),
+    "models list": Row(("models", "list"), AGENT),
+    "models show": Row(("models", "show", "click"), AGENT),
+    "models history": Row(("models", "history"), AGENT),
     "deadletters list": Row(("deadletters", "list"), LETTER_READERS),
     "deadletters show": Row(("deadletters", "show"), LETTER_READERS),
     "deadletters replay": Row(("deadletters", "replay", "--all"), AGENT),
@@ -106,6 +112,7 @@ def filled(installed: Cluster) -> Cluster:
     with world_on(installed) as world:
         first, second = make_prediction(START), make_prediction(START, version="2")
         world.deliver(first, second, make_feedback(first))
+        store_settings(installed)
         world.cycle(START + timedelta(days=2))
         world.admin.index(index="model-deadletters-2026.03.02", id="one", document=DEADLETTERS.sample, refresh=True)
     return installed
@@ -126,6 +133,7 @@ def commands(
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
+    (tmp_path / "models.toml").write_text("[models.click]\ngate_positives = 40\n", encoding="utf-8")
     return Commands(filled, monkeypatch, capsys, tmp_path)
 
 

@@ -17,7 +17,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.model_settings_store import ModelSettingsStore
 from tests.cluster import Cluster
 from tests.command_line import monitor_agent, set_up
-from tests.factories import make_prediction
+from tests.factories import make_feedback, make_prediction
 from tests.integration.agent_world import World
 from tests.integration.test_service import environ_of
 
@@ -148,3 +148,71 @@ def test_of_agents_that_meet_a_model_at_the_same_time_the_first_decides(prepared
         ]
 
     assert len(set(met)) == 1
+
+
+@pytest.mark.parametrize("command", [("once",), ("backfill", "--from", "now-1h", "--to", "now"), ("run",)])
+def test_a_shell_with_other_variables_changes_no_document(
+    models: Models,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    command: tuple[str, ...],
+) -> None:
+    """The command ends before it writes, with one line that names the setting, both values and the way out."""
+    now = datetime.now(timezone.utc)
+    world.deliver(make_prediction(now - timedelta(minutes=1)))
+    world.cycle(now)
+    before = world.documents()
+    world.deliver(make_prediction(now - timedelta(minutes=2)))
+    monkeypatch.setenv("MONITOR_ATTRIBUTION_WINDOW", "30s")
+    monkeypatch.setenv("MONITOR_ABSENT_FEEDBACK", "negative")
+    capfd.readouterr()
+
+    assert monitor_agent(*command) == 1
+
+    errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error:")]
+    assert errors == [
+        "error: MONITOR_ATTRIBUTION_WINDOW=30s differs from the cluster, where models.default has attribution_window=1h"
+        ": remove MONITOR_ATTRIBUTION_WINDOW, or change the cluster by `monitor-agent models apply FILE`"
+    ]
+    assert world.documents() == before
+    monkeypatch.delenv("MONITOR_ATTRIBUTION_WINDOW")
+    assert len(models("history")) == 1
+
+
+def test_a_table_that_needs_more_retention_is_refused_with_its_cost(
+    models: Models, world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The line names what to set, and how much disk the events would take."""
+    world.deliver(make_prediction(datetime.now(timezone.utc)))
+    capfd.readouterr()
+
+    assert monitor_agent("models", "apply", toml(tmp_path, "[models.fraud]\nattribution_window = '90d'\n")) == 1
+
+    error = capfd.readouterr().err
+    assert 'models."fraud": attribution_window=90d' in error
+    assert "MONITOR_RETENTION_EVENTS to 91d" in error
+    assert "a day, so 91d of them would take" in error
+    assert len(models("history")) == 1
+
+
+def test_a_change_that_restates_leaves_the_windows_of_the_new_settings_alone(
+    models: Models, world: World, tmp_path: Path
+) -> None:
+    """Windows of other sizes go away, the others are counted by the new settings, and a rerun changes nothing."""
+    now = datetime.now(timezone.utc)
+    yesterday = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    prediction = make_prediction(yesterday + timedelta(hours=1), 0.9)
+    world.deliver(prediction, make_feedback(prediction, timedelta(hours=2)))
+    world.cycle(now)
+    assert {row["tp"] for row in world.documents().values()} == {0}
+    file = toml(tmp_path, "[models.default]\nbase_window = '1h'\nlarger_windows = '1d'\nattribution_window = '3h'\n")
+
+    models("apply", file, "--recompute", yesterday.isoformat())
+    world.cycle(now)
+
+    documents = world.documents()
+    assert {row["window_size"] for row in documents.values()} == {"1h", "1d"}
+    assert {(row["settings_revision"], row["tp"]) for row in documents.values()} == {(2, 1)}
+    world.cycle(now)
+    assert world.documents() == documents

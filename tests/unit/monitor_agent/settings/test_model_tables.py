@@ -115,7 +115,7 @@ def test_the_environment_comes_before_the_table_default_and_this_before_the_agen
         "attribution_window": "MONITOR_ATTRIBUTION_WINDOW",
         "segments": "MONITOR_SEGMENTS",
     }
-    assert stated_for_models({}, file) == {"attribution_window": f"{file}: agent.attribution_window"}
+    assert stated_for_models({}, file) == {}
 
 
 def test_the_settings_of_a_model_leave_those_of_the_process_alone() -> None:
