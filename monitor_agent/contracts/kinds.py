@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor_agent.contracts.bounds import LABEL, LOG_LOSS, NUMBER, PROBABILITY
-from monitor_agent.metrics import kinds
+from monitor_agent.vocabulary import prediction_kinds
 
 MOST_CLASS_CHARACTERS = 256
 
@@ -34,7 +34,7 @@ class PredictionKind:
 
 
 BINARY = PredictionKind(
-    name=kinds.BINARY,
+    name=prediction_kinds.BINARY,
     help="the probability of a positive, such as a click",
     required={"prediction.score": str(PROBABILITY), "prediction.label": str(LABEL)},
     optional={"prediction.log_loss_1": str(LOG_LOSS), "prediction.log_loss_0": str(LOG_LOSS)},
@@ -43,7 +43,7 @@ BINARY = PredictionKind(
     feedback_sample={"type": "label", "label": 1},
 )
 MULTICLASS = PredictionKind(
-    name=kinds.MULTICLASS,
+    name=prediction_kinds.MULTICLASS,
     help="one of several classes",
     required={"prediction.class": f"text, 1..{MOST_CLASS_CHARACTERS} characters"},
     optional={"prediction.scores": f"object of class: {PROBABILITY}"},
@@ -52,7 +52,7 @@ MULTICLASS = PredictionKind(
     feedback_sample={"type": "label", "class": "sandals"},
 )
 REGRESSION = PredictionKind(
-    name=kinds.REGRESSION,
+    name=prediction_kinds.REGRESSION,
     help="a number, such as a price",
     required={"prediction.value": str(NUMBER)},
     optional={},

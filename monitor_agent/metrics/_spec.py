@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Literal
 
-from monitor_agent.metrics.kinds import BINARY, MULTICLASS
 from monitor_agent.metrics.window_state import WindowState
+from monitor_agent.vocabulary.prediction_kinds import BINARY, MULTICLASS
 
 FieldKind = Literal["count", "ratio", "float", "duration_ms", "keyword"]
 """The type of a field: an integer, a number in [0, 1], any number, milliseconds, or a word."""

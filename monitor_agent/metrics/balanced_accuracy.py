@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from monitor_agent.metrics._spec import MetricSpec, Undefined
-from monitor_agent.metrics.kinds import MULTICLASS
 from monitor_agent.metrics.multiclass import class_averages
+from monitor_agent.vocabulary.prediction_kinds import MULTICLASS
 
 
 def balanced_accuracy(tp: int, fp: int, tn: int, fn: int) -> float | Undefined:

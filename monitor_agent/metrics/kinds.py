@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
+from monitor_agent.vocabulary.prediction_kinds import BINARY, MULTICLASS, REGRESSION
 
 MIXED = "mixed_kinds"
 """The kind of a window whose predictions are of several kinds; and the reason why it has no metrics of any of them."""

@@ -10,10 +10,11 @@ import math
 import numpy as np
 
 from monitor_agent.metrics._spec import MetricSpec, Undefined
-from monitor_agent.metrics.kinds import CLASS_LOSS, MULTICLASS, SCORED
+from monitor_agent.metrics.kinds import CLASS_LOSS, SCORED
 from monitor_agent.metrics.multiclass import class_averages
 from monitor_agent.metrics.score_histogram import EDGES, Counts, Floats, dense
 from monitor_agent.metrics.window_state import WindowState, from_fixed_point
+from monitor_agent.vocabulary.prediction_kinds import MULTICLASS
 
 CLIP = 1e-7
 """Scores are clipped to [1e-7, 1 - 1e-7]: about the resolution of a float32 at 1."""

@@ -22,10 +22,10 @@ from monitor_agent.contracts.feedback import (
     STATUS_TOO_LATE,
 )
 from monitor_agent.contracts.identifiers import canonical
-from monitor_agent.metrics.kinds import BINARY, MULTICLASS
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.outputs import PredictedOutput, judged_label, judged_output
 from monitor_agent.settings import AgentSettings
+from monitor_agent.vocabulary.prediction_kinds import BINARY, MULTICLASS
 
 _DISPLAYED = ("impression", "click", "purchase")
 

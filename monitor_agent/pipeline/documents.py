@@ -24,7 +24,7 @@ from monitor_agent.contracts.performance import (
 from monitor_agent.contracts.restatement import RESTATEMENTS
 from monitor_agent.durations import format_duration
 from monitor_agent.metrics import Calibration, MetricFields, WindowState, measure, reconcile
-from monitor_agent.metrics.kinds import BINARY, IMPRESSIONS, MATURE, MULTICLASS, REGRESSION, count_name
+from monitor_agent.metrics.kinds import IMPRESSIONS, MATURE, count_name
 from monitor_agent.metrics.ranking import not_judged_reasons
 from monitor_agent.metrics.weekly import against_last_week
 from monitor_agent.pipeline import instants
@@ -32,6 +32,7 @@ from monitor_agent.pipeline.finality import is_final
 from monitor_agent.pipeline.labels import count_early
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
+from monitor_agent.vocabulary.prediction_kinds import BINARY, MULTICLASS, REGRESSION
 
 Document = dict[str, Any]
 

@@ -18,9 +18,7 @@ from monitor_agent.metrics.kinds import (
     IMPRESSIONS,
     LABELLED,
     MATURE,
-    MULTICLASS,
     PREDICTIONS,
-    REGRESSION,
     SCORED,
     count_name,
 )
@@ -40,6 +38,7 @@ from monitor_agent.pipeline.counting import CountRequest, SegmentState
 from monitor_agent.pipeline.outputs import CORRECT
 from monitor_agent.pipeline.windows import Window
 from monitor_agent.settings import AgentSettings
+from monitor_agent.vocabulary.prediction_kinds import MULTICLASS, REGRESSION
 
 MOST_BINS = 65_000
 """Elasticsearch makes at most 65,536 buckets for one request."""

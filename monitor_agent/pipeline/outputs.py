@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from monitor_agent.metrics.kinds import BINARY, MULTICLASS
 from monitor_agent.metrics.multiclass.class_outcome import class_outcome
 from monitor_agent.metrics.regression.error_bins import error_bin
 from monitor_agent.metrics.regression.error_means import percentage_error
+from monitor_agent.vocabulary.prediction_kinds import BINARY, MULTICLASS
 
 CORRECT, INCORRECT = "correct", "incorrect"
 """The outcomes of a multiclass prediction whose true class is known."""

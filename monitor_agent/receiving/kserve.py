@@ -20,15 +20,8 @@ from monitor_agent.receiving.source_events import (
     identity,
     instance_of,
 )
-from monitor_agent.settings.source_mapping import (
-    BINARY,
-    MULTICLASS,
-    REGRESSION,
-    UNNAMED_VERSION,
-    SourceMapping,
-    SourceMappings,
-    mapping_of,
-)
+from monitor_agent.settings.source_mapping import UNNAMED_VERSION, SourceMapping, SourceMappings, mapping_of
+from monitor_agent.vocabulary.prediction_kinds import BINARY, MULTICLASS, REGRESSION
 
 REQUEST, RESPONSE = "request", "response"
 SERVICE, NAMESPACE, COMPONENT, ENDPOINT = "inferenceservicename", "namespace", "component", "endpoint"

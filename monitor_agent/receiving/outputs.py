@@ -10,7 +10,8 @@ from monitor_agent.errors import RecordError
 from monitor_agent.prediction_log.names import loggable
 from monitor_agent.prediction_log.record_fields import kind_of
 from monitor_agent.receiving.payloads import Cell
-from monitor_agent.settings.source_mapping import MULTICLASS, REGRESSION, SIGMOID, SOFTMAX, SourceMapping
+from monitor_agent.settings.source_mapping import SIGMOID, SOFTMAX, SourceMapping
+from monitor_agent.vocabulary.prediction_kinds import MULTICLASS, REGRESSION
 
 _MOST_OF_EXP = 700.0
 """exp() of more is no float."""

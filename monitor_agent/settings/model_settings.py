@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
 from monitor_agent.settings.setting_info import setting
+from monitor_agent.vocabulary.prediction_kinds import PREDICTION_KINDS
 
 DEFAULT_LARGER_WINDOWS = (timedelta(hours=1), timedelta(days=1))
-BINARY, MULTICLASS, REGRESSION = KINDS = ("binary", "multiclass", "regression")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class ModelSettings:
         "",
         "MONITOR_KIND",
         "what the model predicts; empty = what its predictions say",
-        choices=("", *KINDS),
+        choices=("", *PREDICTION_KINDS),
     )
     positive_label: str = setting(
         "", "MONITOR_POSITIVE_LABEL", "the class or label that counts as positive; empty = label 1"

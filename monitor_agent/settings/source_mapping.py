@@ -9,12 +9,12 @@ from typing import Any
 
 from monitor_agent.errors import SettingsError, suggestion
 from monitor_agent.settings.conversion import convert
+from monitor_agent.vocabulary.prediction_kinds import BINARY, MULTICLASS, PREDICTION_KINDS
 
 TABLE = "receive"
 DEFAULT = "default"
 """The table of all sources that have none of their own."""
 UNNAMED_VERSION = "unversioned"
-BINARY, MULTICLASS, REGRESSION = "binary", "multiclass", "regression"
 NO_ACTIVATION, SIGMOID, SOFTMAX = "none", "sigmoid", "softmax"
 QUERIES, IMPRESSIONS, NOTHING = "queries", "impressions", "nothing"
 FEEDBACK_TYPES = ("impression", "click", "purchase")
@@ -83,7 +83,7 @@ SourceMappings = Mapping[str, SourceMapping]
 """The mappings by the name of their table."""
 
 _CHOICES = {
-    "kind": (BINARY, MULTICLASS, REGRESSION),
+    "kind": PREDICTION_KINDS,
     "activation": (NO_ACTIVATION, SIGMOID, SOFTMAX),
     "predictions_from": (QUERIES, IMPRESSIONS, NOTHING),
 }

@@ -15,8 +15,9 @@ ROOMS = {
     "prediction_log",
     "product_files",
     "settings",
+    "vocabulary",
 }
-MOST_MODULES = 50
+MOST_MODULES = 55
 LIST_MODULES = """
 import sys
 import model_server.app

@@ -77,22 +77,23 @@ ROOMS = (
         "the pipeline, the saved objects and the alerts as files of the wheel; copies of them for users",
         "errors files",
     ),
+    Room("monitor_agent/vocabulary/", "names that events, settings and metrics share"),
     Room(
         "monitor_agent/settings/",
         "every setting: name, environment variable, default, unit, meaning; how texts become values",
-        "durations errors http_client product_files",
+        "durations errors http_client product_files vocabulary",
         "tomli",
     ),
     Room(
         "monitor_agent/metrics/",
         "one metric per file; the mergeable state of a window; drift distances",
-        "",
+        "vocabulary",
         "numpy",
     ),
     Room(
         "monitor_agent/contracts/",
         "one index per file: fields, mapping, sample; which documents a mapping takes; roles; ids",
-        "metrics",
+        "metrics vocabulary",
     ),
     Room(
         "monitor_agent/prediction_log/",
@@ -110,7 +111,7 @@ ROOMS = (
     Room(
         "monitor_agent/pipeline/",
         "pure steps of the agent: windows, attribution, query bodies, documents",
-        "contracts durations errors metrics settings",
+        "contracts durations errors metrics settings vocabulary",
         "numpy",
     ),
     Room(
@@ -128,7 +129,7 @@ ROOMS = (
     Room(
         "monitor_agent/receiving/",
         "takes the events of KServe and UBI by HTTP, and writes their event lines before it answers",
-        "contracts errors http_serving prediction_log settings",
+        "contracts errors http_serving prediction_log settings vocabulary",
         "orjson prometheus_client structlog",
     ),
     Room(

@@ -13,10 +13,10 @@ from functools import partial
 import numpy as np
 
 from monitor_agent.metrics._spec import ConfidenceInterval, MetricSpec, Undefined
-from monitor_agent.metrics.kinds import MULTICLASS
 from monitor_agent.metrics.multiclass.confusion_matrix import ConfusionMatrix, Floats
 from monitor_agent.metrics.wilson import wilson_interval
 from monitor_agent.metrics.window_state import WindowState
+from monitor_agent.vocabulary.prediction_kinds import MULTICLASS
 
 Influence = Callable[[ConfusionMatrix], Floats]
 """How much one more prediction in each cell changes an average, times the number of predictions; shape (cells,)."""

@@ -9,10 +9,11 @@ import numpy as np
 
 from monitor_agent.metrics._spec import ConfidenceInterval, MetricSpec, Undefined
 from monitor_agent.metrics.auc_interval import auc_interval
-from monitor_agent.metrics.kinds import BINNED, MULTICLASS, SCORED
+from monitor_agent.metrics.kinds import BINNED, SCORED
 from monitor_agent.metrics.multiclass.class_averages import labelled_classes
 from monitor_agent.metrics.multiclass.class_scores import LAST_BIN, ClassScores, scores_by_class
 from monitor_agent.metrics.window_state import WindowState
+from monitor_agent.vocabulary.prediction_kinds import MULTICLASS
 
 
 class ClassArea(NamedTuple):

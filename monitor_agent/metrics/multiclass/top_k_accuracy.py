@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from monitor_agent.metrics._spec import ConfidenceInterval, MetricSpec, Undefined
-from monitor_agent.metrics.kinds import MULTICLASS, SCORED, count_name
+from monitor_agent.metrics.kinds import SCORED, count_name
 from monitor_agent.metrics.multiclass.class_averages import labelled_classes
 from monitor_agent.metrics.wilson import wilson_interval
 from monitor_agent.metrics.window_state import WindowState
+from monitor_agent.vocabulary.prediction_kinds import MULTICLASS
 
 TOP = (3, 5)
 """The numbers k; the first place alone is the accuracy."""

@@ -12,10 +12,11 @@ import math
 from collections.abc import Callable
 
 from monitor_agent.metrics._spec import ConfidenceInterval, MetricSpec, Undefined
-from monitor_agent.metrics.kinds import LABELLED, PREDICTIONS, REGRESSION, count_name
+from monitor_agent.metrics.kinds import LABELLED, PREDICTIONS, count_name
 from monitor_agent.metrics.regression.error_bins import sorted_errors
 from monitor_agent.metrics.wilson import Z_95
 from monitor_agent.metrics.window_state import WindowState, from_fixed_point
+from monitor_agent.vocabulary.prediction_kinds import REGRESSION
 
 NONZERO = count_name(REGRESSION, "nonzero")
 """Name of a count: predictions whose truth is known and not 0."""

@@ -8,11 +8,11 @@ from functools import partial
 import numpy as np
 
 from monitor_agent.metrics._spec import ConfidenceInterval, MetricSpec, Undefined
-from monitor_agent.metrics.kinds import REGRESSION
 from monitor_agent.metrics.regression.error_bins import Floats, Ints, sorted_errors
 from monitor_agent.metrics.regression.error_means import known_truths
 from monitor_agent.metrics.wilson import Z_95
 from monitor_agent.metrics.window_state import WindowState
+from monitor_agent.vocabulary.prediction_kinds import REGRESSION
 
 _ERROR_PERCENTS, _ABSOLUTE_PERCENTS = (5, 50, 95), (50, 90, 95, 99)
 

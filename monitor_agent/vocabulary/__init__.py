@@ -1,0 +1,1 @@
+"""Names that events, settings and metrics share; this room imports nothing."""
