@@ -48,7 +48,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         with Supervisor(display.print_line) as supervisor:
             product = LocalProduct(settings, supervisor, display.print_line)
             places = stated_for_models(args.environ, args.config)
-            addresses = start(product, supervisor, display, places)
+            addresses = start(product, supervisor, display, places, args.config)
             announce(product, addresses, display, show_passwords=args.show_passwords)
             ready = True
             supervisor.keep_running()
@@ -64,12 +64,15 @@ def components_of(settings: Settings) -> tuple[OptionalComponent, ...]:
     return (*components_of_start(settings.stack), *models, PIPELINE, VIEWER)
 
 
-def start(product: LocalProduct, supervisor: Supervisor, display: Display, places: Table) -> dict[str, str]:
+def start(
+    product: LocalProduct, supervisor: Supervisor, display: Display, places: Table, config: Path | None
+) -> dict[str, str]:
     """Start every service after those that it needs; return the address or folder of each by its name.
 
     Parameters
     ----------
     places : where settings of models are stated; they must be those of the cluster.
+    config : the file of settings, for the mappings of the receiver.
     """
     product.require_ports()
     product.start_elasticsearch()
@@ -87,11 +90,15 @@ def start(product: LocalProduct, supervisor: Supervisor, display: Display, place
     product.start_pipeline()
     product.start_agent()
     product.start_dashboards()
+    receives = product.settings.receive.port is not None
+    if receives:
+        product.start_receiver(config)
     with display.spinner("waiting for the dashboards"):
         dashboards = product.wait_for_dashboards()
     agent = product.settings.agent
     return {
         "model server": f"{server}/predict  {server}/feedback",
+        **({"receiver": product.wait_for_receiver()} if receives else {}),
         "dashboards": dashboards,
         **({"agent's health": health_page(product.settings)} if agent.health_port else {}),
         "Elasticsearch": product.settings.elasticsearch.url[0],

@@ -147,6 +147,9 @@ def check_ports(settings: Settings) -> list[CheckResult]:
     results = [_check_port("port of the model server", server.host, server.port, "MODEL_SERVER_PORT")]
     results.append(_check_port("port of the agent", agent.health_host, agent.health_port or 0, "MONITOR_HEALTH_PORT"))
     results.append(_check_port("port of dashboards", dashboards.host, dashboards.port, "DASHBOARDS_PORT"))
+    if settings.receive.port is not None:
+        receive = settings.receive
+        results.append(_check_port("port of the receiver", receive.host, receive.port or 0, "PIPELINE_RECEIVE_PORT"))
     if pipeline.http == "on":
         results.append(
             _check_port("port of the pipeline", pipeline.http_host, pipeline.http_port, "PIPELINE_HTTP_PORT")

@@ -24,6 +24,12 @@ def check_servers(settings: Settings) -> Iterator[CheckResult]:
         yield from _check(
             "health page", agent.health_host, "MONITOR_HEALTH_TOKEN", health, protected=token, required=required
         )
+    receive = settings.receive
+    if receive.port is not None:
+        protected = bool(receive.token)
+        yield from _check(
+            "receiver", receive.host, "PIPELINE_RECEIVE_TOKEN", receive, protected=protected, required=required
+        )
 
 
 def _check(

@@ -207,6 +207,7 @@ def check_ports_differ(settings: Settings) -> CheckResult:
         "MODEL_SERVER_PORT": server.port,
         "MONITOR_HEALTH_PORT": agent.health_port,
         "DASHBOARDS_PORT": settings.dashboards.port,
+        "PIPELINE_RECEIVE_PORT": settings.receive.port,
         **({"PIPELINE_HTTP_PORT": pipeline.http_port} if pipeline.http == "on" else {}),
         **({"STACK_HTTP_PORT": stack.http_port} if stack.provider == "embedded" else {}),
     }

@@ -41,7 +41,9 @@ SHARED_WITH_PIPELINE = (
     "MODEL_SERVER_LOG_OTHER_FEATURES",
 )
 """Settings of the model server that the pipeline reads, too."""
-MODEL_SERVER, DASHBOARDS = "model-server", "dashboards"
+MODEL_SERVER, DASHBOARDS, RECEIVER = "model-server", "dashboards", "receiver"
+PORT_OF = {MODEL_SERVER: "MODEL_SERVER_PORT", DASHBOARDS: "DASHBOARDS_PORT", RECEIVER: "PIPELINE_RECEIVE_PORT"}
+"""The setting with the port of a component."""
 ERROR_LINE = r"^error: (.+)"
 """The last line of a command that fails: its group 1 is the reason."""
 
@@ -89,6 +91,7 @@ class LocalProduct:
         _require_port(server.host, server.port, "MODEL_SERVER_PORT")
         _require_port(agent.health_host, agent.health_port or 0, "MONITOR_HEALTH_PORT")
         _require_port(dashboards.host, dashboards.port, "DASHBOARDS_PORT")
+        _require_port(self.settings.receive.host, self.settings.receive.port or 0, "PIPELINE_RECEIVE_PORT")
 
     def start_elasticsearch(self) -> None:
         """Start Elasticsearch, without waiting for it; do nothing if it is an existing cluster.
@@ -170,6 +173,22 @@ class LocalProduct:
         """Return the viewer's address as soon as it answers."""
         return self._address(DASHBOARDS)
 
+    def start_receiver(self, config: Path | None) -> None:
+        """Start the receiver of the events of other systems, without waiting for it.
+
+        Parameters
+        ----------
+        config : the file with its mappings.
+        """
+        sections = (self.settings.receive, self.settings.server, self.settings.security)
+        environ = {name: text for section in sections for name, text in environment_of(section).items()}
+        options = () if config is None else ("--config", str(config.absolute()))
+        self._start_addressed(RECEIVER, ("-m", "monitor_agent", *options, "receive"), environ)
+
+    def wait_for_receiver(self) -> str:
+        """Return the receiver's address as soon as it answers."""
+        return self._address(RECEIVER)
+
     def _start_addressed(self, name: str, argv: tuple[str, ...], environ: Mapping[str, str]) -> None:
         """Start a component that writes its address into a file once it is ready."""
         path = self._address_file(name)
@@ -181,7 +200,7 @@ class LocalProduct:
         child.wait_ready(path.exists, READY_SECONDS)
         address = read_address(path)
         # After another start, it must have the address that users know.
-        child.set_environ(f"{name.upper().replace('-', '_')}_PORT", address.rpartition(":")[2])
+        child.set_environ(PORT_OF[name], address.rpartition(":")[2])
         return address
 
     def _address_file(self, name: str) -> Path:
@@ -235,6 +254,7 @@ def _absolute(settings: Settings) -> Settings:
         settings,
         dashboards=_with_absolute_certificate(settings.dashboards),
         health=_with_absolute_certificate(settings.health),
+        receive=_with_absolute_certificate(settings.receive),
         server=dataclasses.replace(
             _with_absolute_certificate(settings.server),
             model_dir=str(Path(settings.server.model_dir).absolute()),

@@ -23,10 +23,13 @@ from monitor_agent.http_client.authorization import authorization_headers
 from tests.installation import Installation
 from tests.waiting import processes_in, wait_until
 
-PORTS = ("STACK_HTTP_PORT", "MODEL_SERVER_PORT", "DASHBOARDS_PORT", "MONITOR_HEALTH_PORT")
+PORTS = (
+    *("STACK_HTTP_PORT", "MODEL_SERVER_PORT", "DASHBOARDS_PORT", "MONITOR_HEALTH_PORT"),
+    "PIPELINE_RECEIVE_PORT",
+)
 
-PROCESSES = 6
-"""Processes of the product: Elasticsearch and its proxy, model server, pipeline, agent, dashboards."""
+PROCESSES = 7
+"""Processes of the product: Elasticsearch and its proxy, model server, pipeline, agent, dashboards, receiver."""
 
 
 PLANTED_SETTINGS = {
@@ -96,6 +99,7 @@ SECRETS_OF_PARTS = {
     "pipeline": {"PIPELINE_HTTP_PASSWORD", "pipeline_writer"},
     "run": {"monitor_agent"},
     "dashboards": {"viewer"},
+    "receive": {"MODEL_SERVER_HMAC_KEY"},
 }
 """The secrets in the environment of each process of the product: settings, and users of Elasticsearch."""
 
@@ -198,6 +202,8 @@ def test_a_click_becomes_a_metric_and_ctrl_c_ends_all_processes(
         commands = [Path(f"/proc/{pid}/cmdline").read_bytes().decode() for pid in (up.pid, *children_of(up.pid))]
         assert planted_in("\n".join(commands), passwords) == []
         assert secrets_of_parts(up.pid, passwords) == SECRETS_OF_PARTS
+        login = {"action_name": "login", "timestamp": "2026-11-25T10:00:00Z"}
+        assert request_json(f"{addresses['receiver'][0]}/ubi/events", login) == {"skipped: other action": 1}
         admin = ("admin", passwords["admin"])
         documents = request_json(f"{addresses['Elasticsearch'][0]}/_all/_search?size=1000", user=admin)
         assert len(documents["hits"]["hits"]) > 2
@@ -215,7 +221,7 @@ def test_a_click_becomes_a_metric_and_ctrl_c_ends_all_processes(
         rest, _ = up.communicate(timeout=60)
     assert up.returncode == 0, "".join(lines) + rest
     assert "stopping model-server" in rest
-    for name in ("elasticsearch", "model-server", "pipeline", "agent", "dashboards"):
+    for name in ("elasticsearch", "model-server", "pipeline", "agent", "dashboards", "receiver"):
         # The end of Elasticsearch's proxy may be seen first.
         reason = "(has lost its proxy, which )?ended by SIGKILL"
         assert re.search(f"^warning: {name} {reason}: starting it again in 1 s; see {workspace}", rest, re.MULTILINE)
