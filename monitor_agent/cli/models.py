@@ -19,10 +19,11 @@ from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.disk_use import bytes_per_day
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.model_settings_store import ModelSettingsStore, StoredHistory, stored_models
+from monitor_agent.es.readiness import unmapped_labels
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.instants import DAY
 from monitor_agent.pipeline.model_history import ModelHistory, Revision, new_revisions
-from monitor_agent.settings import AgentSettings, Settings, needed_retention, read_tables, require_valid
+from monitor_agent.settings import AgentSettings, Settings, needed_retention, read_tables, require_valid, with_segments
 from monitor_agent.settings.model_tables import (
     DEFAULT,
     TableChange,
@@ -107,6 +108,10 @@ def _apply(args: argparse.Namespace, agent: AgentSettings, gateway: Gateway, sto
         return
     for line in _lines(differences, revisions):
         print_line(line)
+    # Only the user of the set-up may read the templates.
+    segments = with_segments(agent, tables).segments if args.action == "apply" else ()
+    for label in unmapped_labels(gateway, segments) if segments else ():
+        print_line(f"the index templates do not have the label {label}: run `monitor-agent setup` after `apply`")
     if is_change and not applies:
         print_line("nothing is changed yet: run `monitor-agent models apply` without --dry-run")
     elif recompute_from is not None and revisions:

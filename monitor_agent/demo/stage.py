@@ -21,7 +21,7 @@ from monitor_agent.es.install import install
 from monitor_agent.extras import PIPELINE, REPORTS, OptionalComponent, require
 from monitor_agent.files import private_opener, replace_file
 from monitor_agent.http_serving.listener import url_of
-from monitor_agent.settings import AgentSettings, Settings
+from monitor_agent.settings import AgentSettings, ModelSettings, Settings
 from monitor_agent.stack.embedded.elasticsearch import components_of_start
 from monitor_agent.stack.local import LocalProduct
 from monitor_agent.stack.process import Supervisor
@@ -145,17 +145,17 @@ def write_agent_toml(path: Path, settings: AgentSettings) -> None:
 
 
 def agent_toml(settings: AgentSettings) -> str:
-    """Return the settings that are not the default ones as a file for `monitor-agent --config`."""
-    lines = [
-        "# The settings of the demo's agent: another run over the same days with these settings changes nothing.",
-        "[agent]",
-    ]
+    """Return the settings that are not the default ones as a file for `--config` and `models apply`."""
+    of_models = {field.name for field in dataclasses.fields(ModelSettings)}
+    tables: dict[str, list[str]] = {"agent": [], "models.default": []}
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if value != field.default:
             # JSON's texts, booleans and lists of them are TOML too.
-            lines.append(f"{field.name} = {json.dumps(value, default=format_duration)}")
-    return "\n".join(lines)
+            line = f"{field.name} = {json.dumps(value, default=format_duration)}"
+            tables["models.default" if field.name in of_models else "agent"].append(line)
+    comment = "# The settings of the demo's agent: another run over the same days with these settings changes nothing."
+    return "\n".join([comment, *(line for name, lines in tables.items() for line in (f"[{name}]", *lines))])
 
 
 def write_file(path: Path, text: str) -> None:

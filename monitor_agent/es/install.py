@@ -30,7 +30,7 @@ from monitor_agent.es.obstacles import (
 from monitor_agent.es.readiness import index_templates
 from monitor_agent.pipeline import retention
 from monitor_agent.pipeline.instants import DAY
-from monitor_agent.settings import AgentSettings, ServerSettings
+from monitor_agent.settings import AgentSettings, ServerSettings, with_segments
 from monitor_agent.settings.model_tables import plain
 
 _NO_SUCH_API = (400, 404, 405)
@@ -69,7 +69,9 @@ def install(
         If Elasticsearch cannot be reached, or the user lacks a privilege.
     """
     policies = _lifecycles(gateway, settings, report)
-    names = client_names(settings, server or ServerSettings())
+    settings_store = ModelSettingsStore(gateway)
+    tables = settings_store.read(with_state=False).history.tables
+    names = client_names(with_segments(settings, tables), server or ServerSettings())
     obstacles, installed = [], []
     for contract in CONTRACTS:
         obstacle = _put_template(gateway, contract.with_names(names), policies.get(contract.name, {}))
@@ -78,7 +80,6 @@ def install(
         else:
             obstacles.append(obstacle)
     report(f"index templates: {', '.join(installed)}")
-    settings_store = ModelSettingsStore(gateway)
     if MODEL_SETTINGS.name in installed and settings_store.begin(plain(settings), datetime.now(timezone.utc)):
         report("settings of models: models.default written, revision 1")
     obstacles += stronger_templates(index_templates(gateway), datetime.now(timezone.utc))

@@ -21,7 +21,13 @@ Kubernetes sets variables for each service, such as `MODEL_SERVER_PORT=tcp://10.
 
 from __future__ import annotations
 
-from monitor_agent.settings.agreement import needed_retention, require_agreement, require_valid, settings_for
+from monitor_agent.settings.agreement import (
+    needed_retention,
+    require_agreement,
+    require_valid,
+    settings_for,
+    with_segments,
+)
 from monitor_agent.settings.connection_settings import ElasticsearchSettings, KibanaSettings
 from monitor_agent.settings.contradictions import Contradiction, contradictions_of, contradictions_of_agent, refuse
 from monitor_agent.settings.conversion import as_text, require_port
@@ -95,5 +101,6 @@ __all__ = [
     "settings_for",
     "stated_for_models",
     "with_model",
+    "with_segments",
     "without_kubernetes",
 ]

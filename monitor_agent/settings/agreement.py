@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from monitor_agent.errors import SettingsError
@@ -64,6 +65,16 @@ def needed_retention(tables: Tables, agent: AgentSettings) -> timedelta:
     return max(
         max(row.attribution_window + row.ingest_grace, row.restatement_limit, row.orphan_horizon) for row in models
     )
+
+
+def with_segments(agent: AgentSettings, tables: Tables) -> AgentSettings:
+    """Return the settings of a process with the labels that any model in the cluster is split by, for the mappings.
+
+    >>> with_segments(AgentSettings(), {"fraud": {"segments": "shop,country"}}).segments
+    ('scene', 'shop', 'country')
+    """
+    names = [name for table in tables for name in settings_of_table(tables, table).segments]
+    return replace(agent, segments=tuple(dict.fromkeys([*agent.segments, *names])))
 
 
 def settings_for(tables: Tables, agent: AgentSettings, model: str = "") -> AgentSettings:

@@ -167,7 +167,15 @@ def test_the_table_has_every_command() -> None:
     without_user = {entry.command for entry in COMMAND_USERS if not entry.user}
     assert {entry.command.split()[0] for entry in COMMAND_USERS} == set(COMMANDS)
     assert {entry.command for entry in COMMAND_USERS} == {*ROWS, *ELSEWHERE, *without_user}
-    assert {row.split()[0] for row in without_user} == {"demo", "pipeline", "stack", "kibana", "docs", "completion"}
+    assert {row.split()[0] for row in without_user} == {
+        "demo",
+        "pipeline",
+        "receive",
+        "stack",
+        "kibana",
+        "docs",
+        "completion",
+    }
 
 
 @pytest.mark.parametrize("user", sorted(ROLES.keys() - AGENT))
@@ -199,8 +207,9 @@ def test_only_a_superuser_creates_users(commands: Commands) -> None:
 
 
 AGENT_COMMANDS = (
-    "run, once, backfill, reference, release, lost-lines, check, deadletters list, deadletters show, "
-    "deadletters replay, totals, compare, explain-window, alerts, dashboards, report, kibana check"
+    "run, once, backfill, reference, release, models diff, models list, models show, models history, lost-lines, "
+    "check, deadletters list, deadletters show, deadletters replay, totals, compare, explain-window, alerts, "
+    "dashboards, report, kibana check"
 )
 CAN_RUN = {
     "pipeline_writer": ("warning", "pipeline run"),
