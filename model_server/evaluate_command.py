@@ -12,7 +12,6 @@ from typing import Any
 
 from model_server.cards.card_file import Card, read_card_file, with_entry, write_card_file
 from model_server.cards.markdown import plain_text
-from model_server.data_files.table_file import TableFile
 from model_server.engines.engine import Engine
 from model_server.evaluation.labelled_instances import LABEL
 from model_server.model_card import ModelCard
@@ -22,6 +21,7 @@ from monitor_agent.errors import DataError, ModelError
 from monitor_agent.extras import MODEL_SERVER, require
 from monitor_agent.files import replace_file
 from monitor_agent.settings import ServerSettings
+from monitor_agent.tables.table_file import TableFile
 
 WARM_UP_BATCH = 2
 FIELDS = ("text_a", "text_b", "text")

@@ -48,6 +48,7 @@ TRAINING = OptionalComponent(
     "training", "train", ("tensorflow", "tensorflow_text", "tensorflow_hub", "tf_keras", "pkg_resources")
 )
 KERAS_2_FILES = OptionalComponent("a file of Keras 2", "keras", ("tf_keras", "tensorflow_hub", "pkg_resources"))
+IMPORT = OptionalComponent("the import of tables", "import", ("lark", "pyarrow"))
 PARQUET_FILES = OptionalComponent("a Parquet file", "parquet", ("pyarrow",))
 ANALYSIS = OptionalComponent("tables for analysts", "analysis", ("pyarrow",))
 SCHEMAS = OptionalComponent("the check of saved objects", "embedded", ("jsonschema",))

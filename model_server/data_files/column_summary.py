@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from model_server.data_files.table_file import is_missing
+from monitor_agent.tables.table_file import is_missing
 
 MOST_COUNTED = 10_000
 MOST_LISTED = 100

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from model_server.data_files.table_file import TableFile
 from model_server.engines.engine import Engine
 from model_server.evaluation.analysis import Analysis, Evaluation
 from model_server.evaluation.binary import BinaryEvaluation
@@ -19,6 +18,7 @@ from model_server.evaluation.regression import RegressionEvaluation
 from model_server.signatures.instance_inputs import InputReader
 from monitor_agent.contracts.kinds import BINARY, MULTICLASS, REGRESSION
 from monitor_agent.errors import DataError, ModelError
+from monitor_agent.tables.table_file import TableFile
 
 BATCH = 256
 

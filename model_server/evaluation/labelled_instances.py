@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model_server.data_files.table_file import TableFile, TableRow, is_missing, label_of
 from model_server.errors import ValidationError
 from model_server.json_object import JsonObject
 from model_server.signatures.input_form import EXAMPLE, FEATURES, IDS, INPUTS, TEXTS
@@ -22,6 +21,7 @@ from model_server.signatures.instance_inputs import InputReader, InstanceInputs
 from model_server.signatures.json_values import B64
 from monitor_agent.contracts.kinds import BINARY, MULTICLASS
 from monitor_agent.errors import DataError
+from monitor_agent.tables.table_file import TableFile, TableRow, is_missing, label_of
 
 LABEL = "label"
 NO_FIELDS: Mapping[str, str] = {}

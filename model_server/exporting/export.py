@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from model_server.cards.card_file import read_card_file, table, with_entry, write_card_file
-from model_server.data_files.table_file import TableFile
 from model_server.engines.engine import Engine
 from model_server.engines.loaded_graph import LoadedGraph
 from model_server.engines.loading import engine_of_graph
@@ -29,6 +28,7 @@ from model_server.signatures.instance_inputs import InputReader
 from monitor_agent.contracts.model_names import problem_of_version
 from monitor_agent.errors import ModelError
 from monitor_agent.settings import ServerSettings
+from monitor_agent.tables.table_file import TableFile
 
 WARM_UP_BATCH = 64
 REFUSED = "nothing is written; choose another optimisation"

@@ -6,8 +6,8 @@ import hashlib
 import re
 from typing import Any, NamedTuple
 
-from model_server.data_files.table_file import is_missing
 from model_server.training.options import CleaningRules
+from monitor_agent.tables.table_file import is_missing
 
 UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters but tab and line ends, and halves of surrogate pairs, which are no text. BERT's tokenisers make

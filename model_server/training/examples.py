@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from model_server.data_files.column_summary import ColumnSummary
-from model_server.data_files.table_file import TableFile, TableRow, label_of
 from model_server.training.cleaning import Cleaner, Example, text_of
 from model_server.training.options import CleaningRules, ColumnNames
 from monitor_agent.errors import DataError
+from monitor_agent.tables.table_file import TableFile, TableRow, label_of
 
 NAME_COLUMNS = "name the columns with --text-a, --text-b and --label"
 DEFAULT_COLUMNS, DEFAULT_RULES = ColumnNames(), CleaningRules()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -52,11 +52,17 @@ ProgressCallback = Callable[[BackfillProgress], None]
 
 
 class Backfill:
-    """Joins and computes everything about predictions of a range again, even if it is closed to restatements."""
+    """Joins and computes everything about predictions of a range again, even if it is closed to restatements.
 
-    def __init__(self, groups: ModelGroups, clock: Clock) -> None:
+    Parameters
+    ----------
+    models : only their predictions and windows; empty = those of all models.
+    """
+
+    def __init__(self, groups: ModelGroups, clock: Clock, models: Collection[str] = ()) -> None:
         self._groups = groups
         self._clock = clock
+        self._models = frozenset(models)
 
     def run(
         self, start: datetime, end: datetime, report_progress: ProgressCallback, *, restart: bool = False
@@ -108,7 +114,9 @@ class Backfill:
 
     def _stored_progress(self, first: datetime, last: datetime) -> StoredState:
         # Other settings make other documents: days that were finished with them do not count.
-        identifier = f"{STATE_KIND}:{hashed_id(instants.text(first), instants.text(last), self._groups.identity)}"
+        settings = self._groups.identity
+        models = [",".join(sorted(self._models))] if self._models else []
+        identifier = f"{STATE_KIND}:{hashed_id(instants.text(first), instants.text(last), settings, *models)}"
         (stored,) = self._groups.common.state.read(identifier)
         return stored
 
@@ -137,7 +145,7 @@ class Backfill:
 
         while True:
             windows_done = 0
-            join = groups.join(JoinScope(now, indices, interval=day))
+            join = groups.join(JoinScope(now, indices, interval=day, models=self._models))
             more = process_pages(pages, join.join_page)
             base |= join.result.windows
             if groups.meet((row.model for row in base), now):
@@ -167,7 +175,7 @@ class Backfill:
                 windows |= {
                     row for row in stored if row.window.size == group.calendar.base and day.holds(row.window.start)
                 }
-        return windows
+        return {row for row in windows if not self._models or row.model in self._models}
 
 
 def _days(first: datetime, last: datetime) -> list[Interval]:

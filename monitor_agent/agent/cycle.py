@@ -131,9 +131,15 @@ class Agent:
         report_progress: ProgressCallback = lambda _progress: None,
         *,
         restart: bool = False,
+        models: Collection[str] = (),
     ) -> CycleReport:
-        """Join and compute everything about predictions of [start, end) again; see `Backfill.run`."""
-        return Backfill(self._groups, self._clock).run(start, end, report_progress, restart=restart)
+        """Join and compute everything about predictions of [start, end) again; see `Backfill.run`.
+
+        Parameters
+        ----------
+        models : only these; empty = all models.
+        """
+        return Backfill(self._groups, self._clock, models).run(start, end, report_progress, restart=restart)
 
     def _round(
         self,

@@ -50,6 +50,7 @@ class JoinScope:
     earlier_indices : the indices of events that existed in earlier cycles.
     interval : only feedback on predictions of this interval is joined, even if its windows have been final for longer
         than the restatement limit; None = all feedback, within this limit.
+    models : only feedback on predictions of these models is joined; empty = of all models.
     scopes : records the models whose predictions cannot be joined.
     """
 
@@ -57,6 +58,7 @@ class JoinScope:
     indices: Mapping[str, int]
     earlier_indices: Mapping[str, int] = field(default_factory=dict)
     interval: Interval | None = None
+    models: frozenset[str] = frozenset()
     scopes: FailureScopes = field(default_factory=FailureScopes)
 
 
@@ -191,7 +193,8 @@ class Join:
         pairs: list[tuple[Feedback, Prediction]] = []
         missing: list[Feedback] = []
         for event, prediction in zip(events, self._predictions.of(events), strict=True):
-            if not self._is_in_scope(event.predicted_at if prediction is None else prediction.made_at):
+            row = event if prediction is None else prediction
+            if not self._is_in_scope(event.predicted_at if prediction is None else prediction.made_at, row.model):
                 continue
             if prediction is None:
                 missing.append(event)
@@ -210,8 +213,9 @@ class Join:
                     windows.add(self._decisions.base_window(event.model, event.predicted_at))
         return windows
 
-    def _is_in_scope(self, moment: datetime) -> bool:
-        return self._scope.interval is None or self._scope.interval.holds(moment)
+    def _is_in_scope(self, moment: datetime, model: str) -> bool:
+        scope = self._scope
+        return (scope.interval is None or scope.interval.holds(moment)) and (not scope.models or model in scope.models)
 
     def give_up_page(self, events: Sequence[Feedback]) -> None:
         """Make a page of overdue feedback orphans; an event whose prediction exists after all becomes `new` again."""

@@ -12,6 +12,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from keyword import iskeyword
 from pathlib import Path
 from types import ModuleType
 
@@ -21,7 +22,7 @@ from monitor_agent.contracts import command_users
 from monitor_agent.errors import ElasticsearchError
 
 COMMANDS = (
-    *("demo", "up", "setup", "check", "run", "once", "backfill"),
+    *("demo", "up", "setup", "check", "run", "once", "backfill", "import"),
     *("totals", "compare", "reference", "explain-window", "release", "lost-lines", "alerts", "models"),
     *("receive", "dashboards", "report"),
     *("stack", "pipeline", "deadletters", "kibana", "docs", "completion"),
@@ -102,4 +103,5 @@ def _command_of(arguments: Sequence[str]) -> str | None:
 
 
 def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+    stem = name.replace("-", "_")
+    return importlib.import_module(f"{__name__}.{stem}_" if iskeyword(stem) else f"{__name__}.{stem}")

@@ -53,6 +53,7 @@ COMMAND_PRIVILEGES: Mapping[str, Privileges] = {
     "run": _CYCLE,
     "once": _CYCLE,
     "backfill": _CYCLE,
+    "import": _CYCLE,
     "reference": _privileges(
         (names_of([PREDICTIONS, MODEL_SETTINGS]), ["read"]), (names_of([DRIFT]), ["read", "index"])
     ),

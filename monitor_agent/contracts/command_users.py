@@ -41,6 +41,11 @@ COMMAND_USERS: tuple[CommandUser, ...] = (
     CommandUser("run", MONITOR_AGENT, "reads and labels events, writes metrics, deletes expired indices"),
     CommandUser("once", MONITOR_AGENT, "as `run`"),
     CommandUser("backfill", MONITOR_AGENT, "as `run`"),
+    CommandUser(
+        "import",
+        MONITOR_AGENT,
+        "as `run`; `PIPELINE_USERNAME` writes the rows. The node of `--data` has all users; `--dry-run` sends nothing",
+    ),
     CommandUser("reference", MONITOR_AGENT, "reads events, writes drift references"),
     CommandUser("release", MONITOR_AGENT, "writes the release of a version"),
     CommandUser("models apply", MONITOR_SETUP, "changes the settings of models"),

@@ -32,6 +32,8 @@ def _one_of(values: Sequence[str]) -> str:
     return f"{', '.join(first)} or {last}"
 
 
+BAD_ROW, UNKNOWN_PREDICTION = "bad row", "unknown prediction"
+"""Reasons of rows of imported tables."""
 OF_THE_AGENT = "bad feedback"
 """The reason of predictions whose fields below `feedback` are wrong: the pipeline does not take these fields."""
 
@@ -90,6 +92,8 @@ REASONS: dict[str, str] = {
     "bad event.outcome": f"release: `event.outcome` is not {_one_of(OUTCOMES)}",
     "bad http.response.status_code": f"`http.response.status_code` is no {STATUS_CODE}",
     "unknown field": "a field that the dataset does not have",
+    BAD_ROW: "`monitor-agent import`: a cell of the row cannot be read; see `error.message`",
+    UNKNOWN_PREDICTION: "`monitor-agent import`: a label without a time, and no prediction of the model has its id",
     "refused": "Elasticsearch refused the document; see `error.message`",
     UNNAMED_KIND: "only found by the agent: the prediction has `prediction.class`, but no `prediction.kind`",
     OF_THE_AGENT: "only found by the agent: a number below `feedback` of a prediction is out of its range",
@@ -117,9 +121,12 @@ FIELDS: dict[str, Field] = {
     "event.id": keyword("the id in the text, if there is one"),
     "event.ingested": date("when the pipeline handled the line"),
     "error.type": keyword("the reason: " + ", ".join(f"`{reason}`" for reason in REASONS)),
-    "error.message": text("message of the refusal"),
+    "error.message": text("message of the refusal; of an imported table, the cell that is wrong"),
     "http.response.status_code": integer("status of the refused bulk item"),
     "log.file.path": keyword("the file of the line"),
+    "log.file.row": long(
+        "of an imported table: the line in a CSV or NDJSON file, or the row in a Parquet file; from 1"
+    ),
     "log.offset": long("start of the line in the file", "bytes"),
     "host.name": keyword("the host of the file"),
     "message": text("the original text"),

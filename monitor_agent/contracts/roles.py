@@ -54,13 +54,17 @@ ROLES: dict[str, dict[str, Any]] = {
     MONITOR_AGENT: {
         "cluster": ["monitor"],
         "indices": [
-            # It writes labels into events, and deletes expired indices.
-            {"names": names_of(_EVENTS), "privileges": [*READ, "index", "maintenance", "delete_index"]},
+            # It writes labels into events, and deletes expired indices. An import of old events creates their indices
+            # with a lifecycle that begins at the import.
+            {
+                "names": names_of(_EVENTS),
+                "privileges": [*READ, "index", "maintenance", "create_index", "delete_index", "manage_ilm"],
+            },
             # `deadletters replay` deletes the dead letters that it has sent again.
             {"names": names_of([DEADLETTERS]), "privileges": [*READ, "delete", "maintenance", "delete_index"]},
             {
                 "names": names_of(_RESULTS),
-                "privileges": [*READ, "write", "auto_configure", "maintenance", "delete_index"],
+                "privileges": [*READ, "write", "auto_configure", "maintenance", "delete_index", "manage_ilm"],
             },
             # No process of an agent decides what its numbers mean.
             {"names": names_of([MODEL_SETTINGS]), "privileges": READ},

@@ -49,6 +49,29 @@ def make_several(moment: datetime, count: int) -> list[str]:
     return [f"{start}{first}-{_VARIANTS[variant]}{second}-{last}" for first, variant, second, last in digits]
 
 
+def of_digest(moment: datetime, digest: bytes) -> str:
+    """Return the UUIDv7 of a moment whose other 74 bits are those of a digest: the same input gives the same id.
+
+    Parameters
+    ----------
+    digest : 10 bytes or more.
+
+    Raises
+    ------
+    ValueError
+        If the moment is before 1970.
+
+    >>> of_digest(datetime(2026, 11, 23, tzinfo=timezone.utc), bytes(10))
+    '019aad89-8c00-7000-8000-000000000000'
+    """
+    milliseconds = (moment - _EPOCH) // _MILLISECOND
+    if not 0 <= milliseconds < 1 << 48:
+        raise ValueError(f"{moment.isoformat()} is outside the range of a UUIDv7")
+    time_digits, digits = f"{milliseconds:012x}", digest[:10].hex()
+    start = f"{time_digits[:8]}-{time_digits[8:]}-7{digits[:3]}"
+    return f"{start}-{_VARIANTS[digits[3]]}{digits[4:7]}-{digits[7:19]}"
+
+
 def time_of(identifier: str) -> datetime | None:
     """Return the time (UTC, milliseconds) in a UUIDv7, in any case and in braces; None for any other text.
 

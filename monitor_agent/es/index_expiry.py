@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 
 from monitor_agent.contracts.release import RELEASES, SOURCE_SERVER
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.imported_days import ImportedDays
 from monitor_agent.es.operations import Operation
 from monitor_agent.pipeline import instants, retention
+from monitor_agent.pipeline.retention import LONGEST_MONTH
 from monitor_agent.settings import AgentSettings
 
 CHECK_PERIOD = timedelta(hours=1)
@@ -30,9 +32,13 @@ class IndexExpiry:
             return []
         self._due = now + CHECK_PERIOD
         names = self._gateway.unmanaged([contract.pattern for contract in retention.dated()])
-        expired = retention.expired(names, now, self._settings)
+        imported = ImportedDays(self._gateway)
+        days = imported.read()
+        expired = retention.expired(names, now, self._settings, days)
         if expired:
             self._gateway.delete(expired)
+        longest = max(self._settings.retention_events, self._settings.retention_metrics)
+        imported.forget([day for day, time in days.items() if max(day, time) + longest + 2 * LONGEST_MONTH < now], now)
         self._delete_server_events(now - retention.retention_of(RELEASES, self._settings))
         return expired
 

@@ -156,21 +156,29 @@ class Validation:
                 if outcome.id:
                     self._ids.add(outcome.index, outcome.id)
 
-    def _outcomes(self, events: list[Event]) -> dict[int, _Outcome]:
+    def _outcomes(self, events: list[Event]) -> dict[int, ItemOutcome]:
         """Return what becomes of events, by the identity of the event; those that are dropped are not in it."""
-        outcomes: dict[int, _Outcome] = {}
+        outcomes: dict[int, ItemOutcome] = {}
         for output, share in self._program.route(self._program.filter(events)):
             if isinstance(output, ElasticsearchOutput):
                 for event, item in zip(share, output.prepare(share), strict=True):
-                    outcomes[id(event)] = _outcome(item, with_id=output.names_ids)
+                    outcomes[id(event)] = outcome_of(item, with_id=output.names_ids)
             else:
                 for event in share:
-                    outcomes.setdefault(id(event), _Outcome())
+                    outcomes.setdefault(id(event), ItemOutcome())
         return outcomes
 
 
 @dataclass(frozen=True)
-class _Outcome:
+class ItemOutcome:
+    """What would become of a document.
+
+    Attributes
+    ----------
+    reason, explanation : why it would be a dead letter; empty if it would be stored.
+    index, id : where it would be stored; `id` of a dead letter is that of its event.
+    """
+
     reason: str = ""
     explanation: str = ""
     index: str = ""
@@ -192,18 +200,25 @@ def _shortened(line: bytes) -> bytes:
     return line if len(line) <= LONGEST_LINE_BYTES else whole_characters(line[:LONGEST_LINE_BYTES])
 
 
-def _outcome(item: BulkItem, *, with_id: bool) -> _Outcome:
+def outcome_of(item: BulkItem, *, with_id: bool = True) -> ItemOutcome:
+    """Return what would become of a document.
+
+    Parameters
+    ----------
+    with_id : whether it gets the id of its event.
+    """
     document = read(item.source)
     if item.index.startswith(f"{DEADLETTERS.name}-"):
         reason = str(document.get("error", {}).get("type", REFUSED))
-        return _Outcome(reason, REASONS.get(reason, ""), item.index, _event_id(document))
+        explanation = str(document.get("error", {}).get("message") or REASONS.get(reason, ""))
+        return ItemOutcome(reason, explanation, item.index, _event_id(document))
     reason = refused_id(item.id) if with_id else ""
     mapping = _mapping_of(item.index)
     if not reason and mapping is not None:
         reason = refused_document(mapping, document)
     if reason:
-        return _Outcome(REFUSED, reason, item.index, _event_id(document))
-    return _Outcome("", "", item.index, item.id)
+        return ItemOutcome(REFUSED, reason, item.index, _event_id(document))
+    return ItemOutcome("", "", item.index, item.id)
 
 
 @lru_cache(maxsize=256)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from monitor_agent.contracts.catalogue import CONTRACTS
@@ -29,13 +29,22 @@ def retention_of(contract: IndexContract, settings: AgentSettings) -> timedelta:
     return settings.retention_events if contract in _EVENTS else settings.retention_metrics
 
 
-def expired(names: Iterable[str], now: datetime, settings: AgentSettings) -> list[str]:
+def expired(
+    names: Iterable[str], now: datetime, settings: AgentSettings, imported: Mapping[datetime, datetime] | None = None
+) -> list[str]:
     """Return the names of expired indices; names of foreign indices are ignored.
+
+    Parameters
+    ----------
+    imported : day -> time of the last import of its events: its indices are retained from that time.
 
     >>> from datetime import timezone
     >>> now = datetime(2026, 11, 23, tzinfo=timezone.utc)
     >>> expired(["model-predictions-2026.10.23", "model-predictions-2026.10.24", "model-x"], now, AgentSettings())
     ['model-predictions-2026.10.23']
+    >>> day = datetime(2026, 10, 23, tzinfo=timezone.utc)
+    >>> expired(["model-predictions-2026.10.23"], now, AgentSettings(), {day: now})
+    []
     """
     expired_names = []
     for name in names:
@@ -45,6 +54,7 @@ def expired(names: Iterable[str], now: datetime, settings: AgentSettings) -> lis
             except ValueError:
                 continue
             length = DAY if contract.suffix.endswith("%d") else LONGEST_MONTH
-            if start + length + retention_of(contract, settings) <= now:
+            imports = [time for day, time in (imported or {}).items() if start <= day < start + length]
+            if max([start + length, *imports]) + retention_of(contract, settings) <= now:
                 expired_names.append(name)
     return sorted(expired_names)

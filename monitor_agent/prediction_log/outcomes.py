@@ -37,8 +37,7 @@ def binary(scores: Sequence[float], labels: Sequence[int], threshold: float) -> 
     """
     numbers = [threshold]
     for score in scores:
-        clipped = LOG_LOSS_CLIP if score < LOG_LOSS_CLIP else _HIGHEST if score > _HIGHEST else score
-        numbers += score, -log(clipped), -log1p(-clipped)
+        numbers += score, *log_losses(score)
     limit, *texts = number_texts(numbers)
     members = [
         f'"score":{score},"label":{label},"threshold":{limit},"log_loss_1":{loss_1},"log_loss_0":{loss_0}'
@@ -46,6 +45,16 @@ def binary(scores: Sequence[float], labels: Sequence[int], threshold: float) -> 
     ]
     answers = [{"score": score, "label": label} for score, label in zip(scores, labels, strict=True)]
     return Outcomes(scores, answers, members)
+
+
+def log_losses(score: float) -> tuple[float, float]:
+    """Return the log loss of a probability, were the label 1, and were it 0.
+
+    >>> [round(loss, 3) for loss in log_losses(0.25)]
+    [1.386, 0.288]
+    """
+    clipped = LOG_LOSS_CLIP if score < LOG_LOSS_CLIP else _HIGHEST if score > _HIGHEST else score
+    return -log(clipped), -log1p(-clipped)
 
 
 def multiclass(rows: Sequence[tuple[str, Mapping[str, float]]]) -> Outcomes:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from monitor_agent.contracts.role_names import MONITOR_AGENT, PIPELINE_WRITER
+from monitor_agent.contracts.role_names import MONITOR_AGENT, MONITOR_SETUP, PIPELINE_WRITER
 from monitor_agent.errors import DataError
 from monitor_agent.settings import ElasticsearchSettings, Settings
 from monitor_agent.stack.embedded import users
@@ -52,6 +52,45 @@ def read_access(
         supervisor.start(node)
         node.wait_ready()
         yield _embedded(settings.elasticsearch, folder, node.url)
+
+
+@contextmanager
+def full_access(
+    settings: Settings, data: Path | None, report: Callable[[str], None]
+) -> Iterator[tuple[Settings, Settings | None]]:
+    """Yield the settings with address and users for a command that writes, and those for the set-up.
+
+    An embedded Elasticsearch gets its agent's and its pipeline's user, and the set-up its own. For a cluster of the
+    settings, the set-up is somebody else's work: None.
+
+    Parameters
+    ----------
+    data : data folder of an embedded Elasticsearch, which may be new; if it does not run, it is started for the time of
+        the block. None = as for `read_access`.
+    """
+    with Supervisor(report) as supervisor:
+        if data is None:
+            url, folder = _running_url(settings)
+            if not url:
+                yield settings, None
+                return
+        else:
+            folder = data.absolute()
+            running = running_instance(folder)
+            url = running.url if running is not None else ""
+        if not url:
+            stack = dataclasses.replace(settings.stack, data_dir=str(folder), http_port=0)
+            node = EmbeddedElasticsearch(options_from(stack), report)
+            report("starting Elasticsearch")
+            supervisor.start(node)
+            node.wait_ready()
+            url = node.url
+        passwords = users.passwords(folder)
+        access = as_own_users(settings, url, passwords)
+        setup = dataclasses.replace(
+            access.elasticsearch, username=MONITOR_SETUP, password=passwords[MONITOR_SETUP], api_key=""
+        )
+        yield access, dataclasses.replace(access, elasticsearch=setup)
 
 
 def as_own_users(settings: Settings, url: str, passwords: Mapping[str, str]) -> Settings:

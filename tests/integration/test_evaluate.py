@@ -173,12 +173,12 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, monkeypatch: pytest.
     """Four times as many rows take no more memory, once the buffer of scores is full."""
     import tracemalloc
 
-    from model_server.data_files.table_file import TableFile
     from model_server.engines.loaded_graph import LoadedGraph
     from model_server.engines.loading import engine_of_graph
     from model_server.evaluation.file_evaluation import evaluate_file
     from model_server.releases.available import available_models
     from monitor_agent.settings import ServerSettings
+    from monitor_agent.tables.table_file import TableFile
 
     foreign = MODELS["a matrix of floats"]
     foreign.save(tmp_path / "3")

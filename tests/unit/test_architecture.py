@@ -101,6 +101,12 @@ ROOMS = (
         "contracts errors files",
         "orjson typing_extensions",
     ),
+    Room(
+        "monitor_agent/tables/",
+        "reads files of rows: CSV, NDJSON, Parquet",
+        "errors extras files",
+        "pyarrow",
+    ),
     Room("monitor_agent/log.py", "the JSON log lines of the processes", "contracts http_client", "structlog orjson"),
     Room(
         "monitor_agent/command_line.py",
@@ -204,12 +210,12 @@ ROOMS = (
         "ai_edge_litert h5py keras numpy structlog tensorflow tensorflow_hub tensorflow_text tf_keras",
     ),
     Room("model_server/cards/", "the model card of a version: JSON, and a page of it", "errors files"),
-    Room("model_server/data_files/", "reads and describes files of rows", "errors extras files", "pyarrow"),
+    Room("model_server/data_files/", "describes the columns of files of rows", "tables"),
     Room(
         "model_server/evaluation/",
         "the quality of scores on labelled data, by the agent's metrics",
-        "contracts errors metrics model_server/cards model_server/data_files model_server/engines model_server/errors "
-        "model_server/json_object model_server/signatures",
+        "contracts errors metrics model_server/cards model_server/engines model_server/errors "
+        "model_server/json_object model_server/signatures tables",
         "numpy",
     ),
     Room(
@@ -221,8 +227,8 @@ ROOMS = (
     Room(
         "model_server/exporting/",
         "writes new versions: copies, and smaller or faster ones with what that costs",
-        "contracts errors extras model_server/cards model_server/data_files model_server/engines "
-        "model_server/evaluation model_server/model_card model_server/releases model_server/signatures settings",
+        "contracts errors extras model_server/cards model_server/engines "
+        "model_server/evaluation model_server/model_card model_server/releases model_server/signatures tables settings",
         "numpy tensorflow",
     ),
     Room("model_server/api_keys.py", "the file of API keys", "errors files", "structlog"),
@@ -240,10 +246,17 @@ ROOMS = (
         "numpy rich",
     ),
     Room(
+        "monitor_agent/importing/",
+        "imports tables of predictions and labels: rows become event lines, which the configured pipeline delivers",
+        "agent clock contracts errors es files logstash pipeline prediction_log settings tables",
+        "orjson",
+    ),
+    Room(
         "monitor_agent/cli/",
         "one command per file; writes the generated pages",
         "agent alerting analysis clock command_line contracts dashboards demo diagnosis durations errors es extras "
-        "files gc_tuning http_serving kibana log logstash metrics pipeline product_files receiving settings stack",
+        "files gc_tuning http_serving importing kibana log logstash metrics pipeline product_files receiving settings "
+        "stack",
         "orjson rich",
     ),
     Room("monitor_agent/__main__.py", "the entry point of `monitor-agent`", "cli extras"),
@@ -251,16 +264,16 @@ ROOMS = (
         "model_server/training/",
         "trains, calibrates and exports the demo's kind of model",
         "extras contracts errors model_server/cards model_server/data_files model_server/engines "
-        "model_server/evaluation model_server/signatures",
+        "model_server/evaluation model_server/signatures tables",
         "numpy rich tensorflow tensorflow_hub tensorflow_text",
     ),
     Room(
         "model_server/",
         "everything that runs beside the model: HTTP, batching",
         "command_line contracts errors extras files gc_tuning http_serving log model_server/api_keys "
-        "model_server/cards model_server/data_files model_server/engines model_server/errors model_server/evaluation "
+        "model_server/cards model_server/engines model_server/errors model_server/evaluation "
         "model_server/exporting model_server/json_object model_server/model_card model_server/releases "
-        "model_server/setting_limits model_server/signatures model_server/training prediction_log settings",
+        "model_server/setting_limits model_server/signatures model_server/training prediction_log settings tables",
         "flask numpy orjson prometheus_client structlog werkzeug",
     ),
 )

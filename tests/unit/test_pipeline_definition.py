@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monitor_agent.contracts.deadletter import OF_THE_AGENT, REASONS, UNNAMED_KIND
+from monitor_agent.contracts.deadletter import BAD_ROW, OF_THE_AGENT, REASONS, UNKNOWN_PREDICTION, UNNAMED_KIND
 from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.contracts.kinds import KINDS
 from monitor_agent.errors import ConfigurationError
@@ -78,11 +78,11 @@ def test_the_indices_are_those_of_the_contracts() -> None:
 
 
 def test_the_contract_names_every_reason_of_a_dead_letter() -> None:
-    """The table of reasons has those of the pipeline, of a document which Elasticsearch refuses, and of the agent."""
+    """The table of reasons has those of the pipeline, of refused documents, of the agent, and of imported rows."""
     text = "".join(path.read_text(encoding="utf-8") for path in FILES)
     named = set(re.findall(r'"\[@metadata\]\[reject\]" => "([^"]+)"', text))
 
-    assert named | {"refused", OF_THE_AGENT, UNNAMED_KIND} == set(REASONS)
+    assert named | {"refused", OF_THE_AGENT, BAD_ROW, UNKNOWN_PREDICTION, UNNAMED_KIND} == set(REASONS)
 
 
 def test_the_pipeline_knows_the_kinds_of_the_contract() -> None:

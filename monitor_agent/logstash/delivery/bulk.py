@@ -56,11 +56,13 @@ class DocumentOrigin(NamedTuple):
     ----------
     text : from which the event was read; None if unknown.
     path, host : the file of the text, and the machine that read it; None if there is none.
+    row : the row of the text, if the file is an imported table.
     """
 
     text: str | None
     path: str | None
     host: str | None
+    row: str | None = None
 
 
 @dataclass(slots=True)
@@ -131,17 +133,13 @@ def origin_of(event: Event) -> DocumentOrigin:
     """Return the origin of an event's document, from its `@metadata`.
 
     >>> origin_of({"@metadata": {"path": "/log/a.ndjson", "host": 1}})
-    DocumentOrigin(text=None, path='/log/a.ndjson', host=None)
+    DocumentOrigin(text=None, path='/log/a.ndjson', host=None, row=None)
     """
     metadata = event.get("@metadata")
     if type(metadata) is not dict:
         return _NO_ORIGIN
-    text, path, host = metadata.get("original"), metadata.get("path"), metadata.get("host")
-    return DocumentOrigin(
-        text if isinstance(text, str) else None,
-        path if isinstance(path, str) else None,
-        host if isinstance(host, str) else None,
-    )
+    values = (metadata.get(name) for name in ("original", "path", "host", "row"))
+    return DocumentOrigin(*(value if isinstance(value, str) else None for value in values))
 
 
 def action_line(action: str, index: str, identifier: str | None) -> bytes:

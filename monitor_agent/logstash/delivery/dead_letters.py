@@ -58,7 +58,7 @@ def dead_letter(item: BulkItem, origin: DocumentOrigin, result: ItemResult) -> S
         "message": text,
     }
     if path is not None:
-        document["log"] = {"file": {"path": path}}
+        document["log"] = {"file": _without_nulls({"path": path, "row": origin.row})}
         document["host"] = _without_nulls({"name": origin.host})
     named = f"|[event][id]|{event_id or ''}|[log][file][path]|{path or ''}|message|{text}|"
     identifier = hashlib.sha256(named.encode(errors="surrogatepass")).hexdigest()

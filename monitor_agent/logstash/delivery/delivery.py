@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import structlog
 
@@ -37,13 +38,29 @@ SMALL_BYTES = 32 * 1024
 _log = structlog.get_logger()
 
 
+class DeliveryObserver(Protocol):
+    """Gets to know what becomes of documents, in the threads that deliver them."""
+
+    def present(self, item: BulkItem) -> None:
+        """Note that the index has a document with this id already."""
+
+    def refused(self, item: BulkItem, reason: str) -> None:
+        """Note that Elasticsearch refuses the document for good."""
+
+
 class Delivery:
     """Sends requests; several threads may deliver at once.
 
     Parameters
     ----------
     count : counts an event of a kind, such as a dead letter.
+
+    Attributes
+    ----------
+    observer : gets to know what becomes of the documents; None = nobody needs to.
     """
+
+    observer: DeliveryObserver | None = None
 
     def __init__(
         self, transport: Transport, letters: DeadLetterFiles, troubles: Troubles, count: Callable[[str, int], None]
@@ -122,11 +139,16 @@ class Delivery:
         troubled = bool(self._troubles)
         for item, result in zip(portion, results, strict=True):
             if result.outcome is DeliveryOutcome.DELIVERED:
-                present += result.status == CONFLICT
+                if result.status == CONFLICT:
+                    present += 1
+                    if self.observer is not None:
+                        self.observer.present(item)
                 if item.origin is None:
                     letters.append(item)
             elif result.outcome is DeliveryOutcome.REFUSED:
                 refused.append((item, result))
+                if self.observer is not None:
+                    self.observer.refused(item, result.reason)
             else:
                 again.append(item)
                 general = self._note(item.index, result) or general

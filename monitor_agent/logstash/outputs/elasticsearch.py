@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from monitor_agent.logstash.delivery.bulk import BulkItem, action_line, json_line, origin_of
-from monitor_agent.logstash.delivery.delivery import Delivery
+from monitor_agent.logstash.delivery.delivery import Delivery, DeliveryObserver
 from monitor_agent.logstash.delivery.letter_files import FOLDER_NAME, DeadLetterFiles
 from monitor_agent.logstash.delivery.parked_documents import FOLDER_NAME as PARKED_FOLDER
 from monitor_agent.logstash.delivery.parked_documents import ParkedCount, ParkedDocuments
@@ -65,6 +65,10 @@ class ElasticsearchOutput:
     def names_ids(self) -> bool:
         """Return whether documents get ids of their events; else Elasticsearch makes them."""
         return self._id is not None
+
+    def observe(self, observer: DeliveryObserver) -> None:
+        """Let somebody know what becomes of the documents; call this before the first of them is sent."""
+        self._delivery.observer = observer
 
     def open(self) -> None:
         """Make the folder of dead letters; Elasticsearch may start later than the pipeline."""

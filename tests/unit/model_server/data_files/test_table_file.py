@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from model_server.data_files.column_summary import ColumnSummary
-from model_server.data_files.table_file import TableFile
 from monitor_agent.errors import DataError, MissingPackageError
+from monitor_agent.tables.table_file import TableFile
 
 ROWS = [{"text": "red, hat", "price": 1.5, "clicked": True}, {"text": "caf\u00e9", "price": None, "clicked": False}]
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from model_server.data_files.table_file import TableFile
 from model_server.evaluation.labelled_instances import LabelledReader
 from model_server.signatures.instance_inputs import InputLimits, InputReader
 from model_server.signatures.mapping import read_mapping
 from model_server.signatures.model_plan import plan
 from model_server.signatures.tensor_spec import SignatureSpec, TensorSpec
 from monitor_agent.errors import DataError
+from monitor_agent.tables.table_file import TableFile
 
 SCORE = (TensorSpec("score", "float32", (None,)),)
 IDS = ("input_ids", "attention_mask")

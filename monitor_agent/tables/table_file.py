@@ -7,7 +7,8 @@ import gzip
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +21,7 @@ HINT = "give a CSV with a header, one JSON object a line (.ndjson), or a Parquet
 JSON_SUFFIXES = (".ndjson", ".jsonl", ".json")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 COMPRESSED = ".gz"
+DELIMITERS = (",", ";", "\t", "|")
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 PARQUET_BATCH = 4096
 CHUNK = 1 << 16
@@ -33,10 +35,14 @@ class TableRow:
     ----------
     number : of its (last) line in the file, or of the row in a Parquet file; from 1.
     values : by the names of the columns. Those of a CSV file are texts, and None where the row is too short.
+    problem, remedy : why the row cannot be read, and what to do; empty if it can. Then `text` is what is there.
     """
 
     number: int
     values: Mapping[str, Any]
+    problem: str = ""
+    remedy: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,14 +50,29 @@ class TableFile:
     """A file of rows; its suffix says which kind it is: `.ndjson`, `.jsonl`, `.json`, `.parquet`, `.pq`, else CSV.
 
     CSV and NDJSON files may be compressed by gzip (`.gz`).
+
+    Attributes
+    ----------
+    delimiter : between the values of a CSV file; empty = the one of `DELIMITERS` that the header has most often.
     """
 
     path: Path
+    delimiter: str = ","
 
     @property
     def is_text(self) -> bool:
         """Whether all its values are texts, as in a CSV file."""
         return self._suffix not in (*JSON_SUFFIXES, *PARQUET_SUFFIXES)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it has one JSON object a line."""
+        return self._suffix in JSON_SUFFIXES
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether it is a Parquet file."""
+        return self._suffix in PARQUET_SUFFIXES
 
     @property
     def _suffix(self) -> str:
@@ -68,17 +89,67 @@ class TableFile:
         MissingPackageError
             If the file is a Parquet file, and PyArrow is missing.
         """
+        for row in self.all_rows():
+            if row.problem:
+                raise DataError(f"{self.path}:{row.number} {row.problem}", row.remedy)
+            yield row
+
+    def all_rows(self, columns: Sequence[str] | None = None) -> Iterator[TableRow]:
+        """Yield all rows, malformed ones too: they have a problem and no values.
+
+        Parameters
+        ----------
+        columns : the columns that are read of a Parquet file; None = all.
+
+        Raises
+        ------
+        DataError
+            If the file cannot be read.
+        MissingPackageError
+            If the file is a Parquet file, and PyArrow is missing.
+        """
         try:
-            if self._suffix in PARQUET_SUFFIXES:
-                yield from _parquet_rows(self.path)
+            if self.is_parquet:
+                yield from _parquet_rows(self.path, columns)
                 return
             with self._open() as lines:
-                yield from self._json_rows(lines) if self._suffix in JSON_SUFFIXES else self._csv_rows(lines)
+                yield from self._json_rows(lines) if self.is_json else self._csv_rows(lines)
         except (OSError, EOFError) as error:
             reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
             raise DataError(f"{self.path} cannot be read ({reason})", HINT) from error
         except (UnicodeDecodeError, csv.Error) as error:
             raise DataError(f"{self.path} is not UTF-8 text in the expected form ({error})", HINT) from error
+
+    def column_names(self) -> list[str] | None:
+        """Return the names of the columns, in their order; None for JSON, whose objects may have different names.
+
+        Raises
+        ------
+        DataError
+            If the file cannot be read.
+        MissingPackageError
+            If the file is a Parquet file, and PyArrow is missing.
+        """
+        if self.is_json:
+            return None
+        if self.is_parquet:
+            with _parquet_file(self.path) as file:
+                return list(file.schema_arrow.names)
+        with self._open() as lines:
+            return list(self._csv_reader(lines).fieldnames or ())
+
+    def row_count(self) -> int:
+        """Return the number of rows of a Parquet file, as it says.
+
+        Raises
+        ------
+        DataError
+            If the file cannot be read.
+        MissingPackageError
+            If PyArrow is missing.
+        """
+        with _parquet_file(self.path) as file:
+            return int(file.metadata.num_rows)
 
     def facts(self, rows: int) -> dict[str, Any]:
         """Return what a model card says about the file: its name, size, rows and SHA-256.
@@ -111,17 +182,27 @@ class TableFile:
             return gzip.open(self.path, "rt", encoding="utf-8-sig", newline="")
         return self.path.open(encoding="utf-8-sig", newline="")
 
-    def _csv_rows(self, lines: Iterable[str]) -> Iterator[TableRow]:
-        reader = csv.DictReader(lines)
+    def _csv_reader(self, lines: IO[str]) -> csv.DictReader[str]:
+        delimiter = self.delimiter
+        if not delimiter:
+            header = lines.readline()
+            delimiter = max(DELIMITERS, key=header.count)
+            lines.seek(0)
+        return csv.DictReader(lines, delimiter=delimiter)
+
+    def _csv_rows(self, lines: IO[str]) -> Iterator[TableRow]:
+        reader = self._csv_reader(lines)
         names = list(reader.fieldnames or ())
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise DataError(f"{self.path}:1 has the column {twice} twice", "rename one of them")
         for row in reader:
-            if None in row:
-                count = len(names) + len(row[None])
-                problem = f"{self.path}:{reader.line_num} has {count} values for {len(names)} columns"
-                raise DataError(problem, "quote values that hold commas")
-            yield TableRow(reader.line_num, row)
+            further: Any = row.get(None)
+            if further is not None:
+                problem = f"has {len(names) + len(further)} values for {len(names)} columns"
+                text = ",".join([*(str(row[name]) for name in names), *further])
+                yield TableRow(reader.line_num, {}, problem, "quote values that hold commas", text)
+            else:
+                yield TableRow(reader.line_num, row)
 
     def _json_rows(self, lines: Iterable[str]) -> Iterator[TableRow]:
         for number, line in enumerate(lines, 1):
@@ -129,24 +210,57 @@ class TableFile:
                 continue
             try:
                 row = json.loads(line)
-            except ValueError as error:
-                raise DataError(f"{self.path}:{number} is no JSON ({error})", HINT) from error
+            except (ValueError, RecursionError) as error:
+                yield TableRow(number, {}, f"is no JSON ({error})", HINT, line.rstrip("\r\n"))
+                continue
             if not isinstance(row, dict):
-                raise DataError(f"{self.path}:{number} is no JSON object", HINT)
+                yield TableRow(number, {}, "is no JSON object", HINT, line.rstrip("\r\n"))
+                continue
             yield TableRow(number, row)
 
 
-def _parquet_rows(path: Path) -> Iterator[TableRow]:
+@contextmanager
+def _parquet_file(path: Path) -> Iterator[Any]:
+    """Yield PyArrow's reader of a file.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    MissingPackageError
+        If PyArrow is missing.
+    """
     with loading(PARQUET_FILES):
         import pyarrow
         from pyarrow import parquet
     try:
         with parquet.ParquetFile(path) as file:
-            batches = file.iter_batches(batch_size=PARQUET_BATCH)
-            for number, row in enumerate((row for batch in batches for row in batch.to_pylist()), 1):
-                yield TableRow(number, row)
+            yield file
     except pyarrow.ArrowException as error:
         raise DataError(f"{path} is no Parquet file that can be read ({_first_line(error)})", HINT) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(f"{path} cannot be read ({reason})", HINT) from error
+
+
+def _parquet_rows(path: Path, columns: Sequence[str] | None) -> Iterator[TableRow]:
+    with _parquet_file(path) as file:
+        number = 0
+        for batch in file.iter_batches(batch_size=PARQUET_BATCH, columns=None if columns is None else list(columns)):
+            names = batch.schema.names
+            for values in zip(*(_values(column) for column in batch.columns), strict=True):
+                number += 1
+                yield TableRow(number, dict(zip(names, values, strict=True)))
+
+
+def _values(column: Any) -> list[Any]:
+    """Return the values of a column; of times with nanoseconds, those that a datetime holds."""
+    import pyarrow
+
+    kind = column.type
+    if pyarrow.types.is_timestamp(kind) and kind.unit == "ns":
+        column = column.cast(pyarrow.timestamp("us", kind.tz), safe=False)
+    return list(column.to_pylist())
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,0 +1,200 @@
+"""The import of tables: deliver the rows, wait for Elasticsearch, then compute the days of their predictions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import orjson
+
+from monitor_agent.agent.cycle import Agent
+from monitor_agent.agent.report import CycleReport
+from monitor_agent.clock import Clock, FixedClock
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.imported_days import ImportedDays
+from monitor_agent.es.model_settings_store import read_rules
+from monitor_agent.importing.delivery import ImportPipeline
+from monitor_agent.importing.feed import FeedTools, ImportFeed
+from monitor_agent.importing.plans import FEEDBACK_TYPES, ImportPlan
+from monitor_agent.importing.portions import RowLine
+from monitor_agent.importing.progress import ImportCounts, ImportDisplay, ImportProgress, spans
+from monitor_agent.importing.rows import RowReader, SettingsAt
+from monitor_agent.importing.sources import complete_plan, source_files
+from monitor_agent.importing.stored_predictions import StoredPredictions
+from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.model_scopes import SettingsByModel
+from monitor_agent.prediction_log.limits import MOST_AHEAD
+from monitor_agent.prediction_log.pseudonyms import Pseudonyms, load_key
+from monitor_agent.prediction_log.recorded_events import RecordedEvents, RecordedPrediction, binary_result
+from monitor_agent.settings import AgentSettings, Settings
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """What is to be imported.
+
+    Attributes
+    ----------
+    files : the paths of the files.
+    compute : whether the days of the predictions are computed afterwards.
+    now : the time that counts as now for the computation; None = the newest event, the attribution window and the
+        ingest grace later, but not later than the present.
+    """
+
+    files: Sequence[str]
+    plan: ImportPlan
+    compute: bool = True
+    now: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import did.
+
+    Attributes
+    ----------
+    counts : what has become of the rows, those of an interrupted run included.
+    resumed : whether an earlier run of the import had been interrupted.
+    computed : what was computed, one entry for each range of adjacent days.
+    seconds : how long this run took.
+    """
+
+    counts: ImportCounts
+    resumed: bool
+    computed: Sequence[CycleReport]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ImportAccess:
+    """What an import works with.
+
+    Attributes
+    ----------
+    environ : the environment variables for the pipeline's configuration.
+    gateway : with the rights of the agent.
+    """
+
+    settings: Settings
+    environ: Mapping[str, str]
+    gateway: Gateway
+    clock: Clock
+
+
+def run_import(request: ImportRequest, access: ImportAccess, display: ImportDisplay | None = None) -> ImportReport:
+    """Import the files; return when Elasticsearch has acknowledged every row and the days are computed.
+
+    A row that cannot be imported becomes a dead letter. The same files, imported again, change nothing. If the process
+    is killed, the same request goes on from there.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, or the plan does not fit the files.
+    MonitorError
+        If the pipeline or Elasticsearch is in trouble; the same request goes on from there.
+    """
+    started, display = time.monotonic(), display or ImportDisplay()
+    request.plan.check()
+    sources = source_files(request.files)
+    rules = ModelRules(access.gateway, access.settings.agent)
+    plan = with_model_settings(complete_plan(request.plan, sources), rules.settings_at, access.clock.now())
+    plan.check()
+    pipeline = ImportPipeline(access.settings, access.environ)
+    progress = ImportProgress(pipeline.folder, [[source.sha256 for source in sources], plan.document()])
+    resumed = progress.resumes
+    tools = _tools(plan, access, rules, pipeline)
+    total = sum(source.about_rows for source in sources)
+    tools = replace(tools, report=lambda: display.rows(progress.counts.rows, total))
+    pipeline.deliver(ImportFeed(tools, sources, progress))
+    computed = _compute(request, access, rules, progress.counts, display) if request.compute else []
+    if not any(report.failures for report in computed):
+        progress.delete()
+    return ImportReport(progress.counts, resumed, computed, time.monotonic() - started)
+
+
+def row_events(
+    plan: ImportPlan, settings: Settings, settings_at: SettingsAt, present: datetime
+) -> tuple[RowReader, RecordedEvents]:
+    """Return what makes events of rows; a time may be as far ahead of the present as in any other event."""
+    personal = not {"user", "session"}.isdisjoint(plan.columns)
+    key = load_key(settings.server.hmac_key, Path(settings.server.log_dir)) if personal else ""
+    return RowReader(plan, settings_at, present + MOST_AHEAD), RecordedEvents(Pseudonyms(key))
+
+
+def with_model_settings(plan: ImportPlan, settings_at: SettingsAt, present: datetime) -> ImportPlan:
+    """Return the plan with what the settings of its model decide, where the plan leaves it open."""
+    settings = settings_at(plan.model, present)
+    judging = settings.feedback_type if settings.feedback_type in FEEDBACK_TYPES else ""
+    return replace(
+        plan,
+        feedback_type=plan.feedback_type or judging,
+        threshold=settings.threshold if plan.threshold is None else plan.threshold,
+    )
+
+
+def _tools(plan: ImportPlan, access: ImportAccess, rules: ModelRules, pipeline: ImportPipeline) -> FeedTools:
+    reader, events = row_events(plan, access.settings, rules.settings_at, access.clock.now())
+    days = ImportedDays(access.gateway)
+
+    def retain(numbers: Sequence[int]) -> None:
+        days.note((instants.EPOCH + number * instants.DAY for number in numbers), access.clock.now())
+
+    return FeedTools(
+        plan=plan,
+        reader=reader,
+        events=events,
+        stored=StoredPredictions(access.gateway),
+        joins_labels=pipeline.takes_joined_labels(_sample(events)),
+        retain=retain,
+    )
+
+
+def _sample(events: RecordedEvents) -> RowLine:
+    """Return a prediction with its label, to see what the pipeline makes of it."""
+    prediction = RecordedPrediction(
+        "sample", instants.EPOCH, "model", "1", binary_result(0.5, 1, 0.5), joined={"label": 1, "count": 1}
+    )
+    return RowLine(1, orjson.dumps(events.prediction(prediction)))
+
+
+def _compute(
+    request: ImportRequest, access: ImportAccess, rules: ModelRules, counts: ImportCounts, display: ImportDisplay
+) -> list[CycleReport]:
+    """Join and compute the days of the predictions, as a backfill does: no alert, no limit of restatements."""
+    agent_settings = access.settings.agent
+    now = request.now or _computed_as_of(counts, rules, access.clock.now())
+    agent = Agent(access.gateway, agent_settings, FixedClock(now))
+    # Without it, a search may miss the events of the last second.
+    StoredPredictions(access.gateway).refresh(counts.days)
+    return [
+        agent.backfill(start, end, display.days, restart=True, models=sorted(counts.models))
+        for start, end in spans(counts.first_moments)
+    ]
+
+
+def _computed_as_of(counts: ImportCounts, rules: ModelRules, present: datetime) -> datetime:
+    """Return the time that counts as now: nothing of the table can change after it."""
+    newest = counts.newest_moment or present
+    settings = [rules.settings_at(model, newest) for model in counts.models]
+    waits = (entry.attribution_window + entry.ingest_grace for entry in settings)
+    return min(present, newest + max(waits, default=timedelta()))
+
+
+class ModelRules:
+    """The settings of models, also of those that nobody has met yet."""
+
+    def __init__(self, gateway: Gateway, process: AgentSettings) -> None:
+        self._gateway = gateway
+        self._process = process
+        self._rules: dict[str, SettingsByModel] = {}
+
+    def settings_at(self, model: str, moment: datetime) -> AgentSettings:
+        """Return the settings that decide the events of a model at a moment."""
+        rules = self._rules.get(model)
+        if rules is None:
+            rules = self._rules[model] = read_rules(self._gateway, self._process, model)
+        return rules.settings_at(model, moment)

@@ -1,0 +1,166 @@
+"""A dry run: what would become of each row, without Elasticsearch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import orjson
+
+from monitor_agent.clock import SystemClock
+from monitor_agent.contracts.deadletter import REASONS
+from monitor_agent.importing.delivery import ImportPipeline
+from monitor_agent.importing.feed import no_offset, read_row, refused_line
+from monitor_agent.importing.importer import ImportRequest, row_events, with_model_settings
+from monitor_agent.importing.portions import RowLine
+from monitor_agent.importing.progress import ImportCounts, RefusedRow
+from monitor_agent.importing.rows import ImportedRow, RowError
+from monitor_agent.importing.sources import complete_plan, source_files
+from monitor_agent.importing.times import NoOffsetError
+from monitor_agent.logstash.outputs.elasticsearch import ElasticsearchOutput
+from monitor_agent.logstash.validation import outcome_of
+from monitor_agent.pipeline import instants
+from monitor_agent.prediction_log.recorded_events import RecordedEvents
+from monitor_agent.settings import AgentSettings, Settings
+
+MOST_ROWS = 10
+
+
+@dataclass(frozen=True)
+class PreviewedRow:
+    """A row as it would be counted; what is unknown is None.
+
+    Attributes
+    ----------
+    file, row : its file, and its number there.
+    time : of the prediction; None = of a label whose prediction Elasticsearch must name.
+    score, decision : of the prediction; or the predicted class or number, as `score`.
+    label : 1, 0, the true class or the true number; None = unknown, or no event.
+    outcome : `tp`, `fn`, `fp` or `tn`, if the label came with the prediction.
+    """
+
+    file: str
+    row: int
+    id: str
+    time: str | None
+    model: str
+    version: str
+    score: float | str | None
+    decision: int | None
+    label: int | float | str | None
+    outcome: str | None
+
+
+@dataclass
+class Preview:
+    """What an import would do.
+
+    Attributes
+    ----------
+    columns : field -> column.
+    rows : the first accepted rows.
+    counts : of all rows.
+    """
+
+    columns: Mapping[str, str]
+    rows: list[PreviewedRow] = field(default_factory=list)
+    counts: ImportCounts = field(default_factory=ImportCounts)
+
+
+def preview(request: ImportRequest, settings: Settings, environ: Mapping[str, str]) -> Preview:
+    """Read all rows and send nothing.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, or the plan does not fit the files.
+    ConfigurationError
+        If the configuration of the pipeline is wrong.
+    """
+    request.plan.check()
+    sources = source_files(request.files)
+    now = SystemClock().now()
+
+    def settings_at(_model: str, _moment: datetime) -> AgentSettings:
+        return settings.agent  # those of the models are in Elasticsearch
+
+    plan = with_model_settings(complete_plan(request.plan, sources), settings_at, now)
+    plan.check()
+    # No output is opened, so none needs a password.
+    pipeline = ImportPipeline(settings, {"PIPELINE_PASSWORD": "", **environ})
+    reader, events = row_events(plan, settings, settings_at, now)
+    result = Preview(plan.columns)
+    for source in sources:
+        for row in source.rows(plan):
+            result.counts.rows += 1
+            imported = None
+            try:
+                imported = read_row(reader, plan, source, row)
+                lines = _lines(imported, row.number, events)
+            except RowError as error:
+                lines = [refused_line(row, error.reason, error.explanation)]
+            except NoOffsetError as error:
+                raise no_offset(source, row) from error
+            refusal = _refusal(pipeline, lines, source.path, row.number)
+            if refusal is not None:
+                result.counts.add_refusal(refusal)
+            elif imported is not None:
+                _add(result, imported, source.path, row.number)
+    return result
+
+
+def _lines(row: ImportedRow, number: int, events: RecordedEvents) -> list[RowLine]:
+    lines = []
+    if row.prediction is not None:
+        lines.append(RowLine(number, orjson.dumps(events.prediction(row.prediction))))
+    if (
+        row.feedback is not None
+        and row.newest is not None
+        and (row.prediction is None or row.prediction.joined is None)
+    ):
+        lines.append(RowLine(number, orjson.dumps(events.feedback(row.feedback, row.model, row.version))))
+    return lines
+
+
+def _refusal(pipeline: ImportPipeline, lines: list[RowLine], path: str, number: int) -> RefusedRow | None:
+    """Return why the pipeline, or the mapping of an index, would refuse a row; None if neither would."""
+    batch = [event for line in lines for event in pipeline.events_of(line, path)]
+    for output, share in pipeline.program.route(pipeline.program.filter(batch)):
+        if isinstance(output, ElasticsearchOutput):
+            for item in output.prepare(share):
+                outcome = outcome_of(item)
+                if outcome.reason:
+                    explanation = outcome.explanation or REASONS.get(outcome.reason, "")
+                    return RefusedRow(path, number, outcome.reason, explanation)
+    return None
+
+
+def _add(result: Preview, row: ImportedRow, path: str, number: int) -> None:
+    counts, prediction, feedback = result.counts, row.prediction, row.feedback
+    counts.predictions += prediction is not None
+    counts.labels += feedback is not None
+    counts.models.add(row.model)
+    if row.predicted_at is not None:
+        counts.add_moments(row.predicted_at, row.newest or row.predicted_at)
+    if len(result.rows) == MOST_ROWS:
+        return
+    scored = prediction.result if prediction is not None else {}
+    label: int | float | str | None = None
+    if feedback is not None:
+        label = feedback.class_name or (feedback.truth if feedback.truth is not None else feedback.label)
+        label = 1 if label is None else label  # a click or a purchase
+    result.rows.append(
+        PreviewedRow(
+            file=path,
+            row=number,
+            id=row.prediction_id,
+            time=instants.text(row.predicted_at) if row.predicted_at else None,
+            model=row.model,
+            version=row.version,
+            score=scored.get("score", scored.get("class", scored.get("value"))),
+            decision=scored.get("label"),
+            label=label,
+            outcome=prediction.outcome if prediction is not None else None,
+        )
+    )

@@ -1,0 +1,1 @@
+"""Reads files of rows: CSV, NDJSON and Parquet."""

@@ -1,0 +1,291 @@
+"""`monitor-agent import` on a real Elasticsearch: tables of others, labels of a second file, kills, repeats."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor_agent.clock import SystemClock
+from monitor_agent.contracts.prediction import PREDICTIONS
+from tests.cluster import Cluster
+from tests.command_line import monitor_agent, set_up
+from tests.integration.agent_world import World, world_on
+from tests.waiting import wait_until
+
+HEADER = ["Case [no]", "decided at", "risk (model)", "defaulted?", "channel", "amount"]
+MAP = (
+    "id=Case [no],time=decided at,score=risk (model),label=defaulted?,"
+    "labels.scene=channel,features.numeric.amount=amount"
+)
+COMMON = ("--model", "loans", "--version", "3", "--map", MAP, "--time-zone", "Europe/Berlin")
+FIRST = datetime(2026, 7, 6, 8, 0, tzinfo=timezone.utc)
+ROWS = 120
+
+
+@pytest.fixture
+def world(clean_indices: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Yield the world of a cluster that the commands of the test use, with windows of an hour."""
+    variables = {
+        "ELASTICSEARCH_URL": clean_indices.url,
+        "ELASTICSEARCH_USERNAME": "monitor_agent",
+        "ELASTICSEARCH_PASSWORD": clean_indices.users["monitor_agent"],
+        "PIPELINE_USERNAME": "pipeline_writer",
+        "PIPELINE_PASSWORD": clean_indices.users["pipeline_writer"],
+        "PIPELINE_DATA_DIR": str(tmp_path / "pipeline"),
+        "MODEL_LOG_DIR": str(tmp_path / "log"),
+        "MONITOR_BASE_WINDOW": "1h",
+        "MONITOR_LARGER_WINDOWS": "1d",
+        "STACK_SETUP_PASSWORD": clean_indices.users["monitor_setup"],
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert set_up() == 0
+    with world_on(clean_indices) as world:
+        yield world
+
+
+def table(count: int = ROWS, seed: int = 3) -> list[list[str]]:
+    """Return the rows of a stranger's table: local times without an offset, labels yes and no."""
+    dice = random.Random(seed)
+    rows = []
+    for number in range(count):
+        moment = FIRST + timedelta(minutes=2 * number + 120)  # Berlin is two hours ahead
+        risk = dice.random()
+        defaulted = "yes" if dice.random() < risk else "no"
+        rows.append(
+            [f"L-{number:04}", f"{moment:%Y-%m-%d %H:%M}", f"{risk:.4f}", defaulted, dice.choice("ab"), str(number)]
+        )
+    return rows
+
+
+def write_csv(path: Path, rows: Iterable[list[str]], header: list[str] = HEADER) -> Path:
+    """Write a table with semicolons, a byte order mark and the ends of lines of other systems."""
+    with path.open("w", newline="", encoding="utf-8-sig") as stream:
+        csv.writer(stream, delimiter=";", lineterminator="\r\n").writerows([header, *rows])
+    return path
+
+
+def imported(capfd: pytest.CaptureFixture[str], *arguments: Any) -> tuple[int, dict[str, Any]]:
+    """Return the exit status and the report of an import."""
+    capfd.readouterr()
+    status = monitor_agent("import", *map(str, arguments), "--json")
+    out, err = capfd.readouterr()
+    assert out, err
+    return status, json.loads(out)
+
+
+def metrics(world: World) -> dict[tuple[str, ...], dict[str, Any]]:
+    """Return the metrics documents by model, version, segment, size and start."""
+    return world.by_key()
+
+
+def confusion(rows: list[list[str]]) -> dict[str, int]:
+    """Return the counts that a reader of the table computes."""
+    counts = dict.fromkeys(("tp", "fp", "tn", "fn"), 0)
+    for row in rows:
+        decision, truth = float(row[2]) >= 0.5, row[3] == "yes"
+        counts[("t" if decision == truth else "f") + ("p" if decision else "n")] += 1
+    return counts
+
+
+def test_a_strangers_table_is_counted_and_its_broken_rows_are_dead_letters(
+    world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The numbers are those of the table; each broken row is a letter with file and row; a repeat changes nothing."""
+    good = table()
+    broken = [
+        ["L-x1", "2026-07-06 25:00", "0.5", "no", "a", "1"],
+        ["L-x2", "2026-07-06 10:00", "high", "no", "a", "1"],
+        ["L-x3", "2026-07-06 10:00", "0.5", "maybe", "a", "1"],
+        ["L-x4", "2026-07-06 10:00", "0.5"],
+        ["L-x5", "2999-01-01 10:00", "0.5", "no", "a", "1"],
+    ]
+    path = write_csv(tmp_path / "loans.csv", [*good, *broken])
+
+    status, report = imported(capfd, path, *COMMON)
+
+    assert status == 1
+    assert (report["predictions"], report["refused"], report["present"]) == (ROWS, 5, 0)
+    assert report["days"] == ["2026-07-06"]
+    letters = world.documents("model-deadletters").values()
+    assert sorted((int(letter["log"]["file"]["row"]), letter["error"]["type"]) for letter in letters) == [
+        (122, "bad timestamp"),
+        (123, "bad prediction.score"),
+        (124, "bad feedback.label"),
+        (125, "malformed"),
+        (126, "timestamp in the future"),
+    ]
+    assert {letter["log"]["file"]["path"] for letter in letters} == {str(path)}
+    by_row = {int(letter["log"]["file"]["row"]): letter for letter in letters}
+    assert "'risk (model)' (score) holds 'high', which is no number" in by_row[123]["error"]["message"]
+    day = world.window("1d")
+    assert {name: day[name] for name in ("tp", "fp", "tn", "fn")} == confusion(good)
+    assert world.window("1d", segment="labels.scene=a")["n"] == sum(row[4] == "a" for row in good)
+    before = world.documents(), world.documents("model-predictions"), world.documents("model-feedback")
+
+    status, again = imported(capfd, path, *COMMON)
+
+    assert status == 1
+    assert again["present"] == ROWS
+    assert (world.documents(), world.documents("model-predictions"), world.documents("model-feedback")) == before
+    assert len(world.documents("model-deadletters")) == 5
+
+
+def test_labels_of_a_second_file_give_the_numbers_of_labels_in_the_rows(
+    world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str], clean_indices: Cluster
+) -> None:
+    """Whether the join happens in the import or by events of their own; for CSV, Parquet and NDJSON alike."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    rows = table(60)
+    whole = write_csv(tmp_path / "whole.csv", rows)
+    assert imported(capfd, whole, *COMMON, "--feedback-type", "click")[0] == 0
+    expected = metrics(world)
+    feedback_of = {id_: document["feedback"] for id_, document in world.documents("model-predictions").items()
+                   if "feedback" in document}  # fmt: skip
+    clean_indices.clean()
+    assert set_up() == 0
+
+    predictions = write_csv(tmp_path / "p.csv", [row[:3] + row[4:] for row in rows], HEADER[:3] + HEADER[4:])
+    labels = tmp_path / "labels.ndjson"
+    labels.write_text("".join(json.dumps({"Case [no]": row[0], "defaulted?": row[3]}) + "\n" for row in rows))
+    status, report = imported(capfd, labels, predictions, *COMMON)
+
+    assert (status, report["labels"]) == (0, sum(row[3] == "yes" for row in rows))
+    assert metrics(world) == expected
+    assert {id_: document["feedback"] for id_, document in world.documents("model-predictions").items()
+            if "feedback" in document} == feedback_of  # fmt: skip
+    assert set(world.statuses()) == {"matched"}
+    clean_indices.clean()
+    assert set_up() == 0
+
+    local = [datetime.fromisoformat(row[1]) for row in rows]
+    columns = {
+        "Case [no]": pyarrow.array([row[0] for row in rows]).dictionary_encode(),
+        "decided at": pyarrow.array(local, pyarrow.timestamp("ns")),
+        "risk (model)": pyarrow.array([row[2] for row in rows]).cast(pyarrow.decimal128(6, 4)),
+        "defaulted?": pyarrow.array([row[3] == "yes" for row in rows]),
+        "channel": pyarrow.array([row[4] for row in rows]),
+        "amount": pyarrow.array([int(row[5]) for row in rows], pyarrow.int32()),
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "whole.parquet")
+    assert imported(capfd, tmp_path / "whole.parquet", *COMMON)[0] == 0
+    assert metrics(world) == expected
+
+
+def test_labels_that_come_later_in_the_same_table_are_added(
+    world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The predictions are there already; a last quarter's day is not deleted, although it is older than the limit."""
+    rows = table(40)
+    unknown = write_csv(tmp_path / "july.csv", [[*row[:3], "", *row[4:]] for row in rows])
+    complete = write_csv(tmp_path / "october.csv", rows)
+    assert imported(capfd, unknown, *COMMON, "--feedback-type", "label")[0] == 0
+    late = (*COMMON, "--feedback-type", "click")
+
+    status, report = imported(capfd, complete, *late)
+
+    assert (status, report["present"], report["predictions"]) == (0, 40, 40)
+    day = world.window("1d")
+    assert {name: day[name] for name in ("tp", "fp", "tn", "fn")} == confusion(rows)
+    before = world.documents()
+    world.cycle(SystemClock().now(), retention=True)
+    assert PREDICTIONS.index_for(FIRST) in world.agent.indices.get(index="model-predictions-*")
+    assert world.documents().keys() >= before.keys()
+    assert imported(capfd, complete, *late)[1]["present"] == 40
+    assert len(world.documents("model-feedback")) == sum(row[3] == "yes" for row in rows)
+
+
+def test_a_killed_import_goes_on_and_counts_nothing_twice(
+    world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in the middle of the delivery; the next run sends the rest."""
+    monkeypatch.setenv("PIPELINE_BATCH_SIZE", "10")
+    rows = table(1500)
+    path = write_csv(tmp_path / "loans.csv", [*rows, ["L-x", "soon", "0.5", "no", "a", "1"]])
+    arguments = [sys.executable, "-m", "monitor_agent", "import", str(path), *COMMON, "--no-compute"]
+    process = subprocess.Popen(arguments, env=dict(os.environ), stdout=subprocess.DEVNULL)
+    folder = tmp_path / "pipeline" / "import"
+    wait_until(lambda: list(folder.glob("import-*.json")) or process.poll() is not None, 120)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    delivered = json.loads(next(folder.glob("import-*.json")).read_bytes())["counts"]["rows"]
+
+    status, report = imported(capfd, path, *COMMON)
+
+    assert 0 < delivered < len(rows)
+    assert report["resumed"]
+    assert (status, report["rows"], report["predictions"], report["refused"]) == (1, 1501, 1500, 1)
+    assert len(world.documents("model-predictions")) == 1500
+    assert len(world.documents("model-deadletters")) == 1
+    assert sum(document["n"] for key, document in metrics(world).items() if key[1:4] == ("all", "all", "1d")) == 1500
+    assert list(folder.glob("import-*.json")) == []
+
+
+def test_a_dry_run_shows_rows_and_refusals_and_sends_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It needs no Elasticsearch; texts with line breaks and duplicate ids are rows like all others."""
+    monkeypatch.setenv("ELASTICSEARCH_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("PIPELINE_DATA_DIR", str(tmp_path / "pipeline"))
+    rows = table(12)
+    rows[1][4] = "two\nlines; quoted"
+    rows[2][0] = rows[3][0]
+    path = write_csv(tmp_path / "loans.csv", [*rows, ["L-x", "2026-03-29 02:30", "0.5", "no", "a", "1"]])
+
+    assert monitor_agent("import", str(path), *COMMON, "--dry-run") == 1
+
+    out = capfd.readouterr().out
+    assert "13 rows: 12 predictions" in out
+    assert "2026-07-06T08:00:00Z" in out
+    assert "which does not exist in Europe/Berlin: clocks were set forward" in out
+    assert "nothing was sent" in out
+    assert not (tmp_path / "pipeline").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "line"),
+    [
+        ("a.csv", "id,score,time\n1,0.5,2026-07-06 10:00\n", (), "a.csv:2 has a time without an offset"),
+        ("a.csv", "id,score,when\n1,0.5,2026-07-06\n", (), "has no time (a prediction needs a time"),
+        ("a.csv", "id,time\n1,2026-07-06\n", ("--map", "score=p"), "has no column p: score needs it; the columns are"),
+        ("a.csv", "", (), "a.csv is empty"),
+        (
+            "latin1.csv",
+            "id,time,score\nB\udce4r,2026-07-06T10:00:00Z,0.5\n",
+            (),
+            "latin1.csv is not UTF-8 (near byte 16)",
+        ),
+        ("a.parquet", "id,score\n", (), "is no Parquet file that can be read"),
+        ("none.csv", None, (), "none.csv cannot be read (No such file or directory)"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_one_line(
+    name: str,
+    content: str | None,
+    options: tuple[str, ...],
+    line: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Before anything is sent."""
+    if content is not None:
+        (tmp_path / name).write_bytes(content.encode(errors="surrogateescape"))
+
+    status = monitor_agent("import", str(tmp_path / name), "--model", "m", "--version", "1", *options, "--dry-run")
+
+    (error,) = capfd.readouterr().err.splitlines()
+    assert status == 1
+    assert line in error
