@@ -100,7 +100,7 @@ def run_import(request: ImportRequest, access: ImportAccess, display: ImportDisp
     started, display = time.monotonic(), display or ImportDisplay()
     request.plan.check()
     sources = source_files(request.files)
-    rules = ModelRules(access.gateway, access.settings.agent)
+    rules = MetModelSettings(access.gateway, access.settings.agent)
     plan = with_model_settings(complete_plan(request.plan, sources), rules.settings_at, access.clock.now())
     plan.check()
     pipeline = ImportPipeline(access.settings, access.environ)
@@ -136,7 +136,7 @@ def with_model_settings(plan: ImportPlan, settings_at: SettingsAt, present: date
     )
 
 
-def _tools(plan: ImportPlan, access: ImportAccess, rules: ModelRules, pipeline: ImportPipeline) -> FeedTools:
+def _tools(plan: ImportPlan, access: ImportAccess, rules: MetModelSettings, pipeline: ImportPipeline) -> FeedTools:
     reader, events = row_events(plan, access.settings, rules.settings_at, access.clock.now())
     days = ImportedDays(access.gateway)
 
@@ -162,7 +162,7 @@ def _sample(events: RecordedEvents) -> RowLine:
 
 
 def _compute(
-    request: ImportRequest, access: ImportAccess, rules: ModelRules, counts: ImportCounts, display: ImportDisplay
+    request: ImportRequest, access: ImportAccess, rules: MetModelSettings, counts: ImportCounts, display: ImportDisplay
 ) -> list[CycleReport]:
     """Join and compute the days of the predictions, as a backfill does: no alert, no limit of restatements."""
     agent_settings = access.settings.agent
@@ -176,7 +176,7 @@ def _compute(
     ]
 
 
-def _computed_as_of(counts: ImportCounts, rules: ModelRules, present: datetime) -> datetime:
+def _computed_as_of(counts: ImportCounts, rules: MetModelSettings, present: datetime) -> datetime:
     """Return the time that counts as now: nothing of the table can change after it."""
     newest = counts.newest_moment or present
     settings = [rules.settings_at(model, newest) for model in counts.models]
@@ -184,7 +184,7 @@ def _computed_as_of(counts: ImportCounts, rules: ModelRules, present: datetime) 
     return min(present, newest + max(waits, default=timedelta()))
 
 
-class ModelRules:
+class MetModelSettings:
     """The settings of models, also of those that nobody has met yet."""
 
     def __init__(self, gateway: Gateway, process: AgentSettings) -> None:
