@@ -1,0 +1,1 @@
+"""Advertisements: real impressions and clicks, and purchases that come days later."""
