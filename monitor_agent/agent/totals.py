@@ -12,6 +12,7 @@ from monitor_agent.contracts.model_names import version_order
 from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.es.history import History, Selection, StoredMetrics
 from monitor_agent.metrics import WindowState, merge_all
+from monitor_agent.metrics.positive_rate import CLICK
 from monitor_agent.pipeline.finality import is_final
 from monitor_agent.pipeline.instants import Interval
 from monitor_agent.pipeline.model_scopes import SettingsByModel
@@ -38,12 +39,14 @@ class Total:
     first, last : start of the first window, end of the last one.
     windows : number of windows by state (`open`, `provisional`, `final`, `restated`).
     state : all windows together.
+    judged_by : the type of feedback that decides about the labels of the last window.
     """
 
     first: datetime
     last: datetime
     windows: Counter[str] = field(default_factory=Counter)
     state: WindowState = field(default_factory=WindowState)
+    judged_by: str = CLICK
     _waiting: list[WindowState] = field(default_factory=list)
 
     @property
@@ -53,6 +56,8 @@ class Total:
 
     def add(self, metrics: StoredMetrics) -> None:
         """Add a window."""
+        if metrics.end >= self.last:
+            self.judged_by = metrics.judged_by
         self.first, self.last = min(self.first, metrics.start), max(self.last, metrics.end)
         self.windows[metrics.finality] += 1
         self._waiting.append(metrics.state)

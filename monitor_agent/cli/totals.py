@@ -17,6 +17,7 @@ from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.model_names import version_order
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.history import History, Selection
+from monitor_agent.metrics.positive_rate import rate_name
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import coverage_of
 from monitor_agent.pipeline.instants import Interval
@@ -24,11 +25,27 @@ from monitor_agent.pipeline.model_scopes import SettingsByModel
 from monitor_agent.pipeline.ranges import whole_windows
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings, Settings
+from monitor_agent.vocabulary.prediction_kinds import BINARY, MULTICLASS, REGRESSION
 
 BY_VERSION = "version"
 LABELS = "labels."
-_METRICS = ("ctr", "precision", "recall", "f1", "auc", "response_time_p95", "error_rate")
-_TITLES = ("predictions", "labelled", "CTR", "precision", "recall", "F1", "AUC", "p95 [ms]", "error rate")
+_BINARY = ("precision", "recall", "f1", "auc")
+_MULTICLASS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "log_loss", "roc_auc_ovr")
+_REGRESSION = ("mae", "rmse", "bias", "r2", "mape")
+_OF_ALL = ("response_time_p95", "error_rate")
+_TITLES = {
+    "ctr": "CTR",
+    "positive_rate": "positive rate",
+    "f1": "F1",
+    "auc": "AUC",
+    "f1_macro": "F1 macro",
+    "roc_auc_ovr": "AUC one vs rest",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "r2": "R2",
+    "mape": "MAPE",
+    "response_time_p95": "p95 [ms]",
+}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -73,7 +90,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             raise nothing_stored(history, rules, interval, args.model, (args.version,) if args.version else ())
     start, end = interval.start, interval.end
     seconds = (end - start).total_seconds()
-    rows = [(key, total, metrics.measure(total.state, seconds)) for key, total in totals_by_key.items()]
+    rows = [
+        (key, total, metrics.measure(total.state, seconds, judged_by=total.judged_by))
+        for key, total in totals_by_key.items()
+    ]
     if form == TABLE:
         _print(rows, start, end)
         return 0
@@ -154,22 +174,40 @@ def _json_object(key: TotalKey, total: Total, measured: Mapping[str, Any], setti
 
 def _print(rows: Sequence[tuple[TotalKey, Total, Mapping[str, Any]]], start: datetime, end: datetime) -> None:
     models = sorted({key.model for key, _, _ in rows})
-    table = []
+    names, table = shown_metrics(rows), []
     for key, _, measured in rows:
         cells = [number(measured["predictions"]), number(measured["n"])]
-        for name in _METRICS:
+        for name in names:
             ends = interval(measured.get(f"{name}_low"), measured.get(f"{name}_high"))
             cells.append(number(measured[name]) + (f"\n{ends}" if ends else ""))
         table.append([*([key.model] if len(models) > 1 else []), key.version, key.segment, *cells])
     key_columns = ["version", "segment"] if len(models) == 1 else ["model", "version", "segment"]
     title = f"{', '.join(models)}: {instants.text(start)} to {instants.text(end)}"
-    print_table(title, [*key_columns, *_TITLES], table, left=len(key_columns))
+    print_table(title, [*key_columns, "predictions", "labelled", *map(_title, names)], table, left=len(key_columns))
     merged = max(sum(total.windows.values()) for _, total, _ in rows)
     not_final = max(total.not_final for _, total, _ in rows)
     print_line(
         f"each row is merged from at most {merged} stored windows; the second line of a cell is the 95 % interval"
     )
     print_not_final(not_final)
+
+
+def shown_metrics(rows: Sequence[tuple[TotalKey, Total, Mapping[str, Any]]]) -> list[str]:
+    """Return the metrics of the kinds of predictions in the rows; the share of positives by the name that fits."""
+    kinds = {total.state.kind or BINARY for _, total, _ in rows}
+    names: list[str] = []
+    if kinds - {MULTICLASS, REGRESSION}:
+        rates = {rate_name(total.judged_by) for _, total, _ in rows if total.state.kind not in (MULTICLASS, REGRESSION)}
+        names += [*sorted(rates), *_BINARY]
+    if MULTICLASS in kinds:
+        names += _MULTICLASS
+    if REGRESSION in kinds:
+        names += _REGRESSION
+    return [*names, *_OF_ALL]
+
+
+def _title(name: str) -> str:
+    return _TITLES.get(name, name.replace("_", " "))
 
 
 def print_not_final(windows: int) -> None:

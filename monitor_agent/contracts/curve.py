@@ -9,6 +9,9 @@ THRESHOLD = "threshold"
 SCORE = "score"
 POSITION = "position"
 FEATURE = "feature"
+CONFUSION = "confusion"
+CLASS = "class"
+ERROR = "error"
 
 FIELDS: dict[str, Field] = {
     "@timestamp": date("start of the window"),
@@ -22,10 +25,14 @@ FIELDS: dict[str, Field] = {
     "metrics_id": keyword("`_id` of the window's metrics document"),
     "curve": keyword(
         "`reliability` (rate of positives in bins of scores of equal mass), `threshold` (counts and metrics at a "
-        "threshold), `score` (distribution of scores), `position` (clicks by place on the page) or `feature` "
-        "(distribution of a logged feature and of its reference)"
+        "threshold), `score` (distribution of scores), `position` (clicks by place on the page), `feature` "
+        "(distribution of a logged feature and of its reference), `confusion` (predictions of a true and a predicted "
+        "class), `class` (counts and metrics of one class against all others) or `error` (distribution of the errors "
+        "of predicted numbers)"
     ),
     "feature": keyword("the feature of a `feature` point, such as `numeric.price`; else empty"),
+    "true_class": keyword("the true class of a `confusion` point; the class of a `class` point; else empty"),
+    "predicted_class": keyword("the predicted class of a `confusion` point; else empty"),
     "bin": integer("number of the point on its curve, from 0"),
     "bin_label": keyword("the meaning of the point, in words"),
     "x": double("x value: mean score, threshold, middle of the scores, position, or middle of the values"),
@@ -41,13 +48,13 @@ FIELDS: dict[str, Field] = {
     "share_positive": double("positives / positives of the whole curve", "share"),
     "share_negative": double("negatives / negatives of the whole curve", "share"),
     "share_reference": double("for a `feature` point: the bin's share of the reference", "share"),
-    "tp": long("true positives at the threshold"),
-    "fp": long("false positives at the threshold"),
-    "tn": long("true negatives at the threshold"),
-    "fn": long("false negatives at the threshold"),
-    "precision": double("precision at the threshold", "share"),
-    "recall": double("recall at the threshold", "share"),
-    "f1": double("F1 at the threshold", "share"),
+    "tp": long("true positives at the threshold, or of the class"),
+    "fp": long("false positives at the threshold, or of the class"),
+    "tn": long("true negatives at the threshold, or of the class"),
+    "fn": long("false negatives at the threshold, or of the class"),
+    "precision": double("precision at the threshold, or of the class", "share"),
+    "recall": double("recall at the threshold, or of the class", "share"),
+    "f1": double("F1 at the threshold, or of the class", "share"),
 }
 
 CURVES = IndexContract(

@@ -27,6 +27,7 @@ STATES = (STATE_OPEN, STATE_PROVISIONAL, STATE_FINAL, STATE_RESTATED)
 FEW_POSITIVES, FEW_LABELS = weekly.FEW_POSITIVES, weekly.FEW_LABELS
 LOW_COVERAGE = "low_coverage"
 IMMATURE = "immature"
+PARTIAL_LABELS, SELECTED_LABELS = "partial_labels", "selected_labels"
 LOST_LINES = "lost_lines"
 
 ALL_SEGMENT = "all"
@@ -70,6 +71,15 @@ _HEAD: dict[str, Field] = {
         "shown predictions that are younger than the attribution window, but whose labels count already, because they "
         "are final when they come (`MONITOR_FEEDBACK_TYPE=label`, `MONITOR_ABSENT_FEEDBACK=unknown`; and always those "
         "of `multiclass` and `regression`); else 0"
+    ),
+    "judged_by": keyword(
+        "the type of feedback that decides about labels: `click`, `purchase` or `label`; documents of earlier releases "
+        "lack it"
+    ),
+    "selection_warning": keyword(
+        f"why the metrics may not describe all predictions: `{PARTIAL_LABELS}` (absent feedback is unknown, and the "
+        f"coverage is below the gate for alerts) or `{SELECTED_LABELS}` (besides, the labelled predictions have other "
+        "scores: `labelled_score_shift` is 0.1 or more); null = no warning"
     ),
     "calibrated_by": keyword("the reference that calibrates the estimates; null = the scores are not calibrated"),
     "lost_lines": long("lines of the event files that never came and may belong to this window"),
@@ -178,6 +188,7 @@ PERFORMANCE = IndexContract(
         "segment": "labels.scene=search",
         "labels": {"scene": "search"},
         "prediction_kind": "binary",
+        "judged_by": "click",
         "state": STATE_FINAL,
         "revision": 3,
         "settings_revision": 1,

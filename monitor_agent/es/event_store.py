@@ -24,7 +24,6 @@ from monitor_agent.pipeline import counting, event_counts, instants, kind_counti
 from monitor_agent.pipeline.countable import (
     COUNTABLE_BINARY,
     COUNTABLE_ERROR,
-    COUNTABLE_PREDICTION,
     OF_A_VERSION,
     countable,
     counts_by_reason,
@@ -155,7 +154,7 @@ class EventStore:
         searches: list[tuple[str, dict[str, Any]]] = []
         for contract in (PREDICTIONS, ERRORS):
             # The query bounds the histogram; `global` leaves the bound again.
-            everything = {"everything": {"global": {}, "aggs": {"set_aside": set_aside(contract)}}}
+            everything = {"everything": {"global": {}, "aggs": {"set_aside": set_aside(contract, self._settings.kind)}}}
             body = {
                 "size": 0,
                 "track_total_hits": False,
@@ -195,7 +194,7 @@ class EventStore:
             {"model": {"terms": {"field": "model.name"}}},
             {"window": {"date_histogram": {"field": "@timestamp", "fixed_interval": fixed_interval}}},
         ]
-        filters = [countable(contract), *([within(interval)] if interval else [])]
+        filters = [countable(contract, self._settings.kind), *([within(interval)] if interval else [])]
         query = {"bool": {"filter": [*filters, *self._model_scope.filters("model.name")]}}
         for bucket in self._composite_buckets(contract.index_for(day), query, sources):
             window: Window | None = None
@@ -234,7 +233,7 @@ class EventStore:
         }
         values: dict[str, list[str]] = {label: [] for label in aggs}
         searches = [
-            (contract.alias, _search_of_model(model, interval, countable(contract), aggs))
+            (contract.alias, _search_of_model(model, interval, countable(contract, self._settings.kind), aggs))
             for contract in (PREDICTIONS, ERRORS)
         ]
         for response in self._gateway.msearch(searches):
@@ -251,7 +250,7 @@ class EventStore:
 
     def kinds_and_classes(self, model: str, interval: Interval) -> tuple[list[str], list[str]]:
         """Return the kinds of a model's predictions in an interval besides `binary`, and their frequent classes."""
-        rule = {"bool": {"filter": [COUNTABLE_PREDICTION], "must_not": [COUNTABLE_BINARY]}}
+        rule = {"bool": {"filter": [countable(PREDICTIONS, self._settings.kind)], "must_not": [COUNTABLE_BINARY]}}
         body = _search_of_model(model, interval, rule, kind_counting.kinds_and_classes())
         aggregations = self._gateway.search(PREDICTIONS.alias, body).get("aggregations")
         if not aggregations:

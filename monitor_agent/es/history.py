@@ -18,6 +18,7 @@ from monitor_agent.es.damaged_documents import reading
 from monitor_agent.es.feedback_store import predicted_filter
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.metrics import WindowState
+from monitor_agent.metrics.positive_rate import CLICK
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.countable import counts_by_reason, set_aside
 from monitor_agent.pipeline.instants import Interval
@@ -70,6 +71,7 @@ class StoredMetrics:
     end: datetime
     finality: str
     state: WindowState
+    judged_by: str = CLICK
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class History:
             "segment",
             "state",
             "state_blob",
+            "judged_by",
         ]
         body = {"query": {"bool": {"filter": filters}}, "_source": source}
         for hit in self._gateway.scan(PERFORMANCE.alias, body, self._page_size):
@@ -201,4 +204,5 @@ def _stored_metrics(document: Mapping[str, Any]) -> StoredMetrics:
         instants.parse(document["window_end"]),
         document["state"],
         WindowState.from_blob(document["state_blob"]),
+        document.get("judged_by") or CLICK,
     )

@@ -27,9 +27,11 @@ from monitor_agent.metrics import (
     fbeta,
     feedback_delay,
     inverse_propensity,
+    label_selection,
     log_loss,
     matthews_corrcoef,
     orphan_rate,
+    positive_rate,
     precision,
     ranking,
     recall,
@@ -87,6 +89,8 @@ STATE_METRICS: tuple[MetricSpec, ...] = (
     calibration_ratio.SPEC,
     *threshold_sweep.SPECS,
     click_through_rate.SPEC,
+    positive_rate.SPEC,
+    label_selection.SPEC,
     *inverse_propensity.SPECS,
     conversion_rate.SPEC,
     value_per_thousand.SPEC,
@@ -105,6 +109,8 @@ STATE_METRICS: tuple[MetricSpec, ...] = (
 )
 
 CATALOGUE: tuple[MetricSpec, ...] = (*STATE_METRICS, throughput_spec(None), *estimate_specs())
+
+_JUDGED = {judged_by: positive_rate.judged_specs(STATE_METRICS, judged_by) for judged_by in ("click", "label")}
 
 __all__ = [
     "CATALOGUE",
@@ -134,7 +140,12 @@ __all__ = [
 ]
 
 
-def measure(state: WindowState, seconds: float | None = None, calibration: Calibration | None = None) -> MetricFields:
+def measure(
+    state: WindowState,
+    seconds: float | None = None,
+    calibration: Calibration | None = None,
+    judged_by: str = positive_rate.CLICK,
+) -> MetricFields:
     """Return the metric fields of a window's document.
 
     Parameters
@@ -142,10 +153,12 @@ def measure(state: WindowState, seconds: float | None = None, calibration: Calib
     state : the window's mergeable state.
     seconds : the window's length, for the throughput.
     calibration : fitted to earlier labelled windows, for the estimates; None = the scores are taken as probabilities.
+    judged_by : the type of feedback that decides about labels.
 
     A value is finite or None. If and only if it is None, ``<name>_undefined`` holds the reason.
     """
-    return measure_with((*STATE_METRICS, throughput_spec(seconds), *estimate_specs(calibration)), state)
+    specs = _JUDGED[judged_by] if judged_by in _JUDGED else positive_rate.judged_specs(STATE_METRICS, judged_by)
+    return measure_with((*specs, throughput_spec(seconds), *estimate_specs(calibration)), state)
 
 
 def metric_fields() -> dict[str, FieldKind]:

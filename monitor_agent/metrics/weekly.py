@@ -14,10 +14,10 @@ from typing import Any
 
 from monitor_agent.metrics.document import MetricFields
 
-METRICS = ("accuracy", "precision", "recall", "f1", "auc", "ctr")
+METRICS = ("accuracy", "precision", "recall", "f1", "auc", "ctr", "positive_rate")
 """The metrics whose drop is computed."""
 
-RELATIVE_METRICS = ("ctr",)
+RELATIVE_METRICS = ("ctr", "positive_rate")
 """The metrics that have no natural scale: their drop is also given as a share of last week's value."""
 
 SUFFIX, RELATIVE_SUFFIX = "_drop_vs_last_week", "_relative_drop_vs_last_week"

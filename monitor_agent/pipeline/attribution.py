@@ -128,7 +128,7 @@ def fold(
     """
     in_time: dict[str, list[FeedbackEvent]] = {}
     out_of_time: list[FeedbackEvent] = []
-    for event in sorted(events.values(), key=_order):
+    for event in sorted((_with_label(event, settings) for event in events.values()), key=_order):
         group = in_time.setdefault(event.type, []) if _in_time(event, made_at, settings) else out_of_time
         group.append(event)
     last_words = {kind: _last_word(of_type) for kind, of_type in in_time.items()}
@@ -161,6 +161,16 @@ def fold(
         "events": stored(events),
     }
     return FoldedFeedback(feedback, judged.outcome, statuses)
+
+
+def _with_label(event: FeedbackEvent, settings: AgentSettings) -> FeedbackEvent:
+    """Return an event with the label that its class means: 1 for the setting `positive_label`, 0 for all others."""
+    positive = settings.positive_label
+    if not positive or event.type != "label":
+        return event
+    if event.true_class is not None:
+        return event._replace(label=int(event.true_class == positive))
+    return event._replace(label=1 - event.label) if positive == "0" and event.label is not None else event
 
 
 def has_truth(event: FeedbackEvent, kind: str) -> bool:

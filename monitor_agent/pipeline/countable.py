@@ -26,6 +26,8 @@ Query = dict[str, Any]
 
 MOST_KINDS = 20
 
+_NOTHING: Query = {"match_none": {}}
+
 # Elasticsearch orders -0.0 before 0.0; both are zero.
 _ZERO = -0.0
 
@@ -151,21 +153,39 @@ RULES = hashlib.sha256(json.dumps([_PREDICTED, _REFUSED], sort_keys=True).encode
 """Stands for these rules: documents that were counted by other rules are counted again."""
 
 
-def countable(contract: IndexContract) -> Query:
-    """Return the filter for the documents of predictions or errors that metrics are made of."""
-    return COUNTABLE_PREDICTION if contract is PREDICTIONS else COUNTABLE_ERROR
+def countable(contract: IndexContract, kind: str = "") -> Query:
+    """Return the filter for the documents of predictions or errors that metrics are made of.
+
+    Parameters
+    ----------
+    kind : only predictions of this kind count (the setting `kind` of their model); empty = those of all kinds do.
+    """
+    if contract is not PREDICTIONS:
+        return COUNTABLE_ERROR
+    return COUNTABLE_OF_KIND[kind] if kind else COUNTABLE_PREDICTION
 
 
-def set_aside(contract: IndexContract) -> dict[str, Any]:
-    """Return the aggregation that counts the documents that metrics leave out, by reason; a document has one reason."""
+def set_aside(contract: IndexContract, kind: str = "") -> dict[str, Any]:
+    """Return the aggregation that counts the documents that metrics leave out, by reason; a document has one reason.
+
+    Parameters
+    ----------
+    kind : as in `countable`; predictions of another kind have the reason `kind <name>`.
+    """
     if contract is not PREDICTIONS:
         return {"filter": {"bool": {"must_not": [COUNTABLE_ERROR]}}, "aggs": _by_reason(_REFUSED)}
     kinds = {"terms": {"field": "prediction.kind", "size": MOST_KINDS, "exclude": list(_KIND)}}
     aggs = {
         "of_other_kind": {"filter": _OTHER_KIND, "aggs": {"kinds": kinds}},
-        **{kind: {"filter": _KIND[kind], "aggs": _by_reason(rules)} for kind, rules in _PREDICTED.items()},
+        **{
+            name: {
+                "filter": _KIND[name],
+                "aggs": _by_reason(rules if kind in ("", name) else {f"kind {name}": _NOTHING}),
+            }
+            for name, rules in _PREDICTED.items()
+        },
     }
-    return {"filter": {"bool": {"must_not": [COUNTABLE_PREDICTION]}}, "aggs": aggs}
+    return {"filter": {"bool": {"must_not": [countable(contract, kind)]}}, "aggs": aggs}
 
 
 def _by_reason(rules: Mapping[str, Query]) -> dict[str, Any]:

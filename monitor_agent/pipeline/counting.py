@@ -46,6 +46,7 @@ from monitor_agent.pipeline.score_resolution import NO_REFINED_BINS, RefinedBins
 from monitor_agent.pipeline.segments import Segment, counts_twice
 from monitor_agent.pipeline.windows import Window
 from monitor_agent.settings import AgentSettings
+from monitor_agent.vocabulary.prediction_kinds import BINARY
 
 MAX_VERSIONS = 500
 MAX_POSITION = 100
@@ -91,9 +92,9 @@ def body(request: CountRequest, window: Window, settings: AgentSettings, version
     ----------
     version : only this version is counted; None = all versions are.
     """
-    return search(
-        request, window, _segment_aggregations(settings, request.now, request.refined.decades(window)), version
-    )
+    aggs = _segment_aggregations(settings, request.now, request.refined.decades(window))
+    rule = COUNTABLE_BINARY if settings.kind in ("", BINARY) else {"match_none": {}}
+    return search(request, window, aggs, version, rule)
 
 
 def search(

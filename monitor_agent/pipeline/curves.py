@@ -17,6 +17,7 @@ from monitor_agent.metrics.position_click_through_rate import position_click_thr
 from monitor_agent.metrics.score_histogram import dense, score_bins
 from monitor_agent.metrics.threshold_sweep import threshold_sweep
 from monitor_agent.pipeline.documents import Document, MetricsKey, hashed_id
+from monitor_agent.pipeline.kind_curves import class_points, confusion_points, error_points
 from monitor_agent.settings import AgentSettings
 
 SCORE_EDGES = (
@@ -51,7 +52,8 @@ def points(key: MetricsKey, document: Document, more: Iterable[CurvePoint] = ())
     state = WindowState.from_blob(document["state_blob"])
     head = {**{name: document[name] for name in _HEAD}, "metrics_id": key.id}
     points_by_id: dict[str, CurvePoint] = {}
-    for curve in (_reliability(state), _thresholds(state), _scores(state), _positions(state), more):
+    of_kinds = (confusion_points(state), class_points(state), error_points(state))
+    for curve in (_reliability(state), _thresholds(state), _scores(state), _positions(state), *of_kinds, more):
         for point in curve:
             identifier = hashed_id(key.id, point["curve"], point.get("feature", ""), str(point["bin"]))
             points_by_id[identifier] = {**head, **point}

@@ -15,7 +15,9 @@ from monitor_agent.contracts.performance import (
     IMMATURE,
     LOST_LINES,
     LOW_COVERAGE,
+    PARTIAL_LABELS,
     PERFORMANCE,
+    SELECTED_LABELS,
     STATE_FINAL,
     STATE_OPEN,
     STATE_PROVISIONAL,
@@ -25,6 +27,7 @@ from monitor_agent.contracts.restatement import RESTATEMENTS
 from monitor_agent.durations import format_duration
 from monitor_agent.metrics import Calibration, MetricFields, WindowState, measure, reconcile
 from monitor_agent.metrics.kinds import IMPRESSIONS, MATURE, count_name
+from monitor_agent.metrics.label_selection import LARGE_SHIFT
 from monitor_agent.metrics.ranking import not_judged_reasons
 from monitor_agent.metrics.weekly import against_last_week
 from monitor_agent.pipeline import instants
@@ -149,6 +152,7 @@ def metrics_document(counted: CountedState, time_state: str, settings: AgentSett
     reasons = not_alertable(state, coverage, maturity, settings)
     if may_miss_labels(counted.lost_lines, state.predictions, settings):
         reasons.append(LOST_LINES)
+    measured = measure(state, key.window.seconds, baseline.calibration, judged_by(state, settings))
     document: Document = {
         "@timestamp": start,
         "window_start": start,
@@ -160,6 +164,7 @@ def metrics_document(counted: CountedState, time_state: str, settings: AgentSett
         "segment": key.segment,
         "labels": _labels(key.segment),
         "prediction_kind": state.kind,
+        "judged_by": judged_by(state, settings),
         "state": time_state,
         "revision": 1,
         "settings_revision": counted.settings_revision,
@@ -169,7 +174,8 @@ def metrics_document(counted: CountedState, time_state: str, settings: AgentSett
         "lost_lines": counted.lost_lines,
         "alertable": not reasons,
         "not_alertable": reasons,
-        **measure(state, key.window.seconds, baseline.calibration),
+        **measured,
+        "selection_warning": selection_warning(state, measured, coverage, settings),
         "requests_not_judged_reasons": not_judged_reasons(state),
         "calibrated_by": baseline.calibrated_by,
         **baseline.drift,
@@ -184,6 +190,25 @@ def coverage_of(state: WindowState, settings: AgentSettings) -> float | None:
     """Return the share of the predictions whose labels count already that have a known label; None without them."""
     judged = state.mature + judged_early(state, settings)
     return state.n / judged if judged else None
+
+
+def judged_by(state: WindowState, settings: AgentSettings) -> str:
+    """Return the type of feedback that decides about the labels of a state; only `label` names classes and numbers."""
+    return settings.feedback_type if state.kind in (None, BINARY) else "label"
+
+
+def selection_warning(
+    state: WindowState, measured: MetricFields, coverage: float | None, settings: AgentSettings
+) -> str | None:
+    """Return why the metrics may not describe all predictions; None if they do.
+
+    If absent feedback is unknown, the labelled predictions are a part, and somebody may have chosen this part.
+    """
+    is_partial = state.kind not in (None, BINARY) or settings.absent_feedback == "unknown"
+    if not is_partial or coverage is None or not state.n or coverage >= settings.gate_coverage:
+        return None
+    shift = measured.get("labelled_score_shift")
+    return SELECTED_LABELS if isinstance(shift, float) and abs(shift) >= LARGE_SHIFT else PARTIAL_LABELS
 
 
 def judged_early(state: WindowState, settings: AgentSettings) -> int:
@@ -203,13 +228,18 @@ def not_alertable(
 
     Binary predictions need enough positives, all others enough labels.
     """
-    few, labels = (FEW_POSITIVES, state.positives) if state.kind in (None, BINARY) else (FEW_LABELS, state.n)
+    few = FEW_POSITIVES if state.kind in (None, BINARY) else FEW_LABELS
     reached = {
-        few: labels >= settings.gate_positives,
+        few: gated_labels(state) >= settings.gate_positives,
         LOW_COVERAGE: (coverage or 0.0) >= settings.gate_coverage,
         IMMATURE: (maturity or 0.0) >= settings.gate_maturity,
     }
     return [reason for reason, reaches in reached.items() if not reaches]
+
+
+def gated_labels(state: WindowState) -> int:
+    """Return the labels that the gate for alerts counts: positives of binary predictions, else all."""
+    return state.positives if state.kind in (None, BINARY) else state.n
 
 
 def may_miss_labels(lost_lines: int, predictions: int, settings: AgentSettings) -> bool:

@@ -8,13 +8,14 @@ from typing import Any
 
 from monitor_agent.contracts.deadletter import REASONS as FAULTS
 from monitor_agent.contracts.model_names import ALL_VERSIONS
-from monitor_agent.contracts.performance import ALL_SEGMENT, STATES
+from monitor_agent.contracts.performance import ALL_SEGMENT, PARTIAL_LABELS, SELECTED_LABELS, STATES
 from monitor_agent.durations import format_duration
 from monitor_agent.metrics import CATALOGUE, MetricSpec
 from monitor_agent.metrics.ranking import NOT_JUDGED_REASONS
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
+from monitor_agent.vocabulary.prediction_kinds import BINARY
 
 Document = Mapping[str, Any]
 
@@ -32,6 +33,11 @@ _FINALITY = dict(
 )
 
 REASONS = {
+    "judged_by_click": "the model is judged by clicks: see `ctr`",
+    "judged_by_purchase": "the model is judged by purchases: see `positive_rate`",
+    "judged_by_label": "the model is judged by labels: see `positive_rate`",
+    "all_labelled": "all labels are known",
+    "one_score": "all scores are the same",
     "binary": "the predictions are binary",
     "multiclass": "the predictions are multiclass",
     "regression": "the predictions are numbers",
@@ -68,6 +74,13 @@ REASONS = {
     "too_few_requests": "there are too few requests",
 }
 """Reason of an undefined metric -> its meaning."""
+
+
+SELECTION_WARNINGS = {
+    PARTIAL_LABELS: "few labels are known: the metrics describe all predictions only if these are a random part",
+    SELECTED_LABELS: "few labels are known, and of predictions with other scores: the metrics describe only these",
+}
+"""Value of `selection_warning` -> its meaning."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +137,7 @@ def _about(identifier: str, document: Document, calendar: Calendar) -> Explanati
     segment = "everything" if document["segment"] == ALL_SEGMENT else document["segment"]
     lines = [
         ("model", document["model_name"], version),
+        ("predictions are", document.get("prediction_kind") or BINARY, ""),
         ("segment", segment, ""),
         ("window", document["window_size"], f"{document['window_start']} to {document['window_end']}"),
         ("state", document["state"], _FINALITY[document["state"]]),
@@ -151,10 +165,27 @@ def _funnel(document: Document, settings: AgentSettings) -> ExplanationSection:
             ("shown", str(impressions), _fewer(predictions - impressions, not_displayed)),
             ("mature", str(mature), _fewer(impressions - mature, f"younger than {attribution}")),
             ("labelled", str(document["n"]), _fewer(mature + early - document["n"], unknown)),
-            ("positive", str(document["tp"] + document["fn"]), f"tp {document['tp']}, fn {document['fn']}"),
-            ("negative", str(document["fp"] + document["tn"]), f"fp {document['fp']}, tn {document['tn']}"),
+            *(_labels(document) if _is_binary(document) else ()),
+            *_selection(document),
         ],
     )
+
+
+def _is_binary(document: Document) -> bool:
+    """Return whether the predictions are binary; earlier releases counted no others."""
+    return document.get("prediction_kind") in (None, BINARY)
+
+
+def _labels(document: Document) -> Iterator[tuple[str, str, str]]:
+    yield "positive", str(document["tp"] + document["fn"]), f"tp {document['tp']}, fn {document['fn']}"
+    yield "negative", str(document["fp"] + document["tn"]), f"fp {document['fp']}, tn {document['tn']}"
+
+
+def _selection(document: Document) -> Iterator[tuple[str, str, str]]:
+    """Yield the warning that the labelled predictions may not be like the others."""
+    warning = document.get("selection_warning")
+    if warning:
+        yield "warning", warning, SELECTION_WARNINGS[warning]
 
 
 def _fewer(count: int, why: str) -> str:
@@ -190,9 +221,11 @@ def _lists(document: Document) -> Iterator[ExplanationSection]:
 
 
 def _gates(document: Document, settings: AgentSettings) -> ExplanationSection:
-    positives = document["tp"] + document["fn"]
+    name, labels = ("positives", document["tp"] + document["fn"])
+    if not _is_binary(document):
+        name, labels = "labels", document["n"]
     gates = (
-        ("positives", float(positives), float(settings.gate_positives)),
+        (name, float(labels), float(settings.gate_positives)),
         ("coverage", document["coverage"], settings.gate_coverage),
         ("maturity", document["maturity"], settings.gate_maturity),
     )

@@ -17,13 +17,18 @@ from monitor_agent.metrics import (
     measure,
 )
 from monitor_agent.metrics.lift import lift
+from monitor_agent.pipeline.documents import gated_labels, judged_by
 from monitor_agent.settings import AgentSettings
 
 ComparisonVerdict = Literal["better", "worse", "no_difference", "insufficient_data", "no_interval"]
 
 HEADLINE = "ctr"
+RATES = (HEADLINE, "positive_rate")
+"""The share of positives: its relative difference has an interval."""
+
 COMPARED_METRICS = (
     "ctr",
+    "positive_rate",
     "ctr_snips",
     "conversion_rate",
     "value_per_thousand",
@@ -31,6 +36,16 @@ COMPARED_METRICS = (
     "recall",
     "f1",
     "accuracy",
+    "balanced_accuracy",
+    "precision_macro",
+    "recall_macro",
+    "f1_macro",
+    "top_3_accuracy",
+    "roc_auc_ovr",
+    "mae",
+    "rmse",
+    "r2",
+    "mape",
     "auc",
     "log_loss",
     "brier",
@@ -67,7 +82,7 @@ class MetricComparison:
     metric, unit : name and unit of the metric; the unit of a ratio is empty.
     baseline, candidate : the values; None if undefined.
     difference : candidate minus baseline.
-    relative : the difference as a share of the baseline; only the CTR has its interval.
+    relative : the difference as a share of the baseline; only the share of positives has its interval.
     verdict : `no_interval` if the metric has none, `insufficient_data` if the gates for alerts are not reached.
     """
 
@@ -109,8 +124,9 @@ def compare(baseline: WindowState, candidate: WindowState, settings: AgentSettin
 
 
 def _rows(baseline: WindowState, candidate: WindowState, settings: AgentSettings) -> Iterator[MetricComparison]:
-    candidate_fields, baseline_fields = measure(candidate), measure(baseline)
-    enough = min(baseline.positives, candidate.positives) >= settings.gate_positives
+    judged = [measure(state, judged_by=judged_by(state, settings)) for state in (candidate, baseline)]
+    candidate_fields, baseline_fields = judged
+    enough = min(map(gated_labels, (baseline, candidate))) >= settings.gate_positives
     specs = {spec.name: spec for spec in CATALOGUE}
     for name in COMPARED_METRICS:
         value, base = _number(candidate_fields, name), _number(baseline_fields, name)
@@ -122,7 +138,7 @@ def _rows(baseline: WindowState, candidate: WindowState, settings: AgentSettings
         )
         relative = Difference(
             None if difference.value is None or not base else difference.value / base,
-            _relative_interval(baseline, candidate) if name == HEADLINE else None,
+            _relative_interval(baseline, candidate) if name in RATES else None,
         )
         yield MetricComparison(
             name,

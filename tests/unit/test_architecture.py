@@ -256,7 +256,7 @@ ROOMS = (
         "one command per file; writes the generated pages",
         "agent alerting analysis clock command_line contracts dashboards demo diagnosis durations errors es extras "
         "files gc_tuning http_serving importing kibana log logstash metrics pipeline product_files receiving settings "
-        "stack",
+        "stack vocabulary",
         "orjson rich",
     ),
     Room("monitor_agent/__main__.py", "the entry point of `monitor-agent`", "cli extras"),
