@@ -25,7 +25,8 @@ from elasticsearch import Elasticsearch
 from benchmarks.rig.traffic import Action, Traffic
 from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.model_settings import MODEL_SETTINGS
-from monitor_agent.es.gateway import Gateway, connect
+from monitor_agent.es.connection import connect
+from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.es.model_settings_store import ModelSettingsStore
 from monitor_agent.settings import AgentSettings, ElasticsearchSettings, load
