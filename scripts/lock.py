@@ -19,7 +19,7 @@ OLDEST_PYTHON = "3.10"
 # The extras of each lock. The first one holds the packages of all others, which take their versions from it.
 LOCKS = {
     "dev": ("server", "litert", "train", "keras", "parquet", "analysis", "import", "embedded", "dev"),
-    "user": ("server", "litert", "train", "embedded"),
+    "user": ("server", "litert", "train", "embedded", "import"),
     "server": ("server", "litert", "keras"),
     "agent": ("embedded",),
 }

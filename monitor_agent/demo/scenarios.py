@@ -9,6 +9,7 @@ from pathlib import Path
 from monitor_agent.demo.advertising import scenario as advertising
 from monitor_agent.demo.bad_release.report import run_fortnight
 from monitor_agent.demo.display import Display
+from monitor_agent.demo.fraud import scenario as fraud
 from monitor_agent.demo.medical import scenario as medical
 from monitor_agent.settings import Settings
 
@@ -33,6 +34,7 @@ class Scenario:
 FURTHER: Mapping[str, Scenario] = {
     "ads": Scenario("real impressions, purchases days later, two advertisers", advertising.run),
     "medical": Scenario("real diagnoses by a numeric model, a doctor's label for a third of the cases", medical.run),
+    "fraud": Scenario("card transactions from tables, chargebacks weeks later, a new pattern of fraud", fraud.run),
     "bad-release": Scenario("a fortnight of three models, with a release that is subtly broken", run_fortnight),
 }
 NAMES = (SEARCH, *FURTHER)

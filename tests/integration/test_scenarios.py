@@ -18,6 +18,7 @@ WORDS = {
     "search": ("exactly once: all 10,000", "Version 2 of the model search fell", "its first hour", "look at"),
     "ads": ("labels.advertiser=north", "labels.advertiser=south", "value_per_thousand"),
     "medical": ("of 319 cases", "no random sample", "recall"),
+    "fraud": ("week from", "final", "recall falls"),
     "bad-release": ("Version 2 of the model search fell", "its first hour", "no-data", "response-time", "lost-lines"),
 }
 """What the output of a scenario must say."""

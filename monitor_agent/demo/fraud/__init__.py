@@ -1,0 +1,1 @@
+"""Card transactions and their chargebacks, imported as tables night by night."""
