@@ -21,9 +21,10 @@ from monitor_agent.cli._times import add_time
 from monitor_agent.clock import SystemClock
 from monitor_agent.es.install import install
 from monitor_agent.extras import IMPORT, require
-from monitor_agent.importing.plans import FEEDBACK_TYPES, ImportPlan, columns_of
+from monitor_agent.importing.plans import FEEDBACK_TYPES, ImportPlan, add_column, columns_of
 from monitor_agent.importing.progress import ImportCounts, ImportDisplay
-from monitor_agent.settings import Settings
+from monitor_agent.settings import Settings, read_import_tables
+from monitor_agent.settings.import_tables import ImportTable, import_table
 from monitor_agent.stack.embedded.elasticsearch import components_of_start
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ def add_parser(subparsers: Any) -> None:
         default=[],
         metavar="FIELD=COLUMN,...",
         help="the columns of fields; may be repeated (default: the columns that have the names of fields)",
+    )
+    parser.add_argument(
+        "--table",
+        default="",
+        metavar="NAME",
+        help="take these options from the table [imports.NAME] of the settings file (--config); options come first",
     )
     _add_reading(parser)
     parser.add_argument("--no-compute", action="store_true", help="do not compute the days of the predictions")
@@ -115,15 +122,26 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _plan(args: argparse.Namespace) -> ImportPlan:
+    """Return the plan that the options, then the table of the settings file, name.
+
+    Raises
+    ------
+    MonitorError
+        If the table does not exist, or a column is malformed.
+    """
+    table = import_table(read_import_tables(args.config), args.table) if args.table else ImportTable()
+    columns: dict[str, str] = {}
+    for field, column in {**table.map, **columns_of(args.maps)}.items():
+        add_column(columns, field, column)
     return ImportPlan(
-        columns=columns_of(args.maps),
-        model=args.model,
-        version=args.version,
-        positives=tuple(value.strip().lower() for value in args.positive),
-        time_zone=args.time_zone,
-        time_format=args.time_format,
-        feedback_type=args.feedback_type or "",
-        threshold=args.threshold,
+        columns=columns,
+        model=args.model or table.model,
+        version=args.version or table.version,
+        positives=tuple(value.strip().lower() for value in args.positive or table.positive),
+        time_zone=args.time_zone or table.time_zone,
+        time_format=args.time_format or table.time_format,
+        feedback_type=args.feedback_type or table.feedback_type,
+        threshold=table.threshold if args.threshold is None else args.threshold,
     )
 
 

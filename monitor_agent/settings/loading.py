@@ -12,6 +12,7 @@ from typing import Any
 from monitor_agent.errors import SettingsError, in_one_line, suggestion
 from monitor_agent.settings.contradictions import contradictions_of, refuse
 from monitor_agent.settings.conversion import as_text, convert, require_port
+from monitor_agent.settings.import_tables import IMPORTS, ImportTable, import_tables_of
 from monitor_agent.settings.model_settings import ModelSettings
 from monitor_agent.settings.model_tables import DEFAULT, Table, Tables, parse_tables
 from monitor_agent.settings.names import without_kubernetes
@@ -58,9 +59,12 @@ def read(environ: Mapping[str, str], toml_path: Path | None = None) -> Settings:
     environ = without_kubernetes(environ)
     document = _read_toml(toml_path) if toml_path else {}
     sections: dict[str, Any] = {entry.name: entry.default_factory for entry in fields(Settings)}
-    unknown = sorted(set(document) - {*sections, MODELS})
+    tables_of_names = (MODELS, IMPORTS)
+    unknown = sorted(set(document) - {*sections, *tables_of_names})
     if unknown:
-        raise SettingsError(f"{toml_path}: unknown table [{unknown[0]}]", suggestion(unknown[0], [*sections, MODELS]))
+        choices = [*sections, *tables_of_names]
+        raise SettingsError(f"{toml_path}: unknown table [{unknown[0]}]", suggestion(unknown[0], choices))
+    import_tables_of(document.get(IMPORTS, {}), str(toml_path))
     document, _ = _without_mappings(document, toml_path)
     default = parse_tables(document.get(MODELS, {}), str(toml_path)).get(DEFAULT, {})
     tables = {name: document.get(name, {}) for name in sections}
@@ -116,6 +120,18 @@ def read_mappings(toml_path: Path | None) -> dict[str, SourceMapping]:
         If a key or a value is wrong; it names the key.
     """
     return _without_mappings(_read_toml(toml_path) if toml_path else {}, toml_path)[1]
+
+
+def read_import_tables(toml_path: Path | None) -> dict[str, ImportTable]:
+    """Return the tables `[imports.NAME]` of a file by their names.
+
+    Raises
+    ------
+    SettingsError
+        If a key or a value is wrong; it names the key.
+    """
+    document = _read_toml(toml_path) if toml_path else {}
+    return import_tables_of(document.get(IMPORTS, {}), str(toml_path))
 
 
 def _without_mappings(

@@ -255,6 +255,28 @@ def test_a_dry_run_shows_rows_and_refusals_and_sends_nothing(
     assert not (tmp_path / "pipeline").exists()
 
 
+def test_a_table_of_the_settings_file_stands_for_options(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The table names columns, model and time zone; an option comes before its key."""
+    write_csv(tmp_path / "loans.csv", table(3))
+    config = tmp_path / "monitor.toml"
+    config.write_text(
+        '[imports.loans]\nmodel = "loans"\nversion = "2"\ntime_zone = "Europe/Berlin"\nfeedback_type = "label"\n'
+        '[imports.loans.map]\nid = "Case [no]"\ntime = "decided at"\nscore = "risk (model)"\n'
+        'label = "defaulted?"\nlabels.scene = "channel"\n'
+    )
+    command = ("--config", str(config), "import", str(tmp_path / "loans.csv"), "--dry-run", "--json", "--table")
+
+    assert monitor_agent(*command, "loans", "--version", "3") == 0
+    report = json.loads(capfd.readouterr().out)
+    assert (report["predictions"], report["labels"], report["refused"]) == (3, 3, 0)
+    assert report["columns"]["labels.scene"] == "channel"
+    assert {(row["model"], row["version"]) for row in report["first_rows"]} == {("loans", "3")}
+    assert report["first_rows"][0]["time"] == "2026-07-06T08:00:00Z"
+
+    assert monitor_agent(*command, "loan") == 1
+    assert "there is no table [imports.loan]" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "content", "options", "line"),
     [
