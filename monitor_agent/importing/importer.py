@@ -13,6 +13,7 @@ import orjson
 from monitor_agent.agent.cycle import Agent
 from monitor_agent.agent.report import CycleReport
 from monitor_agent.clock import Clock, FixedClock
+from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.imported_days import ImportedDays
 from monitor_agent.es.model_settings_store import read_rules
@@ -170,6 +171,7 @@ def _compute(
     agent = Agent(access.gateway, agent_settings, FixedClock(now))
     # Without it, a search may miss the events of the last second.
     StoredPredictions(access.gateway).refresh(counts.days)
+    access.gateway.refresh([FEEDBACK.alias])
     return [
         agent.backfill(start, end, display.days, restart=True, models=sorted(counts.models))
         for start, end in spans(counts.first_moments)

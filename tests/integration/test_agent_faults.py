@@ -224,7 +224,8 @@ def test_a_fault_of_every_request_changes_nothing(fault_test: FaultTest, fault: 
 
     assert fault_test.cycle(tries=12)
 
-    assert fault_test.proxy.requests >= fault_test.calls
+    # How many requests a cycle needs depends a little on what its searches see already.
+    assert fault_test.proxy.requests >= 0.9 * fault_test.calls
     fault_test.check_whole()
 
 
