@@ -20,7 +20,8 @@ PATIENT: dict[str, Any] = {
 def progress(world: World) -> tuple[Any, ...]:
     """Return how far the hour is: its state, its labels, coverage and maturity, and the first metrics."""
     hour = world.window("1h")
-    return tuple(hour[name] for name in ("state", "n", "coverage", "maturity", "precision", "positive_rate", "alertable"))
+    names = ("state", "n", "coverage", "maturity", "precision", "positive_rate", "alertable")
+    return tuple(hour[name] for name in names)
 
 
 def test_known_labels_are_visible_before_the_attribution_window_is_over(world: World) -> None:

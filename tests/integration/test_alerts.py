@@ -26,7 +26,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.es.retry import Backoff
 from monitor_agent.es.state_store import StateStore, StoredState
-from monitor_agent.settings import AgentSettings, ElasticsearchSettings
+from monitor_agent.settings import AgentSettings, ElasticsearchSettings, ModelSettings
 from tests.cluster import Cluster
 from tests.command_line import monitor_agent
 from tests.factories import START, Document, iso, make_feedback, make_prediction
@@ -335,8 +335,8 @@ def test_agents_that_are_killed_follow_one_firing_from_bad_to_good(
 ) -> None:
     """A bad version fires; while orphans rise, the next one is inhibited; in the end all firings recover."""
     operator, bad = OperatorView(world), "quality-below-threshold"
-    more = {"MONITOR_ALERTS": str(quick_list(tmp_path)), "MONITOR_ORPHAN_HORIZON": "1s", "MONITOR_LEASE": "1s"}
-    store_settings(clean_indices)
+    more = {"MONITOR_ALERTS": str(quick_list(tmp_path)), "MONITOR_LEASE": "1s"}
+    store_settings(clean_indices, ModelSettings(orphan_horizon=SECOND))
     environ = environ_of(clean_indices, **more)
     for name, value in environ.items():
         if name.startswith(("ELASTICSEARCH", "MONITOR")):

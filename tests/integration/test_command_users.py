@@ -75,6 +75,7 @@ ROWS = {
 }
 ELSEWHERE = {
     "run": "test_the_running_agent; it works as monitor_agent in test_service",
+    "import": "test_an_import; it works as monitor_agent in test_import",
     "setup --kibana": "test_the_set_up_of_kibana",
     "check": "test_check_says_what_a_user_can_run",
     "dashboards": "test_a_panel_says_which_right_is_missing in test_roles; it works as viewer in tests/browser",
@@ -184,6 +185,13 @@ def test_the_running_agent(commands: Commands, user: str) -> None:
     refuses(commands, user, "run", "run")
 
 
+@pytest.mark.parametrize("user", sorted(ROLES.keys() - AGENT))
+def test_an_import(commands: Commands, user: str) -> None:
+    """Nothing is delivered if the days cannot be computed."""
+    (commands.folder / "clicks.csv").write_text("id,time,score\n1,2026-03-02T10:00:00Z,0.5\n", encoding="utf-8")
+    refuses(commands, user, "import", "import", "{folder}/clicks.csv", "--model", "click", "--version", "1")
+
+
 def test_the_set_up_of_kibana(commands: Commands) -> None:
     """Nothing reaches Kibana if the user may not set up Elasticsearch."""
     with kibana_stand_in() as kibana:
@@ -207,8 +215,8 @@ def test_only_a_superuser_creates_users(commands: Commands) -> None:
 
 
 AGENT_COMMANDS = (
-    "run, once, backfill, reference, release, models diff, models list, models show, models history, lost-lines, "
-    "check, deadletters list, deadletters show, deadletters replay, totals, compare, explain-window, alerts, "
+    "run, once, backfill, import, reference, release, models diff, models list, models show, models history, "
+    "lost-lines, check, deadletters list, deadletters show, deadletters replay, totals, compare, explain-window, alerts, "
     "dashboards, report, kibana check"
 )
 CAN_RUN = {
@@ -290,7 +298,7 @@ def test_up_without_the_user_of_the_set_up(incomplete: Commands) -> None:
 
 
 @pytest.mark.usefixtures("frequent_statistics")
-@pytest.mark.parametrize("user", ["pipeline_writer", "analyst", "deadletter_reader", "monitor_agent"])
+@pytest.mark.parametrize("user", ["pipeline_writer", "analyst", "deadletter_reader"])
 def test_the_pipeline(filled: Cluster, tmp_path: Path, user: str) -> None:
     """Its user creates the index of a new day; with another one the lines wait, and the trouble names the role."""
     sandbox = PipelineSandbox(tmp_path, filled.url, user, filled.users[user])

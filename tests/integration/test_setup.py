@@ -24,7 +24,7 @@ from monitor_agent.es.repair import Repair
 from tests.cluster import Cluster
 from tests.command_line import monitor_agent, set_up
 from tests.factories import START, Document, make_feedback, make_prediction
-from tests.integration.test_service import environ_of
+from tests.integration.test_service import environ_of, store_settings
 from tests.pipelines import PipelineSandbox
 from tests.waiting import wait_until
 
@@ -355,6 +355,7 @@ def test_templates_of_another_name_are_enough(bare: Cluster) -> None:
         for name, contract in zip(names, CONTRACTS, strict=True):
             admin.indices.put_index_template(name=name, body=contract.template())
         try:
+            store_settings(bare)
             assert monitor_agent("once", "--now", LATER) == 0
         finally:
             delete_templates(admin, names)
