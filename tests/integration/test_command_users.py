@@ -216,8 +216,8 @@ def test_only_a_superuser_creates_users(commands: Commands) -> None:
 
 AGENT_COMMANDS = (
     "run, once, backfill, import, reference, release, models diff, models list, models show, models history, "
-    "lost-lines, check, deadletters list, deadletters show, deadletters replay, totals, compare, explain-window, alerts, "
-    "dashboards, report, kibana check"
+    "lost-lines, check, deadletters list, deadletters show, deadletters replay, totals, compare, explain-window, "
+    "alerts, dashboards, report, kibana check"
 )
 CAN_RUN = {
     "pipeline_writer": ("warning", "pipeline run"),
