@@ -162,7 +162,7 @@ class ClusterLoad(PipelineLoad):
         """Return how often each event is in Elasticsearch, in any index."""
         with self.nodes.client() as client:
             client.indices.refresh(index="model-*")
-            hits = helpers.scan(client, index="model-*", query={"_source": ["event.id"]}, size=5000)
+            hits = helpers.scan(client, index="model-*,-model-settings", query={"_source": ["event.id"]}, size=5000)
             return Counter(hit["_source"]["event"]["id"] for hit in hits)
 
     def close(self) -> None:

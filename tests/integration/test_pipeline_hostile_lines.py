@@ -77,4 +77,4 @@ def stored_documents(cluster: Cluster) -> dict[Key, dict[str, Any]]:
     """Return every document by index and id."""
     with cluster.client() as client:
         client.indices.refresh(index="model-*")
-        return {(hit["_index"], hit["_id"]): hit["_source"] for hit in scan(client, index="model-*")}
+        return {(hit["_index"], hit["_id"]): hit["_source"] for hit in scan(client, index="model-*,-model-settings")}
