@@ -28,7 +28,7 @@ def documents(cluster: Cluster) -> dict[tuple[str, str], dict[str, object]]:
     with cluster.client() as client:
         client.cluster.health(wait_for_status="yellow")
         client.indices.refresh(index="model-*")
-        hits = client.search(index="model-*", size=1000, ignore_unavailable=True)["hits"]["hits"]
+        hits = client.search(index="model-*,-model-settings", size=1000, ignore_unavailable=True)["hits"]["hits"]
     return {(hit["_index"], hit["_id"]): hit["_source"] for hit in hits}
 
 
