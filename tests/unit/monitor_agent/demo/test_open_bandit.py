@@ -105,12 +105,12 @@ def test_an_unknown_campaign_is_refused(tmp_path: Path) -> None:
 def test_a_damaged_extract_is_refused(damage: str, tmp_path: Path) -> None:
     """Files in the cache that are cut off or hold other data are an error."""
     sources = open_bandit.extract_paths("all", open_bandit.BUNDLED)
-    impressions, items = open_bandit.extract_paths("men", tmp_path)
+    impressions, items = open_bandit.extract_paths("women", tmp_path)
     shutil.copy(sources[1], items)
     impressions.write_bytes(sources[0].read_bytes()[:1000] if damage == "cut" else sources[0].read_bytes())
 
     with pytest.raises(DataError, match="remove it"):
-        open_bandit.load("men", tmp_path)
+        open_bandit.load("women", tmp_path)
 
 
 def test_another_package_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
