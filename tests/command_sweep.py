@@ -25,7 +25,7 @@ from monitor_agent import cli
 
 PATIENCE_SECONDS, SERVING_SECONDS = 60.0, 0.3
 ROOT = Path(__file__).parents[1]
-SERVERS = ("dashboards", "run", "pipeline run", "model-server serve", "stack logs")
+SERVERS = ("dashboards", "run", "receive", "pipeline run", "model-server serve", "stack logs")
 """They run until a signal comes."""
 SLOW = ("train",)
 """It loads TensorFlow, which takes seconds."""
