@@ -17,10 +17,12 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
+from elasticsearch import ApiError
 
 from monitor_agent.agent.backfill import BackfillProgress
 from monitor_agent.agent.cycle import Agent
@@ -55,8 +57,13 @@ def until(condition: Callable[[], Any], expected: str) -> Any:
     """Return the first true value of the condition; fail if there is none in time."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        if value := condition():
-            return value
+        try:
+            if value := condition():
+                return value
+        except ApiError as error:
+            # An index that is just being created answers no search.
+            if error.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
         time.sleep(0.05)
     raise AssertionError(f"did not happen in time: {expected}")
 
