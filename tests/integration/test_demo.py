@@ -27,8 +27,12 @@ from tests.waiting import processes_in, wait_until
 
 IMPRESSIONS = 1560
 """A day and some hours of the next one: the agent runs a cycle between them."""
-WITHOUT_DATA = {f"drift/drift-{name}" for name in ("map", "psi-over-time", "share")} | {"serving/server-releases"}
-"""Panels without data: so short a demo has no second whole day, and its server starts long after the log's week."""
+WITHOUT_DATA = {f"drift/drift-{name}" for name in ("map", "psi-over-time", "share")} | {
+    "serving/server-releases",
+    "model-quality/quality-positive-rate",
+}
+"""Panels without data: so short a demo has no second whole day, its server starts long after the log's week, and clicks
+judge its model."""
 OF_OTHER_KINDS = ("multiclass/", "regression/")
 """Dashboards for models of other kinds than the demo's."""
 ROOT = Path(__file__).parents[2]
