@@ -73,8 +73,7 @@ def metrics(
     settings = _ready(settings)
     names = {"window_size": window, "model_name": model, "model_version": version, "segment": segment}
     filters = _filters(_interval(start, end), names)
-    rows = _rows(PERFORMANCE, filters, settings)
-    return _sorted(table_of(rows, columns_of(PERFORMANCE)), _ORDER)
+    return _sorted(_table(PERFORMANCE, filters, settings), _ORDER)
 
 
 def curves(
@@ -102,8 +101,8 @@ def curves(
     """
     settings = _ready(settings)
     names = {"window_size": window, "model_name": model, "model_version": version, "curve": curve}
-    rows = _rows(CURVES, _filters(_interval(start, end), names), settings)
-    return _sorted(table_of(rows, columns_of(CURVES)), (*_ORDER, "feature", "bin"))
+    filters = _filters(_interval(start, end), names)
+    return _sorted(_table(CURVES, filters, settings), (*_ORDER, "feature", "bin"))
 
 
 def predictions(
@@ -133,10 +132,11 @@ def predictions(
     now = SystemClock().now()
     with closing(_gateway(settings)) as gateway:
         rules = read_rules(gateway, settings.agent, model)
-    rows = (
-        {**row, LABEL: labels.label_of(row, _decided(row, rules), now)} for row in _rows(PREDICTIONS, filters, settings)
-    )
-    table = table_of(rows, {**columns_of(PREDICTIONS), LABEL: _LABEL_FIELD})
+        rows = (
+            {**row, LABEL: labels.label_of(row, _decided(row, rules), now)}
+            for row in _rows(gateway, PREDICTIONS, filters, settings)
+        )
+        table = table_of(rows, {**columns_of(PREDICTIONS), LABEL: _LABEL_FIELD})
     return _sorted(table, ("@timestamp", "event.id"))
 
 
@@ -160,16 +160,20 @@ def _filters(interval: Interval, names: Mapping[str, str]) -> list[Mapping[str, 
     return [instants.within(interval), *({"term": {name: value}} for name, value in names.items() if value)]
 
 
+def _table(contract: IndexContract, filters: Sequence[Mapping[str, Any]], settings: Settings) -> pa.Table:
+    with closing(_gateway(settings)) as gateway:
+        return table_of(_rows(gateway, contract, filters, settings), columns_of(contract))
+
+
 def _rows(
-    contract: IndexContract, filters: Sequence[Mapping[str, Any]], settings: Settings
+    gateway: Gateway, contract: IndexContract, filters: Sequence[Mapping[str, Any]], settings: Settings
 ) -> Iterator[dict[str, Any]]:
     """Yield the documents without nesting."""
     body = {"query": {"bool": {"filter": list(filters)}}}
-    with closing(_gateway(settings)) as gateway:
-        for hit in gateway.scan(contract.alias, body, settings.agent.page_size):
-            with reading(hit, REPAIR):
-                row = dict(flat(hit["_source"]))
-            yield row
+    for hit in gateway.scan(contract.alias, body, settings.agent.page_size):
+        with reading(hit, REPAIR):
+            row = dict(flat(hit["_source"]))
+        yield row
 
 
 def _gateway(settings: Settings) -> Gateway:
