@@ -17,7 +17,7 @@ from tests.compose_files import ROOT, with_tls
 
 FILES = ROOT / "packaging" / "compose"
 SERVICES = with_tls()["services"]
-SERVERS = ("elasticsearch", "kibana", "model-server", "agent", "dashboards")
+SERVERS = ("elasticsearch", "kibana", "model-server", "agent", "dashboards", "receive")
 
 
 def make_certificates(folder: Path, *services: str, **environ: str) -> subprocess.CompletedProcess[str]:
