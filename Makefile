@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 SCENARIO ?= search
 CAMPAIGN ?=
-WORKERS ?= 0
+WORKERS ?= 2
 BIN := $(VENV)/bin
 SOURCES := monitor_agent model_server tests benchmarks scripts
 
@@ -15,7 +15,7 @@ demo: $(VENV)/.user
 up: $(VENV)/.user
 	@$(BIN)/monitor-agent up
 
-# WORKERS=2 starts two processes: each takes the next file of tests, and has an Elasticsearch of its own.
+# Two processes: each takes the next file of tests, and has an Elasticsearch of its own. WORKERS=0 starts none besides.
 test: $(VENV)/.developer
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 20.0, interval: float = 0.01) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = 60.0, interval: float = 0.01) -> Any:
     """Return the value of `condition()` as soon as it is true; fail if that takes longer than `seconds`."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

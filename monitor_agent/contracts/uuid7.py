@@ -62,7 +62,7 @@ def of_digest(moment: datetime, digest: bytes) -> str:
         If the moment is before 1970.
 
     >>> of_digest(datetime(2026, 11, 23, tzinfo=timezone.utc), bytes(10))
-    '019aad89-8c00-7000-8000-000000000000'
+    '01a205b3-d000-7000-8000-000000000000'
     """
     milliseconds = (moment - _EPOCH) // _MILLISECOND
     if not 0 <= milliseconds < 1 << 48:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -264,8 +265,9 @@ def test_a_replay_raises_no_alert(
     assert [firing["rule"]["name"] for firing in firings(world)] == ["quality-below-threshold"]
 
 
+@functools.cache
 def hour_before_last() -> datetime:
-    """Return the start of a whole hour whose windows are final."""
+    """Return the start of a whole hour whose windows are final: the same hour in all steps of a test."""
     return (datetime.now(timezone.utc) - 3 * HOUR).replace(minute=0, second=0, microsecond=0)
 
 

@@ -49,7 +49,7 @@ from tests.integration.agent_world import BASE, World
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 DEFAULTS = ModelSettings()
 NODE = "web-1:42:1"
-PATIENCE = 60.0
+PATIENCE = 180.0
 LEASE = 3.0
 
 
