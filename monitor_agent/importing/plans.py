@@ -26,6 +26,7 @@ FIELDS: dict[str, str] = {
     "session": "the session; only a pseudonym is stored",
     "item": "the scored item",
     "position": "position of the item on the page, 1 = first",
+    "propensity": "probability with which the item was shown at its position, for off-policy estimates",
     "ranking": "id of the ranked list of the item",
     "rank": "rank of the item in that list, 1 = first",
     "model": "the model, in place of `--model`",

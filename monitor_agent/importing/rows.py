@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from monitor_agent.contracts import uuid7
-from monitor_agent.contracts.bounds import NUMBER, PROBABILITY, RANK, VALUE
+from monitor_agent.contracts.bounds import NUMBER, POSITIVE_PROBABILITY, PROBABILITY, RANK, VALUE
 from monitor_agent.contracts.deadletter import BAD_ROW
 from monitor_agent.contracts.identifiers import canonical
 from monitor_agent.contracts.kinds import MOST_CLASS_CHARACTERS, MULTICLASS, REGRESSION
@@ -49,6 +49,7 @@ REASONS_OF_FIELDS = {
     "decision": "bad prediction.label",
     "class": "bad prediction.class",
     "position": "bad item.position",
+    "propensity": "bad prediction.propensity",
     "rank": "bad ranking.rank",
     "model": "bad model.name",
     "version": "bad model.version",
@@ -158,6 +159,7 @@ class RowReader:
             session=cells.text("session", MAX_ID_LENGTH),
             item=cells.text("item", MAX_ID_LENGTH),
             position=cells.read("position", _rank_of),
+            propensity=cells.read("propensity", _propensity_of),
             ranking=cells.text("ranking", MAX_ID_LENGTH),
             rank=cells.read("rank", _rank_of),
             labels=self._texts(cells, "labels.", MAX_LABEL_LENGTH),
@@ -346,6 +348,10 @@ def _event_id(record: FeedbackRecord) -> str:
 
 def _rank_of(cell: Any) -> int:
     return whole_of(cell, RANK)
+
+
+def _propensity_of(cell: Any) -> float:
+    return number_of(cell, POSITIVE_PROBABILITY)
 
 
 def _probability_of(cell: Any) -> float:

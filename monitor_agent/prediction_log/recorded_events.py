@@ -41,6 +41,7 @@ class RecordedPrediction:
     session: str = ""
     item: str = ""
     position: int | None = None
+    propensity: float | None = None
     ranking: str = ""
     rank: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -99,6 +100,8 @@ class RecordedEvents:
             "model": {"name": record.model, "version": record.version},
             "prediction": {"id": record.id, **record.result, "rank": 1, "request_size": 1, "shadow": False},
         }
+        if record.propensity is not None:
+            event["prediction"]["propensity"] = record.propensity
         if record.labels:
             event["labels"] = record.labels
         if record.user:

@@ -2,7 +2,7 @@
 
 The model server's `/predict` and `/feedback` are the first door; its answers give the scores, and its lines the times
 of answers. What a format cannot carry comes as lines of our own, or is null: `CANNOT_CARRY` lists it, as
-`docs/receive.md` does.
+`docs/receive.md` and `docs/import.md` do.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from monitor_agent.prediction_log import PredictionLog
 from monitor_agent.settings import AgentSettings, ServerSettings, SourceMapping
 from tests.cluster import Cluster
 from tests.integration.agent_world import World, world_on
+from tests.integration.table_doors import FORMATS, LoggedRow, import_environment, import_tables, write_tables
 from tests.integration.test_model_server import Server
 from tests.pipelines import PipelineSandbox
 from tests.source_requests import REQUEST, RESPONSE, LocalReceiver, ce_headers, local_receiver, user_event
@@ -41,7 +42,7 @@ HTTP, FILES, KSERVE, UBI = "click", "files", "cloudevents", "ubi"
 """The doors by the names of their models; the model server serves `click`."""
 IDENTITY = ("model_name", "_version", "@timestamp", "event", "window_id")
 TIMES = ("response_time", "queue_time", "compute_time", "batch_size")
-CANNOT_CARRY: Mapping[str, tuple[str, ...]] = {FILES: (), KSERVE: TIMES, UBI: TIMES}
+CANNOT_CARRY: Mapping[str, tuple[str, ...]] = {FILES: (), KSERVE: TIMES, UBI: TIMES, **dict.fromkeys(FORMATS, TIMES)}
 """Beginnings of the names of fields that a format cannot carry."""
 SETTINGS = AgentSettings(
     segments=LABELS,
@@ -206,6 +207,40 @@ def through_ubi(receiver: LocalReceiver, rows: Sequence[Row]) -> None:
         assert answer.status == 202, answer.json
 
 
+def logged_rows(rows: Sequence[Row]) -> list[LoggedRow]:
+    """Return the rows as tables hold them."""
+    return [LoggedRow(_fields(number, row)) for number, row in enumerate(rows)]
+
+
+def _fields(number: int, row: Row) -> dict[str, Any]:
+    impression, ranking = row.impression, row.ranking
+    return {
+        "id": number,
+        "time": impression.timestamp,
+        "score": row.event["prediction"]["score"],
+        "label": "yes" if impression.click else "no",
+        "feedback_time": impression.timestamp + CLICK_DELAY if impression.click else None,
+        "item": impression.item_id,
+        "position": impression.position,
+        "propensity": impression.propensity,
+        "ranking": ranking.get("id"),
+        "rank": ranking.get("rank"),
+        **{f"labels.{name}": value for name, value in row.labels.items()},
+        **{f"features.numeric.{name}": impression.features[name] for name in NUMERIC_FEATURES},
+        **{f"features.categorical.{name}": impression.features[name] for name in CATEGORICAL_FEATURES},
+    }
+
+
+def impressions_of_tables(folder: Path, rows: Sequence[LoggedRow]) -> None:
+    """Write lines of our own that say that the rows were displayed: a table has labels only."""
+    for model in FORMATS:
+        with PredictionLog(folder, model=model, version="1") as log:
+            for row in rows:
+                moment = row.fields["time"]
+                record = {"prediction_id": row.id_in(model), "type": "impression", "timestamp": instants.text(moment)}
+                log.feedback([{**record, "prediction_time": moment}])
+
+
 def mappings(threshold: float) -> dict[str, SourceMapping]:
     """Return the mappings of the two services."""
     of_ubi = {name: f"event_attributes.{path}" for name, path in INPUTS.items() if name not in ("item", "position")}
@@ -274,16 +309,24 @@ def test_the_metrics_are_equal_whichever_door_the_day_takes(
     finally:
         server.clean_up()
     through_files(logs, rows)
-    with local_receiver(logs, mappings(rows[0].event["prediction"]["threshold"])) as receiver:
+    threshold = rows[0].event["prediction"]["threshold"]
+    with local_receiver(logs, mappings(threshold)) as receiver:
         through_cloud_events(receiver, rows)
         through_ubi(receiver, rows)
+    logged = logged_rows(rows)
+    impressions_of_tables(logs, logged)
+    tables = write_tables(tmp_path / "tables", logged)
     for path in server.log_dir.glob("*.ndjson"):
         path.rename(logs / f"server-{path.name}")
     with ready_world(elasticsearch) as world:
         clicks = sum(row.impression.click for row in rows)
-        deliver(world, elasticsearch, tmp_path / "pipeline", (len(CANNOT_CARRY) + 1) * (2 * len(rows) + clicks))
+        lines = 4 * (2 * len(rows) + clicks) + len(FORMATS) * len(rows)
+        deliver(world, elasticsearch, tmp_path / "pipeline", lines)
+        now = rows[-1].impression.timestamp + timedelta(days=1, hours=3)
+        with import_environment(elasticsearch, tmp_path):
+            import_tables(tables, logged, threshold, now)
         settings = {field.name: getattr(SETTINGS, field.name) for field in dataclasses.fields(AgentSettings)}
-        world.cycle(rows[-1].impression.timestamp + timedelta(days=1, hours=3), **settings)
+        world.cycle(now, **settings)
         documents = documents_by_door(world)
 
     expected = documents[HTTP]
