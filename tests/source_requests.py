@@ -143,4 +143,4 @@ def local_receiver(
     try:
         yield LocalReceiver(folder, receiver, ReceiverApplication(receiver, receive))
     finally:
-        receiver.log.close()
+        receiver.close()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from monitor_agent.errors import LineTooLongError, RecordError
 from monitor_agent.prediction_log import EventLog
+from monitor_agent.prediction_log.event_log import EventLine
 from monitor_agent.receiving import kserve, ubi
 from monitor_agent.receiving.cloud_events import CloudEvent, json_of, read_events
+from monitor_agent.receiving.request_journal import JoinKey
 from monitor_agent.receiving.source_events import SourceEvents
 from monitor_agent.receiving.source_lines import SourceLines
-from monitor_agent.receiving.waiting_requests import JoinKey, RecentIds, WaitingRequests
+from monitor_agent.receiving.waiting_requests import RecentIds, WaitingRequests
 from monitor_agent.settings import SourceMapping, SourceMappings
 
 RECENT_RESPONSES = 100_000
@@ -56,7 +58,8 @@ class Receiver:
     def cloud_events(self, media_type: str, headers: Mapping[str, str], body: bytes) -> dict[str, int]:
         """Take the CloudEvents of an inference service; return how many of what they were.
 
-        The parameters are those of `read_events`. When this returns, the lines are in the file.
+        The parameters are those of `read_events`. When this returns, the lines are in the file, and the requests in the
+        journal.
 
         Raises
         ------
@@ -82,12 +85,14 @@ class Receiver:
             predictions = kserve.predictions_of(response, joined, self._mapping(response), self._most)
             source.predictions.append(predictions)
             written.append(key)
-        self._write(source, now)
-        for key in written:
-            self._recent.add(key)
+        lines = self._lines.of(source, now)
         for request in requests:
             key = kserve.join_key(request)
             self.waiting.put(key, request, answered=key in self._recent)
+        self._append(lines)
+        for key in written:
+            self._recent.add(key)
+            self.waiting.note_answered(key)
         counted[PREDICTIONS] += sum(len(batch.instances) for batch in source.predictions)
         unmatched = sum(not batch.has_request for batch in source.predictions)
         return self._count(KSERVE, counted, unmatched)
@@ -102,8 +107,13 @@ class Receiver:
         now = self.log.clock()
         return self._take_ubi(ubi.read_user_events(json_of(body, ""), self._mappings, now, self._most), now)
 
+    def close(self) -> None:
+        """Close the event log and the journal of the requests."""
+        self.waiting.close()
+        self.log.close()
+
     def _take_ubi(self, source: SourceEvents, now: datetime) -> dict[str, int]:
-        self._write(source, now)
+        self._append(self._lines.of(source, now))
         counted: Counter[str] = Counter()
         counted[PREDICTIONS] = sum(len(batch.instances) for batch in source.predictions)
         counted[FEEDBACK] = len(source.feedback)
@@ -128,8 +138,7 @@ class Receiver:
     def _mapping(self, event: CloudEvent) -> SourceMapping:
         return kserve.mapping_for(event, self._mappings)
 
-    def _write(self, source: SourceEvents, now: datetime) -> None:
-        lines = self._lines.of(source, now)
+    def _append(self, lines: Sequence[EventLine]) -> None:
         if not lines:
             return
         try:

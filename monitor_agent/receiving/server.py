@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -18,12 +19,15 @@ from monitor_agent.prediction_log import EventLog
 from monitor_agent.prediction_log.pseudonyms import Pseudonyms, load_key
 from monitor_agent.receiving.application import ReceiverApplication
 from monitor_agent.receiving.receiver import Receiver
+from monitor_agent.receiving.request_journal import RequestJournal
 from monitor_agent.receiving.source_lines import SourceLines
 from monitor_agent.receiving.waiting_requests import WaitingRequests
 from monitor_agent.settings import ServerSettings, Settings, SourceMappings
 
 DEFAULT_PORT = 8502
 THREADS = 12
+SHORTEST_PAUSE = 1.0
+"""Seconds between two looks for requests whose time is over."""
 REMEDY = "set PIPELINE_RECEIVE_HOST and PIPELINE_RECEIVE_PORT; port 0 = any free one"
 _log = structlog.get_logger()
 
@@ -54,7 +58,7 @@ def serve(settings: Settings, mappings: SourceMappings, ready: Callable[[HttpSer
             require=settings.security.require_auth,
         )
         receiver = open_receiver(settings, mappings)
-        stack.callback(receiver.log.close)
+        stack.enter_context(_open(receiver, receive.wait.total_seconds()))
         application = ReceiverApplication(receiver, receive)
         server = HttpServer(
             ServedApplication(application, THREADS, receive.max_body_bytes), listener, receive.host, receive
@@ -63,11 +67,36 @@ def serve(settings: Settings, mappings: SourceMappings, ready: Callable[[HttpSer
         fields = {"server.address": server.address, "log.file.path": str(receiver.log.path)}
         _log.info("ready", sources=", ".join(sorted(mappings)) or "all, by default", **fields)
         server.run()
-    _log.info("stopped", events=receiver.log.written)
+        waiting = receiver.waiting.count
+    _log.info("stopped", events=receiver.log.written, requests_waiting=waiting)
+
+
+@contextlib.contextmanager
+def _open(receiver: Receiver, wait: float) -> Iterator[None]:
+    """Close a receiver after the block; in it, requests whose time is over leave the journal.
+
+    Parameters
+    ----------
+    wait : how long a request is remembered, s.
+    """
+    ending = threading.Event()
+
+    def tidy() -> None:
+        while not ending.wait(max(wait, SHORTEST_PAUSE)):
+            receiver.waiting.tidy()
+
+    thread = threading.Thread(target=tidy, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+        receiver.close()
 
 
 def open_receiver(settings: Settings, mappings: SourceMappings) -> Receiver:
-    """Return a receiver with an event log of its own, which the caller closes.
+    """Return a receiver with an event log and a journal of its own, which the caller closes.
 
     Raises
     ------
@@ -77,15 +106,25 @@ def open_receiver(settings: Settings, mappings: SourceMappings) -> Receiver:
     server, receive = settings.server, settings.receive
     log = _open_log(server)
     try:
-        pseudonyms = Pseudonyms(load_key(server.hmac_key, Path(server.log_dir)))
-    except SettingsError as error:
+        pseudonyms = _pseudonyms(server)
+        journal = RequestJournal(Path(server.log_dir))
+    except SettingsError:
         log.close()
-        raise SettingsError(error.message, f"{error.hint} (MODEL_SERVER_HMAC_KEY)") from error
+        raise
     lines = SourceLines(log.node, server.environment, pseudonyms, query_text=server.log_query_text)
     waiting = WaitingRequests(
-        receive.max_waiting_bytes, receive.wait.total_seconds(), receive.overtaking.total_seconds()
+        receive.max_waiting_bytes, receive.wait.total_seconds(), receive.overtaking.total_seconds(), journal
     )
+    if waiting.figures.resumed:
+        _log.info("requests of the process before wait for their responses", requests=waiting.figures.resumed)
     return Receiver(log, lines, mappings, waiting, receive.max_instances)
+
+
+def _pseudonyms(server: ServerSettings) -> Pseudonyms:
+    try:
+        return Pseudonyms(load_key(server.hmac_key, Path(server.log_dir)))
+    except SettingsError as error:
+        raise SettingsError(error.message, f"{error.hint} (MODEL_SERVER_HMAC_KEY)") from error
 
 
 def _open_log(server: ServerSettings) -> EventLog:

@@ -1,4 +1,4 @@
-"""The requests that are remembered for their responses: in bounded memory, for a bounded time."""
+"""The requests that are remembered for their responses: in bounded memory and a bounded journal, for a bounded time."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from monitor_agent.receiving.cloud_events import CloudEvent
+from monitor_agent.receiving.request_journal import JoinKey, JournaledRequest, RequestJournal
 
-JoinKey = tuple[str, str]
-"""What the request and the response of one call share: the service, and the id of the event."""
 BYTES_OF_AN_ENTRY = 2048
 """What an entry takes besides the text of its data, at most."""
 MOST_WAITING_RESPONSES = 4
 """Responses that wait for their requests at a time: the other threads take requests in."""
 
 MOST_SERVICES = 1000
+SMALLEST_JOURNAL = 1 << 20
+"""Bytes; a larger journal is written anew if it is more than twice as large as what is remembered."""
 
 
 @dataclass
@@ -29,11 +30,13 @@ class WaitingFigures:
     unanswered : requests whose response has not come in time.
     dropped : requests that had to go before their time, because there was no room.
     overtaken : requests that came after their response.
+    resumed : requests of the process before, which the journal held.
     """
 
     unanswered: int = 0
     dropped: int = 0
     overtaken: int = 0
+    resumed: int = 0
 
 
 @dataclass
@@ -52,10 +55,16 @@ class WaitingRequests:
     most_bytes : the largest size of all requests; beyond it, the oldest ones are dropped.
     wait : how long a request is remembered, s.
     overtaking : how long a response waits for its request, s, if its service has sent a request in the time `wait`.
+    journal : where the requests survive the end of the process; None = they do not.
     """
 
     def __init__(
-        self, most_bytes: int, wait: float, overtaking: float, monotonic: Callable[[], float] = time.monotonic
+        self,
+        most_bytes: int,
+        wait: float,
+        overtaking: float,
+        journal: RequestJournal | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._most_bytes = most_bytes
         self._wait = wait
@@ -66,7 +75,11 @@ class WaitingRequests:
         self._logs_requests: OrderedDict[str, float] = OrderedDict()
         self._changed = threading.Condition()
         self._waiting_responses = 0
+        self._journal = journal
+        self._outdated = False
         self.figures = WaitingFigures()
+        if journal is not None:
+            self._resume(journal)
 
     @property
     def count(self) -> int:
@@ -81,23 +94,43 @@ class WaitingRequests:
         return self._bytes
 
     def put(self, key: JoinKey, request: CloudEvent, *, answered: bool = False) -> None:
-        """Remember a request; one that comes again stays as it is.
+        """Remember a request; one that comes again stays as it is. When this returns, it is in the journal.
 
         Parameters
         ----------
         answered : whether its response has been written already.
+
+        Raises
+        ------
+        LogWriteError
+            If it cannot be written into the journal; then it is not remembered.
         """
         with self._changed:
             now = self._expire()
             self._note_service(key[0], now + self._wait)
             if key in self._entries:
                 return
-            entry = _Entry(request, len(request.content) + BYTES_OF_AN_ENTRY, now + self._wait, answered)
-            self._entries[key] = entry
-            self._bytes += entry.size
-            while self._bytes > self._most_bytes and self._entries:
-                self._remove(next(iter(self._entries)), in_time=False)
+            if self._journal is not None:
+                self._journal.add(JournaledRequest(key, request, time.time() + self._wait, answered))
+            self._add(key, request, now + self._wait, answered=answered)
+            if self._journal is not None and self._journal.size > max(SMALLEST_JOURNAL, 2 * self._bytes):
+                self._rewrite(self._journal)
             self._changed.notify_all()
+
+    def tidy(self) -> None:
+        """Remove from the journal the requests whose time is over."""
+        with self._changed:
+            self._expire()
+            if self._journal is not None and self._outdated:
+                self._rewrite(self._journal)
+
+    def close(self) -> None:
+        """Close the journal; the requests in it are for the next process."""
+        self.tidy()
+        with self._changed:
+            journal, self._journal = self._journal, None
+        if journal is not None:
+            journal.close()
 
     def request_of(self, key: JoinKey) -> CloudEvent | None:
         """Return the request of a response; None if it is not there and does not come soon."""
@@ -108,8 +141,46 @@ class WaitingRequests:
             entry = self._entries.get(key)
             if entry is None:
                 return None
-            entry.answered = True
+            self._note_answer(key, entry)
             return entry.request
+
+    def note_answered(self, key: JoinKey) -> None:
+        """Note that the response of a request is written."""
+        with self._changed:
+            if key in self._entries:
+                self._note_answer(key, self._entries[key])
+
+    def _note_answer(self, key: JoinKey, entry: _Entry) -> None:
+        if not entry.answered and self._journal is not None:
+            self._journal.note_answered(key)
+        entry.answered = True
+
+    def _add(self, key: JoinKey, request: CloudEvent, until: float, *, answered: bool) -> None:
+        """Remember a request, in the place of the oldest ones if there is no room."""
+        entry = _Entry(request, len(request.content) + BYTES_OF_AN_ENTRY, until, answered)
+        self._entries[key] = entry
+        self._bytes += entry.size
+        while self._bytes > self._most_bytes and self._entries:
+            self._remove(next(iter(self._entries)), in_time=False)
+
+    def _resume(self, journal: RequestJournal) -> None:
+        """Remember the requests of the process before whose time is not over."""
+        now, present = self._monotonic(), time.time()
+        for found in journal.replay():
+            left = min(found.until - present, self._wait)
+            if left > 0:
+                self._note_service(found.key[0], now + left)
+                self._add(found.key, found.request, now + left, answered=found.answered)
+        self.figures.resumed = len(self._entries)
+        self._rewrite(journal)
+
+    def _rewrite(self, journal: RequestJournal) -> None:
+        ahead = time.time() - self._monotonic()
+        journal.rewrite(
+            JournaledRequest(key, entry.request, entry.until + ahead, entry.answered)
+            for key, entry in self._entries.items()
+        )
+        self._outdated = False
 
     def _await(self, key: JoinKey) -> None:
         """Wait for a request, if few responses wait already."""
@@ -144,6 +215,7 @@ class WaitingRequests:
     def _remove(self, key: JoinKey, *, in_time: bool) -> None:
         entry = self._entries.pop(key)
         self._bytes -= entry.size
+        self._outdated = True
         if not entry.answered:
             if in_time:
                 self.figures.unanswered += 1

@@ -95,7 +95,10 @@ def receiving(folder: Path, authority: Authority | None = None, **environ: str) 
 
 
 def test_a_killed_receiver_loses_nothing_that_it_accepted(tmp_path: Path) -> None:
-    """Each call that was answered with 202 has its lines, and the next receiver takes the same call again."""
+    """Each call that was answered with 202 has its lines, and the next receiver takes the same call again.
+
+    It also joins the responses to the requests that were accepted before.
+    """
     with receiving(tmp_path / "r") as receiver:
         client = receiver.client()
         accepted = []
@@ -103,6 +106,9 @@ def test_a_killed_receiver_loses_nothing_that_it_accepted(tmp_path: Path) -> Non
             for role, body in ((REQUEST, INSTANCES), (RESPONSE, PREDICTIONS)):
                 assert post(client, body, ce_headers(role, str(number)))[0] == 202
             accepted.append(str(number))
+        waiting = [f"waiting-{number}" for number in range(40)]
+        for identifier in waiting:
+            assert post(client, INSTANCES, ce_headers(REQUEST, identifier)) == (202, {"requests": 1})
         receiver.process.kill()
         receiver.process.wait()
         lines = receiver.lines()
@@ -112,12 +118,16 @@ def test_a_killed_receiver_loses_nothing_that_it_accepted(tmp_path: Path) -> Non
     assert all(event["features"]["numeric"]["price"] in (1.0, 2.5) for event in lines)
     with receiving(tmp_path / "r") as receiver:
         assert receiver.send(PREDICTIONS, ce_headers(RESPONSE, "0")) == (202, {"predictions": 2})
-        ids = [event["event"]["id"] for event in receiver.lines()]
-    assert len(ids) - len(set(ids)) == 2
+        for identifier in waiting:
+            assert receiver.send(PREDICTIONS, ce_headers(RESPONSE, identifier)) == (202, {"predictions": 2})
+        lines = receiver.lines()
+    assert all(event["features"]["numeric"]["price"] in (1.0, 2.5) for event in lines)
+    ids = [event["event"]["id"] for event in lines]
+    assert (len(ids), len(set(ids))) == (2 * 81, 2 * 80)
 
 
 def test_a_stop_signal_ends_it_cleanly(tmp_path: Path) -> None:
-    """It takes queries and events of UBI, and the pipeline accepts all lines."""
+    """It takes queries and events of UBI, and the pipeline accepts all lines; its log says what still waits."""
     with receiving(tmp_path / "r") as receiver:
         query = hits_query(query_attributes={"scores": [0.5, 0.25]})
         assert receiver.send(query, path="/ubi/queries") == (202, {"predictions": 2})
@@ -126,6 +136,8 @@ def test_a_stop_signal_ends_it_cleanly(tmp_path: Path) -> None:
         receiver.process.send_signal(signal.SIGTERM)
         assert receiver.process.wait(PATIENCE) == 0
         assert not (receiver.folder / "address").exists()
+        stopped = json.loads((receiver.folder / "service.log").read_text().splitlines()[-1])
+        assert (stopped["message"], stopped["requests_waiting"]) == ("stopped", 1)
 
     files = [str(path) for path in (tmp_path / "r" / "log").glob("*.ndjson")]
     assert monitor_agent("pipeline", "validate", *files) == 0

@@ -135,7 +135,7 @@ ROOMS = (
     Room(
         "monitor_agent/receiving/",
         "takes the events of KServe and UBI by HTTP, and writes their event lines before it answers",
-        "contracts errors http_serving prediction_log settings vocabulary",
+        "contracts errors files http_serving prediction_log settings vocabulary",
         "orjson prometheus_client structlog",
     ),
     Room(

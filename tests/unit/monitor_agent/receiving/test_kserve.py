@@ -137,7 +137,7 @@ def test_requests_are_remembered_in_bounded_memory_and_time(tmp_path: Path) -> N
         assert receiver.figure("waiting_bytes") <= 8000
         assert receiver.figure("requests_waiting") == 3
         assert receiver.figure("requests_dropped_total") == 7
-    with local_receiver(tmp_path, wait=timedelta(milliseconds=1)) as receiver:
+    with local_receiver(tmp_path / "short", wait=timedelta(milliseconds=1)) as receiver:
         receiver.send(INSTANCES, ce_headers(REQUEST))
         wait_until(lambda: receiver.figure("requests_without_response_total") == 1)
         assert receiver.figure("requests_waiting") == 0
