@@ -65,7 +65,7 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
 
     done = run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *map(str, units))
 
-    assert len(units) == 5
+    assert len(units) == 6
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -97,7 +97,8 @@ def test_the_accounts_of_the_units_are_made(tmp_path: Path) -> None:
         assert accounts[keys["User"][0]].endswith("nologin")
         assert {*keys.get("Group", []), *keys.get("SupplementaryGroups", [])} <= set(groups)
     assert groups["model-monitor-events"].endswith(":model-monitor-pipeline")
-    assert len({directives(unit)["User"][0] for unit in UNITS}) == len(UNITS)
+    users = [directives(unit)["User"][0] for unit in UNITS if unit.stem != "model-monitor-receiver"]
+    assert len(set(users)) == len(users)
 
 
 @needs_systemd
@@ -112,14 +113,14 @@ def test_the_folders_are_made_and_old_event_files_are_deleted(tmp_path: Path) ->
 
     creation = run("systemd-tmpfiles", "--create", f"--root={tmp_path}", str(config))
     log = tmp_path / "var/log/model-monitor"
-    for name in ("events-host-1-1.ndjson", "hmac.key"):
+    for name in ("events-host-1-1.ndjson", "hmac.key", "requests-0.journal"):
         (log / name).write_text("x", encoding="utf-8")
     cleaning = run("systemd-tmpfiles", "--clean", f"--root={tmp_path}", str(config))
 
     assert (creation.returncode, creation.stderr, cleaning.returncode) == (0, "", 0)
     assert log.stat().st_mode & 0o777 == 0o750
     assert (tmp_path / "var/lib/model-monitor/keys").stat().st_mode & 0o777 == 0o700
-    assert [path.name for path in log.iterdir()] == ["hmac.key"]
+    assert sorted(path.name for path in log.iterdir()) == ["hmac.key", "requests-0.journal"]
     assert " 30d" in text
     assert settings.Settings().agent.retention_events.days == 30
 
@@ -175,11 +176,13 @@ def test_a_service_has_the_time_to_finish() -> None:
     assert int(seconds) >= DRAIN_SECONDS + 10
 
 
-def test_server_and_pipeline_share_the_event_files() -> None:
-    """Both name the same folder, and the pipeline is in the group that may read it."""
-    server = directives(FOLDER / "model-monitor-server.service")
+@pytest.mark.parametrize("writer", ["model-monitor-server", "model-monitor-receiver"])
+def test_a_writer_and_the_pipeline_share_the_event_files(writer: str) -> None:
+    """Both name the same folder, and the pipeline is in the group that may read it; both writers have one account."""
+    server = directives(FOLDER / f"{writer}.service")
     pipeline = directives(FOLDER / "model-monitor-pipeline.service")
 
+    assert server["User"] == ["model-monitor-server"]
     assert "MODEL_LOG_DIR=%L/model-monitor" in server["Environment"]
     assert "MODEL_LOG_GROUP_READ=true" in server["Environment"]
     assert "MODEL_LOG_DIR=%L/model-monitor" in pipeline["Environment"]

@@ -13,6 +13,8 @@ import pytest
 from monitor_agent.contracts.roles import ROLES
 from monitor_agent.durations import parse_duration
 from monitor_agent.http_serving.server import DRAIN_SECONDS
+from monitor_agent.receiving.application import HEALTH
+from monitor_agent.receiving.server import DEFAULT_PORT
 from monitor_agent.settings import Settings, secret_variables
 from monitor_agent.settings.names import known_variables
 from tests.kubernetes_manifests import (
@@ -34,7 +36,7 @@ from tests.kubernetes_manifests import (
 )
 from tests.unit.model_server.test_app import serving
 
-WORKLOADS = ("model-server", "monitor-agent", "model-monitor-setup", "dashboards")
+WORKLOADS = ("model-server", "monitor-agent", "model-monitor-setup", "dashboards", "receiver")
 CONTAINERS = [
     pytest.param(name, container, id=f"{name}/{container['name']}")
     for name in WORKLOADS
@@ -43,6 +45,8 @@ CONTAINERS = [
 SECRETS = {
     "model-server/pipeline": {"model-monitor-pipeline"},
     "model-server/model-server": {"model-monitor-server"},
+    "receiver/pipeline": {"model-monitor-pipeline"},
+    "receiver/receiver": {"model-monitor-receiver", "model-monitor-server"},
     "monitor-agent/monitor-agent": {"model-monitor-agent"},
     "model-monitor-setup/setup": {"model-monitor-setup"},
     "dashboards/dashboards": {"model-monitor-people"},
@@ -109,6 +113,7 @@ def test_a_container_has_settings_that_exist(name: str, container: Manifest) -> 
     secrets = {variable for variable, _ in secret_entries(container)}
     mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
     volumes = {volume["name"] for volume in pod_of(workload(name))["volumes"]}
+    volumes |= {claim["metadata"]["name"] for claim in workload(name)["spec"].get("volumeClaimTemplates", ())}
 
     assert variables.keys() <= known_variables()
     assert {variable for variable in variables if variable in secret_variables() and "URL" not in variable} <= secrets
@@ -179,14 +184,17 @@ def test_the_users_are_those_of_the_roles() -> None:
         "model-monitor-setup/users": "***",
         "model-monitor-setup/setup": "monitor_setup",
         "dashboards/dashboards": "analyst",
+        "receiver/pipeline": "pipeline_writer",
+        "receiver/receiver": None,
     }
     assert {user for user in users.values() if user and user != "***"} <= ROLES.keys()
 
 
-def test_the_pipeline_reads_to_the_end_what_the_server_writes() -> None:
+@pytest.mark.parametrize("name", ["model-server", "receiver"])
+def test_the_pipeline_reads_to_the_end_what_the_server_writes(name: str) -> None:
     """It is a sidecar, which ends after the server; both see one folder, and all steps of the stop have their time."""
-    pod = pod_of(workload("model-server"))
-    sidecar, server = containers_of(pod)["pipeline"], containers_of(pod)["model-server"]
+    pod = pod_of(workload(name))
+    sidecar, server = containers_of(pod)["pipeline"], containers_of(pod)[name]
     drain = parse_duration(sidecar["command"][sidecar["command"].index("--drain") + 1]).total_seconds()
     pause = float(server["lifecycle"]["preStop"]["exec"]["command"][1])
 
@@ -205,8 +213,11 @@ def test_ports_and_paths_of_the_probes_are_those_of_the_servers(tmp_path: Path) 
     server = containers_of(pod_of(workload("model-server")))["model-server"]
     agent = containers_of(pod_of(workload("monitor-agent")))["monitor-agent"]
     viewer = containers_of(pod_of(workload("dashboards")))["dashboards"]
+    receiver = containers_of(pod_of(workload("receiver")))["receiver"]
     settings = Settings()
 
+    assert receiver["ports"] == [{"name": "http", "containerPort": DEFAULT_PORT}]
+    assert receiver["readinessProbe"]["httpGet"] == {"path": HEALTH, "port": "http"}
     assert viewer["ports"] == [{"name": "http", "containerPort": settings.dashboards.port}]
     assert server["ports"] == [{"name": "http", "containerPort": settings.server.port}]
     assert agent["ports"] == [{"name": "health", "containerPort": settings.agent.health_port}]
@@ -227,7 +238,7 @@ def test_ports_and_paths_of_the_probes_are_those_of_the_servers(tmp_path: Path) 
 def test_selectors_choose_pods() -> None:
     """Each Deployment, Service, budget and policy chooses the pods of a workload; two agents run."""
     pods = {name: workload(name)["spec"]["template"]["metadata"]["labels"] for name in WORKLOADS}
-    for name in set(pods) - {"dashboards"}:
+    for name in set(pods) - {"dashboards", "receiver"}:
         pods[name]["app.kubernetes.io/part-of"] = kustomization(BASE)["labels"][0]["pairs"]["app.kubernetes.io/part-of"]
     chosen: Counter[str] = Counter()
     for manifest in manifests(EXAMPLE):
@@ -241,9 +252,9 @@ def test_selectors_choose_pods() -> None:
 
     assert chosen["NetworkPolicy/model-monitor-setup"] == 1
     assert chosen["NetworkPolicy/model-server"] == chosen["NetworkPolicy/monitor-agent"] == 2
-    assert chosen["NetworkPolicy/dashboards"] == 2
+    assert chosen["NetworkPolicy/dashboards"] == chosen["NetworkPolicy/receiver"] == 2
     assert chosen["PodDisruptionBudget/model-server"] == chosen["PodDisruptionBudget/monitor-agent"] == 1
-    assert chosen["Service/model-server"] == 1
+    assert chosen["Service/model-server"] == chosen["Service/receiver"] == 1
     assert workload("monitor-agent")["spec"]["replicas"] >= 2
 
 
