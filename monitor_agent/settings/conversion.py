@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import types
 import typing
+from collections.abc import Mapping
+from dataclasses import fields
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from monitor_agent.durations import format_duration, parse_duration
-from monitor_agent.errors import DataError, SettingsError
+from monitor_agent.errors import DataError, SettingsError, suggestion
 from monitor_agent.http_client.address import LARGEST_PORT
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
+
+T = TypeVar("T")
 
 
 def as_text(value: Any) -> str:
@@ -46,6 +50,52 @@ def convert(value: Any, hint: Any, name: str, choices: tuple[str, ...] = ()) -> 
     if choices and converted not in choices:
         raise SettingsError(f"{name}={value!r} is unknown", f"use one of {', '.join(choices)}")
     return converted
+
+
+def read_table(kind: type[T], table: Any, place: str, choices: Mapping[str, tuple[str, ...]]) -> T:
+    """Return a table of the settings file as the dataclass whose fields are its keys.
+
+    Parameters
+    ----------
+    place : the table, for an error, such as `monitor.toml: receive.click`.
+    choices : key -> the texts that it may have.
+
+    Raises
+    ------
+    SettingsError
+        If a key or a value is wrong; it names the key.
+    """
+    hints = typing.get_type_hints(kind)
+    names = [entry.name for entry in fields(kind)]  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for name, value in _table(table, place).items():
+        if name not in names:
+            raise SettingsError(f"{place}.{name} is unknown", suggestion(name, names))
+        if typing.get_origin(hints[name]) is Mapping:
+            values[name] = _texts(value, f"{place}.{name}")
+        else:
+            values[name] = convert(value, hints[name], f"{place}.{name}", choices.get(name, ()))
+    return kind(**values)
+
+
+def _texts(value: Any, place: str, above: str = "") -> dict[str, str]:
+    """Return a table of texts; a table in it is a name with a dot, such as `labels.scene`."""
+    texts: dict[str, str] = {}
+    for name, entry in _table(value, place).items():
+        if isinstance(entry, Mapping):
+            texts |= _texts(entry, f"{place}.{name}", f"{above}{name}.")
+        elif isinstance(entry, str) and entry:
+            texts[above + name] = entry
+        else:
+            raise SettingsError(f"{place}.{name}={entry!r} is malformed", "write a text in quotation marks")
+    return texts
+
+
+def _table(value: Any, place: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        name = place.rpartition(": ")[2]
+        raise SettingsError(f"{place} is not a table", f"write [{name}] with its keys below")
+    return value
 
 
 def require_port(port: int | None, name: str) -> None:

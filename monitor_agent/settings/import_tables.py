@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from monitor_agent.errors import SettingsError, suggestion
-from monitor_agent.settings.conversion import convert
+from monitor_agent.settings.conversion import read_table
 
 IMPORTS = "imports"
-_MAP = "map"
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def import_tables_of(tables: Any, place: str) -> dict[str, ImportTable]:
     """
     if not isinstance(tables, Mapping):
         raise SettingsError(f"{place}: {IMPORTS} is not a table", f"write it as [{IMPORTS}.NAME] with its keys below")
-    return {name: _import_table(table, f"{place}: {IMPORTS}.{name}") for name, table in tables.items()}
+    return {name: read_table(ImportTable, table, f"{place}: {IMPORTS}.{name}", {}) for name, table in tables.items()}
 
 
 def import_table(tables: Mapping[str, ImportTable], name: str) -> ImportTable:
@@ -64,32 +62,3 @@ def import_table(tables: Mapping[str, ImportTable], name: str) -> ImportTable:
             suggestion(name, tables) if tables else f"write [{IMPORTS}.{name}] into the file of --config",
         )
     return tables[name]
-
-
-def _import_table(table: Any, place: str) -> ImportTable:
-    if not isinstance(table, Mapping):
-        raise SettingsError(f"{place} is not a table", f"write it as [{IMPORTS}.NAME] with its keys below")
-    hints = typing.get_type_hints(ImportTable)
-    names = [entry.name for entry in fields(ImportTable)]
-    values: dict[str, Any] = {}
-    for name, value in table.items():
-        if name not in names:
-            raise SettingsError(f"{place}.{name} is unknown", suggestion(name, names))
-        if name == _MAP:
-            values[name] = dict(_columns(value, f"{place}.{_MAP}"))
-        else:
-            values[name] = convert(value, hints[name], f"{place}.{name}")
-    return ImportTable(**values)
-
-
-def _columns(table: Any, place: str, above: str = "") -> typing.Iterator[tuple[str, str]]:
-    """Yield field and column; a table in the table is a name with a dot, such as `labels.scene`."""
-    if not isinstance(table, Mapping):
-        raise SettingsError(f"{place} is not a table", "write FIELD = 'COLUMN' below it")
-    for name, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _columns(value, f"{place}.{name}", f"{above}{name}.")
-        elif isinstance(value, str) and value:
-            yield above + name, value
-        else:
-            raise SettingsError(f"{place}.{name} is no column", "write the name of a column in quotation marks")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
-from monitor_agent.errors import SettingsError, suggestion
-from monitor_agent.settings.conversion import convert
+from monitor_agent.errors import SettingsError
+from monitor_agent.settings.conversion import read_table
 from monitor_agent.vocabulary.prediction_kinds import BINARY, MULTICLASS, PREDICTION_KINDS
 
 TABLE = "receive"
@@ -111,38 +110,13 @@ def mappings_of(tables: Mapping[str, Any], place: str) -> dict[str, SourceMappin
     SettingsError
         If a key or a value is wrong; it names the key.
     """
-    return {name: _mapping(table, f"{place}{name}.") for name, table in tables.items()}
+    return {name: _mapping(table, f"{place}{name}") for name, table in tables.items()}
 
 
-def _mapping(table: Mapping[str, Any], place: str) -> SourceMapping:
-    hints = typing.get_type_hints(SourceMapping)
-    names = [entry.name for entry in fields(SourceMapping)]
-    values: dict[str, Any] = {}
-    for name, value in table.items():
-        if name not in names:
-            raise SettingsError(f"{place}{name} is unknown", suggestion(name, names))
-        if name in ("actions", "inputs"):
-            values[name] = _texts(value, f"{place}{name}")
-        else:
-            values[name] = convert(value, hints[name], place + name, _CHOICES.get(name, ()))
-    mapping = SourceMapping(**values)
-    _check(mapping, place)
+def _mapping(table: Any, place: str) -> SourceMapping:
+    mapping = read_table(SourceMapping, table, place, _CHOICES)
+    _check(mapping, f"{place}.")
     return mapping
-
-
-def _texts(value: Any, place: str, above: str = "") -> dict[str, str]:
-    """Return a table of texts; a table in it is a name with a dot."""
-    if not isinstance(value, Mapping):
-        raise SettingsError(f"{place} is not a table", "write it as [receive.NAME.inputs] with its keys below")
-    texts: dict[str, str] = {}
-    for name, entry in value.items():
-        if isinstance(entry, Mapping):
-            texts |= _texts(entry, f"{place}.{name}", f"{above}{name}.")
-        elif isinstance(entry, str) and entry:
-            texts[above + name] = entry
-        else:
-            raise SettingsError(f"{place}.{name}={entry!r} is malformed", "text is expected")
-    return texts
 
 
 def _check(mapping: SourceMapping, place: str) -> None:

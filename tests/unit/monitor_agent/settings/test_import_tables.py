@@ -37,7 +37,7 @@ def test_a_table_names_columns_and_options(tmp_path: Path) -> None:
         ("[imports]\na = 3\n", "imports.a is not a table"),
         ("[imports.a]\ntimezone = 'UTC'\n", "imports.a.timezone is unknown"),
         ("[imports.a]\nthreshold = 'high'\n", "imports.a.threshold"),
-        ("[imports.a.map]\nid = 3\n", "imports.a.map.id is no column"),
+        ("[imports.a.map]\nid = 3\n", "imports.a.map.id=3 is malformed"),
     ],
 )
 def test_a_wrong_table_is_refused_by_every_command(tmp_path: Path, text: str, line: str) -> None:
