@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from monitor_agent.errors import SettingsError
+from monitor_agent.errors import DataError, SettingsError
 
 PROBE_GRACE_SECONDS = 0.2
 POLL_SECONDS = 0.02
@@ -145,6 +145,21 @@ def replace_file(
         with contextlib.suppress(OSError):
             draft.unlink()
         raise
+
+
+@contextlib.contextmanager
+def written_out(path: Path) -> Iterator[None]:
+    """Write a file that the user has named by `--out`, in the block.
+
+    Raises
+    ------
+    DataError
+        If the block raises OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path} cannot be written ({error.strerror})", "name another --out") from error
 
 
 class ReloadedFiles(Generic[T]):

@@ -13,9 +13,9 @@ from typing import Any
 from monitor_agent.analysis.tables import columns_of, flat, parquet_file
 from monitor_agent.contracts.index_contract import date, long
 from monitor_agent.contracts.performance import PERFORMANCE, STATES
-from monitor_agent.errors import DataError, SettingsError
+from monitor_agent.errors import SettingsError
 from monitor_agent.extras import ANALYSIS, require
-from monitor_agent.files import replace_file
+from monitor_agent.files import replace_file, written_out
 
 TABLE, JSON, CSV, PARQUET = "table", "json", "csv", "parquet"
 _FIELDS = {
@@ -99,7 +99,5 @@ def write_parquet(documents: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    try:
+    with written_out(path):
         replace_file(path, content)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written ({error.strerror})", "name another --out") from error

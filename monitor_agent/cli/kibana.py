@@ -21,6 +21,7 @@ from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import DataError, KibanaError, reason_of_file
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.rights import require_privileges
+from monitor_agent.files import written_out
 from monitor_agent.kibana import folder, installation, package
 from monitor_agent.kibana.api import Kibana
 from monitor_agent.kibana.checks import Finding, check_alerts, check_objects
@@ -80,10 +81,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     ids = [saved.id for saved in folder.read_objects(root).values()]
     exported = installation.exported(Kibana(settings.kibana), ids, _warn)
     if args.out:
-        try:
+        with written_out(args.out):
             args.out.write_text(package.pack(exported.values()), encoding="utf-8")
-        except OSError as error:
-            raise DataError(f"{args.out} cannot be written ({error.strerror})", "name another --out") from error
         print_line(str(args.out))
         return 0
     return _write(root, exported, prune=args.prune)

@@ -14,7 +14,7 @@ from monitor_agent.dashboards.library import END, START, read_library
 from monitor_agent.dashboards.report_image import Image, Sheet, image
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.files import private_opener
+from monitor_agent.files import private_opener, written_out
 from monitor_agent.kibana.dashboard_model import Dashboard
 from monitor_agent.kibana.times import time_range
 
@@ -101,9 +101,7 @@ def _encoded(suffix: str, title: str, page: Image) -> bytes:
 
 
 def _write(out: Path, content: bytes) -> None:
-    try:
+    with written_out(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         with open(out, "wb", opener=private_opener) as stream:
             stream.write(content)
-    except OSError as error:
-        raise DataError(f"{out} cannot be written ({error.strerror})", "name another --out") from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor_agent.errors import DataError
-from monitor_agent.files import replace_file
+from monitor_agent.files import replace_file, written_out
 
 PROJECT_FILE = 0o666
 """Rights of a copy, less the umask: people share it, and it holds no secret."""
@@ -77,11 +77,9 @@ def copy_folder(original: Path, out: Path, *, overwrite: bool = False) -> Folder
     for name in (*before.missing, *before.changed):
         path = out / name
         content = _content(original / name)
-        try:
+        with written_out(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path, content, mode=PROJECT_FILE)
-        except OSError as error:
-            raise DataError(f"{path} cannot be written ({error.strerror})", "name another --out") from error
     return before
 
 
