@@ -30,8 +30,9 @@ SHORTEST_ABBREVIATION = 4
 def run_program(subject: str, package: str, run: Callable[[], int]) -> int:
     """Return the exit status of a program; whatever goes wrong is one line on standard error, without a secret.
 
-    The status is that of `run`, 1 after an error, 130 if the user interrupts, and 0 if the reader of the output goes
-    away (`| head`): then there is no one to report to. Python's `-X dev` shows the traceback of a defect.
+    The status is that of `run`, 1 after an error, 130 if the user interrupts (the KeyboardInterrupt may say how
+    to go on), and 0 if the reader of the output goes away (`| head`): then there is no one to report to. Python's
+    `-X dev` shows the traceback of a defect.
 
     Parameters
     ----------
@@ -47,8 +48,8 @@ def run_program(subject: str, package: str, run: Callable[[], int]) -> int:
             sys.stdout.flush()
     except MonitorError as error:
         return _report(f"error: {error}")
-    except KeyboardInterrupt:
-        _report("interrupted")
+    except KeyboardInterrupt as error:
+        _report(f"interrupted: {error}" if str(error) else "interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         _discard_output()

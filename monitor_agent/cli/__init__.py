@@ -1,7 +1,8 @@
 """The console script `monitor-agent`: imports the command's module, reads the settings, prints an error as one line.
 
 A command is a module of this package with `add_parser(subparsers)` and `run(args, settings) -> exit status`. `check`
-gets no settings: it reads them itself, to say what is wrong with them.
+gets no settings: it reads them itself, to say what is wrong with them. A command that an interruption leaves half done
+says in `AFTER_INTERRUPTION` how to go on.
 Only the chosen command's module is imported, so that a command starts as fast as its own imports allow.
 """
 
@@ -46,6 +47,8 @@ def _run_command(arguments: Sequence[str]) -> int:
         return _run(args)
     except ElasticsearchError as error:
         raise _with_user(args, error) from error
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(args.how_to_go_on) from error
 
 
 def _with_user(args: argparse.Namespace, error: ElasticsearchError) -> ElasticsearchError:
@@ -88,7 +91,8 @@ def make_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     for name in COMMANDS if command is None else (command,):
         module = _module(name)
         module.add_parser(subparsers)
-        subparsers.choices[name].set_defaults(run=module.run)
+        how_to_go_on = getattr(module, "AFTER_INTERRUPTION", "")
+        subparsers.choices[name].set_defaults(run=module.run, how_to_go_on=how_to_go_on)
     return parser
 
 

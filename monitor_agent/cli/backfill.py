@@ -17,6 +17,8 @@ from monitor_agent.cli._times import add_range, add_time, range_at
 from monitor_agent.clock import FixedClock, SystemClock
 from monitor_agent.settings import Settings
 
+AFTER_INTERRUPTION = "the same command goes on from there"
+
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""

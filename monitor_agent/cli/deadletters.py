@@ -31,6 +31,8 @@ from monitor_agent.settings import Settings
 MESSAGE_CHARACTERS = 72
 SHORT_ID = 12
 
+AFTER_INTERRUPTION = "run it again; what is done already is not done twice"
+
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""

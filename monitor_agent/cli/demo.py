@@ -17,6 +17,8 @@ from monitor_agent.settings import Settings
 _OF_SEARCH = ("campaign", "model", "models", "limit")
 """Options that only the scenario `search` has."""
 
+AFTER_INTERRUPTION = "run it again; it begins anew"
+
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""

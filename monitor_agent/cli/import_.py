@@ -19,6 +19,7 @@ from monitor_agent.cli._agent import gateway_of, in_words, prepared_gateway_of, 
 from monitor_agent.cli._output import NOTHING, add_json, number, print_json, print_line, print_table
 from monitor_agent.cli._times import add_time
 from monitor_agent.clock import SystemClock
+from monitor_agent.errors import StoppedError
 from monitor_agent.es.install import install
 from monitor_agent.extras import IMPORT, require
 from monitor_agent.importing.plans import FEEDBACK_TYPES, ImportPlan, add_column, columns_of
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from monitor_agent.importing.preview import Preview
 
 ROWS_REFUSED = 1
+
+AFTER_INTERRUPTION = "the same command goes on from there"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -117,7 +120,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
                 install(gateway, access.agent, server=access.server)
         with prepared_gateway_of(access, "import") as gateway, _display() as display:
             require_stored_settings(args, gateway, access)
-            report = run_import(request, ImportAccess(access, args.environ, gateway, SystemClock()), display)
+            try:
+                report = run_import(request, ImportAccess(access, args.environ, gateway, SystemClock()), display)
+            except StoppedError as error:
+                raise KeyboardInterrupt(AFTER_INTERRUPTION) from error
     return _print_report(report, as_json=args.json)
 
 
@@ -195,6 +201,7 @@ def _print_report(report: ImportReport, *, as_json: bool) -> int:
                 **_counts_document(counts),
                 "resumed": report.resumed,
                 "seconds": round(report.seconds, 3),
+                "computed_seconds": round(sum(computed.seconds for computed in report.computed), 3),
                 "computed": asdict(tally) if report.computed else None,
             }
         )

@@ -17,6 +17,8 @@ from monitor_agent.clock import FixedClock, SystemClock
 from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.settings import Settings
 
+AFTER_INTERRUPTION = "run it again; nothing counts twice"
+
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""

@@ -28,6 +28,8 @@ from monitor_agent.settings import Settings
 
 IN_THE_WAY = 1
 
+AFTER_INTERRUPTION = "run it again; what is done already stays as it is"
+
 
 def add_parser(subparsers: Any) -> None:
     """Add the command's arguments."""

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from monitor_agent.extras import install_command
+from tests.http_servers import ROOT
 from tests.lacking_packages import environ_with_broken, environ_without
+from tests.scripted_node import ScriptedNode, received_until
 
-EVERYTHING = ("flask", "jgo", "lark", "tensorflow", "tensorflow_text", "vl_convert")
+HOW_TO_GO_ON = {
+    "once": "run it again; nothing counts twice",
+    "backfill --from 2026-11-01 --to 2026-11-02": "the same command goes on from there",
+    "setup": "run it again; what is done already stays as it is",
+    "models list": "",
+}
+"""Commands, and what an interruption of them says."""
+EVERYTHING = ("flask", "jgo", "lark", "pyarrow", "tensorflow", "tensorflow_text", "vl_convert")
 COMMANDS = {
     "demo": ("jgo, flask, tensorflow, tensorflow-text, lark and vl-convert-python", "embedded,server,train"),
     "up": ("jgo, flask, tensorflow, tensorflow-text, lark and vl-convert-python", "embedded,server,train"),
     "stack up": ("jgo", "embedded"),
     "pipeline run": ("lark", "embedded"),
     "pipeline validate x": ("lark", "embedded"),
+    "import x": ("lark and pyarrow", "import"),
+    "import x --data y": ("lark, pyarrow and jgo", "import,embedded"),
     "dashboards": ("flask and vl-convert-python", "embedded"),
     "report --out x.png": ("vl-convert-python", "embedded"),
     "model-server serve": ("flask, tensorflow and tensorflow-text", "server"),
@@ -80,3 +95,32 @@ def test_a_broken_tensorflow_is_one_line(tmp_path: Path, statement: str) -> None
     assert line.startswith("error: training needs ")
     assert " -m pip install " in line
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize("command", HOW_TO_GO_ON)
+def test_an_interruption_is_one_line(tmp_path: Path, command: str) -> None:
+    """While Elasticsearch does not answer; the line says how to go on if something may be half done."""
+    asked = threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        received_until(connection, b"\r\n\r\n")
+        asked.set()
+        while connection.recv(1 << 16):
+            pass
+
+    node = ScriptedNode(script)
+    with contextlib.closing(node):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "monitor_agent", *command.split()],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "ELASTICSEARCH_URL": f"http://{node.address}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert asked.wait(60)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+
+    advice = HOW_TO_GO_ON[command]
+    assert (process.returncode, output) == (130, f"interrupted: {advice}\n" if advice else "interrupted\n")

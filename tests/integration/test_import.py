@@ -234,6 +234,25 @@ def test_a_killed_import_goes_on_and_counts_nothing_twice(
     assert list(folder.glob("import-*.json")) == []
 
 
+def test_an_interrupted_import_says_how_to_go_on(
+    world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line, with the exit status of an interruption; the same command delivers the rest."""
+    monkeypatch.setenv("PIPELINE_BATCH_SIZE", "10")
+    path = write_csv(tmp_path / "loans.csv", table(1500))
+    arguments = [sys.executable, "-m", "monitor_agent", "import", str(path), *COMMON, "--no-compute"]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    folder = tmp_path / "pipeline" / "import"
+    wait_until(lambda: list(folder.glob("import-*.json")) or process.poll() is not None, 120)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+
+    assert (process.returncode, output) == (130, "interrupted: the same command goes on from there\n")
+    _, report = imported(capfd, path, *COMMON, "--no-compute")
+    assert (report["resumed"], report["predictions"]) == (True, 1500)
+    assert len(world.documents("model-predictions")) == 1500
+
+
 def test_a_dry_run_shows_rows_and_refusals_and_sends_nothing(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
