@@ -22,9 +22,9 @@ from benchmarks.rig.node import EVENTS as INDICES
 from benchmarks.rig.node import Node, running_node
 from benchmarks.rig.process import measured
 from benchmarks.rig.runner_process import PIPELINE, run_until, spawn, stop
+from benchmarks.rig.stored_lines import stored_lines
 from benchmarks.rig.workspace import Workspace, temporary_workspace
 from monitor_agent.contracts import uuid7
-from monitor_agent.contracts.prediction import PREDICTIONS
 
 SCALE = float(os.environ.get("BENCH_SCALE", "1"))
 EVENTS = int(100_000 * SCALE)
@@ -53,7 +53,7 @@ def _speed(node: Node, workspace: Workspace) -> Iterator[Measurement]:
         environ = workspace.environ(node.settings.url[0], node.users["pipeline_writer"])
         runner_seconds.append(run_until(PIPELINE, environ, workspace.delivered).seconds)
         if not ready.exists():
-            ready.write_bytes(b"".join(_indexed(node)))
+            ready.write_bytes(b"".join(stored_lines(node)))
         node.delete(INDICES)
         done = measured([sys.executable, "-m", "benchmarks.rig.parallel_bulk", str(ready)], environ)
         bulk_seconds.append(float(done.output))
@@ -62,20 +62,6 @@ def _speed(node: Node, workspace: Workspace) -> Iterator[Measurement]:
     yield at_least(
         "the first divided by the second", min(bulk_seconds[1:]) / min(runner_seconds[1:]), "of its speed", 0.85
     )
-
-
-def _indexed(node: Node) -> Iterator[bytes]:
-    """Yield all documents of the pipeline, one a line."""
-    node.admin.indices.refresh(index=INDICES)
-    after: list[object] | None = None
-    while True:
-        hits = node.admin.search(
-            index=PREDICTIONS.alias, size=5000, sort=["@timestamp", "event.sequence"], search_after=after
-        )["hits"]["hits"]
-        if not hits:
-            return
-        yield from (orjson.dumps(hit["_source"]) + b"\n" for hit in hits)
-        after = hits[-1]["sort"]
 
 
 def _delay(node: Node, workspace: Workspace) -> Iterator[Measurement]:

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
@@ -25,6 +26,7 @@ from elasticsearch import Elasticsearch
 from benchmarks.rig.traffic import Action, Traffic
 from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.model_settings import MODEL_SETTINGS
+from monitor_agent.contracts.role_names import MONITOR_SETUP
 from monitor_agent.es.connection import connect
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
@@ -54,15 +56,19 @@ class Node:
         """Return the agent's gateway to it."""
         return Gateway(connect(self.settings))
 
+    def _setup_gateway(self) -> Gateway:
+        setup = replace(self.settings, username=MONITOR_SETUP, password=self.users[MONITOR_SETUP])
+        return Gateway(connect(setup))
+
     def install(self) -> None:
         """Put the product's index templates."""
-        with contextlib.closing(self.gateway()) as gateway:
+        with contextlib.closing(self._setup_gateway()) as gateway:
             install(gateway, AgentSettings())
 
     def use(self, settings: AgentSettings) -> None:
         """Let the node hold these settings of models, as the set-up of an empty node does."""
         self.delete(MODEL_SETTINGS.name)
-        with contextlib.closing(self.gateway()) as gateway:
+        with contextlib.closing(self._setup_gateway()) as gateway:
             ModelSettingsStore(gateway).begin(plain(settings), datetime.now(timezone.utc))
 
     def delete(self, pattern: str) -> None:
