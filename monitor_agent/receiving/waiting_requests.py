@@ -166,11 +166,11 @@ class WaitingRequests:
     def _resume(self, journal: RequestJournal) -> None:
         """Remember the requests of the process before whose time is not over."""
         now, present = self._monotonic(), time.time()
-        for found in journal.replay():
-            left = min(found.until - present, self._wait)
+        for entry in journal.replay():
+            left = min(entry.until - present, self._wait)
             if left > 0:
-                self._note_service(found.key[0], now + left)
-                self._add(found.key, found.request, now + left, answered=found.answered)
+                self._note_service(entry.key[0], now + left)
+                self._add(entry.key, entry.request, now + left, answered=entry.answered)
         self.figures.resumed = len(self._entries)
         self._rewrite(journal)
 

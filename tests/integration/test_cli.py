@@ -100,11 +100,11 @@ def test_a_broken_tensorflow_is_one_line(tmp_path: Path, statement: str) -> None
 @pytest.mark.parametrize("command", HOW_TO_GO_ON)
 def test_an_interruption_is_one_line(tmp_path: Path, command: str) -> None:
     """While Elasticsearch does not answer; the line says how to go on if something may be half done."""
-    asked = threading.Event()
+    request_came = threading.Event()
 
     def script(connection: socket.socket) -> None:
         received_until(connection, b"\r\n\r\n")
-        asked.set()
+        request_came.set()
         while connection.recv(1 << 16):
             pass
 
@@ -118,7 +118,7 @@ def test_an_interruption_is_one_line(tmp_path: Path, command: str) -> None:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        assert asked.wait(60)
+        assert request_came.wait(60)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=60)
 

@@ -85,8 +85,8 @@ def test_two_receivers_of_a_folder_have_a_journal_each(tmp_path: Path) -> None:
     with local_receiver(tmp_path, MAPPINGS) as first, local_receiver(tmp_path, MAPPINGS) as second:
         send(first, REQUEST, "first")
         send(second, REQUEST, "second")
-        held = [json.loads(path.read_text().splitlines()[0])["key"][1] for path in journals(tmp_path)]
-    assert held == ["first", "second"]
+        identifiers = [json.loads(path.read_text().splitlines()[0])["key"][1] for path in journals(tmp_path)]
+    assert identifiers == ["first", "second"]
 
 
 def test_a_request_that_cannot_be_kept_is_not_accepted(tmp_path: Path) -> None:
