@@ -19,6 +19,7 @@ import structlog
 from monitor_agent.agent.backfill import Backfill, ProgressCallback
 from monitor_agent.agent.groups import ModelGroups
 from monitor_agent.agent.join import Join, JoinScope
+from monitor_agent.agent.judge import Judge
 from monitor_agent.agent.report import CycleReport
 from monitor_agent.agent.restatement import Restatement
 from monitor_agent.agent.stores import Stores, process_pages
@@ -81,6 +82,7 @@ class Agent:
         self._clock = clock
         self._groups = ModelGroups(gateway, settings, clock, sleep)
         self._index_expiry = IndexExpiry(gateway, settings)
+        self._judge = Judge(gateway, self._groups)
 
     @property
     def settings(self) -> list[AgentSettings]:
@@ -123,6 +125,16 @@ class Agent:
             with groups.scopes.step("the deletion of expired indices"):
                 report.deleted = self._index_expiry.apply(self._clock.now())
         return stores.finish_report(report, started, requests_before, "cycle")
+
+    def judge(self) -> int:
+        """Write the verdicts on all models that are due and return how many there were.
+
+        Raises
+        ------
+        ElasticsearchError
+            If Elasticsearch is in trouble.
+        """
+        return self._judge.judge(self._clock.now())
 
     def backfill(
         self,

@@ -146,6 +146,8 @@ class Service:
             with scopes.step("the check for lost lines"):
                 lines = self._line_check.check(now, self._agent.patient)
             if self._alerts is not None:
+                with scopes.step("the verdicts"):
+                    self._agent.judge()
                 with scopes.step("the evaluation of the alerts"):
                     alert_status = self._alerts.evaluate(now, self._agent.settings)
         with scopes.step("the measurement of the flow of events"):

@@ -15,6 +15,7 @@ from monitor_agent.alerting import kql
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.performance import PERFORMANCE
+from monitor_agent.contracts.verdict import VERDICTS
 from monitor_agent.durations import format_duration, parse_duration
 from monitor_agent.metrics import weekly
 from monitor_agent.settings import AgentSettings
@@ -65,6 +66,8 @@ def _look_back(alert: Alert, settings: AgentSettings) -> timedelta:
             length += max(timedelta(), _wait(settings) - _wait(DEFAULTS))
         if any(name.startswith("orphan_") for name in names):
             length += max(timedelta(), settings.orphan_horizon - DEFAULTS.orphan_horizon)
+    elif is_about(alert, VERDICTS.pattern):
+        length = max(length, 3 * max(settings.period, settings.base_window))
     elif alert.agent and is_about(alert, CYCLES.pattern):
         length *= max(1.0, settings.period / DEFAULTS.period)
     return -(-length // SECOND) * SECOND

@@ -12,9 +12,10 @@ from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.model_settings import MODEL_SETTINGS
 from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.contracts.restatement import RESTATEMENTS
+from monitor_agent.contracts.verdict import VERDICTS
 
 CONTRACTS: tuple[IndexContract, ...] = (
     *EVENT_CONTRACTS,
-    *(PERFORMANCE, CURVES, DRIFT, RESTATEMENTS, ALERTS),
+    *(PERFORMANCE, CURVES, DRIFT, RESTATEMENTS, VERDICTS, ALERTS),
     *(CYCLES, AGENT_STATE, MODEL_SETTINGS),
 )

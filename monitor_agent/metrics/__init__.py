@@ -22,6 +22,7 @@ from monitor_agent.metrics import (
     click_through_rate,
     confusion,
     conversion_rate,
+    early_positives,
     error_rate,
     f1,
     fbeta,
@@ -105,6 +106,7 @@ STATE_METRICS: tuple[MetricSpec, ...] = (
     error_rate.SPEC,
     *confusion.FUNNEL_SPECS,
     orphan_rate.SPEC,
+    early_positives.SPEC,
     *feedback_delay.SPECS,
 )
 

@@ -20,7 +20,7 @@ def test_the_keys_every_and_looks_are_the_interval_and_the_evaluations() -> None
     quality = ALERTS["quality-below-threshold"]
 
     assert (quality.interval, quality.evaluations, quality.quiet) == ("5m", (2, 3), 3)
-    assert quality.inhibited_by == ("no-data", "pipeline-lag", "orphan-rate", "lost-lines")
+    assert quality.inhibited_by == ("no-data", "pipeline-lag", "orphan-rate")
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_the_keys_every_and_looks_are_the_interval_and_the_evaluations() -> None
         ("a = 3", r"a is not a table: write each alert as a table such as \[a\]"),
         ("[a]\nlooks = 3", "looks is a list"),
         (TEXT.replace("looks = [2, 3]", "looks = [2]"), "has a value of the wrong type"),
-        (TEXT.replace('"lost-lines"]', '"quality-drop"]'), "quality-drop cannot inhibit it: use drift"),
+        (TEXT.replace('"orphan-rate"]', '"quality-drop"]'), "quality-drop cannot inhibit it: use drift"),
     ],
 )
 def test_a_broken_list_is_refused(text: str, message: str) -> None:

@@ -11,6 +11,7 @@ from monitor_agent.alerting.look_back import fitted
 from monitor_agent.settings import AgentSettings
 from tests.unit.monitor_agent.alerting.sample_alerts import ALERTS
 
+VERDICTS = ("worse-version", "quality-drop", "ctr-drop")
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
@@ -19,13 +20,19 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
     [
         ({}, {}),
         ({"base_window": 5 * MINUTE}, {"response-time": "50m", "error-rate": "50m"}),
-        ({"base_window": HOUR}, {"response-time": "10h", "error-rate": "10h"}),
+        (
+            {"base_window": HOUR},
+            {"response-time": "10h", "error-rate": "10h", **dict.fromkeys([*VERDICTS, "worse-segment"], "3h")},
+        ),
         (
             {"attribution_window": DAY},
-            {"quality-below-threshold": "1650m", "quality-drop": "1650m", "ctr-drop": "1650m"},
+            {"quality-below-threshold": "1650m"},
         ),
         ({"orphan_horizon": 2 * DAY}, {"orphan-rate": "54h"}),
-        ({"period": 10 * MINUTE}, {"no-data": "30m", "pipeline-lag": "50m", "lost-lines": "50m"}),
+        (
+            {"period": 10 * MINUTE},
+            {"no-data": "30m", "pipeline-lag": "50m", "lost-lines": "50m", **dict.fromkeys(VERDICTS, "30m")},
+        ),
         ({"period": timedelta(seconds=10), "attribution_window": MINUTE, "orphan_horizon": HOUR}, {}),
     ],
 )

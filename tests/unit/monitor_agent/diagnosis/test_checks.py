@@ -171,7 +171,7 @@ def test_alerts_find_their_windows_in_the_settings() -> None:
 
     assert fine.state == OK
     assert failed.state == FAILED
-    assert "quality-drop" in failed.finding
+    assert "quality-below-threshold" in failed.finding
     assert "add 1h to MONITOR_LARGER_WINDOWS" in failed.remedy
 
 

@@ -1,0 +1,119 @@
+"""Verdicts on all models, once they are due: every few minutes, and on segments every hour."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from monitor_agent.agent.groups import ModelGroups
+from monitor_agent.contracts.model_names import ALL_VERSIONS
+from monitor_agent.contracts.verdict import EARLY, FINAL
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.verdict_store import Hours, VerdictStore
+from monitor_agent.metrics.early_positives import EARLY_SECONDS
+from monitor_agent.metrics.positive_rate import CLICK
+from monitor_agent.pipeline.instants import DAY, EPOCH, HOUR, WEEK, Interval
+from monitor_agent.pipeline.stretches import Counts, PastWeeks
+from monitor_agent.pipeline.verdicts import Judgement, verdicts
+from monitor_agent.pipeline.windows import Calendar
+from monitor_agent.settings import AgentSettings
+
+EARLY_AGE = timedelta(seconds=EARLY_SECONDS)
+SHORTEST = timedelta(minutes=5)
+"""Verdicts are due no more often: each look costs false alarms."""
+
+LOOK_BACK, OF_SEGMENTS = 14 * DAY, 2 * DAY
+"""How long a fall may take until it is sure."""
+
+RECENT = DAY
+"""In this time a fall may begin between two hours."""
+
+WEEKS = 4
+"""The same hours of so many weeks are the reference."""
+
+_Groups = dict[tuple[str, str], dict[datetime, Counts]]
+
+
+class Judge:
+    """Writes verdicts; what it remembers only saves searches."""
+
+    def __init__(self, gateway: Gateway, groups: ModelGroups) -> None:
+        self._store = VerdictStore(gateway)
+        self._groups = groups
+        self._judged: dict[tuple[str, bool], datetime] = {}
+
+    def judge(self, now: datetime) -> int:
+        """Write the verdicts that are due and return how many there were.
+
+        Raises
+        ------
+        ElasticsearchError
+            If Elasticsearch cannot be searched or written.
+        """
+        return sum(self._judge(model, now) for model in self._store.models(now - LOOK_BACK))
+
+    def _judge(self, model: str, now: datetime) -> int:
+        settings = self._groups.settings_at(model, now)
+        length = max(SHORTEST, settings.base_window)
+        wait = EARLY_AGE + settings.ingest_grace
+        size = next((size for size in (settings.base_window, *settings.larger_windows) if size >= HOUR), None)
+        if size is None or size % HOUR:
+            return 0
+        until = EPOCH + (now - wait - EPOCH) // length * length
+        written = 0
+        hour = EPOCH + (until - EPOCH) // size * size
+        first_seen: dict[str, datetime] = {}
+        for segments, end, step in ((False, until, length), (True, hour, size)):
+            if self._judged.get((model, segments)) == end:
+                continue
+            groups, past = self._read(model, settings, size, end, segments)
+            if not segments:
+                first_seen = {
+                    version: EPOCH if min(stretches) < end - LOOK_BACK + DAY else min(stretches)
+                    for (version, _), stretches in groups.items()
+                    if stretches
+                }
+            judgement = Judgement(model, end + wait, end, step, _counted(settings), first_seen)
+            written += self._store.write(verdicts(judgement, groups, past))
+            self._judged[model, segments] = end
+        return written
+
+    def _read(
+        self, model: str, settings: AgentSettings, size: timedelta, until: datetime, segments: bool
+    ) -> tuple[_Groups, dict[str, PastWeeks]]:
+        counted, calendar = _counted(settings), Calendar(settings)
+        look_back = OF_SEGMENTS if segments else LOOK_BACK
+        interval = Interval(EPOCH + (until - look_back - EPOCH) // size * size, until)
+        # Two hours more on both sides: the clocks may have changed in between.
+        past = [
+            Interval(interval.start - week * WEEK - 2 * HOUR, interval.end - week * WEEK + 2 * HOUR)
+            for week in range(1, WEEKS + 1)
+        ]
+        size_name = calendar.names[calendar.sizes.index(size)]
+        rows = self._store.hours(model, Hours(size_name, interval, past, segments), counted)
+        groups: _Groups = {}
+        hours: dict[str, dict[datetime, Counts]] = {}
+        cut = until if segments else EPOCH + (until - RECENT - EPOCH) // HOUR * HOUR
+        fine = not segments and counted == EARLY and settings.base_window < size
+        for version, segment, start, counts in rows:
+            if version == ALL_VERSIONS:
+                hours.setdefault(segment, {})[start] = counts
+            if start + size <= until and start >= interval.start:
+                # Values, such as AUCs, are those of hours; rates of the last day are those of shorter stretches.
+                counts_of_hour = Counts({}, counts.values) if fine and start >= cut else counts
+                groups.setdefault((version, segment), {})[start] = counts_of_hour
+        if fine:
+            length = max(SHORTEST, settings.base_window)
+            last_day = Interval(cut, until)
+            for version, segment, start, counts in self._store.recent(model, calendar.base, last_day, length):
+                stretches = groups.setdefault((version, segment), {})
+                before = stretches.get(start, Counts())
+                stretches[start] = Counts(counts.pairs, before.values)
+        zone = ZoneInfo(settings.time_zone)
+        return groups, {segment: PastWeeks(of_segment, zone, WEEKS) for segment, of_segment in hours.items()}
+
+
+def _counted(settings: AgentSettings) -> str:
+    """Return which positives count: early ones, if a missing click soon means that there is none."""
+    is_early = settings.feedback_type == CLICK and settings.absent_feedback == "negative"
+    return EARLY if is_early else FINAL
