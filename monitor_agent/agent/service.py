@@ -198,9 +198,9 @@ def _alert_fields(lines: MissingLines | None, alert_status: AlertStatus | None) 
     if lines is None:
         return {}
     if alert_status is None:
-        return {"quality_inhibited": lines.lost > 0}
+        return {"quality_inhibited": False}
     return {
-        "quality_inhibited": lines.lost > 0 or bool(alert_status.inhibiting),
+        "quality_inhibited": bool(alert_status.inhibiting),
         "inhibited_by": alert_status.inhibiting,
         "alerts_pending": alert_status.pending,
         "alerts_active": len(alert_status.active),

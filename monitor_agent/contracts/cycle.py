@@ -36,9 +36,7 @@ FIELDS: dict[str, Field] = {
     "writers": long("writers with new lines since the last check"),
     "pending_lines": long("missing lines that may still arrive"),
     "lost_lines": long("lines that have been missing for longer than the grace"),
-    "quality_inhibited": boolean(
-        "whether alerts on quality are inhibited: lines are lost, or an inhibiting alert fires"
-    ),
+    "quality_inhibited": boolean("whether alerts on quality are inhibited: an inhibiting alert fires"),
     "inhibited_by": keyword("the inhibiting alerts"),
     "alerts_pending": long("firings that are pending"),
     "alerts_active": long("firings that are active"),

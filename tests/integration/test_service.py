@@ -243,7 +243,7 @@ def test_lines_that_never_arrive_are_lost_after_the_grace(world: World) -> None:
 
     service(world, 4).cycle()
     cycle = newest_cycle(world)
-    assert (cycle["pending_lines"], cycle["lost_lines"], cycle["quality_inhibited"]) == (0, 2, True)
+    assert (cycle["pending_lines"], cycle["lost_lines"], cycle["quality_inhibited"]) == (0, 2, False)
     service(world, 5).cycle()
     assert {document["lost_lines"] for document in world.documents().values()} == {2}
 
