@@ -7,18 +7,21 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from monitor_agent import log
 from monitor_agent.agent.backfill import BackfillProgress
 from monitor_agent.agent.report import Tally
 from monitor_agent.cli._agent import gateway_of, in_words, prepared_gateway_of, report_failures, require_stored_settings
 from monitor_agent.cli._output import NOTHING, add_json, number, print_json, print_line, print_table
 from monitor_agent.cli._times import add_time
 from monitor_agent.clock import SystemClock
+from monitor_agent.dashboards.addresses import dashboard_address
 from monitor_agent.errors import StoppedError
 from monitor_agent.es.install import install
 from monitor_agent.extras import IMPORT, require
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from monitor_agent.importing.preview import Preview
 
 ROWS_REFUSED = 1
+DASHBOARD = "model-quality"
 
 AFTER_INTERRUPTION = "the same command goes on from there"
 
@@ -110,6 +114,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from monitor_agent.importing.preview import preview
     from monitor_agent.stack.read_access import full_access
 
+    log.configure("monitor-agent", level="warning")  # the report says it all
     now = args.now.at(SystemClock().now()) if args.now else None
     request = ImportRequest(args.files, _plan(args), compute=not args.no_compute, now=now)
     if args.dry_run:
@@ -124,7 +129,23 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
                 report = run_import(request, ImportAccess(access, args.environ, gateway, SystemClock()), display)
             except StoppedError as error:
                 raise KeyboardInterrupt(AFTER_INTERRUPTION) from error
-    return _print_report(report, as_json=args.json)
+    address = _dashboard(report, access)
+    if args.json:
+        return _print_json(report, address)
+    status = _print_report(report)
+    if address:
+        data = f" --data {args.data}" if args.data else ""
+        print_line(f"look at {address}\n  after `monitor-agent dashboards{data}`")
+    return status
+
+
+def _dashboard(report: ImportReport, settings: Settings) -> str:
+    """Return the address of the dashboard with the time of the predictions; empty if nothing was computed."""
+    moments, models = report.counts.first_moments, sorted(report.counts.models)
+    if not report.window or not moments:
+        return ""
+    chosen = {"window": report.window, **({"model": models[0]} if len(models) == 1 else {})}
+    return dashboard_address(settings, DASHBOARD, moments[0], moments[-1] + timedelta(days=1), **chosen)
 
 
 def _plan(args: argparse.Namespace) -> ImportPlan:
@@ -189,29 +210,35 @@ class _Bars(ImportDisplay):
         self._bars.update(self._days, total=at.days, completed=at.share, done=done)
 
 
-def _print_report(report: ImportReport, *, as_json: bool) -> int:
-    counts = report.counts
+def _print_json(report: ImportReport, address: str) -> int:
+    tally = Tally()
+    for computed in report.computed:
+        tally.add(computed.tally)
+    print_json(
+        {
+            **_counts_document(report.counts),
+            "resumed": report.resumed,
+            "seconds": round(report.seconds, 3),
+            "computed_seconds": round(sum(computed.seconds for computed in report.computed), 3),
+            "computed": asdict(tally) if report.computed else None,
+            "dashboard": address or None,
+        }
+    )
+    return _status(report)
+
+
+def _print_report(report: ImportReport) -> int:
+    _print_counts(report.counts)
+    for computed in report.computed:
+        print_line(in_words(computed))
+    if report.counts.refused:
+        print_line("`monitor-agent deadletters list` shows all refused rows")
+    return _status(report)
+
+
+def _status(report: ImportReport) -> int:
     failed = [report_failures(computed) for computed in report.computed]
-    if as_json:
-        tally = Tally()
-        for computed in report.computed:
-            tally.add(computed.tally)
-        print_json(
-            {
-                **_counts_document(counts),
-                "resumed": report.resumed,
-                "seconds": round(report.seconds, 3),
-                "computed_seconds": round(sum(computed.seconds for computed in report.computed), 3),
-                "computed": asdict(tally) if report.computed else None,
-            }
-        )
-    else:
-        _print_counts(counts)
-        for computed in report.computed:
-            print_line(in_words(computed))
-        if counts.refused:
-            print_line("`monitor-agent deadletters list` shows all refused rows")
-    return ROWS_REFUSED if counts.refused or any(failed) else 0
+    return ROWS_REFUSED if report.counts.refused or any(failed) else 0
 
 
 def _print_preview(result: Preview, *, as_json: bool) -> int:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from monitor_agent.clock import SystemClock
+from monitor_agent.dashboards.addresses import viewer_address
 from monitor_agent.dashboards.library import read_library
 from monitor_agent.dashboards.reports import ReportContent, report
 from monitor_agent.demo import model, tables
@@ -35,7 +36,6 @@ from monitor_agent.demo.stage import (
     agent_log,
     displayed_path,
     unwritable,
-    viewer_address,
     write_agent_toml,
     write_file,
 )

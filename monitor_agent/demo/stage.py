@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from monitor_agent import log
+from monitor_agent.dashboards.addresses import dashboard_address
 from monitor_agent.demo.display import Display
 from monitor_agent.demo.folder import DemoFolder
 from monitor_agent.durations import format_duration
@@ -20,7 +21,6 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.extras import PIPELINE, REPORTS, OptionalComponent, require
 from monitor_agent.files import private_opener, replace_file
-from monitor_agent.http_serving.listener import url_of
 from monitor_agent.settings import AgentSettings, ModelSettings, Settings
 from monitor_agent.stack.embedded.elasticsearch import components_of_start
 from monitor_agent.stack.local import LocalProduct
@@ -122,21 +122,6 @@ def scenario_settings(settings: Settings, out: Path, agent: AgentSettings) -> Se
         dashboards=settings.dashboards,
         kibana=settings.kibana,
     )
-
-
-def dashboard_address(settings: Settings, dashboard: str, start: datetime, end: datetime, **controls: str) -> str:
-    """Return the address of a dashboard of the viewer of these settings."""
-    chosen = "".join(f"&c.{name}={value}" for name, value in controls.items())
-    return f"{viewer_address(settings)}/dashboards/{dashboard}?from={_moment(start)}&to={_moment(end)}{chosen}"
-
-
-def viewer_address(settings: Settings) -> str:
-    """Return the address at which `monitor-agent dashboards` serves the viewer."""
-    return url_of(settings.dashboards.host, settings.dashboards.port, tls=bool(settings.dashboards.tls_cert))
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S}"
 
 
 def write_agent_toml(path: Path, settings: AgentSettings) -> None:

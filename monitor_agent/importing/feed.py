@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -157,6 +158,7 @@ class ImportFeed:
                 raise no_offset(source, row) from error
         timeless = [row.prediction_id for _, row in imported if row.predicted_at is None]
         times = self._tools.stored.times(timeless) if timeless else {}
+        newest: datetime | None = None
         for row, entry in imported:
             if entry.predicted_at is None:
                 moment = times.get((entry.model, entry.prediction_id))
@@ -166,6 +168,10 @@ class ImportFeed:
                     continue
                 entry = self._tools.reader.timed(entry, moment)
             self._add(portion, row.number, entry)
+            if newest is None or (entry.newest or newest) > newest:
+                newest = entry.newest
+        if newest is not None:
+            portion.counts.add_newest(newest)
         self._note_days(portion)
         place = _OpenRows(source.sha256, portion.last)
         with self._lock:
@@ -191,7 +197,7 @@ class ImportFeed:
         if row.feedback is not None and not is_joined:
             portion.lines.append(RowLine(number, self._label_text(row)))
         portion.counts.models.add(row.model)
-        portion.counts.add_moments(row.predicted_at, row.newest)
+        portion.counts.add_day(row.predicted_at)
 
     def _label_text(self, row: ImportedRow) -> bytes:
         if row.feedback is None:

@@ -27,6 +27,7 @@ from monitor_agent.importing.sources import complete_plan, source_files
 from monitor_agent.importing.stored_predictions import StoredPredictions
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.model_scopes import SettingsByModel
+from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.prediction_log.limits import MOST_AHEAD
 from monitor_agent.prediction_log.pseudonyms import Pseudonyms, load_key
 from monitor_agent.prediction_log.recorded_events import RecordedEvents, RecordedPrediction, binary_result
@@ -61,12 +62,14 @@ class ImportReport:
     resumed : whether an earlier run of the import had been interrupted.
     computed : what was computed, one entry for each range of adjacent days.
     seconds : how long this run took.
+    window : the largest window that the days hold, to look at first; empty if nothing was computed.
     """
 
     counts: ImportCounts
     resumed: bool
     computed: Sequence[CycleReport]
     seconds: float
+    window: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,8 @@ def run_import(request: ImportRequest, access: ImportAccess, display: ImportDisp
     computed = _compute(request, access, rules, progress.counts, display) if request.compute else []
     if not any(report.failures for report in computed):
         progress.delete()
-    return ImportReport(progress.counts, resumed, computed, time.monotonic() - started)
+    window = _first_window(progress.counts, rules) if computed else ""
+    return ImportReport(progress.counts, resumed, computed, time.monotonic() - started, window)
 
 
 def row_events(
@@ -184,6 +188,17 @@ def _computed_as_of(counts: ImportCounts, rules: MetModelSettings, present: date
     settings = [rules.settings_at(model, newest) for model in counts.models]
     waits = (entry.attribution_window + entry.ingest_grace for entry in settings)
     return min(present, newest + max(waits, default=timedelta()))
+
+
+def _first_window(counts: ImportCounts, rules: MetModelSettings) -> str:
+    """Return the name of the largest window that is not longer than the time from the first day to the last one."""
+    moments, models = counts.first_moments, sorted(counts.models)
+    if not moments or not models:
+        return ""
+    calendar = Calendar(rules.settings_at(models[0], moments[-1]))
+    length = moments[-1] + instants.DAY - moments[0]
+    fitting = [name for size, name in zip(calendar.sizes, calendar.names, strict=True) if size <= length]
+    return (fitting or [calendar.base])[-1]
 
 
 class MetModelSettings:

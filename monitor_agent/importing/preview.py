@@ -142,7 +142,8 @@ def _add(result: Preview, row: ImportedRow, path: str, number: int) -> None:
     counts.labels += feedback is not None
     counts.models.add(row.model)
     if row.predicted_at is not None:
-        counts.add_moments(row.predicted_at, row.newest or row.predicted_at)
+        counts.add_day(row.predicted_at)
+        counts.add_newest(row.newest or row.predicted_at)
     if len(result.rows) == MOST_ROWS:
         return
     scored = prediction.result if prediction is not None else {}

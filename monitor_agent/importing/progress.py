@@ -18,6 +18,7 @@ from monitor_agent.pipeline.instants import DAY
 
 MOST_REFUSALS = 20
 """So many refused rows are named in the report; all of them are dead letters."""
+_FIRST_DAY = instants.EPOCH.toordinal()
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,13 @@ class ImportCounts:
         if len(self.refusals) < MOST_REFUSALS:
             self.refusals.append(refusal)
 
-    def add_moments(self, predicted_at: datetime, newest: datetime) -> None:
-        """Add the day of a prediction, and the time of an event."""
-        self.days.add((predicted_at - instants.EPOCH) // DAY)
-        self.newest = max(self.newest, newest.isoformat(timespec="microseconds"))
+    def add_day(self, predicted_at: datetime) -> None:
+        """Add the day of a prediction."""
+        self.days.add(predicted_at.toordinal() - _FIRST_DAY)
+
+    def add_newest(self, moment: datetime) -> None:
+        """Add the time of an event that may be the newest one."""
+        self.newest = max(self.newest, moment.isoformat(timespec="microseconds"))
 
     @property
     def first_moments(self) -> list[datetime]:

@@ -12,7 +12,7 @@ from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.bounds import NUMBER, POSITIVE_PROBABILITY, PROBABILITY, RANK, VALUE
 from monitor_agent.contracts.deadletter import BAD_ROW
 from monitor_agent.contracts.identifiers import canonical
-from monitor_agent.contracts.kinds import MOST_CLASS_CHARACTERS, MULTICLASS, REGRESSION
+from monitor_agent.contracts.kinds import BINARY, MOST_CLASS_CHARACTERS, MULTICLASS, REGRESSION
 from monitor_agent.contracts.model_names import MOST_CHARACTERS
 from monitor_agent.importing.plans import ImportPlan
 from monitor_agent.importing.times import UnreadableTimeError, time_reader
@@ -94,8 +94,10 @@ class ImportedRow:
     @property
     def newest(self) -> datetime | None:
         """The latest time of an event of the row."""
-        moments = [self.predicted_at, self.feedback.timestamp if self.feedback else None]
-        return max((moment for moment in moments if moment is not None), default=None)
+        labelled_at = self.feedback.timestamp if self.feedback is not None else None
+        if labelled_at is None or self.predicted_at is None:
+            return labelled_at or self.predicted_at
+        return max(self.predicted_at, labelled_at)
 
 
 class RowReader:
@@ -110,6 +112,7 @@ class RowReader:
     def __init__(self, plan: ImportPlan, settings_at: SettingsAt, latest: datetime = LAST_MOMENT) -> None:
         self._plan = plan
         self._settings_at = settings_at
+        self._kind = plan.kind
         self._columns = plan.columns
         self._latest = latest
         self._time = time_reader(plan.time_format, plan.time_zone)
@@ -198,14 +201,14 @@ class RowReader:
     def _result(self, cells: _Cells) -> tuple[dict[str, Any], PredictedOutput]:
         """Return the result of the model: for the event, and for the join."""
         plan = self._plan
-        if plan.kind == MULTICLASS.name:
+        if self._kind == MULTICLASS.name:
             name = cells.text("class", MOST_CLASS_CHARACTERS)
             if not name:
                 raise RowError(REASONS_OF_FIELDS["class"], cells.empty("class"))
             score = cells.read("score", _probability_of)
             scores = {} if score is None else {name: score}
             return class_result(name, score), PredictedOutput(MULTICLASS.name, predicted_class=name, scores=scores)
-        if plan.kind == REGRESSION.name:
+        if self._kind == REGRESSION.name:
             value = cells.read("value", _number_of, "bad prediction.value")
             if value is None:
                 raise RowError("bad prediction.value", cells.empty("value"))
@@ -222,20 +225,28 @@ class RowReader:
 
     def _feedback(self, cells: _Cells, identifier: str, predicted_at: datetime | None) -> FeedbackRecord | None:
         """Return the feedback that the label of a row is; None if the label is unknown, or no event says it."""
-        plan, kind = self._plan, self._plan.feedback_type or DEFAULT_TYPE
+        kind = self._kind
         moment = self._moment(cells, "feedback_time") or predicted_at
-        record = FeedbackRecord(identifier, predicted_at, "label", timestamp=moment)
-        if plan.kind == MULTICLASS.name:
-            name = "" if is_unknown(cells.cell("label")) else cells.text("label", MOST_CLASS_CHARACTERS)
-            record = replace(record, class_name=name or None)
-        elif plan.kind == REGRESSION.name:
-            record = replace(record, truth=cells.read("label", _number_of, "bad feedback.truth"))
-        else:
+        if kind == BINARY.name:
             label = cells.read("label", self._label, "bad feedback.label")
             value = cells.read("value", _value_of, "bad feedback.value")
-            if label is None or (label == 0 and kind != "label"):
+            truth = self._plan.feedback_type or DEFAULT_TYPE
+            if label is None or (label == 0 and truth != "label"):
                 return None
-            record = replace(record, type=kind, label=label if kind == "label" else None, value=value)
+            record = FeedbackRecord(
+                identifier,
+                predicted_at,
+                truth,
+                timestamp=moment,
+                label=label if truth == "label" else None,
+                value=value,
+            )
+        elif kind == MULTICLASS.name:
+            name = "" if is_unknown(cells.cell("label")) else cells.text("label", MOST_CLASS_CHARACTERS)
+            record = FeedbackRecord(identifier, predicted_at, "label", timestamp=moment, class_name=name or None)
+        else:
+            number = cells.read("label", _number_of, "bad feedback.truth")
+            record = FeedbackRecord(identifier, predicted_at, "label", timestamp=moment, truth=number)
         if record.type == "label" and record.label is None and record.class_name is None and record.truth is None:
             return None
         return record if moment is None else replace(record, event_id=_event_id(record))
@@ -281,8 +292,9 @@ class _Cells:
         A column `a.b` that is no name of a column is the field `b` of the object `a`.
         """
         column = self._columns.get(field)
-        if column is None:
-            return None
+        return None if column is None else self._value(column)
+
+    def _value(self, column: str) -> Any:
         values = self._values
         if column in values:
             return values[column]
@@ -293,8 +305,8 @@ class _Cells:
 
     def text(self, field: str, most: int) -> str:
         """Return the text of a cell; empty if there is none."""
-        cell = self.cell(field)
-        if is_absent(cell):
+        column = self._columns.get(field)
+        if column is None or is_absent(cell := self._value(column)):
             return ""
         try:
             return text_of(cell, most)
@@ -303,8 +315,8 @@ class _Cells:
 
     def read(self, field: str, read: Callable[[Any], T], reason: str = "") -> T | None:
         """Return the value of a cell; None if there is none."""
-        cell = self.cell(field)
-        if is_unknown(cell):
+        column = self._columns.get(field)
+        if column is None or is_unknown(cell := self._value(column)):
             return None
         try:
             return read(cell)

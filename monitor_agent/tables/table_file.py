@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -59,17 +60,17 @@ class TableFile:
     path: Path
     delimiter: str = ","
 
-    @property
+    @cached_property
     def is_text(self) -> bool:
         """Whether all its values are texts, as in a CSV file."""
         return self._suffix not in (*JSON_SUFFIXES, *PARQUET_SUFFIXES)
 
-    @property
+    @cached_property
     def is_json(self) -> bool:
         """Whether it has one JSON object a line."""
         return self._suffix in JSON_SUFFIXES
 
-    @property
+    @cached_property
     def is_parquet(self) -> bool:
         """Whether it is a Parquet file."""
         return self._suffix in PARQUET_SUFFIXES

@@ -6,12 +6,13 @@ import dataclasses
 from datetime import datetime
 from pathlib import Path
 
+from monitor_agent.dashboards.addresses import dashboard_address
 from monitor_agent.demo.bad_release.findings import NAME_WIDTH, Findings, troubles_table, verdict_lines
 from monitor_agent.demo.bad_release.plans import DAY_AND_A_HALF, FORTNIGHT
 from monitor_agent.demo.bad_release.scenario import BASE, BadRelease, agent_settings
 from monitor_agent.demo.display import Display
 from monitor_agent.demo.folder import DemoFolder
-from monitor_agent.demo.stage import dashboard_address, displayed_path, scenario_settings, stage
+from monitor_agent.demo.stage import displayed_path, scenario_settings, stage
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.settings import Settings
 
