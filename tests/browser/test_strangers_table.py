@@ -85,20 +85,20 @@ def test_three_commands_lead_from_a_table_to_a_dashboard(folder: Path, browser: 
         "PYTHONPATH": str(ROOT),
         "DASHBOARDS_PORT": str(port),
     }
-    look, *commands = commands_of_readme()
-    assert look[0].startswith("head ")
+    first_rows, *commands = commands_of_readme()
+    assert first_rows[0].startswith("head ")
     assert len(commands) <= MOST_COMMANDS
     exported, imported, dashboards = (command for command, _ in commands)
     assert dashboards.startswith(SERVES)
 
-    first = subprocess.run(["bash", "-c", look[0]], cwd=folder, capture_output=True, text=True, check=True)
+    first = subprocess.run(["bash", "-c", first_rows[0]], cwd=folder, capture_output=True, text=True, check=True)
     done = subprocess.run(
         ["bash", "-c", exported + imported], cwd=folder, env=environ, capture_output=True, text=True, check=False
     )
 
-    assert first.stdout.splitlines() == look[1]
-    shown = "\n".join(commands[1][1]).replace(":8601/", f":{port}/")
-    assert without_what_varies(done.stdout) == without_what_varies(shown), done.stderr
+    assert first.stdout.splitlines() == first_rows[1]
+    in_readme = "\n".join(commands[1][1]).replace(":8601/", f":{port}/")
+    assert without_what_varies(done.stdout) == without_what_varies(in_readme), done.stderr
     assert done.returncode == 1  # rows were refused
     assert "{" not in done.stderr  # no line of a log
     (address,) = re.findall(r"^look at (\S+)$", done.stdout, re.MULTILINE)
