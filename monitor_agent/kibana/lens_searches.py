@@ -157,7 +157,7 @@ def _metrics(panel: LensPanel, columns: tuple[Column, ...]) -> tuple[dict[str, A
         aggregation = _metric(panel, column)
         if aggregation is None:
             continue
-        text = json.dumps(aggregation, sort_keys=True).replace(f'"{column.id}"', '""')
+        text = json.dumps(aggregation, sort_keys=True)
         aggregation_of[column.id] = first_column.setdefault(text, column.id)
         if aggregation_of[column.id] == column.id:
             aggregations[column.id] = aggregation

@@ -111,6 +111,28 @@ def test_equal_operands_of_a_formula_are_computed_once() -> None:
     assert body_of(columns)["aggs"] == {"fX0": {"sum": {"field": "price"}}}
 
 
+def test_columns_may_be_called_like_operations_and_fields() -> None:
+    """The id of a column says nothing about its value: different values stay apart, equal ones are computed once."""
+    columns = {
+        "avg": column("average", "price"),
+        "max": column("max", "price"),
+        "price": column("sum", "price"),
+        "tax": column("sum", "tax"),
+        "again": column("max", "price"),
+    }
+
+    (layer,) = layer_searches(make_panel(columns), VIEWS, CONTEXT)
+
+    (search,) = layer.searches
+    assert search.request.body["aggs"] == {
+        "avg": {"avg": {"field": "price"}},
+        "max": {"max": {"field": "price"}},
+        "price": {"sum": {"field": "price"}},
+        "tax": {"sum": {"field": "tax"}},
+    }
+    assert search.aggregation_of == {"avg": "avg", "max": "max", "price": "price", "tax": "tax", "again": "max"}
+
+
 def test_a_shifted_column_is_a_search_of_its_own_a_day_earlier() -> None:
     """`shift='1d'` searches the same range a day before."""
     columns = expand("f", column("formula", params={"formula": "sum(price) - sum(price, shift='1d')"}))
