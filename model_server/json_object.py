@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
 import orjson
@@ -11,6 +11,7 @@ import orjson
 from model_server.errors import ValidationError
 from monitor_agent.contracts.bounds import Bounds
 from monitor_agent.prediction_log.names import loggable
+from monitor_agent.prediction_log.record_fields import in_utc, moment_of
 
 Value = TypeVar("Value")
 
@@ -124,21 +125,20 @@ class JsonObject:
             self.refuse(name, f"true or false is expected, {kind_of(value)} given")
         return value
 
-    def moment(self, name: str, latest: datetime) -> datetime | None:
-        """Return the time, UTC, of an RFC 3339 text with an offset, from 1970 to `latest`; None when absent."""
+    def moment(self, name: str, now: datetime) -> datetime | None:
+        """Return the time, UTC, of an RFC 3339 text with an offset, from 1970 to a day ahead; None when absent."""
         text = self.text(name, 40)
         if text is None:
             return None
-        try:
-            moment = datetime.fromisoformat(text[:-1] + "+00:00" if text[-1] in "zZ" else text)
-            in_utc = moment.astimezone(timezone.utc)
-        except (ValueError, OverflowError):
+        moment = moment_of(text)
+        if moment is None:
             self.refuse(name, "a time such as 2026-11-23T10:00:00.123456Z is expected")
-        if moment.tzinfo is None or in_utc.year < 1970:
-            self.refuse(name, "a time since 1970 with its offset, such as Z, is expected")
-        if in_utc > latest:
-            self.refuse(name, "a time at most a day ahead is expected")
-        return in_utc
+        if moment.tzinfo is None:
+            self.refuse(name, "a time with its offset, such as Z, is expected")
+        try:
+            return in_utc(moment, now)
+        except ValueError as error:
+            self.refuse(name, str(error))
 
     def integers(self, name: str, most: int, above: int) -> list[int] | None:
         """Return a list of at most `most` whole numbers from 0 to below `above`; None when absent."""

@@ -22,7 +22,6 @@ from monitor_agent.prediction_log.limits import (
     MAX_ID_LENGTH,
     MAX_LABEL_LENGTH,
     MAX_QUERY_LENGTH,
-    MOST_AHEAD,
 )
 from monitor_agent.prediction_log.records import NO_FEATURES, Features, Ranking, RequestContext
 from monitor_agent.settings import ServerSettings
@@ -118,7 +117,7 @@ class PredictParser:
         """Return the event time that the client supplies; None = the server sets the time."""
         if "timestamp" in node and not self._settings.allow_client_timestamps:
             node.refuse("timestamp", "the server sets the time (MODEL_SERVER_ALLOW_CLIENT_TIMESTAMPS is off)")
-        return node.moment("timestamp", now + MOST_AHEAD)
+        return node.moment("timestamp", now)
 
     def _instance(
         self, node: JsonObject, timestamp: datetime | None, now: datetime, inputs: InstanceInputs | None = None

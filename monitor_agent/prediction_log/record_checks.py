@@ -8,19 +8,16 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
-from monitor_agent.contracts import uuid7
-from monitor_agent.contracts.bounds import DURATION, LABEL, NUMBER, POSITIVE_PROBABILITY, RANK, VALUE
+from monitor_agent.contracts.bounds import DURATION, NUMBER, POSITIVE_PROBABILITY, RANK
 from monitor_agent.contracts.ecs import MAX_LABELS
-from monitor_agent.contracts.feedback import TYPES
-from monitor_agent.contracts.identifiers import canonical
 from monitor_agent.contracts.kinds import BINARY, MOST_CLASS_CHARACTERS, MULTICLASS, REGRESSION
 from monitor_agent.contracts.model_names import MOST_CHARACTERS
 from monitor_agent.contracts.prediction import ASSIGNMENT_UNITS
 from monitor_agent.errors import RecordError
 from monitor_agent.prediction_log import trace_context
+from monitor_agent.prediction_log.feedback_fields import FEEDBACK_FIELDS, read_feedback
 from monitor_agent.prediction_log.limits import (
     CLOCK_SKEW,
-    MAX_EVENT_ID_LENGTH,
     MAX_FEATURE_LENGTH,
     MAX_FEATURE_NAME_LENGTH,
     MAX_ID_LENGTH,
@@ -112,9 +109,7 @@ _PREDICTION_NAMES = frozenset(
     "class" if entry.name == "class_name" else entry.name for entry in fields(PredictionRecord)
 )
 _REQUEST_NAMES = frozenset(RequestFields.__annotations__)
-_FEEDBACK_NAMES = (
-    *("prediction_id", "prediction_time", "type", "label", "class", "truth", "value", "event_id", "timestamp"),
-)
+_FEEDBACK_NAMES = (*FEEDBACK_FIELDS, "prediction_time")
 _OF_KIND = {BINARY.name: ("score",), MULTICLASS.name: ("class", "scores"), REGRESSION.name: ("value",)}
 
 
@@ -257,30 +252,7 @@ def feedback_of(records: Any, now: datetime) -> list[FeedbackRecord]:
 
 
 def _feedback(record: Any, path: str, now: datetime) -> FeedbackRecord:
-    node = RecordFields(record, path, _FEEDBACK_NAMES)
-    prediction_id = canonical(node.require("prediction_id", node.text("prediction_id", MAX_ID_LENGTH)))
-    prediction_time = uuid7.time_of(prediction_id)
-    # The id selects the index of its day: an invented id must not create indices of future days.
-    if prediction_time and prediction_time > now + CLOCK_SKEW:
-        node.refuse("prediction_id", f"has a time in the future, {prediction_time.isoformat()}")
-    kind = node.require("type", node.choice("type", TYPES))
-    label = node.whole("label", LABEL)
-    class_name = node.text("class", MOST_CLASS_CHARACTERS)
-    truth = node.number("truth", NUMBER)
-    if kind == "label" and label is None and class_name is None and truth is None:
-        node.refuse("label", "is missing")
-    event_id = node.text("event_id", MAX_EVENT_ID_LENGTH)
-    return FeedbackRecord(
-        prediction_id=prediction_id,
-        prediction_time=prediction_time or node.moment("prediction_time", now),
-        type=kind,
-        label=label,
-        value=node.number("value", VALUE),
-        event_id=None if event_id is None else canonical(event_id),
-        timestamp=node.moment("timestamp", now),
-        class_name=class_name,
-        truth=truth,
-    )
+    return read_feedback(RecordFields(record, path, _FEEDBACK_NAMES), now, now + CLOCK_SKEW)
 
 
 def trace_of(trace: Any, field: str) -> Trace | None:

@@ -157,14 +157,28 @@ class RecordFields:
         if not isinstance(value, datetime) or value.tzinfo is None:
             self.refuse(name, "a datetime with an offset, or a text such as 2026-11-23T10:00:00.123456Z, is expected")
         try:
-            in_utc = value.astimezone(timezone.utc)
-        except OverflowError:
-            self.refuse(name, "a time since 1970 is expected")
-        if in_utc.year < 1970:
-            self.refuse(name, "a time since 1970 is expected")
-        if in_utc > now + MOST_AHEAD:
-            self.refuse(name, "a time at most a day ahead is expected")
-        return in_utc
+            return in_utc(value, now)
+        except ValueError as error:
+            self.refuse(name, str(error))
+
+
+def in_utc(moment: datetime, now: datetime) -> datetime:
+    """Return a time with an offset as UTC.
+
+    Raises
+    ------
+    ValueError
+        If it is before 1970, or more than a day after now; the message says what is expected.
+    """
+    try:
+        converted = moment.astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError("a time since 1970 is expected") from None
+    if converted.year < 1970:
+        raise ValueError("a time since 1970 is expected")
+    if converted > now + MOST_AHEAD:
+        raise ValueError("a time at most a day ahead is expected")
+    return converted
 
 
 def moment_of(text: str) -> datetime | None:
