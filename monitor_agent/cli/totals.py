@@ -17,6 +17,7 @@ from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.model_names import version_order
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.history import History, Selection
+from monitor_agent.metrics.kinds import other_kinds
 from monitor_agent.metrics.positive_rate import rate_name
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import coverage_of
@@ -168,7 +169,9 @@ def _json_object(key: TotalKey, total: Total, measured: Mapping[str, Any], setti
         "windows": dict(total.windows),
         "maturity": state.mature / state.impressions if state.impressions else None,
         "coverage": coverage_of(state, settings),
-        **measured,
+        "prediction_kind": state.kind,
+        "without_metrics_of": other_kinds(state.kind),
+        **metrics.of_own_kind(metrics.CATALOGUE, measured, state.kind),
     }
 
 

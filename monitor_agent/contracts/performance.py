@@ -16,7 +16,9 @@ from monitor_agent.contracts.index_contract import (
     long,
 )
 from monitor_agent.metrics import weekly
+from monitor_agent.metrics.kinds import other_kinds
 from monitor_agent.metrics.ranking import NOT_JUDGED_REASONS
+from monitor_agent.vocabulary.prediction_kinds import PREDICTION_KINDS
 
 STATE_OPEN = "open"
 STATE_PROVISIONAL = "provisional"
@@ -52,6 +54,10 @@ _HEAD: dict[str, Field] = {
     "prediction_kind": keyword(
         "kind of its predictions: `binary`, `multiclass`, `regression`, or `mixed_kinds`: then it has no metrics of "
         "any of them; null without predictions"
+    ),
+    "without_metrics_of": keyword(
+        "the kinds whose own metrics are null and left out, because no prediction of the window is of this kind alone; "
+        "each metric below names its kinds, if it is not of all"
     ),
     "state": keyword(
         "`open` (the window has not ended), `provisional` (labels may still come), `final`, or `restated` "
@@ -119,8 +125,14 @@ def _metric_fields() -> dict[str, Field]:
                 "_high": f"upper end of the 95 % interval of `{spec.name}`",
             }
             unit = "" if spec.unit == "1" else spec.unit
-            metric_fields[name] = Field(_TYPES[kinds[name]], texts.get(suffix, spec.help), unit, _COLUMN)
+            text = texts.get(suffix, spec.help + _of_kinds(spec))
+            metric_fields[name] = Field(_TYPES[kinds[name]], text, unit, _COLUMN)
     return metric_fields
+
+
+def _of_kinds(spec: metrics.MetricSpec) -> str:
+    names = [kind for kind in PREDICTION_KINDS if spec.is_of(kind)]
+    return "" if spec.all_kinds else f" ({', '.join(f'`{name}`' for name in names)})"
 
 
 _DRIFT: dict[str, Field] = {
@@ -162,6 +174,8 @@ def _weekly_fields() -> dict[str, Field]:
     return weekly_fields
 
 
+_SAMPLE_STATE = metrics.WindowState(predictions=4, impressions=4, mature=4, tp=1, fp=1, tn=2)
+
 PERFORMANCE = IndexContract(
     name="model-performance",
     alias="model_performance",
@@ -187,7 +201,8 @@ PERFORMANCE = IndexContract(
         "model_version": "1",
         "segment": "labels.scene=search",
         "labels": {"scene": "search"},
-        "prediction_kind": "binary",
+        "prediction_kind": _SAMPLE_STATE.kind,
+        "without_metrics_of": other_kinds(_SAMPLE_STATE.kind),
         "judged_by": "click",
         "state": STATE_FINAL,
         "revision": 3,
@@ -198,8 +213,8 @@ PERFORMANCE = IndexContract(
         "lost_lines": 0,
         "alertable": False,
         "not_alertable": [FEW_POSITIVES],
-        **metrics.measure(metrics.WindowState(tp=1, fp=1, tn=2), seconds=3600.0),
+        **metrics.of_own_kind(metrics.CATALOGUE, metrics.measure(_SAMPLE_STATE, seconds=3600.0), _SAMPLE_STATE.kind),
         "requests_not_judged_reasons": [],
-        "state_blob": metrics.WindowState(tp=1, fp=1, tn=2).to_blob(),
+        "state_blob": _SAMPLE_STATE.to_blob(),
     },
 )

@@ -45,7 +45,7 @@ from monitor_agent.metrics import (
 )
 from monitor_agent.metrics._spec import ConfidenceInterval, FieldKind, MetricSpec, Undefined
 from monitor_agent.metrics.calibration import Calibration, isotonic_calibration
-from monitor_agent.metrics.document import MetricFields, fields_of, measure_with
+from monitor_agent.metrics.document import MetricFields, fields_of, measure_with, of_own_kind
 from monitor_agent.metrics.estimate import estimate_specs
 from monitor_agent.metrics.log_histogram import (
     DELAY_DECADES,
@@ -137,6 +137,7 @@ __all__ = [
     "merge",
     "merge_all",
     "metric_fields",
+    "of_own_kind",
     "reconcile",
     "to_fixed_point",
 ]

@@ -80,11 +80,15 @@ class MetricSpec:
         ----------
         kind : as `kind_of` returns it; None = there are no predictions.
         """
-        if self.all_kinds or kind is None or kind == self.of_kind:
+        if kind is None or kind == self.of_kind:
             return self
-        if kind == MULTICLASS and self.of_classes is not None:
-            return self.of_classes
-        return Undefined(kind)
+        if not self.is_of(kind):
+            return Undefined(kind)
+        return self if self.all_kinds or self.of_classes is None else self.of_classes
+
+    def is_of(self, kind: str | None) -> bool:
+        """Return whether predictions of a kind have the metric; of no kind or several, they have those of all kinds."""
+        return self.all_kinds or kind == self.of_kind or (kind == MULTICLASS and self.of_classes is not None)
 
     def fields(self) -> dict[str, FieldKind]:
         """Return all document fields of this metric with their kinds.

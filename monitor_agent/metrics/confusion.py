@@ -37,6 +37,7 @@ _ATTRIBUTES = {"shown": "impressions"}
 
 
 def _count(name: str, text: str, label_free: bool) -> MetricSpec:
+    is_binary = name in ("tp", "fp", "tn", "fn")
     attribute = _ATTRIBUTES.get(name, name)
     return MetricSpec(
         name,
@@ -45,6 +46,7 @@ def _count(name: str, text: str, label_free: bool) -> MetricSpec:
         lambda state: int(getattr(state, attribute)),
         range=(0, None),
         label_free=label_free,
+        all_kinds=not is_binary,
         source="sklearn.metrics.confusion_matrix" if not label_free else "counted",
     )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from monitor_agent.metrics._spec import ConfidenceInterval, FieldKind, MetricSpec, MetricValue, Undefined
 from monitor_agent.metrics.window_state import WindowState
@@ -22,7 +23,7 @@ def measure_with(catalogue: Iterable[MetricSpec], state: WindowState) -> MetricF
     fields: MetricFields = {}
     kind = state.kind
     for entry in catalogue:
-        chosen = entry.for_kind(kind) if entry.kind != "count" else entry
+        chosen = entry.for_kind(kind)
         spec = entry if isinstance(chosen, Undefined) else chosen
         value = chosen if isinstance(chosen, Undefined) else _value(spec, state)
         if isinstance(value, Undefined):
@@ -37,6 +38,24 @@ def measure_with(catalogue: Iterable[MetricSpec], state: WindowState) -> MetricF
             fields[f"{spec.name}_low"] = defined.low if defined else None
             fields[f"{spec.name}_high"] = defined.high if defined else None
     return fields
+
+
+def of_own_kind(catalogue: Iterable[MetricSpec], fields: Mapping[str, Any], kind: str | None) -> MetricFields:
+    """Return the fields without those of metrics of other kinds, which are null: one reason stands for them all.
+
+    Parameters
+    ----------
+    catalogue : the metrics that the fields are of.
+    kind : as `kind_of` returns it; None = there are no predictions, so the metrics of all kinds are left out.
+    """
+    foreign = {
+        name
+        for spec in catalogue
+        if not spec.is_of(kind)
+        for end in ("", "_low", "_high", "_undefined")
+        if (name := spec.name + end) in fields
+    }
+    return {name: value for name, value in fields.items() if name not in foreign}
 
 
 def fields_of(catalogue: Iterable[MetricSpec]) -> dict[str, FieldKind]:

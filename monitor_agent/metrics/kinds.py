@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from monitor_agent.vocabulary.prediction_kinds import BINARY, MULTICLASS, REGRESSION
+from monitor_agent.vocabulary.prediction_kinds import BINARY, MULTICLASS, PREDICTION_KINDS, REGRESSION
 
 MIXED = "mixed_kinds"
 """The kind of a window whose predictions are of several kinds; and the reason why it has no metrics of any of them."""
@@ -49,6 +49,15 @@ def kind_of(predictions: int, counts: Mapping[str, int]) -> str | None:
     if len(present) > 1:
         return MIXED
     return present[0] if present else None
+
+
+def other_kinds(kind: str | None) -> list[str]:
+    """Return the kinds whose own metrics a window has not; all of them without predictions, and for `MIXED`.
+
+    >>> other_kinds(BINARY), other_kinds(None)
+    (['multiclass', 'regression'], ['binary', 'multiclass', 'regression'])
+    """
+    return [name for name in PREDICTION_KINDS if name != kind]
 
 
 def labelled(counts: Mapping[str, int]) -> int:

@@ -40,13 +40,15 @@ def against_last_week(now: Mapping[str, Any], before: Mapping[str, Any] | None) 
 
     A drop is last week's value minus this week's value: above 0 is worse. Its interval combines the intervals of both
     values. A relative drop is the drop divided by last week's value. Undefined: ``no_last_week``; ``not_alertable`` or
-    ``last_week_not_alertable`` if labels may be missing; ``zero_last_week``; or the metric's reason.
+    ``last_week_not_alertable`` if labels may be missing; ``zero_last_week``; or the metric's reason. Metrics that this
+    week's document has not, because its predictions are of another kind, have no drop.
 
     Source: R. Newcombe, "Interval estimation for the difference between independent proportions", Statistics in
     Medicine 17 (1998), method 10; G. Zou, A. Donner (MOVER), Statistics in Medicine 27 (2008), for other measures.
 
     >>> week = {"not_alertable": [], "predictions": 50, "f1": 0.5, "f1_low": 0.4, "f1_high": 0.6}
     >>> today = {"not_alertable": ["few_positives"], "predictions": 25, "f1": 0.2, "f1_low": 0.1, "f1_high": 0.3}
+    >>> today["auc"] = None
     >>> fields = against_last_week(today, week)
     >>> round(fields["f1_drop_vs_last_week"], 3), round(fields["f1_drop_vs_last_week_low"], 3)
     (0.3, 0.159)
@@ -59,8 +61,12 @@ def against_last_week(now: Mapping[str, Any], before: Mapping[str, Any] | None) 
     else:
         fields |= {TRAFFIC: None, f"{TRAFFIC}_undefined": NO_LAST_WEEK}
     for name in METRICS:
+        if name not in now:
+            continue
         fields |= _drop(name, now, before)
     for name in RELATIVE_METRICS:
+        if name not in now:
+            continue
         fields |= _relative_drop(name, fields, before)
     return fields
 

@@ -25,8 +25,8 @@ from monitor_agent.contracts.performance import (
 )
 from monitor_agent.contracts.restatement import RESTATEMENTS
 from monitor_agent.durations import format_duration
-from monitor_agent.metrics import Calibration, MetricFields, WindowState, measure, reconcile
-from monitor_agent.metrics.kinds import IMPRESSIONS, MATURE, count_name
+from monitor_agent.metrics import CATALOGUE, Calibration, MetricFields, WindowState, measure, of_own_kind, reconcile
+from monitor_agent.metrics.kinds import IMPRESSIONS, MATURE, count_name, other_kinds
 from monitor_agent.metrics.label_selection import LARGE_SHIFT
 from monitor_agent.metrics.ranking import not_judged_reasons
 from monitor_agent.metrics.weekly import against_last_week
@@ -164,6 +164,7 @@ def metrics_document(counted: CountedState, time_state: str, settings: AgentSett
         "segment": key.segment,
         "labels": _labels(key.segment),
         "prediction_kind": state.kind,
+        "without_metrics_of": other_kinds(state.kind),
         "judged_by": judged_by(state, settings),
         "state": time_state,
         "revision": 1,
@@ -174,7 +175,7 @@ def metrics_document(counted: CountedState, time_state: str, settings: AgentSett
         "lost_lines": counted.lost_lines,
         "alertable": not reasons,
         "not_alertable": reasons,
-        **measured,
+        **of_own_kind(CATALOGUE, measured, state.kind),
         "selection_warning": selection_warning(state, measured, coverage, settings),
         "requests_not_judged_reasons": not_judged_reasons(state),
         "calibrated_by": baseline.calibrated_by,
@@ -289,8 +290,10 @@ def planned_writes(
 
 def _restatement(key: MetricsKey, stored: Document, document: Document) -> PlannedWrite:
     revision = stored["revision"]
-    # Documents of earlier releases lack some of the fields.
-    differing = (why for name, why in _REASONS.items() if stored.get(name, document[name]) != document[name])
+    # Documents of earlier releases lack some of the fields, and those of other kinds lack metrics.
+    differing = (
+        why for name, why in _REASONS.items() if name in document and stored.get(name, document[name]) != document[name]
+    )
     restatement = {
         "@timestamp": stored["window_start"],
         "metrics_id": key.id,

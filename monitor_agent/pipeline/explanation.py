@@ -177,8 +177,14 @@ def _is_binary(document: Document) -> bool:
 
 
 def _labels(document: Document) -> Iterator[tuple[str, str, str]]:
-    yield "positive", str(document["tp"] + document["fn"]), f"tp {document['tp']}, fn {document['fn']}"
-    yield "negative", str(document["fp"] + document["tn"]), f"fp {document['fp']}, tn {document['tn']}"
+    tp, fn, fp, tn = (_count(document, name) for name in ("tp", "fn", "fp", "tn"))
+    yield "positive", str(tp + fn), f"tp {tp}, fn {fn}"
+    yield "negative", str(fp + tn), f"fp {fp}, tn {tn}"
+
+
+def _count(document: Document, name: str) -> int:
+    """Return a count of binary predictions; a document without predictions has none."""
+    return document.get(name) or 0
 
 
 def _selection(document: Document) -> Iterator[tuple[str, str, str]]:
@@ -221,7 +227,7 @@ def _lists(document: Document) -> Iterator[ExplanationSection]:
 
 
 def _gates(document: Document, settings: AgentSettings) -> ExplanationSection:
-    name, labels = ("positives", document["tp"] + document["fn"])
+    name, labels = "positives", _count(document, "tp") + _count(document, "fn")
     if not _is_binary(document):
         name, labels = "labels", document["n"]
     gates = (
@@ -248,11 +254,19 @@ def _undefined(document: Document) -> ExplanationSection:
     by_reason: dict[str, list[str]] = {}
     for spec in _specs():
         if document.get(spec.name) is None:
-            reason = str(document.get(f"{spec.name}_undefined", "not computed"))
+            reason = str(document.get(f"{spec.name}_undefined") or _reason_of_absence(spec, document))
             by_reason.setdefault(reason, []).append(spec.name)
     return ExplanationSection(
         "without a value", [(REASONS.get(reason, reason), "", ", ".join(names)) for reason, names in by_reason.items()]
     )
+
+
+def _reason_of_absence(spec: MetricSpec, document: Document) -> str:
+    """Return why a document has not even a reason of a metric; earlier releases left out what they did not know."""
+    kind = document.get("prediction_kind")
+    if "without_metrics_of" not in document or spec.is_of(kind):
+        return "not computed"
+    return kind or "no_predictions"
 
 
 def _metric(spec: MetricSpec, document: Document) -> tuple[str, str, str]:
@@ -269,9 +283,9 @@ def _history(document: Document, restatements: Sequence[Document]) -> Explanatio
     for restatement, after in zip(restatements, later_documents, strict=True):
         before = restatement["document"]
         differences = [
-            f"{name} {before[name]} -> {after[name]}"
+            f"{name} {before.get(name)} -> {after.get(name)}"
             for name in ("predictions", "n", "tp", "fn", "fp", "tn", "errors")
-            if before[name] != after[name]
+            if before.get(name) != after.get(name)
         ]
         lines.append((f"revision {restatement['revision']}", restatement["reason"], ", ".join(differences)))
     return ExplanationSection("former contents", lines)

@@ -14,37 +14,16 @@ from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 from tests.factories import START, Document, make_feedback, make_prediction
 from tests.integration.agent_world import MUCH_LATER, World, moved
+from tests.integration.kinds_world import MINUTE, of_class, of_number, truth_of
 from tests.unit.monitor_agent.metrics.kind_states import CLASSES, by_class, class_data
 
+BINARY_COUNTS = ("tp", "fp", "tn", "fn")
 FINAL = START + MUCH_LATER
-MINUTE = timedelta(minutes=1)
 DAYS: dict[str, Any] = {
     "base_window": timedelta(hours=1),
     "larger_windows": (timedelta(days=1),),
     "segments": ("scene",),
 }
-
-
-def of_class(number: int, predicted: str, scores: dict[str, float] | None, **fields: Any) -> Document:
-    """Return a multiclass prediction, as a Python service logs it."""
-    event = make_prediction(START + number * MINUTE, kind="multiclass", **{"class": predicted}, **fields)
-    return _without(event, {} if scores is None else {"scores": scores})
-
-
-def of_number(number: int, value: float, **fields: Any) -> Document:
-    """Return a regression."""
-    return _without(make_prediction(START + number * MINUTE, kind="regression", value=value, **fields), {})
-
-
-def _without(event: Document, more: dict[str, Any]) -> Document:
-    names = ("score", "label", "threshold", "log_loss_1", "log_loss_0")
-    event["prediction"] = {name: value for name, value in event["prediction"].items() if name not in names} | more
-    return event
-
-
-def truth_of(prediction: Document, delay: timedelta = MINUTE, **fields: Any) -> Document:
-    """Return feedback with the true class or number."""
-    return make_feedback(prediction, delay, "label", **fields)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +78,8 @@ def test_classes_equal_the_oracle(world: World, shoes: Any) -> None:
         "too_late": 20,
     }
     assert document["coverage"] == len(labelled) / 240
-    assert (document["f1"], document["f1_undefined"], document["mae_undefined"]) == (None, "multiclass", "multiclass")
+    assert document["without_metrics_of"] == ["binary", "regression"]
+    assert document.keys().isdisjoint({*BINARY_COUNTS, "f1", "f1_undefined", "auc_low", "mae", "mae_undefined"})
     of_scene = world.window("1d", segment="labels.scene=b", version="2")
     hits = [true[row] == predicted[row] for row in labelled if row % 3 == 0 and row % 2]
     assert of_scene["accuracy"] == pytest.approx(np.mean(hits), abs=1e-12)
@@ -155,7 +135,8 @@ def test_numbers_equal_the_oracle(world: World) -> None:
         assert document[name] == pytest.approx(
             np.quantile(guess - actual, percent / 100, method="inverted_cdf"), rel=0.005
         )
-    assert (document["prediction_kind"], document["accuracy_undefined"]) == ("regression", "regression")
+    assert (document["prediction_kind"], document["without_metrics_of"]) == ("regression", ["binary", "multiclass"])
+    assert document.keys().isdisjoint({*BINARY_COUNTS, "accuracy", "accuracy_undefined", "f1_macro"})
     assert document["mae_low"] < document["mae"] < document["mae_high"]
     hours = [row for row in world.documents().values() if row["window_size"] == "1h" and row["segment"] == "all"]
     assert sum(row["n"] for row in hours if row["model_version"] == "all") == document["n"] == len(labelled)
@@ -172,7 +153,8 @@ def test_two_kinds_in_a_window_are_said_and_not_mixed(world: World) -> None:
 
     day = world.window("1d")
     assert (day["prediction_kind"], day["predictions"]) == ("mixed_kinds", 20)
-    assert (day["accuracy"], day["accuracy_undefined"]) == (None, "mixed_kinds")
+    assert day["without_metrics_of"] == ["binary", "multiclass", "regression"]
+    assert day.keys().isdisjoint({*BINARY_COUNTS, "accuracy", "f1_macro", "mae"})
     hours = {
         row["window_start"][11:13]: (row["prediction_kind"], row["accuracy"])
         for row in world.documents().values()

@@ -7,7 +7,9 @@ import math
 import hypothesis
 import pytest
 
-from monitor_agent.metrics import CATALOGUE, LogHistogram, WindowState, measure, metric_fields
+from monitor_agent.metrics import CATALOGUE, LogHistogram, WindowState, measure, metric_fields, of_own_kind
+from monitor_agent.metrics.kinds import other_kinds
+from monitor_agent.vocabulary.prediction_kinds import PREDICTION_KINDS
 
 from .states import states
 
@@ -82,3 +84,17 @@ def test_names_are_unique_and_explained() -> None:
 def test_requests_without_durations_have_no_response_time() -> None:
     """A mean without durations is undefined even if requests were counted."""
     assert measure(WindowState(requests=2, duration=LogHistogram()))["response_time"] is None
+
+
+@pytest.mark.parametrize("kind", [*PREDICTION_KINDS, "mixed_kinds", None])
+def test_a_document_holds_the_metrics_of_its_kind(kind: str | None) -> None:
+    """Fields of metrics of other kinds are left out; the named kinds tell which ones, without exception."""
+    declared = dict.fromkeys(metric_fields(), 0)
+
+    kept = of_own_kind(CATALOGUE, declared, kind).keys()
+
+    for spec in CATALOGUE:
+        kinds = {name for name in PREDICTION_KINDS if spec.is_of(name)}
+        is_kept = kinds == set(PREDICTION_KINDS) or not kinds <= set(other_kinds(kind))
+        assert {name in kept for name in spec.fields()} == {is_kept}, spec.name
+    assert len(kept) <= len(declared) * 0.75

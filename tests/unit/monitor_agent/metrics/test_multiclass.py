@@ -155,7 +155,18 @@ class TestUndefined:
         """Metrics of another kind give the kind of the predictions as their reason."""
         fields = measure(state)
 
-        for name in ("precision", "recall", "f1", "auc", "ctr", "brier", "score_mean", "estimated_accuracy"):
+        for name in (
+            "tp",
+            "fn",
+            "precision",
+            "recall",
+            "f1",
+            "auc",
+            "ctr",
+            "brier",
+            "score_mean",
+            "estimated_accuracy",
+        ):
             assert (fields[name], fields[f"{name}_undefined"]) == (None, reason), name
         assert (fields["f1_low"], fields["f1_high"]) == (None, None)
 
