@@ -21,7 +21,7 @@ from monitor_agent.es.history import Selection, ServedVersions
 from monitor_agent.metrics import WindowState
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.ranges import whole_windows
-from monitor_agent.pipeline.version_comparison import CAUSAL, COMPARED_METRICS, HEADLINE, MetricComparison, compare
+from monitor_agent.pipeline.version_comparison import CAUSAL, COMPARED_METRICS, MetricComparison, compare, headline
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import Settings
 
@@ -46,10 +46,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--metric",
-        default=HEADLINE,
         choices=COMPARED_METRICS,
         metavar="NAME",
-        help="the metric of the verdict (default: %(default)s)",
+        help="the metric of the verdict (default: by the kind of model ctr or positive_rate, accuracy, mae)",
     )
     add_json(parser)
 
@@ -79,6 +78,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         missing = [version for version in pair if TotalKey(model.model, version, ALL_SEGMENT) not in totals_by_key]
         if missing:
             raise nothing_stored(history, rules, interval, model.model, missing)
+    metric = args.metric or headline(totals_by_key[TotalKey(model.model, pair[1], ALL_SEGMENT)].state, agent)
     rows = {
         segment: compare(
             _state(totals_by_key, TotalKey(model.model, pair[0], segment)),
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         for segment in dict.fromkeys(key.segment for key in totals_by_key)
     }
     not_final = max(total.not_final for total in totals_by_key.values())
-    comparison = _Comparison(model, pair, (interval.start, interval.end), args.metric, rows, not_final)
+    comparison = _Comparison(model, pair, (interval.start, interval.end), metric, rows, not_final)
     if args.json:
         print_json(comparison.document())
     else:

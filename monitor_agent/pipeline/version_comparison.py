@@ -17,13 +17,14 @@ from monitor_agent.metrics import (
     measure,
 )
 from monitor_agent.metrics.lift import lift
+from monitor_agent.metrics.positive_rate import rate_name
 from monitor_agent.pipeline.documents import gated_labels, judged_by
 from monitor_agent.settings import AgentSettings
+from monitor_agent.vocabulary.prediction_kinds import MULTICLASS, REGRESSION
 
 ComparisonVerdict = Literal["better", "worse", "no_difference", "insufficient_data", "no_interval"]
 
-HEADLINE = "ctr"
-RATES = (HEADLINE, "positive_rate")
+RATES = ("ctr", "positive_rate")
 """The share of positives: its relative difference has an interval."""
 
 COMPARED_METRICS = (
@@ -107,6 +108,16 @@ class MetricComparison:
             "relative_interval": None if self.relative.interval is None else asdict(self.relative.interval),
             "verdict": self.verdict,
         }
+
+
+def headline(state: WindowState, settings: AgentSettings) -> str:
+    """Return the metric that sums up predictions of the kind of a state: the rate of positives, accuracy, or MAE.
+
+    >>> headline(WindowState(tp=1), AgentSettings(feedback_type="label"))
+    'positive_rate'
+    """
+    of_kind = {MULTICLASS: "accuracy", REGRESSION: "mae"}
+    return of_kind.get(state.kind or "") or rate_name(judged_by(state, settings))
 
 
 def compare(baseline: WindowState, candidate: WindowState, settings: AgentSettings) -> list[MetricComparison]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -133,12 +133,19 @@ def agent_documents() -> list[tuple[str, str, Document]]:
 
 
 @contextmanager
-def filled_world(cluster: Cluster) -> Iterator[World]:
-    """Yield a cluster with `events()`, the results that the agent computes from them, and `agent_documents()`."""
+def filled_world(cluster: Cluster, further: Sequence[Document] = ()) -> Iterator[World]:
+    """Yield a cluster with `events()`, the results that the agent computes from them, and `agent_documents()`.
+
+    Parameters
+    ----------
+    further : events of other models, which the agent counts, too.
+    """
     cluster.clean()
     with world_on(cluster) as world:
         install(Gateway(world.admin), SETTINGS)
-        if not _INDEXED:
+        if further:
+            _fill(world, further)
+        elif not _INDEXED:
             _fill(world)
             _INDEXED.extend(helpers.scan(world.admin, index=PRODUCT_INDICES, query={"query": {"match_all": {}}}))
         else:
@@ -151,8 +158,8 @@ _INDEXED: list[Document] = []
 """All documents of the world after the first use, so that the next test module only has to index them."""
 
 
-def _fill(world: World) -> None:
-    world.deliver(*events())
+def _fill(world: World, further: Sequence[Document] = ()) -> None:
+    world.deliver(*events(), *further)
     for index, identifier, document in agent_documents():
         world.admin.index(index=index, id=identifier, document=document)
     changes = {entry.name: getattr(SETTINGS, entry.name) for entry in dataclasses.fields(SETTINGS)}

@@ -121,8 +121,8 @@ def _check_sums(documents: Documents, day: str) -> None:
             if other_key[:4] == (*key[:3], smaller)
             and document["window_start"] <= other["window_start"] < document["window_end"]
         ]
-        parts = [counts_of(other) for other in inside]
-        assert counts_of(document) == {name: sum(part[name] for part in parts) for name in COUNTS}, key
+        summands = [counts_of(other) for other in inside]
+        assert counts_of(document) == {name: sum(summand[name] for summand in summands) for name in COUNTS}, key
 
 
 def _late_events(world: World) -> list[Document]:

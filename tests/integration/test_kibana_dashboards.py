@@ -39,10 +39,11 @@ SINGLE_COUNTS = {
 }
 """The tiles that count documents."""
 OF_OTHER_MODELS = {
-    "quality-positive-rate",
-    *(name for name in ALL_PANELS - {"multiclass-correlation"} if name.startswith(("multiclass-", "regression-"))),
+    *("quality-positive-rate", "quality-positive-rate-over-time"),
+    *("versions-positive-rate", "versions-positive-rate-interval"),
+    *(name for name in ALL_PANELS if name.startswith(("multiclass-", "regression-"))),
 }
-"""Panels without data, because the world's model is binary and judged by clicks; it also has the correlation."""
+"""Panels without data, because the world's model is binary and judged by clicks."""
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,22 @@ import pytest
 from monitor_agent.contracts.ecs import DATASETS
 from monitor_agent.contracts.performance import PERFORMANCE
 from tests.cluster import Cluster
-from tests.factories import Document
-from tests.integration.kibana_world import NOW, ROOT, agent_documents, events, filled_world
+from tests.factories import START, Document
+from tests.integration.kibana_world import NOW, ROOT, SETTINGS, agent_documents, events, filled_world
+from tests.integration.kinds_world import (
+    CASES,
+    CASES_STATE,
+    PRICE,
+    SHOES,
+    JudgedEvent,
+    events_of_kinds,
+    judged_events,
+    store_cases,
+)
 
 ATTRIBUTION = timedelta(minutes=30)
+DAY_BEFORE = START - timedelta(days=1)
+"""The beginning of the events of models of other kinds, which the questions about the day do not count."""
 SECTION = re.compile(r"^## (\d+)\. (.+?)\n.*?```console\n(GET|POST) (\S+)\n(.*?)```\n+```esql\n(.*?)```", re.M | re.S)
 
 
@@ -105,7 +117,11 @@ def day() -> Day:
 @pytest.fixture(scope="module")
 def search(elasticsearch: Cluster) -> Iterator[Callable[[Question], Document]]:
     """A function that runs the request of a question as a user who may read dead letters, too."""
-    with filled_world(elasticsearch), elasticsearch.client("viewer") as client:
+    with (
+        filled_world(elasticsearch, events_of_kinds(DAY_BEFORE)) as world,
+        elasticsearch.client("viewer") as client,
+    ):
+        store_cases(world.admin, DAY_BEFORE, SETTINGS)
 
         def run(question: Question) -> Document:
             headers = {"accept": "application/json", "content-type": "application/json"}
@@ -274,6 +290,59 @@ def shadow_pairs(answer: Document, day: Day) -> None:
     assert sorted(row["score"]["value"] for row in rows) == sorted(outcome.score for outcome in pairs)
 
 
+def judged(model: str) -> list[JudgedEvent]:
+    """Return the predictions of a model of another kind whose truth is known."""
+    rows = judged_events(DAY_BEFORE)
+    return [row for row in rows if row.truth is not None and row.prediction["model"]["name"] == model]
+
+
+def confusion(answer: Document, _day: Day) -> None:
+    pairs = Counter((row.truth, row.prediction["prediction"]["class"]) for row in judged(SHOES))
+    confused = {pair: count for pair, count in pairs.items() if pair[0] != pair[1]}
+    answered = {
+        (row["key"], cell["key"]): cell["doc_count"]
+        for row in buckets(answer, "true")
+        for cell in row["predicted"]["buckets"]
+    }
+    assert answered == confused != {}
+
+
+def errors_by_segment(answer: Document, _day: Day) -> None:
+    errors: dict[str, list[float]] = {}
+    for row in judged(PRICE):
+        assert isinstance(row.truth, float)
+        error = row.prediction["prediction"]["value"] - row.truth
+        errors.setdefault(f"labels.scene={row.scene}", []).append(error)
+    rows = {row["key"]: row for row in buckets(answer, "segments")}
+    assert {key: row["n"]["value"] for key, row in rows.items()} == {key: len(row) for key, row in errors.items()}
+    for key, row in errors.items():
+        assert rows[key]["mae"]["value"] == pytest.approx(sum(map(abs, row)) / len(row), rel=1e-9)
+        assert rows[key]["bias"]["value"] == pytest.approx(sum(row) / len(row), rel=1e-9)
+        assert rows[key]["largest"]["value"] == pytest.approx(max(map(abs, row)), rel=0.005)
+
+
+def positive_rates(answer: Document, _day: Day) -> None:
+    (row,) = buckets(answer, "models")
+    counts = {name: row[name]["value"] for name in ("tp", "fn", "n", "mature", "judged_early")}
+    state = CASES_STATE
+    expected = {"tp": state.tp, "fn": state.fn, "n": state.n, "mature": state.mature, "judged_early": 0}
+    assert (row["key"], counts) == (CASES, expected)
+    assert [warning["key"] for warning in row["warnings"]["buckets"]] == ["partial_labels"]
+
+
+def left_out_metrics(answer: Document, _day: Day) -> None:
+    rows = {row["key"]: row for row in buckets(answer, "models")}
+    named = {
+        model: {name: sorted(bucket["key"] for bucket in row[name]["buckets"]) for name in ("kinds", "left_out")}
+        for model, row in rows.items()
+    }
+    assert named == {
+        SHOES: {"kinds": ["multiclass"], "left_out": ["binary", "regression"]},
+        PRICE: {"kinds": ["regression"], "left_out": ["binary", "multiclass"]},
+        CASES: {"kinds": ["binary"], "left_out": ["multiclass", "regression"]},
+    }
+
+
 CHECKS: dict[int, Check] = dict(
     enumerate(
         (
@@ -294,6 +363,10 @@ CHECKS: dict[int, Check] = dict(
             gaps,
             dead_letters,
             shadow_pairs,
+            confusion,
+            errors_by_segment,
+            positive_rates,
+            left_out_metrics,
         ),
         1,
     )

@@ -91,10 +91,10 @@ def test_a_document_holds_the_metrics_of_its_kind(kind: str | None) -> None:
     """Fields of metrics of other kinds are left out; the named kinds tell which ones, without exception."""
     declared = dict.fromkeys(metric_fields(), 0)
 
-    kept = of_own_kind(CATALOGUE, declared, kind).keys()
+    written = of_own_kind(CATALOGUE, declared, kind).keys()
 
     for spec in CATALOGUE:
         kinds = {name for name in PREDICTION_KINDS if spec.is_of(name)}
-        is_kept = kinds == set(PREDICTION_KINDS) or not kinds <= set(other_kinds(kind))
-        assert {name in kept for name in spec.fields()} == {is_kept}, spec.name
-    assert len(kept) <= len(declared) * 0.75
+        is_written = kinds == set(PREDICTION_KINDS) or not kinds <= set(other_kinds(kind))
+        assert {name in written for name in spec.fields()} == {is_written}, spec.name
+    assert len(written) <= len(declared) * 0.75
