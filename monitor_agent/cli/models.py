@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from monitor_agent.durations import in_days
 from monitor_agent.errors import DataError, SettingsError
 from monitor_agent.es.disk_use import bytes_per_day
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.es.model_settings_store import ModelSettingsStore, StoredHistory, stored_models
+from monitor_agent.es.model_settings_store import ModelSettingsStore, StoredHistory, stored_first_changes
 from monitor_agent.es.readiness import unmapped_labels
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.instants import DAY
@@ -89,12 +88,9 @@ def _apply(args: argparse.Namespace, agent: AgentSettings, gateway: Gateway, sto
     is_change = bool(differences) or recompute_from is not None
     history = stored.history.with_change(tables, now, recompute_from) if is_change else stored.history
     applies = args.action == "apply" and not args.dry_run and is_change
-    store = ModelSettingsStore(gateway)
-    first_changes = dict.fromkeys(stored_models(gateway), stored.history.number) | dict(stored.first_changes)
-    if applies:
-        # Models that no agent of this release has met yet have the settings before this change.
-        first_changes = dict(store.meet(first_changes, stored.history.number, now))
-        store.write(replace(stored, first_changes=first_changes), history)
+    first_changes = (
+        ModelSettingsStore(gateway).change(stored, history, now) if applies else stored_first_changes(gateway, stored)
+    )
     revisions = new_revisions(stored.history, history, first_changes)
     if args.json:
         print_json(

@@ -44,11 +44,11 @@ class ReplayDelivery:
         self._program = program
         self._pool = pool
         self._sending: list[Future[None]] = []
+        self._waiting: dict[Output, list[Any]] = {}
 
     def deliver(self, lines: Iterable[Line]) -> int:
-        """Filter lines and send their documents; return how many lines there were."""
-        count = 0
-        waiting: dict[Output, list[Any]] = {}
+        """Filter lines, and send their documents in large requests; return how many lines there were."""
+        count, waiting = 0, self._waiting
         remaining = iter(lines)
         while portion := list(islice(remaining, PORTION)):
             count += len(portion)
@@ -60,8 +60,6 @@ class ReplayDelivery:
                 prepared.extend(output.prepare(share))
                 if len(prepared) >= BATCH:
                     self._send(output, waiting.pop(output))
-        for output, prepared in waiting.items():
-            self._send(output, prepared)
         return count
 
     def flush(self) -> None:
@@ -72,6 +70,9 @@ class ReplayDelivery:
         PipelineError
             If it cannot be sent.
         """
+        for output, prepared in self._waiting.items():
+            self._send(output, prepared)
+        self._waiting.clear()
         for future in self._sending:
             future.result()
         self._sending.clear()

@@ -16,6 +16,7 @@ from monitor_agent.dashboards.addresses import viewer_address
 from monitor_agent.dashboards.library import read_library
 from monitor_agent.dashboards.reports import ReportContent, report
 from monitor_agent.demo import model, tables
+from monitor_agent.demo.applied_settings import set_up
 from monitor_agent.demo.bad_release.report import run_short
 from monitor_agent.demo.daily_cycles import DailyCycles
 from monitor_agent.demo.display import Display
@@ -31,19 +32,16 @@ from monitor_agent.demo.replay import (
     Replay,
     Response,
 )
+from monitor_agent.demo.result_files import unwritable, write_file
 from monitor_agent.demo.results import Results
 from monitor_agent.demo.stage import (
     agent_log,
     displayed_path,
-    unwritable,
-    write_agent_toml,
-    write_file,
 )
 from monitor_agent.demo.summary import summarise
 from monitor_agent.errors import ModelError, MonitorError
 from monitor_agent.es.connection import open_gateway
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.es.install import install
 from monitor_agent.extras import PIPELINE, REPORTS, require
 from monitor_agent.files import private_opener
 from monitor_agent.pipeline.windows import Calendar
@@ -116,7 +114,7 @@ class Demonstration:
                 product.wait_for_elasticsearch()
                 url = product.wait_for_model_server()
             with closing(open_gateway(product.setup_access())) as gateway:
-                install(gateway, product.settings.agent, server=product.settings.server)
+                set_up(gateway, product.settings, self._folder.settings)
             with agent_log(product), closing(open_gateway(product.settings.elasticsearch)) as gateway:
                 product.start_pipeline()
                 impressions, agent = recorded.evaluate[: options.limit], product.settings.agent
@@ -191,7 +189,6 @@ class Demonstration:
             largest=Calendar(settings).names[-1],
         )
         write_file(self._folder.summary, json.dumps(summary, indent=1))
-        write_agent_toml(self._folder.settings, settings)
         for name in Calendar(settings).names:
             for table in tables.windows_tables(windows, name, most=MOST_WINDOWS, width=self._display.width):
                 self._display.print_table(table)
@@ -248,7 +245,9 @@ def demo_settings(settings: Settings, folder: DemoFolder) -> Settings:
             allow_client_timestamps=True,
         ),
         pipeline=dataclasses.replace(settings.pipeline, data_dir=str(folder.pipeline), username="", password=""),
-        stack=dataclasses.replace(settings.stack, provider="embedded", data_dir=str(folder.stack), http_port=0),
+        stack=dataclasses.replace(
+            settings.stack, provider="embedded", data_dir=str(folder.stack), http_port=0, short_lived=True
+        ),
     )
 
 

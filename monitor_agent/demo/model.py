@@ -9,7 +9,7 @@ from pathlib import Path
 from model_server.model_card import holds_model
 from monitor_agent.demo.display import Display
 from monitor_agent.demo.open_bandit import OpenBandit
-from monitor_agent.errors import DataError
+from monitor_agent.demo.result_files import unwritable
 from monitor_agent.extras import MODEL_SERVER, TRAINING, OptionalComponent
 from monitor_agent.stack.local import ERROR_LINE
 from monitor_agent.stack.process import ChildProcess, Command, Supervisor
@@ -63,7 +63,7 @@ def train(log: OpenBandit, folder: Path, work: Path, supervisor: Supervisor, dis
         log.write_training_csv(examples)
         log_path.unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(f"{examples} cannot be written ({error.strerror})", "free disk space") from error
+        raise unwritable(examples, error) from error
     argv = (sys.executable, "-m", "model_server", "train", "--data", str(examples), "--out", str(folder))
     training = ChildProcess(Command("training", argv, log_path, reason_pattern=ERROR_LINE))
     with display.bar(f"training a BERT click model on {len(log.train):,} impressions", 100) as done:

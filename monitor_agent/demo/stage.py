@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,16 +11,14 @@ from pathlib import Path
 
 from monitor_agent import log
 from monitor_agent.dashboards.addresses import dashboard_address
+from monitor_agent.demo.applied_settings import set_up
 from monitor_agent.demo.display import Display
 from monitor_agent.demo.folder import DemoFolder
-from monitor_agent.durations import format_duration
-from monitor_agent.errors import DataError
 from monitor_agent.es.connection import open_gateway
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.es.install import install
 from monitor_agent.extras import PIPELINE, REPORTS, OptionalComponent, require
-from monitor_agent.files import private_opener, replace_file
-from monitor_agent.settings import AgentSettings, ModelSettings, Settings
+from monitor_agent.files import private_opener
+from monitor_agent.settings import AgentSettings, Settings
 from monitor_agent.stack.embedded.elasticsearch import components_of_start
 from monitor_agent.stack.local import LocalProduct
 from monitor_agent.stack.process import Supervisor
@@ -57,7 +54,6 @@ class Stage:
         start, end : its time range.
         controls : its controls by name, such as `window="1d"`.
         """
-        write_agent_toml(self.folder.settings, self.settings)
         command = displayed_path(Path(sys.executable).parent / "monitor-agent")
         data = f"--data {displayed_path(self.folder.stack)}"
         locations = {
@@ -94,7 +90,7 @@ def stage(
         with display.spinner("waiting for Elasticsearch"):
             product.wait_for_elasticsearch()
         with closing(open_gateway(product.setup_access())) as gateway:
-            install(gateway, product.settings.agent, server=product.settings.server)
+            set_up(gateway, product.settings, folder.settings)
         with agent_log(product), closing(open_gateway(product.settings.elasticsearch)) as gateway:
             yield Stage(product, gateway, supervisor, display, folder)
 
@@ -116,50 +112,20 @@ def scenario_settings(settings: Settings, out: Path, agent: AgentSettings) -> Se
     return dataclasses.replace(
         defaults,
         agent=agent,
-        server=dataclasses.replace(defaults.server, port=0, log_dir=str(folder.log), environment="demo"),
+        server=dataclasses.replace(
+            defaults.server,
+            port=0,
+            log_dir=str(folder.log),
+            labels=agent.segments or defaults.server.labels,
+            environment="demo",
+        ),
         pipeline=dataclasses.replace(settings.pipeline, data_dir=str(folder.pipeline), username="", password=""),
-        stack=dataclasses.replace(settings.stack, provider="embedded", data_dir=str(folder.stack), http_port=0),
+        stack=dataclasses.replace(
+            settings.stack, provider="embedded", data_dir=str(folder.stack), http_port=0, short_lived=True
+        ),
         dashboards=settings.dashboards,
         kibana=settings.kibana,
     )
-
-
-def write_agent_toml(path: Path, settings: AgentSettings) -> None:
-    """Write the settings that are not the default ones as a file for `monitor-agent --config`."""
-    write_file(path, agent_toml(settings))
-
-
-def agent_toml(settings: AgentSettings) -> str:
-    """Return the settings that are not the default ones as a file for `--config` and `models apply`."""
-    of_models = {field.name for field in dataclasses.fields(ModelSettings)}
-    tables: dict[str, list[str]] = {"agent": [], "models.default": []}
-    for field in dataclasses.fields(settings):
-        value = getattr(settings, field.name)
-        if value != field.default:
-            # JSON's texts, booleans and lists of them are TOML too.
-            line = f"{field.name} = {json.dumps(value, default=format_duration)}"
-            tables["models.default" if field.name in of_models else "agent"].append(line)
-    comment = "# The settings of the demo's agent: another run over the same days with these settings changes nothing."
-    return "\n".join([comment, *(line for name, lines in tables.items() for line in (f"[{name}]", *lines))])
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write a file of results.
-
-    Raises
-    ------
-    DataError
-        If it cannot be written.
-    """
-    try:
-        replace_file(path, text + "\n")
-    except OSError as error:
-        raise unwritable(path, error) from error
-
-
-def unwritable(path: Path, error: OSError) -> DataError:
-    """Return the error that a file of results cannot be written."""
-    return DataError(f"{path} cannot be written ({error.strerror or error})", "free disk space")
 
 
 def displayed_path(path: Path) -> str:

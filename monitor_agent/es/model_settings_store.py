@@ -7,7 +7,7 @@ revisions of the model follow from it and from the history.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from monitor_agent.contracts.agent_state import AGENT_STATE
@@ -123,6 +123,22 @@ class ModelSettingsStore:
                 "look at `monitor-agent models diff FILE`, and apply again",
             )
 
+    def change(self, stored: StoredHistory, history: ModelHistory, now: datetime) -> Mapping[str, int]:
+        """Write a changed history; models that no agent of this release has met yet had the settings before it.
+
+        Returns
+        -------
+        first_changes : the first change of every model.
+
+        Raises
+        ------
+        ConflictError
+            If the document has changed since it was read.
+        """
+        first_changes = self.meet(stored_first_changes(self._gateway, stored), stored.history.number, now)
+        self.write(replace(stored, first_changes=first_changes), history)
+        return first_changes
+
     def meet(self, models: Iterable[str], number: int, now: datetime) -> Mapping[str, int]:
         """Remember models that nobody has met yet; return the first change of every model that was met.
 
@@ -161,6 +177,11 @@ def stored_models(gateway: Gateway) -> list[str]:
     aggs = {"models": {"terms": {"field": "model_name", "size": MOST_MODELS}}}
     response = gateway.search(PERFORMANCE.alias, {"size": 0, "track_total_hits": False, "aggs": aggs})
     return [bucket["key"] for bucket in response.get("aggregations", {}).get("models", {}).get("buckets", [])]
+
+
+def stored_first_changes(gateway: Gateway, stored: StoredHistory) -> dict[str, int]:
+    """Return the first change of every model that was met or has metrics documents."""
+    return dict.fromkeys(stored_models(gateway), stored.history.number) | dict(stored.first_changes)
 
 
 def _first_changes(state: StoredState) -> dict[str, int]:

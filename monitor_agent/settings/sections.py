@@ -166,6 +166,11 @@ class StackSettings:
         True, "STACK_PROXY", "a small proxy answers `GET /` on this port, which the embedded Elasticsearch cannot do"
     )
     heap: str = setting("512m", "STACK_HEAP", "heap of the embedded Elasticsearch")
+    short_lived: bool = setting(
+        False,
+        "STACK_SHORT_LIVED",
+        "the embedded Elasticsearch runs for minutes only: its Java compiles little, which saves more than it costs",
+    )
     agent_password: str = setting(
         "", "STACK_AGENT_PASSWORD", "password that `stack users` gives the user `monitor_agent`", secret=True
     )

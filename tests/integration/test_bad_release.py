@@ -30,7 +30,7 @@ NOW = datetime(2026, 3, 2, 14, 40, tzinfo=timezone.utc)
 RELEASE_HOUR = 2
 SMALL = Plan(
     hours=6,
-    live_from=4,
+    live=((4, 6),),
     rollout=Rollout("search", "2", RELEASE_HOUR, share=0.5),
     troubles=(Trouble("swapped-features", RELEASE_HOUR, 100, "quality-below-threshold", model="search", version="2"),),
     models=(TrafficOfModel("search", "1", 800.0, ("search", "category"), 18.0),),

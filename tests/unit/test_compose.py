@@ -71,7 +71,7 @@ IN_NO_CONTAINER = {
     **dict.fromkeys(("PIPELINE_BATCH_SIZE", "PIPELINE_BATCH_DELAY", "PIPELINE_WORKERS"), EMBEDDED),
     **dict.fromkeys(("PIPELINE_PARK_AFTER", "PIPELINE_PARKED_MAX", "PIPELINE_REMOVE_AFTER"), EMBEDDED),
     **dict.fromkeys(("STACK_PROVIDER", "STACK_DATA_DIR", "STACK_CACHE_DIR", "STACK_HTTP_PORT"), EMBEDDED),
-    **dict.fromkeys(("STACK_PROXY", "STACK_HEAP"), EMBEDDED),
+    **dict.fromkeys(("STACK_PROXY", "STACK_HEAP", "STACK_SHORT_LIVED"), EMBEDDED),
     "ELASTIC_VERSION": "it is the version of the images",
 }
 DECIDED = {

@@ -21,15 +21,20 @@ class Plan:
 
     Attributes
     ----------
-    live_from : the hour from which the agent runs a cycle every hour; it computes the hours before in one cycle.
+    live : stretches of hours, first and last one, in which the agent runs a cycle every hour; it computes the hours
+        before a stretch in one cycle.
     """
 
     hours: int
-    live_from: int
+    live: tuple[tuple[int, int], ...]
     rollout: Rollout
     troubles: tuple[Trouble, ...]
     models: tuple[TrafficOfModel, ...] = MODELS
     seed: int = SEED
+
+    def is_live(self, hour: int) -> bool:
+        """Return whether the agent runs a cycle in an hour, and evaluates the alerts."""
+        return any(first <= hour <= last for first, last in self.live)
 
     def world(self, catalogue: Catalogue, now: datetime) -> World:
         """Return the world that ends now: its last window is final by then."""
@@ -54,12 +59,13 @@ def _fortnight() -> Plan:
         broken,
         Trouble("lost-lines", 305, 1, "lost-lines", size=180, model="search"),
     )
-    return Plan(14 * 24, 7 * 24, rollout, troubles)
+    hours = 14 * 24
+    return Plan(hours, ((196, 207), (231, 247), (274, 283), (303, 313), (hours - 3, hours)), rollout, troubles)
 
 
 def _day_and_a_half() -> Plan:
     rollout, broken = _bad_release(24)
-    return Plan(36, 18, rollout, (broken,), MODELS[:1])
+    return Plan(36, ((23, 36),), rollout, (broken,), MODELS[:1])
 
 
 FORTNIGHT = _fortnight()

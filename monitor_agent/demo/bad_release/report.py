@@ -16,7 +16,7 @@ from monitor_agent.demo.stage import displayed_path, scenario_settings, stage
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.settings import Settings
 
-FIRST = "model-quality"
+FIRST = "versions-compared"
 """The dashboard whose address is printed."""
 SIMULATED = """\
 What is simulated: the visits, the clicks and the trouble. The 80 items, their prices and how often they were shown

@@ -84,14 +84,15 @@ class BadRelease:
         return self._findings(writer)
 
     def _run_agent(self, agent: ReplayedAgent, delivery: ReplayDelivery, hour: int, moment: datetime) -> None:
-        """Run the agent: once for the hours before `live_from`, then in each hour, when the window before is final."""
-        if hour < self._plan.live_from - 1:
+        """Run the agent: in each hour of a live stretch, when the window before is final, and once before it."""
+        live = self._plan.is_live(hour)
+        if not live and not self._plan.is_live(hour + 1):
             return
         delivery.flush()
-        if hour < self._plan.live_from:
-            agent.catch_up(moment)
-        else:
+        if live:
             agent.cycle(moment)
+        else:
+            agent.catch_up(moment)
 
     def _findings(self, writer: TrafficWriter) -> Findings:
         world = self.world

@@ -19,8 +19,9 @@ from monitor_agent.demo.event_lines import ReplayClock
 from monitor_agent.demo.medical.cases import MODEL, Visit, linear_model, read_cases, split, visits
 from monitor_agent.demo.replay import ModelServerClient
 from monitor_agent.demo.replayed_agent import ReplayedAgent
+from monitor_agent.demo.result_files import write_file
 from monitor_agent.demo.results import Results
-from monitor_agent.demo.stage import Stage, scenario_settings, stage, write_file
+from monitor_agent.demo.stage import Stage, scenario_settings, stage
 from monitor_agent.demo.timeline import Timeline
 from monitor_agent.demo.totals_by_segment import segment_table
 from monitor_agent.extras import MODEL_SERVER

@@ -36,6 +36,7 @@ class ElasticsearchOptions:
     http_port, transport_port : 0 = any free one.
     proxy : whether `http_port` belongs to a proxy that answers `GET /`; the node then has another port.
     heap : heap of the server, as Java writes it.
+    short_lived : whether it runs for minutes only, so that its Java compiles little.
     cluster_name, node_name : names within a cluster.
     masters : node names that elect the first master of a new cluster; empty = this node is a cluster of its own.
     seed_hosts : `host:port` of the transport of the other nodes.
@@ -48,6 +49,7 @@ class ElasticsearchOptions:
     transport_port: int = 0
     proxy: bool = True
     heap: str = "512m"
+    short_lived: bool = False
     cluster_name: str = "model-monitor"
     node_name: str = "node-1"
     masters: tuple[str, ...] = ()
@@ -63,6 +65,7 @@ def options_from(settings: StackSettings) -> ElasticsearchOptions:
         http_port=settings.http_port,
         proxy=settings.proxy,
         heap=settings.heap,
+        short_lived=settings.short_lived,
     )
 
 

@@ -43,6 +43,8 @@ READY_SECONDS = 120.0
 STOP_SECONDS = 30.0
 BOOT_FAILURE = r"fatal exception while booting Elasticsearch\s*(.+)"
 VERSION_FILE = "version"
+COMPILE_LITTLE = "-XX:TieredStopAtLevel=1"
+"""The compiler that optimises most takes half of the first minutes' work, and gains only after them."""
 PORT_GRACE_SECONDS = 3.0
 NODE_GRACE_SECONDS = 10.0
 POLL_SECONDS = 0.05
@@ -273,9 +275,10 @@ class EmbeddedElasticsearch:
             # This server has no index for roles: without the property it tries to write one, again and again.
             "ES_JAVA_OPTS": (
                 f"-Xms{self.options.heap} -Xmx{self.options.heap} -Des.queryable_built_in_roles_enabled=false"
+                f"{f' {COMPILE_LITTLE}' if self.options.short_lived else ''}"
             ),
-            # The launcher lives for seconds of work: compile little, share the runtime's own class archive.
-            "CLI_JAVA_OPTS": "-XX:TieredStopAtLevel=1 -Xshare:auto",
+            # The launcher lives for seconds of work; it shares the runtime's own class archive.
+            "CLI_JAVA_OPTS": f"{COMPILE_LITTLE} -Xshare:auto",
             "HOME": str(self._home),
         }
         return Command(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from monitor_agent.demo.applied_settings import agent_toml
 from monitor_agent.demo.demonstration import demo_settings
 from monitor_agent.demo.folder import DemoFolder
-from monitor_agent.demo.stage import agent_toml
 from monitor_agent.settings import Settings, load
 
 
