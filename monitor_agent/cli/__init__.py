@@ -24,7 +24,7 @@ from monitor_agent.errors import ElasticsearchError
 
 COMMANDS = (
     *("demo", "up", "setup", "check", "run", "once", "backfill", "import"),
-    *("totals", "compare", "reference", "explain-window", "release", "lost-lines", "alerts", "models"),
+    *("totals", "compare", "reference", "explain-window", "explain-drop", "release", "lost-lines", "alerts", "models"),
     *("receive", "dashboards", "report"),
     *("stack", "pipeline", "deadletters", "kibana", "docs", "completion"),
 )

@@ -11,6 +11,7 @@ from typing import Any
 from monitor_agent.contracts.agent_state import AGENT_STATE
 from monitor_agent.contracts.alert import ALERTS
 from monitor_agent.contracts.catalogue import CONTRACTS
+from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.drift import DRIFT
 from monitor_agent.contracts.feedback import FEEDBACK
@@ -72,6 +73,7 @@ COMMAND_PRIVILEGES: Mapping[str, Privileges] = {
     "totals": _reading(PERFORMANCE, MODEL_SETTINGS),
     "compare": _reading(PERFORMANCE, MODEL_SETTINGS),
     "explain-window": _reading(PERFORMANCE, MODEL_SETTINGS, RESTATEMENTS, PREDICTIONS, FEEDBACK, ERRORS),
+    "explain-drop": _reading(PERFORMANCE, MODEL_SETTINGS, PREDICTIONS, RELEASES, CYCLES),
     "alerts": _reading(ALERTS),
     "report": _PANELS,
     "kibana check": _PANELS,

@@ -61,6 +61,7 @@ COMMAND_USERS: tuple[CommandUser, ...] = (
     CommandUser("totals", ANALYST, "reads metrics"),
     CommandUser("compare", ANALYST, "reads metrics"),
     CommandUser("explain-window", ANALYST, "reads metrics and events"),
+    CommandUser("explain-drop", ANALYST, "reads metrics, events, releases and documents of cycles"),
     CommandUser("alerts", ANALYST, "reads alerts"),
     CommandUser("dashboards", ANALYST, "reads metrics and events; its panels of dead letters need `deadletter_reader`"),
     CommandUser("report", ANALYST, "as `dashboards`"),

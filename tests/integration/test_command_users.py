@@ -68,6 +68,7 @@ ROWS = {
     "explain-window": Row(
         ("explain-window", "--model", "click", "--size", "1h", "--start", "2026-03-02T10:00"), READERS
     ),
+    "explain-drop": Row(("explain-drop", "--model", "click", "--version", "2", "--against", "1", *RANGE), READERS),
     "alerts": Row(("alerts",), READERS),
     "report": Row(("report", "--dashboard", "serving", "--out", "{folder}/report.html"), READERS),
     # The few events leave panels empty, which the check reports with the status 1.
@@ -217,13 +218,13 @@ def test_only_a_superuser_creates_users(commands: Commands) -> None:
 AGENT_COMMANDS = (
     "run, once, backfill, import, reference, release, models diff, models list, models show, models history, "
     "lost-lines, check, deadletters list, deadletters show, deadletters replay, totals, compare, explain-window, "
-    "alerts, dashboards, report, kibana check"
+    "explain-drop, alerts, dashboards, report, kibana check"
 )
 CAN_RUN = {
     "pipeline_writer": ("warning", "pipeline run"),
     "monitor_agent": ("ok", AGENT_COMMANDS),
     "monitor_setup": ("ok", "all commands"),
-    "analyst": ("warning", "totals, compare, explain-window, alerts, dashboards, report, kibana check"),
+    "analyst": ("warning", "totals, compare, explain-window, explain-drop, alerts, dashboards, report, kibana check"),
     "deadletter_reader": ("warning", "deadletters list, deadletters show"),
 }
 

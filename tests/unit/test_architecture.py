@@ -121,9 +121,15 @@ ROOMS = (
         "numpy",
     ),
     Room(
+        "monitor_agent/root_causes/",
+        "what a fall of a metric comes from: rate and mix by the values of many dimensions, ranked",
+        "metrics pipeline settings",
+        "numpy",
+    ),
+    Room(
         "monitor_agent/es/",
         "everything that reads and writes Elasticsearch: gateway, stores, templates",
-        "clock contracts errors http_client metrics pipeline settings",
+        "clock contracts errors http_client metrics pipeline root_causes settings",
         "elasticsearch elastic_transport numpy orjson structlog",
     ),
     Room(
@@ -255,8 +261,8 @@ ROOMS = (
         "monitor_agent/cli/",
         "one command per file; writes the generated pages",
         "agent alerting analysis clock command_line contracts dashboards demo diagnosis durations errors es extras "
-        "files gc_tuning http_serving importing kibana log logstash metrics pipeline product_files receiving settings "
-        "stack vocabulary",
+        "files gc_tuning http_serving importing kibana log logstash metrics pipeline product_files receiving "
+        "root_causes settings stack vocabulary",
         "orjson rich",
     ),
     Room("monitor_agent/__main__.py", "the entry point of `monitor-agent`", "cli extras"),

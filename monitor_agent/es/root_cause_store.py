@@ -1,0 +1,224 @@
+"""The counts and facts that explain a fall, read from predictions, metrics, releases and cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from monitor_agent.contracts.cycle import CYCLES
+from monitor_agent.contracts.model_names import ALL_VERSIONS
+from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
+from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.release import RELEASES
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.pipeline.instants import DAY, Interval, within
+from monitor_agent.root_causes.causes import MOST_CAUSES, Changes, ComparedValue, findings, mix_shift
+from monitor_agent.root_causes.drop import ExplainedDrop, OtherChange
+from monitor_agent.root_causes.searches import (
+    BINS,
+    MISSING,
+    Dimension,
+    Side,
+    SideComparison,
+    change_of,
+    dimensions,
+)
+from monitor_agent.root_causes.shares import Change, Measure
+from monitor_agent.settings import AgentSettings
+
+MOST_FEATURES = 50
+SEARCHES_AT_ONCE = 10
+NOTABLE_MISSING = 0.02
+"""A feature whose share of missing values moved by more than this is named."""
+
+_NUMERIC, _CATEGORICAL = "features.numeric.*", "features.categorical.*"
+
+
+class RootCauseStore:
+    """Reads what a fall comes from."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def predictions(self, side: Side, settings: AgentSettings, now: datetime) -> int:
+        """Return the number of predictions of a side whose labels are known."""
+        body = {"size": 0, "track_total_hits": True, "query": side.query(settings, now)}
+        response = self._gateway.search(PREDICTIONS.alias, body)
+        count: int = response["hits"]["total"]["value"]
+        return count
+
+    def explain(self, comparison: SideComparison, measure: Measure, metric: str) -> ExplainedDrop:
+        """Return the explanation of the change between the two sides.
+
+        The first cause is the value that fell most against the rest. Its predictions are left out, and the rest is
+        searched for the next one: values that only share predictions with it are no causes of their own.
+        """
+        split_by = self._dimensions(comparison)
+        whole, changes = self._counted(comparison, split_by, measure)
+        rows = findings(changes, whole, measure)
+        causes = self._causes(comparison, split_by, measure, rows)
+        before, after = measure.value(whole.before), measure.value(whole.after)
+        difference = 0.0 if before is None or after is None else after - before
+        simple = {dimension.name: changes[dimension.name] for dimension in split_by if len(dimension.fields) == 1}
+        shift = mix_shift(simple, rows, measure, difference)
+        facts = [*self._releases(comparison), *self._windows(comparison), *self._cycles(comparison)]
+        return ExplainedDrop(
+            comparison, measure, metric, whole, rows, causes, shift, [*facts, *_missing_values(changes)]
+        )
+
+    def _causes(
+        self, comparison: SideComparison, split_by: Sequence[Dimension], measure: Measure, rows: Sequence[ComparedValue]
+    ) -> list[ComparedValue]:
+        by_name = {dimension.name: dimension for dimension in split_by}
+        causes: list[ComparedValue] = []
+        without: tuple[dict[str, Any], ...] = ()
+        while rows and rows[0].is_a_cause:
+            causes.append(rows[0])
+            of_cause = by_name[rows[0].dimension].filter(rows[0].value)
+            if of_cause is None or len(causes) == MOST_CAUSES:
+                break
+            without = (*without, of_cause)
+            remaining = SideComparison(
+                comparison.before, comparison.after, comparison.settings, comparison.now, without
+            )
+            whole, changes = self._counted(remaining, split_by, measure)
+            rows = findings(changes, whole, measure)
+        return causes
+
+    def _dimensions(self, comparison: SideComparison) -> list[Dimension]:
+        fields = self._features()
+        percents = [100 * number / BINS for number in range(1, BINS)]
+        numeric = [field for field in fields if field.startswith(_NUMERIC[:-1])]
+        aggs = {field: {"percentiles": {"field": field, "percents": percents, "keyed": False}} for field in numeric}
+        answer: Mapping[str, Any] = {}
+        if aggs:
+            query = comparison.before.query(comparison.settings, comparison.now)
+            body = {"size": 0, "track_total_hits": False, "query": query, "aggs": aggs}
+            answer = self._gateway.search(PREDICTIONS.alias, body).get("aggregations", {})
+        features: dict[str, list[float]] = {}
+        for field in fields:
+            values = answer.get(field, {}).get("values", ())
+            edges = sorted({entry["value"] for entry in values if entry["value"] is not None})
+            if edges or field not in numeric:
+                features[field] = edges
+        has_versions = not comparison.after.version
+        return dimensions(comparison.settings.segments, features, versions=has_versions)
+
+    def _features(self) -> list[str]:
+        response = self._gateway.call(
+            "list the logged features",
+            lambda client: (
+                client.field_caps(
+                    index=PREDICTIONS.alias,
+                    fields=[_NUMERIC, _CATEGORICAL],
+                    ignore_unavailable=True,
+                    allow_no_indices=True,
+                ).body
+            ),
+        )
+        return sorted(response["fields"])[:MOST_FEATURES]
+
+    def _counted(
+        self, comparison: SideComparison, split_by: Sequence[Dimension], measure: Measure
+    ) -> tuple[Change, Changes]:
+        """Return the change of the whole, and those of the values of each dimension."""
+        bodies = [
+            comparison.body(comparison.counts()),
+            *(comparison.body(dimension.aggregations(comparison)) for dimension in split_by),
+        ]
+        responses: list[Mapping[str, Any]] = []
+        for first in range(0, len(bodies), SEARCHES_AT_ONCE):
+            batch = [(PREDICTIONS.alias, body) for body in bodies[first : first + SEARCHES_AT_ONCE]]
+            responses += self._gateway.msearch(batch)
+        answers = [response.get("aggregations") for response in responses]
+        whole = change_of(answers[0], measure) if answers[0] else Change()
+        changes = {
+            dimension.name: dimension.changes(answer, comparison, measure) if answer else {}
+            for dimension, answer in zip(split_by, answers[1:], strict=True)
+        }
+        return whole, changes
+
+    def _releases(self, comparison: SideComparison) -> list[OtherChange]:
+        after = comparison.after
+        near = Interval(after.interval.start - DAY, after.interval.end)
+        query = {"bool": {"filter": [{"term": {"model_name": after.model}}, within(near)]}}
+        body = {"query": query, "size": 20, "sort": [{"@timestamp": "asc"}]}
+        hits = self._gateway.search(RELEASES.name, body)["hits"]["hits"]
+        return [
+            OtherChange("release", "", f"version {hit['_source']['model_version']} at {hit['_source']['@timestamp']}")
+            for hit in hits
+        ]
+
+    def _windows(self, comparison: SideComparison) -> list[OtherChange]:
+        """Return the facts of the metrics documents that differ."""
+        aggs = {
+            "coverage": {"avg": {"field": "coverage"}},
+            "drift_share": {"max": {"field": "drift_share"}},
+            "error_rate": {"max": {"field": "error_rate"}},
+            "response_time_p95": {"max": {"field": "response_time_p95"}},
+            "lost_lines": {"sum": {"field": "lost_lines"}},
+        }
+        searches = []
+        for side in (comparison.before, comparison.after):
+            filters = [
+                {"term": {"model_name": side.model}},
+                {"term": {"model_version": side.version or ALL_VERSIONS}},
+                {"term": {"segment": ALL_SEGMENT}},
+                within(side.interval),
+            ]
+            sizes = {"terms": {"field": "is_base_window", "size": 2}, "aggs": aggs}
+            body = {"size": 0, "query": {"bool": {"filter": filters}}, "aggs": {"sizes": sizes, **aggs}}
+            searches.append((PERFORMANCE.alias, body))
+        answers = [response.get("aggregations", {}) for response in self._gateway.msearch(searches)]
+        return _differing([_window_facts(answer) for answer in answers])
+
+    def _cycles(self, comparison: SideComparison) -> list[OtherChange]:
+        aggs = {"lag_seconds": {"max": {"field": "lag_seconds"}}}
+        searches = [
+            (CYCLES.alias, {"size": 0, "query": {"bool": {"filter": [within(side.interval)]}}, "aggs": aggs})
+            for side in (comparison.before, comparison.after)
+        ]
+        answers = [response.get("aggregations", {}) for response in self._gateway.msearch(searches)]
+        return _differing([{name: answer.get(name, {}).get("value") for name in aggs} for answer in answers])
+
+
+def _window_facts(aggregations: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the facts: sums over base windows only, since a larger window holds the same lines again."""
+    base = next(
+        (bucket for bucket in aggregations.get("sizes", {}).get("buckets", ()) if bucket["key"] == 1), aggregations
+    )
+    names = ("coverage", "error_rate", "response_time_p95", "lost_lines")
+    facts = {name: base.get(name, {}).get("value") for name in names}
+    return {**facts, "drift_share": aggregations.get("drift_share", {}).get("value")}
+
+
+def _differing(sides: Sequence[Mapping[str, float | None]]) -> list[OtherChange]:
+    """Return the facts that are not nearly equal on both sides."""
+    before, after = sides
+    changed = []
+    for name, value in after.items():
+        base = before[name]
+        if value != base and (value is None or base is None or abs(value - base) > 0.1 * max(abs(value), abs(base))):
+            changed.append(OtherChange(name, _number(base), _number(value)))
+    return changed
+
+
+def _number(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.4g}"
+
+
+def _missing_values(changes: Changes) -> list[OtherChange]:
+    """Return the features whose share of missing values changed."""
+    gaps = []
+    for dimension, by_value in changes.items():
+        change = by_value.get(MISSING)
+        if change is None or not dimension.startswith("features."):
+            continue
+        totals = [sum(getattr(entry, side).trials for entry in by_value.values()) for side in ("before", "after")]
+        if not all(totals):
+            continue
+        before, after = change.before.trials / totals[0], change.after.trials / totals[1]
+        if abs(after - before) > NOTABLE_MISSING:
+            gaps.append(OtherChange(f"missing {dimension}", f"{before:.1%}", f"{after:.1%}"))
+    return gaps

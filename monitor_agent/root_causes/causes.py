@@ -1,0 +1,135 @@
+"""Which part of the predictions a fall comes from: ranked, with few invented causes (pure)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from monitor_agent.metrics.lift import Lift, lift
+from monitor_agent.root_causes.contrast import Floats, beyond_daily_noise, contrasts
+from monitor_agent.root_causes.decomposition import Effect, effects
+from monitor_agent.root_causes.shares import Change, Measure
+
+FALSE_DISCOVERY_RATE = 0.01
+MOST_CAUSES = 3
+LEAST_MIX = 0.5
+"""The part of the change that a shift of the mix must explain to be called its cause."""
+
+DropVerdict = Literal["no_drop", "segment", "mix_shift", "everywhere", "no_predictions"]
+Changes = Mapping[str, Mapping[str, Change]]
+"""Dimension -> value -> its change. Each prediction has one value of a dimension."""
+
+
+@dataclass(frozen=True)
+class ComparedValue:
+    """A value of a dimension, compared with the rest of the predictions.
+
+    Attributes
+    ----------
+    dimension : the field; of a pair of fields, both with ` x ` between them.
+    value : its value.
+    change : its counts.
+    effect : what it adds to the change of the whole.
+    score : standard normal score of its change against that of the rest; below 0 = it fell more.
+    adjusted_p : one-sided p-value, adjusted for all compared values (Benjamini and Hochberg).
+    """
+
+    dimension: str
+    value: str
+    change: Change
+    effect: Effect
+    score: float
+    adjusted_p: float
+
+    @property
+    def is_a_cause(self) -> bool:
+        """Whether it fell more than the rest by more than chance."""
+        return self.score < 0 and self.adjusted_p <= FALSE_DISCOVERY_RATE
+
+
+@dataclass(frozen=True)
+class MixShift:
+    """A dimension whose values changed their parts: `share` is the part of the whole change that this explains."""
+
+    dimension: str
+    effect: Effect
+    share: float
+
+
+def findings(changes: Changes, whole: Change, measure: Measure) -> list[ComparedValue]:
+    """Return all values of all dimensions, those that fell most by more than chance first.
+
+    Source: Y. Benjamini, Y. Hochberg, "Controlling the false discovery rate", JRSS B 57 (1995).
+    """
+    scored: list[tuple[str, str, Effect, float]] = []
+    for dimension, by_value in changes.items():
+        split = effects(by_value, measure)
+        values = [value for value in by_value if value in split]
+        scores = contrasts([by_value[value] for value in values], whole)
+        with_both_sides = [(value, score) for value, score in zip(values, scores, strict=True) if score]
+        scores = beyond_daily_noise(
+            np.array([score for _, score in with_both_sides]), [by_value[value] for value, _ in with_both_sides]
+        )
+        scored += [
+            (dimension, value, split[value], float(score))
+            for (value, _), score in zip(with_both_sides, scores, strict=True)
+        ]
+    adjusted = _adjusted(np.array([score for *_, score in scored]))
+    rows = [
+        ComparedValue(dimension, value, changes[dimension][value], effect, score, float(p))
+        for (dimension, value, effect, score), p in zip(scored, adjusted, strict=True)
+    ]
+    return sorted(rows, key=lambda row: row.score)
+
+
+def mix_shift(changes: Changes, rows: Sequence[ComparedValue], measure: Measure, difference: float) -> MixShift | None:
+    """Return the dimension whose shifted mix explains most of a fall, if no value of it fell more than the rest.
+
+    Parameters
+    ----------
+    rows : the findings.
+    difference : the change of the metric; below 0.
+    """
+    shifts: list[MixShift] = []
+    for dimension, by_value in changes.items():
+        split = effects(by_value, measure).values()
+        effect = Effect(sum(entry.rate for entry in split), sum(entry.mix for entry in split))
+        has_cause = any(row.is_a_cause for row in rows if row.dimension == dimension)
+        if difference < 0 and not has_cause and effect.mix / difference >= LEAST_MIX:
+            shifts.append(MixShift(dimension, effect, effect.mix / difference))
+    return max(shifts, key=lambda shift: shift.share, default=None)
+
+
+def whole_difference(whole: Change) -> Lift | None:
+    """Return the change of the share of successes with its interval; None if a side has no predictions."""
+    before, after = whole.before, whole.after
+    if not before.trials or not after.trials:
+        return None
+    difference = lift(after.successes, after.trials, before.successes, before.trials)
+    return difference if isinstance(difference, Lift) else None
+
+
+def verdict(whole: Change, rows: Sequence[ComparedValue], shift: MixShift | None) -> DropVerdict:
+    """Return what the fall comes from."""
+    difference = whole_difference(whole)
+    if difference is None:
+        return "no_predictions"
+    if difference.difference_interval.high >= 0:
+        return "no_drop"
+    if shift is not None:
+        return "mix_shift"
+    return "segment" if any(row.is_a_cause for row in rows) else "everywhere"
+
+
+def _adjusted(scores: Floats) -> Floats:
+    """Return the p-values of falls, adjusted by Benjamini and Hochberg, shape (n_scores,)."""
+    p_values = np.array([math.erfc(-score / math.sqrt(2)) / 2 for score in scores])
+    order = np.argsort(p_values)
+    scaled = p_values[order] * len(scores) / np.arange(1, len(scores) + 1)
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
+    return adjusted

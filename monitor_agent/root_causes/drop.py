@@ -1,0 +1,148 @@
+"""A fall of a metric, explained: what it comes from, and what else changed (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from monitor_agent.pipeline import instants
+from monitor_agent.root_causes.causes import (
+    ComparedValue,
+    DropVerdict,
+    MixShift,
+    verdict,
+    whole_difference,
+)
+from monitor_agent.root_causes.searches import SideComparison
+from monitor_agent.root_causes.shares import Change, Measure
+
+MOST_FINDINGS = 20
+
+
+@dataclass(frozen=True)
+class OtherChange:
+    """Something else that is not as before.
+
+    Attributes
+    ----------
+    fact : its name, such as `coverage` or `release`.
+    before, after : in words.
+    """
+
+    fact: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class ExplainedDrop:
+    """The explanation of a fall.
+
+    Attributes
+    ----------
+    metric : the name under which the metric is shown.
+    whole : the counts of all predictions of both sides.
+    rows : the findings, those that fell most first.
+    causes : the values that fell more than the rest, each without the predictions of those before it.
+    shift : the dimension whose mix explains the fall; None if none does.
+    other_changes : what else changed.
+    """
+
+    comparison: SideComparison
+    measure: Measure
+    metric: str
+    whole: Change
+    rows: Sequence[ComparedValue]
+    causes: Sequence[ComparedValue]
+    shift: MixShift | None
+    other_changes: Sequence[OtherChange]
+
+    @property
+    def verdict(self) -> DropVerdict:
+        """What the fall comes from."""
+        return verdict(self.whole, self.rows, self.shift)
+
+    @property
+    def difference(self) -> float | None:
+        """The change of the metric; None if a side has no value."""
+        before, after = self.measure.value(self.whole.before), self.measure.value(self.whole.after)
+        return None if before is None or after is None else after - before
+
+    def share_of(self, finding: ComparedValue) -> float | None:
+        """Return the part of the change that a finding explains."""
+        return (finding.effect.rate + finding.effect.mix) / self.difference if self.difference else None
+
+    def sentence(self) -> str:
+        """Return the verdict in one sentence."""
+        kind = self.verdict
+        if kind == "no_predictions":
+            return "One side has no predictions with known labels."
+        if kind == "no_drop":
+            return "The fall is not larger than chance."
+        if kind == "mix_shift" and self.shift is not None:
+            return (
+                f"Mix shift, no segment is worse: {self.shift.share:.0%} of the fall come from other shares of "
+                f"{self.shift.dimension}."
+            )
+        if kind == "everywhere":
+            return "No segment fell more than the rest: the cause acts on all of them."
+        return f"{'; '.join(map(self._cause_in_words, self.causes))}."
+
+    def _cause_in_words(self, finding: ComparedValue) -> str:
+        before, after = self.measure.value(finding.change.before), self.measure.value(finding.change.after)
+        share = self.share_of(finding)
+        explained = "" if share is None else f"; it explains {share:.0%} of the fall"
+        return f"{finding.dimension} = {finding.value} fell from {before or 0:.4g} to {after or 0:.4g}{explained}"
+
+    def document(self) -> dict[str, Any]:
+        """Return the explanation as a JSON object."""
+        difference = whole_difference(self.whole)
+        interval = difference.difference_interval if difference and self.measure.weight == 1 else None
+        return {
+            "model_name": self.comparison.after.model,
+            "model_version": self.comparison.after.version or None,
+            "metric": self.metric,
+            "before": {**_side(self, "before"), **_counts(self.whole.before)},
+            "after": {**_side(self, "after"), **_counts(self.whole.after)},
+            "difference": self.difference,
+            "difference_low": interval.low if interval else None,
+            "difference_high": interval.high if interval else None,
+            "verdict": self.verdict,
+            "sentence": self.sentence(),
+            "causes": [self._finding(row) for row in self.causes],
+            "mix_shift": self.shift and {"dimension": self.shift.dimension, "share": self.shift.share},
+            "findings": [self._finding(row) for row in self.rows[:MOST_FINDINGS]],
+            "compared": len(self.rows),
+            "other_changes": [vars(other) for other in self.other_changes],
+        }
+
+    def _finding(self, row: ComparedValue) -> Mapping[str, Any]:
+        return {
+            "dimension": row.dimension,
+            "value": row.value,
+            "before": self.measure.value(row.change.before),
+            "after": self.measure.value(row.change.after),
+            "n_before": row.change.before.trials,
+            "n_after": row.change.after.trials,
+            "rate_effect": row.effect.rate,
+            "mix_effect": row.effect.mix,
+            "share": self.share_of(row),
+            "score": row.score,
+            "adjusted_p": row.adjusted_p,
+            "is_a_cause": row.is_a_cause,
+        }
+
+
+def _side(drop: ExplainedDrop, name: str) -> dict[str, Any]:
+    side = drop.comparison.before if name == "before" else drop.comparison.after
+    return {
+        "from": instants.text(side.interval.start),
+        "to": instants.text(side.interval.end),
+        "version": side.version or None,
+        "value": drop.measure.value(drop.whole.before if name == "before" else drop.whole.after),
+    }
+
+
+def _counts(share: Any) -> dict[str, int]:
+    return {"successes": share.successes, "n": share.trials}

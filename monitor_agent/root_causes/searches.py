@@ -1,0 +1,223 @@
+"""The counts of both sides of a comparison, by the values of many dimensions: searches and their answers (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import combinations, pairwise
+from typing import Any
+
+from monitor_agent.pipeline import instants, labels
+from monitor_agent.pipeline.countable import COUNTABLE_BINARY
+from monitor_agent.pipeline.instants import Interval, within
+from monitor_agent.root_causes.shares import Change, Measure, Share
+from monitor_agent.settings import AgentSettings
+
+Body = dict[str, Any]
+
+MOST_VALUES = 200
+MOST_OUTER, MOST_INNER = 100, 50
+"""Values of the two fields of a pair."""
+MOST_POSITIONS = 50
+BINS = 10
+MISSING, OTHER = "(missing)", "(other)"
+PAIR = " x "
+HOUR = "hour"
+
+_SIDES = ("before", "after")
+_POSITIVE, _PREDICTED = "positive", "predicted"
+_VALUES, _PAIRED = "values", "paired"
+
+
+@dataclass(frozen=True)
+class Side:
+    """The predictions of one side of a comparison.
+
+    Attributes
+    ----------
+    version : empty = of all versions.
+    """
+
+    model: str
+    interval: Interval
+    version: str = ""
+
+    def query(self, settings: AgentSettings, now: datetime) -> Body:
+        """Return the filter for its predictions whose labels are known."""
+        filters = [
+            {"term": {"model.name": self.model}},
+            within(self.interval),
+            COUNTABLE_BINARY,
+            labels.judged(settings, now),
+            labels.labelled(settings),
+            *([{"term": {"model.version": self.version}}] if self.version else []),
+        ]
+        return {"bool": {"filter": filters}}
+
+
+@dataclass(frozen=True)
+class SideComparison:
+    """Two sides: the predictions before, and those after; a cause that is left out.
+
+    Attributes
+    ----------
+    without : filters of causes whose predictions are left out.
+    """
+
+    before: Side
+    after: Side
+    settings: AgentSettings
+    now: datetime
+    without: tuple[Body, ...] = ()
+
+    @property
+    def offset(self) -> timedelta:
+        """How much later the side after is."""
+        return self.after.interval.start - self.before.interval.start
+
+    def sides(self) -> dict[str, Body]:
+        """Return the filter of each side."""
+        sides = zip(_SIDES, (self.before, self.after), strict=True)
+        return {name: side.query(self.settings, self.now) for name, side in sides}
+
+    def body(self, aggs: Mapping[str, Any]) -> Body:
+        """Return the search over both sides."""
+        query = {"should": list(self.sides().values()), "minimum_should_match": 1, "must_not": list(self.without)}
+        return {"size": 0, "track_total_hits": False, "query": {"bool": query}, "aggs": dict(aggs)}
+
+    def counts(self) -> Body:
+        """Return the aggregations that count one value on both sides."""
+        predicted = {_PREDICTED: {"filter": {"term": {"prediction.label": 1}}}}
+        positive = {_POSITIVE: {"filter": labels.positive(), "aggs": predicted}}
+        return {"sides": {"filters": {"filters": self.sides()}, "aggs": {**predicted, **positive}}}
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """How predictions are split.
+
+    Attributes
+    ----------
+    name : a field; of a pair, two fields.
+    fields : one field or two; none for the hours.
+    edges : of a numeric feature: what separates its bins.
+    missing : stands for a prediction without a value; None = such a prediction is in no value.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    edges: tuple[float, ...] = ()
+    missing: str | int | None = MISSING
+
+    def aggregations(self, comparison: SideComparison) -> Body:
+        """Return the aggregations that count each value on both sides."""
+        counts = comparison.counts()
+        if self.edges:
+            bounds = [{"to": self.edges[0]}, *({"from": low, "to": high} for low, high in pairwise(self.edges))]
+            ranges = {"field": self.fields[0], "ranges": [*bounds, {"from": self.edges[-1]}]}
+            absent = {"missing": {"field": self.fields[0]}, "aggs": counts}
+            return {_VALUES: {"range": ranges, "aggs": counts}, MISSING: absent}
+        if not self.fields:
+            hours = {"field": "@timestamp", "fixed_interval": "1h", "min_doc_count": 1}
+            return {_VALUES: {"date_histogram": hours, "aggs": counts}}
+        size = MOST_VALUES if len(self.fields) == 1 else MOST_INNER
+        aggs: Body = {_VALUES: {"terms": self._terms(self.fields[-1], size), "aggs": counts}}
+        if len(self.fields) == 1:
+            return {**aggs, **counts}
+        return {_PAIRED: {"terms": self._terms(self.fields[0], MOST_OUTER), "aggs": aggs}}
+
+    def _terms(self, field: str, size: int) -> Body:
+        return {"field": field, "size": size, **({} if self.missing is None else {"missing": self.missing})}
+
+    def changes(
+        self, aggregations: Mapping[str, Any], comparison: SideComparison, measure: Measure
+    ) -> dict[str, Change]:
+        """Return value -> its change, from the answer."""
+        if not self.fields:
+            return _hours(aggregations[_VALUES]["buckets"], comparison, measure)
+        if len(self.fields) == 2:
+            return {
+                f"{self._value(outer)}{PAIR}{self._value(inner)}": change_of(inner, measure)
+                for outer in aggregations[_PAIRED]["buckets"]
+                for inner in outer[_VALUES]["buckets"]
+            }
+        changes = {self._value(bucket): change_of(bucket, measure) for bucket in aggregations[_VALUES]["buckets"]}
+        if self.edges:
+            return {**changes, MISSING: change_of(aggregations[MISSING], measure)}
+        remainder = change_of(aggregations, measure)
+        for change in changes.values():
+            remainder -= change
+        # A list of values is counted for each of them: then nothing remains that can be named.
+        has_rest = min(remainder.before.successes, remainder.before.failures) >= 0 < remainder.after.trials
+        return {**changes, OTHER: remainder} if has_rest else changes
+
+    def _value(self, bucket: Mapping[str, Any]) -> str:
+        if self.edges:
+            low, high = bucket.get("from"), bucket.get("to")
+            if low is None:
+                return f"< {high:g}"
+            return f">= {low:g}" if high is None else f"{low:g} to {high:g}"
+        return MISSING if bucket["key"] == self.missing else str(bucket["key"])
+
+    def filter(self, value: str) -> Body | None:
+        """Return the filter for the predictions of a value; None if it has none of its own."""
+        if self.edges or not self.fields or OTHER in value:
+            return None
+        names = value.split(PAIR) if len(self.fields) == 2 else [value]
+        if len(names) != len(self.fields):
+            return None
+        filters = [
+            {"bool": {"must_not": [{"exists": {"field": field}}]}} if name == MISSING else {"term": {field: name}}
+            for field, name in zip(self.fields, names, strict=True)
+        ]
+        return {"bool": {"filter": filters}}
+
+
+def dimensions(segments: Sequence[str], features: Mapping[str, Sequence[float]], *, versions: bool) -> list[Dimension]:
+    """Return the dimensions that a fall is split by.
+
+    Parameters
+    ----------
+    segments : labels that metrics are split by, such as `scene`.
+    features : field of a feature -> the edges of its bins; none for a categorical feature.
+    versions : whether the sides hold several versions.
+    """
+    fields = [f"labels.{segment}" for segment in segments]
+    single = [*fields, *(["model.version"] if versions else []), "host.name"]
+    pairs = list(combinations([*fields, *(["model.version"] if versions else [])], 2))
+    return [
+        *(Dimension(field, (field,)) for field in single),
+        Dimension("item.position", ("item.position",), missing=-1),
+        Dimension(HOUR, ()),
+        *(Dimension(f"{first}{PAIR}{second}", (first, second)) for first, second in pairs),
+        *(Dimension(field, (field,), tuple(edges)) for field, edges in features.items()),
+    ]
+
+
+def change_of(bucket: Mapping[str, Any], measure: Measure) -> Change:
+    """Return the counts of one value on both sides."""
+    sides = bucket["sides"]["buckets"]
+    return Change(*(_share(sides[name], measure) for name in _SIDES))
+
+
+def _share(side: Mapping[str, Any], measure: Measure) -> Share:
+    positives, tp = side[_POSITIVE]["doc_count"], side[_POSITIVE][_PREDICTED]["doc_count"]
+    fp = side[_PREDICTED]["doc_count"] - tp
+    return measure.share(tp=tp, fp=fp, fn=positives - tp, tn=side["doc_count"] - positives - fp)
+
+
+def _hours(buckets: Sequence[Mapping[str, Any]], comparison: SideComparison, measure: Measure) -> dict[str, Change]:
+    """Return the hours of the side after, each with the same hour of the side before."""
+    changes: dict[str, Change] = {}
+    for bucket in buckets:
+        start = instants.parse(bucket["key"])
+        change = change_of(bucket, measure)
+        for later, of_side in (
+            (start, Change(after=change.after)),
+            (start + comparison.offset, Change(before=change.before)),
+        ):
+            if of_side.before.trials or of_side.after.trials:
+                key = instants.text(later)
+                changes[key] = changes.get(key, Change()) + of_side
+    return changes
