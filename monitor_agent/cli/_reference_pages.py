@@ -16,14 +16,21 @@ from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.kinds import DEFAULT_KIND, KINDS
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.roles import ROLES
+from monitor_agent.metrics import CATALOGUE, MetricSpec
 from monitor_agent.settings import HttpSettings, Settings
+from monitor_agent.vocabulary.prediction_kinds import PREDICTION_KINDS
 
 _HEAD = "Made from `{source}` by `monitor-agent docs`; do not edit.\n"
 
 
 def pages() -> dict[str, str]:
     """Return file name -> Markdown text of every generated page."""
-    return {"settings.md": settings_page(), "fields.md": fields_page(), "users.md": users_page()}
+    return {
+        "settings.md": settings_page(),
+        "fields.md": fields_page(),
+        "definitions.md": definitions_page(),
+        "users.md": users_page(),
+    }
 
 
 def settings_page() -> str:
@@ -57,6 +64,32 @@ def fields_page() -> str:
         elif contract is DEADLETTERS:
             lines += _reasons()
     return "\n".join(lines) + "\n"
+
+
+def definitions_page() -> str:
+    """Return the page of every metric with its definition and source, by the kind of predictions that it is of."""
+    lines = ["# Definitions of the metrics", "", _HEAD.format(source="monitor_agent/metrics/")]
+    lines += [
+        "Sources such as `sklearn.metrics.f1_score` are of scikit-learn; tests compare the numbers with them.",
+        "Intervals are 95 % intervals. [metrics.md](metrics.md) says how each number is computed, and how exactly.",
+    ]
+    for kind in PREDICTION_KINDS:
+        of_kind = [spec.for_kind(kind) for spec in CATALOGUE if not spec.all_kinds]
+        lines += _definitions(f"Of {kind} predictions", [spec for spec in of_kind if isinstance(spec, MetricSpec)])
+    lines += _definitions("Of all predictions", [spec for spec in CATALOGUE if spec.all_kinds])
+    return "\n".join(lines) + "\n"
+
+
+def _definitions(title: str, specs: Iterable[MetricSpec]) -> list[str]:
+    columns = ["metric", "definition", "unit", "range", "better", "interval", "source"]
+    return ["", f"## {title}", "", _row(columns), "|" + "---|" * len(columns), *map(_definition, specs)]
+
+
+def _definition(spec: MetricSpec) -> str:
+    low, high = ("" if limit is None else f"{limit:g}" for limit in spec.range)
+    better = {True: "higher", False: "lower", None: ""}[spec.bigger_is_better]
+    interval = "yes" if spec.interval else ""
+    return _row([f"`{spec.name}`", spec.help, spec.unit, f"{low}..{high}", better, interval, spec.source])
 
 
 def users_page() -> str:
@@ -97,7 +130,7 @@ def _index(contract: IndexContract) -> list[str]:
 
 
 def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _kinds() -> list[str]:
