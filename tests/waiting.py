@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import Any
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 60.0, interval: float = 0.01) -> Any:
-    """Return the value of `condition()` as soon as it is true; fail if that takes longer than `seconds`."""
+def wait_until(
+    condition: Callable[[], Any], seconds: float = 60.0, interval: float = 0.01, expected: str = "the condition is true"
+) -> Any:
+    """Return the value of `condition()` as soon as it is true; fail if that takes longer than `seconds`.
+
+    Parameters
+    ----------
+    expected : what did not happen in time, for the message.
+    """
     deadline = time.monotonic() + seconds
     while not (value := condition()):
-        assert time.monotonic() < deadline, "the condition did not become true in time"
+        assert time.monotonic() < deadline, f"did not happen in time: {expected}"
         time.sleep(interval)
     return value
 

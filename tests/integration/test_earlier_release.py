@@ -105,8 +105,9 @@ def _final_content(before: Documents, after: Documents) -> bool:
 
 
 def counts_of(document: Mapping[str, Any]) -> dict[str, int]:
-    """Return the counts of a document; without predictions, it has no counts of binary ones."""
-    return {name: document[name] if document["predictions"] else document.get(name) or 0 for name in COUNTS}
+    """Return the counts of a document; if its predictions are not binary, it has no counts of binary ones."""
+    is_binary = document.get("prediction_kind", "binary") == "binary"
+    return {name: document[name] if is_binary else document.get(name) or 0 for name in COUNTS}
 
 
 def _check_sums(documents: Documents, day: str) -> None:

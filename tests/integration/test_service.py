@@ -45,6 +45,7 @@ from monitor_agent.settings.model_tables import plain
 from tests.cluster import Cluster
 from tests.factories import START, Document, iso, make_error, make_feedback, make_prediction, make_release
 from tests.integration.agent_world import BASE, World
+from tests.waiting import wait_until
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 DEFAULTS = ModelSettings()
@@ -55,17 +56,17 @@ LEASE = 3.0
 
 def until(condition: Callable[[], Any], expected: str) -> Any:
     """Return the first true value of the condition; fail if there is none in time."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
+
+    def answered() -> Any:
         try:
-            if value := condition():
-                return value
+            return condition()
         except ApiError as error:
             # An index that is just being created answers no search.
             if error.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
                 raise
-        time.sleep(0.05)
-    raise AssertionError(f"did not happen in time: {expected}")
+            return None
+
+    return wait_until(answered, PATIENCE, 0.05, expected)
 
 
 @contextlib.contextmanager
