@@ -51,8 +51,9 @@ KERAS_2_FILES = OptionalComponent("a file of Keras 2", "keras", ("tf_keras", "te
 IMPORT = OptionalComponent("the import of tables", "import", ("lark", "pyarrow"))
 PARQUET_FILES = OptionalComponent("a Parquet file", "parquet", ("pyarrow",))
 ANALYSIS = OptionalComponent("tables for analysts", "analysis", ("pyarrow",))
+NOTIFICATIONS = OptionalComponent("notifications", "notify", ("apprise", "jinja2"))
 SCHEMAS = OptionalComponent("the check of saved objects", "embedded", ("jsonschema",))
-COMPONENTS = (EMBEDDED_ELASTICSEARCH, PIPELINE, VIEWER, REPORTS, SCHEMAS, MODEL_SERVER, TRAINING)
+COMPONENTS = (EMBEDDED_ELASTICSEARCH, PIPELINE, VIEWER, REPORTS, SCHEMAS, MODEL_SERVER, TRAINING, NOTIFICATIONS)
 """The components that users run. The check of a machine looks for them; nobody needs to miss a format of files."""
 
 

@@ -18,10 +18,10 @@ FOLDER = Path("requirements")
 OLDEST_PYTHON = "3.10"
 # The extras of each lock. The first one holds the packages of all others, which take their versions from it.
 LOCKS = {
-    "dev": ("server", "litert", "train", "keras", "parquet", "analysis", "import", "embedded", "dev"),
-    "user": ("server", "litert", "train", "embedded", "import"),
+    "dev": ("server", "litert", "train", "keras", "parquet", "analysis", "import", "notify", "embedded", "dev"),
+    "user": ("server", "litert", "train", "embedded", "import", "notify"),
     "server": ("server", "litert", "keras"),
-    "agent": ("embedded",),
+    "agent": ("embedded", "notify"),
 }
 
 # Upper bounds that `setup.cfg` does not say, each with its reason.

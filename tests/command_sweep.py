@@ -32,7 +32,15 @@ SLOW = ("train",)
 PATHS = ("FILE", "DIR", "CONF")
 NOT_UTF8 = os.fsdecode(b"\xff")
 BAD_PATHS = ("folder", "unreadable", "binary", NOT_UTF8)
-VALUES = {"--from": "now-1h", "--to": "now", "--now": "now", "window": "now-1h", "--rights": "predict"}
+VALUES = {
+    "--from": "now-1h",
+    "--to": "now",
+    "--now": "now",
+    "--until": "now+1h",
+    "--at": "now",
+    "window": "now-1h",
+    "--rights": "predict",
+}
 
 
 @dataclass(frozen=True)

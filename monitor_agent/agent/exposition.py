@@ -52,6 +52,11 @@ class AgentCollector(Collector):
             yield _gauges("model_failed", "1 if the last cycle could not compute the model", failed, "model")
         if figures.alerts:
             yield _gauges("alerts_active", "active firings by alert", figures.alerts, "alert")
+        if figures.notifications:
+            yield _notifications(figures.notifications)
+        if figures.failing_channels:
+            failing = dict.fromkeys(figures.failing_channels, 1.0)
+            yield _gauges("channel_failing", "1 if a channel did not take its last notification", failing, "channel")
         if since is not None:
             yield _gauge("seconds_since_last_cycle", "time since the last cycle was done", since)
         for name, value in figures.last_cycle.items():
@@ -79,6 +84,13 @@ def _gauges(name: str, help_: str, values: Mapping[str, float], label: str) -> M
 def _counter(name: str, help_: str, value: float) -> Metric:
     """Return a counter; its name in the text ends with `_total`."""
     return CounterMetricFamily(PREFIX + name, help_, value=value)
+
+
+def _notifications(counts: Mapping[tuple[str, str], int]) -> Metric:
+    family = CounterMetricFamily(PREFIX + "notifications", "messages about alerts", labels=["channel", "outcome"])
+    for (channel, outcome), count in counts.items():
+        family.add_metric([channel, outcome], count)
+    return family
 
 
 def _counters(name: str, help_: str, values: Mapping[str, float], label: str) -> Metric:

@@ -14,6 +14,7 @@ from typing import Any
 from monitor_agent.agent.report import CycleReport
 from monitor_agent.contracts.cycle import STATUS_GREEN, STATUS_RED
 
+SENT, FAILED = "sent", "failed"
 MOST_REASONS = 20
 """Failed models whose reasons are shown; all are named."""
 
@@ -32,6 +33,8 @@ class AgentFigures:
     not_counted : number of stored events that cannot be counted, by reason.
     alerts : number of active firings by alert; empty if another agent evaluates the alerts.
     failed_models : models that the last cycle could not compute completely.
+    notifications : messages about alerts by channel and outcome, `sent` or `failed`.
+    failing_channels : the channels that did not take their last message, and why.
     """
 
     cycles: Counter[str] = field(default_factory=Counter)
@@ -45,6 +48,8 @@ class AgentFigures:
     not_counted: dict[str, int] = field(default_factory=dict)
     alerts: dict[str, float] = field(default_factory=dict)
     failed_models: list[str] = field(default_factory=list)
+    notifications: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failing_channels: dict[str, str] = field(default_factory=dict)
 
 
 class Health:
@@ -114,6 +119,13 @@ class Health:
         with self._lock:
             self.figures.alerts, self._firings = dict(active), list(firings)
 
+    def set_notifications(self, failing: Mapping[str, str], sent: Mapping[str, int], failed: Mapping[str, int]) -> None:
+        """Replace the channels that do not work, with the reasons; add the messages of a cycle, by channel."""
+        with self._lock:
+            self.figures.failing_channels = dict(failing)
+            for outcome, counts in ((SENT, sent), (FAILED, failed)):
+                self.figures.notifications.update({(name, outcome): count for name, count in counts.items()})
+
     def reasons(self) -> list[str]:
         """Return why the agent is red; an empty list if it is green."""
         trouble = self._trouble()
@@ -124,6 +136,10 @@ class Health:
             reasons += self._failures[:MOST_REASONS]
             if len(self._failures) > MOST_REASONS:
                 reasons.append(f"{len(self._failures) - MOST_REASONS} more failed: see the log")
+            reasons += [
+                f"the channel {name} takes no notifications: {reason}"
+                for name, reason in sorted(self.figures.failing_channels.items())
+            ]
             if self._running_since is not None:
                 running = self._monotonic() - self._running_since
                 if running > self._period:
@@ -146,6 +162,7 @@ class Health:
                 "failed_models": self.figures.failed_models,
                 "not_counted": self.figures.not_counted,
                 "alerts": self._firings,
+                "failing_channels": self.figures.failing_channels,
             }
 
     def snapshot(self) -> AgentFigures:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import structlog
 
+from monitor_agent.agent.alert_steps import AlertSteps
 from monitor_agent.agent.cycle import Agent
 from monitor_agent.agent.health import Health
 from monitor_agent.agent.report import CycleReport
 from monitor_agent.agent.stores import log_failures
-from monitor_agent.alerting.evaluator import AlertEvaluator, AlertStatus
+from monitor_agent.alerting.evaluator import AlertStatus
 from monitor_agent.clock import Clock
 from monitor_agent.contracts.cycle import OUTCOME_DONE, OUTCOME_FAILED, STATUS_GREEN, STATUS_RED
 from monitor_agent.errors import ElasticsearchError, StoppedError, in_one_line
@@ -20,6 +22,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.leases import Leases
 from monitor_agent.es.line_check import LineCheck, MissingLines
 from monitor_agent.es.state_store import OWNER, StateStore
+from monitor_agent.notifying.notifier import NotificationStatus
 from monitor_agent.pipeline.failure_scopes import FailureScopes
 from monitor_agent.pipeline.lease_table import REMAINDER, Assignment
 from monitor_agent.settings import AgentSettings
@@ -30,13 +33,23 @@ REMAINDER_NAME = "*"
 Document = dict[str, Any]
 
 
+@dataclass
+class _Findings:
+    """What the checks of a cycle have found; None = not this agent's work, or the check failed."""
+
+    lines: MissingLines | None = None
+    alerts: AlertStatus | None = None
+    notifications: NotificationStatus | None = None
+    flow: dict[str, float] = field(default_factory=dict)
+
+
 class Service:
     """The cycles of one agent.
 
     Parameters
     ----------
     leases : the agent's leases; None = every cycle does all work, whichever agents hold leases.
-    alerts : evaluates the alerts; None = no alert is evaluated.
+    alerts : evaluates the alerts and tells people; None = no alert is evaluated.
     """
 
     def __init__(
@@ -47,7 +60,7 @@ class Service:
         health: Health,
         agent: Agent,
         leases: Leases | None = None,
-        alerts: AlertEvaluator | None = None,
+        alerts: AlertSteps | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -98,7 +111,7 @@ class Service:
             report = self._agent.cycle(assignment=assignment)
             if self._leases is not None and report.models:
                 self._leases.renew(report.models)
-            lines, alert_status, flow = self._check(assignment, report)
+            findings = self._check(assignment, report)
         except StoppedError:
             raise
         except Exception as error:
@@ -106,13 +119,15 @@ class Service:
             self._record_failure(began, in_one_line(error), failed_before)
             raise
         self._health.done(report)
-        figures = {"cycle_seconds": report.seconds, **flow, **_line_figures(lines)}
+        figures = {"cycle_seconds": report.seconds, **findings.flow, **_line_figures(findings.lines)}
         self._health.set_figures(figures)
         self._health.set_not_counted(report.not_counted or {})
-        if alert_status is None:
+        if findings.alerts is None:
             self._health.set_alerts({}, [])
         else:
-            self._health.set_alerts(alert_status.active_by_rule, alert_status.active)
+            self._health.set_alerts(findings.alerts.active_by_rule, findings.alerts.active)
+        notifications = findings.notifications or NotificationStatus()
+        self._health.set_notifications(notifications.failing, notifications.sent, notifications.failed)
         document: Document = {
             "outcome": OUTCOME_DONE,
             "failed_models": report.failed_models,
@@ -127,7 +142,8 @@ class Service:
             **{f"feedback_{status}": count for status, count in report.feedback.items()},
             **figures,
             **_not_counted(report),
-            **_alert_fields(lines, alert_status),
+            **_alert_fields(findings.lines, findings.alerts),
+            **_channel_fields(findings.notifications),
         }
         try:
             self._write(began, document)
@@ -136,25 +152,26 @@ class Service:
             raise
         return report
 
-    def _check(
-        self, assignment: Assignment | None, report: CycleReport
-    ) -> tuple[MissingLines | None, AlertStatus | None, dict[str, float]]:
-        """Check for lost lines and evaluate the alerts, if that is this agent's work; measure the flow of events."""
-        lines, alert_status, flow, now = None, None, {}, self._clock.now()
+    def _check(self, assignment: Assignment | None, report: CycleReport) -> _Findings:
+        """Check for lost lines, evaluate the alerts and tell people, if that is this agent's work; measure the flow."""
+        findings, now = _Findings(), self._clock.now()
         scopes = FailureScopes()
         if assignment is None or assignment.remainder:
             with scopes.step("the check for lost lines"):
-                lines = self._line_check.check(now, self._agent.patient)
+                findings.lines = self._line_check.check(now, self._agent.patient)
             if self._alerts is not None:
                 with scopes.step("the verdicts"):
                     self._agent.judge()
                 with scopes.step("the evaluation of the alerts"):
-                    alert_status = self._alerts.evaluate(now, self._agent.settings)
+                    findings.alerts = self._alerts.evaluator.evaluate(now, self._agent.settings)
+            if self._alerts is not None and self._alerts.notifier is not None:
+                with scopes.step("the notifications"):
+                    findings.notifications = self._alerts.notifier.notify(self._clock.now())
         with scopes.step("the measurement of the flow of events"):
-            flow = self._cycles.flow(now).figures()
+            findings.flow = self._cycles.flow(now).figures()
         log_failures(scopes.failures.values())
         report.failures += scopes.failures.values()
-        return lines, alert_status, flow
+        return findings
 
     def _assignment(self) -> Assignment | None:
         if self._leases is None:
@@ -205,3 +222,9 @@ def _alert_fields(lines: MissingLines | None, alert_status: AlertStatus | None) 
         "alerts_pending": alert_status.pending,
         "alerts_active": len(alert_status.active),
     }
+
+
+def _channel_fields(status: NotificationStatus | None) -> Document:
+    if status is None:
+        return {}
+    return {"failing_channels": sorted(status.failing), "channels_failing": len(status.failing)}

@@ -53,7 +53,7 @@ def _run_command(arguments: Sequence[str]) -> int:
 
 def _with_user(args: argparse.Namespace, error: ElasticsearchError) -> ElasticsearchError:
     """Return an error; if the user lacks a privilege, with the user that the command needs."""
-    action = getattr(args, "action", "")
+    action = getattr(args, "action", None) or ""
     user = command_users.entry_of(f"{args.command} {action}").user if UNAUTHORIZED in error.message else ""
     if not user:
         return error

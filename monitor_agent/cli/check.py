@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
             settings.read(args.environ, args.config),
             args.environ,
             settings.stated_for_models(args.environ, args.config),
+            settings.read_notify_tables(args.environ, args.config),
         )
     except SettingsError as error:
         results = [unreadable(error)]

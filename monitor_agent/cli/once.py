@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from monitor_agent.agent.alert_steps import AlertSteps
 from monitor_agent.agent.cycle import Agent
 from monitor_agent.agent.health import Health
 from monitor_agent.agent.service import Service
@@ -15,7 +16,9 @@ from monitor_agent.cli._output import print_line
 from monitor_agent.cli._times import add_time
 from monitor_agent.clock import FixedClock, SystemClock
 from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
-from monitor_agent.settings import Settings
+from monitor_agent.es.state_store import OWNER
+from monitor_agent.notifying.assembly import make_notifier
+from monitor_agent.settings import Settings, read_notify_tables
 
 AFTER_INTERRUPTION = "run it again; nothing counts twice"
 
@@ -39,7 +42,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             clock = SystemClock()
             health = Health(settings.agent.period, lambda: gateway.trouble)
             agent = Agent(gateway, settings.agent, clock)
-            alerting = AlertEvaluator(gateway, load_alerts(settings.agent.alerts))
-            report = Service(gateway, settings.agent, clock, health, agent, alerts=alerting).cycle()
+            alerts = load_alerts(settings.agent.alerts)
+            tables = read_notify_tables(args.environ, args.config)
+            steps = AlertSteps(
+                AlertEvaluator(gateway, alerts), make_notifier(gateway, settings.notify, tables, alerts, OWNER)
+            )
+            report = Service(gateway, settings.agent, clock, health, agent, alerts=steps).cycle()
     print_line(in_words(report))
     return report_failures(report)

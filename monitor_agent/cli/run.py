@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from monitor_agent.agent import exposition, scheduler
+from monitor_agent.agent.alert_steps import AlertSteps
 from monitor_agent.agent.cycle import Agent
 from monitor_agent.agent.health import Health
 from monitor_agent.agent.health_server import health_server
@@ -24,7 +25,8 @@ from monitor_agent.clock import SystemClock
 from monitor_agent.es.leases import Leases
 from monitor_agent.es.retry import Backoff
 from monitor_agent.es.state_store import StateStore
-from monitor_agent.settings import Settings
+from monitor_agent.notifying.assembly import make_notifier
+from monitor_agent.settings import Settings, read_notify_tables
 
 
 def add_parser(subparsers: Any) -> None:
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, finish)
     agent_settings, clock = settings.agent, SystemClock()
-    alerts = load_alerts(agent_settings.alerts)
+    alerts, tables = load_alerts(agent_settings.alerts), read_notify_tables(args.environ, args.config)
     name = f"{platform.node()}:{os.getpid()}:{int(time.time())}"
     with (
         gateway_of(settings, sleep=stop_signal.sleep, stopping=lambda: stop_signal.stopped) as gateway,
@@ -61,8 +63,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         health = Health(agent_settings.period, lambda: gateway.trouble or heartbeat_gateway.trouble)
         leases = Leases(StateStore(heartbeat_gateway, name), name, agent_settings.lease, clock)
         agent = Agent(gateway, agent_settings, clock, stop_signal.sleep)
-        evaluator = AlertEvaluator(gateway, alerts, name)
-        service = Service(gateway, agent_settings, clock, health, agent, leases, evaluator)
+        steps = AlertSteps(
+            AlertEvaluator(gateway, alerts, name), make_notifier(gateway, settings.notify, tables, alerts, name)
+        )
+        service = Service(gateway, agent_settings, clock, health, agent, leases, steps)
         with health_server(
             settings,
             health,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -21,7 +22,8 @@ from monitor_agent.es.responses import UNAUTHORIZED, status_of
 from monitor_agent.es.rights import require_privileges
 from monitor_agent.extras import PIPELINE, VIEWER, OptionalComponent, require
 from monitor_agent.http_serving.listener import url_of
-from monitor_agent.settings import Settings, require_agreement, stated_for_models
+from monitor_agent.notifying.channels import open_channels
+from monitor_agent.settings import Settings, read_notify_tables, require_agreement, stated_for_models
 from monitor_agent.settings.model_tables import Table
 from monitor_agent.stack.embedded.elasticsearch import components_of_start
 from monitor_agent.stack.local import LocalProduct
@@ -43,10 +45,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     A service that ends is started again. One that cannot start at all ends the others.
     """
     require("up", *components_of(settings))
+    open_channels(settings.notify, read_notify_tables(args.environ, args.config))
     display, ready = Display(), False
     try:
         with Supervisor(display.print_line) as supervisor:
-            product = LocalProduct(settings, supervisor, display.print_line)
+            product = LocalProduct(with_links(settings), supervisor, display.print_line)
             places = stated_for_models(args.environ, args.config)
             addresses = start(product, supervisor, display, places, args.config)
             announce(product, addresses, display, show_passwords=args.show_passwords)
@@ -72,7 +75,7 @@ def start(
     Parameters
     ----------
     places : where settings of models are stated; they must be those of the cluster.
-    config : the file of settings, for the mappings of the receiver.
+    config : the file of settings, for the mappings of the receiver and the channels of notifications.
     """
     product.require_ports()
     product.start_elasticsearch()
@@ -88,7 +91,7 @@ def start(
     with closing(open_gateway(product.settings.elasticsearch)) as gateway:
         require_agreement(product.settings.agent, places, ModelSettingsStore(gateway).require().history.tables)
     product.start_pipeline()
-    product.start_agent()
+    product.start_agent(config)
     product.start_dashboards()
     receives = product.settings.receive.port is not None
     if receives:
@@ -105,6 +108,15 @@ def start(
         "event files": product.settings.server.log_dir,
         "logs": str(product.log_dir),
     }
+
+
+def with_links(settings: Settings) -> Settings:
+    """Return the settings with the address of the viewer that is started here, for the links in messages."""
+    viewer, notify = settings.dashboards, settings.notify
+    if notify.dashboards_url or not viewer.port:
+        return settings
+    address = url_of(viewer.host, viewer.port, tls=bool(viewer.tls_cert))
+    return dataclasses.replace(settings, notify=dataclasses.replace(notify, dashboards_url=address))
 
 
 def set_up(product: LocalProduct, display: Display) -> None:

@@ -12,10 +12,11 @@ from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.model_settings import MODEL_SETTINGS
 from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.contracts.restatement import RESTATEMENTS
+from monitor_agent.contracts.silence import SILENCES
 from monitor_agent.contracts.verdict import VERDICTS
 
 CONTRACTS: tuple[IndexContract, ...] = (
     *EVENT_CONTRACTS,
-    *(PERFORMANCE, CURVES, DRIFT, RESTATEMENTS, VERDICTS, ALERTS),
+    *(PERFORMANCE, CURVES, DRIFT, RESTATEMENTS, VERDICTS, ALERTS, SILENCES),
     *(CYCLES, AGENT_STATE, MODEL_SETTINGS),
 )

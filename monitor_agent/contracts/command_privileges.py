@@ -23,11 +23,12 @@ from monitor_agent.contracts.release import RELEASES
 from monitor_agent.contracts.request_error import ERRORS
 from monitor_agent.contracts.restatement import RESTATEMENTS
 from monitor_agent.contracts.roles import names_of
+from monitor_agent.contracts.silence import SILENCES
 
 Privileges = Mapping[str, Any]
 """Privileges in the format of Elasticsearch's role API."""
 
-_COUNTED = [contract for contract in CONTRACTS if contract not in (DEADLETTERS, MODEL_SETTINGS)]
+_COUNTED = [contract for contract in CONTRACTS if contract not in (DEADLETTERS, MODEL_SETTINGS, SILENCES)]
 _SETUP = ["manage_index_templates"]
 
 
@@ -42,7 +43,7 @@ def _reading(*contracts: IndexContract) -> Privileges:
     return _privileges(([contract.alias for contract in contracts], ["read"]))
 
 
-_SETTINGS = (names_of([MODEL_SETTINGS]), ["read"])
+_SETTINGS = (names_of([MODEL_SETTINGS, SILENCES]), ["read"])
 _CYCLE = _privileges((names_of(_COUNTED), ["read", "index"]), _SETTINGS)
 _LETTERS = _privileges((names_of([DEADLETTERS]), ["read"]))
 _PANELS = _privileges((names_of([PERFORMANCE, PREDICTIONS, FEEDBACK]), ["read"]))
@@ -74,7 +75,12 @@ COMMAND_PRIVILEGES: Mapping[str, Privileges] = {
     "compare": _reading(PERFORMANCE, MODEL_SETTINGS),
     "explain-window": _reading(PERFORMANCE, MODEL_SETTINGS, RESTATEMENTS, PREDICTIONS, FEEDBACK, ERRORS),
     "explain-drop": _reading(PERFORMANCE, MODEL_SETTINGS, PREDICTIONS, RELEASES, CYCLES),
-    "alerts": _reading(ALERTS),
+    "alerts": _reading(ALERTS, SILENCES),
+    "alerts ack": _privileges(([ALERTS.alias], ["read"]), (names_of([SILENCES]), ["read", "index"])),
+    **{
+        f"alerts {action}": _privileges((names_of([SILENCES]), ["read", "index"]))
+        for action in ("silence", "unsilence")
+    },
     "report": _PANELS,
     "kibana check": _PANELS,
 }

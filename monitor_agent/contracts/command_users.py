@@ -6,7 +6,14 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from monitor_agent.contracts.role_names import ANALYST, DEADLETTER_READER, MONITOR_AGENT, MONITOR_SETUP, PIPELINE_WRITER
+from monitor_agent.contracts.role_names import (
+    ALERT_OPERATOR,
+    ANALYST,
+    DEADLETTER_READER,
+    MONITOR_AGENT,
+    MONITOR_SETUP,
+    PIPELINE_WRITER,
+)
 
 SUPERUSER = "a superuser, such as elastic"
 NOBODY = ""
@@ -62,7 +69,10 @@ COMMAND_USERS: tuple[CommandUser, ...] = (
     CommandUser("compare", ANALYST, "reads metrics"),
     CommandUser("explain-window", ANALYST, "reads metrics and events"),
     CommandUser("explain-drop", ANALYST, "reads metrics, events, releases and documents of cycles"),
-    CommandUser("alerts", ANALYST, "reads alerts"),
+    CommandUser("alerts", ANALYST, "reads alerts; `show` reads metrics too, `test --send` sends to channels"),
+    CommandUser("alerts silence", ALERT_OPERATOR, "writes a silence"),
+    CommandUser("alerts unsilence", ALERT_OPERATOR, "ends a silence"),
+    CommandUser("alerts ack", ALERT_OPERATOR, "writes that somebody knows of a firing"),
     CommandUser("dashboards", ANALYST, "reads metrics and events; its panels of dead letters need `deadletter_reader`"),
     CommandUser("report", ANALYST, "as `dashboards`"),
     CommandUser("pipeline run", PIPELINE_WRITER, "creates events; the user is `PIPELINE_USERNAME`"),

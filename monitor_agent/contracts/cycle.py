@@ -40,6 +40,8 @@ FIELDS: dict[str, Field] = {
     "inhibited_by": keyword("the inhibiting alerts"),
     "alerts_pending": long("firings that are pending"),
     "alerts_active": long("firings that are active"),
+    "channels_failing": long("channels of notifications that did not take their last message; missing = no channel"),
+    "failing_channels": keyword("their names"),
 }
 
 CYCLES = IndexContract(

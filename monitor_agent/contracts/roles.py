@@ -9,24 +9,32 @@ from collections.abc import Sequence
 from typing import Any
 
 from monitor_agent.contracts.agent_state import AGENT_STATE
+from monitor_agent.contracts.alert import ALERTS
 from monitor_agent.contracts.catalogue import CONTRACTS
+from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.model_settings import MODEL_SETTINGS
+from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.contracts.release import RELEASES
 from monitor_agent.contracts.role_names import (
+    ALERT_OPERATOR,
     ANALYST,
     DEADLETTER_READER,
     MONITOR_AGENT,
     MONITOR_SETUP,
     PIPELINE_WRITER,
 )
+from monitor_agent.contracts.silence import SILENCES
+from monitor_agent.contracts.verdict import VERDICTS
 
 READ = ["read", "view_index_metadata"]
 _EVENTS = [contract for contract in EVENT_CONTRACTS if contract not in (RELEASES, DEADLETTERS)]
 _RESULTS = [
-    contract for contract in CONTRACTS if contract is RELEASES or contract not in (*EVENT_CONTRACTS, MODEL_SETTINGS)
+    contract
+    for contract in CONTRACTS
+    if contract is RELEASES or contract not in (*EVENT_CONTRACTS, MODEL_SETTINGS, SILENCES)
 ]
 """What the agent writes; servers and the agent write releases."""
 
@@ -66,8 +74,8 @@ ROLES: dict[str, dict[str, Any]] = {
                 "names": names_of(_RESULTS),
                 "privileges": [*READ, "write", "auto_configure", "maintenance", "delete_index", "manage_ilm"],
             },
-            # No process of an agent decides what its numbers mean.
-            {"names": names_of([MODEL_SETTINGS]), "privileges": READ},
+            # No process of an agent decides what its numbers mean, or of what nobody is told.
+            {"names": names_of([MODEL_SETTINGS, SILENCES]), "privileges": READ},
         ],
     },
     MONITOR_SETUP: {
@@ -89,6 +97,13 @@ ROLES: dict[str, dict[str, Any]] = {
                 ),
                 "privileges": READ,
             },
+        ],
+    },
+    ALERT_OPERATOR: {
+        "cluster": ["monitor"],
+        "indices": [
+            {"names": names_of([ALERTS, PERFORMANCE, VERDICTS, CYCLES]), "privileges": READ},
+            {"names": names_of([SILENCES]), "privileges": [*READ, "index", "auto_configure", "maintenance"]},
         ],
     },
     DEADLETTER_READER: {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from monitor_agent.agent.alert_steps import AlertSteps
 from monitor_agent.agent.cycle import Agent
 from monitor_agent.agent.health import Health
 from monitor_agent.agent.service import Service
@@ -25,7 +26,7 @@ class ReplayedAgent:
         self._agent = Agent(gateway, settings, self._clock)
         evaluator = AlertEvaluator(gateway, fitted(load_alerts(settings.alerts), settings))
         health = Health(settings.period, lambda: gateway.trouble)
-        self._service = Service(gateway, settings, self._clock, health, self._agent, alerts=evaluator)
+        self._service = Service(gateway, settings, self._clock, health, self._agent, alerts=AlertSteps(evaluator))
 
     def catch_up(self, moment: datetime) -> None:
         """Join and compute everything until a moment, without alerts: they would not know the time between."""

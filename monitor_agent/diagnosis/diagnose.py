@@ -25,6 +25,7 @@ from monitor_agent.diagnosis import (
     folders,
     local_pipeline,
     machine,
+    notifications,
     product_copies,
     servers,
     serving,
@@ -57,6 +58,7 @@ from monitor_agent.logstash.statistics import read_statistics
 from monitor_agent.settings import (
     AgentSettings,
     ElasticsearchSettings,
+    NotifyTables,
     Settings,
     require_agreement,
     secret_values,
@@ -79,7 +81,9 @@ NEEDING_ELASTICSEARCH = (
 Check = Callable[[], Iterable[CheckResult]]
 
 
-def diagnose(settings: Settings, environ: Mapping[str, str], places: Table) -> list[CheckResult]:
+def diagnose(
+    settings: Settings, environ: Mapping[str, str], places: Table, tables: NotifyTables | None = None
+) -> list[CheckResult]:
     """Return the results of all checks, without secrets; a check that cannot be made is itself a result.
 
     Parameters
@@ -87,6 +91,7 @@ def diagnose(settings: Settings, environ: Mapping[str, str], places: Table) -> l
     settings : even if they contradict each other.
     environ : the environment.
     places : where settings of models are stated, from `stated_for_models`.
+    tables : the channels of notifications with names, and the routes to them.
     """
     configured = settings
     try:
@@ -109,6 +114,7 @@ def diagnose(settings: Settings, environ: Mapping[str, str], places: Table) -> l
         "fonts for CJK": lambda: [machine.check_fonts(machine.japanese_fonts())],
         setting_checks.SETTINGS: lambda: setting_checks.check_settings(settings, environ),
         "TLS": lambda: [tls.check_tls(settings.elasticsearch, url, _now()) for url in settings.elasticsearch.url],
+        notifications.CHECK: lambda: [notifications.check_notifications(settings.notify, tables or NotifyTables())],
         web.KIBANA: lambda: [web.check_kibana(settings.kibana)],
         web.PROXIES: lambda: web.check_proxies(environ),
         "pipeline": lambda: [_pipeline(Path(settings.pipeline.data_dir))],

@@ -39,12 +39,19 @@ from monitor_agent.settings.loading import (
     read,
     read_import_tables,
     read_mappings,
+    read_notify_tables,
     read_tables,
     stated_for_models,
 )
 from monitor_agent.settings.model_settings import ModelSettings
 from monitor_agent.settings.names import NameWarning, name_warnings, without_kubernetes
-from monitor_agent.settings.secret_values import environment_without_secrets, secret_values, secret_variables
+from monitor_agent.settings.notify_settings import NotifySettings, NotifyTables, RouteTable
+from monitor_agent.settings.secret_values import (
+    environment_without_secrets,
+    secret_values,
+    secret_variables,
+    secrets_of_address,
+)
 from monitor_agent.settings.sections import (
     AgentSettings,
     DashboardsSettings,
@@ -70,8 +77,11 @@ __all__ = [
     "KibanaSettings",
     "ModelSettings",
     "NameWarning",
+    "NotifySettings",
+    "NotifyTables",
     "PipelineSettings",
     "ReceiveSettings",
+    "RouteTable",
     "SecuritySettings",
     "ServerSettings",
     "SettingInfo",
@@ -93,6 +103,7 @@ __all__ = [
     "read",
     "read_import_tables",
     "read_mappings",
+    "read_notify_tables",
     "read_tables",
     "refuse",
     "require_agreement",
@@ -100,6 +111,7 @@ __all__ = [
     "require_valid",
     "secret_values",
     "secret_variables",
+    "secrets_of_address",
     "settings_for",
     "stated_for_models",
     "with_model",

@@ -16,6 +16,7 @@ from monitor_agent.settings.import_tables import IMPORTS, ImportTable, import_ta
 from monitor_agent.settings.model_settings import ModelSettings
 from monitor_agent.settings.model_tables import DEFAULT, Table, Tables, parse_tables
 from monitor_agent.settings.names import without_kubernetes
+from monitor_agent.settings.notify_settings import NotifyTables, notify_tables_of, without_notify_tables
 from monitor_agent.settings.sections import AgentSettings, Settings
 from monitor_agent.settings.setting_info import info_of
 from monitor_agent.settings.source_mapping import TABLE, SourceMapping, mappings_of
@@ -65,7 +66,8 @@ def read(environ: Mapping[str, str], toml_path: Path | None = None) -> Settings:
         choices = [*sections, *tables_of_names]
         raise SettingsError(f"{toml_path}: unknown table [{unknown[0]}]", suggestion(unknown[0], choices))
     import_tables_of(document.get(IMPORTS, {}), str(toml_path))
-    document, _ = _without_mappings(document, toml_path)
+    notify_tables_of(document, environ, str(toml_path))
+    document, _ = _without_mappings(without_notify_tables(document), toml_path)
     default = parse_tables(document.get(MODELS, {}), str(toml_path)).get(DEFAULT, {})
     tables = {name: document.get(name, {}) for name in sections}
     if isinstance(tables[AGENT], Mapping):
@@ -132,6 +134,17 @@ def read_import_tables(toml_path: Path | None) -> dict[str, ImportTable]:
     """
     document = _read_toml(toml_path) if toml_path else {}
     return import_tables_of(document.get(IMPORTS, {}), str(toml_path))
+
+
+def read_notify_tables(environ: Mapping[str, str], toml_path: Path | None) -> NotifyTables:
+    """Return the tables `[notify.channels]` and `[[notify.routes]]` of a file.
+
+    Raises
+    ------
+    SettingsError
+        If a key or a value is wrong, or the environment lacks a variable that a channel names; it names the key.
+    """
+    return notify_tables_of(_read_toml(toml_path) if toml_path else {}, environ, str(toml_path))
 
 
 def _without_mappings(

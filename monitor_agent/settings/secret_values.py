@@ -6,10 +6,12 @@ import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from monitor_agent.settings.sections import Settings
 from monitor_agent.settings.setting_info import info_of
+
+SHORTEST_TOKEN_OF_ADDRESS = 8
 
 
 def secret_values(settings: Settings) -> frozenset[str]:
@@ -39,11 +41,34 @@ def environment_without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
 def _of_section(section: Any) -> Iterator[str]:
     for entry in fields(section):
         value, information = getattr(section, entry.name), info_of(entry)
-        if information.secret and value:
+        if information.secret and isinstance(value, tuple):
+            yield from (text for address in value for text in secrets_of_address(address))
+        elif information.secret and value:
             yield from _forms(value)
             user = getattr(section, entry.name.replace("password", "username"), "")
             if user and user != value:
                 yield from _header(user, value)
+
+
+def secrets_of_address(address: str) -> Iterator[str]:
+    """Yield what an address of a channel may hold of a secret: itself, and its pieces that are long enough for one.
+
+    >>> sorted(set(secrets_of_address("slack://TokenOfTeam1/Secret")))
+    ['TokenOfTeam1', 'slack://TokenOfTeam1/Secret']
+    """
+    yield address
+    rest = address.partition("://")[2]
+    pieces = urlsplit(f"//{rest}")
+    user, _, password = pieces.netloc.rpartition("@")[0].partition(":")
+    for text in (user, password, pieces.netloc.rpartition("@")[2], *pieces.path.split("/")):
+        # Tokens are long, words such as `general` are not; a password is always one.
+        if text and (len(text) >= SHORTEST_TOKEN_OF_ADDRESS or text == password) and not _is_host(text):
+            yield from (text, unquote(text))
+    yield from (value for _, value in parse_qsl(pieces.query) if len(value) >= SHORTEST_TOKEN_OF_ADDRESS)
+
+
+def _is_host(text: str) -> bool:
+    return "." in text or ":" in text or text == "localhost"
 
 
 def _forms(secret: str) -> Iterator[str]:

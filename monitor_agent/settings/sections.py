@@ -11,6 +11,7 @@ from monitor_agent.product_files import PIPELINE
 from monitor_agent.settings.connection_settings import ElasticsearchSettings, KibanaSettings
 from monitor_agent.settings.http_settings import HttpSettings
 from monitor_agent.settings.model_settings import ModelSettings
+from monitor_agent.settings.notify_settings import NotifySettings
 from monitor_agent.settings.server_settings import ServerSettings, origin_of
 from monitor_agent.settings.setting_info import setting
 
@@ -293,3 +294,4 @@ class Settings:
     health: HealthSettings = field(default_factory=HealthSettings)
     security: SecuritySettings = field(default_factory=SecuritySettings)
     receive: ReceiveSettings = field(default_factory=ReceiveSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)

@@ -149,12 +149,17 @@ class LocalProduct:
         }
         self._start("pipeline", ("-m", "monitor_agent", "pipeline", "run", "-f", settings.config), environ)
 
-    def start_agent(self) -> None:
-        """Start the agent, which then runs every period."""
-        sections = (self.settings.elasticsearch, self.settings.health, self.settings.security)
+    def start_agent(self, config: Path | None = None) -> None:
+        """Start the agent, which then runs every period.
+
+        Parameters
+        ----------
+        config : the file with the channels of its notifications.
+        """
+        sections = (self.settings.elasticsearch, self.settings.health, self.settings.security, self.settings.notify)
         environ = {name: text for section in sections for name, text in environment_of(section).items()}
         environ |= process_environment_of(self.settings.agent)
-        self._start("agent", ("-m", "monitor_agent", "run"), environ)
+        self._start("agent", ("-m", "monitor_agent", *_config_options(config), "run"), environ)
 
     def start_dashboards(self) -> None:
         """Start the viewer of the dashboards, which reads as the user `viewer`, without waiting for it."""
@@ -182,8 +187,7 @@ class LocalProduct:
         """
         sections = (self.settings.receive, self.settings.server, self.settings.security)
         environ = {name: text for section in sections for name, text in environment_of(section).items()}
-        options = () if config is None else ("--config", str(config.absolute()))
-        self._start_addressed(RECEIVER, ("-m", "monitor_agent", *options, "receive"), environ)
+        self._start_addressed(RECEIVER, ("-m", "monitor_agent", *_config_options(config), "receive"), environ)
 
     def wait_for_receiver(self) -> str:
         """Return the receiver's address as soon as it answers."""
@@ -214,6 +218,10 @@ class LocalProduct:
         child = ChildProcess(Command(name, (sys.executable, *argv), log_path, environ, reason_pattern=ERROR_LINE))
         self._children[name] = child
         self._supervisor.start(child)
+
+
+def _config_options(config: Path | None) -> tuple[str, ...]:
+    return () if config is None else ("--config", str(config.absolute()))
 
 
 def _require_port(host: str, port: int, variable: str) -> None:

@@ -69,7 +69,11 @@ ROWS = {
         ("explain-window", "--model", "click", "--size", "1h", "--start", "2026-03-02T10:00"), READERS
     ),
     "explain-drop": Row(("explain-drop", "--model", "click", "--version", "2", "--against", "1", *RANGE), READERS),
-    "alerts": Row(("alerts",), READERS),
+    "alerts": Row(("alerts",), READERS | {"alert_operator"}),
+    "alerts silence": Row(
+        ("alerts", "silence", "--model", "click", "--until", "now+1h", "--reason", "a test"),
+        {"monitor_setup", "alert_operator"},
+    ),
     "report": Row(("report", "--dashboard", "serving", "--out", "{folder}/report.html"), READERS),
     # The few events leave panels empty, which the check reports with the status 1.
     "kibana check": Row(("kibana", "check"), READERS, 1),
@@ -78,6 +82,7 @@ ELSEWHERE = {
     "run": "test_the_running_agent; it works as monitor_agent in test_service",
     "import": "test_an_import; it works as monitor_agent in test_import",
     "setup --kibana": "test_the_set_up_of_kibana",
+    **dict.fromkeys(("alerts unsilence", "alerts ack"), "test_people_silence_and_acknowledge in test_notifications"),
     "check": "test_check_says_what_a_user_can_run",
     "dashboards": "test_a_panel_says_which_right_is_missing in test_roles; it works as viewer in tests/browser",
     "pipeline run": "test_the_pipeline",
@@ -225,6 +230,7 @@ CAN_RUN = {
     "monitor_agent": ("ok", AGENT_COMMANDS),
     "monitor_setup": ("ok", "all commands"),
     "analyst": ("warning", "totals, compare, explain-window, explain-drop, alerts, dashboards, report, kibana check"),
+    "alert_operator": ("warning", "alerts silence, alerts unsilence, alerts ack"),
     "deadletter_reader": ("warning", "deadletters list, deadletters show"),
 }
 

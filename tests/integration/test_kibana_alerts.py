@@ -97,6 +97,7 @@ TROUBLE: dict[str, Document] = {
     "no-data": {"silent_seconds": 900.0},
     "pipeline-lag": {"lag_seconds": 400.0},
     "lost-lines": {"lost_lines": 3},
+    "notifications-fail": {"channels_failing": 1},
     "version-refused": {"event.outcome": "failure"},
     "agent-silent": {"outcome": "failed"},
 }

@@ -72,6 +72,7 @@ ALLOWED = {
     },
     "monitor_setup": set(BY_ROLE),
     "analyst": {"read events", "read events by the alias", "read metrics", "read the settings of models"},
+    "alert_operator": {"read metrics"},
     "deadletter_reader": {"read dead letters"},
 }
 

@@ -151,9 +151,15 @@ ROOMS = (
         "structlog tomli",
     ),
     Room(
+        "monitor_agent/notifying/",
+        "messages about alerts: what is due to whom, outboxes, silences, texts, channels by Apprise",
+        "alerting contracts durations errors es extras log pipeline settings",
+        "apprise jinja2 structlog",
+    ),
+    Room(
         "monitor_agent/agent/",
         "one cycle and what runs it: join, recompute, backfill, leases, alerts once a cycle, health",
-        "alerting clock contracts errors es http_serving metrics pipeline settings",
+        "alerting clock contracts errors es http_serving metrics notifying pipeline settings",
         "orjson prometheus_client schedule structlog",
     ),
     Room(
@@ -241,7 +247,7 @@ ROOMS = (
     Room(
         "monitor_agent/diagnosis/",
         "the checks of `monitor-agent check`: the facts, and what they mean for the user",
-        "alerting contracts durations errors es extras files http_client http_serving kibana log logstash "
+        "alerting contracts durations errors es extras files http_client http_serving kibana log logstash notifying "
         "model_server/api_keys model_server/releases model_server/setting_limits product_files settings stack",
     ),
     Room(
@@ -261,7 +267,7 @@ ROOMS = (
         "monitor_agent/cli/",
         "one command per file; writes the generated pages",
         "agent alerting analysis clock command_line contracts dashboards demo diagnosis durations errors es extras "
-        "files gc_tuning http_serving importing kibana log logstash metrics pipeline product_files receiving "
+        "files gc_tuning http_serving importing kibana log logstash metrics notifying pipeline product_files receiving "
         "root_causes settings stack vocabulary",
         "orjson rich",
     ),
@@ -296,6 +302,7 @@ NARROW_LIBRARIES = {
     "ai_edge_litert": ("model_server/engines/",),
     "elasticsearch": ("monitor_agent/es/",),
     "jsonschema": ("monitor_agent/kibana/checks/",),
+    "apprise": ("monitor_agent/notifying/channels.py",),
     "tensorflow": ("model_server/engines/", "model_server/exporting/conversion.py", "model_server/training/"),
     "tensorflow_text": ("model_server/engines/", "model_server/training/"),
 }

@@ -50,6 +50,7 @@ CONTAINERS_OF = {
     "health": ("agent",),
     "security": ("model-server", "agent", "dashboards", "receive"),
     "receive": ("receive",),
+    "notify": ("agent",),
 }
 """The containers that read a section of the settings."""
 FURTHER_CONTAINERS = {
@@ -98,6 +99,7 @@ SECRETS = {
     "KIBANA_ENCRYPTION_KEY": {"kibana"},
     "MODEL_SERVER_HMAC_KEY": {"model-server", "receive"},
     "MONITOR_HEALTH_TOKEN": {"agent", "prometheus"},
+    "MONITOR_NOTIFY_URLS": {"agent"},
     "DASHBOARDS_TOKEN": {"dashboards"},
     "PIPELINE_RECEIVE_TOKEN": {"receive"},
     "PROMETHEUS_API_KEY": {"prometheus"},

@@ -31,7 +31,13 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
         ({"orphan_horizon": 2 * DAY}, {"orphan-rate": "54h"}),
         (
             {"period": 10 * MINUTE},
-            {"no-data": "30m", "pipeline-lag": "50m", "lost-lines": "50m", **dict.fromkeys(VERDICTS, "30m")},
+            {
+                "no-data": "30m",
+                "pipeline-lag": "50m",
+                "lost-lines": "50m",
+                "notifications-fail": "50m",
+                **dict.fromkeys(VERDICTS, "30m"),
+            },
         ),
         ({"period": timedelta(seconds=10), "attribution_window": MINUTE, "orphan_horizon": HOUR}, {}),
     ],

@@ -1,0 +1,270 @@
+"""The text of messages, by a template: the first line is the title, the rest is the body (pure, but for the file)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from monitor_agent.alerting.firings import Firing
+from monitor_agent.contracts.performance import ALL_SEGMENT
+from monitor_agent.errors import SettingsError, in_one_line
+from monitor_agent.extras import NOTIFICATIONS, loading
+from monitor_agent.pipeline import instants
+from monitor_agent.settings import NotifySettings
+
+TEMPLATES = Path(__file__).parent / "templates"
+BEFORE, AFTER = timedelta(days=1), timedelta(hours=1)
+"""How much time a link shows around a firing."""
+_ENDS = ("_high", "_low", "_fall")
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message.
+
+    Attributes
+    ----------
+    kind : `active`, `recovered`, `reminder`, `test` or `summary`.
+    key : the same each time that the message is sent.
+    incident : what the receiver keeps the trouble under; empty = the message is about several firings.
+    """
+
+    kind: str
+    key: str
+    title: str
+    body: str
+    incident: str = ""
+
+
+@dataclass(frozen=True)
+class FiringFacts:
+    """What a message knows beyond the firing: the numbers of the document with the worst value.
+
+    Attributes
+    ----------
+    metric, value, low, high : the metric with its 95 % interval; None if the measure has none.
+    n, predictions : labelled predictions and predictions of the window.
+    window_start, window_end : the window; None = the value is none of a window.
+    segment : the likely segment; empty = unknown.
+    reference, against : what the value is compared with, and of what; None if it is compared with the limit only. Then
+        the interval is that of the difference.
+    fell_since : since when the value is lower than the reference.
+    """
+
+    metric: str = ""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    predictions: int | None = None
+    window_start: datetime | None = None
+    window_end: datetime | None = None
+    segment: str = ""
+    reference: float | None = None
+    against: str = ""
+    fell_since: datetime | None = None
+
+
+def metric_of(measure: str) -> str:
+    """Return the metric that a measure is an end of the interval of, or the measure itself.
+
+    >>> metric_of("f1_high"), metric_of("lag_seconds")
+    ('f1', 'lag_seconds')
+    """
+    return next((measure.removesuffix(end) for end in _ENDS if measure.endswith(end)), measure)
+
+
+def facts_of(measure: str, document: Mapping[str, Any]) -> FiringFacts:
+    """Return the facts in a document of metrics, or of a cycle."""
+    metric = metric_of(measure)
+    if f"{metric}_reference" in document:
+        return _facts_of_verdict(metric, document)
+    start, end = (document.get(name) for name in ("window_start", "window_end"))
+    return FiringFacts(
+        metric,
+        _number(document.get(metric)),
+        _number(document.get(f"{metric}_low")),
+        _number(document.get(f"{metric}_high")),
+        _whole(document.get("n")),
+        _whole(document.get("predictions")),
+        instants.parse(start) if start else None,
+        instants.parse(end) if end else None,
+    )
+
+
+def _facts_of_verdict(metric: str, document: Mapping[str, Any]) -> FiringFacts:
+    since, segment = document.get(f"{metric}_since"), str(document.get("segment") or "")
+    version = document.get("against_version")
+    return FiringFacts(
+        metric,
+        _number(document.get(metric)),
+        _number(document.get(f"{metric}_drop_low")),
+        _number(document.get(f"{metric}_drop_high")),
+        _whole(document.get(f"{metric}_samples")),
+        segment="" if segment == ALL_SEGMENT else segment,
+        reference=_number(document.get(f"{metric}_reference")),
+        against=f"version {version}" if version else "",
+        fell_since=instants.parse(since) if since else None,
+    )
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """Makes the texts of messages.
+
+    Parameters
+    ----------
+    template : a compiled template of Jinja.
+    dashboards_url : the address of the dashboards; empty = messages have no links.
+    """
+
+    template: Any
+    dashboards_url: str = ""
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def message(
+        self, kind: str, key: str, firings: Sequence[Firing], facts: Mapping[str, FiringFacts], now: datetime
+    ) -> Message:
+        """Return the message about some firings.
+
+        Raises
+        ------
+        SettingsError
+            If the template cannot be filled in.
+        """
+        rows = [_row(firing, facts.get(firing.id, FiringFacts()), self.dashboards_url, now) for firing in firings]
+        names = {row["about"] for row in rows}
+        models = {row["model"] for row in rows}
+        try:
+            text = self.template.render(
+                kind=kind,
+                key=key,
+                firings=rows,
+                about=names.pop() if len(names) == 1 else models.pop() if len(models) == 1 else "",
+                critical=sum(row["severity"] == "critical" for row in rows),
+            )
+        except Exception as error:
+            raise SettingsError(
+                f"the template of the messages cannot be filled in: {in_one_line(error)}", "correct the template"
+            ) from error
+        title, _, body = text.strip().partition("\n")
+        incident = firings[0].id if len(firings) == 1 else ""
+        return Message(kind, key, title.strip(), body.strip(), incident)
+
+
+def make_renderer(settings: NotifySettings) -> Renderer:
+    """Return what makes the texts, by the template of the settings.
+
+    Raises
+    ------
+    SettingsError
+        If the template cannot be read, or is none.
+    """
+    path = Path(settings.template) if settings.template else TEMPLATES / f"{settings.language}.txt"
+    with loading(NOTIFICATIONS):
+        import jinja2
+    environment = jinja2.Environment(
+        trim_blocks=True, lstrip_blocks=True, autoescape=False, undefined=jinja2.StrictUndefined
+    )
+    environment.filters.update(time=_time, number=_text_of_number)
+    try:
+        template = environment.from_string(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsError(f"{path} cannot be read ({reason})", "correct MONITOR_NOTIFY_TEMPLATE") from error
+    except jinja2.TemplateError as error:
+        raise SettingsError(f"{path} is no template: {in_one_line(error)}", "correct the file") from error
+    return Renderer(template, settings.dashboards_url)
+
+
+def dashboard_link(firing: Firing, base: str) -> str:
+    """Return the link to a firing's dashboard, with its time, model and version; empty without an address.
+
+    Parameters
+    ----------
+    base : the address of the dashboards.
+    """
+    if not base:
+        return ""
+    until = "now" if firing.end is None else instants.text(firing.end + AFTER)
+    query = {"from": instants.text(firing.start - BEFORE), "to": until}
+    controls = {"model_name": "c.model", "model_version": "c.version"}
+    query |= {controls[name]: value for name, value in firing.group if name in controls}
+    return f"{base}/dashboards/{firing.dashboard}?{urlencode(query)}"
+
+
+def with_segment(facts: FiringFacts, segment: str) -> FiringFacts:
+    """Return facts with the segment that is likely to be the cause."""
+    return replace(facts, segment=segment)
+
+
+def _row(firing: Firing, facts: FiringFacts, base: str, now: datetime) -> dict[str, Any]:
+    """Return what a template may say about a firing."""
+    group = dict(firing.group)
+    model, version = group.get("model_name", ""), group.get("model_version", "")
+    return {
+        "id": firing.id,
+        "alert": firing.rule,
+        "title": firing.title,
+        "message": firing.message,
+        "severity": firing.severity,
+        "state": firing.state,
+        "model": model,
+        "version": version,
+        "about": f"{model}/{version}" if version else model,
+        "since": firing.start,
+        "active_since": firing.active_since,
+        "until": firing.end,
+        "lasted": _length((firing.end or now) - firing.start),
+        "measure": firing.measure,
+        "worst": firing.value,
+        "limit": firing.limit,
+        "metric": facts.metric,
+        "value": facts.value,
+        "low": facts.low,
+        "high": facts.high,
+        "n": facts.n,
+        "predictions": facts.predictions,
+        "window_start": facts.window_start,
+        "window_end": facts.window_end,
+        "segment": facts.segment,
+        "reference": facts.reference,
+        "against": facts.against,
+        "fell_since": facts.fell_since,
+        "inhibited_by": list(firing.inhibited_by),
+        "dashboard": dashboard_link(firing, base),
+    }
+
+
+def _time(moment: datetime | None) -> str:
+    return "" if moment is None else moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _text_of_number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _length(duration: timedelta) -> str:
+    """Return a length of time with its two largest units.
+
+    >>> _length(timedelta(hours=26, minutes=5)), _length(timedelta(seconds=59))
+    ('1 d 2 h', '0 min')
+    """
+    minutes = int(duration.total_seconds() // 60)
+    days, hours = minutes // 1440, minutes // 60 % 24
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _whole(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)

@@ -1,0 +1,240 @@
+"""Sends what is due to each channel, at the end of a cycle; all that it knows is in the channels' outboxes."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from monitor_agent.alerting import kql
+from monitor_agent.alerting.definitions import Alert
+from monitor_agent.alerting.firings import Firing
+from monitor_agent.contracts.alert import ALERTS, STATE_ACTIVE, STATE_RECOVERED
+from monitor_agent.durations import parse_duration
+from monitor_agent.errors import ElasticsearchError
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.state_store import StateStore, StoredState
+from monitor_agent.notifying.channels import NotificationChannel
+from monitor_agent.notifying.messages import FiringFacts, Message, Renderer, facts_of
+from monitor_agent.notifying.outbox import LOOK_BACK, Batch, Outbox, firings_since, next_batch
+from monitor_agent.notifying.routes import ChannelRules
+from monitor_agent.notifying.silence_store import SilenceStore
+from monitor_agent.pipeline import instants
+
+OUTBOX = "outbox"
+"""The kind of the channels' documents in `monitor-agent-state`."""
+MOST_FIRINGS = 10_000
+SENDING_SECONDS = 15.0
+"""After this time no new message begins in a cycle; the next cycle goes on."""
+ATTEMPTS = 20
+"""How often the receipt of a message is written, if other agents write the same outbox."""
+
+
+@dataclass(frozen=True)
+class NotificationStatus:
+    """What a cycle has sent.
+
+    Attributes
+    ----------
+    failing : the channels that do not work, and why.
+    sent, failed : messages by channel.
+    """
+
+    failing: Mapping[str, str] = field(default_factory=dict)
+    sent: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+
+
+class Notifier:
+    """Tells the channels of firings.
+
+    Parameters
+    ----------
+    rules : what each channel is told, by its name.
+    alerts : the list of alerts.
+    name : the agent's name.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        channels: Sequence[NotificationChannel],
+        rules: Mapping[str, ChannelRules],
+        renderer: Renderer,
+        alerts: Iterable[Alert],
+        name: str,
+    ) -> None:
+        self._gateway = gateway
+        self._states = StateStore(gateway, name)
+        self._silences = SilenceStore(gateway)
+        self._channels = {channel.name: channel for channel in channels}
+        self._rules = rules
+        self._renderer = renderer
+        self._alerts = {alert.id: alert for alert in alerts}
+        self._name = name
+        self._log = structlog.get_logger()
+
+    def notify(self, now: datetime) -> NotificationStatus:
+        """Send what is due; whatever a channel does, the others go on.
+
+        Raises
+        ------
+        ElasticsearchError
+            If Elasticsearch cannot be searched or written: then messages wait, or are sent once more.
+        """
+        status = NotificationStatus()
+        if not self._channels:
+            return status
+        began = time.monotonic()
+        stored = self._outboxes(now)
+        firings = self._firings([outbox for _, outbox in stored.values()], now)
+        quiet = self._silences.read(now - LOOK_BACK)
+        rules = {name: dataclasses.replace(row, quiet=quiet) for name, row in self._rules.items()}
+        elapsed = 0.0
+        while elapsed < SENDING_SECONDS:
+            moment = now + timedelta(seconds=elapsed)
+            due = dict(self._claimed(stored, firings, rules, moment))
+            if not due:
+                break
+            self._send(due, firings, status, moment)
+            stored = self._outboxes(now)
+            elapsed = time.monotonic() - began
+        failing = {name: outbox.reason for name, (_, outbox) in stored.items() if outbox.failures}
+        return dataclasses.replace(status, failing=failing)
+
+    def _outboxes(self, now: datetime) -> dict[str, tuple[StoredState, Outbox]]:
+        """Return the outbox of each channel, and its document; a new channel gets one."""
+        ids = [f"{OUTBOX}:{name}" for name in self._channels]
+        states = self._states.read(*ids)
+        if any(state.version is None for state in states):
+            for state in states:
+                if state.version is None:
+                    self._states.write(state, Outbox(now).content(), now)
+            states = self._states.read(*ids)
+        return {
+            name: (state, Outbox.from_content(state.content, now))
+            for name, state in zip(self._channels, states, strict=True)
+        }
+
+    def _firings(self, outboxes: Sequence[Outbox], now: datetime) -> dict[str, Firing]:
+        """Return the firings that a channel may have to be told of, by their ids."""
+        # The evaluation of this cycle may just have written them.
+        self._gateway.refresh([ALERTS.alias])
+        ended = instants.range_filter("event.end", gte=firings_since(outboxes, now))
+        recovered = {"bool": {"filter": [{"term": {"state": STATE_RECOVERED}}, ended]}}
+        unfinished = sorted({id_ for outbox in outboxes for id_ in outbox.unfinished})
+        kinds: list[dict[str, Any]] = [{"term": {"state": STATE_ACTIVE}}, recovered, {"ids": {"values": unfinished}}]
+        query = {
+            "bool": {
+                "filter": [{"exists": {"field": "active_since"}}],
+                "should": kinds,
+                "minimum_should_match": 1,
+            }
+        }
+        body = {"query": query, "size": MOST_FIRINGS, "sort": [{"active_since": "asc"}]}
+        firings = {}
+        for hit in self._gateway.search(ALERTS.alias, body)["hits"]["hits"]:
+            try:
+                firings[hit["_id"]] = Firing.from_document(hit["_source"])
+            except (KeyError, TypeError, ValueError):
+                self._log.warning("a firing in model-alerts cannot be read", id=hit["_id"])
+        return firings
+
+    def _claimed(
+        self,
+        stored: Mapping[str, tuple[StoredState, Outbox]],
+        firings: Mapping[str, Firing],
+        rules: Mapping[str, ChannelRules],
+        now: datetime,
+    ) -> Iterator[tuple[str, Batch]]:
+        """Yield the next message of each channel, once it is written that this agent sends it."""
+        for name, (state, outbox) in stored.items():
+            if not outbox.may_send(self._name, now):
+                continue
+            batch = next_batch(outbox, firings.values(), rules[name], now)
+            if batch is None:
+                continue
+            if self._states.write(state, outbox.claimed(batch, self._name, now).content(), now):
+                yield name, batch
+
+    def _send(
+        self, due: Mapping[str, Batch], firings: Mapping[str, Firing], status: NotificationStatus, now: datetime
+    ) -> None:
+        """Send one message to each channel at the same time; write each receipt as soon as the receiver answers."""
+        facts = self._facts({id_: firings[id_] for batch in due.values() for id_ in batch.firings if id_ in firings})
+        messages = {name: self._message(batch, firings, facts, now) for name, batch in due.items()}
+        failure: ElasticsearchError | None = None
+        with ThreadPoolExecutor(len(due)) as pool:
+            running: dict[Future[str], str] = {
+                pool.submit(self._channels[name].send, message): name for name, message in messages.items()
+            }
+            for future in as_completed(running):
+                name = running[future]
+                try:
+                    self._record(name, due[name], future.result(), status, now)
+                except ElasticsearchError as error:
+                    failure = error  # the receipts of the other channels are written all the same
+        if failure is not None:
+            raise failure
+
+    def _message(
+        self, batch: Batch, firings: Mapping[str, Firing], facts: Mapping[str, FiringFacts], now: datetime
+    ) -> Message:
+        rows = [firings[id_] for id_ in batch.firings if id_ in firings]
+        return self._renderer.message(batch.kind, batch.key, rows, facts, now)
+
+    def _record(self, name: str, batch: Batch, reason: str, status: NotificationStatus, now: datetime) -> None:
+        """Write down that a channel has got a message, or why it has not."""
+        log_fields = {
+            "channel": name,
+            "address": self._channels[name].visible_address,
+            "kind": batch.kind,
+            "key": batch.key,
+        }
+        (status.failed if reason else status.sent)[name] += 1
+        if reason:
+            self._log.error("a notification failed and will be tried again", reason=reason, **log_fields)
+        else:
+            self._log.info("a notification was sent", firings=len(batch.firings), **log_fields)
+        for _ in range(ATTEMPTS):
+            (state,) = self._states.read(f"{OUTBOX}:{name}")
+            outbox = Outbox.from_content(state.content, now)
+            after = outbox.refused(batch, reason, now) if reason else outbox.delivered(batch, now)
+            if self._states.write(state, after.content(), now):
+                return
+
+    def _facts(self, firings: Mapping[str, Firing]) -> dict[str, FiringFacts]:
+        """Return the numbers behind the firings, from the documents with their worst values."""
+        searched = {id_: firing for id_, firing in firings.items() if firing.measure and firing.rule in self._alerts}
+        searches = [worst_document(self._alerts[firing.rule], firing) for firing in searched.values()]
+        answers = self._gateway.msearch(searches) if searches else []
+        facts = {}
+        for (id_, firing), answer in zip(searched.items(), answers, strict=True):
+            hits = answer["hits"]["hits"]
+            if hits and firing.measure:
+                facts[id_] = facts_of(firing.measure, hits[0]["_source"])
+        return facts
+
+
+def worst_document(alert: Alert, firing: Firing) -> tuple[str, dict[str, Any]]:
+    """Return the search for the document with the worst value of a firing: index and body."""
+    measure = firing.measure or ""
+    worse, _ = alert.limits().get(measure, ("max", 0.0))
+    last = firing.end or firing.evaluated
+    times = instants.range_filter("@timestamp", gte=firing.start - parse_duration(alert.look_back), lte=last)
+    groups = [{"term": {name: value}} for name, value in firing.group]
+    order = {"order": "desc" if worse == "max" else "asc", "unmapped_type": "double"}
+    body: dict[str, Any] = {
+        "size": 1,
+        "query": {"bool": {"filter": [times, kql.query(alert.where), *groups]}},
+        "sort": [{measure: order}],
+        "_source": {"excludes": ["state_blob"]},
+    }
+    return alert.index, body

@@ -1,0 +1,118 @@
+"""The texts of messages, in both languages and by a template of one's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from monitor_agent.contracts.alert import STATE_ACTIVE
+from monitor_agent.errors import SettingsError
+from monitor_agent.notifying.assembly import SAMPLE, SAMPLE_FACTS, tried_renderer
+from monitor_agent.notifying.messages import Message, facts_of
+from monitor_agent.settings import NotifySettings
+
+NOW = SAMPLE.start + timedelta(minutes=5)
+ACTIVE = replace(SAMPLE, state=STATE_ACTIVE)
+ENGLISH = f"""Model quality below its threshold (critical)
+model click, version 2
+the whole 95 % interval of F1 lies below 0.2
+since 2026-11-23 10:05 UTC, for 5 min
+f1 0.14 (95 % interval 0.11 to 0.17), f1_high 0.17, limit 0.2, n = 812, 2950 predictions
+worst window 2026-11-23 09:00 UTC to 2026-11-23 10:00 UTC
+inhibited by lost-lines: it does not change its state meanwhile
+https://d.test/dashboards/model-quality?from=2026-11-22T10%3A05%3A00Z&to=now&c.model=click&c.version=2
+alert quality-below-threshold, firing {SAMPLE.id}
+more: monitor-agent alerts show {SAMPLE.id[:12]}
+
+key k1"""
+
+
+def message(settings: NotifySettings, kind: str = "active") -> Message:
+    """Return the message about the sample."""
+    row = replace(ACTIVE, inhibited_by=("lost-lines",))
+    return tried_renderer(settings).message(kind, "k1", [row], {row.id: SAMPLE_FACTS}, NOW)
+
+
+def test_a_message_says_what_since_when_how_sure_and_where_to_look() -> None:
+    """Value with interval and limit, n, what inhibits it, the link with time, model and version, the ids."""
+    text = message(NotifySettings(dashboards_url="https://d.test/"))
+
+    assert text.title == "[ACTIVE] click/2: Model quality below its threshold"
+    assert text.body == ENGLISH
+    assert text.incident == SAMPLE.id
+
+
+def test_a_message_in_chinese() -> None:
+    """Every line is there."""
+    text = message(NotifySettings(language="zh"), "reminder")
+
+    assert text.title == "【仍在告警】click/2：Model quality below its threshold"
+    assert "f1 0.14（95 % 区间 0.11 至 0.17），f1_high 0.17，阈值 0.2，n = 812，预测 2950 次" in text.body
+    assert "被 lost-lines 抑制" in text.body
+
+
+def test_a_message_about_several_firings_counts_them() -> None:
+    """The title names their model."""
+    other = replace(ACTIVE, group=(("model_name", "click"), ("model_version", "3")), severity="warning")
+    text = tried_renderer(NotifySettings()).message("active", "k", [ACTIVE, other], {}, NOW)
+
+    assert text.title == "[ACTIVE] click: 2 alerts (1 critical)"
+    assert text.body.count("alert quality-below-threshold, firing") == 2
+    assert "None" not in text.body
+    assert text.incident == ""
+
+
+def test_a_template_of_ones_own(tmp_path: Path) -> None:
+    """Its first line is the title."""
+    path = tmp_path / "mine.txt"
+    path.write_text("{{ kind }} {{ firings[0].alert }}\n{% for row in firings %}{{ row.since|time }}{% endfor %}\n")
+    text = message(NotifySettings(template=str(path)))
+
+    assert (text.title, text.body) == ("active quality-below-threshold", "2026-11-23 10:05 UTC")
+
+
+@pytest.mark.parametrize("wrong", ["{{ nothing }}", "{% for %}"])
+def test_a_wrong_template_is_refused_at_the_start(tmp_path: Path, wrong: str) -> None:
+    """Not when the first alert fires."""
+    path = tmp_path / "mine.txt"
+    path.write_text(wrong)
+
+    with pytest.raises(SettingsError, match="template"):
+        tried_renderer(NotifySettings(template=str(path)))
+
+
+def test_a_verdict_says_what_it_is_compared_with() -> None:
+    """The interval is that of the difference; the segment with the worst value is named."""
+    document = {
+        "segment": "labels.scene=search",
+        "against_version": "1",
+        "rate": 0.05,
+        "rate_reference": 0.1,
+        "rate_drop_low": 0.04,
+        "rate_drop_high": 0.06,
+        "rate_samples": 3000.0,
+        "rate_since": "2026-11-23T09:00:00Z",
+    }
+    row = replace(ACTIVE, measure="rate_fall", value=0.5, limit=0.05)
+    texts = [
+        tried_renderer(NotifySettings(language=language))
+        .message("active", "k", [row], {row.id: facts_of("rate_fall", document)}, NOW)
+        .body
+        for language in ("en", "zh")
+    ]
+
+    assert (
+        "rate 0.05, version 1 0.1 (95 % interval of the difference 0.04 to 0.06), rate_fall 0.5, limit 0.05, n = 3000\n"
+        "lower since 2026-11-23 09:00 UTC\nlikely segment: labels.scene=search\n"
+    ) in texts[0]
+    assert "rate 0.05，版本 1 0.1（差值的 95 % 区间 0.04 至 0.06）" in texts[1]
+
+
+def test_facts_of_a_document_without_an_interval() -> None:
+    """A cycle has values only."""
+    facts = facts_of("lag_seconds", {"lag_seconds": 400.0})
+
+    assert (facts.value, facts.low, facts.n, facts.window_start) == (400.0, None, None, None)
