@@ -32,7 +32,7 @@ SMALL = Plan(
     hours=6,
     live=((4, 6),),
     rollout=Rollout("search", "2", RELEASE_HOUR, share=0.5),
-    troubles=(Trouble("swapped-features", RELEASE_HOUR, 100, "quality-below-threshold", model="search", version="2"),),
+    troubles=(Trouble("swapped-features", RELEASE_HOUR, 100, "worse-version", model="search", version="2"),),
     models=(TrafficOfModel("search", "1", 800.0, ("search", "category"), 18.0),),
 )
 
@@ -86,7 +86,7 @@ def test_the_fall_of_a_broken_version_is_dated_measured_and_alerted(clean_indice
     words = "\n".join(verdict_lines(findings))
     assert "Version 2 of the model search fell" in words
     assert f"{release:%Y-%m-%d %H:%M} UTC, its first hour" in words
-    assert "quality-below-threshold, active since" in words
+    assert "worse-version, active since" in words
     console = Console(file=io.StringIO(), width=140)
     console.print(troubles_table(findings))
     assert "not fired" not in console.file.getvalue()  # type: ignore[attr-defined]

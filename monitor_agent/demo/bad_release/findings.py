@@ -77,12 +77,12 @@ def troubles_table(findings: Findings) -> Table:
     table = Table(
         title="planted, and what the alerts said", title_justify="left", title_style="bold", box=None, pad_edge=False
     )
-    for name in ("from (UTC)", "trouble", "alert", "active since", "after"):
+    for name in ("from (UTC)", "trouble", "alert", "active since", "after", "recovered"):
         table.add_column(name, no_wrap=name != "trouble")
     for trouble in findings.world.troubles:
         start = trouble.start(findings.world.start)
         firing = findings.firing_of(trouble)
-        since = firing.active_since if firing else None
+        since, end = (firing.active_since, firing.end) if firing else (None, None)
         words = _KINDS[trouble.kind].format(
             model=trouble.model, version=trouble.version, size=trouble.size, hours=trouble.hours
         )
@@ -92,6 +92,7 @@ def troubles_table(findings: Findings) -> Table:
             trouble.alert,
             moment(since) if since else "not fired",
             length(since - start) if since else NOTHING,
+            moment(end) if end else "still active" if since else NOTHING,
         )
     return table
 

@@ -47,7 +47,7 @@ def _bad_release(first_hour: int) -> tuple[Rollout, Trouble]:
     """Return a second version of the search that gets half of the visitors, and its broken features."""
     rollout = Rollout("search", "2", first_hour, share=0.5)
     return rollout, Trouble(
-        "swapped-features", first_hour, UNTIL_END, "quality-below-threshold", model="search", version="2"
+        "swapped-features", first_hour, UNTIL_END, "worse-version", model="search", version="2"
     )
 
 
@@ -65,7 +65,7 @@ def _fortnight() -> Plan:
 
 def _day_and_a_half() -> Plan:
     rollout, broken = _bad_release(24)
-    return Plan(36, ((23, 36),), rollout, (broken,), MODELS[:1])
+    return Plan(36, ((23, 29), (34, 36)), rollout, (broken,), MODELS[:1])
 
 
 FORTNIGHT = _fortnight()

@@ -13,7 +13,7 @@ from monitor_agent.demo.bad_release.world import MODELS, RankedPage, Rollout, Wo
 START = datetime(2026, 3, 2, tzinfo=timezone.utc)
 RELEASE_HOUR = 6
 ROLLOUT = Rollout("search", "2", RELEASE_HOUR, share=0.5)
-BROKEN = Trouble("swapped-features", RELEASE_HOUR, 100, "quality-below-threshold", model="search", version="2")
+BROKEN = Trouble("swapped-features", RELEASE_HOUR, 100, "worse-version", model="search", version="2")
 
 
 @lru_cache
