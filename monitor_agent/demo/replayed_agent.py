@@ -10,11 +10,16 @@ from monitor_agent.agent.health import Health
 from monitor_agent.agent.service import Service
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.alerting.evaluator import AlertEvaluator
-from monitor_agent.alerting.look_back import fitted
+from monitor_agent.contracts.alert import ALERTS
+from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
+from monitor_agent.contracts.performance import PERFORMANCE
+from monitor_agent.contracts.verdict import VERDICTS
 from monitor_agent.demo.event_lines import ReplayClock
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.settings import AgentSettings
+
+SEARCHED = (*EVENT_CONTRACTS, PERFORMANCE, VERDICTS, CYCLES, ALERTS)
 
 
 class ReplayedAgent:
@@ -24,7 +29,7 @@ class ReplayedAgent:
         self._gateway = gateway
         self._clock = ReplayClock(start)
         self._agent = Agent(gateway, settings, self._clock)
-        evaluator = AlertEvaluator(gateway, fitted(load_alerts(settings.alerts), settings))
+        evaluator = AlertEvaluator(gateway, load_alerts(settings.alerts))
         health = Health(settings.period, lambda: gateway.trouble)
         self._service = Service(gateway, settings, self._clock, health, self._agent, alerts=AlertSteps(evaluator))
 
@@ -40,5 +45,5 @@ class ReplayedAgent:
 
     def _move_to(self, moment: datetime) -> None:
         self._clock.moment = moment
-        # A search shows a new document only after a refresh.
-        self._gateway.refresh(contract.alias for contract in EVENT_CONTRACTS)
+        # A search shows what is new only after a refresh, and the next cycle of a replay does not wait for one.
+        self._gateway.refresh(contract.alias for contract in SEARCHED)

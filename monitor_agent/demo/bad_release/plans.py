@@ -46,21 +46,19 @@ class Plan:
 def _bad_release(first_hour: int) -> tuple[Rollout, Trouble]:
     """Return a second version of the search that gets half of the visitors, and its broken features."""
     rollout = Rollout("search", "2", first_hour, share=0.5)
-    return rollout, Trouble(
-        "swapped-features", first_hour, UNTIL_END, "worse-version", model="search", version="2"
-    )
+    return rollout, Trouble("swapped-features", first_hour, UNTIL_END, "worse-version", model="search", version="2")
 
 
 def _fortnight() -> Plan:
     rollout, broken = _bad_release(276)
     troubles = (
         Trouble("outage", 198, 3, "no-data"),
-        Trouble("slow-answers", 232, 5, "response-time", size=14.0, model="recommendation"),
+        Trouble("slow-answers", 204, 3, "response-time", size=14.0, model="recommendation"),
         broken,
-        Trouble("lost-lines", 305, 1, "lost-lines", size=180, model="search"),
+        Trouble("lost-lines", 281, 1, "lost-lines", size=180, model="search"),
     )
     hours = 14 * 24
-    return Plan(hours, ((196, 207), (231, 247), (274, 283), (303, 313), (hours - 3, hours)), rollout, troubles)
+    return Plan(hours, ((198, 219), (276, 283), (hours - 5, hours)), rollout, troubles)
 
 
 def _day_and_a_half() -> Plan:

@@ -32,9 +32,9 @@ from monitor_agent.settings import AgentSettings, Settings
 BASE, LARGEST = timedelta(hours=1), timedelta(days=1)
 
 
-def agent_settings(segments: tuple[str, ...] = ("scene",)) -> AgentSettings:
+def agent_settings() -> AgentSettings:
     """Return the settings of the scenario's agent: it runs once in an hour, for windows of an hour."""
-    return AgentSettings(period=BASE, base_window=BASE, larger_windows=(LARGEST,), segments=segments, retention=False)
+    return AgentSettings(period=BASE, base_window=BASE, larger_windows=(LARGEST,), segments=(), retention=False)
 
 
 class BadRelease:
