@@ -17,6 +17,8 @@ from monitor_agent.pipeline.model_scopes import SettingsByModel
 from monitor_agent.settings import AgentSettings
 
 NOTHING = "-"
+WHOLE = 1000.0
+"""From here on, a value has no decimal places."""
 
 
 def segment_table(
@@ -59,4 +61,4 @@ def _cell(value: object, low: object, high: object) -> str:
         return NOTHING
     if isinstance(low, (int, float)) and isinstance(high, (int, float)):
         return f"{value:.4g} ({low:.3g}..{high:.3g})"
-    return f"{value:.4g}" if isinstance(value, float) else f"{value}"
+    return f"{value:,.4g}" if isinstance(value, float) and abs(value) < WHOLE else f"{value:,.0f}"

@@ -104,4 +104,6 @@ def test_every_planted_trouble_of_the_fortnight_raises_its_alert(tmp_path: Path)
     assert findings.lost == 180
     assert findings.fall is not None
     assert findings.fall.since == findings.world.rollout_start
-    assert [trouble.kind for trouble in findings.world.troubles if findings.firing_of(trouble) is None] == []
+    firings = {trouble.kind: findings.firing_of(trouble) for trouble in findings.world.troubles}
+    assert [kind for kind, firing in firings.items() if firing is None] == []
+    assert {kind for kind, firing in firings.items() if firing and firing.open} == {"swapped-features"}

@@ -12,7 +12,16 @@ from monitor_agent.demo.bad_release.troubles import HOUR, troubles_at
 from monitor_agent.demo.bad_release.world import RankedPage, World
 from monitor_agent.demo.delivery import Line
 from monitor_agent.demo.event_lines import ReplayClock, ServiceFile
-from monitor_agent.prediction_log import Features, FeedbackRecord, PredictionLog, PredictionRecord, ScoredRequest
+from monitor_agent.prediction_log import (
+    Features,
+    FeedbackRecord,
+    Origin,
+    PredictionLog,
+    PredictionRecord,
+    ReleaseChange,
+    ScoredRequest,
+    ServiceLog,
+)
 from monitor_agent.prediction_log.records import Call, RequestContext
 
 THRESHOLD = 0.25
@@ -106,7 +115,14 @@ class TrafficWriter:
                 environment=ENVIRONMENT,
                 hmac_key=HMAC_KEY,
             )
+            self._write_release(model, version)
         return self._logs[key]
+
+    def _write_release(self, model: str, version: str) -> None:
+        """Write that the service has loaded a version: it does so before its first answer."""
+        log = self._files[model].log
+        origin = Origin(model, "", ENVIRONMENT, log.node, model, version)
+        ServiceLog(log, origin).write_release(ReleaseChange("version-loaded", model, version))
 
     def _any_log(self, model: str) -> PredictionLog:
         """Return the log of a version; all versions of a model write into one file, and feedback names the model."""

@@ -58,6 +58,7 @@ def agent_settings() -> AgentSettings:
         curve_windows=(WEEK,),
         segments=(),
         retention=False,
+        retention_events=ATTRIBUTION + DAY,
     )
 
 
