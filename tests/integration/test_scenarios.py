@@ -19,7 +19,7 @@ WORDS = {
     "ads": ("labels.advertiser=north", "labels.advertiser=south", "value_per_thousand"),
     "medical": ("of 319 cases", "no random sample", "recall"),
     "fraud": ("week from", "final", "recall falls"),
-    "bad-release": ("Version 2 of the model search fell", "its first hour", "no-data", "response-time", "lost-lines"),
+    "bad-release": ("Version 2 of the model search fell", "worse-version", "no-data", "response-time", "lost-lines"),
 }
 """What the output of a scenario must say."""
 
