@@ -13,7 +13,7 @@ from flask import Flask, Response, g, make_response, render_template, request, s
 from werkzeug.exceptions import NotFound
 
 from monitor_agent.clock import Clock
-from monitor_agent.dashboards import compression, error_pages, markdown
+from monitor_agent.dashboards import compression, error_pages, markdown, start_page
 from monitor_agent.dashboards.dashboard_data import DashboardData, dashboard_data
 from monitor_agent.dashboards.library import END, START, Library
 from monitor_agent.dashboards.login import LoginPages
@@ -28,6 +28,7 @@ from monitor_agent.kibana.times import TimeRange, time_range
 from monitor_agent.pipeline.instants import milliseconds
 
 CONTROL = "c."
+MODEL_BOARD = "model-quality"
 LEAST_REFRESH_SECONDS = 5
 LONGEST_CACHE = 365 * 86_400
 
@@ -69,12 +70,17 @@ def create_app(viewer: Viewer) -> Flask:
     _add_pages(app, viewer)
     searches = VisitorWork()
 
+    @app.get("/models")
+    def models() -> str:
+        gateway = _gateway(viewer)
+        page = searches.result(lambda: start_page.read_overview(gateway, viewer.clock.now()), g.until)
+        return render_template("models.html", page=page, words=start_page, board=_board_of_models(viewer.library))
+
     @app.get("/dashboards/<name>/data")
     def data(name: str) -> Response:
         dashboard = _dashboard(viewer.library, name)
         chosen, control_values = _time(viewer, dashboard), _control_values(dashboard)
-        session: Session | None = g.session
-        gateway = session.gateway if session is not None and session.gateway is not None else viewer.gateway
+        gateway = _gateway(viewer)
         try:
             answer = searches.result(
                 lambda: dashboard_data(gateway, viewer.library, dashboard, chosen, control_values), g.until
@@ -135,6 +141,17 @@ def _add_pages(app: Flask, viewer: Viewer) -> None:
             problem=problem,
         )
         return make_response(text, HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK)
+
+
+def _gateway(viewer: Viewer) -> Gateway:
+    """Return the gateway of the person who asks."""
+    session: Session | None = g.session
+    return session.gateway if session is not None and session.gateway is not None else viewer.gateway
+
+
+def _board_of_models(library: Library) -> str:
+    """Return the id of the dashboard that a model's row opens."""
+    return MODEL_BOARD if MODEL_BOARD in library.dashboards else next(iter(library.dashboards), "")
 
 
 def _dashboard(library: Library, name: str) -> Dashboard:

@@ -1,0 +1,114 @@
+"""The start page in words: what is wrong, since when, and each model's row."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from monitor_agent.contracts.alert import STATE_ACTIVE
+from monitor_agent.contracts.verdict import ANSWERED, AUC, F1, OLDER_VERSION, RATE
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.pipeline.model_overview import (
+    FallenMeasure,
+    ModelRow,
+    Overview,
+    RateOfADay,
+    VersionRow,
+    overview,
+    searches,
+)
+
+_NAMES = {AUC: "AUC", F1: "F1", ANSWERED: "share of answered requests"}
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
+STATE_WORDS = {"critical": "Critical", "warning": "Warning", "silent": "Silent", "ok": "All right"}
+
+
+def read_overview(gateway: Gateway, now: datetime) -> Overview:
+    """Return the overview of all models, by one request."""
+    return overview(gateway.msearch(searches(now)), now)
+
+
+def age(moment: datetime | None, now: datetime) -> str:
+    """Return how long ago a moment was, in its largest unit.
+
+    >>> from datetime import timezone
+    >>> noon = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+    >>> age(noon - timedelta(hours=30), noon), age(noon - timedelta(seconds=4), noon), age(None, noon)
+    ('1 d 6 h ago', 'just now', 'not within 30 days')
+    """
+    if moment is None:
+        return "not within 30 days"
+    seconds = int((now - moment).total_seconds())
+    for (size, name), (smaller, smaller_name) in zip(_UNITS, (*_UNITS[1:], (1, "s")), strict=True):
+        if seconds >= size:
+            rest = seconds % size // smaller
+            minor = f" {rest} {smaller_name}" if rest and size > _UNITS[-1][0] else ""
+            return f"{seconds // size} {name}{minor} ago"
+    return "just now"
+
+
+def percent(value: float | None) -> str:
+    """Return a share in per cent; a share that was not measured is no 0 %.
+
+    >>> percent(0.0812), percent(None), percent(0)
+    ('8.12 %', 'not measured', '0 %')
+    """
+    return "not measured" if value is None else f"{100 * value:.3g} %"
+
+
+def points(rate: RateOfADay, reference: RateOfADay) -> str:
+    """Return the difference of two shares in percentage points; empty if one was not measured."""
+    if rate.value is None or reference.value is None:
+        return ""
+    return f"{100 * (rate.value - reference.value):+.2f} pp"
+
+
+def rate_title(rate: RateOfADay) -> str:
+    """Return the name of a share of positives."""
+    return "CTR" if rate.name == "ctr" else "Positive rate"
+
+
+def fall(measure: FallenMeasure, rate: RateOfADay) -> str:
+    """Return one measure's fall in words."""
+    name = rate_title(rate) if measure.name == RATE else _NAMES[measure.name]
+    lower = 1 - measure.value / measure.reference if measure.reference else 0
+    numbers = (
+        f"{percent(measure.value)} against {percent(measure.reference)}"
+        if measure.name in (RATE, ANSWERED)
+        else f"{measure.value:.3f} against {measure.reference:.3f}"
+    )
+    return f"{name} {lower:.0%} lower: {numbers}"
+
+
+def reference_of(row: VersionRow) -> str:
+    """Return in words what a version is compared with."""
+    if not row.against:
+        return "not compared yet"
+    return f"version {row.against_version}" if row.against == OLDER_VERSION else "its last weeks"
+
+
+def verdict_of(row: VersionRow) -> str:
+    """Return the verdict on a version in words."""
+    if not row.against:
+        return "not compared yet"
+    return "" if row.fallen else f"not worse than {reference_of(row)}"
+
+
+def headline(page: Overview) -> str:
+    """Return the first sentence of the page."""
+    active = sum(firing.state == STATE_ACTIVE for firing in page.firings)
+    count = len(page.troubled)
+    if not page.models and not page.firings:
+        return "No model has sent predictions within 30 days."
+    if not count and not active:
+        return "Everything is all right." if len(page.models) > 1 else "The model is all right."
+    needing = f"{count} of {len(page.models)} models {'needs' if count == 1 else 'need'} attention"
+    on_all = f", and {active} {'alert is' if active == 1 else 'alerts are'} active on all models" if active else ""
+    return f"{needing if count else 'All models are all right'}{on_all}."
+
+
+def place(row: ModelRow, page: Overview, version: str = "", start: datetime | None = None) -> str:
+    """Return the query of a dashboard's address: the model, a version, and the time since the trouble began."""
+    first = min(start - timedelta(hours=12), page.now - timedelta(days=1)) if start else page.now - timedelta(days=1)
+    chosen = {"c.model": row.name, **({"c.version": version} if version else {})}
+    return urlencode({"from": f"{first:%Y-%m-%dT%H:%M:%SZ}", "to": "now", **chosen})
