@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from datetime import datetime
 from typing import Any
 
 from monitor_agent.cli._agent import prepared_gateway_of, rules_of
 from monitor_agent.cli._output import NOTHING, add_json, number, print_json, print_line, print_table
 from monitor_agent.cli._times import add_range, range_at
 from monitor_agent.clock import SystemClock
-from monitor_agent.contracts.model_names import problem_of_version, version_order
-from monitor_agent.errors import DataError, SettingsError
-from monitor_agent.es.history import History
+from monitor_agent.es.drop_explanation import explain_drop
 from monitor_agent.es.retry import Backoff
-from monitor_agent.es.root_cause_store import RootCauseStore
-from monitor_agent.metrics.positive_rate import rate_name
-from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.instants import WEEK, Interval
+from monitor_agent.pipeline.instants import Interval
 from monitor_agent.root_causes.causes import whole_difference
 from monitor_agent.root_causes.drop import ExplainedDrop
-from monitor_agent.root_causes.searches import Side, SideComparison
+from monitor_agent.root_causes.searches import JUST_BEFORE, LAST_WEEK, DropQuestion, in_words
 from monitor_agent.root_causes.shares import MEASURES, POSITIVE_RATE
-from monitor_agent.settings import AgentSettings, Settings
-from monitor_agent.vocabulary.prediction_kinds import BINARY
+from monitor_agent.settings import Settings
 
-LAST_WEEK, JUST_BEFORE = "last-week", "just-before"
 MOST_ROWS = 10
 
 
@@ -62,83 +54,16 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     DataError
         If a side has no predictions with known labels.
     """
-    for option, version in (("--version", args.version), ("--against", args.against)):
-        if version and (problem := problem_of_version(version)):
-            raise SettingsError(f"{option} {version} {problem}", "name a version")
-    if args.version and args.version == args.against:
-        raise SettingsError("--version and --against are the same version", "name two versions")
     now = SystemClock().now()
     interval = Interval(*range_at(args.start, args.end, now))
+    question = DropQuestion(args.model, args.version, interval, args.against, args.metric)
     with prepared_gateway_of(settings, "explain-drop", Backoff(tries=2)) as gateway:
-        rules = rules_of(gateway, settings, args.model)
-        agent = rules.latest(args.model)
-        if agent.kind not in ("", BINARY):
-            raise DataError(
-                f"{args.model} is a {agent.kind} model", "explain-drop splits metrics of binary models only"
-            )
-        store = RootCauseStore(gateway)
-        after = Side(args.model, interval, args.version)
-        if not store.predictions(after, agent, now):
-            raise DataError(
-                f"{args.model} has no predictions with known labels from {instants.text(interval.start)} to "
-                f"{instants.text(interval.end)}",
-                f"labels are known {agent.attribution_window} after a prediction: give an earlier range, or see "
-                "`monitor-agent totals`",
-            )
-        versions = _versions(History(gateway, settings.agent.page_size), args.model, rules.base_sizes, interval)
-        before = _before(args.against, after, store, agent, versions, now)
-        metric = rate_name(agent.feedback_type) if args.metric == POSITIVE_RATE else args.metric
-        comparison = SideComparison(before, after, agent, now)
-        drop = store.explain(comparison, MEASURES[args.metric], metric)
+        drop = explain_drop(gateway, question, rules_of(gateway, settings, args.model), now)
     if args.json:
         print_json(drop.document())
     else:
         _print(drop)
     return 0
-
-
-def _versions(history: History, model: str, sizes: Any, interval: Interval) -> list[str]:
-    """Return the versions of a model that were served in an interval, the newest first."""
-    served = [entry for entry in history.versions(sizes, interval.start, interval.end) if entry.model == model]
-    return sorted(served[0].served, key=version_order, reverse=True) if served else []
-
-
-def _before(
-    against: str, after: Side, store: RootCauseStore, agent: AgentSettings, versions: list[str], now: datetime
-) -> Side:
-    """Return the side that the fall is measured against.
-
-    Raises
-    ------
-    DataError
-        If there is none with predictions.
-    """
-    start, end = after.interval.start, after.interval.end
-    last_week = Side(after.model, Interval(start - WEEK, end - WEEK), after.version)
-    just_before = Side(after.model, Interval(start - (end - start), start), after.version)
-    other_versions = [Side(after.model, after.interval, version) for version in versions if version != after.version]
-    if against == LAST_WEEK:
-        candidates = [last_week]
-    elif against == JUST_BEFORE:
-        candidates = [just_before]
-    elif against:
-        candidates = [Side(after.model, after.interval, against)]
-    else:
-        rivals = other_versions if after.version else []
-        counts = {side: store.predictions(side, agent, now) for side in rivals}
-        candidates = [last_week, *sorted(rivals, key=lambda side: -counts[side]), just_before]
-    for side in candidates:
-        if store.predictions(side, agent, now):
-            return side
-    raise DataError(
-        f"there are no predictions with known labels to compare with: {_named(candidates[0])}",
-        f"give --against {LAST_WEEK}, {JUST_BEFORE} or a version that was served in this time",
-    )
-
-
-def _named(side: Side) -> str:
-    version = f"version {side.version}" if side.version else "all versions"
-    return f"{version}, {instants.text(side.interval.start)} to {instants.text(side.interval.end)}"
 
 
 def _points(share: float) -> str:
@@ -158,8 +83,8 @@ def _print(drop: ExplainedDrop) -> None:
             f"  difference {100 * difference.difference:+.2f} pp, "
             f"95 % interval {100 * low:+.2f} to {100 * high:+.2f} pp"
         )
-    print_line(f"  {_named(comparison.after)} ({drop.whole.after.trials:,} predictions)")
-    print_line(f"  against {_named(comparison.before)} ({drop.whole.before.trials:,} predictions)")
+    print_line(f"  {in_words(comparison.after)} ({drop.whole.after.trials:,} predictions)")
+    print_line(f"  against {in_words(comparison.before)} ({drop.whole.before.trials:,} predictions)")
     print_line(f"\n{drop.sentence()}")
     columns = [
         "dimension",

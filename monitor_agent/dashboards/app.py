@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,20 @@ from flask import Flask, Response, g, make_response, render_template, request, s
 from werkzeug.exceptions import NotFound
 
 from monitor_agent.clock import Clock
-from monitor_agent.dashboards import compression, error_pages, markdown, start_page
+from monitor_agent.dashboards import compression, drop_page, error_pages, markdown, start_page
 from monitor_agent.dashboards.dashboard_data import DashboardData, dashboard_data
 from monitor_agent.dashboards.library import END, START, Library
 from monitor_agent.dashboards.login import LoginPages
 from monitor_agent.dashboards.palette import vega_config
 from monitor_agent.dashboards.sessions import Session
 from monitor_agent.dashboards.visitor_work import LONGEST_SECONDS, VisitorWork
-from monitor_agent.errors import DataError, ElasticsearchError, MonitorError
+from monitor_agent.errors import DataError, ElasticsearchError, MonitorError, SettingsError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.responses import UNAUTHORIZED, status_of
 from monitor_agent.kibana.dashboard_model import Dashboard, GridPosition
 from monitor_agent.kibana.times import TimeRange, time_range
 from monitor_agent.pipeline.instants import milliseconds
+from monitor_agent.settings import AgentSettings
 
 CONTROL = "c."
 MODEL_BOARD = "model-quality"
@@ -52,6 +53,7 @@ class Viewer:
     gateway : searches with the viewer's own user, or for everybody who needs no login.
     bundle : file of the chart library.
     login : the login; None = everybody sees everything.
+    agent : the settings of models where the cluster holds none.
     """
 
     library: Library
@@ -59,6 +61,7 @@ class Viewer:
     clock: Clock
     bundle: Path
     login: LoginPages | None = None
+    agent: AgentSettings = field(default_factory=AgentSettings)
 
 
 def create_app(viewer: Viewer) -> Flask:
@@ -75,6 +78,21 @@ def create_app(viewer: Viewer) -> Flask:
         gateway = _gateway(viewer)
         page = searches.result(lambda: start_page.read_overview(gateway, viewer.clock.now()), g.until)
         return render_template("models.html", page=page, words=start_page, board=_board_of_models(viewer.library))
+
+    @app.get("/explain-drop")
+    def explain_drop() -> Response:
+        gateway, now = _gateway(viewer), viewer.clock.now()
+        form = drop_page.DropForm.of(request.args)
+        try:
+            drop = form.model and searches.result(
+                lambda: drop_page.explained(gateway, form, viewer.agent, now), g.until
+            )
+            problem = ""
+        except (DataError, SettingsError) as error:
+            drop, problem = None, error_pages.sentence(str(error))
+        page = drop_page.DropPage(form, drop or None, problem)
+        status = HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK
+        return make_response(render_template("drop.html", page=page, words=start_page), status)
 
     @app.get("/dashboards/<name>/data")
     def data(name: str) -> Response:

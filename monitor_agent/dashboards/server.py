@@ -64,7 +64,8 @@ def serve(
     gateway = open_gateway(elasticsearch, PATIENCE)
     if viewer.auth == BY_ELASTICSEARCH:
         require_security(gateway)
-    app = create_app(Viewer(library, gateway, SystemClock(), charts, LoginPages(method) if method else None))
+    login = LoginPages(method) if method else None
+    app = create_app(Viewer(library, gateway, SystemClock(), charts, login, settings.agent))
     try:
         with bind(viewer.host, viewer.port, "the viewer", REMEDY) as listener:
             required, protected = settings.security.require_auth, viewer.auth != NO_LOGIN

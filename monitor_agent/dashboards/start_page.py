@@ -112,3 +112,20 @@ def place(row: ModelRow, page: Overview, version: str = "", start: datetime | No
     first = min(start - timedelta(hours=12), page.now - timedelta(days=1)) if start else page.now - timedelta(days=1)
     chosen = {"c.model": row.name, **({"c.version": version} if version else {})}
     return urlencode({"from": f"{first:%Y-%m-%dT%H:%M:%SZ}", "to": "now", **chosen})
+
+
+def question(row: ModelRow, version: VersionRow, measure: FallenMeasure) -> str:
+    """Return the query of the page that explains a fall of a version."""
+    against = version.against_version if version.against == OLDER_VERSION else "last-week"
+    since = f"{measure.since:%Y-%m-%dT%H:%M:%SZ}"
+    metric = measure.name if measure.name == F1 else "positive_rate"
+    return urlencode(
+        {
+            "model": row.name,
+            "version": version.version,
+            "from": since,
+            "to": "now",
+            "against": against,
+            "metric": metric,
+        }
+    )

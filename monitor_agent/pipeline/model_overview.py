@@ -236,7 +236,7 @@ def overview(answers: Sequence[Mapping[str, Any]], now: datetime) -> Overview:
     alerted = (firing.model for firing in opened if firing.model)
     names = dict.fromkeys([*by_model["today"], *by_model["ends"], *alerted])
     rows = [
-        _row(name, {part: models.get(name, {}) for part, models in by_model.items()}, opened, now) for name in names
+        _row(name, {search: models.get(name, {}) for search, models in by_model.items()}, opened, now) for name in names
     ]
     cycle = cycles.get("aggregations", {}).get("newest", {}).get("value")
     return Overview(

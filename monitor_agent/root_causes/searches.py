@@ -16,6 +16,8 @@ from monitor_agent.settings import AgentSettings
 
 Body = dict[str, Any]
 
+LAST_WEEK, JUST_BEFORE = "last-week", "just-before"
+
 MOST_VALUES = 200
 MOST_OUTER, MOST_INNER = 100, 50
 """Values of the two fields of a pair."""
@@ -54,6 +56,40 @@ class Side:
             *([{"term": {"model.version": self.version}}] if self.version else []),
         ]
         return {"bool": {"filter": filters}}
+
+
+def in_words(side: Side) -> str:
+    """Return a side in words: its version and its time."""
+    version = f"version {side.version}" if side.version else "all versions"
+    start, end = (instants.text(end.replace(microsecond=0)) for end in (side.interval.start, side.interval.end))
+    return f"{version}, {start} to {end}"
+
+
+@dataclass(frozen=True)
+class DropQuestion:
+    """What a person asks about a fall.
+
+    Attributes
+    ----------
+    version : empty = of all versions.
+    against : `last-week`, `just-before`, another version; empty = the first of these that has predictions.
+    metric : one of `MEASURES`.
+    """
+
+    model: str
+    version: str
+    interval: Interval
+    against: str
+    metric: str
+
+    def after(self) -> Side:
+        """Return the side in question."""
+        return Side(self.model, self.interval, self.version)
+
+    def moved(self, earlier_by: timedelta) -> Side:
+        """Return the same side at an earlier time."""
+        start, end = self.interval.start - earlier_by, self.interval.end - earlier_by
+        return Side(self.model, Interval(start, end), self.version)
 
 
 @dataclass(frozen=True)

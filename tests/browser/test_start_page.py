@@ -21,15 +21,15 @@ from tests.viewers import viewer_on
 
 HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
 NOW = datetime.now(timezone.utc)
-SHOWN, CLICKED, CLICKED_OF_NEW, CLICKED_LAST_WEEK = 200, 40, 20, 50
-DRAWN = "#overview[data-drawn]"
+IMPRESSIONS, CLICKS, CLICKS_OF_NEW, CLICKS_LAST_WEEK = 200, 40, 20, 50
+ROWS_READY = "#overview[data-drawn]"
 
 
 def hour_of(at: datetime, model: str, version: str, clicks: int) -> list[Document]:
     """Return predictions and clicks in some minutes."""
     predictions = [
         make_prediction(at + index * timedelta(seconds=2), 0.75 if index % 2 else 0.25, model=model, version=version)
-        for index in range(SHOWN)
+        for index in range(IMPRESSIONS)
     ]
     return [*predictions, *(make_feedback(prediction) for prediction in predictions[:clicks])]
 
@@ -51,11 +51,11 @@ def start_page(elasticsearch: Cluster) -> Iterator[str]:
     elasticsearch.clean()
     with world_on(elasticsearch) as world:
         install(Gateway(world.admin), AgentSettings())
-        for version, clicks in (("1", CLICKED), ("2", CLICKED_OF_NEW)):
+        for version, clicks in (("1", CLICKS), ("2", CLICKS_OF_NEW)):
             world.deliver(*hour_of(NOW - 2 * HOUR, "search", version, clicks))
-        world.deliver(*hour_of(NOW - 2 * HOUR - WEEK, "search", "1", CLICKED_LAST_WEEK))
-        world.deliver(*hour_of(NOW - timedelta(minutes=50), "ads", "1", CLICKED))
-        world.deliver(*hour_of(NOW - 4 * HOUR, "feed", "1", CLICKED))
+        world.deliver(*hour_of(NOW - 2 * HOUR - WEEK, "search", "1", CLICKS_LAST_WEEK))
+        world.deliver(*hour_of(NOW - timedelta(minutes=50), "ads", "1", CLICKS))
+        world.deliver(*hour_of(NOW - 4 * HOUR, "feed", "1", CLICKS))
         world.cycle(NOW)
         # In place of the agent's own, which judges weeks.
         for number, verdict in enumerate((fallen, fine)):
@@ -73,7 +73,7 @@ def page(browser: Browser, start_page: str) -> Iterator[Page]:
     context.set_default_timeout(PATIENCE_MILLISECONDS)
     opened = context.new_page()
     opened.goto(start_page)
-    opened.wait_for_selector(DRAWN)
+    opened.wait_for_selector(ROWS_READY)
     yield opened
     context.close()
 
@@ -95,8 +95,8 @@ def test_the_worse_version_stands_first(page: Page) -> None:
 def test_the_numbers_are_those_of_the_events(page: Page) -> None:
     """Predictions, the share of positives and its change against last week are those that were delivered."""
     search = page.locator(".model").first
-    rate, last_week = (CLICKED + CLICKED_OF_NEW) / (2 * SHOWN), CLICKED_LAST_WEEK / SHOWN
-    expect(search.locator(".number")).to_have_text(f"{2 * SHOWN}")
+    rate, last_week = (CLICKS + CLICKS_OF_NEW) / (2 * IMPRESSIONS), CLICKS_LAST_WEEK / IMPRESSIONS
+    expect(search.locator(".number")).to_have_text(f"{2 * IMPRESSIONS}")
     expect(search.locator("[data-name='Positives, 24 h']")).to_contain_text(f"CTR {100 * rate:.3g} %")
     change = f"{100 * (rate - last_week):+.2f} pp against last week"
     expect(search.locator("[data-name='Positives, 24 h']")).to_contain_text(change)
@@ -110,6 +110,25 @@ def test_a_fall_leads_to_its_dashboard(page: Page) -> None:
 
     assert "c.model=search&c.version=2" in page.url
     expect(page.locator(".control.set").first).to_contain_text("search")
+
+
+def test_why_a_version_fell(page: Page, start_page: str) -> None:
+    """The page of the fall compares the version with the one beside it, and says what the fall comes from."""
+    page.get_by_role("link", name="Why?").click()
+
+    expect(page.get_by_role("status")).to_have_text(
+        "No segment fell more than the rest: the cause acts on all of them."
+    )
+    sides = page.locator("table.plain").first
+    expect(sides).to_contain_text(f"version 2, {NOW - 5 * HOUR:%Y-%m-%dT%H:%M}")
+    expect(sides.locator(".number").nth(2)).to_have_text(f"{100 * CLICKS_OF_NEW / IMPRESSIONS:.3g} %")
+    expect(sides.locator(".number").nth(4)).to_have_text(f"{100 * CLICKS / IMPRESSIONS:.3g} %")
+    page.get_by_label("Model").fill("nobody")
+    page.get_by_role("button", name="Explain").click()
+    expect(page.get_by_role("status")).to_contain_text("Nobody has no predictions with known labels", ignore_case=True)
+    page.set_viewport_size({"width": 375, "height": 800})
+    page.goto(f"{start_page}/explain-drop?model=search&version=2&against=1")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
 def test_it_fits_a_telephone_and_says_when_it_cannot_read(page: Page, browser: Browser, start_page: str) -> None:

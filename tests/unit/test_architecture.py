@@ -129,7 +129,7 @@ ROOMS = (
     Room(
         "monitor_agent/es/",
         "everything that reads and writes Elasticsearch: gateway, stores, templates",
-        "clock contracts errors http_client metrics pipeline root_causes settings",
+        "clock contracts durations errors http_client metrics pipeline root_causes settings",
         "elasticsearch elastic_transport numpy orjson structlog",
     ),
     Room(
@@ -177,7 +177,7 @@ ROOMS = (
     Room(
         "monitor_agent/dashboards/",
         "the viewer of the dashboards without Kibana, and the reports",
-        "extras clock contracts errors es files http_serving kibana pipeline settings",
+        "extras clock contracts errors es files http_serving kibana pipeline root_causes settings",
         "flask orjson structlog vl_convert werkzeug",
     ),
     Room(

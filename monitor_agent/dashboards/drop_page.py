@@ -1,0 +1,139 @@
+"""The page that explains a fall: its form, and the rows of its tables in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from monitor_agent.errors import DataError
+from monitor_agent.es.drop_explanation import explain_drop
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.model_settings_store import read_rules
+from monitor_agent.kibana.times import time_range
+from monitor_agent.pipeline.instants import Interval
+from monitor_agent.root_causes.causes import ComparedValue, whole_difference
+from monitor_agent.root_causes.drop import ExplainedDrop
+from monitor_agent.root_causes.searches import DropQuestion, in_words
+from monitor_agent.root_causes.shares import MEASURES, POSITIVE_RATE
+from monitor_agent.settings import AgentSettings
+
+MOST_ROWS = 12
+MOST_CHARACTERS = 300
+
+
+@dataclass(frozen=True)
+class DropForm:
+    """What the person has filled in; see `DropQuestion`."""
+
+    model: str
+    version: str
+    start: str
+    end: str
+    against: str
+    metric: str
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, str]) -> DropForm:
+        """Return the form of a request's arguments."""
+        names = {"model": "", "version": "", "from": "now-24h", "to": "now", "against": "", "metric": POSITIVE_RATE}
+        values = [(arguments.get(name) or default).strip()[:MOST_CHARACTERS] for name, default in names.items()]
+        return cls(*values)
+
+
+@dataclass(frozen=True)
+class DropRow:
+    """A compared value, in words."""
+
+    dimension: str
+    value: str
+    before: float | None
+    after: float | None
+    n_before: str
+    n_after: str
+    effect: float
+    is_a_cause: bool
+
+
+@dataclass(frozen=True)
+class DropPage:
+    """The page.
+
+    Attributes
+    ----------
+    drop : None = nothing was asked, or it cannot be answered.
+    problem : why it cannot be answered; empty = it can.
+    """
+
+    form: DropForm
+    drop: ExplainedDrop | None
+    problem: str
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics whose fall can be explained."""
+        return list(MEASURES)
+
+    @property
+    def sides(self) -> list[tuple[str, float | None, str]]:
+        """Both sides: name, value, number of predictions."""
+        if self.drop is None:
+            return []
+        comparison, measure, whole = self.drop.comparison, self.drop.measure, self.drop.whole
+        return [
+            (in_words(comparison.after), measure.value(whole.after), f"{whole.after.trials:,}"),
+            (in_words(comparison.before), measure.value(whole.before), f"{whole.before.trials:,}"),
+        ]
+
+    @property
+    def difference(self) -> str:
+        """The change with its interval, in percentage points; empty if it has none."""
+        difference = whole_difference(self.drop.whole) if self.drop else None
+        if self.drop is None or difference is None or self.drop.measure.weight != 1:
+            return ""
+        interval = difference.difference_interval
+        return (
+            f"{100 * difference.difference:+.2f} pp (95 % interval {100 * interval.low:+.2f} to "
+            f"{100 * interval.high:+.2f} pp)"
+        )
+
+    @property
+    def rows(self) -> list[DropRow]:
+        """The causes, then the values that fell most against the rest."""
+        if self.drop is None:
+            return []
+        causes = list(self.drop.causes)
+        further = [row for row in self.drop.rows if row.score < 0 and row not in causes]
+        return [self._row(row, row in causes) for row in [*causes, *further][:MOST_ROWS]]
+
+    def _row(self, row: ComparedValue, is_a_cause: bool) -> DropRow:
+        measure: Any = self.drop.measure if self.drop else None
+        before, after = row.change.before, row.change.after
+        return DropRow(
+            row.dimension,
+            row.value,
+            measure.value(before),
+            measure.value(after),
+            f"{before.trials:,}",
+            f"{after.trials:,}",
+            row.effect.rate + row.effect.mix,
+            is_a_cause,
+        )
+
+
+def explained(gateway: Gateway, form: DropForm, agent: AgentSettings, now: datetime) -> ExplainedDrop:
+    """Return the explanation that a form asks for.
+
+    Raises
+    ------
+    DataError
+        If it cannot be answered.
+    SettingsError
+        If the form contradicts itself.
+    """
+    if form.metric not in MEASURES:
+        raise DataError(f"{form.metric} is no metric that can be split", f"use one of {', '.join(MEASURES)}")
+    chosen = time_range(form.start, form.end, now)
+    question = DropQuestion(form.model, form.version, Interval(chosen.start, chosen.end), form.against, form.metric)
+    return explain_drop(gateway, question, read_rules(gateway, agent, form.model), now)
