@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
+import structlog
+
 from monitor_agent.agent.baselines import BaselineLoader
 from monitor_agent.agent.counting_plan import CountingPlan, CountingPlans
+from monitor_agent.agent.deleted_days import lacks_events
 from monitor_agent.agent.report import Tally
 from monitor_agent.agent.window_batches import batches, by_model
 from monitor_agent.clock import Clock
@@ -31,6 +34,7 @@ from monitor_agent.pipeline.stale_windows import ModelWindow
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
 
+_log = structlog.get_logger()
 MAX_PASSES = 30
 """How often documents that another agent writes at the same time are computed again."""
 
@@ -204,10 +208,29 @@ class Recomputation:
 
     def _merge_batch(self, model: str, current: _Pass, batch: Sequence[Window]) -> None:
         stored = self._performance.read(model, batch)
+        kept = [window for window in batch if self._keeps_its_numbers(model, window, stored, current.indices)]
+        if kept:
+            current.tally.kept += len(kept)
+            _log.warning(
+                "windows keep the numbers of earlier settings: events of them are deleted", **_facts(model, kept)
+            )
+        batch = [window for window in batch if window not in kept]
         for moment, group in self._by_moment(batch, stored, current.now).items():
             states = {window: self._merged(model, window) for window in group}
             self._write(model, states, stored, moment, current)
         current.tally.merged += len(batch)
+
+    def _keeps_its_numbers(self, model: str, window: Window, stored: StoredDocuments, indices: frozenset[str]) -> bool:
+        """Return whether a window has numbers by other settings, and events of it are deleted.
+
+        The merge would leave them out, or mix numbers of two revisions.
+        """
+        document = stored.get(MetricsKey(model, ALL_VERSIONS, ALL_SEGMENT, window))
+        if document is None or not document["predictions"]:
+            return False
+        revision = self._model_scope.revision_of(ModelWindow(model, window)) or 1
+        is_restated = document.get("settings_revision", 1) != revision
+        return is_restated and lacks_events(self._performance, model, window, indices)
 
     def _by_moment(
         self, windows: Sequence[Window], stored: StoredDocuments, now: datetime
@@ -272,6 +295,13 @@ class Recomputation:
         current.computed |= {ModelWindow(model, window) for window in windows}
         current.changed |= {ModelWindow(model, window) for _, window in writes}
         current.refused |= {ModelWindow(model, window) for write, window in writes if write.id in refused}
+
+
+def _facts(model: str, windows: Sequence[Window]) -> dict[str, str]:
+    return {
+        "model": model,
+        "windows": ", ".join(f"{window.start:%Y-%m-%d %H:%M} ({window.size})" for window in windows),
+    }
 
 
 def _has_predictions(model: str, window: Window, stored: StoredDocuments) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from monitor_agent.agent.deleted_days import days_of, lacks_events
 from monitor_agent.agent.groups import ModelGroups
 from monitor_agent.agent.join import JoinScope
 from monitor_agent.agent.report import CycleReport
@@ -21,11 +22,11 @@ from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.event_store import WorkSummary
 from monitor_agent.es.operations import DocumentVersion
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.instants import DAY, Interval
+from monitor_agent.pipeline.instants import Interval
 from monitor_agent.pipeline.lease_table import Assignment
 from monitor_agent.pipeline.prediction_times import in_time_for
 from monitor_agent.pipeline.sequences import LineLoss
-from monitor_agent.pipeline.stale_windows import ModelWindow, day_of
+from monitor_agent.pipeline.stale_windows import ModelWindow
 
 PAGE = 5_000
 _FIELDS = ["model_name", "window_size", "window_start", "window_end"]
@@ -53,10 +54,13 @@ class Restatement:
     ) -> None:
         """Do this for all windows of the assigned models whose events still exist, one day after the other."""
         by_day: dict[Interval, set[str]] = {}
+        performance = self._groups.common.performance
         for row in self._superseded(assignment):
-            for day in _days(row.window):
-                if PREDICTIONS.index_for(day.start) in work.documents:
-                    by_day.setdefault(day, set()).add(row.model)
+            existing = [day for day in days_of(row.window) if PREDICTIONS.index_for(day.start) in work.documents]
+            if existing and lacks_events(performance, row.model, row.window, work.documents):
+                continue  # it keeps its numbers; the windows in it that can be computed have documents of their own
+            for day in existing:
+                by_day.setdefault(day, set()).add(row.model)
         for day, models in sorted(by_day.items()):
             with self._groups.scopes.step(f"the restatement of {day.start:%Y-%m-%d}"):
                 self._compute(day, models, work, losses, now, report)
@@ -111,7 +115,7 @@ class Restatement:
             row
             for row in self._superseded(assignment)
             if not self._groups.has_window(row.model, row.size, row.window)
-            and all(row.model in days.get(day, ()) for day in _days(row.window))
+            and all(row.model in days.get(day, ()) for day in days_of(row.window))
         ]
         gateway.bulk(row.version.operation("delete", None) for row in removed)
         gateway.refresh({row.version.index for row in removed})
@@ -125,14 +129,6 @@ class Restatement:
             for contract in (CURVES, DRIFT):
                 hits = gateway.scan(contract.alias, body, PAGE)
                 gateway.bulk(DocumentVersion.from_hit(hit).operation("delete", None) for hit in hits)
-
-
-def _days(window: Interval) -> Iterator[Interval]:
-    """Yield the days (UTC) that a window has time of."""
-    start = day_of(window.start)
-    while start < window.end:
-        yield Interval(start, start + DAY)
-        start += DAY
 
 
 def _by_size(rows: Iterable[_Superseded]) -> Iterator[tuple[str, str, list[int]]]:

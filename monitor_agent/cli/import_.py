@@ -22,8 +22,10 @@ from monitor_agent.cli._output import NOTHING, add_json, number, print_json, pri
 from monitor_agent.cli._times import add_time
 from monitor_agent.clock import SystemClock
 from monitor_agent.dashboards.addresses import dashboard_address
-from monitor_agent.errors import StoppedError
+from monitor_agent.errors import ElasticsearchError, StoppedError
 from monitor_agent.es.install import install
+from monitor_agent.es.model_settings_store import ModelSettingsStore
+from monitor_agent.es.retry import Backoff
 from monitor_agent.extras import IMPORT, require
 from monitor_agent.importing.plans import FEEDBACK_TYPES, ImportPlan, add_column, columns_of
 from monitor_agent.importing.progress import ImportCounts, ImportDisplay
@@ -32,7 +34,7 @@ from monitor_agent.settings.import_tables import ImportTable, import_table
 from monitor_agent.stack.embedded.elasticsearch import components_of_start
 
 if TYPE_CHECKING:
-    from monitor_agent.importing.importer import ImportReport
+    from monitor_agent.importing.importer import ImportReport, ImportRequest
     from monitor_agent.importing.preview import Preview
 
 ROWS_REFUSED = 1
@@ -111,14 +113,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Import the files; return 1 if rows were refused, or a model failed."""
     require("import", IMPORT, *(components_of_start(settings.stack) if args.data else ()))
     from monitor_agent.importing.importer import ImportAccess, ImportRequest, run_import
-    from monitor_agent.importing.preview import preview
     from monitor_agent.stack.read_access import full_access
 
     log.configure("monitor-agent", level="warning")  # the report says it all
     now = args.now.at(SystemClock().now()) if args.now else None
     request = ImportRequest(args.files, _plan(args), compute=not args.no_compute, now=now)
     if args.dry_run:
-        return _print_preview(preview(request, settings, args.environ), as_json=args.json)
+        return _dry_run(args, settings, request)
     with full_access(settings, args.data, _print_note) as (access, setup):
         if setup is not None:
             with gateway_of(setup) as gateway:
@@ -137,6 +138,26 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         data = f" --data {args.data}" if args.data else ""
         print_line(f"look at {address}\n  after `monitor-agent dashboards{data}`")
     return status
+
+
+def _dry_run(args: argparse.Namespace, settings: Settings, request: ImportRequest) -> int:
+    """Show what an import would do, by the settings of models in the cluster if it can be reached."""
+    from monitor_agent.importing.importer import MetModelSettings
+    from monitor_agent.importing.preview import preview
+    from monitor_agent.stack.embedded import users
+    from monitor_agent.stack.read_access import full_access
+
+    if args.data and not (args.data / users.PASSWORDS_FILE).is_file():  # a new cluster gets the settings of the process
+        return _print_preview(preview(request, settings, args.environ), as_json=args.json)
+    with full_access(settings, args.data, _print_note) as (access, _), gateway_of(access, Backoff(tries=1)) as gateway:
+        settings_at = None
+        try:
+            if ModelSettingsStore(gateway).read().version is not None:
+                require_stored_settings(args, gateway, access)
+                settings_at = MetModelSettings(gateway, access.agent).settings_at
+        except ElasticsearchError as error:
+            _print_note(f"warning: by the settings of this process, because those of models cannot be read: {error}")
+        return _print_preview(preview(request, settings, args.environ, settings_at), as_json=args.json)
 
 
 def _dashboard(report: ImportReport, settings: Settings) -> str:

@@ -206,6 +206,18 @@ class PerformanceStore:
         states = {ModelWindow(key.model, key.window): state for key, state in self.time_states(keys).items()}
         return closed_windows(past, states, self._calendar, now)
 
+    def has_counted(self, model: str, interval: Interval) -> bool:
+        """Return whether a window that lies in an interval as a whole counts predictions of a model."""
+        filters = [
+            {"term": {"model_name": model}},
+            {"range": {"predictions": {"gt": 0}}},
+            *_OVER_ALL,
+            range_filter("window_start", gte=interval.start),
+            range_filter("window_end", lte=interval.end),
+        ]
+        body = {"size": 0, "track_total_hits": 1, "query": {"bool": {"filter": filters}}}
+        return bool(self._gateway.search(PERFORMANCE.alias, body)["hits"]["total"]["value"])
+
     def states(self, model: str, size: str, interval: Interval) -> Iterator[tuple[MetricsKey, WindowState]]:
         """Yield the states of the windows of one size that begin in an interval, for each version and segment."""
         filters = [{"term": {"model_name": model}}, {"term": {"window_size": size}}, within(interval)]

@@ -1,10 +1,9 @@
-"""A dry run: what would become of each row, without Elasticsearch."""
+"""A dry run: what would become of each row; nothing is written."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import orjson
 
@@ -15,14 +14,16 @@ from monitor_agent.importing.feed import no_offset, read_row, refused_line
 from monitor_agent.importing.importer import ImportRequest, row_events, with_model_settings
 from monitor_agent.importing.portions import RowLine
 from monitor_agent.importing.progress import ImportCounts, RefusedRow
-from monitor_agent.importing.rows import ImportedRow, RowError
+from monitor_agent.importing.rows import ImportedRow, RowError, SettingsAt
 from monitor_agent.importing.sources import complete_plan, source_files
 from monitor_agent.importing.times import NoOffsetError
 from monitor_agent.logstash.outputs.elasticsearch import ElasticsearchOutput
 from monitor_agent.logstash.validation import outcome_of
 from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.outputs import PredictedOutput, judged_label
 from monitor_agent.prediction_log.recorded_events import RecordedEvents
-from monitor_agent.settings import AgentSettings, Settings
+from monitor_agent.prediction_log.records import FeedbackRecord
+from monitor_agent.settings import Settings
 
 MOST_ROWS = 10
 
@@ -36,8 +37,8 @@ class PreviewedRow:
     file, row : its file, and its number there.
     time : of the prediction; None = of a label whose prediction Elasticsearch must name.
     score, decision : of the prediction; or the predicted class or number, as `score`.
-    label : 1, 0, the true class or the true number; None = unknown, or no event.
-    outcome : `tp`, `fn`, `fp` or `tn`, if the label came with the prediction.
+    label : 1, 0, the true class or the true number, as it counts after the attribution window; None = unknown.
+    outcome : `tp`, `fn`, `fp` or `tn`, if the label is known and the prediction is in the row.
     """
 
     file: str
@@ -68,8 +69,14 @@ class Preview:
     counts: ImportCounts = field(default_factory=ImportCounts)
 
 
-def preview(request: ImportRequest, settings: Settings, environ: Mapping[str, str]) -> Preview:
+def preview(
+    request: ImportRequest, settings: Settings, environ: Mapping[str, str], settings_at: SettingsAt | None = None
+) -> Preview:
     """Read all rows and send nothing.
+
+    Parameters
+    ----------
+    settings_at : returns the settings of a model at a moment; None = those of the process decide all models.
 
     Raises
     ------
@@ -82,9 +89,7 @@ def preview(request: ImportRequest, settings: Settings, environ: Mapping[str, st
     sources = source_files(request.files)
     now = SystemClock().now()
 
-    def settings_at(_model: str, _moment: datetime) -> AgentSettings:
-        return settings.agent  # those of the models are in Elasticsearch
-
+    settings_at = settings_at or (lambda _model, _moment: settings.agent)
     plan = with_model_settings(complete_plan(request.plan, sources), settings_at, now)
     plan.check()
     # No output is opened, so none needs a password.
@@ -106,7 +111,7 @@ def preview(request: ImportRequest, settings: Settings, environ: Mapping[str, st
             if refusal is not None:
                 result.counts.add_refusal(refusal)
             elif imported is not None:
-                _add(result, imported, source.path, row.number)
+                _add(result, imported, source.path, row.number, settings_at)
     return result
 
 
@@ -136,7 +141,7 @@ def _refusal(pipeline: ImportPipeline, lines: list[RowLine], path: str, number: 
     return None
 
 
-def _add(result: Preview, row: ImportedRow, path: str, number: int) -> None:
+def _add(result: Preview, row: ImportedRow, path: str, number: int, settings_at: SettingsAt) -> None:
     counts, prediction, feedback = result.counts, row.prediction, row.feedback
     counts.predictions += prediction is not None
     counts.labels += feedback is not None
@@ -147,10 +152,7 @@ def _add(result: Preview, row: ImportedRow, path: str, number: int) -> None:
     if len(result.rows) == MOST_ROWS:
         return
     scored = prediction.result if prediction is not None else {}
-    label: int | float | str | None = None
-    if feedback is not None:
-        label = feedback.class_name or (feedback.truth if feedback.truth is not None else feedback.label)
-        label = 1 if label is None else label  # a click or a purchase
+    label, outcome = _counted(row, settings_at)
     result.rows.append(
         PreviewedRow(
             file=path,
@@ -162,6 +164,30 @@ def _add(result: Preview, row: ImportedRow, path: str, number: int) -> None:
             score=scored.get("score", scored.get("class", scored.get("value"))),
             decision=scored.get("label"),
             label=label,
-            outcome=prediction.outcome if prediction is not None else None,
+            outcome=outcome,
         )
     )
+
+
+def _counted(row: ImportedRow, settings_at: SettingsAt) -> tuple[int | float | str | None, str | None]:
+    """Return label and outcome of a row as they count when its attribution window is over."""
+    prediction, feedback = row.prediction, row.feedback
+    if prediction is None:
+        return (None, None) if feedback is None else (_label_of(feedback), None)
+    joined = prediction.joined or {}
+    if "kind" in prediction.result:  # judged by the truth alone
+        return None if feedback is None else _label_of(feedback), prediction.outcome
+    settings = settings_at(prediction.model, prediction.moment)
+    label = joined.get("label")
+    is_displayed = settings.impressions != "explicit" or joined.get("shown") is True
+    if label is None and settings.absent_feedback == "negative" and is_displayed:
+        label = 0
+    if label is None or not is_displayed:
+        return label, None
+    return label, judged_label(PredictedOutput(label=prediction.result["label"]), label).outcome
+
+
+def _label_of(feedback: FeedbackRecord) -> int | float | str:
+    """Return what feedback says; a click or a purchase says 1."""
+    label = feedback.class_name or (feedback.truth if feedback.truth is not None else feedback.label)
+    return 1 if label is None else label

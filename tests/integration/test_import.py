@@ -256,7 +256,10 @@ def test_an_interrupted_import_says_how_to_go_on(
 def test_a_dry_run_shows_rows_and_refusals_and_sends_nothing(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It needs no Elasticsearch; texts with line breaks and duplicate ids are rows like all others."""
+    """It needs no Elasticsearch; texts with line breaks and duplicate ids are rows like all others.
+
+    A row counts as after its attribution window: without a click, it is a negative.
+    """
     monkeypatch.setenv("ELASTICSEARCH_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("PIPELINE_DATA_DIR", str(tmp_path / "pipeline"))
     rows = table(12)
@@ -266,12 +269,42 @@ def test_a_dry_run_shows_rows_and_refusals_and_sends_nothing(
 
     assert monitor_agent("import", str(path), *COMMON, "--dry-run") == 1
 
-    out = capfd.readouterr().out
+    out, err = capfd.readouterr()
+    assert err.startswith("warning: by the settings of this process, because those of models cannot be read: ")
+    preview = [
+        line.split()[-3:] for line in out.splitlines() if line.startswith("2026-07-06T") or " 2026-07-06T" in line
+    ]
+    wanted = [int(row[3] == "yes") for row in rows[:10]]
+    assert [int(label) for _, label, _ in preview] == wanted
+    assert [outcome for *_, outcome in preview] == [
+        ("t" if label == (float(row[2]) >= 0.5) else "f") + ("p" if float(row[2]) >= 0.5 else "n")
+        for row, label in zip(rows, wanted, strict=False)
+    ]
     assert "13 rows: 12 predictions" in out
     assert "2026-07-06T08:00:00Z" in out
     assert "which does not exist in Europe/Berlin: clocks were set forward" in out
     assert "nothing was sent" in out
     assert not (tmp_path / "pipeline").exists()
+
+
+def test_a_dry_run_counts_by_the_stored_settings_of_the_model(
+    world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The threshold and what a missing click means are those of the model, not those of the process."""
+    config = tmp_path / "models.toml"
+    config.write_text('[models.loans]\nthreshold = 0.99\nabsent_feedback = "unknown"\n')
+    with monkeypatch.context() as environment:
+        environment.setenv("ELASTICSEARCH_USERNAME", "monitor_setup")
+        environment.setenv("ELASTICSEARCH_PASSWORD", os.environ["STACK_SETUP_PASSWORD"])
+        assert monitor_agent("models", "apply", str(config)) == 0
+    path = write_csv(tmp_path / "loans.csv", table(10))
+
+    status, report = imported(capfd, path, *COMMON, "--dry-run")
+
+    assert status == 0
+    assert {row["decision"] for row in report["first_rows"]} == {0}
+    assert {(row["label"], row["outcome"]) for row in report["first_rows"]} == {(None, None), (1, "fn")}
+    assert world.documents("model-predictions") == {}
 
 
 def test_a_table_of_the_settings_file_stands_for_options(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
