@@ -119,13 +119,13 @@ class BaselineLoader:
     def _last_week(self, model: str, windows: Iterable[Window]) -> dict[MetricsKey, Document]:
         """Return the documents of the same windows a week before, by the keys of this week's documents.
 
-        A window that other settings decide is no measure: its numbers mean something else.
+        A window is no measure if settings decide it that give its numbers another meaning.
         """
         before = {self._calendar.week_later(window, -1): window for window in windows if is_comparable(window)}
         before = {
             earlier: window
             for earlier, window in before.items()
-            if self._model_scope.includes(ModelWindow(model, earlier))
+            if self._model_scope.is_comparable(ModelWindow(model, earlier))
         }
         if not before:
             return {}

@@ -6,7 +6,7 @@ settings changed. They are found by their documents, so a crash loses none of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -65,7 +65,7 @@ class Restatement:
             with self._groups.scopes.step(f"the restatement of {day.start:%Y-%m-%d}"):
                 self._compute(day, models, work, losses, now, report)
         if by_day:
-            self._remove(assignment, by_day)
+            self._remove(assignment, by_day, work.documents)
 
     def _superseded(self, assignment: Assignment) -> Iterator[_Superseded]:
         filters = [*self._groups.superseded(), *assignment.filters("model_name")]
@@ -108,14 +108,17 @@ class Restatement:
                 )
         stores.write_feedback_statuses(join.result, report)
 
-    def _remove(self, assignment: Assignment, days: Mapping[Interval, Iterable[str]]) -> None:
-        """Remove the documents of windows that the settings do not have, such as those of another size."""
+    def _remove(self, assignment: Assignment, days: Mapping[Interval, Iterable[str]], indices: Collection[str]) -> None:
+        """Remove the documents of windows that the settings do not have, such as those of another size.
+
+        No agent would write them again, so one that is open would be open for ever. A document whose events are deleted
+        stays: its numbers are the only ones.
+        """
         gateway = self._groups.common.gateway
         removed = [
             row
             for row in self._superseded(assignment)
-            if not self._groups.has_window(row.model, row.size, row.window)
-            and all(row.model in days.get(day, ()) for day in days_of(row.window))
+            if not self._groups.has_window(row.model, row.size, row.window) and self._is_replaced(row, days, indices)
         ]
         gateway.bulk(row.version.operation("delete", None) for row in removed)
         gateway.refresh({row.version.index for row in removed})
@@ -129,6 +132,13 @@ class Restatement:
             for contract in (CURVES, DRIFT):
                 hits = gateway.scan(contract.alias, body, PAGE)
                 gateway.bulk(DocumentVersion.from_hit(hit).operation("delete", None) for hit in hits)
+
+    def _is_replaced(self, row: _Superseded, days: Mapping[Interval, Iterable[str]], indices: Collection[str]) -> bool:
+        """Return whether all events of a window are computed again; a day without an index may yet come."""
+        existing = [day for day in days_of(row.window) if PREDICTIONS.index_for(day.start) in indices]
+        if not existing or any(row.model not in days.get(day, ()) for day in existing):
+            return False
+        return not lacks_events(self._groups.common.performance, row.model, row.window, indices)
 
 
 def _by_size(rows: Iterable[_Superseded]) -> Iterator[tuple[str, str, list[int]]]:

@@ -34,11 +34,13 @@ class ModelScope:
     excluded : the models of all groups, if the group also decides everything else: models that nobody has met, and
         events without a model; None = it does not.
     is_whole : whether there is no other group.
+    comparable : model -> the revisions whose settings give the metrics of a window the same meaning.
     """
 
     revisions: Mapping[str, Sequence[Revision]] = field(default_factory=dict)
     excluded: frozenset[str] | None = frozenset()
     is_whole: bool = True
+    comparable: Mapping[str, Sequence[Revision]] = field(default_factory=dict)
 
     def revision_of(self, row: ModelWindow) -> int | None:
         """Return the revision that decides a window; None if no revision of the group holds it as a whole."""
@@ -49,6 +51,10 @@ class ModelScope:
     def includes(self, row: ModelWindow) -> bool:
         """Return whether the group decides a window."""
         return self.revision_of(row) is not None
+
+    def is_comparable(self, row: ModelWindow) -> bool:
+        """Return whether the metrics of a window mean the same as those of the windows that the group decides."""
+        return self.includes(row) or any(entry.holds(row.window) for entry in self.comparable.get(row.model, ()))
 
     def overlaps(self, interval: Interval) -> bool:
         """Return whether the group decides anything in an interval."""
@@ -145,7 +151,15 @@ class SettingsByModel:
                 grouped.setdefault(settings, {}).setdefault(model, []).append(revision)
         excluded = frozenset(first_changes)
         scopes = {
-            settings: ModelScope(of_models, excluded if settings == default else None, len(grouped) == 1)
+            settings: ModelScope(
+                of_models,
+                excluded if settings == default else None,
+                len(grouped) == 1,
+                {
+                    model: [entry for entry, other in revisions[model] if other.compared == settings.compared]
+                    for model in of_models
+                },
+            )
             for settings, of_models in grouped.items()
         }
         return cls(scopes, default, revisions)

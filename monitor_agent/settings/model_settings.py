@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from monitor_agent.durations import format_duration
@@ -11,6 +12,15 @@ from monitor_agent.errors import SettingsError
 from monitor_agent.settings.setting_info import setting
 from monitor_agent.vocabulary.prediction_kinds import PREDICTION_KINDS
 
+WITHOUT_COMPARED_NUMBERS = frozenset(
+    {
+        *("base_window", "larger_windows", "curve_windows", "drift_samples", "segments"),
+        *("ingest_grace", "restatement_limit", "orphan_horizon"),
+        *("gate_positives", "gate_coverage", "gate_maturity"),
+    }
+)
+"""Settings that leave the metrics of a window as they are: they decide which windows and segments there are, when a
+window is final, and what is needed for an alert."""
 DEFAULT_LARGER_WINDOWS = (timedelta(hours=1), timedelta(days=1))
 
 
@@ -114,6 +124,13 @@ class ModelSettings:
             raise SettingsError(
                 f"MONITOR_TIME_ZONE={self.time_zone} is unknown", "use a name such as Europe/Berlin"
             ) from error
+
+    @property
+    def compared(self) -> tuple[Any, ...]:
+        """What decides the metrics that are compared with those of the week before."""
+        return tuple(
+            getattr(self, entry.name) for entry in fields(ModelSettings) if entry.name not in WITHOUT_COMPARED_NUMBERS
+        )
 
     def _check_windows(self) -> None:
         if self.base_window <= timedelta() or timedelta(days=1) % self.base_window:
