@@ -208,13 +208,13 @@ class Recomputation:
 
     def _merge_batch(self, model: str, current: _Pass, batch: Sequence[Window]) -> None:
         stored = self._performance.read(model, batch)
-        kept = [window for window in batch if self._keeps_its_numbers(model, window, stored, current.indices)]
-        if kept:
-            current.tally.kept += len(kept)
+        unrestated = [window for window in batch if self._keeps_its_numbers(model, window, stored, current.indices)]
+        if unrestated:
+            current.tally.unrestated += len(unrestated)
             _log.warning(
-                "windows keep the numbers of earlier settings: events of them are deleted", **_facts(model, kept)
+                "windows keep the numbers of earlier settings: events of them are deleted", **_facts(model, unrestated)
             )
-        batch = [window for window in batch if window not in kept]
+        batch = [window for window in batch if window not in unrestated]
         for moment, group in self._by_moment(batch, stored, current.now).items():
             states = {window: self._merged(model, window) for window in group}
             self._write(model, states, stored, moment, current)

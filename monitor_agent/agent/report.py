@@ -19,14 +19,14 @@ class Tally:
     merged : larger windows merged.
     written : metrics documents written.
     restated : documents written that had been final.
-    kept : larger windows that keep the numbers of earlier settings, because events of them are deleted.
+    unrestated : larger windows that keep the numbers of earlier settings, because events of them are deleted.
     """
 
     windows: int = 0
     merged: int = 0
     written: int = 0
     restated: int = 0
-    kept: int = 0
+    unrestated: int = 0
 
     def add(self, more: Tally) -> None:
         """Add another tally to this one."""
@@ -34,7 +34,7 @@ class Tally:
         self.merged += more.merged
         self.written += more.written
         self.restated += more.restated
-        self.kept += more.kept
+        self.unrestated += more.unrestated
 
 
 @dataclass

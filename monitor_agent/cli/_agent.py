@@ -116,10 +116,12 @@ def in_words(report: CycleReport) -> str:
     tally = report.tally
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted((report.not_counted or {}).items()))
     not_counted = f"; not counted: {reasons}" if reasons else ""
-    kept = f"; {tally.kept} kept by earlier settings: events of them are deleted" if tally.kept else ""
+    unrestated = (
+        f"; {tally.unrestated} kept by earlier settings: events of them are deleted" if tally.unrestated else ""
+    )
     failed = f"; failed: {', '.join(failure.subject for failure in report.failures)}" if report.failures else ""
     return (
         f"{tally.windows} windows counted, {tally.merged} merged, {tally.written} documents written "
-        f"({tally.restated} restated){kept}; feedback: {fates}{not_counted}{failed}; "
+        f"({tally.restated} restated){unrestated}; feedback: {fates}{not_counted}{failed}; "
         f"{report.requests} requests in {report.seconds:.1f} s"
     )

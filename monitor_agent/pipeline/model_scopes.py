@@ -156,7 +156,7 @@ class SettingsByModel:
                 excluded if settings == default else None,
                 len(grouped) == 1,
                 {
-                    model: [entry for entry, other in revisions[model] if other.compared == settings.compared]
+                    model: [entry for entry, other in revisions[model] if other.meaning == settings.meaning]
                     for model in of_models
                 },
             )

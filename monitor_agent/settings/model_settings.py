@@ -126,7 +126,7 @@ class ModelSettings:
             ) from error
 
     @property
-    def compared(self) -> tuple[Any, ...]:
+    def meaning(self) -> tuple[Any, ...]:
         """What decides the metrics that are compared with those of the week before."""
         return tuple(
             getattr(self, entry.name) for entry in fields(ModelSettings) if entry.name not in WITHOUT_COMPARED_NUMBERS

@@ -274,11 +274,11 @@ def test_a_dry_run_shows_rows_and_refusals_and_sends_nothing(
     preview = [
         line.split()[-3:] for line in out.splitlines() if line.startswith("2026-07-06T") or " 2026-07-06T" in line
     ]
-    wanted = [int(row[3] == "yes") for row in rows[:10]]
-    assert [int(label) for _, label, _ in preview] == wanted
+    labels = [int(row[3] == "yes") for row in rows[:10]]
+    assert [int(label) for _, label, _ in preview] == labels
     assert [outcome for *_, outcome in preview] == [
         ("t" if label == (float(row[2]) >= 0.5) else "f") + ("p" if float(row[2]) >= 0.5 else "n")
-        for row, label in zip(rows, wanted, strict=False)
+        for row, label in zip(rows, labels, strict=False)
     ]
     assert "13 rows: 12 predictions" in out
     assert "2026-07-06T08:00:00Z" in out

@@ -48,7 +48,7 @@ def test_a_week_whose_first_days_are_deleted_is_not_restated(clean_indices: Clus
         report = world.cycle(NOW)
 
         assert world.window("7d") == before
-        assert report.tally.kept
+        assert report.tally.unrestated
         days = {key[-1]: document for key, document in world.by_key().items() if key[1:4] == ("all", "all", "1d")}
         assert [document["settings_revision"] for _, document in sorted(days.items())] == [1, 1, 2, 2, 2, 2, 2]
         assert {document["predictions"] for document in days.values()} == {4}
@@ -69,7 +69,7 @@ def test_a_week_with_days_without_traffic_is_restated(clean_indices: Cluster) ->
         report = world.cycle(NOW)
 
         assert (world.window("7d")["settings_revision"], world.window("7d")["predictions"]) == (2, 3)
-        assert report.tally.kept == 0
+        assert report.tally.unrestated == 0
 
 
 def test_an_open_window_of_a_size_that_is_gone_does_not_stay_open(clean_indices: Cluster) -> None:
@@ -89,11 +89,9 @@ def test_an_open_window_of_a_size_that_is_gone_does_not_stay_open(clean_indices:
         assert {document["window_size"] for document in world.documents().values()} == {"6h", "1d"}
 
 
-@pytest.mark.parametrize(
-    ("changed", "compared"), [({"gate_positives": "5"}, 2.0), ({"attribution_window": "2h"}, None)]
-)
+@pytest.mark.parametrize(("changed", "ratio"), [({"gate_positives": "5"}, 2.0), ({"attribution_window": "2h"}, None)])
 def test_a_change_that_leaves_the_numbers_as_they_are_does_not_pause_the_weekly_comparison(
-    clean_indices: Cluster, changed: dict[str, str], compared: float | None
+    clean_indices: Cluster, changed: dict[str, str], ratio: float | None
 ) -> None:
     """A new gate changes no number of the week before; a longer attribution window does."""
     with clean_indices.client("monitor_setup") as client:
@@ -107,4 +105,4 @@ def test_a_change_that_leaves_the_numbers_as_they_are_does_not_pause_the_weekly_
         world.cycle(NOW)
 
         later = world.window("1d", iso(MONDAY + 7 * DAY)[:10])
-        assert (later["settings_revision"], later["predictions_vs_last_week"]) == (2, compared)
+        assert (later["settings_revision"], later["predictions_vs_last_week"]) == (2, ratio)
