@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from monitor_agent.agent.groups import ModelGroups
@@ -12,6 +13,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.verdict_store import Hours, VerdictStore
 from monitor_agent.metrics.early_positives import EARLY_SECONDS
 from monitor_agent.metrics.positive_rate import CLICK
+from monitor_agent.pipeline.drift_verdicts import drift_by_version
 from monitor_agent.pipeline.instants import DAY, EPOCH, HOUR, WEEK, Interval
 from monitor_agent.pipeline.stretches import Counts, PastWeeks
 from monitor_agent.pipeline.verdicts import Judgement, verdicts
@@ -28,7 +30,7 @@ LOOK_BACK, OF_SEGMENTS = 14 * DAY, 2 * DAY
 RECENT = DAY
 """In this time a fall may begin between two hours."""
 
-WEEKS = 4
+WEEKS = 8
 """The same hours of so many weeks are the reference."""
 
 _Groups = dict[tuple[str, str], dict[datetime, Counts]]
@@ -74,9 +76,17 @@ class Judge:
                     if stretches
                 }
             judgement = Judgement(model, end + wait, end, step, _counted(settings), first_seen)
-            written += self._store.write(verdicts(judgement, groups, past))
+            drift = {} if segments else self._drift(model, settings, end)
+            written += self._store.write(verdicts(judgement, groups, past, drift))
             self._judged[model, segments] = end
         return written
+
+    def _drift(self, model: str, settings: AgentSettings, until: datetime) -> dict[str, dict[str, Any]]:
+        calendar = Calendar(settings)
+        sizes = [name for name, size in zip(calendar.names, calendar.sizes, strict=True) if size >= HOUR]
+        longest = max(settings.larger_windows, default=settings.base_window)
+        rows = self._store.drift(model, sizes, Interval(until - 2 * longest - 4 * HOUR, until))
+        return drift_by_version(rows, sizes, until)
 
     def _read(
         self, model: str, settings: AgentSettings, size: timedelta, until: datetime, segments: bool

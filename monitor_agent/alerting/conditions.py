@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +20,10 @@ MAX_GROUPS = 50
 
 _BUCKETS = "groups"
 _NEWEST = "newest"
+_MEASURED = "measured"
+LABEL_FIELDS = ("alertable", "maturity", "coverage")
+"""Fields that say whether the labels are there: an alert that names one waits for them."""
+
 _FIRING_AGE = "400d"
 """How long ago an open firing may have begun: as long as its document is kept."""
 
@@ -40,6 +44,53 @@ def alert_query(alert: Alert, due: str) -> tuple[str, Document]:
         inner = {"aggs": groups} if groups else {}
         groups = {_BUCKETS: {"terms": {"field": field, "size": MAX_GROUPS}, **inner}}
     return alert.index, {**body, **({"aggs": groups} if groups else {})}
+
+
+def measurement_query(alert: Alert, due: str) -> tuple[str, Document] | None:
+    """Return the search for the groups that an alert is about, and for which of them its values are measured.
+
+    None if the alert compares no values of single groups.
+    """
+    if not alert.values or not alert.group_by:
+        return None
+    times = {"gte": f"{due}||-{alert.look_back}", "lte": due, "format": "strict_date_optional_time"}
+    condition = kql.query(alert.where)
+    filters = [{"range": {"@timestamp": times}}, _without_values(condition)]
+    groups: Document = {_MEASURED: {"filter": _with_values(condition)}}
+    for field in reversed(alert.group_by):
+        groups = {_BUCKETS: {"terms": {"field": field, "size": MAX_GROUPS}, "aggs": groups}}
+    return alert.index, {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": groups}
+
+
+def unmeasured(alert: Alert, answer: Mapping[str, Any]) -> set[tuple[str, Group]]:
+    """Return the groups, with the alert's id, that have documents, but none with a measured value."""
+    groups = _innermost(alert.group_by, answer.get("aggregations", {}))
+    return {(alert.id, group) for group, count, values in groups if count and not values[_MEASURED]["doc_count"]}
+
+
+def _without_values(node: Document) -> Document:
+    """Return a condition without what depends on values and on their labels."""
+    return _replaced(node, lambda _field: {"match_all": {}})
+
+
+def _with_values(node: Document) -> Document:
+    """Return a condition that asks for values, whatever they are."""
+    return _replaced(node, lambda field: {"exists": {"field": field}}, gates=False)
+
+
+def _replaced(node: Document, replacement: Callable[[str], Document], gates: bool = True) -> Document:
+    ((kind, inner),) = node.items()
+    if kind == "range":
+        return replacement(next(iter(inner)))
+    if gates and kind == "match" and next(iter(inner)) in LABEL_FIELDS:
+        return replacement(next(iter(inner)))
+    if kind != "bool":
+        return node
+    replaced = {
+        name: [_replaced(clause, replacement, gates) for clause in clauses] if name in ("filter", "should") else clauses
+        for name, clauses in inner.items()
+    }
+    return {"bool": replaced}
 
 
 def breaches(alert: Alert, answer: Mapping[str, Any]) -> list[Breach]:

@@ -10,7 +10,7 @@ from datetime import datetime
 import structlog
 
 from monitor_agent.alerting.alert_store import AlertStore
-from monitor_agent.alerting.conditions import alert_query, breaches
+from monitor_agent.alerting.conditions import alert_query, breaches, measurement_query, unmeasured
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.alerting.firings import Firing, evaluate
 from monitor_agent.alerting.look_back import fitted
@@ -60,10 +60,14 @@ class AlertEvaluator:
             If Elasticsearch cannot be searched or written.
         """
         alerts = fitted(self._alerts, *settings) if settings else self._alerts
-        readings = self._store.read([alert_query(alert, instants.text(now)) for alert in alerts])
-        answered = zip(alerts, readings.answers, strict=True)
+        due = instants.text(now)
+        measured = [(alert, query) for alert in alerts if (query := measurement_query(alert, due)) is not None]
+        readings = self._store.read([*(alert_query(alert, due) for alert in alerts), *(query for _, query in measured)])
+        answered = zip(alerts, readings.answers, strict=False)
         all_breaches = [breach for alert, answer in answered for breach in breaches(alert, answer)]
-        firings = evaluate(alerts, all_breaches, readings.firings, now)
+        measurements = zip(measured, readings.answers[len(alerts) :], strict=True)
+        without = {key for (alert, _), answer in measurements for key in unmeasured(alert, answer)}
+        firings = evaluate(alerts, all_breaches, readings.firings, now, without)
         if not self._store.write(readings, firings, now):
             # Another agent has evaluated the alerts at the same moment, and has logged the changes.
             return self._status(readings.firings)

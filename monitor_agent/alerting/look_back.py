@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from monitor_agent.alerting import kql
+from monitor_agent.alerting.conditions import LABEL_FIELDS
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.performance import PERFORMANCE
@@ -22,8 +23,6 @@ from monitor_agent.settings import AgentSettings
 
 DEFAULTS = AgentSettings()
 SECOND = timedelta(seconds=1)
-LABEL_FIELDS = ("alertable", "maturity", "coverage")
-"""Fields that say whether the labels are there: an alert that names one waits for them."""
 
 
 def fitted(alerts: Iterable[Alert], *settings: AgentSettings) -> list[Alert]:

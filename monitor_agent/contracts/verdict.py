@@ -69,6 +69,12 @@ VERDICTS = IndexContract(
             for name, meaning in MEASURES.items()
             for field, entry in _measure_fields(name, meaning).items()
         },
+        "drift_share": double(
+            "share of the scores, labels and features that have drifted: in two of the newest three hours that have "
+            "enough values, or else in the newest such day; null = neither has",
+            "share",
+        ),
+        "drift_window": keyword("the size of these windows"),
     },
     sample={
         "@timestamp": "2026-11-23T10:12:00Z",

@@ -23,12 +23,15 @@ from monitor_agent.es.operations import Operation
 from monitor_agent.metrics.wilson import Z_95
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import PlannedWrite
+from monitor_agent.pipeline.drift_verdicts import DriftRow
 from monitor_agent.pipeline.instants import Interval, range_filter
 from monitor_agent.pipeline.stretches import SMALLEST_CLASS, Counts
 
 PAGE = 5_000
 MOST_MODELS = 1000
 MOST_VERSIONS = 100
+FEWEST_FEATURES = 3
+"""Scores, labels and features that a verdict on drift needs."""
 
 _VALUES = (AUC, F1)
 _NUMBERS = (
@@ -155,6 +158,30 @@ class VerdictStore:
                 if bucket["complete"]["value"] < bucket["doc_count"]:
                     del fields["early_positives"]
                 yield version["key"], ALL_SEGMENT, instants.parse(bucket["key"]), _counts(fields, set(), EARLY)
+
+    def drift(self, model: str, sizes: Sequence[str], interval: Interval) -> list[DriftRow]:
+        """Return the windows with a measured drift, of all segments together.
+
+        Parameters
+        ----------
+        sizes : the sizes of the windows.
+        """
+        filters = [
+            {"term": {"model_name": model}},
+            {"terms": {"window_size": list(sizes)}},
+            {"term": {"segment": ALL_SEGMENT}},
+            {"range": {"drift_measured": {"gte": FEWEST_FEATURES}}},
+            range_filter("@timestamp", gte=interval.start, lt=interval.end),
+        ]
+        fields = [{"field": "@timestamp", "format": "epoch_millis"}, "model_version", "window_size", "drift_share"]
+        body = {"query": {"bool": {"filter": filters}}, "_source": False, "docvalue_fields": fields}
+        rows = []
+        for hit in self._gateway.scan(PERFORMANCE.alias, body, PAGE):
+            values = {name: entries[0] for name, entries in hit.get("fields", {}).items()}
+            if "drift_share" in values:
+                start = instants.parse(int(values["@timestamp"]))
+                rows.append(DriftRow(values["model_version"], values["window_size"], start, values["drift_share"]))
+        return rows
 
     def write(self, writes: Sequence[PlannedWrite]) -> int:
         """Write verdicts that nobody has written yet and return how many there were."""

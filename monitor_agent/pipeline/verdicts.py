@@ -44,10 +44,10 @@ from monitor_agent.pipeline.stretches import (
 
 YEAR = timedelta(days=365)
 
-FALSE_ALARMS_A_YEAR: Mapping[str, float] = {RATE: 0.15, AUC: 0.05, F1: 0.05, ANSWERED: 0.05}
+FALSE_ALARMS_A_YEAR: Mapping[str, float] = {RATE: 0.5, AUC: 0.06, F1: 0.06, ANSWERED: 0.06}
 """How often chance alone may make each measure of a version fall, over all segments together."""
 
-FALSE_ALARMS_OF_SEGMENTS: Mapping[str, float] = {RATE: 0.1, AUC: 0.05, F1: 0.05, ANSWERED: 0.05}
+FALSE_ALARMS_OF_SEGMENTS: Mapping[str, float] = {RATE: 0.1, AUC: 0.05, F1: 0.05, ANSWERED: 0.02}
 """The same for all segments of a version."""
 
 RATES, VALUES = (RATE, ANSWERED), (AUC, F1)
@@ -91,12 +91,18 @@ class _Reference:
     other: Stretches | None = None
 
 
-def verdicts(judgement: Judgement, groups: Groups, past_of: Mapping[str, PastWeeks]) -> list[PlannedWrite]:
+def verdicts(
+    judgement: Judgement,
+    groups: Groups,
+    past_of: Mapping[str, PastWeeks],
+    drift: Mapping[str, Mapping[str, Any]],
+) -> list[PlannedWrite]:
     """Return the documents of all versions and segments.
 
     Parameters
     ----------
     past_of : segment -> the model's past weeks.
+    drift : version -> its fields of the verdict on drift, of all segments together.
     """
     segments = max(1, len({segment for _, segment in groups} - {ALL_SEGMENT}))
     writes = []
@@ -106,6 +112,7 @@ def verdicts(judgement: Judgement, groups: Groups, past_of: Mapping[str, PastWee
             continue
         reference = _reference(judgement, version, segment, groups, past)
         document = _head(judgement, version, segment, reference)
+        document |= drift.get(version, {}) if segment == ALL_SEGMENT else {}
         is_served = max(stretches) >= judgement.until - SERVED_WITHIN
         for measure in (*RATES, *VALUES):
             if not is_served:

@@ -66,13 +66,12 @@ HEALTHY_HOUR = {
     "model_version": "1",
     "alertable": True,
     "f1_high": 0.7,
-    "drift_measured": 4,
-    "drift_share": 0.25,
     "orphan_rate_low": 0.0,
 }
 
 HEALTHY_VERDICT = {
     **VERDICTS.sample,
+    "drift_share": 0.25,
     **{f"{measure}_{name}": value for measure in MEASURES for name, value in (("fall", 0.0), ("evidence", 0.4))},
 }
 
@@ -90,7 +89,7 @@ TROUBLE: dict[str, Document] = {
     "worse-segment": {"segment:auc_fall": 0.3},
     "quality-drop": {"all:auc_fall": 0.1},
     "ctr-drop": {"all:rate_fall": 0.3},
-    "drift": {"drift_share": 0.75},
+    "drift": {"version:drift_share": 0.75},
     "orphan-rate": {"orphan_rate_low": 0.08},
     "response-time": {"response_time_p95": 400.0},
     "error-rate": {"error_rate_low": 0.03},

@@ -139,7 +139,7 @@ def alerted(world: World, now: datetime = NOW) -> set[tuple[str, str]]:
     }
 
 
-QUALITY = ("worse-version", "worse-segment", "quality-drop", "ctr-drop")
+QUALITY = ("worse-version", "worse-segment", "quality-drop", "ctr-drop", "drift")
 
 
 def test_a_healthy_version_has_a_verdict_and_no_alert(world: World) -> None:
@@ -284,3 +284,61 @@ def test_hours_are_compared_by_the_clock_of_the_model(world: World) -> None:
     utc = judged(world)["all", "all"]
 
     assert (berlin["rate_fall"], utc["rate_fall"]) == (0.0, pytest.approx(0.5, abs=0.02))
+
+
+def test_an_alert_does_not_recover_because_the_reference_is_gone(world: World) -> None:
+    """What is not measured is not fine: the firing stays active until a verdict says that the version is good."""
+    fill(world, Traffic(fallen=0, hours=1))
+    judged(world)
+    assert ("worse-version", "1") in alerted(world)
+    for number in range(1, 6):
+        moment = NOW + number * 5 * MINUTE
+        verdict = {"@timestamp": iso(moment), "model_name": "click", "model_version": "1", "segment": "all"}
+        world.admin.index(index=VERDICTS.index_for(NOW), document={**verdict, "rate_undefined": "no_reference"})
+        world.admin.indices.refresh(index=VERDICTS.pattern)
+        unmeasured = alerted(world, moment)
+    assert unmeasured == {("worse-version", "1")}
+
+    good = {**verdict, "rate_fall": 0.0, "auc_fall": None}
+    for number in range(6, 10):
+        moment = NOW + number * 5 * MINUTE
+        world.admin.index(index=VERDICTS.index_for(NOW), document={**good, "@timestamp": iso(moment)})
+        world.admin.indices.refresh(index=VERDICTS.pattern)
+        later = alerted(world, moment)
+    assert later == set()
+
+
+def test_drift_is_alerted_on_the_windows_that_have_enough_values(world: World) -> None:
+    """A large model drifts in two of three hours; a small one has enough values in a day only."""
+    fields = {"model_name": "click", "segment": "all", "drift_measured": 4}
+    drift = [
+        (version, size, UNTIL - hours * HOUR, share)
+        for version, size, hours, share in (
+            ("1", "1h", 1, 0.75),
+            ("1", "1h", 2, 0.25),
+            ("1", "1h", 3, 0.5),
+            ("2", "1h", 2, 0.75),
+            ("2", "1h", 3, 0.25),
+            ("2", "1h", 4, 0.25),
+            ("3", "1d", 36, 0.75),
+        )
+    ]
+    documents = [
+        {
+            "_index": PERFORMANCE.index_for(start),
+            "_id": f"{version} {size} {start}",
+            "_source": {**fields, "model_version": version, "window_size": size, "@timestamp": iso(start)}
+            | {"drift_share": share},
+        }
+        for version, size, start, share in drift
+    ]
+    versions = [Traffic(version=version) for version in ("1", "2", "3")]
+    fill(world, *versions)
+    helpers.bulk(world.admin, [row | {"_id": f"drift {row['_id']}"} for row in documents], refresh=True)
+
+    verdicts = judged(world)
+
+    measured = {version: verdicts[version, "all"].get("drift_share") for version in ("1", "2", "3")}
+    assert measured == {"1": 0.5, "2": 0.25, "3": 0.75}
+    assert verdicts["3", "all"]["drift_window"] == "1d"
+    assert alerted(world) == {("drift", "1"), ("drift", "3")}

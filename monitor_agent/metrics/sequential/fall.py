@@ -18,6 +18,9 @@ import numpy as np
 
 from monitor_agent.metrics.sequential.series import ComparedSeries, Level
 
+LOOKS_OF_AN_EXCURSION = 1.5
+"""Chance exceeds a limit for more than one look at a time: for 1.5 or more on average, as `alert_power` measures."""
+
 RECOVERED = math.log(1000.0)
 """A fall has ended once the last windows are a thousand times more likely at the reference's level."""
 
@@ -46,10 +49,10 @@ class FallEvidence:
 def limit_for(false_alarms_a_year: float, looks_a_year: float) -> float:
     """Return the log-likelihood ratio that chance exceeds so rarely, if a test looks so often.
 
-    >>> round(limit_for(0.15, 12 * 24 * 365), 2)
-    13.46
+    >>> round(limit_for(0.5, 12 * 24 * 365), 2)
+    11.85
     """
-    return math.log(looks_a_year / false_alarms_a_year)
+    return math.log(looks_a_year / (LOOKS_OF_AN_EXCURSION * false_alarms_a_year))
 
 
 def fall(series: ComparedSeries, limit: float) -> FallEvidence | None:

@@ -217,6 +217,22 @@ def test_two_evaluations_of_one_document_are_not_enough() -> None:
     assert [firing.state for firing in evaluated([first], [second])["quality"]] == ["active"]
 
 
+def test_a_firing_does_not_recover_because_nothing_is_measured() -> None:
+    """It goes on unchanged, and recovers once good values are measured; another group's firing recovers meanwhile."""
+    second: Group = (("model_name", "click"), ("model_version", "2"))
+    firings = evaluated(*[[BAD, replace(BAD, group=second)]] * 2)["quality"]
+    for minute in range(2, 12):
+        firings = evaluate([QUALITY], [], firings, START + minute * MINUTE, {("quality", CLICK)})
+        if minute == 4:
+            states = {firing.group: firing.state for firing in firings}
+
+    assert states == {CLICK: "active", second: "recovered"}
+    assert [(firing.group, firing.state, firing.evaluations) for firing in firings] == [(CLICK, "active", "xx")]
+    for minute in range(12, 15):
+        firings = evaluate([QUALITY], [], firings, START + minute * MINUTE)
+    assert [firing.state for firing in firings] == ["recovered"]
+
+
 class AlertHistory(RuleBasedStateMachine):
     """Breaches come and go; agents evaluate at any time, and die between two evaluations."""
 

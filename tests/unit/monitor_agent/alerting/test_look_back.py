@@ -11,7 +11,7 @@ from monitor_agent.alerting.look_back import fitted
 from monitor_agent.settings import AgentSettings
 from tests.unit.monitor_agent.alerting.sample_alerts import ALERTS
 
-VERDICTS = ("worse-version", "quality-drop", "ctr-drop")
+VERDICTS = ("worse-version", "quality-drop", "ctr-drop", "drift")
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
