@@ -24,7 +24,7 @@ from tests.integration.agent_world import World
 from tests.integration.test_service import PATIENCE, address_in, environ_of, fetch, running, store_settings, until
 from tests.notification_receiver import Receiver, receiving
 
-KILLS = 50
+KILLS, OVERLAP = 50, 5
 TROUBLE = "lag-{}"
 SENT = re.compile(r'notifications_total\{channel="json-\w+",outcome="sent"\} \d')
 _ALERT = """
@@ -246,6 +246,14 @@ def test_a_wrong_address_is_one_line_at_the_start(clean_indices: Cluster, tmp_pa
     assert log.read_text() == f"error: {line}: see docs/notifications.md for examples\n"
 
 
+def is_active(world: World, number: int) -> bool:
+    """Return whether an alert has a firing that is active."""
+    world.admin.indices.refresh(index="model-alerts", ignore_unavailable=True)
+    terms = [{"term": {"rule.name": TROUBLE.format(number)}}, {"term": {"state": "active"}}]
+    query = {"bool": {"filter": terms}}
+    return bool(world.admin.count(index="model-alerts", query=query, ignore_unavailable=True)["count"])
+
+
 @pytest.mark.soak
 def test_no_message_is_lost_by_fifty_kills(
     world: World, clean_indices: Cluster, tmp_path: Path, receiver: Receiver
@@ -257,16 +265,19 @@ def test_no_message_is_lost_by_fifty_kills(
     chance = random.Random(20261130)
     try:
         for number in range(KILLS):
+            victim, log = number % 2, tmp_path / f"log-{number}"
+            until(lambda log=log: "cycle done" in log.read_text(), "a cycle of the agent")
             begin_trouble(world, number)
-            if number >= 5:
-                end_trouble(world, number - 5)
-            time.sleep(chance.uniform(0.0, 3.0))
-            victim = number % 2
+            if number >= OVERLAP:
+                until(lambda ended=number - OVERLAP: is_active(world, ended), "an active firing")
+                end_trouble(world, number - OVERLAP)
+            time.sleep(chance.uniform(0.0, 2.0))
             processes[victim].kill()
             agents[victim].__exit__(None, None, None)
             agents[victim] = running(settings, tmp_path / f"log-{number + 2}")
             processes[victim] = agents[victim].__enter__()
-        for number in range(KILLS - 5, KILLS):
+        for number in range(KILLS - OVERLAP, KILLS):
+            until(lambda number=number: is_active(world, number), "an active firing")
             end_trouble(world, number)
         expected = ["ACTIVE", "RECOVERED"]
         deadline = time.monotonic() + 300
