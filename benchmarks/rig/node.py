@@ -23,6 +23,7 @@ from pathlib import Path
 import orjson
 from elasticsearch import Elasticsearch
 
+from benchmarks.rig.runner_process import cpu_seconds
 from benchmarks.rig.traffic import Action, Traffic
 from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.model_settings import MODEL_SETTINGS
@@ -55,6 +56,11 @@ class Node:
     def gateway(self) -> Gateway:
         """Return the agent's gateway to it."""
         return Gateway(connect(self.settings))
+
+    @property
+    def cpu_seconds(self) -> float:
+        """The processor time of the node so far."""
+        return cpu_seconds(self.server.pid) if self.server.pid else 0.0
 
     def _setup_gateway(self) -> Gateway:
         setup = replace(self.settings, username=MONITOR_SETUP, password=self.users[MONITOR_SETUP])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import subprocess
 import tempfile
 import time
@@ -27,12 +28,14 @@ class Run:
     mib : its peak memory (RSS).
     output : its standard output.
     log : its log lines that are JSON.
+    cpu_seconds : processor time of it and of the processes that it has waited for.
     """
 
     seconds: float
     mib: float
     output: str
     log: list[dict[str, object]]
+    cpu_seconds: float = 0.0
 
 
 def measured(command: Sequence[str], environ: Mapping[str, str] | None = None) -> Run:
@@ -43,7 +46,7 @@ def measured(command: Sequence[str], environ: Mapping[str, str] | None = None) -
     RuntimeError
         If it fails; the message holds its last line.
     """
-    started, most = time.monotonic(), 0
+    started, most, spent = time.monotonic(), 0, _spent_by_children()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, stdout=output, stderr=errors, env={**os.environ, **(environ or {})})
         while process.poll() is None:
@@ -56,7 +59,12 @@ def measured(command: Sequence[str], environ: Mapping[str, str] | None = None) -
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)}: {(logged or printed).strip().splitlines()[-1:]}")
     log = [orjson.loads(line) for line in logged.splitlines() if line.startswith("{")]
-    return Run(seconds, most / MIB, printed, log)
+    return Run(seconds, most / MIB, printed, log, _spent_by_children() - spent)
+
+
+def _spent_by_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _peak_bytes(pid: int) -> int:
