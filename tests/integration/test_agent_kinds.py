@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
-from monitor_agent.pipeline.windows import Calendar
-from monitor_agent.settings import AgentSettings
 from tests.factories import START, Document, make_feedback, make_prediction
 from tests.integration.agent_world import MUCH_LATER, World, moved
 from tests.integration.kinds_world import MINUTE, of_class, of_number, truth_of
@@ -192,45 +190,6 @@ def test_classes_beyond_the_cap_are_one(world: World) -> None:
     ]
     assert document["accuracy"] == pytest.approx(np.mean([chosen == true for chosen, true in pairs]), abs=1e-12)
     assert document["roc_auc_ovr_undefined"] == "no_scores"
-
-
-def test_labels_of_months_in_windows_of_ninety_days(world: World) -> None:
-    """A doctor's labels for the cases that look ill: the coverage, the positive rate of these, and a warning."""
-    day = timedelta(days=1)
-    settings: dict[str, Any] = {
-        "base_window": day,
-        "larger_windows": (90 * day,),
-        "feedback_type": "label",
-        "absent_feedback": "unknown",
-        "attribution_window": 80 * day,
-        "restatement_limit": 200 * day,
-    }
-    first = Calendar(AgentSettings(**settings)).window("90d", START).start
-    scores = np.linspace(0.05, 0.95, 10)
-    cases = [make_prediction(first + 9 * number * day, float(score)) for number, score in enumerate(scores)]
-    labelled = [number for number in range(10) if scores[number] > 0.6]
-    labels = [make_feedback(cases[number], (20 + number) * day, "label", label=number % 2) for number in labelled]
-    world.deliver(*cases)
-    world.cycle(first + 100 * day, **settings)
-    world.deliver(*labels)
-
-    world.cycle(first + 200 * day, **settings)
-
-    document = world.window("90d")
-    counts = {name: document[name] for name in ("predictions", "n", "state", "judged_by", "selection_warning")}
-    assert counts == {
-        "predictions": 10,
-        "n": len(labelled),
-        "state": "final",
-        "judged_by": "label",
-        "selection_warning": "selected_labels",
-    }
-    rate = sum(number % 2 for number in labelled) / len(labelled)
-    assert document["positive_rate"] == pytest.approx(rate, abs=1e-12)
-    assert document["positive_rate_low"] < rate < document["positive_rate_high"]
-    assert (document["ctr"], document["ctr_undefined"]) == (None, "judged_by_label")
-    assert document["coverage"] == pytest.approx(len(labelled) / 10)
-    assert document["labelled_score_shift"] > 1.0
 
 
 def test_the_class_of_a_label_may_be_the_positive(world: World) -> None:

@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from sklearn.metrics import precision_recall_fscore_support
 
 from monitor_agent.dashboards.library import read_library
 from monitor_agent.es.connection import connect
@@ -16,7 +17,7 @@ from monitor_agent.kibana.times import time_range
 from tests.cluster import Cluster
 from tests.factories import START
 from tests.integration.kibana_world import NOW, ROOT, SETTINGS, filled_world
-from tests.integration.kinds_world import CASES, PRICE, SHOES, events_of_kinds, store_cases
+from tests.integration.kinds_world import CASES, CLASSES, PRICE, SHOES, events_of_kinds, judged_events, store_cases
 
 OF_ALL_KINDS = {
     *("versions-traffic", "versions-errors", "versions-response-time"),
@@ -62,6 +63,18 @@ def test_a_dashboard_leaves_out_models_of_other_kinds(cluster: Cluster, board: s
 
     assert {name for name in alone if everything[name] != alone[name]} == set()
     assert any(rows for tables in alone.values() for rows in tables.values())
+
+
+def test_the_table_of_classes_is_that_of_scikit_learn(cluster: Cluster) -> None:
+    """Precision, recall and F1 of each class come from sums: they are not means of windows."""
+    rows = [row for row in judged_events(START) if isinstance(row.truth, str)]
+    true, predicted = [row.truth for row in rows], [row.prediction["prediction"]["class"] for row in rows]
+
+    table = {row["class"]: row for row in rows_of(cluster, "multiclass")["multiclass-classes"]["data"]}
+
+    columns = ("of-precision", "of-recall", "of-f1", "values")
+    for values in zip(CLASSES, *precision_recall_fscore_support(true, predicted, labels=CLASSES), strict=True):
+        assert [table[values[0]][name] for name in columns] == pytest.approx(values[1:], rel=1e-9)
 
 
 def test_a_model_judged_by_labels_has_a_positive_rate_and_no_ctr(cluster: Cluster) -> None:
