@@ -280,6 +280,11 @@ def page(delays: Sequence[Delay], rows: Sequence[Chance]) -> str:
         f"| {row.subject} | {row.allowed:g} | {row.years:g} years | {row.at_limit} | {row.at_low_limit:.1f} a year |"
         for row in rows
     ]
+    lines += [
+        "",
+        "A firing ends after three looks below the limit. The evidence of a small model moves slowly, so a rare",
+        "excursion above the limit may flicker, and counts as several firings here.",
+    ]
     return "\n".join(lines) + "\n"
 
 
