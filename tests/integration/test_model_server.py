@@ -26,7 +26,7 @@ from monitor_agent.contracts.ecs import DATASET_RELEASE
 
 TEXTS = {"text_a": "ua81ce ub03a5 ucc2e4 udf975 affinity0 history0 right hour2", "text_b": "item14 price4 ia3 ib2 ic2"}
 IDS = {"input_seq": [2, 5, 3, 6, 3, 0], "input_mask": [1, 1, 1, 1, 1, 0], "segment_ids": [0, 0, 0, 1, 1, 0]}
-READY_SECONDS = 90
+READY_SECONDS = 180.0
 
 
 class Server:
