@@ -10,14 +10,15 @@ from monitor_agent.contracts.verdict import ANSWERED, AUC, F1, OLDER_VERSION, RA
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.pipeline.model_overview import (
     FallenMeasure,
+    FigureOfADay,
     ModelRow,
     Overview,
-    RateOfADay,
     VersionRow,
     overview,
     searches,
 )
 
+_TITLES = {"ctr": "CTR", "positive_rate": "Positive rate", "accuracy": "Accuracy", "mae": "MAE"}
 _NAMES = {AUC: "AUC", F1: "F1", ANSWERED: "share of answered requests"}
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 STATE_WORDS = {"critical": "Critical", "warning": "Warning", "silent": "Silent", "ok": "All right"}
@@ -56,21 +57,32 @@ def percent(value: float | None) -> str:
     return "not measured" if value is None else f"{100 * value:.3g} %"
 
 
-def points(rate: RateOfADay, reference: RateOfADay) -> str:
-    """Return the difference of two shares in percentage points; empty if one was not measured."""
-    if rate.value is None or reference.value is None:
+def figure(value: FigureOfADay) -> str:
+    """Return a headline metric in words."""
+    return percent(value.value) if value.is_share or value.value is None else f"{value.value:.4g}"
+
+
+def bounds(value: FigureOfADay) -> str:
+    """Return the interval of a headline metric; empty if it has none."""
+    return f"{percent(value.interval.low)} to {percent(value.interval.high)}" if value.interval else ""
+
+
+def change(value: FigureOfADay, reference: FigureOfADay) -> str:
+    """Return the difference of two figures, of shares in percentage points; empty if one was not measured."""
+    if value.value is None or reference.value is None or value.name != reference.name:
         return ""
-    return f"{100 * (rate.value - reference.value):+.2f} pp"
+    difference = value.value - reference.value
+    return f"{100 * difference:+.2f} pp" if value.is_share else f"{difference:+.4g}"
 
 
-def rate_title(rate: RateOfADay) -> str:
-    """Return the name of a share of positives."""
-    return "CTR" if rate.name == "ctr" else "Positive rate"
+def figure_title(value: FigureOfADay) -> str:
+    """Return the name of a headline metric."""
+    return _TITLES[value.name]
 
 
-def fall(measure: FallenMeasure, rate: RateOfADay) -> str:
+def fall(measure: FallenMeasure, headline_figure: FigureOfADay) -> str:
     """Return one measure's fall in words."""
-    name = rate_title(rate) if measure.name == RATE else _NAMES[measure.name]
+    name = figure_title(headline_figure) if measure.name == RATE else _NAMES[measure.name]
     lower = 1 - measure.value / measure.reference if measure.reference else 0
     numbers = (
         f"{percent(measure.value)} against {percent(measure.reference)}"

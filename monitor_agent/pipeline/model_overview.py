@@ -19,6 +19,7 @@ from monitor_agent.metrics.positive_rate import CLICK, rate_name
 from monitor_agent.metrics.wilson import wilson_interval
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.instants import DAY, HOUR, WEEK, Interval, within
+from monitor_agent.vocabulary.prediction_kinds import MULTICLASS, REGRESSION
 
 ModelState = Literal["critical", "warning", "silent", "ok"]
 STATES: tuple[ModelState, ...] = ("critical", "warning", "silent", "ok")
@@ -28,6 +29,7 @@ SPAN = DAY
 SILENT_AFTER = HOUR
 AGENT_SILENT_AFTER = timedelta(minutes=10)
 LONGEST_LOOK_BACK = 30 * DAY
+ACCURACY, MAE = "accuracy", "mae"
 MOST_MODELS, MOST_VERSIONS, MOST_FIRINGS = 200, 50, 1000
 VERDICT_AGE = 2 * HOUR
 
@@ -36,29 +38,24 @@ Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class RateOfADay:
-    """The share of positives of a day.
+class FigureOfADay:
+    """The headline metric of a day: the share of positives, the accuracy of several classes, or the error of a number.
 
     Attributes
     ----------
-    name : `ctr` or `positive_rate`.
-    positives, labelled : counts.
+    name : `ctr`, `positive_rate`, `accuracy` or `mae`.
+    value : None = not measured.
+    interval : its 95 % interval; None = it has none.
     """
 
     name: str
-    positives: int
-    labelled: int
+    value: float | None = None
+    interval: ConfidenceInterval | None = None
 
     @property
-    def value(self) -> float | None:
-        """The share; None without labels."""
-        return self.positives / self.labelled if self.labelled else None
-
-    @property
-    def interval(self) -> ConfidenceInterval | None:
-        """Its 95 % interval; None without labels."""
-        interval = wilson_interval(self.positives, self.labelled)
-        return interval if isinstance(interval, ConfidenceInterval) else None
+    def is_share(self) -> bool:
+        """Whether it lies between 0 and 1."""
+        return self.name != MAE
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ class VersionRow:
 
     Attributes
     ----------
-    rate : its share of positives in the last day.
+    figure : its headline metric of the last day.
     against : `version` or `last_weeks`; empty = it was not judged.
     against_version : the older version beside it; empty = none.
     fallen : the measures that have fallen.
@@ -92,7 +89,7 @@ class VersionRow:
 
     version: str
     predictions: int
-    rate: RateOfADay
+    figure: FigureOfADay
     against: str = ""
     against_version: str = ""
     fallen: Sequence[FallenMeasure] = ()
@@ -127,7 +124,7 @@ class ModelRow:
     Attributes
     ----------
     newest : time of its newest event; None = not within the last 30 days.
-    rate, last_week : its share of positives in the last day, and in the same day of the last week.
+    figure, last_week : its headline metric of the last day, and of the same day of the last week.
     coverage : mean share of its predictions with known labels, among those that are old enough; None = none is.
     lost_lines : lines that never came and may belong to its windows of the last day.
     release : its newest version and the time of its first prediction.
@@ -136,8 +133,8 @@ class ModelRow:
     name: str
     newest: datetime | None
     predictions: int
-    rate: RateOfADay
-    last_week: RateOfADay
+    figure: FigureOfADay
+    last_week: FigureOfADay
     coverage: float | None
     lost_lines: int
     versions: Sequence[VersionRow]
@@ -203,7 +200,9 @@ def searches(now: datetime) -> list[Search]:
 _OF_MODELS = ("today", "week", "ends", "events", "verdicts", "releases")
 """The searches that count by model, in order."""
 
-_SUMS: dict[str, Any] = {name: {"sum": {"field": name}} for name in ("predictions", "tp", "fp", "fn", "tn")} | {
+_SUMS: dict[str, Any] = {name: {"sum": {"field": name}} for name in ("predictions", "n", "tp", "fp", "fn", "tn")} | {
+    **{name: {"weighted_avg": {"value": {"field": name}, "weight": {"field": "n"}}} for name in (ACCURACY, MAE)},
+    "kinds": {"terms": {"field": "prediction_kind", "size": 3}},
     "lost_lines": {"sum": {"field": "lost_lines"}},
     "coverage": {"avg": {"field": "coverage"}},
     "judged_by": {"terms": {"field": "judged_by", "size": 1}},
@@ -281,8 +280,8 @@ def _row(name: str, buckets: Mapping[str, Document], opened: Sequence[OpenFiring
         name=name,
         newest=moment,
         predictions=_whole_number(whole, "predictions"),
-        rate=_rate(whole),
-        last_week=_rate(buckets["week"]),
+        figure=_figure(whole),
+        last_week=_figure(buckets["week"]),
         coverage=whole.get("coverage", {}).get("value"),
         lost_lines=_whole_number(whole, "lost_lines"),
         versions=[_version_row(version, by_version[version], verdicts.get(version, {})) for version in single],
@@ -305,7 +304,7 @@ def _version_row(version: str, bucket: Document, verdict: Document) -> VersionRo
     return VersionRow(
         version=version,
         predictions=_whole_number(bucket, "predictions"),
-        rate=_rate(bucket),
+        figure=_figure(bucket),
         against=verdict.get("against") or "",
         against_version=verdict.get("against_version") or "",
         fallen=[
@@ -316,11 +315,24 @@ def _version_row(version: str, bucket: Document, verdict: Document) -> VersionRo
     )
 
 
-def _rate(bucket: Document) -> RateOfADay:
-    kinds = bucket.get("judged_by", {}).get("buckets", ())
+def _figure(bucket: Document) -> FigureOfADay:
+    kinds = [kind["key"] for kind in bucket.get("kinds", {}).get("buckets", ())]
+    count = _whole_number(bucket, "n")
+    if kinds == [REGRESSION]:
+        return FigureOfADay(MAE, bucket[MAE]["value"] if count else None)
+    if kinds == [MULTICLASS]:
+        return _share(ACCURACY, round(count * (bucket[ACCURACY]["value"] or 0)), count)
+    judged_by = bucket.get("judged_by", {}).get("buckets", ())
     positives = _whole_number(bucket, "tp") + _whole_number(bucket, "fn")
     labelled = positives + _whole_number(bucket, "fp") + _whole_number(bucket, "tn")
-    return RateOfADay(rate_name(kinds[0]["key"] if kinds else CLICK), positives, labelled)
+    return _share(rate_name(judged_by[0]["key"] if judged_by else CLICK), positives, labelled)
+
+
+def _share(name: str, successes: int, count: int) -> FigureOfADay:
+    interval = wilson_interval(successes, count)
+    if not isinstance(interval, ConfidenceInterval):
+        return FigureOfADay(name)
+    return FigureOfADay(name, successes / count, interval)
 
 
 def _whole_number(bucket: Document, name: str) -> int:

@@ -97,9 +97,9 @@ def test_the_numbers_are_those_of_the_events(page: Page) -> None:
     search = page.locator(".model").first
     rate, last_week = (CLICKS + CLICKS_OF_NEW) / (2 * IMPRESSIONS), CLICKS_LAST_WEEK / IMPRESSIONS
     expect(search.locator(".number")).to_have_text(f"{2 * IMPRESSIONS}")
-    expect(search.locator("[data-name='Positives, 24 h']")).to_contain_text(f"CTR {100 * rate:.3g} %")
+    expect(search.locator("[data-name='Quality, 24 h']")).to_contain_text(f"CTR {100 * rate:.3g} %")
     change = f"{100 * (rate - last_week):+.2f} pp against last week"
-    expect(search.locator("[data-name='Positives, 24 h']")).to_contain_text(change)
+    expect(search.locator("[data-name='Quality, 24 h']")).to_contain_text(change)
     expect(page.locator(".model.silent [data-name='Newest event']")).to_contain_text("h")
 
 
