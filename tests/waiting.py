@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,3 +38,8 @@ def processes_in(folder: Path) -> list[str]:
             if str(folder).encode() in command + environ:
                 commands.append(command.replace(b"\0", b" ").decode(errors="replace"))
     return commands
+
+
+def interruptible() -> None:
+    """Let Ctrl-C end a process again: one that a background job of a shell starts would ignore it (`preexec_fn`)."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -226,7 +226,7 @@ class Recomputation:
         The merge would leave them out, or mix numbers of two revisions.
         """
         document = stored.get(MetricsKey(model, ALL_VERSIONS, ALL_SEGMENT, window))
-        if document is None or not document["predictions"]:
+        if document is None or not document.get("predictions"):  # somebody may have damaged it
             return False
         revision = self._model_scope.revision_of(ModelWindow(model, window)) or 1
         is_restated = document.get("settings_revision", 1) != revision

@@ -150,14 +150,17 @@ def _dry_run(args: argparse.Namespace, settings: Settings, request: ImportReques
     if args.data and not (args.data / users.PASSWORDS_FILE).is_file():  # a new cluster gets the settings of the process
         return _print_preview(preview(request, settings, args.environ), as_json=args.json)
     with full_access(settings, args.data, _print_note) as (access, _), gateway_of(access, Backoff(tries=1)) as gateway:
-        settings_at = None
+        settings_at, warning = None, ""
         try:
             if ModelSettingsStore(gateway).read().version is not None:
                 require_stored_settings(args, gateway, access)
                 settings_at = MetModelSettings(gateway, access.agent).settings_at
         except ElasticsearchError as error:
-            _print_note(f"warning: by the settings of this process, because those of models cannot be read: {error}")
-        return _print_preview(preview(request, settings, args.environ, settings_at), as_json=args.json)
+            warning = f"warning: by the settings of this process, because those of models cannot be read: {error}"
+        rows = preview(request, settings, args.environ, settings_at)
+        if warning:
+            _print_note(warning)
+        return _print_preview(rows, as_json=args.json)
 
 
 def _dashboard(report: ImportReport, settings: Settings) -> str:

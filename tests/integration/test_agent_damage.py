@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 
+from monitor_agent.agent.alert_steps import AlertSteps
 from monitor_agent.agent.cycle import Agent
 from monitor_agent.agent.exposition import metrics_text
 from monitor_agent.agent.health import Health
@@ -93,7 +94,12 @@ def cycle(world: World, health: Health) -> CycleReport:
     """Run one cycle, with everything around it."""
     gateway, clock = Gateway(world.agent), FixedClock(NOW)
     return Service(
-        gateway, SETTINGS, clock, health, Agent(gateway, SETTINGS, clock), alerts=AlertEvaluator(gateway, LAG)
+        gateway,
+        SETTINGS,
+        clock,
+        health,
+        Agent(gateway, SETTINGS, clock),
+        alerts=AlertSteps(AlertEvaluator(gateway, LAG)),
     ).cycle()
 
 

@@ -59,7 +59,8 @@ def days(world: World) -> list[tuple[int, int, int, str]]:
         if (document["window_size"], document["model_version"], document["segment"]) == ("1d", "all", "all")
     }
     return [
-        (day["predictions"], day["tp"] + day["fn"], day["orphan"], day["state"]) for _, day in sorted(by_start.items())
+        (day["predictions"], day.get("tp", 0) + day.get("fn", 0), day["orphan"], day["state"])
+        for _, day in sorted(by_start.items())
     ]
 
 

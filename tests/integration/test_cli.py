@@ -17,6 +17,7 @@ from monitor_agent.extras import install_command
 from tests.http_servers import ROOT
 from tests.lacking_packages import environ_with_broken, environ_without
 from tests.scripted_node import ScriptedNode, received_until
+from tests.waiting import interruptible
 
 HOW_TO_GO_ON = {
     "once": "run it again; nothing counts twice",
@@ -117,6 +118,7 @@ def test_an_interruption_is_one_line(tmp_path: Path, command: str) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=interruptible,
         )
         assert request_came.wait(60)
         process.send_signal(signal.SIGINT)

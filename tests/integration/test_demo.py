@@ -30,6 +30,9 @@ IMPRESSIONS = 1560
 WITHOUT_DATA = {f"drift/drift-{name}" for name in ("map", "psi-over-time", "share")} | {
     "serving/server-releases",
     "model-quality/quality-positive-rate",
+    "model-quality/quality-positive-rate-over-time",
+    "versions-compared/versions-positive-rate",
+    "versions-compared/versions-positive-rate-interval",
 }
 """Panels without data: so short a demo has no second whole day, its server starts long after the log's week, and clicks
 judge its model."""

@@ -131,7 +131,8 @@ def judged(world: World, now: datetime = NOW, **changed: Any) -> dict[tuple[str,
 def alerted(world: World, now: datetime = NOW) -> set[tuple[str, str]]:
     """Return the active alerts and their versions, as an agent evaluates them after its verdicts."""
     AlertEvaluator(Gateway(world.agent), load_alerts()).evaluate(now, [SETTINGS])
-    world.admin.indices.refresh(index=ALERTS.pattern)
+    searched = f"{ALERTS.pattern},{AGENT_STATE.name}"  # by the next evaluation
+    world.admin.indices.refresh(index=searched, ignore_unavailable=True)
     return {
         (document["rule"]["name"], document.get("model_version", "all"))
         for document in world.documents(ALERTS.alias).values()

@@ -185,11 +185,6 @@ def test_alerts_find_their_windows_in_the_settings() -> None:
             FAILED,
             "expects a cycle every 10m, but MONITOR_PERIOD is 15m",
         ),
-        (
-            {"base_window": timedelta(hours=1)},
-            WARNING,
-            "1h is the base window, and drift is measured for larger",
-        ),
     ],
 )
 def test_alerts_that_the_settings_silence_are_named(change: dict[str, Any], state: str, finding: str) -> None:
@@ -198,6 +193,18 @@ def test_alerts_that_the_settings_silence_are_named(change: dict[str, Any], stat
 
     assert result.state == state
     assert finding in result.finding
+
+
+def test_a_list_that_asks_for_the_drift_of_base_windows_is_named() -> None:
+    """Drift is measured for larger windows only."""
+    where = "window_size: 1h and drift_share >= 0.5"
+    alerts = [
+        replace(alert, index="model-performance-*", where=where) for alert in load_alerts() if alert.id == "drift"
+    ]
+    (result,) = alert_windows.check_windows(alerts, AgentSettings(base_window=timedelta(hours=1)))
+
+    assert result.state == WARNING
+    assert "1h is the base window, and drift is measured for larger" in result.finding
 
 
 def test_windows_below_the_base_window_need_a_smaller_one() -> None:
