@@ -12,7 +12,6 @@ from monitor_agent.clock import SystemClock
 from monitor_agent.es.drop_explanation import explain_drop
 from monitor_agent.es.retry import Backoff
 from monitor_agent.pipeline.instants import Interval
-from monitor_agent.root_causes.causes import whole_difference
 from monitor_agent.root_causes.drop import ExplainedDrop
 from monitor_agent.root_causes.searches import JUST_BEFORE, LAST_WEEK, DropQuestion, in_words
 from monitor_agent.root_causes.shares import MEASURES, POSITIVE_RATE
@@ -75,12 +74,11 @@ def _points(share: float) -> str:
 def _print(drop: ExplainedDrop) -> None:
     comparison, measure = drop.comparison, drop.measure
     before, after = measure.value(drop.whole.before), measure.value(drop.whole.after)
-    difference = whole_difference(drop.whole)
     print_line(f"{comparison.after.model}: {drop.metric} {number(after)} against {number(before)}")
-    if difference is not None and measure.weight == 1:
-        low, high = difference.difference_interval.low, difference.difference_interval.high
+    if drop.change is not None:
+        low, high = drop.change.difference_interval.low, drop.change.difference_interval.high
         print_line(
-            f"  difference {100 * difference.difference:+.2f} pp, "
+            f"  difference {100 * drop.change.difference:+.2f} pp, "
             f"95 % interval {100 * low:+.2f} to {100 * high:+.2f} pp"
         )
     print_line(f"  {in_words(comparison.after)} ({drop.whole.after.trials:,} predictions)")
@@ -111,7 +109,7 @@ def _print(drop: ExplainedDrop) -> None:
             number(row.adjusted_p, 2),
             "yes" if row in drop.causes else "",
         ]
-        for row in [*drop.causes, *(row for row in drop.rows if row not in drop.causes and row.score < 0)][:MOST_ROWS]
+        for row in drop.worst(MOST_ROWS)
     ]
     print_table(f"\nWhat fell more than the rest ({len(drop.rows):,} values compared)", columns, rows, left=2)
     changed_facts = [[other.fact, other.before or NOTHING, other.after] for other in drop.other_changes]

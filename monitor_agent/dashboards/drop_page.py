@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from monitor_agent.errors import DataError
 from monitor_agent.es.drop_explanation import explain_drop
@@ -13,7 +12,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.model_settings_store import read_rules
 from monitor_agent.kibana.times import time_range
 from monitor_agent.pipeline.instants import Interval
-from monitor_agent.root_causes.causes import ComparedValue, whole_difference
+from monitor_agent.root_causes.causes import ComparedValue
 from monitor_agent.root_causes.drop import ExplainedDrop
 from monitor_agent.root_causes.searches import DropQuestion, in_words
 from monitor_agent.root_causes.shares import MEASURES, POSITIVE_RATE
@@ -40,20 +39,6 @@ class DropForm:
         names = {"model": "", "version": "", "from": "now-24h", "to": "now", "against": "", "metric": POSITIVE_RATE}
         values = [(arguments.get(name) or default).strip()[:MOST_CHARACTERS] for name, default in names.items()]
         return cls(*values)
-
-
-@dataclass(frozen=True)
-class DropRow:
-    """A compared value, in words."""
-
-    dimension: str
-    value: str
-    before: float | None
-    after: float | None
-    n_before: str
-    n_after: str
-    effect: float
-    is_a_cause: bool
 
 
 @dataclass(frozen=True)
@@ -89,37 +74,16 @@ class DropPage:
     @property
     def difference(self) -> str:
         """The change with its interval, in percentage points; empty if it has none."""
-        difference = whole_difference(self.drop.whole) if self.drop else None
-        if self.drop is None or difference is None or self.drop.measure.weight != 1:
+        change = self.drop.change if self.drop else None
+        if change is None:
             return ""
-        interval = difference.difference_interval
-        return (
-            f"{100 * difference.difference:+.2f} pp (95 % interval {100 * interval.low:+.2f} to "
-            f"{100 * interval.high:+.2f} pp)"
-        )
+        low, high = change.difference_interval.low, change.difference_interval.high
+        return f"{100 * change.difference:+.2f} pp (95 % interval {100 * low:+.2f} to {100 * high:+.2f} pp)"
 
     @property
-    def rows(self) -> list[DropRow]:
+    def rows(self) -> list[ComparedValue]:
         """The causes, then the values that fell most against the rest."""
-        if self.drop is None:
-            return []
-        causes = list(self.drop.causes)
-        further = [row for row in self.drop.rows if row.score < 0 and row not in causes]
-        return [self._row(row, row in causes) for row in [*causes, *further][:MOST_ROWS]]
-
-    def _row(self, row: ComparedValue, is_a_cause: bool) -> DropRow:
-        measure: Any = self.drop.measure if self.drop else None
-        before, after = row.change.before, row.change.after
-        return DropRow(
-            row.dimension,
-            row.value,
-            measure.value(before),
-            measure.value(after),
-            f"{before.trials:,}",
-            f"{after.trials:,}",
-            row.effect.rate + row.effect.mix,
-            is_a_cause,
-        )
+        return self.drop.worst(MOST_ROWS) if self.drop else []
 
 
 def explained(gateway: Gateway, form: DropForm, agent: AgentSettings, now: datetime) -> ExplainedDrop:

@@ -71,19 +71,25 @@ def _before(
     DataError
         If there is none with predictions.
     """
+
+    def count(side: Side) -> int:
+        return store.predictions(side, agent, now)
+
     interval = question.interval
     last_week, just_before = question.moved(WEEK), question.moved(interval.end - interval.start)
     named = {LAST_WEEK: last_week, JUST_BEFORE: just_before}
-    if question.against:
-        candidates = [named.get(question.against, Side(question.model, interval, question.against))]
-    else:
-        rivals = [Side(question.model, interval, version) for version in versions if version != question.version]
-        counts = {side: store.predictions(side, agent, now) for side in rivals if question.version}
-        candidates = [last_week, *sorted(counts, key=lambda side: -counts[side]), just_before]
-    for side in candidates:
-        if store.predictions(side, agent, now):
-            return side
+    first = named.get(question.against or LAST_WEEK, Side(question.model, interval, question.against))
+    if count(first):
+        return first
+    if not question.against:
+        rivals = [version for version in versions if question.version not in ("", version)]
+        counts = {side: count(side) for side in (Side(question.model, interval, version) for version in rivals)}
+        busiest = max(counts, key=lambda side: counts[side], default=just_before)
+        if counts.get(busiest):
+            return busiest
+        if count(just_before):
+            return just_before
     raise DataError(
-        f"there are no predictions with known labels to compare with: {in_words(candidates[0])}",
+        f"there are no predictions with known labels to compare with: {in_words(first)}",
         f"give --against {LAST_WEEK}, {JUST_BEFORE} or a version that was served in this time",
     )

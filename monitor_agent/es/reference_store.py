@@ -16,6 +16,7 @@ from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import DataError
 from monitor_agent.es.damaged_documents import reading
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.logged_features import logged_features
 from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.es.state_store import StateStore, StoredState
 from monitor_agent.metrics import Calibration, WindowState, merge
@@ -103,7 +104,8 @@ class ReferenceStore:
 
     def _shapes(self, model: str, interval: Interval) -> dict[str, FeatureReference]:
         """Return the references without their counts: edges and categories of all features that have values."""
-        names = [SCORE, LABEL, *self._logged_features()][:MOST_FEATURES]
+        features = (field.removeprefix("features.") for field in logged_features(self._gateway))
+        names = [SCORE, LABEL, *features][:MOST_FEATURES]
         aggs = {key: body for name in names for key, body in _shape_aggregations(name).items()}
         aggregations = self._aggregations(model, interval, aggs)
         shapes = {
@@ -111,18 +113,6 @@ class ReferenceStore:
             for name in names
         }
         return {name: shape for name, shape in shapes.items() if shape is not None}
-
-    def _logged_features(self) -> list[str]:
-        patterns = [f"features.{kind}.*" for kind in (NUMERIC, CATEGORICAL)]
-        response = self._gateway.call(
-            "list the logged features",
-            lambda client: (
-                client.field_caps(
-                    index=PREDICTIONS.alias, fields=patterns, ignore_unavailable=True, allow_no_indices=True
-                ).body
-            ),
-        )
-        return sorted(name.removeprefix("features.") for name in response["fields"])
 
     def _aggregations(self, model: str, interval: Interval, aggs: Mapping[str, Any]) -> Mapping[str, Any]:
         query = {"bool": {"filter": [{"term": {"model.name": model}}, within(interval), COUNTABLE_BINARY]}}

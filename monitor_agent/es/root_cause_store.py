@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.release import RELEASES
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.logged_features import logged_features
 from monitor_agent.pipeline.instants import DAY, Interval, within
 from monitor_agent.root_causes.causes import MOST_CAUSES, Changes, ComparedValue, findings, mix_shift
 from monitor_agent.root_causes.drop import ExplainedDrop, OtherChange
@@ -32,7 +34,7 @@ SEARCHES_AT_ONCE = 10
 NOTABLE_MISSING = 0.02
 """A feature whose share of missing values moved by more than this is named."""
 
-_NUMERIC, _CATEGORICAL = "features.numeric.*", "features.categorical.*"
+_NUMERIC = "features.numeric."
 
 
 class RootCauseStore:
@@ -79,17 +81,15 @@ class RootCauseStore:
             if of_cause is None or len(causes) == MOST_CAUSES:
                 break
             without = (*without, of_cause)
-            remaining = SideComparison(
-                comparison.before, comparison.after, comparison.settings, comparison.now, without
-            )
+            remaining = replace(comparison, without=without)
             whole, changes = self._counted(remaining, split_by, measure)
             rows = findings(changes, whole, measure)
         return causes
 
     def _dimensions(self, comparison: SideComparison) -> list[Dimension]:
-        fields = self._features()
+        fields = logged_features(self._gateway)[:MOST_FEATURES]
         percents = [100 * number / BINS for number in range(1, BINS)]
-        numeric = [field for field in fields if field.startswith(_NUMERIC[:-1])]
+        numeric = [field for field in fields if field.startswith(_NUMERIC)]
         aggs = {field: {"percentiles": {"field": field, "percents": percents, "keyed": False}} for field in numeric}
         answer: Mapping[str, Any] = {}
         if aggs:
@@ -104,20 +104,6 @@ class RootCauseStore:
                 features[field] = edges
         has_versions = not comparison.after.version
         return dimensions(comparison.settings.segments, features, versions=has_versions)
-
-    def _features(self) -> list[str]:
-        response = self._gateway.call(
-            "list the logged features",
-            lambda client: (
-                client.field_caps(
-                    index=PREDICTIONS.alias,
-                    fields=[_NUMERIC, _CATEGORICAL],
-                    ignore_unavailable=True,
-                    allow_no_indices=True,
-                ).body
-            ),
-        )
-        return sorted(response["fields"])[:MOST_FEATURES]
 
     def _counted(
         self, comparison: SideComparison, split_by: Sequence[Dimension], measure: Measure

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from monitor_agent.metrics.lift import Lift
 from monitor_agent.pipeline import instants
 from monitor_agent.root_causes.causes import (
     ComparedValue,
@@ -69,6 +70,17 @@ class ExplainedDrop:
         before, after = self.measure.value(self.whole.before), self.measure.value(self.whole.after)
         return None if before is None or after is None else after - before
 
+    @property
+    def change(self) -> Lift | None:
+        """The change with its interval; None if a side has no predictions, or the metric is no share of predictions."""
+        return whole_difference(self.whole) if self.measure.weight == 1 else None
+
+    def worst(self, count: int) -> list[ComparedValue]:
+        """Return the causes, then the values that fell most against the rest."""
+        causes = {(row.dimension, row.value) for row in self.causes}
+        further = [row for row in self.rows if row.score < 0 and (row.dimension, row.value) not in causes]
+        return [*self.causes, *further][:count]
+
     def share_of(self, finding: ComparedValue) -> float | None:
         """Return the part of the change that a finding explains."""
         return (finding.effect.rate + finding.effect.mix) / self.difference if self.difference else None
@@ -97,8 +109,7 @@ class ExplainedDrop:
 
     def document(self) -> dict[str, Any]:
         """Return the explanation as a JSON object."""
-        difference = whole_difference(self.whole)
-        interval = difference.difference_interval if difference and self.measure.weight == 1 else None
+        interval = self.change.difference_interval if self.change else None
         return {
             "model_name": self.comparison.after.model,
             "model_version": self.comparison.after.version or None,

@@ -17,6 +17,7 @@ from pyarrow import parquet
 
 from monitor_agent.pipeline import instants
 from tests.cluster import Cluster
+from tests.command_environments import import_variables
 from tests.command_line import monitor_agent
 
 CSV, PARQUET, NDJSON = "csv", "parquet", "ndjson"
@@ -88,16 +89,7 @@ def import_tables(paths: Mapping[str, Path], rows: Sequence[LoggedRow], threshol
 @contextmanager
 def import_environment(cluster: Cluster, folder: Path) -> Iterator[None]:
     """Let the commands of this process use a cluster."""
-    variables = {
-        "ELASTICSEARCH_URL": cluster.url,
-        "ELASTICSEARCH_USERNAME": "monitor_agent",
-        "ELASTICSEARCH_PASSWORD": cluster.users["monitor_agent"],
-        "PIPELINE_USERNAME": "pipeline_writer",
-        "PIPELINE_PASSWORD": cluster.users["pipeline_writer"],
-        "PIPELINE_DATA_DIR": str(folder / "data"),
-        "MODEL_LOG_DIR": str(folder / "log"),
-    }
     with pytest.MonkeyPatch.context() as environment:
-        for name, value in variables.items():
+        for name, value in import_variables(cluster, folder).items():
             environment.setenv(name, value)
         yield

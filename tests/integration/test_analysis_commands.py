@@ -12,6 +12,7 @@ import pytest
 
 from monitor_agent.cli import main
 from tests.cluster import Cluster
+from tests.command_environments import analyst_variables
 from tests.factories import START, Document, make_feedback, make_prediction
 from tests.integration.agent_world import MUCH_LATER, World, world_on
 
@@ -56,10 +57,8 @@ def run_command(
     capsys: pytest.CaptureFixture[str],
 ) -> RunCommand:
     """Return a function that runs a command as an analyst and returns its status, output and errors."""
-    user = "analyst" if "analyst" in elasticsearch.users else elasticsearch.admin
-    monkeypatch.setenv("ELASTICSEARCH_URL", elasticsearch.url)
-    monkeypatch.setenv("ELASTICSEARCH_USERNAME", user)
-    monkeypatch.setenv("ELASTICSEARCH_PASSWORD", elasticsearch.users[user])
+    for name, value in analyst_variables(elasticsearch).items():
+        monkeypatch.setenv(name, value)
 
     def run(*argv: str) -> tuple[int, str, str]:
         capsys.readouterr()

@@ -19,6 +19,7 @@ from monitor_agent import analysis
 from monitor_agent.cli import main
 from monitor_agent.errors import ElasticsearchError, SettingsError
 from tests.cluster import Cluster
+from tests.command_environments import analyst_variables
 from tests.factories import START, Document, make_feedback, make_prediction
 from tests.integration.agent_world import MUCH_LATER, World, world_on
 
@@ -59,10 +60,8 @@ def analyst(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Let the environment name an analyst."""
-    user = "analyst" if "analyst" in elasticsearch.users else elasticsearch.admin
-    monkeypatch.setenv("ELASTICSEARCH_URL", elasticsearch.url)
-    monkeypatch.setenv("ELASTICSEARCH_USERNAME", user)
-    monkeypatch.setenv("ELASTICSEARCH_PASSWORD", elasticsearch.users[user])
+    for name, value in analyst_variables(elasticsearch).items():
+        monkeypatch.setenv(name, value)
 
 
 def test_metrics_are_the_documents_of_the_agent(world: World) -> None:

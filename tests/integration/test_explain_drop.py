@@ -10,6 +10,7 @@ import pytest
 
 from monitor_agent.cli import main
 from tests.cluster import Cluster
+from tests.command_environments import analyst_variables
 from tests.factories import START, Document, deliver, make_prediction, make_release
 
 HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
@@ -59,10 +60,8 @@ def as_analyst(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Let the commands run as an analyst."""
-    user = "analyst" if "analyst" in elasticsearch.users else elasticsearch.admin
-    monkeypatch.setenv("ELASTICSEARCH_URL", elasticsearch.url)
-    monkeypatch.setenv("ELASTICSEARCH_USERNAME", user)
-    monkeypatch.setenv("ELASTICSEARCH_PASSWORD", elasticsearch.users[user])
+    for name, value in analyst_variables(elasticsearch).items():
+        monkeypatch.setenv(name, value)
 
 
 def explained(capsys: pytest.CaptureFixture[str], model: str, *more: str) -> dict[str, Any]:

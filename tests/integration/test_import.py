@@ -19,6 +19,7 @@ import pytest
 from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.prediction import PREDICTIONS
 from tests.cluster import Cluster
+from tests.command_environments import import_variables
 from tests.command_line import monitor_agent, set_up
 from tests.integration.agent_world import World, world_on
 from tests.waiting import wait_until
@@ -37,13 +38,7 @@ ROWS = 120
 def world(clean_indices: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Yield the world of a cluster that the commands of the test use, with windows of an hour."""
     variables = {
-        "ELASTICSEARCH_URL": clean_indices.url,
-        "ELASTICSEARCH_USERNAME": "monitor_agent",
-        "ELASTICSEARCH_PASSWORD": clean_indices.users["monitor_agent"],
-        "PIPELINE_USERNAME": "pipeline_writer",
-        "PIPELINE_PASSWORD": clean_indices.users["pipeline_writer"],
-        "PIPELINE_DATA_DIR": str(tmp_path / "pipeline"),
-        "MODEL_LOG_DIR": str(tmp_path / "log"),
+        **import_variables(clean_indices, tmp_path),
         "MONITOR_BASE_WINDOW": "1h",
         "MONITOR_LARGER_WINDOWS": "1d",
         "STACK_SETUP_PASSWORD": clean_indices.users["monitor_setup"],
