@@ -41,6 +41,15 @@ def test_the_generated_files_are_up_to_date() -> None:
     assert folder.stale(ROOT / "kibana") == []
 
 
+def test_no_panel_asks_for_a_length_of_windows_that_a_model_may_not_have(objects: dict[str, SavedObject]) -> None:
+    """A model may have base windows of any length: a panel takes those, or follows the control of its dashboard."""
+    fixed = [
+        path for path, saved in objects.items() if "/lens/" in path and "window_size: " in json.dumps(saved.attributes)
+    ]
+
+    assert fixed == []
+
+
 def test_packing_is_deterministic(objects: dict[str, SavedObject]) -> None:
     """The order in which files are read does not matter."""
     assert pack(objects.values()) == pack(reversed(objects.values()))
