@@ -127,6 +127,7 @@ export class Panel {
     if (turn !== this.turn) { embedded.finalize(); return; }
     this.drawing = embedded;
     // Instead of Vega's descriptions of each mark, a screen reader gets one sentence.
+    drawing.querySelector("svg").setAttribute("aria-hidden", "true");
     drawing.setAttribute("role", "img");
     drawing.removeAttribute("aria-roledescription");
     drawing.setAttribute("aria-label", `${this.title}: ${content.summary}`);

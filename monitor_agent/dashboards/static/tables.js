@@ -1,4 +1,5 @@
 // Tables with sorting, pages, a filter for each cell that a control has, and a download.
+import { keepFocus } from "./focus.js";
 import { page } from "./state.js";
 
 const collator = new Intl.Collator("en", { numeric: true });
@@ -34,10 +35,8 @@ export function drawTable(place, table, title, memory, pick) {
   const head = element("tr", {}, ...table.columns.map((column, index) => {
     const falling = memory.sort?.[0] === index ? memory.sort[1] : null;
     const button = element("button", { type: "button", textContent: column.label });
-    button.addEventListener("click", () => {
-      again({ sort: [index, falling === null ? column.kind === "number" || column.kind === "date" : !falling], page: 0 });
-      place.querySelectorAll("th button")[index].focus();
-    });
+    button.addEventListener("click", () =>
+      again({ sort: [index, falling === null ? column.kind === "number" || column.kind === "date" : !falling], page: 0 }));
     const cell = element("th", { scope: "col", className: column.align }, button);
     cell.setAttribute("aria-sort", falling === null ? "none" : falling ? "descending" : "ascending");
     return cell;
@@ -59,10 +58,12 @@ export function drawTable(place, table, title, memory, pick) {
     })));
   const rows = element("table", {}, element("caption", { className: "hidden", textContent: title }),
     element("thead", {}, head), element("tbody", {}, ...body));
-  const frame = element("div", { className: "scroll", tabIndex: 0, role: "region" }, rows);
+  const frame = element("div", { className: "scroll", tabIndex: 0, role: "group" }, rows);
   frame.setAttribute("aria-label", title);
-  place.replaceChildren(frame);
-  if (pages > 1) place.append(pager(memory.page, pages, order.length, table.page, again));
+  keepFocus(place, () => {
+    place.replaceChildren(frame);
+    if (pages > 1) place.append(pager(memory.page, pages, order.length, table.page, again));
+  });
 }
 
 function pager(page, pages, rows, size, again) {

@@ -15,6 +15,7 @@ let extent = null;
 let request = null;
 let timer = null;
 let drawnAt = null;
+let readOut = null;
 // The viewer answers within 9 s.
 const PATIENCE = 10000;
 
@@ -101,8 +102,18 @@ function draw(data) {
   const [from, to] = data.range.map((moment) => time.iso(moment).slice(0, 16).replace("T", " "));
   drawnAt = time.iso(Date.now()).slice(0, 19).replace("T", " ");
   status.textContent = `${from} to ${to} UTC, read at ${drawnAt} UTC`;
+  tellRange(from, to);
   delete board.dataset.old;
   board.dataset.drawn = String(Number(board.dataset.drawn || 0) + 1);
+}
+
+// Lets a screen reader read out the time range, once when it has changed; a refresh says nothing.
+function tellRange(from, to) {
+  const chosen = `${state.from} ${state.to}`;
+  if (readOut !== null && readOut !== chosen) {
+    document.getElementById("read-out").textContent = `Time range: ${time.describe(state.from, state.to)}, ${from} to ${to} UTC`;
+  }
+  readOut = chosen;
 }
 
 function fail(error) {
@@ -122,6 +133,8 @@ function fail(error) {
 const sentence = (text) => text.slice(0, 1).toUpperCase() + text.slice(1) + (/[.?!]$/.test(text) ? "" : ".");
 
 function showBanner(tone, text, action, run) {
+  if (!banner.hidden && banner.dataset.text === text) return;
+  banner.dataset.text = text;
   banner.className = `banner ${tone}`;
   banner.replaceChildren(text);
   if (action) {
