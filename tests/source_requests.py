@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -132,13 +133,20 @@ class LocalReceiver:
         return float(rows.get(f"monitor_receive_{name}", "nan"))
 
 
+SYNC_INTERVAL = ServerSettings().sync_interval
+
+
 @contextmanager
 def local_receiver(
-    folder: Path, mappings: Mapping[str, SourceMapping] | None = None, **changed: Any
+    folder: Path,
+    mappings: Mapping[str, SourceMapping] | None = None,
+    *,
+    sync_interval: timedelta = SYNC_INTERVAL,
+    **changed: Any,
 ) -> Iterator[LocalReceiver]:
     """Yield a receiver; `changed` are its settings."""
     receive = dataclasses.replace(ReceiveSettings(), **changed)
-    settings = Settings(server=ServerSettings(log_dir=str(folder)), receive=receive)
+    settings = Settings(server=ServerSettings(log_dir=str(folder), sync_interval=sync_interval), receive=receive)
     receiver = open_receiver(settings, mappings or {})
     try:
         yield LocalReceiver(folder, receiver, ReceiverApplication(receiver, receive))

@@ -15,7 +15,6 @@ from typing import Any
 import structlog
 
 from monitor_agent.alerting.firings import Firing
-from monitor_agent.contracts.agent_state import AGENT_STATE
 from monitor_agent.contracts.alert import ALERTS, STATE_ACTIVE, STATE_PENDING, STATE_RECOVERED
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.operations import Operation
@@ -57,23 +56,19 @@ class AlertStore:
         self._state_store = state_store
 
     def read(self, queries: Sequence[tuple[str, Mapping[str, Any]]]) -> AlertReadings:
-        """Return the answers and the stored firings, by one request.
+        """Return the answers and the stored firings, by two requests.
 
         Parameters
         ----------
         queries : searches (index pattern, body).
         """
-        list_search = {"query": {"ids": {"values": [STATE_ID]}}, "seq_no_primary_term": True}
-        open_search = {"query": _OPEN, "size": MAX_OPEN}
-        searches: list[tuple[str, Mapping[str, Any]]] = [(AGENT_STATE.name, list_search), (ALERTS.alias, open_search)]
-        *answers, lists, documents = self._gateway.msearch([*queries, *searches])
+        # By its id: a search may show an earlier version, whose write is refused, and this evaluation would not count.
+        (stored_state,) = self._state_store.read(STATE_ID)
+        *answers, documents = self._gateway.msearch([*queries, (ALERTS.alias, {"query": _OPEN, "size": MAX_OPEN})])
         hits = documents["hits"]["hits"]
-        stored_state, readable = StoredState(STATE_ID), [hit for hit in hits if _firing(hit["_source"])]
-        stored = [hit["_source"] for hit in readable]
-        for hit in lists["hits"]["hits"]:
-            stored_state = StoredState.from_hit(hit)
-            listed = stored_state.content.get(STATE_ID)
-            stored = listed if isinstance(listed, list) else stored
+        readable = [hit for hit in hits if _firing(hit["_source"])]
+        listed = stored_state.content.get(STATE_ID)
+        stored = listed if isinstance(listed, list) else [hit["_source"] for hit in readable]
         firings = [firing for firing in map(_firing, stored) if firing is not None]
         damaged = len(hits) - len(readable) + len(stored) - len(firings)
         if damaged:

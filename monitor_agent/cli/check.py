@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
             args.environ,
             settings.stated_for_models(args.environ, args.config),
             settings.read_notify_tables(args.environ, args.config),
+            settings.read_mapped_fields(args.config),
         )
     except SettingsError as error:
         results = [unreadable(error)]

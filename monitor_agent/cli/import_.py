@@ -123,7 +123,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     with full_access(settings, args.data, _print_note) as (access, setup):
         if setup is not None:
             with gateway_of(setup) as gateway:
-                install(gateway, access.agent, server=access.server)
+                install(gateway, access.agent, server=access.server, mapped=request.plan.columns)
         with prepared_gateway_of(access, "import") as gateway, _display() as display:
             require_stored_settings(args, gateway, access)
             try:

@@ -24,7 +24,7 @@ from monitor_agent.kibana.package import pack
 from monitor_agent.kibana.rules import CONNECTORS, rule
 from monitor_agent.kibana.watches import watch
 from monitor_agent.pipeline import instants
-from monitor_agent.settings import Settings
+from monitor_agent.settings import Settings, read_mapped_fields
 
 IN_THE_WAY = 1
 
@@ -54,17 +54,18 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Install everything; return 1 if something is in the way, or Kibana refused an object."""
     if args.dry_run and args.repair is None:
         raise DataError("--dry-run needs --repair", "run `monitor-agent setup --repair --dry-run`")
+    mapped = read_mapped_fields(args.config)
     with gateway_of(settings) as gateway:
         require_privileges(gateway, "setup" if args.repair is None else "setup --repair")
         if args.dry_run:
-            for repair in _repairs(gateway, settings, args.repair):
+            for repair in _repairs(gateway, settings, args.repair, mapped):
                 print_line(repair.plan())
             return 0
-        obstacles = install(gateway, settings.agent, print_line, settings.server)
+        obstacles = install(gateway, settings.agent, print_line, settings.server, mapped)
         if args.repair is not None:
-            for repair in _repairs(gateway, settings, args.repair):
+            for repair in _repairs(gateway, settings, args.repair, mapped):
                 repair.run()
-            obstacles = install(gateway, settings.agent, server=settings.server)
+            obstacles = install(gateway, settings.agent, server=settings.server, mapped=mapped)
         for obstacle in obstacles:
             print_line("\n".join(obstacle.lines))
         if not obstacles and (interval := earlier_windows(gateway, rules_of(gateway, settings).base_sizes)):
@@ -75,19 +76,23 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     return IN_THE_WAY if obstacles or refused else 0
 
 
-def _repairs(gateway: Gateway, settings: Settings, names: Sequence[str]) -> list[Repair]:
+def _repairs(gateway: Gateway, settings: Settings, names: Sequence[str], mapped: Sequence[str]) -> list[Repair]:
     """Return the repairs of indices, of all that need one if no name is given.
+
+    Parameters
+    ----------
+    mapped : labels and features that tables of the settings file fill.
 
     Raises
     ------
     DataError
         If a named index needs no repair.
     """
-    states = read_states(gateway, client_names(settings.agent, settings.server))
+    states = read_states(gateway, client_names(settings.agent, settings.server, mapped))
     obstructing = [state for state in states if (obstacle := obstacle_of(state)) and obstacle.repairable]
 
     def install_again() -> list[Obstacle]:
-        return install(gateway, settings.agent, server=settings.server)
+        return install(gateway, settings.agent, server=settings.server, mapped=mapped)
 
     repairs = [
         Repair(gateway, state, settings.agent.page_size, print_line, install_again)

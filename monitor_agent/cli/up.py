@@ -23,7 +23,13 @@ from monitor_agent.es.rights import require_privileges
 from monitor_agent.extras import PIPELINE, VIEWER, OptionalComponent, require
 from monitor_agent.http_serving.listener import url_of
 from monitor_agent.notifying.channels import open_channels
-from monitor_agent.settings import Settings, read_notify_tables, require_agreement, stated_for_models
+from monitor_agent.settings import (
+    Settings,
+    read_mapped_fields,
+    read_notify_tables,
+    require_agreement,
+    stated_for_models,
+)
 from monitor_agent.settings.model_tables import Table
 from monitor_agent.stack.embedded.elasticsearch import components_of_start
 from monitor_agent.stack.local import LocalProduct
@@ -81,13 +87,13 @@ def start(
     product.start_elasticsearch()
     if product.settings.stack.provider == "external":  # what is wrong there is told before slow work
         product.wait_for_elasticsearch()
-        set_up(product, display)
+        set_up(product, display, config)
     product.start_model_server(model_folder(product, supervisor, display))
     with display.spinner("waiting for Elasticsearch and the model server"):
         product.wait_for_elasticsearch()
         server = product.wait_for_model_server()
     if product.settings.stack.provider != "external":
-        set_up(product, display)
+        set_up(product, display, config)
     with closing(open_gateway(product.settings.elasticsearch)) as gateway:
         require_agreement(product.settings.agent, places, ModelSettingsStore(gateway).require().history.tables)
     product.start_pipeline()
@@ -119,8 +125,12 @@ def with_links(settings: Settings) -> Settings:
     return dataclasses.replace(settings, notify=dataclasses.replace(notify, dashboards_url=address))
 
 
-def set_up(product: LocalProduct, display: Display) -> None:
+def set_up(product: LocalProduct, display: Display, config: Path | None) -> None:
     """Install the index templates; if the user may not, and they are there, only say so.
+
+    Parameters
+    ----------
+    config : the file of settings, for the labels and features that its tables fill.
 
     Raises
     ------
@@ -142,7 +152,7 @@ def set_up(product: LocalProduct, display: Display) -> None:
             if status_of(error) == UNAUTHORIZED and settings.stack.setup_password:
                 raise ElasticsearchError(error.message, "check STACK_SETUP_PASSWORD") from error
             raise
-        for obstacle in install(gateway, settings.agent, server=settings.server):
+        for obstacle in install(gateway, settings.agent, server=settings.server, mapped=read_mapped_fields(config)):
             display.print_line("\n".join(obstacle.lines))
 
 

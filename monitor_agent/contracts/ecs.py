@@ -38,8 +38,8 @@ COMMON: dict[str, Field] = {
     "tags": keyword("only in documents of earlier releases"),
     "labels": closed(
         "keyword",
-        "segments: names of clients, at most 16; searchable are those in `MONITOR_SEGMENTS` and `MODEL_SERVER_LABELS` "
-        "when `monitor-agent setup` runs",
+        "segments: names of clients, at most 16; searchable are those in `MONITOR_SEGMENTS`, in "
+        "`MODEL_SERVER_LABELS` and in tables of the settings file when `monitor-agent setup` runs",
         ignore_above=256,
     ),
 }

@@ -82,7 +82,11 @@ Check = Callable[[], Iterable[CheckResult]]
 
 
 def diagnose(
-    settings: Settings, environ: Mapping[str, str], places: Table, tables: NotifyTables | None = None
+    settings: Settings,
+    environ: Mapping[str, str],
+    places: Table,
+    tables: NotifyTables | None = None,
+    mapped: Sequence[str] = (),
 ) -> list[CheckResult]:
     """Return the results of all checks, without secrets; a check that cannot be made is itself a result.
 
@@ -92,6 +96,7 @@ def diagnose(
     environ : the environment.
     places : where settings of models are stated, from `stated_for_models`.
     tables : the channels of notifications with names, and the routes to them.
+    mapped : labels and features that receivers and imports fill, from `read_mapped_fields`.
     """
     configured = settings
     try:
@@ -121,7 +126,7 @@ def diagnose(
     }
     for name, check in checks.items():
         results += _safely(name, check)
-    results += _cluster(settings, places)
+    results += _cluster(settings, places, mapped)
     if settings is configured:  # the embedded Elasticsearch has passwords of its own
         results += _safely("users", lambda: _named_users(settings))
     log.hide({*secret_values(settings), *secret_values(configured)})
@@ -157,7 +162,7 @@ def _pipeline(folder: Path) -> CheckResult:
     return local_pipeline.check_pipeline(statistics, runs=is_locked(folder / LOCK), folder=str(folder))
 
 
-def _cluster(settings: Settings, places: Table) -> list[CheckResult]:
+def _cluster(settings: Settings, places: Table, mapped: Sequence[str]) -> list[CheckResult]:
     """Return the results of the checks that ask Elasticsearch: each of its addresses, then the first that answers."""
     results: list[CheckResult] = []
     answers: list[tuple[ElasticsearchSettings, ClusterFacts]] = []
@@ -174,7 +179,7 @@ def _cluster(settings: Settings, places: Table) -> list[CheckResult]:
     address, facts = answers[0]
     with closing(_gateway(address)) as gateway:
         results += _of_models(gateway, settings, places)
-        results += _of_gateway(gateway, facts, settings)
+        results += _of_gateway(gateway, facts, settings, client_names(settings.agent, settings.server, mapped))
         results += _safely("dead letters", lambda: [_dead_letters(settings, _indexed_letters(gateway))])
     return results
 
@@ -220,8 +225,7 @@ def _reach(settings: ElasticsearchSettings, url: str) -> tuple[CheckResult, Clus
     return cluster.check_health(facts, url), facts
 
 
-def _of_gateway(gateway: Gateway, facts: ClusterFacts, settings: Settings) -> list[CheckResult]:
-    names = client_names(settings.agent, settings.server)
+def _of_gateway(gateway: Gateway, facts: ClusterFacts, settings: Settings, names: ClientNames) -> list[CheckResult]:
     checks: dict[str, Check] = {
         "version of Elasticsearch": lambda: [cluster.check_version(facts)],
         "clock": lambda: [cluster.check_clock(facts, settings.agent.clock_skew)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from monitor_agent.settings import AgentSettings, ServerSettings
 
@@ -10,14 +10,24 @@ ClientNames = Mapping[str, Sequence[str]]
 """Field that holds names of clients -> the names that are mapped from the start."""
 
 
-def client_names(agent: AgentSettings, server: ServerSettings) -> dict[str, Sequence[str]]:
+def client_names(agent: AgentSettings, server: ServerSettings, mapped: Iterable[str] = ()) -> dict[str, Sequence[str]]:
     """Return the labels that metrics are split by or that the server logs, and the features that it logs.
 
-    >>> client_names(AgentSettings(segments=("scene", "shop")), ServerSettings(labels=("scene", "device")))["labels"]
-    ('scene', 'shop', 'device')
+    Parameters
+    ----------
+    mapped : fields that receivers and imports fill, such as `labels.shop`, from `settings.read_mapped_fields`.
+
+    >>> agent, server = AgentSettings(segments=("scene", "shop")), ServerSettings(labels=("scene", "device"))
+    >>> client_names(agent, server, ["labels.country", "features.numeric.price", "item"])["labels"]
+    ('scene', 'shop', 'device', 'country')
     """
-    return {
-        "labels": tuple(dict.fromkeys([*agent.segments, *server.labels])),
-        "features.numeric": server.numeric_features,
-        "features.categorical": server.categorical_features,
+    names = {
+        "labels": [*agent.segments, *server.labels],
+        "features.numeric": [*server.numeric_features],
+        "features.categorical": [*server.categorical_features],
     }
+    for field in mapped:
+        for owner, of_owner in names.items():
+            if field.startswith(f"{owner}."):
+                of_owner.append(field.removeprefix(f"{owner}."))
+    return {owner: tuple(dict.fromkeys(of_owner)) for owner, of_owner in names.items()}

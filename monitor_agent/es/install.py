@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import groupby
 from typing import Any
@@ -48,6 +48,7 @@ def install(
     settings: AgentSettings,
     report: Callable[[str], None] = lambda _line: None,
     server: ServerSettings | None = None,
+    mapped: Iterable[str] = (),
 ) -> list[Obstacle]:
     """Put all index templates, and lifecycle policies if the cluster has them; extend the existing indices.
 
@@ -58,6 +59,7 @@ def install(
     ----------
     report : called with each line that the user should read.
     server : the model server, whose labels and features get fields of their own; None = as its defaults.
+    mapped : further labels and features, as fields such as `labels.shop`.
 
     Returns
     -------
@@ -71,7 +73,7 @@ def install(
     policies = _lifecycles(gateway, settings, report)
     settings_store = ModelSettingsStore(gateway)
     tables = settings_store.read(with_state=False).history.tables
-    names = client_names(with_segments(settings, tables), server or ServerSettings())
+    names = client_names(with_segments(settings, tables), server or ServerSettings(), mapped)
     obstacles, installed = [], []
     for contract in CONTRACTS:
         obstacle = _put_template(gateway, contract.with_names(names), policies.get(contract.name, {}))

@@ -7,6 +7,7 @@ import errno
 import itertools
 import os
 import re
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -45,7 +46,11 @@ class RequestJournal:
     """A file to which one process appends; the caller serializes the calls.
 
     It holds requests as they came, with all that is in them, so only its owner may read it. As the event files, it
-    survives a kill of the process at once.
+    survives a kill of the process at once, and a power cut after the next sync.
+
+    Parameters
+    ----------
+    sync_seconds : how often new requests are forced to disk; 0 = never.
 
     Attributes
     ----------
@@ -57,7 +62,7 @@ class RequestJournal:
         If the file cannot be opened.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sync_seconds: float) -> None:
         try:
             self._lock = _first_free(folder)
             self._path = self._lock.path.with_suffix(".journal")
@@ -65,6 +70,13 @@ class RequestJournal:
         except OSError as error:
             raise SettingsError(f"{folder} cannot be written ({error.strerror})", "set MODEL_LOG_DIR") from error
         self.size = os.fstat(self._descriptor).st_size
+        self._sync_seconds = sync_seconds
+        self._unsynced = False
+        self._file_lock = threading.Lock()
+        self._closing = threading.Event()
+        self._syncing = threading.Thread(target=self._sync_regularly, name="request-journal-sync", daemon=True)
+        if sync_seconds:
+            self._syncing.start()
 
     def replay(self) -> list[JournaledRequest]:
         """Return the requests in the order in which they came; a line that is broken off is left out."""
@@ -98,16 +110,40 @@ class RequestJournal:
     def rewrite(self, entries: Iterable[JournaledRequest]) -> None:
         """Let the file hold these requests only; if it cannot be replaced, it stays as it is."""
         with contextlib.suppress(OSError):
-            replace_file(self._path, b"".join(map(_line_of, entries)))
+            replace_file(self._path, b"".join(map(_line_of, entries)), sync=self._sync_seconds > 0)
             descriptor = private_opener(str(self._path), os.O_RDWR | os.O_APPEND)
-            os.close(self._descriptor)
-            self._descriptor = descriptor
+            with self._file_lock:
+                os.close(self._descriptor)
+                self._descriptor = descriptor
             self.size = os.fstat(descriptor).st_size
 
     def close(self) -> None:
-        """Close the file; what is in it stays for the next process."""
+        """Force everything to disk and close the file; what is in it stays for the next process."""
+        self._closing.set()
+        if self._syncing.is_alive():
+            self._syncing.join()
+        if self._sync_seconds:
+            self._sync()
         os.close(self._descriptor)
         self._lock.release()
+
+    def _sync_regularly(self) -> None:
+        while not self._closing.wait(self._sync_seconds):
+            self._sync()
+
+    def _sync(self) -> None:
+        """Force what is new to disk; if that fails, the next time tries it again."""
+        with self._file_lock:
+            if not self._unsynced:
+                return
+            # The file may be replaced in the meantime: the descriptor must stay open until the sync is over.
+            descriptor, self._unsynced = os.dup(self._descriptor), False
+        try:
+            os.fsync(descriptor)
+        except OSError:
+            self._unsynced = True
+        finally:
+            os.close(descriptor)
 
     def _append(self, line: bytes) -> None:
         try:
@@ -118,6 +154,7 @@ class RequestJournal:
                 os.ftruncate(self._descriptor, self.size)
             raise LogWriteError(f"{self._path} cannot be written ({error.strerror})", "free disk space") from error
         self.size += len(line)
+        self._unsynced = True
 
 
 def _first_free(folder: Path) -> FileLock:

@@ -107,7 +107,7 @@ def open_receiver(settings: Settings, mappings: SourceMappings) -> Receiver:
     log = _open_log(server)
     try:
         pseudonyms = _pseudonyms(server)
-        journal = RequestJournal(Path(server.log_dir))
+        journal = RequestJournal(Path(server.log_dir), server.sync_interval.total_seconds())
     except SettingsError:
         log.close()
         raise

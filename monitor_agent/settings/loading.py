@@ -136,6 +136,19 @@ def read_import_tables(toml_path: Path | None) -> dict[str, ImportTable]:
     return import_tables_of(document.get(IMPORTS, {}), str(toml_path))
 
 
+def read_mapped_fields(toml_path: Path | None) -> tuple[str, ...]:
+    """Return the fields that the tables `[receive.NAME]` and `[imports.NAME]` of a file fill, such as `labels.scene`.
+
+    Raises
+    ------
+    SettingsError
+        If a key or a value is wrong; it names the key.
+    """
+    received = [name for mapping in read_mappings(toml_path).values() for name in mapping.inputs]
+    imported = [name for table in read_import_tables(toml_path).values() for name in table.map]
+    return tuple(dict.fromkeys([*received, *imported]))
+
+
 def read_notify_tables(environ: Mapping[str, str], toml_path: Path | None) -> NotifyTables:
     """Return the tables `[notify.channels]` and `[[notify.routes]]` of a file.
 

@@ -62,7 +62,7 @@ class ServerSettings(HttpSettings, prefix="MODEL_SERVER"):
     sync_interval: timedelta = setting(
         timedelta(milliseconds=200),
         "MODEL_LOG_SYNC_INTERVAL",
-        "time between two syncs of the event files to disk; 0s = never",
+        "time between two syncs of the event files, and of the receiver's journal, to disk; 0s = never",
     )
     on_failure: str = setting(
         REFUSE,

@@ -98,9 +98,22 @@ def test_a_firing_is_one_document_from_pending_to_recovered(world: World) -> Non
         300.0,
         "lag_seconds",
     )
-    assert requests_without_change == 1
+    assert requests_without_change == 2
     assert (recovered["state"], recovered["event"]["end"]) == ("recovered", "2026-03-02T10:24:00Z")
     assert recovered["_version"] == recovered["revision"]
+
+
+def test_each_evaluation_counts_before_a_search_shows_the_one_before(world: World) -> None:
+    """Elasticsearch refreshes once in a second: an agent that is faster loses no evaluation by that."""
+    lagging(world, 10)
+    evaluate_alerts(world, 1)
+    evaluator = AlertEvaluator(Gateway(world.agent), LAG)
+    for minute in (2, 3, 4, 5):
+        evaluator.evaluate(START + minute * MINUTE)
+    visible(world)
+
+    (only,) = firings(world)
+    assert (only["state"], only["active_since"], only["looks"]) == ("active", "2026-03-02T10:02:00Z", "xxxxx")
 
 
 def test_agents_that_evaluate_at_the_same_moment_write_one_firing(clean_indices: Cluster, world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,11 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.es.readiness import require_setup
 from monitor_agent.settings import AgentSettings, ServerSettings
+from tests.cluster import Cluster
+from tests.command_line import set_up
 from tests.factories import START, Document, index_of, make_prediction
 from tests.integration.agent_world import MUCH_LATER, World
+from tests.integration.test_service import environ_of
 
 FINAL = START + MUCH_LATER
 HOURS: dict[str, Any] = {"base_window": timedelta(hours=1), "larger_windows": (timedelta(days=1),)}
@@ -76,6 +80,39 @@ def test_features_beyond_the_limit_leave_the_configured_ones_in_the_mapping(worl
     for name, value in (("numeric.price", 2.0), ("categorical.shop", "a")):
         query = {"term": {f"features.{name}": value}}
         assert world.admin.count(index=INDEX, query=query)["count"] == 30, name
+
+
+def test_what_receivers_and_imports_fill_is_found_after_setup(
+    world: World, clean_indices: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`setup` reads the labels and features of the tables of the file, beside those of the model server."""
+    for name, value in environ_of(clean_indices).items():
+        monkeypatch.setenv(name, value)
+    file = tmp_path / "monitor.toml"
+    file.write_text(
+        """[receive.click.inputs]
+item = "item_id"
+labels.country = "country"
+features.numeric.price = "price"
+[imports.cards]
+map = {"features.categorical.shop" = "the shop", "labels.scene" = "site"}
+""",
+        encoding="utf-8",
+    )
+
+    monkeypatch.setenv("MONITOR_CONFIG", str(file))
+    assert set_up() == 0
+
+    event = make_prediction(START)
+    event["labels"] = {"scene": "ad", "country": "jp", "other": "x"}
+    event["features"] = {"numeric": {"price": 2.0}, "categorical": {"shop": "a"}}
+    deliver_in_order(world, [event])
+    values = {"labels.country": "jp", "features.numeric.price": 2.0, "features.categorical.shop": "a"}
+    hits = {
+        name: world.admin.count(index=INDEX, query={"term": {name: value}})["count"] for name, value in values.items()
+    }
+    assert hits == dict.fromkeys(values, 1)
+    assert fields_below(world, "labels") == {"scene", "country"}
 
 
 def test_setup_repairs_an_index_that_labels_have_filled(world: World) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,25 @@ def test_the_journal_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with local_receiver(tmp_path, MAPPINGS) as receiver:
         send(receiver, RESPONSE, "199")
         assert prices(receiver) == PRICES
+
+
+def test_what_was_accepted_is_soon_forced_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As often as the event files, while the receiver runs; the interval 0 never does."""
+    synced, real_sync = threading.Event(), os.fsync
+
+    def note(file: int) -> None:
+        real_sync(file)
+        if os.fstat(file).st_ino in {path.stat().st_ino for path in journals(tmp_path)}:
+            synced.set()
+
+    monkeypatch.setattr(os, "fsync", note)
+    with local_receiver(tmp_path, MAPPINGS, sync_interval=timedelta(milliseconds=20)) as receiver:
+        send(receiver, REQUEST, "first")
+        assert synced.wait(60)
+    synced.clear()
+    with local_receiver(tmp_path, MAPPINGS, sync_interval=timedelta(0)) as receiver:
+        send(receiver, REQUEST, "second")
+    assert not synced.is_set()
 
 
 def test_two_receivers_of_a_folder_have_a_journal_each(tmp_path: Path) -> None:
