@@ -66,7 +66,7 @@ class Judge:
         hour = EPOCH + (until - EPOCH) // size * size
         first_seen: dict[str, datetime] = {}
         for segments, end, step in ((False, until, length), (True, hour, size)):
-            if self._judged.get((model, segments)) == end:
+            if self._judged.get((model, segments)) == end or (segments and not settings.segments):
                 continue
             groups, past = self._read(model, settings, size, end, segments)
             if not segments:

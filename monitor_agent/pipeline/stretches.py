@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -35,6 +36,7 @@ Stretches = Mapping[datetime, Counts]
 """Start of a stretch -> its counts."""
 
 
+@lru_cache(maxsize=100_000)
 def weeks_before(start: datetime, weeks: int, zone: ZoneInfo) -> datetime:
     """Return the start of the hour that the clock of the time zone showed some weeks before.
 
@@ -66,7 +68,7 @@ class PastWeeks:
 
     def is_holiday(self, moment: datetime) -> bool:
         """Return whether the model's clock shows a holiday."""
-        return moment.astimezone(self.zone).date().isoformat() in self.holidays
+        return bool(self.holidays) and moment.astimezone(self.zone).date().isoformat() in self.holidays
 
     def of(self, hours: Sequence[datetime]) -> list[list[Counts]]:
         """Return the counts of the same hours, by week and hour; empty counts where there are none."""
