@@ -8,7 +8,7 @@ and the silences that it would have measured then.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -35,32 +35,54 @@ MOST_WAITING = 4
 Line = tuple[bytes, str]
 """A line of an event file, and the path of the file."""
 
+Documents = Mapping[int, Sequence[Any]]
+"""Documents by the place of their output in the configuration."""
+
+
+class LineFilter:
+    """Turns lines into documents, as the configuration of the pipeline says."""
+
+    def __init__(self, program: Program) -> None:
+        (self._input,) = [source for source in program.inputs if isinstance(source, FileInput)][:1]
+        self._program = program
+        self._places = {output: place for place, output in enumerate(program.outputs)}
+
+    def documents(self, lines: Iterable[Line]) -> Documents:
+        """Return the documents of lines, in the order of the lines."""
+        documents: dict[int, list[Any]] = {}
+        remaining = iter(lines)
+        while portion := list(islice(remaining, PORTION)):
+            events = [event for line, path in portion for event in self._input.events_of(line, path)]
+            for output, share in self._program.route(self._program.filter(events)):
+                for event in share:
+                    _set_arrival(event)
+                documents.setdefault(self._places[output], []).extend(output.prepare(share))
+        return documents
+
 
 class ReplayDelivery:
     """Delivers lines; every line that was handed over is in Elasticsearch, or is a dead letter, after `flush`."""
 
     def __init__(self, program: Program, pool: ThreadPoolExecutor) -> None:
-        (self._input,) = [source for source in program.inputs if isinstance(source, FileInput)][:1]
-        self._program = program
+        self._filter = LineFilter(program)
+        self._outputs = program.outputs
         self._pool = pool
         self._sending: list[Future[None]] = []
         self._waiting: dict[Output, list[Any]] = {}
 
-    def deliver(self, lines: Iterable[Line]) -> int:
-        """Filter lines, and send their documents in large requests; return how many lines there were."""
-        count, waiting = 0, self._waiting
+    def deliver(self, lines: Iterable[Line]) -> None:
+        """Filter lines, and send their documents in large requests."""
         remaining = iter(lines)
         while portion := list(islice(remaining, PORTION)):
-            count += len(portion)
-            events = [event for line, path in portion for event in self._input.events_of(line, path)]
-            for output, share in self._program.route(self._program.filter(events)):
-                for event in share:
-                    _set_arrival(event)
-                prepared = waiting.setdefault(output, [])
-                prepared.extend(output.prepare(share))
-                if len(prepared) >= BATCH:
-                    self._send(output, waiting.pop(output))
-        return count
+            self.send(self._filter.documents(portion))
+
+    def send(self, documents: Documents) -> None:
+        """Send documents in large requests."""
+        for place, of_output in documents.items():
+            waiting = self._waiting.setdefault(self._outputs[place], [])
+            waiting.extend(of_output)
+            if len(waiting) >= BATCH:
+                self._send(self._outputs[place], self._waiting.pop(self._outputs[place]))
 
     def flush(self) -> None:
         """Return when everything has been sent.
@@ -90,9 +112,8 @@ def _set_arrival(event: Event) -> None:
         fields["ingested"] = fields["created"]
 
 
-@contextmanager
-def delivery_of(settings: Settings, data_dir: Path, host: str) -> Iterator[ReplayDelivery]:
-    """Yield the delivery by the pipeline of the settings.
+def compiled(settings: Settings, data_dir: Path, host: str) -> tuple[Program, PipelineContext]:
+    """Return the pipeline of the settings, with its outputs closed, and what its plugins share.
 
     Parameters
     ----------
@@ -114,6 +135,24 @@ def delivery_of(settings: Settings, data_dir: Path, host: str) -> Iterator[Repla
     program = compiler.compile_sections(sections, variables, context)
     if not any(isinstance(source, FileInput) for source in program.inputs):
         raise ConfigurationError("there is no file input", path=config, hint="its codec reads the lines")
+    return program, context
+
+
+@contextmanager
+def delivery_of(settings: Settings, data_dir: Path, host: str) -> Iterator[ReplayDelivery]:
+    """Yield the delivery by the pipeline of the settings.
+
+    Parameters
+    ----------
+    data_dir : folder of dead letters that cannot be sent, and of documents that wait.
+    host : the name of the machine in the events.
+
+    Raises
+    ------
+    ConfigurationError
+        If the configuration reads no event files.
+    """
+    program, context = compiled(settings, data_dir, host)
     for output in program.outputs:
         output.open()
     try:

@@ -253,7 +253,7 @@ ROOMS = (
     Room(
         "monitor_agent/demo/",
         "the scenarios of `demo`: their data, the replay by the clock of a past time, what was found",
-        "agent alerting clock contracts dashboards durations errors es extras files importing log "
+        "agent alerting clock contracts dashboards durations errors es extras files gc_tuning importing log "
         "logstash metrics model_server/model_card pipeline prediction_log settings stack",
         "numpy pyarrow rich",
     ),

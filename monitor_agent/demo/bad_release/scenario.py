@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 from monitor_agent.alerting.alert_store import stored_firings
@@ -14,15 +15,15 @@ from monitor_agent.demo import open_bandit
 from monitor_agent.demo.bad_release.click_model import Catalogue
 from monitor_agent.demo.bad_release.findings import Findings
 from monitor_agent.demo.bad_release.plans import Plan
-from monitor_agent.demo.bad_release.traffic import TrafficWriter
+from monitor_agent.demo.bad_release.preparation import Order, Step, prepared_ahead
 from monitor_agent.demo.bad_release.troubles import HOUR
 from monitor_agent.demo.bad_release.verdict import find_fall
 from monitor_agent.demo.delivery import ReplayDelivery, delivery_of
 from monitor_agent.demo.display import Display
-from monitor_agent.demo.event_lines import ReplayClock, services
 from monitor_agent.demo.replayed_agent import ReplayedAgent
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.history import History, Selection
+from monitor_agent.gc_tuning import rare_garbage_collection
 from monitor_agent.metrics import WindowState
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.ranges import WindowRun
@@ -65,23 +66,26 @@ class BadRelease:
 
     def run(self) -> Findings:
         """Replay the world and return what the product found."""
-        world, clock = self.world, ReplayClock(self.world.start)
+        world = self.world
+        # The agent knows what has arrived by its cycle, and nothing later.
+        cycles = [world.start + hour * HOUR + world.tail for hour in range(world.hours + 1)]
+        order = Order(
+            world, self._settings, self._folder, [until for moment in cycles for until in (moment - world.tail, moment)]
+        )
         agent = ReplayedAgent(self._gateway, self._settings.agent, world.start)
         title = f"replaying {world.hours} hours of {len(world.models)} model{'s' * (len(world.models) > 1)}"
         with (
-            services(self._folder, [model.name for model in world.models], clock) as files,
-            delivery_of(self._settings, self._folder.parent / "pipeline", socket.gethostname()) as delivery,
-            self._display.bar(title, world.hours + 1) as done,
+            rare_garbage_collection(),
+            prepared_ahead(order) as steps,
+            delivery_of(self._settings, order.data_dir, socket.gethostname()) as delivery,
+            self._display.bar(title, len(cycles)) as done,
         ):
-            writer = TrafficWriter(world, files, clock)
-            for hour in range(world.hours + 1):
-                # The agent knows what has arrived by its cycle, and nothing later.
-                moment = world.start + hour * HOUR + world.tail
-                for until in (moment - world.tail, moment):
-                    delivery.deliver(writer.lines(until))
+            for hour, moment in enumerate(cycles):
+                for step in islice(steps, 2):
+                    delivery.send(step.documents)
                 self._run_agent(agent, delivery, hour, moment)
                 done(hour + 1)
-        return self._findings(writer)
+        return self._findings(step)
 
     def _run_agent(self, agent: ReplayedAgent, delivery: ReplayDelivery, hour: int, moment: datetime) -> None:
         """Run the agent: in each hour of a live stretch, when the window before is final, and once before it."""
@@ -94,7 +98,7 @@ class BadRelease:
         else:
             agent.catch_up(moment)
 
-    def _findings(self, writer: TrafficWriter) -> Findings:
+    def _findings(self, written: Step) -> Findings:
         world = self.world
         (baseline,) = [model.version for model in world.models if model.name == world.rollout.model]
         self._gateway.refresh([PERFORMANCE.alias, ALERTS.alias])
@@ -102,7 +106,7 @@ class BadRelease:
         fall = find_fall(states.get(baseline, {}), states.get(world.rollout.version, {}), self._settings.agent)
         firings = stored_firings(self._gateway, instants.EPOCH, self._settings.agent.page_size)
         active = [firing for firing in firings if firing.active_since and firing.active_since >= world.start]
-        return Findings(world, writer.predictions, writer.clicks, writer.lost, fall, active[::-1])
+        return Findings(world, written.predictions, written.clicks, written.lost, fall, active[::-1])
 
     def _states(self, model: str, versions: tuple[str, ...]) -> dict[str, dict[datetime, WindowState]]:
         """Return the states of the base windows by version and start."""
