@@ -66,10 +66,10 @@ class AlertStore:
         (stored_state,) = self._state_store.read(STATE_ID)
         *answers, documents = self._gateway.msearch([*queries, (ALERTS.alias, {"query": _OPEN, "size": MAX_OPEN})])
         hits = documents["hits"]["hits"]
-        readable = [hit for hit in hits if _firing(hit["_source"])]
+        readable = [hit for hit in hits if readable_firing(hit["_source"])]
         listed = stored_state.content.get(STATE_ID)
         stored = listed if isinstance(listed, list) else [hit["_source"] for hit in readable]
-        firings = [firing for firing in map(_firing, stored) if firing is not None]
+        firings = [firing for firing in map(readable_firing, stored) if firing is not None]
         damaged = len(hits) - len(readable) + len(stored) - len(firings)
         if damaged:
             structlog.get_logger().warning("some firings in model-alerts cannot be read", firings=damaged)
@@ -106,7 +106,7 @@ class AlertStore:
             self._gateway.bulk(operations)
 
 
-def _firing(document: Mapping[str, Any]) -> Firing | None:
+def readable_firing(document: Mapping[str, Any]) -> Firing | None:
     """Return the firing of a document; None if somebody has damaged the document."""
     try:
         firing = Firing.from_document(document)
@@ -131,6 +131,6 @@ def stored_firings(gateway: Gateway, since: datetime, page: int) -> list[Firing]
     ended: dict[str, Any] = instants.range_filter("event.end", gte=since)
     recovered = {"bool": {"filter": [{"term": {"state": STATE_RECOVERED}}, ended]}}
     body = {"query": {"bool": {"should": [_OPEN, recovered], "minimum_should_match": 1}}}
-    stored = map(_firing, (hit["_source"] for hit in gateway.scan(ALERTS.alias, body, page)))
+    stored = map(readable_firing, (hit["_source"] for hit in gateway.scan(ALERTS.alias, body, page)))
     firings = [firing for firing in stored if firing is not None]
     return sorted(firings, key=lambda firing: (firing.start, firing.key), reverse=True)

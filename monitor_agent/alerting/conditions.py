@@ -55,7 +55,7 @@ def measurement_query(alert: Alert, due: str) -> tuple[str, Document] | None:
         return None
     times = {"gte": f"{due}||-{alert.look_back}", "lte": due, "format": "strict_date_optional_time"}
     condition = kql.query(alert.where)
-    filters = [{"range": {"@timestamp": times}}, _without_values(condition)]
+    filters = [{"range": {"@timestamp": times}}, without_values(condition)]
     groups: Document = {_MEASURED: {"filter": _with_values(condition)}}
     for field in reversed(alert.group_by):
         groups = {_BUCKETS: {"terms": {"field": field, "size": MAX_GROUPS}, "aggs": groups}}
@@ -68,7 +68,7 @@ def unmeasured(alert: Alert, answer: Mapping[str, Any]) -> set[tuple[str, Group]
     return {(alert.id, group) for group, count, values in groups if count and not values[_MEASURED]["doc_count"]}
 
 
-def _without_values(node: Document) -> Document:
+def without_values(node: Document) -> Document:
     """Return a condition without what depends on values and on their labels."""
     return _replaced(node, lambda _field: {"match_all": {}})
 

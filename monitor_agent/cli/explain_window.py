@@ -11,11 +11,9 @@ from monitor_agent.cli._times import add_time
 from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT
-from monitor_agent.errors import DataError, SettingsError
-from monitor_agent.pipeline import instants
+from monitor_agent.errors import SettingsError
+from monitor_agent.es.window_explanation import read_window
 from monitor_agent.pipeline.documents import MetricsKey
-from monitor_agent.pipeline.explanation import explain
-from monitor_agent.pipeline.instants import Interval
 from monitor_agent.pipeline.model_scopes import SettingsByModel
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import Settings
@@ -52,23 +50,16 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         If there is no such document.
     """
     with history_of(settings, "explain-window", args.model) as (history, rules):
-        identifier = args.id or _identifier(args, rules)
-        document = history.document(identifier)
-        if document is None:
-            raise DataError(
-                f"there is no metrics document {identifier}", "see model_performance, or give --model, --size, --start"
-            )
-        restatements = history.restatements(identifier)
-        window = Interval(instants.parse(document["window_start"]), instants.parse(document["window_end"]))
-        agent = rules.settings_at(document["model_name"], window.start)
-        not_counted = history.not_counted(document["model_name"], document["model_version"], window)
+        window = read_window(history, rules, args.id or _identifier(args, rules))
     if args.json:
+        document, restatements = dict(window.document), list(window.restatements)
         document.pop("state_blob")
         for restatement in restatements:
             restatement["document"].pop("state_blob", None)
-        print_json({"id": identifier, "document": document, "restatements": restatements, "not_counted": not_counted})
+        rest = {"document": document, "restatements": restatements, "not_counted": window.not_counted}
+        print_json({"id": window.id, **rest})
         return 0
-    for section in explain(identifier, document, restatements, not_counted, Calendar(agent), agent):
+    for section in window.sections():
         print_table(f"\n{section.title}", ["", "", ""], section.lines, left=3)
     return 0
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from monitor_agent.contracts.agent_state import AGENT_STATE
 from monitor_agent.contracts.alert import ALERTS
 from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.cycle import CYCLES
@@ -93,7 +92,7 @@ ROLES: dict[str, dict[str, Any]] = {
         "indices": [
             {
                 "names": names_of(
-                    [entry for entry in CONTRACTS if entry not in (DEADLETTERS, AGENT_STATE)],
+                    [entry for entry in CONTRACTS if entry is not DEADLETTERS],
                 ),
                 "privileges": READ,
             },

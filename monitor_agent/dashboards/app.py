@@ -14,6 +14,7 @@ from werkzeug.exceptions import NotFound
 
 from monitor_agent.clock import Clock
 from monitor_agent.dashboards import compression, drop_page, error_pages, markdown, start_page
+from monitor_agent.dashboards.alert_routes import AlertPages
 from monitor_agent.dashboards.dashboard_data import DashboardData, dashboard_data
 from monitor_agent.dashboards.library import END, START, Library
 from monitor_agent.dashboards.login import LoginPages
@@ -72,6 +73,7 @@ def create_app(viewer: Viewer) -> Flask:
     _add_guards(app, viewer)
     _add_pages(app, viewer)
     searches = VisitorWork()
+    AlertPages(viewer.library, viewer.clock, viewer.agent, lambda: _gateway(viewer), searches).register(app)
 
     @app.get("/models")
     def models() -> str:

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from monitor_agent.contracts.agent_state import AGENT_STATE
 from monitor_agent.contracts.command_privileges import COMMAND_PRIVILEGES
 from monitor_agent.contracts.command_users import SETUP, entry_of, with_setup_user
 from monitor_agent.contracts.deadletter import DEADLETTERS
 from monitor_agent.contracts.index_contract import IndexContract
-from monitor_agent.contracts.role_names import ANALYST, DEADLETTER_READER, MONITOR_AGENT
+from monitor_agent.contracts.role_names import ANALYST, DEADLETTER_READER
 from monitor_agent.contracts.roles import ROLES, names_of
 from monitor_agent.errors import ElasticsearchError, MissingPrivilegeError
 from monitor_agent.es.cluster_facts import missing_privileges, without_dates
@@ -66,7 +65,7 @@ def unreadable(gateway: Gateway, contracts: Collection[IndexContract]) -> dict[s
         gateway, {"cluster": [], "indices": [{"names": names_of(list(contracts)), "privileges": ["read"]}]}
     )
     closed = [contract for contract in contracts if any(f"read on {name}" in lacking for name in names_of([contract]))]
-    readers = {DEADLETTERS.name: DEADLETTER_READER, AGENT_STATE.name: MONITOR_AGENT}
+    readers = {DEADLETTERS.name: DEADLETTER_READER}
     return {
         contract.name: MissingPrivilegeError(
             f"the user {user} lacks the privilege read on {contract.alias}",

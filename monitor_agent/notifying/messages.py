@@ -188,13 +188,16 @@ def dashboard_link(firing: Firing, base: str) -> str:
     ----------
     base : the address of the dashboards.
     """
-    if not base:
-        return ""
+    return f"{base}/dashboards/{firing.dashboard}?{dashboard_query(firing)}" if base else ""
+
+
+def dashboard_query(firing: Firing) -> str:
+    """Return the query of the address of a firing's dashboard: its time, model and version."""
     until = "now" if firing.end is None else instants.text(firing.end + AFTER)
     query = {"from": instants.text(firing.start - BEFORE), "to": until}
     controls = {"model_name": "c.model", "model_version": "c.version"}
     query |= {controls[name]: value for name, value in firing.group if name in controls}
-    return f"{base}/dashboards/{firing.dashboard}?{urlencode(query)}"
+    return urlencode(query)
 
 
 def with_segment(facts: FiringFacts, segment: str) -> FiringFacts:

@@ -101,10 +101,12 @@ class OpenFiring:
 
     Attributes
     ----------
+    id : the document's `_id`.
     model, version : empty = all.
     dashboard : the dashboard that shows the trouble.
     """
 
+    id: str
     alert: str
     title: str
     message: str
@@ -231,7 +233,7 @@ def overview(answers: Sequence[Mapping[str, Any]], now: datetime) -> Overview:
     """Return the overview from the answers to `searches`."""
     *of_models, firings, cycles = answers
     by_model = dict(zip(_OF_MODELS, map(_models, of_models), strict=True))
-    opened = [_firing(hit["_source"]) for hit in firings.get("hits", {}).get("hits", ())]
+    opened = [_firing(hit["_id"], hit["_source"]) for hit in firings.get("hits", {}).get("hits", ())]
     alerted = (firing.model for firing in opened if firing.model)
     names = dict.fromkeys([*by_model["today"], *by_model["ends"], *alerted])
     rows = [
@@ -251,8 +253,9 @@ def _models(answer: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {bucket["key"]: bucket for bucket in buckets}
 
 
-def _firing(document: Document) -> OpenFiring:
+def _firing(identifier: str, document: Document) -> OpenFiring:
     return OpenFiring(
+        id=identifier,
         alert=document["rule"]["name"],
         title=document["rule"]["description"],
         message=document.get("message", ""),

@@ -177,7 +177,7 @@ ROOMS = (
     Room(
         "monitor_agent/dashboards/",
         "the viewer of the dashboards without Kibana, and the reports",
-        "extras clock contracts errors es files http_serving kibana pipeline root_causes settings",
+        "alerting extras clock contracts errors es files http_serving kibana notifying pipeline root_causes settings",
         "flask orjson structlog vl_convert werkzeug",
     ),
     Room(

@@ -1,0 +1,80 @@
+"""The routes of the pages about alerts: the list, a firing, and a window behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from flask import Flask, Response, g, make_response, render_template, request
+from werkzeug.exceptions import NotFound
+
+from monitor_agent.alerting.definitions import Alert, load_alerts
+from monitor_agent.clock import Clock
+from monitor_agent.dashboards import alert_words
+from monitor_agent.dashboards.alert_list import STATES, AlertFilter, read_alert_list
+from monitor_agent.dashboards.firing_page import read_firing_page
+from monitor_agent.dashboards.library import Library
+from monitor_agent.dashboards.visitor_work import VisitorWork
+from monitor_agent.errors import DataError
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.history import History
+from monitor_agent.es.model_settings_store import read_rules
+from monitor_agent.es.window_explanation import read_window
+from monitor_agent.settings import AgentSettings
+
+
+@dataclass(frozen=True)
+class AlertPages:
+    """The pages about alerts.
+
+    Attributes
+    ----------
+    gateway : returns the searches of the person who asks.
+    agent : the settings that name the list of alerts, and those of models where the cluster holds none.
+    """
+
+    library: Library
+    clock: Clock
+    agent: AgentSettings
+    gateway: Callable[[], Gateway]
+    searches: VisitorWork
+
+    def register(self, app: Flask) -> None:
+        """Add the pages to an application."""
+        app.add_url_rule("/alerts", "alerts", self._list, methods=["GET"])
+        app.add_url_rule("/alerts/<identifier>", "firing", self._firing, methods=["GET"])
+        app.add_url_rule("/windows/<identifier>", "window", self._window, methods=["GET"])
+
+    def _alerts(self) -> dict[str, Alert]:
+        return {alert.id: alert for alert in load_alerts(self.agent.alerts)}
+
+    def _list(self) -> str:
+        gateway, chosen, alerts = self.gateway(), AlertFilter.of(request.args), self._alerts()
+        page = self.searches.result(lambda: read_alert_list(gateway, chosen, alerts, self.clock.now()), g.until)
+        return render_template("alerts.html", page=page, states=STATES, alerts=alerts, words=alert_words)
+
+    def _firing(self, identifier: str) -> Response:
+        gateway, alerts = self.gateway(), self._alerts()
+        try:
+            page = self.searches.result(
+                lambda: read_firing_page(gateway, identifier, alerts, self.clock.now()), g.until
+            )
+        except DataError as error:
+            raise NotFound(str(error)) from error
+        boards = self.library.dashboards
+        text = render_template("firing.html", page=page, boards=boards, words=alert_words)
+        return make_response(text, HTTPStatus.OK)
+
+    def _window(self, identifier: str) -> str:
+        gateway = self.gateway()
+        try:
+            window = self.searches.result(
+                lambda: read_window(
+                    History(gateway, self.agent.page_size), read_rules(gateway, self.agent), identifier
+                ),
+                g.until,
+            )
+        except DataError as error:
+            raise NotFound(str(error)) from error
+        return render_template("window.html", window=window)

@@ -1,0 +1,138 @@
+"""Firings in words, for the pages about alerts (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from monitor_agent.alerting.definitions import Alert
+from monitor_agent.alerting.firings import Firing
+from monitor_agent.alerting.look_back import is_about
+from monitor_agent.contracts.catalogue import CONTRACTS
+from monitor_agent.contracts.verdict import MEASURES
+from monitor_agent.notifying.messages import FiringFacts
+from monitor_agent.pipeline import instants
+
+SHARE = "share"
+STATE_TITLES = {"active": "Active", "pending": "Pending", "recovered": "Recovered"}
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
+
+
+def model_of(firing: Firing) -> str:
+    """Return the model of a firing; empty = all models."""
+    return dict(firing.group).get("model_name", "")
+
+
+def version_of(firing: Firing) -> str:
+    """Return the version of a firing; empty = all versions."""
+    return dict(firing.group).get("model_version", "")
+
+
+def subject(firing: Firing) -> str:
+    """Return the model and the version of a firing."""
+    model, version = model_of(firing), version_of(firing)
+    if not model:
+        return "all models"
+    return f"{model}, version {version}" if version else model
+
+
+def length(duration: timedelta) -> str:
+    """Return a length of time in its two largest units.
+
+    >>> length(timedelta(hours=26)), length(timedelta(minutes=4)), length(timedelta(seconds=3))
+    ('1 d 2 h', '4 min', 'less than a minute')
+    """
+    seconds = int(duration.total_seconds())
+    for (size, name), (smaller, smaller_name) in zip(_UNITS, (*_UNITS[1:], (1, "s")), strict=True):
+        if seconds >= size:
+            rest = seconds % size // smaller if smaller > 1 else 0
+            return f"{seconds // size} {name}" + (f" {rest} {smaller_name}" if rest else "")
+    return "less than a minute"
+
+
+def moment(at: datetime | None) -> str:
+    """Return a moment for people."""
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def machine_time(at: datetime) -> str:
+    """Return a moment for the attribute of an element `time`."""
+    return instants.text(at.replace(microsecond=0))
+
+
+def unit_of(alert: Alert | None, measure: str) -> str:
+    """Return the unit of a field of the documents that an alert searches; empty if it has none."""
+    contract = next((entry for entry in CONTRACTS if alert and is_about(alert, entry.pattern)), None)
+    field = contract.fields.get(measure) if contract else None
+    return field.unit if field else ""
+
+
+def number(value: float | None, unit: str) -> str:
+    """Return a value with its unit.
+
+    >>> number(0.31, "share"), number(400, "s"), number(0.1412345, ""), number(None, "")
+    ('31 %', '400 s', '0.1412', 'not measured')
+    """
+    if value is None:
+        return "not measured"
+    return f"{100 * value:.3g} %" if unit == SHARE else f"{value:.4g}{f' {unit}' if unit else ''}"
+
+
+def measure_title(measure: str) -> str:
+    """Return the name of a compared field for people; other fields have the names that docs/fields.md explains.
+
+    >>> measure_title("rate_fall"), measure_title("f1_high")
+    ('fall of the share of positives', 'f1_high')
+    """
+    for name, meaning in MEASURES.items():
+        if measure == f"{name}_fall":
+            return f"fall of the {meaning}"
+    return {"drift_share": "share of what has drifted"}.get(measure, measure)
+
+
+def value_sentence(firing: Firing, alert: Alert | None) -> str:
+    """Return the worst value against its limit as a sentence; empty if the alert compares no value."""
+    if firing.measure is None:
+        return ""
+    unit = unit_of(alert, firing.measure)
+    worse, _ = alert.limits().get(firing.measure, ("max", 0.0)) if alert else ("max", 0.0)
+    side = "above" if worse == "max" else "below"
+    name = measure_title(firing.measure)
+    worst = number(firing.value, unit)
+    return f"The {name} was {worst} at its worst, {side} its limit of {number(firing.limit, unit)}."
+
+
+def numbers_in_words(facts: FiringFacts) -> str:
+    """Return the metric behind a firing: its value, its interval or what it is compared with, and how much was counted.
+
+    >>> numbers_in_words(FiringFacts("f1", 0.14, 0.11, 0.17, 812))
+    'f1 0.14 (95 % interval 0.11 to 0.17), n = 812'
+    """
+    if facts.value is None:
+        return ""
+    pieces = [f"{facts.metric} {facts.value:.4g}"]
+    interval = facts.low is not None and facts.high is not None
+    ends = f"{facts.low:.4g} to {facts.high:.4g}" if interval else ""
+    if facts.reference is not None:
+        reference = f"{facts.against or 'the last weeks'}: {facts.reference:.4g}"
+        pieces[0] += f", {reference}" + (f" (95 % interval of the difference {ends})" if ends else "")
+    elif ends:
+        pieces[0] += f" (95 % interval {ends})"
+    pieces += [] if facts.n is None else [f"n = {facts.n:,}"]
+    pieces += [] if facts.predictions is None else [f"{facts.predictions:,} predictions"]
+    return ", ".join(pieces)
+
+
+def state_sentence(firing: Firing, now: datetime) -> str:
+    """Return since when a firing is in its state."""
+    if firing.end is not None:
+        return f"Recovered at {moment(firing.end)}; it lasted {length(firing.end - firing.start)}."
+    if firing.active_since is None:
+        return f"Pending for {length(now - firing.start)}: the condition is met, but not often enough yet."
+    return f"Active for {length(now - firing.active_since)}."
+
+
+def inhibited_sentence(names: Iterable[str]) -> str:
+    """Return why a firing does not change its state; empty if it does."""
+    joined = ", ".join(names)
+    return f"Inhibited by {joined}: meanwhile it neither becomes active nor recovers." if joined else ""

@@ -1,0 +1,293 @@
+"""The page of a firing: what is wrong, since when, how sure it is, what is behind it, and what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from monitor_agent.alerting.alert_store import readable_firing
+from monitor_agent.alerting.definitions import Alert
+from monitor_agent.alerting.firing_history import (
+    BehindDocument,
+    ValueHistory,
+    documents_behind,
+    documents_search,
+    value_history,
+    values_search,
+)
+from monitor_agent.alerting.firings import Firing
+from monitor_agent.alerting.look_back import is_about
+from monitor_agent.contracts.agent_state import AGENT_STATE
+from monitor_agent.contracts.alert import ALERTS
+from monitor_agent.contracts.model_names import ALL_VERSIONS
+from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
+from monitor_agent.dashboards import alert_words as words
+from monitor_agent.dashboards.alert_list import read_facts
+from monitor_agent.dashboards.firing_chart import FiringChart
+from monitor_agent.dashboards.formats import NOTHING
+from monitor_agent.errors import DataError
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.rights import unreadable
+from monitor_agent.notifying.messages import FiringFacts, dashboard_query
+from monitor_agent.notifying.notifier import OUTBOX
+from monitor_agent.notifying.outbox import Outbox
+from monitor_agent.notifying.silence_store import SilenceStore
+from monitor_agent.notifying.silences import Quiet, Silence
+from monitor_agent.pipeline import instants
+
+MOST_INHIBITING, MOST_CHANNELS = 20, 100
+WINDOW_SIZE = "1h"
+NARROW_WIDTH, NARROW_HEIGHT = 350.0, 240.0
+_QUALITY = ("rate_fall", "auc_fall", "f1_fall", "f1_high")
+"""Measures whose fall `explain-drop` explains."""
+_MESSAGES = {
+    "active": "told that it is active",
+    "reminded": "reminded of it",
+    "recovered": "told that it has recovered",
+}
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """Something that happened to a firing."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True)
+class FiringPage:
+    """The page.
+
+    Attributes
+    ----------
+    alert : None = the alert is in no list any more.
+    values : its value over time; None = it compares none.
+    documents : the newest documents that met its condition.
+    window : id of the newest hour of its model and version; empty = there is none.
+    inhibiting : the firings that inhibit it.
+    quiet : silences and acknowledgements.
+    outboxes : what each channel has got, by its name; None = the user may not read it.
+    """
+
+    now: datetime
+    firing: Firing
+    alert: Alert | None
+    facts: FiringFacts
+    values: ValueHistory | None = None
+    documents: Sequence[BehindDocument] = ()
+    window: str = ""
+    inhibiting: Sequence[Firing] = ()
+    quiet: Quiet = field(default_factory=Quiet)
+    outboxes: Mapping[str, Outbox] | None = None
+
+    @property
+    def charts(self) -> list[str]:
+        """The value over time as elements of the page: for wide and for narrow windows."""
+        if self.values is None or not self.values.points:
+            return []
+        until = self.firing.end or self.now
+        unit = words.unit_of(self.alert, self.values.measure)
+        chart = FiringChart(self.values, self.firing, lambda value: words.number(value, unit), until)
+        narrow = FiringChart(
+            self.values, self.firing, chart.value_text, until, width=NARROW_WIDTH, height=NARROW_HEIGHT
+        )
+        return [chart.inline("timeline wide"), narrow.inline("timeline narrow")]
+
+    @property
+    def measures(self) -> list[str]:
+        """The fields that the condition compares and that a document has, the field of the firing first."""
+        fields = [*(self.alert.values or self.alert.limits())] if self.alert else []
+        names = [name for name in fields if any(row.source.get(name) is not None for row in self.documents)]
+        return sorted(names, key=lambda name: name != self.firing.measure)
+
+    def cells(self, document: BehindDocument) -> list[str]:
+        """Return the numbers of a document that the condition compares."""
+        texts = []
+        for name in self.measures:
+            value = document.source.get(name)
+            unit = words.unit_of(self.alert, name)
+            texts.append(words.number(float(value), unit) if isinstance(value, (int, float)) else NOTHING)
+        return texts
+
+    def document_time(self, document: BehindDocument) -> str:
+        """Return the window of a document, or its moment."""
+        source = document.source
+        start, end = (source.get(name) for name in ("window_start", "window_end"))
+        if start and end:
+            first, last = instants.parse(start), instants.parse(end)
+            form = "%H:%M" if first.date() == last.date() else "%Y-%m-%d %H:%M"
+            return f"{first:%Y-%m-%d %H:%M} to {last.strftime(form)} UTC"
+        return words.moment(instants.parse(source["@timestamp"]))
+
+    @property
+    def are_windows(self) -> bool:
+        """Whether the documents behind it are those of windows, which `explain-window` explains."""
+        return self.alert is not None and is_about(self.alert, PERFORMANCE.pattern)
+
+    @property
+    def segment(self) -> str:
+        """The segment that has the worst value; empty if the firing is about none."""
+        return self.facts.segment
+
+    @property
+    def silence(self) -> Silence | None:
+        """The silence that covers it now."""
+        return self.quiet.silence_of(self.firing, self.now) if self.firing.open else None
+
+    @property
+    def place(self) -> str:
+        """The query of the dashboard's address: its time, model and version."""
+        return dashboard_query(self.firing)
+
+    @property
+    def why(self) -> str:
+        """The query of the page that explains the fall; empty if it is about none."""
+        model = words.model_of(self.firing)
+        if not model or self.firing.measure not in _QUALITY:
+            return ""
+        since = self.facts.fell_since or self.facts.window_start or self.firing.start
+        against = self.facts.against.removeprefix("version ") or ("last-week" if self.facts.reference else "")
+        question = {
+            "model": model,
+            "version": words.version_of(self.firing),
+            "from": words.machine_time(since),
+            "to": words.machine_time(self.firing.end) if self.firing.end else "now",
+            "against": against,
+            "metric": "f1" if self.facts.metric == "f1" else "positive_rate",
+        }
+        return urlencode({name: value for name, value in question.items() if value})
+
+    @property
+    def condition(self) -> str:
+        """The condition of the alert, in KQL."""
+        return self.alert.where if self.alert else ""
+
+    @property
+    def commands(self) -> list[tuple[str, str]]:
+        """The commands that silence and acknowledge it: what for, and the command."""
+        model, version = words.model_of(self.firing), words.version_of(self.firing)
+        named = (f" --model {model}" if model else "") + (f" --label model_version={version}" if version else "")
+        silence = f"monitor-agent alerts silence --alert {self.firing.rule}{named} --until now+4h --reason '...'"
+        return [("Silence it", silence), ("Acknowledge it", f"monitor-agent alerts ack {self.firing.id[:12]}")]
+
+    @property
+    def history(self) -> list[HistoryEntry]:
+        """What happened to it, in the order of time."""
+        firing = self.firing
+        entries = [HistoryEntry(firing.start, "The condition was met for the first time: pending")]
+        entries += [HistoryEntry(firing.active_since, "Active")] if firing.active_since else []
+        entries += [HistoryEntry(firing.end, "Recovered")] if firing.end else []
+        for name, outbox in (self.outboxes or {}).items():
+            receipt = outbox.receipts.get(firing.id)
+            for kind, text in _MESSAGES.items():
+                at = getattr(receipt, kind) if receipt else None
+                entries += [HistoryEntry(at, f"Channel {name} was {text}")] if at else []
+        for silence in self.quiet.silences:
+            start = max(silence.start, firing.start)
+            if silence.covers(firing, start) and (firing.end is None or start <= firing.end):
+                until = f"until {words.moment(silence.end)}"
+                entries.append(HistoryEntry(start, f"Silenced {until} by {silence.author}: {silence.reason}"))
+        return sorted(entries, key=lambda entry: entry.at)
+
+    @property
+    def waiting(self) -> list[str]:
+        """The channels that have not been told that it is active, with the reason why."""
+        waits = []
+        for name, outbox in (self.outboxes or {}).items():
+            receipt = outbox.receipts.get(self.firing.id)
+            if self.firing.open and self.firing.active_since and (receipt is None or receipt.active is None):
+                waits.append(f"{name} (fails: {outbox.reason})" if outbox.failures else name)
+        return waits
+
+
+def read_firing(gateway: Gateway, identifier: str) -> Firing:
+    """Return a firing by its id.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    hits = gateway.search(ALERTS.alias, {"query": {"ids": {"values": [identifier]}}, "size": 1})["hits"]["hits"]
+    firing = readable_firing(hits[0]["_source"]) if hits else None
+    if firing is None:
+        raise DataError(f"there is no firing {identifier[:80]}", "see the list of alerts")
+    return firing
+
+
+def read_firing_page(gateway: Gateway, identifier: str, alerts: Mapping[str, Alert], now: datetime) -> FiringPage:
+    """Return the page of a firing.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    firing = read_firing(gateway, identifier)
+    alert = alerts.get(firing.rule)
+    searches: dict[str, tuple[str, dict[str, Any]]] = {"inhibiting": _inhibiting_search(firing)}
+    if alert is not None:
+        searches["documents"] = documents_search(alert, firing)
+        if firing.measure:
+            searches["values"] = values_search(alert, firing, now)
+    if words.model_of(firing):
+        searches["window"] = _window_search(firing)
+    answers = dict(zip(searches, gateway.msearch(list(searches.values())), strict=True))
+    windows = answers.get("window", {}).get("hits", {}).get("hits", [])
+    return FiringPage(
+        now,
+        firing,
+        alert,
+        read_facts(gateway, [firing], alerts).get(firing.id, FiringFacts()),
+        value_history(alert, firing, answers["values"], now) if alert and "values" in answers else None,
+        documents_behind(answers.get("documents", {})),
+        windows[0]["_id"] if windows else "",
+        _inhibiting(firing, answers["inhibiting"]),
+        SilenceStore(gateway).read(firing.start),
+        _outboxes(gateway, now),
+    )
+
+
+def _inhibiting_search(firing: Firing) -> tuple[str, dict[str, Any]]:
+    named = {"terms": {"rule.name": list(firing.inhibited_by)}}
+    order = [{"event.start": "desc"}]
+    return ALERTS.alias, {"size": MOST_INHIBITING if firing.inhibited_by else 0, "query": named, "sort": order}
+
+
+def _inhibiting(firing: Firing, answer: Mapping[str, Any]) -> list[Firing]:
+    """Return the newest firing of each alert that inhibits a firing: of its model, or of all models."""
+    group = dict(firing.group)
+    newest: dict[str, Firing] = {}
+    for hit in answer["hits"]["hits"]:
+        other = readable_firing(hit["_source"])
+        if other and all(group.get(name, value) == value for name, value in other.group):
+            newest.setdefault(other.rule, other)
+    return list(newest.values())
+
+
+def _window_search(firing: Firing) -> tuple[str, dict[str, Any]]:
+    """Return the search for the newest hour of a firing's model and version that begins before its end."""
+    version = words.version_of(firing) or ALL_VERSIONS
+    terms = {
+        "model_name": words.model_of(firing),
+        "model_version": version,
+        "segment": ALL_SEGMENT,
+        "window_size": WINDOW_SIZE,
+    }
+    filters: list[dict[str, Any]] = [{"term": {name: value}} for name, value in terms.items()]
+    if firing.end is not None:
+        filters.append(instants.range_filter("@timestamp", lte=firing.end))
+    body = {"size": 1, "query": {"bool": {"filter": filters}}, "sort": [{"@timestamp": "desc"}], "_source": False}
+    return PERFORMANCE.alias, body
+
+
+def _outboxes(gateway: Gateway, now: datetime) -> dict[str, Outbox] | None:
+    body = {"size": MOST_CHANNELS, "query": {"term": {"kind": OUTBOX}}}
+    hits = gateway.search(AGENT_STATE.name, body)["hits"]["hits"]
+    if not hits and unreadable(gateway, [AGENT_STATE]):  # the search leaves out what the user may not read
+        return None
+    return {hit["_id"].partition(":")[2]: Outbox.from_content(hit["_source"].get("content") or {}, now) for hit in hits}

@@ -1,0 +1,131 @@
+"""The pages of alerts in a real browser: what fires, since when, what is behind it, and what was done about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.alert_story import ACTIVE, BEGAN, CHANNEL, LAG, OLD_FIRINGS, WORSE, alert_story
+from tests.browser.conftest import PATIENCE_MILLISECONDS
+from tests.cluster import Cluster
+from tests.viewers import fetch, viewer_on
+
+ROW = ".alerts .model"
+WIDE, TELEPHONE = 1440, 375
+
+
+@pytest.fixture(scope="module")
+def alert_viewer(elasticsearch: Cluster) -> Iterator[str]:
+    """The address of a viewer whose cluster has alerts."""
+    alert_story(elasticsearch)
+    with viewer_on(elasticsearch) as url:
+        yield url
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page."""
+    context = browser.new_context(viewport={"width": WIDE, "height": 900})
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
+    yield context.new_page()
+    context.close()
+
+
+def test_the_list_names_what_fires_first(page: Page, alert_viewer: str) -> None:
+    """Active before recovered, critical first; each with its value, limit, inhibition and silence."""
+    page.goto(alert_viewer)
+    page.get_by_role("link", name="Alerts", exact=True).click()
+
+    expect(page.get_by_role("status")).to_contain_text(f"{OLD_FIRINGS + 2} firings, page 1 of 3")
+    worse, lag = page.locator(ROW).nth(0), page.locator(ROW).nth(1)
+    for text in ("Active", "critical", "search", "version 2", "4 h", "31 %", "limit 5 %", "inhibited by pipeline-lag"):
+        expect(worse).to_contain_text(text)
+    expect(worse).to_contain_text("rate 0.069, version 1: 0.1")
+    expect(lag).to_contain_text("silenced by kim until")
+    expect(lag).to_contain_text("the shop is closed")
+
+
+def test_the_list_is_filtered_and_paged(page: Page, alert_viewer: str) -> None:
+    """The filter and the page are in the address; a page after the last one is the last one."""
+    page.goto(f"{alert_viewer}/alerts")
+    page.get_by_label("State").select_option("recovered")
+    page.get_by_label("Model").select_option("ads")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("status")).to_contain_text(f"{OLD_FIRINGS} firings, page 1 of 3")
+    page.get_by_role("link", name="Older").click()
+    assert "state=recovered&model=ads&page=2" in page.url
+    page.goto(f"{alert_viewer}/alerts?page=99999")
+    expect(page.get_by_role("status")).to_contain_text("page 3 of 3")
+    expect(page.locator(ROW)).to_have_count((OLD_FIRINGS + 2) % 25)
+    page.goto(f"{alert_viewer}/alerts?model=nobody")
+    expect(page.locator("main .notice")).to_have_text("No firing has these values.")
+
+
+def test_a_firing_answers_what_and_since_when(page: Page, alert_viewer: str) -> None:
+    """The start page leads to it: what fell, how much, since when, what inhibits it, and who has been told."""
+    page.goto(alert_viewer)
+    page.locator(".models").get_by_role("link", name=WORSE.title).click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("A version is worse: search, version 2")
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("Active for 3 h 5")
+    expect(status).to_contain_text("fall of the share of positives was 31 % at its worst, above its limit of 5 %")
+    facts = page.locator(".facts").first
+    expect(facts).to_contain_text(f"{BEGAN:%Y-%m-%d %H:%M} UTC, 4 h")
+    expect(facts).to_contain_text("rate 0.069, version 1: 0.1 (95 % interval of the difference 0.024 to 0.038)")
+    history = page.locator(".history li")
+    expect(history.nth(1)).to_contain_text(f"{ACTIVE:%Y-%m-%d %H:%M} UTC Active")
+    expect(history.nth(2)).to_contain_text(f"Channel {CHANNEL} was told that it is active")
+    expect(page.locator("main")).to_contain_text("alerts silence --alert worse-version --model search")
+    page.locator(".firings").get_by_role("link", name=LAG.title).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("The pipeline lags: all models")
+    expect(page.locator("main")).to_contain_text("Silenced by kim until")
+
+
+def test_the_chart_marks_breaches_and_bridges_no_gap(page: Page, alert_viewer: str) -> None:
+    """Red dots beyond the limit, in words too; no line goes through the hour without verdicts."""
+    page.goto(f"{alert_viewer}/alerts/{WORSE.id}")
+    chart = page.get_by_role("img").first
+    words = re.compile("rate_fall: newest value 31 %, limit 5 %, beyond it at 36 of")
+    expect(chart).to_have_attribute("aria-label", words)
+    assert chart.locator("polyline").count() == 2
+    expect(chart.locator("circle title").last).to_contain_text("beyond the limit")
+    rows = page.locator("table.plain tbody tr")
+    expect(rows.first).to_contain_text("30.8 %")
+    assert all("%" in text for text in rows.all_text_contents())
+
+
+def test_its_links_keep_model_version_and_time(page: Page, alert_viewer: str) -> None:
+    """The dashboard opens with model and version chosen; the fall and the newest hour are explained."""
+    page.goto(f"{alert_viewer}/alerts/{WORSE.id}")
+    page.get_by_role("link", name="What the fall comes from").click()
+    expect(page.get_by_label("Against")).to_have_value("1")
+    expect(page.get_by_role("status")).to_contain_text("No segment fell more than the rest")
+    page.go_back()
+    page.get_by_role("link", name="The newest hour, explained").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A window, explained: search")
+    expect(page.locator("main")).to_contain_text("does not reach 30")
+    page.go_back()
+    page.get_by_role("link", name="Model quality at this time").click()
+    page.wait_for_selector("main[data-drawn]")
+    assert "c.model=search&c.version=2" in page.url
+
+
+def test_it_fits_a_telephone(page: Page, alert_viewer: str) -> None:
+    """Nothing is cut off at 375 px, and the chart is the one for narrow windows."""
+    page.set_viewport_size({"width": TELEPHONE, "height": 800})
+    for path in ("/alerts", f"/alerts/{WORSE.id}", f"/alerts/{LAG.id}"):
+        page.goto(alert_viewer + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= TELEPHONE
+    assert page.locator(".timeline:visible").count() == 1
+
+
+def test_what_is_not_there_is_one_line(alert_viewer: str) -> None:
+    """An unknown firing or window is 404, for programs in one line."""
+    for path in ("/alerts/nothing", "/windows/nothing"):
+        status, _, text = fetch(alert_viewer + path)
+        assert (status, text.count("\n")) == (404, 0)
+        assert "there is no" in text
