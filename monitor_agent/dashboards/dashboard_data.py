@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor_agent.dashboards.broken_objects import told_in_its_place
+from monitor_agent.dashboards.cluster_facts import cluster_facts
 from monitor_agent.dashboards.library import Library, PanelDefinition
 from monitor_agent.dashboards.palette import colors_of
 from monitor_agent.dashboards.panel_views import Notice, PanelBody, PanelView
@@ -15,7 +16,7 @@ from monitor_agent.errors import ElasticsearchError, MonitorError, PartialResult
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.search_outcomes import SearchOutcome, search_outcomes
 from monitor_agent.kibana.dashboard_model import Control, Dashboard
-from monitor_agent.kibana.filters import conjunction, search_query
+from monitor_agent.kibana.filters import DashboardContext, conjunction, search_query
 from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.panel_query import LensPanelQuery, PanelData, PanelQuery, panel_query
 from monitor_agent.kibana.searches import SearchRequest, SearchResponse
@@ -74,7 +75,9 @@ def dashboard_data(
     ElasticsearchError
         If Elasticsearch does not respond at all.
     """
-    prepared = _prepared_panels(library, dashboard, time, control_values)
+    facts = cluster_facts(gateway)
+    context = replace(dashboard.context(time, control_values), window_sizes=facts.window_sizes)
+    prepared = _prepared_panels(library, dashboard, context)
     controls = [control for control in dashboard.controls if control.view in library.views]
     requests = [request for panel in prepared.values() if panel.query for request in panel.query.requests]
     requests += [_options_request(library, dashboard, control, time, control_values) for control in controls]
@@ -82,9 +85,12 @@ def dashboard_data(
     outcomes = iter(search_outcomes(gateway, [*requests, *([extent] if extent else [])]))
     panels = {name: _with_data(panel, outcomes) for name, panel in prepared.items()}
     colors = colors_of(
-        split_values(panel.query.panel, panel.data)
-        for panel in panels.values()
-        if isinstance(panel.query, LensPanelQuery) and panel.data
+        (
+            split_values(panel.query.panel, panel.data)
+            for panel in panels.values()
+            if isinstance(panel.query, LensPanelQuery) and panel.data
+        ),
+        facts.names,
     )
     options = {control.id: _options(next(outcomes)) for control in controls}
     span = next(outcomes) if extent else None
@@ -97,10 +103,7 @@ def dashboard_data(
     )
 
 
-def _prepared_panels(
-    library: Library, dashboard: Dashboard, time: TimeRange, control_values: ControlValues
-) -> dict[str, _Panel]:
-    context = dashboard.context(time, control_values)
+def _prepared_panels(library: Library, dashboard: Dashboard, context: DashboardContext) -> dict[str, _Panel]:
     prepared = {}
     for panel in dashboard.panels:
         if panel.kind not in ("lens", "search"):

@@ -10,6 +10,7 @@ from monitor_agent.dashboards.panel_views import DEFAULT_PAGE_ROWS, PanelBody, T
 from monitor_agent.errors import UnsupportedPanelError
 from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.panel_query import PanelData
+from monitor_agent.kibana.sample_sizes import SMALL
 from monitor_agent.kibana.tables import Table
 
 
@@ -37,6 +38,7 @@ def table_view(
                 column.kind,
                 stored.get(column.id, {}).get("alignment") or ("right" if column.kind == "number" else "left"),
                 fields.get(column.id, ""),
+                formats.unit(column.format) if column.kind == "number" else "",
             )
             for column in columns
         ),
@@ -47,8 +49,16 @@ def table_view(
         sort=(ids.index(sorting["columnId"]), sorting["direction"] == "desc")
         if sorting.get("columnId") in ids
         else None,
+        weak=_weak_rows(table),
         page=paging.get("size", DEFAULT_PAGE_ROWS) if paging.get("enabled", True) else max(len(table.rows), 1),
     )
+
+
+def _weak_rows(table: Table) -> tuple[int, ...]:
+    """Return the numbers of the rows whose shares and means come from few events."""
+    if all(column.bucketed or column.counted for column in table.columns):
+        return ()
+    return tuple(number for number, sample in enumerate(table.samples) if sample.n < SMALL)
 
 
 def data_table(panel: LensPanel, data: PanelData, _colors: Mapping[str, str]) -> PanelBody:

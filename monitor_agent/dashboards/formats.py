@@ -88,6 +88,18 @@ def text(value: Value, format_: Format | None, kind: str = "number") -> str:
     return _number(value, _decimals(params, 2)) + str(params.get("suffix", ""))
 
 
+def unit(format_: Format | None) -> str:
+    """Return the unit of a value before it is formatted, as files name it; empty if it has none.
+
+    >>> unit({"id": "percent"}), unit({"id": "number", "params": {"suffix": " pp"}})
+    ('share', 'pp')
+    """
+    name, params = (format_["id"], format_.get("params") or {}) if format_ else ("", {})
+    if name == "duration":
+        return _units(params)[0]
+    return {"percent": "share", "bytes": "bytes"}.get(name, str(params.get("suffix", "")).strip())
+
+
 def signed(value: Value, format_: Format | None, kind: str = "number") -> str:
     """Return a change for people, with its sign even if it is positive."""
     plus = "+" if isinstance(value, (int, float)) and value > 0 else ""

@@ -1,31 +1,34 @@
-"""Colours: Kibana's palette for series, with one colour for a value on all panels; light and dark (pure)."""
+"""Colours: a palette for series, with one colour for a name on all panels; light and dark (pure)."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-SERIES = (
-    *("#54B399", "#6092C0", "#D36086", "#9170B8", "#CA8EAE"),
-    *("#D6BF57", "#B9A888", "#DA8B45", "#AA6556", "#E7664C"),
-)
-"""Kibana's palette; people with any colour vision can distinguish its colours."""
+SERIES = ("#510CF2", "#30BFBF", "#A60857", "#BFAB7C", "#77A608", "#8C238C", "#F23DF2", "#595904")
+"""People with any colour vision can distinguish these colours, on light and dark pages; no status has one of them."""
+
+WEAK = "#8A93A3"
+"""The colour of values that few events are behind, and of whatever stands for no name."""
 
 FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 
 
-def colors_of(charts: Iterable[Iterable[str]]) -> dict[str, str]:
+def colors_of(charts: Iterable[Iterable[str]], ordered: Sequence[str] = ()) -> dict[str, str]:
     """Return a colour for each name; it follows from the name, so that it stays when other names come and go.
 
     Parameters
     ----------
     charts : the names on each chart; they get different colours if there are enough.
+    ordered : names that have the colours of the palette in this order, on all pages; new names come last.
 
     >>> colors_of([["1"]])["1"] == colors_of([["0", "1", "2"]])["1"]
     True
+    >>> colors_of([["b/1"]], ["a/1", "b/1"])["b/1"] == SERIES[1]
+    True
     """
-    colors: dict[str, str] = {}
+    colors = {name: SERIES[number % len(SERIES)] for number, name in enumerate(ordered)}
     for names in charts:
         together = sorted(set(names))
         used = {colors[name] for name in together if name in colors}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.panel_query import PanelData
+from monitor_agent.kibana.sample_sizes import SMALL, Sample
 from monitor_agent.kibana.tables import Value
 
 Spec = dict[str, Any]
 """A Vega-Lite specification, or a part of one."""
 
 NO_DATA = "No data in this time range"
+NOT_MEASURED = "not measured"
 DEFAULT_PAGE_ROWS = 10
 
 
@@ -28,12 +30,18 @@ class LegendEntry:
 
 @dataclass(frozen=True)
 class TableViewColumn:
-    """A column: `kind` is `date`, `number`, `string` or `boolean`; `field` is the field whose values it groups by."""
+    """A column: `kind` is `date`, `number`, `string` or `boolean`; `field` is the field whose values it groups by.
+
+    Attributes
+    ----------
+    unit : the unit of its numbers as they are stored, for files; empty if they have none.
+    """
 
     label: str
     kind: str
     align: str
     field: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,7 @@ class TableView:
     ----------
     sort : the column that it is sorted by, and whether the greatest value comes first; None = the order of the rows.
     page : rows on a page.
+    weak : numbers of the rows that few events are behind.
     """
 
     columns: tuple[TableViewColumn, ...]
@@ -51,6 +60,7 @@ class TableView:
     texts: tuple[tuple[str, ...], ...]
     sort: tuple[int, bool] | None = None
     page: int = DEFAULT_PAGE_ROWS
+    weak: tuple[int, ...] = ()
     kind: str = "table"
 
 
@@ -63,6 +73,7 @@ class Chart:
     table : its numbers.
     summary : its latest values in words.
     time : whether its x axis is time.
+    note : what it leaves out.
     """
 
     spec: Spec
@@ -71,18 +82,27 @@ class Chart:
     table: TableView
     summary: str
     time: bool = False
+    note: str = ""
     kind: str = "chart"
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One number: its name, text and colour, a second line below it, and the direction of its change (-1, 0 or 1)."""
+    """One number: its name, text and colour, a second line below it, and the direction of its change (-1, 0 or 1).
+
+    Attributes
+    ----------
+    sample : the number of events behind it, in words; empty if it counts them itself.
+    weak : whether few events are behind it.
+    """
 
     label: str
     text: str
     detail: str
     color: str
     trend: int = 0
+    sample: str = ""
+    weak: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +111,7 @@ class Tiles:
 
     tiles: tuple[Tile, ...]
     table: TableView
+    note: str = ""
     kind: str = "tiles"
 
 
@@ -113,6 +134,24 @@ class PanelView:
     title: str
     description: str
     body: PanelBody
+
+
+def sample_text(sample: Sample) -> str:
+    """Return the number of events behind a value, and what is wrong with them.
+
+    >>> sample_text(Sample(12)), sample_text(Sample(500, 1, alertable=False))
+    ('n = 12 (few)', 'n = 500 (not alertable)')
+    """
+    reason = " (few)" if sample.n < SMALL else " (not alertable)" if sample.weak else ""
+    return f"n = {sample.n:,}{reason}"
+
+
+def left_out_note(left_out: Iterable[int]) -> str:
+    """Return the sentence about the groups that a panel has no place for; empty if there are none."""
+    most = max(left_out, default=0)
+    return (
+        f"{most} smaller {'groups are' if most > 1 else 'group is'} left out: choose a model or version" if most else ""
+    )
 
 
 Renderer = Callable[[LensPanel, PanelData, Mapping[str, str]], PanelBody]

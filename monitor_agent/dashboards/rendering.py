@@ -58,10 +58,11 @@ def render_lens(panel: LensPanel, data: PanelData, colors: Mapping[str, str]) ->
 
 
 def split_values(panel: LensPanel, data: PanelData) -> list[str]:
-    """Return the names of the panel's series that stand for values of a field."""
+    """Return the names of the panel's series or tiles that stand for values of a field."""
     names = []
-    for layer in panel.state.get("layers", ()):
-        accessors = [layer.get("splitAccessor"), *(layer.get("primaryGroups") or ())]
+    for layer in panel.state.get("layers") or [panel.state]:
+        named = [layer.get("splitAccessor"), layer.get("breakdownByAccessor"), *(layer.get("primaryGroups") or ())]
+        accessors = [name for name in named if name]
         for column in data.tables[layer["layerId"]].columns if any(accessors) else ():
             if column.id in accessors:
                 rows = data.tables[layer["layerId"]].rows

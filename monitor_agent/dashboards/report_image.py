@@ -13,7 +13,7 @@ from monitor_agent.dashboards.dashboard_data import ControlValues, DashboardData
 from monitor_agent.dashboards.palette import vega_config
 from monitor_agent.dashboards.panel_views import Chart, Notice, PanelView, Spec, TableView, Tiles
 from monitor_agent.dashboards.svg import BACK, BAD, GOOD, INK, LINE, PANEL, SOFT, box, text
-from monitor_agent.dashboards.vega_lite import HOVER
+from monitor_agent.dashboards.time_layers import HOVER
 from monitor_agent.dashboards.visible_text import xml_text
 from monitor_agent.kibana.dashboard_model import COLUMNS, Dashboard, DashboardPanel
 

@@ -7,88 +7,23 @@ size, the legend, and the colours of text and lines.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from itertools import pairwise
-from typing import NamedTuple
 
-from monitor_agent.dashboards import formats
+from monitor_agent.dashboards.chart_values import Axes, Point, Series, Threshold
+from monitor_agent.dashboards.palette import WEAK
 from monitor_agent.dashboards.panel_views import Spec
-from monitor_agent.dashboards.visible_text import tooltip_title, visible
-from monitor_agent.kibana.tables import Annotation, TableColumn, Value
-from monitor_agent.kibana.times import TimeRange
+from monitor_agent.dashboards.time_layers import event_marks, hover_bands, time_axis, time_frame
+from monitor_agent.dashboards.visible_text import tooltip_title
+from monitor_agent.kibana.tables import Annotation
 from monitor_agent.pipeline.instants import milliseconds
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 MAX_DOTTED_POINTS = 60
+"""A line of more points shows only those that stand alone; whiskers of more points are paler."""
 BAR_SHARE = 0.86
 """The share of its interval that a bar over time fills."""
 SPECK = 1e-4
 """A value below this share of the greatest value is drawn as 0."""
-LABEL_SHARE = 0.12
-"""An event gets a label only if it is at least this share of the range later than the last label."""
-HOVER = "hover"
-"""The name of the layer with the tooltips."""
-DAY = 86_400.0
-
-
-class Point(NamedTuple):
-    """One point of a series: its place on the x axis, its value, and the value as text."""
-
-    x: Value
-    value: float | None
-    text: str
-
-
-@dataclass(frozen=True)
-class Series:
-    """One line, area or set of bars."""
-
-    name: str
-    color: str
-    dashed: bool
-    width: float
-    kind: str
-    column: TableColumn
-    points: tuple[Point, ...]
-
-
-@dataclass(frozen=True)
-class Axes:
-    """The axes of a chart.
-
-    Attributes
-    ----------
-    time : whether the x axis is time.
-    interval : length of a bar over time, in milliseconds.
-    range : the time that the x axis covers.
-    categories : the groups on the x axis, in order, if it is not time.
-    greatest : the greatest value, before it is scaled.
-    whole : whether all values are whole numbers.
-    extent : the ends of the y axis; None = they follow from the values.
-    """
-
-    time: bool
-    interval: int
-    range: TimeRange
-    categories: tuple[str, ...]
-    sideways: bool
-    title_x: str
-    title_y: str
-    scale: formats.Scale
-    greatest: float
-    whole: bool
-    extent: tuple[float, float] | None
-    from_zero: bool
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """A fixed line across a chart."""
-
-    value: float
-    text: str
-    color: str
+DASHES: tuple[list[int], ...] = ([], [5, 3], [1, 3], [8, 3, 2, 3])
 
 
 def specification(
@@ -96,38 +31,41 @@ def specification(
 ) -> Spec:
     """Return the specification of a chart."""
     layers = [_marks(group, series, axes) for group in _groups(series)]
+    layers += [*_whiskers(series, axes), *_dots(series, axes)]
     layers += [layer for threshold in thresholds for layer in _threshold_line(threshold, axes)]
     if axes.time:
-        layers += [_frame(axes), _hover(series, axes)]
-        layers += _events(events, axes) if events else []
+        layers += [time_frame(axes), hover_bands(series, axes)]
+        layers += event_marks(events, axes) if events else []
     return {"$schema": SCHEMA, "layer": layers}
 
 
 def _groups(series: Sequence[Series]) -> list[list[Series]]:
-    """Return the series that one mark can draw together: thin ones, such as the ends of an interval, come first.
+    """Return the series that one mark can draw together, dashed ones first.
 
     A series without a value is left out, because Vega-Lite warns of an axis without extent.
     """
-    by_style: dict[tuple[float, bool, str], list[Series]] = {}
+    by_style: dict[tuple[float, int, str], list[Series]] = {}
     for entry in series:
         if any(point.value is not None for point in entry.points):
-            by_style.setdefault((entry.width, not entry.dashed, entry.kind), []).append(entry)
+            by_style.setdefault((entry.width, -entry.dash, entry.kind), []).append(entry)
     return [by_style[style] for style in sorted(by_style)]
 
 
 def _marks(group: Sequence[Series], series: Sequence[Series], axes: Axes) -> Spec:
     kind = group[0].kind
     bars, stacked = kind.startswith("bar"), "stacked" in kind
+    steps = stacked and kind.startswith("area") and axes.time
     values = _values(group, axes)
     across, along = ("y", "x") if axes.sideways else ("x", "y")
-    names, colors = [entry.name for entry in series], [entry.color for entry in series]
     encoding: Spec = {
         across: _x_channel(axes, bars=bars),
         along: {"field": "y", "type": "quantitative", "stack": None, "scale": _extent(axes), "axis": _value_axis(axes)},
-        "color": {"field": "s", "type": "nominal", "scale": {"domain": names, "range": colors}, "legend": None},
+        "color": _colors(series),
     }
-    if bars and axes.time:
-        _as_spans(values, axes, stacked=stacked, whole="percentage" in kind)
+    if (bars or steps) and axes.time:
+        # An area over time is made of steps: nothing is drawn where there is nothing.
+        share = 1.0 if steps else BAR_SHARE
+        _as_spans(values, axes, share=share, stacked=stacked, whole="percentage" in kind)
         encoding |= {"x2": {"field": "x2"}, "y2": {"field": "y2"}}
         return {"data": {"values": values}, "mark": {"type": "rect", "clip": True}, "encoding": encoding}
     if stacked:
@@ -136,34 +74,113 @@ def _marks(group: Sequence[Series], series: Sequence[Series], axes: Axes) -> Spe
         values = [value for value in values if value["s"] in visible] or values
         encoding[along]["stack"] = "normalize" if "percentage" in kind else "zero"
         encoding["order"] = {"field": "o", "type": "quantitative"}
+        names = [entry.name for entry in series]
         for value in values:
             value["o"] = names.index(value["s"])
     if not axes.time:
         if bars and not stacked and len(group) > 1:
             # In the order of the data: Vega-Lite would put a list of names, which may be anything, into an expression.
             encoding[f"{across}Offset"] = {"field": "s", "sort": None}
-        encoding["tooltip"] = [
-            {"field": "x", "type": "nominal", "title": tooltip_title(axes.title_x or "Group")},
-            {"field": "s", "type": "nominal", "title": "Series"},
-            {"field": "t", "type": "nominal", "title": "Value"},
-        ]
+        encoding["tooltip"] = _tooltip(axes)
     return {"data": {"values": values}, "mark": _mark(group, axes, bars=bars), "encoding": encoding}
 
 
-def _values(group: Sequence[Series], axes: Axes) -> list[Spec]:
-    """Return the points that have a value; a value too small to see on the axis is 0."""
-    least = axes.greatest * SPECK
+def _colors(series: Sequence[Series]) -> Spec:
+    names, colors = [entry.name for entry in series], [entry.color for entry in series]
+    return {"field": "s", "type": "nominal", "scale": {"domain": names, "range": colors}, "legend": None}
+
+
+def _tooltip(axes: Axes) -> list[Spec]:
     return [
-        {"x": x, "y": value * axes.scale.factor if abs(value) > least else 0, "s": entry.name, "t": text}
-        for entry in group
-        for x, value, text in entry.points
-        if value is not None
+        {"field": "n" if axes.numeric else "x", "type": "nominal", "title": tooltip_title(axes.title_x or "Group")},
+        {"field": "s", "type": "nominal", "title": "Series"},
+        {"field": "t", "type": "nominal", "title": "Value"},
     ]
 
 
-def _as_spans(values: list[Spec], axes: Axes, *, stacked: bool, whole: bool) -> None:
+def _whiskers(series: Sequence[Series], axes: Axes) -> list[Spec]:
+    """Return the layer of the intervals: a line from the lower to the upper end of each."""
+    least = axes.greatest * SPECK
+    values = [
+        {
+            "x": point.x,
+            "y": point.low * axes.scale.factor if abs(point.low) > least else 0,
+            "y2": point.high * axes.scale.factor if abs(point.high) > least else 0,
+            "s": entry.name,
+            "c": WEAK if point.weak else entry.color,
+        }
+        for entry in series
+        for point in entry.points
+        if point.low is not None and point.high is not None
+    ]
+    if not values:
+        return []
+    across, along = ("y", "x") if axes.sideways else ("x", "y")
+    encoding: Spec = {
+        across: _x_channel(axes, bars=series[0].kind.startswith("bar")),
+        along: {"field": "y", "type": "quantitative", "scale": _extent(axes), "axis": _value_axis(axes)},
+        f"{along}2": {"field": "y2"},
+        "color": {"field": "c", "type": "nominal", "scale": None},
+        "detail": {"field": "s"},
+    }
+    bars = series[0].kind.startswith("bar")
+    if bars and len(series) > 1:
+        encoding[f"{across}Offset"] = {"field": "s", "sort": None}
+    mark: Spec = {"type": "rule", "strokeWidth": 2 if bars else 1.5, "clip": True}
+    crowded = any(len(entry.points) > MAX_DOTTED_POINTS for entry in series)
+    mark |= {} if bars else {"opacity": 0.15 if crowded else 0.45}
+    return [{"data": {"values": values}, "mark": mark, "encoding": encoding}]
+
+
+def _dots(series: Sequence[Series], axes: Axes) -> list[Spec]:
+    """Return the layer of the points of lines: all of a short line, else those that stand alone."""
+    values = []
+    for entry in series:
+        if not entry.line:
+            continue
+        measured = sum(point.value is not None for point in entry.points)
+        for before, point, after in zip(
+            (None, *entry.points[:-1]), entry.points, (*entry.points[1:], None), strict=True
+        ):
+            alone = all(neighbour is None or neighbour.value is None for neighbour in (before, after))
+            if point.value is not None and (measured <= MAX_DOTTED_POINTS or alone):
+                color = WEAK if point.weak else entry.color
+                values.append({**_value(entry, point, axes), "c": color, "f": "transparent" if point.weak else color})
+    if not values:
+        return []
+    encoding: Spec = {
+        "x": _x_channel(axes, bars=False),
+        "y": {"field": "y", "type": "quantitative", "scale": _extent(axes), "axis": _value_axis(axes)},
+        "stroke": {"field": "c", "type": "nominal", "scale": None},
+        "fill": {"field": "f", "type": "nominal", "scale": None},
+    }
+    if not axes.time:
+        encoding["tooltip"] = _tooltip(axes)
+    clip = any(_leaves_chart([entry], axes) for entry in series)
+    return [{"data": {"values": values}, "mark": {"type": "point", "size": 18, "clip": clip}, "encoding": encoding}]
+
+
+def _value(entry: Series, point: Point, axes: Axes) -> Spec:
+    """Return a point as Vega-Lite reads it; a value too small to see on the axis is 0."""
+    seen = point.value is not None and abs(point.value) > axes.greatest * SPECK
+    y = point.value if point.value is None else point.value * axes.scale.factor if seen else 0
+    value: Spec = {"x": point.x, "y": y, "s": entry.name, "t": point.told}
+    return {**value, "n": f"{point.x:g}"} if axes.numeric and isinstance(point.x, (int, float)) else value
+
+
+def _values(group: Sequence[Series], axes: Axes) -> list[Spec]:
+    """Return the points; a line keeps those without a value, because it must not be drawn across them."""
+    return [
+        _value(entry, point, axes)
+        for entry in group
+        for point in entry.points
+        if point.value is not None or (entry.line and (axes.time or axes.numeric))
+    ]
+
+
+def _as_spans(values: list[Spec], axes: Axes, *, share: float, stacked: bool, whole: bool) -> None:
     """Set the ends of bars over time: a bar fills its interval; if it is stacked, it stands on the bar below it."""
-    gap = axes.interval * (1 - BAR_SHARE) / 2
+    gap = axes.interval * (1 - share) / 2
     sums: dict[float, float] = {}
     for value in values:
         sums[value["x"]] = sums.get(value["x"], 0.0) + value["y"]
@@ -179,14 +196,14 @@ def _mark(group: Sequence[Series], axes: Axes, *, bars: bool) -> Spec:
     first = group[0]
     clip = _leaves_chart(group, axes)
     if bars:
-        return {"type": "bar", "clip": True}
+        return {"type": "bar", "clip": True, **({"opacity": 0.4} if first.ends else {})}
     if first.kind.startswith("area"):
         return {"type": "area", "fillOpacity": 0.55, "line": {"strokeWidth": 1.5}, "clip": clip}
     mark: Spec = {"type": "line", "strokeWidth": first.width, "clip": clip}
-    if first.dashed:
-        mark["strokeDash"] = [4, 3]
-    elif max(len(entry.points) for entry in group) <= MAX_DOTTED_POINTS:
-        mark["point"] = {"size": 18, "filled": True}
+    if first.kind == "steps":
+        mark |= {"interpolate": "step-after"}
+    if first.dash:
+        mark["strokeDash"] = DASHES[first.dash % len(DASHES)]
     return mark
 
 
@@ -195,14 +212,18 @@ def _leaves_chart(group: Sequence[Series], axes: Axes) -> bool:
     low, high = axes.extent or (float("-inf"), float("inf"))
     first, last = milliseconds(axes.range.start), milliseconds(axes.range.end)
     return any(
-        (axes.time and not first <= float(x or 0) <= last) or (value is not None and not low <= value <= high)
+        (axes.time and not first <= float(point.x or 0) <= last)
+        or (point.value is not None and not low <= point.value <= high)
         for entry in group
-        for x, value, _ in entry.points
+        for point in entry.points
     )
 
 
 def _x_channel(axes: Axes, *, bars: bool) -> Spec:
     title = axes.title_x or None
+    if axes.numeric:
+        scale = {"zero": False, "nice": False}
+        return {"field": "x", "type": "quantitative", "scale": scale, "axis": {"title": title, "labelOverlap": True}}
     if not axes.time:
         angle = {} if axes.sideways else {"labelAngle": 0}
         return {
@@ -212,26 +233,7 @@ def _x_channel(axes: Axes, *, bars: bool) -> Spec:
             "scale": {"domain": list(axes.categories), **({"paddingInner": 0.25} if bars else {})},
             "axis": {"title": title, "labelLimit": 150, "labelOverlap": True, "ticks": False, **angle},
         }
-    return {"field": "x", "type": "temporal", "scale": {"type": "utc"}, "axis": _time_axis(axes)}
-
-
-def _moment(moment: datetime) -> Spec:
-    """Return a moment by its units, because Vega's interpreter of expressions reads a number as a year."""
-    times = {name: getattr(moment, name.removesuffix("s")) for name in ("hours", "minutes", "seconds")}
-    return {"year": moment.year, "month": moment.month, "date": moment.day, **times, "utc": True}
-
-
-def _time_axis(axes: Axes) -> Spec:
-    days = axes.range.length.total_seconds() / DAY
-    hours = "utcFormat(datum.value, '%H:%M')"
-    date = "utcFormat(datum.value, '%e %b')"
-    midnight = "utchours(datum.value) == 0 && utcminutes(datum.value) == 0"
-    if days <= 3:
-        label = f"{midnight} ? [{hours}, {date}] : {hours}" if days > 0.25 else hours
-    else:
-        label = date if days <= 400 else "utcFormat(datum.value, '%b %Y')"
-    count = {"expr": "max(2, floor(width / 95))"}
-    return {"title": axes.title_x or None, "labelExpr": label, "labelOverlap": True, "tickCount": count}
+    return {"field": "x", "type": "temporal", "scale": {"type": "utc"}, "axis": time_axis(axes)}
 
 
 def _value_axis(axes: Axes) -> Spec:
@@ -268,69 +270,3 @@ def _threshold_line(threshold: Threshold, axes: Axes) -> list[Spec]:
             "encoding": {**at, "text": label},
         },
     ]
-
-
-def _events(events: Sequence[Annotation], axes: Axes) -> list[Spec]:
-    """Return the layers that mark events; an event close to the last label has its text in the tooltip only."""
-    gap = axes.range.length.total_seconds() * 1000 * LABEL_SHARE
-    values, last = [], float("-inf")
-    for event in events:
-        labelled = event.at - last >= gap
-        last = event.at if labelled else last
-        when = formats.date_text(event.at)
-        words = visible(event.text)
-        values.append({"x": event.at, "t": words, "w": f"{when} UTC", "l": words if labelled else ""})
-    at: Spec = {"x": {"field": "x", "type": "temporal", "scale": {"type": "utc"}}}
-    tooltip = [{"field": "t", "type": "nominal", "title": "Release"}, {"field": "w", "type": "nominal", "title": "At"}]
-    rule: Spec = {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1.5}
-    label: Spec = {"type": "text", "align": "left", "baseline": "top", "dx": 4, "y": 1, "limit": 110, "fontWeight": 600}
-    return [
-        {"data": {"values": values}, "mark": rule, "encoding": {**at, "tooltip": tooltip}},
-        {"data": {"values": values}, "mark": label, "encoding": {**at, "text": {"field": "l"}, "tooltip": tooltip}},
-    ]
-
-
-def _frame(axes: Axes) -> Spec:
-    """Return an invisible layer that sets the ends of the time axis: Vega-Lite reads them from one layer only."""
-    domain = [_moment(axes.range.start), _moment(axes.range.end)]
-    scale = {"type": "utc", "domain": domain, "nice": False}
-    return {
-        "data": {"values": [{"x": milliseconds(axes.range.start)}]},
-        "mark": {"type": "point", "opacity": 0, "tooltip": None},
-        "encoding": {"x": {"field": "x", "type": "temporal", "scale": scale}},
-    }
-
-
-def _hover(series: Sequence[Series], axes: Axes) -> Spec:
-    """Return the layer of bands, one for each moment, whose tooltips hold all values of the moment."""
-    bands: dict[float, Spec] = {}
-    for number, entry in enumerate(series):
-        for x, _, text in entry.points:
-            at = float(x or 0)
-            band = bands.setdefault(at, {"x": at, "w": f"{formats.date_text(x)} UTC"})
-            band[f"v{number}"] = text
-    # The band lies around its mark: a bar begins at its moment, a point of a line is there.
-    half = axes.interval / 2
-    middle = half if series[0].kind.startswith("bar") else 0.0
-    moments = sorted(bands)
-    edges = [(start + end) / 2 + middle for start, end in pairwise(moments)]
-    lefts, rights = [moments[0] + middle - half, *edges], [*edges, moments[-1] + middle + half]
-    for at, left, right in zip(moments, lefts, rights, strict=True):
-        bands[at] |= {"from": left, "to": right}
-    pointed = {"type": "point", "fields": ["x"], "on": "pointerover", "clear": "pointerout"}
-    values = [
-        {"field": f"v{number}", "type": "nominal", "title": tooltip_title(entry.name)}
-        for number, entry in enumerate(series)
-    ]
-    return {
-        "name": HOVER,
-        "data": {"values": list(bands.values())},
-        "params": [{"name": "at", "select": pointed}],
-        "mark": {"type": "rect", "clip": True, "color": "#98A2B3"},
-        "encoding": {
-            "x": {"field": "from", "type": "temporal", "scale": {"type": "utc"}},
-            "x2": {"field": "to"},
-            "opacity": {"condition": {"param": "at", "empty": False, "value": 0.2}, "value": 0},
-            "tooltip": [{"field": "w", "type": "nominal", "title": "Time"}, *values],
-        },
-    }

@@ -23,10 +23,12 @@ class DashboardContext:
     ----------
     time : the range of the time picker.
     filters : Elasticsearch queries of the dashboard's query, pills and controls.
+    window_sizes : the sizes of the stored windows; none = unknown.
     """
 
     time: TimeRange
     filters: tuple[Query, ...] = ()
+    window_sizes: tuple[str, ...] = ()
 
 
 def within(time: TimeRange, field: str, shift: timedelta = timedelta()) -> list[Query]:

@@ -38,6 +38,7 @@ class Column:
     scale : unit of time that a count is divided by, such as `s`; empty for none.
     format : its own format; None = that of its field.
     order : the value that `terms` are ordered by, if that is no column of the layer.
+    secondary_fields : further fields of `terms`: each combination of values is a group.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Column:
     scale: str = ""
     format: Format | None = None
     order: Column | None = None
+    secondary_fields: tuple[str, ...] = ()
 
     @property
     def bucketed(self) -> bool:
@@ -194,6 +196,7 @@ def _column(saved: SavedObject, name: str, stored: Mapping[str, Any]) -> Column:
         scale=stored.get("timeScale") or "",
         format=params.get("format"),
         order=_column(saved, f"{name}-order", params["orderAgg"]) if params.get("orderAgg") else None,
+        secondary_fields=tuple(params.get("secondaryFields") or ()),
     )
 
 

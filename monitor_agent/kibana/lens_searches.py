@@ -19,14 +19,20 @@ from monitor_agent.errors import DataError, UnsupportedPanelError
 from monitor_agent.kibana.data_views import DataView
 from monitor_agent.kibana.filters import DashboardContext, conjunction, search_query, within
 from monitor_agent.kibana.lens import RECORDS, AnnotationQuery, Column, Layer, LensPanel
+from monitor_agent.kibana.sample_sizes import sample_aggregations
 from monitor_agent.kibana.searches import SearchRequest
 from monitor_agent.kibana.times import TimeRange, interval
+from monitor_agent.kibana.window_sizes import fitting_window, window_size, with_window_size
 from monitor_agent.pipeline.instants import milliseconds
 
 Views = Mapping[str, DataView]
 """Data views by id."""
 
 MAX_ANNOTATIONS = 100
+USUAL_SERIES = 5
+"""So many versions have values at the same time, however many a panel has room for."""
+PREVIOUS = "previous"
+"""The time shift to the range of the same length before the range shown."""
 _CALENDAR = ("1d", "1w", "1M", "1y")
 _SIMPLE = {"sum": "sum", "average": "avg", "min": "min", "max": "max", "unique_count": "cardinality"}
 
@@ -114,19 +120,28 @@ def _view(panel: LensPanel, views: Views, name: str) -> DataView:
 
 def _layer(panel: LensPanel, layer: Layer, view: DataView, context: DashboardContext) -> LayerSearches:
     stored = next((column.params["interval"] for column in layer.buckets if column.operation == "date_histogram"), "")
-    bar = interval(stored, context.time, _series(layer)) if stored else ""
     filters = [] if layer.ignores_filters else [*context.filters, *search_query(panel.query, panel.filters)]
+    window = window_size(filters)
+    if stored == "auto" and window and any(column.operation == "average" for column in layer.metrics):
+        # Means cannot be added up: larger windows hold the values of a longer time.
+        larger = fitting_window(window, context.window_sizes, context.time)
+        filters, window = with_window_size(filters, window, larger), larger
+        bar = max(interval(window, context.time, min(_series(layer), USUAL_SERIES)), window, key=parse_duration)
+    else:
+        bar = _bar(stored, window, interval(stored, context.time, _series(layer))) if stored else ""
     searches = []
     for shift in dict.fromkeys(column.shift for column in layer.metrics):
         metrics = tuple(column for column in layer.metrics if column.shift == shift)
-        earlier = parse_duration(shift) if shift else timedelta()
+        earlier = _earlier(shift, context.time)
         aggregations, aggregation_of = _metrics(panel, metrics)
+        if not shift:
+            aggregations |= sample_aggregations(layer, view)
         for column in reversed(layer.buckets):
-            grouped: dict[str, Any] = _bucket(panel, layer, column, bar, context.time.moved(earlier))
-            order = _metric(panel, column.order) if column.order else None
-            if aggregations or order:
-                grouped["aggs"] = {**aggregations, **({f"{column.id}-order": order} if order else {})}
-            aggregations = {column.id: grouped}
+            for name, grouped in reversed(_groupings(panel, layer, column, bar, context.time.moved(earlier)).items()):
+                order = _metric(panel, column.order) if column.order else None
+                if aggregations or order:
+                    grouped["aggs"] = {**aggregations, **({f"{column.id}-order": order} if order else {})}
+                aggregations = {name: grouped}
         body: dict[str, Any] = {
             "size": 0,
             "track_total_hits": not layer.buckets,
@@ -138,14 +153,25 @@ def _layer(panel: LensPanel, layer: Layer, view: DataView, context: DashboardCon
     return LayerSearches(layer, view, context.time, bar, tuple(searches))
 
 
+def _earlier(shift: str, time: TimeRange) -> timedelta:
+    """Return how much earlier a shifted column reads: `previous` is the range of the same length before this one."""
+    if shift == PREVIOUS:
+        return time.length + timedelta(milliseconds=1)  # the first moment of the range is not before it
+    return parse_duration(shift) if shift else timedelta()
+
+
+def _bar(stored: str, window: str, bar: str) -> str:
+    """Return the length of the bars: an automatic one is not shorter than a window."""
+    return max(bar, window, key=parse_duration) if window and stored == "auto" else bar
+
+
 def _series(layer: Layer) -> int:
-    """Return how many values a bar of time has at most."""
-    groups = math.prod(
+    """Return how many lines a bar of time belongs to at most, if each group has one."""
+    return math.prod(
         int(column.params["size"]) if column.operation == "terms" else len(column.params.get("filters") or [0])
         for column in layer.buckets
         if column.operation in ("terms", "filters")
     )
-    return groups * max(1, len(layer.metrics))
 
 
 def _metrics(panel: LensPanel, columns: tuple[Column, ...]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -191,6 +217,18 @@ def percent(column: Column) -> float:
     return 50.0 if column.operation == "median" else float(column.params["percentile"])
 
 
+def _groupings(panel: LensPanel, layer: Layer, column: Column, bar: str, time: TimeRange) -> dict[str, dict[str, Any]]:
+    """Return the aggregations of a column that groups, outermost first: one for each field of `terms`."""
+    outer = _bucket(panel, layer, column, bar, time)
+    inner = [{"terms": {**outer["terms"], "field": field}} for field in column.secondary_fields]
+    return dict(zip(grouping_names(column), [outer, *inner], strict=True))
+
+
+def grouping_names(column: Column) -> list[str]:
+    """Return the names of the aggregations of a column that groups, outermost first."""
+    return [column.id, *(f"{column.id}-{number}" for number, _ in enumerate(column.secondary_fields, 1))]
+
+
 def _bucket(panel: LensPanel, layer: Layer, column: Column, bar: str, time: TimeRange) -> dict[str, Any]:
     params = column.params
     if column.operation == "date_histogram":
@@ -201,7 +239,7 @@ def _bucket(panel: LensPanel, layer: Layer, column: Column, bar: str, time: Time
         if params["type"] != "range":
             raise UnsupportedPanelError(panel.key, "intervals that follow from the data")
         return {"range": {"field": column.field, "ranges": [dict(_bounds(stored)) for stored in params["ranges"]]}}
-    for name in ("otherBucket", "missingBucket", "secondaryFields", "includeIsRegex", "excludeIsRegex", "accuracyMode"):
+    for name in ("otherBucket", "missingBucket", "includeIsRegex", "excludeIsRegex", "accuracyMode"):
         if params.get(name):
             raise UnsupportedPanelError(panel.key, f"`{name}` of terms")
     terms: dict[str, Any] = {"field": column.field, "size": params["size"], "order": _order(panel, layer, column)}

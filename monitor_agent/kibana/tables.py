@@ -11,12 +11,15 @@ from monitor_agent.durations import parse_duration
 from monitor_agent.kibana.arithmetic import evaluate
 from monitor_agent.kibana.data_views import DataView, Format
 from monitor_agent.kibana.lens import RECORDS, AnnotationQuery, Column, Layer
-from monitor_agent.kibana.lens_searches import LayerSearch, LayerSearches, labelled_filters
+from monitor_agent.kibana.lens_searches import LayerSearch, LayerSearches, grouping_names, labelled_filters
+from monitor_agent.kibana.sample_sizes import Sample, read_sample
 from monitor_agent.kibana.searches import SearchResponse
 from monitor_agent.kibana.times import TimeRange
 
 Value = float | int | str | bool | None
 
+JOIN = "/"
+"""Stands between the values of a group of several fields."""
 COUNTED = ("count", "sum", "unique_count")
 _KEEP_FORMAT = ("sum", "average", "min", "max", "median", "percentile", "last_value", "terms", "range")
 
@@ -42,10 +45,22 @@ class TableColumn:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows by column id; helper columns of formulas are left out."""
+    """Rows by column id; helper columns of formulas are left out.
+
+    Attributes
+    ----------
+    samples : the events behind each row; empty if they are unknown.
+    left_out : number of groups that had no place.
+    """
 
     columns: tuple[TableColumn, ...]
     rows: tuple[Mapping[str, Value], ...]
+    samples: tuple[Sample, ...] = ()
+    left_out: int = 0
+
+    def sample(self, row: int) -> Sample | None:
+        """Return the events behind a row; None if they are unknown."""
+        return self.samples[row] if self.samples else None
 
     def empty(self, main: Collection[str] = ()) -> bool:
         """Return whether there is nothing to show: no value, or in a chart no count but 0.
@@ -88,10 +103,13 @@ def layer_table(searches: LayerSearches, responses: Sequence[SearchResponse]) ->
     """
     layer = searches.layer
     rows: dict[tuple[Value, ...], dict[str, Value]] = {} if layer.buckets else {(): {}}
+    samples: dict[tuple[Value, ...], Sample] = {}
     for search, response in zip(searches.searches, responses, strict=True):
         top = {"doc_count": _total(response), **response.get("aggregations", {})}
         for key, bucket in _leaves(layer.buckets, top, search.shift):
             row = rows.setdefault(key, dict(zip((column.id for column in layer.buckets), key, strict=True)))
+            if not search.shift:
+                samples[key] = read_sample(bucket, bucket["doc_count"])
             for column in search.metrics:
                 row[column.id] = _scaled(column, _value(column, search, bucket), key, searches)
     for row in rows.values():
@@ -101,7 +119,13 @@ def layer_table(searches: LayerSearches, responses: Sequence[SearchResponse]) ->
             _derive(layer, column, row)
     visible = [column for column in layer.columns.values() if not _is_helper(layer, column)]
     columns = tuple(table_column(column, searches.view) for column in visible)
-    return Table(columns, tuple({column.id: row[column.id] for column in visible} for row in rows.values()))
+    keys, left_out = _largest_groups(layer, rows, samples)
+    return Table(
+        columns,
+        tuple({column.id: rows[key][column.id] for column in visible} for key in keys),
+        tuple(samples.get(key, Sample(0)) for key in keys) if searches.searches else (),
+        left_out,
+    )
 
 
 def annotations_of(query: AnnotationQuery, response: SearchResponse) -> list[Annotation]:
@@ -148,9 +172,43 @@ def _leaves(
     column, rest = columns[0], columns[1:]
     if column.id not in bucket:
         return
-    for key, inner in _buckets(column, bucket[column.id]["buckets"], shift):
+    for key, inner in _grouped(column, grouping_names(column), bucket, shift):
         for keys, leaf in _leaves(rest, inner, shift):
             yield (key, *keys), leaf
+
+
+def _grouped(
+    column: Column, names: Sequence[str], bucket: SearchResponse, shift: timedelta
+) -> Iterator[tuple[Value, SearchResponse]]:
+    """Yield the buckets of a column; the key of several fields joins their values, such as `churn/2`."""
+    for key, inner in _buckets(column, bucket[names[0]]["buckets"], shift):
+        if len(names) == 1:
+            yield key, inner
+        else:
+            for further, leaf in _grouped(column, names[1:], inner, shift):
+                yield f"{key}{JOIN}{further}", leaf
+
+
+def _largest_groups(
+    layer: Layer, rows: Mapping[tuple[Value, ...], Any], samples: Mapping[tuple[Value, ...], Sample]
+) -> tuple[list[tuple[Value, ...]], int]:
+    """Return the keys of rows without the smallest groups of several fields, and the number of groups left out.
+
+    Each field of such a group has `size` values, so that there may be more combinations than the panel has room for.
+    """
+    keys, left_out = list(rows), 0
+    for place, column in enumerate(layer.buckets):
+        if not column.secondary_fields:
+            continue
+        sums: dict[Value, int] = {}
+        for key in keys:
+            sums[key[place]] = sums.get(key[place], 0) + samples.get(key, Sample(0)).n
+        largest = sorted(sums, key=lambda name: -sums[name])[: int(column.params["size"])]
+        left_out += len(sums) - len(largest)
+        keys = [key for key in keys if key[place] in largest]
+        if place == 0 and column.params["orderBy"]["type"] != "alphabetical":
+            keys.sort(key=lambda key: largest.index(key[0]))
+    return keys, left_out
 
 
 def _buckets(column: Column, buckets: Any, shift: timedelta) -> Iterator[tuple[Value, SearchResponse]]:

@@ -94,19 +94,23 @@ export class Panel {
     this.notice({ tone: "unread", text: "Not read" });
   }
 
-  tiles({ tiles }) {
-    const list = Object.assign(document.createElement("div"), { className: "tiles" });
+  // One number is large; several are lines below each other.
+  tiles({ tiles, note }) {
+    const list = Object.assign(document.createElement("div"), { className: tiles.length > 1 ? "tiles several" : "tiles" });
+    if (tiles.length > 1) Object.assign(list, { tabIndex: 0, role: "region" }).setAttribute("aria-label", this.title);
     for (const tile of tiles) {
-      const place = Object.assign(document.createElement("div"), { className: "tile" });
+      const place = Object.assign(document.createElement("div"), { className: tile.weak ? "tile weak" : "tile" });
       place.style.setProperty("--color", tile.color);
       const line = (name, text) => place.append(
         Object.assign(document.createElement("span"), { className: name, textContent: text }));
-      if (tiles.length > 1) line("name", tile.label);
+      const named = tile.label !== this.title && tile.label;
+      if (tiles.length > 1 || named) line("name", tile.label);
       line(`value${tile.text.length > 12 ? " long" : ""}`, tile.text);
       if (tile.detail) line(`detail${tile.trend ? (tile.trend > 0 ? " up" : " down") : ""}`, tile.detail);
+      if (tile.sample) line("sample", tile.sample);
       list.append(place);
     }
-    this.body.replaceChildren(list);
+    this.body.replaceChildren(list, ...remark(note));
   }
 
   async chart(content) {
@@ -116,6 +120,7 @@ export class Panel {
     const drawing = Object.assign(document.createElement("div"), { className: "drawing" });
     figure.append(drawing);
     if (content.legend.length) figure.append(legend(content.legend));
+    if (content.note) figure.append(...remark(content.note));
     this.body.replaceChildren(figure);
     const spec = {
       ...content.spec, width: "container", height: "container", autosize: { type: "fit", contains: "padding" },
@@ -134,6 +139,8 @@ export class Panel {
     if (content.time) zoom(drawing, embedded.view, this.actions.range);
   }
 }
+
+const remark = (text) => (text ? [Object.assign(document.createElement("p"), { className: "remark", textContent: text })] : []);
 
 function legend(entries) {
   const list = Object.assign(document.createElement("ul"), { className: "legend" });

@@ -42,7 +42,7 @@ export function drawTable(place, table, title, memory, pick) {
     return cell;
   }));
   const body = order.slice(memory.page * table.page, (memory.page + 1) * table.page).map((row) =>
-    element("tr", {}, ...table.columns.map((column, index) => {
+    element("tr", { className: table.weak.includes(row) ? "weak" : "" }, ...table.columns.map((column, index) => {
       const text = table.texts[row][index];
       const cell = element("td", { className: column.align });
       const control = column.field && table.rows[row][index] !== null && page.controls.find(({ field }) => field === column.field);
@@ -89,7 +89,7 @@ const cell = (value, column) => {
 };
 
 export function csv(table) {
-  const head = table.columns.map((column) => cell(column.label, { kind: "string" }));
+  const head = table.columns.map((column) => cell(column.unit ? `${column.label} (${column.unit})` : column.label, { kind: "string" }));
   const rows = table.rows.map((row) => row.map((value, index) => cell(value, table.columns[index])));
   return [head, ...rows].map((row) => row.join(",")).join("\r\n") + "\r\n";
 }

@@ -63,7 +63,7 @@ def _column(bundle: Bundle, view: str, column: Column) -> Iterator[str]:
         yield from _column(bundle, view, column.order)
     if not column.field or column.field == RECORDS:
         return
-    yield from _unknown_fields(bundle, view, [column.field])
+    yield from _unknown_fields(bundle, view, [column.field, *column.secondary_fields])
     kind = bundle.type_of(view, column.field)
     if kind in _NOT_AGGREGATED:
         yield f"{column.id}: {column.field} has the type {kind}, which cannot be grouped or counted"

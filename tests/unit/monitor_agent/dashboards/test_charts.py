@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from monitor_agent.dashboards.palette import WEAK
 from monitor_agent.dashboards.panel_views import Chart, Notice, PanelBody
 from monitor_agent.dashboards.rendering import render_lens
 from monitor_agent.errors import UnsupportedPanelError
 from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.panel_query import PanelData
+from monitor_agent.kibana.sample_sizes import Sample
 from monitor_agent.kibana.tables import Annotation, Table, TableColumn
 from monitor_agent.kibana.times import TimeRange
 
@@ -22,7 +24,11 @@ PERCENT = {"id": "percent", "params": {"decimals": 0}}
 
 
 def xy_chart(
-    rows: list[dict[str, Any]], layer: dict[str, Any], annotations: tuple[Annotation, ...] = (), **state: Any
+    rows: list[dict[str, Any]],
+    layer: dict[str, Any],
+    annotations: tuple[Annotation, ...] = (),
+    samples: tuple[Sample, ...] = (),
+    **state: Any,
 ) -> PanelBody:
     """Return the chart of rows with a time, a version and the values a and b."""
     columns = (
@@ -30,12 +36,14 @@ def xy_chart(
         TableColumn("version", "Version", "string", True, None),
         TableColumn("a", "First", "number", False, PERCENT),
         TableColumn("b", "Second", "number", False, PERCENT),
+        TableColumn("low", "Lower", "number", False, PERCENT),
+        TableColumn("high", "Upper", "number", False, PERCENT),
     )
     stored = {"layerId": "data", "layerType": "data", "seriesType": "line", "xAccessor": "time", "accessors": ["a"]}
     panel = LensPanel("lens:x", "X", "", "lnsXY", {"layers": [stored | layer], **state}, {}, (), "", ())
-    full = tuple({"time": None, "version": None, "a": None, "b": None, **row} for row in rows)
+    full = tuple({**dict.fromkeys(("time", "version", "a", "b", "low", "high")), **row} for row in rows)
     time = TimeRange(START, START + timedelta(hours=4))
-    data = PanelData(time, {"data": Table(columns, full)}, {"data": HOUR}, annotations=annotations)
+    data = PanelData(time, {"data": Table(columns, full, samples)}, {"data": HOUR}, annotations=annotations)
     return render_lens(panel, data, {"2": "#000"})
 
 
@@ -47,10 +55,13 @@ def values(body: PanelBody, layer: int = 0) -> list[dict[str, Any]]:
 
 
 def test_a_line_is_scaled_to_the_unit_of_its_axis() -> None:
-    """Shares are drawn as percent; each point has its text; a point without a value is left out."""
+    """Shares are drawn as percent; each point has its text; a point without a value is told, and ends the line."""
     body = xy_chart([{"time": AT, "a": 0.25}, {"time": AT + HOUR, "a": None}], {})
 
-    assert values(body) == [{"x": AT, "y": 25.0, "s": "First", "t": "25 %"}]
+    assert values(body) == [
+        {"x": AT, "y": 25.0, "s": "First", "t": "25 %"},
+        {"x": AT + HOUR, "y": None, "s": "First", "t": "not measured"},
+    ]
     assert isinstance(body, Chart)
     assert body.summary == "latest: First 25 %"
 
@@ -135,14 +146,40 @@ def test_a_line_along_an_edge_is_drawn_whole() -> None:
     assert clipped([{"time": AT - HOUR, "a": 0.5}])
 
 
-def test_a_stacked_series_of_zeros_is_not_drawn() -> None:
-    """It would look like an outline of the series below it; it stays in the legend."""
-    rows = [{"time": AT + at * HOUR, "a": 0.2, "b": 0.0} for at in range(2)]
+def test_a_stacked_area_is_made_of_steps() -> None:
+    """Nothing is drawn where a bar is missing; a series of zeros has no height, and stays in the legend."""
+    rows = [{"time": AT + at * HOUR, "a": 0.2, "b": 0.0} for at in (0, 3)]
     body = xy_chart(rows, {"seriesType": "area_stacked", "accessors": ["a", "b"]})
 
-    assert {value["s"] for value in values(body)} == {"First"}
+    spans = {(value["x"] - AT, value["x2"] - AT) for value in values(body)}
+    assert spans == {(0, HOUR), (3 * HOUR, 4 * HOUR)}
+    assert all(value["y"] == value["y2"] for value in values(body) if value["s"] == "Second")
     assert isinstance(body, Chart)
     assert [entry.name for entry in body.legend] == ["First", "Second"]
+
+
+def test_no_line_is_drawn_through_a_gap() -> None:
+    """Between two points that lie further apart than a bar, the line ends; a point that stands alone is a dot."""
+    rows = [{"time": AT + at * HOUR, "a": 0.2} for at in (0, 1, 4)]
+    body = xy_chart(rows, {})
+
+    assert [(value["x"] - AT) // HOUR for value in values(body) if value["y"] is None] == [2]
+    assert {"First"} == {value["s"] for value in values(body, 1)}
+    assert [(value["x"] - AT) // HOUR for value in values(body, 1)] == [0, 1, 4]
+
+
+def test_a_point_tells_its_interval_and_its_events_and_is_grey_if_they_are_few() -> None:
+    """The interval is a whisker instead of two lines; the tooltip says all, and few events are grey."""
+    rows = [{"time": AT, "a": 0.2, "low": 0.1, "high": 0.4}, {"time": AT + HOUR, "a": 0.3, "low": 0.2, "high": 0.5}]
+    body = xy_chart(rows, {"accessors": ["a", "low", "high"]}, samples=(Sample(12), Sample(500, 1, alertable=True)))
+
+    assert [value["t"] for value in values(body)] == ["20 % (10 % to 40 %) n = 12 (few)", "30 % (20 % to 50 %) n = 500"]
+    assert [(value["y"], value["y2"], value["c"] == WEAK) for value in values(body, 1)] == [
+        (10.0, 40.0, True),
+        (20.0, 50.0, False),
+    ]
+    assert isinstance(body, Chart)
+    assert [column.label for column in body.table.columns] == ["Time (UTC)", "First", "First, Lower", "First, Upper"]
 
 
 def test_a_series_without_values_is_not_drawn() -> None:

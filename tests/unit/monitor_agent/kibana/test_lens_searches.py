@@ -234,7 +234,6 @@ def test_a_layer_that_ignores_filters_keeps_the_time() -> None:
     [
         (column("range", "price", params={"type": "histogram", "ranges": []}), "intervals that follow from the data"),
         (terms("price", otherBucket=True), "`otherBucket` of terms"),
-        (terms("price", secondaryFields=["item.id"]), "`secondaryFields` of terms"),
         (terms("price", orderBy={"type": "rare"}), "terms ordered by rare"),
     ],
 )
@@ -252,3 +251,29 @@ def test_bars_of_a_long_range_are_grouped() -> None:
     columns = {"time": dates("1m"), "version": terms("model_version"), "count": column("count", "___records___")}
 
     assert body_of(columns, year)["aggs"]["time"]["date_histogram"]["calendar_interval"] == "1d"
+
+
+def test_the_range_before_ends_where_the_range_begins() -> None:
+    """A change against the range of the same length before counts no moment twice."""
+    columns = expand("f", column("formula", params={"formula": "sum(price) - sum(price, shift='previous')"}))
+    (layer,) = layer_searches(make_panel(columns), VIEWS, CONTEXT)
+
+    ranges = [search.request.body["query"]["bool"]["filter"][0]["range"]["@timestamp"] for search in layer.searches]
+    assert [(entry["gte"], entry["lte"]) for entry in ranges] == [
+        (1772409600000, 1772496000000),
+        (1772323199999, 1772409599999),
+    ]
+
+
+def test_means_over_a_long_range_are_read_from_larger_windows() -> None:
+    """The mean of 336 hourly values is no value of a fortnight: the chart reads the windows of a day."""
+    fortnight = TimeRange(DAY.end - timedelta(days=14), DAY.end)
+    context = DashboardContext(fortnight, ({"terms": {"window_size": ["1h"]}},), ("1h", "1d"))
+    columns = {"time": dates("auto"), "mean": column("average", "price")}
+
+    body = body_of(columns, context)
+
+    assert {"terms": {"window_size": ["1d"]}} in body["query"]["bool"]["filter"]
+    assert body["aggs"]["time"]["date_histogram"]["calendar_interval"] == "1d"
+    summed = body_of({"time": dates("auto"), "sum": column("sum", "price")}, context)
+    assert {"terms": {"window_size": ["1h"]}} in summed["query"]["bool"]["filter"]

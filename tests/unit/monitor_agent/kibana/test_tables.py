@@ -159,3 +159,24 @@ def test_a_document_is_read_nested_or_flat() -> None:
     assert source_value({"model": {"name": "click"}}, "model.name") == "click"
     assert source_value({"model.name": "click"}, "model.name") == "click"
     assert source_value({"model": "click"}, "model.name") is None
+
+
+def test_values_of_several_fields_are_one_group() -> None:
+    """Version 1 of two models are two groups; of more groups than have room, the largest ones stay."""
+    columns = {
+        "series": terms("model_name", size=2, secondaryFields=["model_version"]),
+        "mean": column("average", "price"),
+    }
+
+    def buckets(**counts: int) -> dict[str, Any]:
+        return {"buckets": [{"key": key, "doc_count": count, "mean": {"value": 1}} for key, count in counts.items()]}
+
+    models = [
+        {"key": "churn", "doc_count": 5, "series-1": buckets(a=4, b=1)},
+        {"key": "click", "doc_count": 2, "series-1": buckets(a=2)},
+    ]
+    table = table_from(columns, {"aggregations": {"series": {"buckets": models}}})
+
+    assert [row["series"] for row in table.rows] == ["churn/a", "click/a"]
+    assert [sample.n for sample in table.samples] == [4, 2]
+    assert table.left_out == 1

@@ -1,0 +1,105 @@
+"""What charts over time add to their marks: the axis, marked events, and the tooltips of each moment (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
+
+from monitor_agent.dashboards import formats
+from monitor_agent.dashboards.chart_values import Axes, Series
+from monitor_agent.dashboards.panel_views import Spec
+from monitor_agent.dashboards.visible_text import tooltip_title, visible
+from monitor_agent.kibana.tables import Annotation
+from monitor_agent.pipeline.instants import milliseconds
+
+LABEL_SHARE = 0.12
+"""An event gets a label only if it is at least this share of the range later than the last label."""
+HOVER = "hover"
+"""The name of the layer with the tooltips."""
+DAY = 86_400.0
+
+
+def _moment(moment: datetime) -> Spec:
+    """Return a moment by its units, because Vega's interpreter of expressions reads a number as a year."""
+    times = {name: getattr(moment, name.removesuffix("s")) for name in ("hours", "minutes", "seconds")}
+    return {"year": moment.year, "month": moment.month, "date": moment.day, **times, "utc": True}
+
+
+def time_axis(axes: Axes) -> Spec:
+    days = axes.range.length.total_seconds() / DAY
+    hours = "utcFormat(datum.value, '%H:%M')"
+    date = "utcFormat(datum.value, '%e %b')"
+    midnight = "utchours(datum.value) == 0 && utcminutes(datum.value) == 0"
+    if days <= 3:
+        label = f"{midnight} ? [{hours}, {date}] : {hours}" if days > 0.25 else hours
+    else:
+        label = date if days <= 400 else "utcFormat(datum.value, '%b %Y')"
+    count = {"expr": "max(2, floor(width / 95))"}
+    return {"title": axes.title_x or None, "labelExpr": label, "labelOverlap": True, "tickCount": count}
+
+
+def event_marks(events: Sequence[Annotation], axes: Axes) -> list[Spec]:
+    """Return the layers that mark events; an event close to the last label has its text in the tooltip only."""
+    gap = axes.range.length.total_seconds() * 1000 * LABEL_SHARE
+    values, last = [], float("-inf")
+    for event in events:
+        labelled = event.at - last >= gap
+        last = event.at if labelled else last
+        when = formats.date_text(event.at)
+        words = visible(event.text)
+        values.append({"x": event.at, "t": words, "w": f"{when} UTC", "l": words if labelled else ""})
+    at: Spec = {"x": {"field": "x", "type": "temporal", "scale": {"type": "utc"}}}
+    tooltip = [{"field": "t", "type": "nominal", "title": "Release"}, {"field": "w", "type": "nominal", "title": "At"}]
+    rule: Spec = {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1.5}
+    label: Spec = {"type": "text", "align": "left", "baseline": "top", "dx": 4, "y": 1, "limit": 110, "fontWeight": 600}
+    return [
+        {"data": {"values": values}, "mark": rule, "encoding": {**at, "tooltip": tooltip}},
+        {"data": {"values": values}, "mark": label, "encoding": {**at, "text": {"field": "l"}, "tooltip": tooltip}},
+    ]
+
+
+def time_frame(axes: Axes) -> Spec:
+    """Return an invisible layer that sets the ends of the time axis: Vega-Lite reads them from one layer only."""
+    domain = [_moment(axes.range.start), _moment(axes.range.end)]
+    scale = {"type": "utc", "domain": domain, "nice": False}
+    return {
+        "data": {"values": [{"x": milliseconds(axes.range.start)}]},
+        "mark": {"type": "point", "opacity": 0, "tooltip": None},
+        "encoding": {"x": {"field": "x", "type": "temporal", "scale": scale}},
+    }
+
+
+def hover_bands(series: Sequence[Series], axes: Axes) -> Spec:
+    """Return the layer of bands, one for each moment, whose tooltips hold all values of the moment."""
+    bands: dict[float, Spec] = {}
+    for number, entry in enumerate(series):
+        for point in entry.points:
+            at = float(point.x or 0)
+            band = bands.setdefault(at, {"x": at, "w": f"{formats.date_text(point.x)} UTC"})
+            band[f"v{number}"] = point.told
+    # The band lies around its mark: a bar begins at its moment, a point of a line is there.
+    half = axes.interval / 2
+    middle = half if series[0].kind.startswith("bar") else 0.0
+    moments = sorted(bands)
+    edges = [(start + end) / 2 + middle for start, end in pairwise(moments)]
+    lefts, rights = [moments[0] + middle - half, *edges], [*edges, moments[-1] + middle + half]
+    for at, left, right in zip(moments, lefts, rights, strict=True):
+        bands[at] |= {"from": left, "to": right}
+    pointed = {"type": "point", "fields": ["x"], "on": "pointerover", "clear": "pointerout"}
+    values = [
+        {"field": f"v{number}", "type": "nominal", "title": tooltip_title(entry.name)}
+        for number, entry in enumerate(series)
+    ]
+    return {
+        "name": HOVER,
+        "data": {"values": list(bands.values())},
+        "params": [{"name": "at", "select": pointed}],
+        "mark": {"type": "rect", "clip": True, "color": "#98A2B3"},
+        "encoding": {
+            "x": {"field": "from", "type": "temporal", "scale": {"type": "utc"}},
+            "x2": {"field": "to"},
+            "opacity": {"condition": {"param": "at", "empty": False, "value": 0.2}, "value": 0},
+            "tooltip": [{"field": "w", "type": "nominal", "title": "Time"}, *values],
+        },
+    }

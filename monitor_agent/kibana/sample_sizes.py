@@ -1,0 +1,67 @@
+"""How many events a value of a panel comes from: the searches for it, and how it is read (pure).
+
+A panel over windows counts what its own metric counts: labelled predictions, or all predictions if it needs no labels.
+Any other panel counts documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from monitor_agent.contracts.performance import PERFORMANCE
+from monitor_agent.kibana.data_views import DataView
+from monitor_agent.kibana.lens import Column, Layer
+
+SMALL = 30
+"""From fewer events, a share or a mean says little: the approximations of its interval no longer hold."""
+_COUNT, _ALERTABLE = "sample-n", "sample-alertable"
+_OF_PREDICTIONS = (
+    *("predictions", "requests", "errors", "shown", "mature", "estimated_", "score_", "response_time", "value_mean"),
+    *("queue_", "compute_", "batch_", "ndcg", "mrr", "hit_rate", "requests_without"),
+)
+"""Beginnings of the names of fields that need no labels, or count them otherwise."""
+
+
+class Sample(NamedTuple):
+    """The events behind a row.
+
+    Attributes
+    ----------
+    n : their number.
+    windows : the number of documents that they are read from; None where each event is a document.
+    alertable : whether alerts may use one of these windows; None where rows are no windows.
+    """
+
+    n: int
+    windows: int | None = None
+    alertable: bool | None = None
+
+    @property
+    def weak(self) -> bool:
+        """Whether the value says little: few events, or a single window that alerts may not use."""
+        return self.n < SMALL or (self.windows == 1 and self.alertable is False)
+
+
+def sample_aggregations(layer: Layer, view: DataView) -> dict[str, Any]:
+    """Return the aggregations for the events behind each row of a layer."""
+    if not _of_windows(view) or not layer.metrics:
+        return {}
+    counted = {"sum": {"field": _counted_field(layer.metrics)}}
+    return {_COUNT: counted, _ALERTABLE: {"filter": {"term": {"alertable": True}}}}
+
+
+def read_sample(bucket: Mapping[str, Any], count: int) -> Sample:
+    """Return the events behind the row of a bucket that holds `count` documents."""
+    if _COUNT not in bucket:
+        return Sample(count)
+    return Sample(round(bucket[_COUNT]["value"] or 0), count, bool(bucket[_ALERTABLE]["doc_count"]))
+
+
+def _of_windows(view: DataView) -> bool:
+    return PERFORMANCE.pattern in view.index.split(",")
+
+
+def _counted_field(metrics: tuple[Column, ...]) -> str:
+    fields = [column.field for column in metrics]
+    return "predictions" if all(name.startswith(_OF_PREDICTIONS) for name in fields) else "n"

@@ -1,0 +1,60 @@
+"""The size of the windows that a panel reads, as its filters name it (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from monitor_agent.durations import parse_duration
+from monitor_agent.kibana.times import TimeRange, interval
+
+_FEW_BARS = 4
+"""Windows may be so many times longer than the bars of other charts."""
+
+
+def window_size(filters: Iterable[Mapping[str, Any]]) -> str:
+    """Return the window size that all documents must have, such as `1h`; empty if the filters name none."""
+    for query in filters:
+        for kind, inner in query.items():
+            if kind in ("match", "match_phrase", "term", "terms") and "window_size" in inner:
+                values = inner["window_size"]
+                return str(values[0]) if isinstance(values, list) else str(values)
+            nested = window_size(inner.get("filter", ())) if kind == "bool" else ""
+            if nested:
+                return nested
+    return ""
+
+
+def with_window_size(filters: Iterable[Mapping[str, Any]], old: str, new: str) -> list[dict[str, Any]]:
+    """Return filters that name another window size."""
+    return [_replaced(query, old, new) for query in filters]
+
+
+def fitting_window(window: str, stored: Iterable[str], time: TimeRange) -> str:
+    """Return the size of the stored windows that a chart has room for: the chosen one, or the next larger one.
+
+    >>> from datetime import datetime, timedelta
+    >>> fortnight = TimeRange(datetime(2026, 3, 2), datetime(2026, 3, 16))
+    >>> fitting_window("1h", ["1h", "1d", "7d"], fortnight), fitting_window("1h", ["1h", "7d"], fortnight)
+    ('1d', '1h')
+    """
+    bar = parse_duration(interval("auto", time))
+    if bar <= parse_duration(window):
+        return window
+    sizes = sorted(stored, key=parse_duration)
+    return next((size for size in sizes if bar <= parse_duration(size) <= bar * _FEW_BARS), window)
+
+
+def _replaced(node: Any, old: str, new: str) -> Any:
+    if isinstance(node, list):
+        return [_replaced(inner, old, new) for inner in node]
+    if not isinstance(node, Mapping):
+        return node
+    return {
+        name: new
+        if name == "window_size" and inner == old
+        else [new]
+        if name == "window_size" and inner == [old]
+        else _replaced(inner, old, new)
+        for name, inner in node.items()
+    }
