@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from monitor_agent.contracts.release import RELEASES
 from monitor_agent.dashboards.broken_objects import told_in_its_place
 from monitor_agent.dashboards.cluster_facts import cluster_facts
 from monitor_agent.dashboards.library import Library, PanelDefinition
 from monitor_agent.dashboards.palette import colors_of
-from monitor_agent.dashboards.panel_views import Notice, PanelBody, PanelView
+from monitor_agent.dashboards.panel_views import Chart, Notice, PanelBody, PanelView
 from monitor_agent.dashboards.rendering import render, split_values
+from monitor_agent.dashboards.strip_layers import with_strip
+from monitor_agent.dashboards.time_strip import TimeStrip, read_strip, strip_searches
 from monitor_agent.dashboards.visible_text import visible
 from monitor_agent.errors import ElasticsearchError, MonitorError, PartialResultsError, UnsupportedPanelError
 from monitor_agent.es.gateway import Gateway
@@ -18,7 +21,7 @@ from monitor_agent.es.search_outcomes import SearchOutcome, search_outcomes
 from monitor_agent.kibana.dashboard_model import Control, Dashboard
 from monitor_agent.kibana.filters import DashboardContext, conjunction, search_query
 from monitor_agent.kibana.lens import LensPanel
-from monitor_agent.kibana.panel_query import LensPanelQuery, PanelData, PanelQuery, panel_query
+from monitor_agent.kibana.panel_query import LensPanelQuery, PanelData, PanelQuery, PanelSource, panel_query
 from monitor_agent.kibana.searches import SearchRequest, SearchResponse
 from monitor_agent.kibana.times import TimeRange
 from monitor_agent.pipeline.instants import in_calendar
@@ -81,8 +84,9 @@ def dashboard_data(
     controls = [control for control in dashboard.controls if control.view in library.views]
     requests = [request for panel in prepared.values() if panel.query for request in panel.query.requests]
     requests += [_options_request(library, dashboard, control, time, control_values) for control in controls]
+    strip_of = strip_searches(dashboard, time, control_values)
     extent = _extent_request(library, dashboard, (panel.definition for panel in prepared.values()))
-    outcomes = iter(search_outcomes(gateway, [*requests, *([extent] if extent else [])]))
+    outcomes = iter(search_outcomes(gateway, [*requests, *strip_of.requests, *([extent] if extent else [])]))
     panels = {name: _with_data(panel, outcomes) for name, panel in prepared.items()}
     colors = colors_of(
         (
@@ -93,10 +97,11 @@ def dashboard_data(
         facts.names,
     )
     options = {control.id: _options(next(outcomes)) for control in controls}
+    strip = read_strip(strip_of, [next(outcomes) for _ in strip_of.requests])
     span = next(outcomes) if extent else None
     return DashboardData(
         time=time,
-        panels={name: _view(panel, colors) for name, panel in panels.items()},
+        panels={name: _view(panel, colors, strip) for name, panel in panels.items()},
         options=options,
         empty=_is_empty(panels.values()) and not isinstance(span, ElasticsearchError),
         extent=_extent(span) if span else None,
@@ -114,10 +119,18 @@ def _prepared_panels(library: Library, dashboard: Dashboard, context: DashboardC
             continue
         try:
             with told_in_its_place(f"{panel.kind}:{panel.target}"):
-                prepared[panel.id] = _Panel(definition, panel_query(definition.source, library.views, context))
+                source = _without_releases(definition.source)
+                prepared[panel.id] = _Panel(definition, panel_query(source, library.views, context))
         except MonitorError as error:
             prepared[panel.id] = _Panel(definition, None, error=error)
     return prepared
+
+
+def _without_releases(source: PanelSource) -> PanelSource:
+    """Return a panel without marks of its own for releases: the strip has those of the chosen model, for all charts."""
+    if not isinstance(source, LensPanel):
+        return source
+    return replace(source, annotations=tuple(marks for marks in source.annotations if marks.view != RELEASES.name))
 
 
 def _with_data(panel: _Panel, outcomes: Iterator[SearchOutcome]) -> _Panel:
@@ -141,17 +154,22 @@ def _with_data(panel: _Panel, outcomes: Iterator[SearchOutcome]) -> _Panel:
         return _Panel(panel.definition, panel.query, error=error)
 
 
-def _view(panel: _Panel, colors: Mapping[str, str]) -> PanelView:
+def _view(panel: _Panel, colors: Mapping[str, str], strip: TimeStrip) -> PanelView:
     definition = panel.definition
-    return PanelView(definition.title, definition.description, _body(panel, colors))
+    return PanelView(definition.title, definition.description, _body(panel, colors, strip))
 
 
-def _body(panel: _Panel, colors: Mapping[str, str]) -> PanelBody:
+def _body(panel: _Panel, colors: Mapping[str, str], strip: TimeStrip) -> PanelBody:
     if panel.query is None or panel.data is None:
         return _error_notice(panel.error)
+    data = panel.data
+    if not data.layers_in_other_time:
+        data = replace(data, annotations=(*data.annotations, *strip.releases))
     try:
         with told_in_its_place(panel.definition.title):
-            body = render(panel.query, panel.data, colors)
+            body = render(panel.query, data, colors)
+            if isinstance(body, Chart) and body.time and not data.layers_in_other_time:
+                body = with_strip(body, strip, data.time)
     except MonitorError as error:
         return _error_notice(error)
     return panel.definition.empty_notice if isinstance(body, Notice) and body.tone == "empty" else body

@@ -21,11 +21,12 @@ DEFAULT_PAGE_ROWS = 10
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """A series' name, colour and kind of line."""
+    """A series' name, colour and kind of line; `strip` is one for a kind of disturbed time instead of a series."""
 
     name: str
     color: str
     dashed: bool
+    strip: bool = False
 
 
 @dataclass(frozen=True)

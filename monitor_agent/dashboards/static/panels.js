@@ -147,7 +147,7 @@ function legend(entries) {
   list.setAttribute("aria-label", "Series");
   for (const entry of entries) {
     const item = Object.assign(document.createElement("li"), { textContent: entry.name, title: entry.name });
-    const sign = Object.assign(document.createElement("span"), { className: entry.dashed ? "sign dashed" : "sign" });
+    const sign = Object.assign(document.createElement("span"), { className: `sign${entry.dashed ? " dashed" : ""}${entry.strip ? " strip" : ""}` });
     sign.style.setProperty("--color", entry.color);
     item.prepend(sign);
     list.append(item);

@@ -10,6 +10,8 @@ import pytest
 from monitor_agent.dashboards.palette import WEAK
 from monitor_agent.dashboards.panel_views import Chart, Notice, PanelBody
 from monitor_agent.dashboards.rendering import render_lens
+from monitor_agent.dashboards.strip_layers import with_strip
+from monitor_agent.dashboards.time_strip import OUTAGE, Span, TimeStrip
 from monitor_agent.errors import UnsupportedPanelError
 from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.panel_query import PanelData
@@ -192,3 +194,24 @@ def test_a_series_without_values_is_not_drawn() -> None:
     assert [value["s"] for value in values(body)] == ["First"]
     assert isinstance(body, Chart)
     assert all(layer["data"]["values"] for layer in body.spec["layer"])
+
+
+def test_the_strip_is_on_the_chart_in_its_tooltips_its_legend_and_its_text() -> None:
+    """Who sees no colours reads it, and a span that begins before the range ends at its edge."""
+    body = xy_chart([{"time": AT + at * HOUR, "a": 0.25} for at in (0, 3)], {})
+    assert isinstance(body, Chart)
+    time = TimeRange(START, START + timedelta(hours=4))
+
+    shown = with_strip(body, TimeStrip((Span(OUTAGE, AT - HOUR, AT + HOUR, OUTAGE),)), time)
+
+    spans = next(layer["data"]["values"] for layer in shown.spec["layer"] if layer["mark"].get("opacity") == 0.85)
+    assert [(span["x"], span["x2"]) for span in spans] == [(AT, AT + HOUR)]
+    hover = next(layer["data"]["values"] for layer in shown.spec["layer"] if layer.get("name") == "hover")
+    assert [band["w"] for band in hover] == [
+        "2026-03-02 00:00 UTC: no events",
+        "2026-03-02 01:00 UTC",
+        "2026-03-02 03:00 UTC",
+    ]
+    assert [entry.name for entry in shown.legend if entry.strip] == ["no events"]
+    assert "no events from 2026-03-02 00:00 to 2026-03-02 01:00 UTC" in shown.summary
+    assert with_strip(body, TimeStrip(), time) == body

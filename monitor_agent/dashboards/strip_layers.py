@@ -1,0 +1,67 @@
+"""The strip of disturbed times on a chart over time (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from monitor_agent.dashboards import formats
+from monitor_agent.dashboards.panel_views import Chart, LegendEntry, Spec
+from monitor_agent.dashboards.time_layers import HOVER
+from monitor_agent.dashboards.time_strip import COLORS, OUTAGE, TimeStrip
+from monitor_agent.kibana.times import TimeRange
+from monitor_agent.pipeline.instants import milliseconds
+
+HEIGHT = 6
+"""Pixels of the strip."""
+SHADE = 0.08
+"""The opacity of the shade over a time without events."""
+
+
+def with_strip(chart: Chart, strip: TimeStrip, time: TimeRange) -> Chart:
+    """Return a chart over time with the strip above its marks, in its tooltips, its legend and its text."""
+    start, end = milliseconds(time.start), milliseconds(time.end)
+    spans: list[Spec] = [
+        {"x": max(span.start, start), "x2": min(span.end, end), "k": span.kind, "c": COLORS[span.kind], "t": span.text}
+        for span in strip.spans
+        if span.start < end and start < span.end
+    ]
+    if not spans:
+        return chart
+    layers = [_told(layer, strip) for layer in chart.spec["layer"]]
+    hover = next(number for number, layer in enumerate(layers) if layer.get("name") == HOVER)
+    shaded = [span for span in spans if span["k"] == OUTAGE]
+    below = [_rectangles(shaded, {"opacity": SHADE}, {})] if shaded else []
+    top = _rectangles(spans, {"opacity": 0.85}, {"y": {"value": 0}, "y2": {"value": HEIGHT}})
+    kinds = [kind for kind in COLORS if any(span["k"] == kind for span in spans)]
+    words = "; ".join(
+        f"{span['t']} from {formats.date_text(span['x'])} to {formats.date_text(span['x2'])} UTC" for span in spans
+    )
+    return replace(
+        chart,
+        spec={**chart.spec, "layer": [*below, *layers[:hover], top, *layers[hover:]]},
+        legend=(*chart.legend, *(LegendEntry(kind, COLORS[kind], dashed=False, strip=True) for kind in kinds)),
+        summary=f"{chart.summary}; {words}",
+    )
+
+
+def _rectangles(spans: list[Spec], mark: Spec, place: Spec) -> Spec:
+    encoding: Spec = {
+        "x": {"field": "x", "type": "temporal", "scale": {"type": "utc"}},
+        "x2": {"field": "x2"},
+        "color": {"field": "c", "type": "nominal", "scale": None},
+        **place,
+    }
+    return {"data": {"values": spans}, "mark": {"type": "rect", "clip": True, **mark}, "encoding": encoding}
+
+
+def _told(layer: Spec, strip: TimeStrip) -> Spec:
+    """Return the layer of the tooltips with what disturbs the numbers of each moment."""
+    if layer.get("name") != HOVER:
+        return layer
+    values = [
+        {**band, "w": f"{band['w']}: {note}"}
+        if (note := strip.at(band["x"], band["x"] + band["to"] - band["from"]))
+        else band
+        for band in layer["data"]["values"]
+    ]
+    return {**layer, "data": {"values": values}}

@@ -1,0 +1,184 @@
+"""What disturbs the numbers of a time, for all charts over time: outages, lost lines, windows without labels, releases.
+
+The searches go with those of the panels; `read_strip` turns the responses into spans and marks (pure).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
+from monitor_agent.contracts.prediction import PREDICTIONS
+from monitor_agent.contracts.release import RELEASES, SOURCE_SERVER
+from monitor_agent.durations import parse_duration
+from monitor_agent.errors import ElasticsearchError
+from monitor_agent.es.search_outcomes import SearchOutcome
+from monitor_agent.kibana.dashboard_model import Dashboard
+from monitor_agent.kibana.filters import Query, conjunction, within
+from monitor_agent.kibana.searches import SearchRequest
+from monitor_agent.kibana.tables import JOIN, Annotation, source_value
+from monitor_agent.kibana.times import TimeRange, interval
+from monitor_agent.pipeline.instants import milliseconds
+
+OUTAGE, LOST, IMMATURE = "no events", "lines lost", "labels to come"
+COLORS = {OUTAGE: "#C61E25", LOST: "#D18B00", IMMATURE: "#8A93A3"}
+"""Kind of a span -> its colour: red is bad, yellow is doubtful, grey only needs time."""
+MOST_RELEASES = 100
+LEAST_BAR = timedelta(hours=1)
+HOURLY = timedelta(days=62)
+"""In ranges up to this length, an outage of an hour is shown."""
+EXPECTED = 5.0
+"""A time without events is an outage only if so many were to be expected in it."""
+MATURE = 0.99
+
+
+@dataclass(frozen=True)
+class Span:
+    """A time, in milliseconds since 1970, in which the numbers mean something else, and what it is in words."""
+
+    kind: str
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class TimeStrip:
+    """What disturbs the numbers of a range."""
+
+    spans: tuple[Span, ...] = ()
+    releases: tuple[Annotation, ...] = ()
+
+    def at(self, start: float, end: float) -> str:
+        """Return what disturbs the numbers between two moments, in words; empty if nothing does."""
+        texts = [span.text for span in self.spans if span.start < end and start < span.end]
+        return "; ".join(dict.fromkeys(texts))
+
+
+@dataclass(frozen=True)
+class StripSearches:
+    """The searches for the strip of a dashboard, in the order in which `read_strip` takes their responses."""
+
+    time: TimeRange
+    bar: timedelta
+    requests: tuple[SearchRequest, ...] = field(default=())
+
+
+def strip_searches(dashboard: Dashboard, time: TimeRange, chosen: Mapping[str, Sequence[str]]) -> StripSearches:
+    """Return the searches for a dashboard; they follow its model and version, and no other filter."""
+    models = _filters(dashboard, chosen, ("model_name",))
+    versions = _filters(dashboard, chosen, ("model_name", "model_version"))
+    bar = LEAST_BAR if time.length <= HOURLY else max(LEAST_BAR, parse_duration(interval("auto", time)))
+    dates = {"field": "@timestamp", "fixed_interval": f"{round(bar.total_seconds())}s"}
+    bounds = {"min": milliseconds(time.start), "max": milliseconds(time.end)}
+    seen = {"date_histogram": {**dates, "min_doc_count": 0, "extended_bounds": bounds}}
+    base = [
+        *within(time, "@timestamp"),
+        *versions,
+        {"term": {"is_base_window": True}},
+        {"term": {"segment": ALL_SEGMENT}},
+    ]
+    single = {"bool": {"must_not": [{"term": {"model_version": "all"}}]}}
+    ends = {"start": {"min": {"field": "window_start"}}, "end": {"max": {"field": "window_end"}}}
+    windows = {
+        "lost": {
+            "filter": {"range": {"lost_lines": {"gt": 0}}},
+            "aggs": {
+                "bars": {
+                    "date_histogram": {**dates, "min_doc_count": 1},
+                    "aggs": {"most": {"max": {"field": "lost_lines"}}},
+                }
+            },
+        },
+        "immature": {
+            "filter": {"range": {"maturity": {"lt": MATURE}}},
+            "aggs": {"bars": {"date_histogram": {**dates, "min_doc_count": 1}, "aggs": ends}},
+        },
+    }
+    release = {
+        "size": MOST_RELEASES,
+        "track_total_hits": False,
+        "query": conjunction(
+            [*within(time, "@timestamp"), *models, {"bool": {"must_not": [{"term": {"source": SOURCE_SERVER}}]}}]
+        ),
+        "sort": [{"@timestamp": "asc"}],
+        "_source": ["model_name", "model_version"],
+    }
+    requests = (
+        SearchRequest(PREDICTIONS.pattern, _sums([*within(time, "@timestamp"), *versions], {"seen": seen})),
+        SearchRequest(PERFORMANCE.pattern, _sums([*base, single], windows)),
+        SearchRequest(RELEASES.pattern, release),
+    )
+    return StripSearches(time, bar, requests)
+
+
+def read_strip(searches: StripSearches, outcomes: Sequence[SearchOutcome]) -> TimeStrip:
+    """Return the strip; a search without a response adds nothing, because the panels say what could not be read."""
+    events, windows, releases = ({} if isinstance(outcome, ElasticsearchError) else outcome for outcome in outcomes)
+    length = round(searches.bar.total_seconds() * 1000)
+    disturbed = windows.get("aggregations", {})
+    spans = [
+        *_outages(events.get("aggregations", {}).get("seen", {}).get("buckets", ()), length, searches.time),
+        *_joined(_lost(disturbed.get("lost", {}).get("bars", {}).get("buckets", ()), length)),
+        *_joined(_immature(disturbed.get("immature", {}).get("bars", {}).get("buckets", ()))),
+    ]
+    return TimeStrip(tuple(spans), tuple(_releases(releases)))
+
+
+def _filters(dashboard: Dashboard, chosen: Mapping[str, Sequence[str]], fields: Sequence[str]) -> list[Query]:
+    picked = {control.field: chosen.get(control.id, control.selected) for control in dashboard.controls}
+    return [{"terms": {name: list(picked[name])}} for name in fields if picked.get(name)]
+
+
+def _sums(filters: Sequence[Query], aggregations: Mapping[str, Any]) -> dict[str, Any]:
+    return {"size": 0, "track_total_hits": False, "query": conjunction(filters), "aggs": dict(aggregations)}
+
+
+def _outages(buckets: Sequence[Mapping[str, Any]], length: int, time: TimeRange) -> Iterator[Span]:
+    """Yield the times without events after the first event of the range, if events were to be expected in them."""
+    counts = [(int(bucket["key"]), int(bucket["doc_count"])) for bucket in buckets]
+    busy = [count for _, count in counts if count]
+    if not busy:
+        return
+    usual = sorted(busy)[len(busy) // 2]
+    first = next(at for at, count in counts if count)
+    last = min(milliseconds(time.end), max(at for at, _ in counts) + length)
+    start: int | None = None
+    for at, count in [*((at, count) for at, count in counts if at > first), (last, 1)]:
+        if not count and start is None:
+            start = at
+        elif count and start is not None:
+            if (at - start) / length * usual >= EXPECTED:
+                yield Span(OUTAGE, start, at, OUTAGE)
+            start = None
+
+
+def _lost(buckets: Sequence[Mapping[str, Any]], length: int) -> Iterator[Span]:
+    for bucket in buckets:
+        lines = round(bucket["most"]["value"] or 0)
+        yield Span(LOST, bucket["key"], bucket["key"] + length, f"up to {lines:,} lines lost")
+
+
+def _immature(buckets: Sequence[Mapping[str, Any]]) -> Iterator[Span]:
+    for bucket in buckets:
+        yield Span(IMMATURE, int(bucket["start"]["value"]), int(bucket["end"]["value"]), IMMATURE)
+
+
+def _joined(spans: Iterator[Span]) -> list[Span]:
+    """Return spans of one kind, those that touch each other as one; it says what the first one says."""
+    joined: list[Span] = []
+    for span in spans:
+        if joined and span.start <= joined[-1].end and span.text == joined[-1].text:
+            joined[-1] = Span(span.kind, joined[-1].start, max(span.end, joined[-1].end), span.text)
+        else:
+            joined.append(span)
+    return joined
+
+
+def _releases(response: Mapping[str, Any]) -> Iterator[Annotation]:
+    for hit in response.get("hits", {}).get("hits", ()):
+        names = [str(source_value(hit["_source"], name) or "") for name in ("model_name", "model_version")]
+        yield Annotation(int(hit["sort"][0]), JOIN.join(names))
