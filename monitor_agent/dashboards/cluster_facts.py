@@ -30,10 +30,12 @@ class ClusterFacts:
     ----------
     names : `model/version`, those that appeared first come first.
     window_sizes : the sizes of the stored windows.
+    base_window : the size of the base windows; empty if models have several.
     """
 
     names: tuple[str, ...] = ()
     window_sizes: tuple[str, ...] = ()
+    base_window: str = ""
 
 
 _facts: WeakKeyDictionary[Gateway, tuple[float, ClusterFacts]] = WeakKeyDictionary()
@@ -66,7 +68,8 @@ def _body() -> dict[str, Any]:
     first = {"first": {"min": {"field": "@timestamp"}}}
     versions = {"terms": {"field": "model_version", "size": MOST_NAMES, "exclude": ["all"]}, "aggs": first}
     models = {"terms": {"field": "model_name", "size": MOST_NAMES}, "aggs": {"versions": versions}}
-    sizes = {"terms": {"field": "window_size", "size": MOST_NAMES}}
+    base = {"base": {"filter": {"term": {"is_base_window": True}}}}
+    sizes = {"terms": {"field": "window_size", "size": MOST_NAMES}, "aggs": base}
     return {"size": 0, "track_total_hits": False, "aggs": {"models": models, "sizes": sizes}}
 
 
@@ -78,4 +81,5 @@ def _read(aggregations: dict[str, Any]) -> ClusterFacts:
     }
     sizes = aggregations.get("sizes", {}).get("buckets", ())
     names = sorted(first_seen, key=lambda name: (first_seen[name], name))
-    return ClusterFacts(tuple(names), tuple(bucket["key"] for bucket in sizes))
+    base = [bucket["key"] for bucket in sizes if bucket["base"]["doc_count"]]
+    return ClusterFacts(tuple(names), tuple(bucket["key"] for bucket in sizes), base[0] if len(base) == 1 else "")

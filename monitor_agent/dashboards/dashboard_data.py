@@ -79,7 +79,9 @@ def dashboard_data(
         If Elasticsearch does not respond at all.
     """
     facts = cluster_facts(gateway)
-    context = replace(dashboard.context(time, control_values), window_sizes=facts.window_sizes)
+    context = replace(
+        dashboard.context(time, control_values), window_sizes=facts.window_sizes, base_window=facts.base_window
+    )
     prepared = _prepared_panels(library, dashboard, context)
     controls = [control for control in dashboard.controls if control.view in library.views]
     requests = [request for panel in prepared.values() if panel.query for request in panel.query.requests]

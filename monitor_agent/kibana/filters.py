@@ -24,11 +24,13 @@ class DashboardContext:
     time : the range of the time picker.
     filters : Elasticsearch queries of the dashboard's query, pills and controls.
     window_sizes : the sizes of the stored windows; none = unknown.
+    base_window : the size of the base windows; empty = unknown, or models have several.
     """
 
     time: TimeRange
     filters: tuple[Query, ...] = ()
     window_sizes: tuple[str, ...] = ()
+    base_window: str = ""
 
 
 def within(time: TimeRange, field: str, shift: timedelta = timedelta()) -> list[Query]:

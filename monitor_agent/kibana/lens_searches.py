@@ -22,7 +22,7 @@ from monitor_agent.kibana.lens import RECORDS, AnnotationQuery, Column, Layer, L
 from monitor_agent.kibana.sample_sizes import sample_aggregations
 from monitor_agent.kibana.searches import SearchRequest
 from monitor_agent.kibana.times import TimeRange, interval
-from monitor_agent.kibana.window_sizes import fitting_window, window_size, with_window_size
+from monitor_agent.kibana.window_sizes import fitting_window, window_size, with_base_window, with_window_size
 from monitor_agent.pipeline.instants import milliseconds
 
 Views = Mapping[str, DataView]
@@ -121,6 +121,7 @@ def _view(panel: LensPanel, views: Views, name: str) -> DataView:
 def _layer(panel: LensPanel, layer: Layer, view: DataView, context: DashboardContext) -> LayerSearches:
     stored = next((column.params["interval"] for column in layer.buckets if column.operation == "date_histogram"), "")
     filters = [] if layer.ignores_filters else [*context.filters, *search_query(panel.query, panel.filters)]
+    filters = with_base_window(filters, context.base_window)
     window = window_size(filters)
     if stored == "auto" and window and any(column.operation == "average" for column in layer.metrics):
         # Means cannot be added up: larger windows hold the values of a longer time.

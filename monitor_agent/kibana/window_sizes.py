@@ -25,6 +25,11 @@ def window_size(filters: Iterable[Mapping[str, Any]]) -> str:
     return ""
 
 
+def with_base_window(filters: Iterable[Mapping[str, Any]], size: str) -> list[dict[str, Any]]:
+    """Return filters that name the base windows by their size, if it is known."""
+    return [_by_size(query, size) if size else dict(query) for query in filters]
+
+
 def with_window_size(filters: Iterable[Mapping[str, Any]], old: str, new: str) -> list[dict[str, Any]]:
     """Return filters that name another window size."""
     return [_replaced(query, old, new) for query in filters]
@@ -43,6 +48,13 @@ def fitting_window(window: str, stored: Iterable[str], time: TimeRange) -> str:
         return window
     sizes = sorted(stored, key=parse_duration)
     return next((size for size in sizes if bar <= parse_duration(size) <= bar * _FEW_BARS), window)
+
+
+def _by_size(query: Mapping[str, Any], size: str) -> dict[str, Any]:
+    if query == {"match": {"is_base_window": "true"}}:
+        return {"match": {"window_size": size}}
+    inner = query.get("bool", {}).get("filter")
+    return {"bool": {**query["bool"], "filter": [_by_size(each, size) for each in inner]}} if inner else dict(query)
 
 
 def _replaced(node: Any, old: str, new: str) -> Any:
