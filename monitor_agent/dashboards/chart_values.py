@@ -29,7 +29,7 @@ class Point(NamedTuple):
     weak: bool = False
 
     @property
-    def told(self) -> str:
+    def full_text(self) -> str:
         """Return the value with its details, for a tooltip."""
         return f"{self.text} {self.details}" if self.details else self.text
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from monitor_agent.contracts.release import RELEASES
 from monitor_agent.dashboards.broken_objects import told_in_its_place
-from monitor_agent.dashboards.cluster_facts import cluster_facts
+from monitor_agent.dashboards.stored_names import stored_names
 from monitor_agent.dashboards.library import Library, PanelDefinition
 from monitor_agent.dashboards.palette import colors_of
 from monitor_agent.dashboards.panel_views import Chart, Notice, PanelBody, PanelView
@@ -78,7 +78,7 @@ def dashboard_data(
     ElasticsearchError
         If Elasticsearch does not respond at all.
     """
-    facts = cluster_facts(gateway)
+    facts = stored_names(gateway)
     context = replace(
         dashboard.context(time, control_values), window_sizes=facts.window_sizes, base_window=facts.base_window
     )

@@ -27,7 +27,7 @@ def with_strip(chart: Chart, strip: TimeStrip, time: TimeRange) -> Chart:
     ]
     if not spans:
         return chart
-    layers = [_told(layer, strip) for layer in chart.spec["layer"]]
+    layers = [_with_notes(layer, strip) for layer in chart.spec["layer"]]
     hover = next(number for number, layer in enumerate(layers) if layer.get("name") == HOVER)
     shaded = [span for span in spans if span["k"] == OUTAGE]
     below = [_rectangles(shaded, {"opacity": SHADE}, {})] if shaded else []
@@ -54,7 +54,7 @@ def _rectangles(spans: list[Spec], mark: Spec, place: Spec) -> Spec:
     return {"data": {"values": spans}, "mark": {"type": "rect", "clip": True, **mark}, "encoding": encoding}
 
 
-def _told(layer: Spec, strip: TimeStrip) -> Spec:
+def _with_notes(layer: Spec, strip: TimeStrip) -> Spec:
     """Return the layer of the tooltips with what disturbs the numbers of each moment."""
     if layer.get("name") != HOVER:
         return layer

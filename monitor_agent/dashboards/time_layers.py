@@ -77,7 +77,7 @@ def hover_bands(series: Sequence[Series], axes: Axes) -> Spec:
         for point in entry.points:
             at = float(point.x or 0)
             band = bands.setdefault(at, {"x": at, "w": f"{formats.date_text(point.x)} UTC"})
-            band[f"v{number}"] = point.told
+            band[f"v{number}"] = point.full_text
     # The band lies around its mark: a bar begins at its moment, a point of a line is there.
     half = axes.interval / 2
     middle = half if series[0].kind.startswith("bar") else 0.0

@@ -74,7 +74,7 @@ def strip_searches(dashboard: Dashboard, time: TimeRange, chosen: Mapping[str, S
     bar = LEAST_BAR if time.length <= HOURLY else max(LEAST_BAR, parse_duration(interval("auto", time)))
     dates = {"field": "@timestamp", "fixed_interval": f"{round(bar.total_seconds())}s"}
     bounds = {"min": milliseconds(time.start), "max": milliseconds(time.end)}
-    seen = {"date_histogram": {**dates, "min_doc_count": 0, "extended_bounds": bounds}}
+    events = {"date_histogram": {**dates, "min_doc_count": 0, "extended_bounds": bounds}}
     base = [
         *within(time, "@timestamp"),
         *versions,
@@ -108,7 +108,7 @@ def strip_searches(dashboard: Dashboard, time: TimeRange, chosen: Mapping[str, S
         "_source": ["model_name", "model_version"],
     }
     requests = (
-        SearchRequest(PREDICTIONS.pattern, _sums([*within(time, "@timestamp"), *versions], {"seen": seen})),
+        SearchRequest(PREDICTIONS.pattern, _sums([*within(time, "@timestamp"), *versions], {"events": events})),
         SearchRequest(PERFORMANCE.pattern, _sums([*base, single], windows)),
         SearchRequest(RELEASES.pattern, release),
     )
@@ -121,7 +121,7 @@ def read_strip(searches: StripSearches, outcomes: Sequence[SearchOutcome]) -> Ti
     length = round(searches.bar.total_seconds() * 1000)
     disturbed = windows.get("aggregations", {})
     spans = [
-        *_outages(events.get("aggregations", {}).get("seen", {}).get("buckets", ()), length, searches.time),
+        *_outages(events.get("aggregations", {}).get("events", {}).get("buckets", ()), length, searches.time),
         *_joined(_lost(disturbed.get("lost", {}).get("bars", {}).get("buckets", ()), length)),
         *_joined(_immature(disturbed.get("immature", {}).get("bars", {}).get("buckets", ()))),
     ]

@@ -127,8 +127,8 @@ def _whiskers(series: Sequence[Series], axes: Axes) -> list[Spec]:
     if bars and len(series) > 1:
         encoding[f"{across}Offset"] = {"field": "s", "sort": None}
     mark: Spec = {"type": "rule", "strokeWidth": 2 if bars else 1.5, "clip": True}
-    crowded = any(len(entry.points) > MAX_DOTTED_POINTS for entry in series)
-    mark |= {} if bars else {"opacity": 0.15 if crowded else 0.45}
+    many_points = any(len(entry.points) > MAX_DOTTED_POINTS for entry in series)
+    mark |= {} if bars else {"opacity": 0.15 if many_points else 0.45}
     return [{"data": {"values": values}, "mark": mark, "encoding": encoding}]
 
 
@@ -162,9 +162,9 @@ def _dots(series: Sequence[Series], axes: Axes) -> list[Spec]:
 
 def _value(entry: Series, point: Point, axes: Axes) -> Spec:
     """Return a point as Vega-Lite reads it; a value too small to see on the axis is 0."""
-    seen = point.value is not None and abs(point.value) > axes.greatest * SPECK
-    y = point.value if point.value is None else point.value * axes.scale.factor if seen else 0
-    value: Spec = {"x": point.x, "y": y, "s": entry.name, "t": point.told}
+    visible = point.value is not None and abs(point.value) > axes.greatest * SPECK
+    y = point.value if point.value is None else point.value * axes.scale.factor if visible else 0
+    value: Spec = {"x": point.x, "y": y, "s": entry.name, "t": point.full_text}
     return {**value, "n": f"{point.x:g}"} if axes.numeric and isinstance(point.x, (int, float)) else value
 
 

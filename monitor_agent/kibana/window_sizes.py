@@ -54,7 +54,7 @@ def _by_size(query: Mapping[str, Any], size: str) -> dict[str, Any]:
     if query == {"match": {"is_base_window": "true"}}:
         return {"match": {"window_size": size}}
     inner = query.get("bool", {}).get("filter")
-    return {"bool": {**query["bool"], "filter": [_by_size(each, size) for each in inner]}} if inner else dict(query)
+    return {"bool": {**query["bool"], "filter": [_by_size(clause, size) for clause in inner]}} if inner else dict(query)
 
 
 def _replaced(node: Any, old: str, new: str) -> Any:

@@ -202,8 +202,8 @@ def test_a_chart_gives_its_numbers(reader: Reader) -> None:
     box = drawing.bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    told = re.compile(r"UTC.*click/1.*% \(.* to .*\) n = \d+", re.DOTALL)
-    expect(page.locator("#vg-tooltip-element")).to_contain_text(told)
+    tooltip = re.compile(r"UTC.*click/1.*% \(.* to .*\) n = \d+", re.DOTALL)
+    expect(page.locator("#vg-tooltip-element")).to_contain_text(tooltip)
 
     panel.get_by_role("button", name="Numbers of F1").click()
     assert panel.locator("tbody tr").count() == 10

@@ -178,6 +178,7 @@ ROOMS = (
         "monitor_agent/dashboards/",
         "the viewer of the dashboards without Kibana, and the reports",
         "alerting extras clock contracts errors es files http_serving kibana notifying pipeline root_causes settings",
+        "extras clock contracts durations errors es files http_serving kibana metrics pipeline root_causes settings",
         "flask orjson structlog vl_convert werkzeug",
     ),
     Room(

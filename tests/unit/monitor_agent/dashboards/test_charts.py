@@ -202,16 +202,16 @@ def test_the_strip_is_on_the_chart_in_its_tooltips_its_legend_and_its_text() -> 
     assert isinstance(body, Chart)
     time = TimeRange(START, START + timedelta(hours=4))
 
-    shown = with_strip(body, TimeStrip((Span(OUTAGE, AT - HOUR, AT + HOUR, OUTAGE),)), time)
+    chart = with_strip(body, TimeStrip((Span(OUTAGE, AT - HOUR, AT + HOUR, OUTAGE),)), time)
 
-    spans = next(layer["data"]["values"] for layer in shown.spec["layer"] if layer["mark"].get("opacity") == 0.85)
+    spans = next(layer["data"]["values"] for layer in chart.spec["layer"] if layer["mark"].get("opacity") == 0.85)
     assert [(span["x"], span["x2"]) for span in spans] == [(AT, AT + HOUR)]
-    hover = next(layer["data"]["values"] for layer in shown.spec["layer"] if layer.get("name") == "hover")
+    hover = next(layer["data"]["values"] for layer in chart.spec["layer"] if layer.get("name") == "hover")
     assert [band["w"] for band in hover] == [
         "2026-03-02 00:00 UTC: no events",
         "2026-03-02 01:00 UTC",
         "2026-03-02 03:00 UTC",
     ]
-    assert [entry.name for entry in shown.legend if entry.strip] == ["no events"]
-    assert "no events from 2026-03-02 00:00 to 2026-03-02 01:00 UTC" in shown.summary
+    assert [entry.name for entry in chart.legend if entry.strip] == ["no events"]
+    assert "no events from 2026-03-02 00:00 to 2026-03-02 01:00 UTC" in chart.summary
     assert with_strip(body, TimeStrip(), time) == body

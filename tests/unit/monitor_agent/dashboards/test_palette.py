@@ -40,7 +40,7 @@ def lab(rgb: Rgb) -> Rgb:
     return 116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)
 
 
-def seen(color: str, vision: str) -> Rgb:
+def perceived(color: str, vision: str) -> Rgb:
     """Return CIELAB of a colour as somebody with this vision sees it."""
     rgb = linear(color)
     red, green, blue = (
@@ -52,20 +52,20 @@ def seen(color: str, vision: str) -> Rgb:
 @pytest.mark.parametrize("vision", SIMULATIONS)
 def test_everybody_tells_the_colours_of_series_apart(vision: str) -> None:
     """Any two of the eight colours differ clearly."""
-    pairs = {(one, two): math.dist(seen(one, vision), seen(two, vision)) for one, two in combinations(SERIES, 2)}
+    pairs = {(a, b): math.dist(perceived(a, vision), perceived(b, vision)) for a, b in combinations(SERIES, 2)}
 
     assert min(pairs.values()) >= JUST_DISTINCT, min(pairs, key=lambda pair: pairs[pair])
 
 
 def test_no_series_looks_like_a_status() -> None:
     """A line that is only named like that must not look like an alarm, or like all is well."""
-    assert min(math.dist(lab(linear(one)), lab(linear(two))) for one in SERIES for two in STATUS) >= JUST_DISTINCT
+    assert min(math.dist(lab(linear(a)), lab(linear(b))) for a in SERIES for b in STATUS) >= JUST_DISTINCT
 
 
 def test_a_name_keeps_its_colour_on_all_pages() -> None:
     """The order of the cluster's names decides, not what a page shows of them; a new name takes no other's colour."""
-    known = ["churn/1", "click/1", "churn/2"]
-    everywhere = colors_of([["churn/2", "click/1"]], known)
+    ordered = ["churn/1", "click/1", "churn/2"]
+    everywhere = colors_of([["churn/2", "click/1"]], ordered)
 
-    assert len(set(everywhere.values())) == len(known)
-    assert colors_of([["churn/2"]], [*known, "click/2"])["churn/2"] == everywhere["churn/2"]
+    assert len(set(everywhere.values())) == len(ordered)
+    assert colors_of([["churn/2"]], [*ordered, "click/2"])["churn/2"] == everywhere["churn/2"]

@@ -19,12 +19,12 @@ def strip(
     counts: list[int], lost: dict[int, int] | None = None, immature: list[int] | None = None, *releases: dict[str, Any]
 ) -> TimeStrip:
     """Return the strip of hours with these numbers of events; `lost` is hour -> lines, `immature` are hours."""
-    seen = [{"key": AT + hour * HOUR, "doc_count": count} for hour, count in enumerate(counts)]
+    events = [{"key": AT + hour * HOUR, "doc_count": count} for hour, count in enumerate(counts)]
     lines = [{"key": AT + hour * HOUR, "most": {"value": float(count)}} for hour, count in (lost or {}).items()]
     ends = [{"start": {"value": AT + hour * HOUR}, "end": {"value": AT + (hour + 1) * HOUR}} for hour in immature or ()]
     windows = {"lost": {"bars": {"buckets": lines}}, "immature": {"bars": {"buckets": ends}}}
     hits = [{"_source": release, "sort": [AT + number]} for number, release in enumerate(releases)]
-    responses = [{"aggregations": {"seen": {"buckets": seen}}}, {"aggregations": windows}, {"hits": {"hits": hits}}]
+    responses = [{"aggregations": {"events": {"buckets": events}}}, {"aggregations": windows}, {"hits": {"hits": hits}}]
     return read_strip(RANGE, responses)
 
 

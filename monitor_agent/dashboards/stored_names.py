@@ -23,7 +23,7 @@ MOST_NAMES = 200
 
 
 @dataclass(frozen=True)
-class ClusterFacts:
+class StoredNames:
     """What a cluster holds.
 
     Attributes
@@ -38,11 +38,11 @@ class ClusterFacts:
     base_window: str = ""
 
 
-_facts: WeakKeyDictionary[Gateway, tuple[float, ClusterFacts]] = WeakKeyDictionary()
+_facts: WeakKeyDictionary[Gateway, tuple[float, StoredNames]] = WeakKeyDictionary()
 _lock = Lock()
 
 
-def cluster_facts(gateway: Gateway) -> ClusterFacts:
+def stored_names(gateway: Gateway) -> StoredNames:
     """Return what the cluster holds; the facts may be a minute old, and are none where they cannot be read.
 
     Raises
@@ -51,12 +51,12 @@ def cluster_facts(gateway: Gateway) -> ClusterFacts:
         If there is no response at all.
     """
     with _lock:
-        read_at, known = _facts.get(gateway, (float("-inf"), ClusterFacts()))
+        read_at, cached = _facts.get(gateway, (float("-inf"), StoredNames()))
     if time.monotonic() - read_at < FRESH_SECONDS:
-        return known
+        return cached
     outcome = search_outcomes(gateway, [(PERFORMANCE.pattern, _body())])[0]
     if isinstance(outcome, ElasticsearchError):
-        return known
+        return cached
     read = _read(outcome.get("aggregations", {}))
     if read.names:  # an empty cluster is asked again: its first events may come at any moment
         with _lock:
@@ -73,7 +73,7 @@ def _body() -> dict[str, Any]:
     return {"size": 0, "track_total_hits": False, "aggs": {"models": models, "sizes": sizes}}
 
 
-def _read(aggregations: dict[str, Any]) -> ClusterFacts:
+def _read(aggregations: dict[str, Any]) -> StoredNames:
     first_seen = {
         f"{model['key']}{JOIN}{version['key']}": version["first"]["value"] or 0.0
         for model in aggregations.get("models", {}).get("buckets", ())
@@ -82,4 +82,4 @@ def _read(aggregations: dict[str, Any]) -> ClusterFacts:
     sizes = aggregations.get("sizes", {}).get("buckets", ())
     names = sorted(first_seen, key=lambda name: (first_seen[name], name))
     base = [bucket["key"] for bucket in sizes if bucket["base"]["doc_count"]]
-    return ClusterFacts(tuple(names), tuple(bucket["key"] for bucket in sizes), base[0] if len(base) == 1 else "")
+    return StoredNames(tuple(names), tuple(bucket["key"] for bucket in sizes), base[0] if len(base) == 1 else "")
