@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from monitor_agent.contracts.release import RELEASES
 from monitor_agent.dashboards.broken_objects import told_in_its_place
-from monitor_agent.dashboards.stored_names import stored_names
 from monitor_agent.dashboards.library import Library, PanelDefinition
 from monitor_agent.dashboards.palette import colors_of
 from monitor_agent.dashboards.panel_views import Chart, Notice, PanelBody, PanelView
 from monitor_agent.dashboards.rendering import render, split_values
+from monitor_agent.dashboards.stored_names import stored_names
 from monitor_agent.dashboards.strip_layers import with_strip
 from monitor_agent.dashboards.time_strip import TimeStrip, read_strip, strip_searches
 from monitor_agent.dashboards.visible_text import visible
