@@ -177,8 +177,8 @@ ROOMS = (
     Room(
         "monitor_agent/dashboards/",
         "the viewer of the dashboards without Kibana, and the reports",
-        "alerting extras clock contracts errors es files http_serving kibana notifying pipeline root_causes settings",
-        "extras clock contracts durations errors es files http_serving kibana metrics pipeline root_causes settings",
+        "alerting extras clock contracts durations errors es files http_serving kibana notifying pipeline "
+        "root_causes settings",
         "flask orjson structlog vl_convert werkzeug",
     ),
     Room(
