@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from monitor_agent.alerting import kql
@@ -28,6 +29,24 @@ _FIRING_AGE = "400d"
 """How long ago an open firing may have begun: as long as its document is kept."""
 
 
+@dataclass(frozen=True)
+class GroupCounts:
+    """The documents of one group that count for an alert.
+
+    Attributes
+    ----------
+    count : how many they are.
+    values : the worst value of each field that the alert compares; None = no document has one.
+    documents, window : as those of a `Breach`.
+    """
+
+    group: Group
+    count: int
+    values: Mapping[str, float | None]
+    documents: tuple[datetime, ...] = ()
+    window: timedelta | None = None
+
+
 def alert_query(alert: Alert, due: str) -> tuple[str, Document]:
     """Return the search for an alert's condition, index and body, as of `due` (ISO 8601)."""
     times = {"gte": f"{due}||-{alert.look_back}", "lte": due, "format": "strict_date_optional_time"}
@@ -38,8 +57,8 @@ def alert_query(alert: Alert, due: str) -> tuple[str, Document]:
     }
     limits = alert.limits()
     groups: Document = {value: {limits[value][0]: {"field": value}} for value in alert.values}
-    if alert.at_least and alert.evaluations[0] > 1:
-        groups[_NEWEST] = _newest_documents(alert.evaluations[1])
+    if newest_count(alert):
+        groups[_NEWEST] = _newest_documents(newest_count(alert))
     for field in reversed(alert.group_by):
         inner = {"aggs": groups} if groups else {}
         groups = {_BUCKETS: {"terms": {"field": field, "size": MAX_GROUPS}, **inner}}
@@ -54,12 +73,18 @@ def measurement_query(alert: Alert, due: str) -> tuple[str, Document] | None:
     if not alert.values or not alert.group_by:
         return None
     times = {"gte": f"{due}||-{alert.look_back}", "lte": due, "format": "strict_date_optional_time"}
-    condition = kql.query(alert.where)
-    filters = [{"range": {"@timestamp": times}}, without_values(condition)]
-    groups: Document = {_MEASURED: {"filter": _with_values(condition)}}
+    present, measured = measurement_filters(alert)
+    filters = [{"range": {"@timestamp": times}}, present]
+    groups: Document = {_MEASURED: {"filter": measured}}
     for field in reversed(alert.group_by):
         groups = {_BUCKETS: {"terms": {"field": field, "size": MAX_GROUPS}, "aggs": groups}}
     return alert.index, {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": groups}
+
+
+def measurement_filters(alert: Alert) -> tuple[Document, Document]:
+    """Return the filters for the documents that an alert is about, and for those of them with measured values."""
+    condition = kql.query(alert.where)
+    return without_values(condition), _with_values(condition)
 
 
 def unmeasured(alert: Alert, answer: Mapping[str, Any]) -> set[tuple[str, Group]]:
@@ -95,14 +120,22 @@ def _replaced(node: Document, replacement: Callable[[str], Document], gates: boo
 
 def breaches(alert: Alert, answer: Mapping[str, Any]) -> list[Breach]:
     """Return the breaches in the answer to an alert's query, one for each group that meets the condition."""
-    comparison, threshold = alert.comparison
     values = answer.get("aggregations", {})
-    counts = (
-        list(_innermost(alert.group_by, values)) if alert.group_by else [((), answer["hits"]["total"]["value"], values)]
-    )
-    return [
-        _breach(alert, group, values) for group, count, values in counts if condition_met(count, comparison, threshold)
-    ]
+    if not alert.group_by:
+        return breaches_of(alert, [_counts(alert, (), answer["hits"]["total"]["value"], values)])
+    return breaches_of(alert, (_counts(alert, *entry) for entry in _innermost(alert.group_by, values)))
+
+
+def breaches_of(alert: Alert, groups: Iterable[GroupCounts]) -> list[Breach]:
+    """Return the breaches of an alert's groups: what each of them counts, whoever has counted."""
+    comparison, threshold = alert.comparison
+    limits = alert.limits()
+    return [_breach(alert, limits, counts) for counts in groups if condition_met(counts.count, comparison, threshold)]
+
+
+def newest_count(alert: Alert) -> int:
+    """Return how many of the newest documents of a group are listed; 0 = they do not count."""
+    return alert.evaluations[1] if alert.at_least and alert.evaluations[0] > 1 else 0
 
 
 def _innermost(fields: Sequence[str], values: Mapping[str, Any]) -> Iterator[tuple[Group, int, Mapping[str, Any]]]:
@@ -116,12 +149,16 @@ def _innermost(fields: Sequence[str], values: Mapping[str, Any]) -> Iterator[tup
                 yield group + rest, count, inner
 
 
-def _breach(alert: Alert, group: Group, values: Mapping[str, Any]) -> Breach:
+def _counts(alert: Alert, group: Group, count: int, values: Mapping[str, Any]) -> GroupCounts:
+    worst = {measure: values.get(measure, {}).get("value") for measure in alert.values}
+    return GroupCounts(group, count, worst, *_documents(values))
+
+
+def _breach(alert: Alert, limits: Mapping[str, tuple[str, float]], counts: GroupCounts) -> Breach:
     """Return the breach with the first of the alert's fields that is beyond its limit."""
-    limits = alert.limits()
-    breach = Breach(alert.id, group, **_documents(values))
+    breach = Breach(alert.id, counts.group, documents=counts.documents, window=counts.window)
     for measure in alert.values:
-        value = values.get(measure, {}).get("value")
+        value = counts.values.get(measure)
         worse, limit = limits[measure]
         if value is not None and (value >= limit if worse == "max" else value <= limit):
             return dataclasses.replace(breach, measure=measure, value=value, limit=limit)
@@ -134,14 +171,14 @@ def _newest_documents(count: int) -> Document:
     return {"terms": times, "aggs": {"end": {"max": {"field": "window_end"}}}}
 
 
-def _documents(values: Mapping[str, Any]) -> dict[str, Any]:
+def _documents(values: Mapping[str, Any]) -> tuple[tuple[datetime, ...], timedelta | None]:
     """Return the times of the newest documents in an answer, and the length of the newest window if it is one."""
     buckets = values.get(_NEWEST, {}).get("buckets", [])
     if not buckets:
-        return {}
+        return (), None
     end = buckets[0].get("end", {}).get("value")
     length = timedelta(milliseconds=end - buckets[0]["key"]) if end is not None else None
-    return {"documents": tuple(instants.parse(bucket["key"]) for bucket in buckets), "window": length or None}
+    return tuple(instants.parse(bucket["key"]) for bucket in buckets), length or None
 
 
 def condition_met(count: int, comparison: str, threshold: int) -> bool:

@@ -61,10 +61,7 @@ def _look_back(alert: Alert, settings: AgentSettings) -> timedelta:
     if is_about(alert, PERFORMANCE.pattern):
         if "is_base_window" in names:
             length *= max(1.0, settings.base_window / DEFAULTS.base_window)
-        if needs_labels(names):
-            length += max(timedelta(), _wait(settings) - _wait(DEFAULTS))
-        if any(name.startswith("orphan_") for name in names):
-            length += max(timedelta(), settings.orphan_horizon - DEFAULTS.orphan_horizon)
+        length += max(timedelta(), wait_for_values(alert, settings) - wait_for_values(alert, DEFAULTS))
     elif is_about(alert, VERDICTS.pattern):
         length = max(length, 3 * max(settings.period, settings.base_window))
     elif alert.agent and is_about(alert, CYCLES.pattern):
@@ -72,6 +69,11 @@ def _look_back(alert: Alert, settings: AgentSettings) -> timedelta:
     return -(-length // SECOND) * SECOND
 
 
-def _wait(settings: AgentSettings) -> timedelta:
-    """Return how long after its end a window becomes final."""
-    return settings.attribution_window + settings.ingest_grace
+def wait_for_values(alert: Alert, settings: AgentSettings) -> timedelta:
+    """Return how long after the end of a window an alert on metrics can count it."""
+    names, wait = kql.fields(alert.where), timedelta()
+    if needs_labels(names):
+        wait += settings.attribution_window + settings.ingest_grace
+    if any(name.startswith("orphan_") for name in names):
+        wait += settings.orphan_horizon
+    return wait

@@ -13,6 +13,7 @@ from monitor_agent.alerting.alert_store import stored_firings
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.cli._agent import prepared_gateway_of
+from monitor_agent.cli._alert_replay import add_replay, run_replay
 from monitor_agent.cli._output import NOTHING, print_json, print_line, print_table
 from monitor_agent.cli._times import add_time
 from monitor_agent.clock import SystemClock
@@ -41,6 +42,7 @@ def add_actions(actions: Any) -> None:
     show.add_argument("id", metavar="ID", help="id of a firing, or the beginning of one")
     show.add_argument("--json", action="store_true", help="print one JSON document")
     _add_test(actions)
+    add_replay(actions)
     silence = actions.add_parser("silence", help="tell nobody of some alerts for a time")
     silence.add_argument(
         "--model", default="*", metavar="NAME", help="name of the model, or a pattern of shell wildcards"
@@ -75,7 +77,14 @@ def _add_test(actions: Any) -> None:
 
 def run_action(args: argparse.Namespace, settings: Settings) -> int:
     """Run an action; return the exit status."""
-    actions = {"show": _show, "test": _test, "silence": _silence, "unsilence": _unsilence, "ack": _acknowledge}
+    actions = {
+        "show": _show,
+        "test": _test,
+        "replay": run_replay,
+        "silence": _silence,
+        "unsilence": _unsilence,
+        "ack": _acknowledge,
+    }
     return actions[args.action](args, settings)
 
 

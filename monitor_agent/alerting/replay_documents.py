@@ -1,0 +1,102 @@
+"""The stored documents that a replay of alerts reads: each once, by searches over ranges."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from monitor_agent.alerting import kql
+from monitor_agent.alerting.conditions import measurement_filters
+from monitor_agent.alerting.definitions import Alert
+from monitor_agent.alerting.firings import Group
+from monitor_agent.alerting.look_back import wait_for_values
+from monitor_agent.alerting.replay import CountedDocument
+from monitor_agent.durations import parse_duration
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.instants import EPOCH, WEEK, Interval
+from monitor_agent.settings import AgentSettings
+
+PAGE = 10_000
+_MILLISECONDS = "epoch_millis"
+_DATES = ("@timestamp", "window_end")
+
+
+class AlertHistory:
+    """Reads what an alert would have counted.
+
+    Parameters
+    ----------
+    settings_of : model and moment -> the settings that decide when the labels of its windows are there.
+    """
+
+    def __init__(self, gateway: Gateway, settings_of: Callable[[str, datetime], AgentSettings]) -> None:
+        self._gateway = gateway
+        self._settings_of = settings_of
+        self._measurements: dict[tuple[str, Group, datetime], tuple[list[datetime], list[datetime]]] = {}
+
+    def documents(self, alert: Alert, interval: Interval) -> Iterator[CountedDocument]:
+        """Yield the documents with a time in an interval that meet an alert's condition.
+
+        Raises
+        ------
+        ElasticsearchError
+            If Elasticsearch cannot be searched.
+        """
+        times = instants.range_filter("@timestamp", gte=interval.start, lt=interval.end)
+        for fields in self._rows(alert, [times, kql.query(alert.where)]):
+            time, end = fields["@timestamp"], fields.get("window_end")
+            group = tuple((name, str(fields[name])) for name in alert.group_by if name in fields)
+            if len(group) < len(alert.group_by):
+                continue
+            settings = self._settings_of(str(fields.get("model_name", "")), time)
+            available = time if end is None else end + wait_for_values(alert, settings)
+            values = tuple(None if fields.get(name) is None else float(fields[name]) for name in alert.values)
+            yield CountedDocument(group, time, available, end, values)
+
+    def is_unmeasured(self, alert: Alert, group: Group, now: datetime) -> bool:
+        """Return whether a group had documents at a moment, but none with a measured value.
+
+        Raises
+        ------
+        ElasticsearchError
+            If Elasticsearch cannot be searched.
+        """
+        if not alert.values or not alert.group_by:
+            return False
+        earliest = now - parse_duration(alert.look_back)
+        weeks = {EPOCH + (moment - EPOCH) // WEEK * WEEK for moment in (earliest, now)}
+        rows = [self._measured_in(alert, group, week) for week in weeks]
+        present, measured = (any(_holds(row[number], earliest, now) for row in rows) for number in (0, 1))
+        return present and not measured
+
+    def _measured_in(self, alert: Alert, group: Group, week: datetime) -> tuple[list[datetime], list[datetime]]:
+        """Return the times of a group's documents in a week, and of those with measured values."""
+        key = (alert.id, group, week)
+        if key not in self._measurements:
+            times = instants.range_filter("@timestamp", gte=week, lt=week + WEEK)
+            groups: list[dict[str, Any]] = [{"term": {name: value}} for name, value in group]
+            present, measured = measurement_filters(alert)
+            filters = [times, *groups, present]
+            self._measurements[key] = (self._times(alert, filters), self._times(alert, [*filters, measured]))
+        return self._measurements[key]
+
+    def _times(self, alert: Alert, filters: list[dict[str, Any]]) -> list[datetime]:
+        return sorted(fields["@timestamp"] for fields in self._rows(alert, filters))
+
+    def _rows(self, alert: Alert, filters: list[dict[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        names = dict.fromkeys(("model_name", *alert.group_by, *alert.values))
+        body = {
+            "query": {"bool": {"filter": filters}},
+            "_source": False,
+            "docvalue_fields": [*({"field": name, "format": _MILLISECONDS} for name in _DATES), *names],
+        }
+        for hit in self._gateway.scan(alert.index, body, PAGE):
+            fields = {name: values[0] for name, values in hit.get("fields", {}).items()}
+            yield fields | {name: instants.parse(float(fields[name])) for name in _DATES if name in fields}
+
+
+def _holds(times: list[datetime], earliest: datetime, now: datetime) -> bool:
+    return bisect_right(times, now) > bisect_left(times, earliest)
