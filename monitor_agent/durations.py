@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 
 from monitor_agent.errors import DataError
 
@@ -14,6 +15,7 @@ LONGEST = timedelta(days=182_500)
 """500 years: so that no sum of some durations, taken from a time of today, leaves the calendar."""
 
 
+@lru_cache(maxsize=1024)
 def parse_duration(text: str) -> timedelta:
     """Return the duration that `text` writes.
 

@@ -104,8 +104,8 @@ class Node:
         return seconds
 
     def _merging(self) -> bool:
-        merges = self.admin.indices.stats(index=EVENTS, metric="merge")["_all"]["total"]["merges"]
-        return bool(merges["current"])
+        merges = self.admin.indices.stats(index=EVENTS, metric="merge")["_all"]["total"].get("merges")
+        return bool(merges and merges["current"])
 
     def _send(self, batch: list[Action]) -> None:
         lines: list[bytes] = []

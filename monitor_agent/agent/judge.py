@@ -15,6 +15,7 @@ from monitor_agent.metrics.early_positives import EARLY_SECONDS
 from monitor_agent.metrics.positive_rate import CLICK
 from monitor_agent.pipeline.drift_verdicts import drift_by_version
 from monitor_agent.pipeline.instants import DAY, EPOCH, HOUR, WEEK, Interval
+from monitor_agent.pipeline.slo import slo_fields, slo_lengths
 from monitor_agent.pipeline.stretches import Counts, PastWeeks
 from monitor_agent.pipeline.verdicts import Judgement, verdicts
 from monitor_agent.pipeline.windows import Calendar
@@ -76,10 +77,18 @@ class Judge:
                     if stretches
                 }
             judgement = Judgement(model, end + wait, end, step, _counted(settings), first_seen)
-            drift = {} if segments else self._drift(model, settings, end)
-            written += self._store.write(verdicts(judgement, groups, past, drift))
+            further = {} if segments else self._further(model, settings, end)
+            written += self._store.write(verdicts(judgement, groups, past, further))
             self._judged[model, segments] = end
         return written
+
+    def _further(self, model: str, settings: AgentSettings, until: datetime) -> dict[str, dict[str, Any]]:
+        """Return the fields of each version that are about all segments together: drift, and objectives."""
+        further = self._drift(model, settings, until)
+        counts = self._store.requests(model, until, slo_lengths(settings))
+        if counts:
+            further[ALL_VERSIONS] = {**further.get(ALL_VERSIONS, {}), **slo_fields(settings, counts)}
+        return further
 
     def _drift(self, model: str, settings: AgentSettings, until: datetime) -> dict[str, dict[str, Any]]:
         calendar = Calendar(settings)

@@ -142,9 +142,14 @@ def replay(alerts: Sequence[Alert], history: ReplayHistory, interval: Interval, 
         active |= {firing.id: firing for firing in after if firing.active_since is not None}
         changed_at = now if moved or after != firings else changed_at
         firings = [firing for firing in after if firing.open]
-        # Each alert has been evaluated since without a change: only other documents can change anything.
-        is_settled = now - changed_at >= settled and not frozen
-        now = _later(now, rows, period, interval.end) if is_settled else now + period
+        moments = [interval.end, *(change for row in rows if (change := row.next_change()) is not None)]
+        if frozen or changed_at == now:
+            moments = [now]
+        elif now - changed_at < settled:
+            # Only one evaluation counts in each interval of an alert.
+            moments += [_next_interval(by_id[firing.rule], now) for firing in firings]
+        # Otherwise each alert has been evaluated since without a change: only other documents can change anything.
+        now += max(1, -((now - min(moments)) // period)) * period
     return sorted(active.values(), key=lambda firing: (firing.start, firing.key))
 
 
@@ -154,8 +159,7 @@ def _documents_of(alert: Alert, history: ReplayHistory, interval: Interval) -> _
     return _AlertDocuments(alert, look_back, sorted(documents, key=lambda row: row.available, reverse=True))
 
 
-def _later(now: datetime, rows: Iterable[_AlertDocuments], period: timedelta, end: datetime) -> datetime:
-    """Return the first evaluation that other documents count for."""
-    moment = min((change for row in rows if (change := row.next_change()) is not None), default=end)
-    periods = -((now - moment) // period)
-    return now + max(1, periods) * period
+def _next_interval(alert: Alert, now: datetime) -> datetime:
+    """Return when the next evaluation of an alert counts."""
+    length = parse_duration(alert.interval)
+    return now + length - (now - instants.EPOCH) % length

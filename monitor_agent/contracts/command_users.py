@@ -69,7 +69,9 @@ COMMAND_USERS: tuple[CommandUser, ...] = (
     CommandUser("compare", ANALYST, "reads metrics"),
     CommandUser("explain-window", ANALYST, "reads metrics and events"),
     CommandUser("explain-drop", ANALYST, "reads metrics, events, releases and documents of cycles"),
-    CommandUser("alerts", ANALYST, "reads alerts; `show` and `replay` read metrics too, `test --send` sends to channels"),
+    CommandUser(
+        "alerts", ANALYST, "reads alerts; `show` and `replay` read metrics too, `test --send` sends to channels"
+    ),
     CommandUser("alerts silence", ALERT_OPERATOR, "writes a silence"),
     CommandUser("alerts unsilence", ALERT_OPERATOR, "ends a silence"),
     CommandUser("alerts ack", ALERT_OPERATOR, "writes that somebody knows of a firing"),

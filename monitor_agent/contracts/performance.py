@@ -93,6 +93,10 @@ _HEAD: dict[str, Field] = {
         "whether alerts on values may use the window: positives, coverage and maturity reach the gates, and few lines "
         "are lost; alerts on drops need no number of positives, because the interval of a drop allows for few"
     ),
+    "slow_requests": long(
+        "requests that took longer than `slo_latency`, by the first two digits of their times; null = the model has no "
+        "such objective"
+    ),
     "not_alertable": keyword(
         f"reasons if it is not `alertable`: `{FEW_POSITIVES}` (`{FEW_LABELS}` if the predictions are not binary), "
         f"`{LOW_COVERAGE}`, `{IMMATURE}`, `{LOST_LINES}`"

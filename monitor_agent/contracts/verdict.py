@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts.index_contract import Field, IndexContract, date, double, keyword
+from monitor_agent.contracts.index_contract import Field, IndexContract, date, double, keyword, long
 
 OLDER_VERSION, LAST_WEEKS = "version", "last_weeks"
 EARLY, FINAL = "early", "final"
 NO_REFERENCE, NO_SAMPLES, NOTHING_LOWER = "no_reference", "no_samples", "nothing_lower"
 NOT_SERVED = "not_served"
+
+AVAILABILITY, LATENCY = "availability", "latency"
+SLOS = {
+    AVAILABILITY: "requests that fail or are refused",
+    LATENCY: "answered requests that take longer than `slo_latency`",
+}
+"""The service level objectives, with the requests that spend their budgets."""
+BURN_WINDOWS = ("5m", "30m", "1h", "6h", "3d")
+"""The times whose burn rates alerts compare."""
+LONG_BURN_WINDOWS = ("1h", "6h", "3d")
 
 RATE, AUC, F1, ANSWERED = "rate", "auc", "f1", "answered"
 MEASURES = {
@@ -44,6 +54,22 @@ def _measure_fields(name: str, meaning: str) -> dict[str, Field]:
     }
 
 
+def _slo_fields(name: str, meaning: str) -> dict[str, Field]:
+    burn = f"how fast the error budget of `{name}` was spent in the last"
+    return {
+        f"{name}_slo": double(f"the objective: 1 minus the share of {meaning}; null = the model has none", "share"),
+        f"{name}_budget_remaining": double(
+            "how much of the error budget of `slo_window` is left: 1 = all of it, below 0 = the objective is missed",
+            "share",
+        ),
+        **{
+            f"{name}_burn_{window}": double(f"{burn} {window}: at 1 it lasts for exactly `slo_window`")
+            for window in BURN_WINDOWS
+        },
+        **{f"{name}_bad_{window}": long(f"{meaning}, in the last {window}") for window in LONG_BURN_WINDOWS},
+    }
+
+
 VERDICTS = IndexContract(
     name="model-verdicts",
     alias="model-verdicts",
@@ -75,6 +101,7 @@ VERDICTS = IndexContract(
             "share",
         ),
         "drift_window": keyword("the size of these windows"),
+        **{field: entry for name, meaning in SLOS.items() for field, entry in _slo_fields(name, meaning).items()},
     },
     sample={
         "@timestamp": "2026-11-23T10:12:00Z",

@@ -25,6 +25,7 @@ from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.documents import PlannedWrite
 from monitor_agent.pipeline.drift_verdicts import DriftRow
 from monitor_agent.pipeline.instants import Interval, range_filter
+from monitor_agent.pipeline.slo import RequestCounts
 from monitor_agent.pipeline.stretches import SMALLEST_CLASS, Counts
 
 PAGE = 5_000
@@ -158,6 +159,42 @@ class VerdictStore:
                 if bucket["complete"]["value"] < bucket["doc_count"]:
                     del fields["early_positives"]
                 yield version["key"], ALL_SEGMENT, instants.parse(bucket["key"]), _counts(fields, set(), EARLY)
+
+    def requests(self, model: str, until: datetime, lengths: Mapping[str, timedelta]) -> dict[str, RequestCounts]:
+        """Return the requests of a model in each of some times before a moment, from base windows.
+
+        Parameters
+        ----------
+        lengths : by name.
+        """
+        if not lengths:
+            return {}
+        sums = {name: {"sum": {"field": name}} for name in ("requests", "errors", "slow_requests")}
+        timed = {"filter": {"exists": {"field": "slow_requests"}}, "aggs": {"requests": sums["requests"]}}
+        starts = {name: range_filter("@timestamp", gte=until - length) for name, length in lengths.items()}
+        filters = [
+            {"term": {"model_name": model}},
+            {"term": {"is_base_window": True}},
+            {"term": {"segment": ALL_SEGMENT}},
+            {"term": {"model_version": ALL_VERSIONS}},
+            range_filter("@timestamp", gte=until - max(lengths.values()), lt=until),
+        ]
+        body = {
+            "size": 0,
+            "track_total_hits": False,
+            "query": {"bool": {"filter": filters}},
+            "aggs": {"times": {"filters": {"filters": starts}, "aggs": {**sums, "timed": timed}}},
+        }
+        aggregations = self._gateway.search(PERFORMANCE.alias, body).get("aggregations", {})
+        return {
+            name: RequestCounts(
+                bucket["requests"]["value"],
+                bucket["errors"]["value"],
+                bucket["timed"]["requests"]["value"],
+                bucket["slow_requests"]["value"],
+            )
+            for name, bucket in aggregations.get("times", {}).get("buckets", {}).items()
+        }
 
     def drift(self, model: str, sizes: Sequence[str], interval: Interval) -> list[DriftRow]:
         """Return the windows with a measured drift, of all segments together.

@@ -146,6 +146,16 @@ class LogHistogram:
                 return self._middle(key, edges)
         return None
 
+    def count_above(self, value: int, edges: tuple[int, ...]) -> int:
+        """Return how many values are greater than a value in nanoseconds; those of its own bucket are not.
+
+        >>> times = LogHistogram.from_values([2_000_000, 4_000_000, 9_000_000], DURATION_EDGES)
+        >>> times.count_above(3_000_000, DURATION_EDGES), times.count_above(9_000_000, DURATION_EDGES)
+        (2, 0)
+        """
+        own = _order(bucket_of(value, edges), len(edges))
+        return sum(count for key, count in self.counts.items() if _order(key, len(edges)) > own)
+
     @staticmethod
     def _extreme(rank: int, extreme: int | None, rank_of_extreme: int, limit: float) -> float:
         return float(extreme) if rank == rank_of_extreme and extreme is not None else limit
@@ -162,6 +172,11 @@ class LogHistogram:
             middle = _geometric(edges[key - 1], edges[key])
         # An aggregation may return no extremes.
         return min(max(middle, self.minimum or 0.0), math.inf if self.maximum is None else self.maximum)
+
+
+def _order(key: int, count: int) -> float:
+    """Return where a bucket stands in the order of values: two buckets know one limit of their values only."""
+    return {0: -math.inf, count: math.inf}.get(key, float(key))
 
 
 def _geometric(low: int, high: int, step: int = 1) -> float:

@@ -28,6 +28,7 @@ from monitor_agent.durations import format_duration
 from monitor_agent.metrics import CATALOGUE, Calibration, MetricFields, WindowState, measure, of_own_kind, reconcile
 from monitor_agent.metrics.kinds import IMPRESSIONS, MATURE, count_name, other_kinds
 from monitor_agent.metrics.label_selection import LARGE_SHIFT
+from monitor_agent.metrics.log_histogram import DURATION_EDGES
 from monitor_agent.metrics.ranking import not_judged_reasons
 from monitor_agent.metrics.weekly import against_last_week
 from monitor_agent.pipeline import instants
@@ -181,6 +182,10 @@ def metrics_document(counted: CountedState, time_state: str, settings: AgentSett
         "calibrated_by": baseline.calibrated_by,
         **baseline.drift,
     }
+    if settings.slo_latency is not None and state.duration.counts:
+        document["slow_requests"] = state.duration.count_above(
+            settings.slo_latency // instants.MICROSECOND * 1000, DURATION_EDGES
+        )
     if baseline.comparable:
         document |= against_last_week(document, baseline.last_week)
     document["state_blob"] = state.to_blob()

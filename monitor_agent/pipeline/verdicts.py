@@ -95,14 +95,14 @@ def verdicts(
     judgement: Judgement,
     groups: Groups,
     past_of: Mapping[str, PastWeeks],
-    drift: Mapping[str, Mapping[str, Any]],
+    further: Mapping[str, Mapping[str, Any]],
 ) -> list[PlannedWrite]:
     """Return the documents of all versions and segments.
 
     Parameters
     ----------
     past_of : segment -> the model's past weeks.
-    drift : version -> its fields of the verdict on drift, of all segments together.
+    further : version -> its fields about all segments together: drift, and service level objectives.
     """
     segments = max(1, len({segment for _, segment in groups} - {ALL_SEGMENT}))
     writes = []
@@ -112,7 +112,7 @@ def verdicts(
             continue
         reference = _reference(judgement, version, segment, groups, past)
         document = _head(judgement, version, segment, reference)
-        document |= drift.get(version, {}) if segment == ALL_SEGMENT else {}
+        document |= further.get(version, {}) if segment == ALL_SEGMENT else {}
         is_served = max(stretches) >= judgement.until - SERVED_WITHIN
         for measure in (*RATES, *VALUES):
             if not is_served:

@@ -17,6 +17,7 @@ WITHOUT_COMPARED_NUMBERS = frozenset(
         *("base_window", "larger_windows", "curve_windows", "drift_samples", "segments"),
         *("ingest_grace", "restatement_limit", "orphan_horizon"),
         *("gate_positives", "gate_coverage", "gate_maturity"),
+        *("slo_availability", "slo_latency", "slo_latency_share", "slo_window"),
     }
 )
 """Settings that leave the metrics of a window as they are: they decide which windows and segments there are, when a
@@ -109,6 +110,19 @@ class ModelSettings:
         "scores from this one on are decided as positive, if an imported prediction has no decision; empty = 0.5",
     )
 
+    slo_availability: float | None = setting(
+        None,
+        "MONITOR_SLO_AVAILABILITY",
+        "share of requests that should be answered without an error; empty = no objective",
+    )
+    slo_latency: timedelta | None = setting(
+        None, "MONITOR_SLO_LATENCY", "answered requests should take no longer, such as `250ms`; empty = no objective"
+    )
+    slo_latency_share: float = setting(
+        0.99, "MONITOR_SLO_LATENCY_SHARE", "share of answered requests that `slo_latency` is for", unit="share"
+    )
+    slo_window: timedelta = setting(timedelta(days=28), "MONITOR_SLO_WINDOW", "time that an error budget is for")
+
     def __post_init__(self) -> None:
         """Leave out default windows that do not fit; refuse others, shares that are none, and unknown time zones."""
         self._check_windows()
@@ -118,6 +132,7 @@ class ModelSettings:
         ):
             if not 0 <= share <= 1:
                 raise SettingsError(f"{variable}={share} is no share", "give a number from 0 to 1")
+        self._check_objectives()
         try:
             ZoneInfo(self.time_zone)
         except (KeyError, ValueError, OSError) as error:
@@ -131,6 +146,19 @@ class ModelSettings:
         return tuple(
             getattr(self, entry.name) for entry in fields(ModelSettings) if entry.name not in WITHOUT_COMPARED_NUMBERS
         )
+
+    def _check_objectives(self) -> None:
+        for variable, objective in (
+            ("MONITOR_SLO_AVAILABILITY", self.slo_availability),
+            ("MONITOR_SLO_LATENCY_SHARE", self.slo_latency_share),
+        ):
+            if objective is not None and not 0 < objective < 1:
+                raise SettingsError(f"{variable}={objective} leaves no error budget", "give a share such as 0.999")
+        if self.slo_window < timedelta(days=3):
+            raise SettingsError(
+                f"MONITOR_SLO_WINDOW={format_duration(self.slo_window)} is shorter than the burn rates need",
+                "give 3d or more",
+            )
 
     def _check_windows(self) -> None:
         if self.base_window <= timedelta() or timedelta(days=1) % self.base_window:

@@ -183,9 +183,9 @@ def test_a_cluster_of_your_own(
         return installation.run("monitor-agent", *words, cwd=folder, environ={**access[user], **more}).stdout
 
     with kibana_stand_in() as kibana:
-        assert "saved objects: 167 imported" in monitor("monitor_setup", "setup", "--kibana", KIBANA_URL=kibana.url)
-        assert len(kibana.objects["default"]) == 167
-        assert len(kibana.rules) == 15
+        assert "saved objects: 168 imported" in monitor("monitor_setup", "setup", "--kibana", KIBANA_URL=kibana.url)
+        assert len(kibana.objects["default"]) == 168
+        assert len(kibana.rules) == 19
     writer = {"PIPELINE_USERNAME": "pipeline_writer", "PIPELINE_PASSWORD": elasticsearch.users["pipeline_writer"]}
     deliver(installation, folder, {**access["monitor_agent"], **writer}, elasticsearch)
     monitor("monitor_agent", "once")

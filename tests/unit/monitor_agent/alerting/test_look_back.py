@@ -11,7 +11,8 @@ from monitor_agent.alerting.look_back import fitted
 from monitor_agent.settings import AgentSettings
 from tests.unit.monitor_agent.alerting.sample_alerts import ALERTS
 
-VERDICTS = ("worse-version", "quality-drop", "ctr-drop", "drift")
+SLOS = tuple(f"slo-{name}-{kind}burn" for name in ("availability", "latency") for kind in ("", "slow-"))
+VERDICTS = ("worse-version", "quality-drop", "ctr-drop", "drift", *SLOS)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 

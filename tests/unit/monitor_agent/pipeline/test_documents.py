@@ -7,9 +7,11 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor_agent.contracts.performance import PERFORMANCE
-from monitor_agent.metrics import WindowState, to_fixed_point
+from monitor_agent.metrics import DURATION_EDGES, LogHistogram, WindowState, to_fixed_point
 from monitor_agent.pipeline.documents import (
     CountedState,
     MetricsKey,
@@ -88,6 +90,19 @@ def test_a_document_fits_its_contract() -> None:
     head = {name.split(".")[0] for name in PERFORMANCE.fields}
 
     assert set(stored()) <= head
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=30), st.integers(1, 10**6))
+def test_a_document_counts_the_requests_beyond_the_objective(times: list[int], limit: int) -> None:
+    """Durations with the limit's first two digits do not count; without an objective there is no count."""
+    state = WindowState(requests=len(times), duration=LogHistogram.from_values(times, DURATION_EDGES))
+    settings = replace(SETTINGS, slo_latency=timedelta(microseconds=limit))
+    document = metrics_document(CountedState(KEY, state), "final", settings)
+
+    nanoseconds = limit * 1000
+    surely = sum(time > 1.11 * nanoseconds for time in times)
+    assert surely <= document["slow_requests"] <= sum(time > nanoseconds for time in times)
+    assert "slow_requests" not in stored(state)
 
 
 def test_shares_of_nothing_are_null() -> None:
