@@ -125,7 +125,7 @@ def replay(alerts: Sequence[Alert], history: ReplayHistory, interval: Interval, 
     evaluated = [alert for alert in alerts if alert.agent]
     rows = [_documents_of(alert, history, interval) for alert in evaluated]
     by_id = {alert.id: alert for alert in evaluated}
-    settled = max((parse_duration(alert.interval) for alert in evaluated), default=period) + period
+    unchanged_time = max((parse_duration(alert.interval) for alert in evaluated), default=period) + period
     firings: list[Firing] = []
     active: dict[str, Firing] = {}
     now, changed_at = interval.start, interval.start
@@ -145,7 +145,7 @@ def replay(alerts: Sequence[Alert], history: ReplayHistory, interval: Interval, 
         moments = [interval.end, *(change for row in rows if (change := row.next_change()) is not None)]
         if frozen or changed_at == now:
             moments = [now]
-        elif now - changed_at < settled:
+        elif now - changed_at < unchanged_time:
             # Only one evaluation counts in each interval of an alert.
             moments += [_next_interval(by_id[firing.rule], now) for firing in firings]
         # Otherwise each alert has been evaluated since without a change: only other documents can change anything.

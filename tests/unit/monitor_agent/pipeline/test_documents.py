@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import hypothesis
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor_agent.contracts.performance import PERFORMANCE
@@ -92,7 +92,7 @@ def test_a_document_fits_its_contract() -> None:
     assert set(stored()) <= head
 
 
-@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=30), st.integers(1, 10**6))
+@hypothesis.given(st.lists(st.integers(0, 10**12), min_size=1, max_size=30), st.integers(1, 10**6))
 def test_a_document_counts_the_requests_beyond_the_objective(times: list[int], limit: int) -> None:
     """Durations with the limit's first two digits do not count; without an objective there is no count."""
     state = WindowState(requests=len(times), duration=LogHistogram.from_values(times, DURATION_EDGES))
