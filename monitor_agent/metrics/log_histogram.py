@@ -147,14 +147,14 @@ class LogHistogram:
         return None
 
     def count_above(self, value: int, edges: tuple[int, ...]) -> int:
-        """Return how many values are greater than a value in nanoseconds; those of its own bucket are not.
+        """Return how many values are greater than a value in nanoseconds; those of its bucket bucket are not.
 
         >>> times = LogHistogram.from_values([2_000_000, 4_000_000, 9_000_000], DURATION_EDGES)
         >>> times.count_above(3_000_000, DURATION_EDGES), times.count_above(9_000_000, DURATION_EDGES)
         (2, 0)
         """
-        own = _order(bucket_of(value, edges), len(edges))
-        return sum(count for key, count in self.counts.items() if _order(key, len(edges)) > own)
+        bucket = _order(bucket_of(value, edges), len(edges))
+        return sum(count for key, count in self.counts.items() if _order(key, len(edges)) > bucket)
 
     @staticmethod
     def _extreme(rank: int, extreme: int | None, rank_of_extreme: int, limit: float) -> float:
