@@ -147,7 +147,7 @@ class LogHistogram:
         return None
 
     def count_above(self, value: int, edges: tuple[int, ...]) -> int:
-        """Return how many values are greater than a value in nanoseconds; those of its bucket bucket are not.
+        """Return how many values are greater than a value in nanoseconds; those of its bucket are not.
 
         >>> times = LogHistogram.from_values([2_000_000, 4_000_000, 9_000_000], DURATION_EDGES)
         >>> times.count_above(3_000_000, DURATION_EDGES), times.count_above(9_000_000, DURATION_EDGES)

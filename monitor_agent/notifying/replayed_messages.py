@@ -38,8 +38,8 @@ def replayed_messages(firings: Sequence[Firing], rules: ChannelRules, interval: 
     """
     outbox, messages = Outbox(interval.start), []
     for moment in sorted({moment for firing in firings for moment in _moments(firing, rules, interval)}):
-        known = [_at(firing, moment) for firing in firings if _is_news(firing, moment)]
-        while (batch := next_batch(outbox, known, rules, moment)) is not None:
+        as_of_moment = [_at(firing, moment) for firing in firings if _is_news(firing, moment)]
+        while (batch := next_batch(outbox, as_of_moment, rules, moment)) is not None:
             messages.append(ReplayedMessage(moment, batch.kind, batch.firings))
             outbox = outbox.delivered(batch, moment)
     return messages
