@@ -17,21 +17,31 @@ from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.contracts.verdict import VERDICTS
 from monitor_agent.demo.event_lines import ReplayClock
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.notifying.notifier import Notifier
 from monitor_agent.settings import AgentSettings
 
 SEARCHED = (*EVENT_CONTRACTS, PERFORMANCE, VERDICTS, CYCLES, ALERTS)
 
 
 class ReplayedAgent:
-    """One agent that runs through a past time as it would have then."""
+    """One agent that runs through a past time as it would have then.
 
-    def __init__(self, gateway: Gateway, settings: AgentSettings, start: datetime) -> None:
+    Parameters
+    ----------
+    notifier : tells people of alerts after each cycle; None = nobody is told, as of any past time.
+    """
+
+    def __init__(
+        self, gateway: Gateway, settings: AgentSettings, start: datetime, notifier: Notifier | None = None
+    ) -> None:
         self._gateway = gateway
         self._clock = ReplayClock(start)
         self._agent = Agent(gateway, settings, self._clock)
         evaluator = AlertEvaluator(gateway, load_alerts(settings.alerts))
         health = Health(settings.period, lambda: gateway.trouble)
-        self._service = Service(gateway, settings, self._clock, health, self._agent, alerts=AlertSteps(evaluator))
+        self._service = Service(
+            gateway, settings, self._clock, health, self._agent, alerts=AlertSteps(evaluator, notifier)
+        )
 
     def catch_up(self, moment: datetime) -> None:
         """Join and compute everything until a moment, without alerts: they would not know the time between."""

@@ -255,7 +255,7 @@ ROOMS = (
         "monitor_agent/demo/",
         "the scenarios of `demo`: their data, the replay by the clock of a past time, what was found",
         "agent alerting clock contracts dashboards durations errors es extras files gc_tuning importing log "
-        "logstash metrics model_server/model_card pipeline prediction_log settings stack",
+        "logstash metrics model_server/model_card notifying pipeline prediction_log settings stack",
         "numpy pyarrow rich",
     ),
     Room(

@@ -97,6 +97,17 @@ def troubles_table(findings: Findings) -> Table:
     return table
 
 
+def further_lines(findings: Findings) -> Iterator[str]:
+    """Yield the alerts that no planted trouble explains at once, with what they are about and their times."""
+    for number, firing in enumerate(findings.further_firings()):
+        about = " ".join(value for _, value in firing.group) or "all models"
+        since = moment(firing.active_since) if firing.active_since else NOTHING
+        end = f"recovered {moment(firing.end)}" if firing.end else "still active"
+        yield (
+            f"{'' if number else 'further alerts'}".ljust(16) + f"{firing.rule} of {about}, active since {since}, {end}"
+        )
+
+
 def moment(time: datetime) -> str:
     """Return a time for people: `11-27 10:00`."""
     return f"{time:%m-%d %H:%M}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import pickle
 import queue
 import signal
 import socket
@@ -27,8 +28,8 @@ from monitor_agent.errors import MonitorError, PipelineError
 from monitor_agent.gc_tuning import rare_garbage_collection
 from monitor_agent.settings import Settings
 
-AHEAD = 120
-"""Steps that may wait for the replay: a step is half an hour, some 500 documents."""
+AHEAD = 80
+"""Steps that may wait for the replay: a step is half an hour, some 500 documents, a megabyte as bytes."""
 LOOK_SECONDS = 2.0
 """How often each process looks whether the other one is still there."""
 
@@ -83,7 +84,7 @@ class _Failure:
 def prepared_ahead(order: Order) -> Iterator[Iterator[Step]]:
     """Yield the steps of an order, one for each moment; the process ends with the block."""
     context = multiprocessing.get_context("spawn")
-    steps: multiprocessing.Queue[Step | _Failure] = context.Queue(AHEAD)
+    steps: multiprocessing.Queue[bytes] = context.Queue(AHEAD)
     process = context.Process(target=_prepare, args=(order, steps), name="preparation", daemon=True)
     process.start()
     try:
@@ -94,11 +95,11 @@ def prepared_ahead(order: Order) -> Iterator[Iterator[Step]]:
         steps.close()
 
 
-def _received(process: BaseProcess, steps: multiprocessing.Queue[Step | _Failure], count: int) -> Iterator[Step]:
+def _received(process: BaseProcess, steps: multiprocessing.Queue[bytes], count: int) -> Iterator[Step]:
     for _ in range(count):
         while True:
             try:
-                step = steps.get(timeout=LOOK_SECONDS)
+                step: Step | _Failure = pickle.loads(steps.get(timeout=LOOK_SECONDS))
                 break
             except queue.Empty:
                 if not process.is_alive():
@@ -111,7 +112,7 @@ def _received(process: BaseProcess, steps: multiprocessing.Queue[Step | _Failure
         yield step
 
 
-def _prepare(order: Order, steps: multiprocessing.Queue[Step | _Failure]) -> None:
+def _prepare(order: Order, steps: multiprocessing.Queue[bytes]) -> None:
     """Prepare all steps, as the target of the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the replay ends this process
     try:
@@ -136,11 +137,12 @@ def _prepared(order: Order) -> Iterator[Step]:
             yield Step(documents, writer.predictions, writer.clicks, writer.lost)
 
 
-def _put(steps: multiprocessing.Queue[Step | _Failure], step: Step | _Failure) -> None:
+def _put(steps: multiprocessing.Queue[bytes], step: Step | _Failure) -> None:
     """Put a step as soon as there is room; end the process if nobody takes it any more."""
+    content = pickle.dumps(step)  # at once: as bytes, a step that waits takes little memory
     while True:
         try:
-            return steps.put(step, timeout=LOOK_SECONDS)
+            return steps.put(content, timeout=LOOK_SECONDS)
         except queue.Full:
             parent = multiprocessing.parent_process()
             if parent is None or not parent.is_alive():

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from monitor_agent.dashboards.addresses import dashboard_address
-from monitor_agent.demo.bad_release.findings import NAME_WIDTH, Findings, troubles_table, verdict_lines
+from monitor_agent.demo.bad_release.findings import NAME_WIDTH, Findings, further_lines, troubles_table, verdict_lines
 from monitor_agent.demo.bad_release.plans import DAY_AND_A_HALF, FORTNIGHT
 from monitor_agent.demo.bad_release.scenario import BASE, BadRelease, agent_settings
 from monitor_agent.demo.display import Display
@@ -75,6 +75,5 @@ def _print(findings: Findings, display: Display) -> None:
     for line in ("", *verdict_lines(findings)):
         display.print_line(line)
     display.print_table(troubles_table(findings))
-    further = findings.further_firings()
-    if further:
-        display.print_line("further alerts: " + ", ".join(sorted({firing.rule for firing in further})))
+    for line in further_lines(findings):
+        display.print_line(line)

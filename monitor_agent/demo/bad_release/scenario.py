@@ -25,6 +25,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.history import History, Selection
 from monitor_agent.gc_tuning import rare_garbage_collection
 from monitor_agent.metrics import WindowState
+from monitor_agent.notifying.notifier import Notifier
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.ranges import WindowRun
 from monitor_agent.pipeline.windows import Calendar
@@ -45,6 +46,7 @@ class BadRelease:
     ----------
     settings : with the address of Elasticsearch and the users of the pipeline and the agent.
     folder : for event files.
+    notifier : tells people of the alerts of the replay; None = nobody is told.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class BadRelease:
         folder: Path,
         display: Display,
         now: datetime | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         catalogue = Catalogue.of(open_bandit.load("all", open_bandit.BUNDLED))
         self._plan = plan
@@ -63,6 +66,7 @@ class BadRelease:
         self._gateway = gateway
         self._folder = folder
         self._display = display
+        self._notifier = notifier
 
     def run(self) -> Findings:
         """Replay the world and return what the product found."""
@@ -72,7 +76,7 @@ class BadRelease:
         order = Order(
             world, self._settings, self._folder, [until for moment in cycles for until in (moment - world.tail, moment)]
         )
-        agent = ReplayedAgent(self._gateway, self._settings.agent, world.start)
+        agent = ReplayedAgent(self._gateway, self._settings.agent, world.start, self._notifier)
         title = f"replaying {world.hours} hours of {len(world.models)} model{'s' * (len(world.models) > 1)}"
         with (
             rare_garbage_collection(),
