@@ -50,12 +50,13 @@ def points(key: MetricsKey, document: Document, more: Iterable[CurvePoint] = ())
     more : points that are not computed from the state, such as those of features.
     """
     state = WindowState.from_blob(document["state_blob"])
-    head = {**{name: document[name] for name in _HEAD}, "metrics_id": key.id}
+    metrics_id = key.id
+    head = {**{name: document[name] for name in _HEAD}, "metrics_id": metrics_id}
     points_by_id: dict[str, CurvePoint] = {}
     of_kinds = (confusion_points(state), class_points(state), error_points(state))
     for curve in (_reliability(state), _thresholds(state), _scores(state), _positions(state), *of_kinds, more):
         for point in curve:
-            identifier = hashed_id(key.id, point["curve"], point.get("feature", ""), str(point["bin"]))
+            identifier = hashed_id(metrics_id, point["curve"], point.get("feature", ""), str(point["bin"]))
             points_by_id[identifier] = {**head, **point}
     return points_by_id
 
@@ -104,8 +105,9 @@ def _scores(state: WindowState) -> Iterator[CurvePoint]:
     edges = [*score_bins(SCORE_EDGES[:-1]).tolist(), len(scores)]
     if not totals[0]:
         return
-    for number, ((first, after), (low, high)) in enumerate(zip(pairwise(edges), pairwise(SCORE_EDGES), strict=True)):
-        n, positives, negatives = (int(np.sum(counts[first:after])) for counts in (scores, pos, neg))
+    below = [np.concatenate(([0], np.cumsum(counts)))[edges] for counts in (scores, pos, neg)]
+    in_bins = np.diff(below).T.tolist()
+    for number, ((n, positives, negatives), (low, high)) in enumerate(zip(in_bins, pairwise(SCORE_EDGES), strict=True)):
         yield {
             "curve": SCORE,
             "bin": number,

@@ -58,7 +58,7 @@ def _fortnight() -> Plan:
         Trouble("lost-lines", 281, 1, "lost-lines", size=180, model="search"),
     )
     hours = 14 * 24
-    return Plan(hours, ((198, 208), (214, 219), (276, 285), (hours - 1, hours)), rollout, troubles)
+    return Plan(hours, ((198, 206), (214, 218), (276, 284), (hours - 1, hours)), rollout, troubles)
 
 
 def _day_and_a_half() -> Plan:
