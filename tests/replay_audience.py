@@ -64,7 +64,7 @@ class Audience:
         """Return when the first message of a kind about an alert came."""
         return next((cycle.moment for cycle in self.cycles if (kind, alert) in cycle.messages), None)
 
-    def seen(self, alert: str) -> datetime | None:
+    def first_on_page(self, alert: str) -> datetime | None:
         """Return when the start page first showed an alert as active."""
         return next((cycle.moment for cycle in self.cycles if alert in cycle.on_page), None)
 
@@ -127,7 +127,7 @@ def told_in_time(audience: Audience, findings: Findings) -> None:
     """Assert that each firing was told once, in the cycle in which it became active and in which it recovered."""
     for firing in findings.firings:
         assert audience.first("ACTIVE", firing.rule) == firing.active_since, firing.rule
-        assert audience.seen(firing.rule) == firing.active_since, firing.rule
+        assert audience.first_on_page(firing.rule) == firing.active_since, firing.rule
         assert audience.first("RECOVERED", firing.rule) == firing.end, firing.rule
     kinds = [message for cycle in audience.cycles for message in cycle.messages if message[0] != "STILL ACTIVE"]
     recovered = [firing for firing in findings.firings if not firing.open]
