@@ -12,7 +12,15 @@ SERIES = ("#510CF2", "#30BFBF", "#A60857", "#BFAB7C", "#77A608", "#8C238C", "#F2
 WEAK = "#8A93A3"
 """The colour of values that few events are behind, and of whatever stands for no name."""
 
-FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
+CJK_FONTS = (
+    "'Noto Sans CJK SC', 'Source Han Sans SC', 'PingFang SC', 'Hiragino Sans', 'Microsoft YaHei', 'Malgun Gothic', "
+    "'WenQuanYi Zen Hei'"
+)
+"""Fonts with Chinese, Japanese and Korean characters."""
+FONT = (
+    "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'Liberation Sans', 'DejaVu Sans', 'Noto Sans', "
+    f"{CJK_FONTS}, sans-serif"
+)
 
 
 def colors_of(charts: Iterable[Iterable[str]], ordered: Sequence[str] = ()) -> dict[str, str]:

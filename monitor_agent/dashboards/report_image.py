@@ -12,6 +12,8 @@ from monitor_agent.dashboards import markdown, svg
 from monitor_agent.dashboards.dashboard_data import ControlValues, DashboardData
 from monitor_agent.dashboards.palette import vega_config
 from monitor_agent.dashboards.panel_views import Chart, Notice, PanelView, Spec, TableView, Tiles
+from monitor_agent.dashboards.report_front import verdict_blocks
+from monitor_agent.dashboards.report_verdict import TIME, Verdict, range_words
 from monitor_agent.dashboards.svg import BACK, BAD, GOOD, INK, LINE, PANEL, SOFT, box, text
 from monitor_agent.dashboards.time_layers import HOVER
 from monitor_agent.dashboards.visible_text import xml_text
@@ -49,9 +51,22 @@ class Image:
         return xml_text(f"<svg {names} {size}>{box(0, 0, self.width, self.height, BACK)}{self.body}</svg>")
 
 
-def image(sheets: list[Sheet], now: datetime, render: RenderChart) -> Image:
-    """Return the dashboards, one below the other."""
-    elements, top = [], 0.0
+@dataclass(frozen=True)
+class Frame:
+    """A panel's place on the page."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def image(title: str, verdict: Verdict, sheets: list[Sheet], now: datetime, render: RenderChart) -> Image:
+    """Return the verdict and the dashboards, one below the other."""
+    elements, top = [], MARGIN
+    for block in verdict_blocks(title, verdict, WIDTH - 2 * MARGIN):
+        elements.append(f'<g transform="translate({MARGIN:g} {top:g})">{block.body}</g>')
+        top += block.height
     for number, sheet in enumerate(sheets):
         body, height = _sheet(sheet, now, render, f"d{number}", top)
         elements.append(body)
@@ -63,19 +78,34 @@ def _sheet(sheet: Sheet, now: datetime, render: RenderChart, prefix: str, top: f
     panels = list(without_links(sheet.dashboard.panels))
     rows = max((panel.position.y + panel.position.h for panel in panels), default=0)
     elements = [_head(sheet, now, top)]
-    column = (WIDTH - 2 * MARGIN + GAP) / COLUMNS
     for number, panel in enumerate(panels):
-        position = panel.position
-        frame = Frame(
-            x=MARGIN + position.x * column,
-            y=top + HEAD + position.y * (ROW + GAP),
-            width=position.w * column - GAP,
-            height=position.h * (ROW + GAP) - GAP,
-        )
-        view = sheet.data.panels.get(panel.id)
-        names = f"data-panel={quoteattr(f'{sheet.dashboard.id}/{panel.id}')} data-shows={quoteattr(_shows(view))}"
-        elements.append(f"<g {names}>{_panel(panel, view, frame, render, f'{prefix}p{number}')}</g>")
+        frame = panel_frame(panel, WIDTH - 2 * MARGIN, top + HEAD)
+        frame = replace(frame, x=frame.x + MARGIN)
+        elements.append(draw_panel(sheet, panel, frame, render, f"{prefix}p{number}"))
     return "".join(elements), HEAD + rows * (ROW + GAP) + MARGIN
+
+
+def panel_frame(panel: DashboardPanel, width: float, top: float) -> Frame:
+    """Return the place of a panel on a grid of `width` pixels that begins at x = 0 and y = `top`."""
+    position, column = panel.position, (width + GAP) / COLUMNS
+    return Frame(
+        x=position.x * column,
+        y=top + position.y * (ROW + GAP),
+        width=position.w * column - GAP,
+        height=position.h * (ROW + GAP) - GAP,
+    )
+
+
+def draw_panel(sheet: Sheet, panel: DashboardPanel, frame: Frame, render: RenderChart, prefix: str) -> str:
+    """Return a panel as a group that names it; its ids begin with `prefix`."""
+    view = sheet.data.panels.get(panel.id)
+    return f"<g {names_of(sheet, panel)}>{_panel(panel, view, frame, render, prefix)}</g>"
+
+
+def names_of(sheet: Sheet, panel: DashboardPanel) -> str:
+    """Return the attributes that tell programs which panel this is, and what it shows."""
+    shows = _shows(sheet.data.panels.get(panel.id))
+    return f"data-panel={quoteattr(f'{sheet.dashboard.id}/{panel.id}')} data-shows={quoteattr(shows)}"
 
 
 def _shows(view: PanelView | None) -> str:
@@ -95,35 +125,26 @@ def without_links(panels: Iterable[DashboardPanel]) -> Iterator[DashboardPanel]:
             yield replace(panel, position=replace(panel.position, y=panel.position.y - above))
 
 
-def _head(sheet: Sheet, now: datetime, top: float) -> str:
-    time, form = sheet.data.time, "%Y-%m-%d %H:%M"
-    time_text = f"{time.start.strftime(form)} to {time.end.strftime(form)} UTC"
-    filters = [
+def selected_values(sheet: Sheet) -> list[str]:
+    """Return what is chosen in each control that filters."""
+    return [
         f"{control.title}: {', '.join(values)}"
         for control in sheet.dashboard.controls
         if (values := sheet.control_values.get(control.id, control.selected))
     ]
-    right = WIDTH - MARGIN
+
+
+def _head(sheet: Sheet, now: datetime, top: float) -> str:
+    filters, right = selected_values(sheet), WIDTH - MARGIN
+    note = " \N{MIDDLE DOT} ".join([*filters, f"made {now.strftime(TIME)}"])
     return "".join(
         [
             text(MARGIN, top + 36, sheet.dashboard.title, 22, INK, 700),
             text(MARGIN, top + 58, svg.fitted(sheet.dashboard.description, WIDTH * 0.62, 12.5), 12.5, SOFT),
-            text(right, top + 34, time_text, 14, INK, 600, "end"),
-            text(
-                right, top + 56, " \N{MIDDLE DOT} ".join([*filters, f"made {now.strftime(form)}"]), 12, SOFT, 400, "end"
-            ),
+            text(right, top + 34, range_words(sheet.data.time), 14, INK, 600, "end"),
+            text(right, top + 56, note, 12, SOFT, 400, "end"),
         ]
     )
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A panel's place on the page."""
-
-    x: float
-    y: float
-    width: float
-    height: float
 
 
 def _panel(panel: DashboardPanel, view: PanelView | None, frame: Frame, render: RenderChart, prefix: str) -> str:
@@ -188,6 +209,13 @@ def _tiles(tiles: Tiles, frame: Frame) -> str:
 
 def _chart(title: str, chart: Chart, frame: Frame, render: RenderChart, prefix: str) -> str:
     height = frame.height - (LEGEND if chart.legend else 0)
+    drawing = svg.nested(drawn_chart(chart, frame.width, height, render), frame.x, frame.y, prefix)
+    summary = escape(f"{title}: {chart.summary}")
+    return f'<g role="img"><title>{summary}</title><g aria-hidden="true">{drawing}</g></g>{_legend(chart, frame)}'
+
+
+def drawn_chart(chart: Chart, width: float, height: float, render: RenderChart) -> str:
+    """Return a chart as an SVG image of a size in pixels."""
     spec = copy.deepcopy(chart.spec)
     for layer in spec["layer"]:
         if layer.get("name") == HOVER:
@@ -195,11 +223,9 @@ def _chart(title: str, chart: Chart, frame: Frame, render: RenderChart, prefix: 
             layer.pop("params")
             layer["encoding"] |= {"opacity": {"value": 0}}
             layer["encoding"].pop("tooltip")
-    spec |= {"width": frame.width, "height": height, "autosize": {"type": "fit", "contains": "padding"}}
+    spec |= {"width": width, "height": height, "autosize": {"type": "fit", "contains": "padding"}}
     spec["config"] = vega_config(dark=False)
-    drawing = svg.nested(render(spec), frame.x, frame.y, prefix)
-    summary = escape(f"{title}: {chart.summary}")
-    return f'<g role="img"><title>{summary}</title>{drawing}</g>{_legend(chart, frame)}'
+    return render(spec)
 
 
 def _legend(chart: Chart, frame: Frame) -> str:

@@ -3,30 +3,55 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from monitor_agent.contracts.model_names import version_order
-from monitor_agent.dashboards.palette import FONT
+from monitor_agent.dashboards.palette import CJK_FONTS, FONT
 from monitor_agent.dashboards.panel_views import TableView
 from monitor_agent.dashboards.visible_text import visible
 
 INK, SOFT, LINE, BACK, PANEL = "#1D2A3E", "#5A6376", "#E3E8F2", "#F6F9FC", "#FFFFFF"
 GOOD, BAD = "#008A5E", "#C61E25"
 ROW, CELL_SIZE, CELL_GAP, LEAST_WIDTH = 24.0, 12.0, 16.0, 48.0
+SMALLEST = 0.7
 BOLD = 1.06
 """Bold letters are wider by this factor."""
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 _NARROW = set("iIjl|.,:;'! ftr()[]-\N{MIDDLE DOT}")
 _WIDE = set("mwMW%@")
+_TEXT = re.compile(r"(<(?:text|tspan)\b[^>]*?\bfont-family=\")([^\"]*\"[^>]*>[^<]*)")
 
 
 def text_width(text: str, size: float) -> float:
     """Return the approximate width of a text, in pixels, in the fonts of `palette.FONT`."""
-    ems = (0.32 if char in _NARROW else 0.86 if char in _WIDE else 0.67 if char.isupper() else 0.54 for char in text)
-    return sum(ems) * size
+    return sum(map(_ems, text)) * size
+
+
+def _ems(char: str) -> float:
+    if is_cjk(char):
+        return 1.0
+    return 0.32 if char in _NARROW else 0.86 if char in _WIDE else 0.67 if char.isupper() else 0.54
+
+
+def is_cjk(char: str) -> bool:
+    """Return whether a character is as wide as high: Chinese, Japanese and Korean ones are."""
+    return not char.isascii() and unicodedata.east_asian_width(char) in ("W", "F")
+
+
+def with_cjk_fonts(image: str) -> str:
+    """Return an SVG image in which texts with Chinese, Japanese or Korean characters name fonts that have them.
+
+    A renderer without a browser takes any font for a character that the named ones lack, such as one with serifs.
+    """
+
+    def named(match: re.Match[str]) -> str:
+        return f"{match[1]}{CJK_FONTS}, {match[2]}" if any(map(is_cjk, match[2])) else match[0]
+
+    return _TEXT.sub(named, image)
 
 
 def fitted(text: str, width: float, size: float) -> str:
@@ -83,23 +108,32 @@ def tick(x: float, y: float, color: str) -> str:
 
 
 def table(view: TableView, x: float, y: float, width: float, height: float) -> str:
-    """Return the rows of a table that fit, in its order, and a last line with the number of the other rows."""
-    order = _order(view)
+    """Return the rows of a table that fit, in its order, and a last line with the number of the other rows.
+
+    A table that is too wide is drawn smaller, down to `SMALLEST`; then its cells are cut.
+    """
+    scale = max(SMALLEST, min(1.0, width / _natural_width(view)))
+    rows = _table(view, width / scale, height / scale)
+    return f'<g transform="translate({x:g} {y:g}) scale({scale:.4g})">{rows}</g>'
+
+
+def _table(view: TableView, width: float, height: float) -> str:
+    order = table_order(view)
     capacity = int((height - ROW) // ROW)
     visible = order if len(order) <= capacity else order[: max(capacity - 1, 0)]
     widths = _widths(view, visible, width)
-    elements = [_row([column.label for column in view.columns], view, x, y, widths, weight=600)]
-    elements.append(box(x, y + ROW - 1, width, 1, "#CAD3E2"))
+    elements = [_row([column.label for column in view.columns], view, 0, widths, weight=600)]
+    elements.append(box(0, ROW - 1, width, 1, "#CAD3E2"))
     for number, row in enumerate(visible, 1):
-        elements.append(_row(view.texts[row], view, x, y + number * ROW, widths))
-        elements.append(box(x, y + (number + 1) * ROW - 1, width, 1, LINE))
+        elements.append(_row(view.texts[row], view, number * ROW, widths))
+        elements.append(box(0, (number + 1) * ROW - 1, width, 1, LINE))
     if len(visible) < len(order):
         rest = f"and {len(order) - len(visible):,} more"
-        elements.append(text(x, y + (len(visible) + 1) * ROW + 16, rest, CELL_SIZE, SOFT))
+        elements.append(text(0, (len(visible) + 1) * ROW + 16, rest, CELL_SIZE, SOFT))
     return "".join(elements)
 
 
-def _order(view: TableView) -> list[int]:
+def table_order(view: TableView) -> list[int]:
     """Return the numbers of the rows as the table sorts them; rows without a value come last."""
     order = list(range(len(view.rows)))
     if view.sort is None:
@@ -116,13 +150,22 @@ def _sortable(value: object) -> tuple[Any, ...]:
     return (True, float(value)) if isinstance(value, (int, float)) else (False, version_order(str(value)))
 
 
-def _widths(view: TableView, rows: Sequence[int], width: float) -> list[float]:
-    """Return the widths of the columns, so that the table is `width` pixels wide."""
+def _natural_width(view: TableView) -> float:
+    return sum(_natural_widths(view, range(len(view.rows))))
+
+
+def _natural_widths(view: TableView, rows: Sequence[int]) -> list[float]:
     widths = []
     for number, column in enumerate(view.columns):
         cells = max((text_width(view.texts[row][number], CELL_SIZE) for row in rows), default=0.0)
         head = text_width(column.label, CELL_SIZE) * BOLD
         widths.append(max(cells, head) + CELL_GAP)
+    return widths
+
+
+def _widths(view: TableView, rows: Sequence[int], width: float) -> list[float]:
+    """Return the widths of the columns, so that the table is `width` pixels wide."""
+    widths = _natural_widths(view, rows)
     total = sum(widths)
     if total <= width:
         return [column_width + (width - total) / len(widths) for column_width in widths]
@@ -140,8 +183,8 @@ def _narrowed(widths: Sequence[float], flexible: Sequence[bool], limit: float) -
     return [min(width, limit) if can_narrow else width for width, can_narrow in zip(widths, flexible, strict=True)]
 
 
-def _row(cells: Sequence[str], view: TableView, x: float, y: float, widths: Sequence[float], weight: int = 400) -> str:
-    elements, left = [], x
+def _row(cells: Sequence[str], view: TableView, y: float, widths: Sequence[float], weight: int = 400) -> str:
+    elements, left = [], 0.0
     for cell, column, width in zip(cells, view.columns, widths, strict=True):
         at, anchor = (left + width - CELL_GAP, "end") if column.align == "right" else (left, "start")
         content = fitted(cell, width - CELL_GAP / 2, CELL_SIZE)

@@ -67,12 +67,14 @@ class FallenMeasure:
     name : such as `auc`.
     value, reference : since the fall began, and in the same hours of the reference.
     since : when it began, as far as one can tell.
+    drop : the 95 % interval of reference minus value; None = there is none.
     """
 
     name: str
     value: float
     reference: float
     since: datetime
+    drop: ConfidenceInterval | None = None
 
 
 @dataclass(frozen=True)
@@ -311,11 +313,22 @@ def _version_row(version: str, bucket: Document, verdict: Document) -> VersionRo
         against=verdict.get("against") or "",
         against_version=verdict.get("against_version") or "",
         fallen=[
-            FallenMeasure(name, verdict[name], verdict[f"{name}_reference"], instants.parse(verdict[f"{name}_since"]))
+            FallenMeasure(
+                name,
+                verdict[name],
+                verdict[f"{name}_reference"],
+                instants.parse(verdict[f"{name}_since"]),
+                _drop(verdict, name),
+            )
             for name in MEASURES
             if (verdict.get(f"{name}_fall") or 0) > 0 and verdict.get(f"{name}_since") is not None
         ],
     )
+
+
+def _drop(verdict: Document, name: str) -> ConfidenceInterval | None:
+    low, high = verdict.get(f"{name}_drop_low"), verdict.get(f"{name}_drop_high")
+    return None if low is None or high is None else ConfidenceInterval(low, high)
 
 
 def _figure(bucket: Document) -> FigureOfADay:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import stat
 import subprocess
@@ -173,6 +175,48 @@ def test_a_report_is_one_file(world: Cluster, tmp_path: Path, suffix: str, begin
         assert "http" not in text.replace("http://www.w3.org/", "")
 
 
+def test_a_report_has_headings_tables_and_named_charts(world: Cluster, tmp_path: Path) -> None:
+    """The page has one title, a heading for each dashboard and panel, real tables, and a text for each chart."""
+    out = tmp_path / "report.html"
+    ended = run(world, "report", "--from", RANGE["from"], "--to", RANGE["to"], "--out", str(out))
+    text = out.read_text(encoding="utf-8")
+
+    assert ended.returncode == 0, ended.stderr
+    assert text.count("<h1>") == 1
+    assert [heading for heading in ("Models", "Model quality") if f"<h2>{heading}</h2>" in text]
+    panels = re.findall(r'data-panel="model-quality/([\w-]+)" data-shows="(\w+)"', text)
+    assert text.count("<table>") == [shows for _, shows in panels].count("table")
+    charts = [shows for _, shows in panels].count("chart")
+    assert charts
+    assert text.count("<desc id=") == charts
+
+
+def test_a_report_prints_on_a4(world: Cluster, tmp_path: Path) -> None:
+    """A document has A4 pages with the verdict first and numbered pages; a summary has one page."""
+    if shutil.which("pdftotext") is None and "CI" not in os.environ:
+        pytest.skip("no reader of PDF: install poppler-utils")
+    times = ["--from", RANGE["from"], "--to", RANGE["to"]]
+    for arguments, number, title in (
+        (["--dashboard", "model-quality", *times], range(2, 6), "Model monitoring report"),
+        (["--summary", *times], range(1, 2), "Model monitoring summary"),
+    ):
+        out = tmp_path / "report.pdf"
+        ended = run(world, "report", *arguments, "--out", str(out))
+        facts = subprocess.run(["pdfinfo", out], capture_output=True, text=True, check=True).stdout
+        pages = subprocess.run(["pdftotext", out, "-"], capture_output=True, text=True, check=True).stdout.split("\f")
+
+        assert ended.returncode == 0, ended.stderr
+        assert int(re.search(r"Pages: +(\d+)", facts)[1]) in number
+        assert "(A4)" in facts
+        assert re.search(rf"Title: +{title}", facts)
+        assert "click" in pages[0]
+        assert "predictions; CTR" in pages[0]
+        assert "No alert was active in this time." in pages[0]
+        if "--summary" not in arguments:
+            assert "Model quality" in pages[1]
+            assert f"page 2 of {len(pages) - 1}" in pages[1]
+
+
 def test_one_old_dashboard_stops_no_report(world: Cluster, tmp_path: Path) -> None:
     """A dashboard as Kibana 7.11 exports it cannot be read; the report of another one is made."""
     shutil.copytree(ROOT / "kibana/objects", tmp_path / "objects")
@@ -197,6 +241,8 @@ def test_a_report_that_cannot_be_made_says_why(world: Cluster, tmp_path: Path) -
         (["--dashboard", "nothing", "--out", "a.pdf"], "no dashboard is called nothing"),
         (["--set", "color=red", "--out", "a.pdf"], "no control is called color"),
         (["--out", "report.docx"], "use one of .html, .png, .pdf, .svg"),
+        (["--summary", "--out", "a.html"], "a summary is a .pdf"),
+        (["--summary", "--dashboard", "drift", "--out", "a.pdf"], "a summary has no dashboards"),
         (["--data", str(tmp_path), "--out", "a.pdf"], "holds no data of an embedded Elasticsearch"),
     ):
         ended = run(world, "report", *arguments)
