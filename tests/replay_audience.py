@@ -28,7 +28,7 @@ from monitor_agent.settings import ElasticsearchSettings, NotifySettings, Notify
 from tests.notification_receiver import Receiver
 
 TITLES = {alert.title: alert.id for alert in load_alerts()}
-_ACTIVE = re.compile(r'<li class="firing (?:critical|warning)">\s*<strong>(.*?)</strong>')
+_ACTIVE = re.compile(r'<li class="firing (?:critical|warning)">\s*<[^>]+>(.*?)</')
 
 
 @dataclass(frozen=True)
