@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from monitor_agent.contracts.release import RELEASES
 from monitor_agent.dashboards.broken_objects import told_in_its_place
 from monitor_agent.dashboards.library import Library, PanelDefinition
+from monitor_agent.dashboards.merged_states import MergedRange, is_merged, read_states, state_searches, with_merged
 from monitor_agent.dashboards.palette import colors_of
 from monitor_agent.dashboards.panel_views import Chart, Notice, PanelBody, PanelView
 from monitor_agent.dashboards.rendering import render, split_values
@@ -87,8 +88,10 @@ def dashboard_data(
     requests = [request for panel in prepared.values() if panel.query for request in panel.query.requests]
     requests += [_options_request(library, dashboard, control, time, control_values) for control in controls]
     strip_of = strip_searches(dashboard, time, control_values)
+    merges = any(is_merged(panel.definition.source) for panel in prepared.values())
+    states = state_searches(context) if merges else []
     extent = _extent_request(library, dashboard, (panel.definition for panel in prepared.values()))
-    outcomes = iter(search_outcomes(gateway, [*requests, *strip_of.requests, *([extent] if extent else [])]))
+    outcomes = iter(search_outcomes(gateway, [*requests, *strip_of.requests, *states, *([extent] if extent else [])]))
     panels = {name: _with_data(panel, outcomes) for name, panel in prepared.items()}
     colors = colors_of(
         (
@@ -100,6 +103,9 @@ def dashboard_data(
     )
     options = {control.id: _options(next(outcomes)) for control in controls}
     strip = read_strip(strip_of, [next(outcomes) for _ in strip_of.requests])
+    if states:
+        merged = read_states([next(outcomes) for _ in states])
+        panels = {name: _with_merged_values(panel, merged) for name, panel in panels.items()}
     span = next(outcomes) if extent else None
     return DashboardData(
         time=time,
@@ -154,6 +160,13 @@ def _with_data(panel: _Panel, outcomes: Iterator[SearchOutcome]) -> _Panel:
             return _Panel(panel.definition, panel.query, panel.query.read(responses))
     except MonitorError as error:
         return _Panel(panel.definition, panel.query, error=error)
+
+
+def _with_merged_values(panel: _Panel, merged: MergedRange) -> _Panel:
+    source = panel.definition.source
+    if panel.data is None or not isinstance(source, LensPanel) or not is_merged(source):
+        return panel
+    return replace(panel, data=with_merged(source, panel.data, merged))
 
 
 def _view(panel: _Panel, colors: Mapping[str, str], strip: TimeStrip) -> PanelView:

@@ -177,7 +177,7 @@ ROOMS = (
     Room(
         "monitor_agent/dashboards/",
         "the viewer of the dashboards without Kibana, and the reports",
-        "alerting extras clock contracts durations errors es files http_serving kibana notifying pipeline "
+        "alerting extras clock contracts durations errors es files http_serving kibana metrics notifying pipeline "
         "root_causes settings",
         "flask orjson structlog vl_convert werkzeug",
     ),
