@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 from flask import Flask, Response, g, make_response, render_template, request, send_file, url_for
 from werkzeug.exceptions import NotFound
 
 from monitor_agent.clock import Clock
-from monitor_agent.dashboards import compression, drop_page, error_pages, markdown, start_page
+from monitor_agent.dashboards import compression, drop_page, error_pages, formats, markdown, start_page
 from monitor_agent.dashboards.alert_routes import AlertPages
 from monitor_agent.dashboards.dashboard_data import DashboardData, dashboard_data
 from monitor_agent.dashboards.library import END, START, Library
@@ -30,6 +31,8 @@ from monitor_agent.pipeline.instants import milliseconds
 from monitor_agent.settings import AgentSettings
 
 CONTROL = "c."
+MOST_CHARACTERS = 2000
+"""Of a filter that a person writes."""
 MODEL_BOARD = "model-quality"
 LEAST_REFRESH_SECONDS = 5
 LONGEST_CACHE = 365 * 86_400
@@ -102,9 +105,13 @@ def create_app(viewer: Viewer) -> Flask:
         chosen, control_values = _time(viewer, dashboard), _control_values(dashboard)
         gateway = _gateway(viewer)
         try:
-            answer = searches.result(
-                lambda: dashboard_data(gateway, viewer.library, dashboard, chosen, control_values), g.until
-            )
+            kql, zone = request.args.get("q", "")[:MOST_CHARACTERS], _zone()
+
+            def read() -> DashboardData:
+                formats.ZONE.set(zone)
+                return dashboard_data(gateway, viewer.library, dashboard, chosen, control_values, kql)
+
+            answer = searches.result(read, g.until)
         except ElasticsearchError as error:
             if viewer.login is None or status_of(error) != UNAUTHORIZED:
                 raise
@@ -187,6 +194,21 @@ def _time(viewer: Viewer, dashboard: Dashboard) -> TimeRange:
     return time_range(start or dashboard.start or START, end or dashboard.end or END, viewer.clock.now())
 
 
+def _zone() -> str:
+    """Return the name of the time zone of the request; UTC if it names none.
+
+    Raises
+    ------
+    DataError
+        If there is no such time zone.
+    """
+    name = request.args.get("tz") or "UTC"
+    try:
+        return ZoneInfo(name).key
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise DataError(f"there is no time zone {name[:60]!r}", "choose one such as Europe/Berlin") from error
+
+
 def _control_values(dashboard: Dashboard) -> dict[str, list[str]]:
     """Return the values of the request for each control that is in it."""
     return {
@@ -255,6 +277,7 @@ def _page_settings(viewer: Viewer, dashboard: Dashboard) -> dict[str, Any]:
             }
             for control in dashboard.controls
         ],
+        "zone": viewer.agent.time_zone,
         "themes": {"light": vega_config(dark=False), "dark": vega_config(dark=True)},
     }
 

@@ -21,7 +21,7 @@ def numbers(series: Sequence[Series], axes: Axes) -> TableView:
     sortable = axes.time or axes.numeric
     order = sorted(points, key=lambda x: x if isinstance(x, (int, float)) else 0) if sortable else list(points)
     kind = "date" if axes.time else "number" if axes.numeric else "string"
-    columns = [TableViewColumn("Time (UTC)" if axes.time else axes.title_x or "Group", kind, "left")]
+    columns = [TableViewColumn(f"Time ({formats.ZONE.get()})" if axes.time else axes.title_x or "Group", kind, "left")]
     rows: list[list[Value]] = [[x] for x in order]
     texts = [[formats.text(x, None, kind)] for x in order]
     missing = Point(None, None, formats.NOTHING)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from monitor_agent.contracts.release import RELEASES
 from monitor_agent.dashboards.broken_objects import told_in_its_place
+from monitor_agent.dashboards.extents import empty_reason, extent_of, extent_requests
+from monitor_agent.dashboards.free_filter import free_filter
 from monitor_agent.dashboards.library import Library, PanelDefinition
 from monitor_agent.dashboards.merged_states import MergedRange, is_merged, read_states, state_searches, with_merged
 from monitor_agent.dashboards.palette import colors_of
-from monitor_agent.dashboards.panel_views import Chart, Notice, PanelBody, PanelView
+from monitor_agent.dashboards.panel_views import NO_DATA, Chart, Notice, PanelBody, PanelView
 from monitor_agent.dashboards.rendering import render, split_values
 from monitor_agent.dashboards.stored_names import stored_names
 from monitor_agent.dashboards.strip_layers import with_strip
@@ -20,12 +22,11 @@ from monitor_agent.errors import ElasticsearchError, MonitorError, PartialResult
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.search_outcomes import SearchOutcome, search_outcomes
 from monitor_agent.kibana.dashboard_model import Control, Dashboard
-from monitor_agent.kibana.filters import DashboardContext, conjunction, search_query
+from monitor_agent.kibana.filters import DashboardContext
 from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.panel_query import LensPanelQuery, PanelData, PanelQuery, PanelSource, panel_query
 from monitor_agent.kibana.searches import SearchRequest, SearchResponse
 from monitor_agent.kibana.times import TimeRange
-from monitor_agent.pipeline.instants import in_calendar
 
 ControlValues = Mapping[str, Sequence[str]]
 """Control id -> selected values; a control that is not in it keeps the values that its dashboard opens with."""
@@ -69,20 +70,39 @@ class _Panel:
     error: MonitorError | None = None
 
 
+@dataclass(frozen=True)
+class _Page:
+    """What all panels of a page share: colours by name, the strip, and why a panel is empty."""
+
+    colors: Mapping[str, str]
+    strip: TimeStrip
+    reason: Callable[[PanelDefinition], str]
+
+
 def dashboard_data(
-    gateway: Gateway, library: Library, dashboard: Dashboard, time: TimeRange, control_values: ControlValues
+    gateway: Gateway,
+    library: Library,
+    dashboard: Dashboard,
+    time: TimeRange,
+    control_values: ControlValues,
+    kql: str = "",
 ) -> DashboardData:
     """Return a dashboard's data.
+
+    Parameters
+    ----------
+    kql : a text in the Kibana query language that all documents must match; empty for none.
 
     Raises
     ------
     ElasticsearchError
         If Elasticsearch does not respond at all.
+    DataError
+        If the KQL is none, or names a field that no index of the dashboard has.
     """
     facts = stored_names(gateway)
-    context = replace(
-        dashboard.context(time, control_values), window_sizes=facts.window_sizes, base_window=facts.base_window
-    )
+    filters = (*dashboard.context(time, control_values).filters, *free_filter(kql, library, dashboard))
+    context = DashboardContext(time, filters, facts.window_sizes, facts.base_window)
     prepared = _prepared_panels(library, dashboard, context)
     controls = [control for control in dashboard.controls if control.view in library.views]
     requests = [request for panel in prepared.values() if panel.query for request in panel.query.requests]
@@ -90,8 +110,8 @@ def dashboard_data(
     strip_of = strip_searches(dashboard, time, control_values)
     merges = any(is_merged(panel.definition.source) for panel in prepared.values())
     states = state_searches(context) if merges else []
-    extent = _extent_request(library, dashboard, (panel.definition for panel in prepared.values()))
-    outcomes = iter(search_outcomes(gateway, [*requests, *strip_of.requests, *states, *([extent] if extent else [])]))
+    extents = extent_requests(library, dashboard, [panel.definition for panel in prepared.values()])
+    outcomes = iter(search_outcomes(gateway, [*requests, *strip_of.requests, *states, *extents.values()]))
     panels = {name: _with_data(panel, outcomes) for name, panel in prepared.items()}
     colors = colors_of(
         (
@@ -106,13 +126,15 @@ def dashboard_data(
     if states:
         merged = read_states([next(outcomes) for _ in states])
         panels = {name: _with_merged_values(panel, merged) for name, panel in panels.items()}
-    span = next(outcomes) if extent else None
+    spans = {view: next(outcomes) for view in extents}
+    span = next(iter(spans.values()), None)
+    page = _Page(colors, strip, lambda definition: empty_reason(definition, library, spans, time))
     return DashboardData(
         time=time,
-        panels={name: _view(panel, colors, strip) for name, panel in panels.items()},
+        panels={name: _view(panel, page) for name, panel in panels.items()},
         options=options,
         empty=_is_empty(panels.values()) and not isinstance(span, ElasticsearchError),
-        extent=_extent(span) if span else None,
+        extent=extent_of(span) if span else None,
     )
 
 
@@ -169,25 +191,28 @@ def _with_merged_values(panel: _Panel, merged: MergedRange) -> _Panel:
     return replace(panel, data=with_merged(source, panel.data, merged))
 
 
-def _view(panel: _Panel, colors: Mapping[str, str], strip: TimeStrip) -> PanelView:
+def _view(panel: _Panel, page: _Page) -> PanelView:
     definition = panel.definition
-    return PanelView(definition.title, definition.description, _body(panel, colors, strip))
+    return PanelView(definition.title, definition.description, _body(panel, page))
 
 
-def _body(panel: _Panel, colors: Mapping[str, str], strip: TimeStrip) -> PanelBody:
+def _body(panel: _Panel, page: _Page) -> PanelBody:
     if panel.query is None or panel.data is None:
         return _error_notice(panel.error)
     data = panel.data
     if not data.layers_in_other_time:
-        data = replace(data, annotations=(*data.annotations, *strip.releases))
+        data = replace(data, annotations=(*data.annotations, *page.strip.releases))
     try:
         with told_in_its_place(panel.definition.title):
-            body = render(panel.query, data, colors)
+            body = render(panel.query, data, page.colors)
             if isinstance(body, Chart) and body.time and not data.layers_in_other_time:
-                body = with_strip(body, strip, data.time)
+                body = with_strip(body, page.strip, data.time)
     except MonitorError as error:
         return _error_notice(error)
-    return panel.definition.empty_notice if isinstance(body, Notice) and body.tone == "empty" else body
+    if not isinstance(body, Notice) or body.tone != "empty":
+        return body
+    notice = panel.definition.empty_notice
+    return replace(notice, text=page.reason(panel.definition)) if notice.text == NO_DATA else notice
 
 
 def _error_notice(error: MonitorError | None) -> Notice:
@@ -207,26 +232,6 @@ def _is_empty(panels: Iterable[_Panel]) -> bool:
     answered = [panel.data for panel in panels if panel.data]
     unread = any(isinstance(panel.error, ElasticsearchError) for panel in panels)
     return bool(answered) and not unread and all(data.only_zeros for data in answered)
-
-
-def _extent_request(
-    library: Library, dashboard: Dashboard, definitions: Iterable[PanelDefinition]
-) -> SearchRequest | None:
-    """Return the search for the first and the last moment of the data that the dashboard's first panel reads."""
-    sources = [definition.source for definition in definitions]
-    names = [layer.view for source in sources if isinstance(source, LensPanel) for layer in source.layers.values()]
-    timed = [library.views[name] for name in names if name in library.views and library.views[name].time_field]
-    if not timed:
-        return None
-    bounds = {name: {name: {"field": timed[0].time_field}} for name in ("min", "max")}
-    query = conjunction([*search_query(dashboard.query, dashboard.filters), in_calendar(timed[0].time_field)])
-    return SearchRequest(timed[0].index, {"size": 0, "track_total_hits": False, "query": query, "aggs": bounds})
-
-
-def _extent(outcome: SearchOutcome) -> tuple[float, float] | None:
-    bounds = {} if isinstance(outcome, ElasticsearchError) else outcome.get("aggregations", {})
-    first, last = (bounds.get(name, {}).get("value") for name in ("min", "max"))
-    return None if first is None or last is None else (first, last)
 
 
 def _options_request(

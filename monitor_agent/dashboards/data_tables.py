@@ -24,6 +24,7 @@ def table_view(
     state : the state of a data table, as Lens stores it.
     fields : column -> the field whose values it holds.
     """
+    aged = state is not None
     state, fields = state or {}, fields or {}
     stored: dict[str, Mapping[str, Any]] = {column["columnId"]: column for column in state.get("columns", ())}
     columns = [column for column in table.columns if not stored.get(column.id, {}).get("hidden")]
@@ -39,6 +40,7 @@ def table_view(
                 stored.get(column.id, {}).get("alignment") or ("right" if column.kind == "number" else "left"),
                 fields.get(column.id, ""),
                 formats.unit(column.format) if column.kind == "number" else "",
+                aged=aged and column.kind == "date" and not column.bucketed,
             )
             for column in columns
         ),

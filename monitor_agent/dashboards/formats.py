@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from monitor_agent.dashboards.visible_text import visible
 from monitor_agent.kibana.data_views import Format
 from monitor_agent.kibana.tables import Value
+from monitor_agent.pipeline import instants
 
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -106,17 +109,34 @@ def signed(value: Value, format_: Format | None, kind: str = "number") -> str:
     return plus + text(value, format_, kind)
 
 
+ZONE: ContextVar[str] = ContextVar("zone", default="UTC")
+"""The name of the time zone of the person who reads; the pages set it, reports keep UTC."""
+
+
+def reader_zone() -> ZoneInfo:
+    """Return the reader's time zone."""
+    return ZoneInfo(ZONE.get())
+
+
+def moment_text(value: Value) -> str:
+    """Return a moment with the name of its time zone."""
+    return f"{date_text(value)} {ZONE.get()}"
+
+
 def date_text(value: Value) -> str:
-    """Return a moment, UTC.
+    """Return a moment in the reader's time zone.
 
     >>> date_text(1574553600000), date_text("2026-11-23T10:00:00.123Z")
     ('2019-11-24 00:00', '2026-11-23 10:00:00.123')
     """
     if isinstance(value, str):
-        return visible(value.removesuffix("Z").replace("T", " ", 1)[:23])
+        try:
+            value = instants.parse(value).timestamp() * 1000
+        except ValueError:
+            return visible(str(value))
     if not isinstance(value, (int, float)):
         return visible(str(value))
-    moment = datetime.fromtimestamp(value / 1000, timezone.utc)
+    moment = datetime.fromtimestamp(round(value) / 1000, timezone.utc).astimezone(reader_zone())
     if moment.microsecond:
         return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
     return moment.strftime("%Y-%m-%d %H:%M:%S" if moment.second else "%Y-%m-%d %H:%M")

@@ -38,10 +38,15 @@ def metric(panel: LensPanel, data: PanelData, colors: Mapping[str, str]) -> Pane
                 color=colors.get(label, WEAK) if group else WEAK,
                 trend=trend if measured else 0,
                 sample=sample_text(sample) if sample else "",
+                at=_moment(row[main.id]) if main.kind == "date" else None,
                 weak=not measured or (sample is not None and sample.weak),
             )
         )
     return Tiles(tuple(tiles), table_view(table), left_out_note([table.left_out]))
+
+
+def _moment(value: Value) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
 
 
 def _detail(panel: LensPanel, secondary: TableColumn, row: Mapping[str, Value]) -> tuple[str, int]:

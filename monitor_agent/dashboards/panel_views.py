@@ -36,6 +36,7 @@ class TableViewColumn:
     Attributes
     ----------
     unit : the unit of its numbers as they are stored, for files; empty if they have none.
+    aged : whether the age of its moments stands beside them.
     """
 
     label: str
@@ -43,6 +44,7 @@ class TableViewColumn:
     align: str
     field: str = ""
     unit: str = ""
+    aged: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class Tile:
     ----------
     sample : the number of events behind it, in words; empty if it counts them itself.
     weak : whether few events are behind it.
+    at : the moment that it shows, in milliseconds, so that its age can stand beside it; None if it shows none.
     """
 
     label: str
@@ -104,6 +107,7 @@ class Tile:
     trend: int = 0
     sample: str = ""
     weak: bool = False
+    at: float | None = None
 
 
 @dataclass(frozen=True)

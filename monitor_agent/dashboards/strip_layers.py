@@ -34,7 +34,7 @@ def with_strip(chart: Chart, strip: TimeStrip, time: TimeRange) -> Chart:
     top = _rectangles(spans, {"opacity": 0.85}, {"y": {"value": 0}, "y2": {"value": HEIGHT}})
     kinds = [kind for kind in COLORS if any(span["k"] == kind for span in spans)]
     words = "; ".join(
-        f"{span['t']} from {formats.date_text(span['x'])} to {formats.date_text(span['x2'])} UTC" for span in spans
+        f"{span['t']} from {formats.date_text(span['x'])} to {formats.moment_text(span['x2'])}" for span in spans
     )
     return replace(
         chart,

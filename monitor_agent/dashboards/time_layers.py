@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from monitor_agent.dashboards import formats
@@ -11,6 +11,7 @@ from monitor_agent.dashboards.chart_values import Axes, Series
 from monitor_agent.dashboards.panel_views import Spec
 from monitor_agent.dashboards.visible_text import tooltip_title, visible
 from monitor_agent.kibana.tables import Annotation
+from monitor_agent.kibana.times import TimeRange
 from monitor_agent.pipeline.instants import milliseconds
 
 LABEL_SHARE = 0.12
@@ -18,6 +19,7 @@ LABEL_SHARE = 0.12
 HOVER = "hover"
 """The name of the layer with the tooltips."""
 DAY = 86_400.0
+MOST_STEPS = 4000
 
 
 def _moment(moment: datetime) -> Spec:
@@ -28,15 +30,30 @@ def _moment(moment: datetime) -> Spec:
 
 def time_axis(axes: Axes) -> Spec:
     days = axes.range.length.total_seconds() / DAY
-    hours = "utcFormat(datum.value, '%H:%M')"
-    date = "utcFormat(datum.value, '%e %b')"
-    midnight = "utchours(datum.value) == 0 && utcminutes(datum.value) == 0"
+    at = f"(time(datum.value) + {_offset(axes.range)})"
+    hours, date = f"utcFormat({at}, '%H:%M')", f"utcFormat({at}, '%e %b')"
+    midnight = f"utchours({at}) == 0 && utcminutes({at}) == 0"
     if days <= 3:
         label = f"{midnight} ? [{hours}, {date}] : {hours}" if days > 0.25 else hours
     else:
-        label = date if days <= 400 else "utcFormat(datum.value, '%b %Y')"
+        label = date if days <= 400 else f"utcFormat({at}, '%b %Y')"
     count = {"expr": "max(2, floor(width / 95))"}
     return {"title": axes.title_x or None, "labelExpr": label, "labelOverlap": True, "tickCount": count}
+
+
+def _offset(time: TimeRange) -> str:
+    """Return the expression of the zone's distance from UTC in milliseconds, which clock changes alter in a range."""
+    zone = formats.reader_zone()
+    step = timedelta(hours=1) if time.length <= timedelta(days=8) else timedelta(days=1)
+    moments = [time.start + number * step for number in range(min(time.length // step, MOST_STEPS) + 1)]
+    distances = [
+        round((moment.astimezone(zone).utcoffset() or timedelta()).total_seconds() * 1000) for moment in moments
+    ]
+    text = str(distances[-1])
+    for (later, earlier), moment in zip(pairwise(reversed(distances)), reversed(moments), strict=False):
+        if later != earlier:
+            text = f"(time(datum.value) < {milliseconds(moment)} ? {earlier} : {text})"
+    return text
 
 
 def event_marks(events: Sequence[Annotation], axes: Axes) -> list[Spec]:
@@ -46,9 +63,8 @@ def event_marks(events: Sequence[Annotation], axes: Axes) -> list[Spec]:
     for event in events:
         labelled = event.at - last >= gap
         last = event.at if labelled else last
-        when = formats.date_text(event.at)
         words = visible(event.text)
-        values.append({"x": event.at, "t": words, "w": f"{when} UTC", "l": words if labelled else ""})
+        values.append({"x": event.at, "t": words, "w": formats.moment_text(event.at), "l": words if labelled else ""})
     at: Spec = {"x": {"field": "x", "type": "temporal", "scale": {"type": "utc"}}}
     tooltip = [{"field": "t", "type": "nominal", "title": "Release"}, {"field": "w", "type": "nominal", "title": "At"}]
     rule: Spec = {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1.5}
@@ -76,7 +92,7 @@ def hover_bands(series: Sequence[Series], axes: Axes) -> Spec:
     for number, entry in enumerate(series):
         for point in entry.points:
             at = float(point.x or 0)
-            band = bands.setdefault(at, {"x": at, "w": f"{formats.date_text(point.x)} UTC"})
+            band = bands.setdefault(at, {"x": at, "w": formats.moment_text(point.x)})
             band[f"v{number}"] = point.full_text
     # The band lies around its mark: a bar begins at its moment, a point of a line is there.
     half = axes.interval / 2

@@ -163,7 +163,7 @@ def test_a_table_sorts_turns_pages_and_is_downloaded(reader: Reader) -> None:
     show_all(page)
     panel = page.locator("#panel-ranking-worst-queries")
     head = panel.locator("th", has_text="Predictions")
-    cells = panel.locator("tbody tr td:nth-child(2)")
+    cells = panel.locator("tbody tr td:nth-child(4)")
 
     head.locator("button").click()
     descending = [int(text) for text in cells.all_inner_texts()]
@@ -174,14 +174,14 @@ def test_a_table_sorts_turns_pages_and_is_downloaded(reader: Reader) -> None:
     assert ascending == sorted(ascending)
 
     panel.get_by_role("button", name="Next page").click()
-    expect(panel.locator(".pager")).to_contain_text("11–11 of 11")
+    expect(panel.locator(".pager")).to_contain_text("11–20 of 22")
     panel.hover()
     with page.expect_download() as download:
         panel.locator(".csv").click()
     lines = Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()
     assert download.value.suggested_filename == "queries-with-the-worst-results.csv"
-    assert len(lines) == 12
-    assert lines[0].startswith("Query,Predictions,Requests,Clicks,CTR")
+    assert len(lines) == 23
+    assert lines[0].startswith("Model,Version,Query,Predictions,Requests,Clicks,CTR (share)")
 
     cells_of = (
         "async (rows) => (await import('/static/tables.js')).csv({columns: [{label: 'a', kind: 'string'}], rows})"

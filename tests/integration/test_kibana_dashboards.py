@@ -33,10 +33,7 @@ ALL_PANELS = {
     for panel in json.loads(path.read_text(encoding="utf-8"))["attributes"]["panelsJSON"]
     if panel["type"] in ("lens", "search")
 }
-SINGLE_COUNTS = {
-    *("confusion-tp", "confusion-fp", "confusion-fn", "confusion-tn", "serving-predictions", "serving-requests"),
-    *("health-dead-letters", "health-restatements", "health-waiting"),
-}
+SINGLE_COUNTS = {"health-dead-letters", "health-restatements", "health-waiting"}
 """The tiles that count documents."""
 OF_OTHER_MODELS = {
     *("quality-positive-rate", "quality-positive-rate-over-time"),

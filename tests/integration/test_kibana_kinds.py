@@ -68,13 +68,21 @@ def test_a_dashboard_leaves_out_models_of_other_kinds(cluster: Cluster, board: s
 def test_the_table_of_classes_is_that_of_scikit_learn(cluster: Cluster) -> None:
     """Precision, recall and F1 of each class come from sums: they are not means of windows."""
     rows = [row for row in judged_events(START) if isinstance(row.truth, str)]
-    true, predicted = [row.truth for row in rows], [row.prediction["prediction"]["class"] for row in rows]
-
-    table = {row["class"]: row for row in rows_of(cluster, "multiclass")["multiclass-classes"]["data"]}
+    table = {
+        (row["version"], row["class"]): row for row in rows_of(cluster, "multiclass")["multiclass-classes"]["data"]
+    }
 
     columns = ("of-precision", "of-recall", "of-f1", "values")
-    for values in zip(CLASSES, *precision_recall_fscore_support(true, predicted, labels=CLASSES), strict=True):
-        assert [table[values[0]][name] for name in columns] == pytest.approx(values[1:], rel=1e-9)
+    for version in ("1", "2"):
+        of_version = [row for row in rows if row.prediction["model"]["version"] == version]
+        true, predicted = (
+            [row.truth for row in of_version],
+            [row.prediction["prediction"]["class"] for row in of_version],
+        )
+        scores = precision_recall_fscore_support(true, predicted, labels=CLASSES, zero_division=0)
+        for values in zip(CLASSES, *scores, strict=True):
+            row = table.get((version, values[0]), dict.fromkeys(columns))
+            assert [row[name] or 0 for name in columns] == pytest.approx(values[1:], rel=1e-9)
 
 
 def test_a_model_judged_by_labels_has_a_positive_rate_and_no_ctr(cluster: Cluster) -> None:
@@ -89,7 +97,7 @@ def test_a_model_judged_by_labels_has_a_positive_rate_and_no_ctr(cluster: Cluste
         "by version": versions["versions-positive-rate"]["data"][0]["value"],
         "interval": versions["versions-positive-rate-interval"]["data"][0]["value"],
         "tables": quality["quality-by-version"]["data"][0]["rate"],
-        "segments": quality["quality-by-segment"]["data"][0]["rate"],
+        "segments": next(row for row in quality["quality-by-segment"]["data"] if row["model"] == CASES)["rate"],
         "versions": versions["versions-table"]["data"][0]["rate"],
     }
     assert rates == dict.fromkeys(rates, 0.5)

@@ -2,6 +2,7 @@
 import { page } from "./state.js";
 import { download, drawTable } from "./tables.js";
 import { iso } from "./time.js";
+import * as zone from "./zone.js";
 
 let library;
 
@@ -107,6 +108,7 @@ export class Panel {
       if (tiles.length > 1 || named) line("name", tile.label);
       line(`value${tile.text.length > 12 ? " long" : ""}`, tile.text);
       if (tile.detail) line(`detail${tile.trend ? (tile.trend > 0 ? " up" : " down") : ""}`, tile.detail);
+      if (tile.at !== null) line("detail", zone.age(tile.at));
       if (tile.sample) line("sample", tile.sample);
       list.append(place);
     }
@@ -119,11 +121,12 @@ export class Panel {
     const figure = Object.assign(document.createElement("figure"), { className: `chart legend-${content.legend_place}` });
     const drawing = Object.assign(document.createElement("div"), { className: "drawing" });
     figure.append(drawing);
-    if (content.legend.length) figure.append(legend(content.legend));
+    const hidden = (this.memory.hidden ??= new Set());
+    if (content.legend.length) figure.append(legend(content.legend, hidden, () => this.redraw()));
     if (content.note) figure.append(...remark(content.note));
     this.body.replaceChildren(figure);
     const spec = {
-      ...content.spec, width: "container", height: "container", autosize: { type: "fit", contains: "padding" },
+      ...without(content.spec, hidden), width: "container", height: "container", autosize: { type: "fit", contains: "padding" },
     };
     const embedded = await embed(drawing, spec, {
       mode: "vega-lite", actions: false, renderer: "svg", ast: true, config: page.themes[theme()],
@@ -136,23 +139,71 @@ export class Panel {
     drawing.setAttribute("role", "img");
     drawing.removeAttribute("aria-roledescription");
     drawing.setAttribute("aria-label", `${this.title}: ${content.summary}`);
-    if (content.time) zoom(drawing, embedded.view, this.actions.range);
+    if (content.time) {
+      zoom(drawing, embedded.view, this.actions.range);
+      point(drawing, embedded.view, this.actions.cursor);
+    }
+  }
+
+  // Shows a moment that is pointed at on any chart over time; null shows none.
+  cursor(moment) {
+    const place = this.content?.time && this.drawing && this.body.querySelector(".drawing");
+    if (!place) return;
+    let line = place.querySelector(".cursor");
+    if (!line) place.append((line = Object.assign(document.createElement("div"), { className: "cursor" })));
+    const { view } = this.drawing;
+    const x = moment === null ? NaN : view.scale("x")(moment);
+    line.hidden = !(x >= 0 && x <= view.signal("width"));
+    if (!line.hidden) Object.assign(line.style, { left: `${x + view.origin()[0]}px`, top: `${view.origin()[1]}px`, height: `${view.signal("height")}px` });
   }
 }
 
 const remark = (text) => (text ? [Object.assign(document.createElement("p"), { className: "remark", textContent: text })] : []);
 
-function legend(entries) {
+// Returns a chart without some of its series.
+function without(spec, hidden) {
+  if (!hidden.size) return spec;
+  const layer = spec.layer.map((part) => {
+    const values = part.data.values.filter((value) => !hidden.has(value.s));
+    const tooltip = part.name === "hover" && part.encoding.tooltip.filter(({ title }) => !hidden.has(title));
+    return { ...part, data: { values }, ...(tooltip ? { encoding: { ...part.encoding, tooltip } } : {}) };
+  }).filter((part) => part.data.values.length);
+  return { ...spec, layer };
+}
+
+// A click on a series hides it or shows it again; the last one stays.
+function legend(entries, hidden, change) {
   const list = Object.assign(document.createElement("ul"), { className: "legend" });
   list.setAttribute("aria-label", "Series");
   for (const entry of entries) {
-    const item = Object.assign(document.createElement("li"), { textContent: entry.name, title: entry.name });
+    const item = document.createElement("li");
+    const button = Object.assign(document.createElement(entry.strip ? "span" : "button"), { textContent: entry.name, title: entry.name });
     const sign = Object.assign(document.createElement("span"), { className: `sign${entry.dashed ? " dashed" : ""}${entry.strip ? " strip" : ""}` });
     sign.style.setProperty("--color", entry.color);
-    item.prepend(sign);
+    button.prepend(sign);
+    if (!entry.strip) {
+      button.type = "button";
+      button.setAttribute("aria-pressed", String(!hidden.has(entry.name)));
+      button.addEventListener("click", () => {
+        if (hidden.has(entry.name)) hidden.delete(entry.name);
+        else if (entries.filter(({ strip, name }) => !strip && !hidden.has(name)).length > 1) hidden.add(entry.name);
+        change();
+      });
+    }
+    item.append(button);
     list.append(item);
   }
   return list;
+}
+
+// Tells which moment is pointed at, by a mouse or a finger.
+function point(place, view, tell) {
+  const moment = (event) => {
+    const x = event.clientX - place.getBoundingClientRect().left - view.origin()[0];
+    return x >= 0 && x <= view.signal("width") ? Number(view.scale("x").invert(x)) : null;
+  };
+  for (const kind of ["pointermove", "pointerdown"]) place.addEventListener(kind, (event) => tell(moment(event)));
+  place.addEventListener("pointerleave", () => tell(null));
 }
 
 // Dragging over a chart of time selects that time; with the keyboard, the time picker does the same.

@@ -22,6 +22,7 @@ export function read() {
     to: query.get("to") || page.to,
     refresh: query.has("refresh") ? pace(query.get("refresh")) : page.refresh,
     chosen,
+    filter: query.get("q") || "",
   };
 }
 
@@ -33,6 +34,7 @@ export function query(state) {
     parameters.set("to", state.to);
   }
   if (state.refresh !== page.refresh) parameters.set("refresh", state.refresh);
+  if (state.filter) parameters.set("q", state.filter);
   for (const control of page.controls) {
     const values = state.chosen[control.id];
     if (String(values) === String(control.selected)) continue;

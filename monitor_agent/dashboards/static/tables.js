@@ -1,6 +1,7 @@
 // Tables with sorting, pages, a filter for each cell that a control has, and a download.
 import { keepFocus } from "./focus.js";
 import { page } from "./state.js";
+import { age } from "./zone.js";
 
 const collator = new Intl.Collator("en", { numeric: true });
 
@@ -52,6 +53,8 @@ export function drawTable(place, table, title, memory, pick) {
         cell.append(button);
       } else {
         cell.textContent = text;
+        const at = column.aged && table.rows[row][index];
+        if (at) cell.append(element("span", { className: "age", textContent: ` ${age(at)}` }));
         if (text.length > 40) cell.title = text;
       }
       return cell;

@@ -1,16 +1,19 @@
 // The time picker. It takes the times that Kibana takes: now-24h, now/d, or an absolute time in UTC.
+import * as zone from "./zone.js";
+
 const QUICK = [
   ["Last 15 minutes", "now-15m", "now"], ["Last 1 hour", "now-1h", "now"], ["Last 4 hours", "now-4h", "now"],
   ["Last 24 hours", "now-24h", "now"], ["Today", "now/d", "now/d"], ["Last 7 days", "now-7d", "now"],
   ["Last 30 days", "now-30d", "now"], ["Last 90 days", "now-90d", "now"], ["Last 1 year", "now-1y", "now"],
 ];
 
-const readable = (text) => (text.startsWith("now") ? text : text.replace("T", " ").replace(/(:\d\d)(:00)?(\.\d+)?Z$/, "$1"));
+const moment = (text) => Date.parse(/Z$|[+-]\d\d:?\d\d$/.test(text) ? text : `${text}${text.length > 10 ? "" : "T00:00"}Z`);
+const readable = (text) => (text.startsWith("now") || Number.isNaN(moment(text)) ? text : zone.text(moment(text)));
 
 export function describe(from, to) {
   const quick = QUICK.find(([, start, end]) => start === from && end === to);
   if (quick) return quick[0];
-  return `${readable(from)} → ${readable(to)}${from.startsWith("now") && to.startsWith("now") ? "" : " UTC"}`;
+  return `${readable(from)} → ${readable(to)}${from.startsWith("now") && to.startsWith("now") ? "" : ` ${zone.name()}`}`;
 }
 
 export const iso = (milliseconds) => new Date(milliseconds).toISOString().replace(/\.000Z$/, "Z");

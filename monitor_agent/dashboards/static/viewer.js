@@ -3,12 +3,14 @@ import * as controls from "./controls.js";
 import { Panel } from "./panels.js";
 import { carry, page, query, read, write } from "./state.js";
 import * as time from "./time.js";
+import * as zone from "./zone.js";
 
 const board = document.getElementById("main");
 const banner = document.getElementById("banner");
 const status = document.getElementById("status");
 const filters = document.getElementById("controls");
 const refresh = document.getElementById("refresh");
+const filter = document.getElementById("filter");
 
 let state = read();
 let extent = null;
@@ -21,6 +23,7 @@ const PATIENCE = 10000;
 
 const panels = [...document.querySelectorAll("[data-panel]")].map((section) => new Panel(section, {
   range: (from, to) => change({ from, to }),
+  cursor: (moment) => panels.forEach((panel) => panel.cursor(moment)),
   pick: (control, value) => change({ chosen: { ...state.chosen, [control]: [value] } }),
 }));
 
@@ -43,6 +46,7 @@ function change(changes) {
 function update() {
   time.show(state.from, state.to);
   controls.show(filters, state.chosen);
+  filter.elements.q.value = state.filter;
   if (![...refresh.options].some((option) => option.value === String(state.refresh))) {
     refresh.append(new Option(`every ${state.refresh} s`, state.refresh));
   }
@@ -62,6 +66,7 @@ async function load() {
     const parameters = query(state);
     parameters.set("from", state.from);
     parameters.set("to", state.to);
+    if (zone.name() !== "UTC") parameters.set("tz", zone.name());
     const response = await fetch(`${page.data}?${parameters}`, { signal: current.signal });
     const data = await response.json().catch(() => ({ error: `the viewer, or a proxy before it, has failed (status ${response.status})` }));
     if (response.status === 401 && data.login) {
@@ -99,9 +104,9 @@ function draw(data) {
       "Show them", () => change(all));
   } else if (data.empty) showBanner("warning", "There are no data yet.");
   else banner.hidden = true;
-  const [from, to] = data.range.map((moment) => time.iso(moment).slice(0, 16).replace("T", " "));
-  drawnAt = time.iso(Date.now()).slice(0, 19).replace("T", " ");
-  status.textContent = `${from} to ${to} UTC, read at ${drawnAt} UTC`;
+  const [from, to] = data.range.map((moment) => zone.text(moment));
+  drawnAt = `${zone.text(Date.now(), true)} ${zone.name()}`;
+  status.textContent = `${from} to ${to} ${zone.name()}, read at ${drawnAt}`;
   tellRange(from, to);
   delete board.dataset.old;
   board.dataset.drawn = String(Number(board.dataset.drawn || 0) + 1);
@@ -111,7 +116,7 @@ function draw(data) {
 function tellRange(from, to) {
   const chosen = `${state.from} ${state.to}`;
   if (readOut !== null && readOut !== chosen) {
-    document.getElementById("read-out").textContent = `Time range: ${time.describe(state.from, state.to)}, ${from} to ${to} UTC`;
+    document.getElementById("read-out").textContent = `Time range: ${time.describe(state.from, state.to)}, ${from} to ${to} ${zone.name()}`;
   }
   readOut = chosen;
 }
@@ -120,12 +125,14 @@ function fail(error) {
   // The last drawing stays; the banner says that it is old.
   const network = error instanceof TypeError;
   const reason = network ? "The viewer does not answer: is monitor-agent dashboards still running?" : sentence(error.message);
-  const old = drawnAt ? ` The numbers below are old: they were read at ${drawnAt} UTC.` : "";
+  const old = drawnAt ? ` The numbers below are old: they were read at ${drawnAt}.` : "";
   if (old) {
     board.dataset.old = "";
-    status.textContent = `Old numbers, read at ${drawnAt} UTC`;
+    status.textContent = `Old numbers, read at ${drawnAt}`;
   }
-  if (error.status === 400) showBanner("error", reason + old, "Correct the time", time.open);
+  if (error.status === 400 && error.message.startsWith("the filter")) {
+    showBanner("error", reason + old, "Correct the filter", () => filter.elements.q.focus());
+  } else if (error.status === 400) showBanner("error", reason + old, "Correct the time", time.open);
   else showBanner("error", reason + (error.pause ? " The page tries again by itself." : "") + old, "Try again", load);
   for (const panel of panels) panel.unread();
 }
@@ -147,6 +154,11 @@ function showBanner(tone, text, action, run) {
 
 controls.setUp(filters, (id, values) => change({ chosen: { ...state.chosen, [id]: values } }));
 time.setUp((from, to) => change({ from, to }), () => extent && time.around(extent));
+filter.addEventListener("submit", (event) => {
+  event.preventDefault();
+  change({ filter: filter.elements.q.value.trim() });
+});
+zone.setUp(document.getElementById("zone"), update);
 refresh.addEventListener("change", () => change({ refresh: Number(refresh.value) }));
 document.getElementById("reload").addEventListener("click", load);
 window.addEventListener("popstate", () => { state = read(); update(); });

@@ -1,0 +1,39 @@
+// The time zone of the texts: UTC, that of the browser, or that of the models' days. The reader's choice stays.
+import { page } from "./state.js";
+
+const KEY = "zone";
+const browser = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+const NAMES = { utc: "UTC", browser, model: page.zone };
+
+let choice = NAMES[localStorage.getItem(KEY)] ? localStorage.getItem(KEY) : "utc";
+
+export const name = () => NAMES[choice];
+
+// Returns a moment as text in the chosen zone, to the second or to the minute.
+export function text(milliseconds, seconds = false) {
+  const parts = new Intl.DateTimeFormat("sv-SE", {
+    timeZone: name(), year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit",
+    ...(seconds ? { second: "2-digit" } : {}),
+  });
+  return parts.format(milliseconds);
+}
+
+// Returns the age of a moment in its greatest unit.
+export function age(milliseconds) {
+  const seconds = (Date.now() - milliseconds) / 1000;
+  if (seconds < 0) return "in the future";
+  const [length, unit] = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]].find(([size]) => seconds >= size) || [1, "s"];
+  return `${Math.floor(seconds / length).toLocaleString("en")} ${unit} ago`;
+}
+
+export function setUp(select, change) {
+  for (const [value, label] of [["utc", "UTC"], ["browser", `Browser: ${browser}`], ["model", `Model: ${page.zone}`]]) {
+    select.append(new Option(label, value));
+  }
+  select.value = choice;
+  select.addEventListener("change", () => {
+    choice = select.value;
+    localStorage.setItem(KEY, choice);
+    change();
+  });
+}
