@@ -89,10 +89,11 @@ def time_frame(axes: Axes) -> Spec:
 def hover_bands(series: Sequence[Series], axes: Axes) -> Spec:
     """Return the layer of bands, one for each moment, whose tooltips hold all values of the moment."""
     bands: dict[float, Spec] = {}
+    nothing = {f"v{number}": formats.NOTHING for number, _ in enumerate(series)}
     for number, entry in enumerate(series):
         for point in entry.points:
             at = float(point.x or 0)
-            band = bands.setdefault(at, {"x": at, "w": formats.moment_text(point.x)})
+            band = bands.setdefault(at, {"x": at, "w": formats.moment_text(point.x), **nothing})
             band[f"v{number}"] = point.full_text
     # The band lies around its mark: a bar begins at its moment, a point of a line is there.
     half = axes.interval / 2

@@ -141,7 +141,7 @@ export class Panel {
     drawing.setAttribute("aria-label", `${this.title}: ${content.summary}`);
     if (content.time) {
       zoom(drawing, embedded.view, this.actions.range);
-      point(drawing, embedded.view, this.actions.cursor);
+      point(drawing, embedded.view, spec.layer.find(({ name }) => name === "hover"), this.actions.cursor);
     }
   }
 
@@ -197,13 +197,23 @@ function legend(entries, hidden, change) {
 }
 
 // Tells which moment is pointed at, by a mouse or a finger.
-function point(place, view, tell) {
+function point(place, view, bands, tell) {
   const moment = (event) => {
     const x = event.clientX - place.getBoundingClientRect().left - view.origin()[0];
     return x >= 0 && x <= view.signal("width") ? Number(view.scale("x").invert(x)) : null;
   };
   for (const kind of ["pointermove", "pointerdown"]) place.addEventListener(kind, (event) => tell(moment(event)));
-  place.addEventListener("pointerleave", () => tell(null));
+  place.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && tell(null));
+  // A finger leaves as soon as it has pointed: its tooltip and its line stay until the next touch.
+  place.addEventListener("click", (event) => {
+    const at = event.pointerType === "touch" ? moment(event) : null;
+    const band = at !== null && bands.data.values.find(({ from, to }) => from <= at && at < to);
+    if (!band) return;
+    const [{ title, field }, ...series] = bands.encoding.tooltip;
+    const lines = Object.fromEntries(series.map((entry) => [entry.title, band[entry.field]]));
+    view.tooltip()(null, event, null, { [title]: band[field], ...lines });
+    document.addEventListener("pointerdown", () => { view.tooltip()(null, event, null, null); tell(null); }, { once: true, capture: true });
+  });
 }
 
 // Dragging over a chart of time selects that time; with the keyboard, the time picker does the same.
