@@ -26,6 +26,9 @@ from monitor_agent.errors import DataError, ElasticsearchError, MonitorError, Se
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.responses import UNAUTHORIZED, status_of
 from monitor_agent.kibana.dashboard_model import Dashboard, GridPosition
+from monitor_agent.kibana.lens import LensPanel
+from monitor_agent.kibana.panel_query import PanelSource
+from monitor_agent.kibana.saved_search import SavedSearch
 from monitor_agent.kibana.times import TimeRange, time_range
 from monitor_agent.pipeline.instants import milliseconds
 from monitor_agent.settings import AgentSettings
@@ -58,6 +61,7 @@ class Viewer:
     bundle : file of the chart library.
     login : the login; None = everybody sees everything.
     agent : the settings of models where the cluster holds none.
+    kibana : address of a Kibana for links to its Discover; empty = no links.
     """
 
     library: Library
@@ -66,6 +70,7 @@ class Viewer:
     bundle: Path
     login: LoginPages | None = None
     agent: AgentSettings = field(default_factory=AgentSettings)
+    kibana: str = ""
 
 
 def create_app(viewer: Viewer) -> Flask:
@@ -238,6 +243,8 @@ class _PagePanel:
     title: str
     description: str
     html: str
+    view: str = ""
+    query: str = ""
 
 
 def _page_panels(library: Library, dashboard: Dashboard) -> list[_PagePanel]:
@@ -246,15 +253,26 @@ def _page_panels(library: Library, dashboard: Dashboard) -> list[_PagePanel]:
 
     page_panels = []
     for panel in sorted(dashboard.panels, key=lambda panel: (panel.position.y, panel.position.x)):
+        view = query = ""
         if panel.kind in ("lens", "search"):
             definition = library.definition(panel)
             kind, title, description, html = "data", definition.title, definition.description, ""
+            view, query = _documents_of(definition.source)
         elif panel.kind == "markdown":
             kind, title, description, html = "text", panel.title, "", markdown.to_html(panel.text, address)
         else:
             kind, title, description, html = "unsupported", panel.title, "", panel.text
-        page_panels.append(_PagePanel(panel.id, kind, panel.position, title, description, html))
+        page_panels.append(_PagePanel(panel.id, kind, panel.position, title, description, html, view, query))
     return page_panels
+
+
+def _documents_of(source: PanelSource | MonitorError) -> tuple[str, str]:
+    """Return the data view of the documents behind a panel, and the KQL that they match."""
+    if isinstance(source, SavedSearch):
+        return source.view, source.query
+    if isinstance(source, LensPanel) and source.layers:
+        return next(iter(source.layers.values())).view, source.query
+    return "", ""
 
 
 def _page_settings(viewer: Viewer, dashboard: Dashboard) -> dict[str, Any]:
@@ -278,6 +296,7 @@ def _page_settings(viewer: Viewer, dashboard: Dashboard) -> dict[str, Any]:
             for control in dashboard.controls
         ],
         "zone": viewer.agent.time_zone,
+        "kibana": viewer.kibana.rstrip("/"),
         "themes": {"light": vega_config(dark=False), "dark": vega_config(dark=True)},
     }
 

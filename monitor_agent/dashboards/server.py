@@ -65,7 +65,7 @@ def serve(
     if viewer.auth == BY_ELASTICSEARCH:
         require_security(gateway)
     login = LoginPages(method) if method else None
-    app = create_app(Viewer(library, gateway, SystemClock(), charts, login, settings.agent))
+    app = create_app(Viewer(library, gateway, SystemClock(), charts, login, settings.agent, viewer.kibana))
     try:
         with bind(viewer.host, viewer.port, "the viewer", REMEDY) as listener:
             required, protected = settings.security.require_auth, viewer.auth != NO_LOGIN

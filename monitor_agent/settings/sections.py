@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 
@@ -19,6 +20,9 @@ SHORTEST_TOKEN = 16
 MAKE_TOKEN = "make one, such as by `openssl rand -hex 32`"
 MAX_PAGE_SIZE = 10_000
 """Elasticsearch returns no more documents in one answer (`index.max_result_window`)."""
+
+
+_PUBLIC_ADDRESS = re.compile(r"https?://[^\s/@?#]+(/[^\s@?#]*)?")
 
 
 @dataclass(frozen=True)
@@ -206,10 +210,20 @@ class DashboardsSettings(HttpSettings, prefix="DASHBOARDS"):
         choices=("none", "elasticsearch", "token"),
     )
     token: str = setting("", "DASHBOARDS_TOKEN", "the token, 16 characters or more", secret=True)
+    kibana: str = setting(
+        "",
+        "DASHBOARDS_KIBANA",
+        "address of a Kibana for browsers: panels get links to their documents in its Discover; empty = no links",
+    )
 
     def __post_init__(self) -> None:
-        """Refuse a token that is missing, short or not used."""
+        """Refuse a token that is missing, short or not used, and an address of Kibana that is none."""
         super().__post_init__()
+        if self.kibana and not _PUBLIC_ADDRESS.fullmatch(self.kibana):
+            raise SettingsError(
+                f"DASHBOARDS_KIBANA is no address: {self.kibana.rpartition('@')[2]}",
+                "write such as https://kibana.example.org or https://kibana.example.org/s/SPACE, without a user",
+            )
         if self.auth == "token" and len(self.token) < SHORTEST_TOKEN:
             raise SettingsError(
                 f"DASHBOARDS_AUTH=token needs DASHBOARDS_TOKEN, of {SHORTEST_TOKEN} characters or more",

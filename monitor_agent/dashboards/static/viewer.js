@@ -1,5 +1,6 @@
 // The page of a dashboard: it loads the data, draws them, and loads again after a choice or when the refresh is due.
 import * as controls from "./controls.js";
+import * as discover from "./discover.js";
 import { Panel } from "./panels.js";
 import { carry, page, query, read, write } from "./state.js";
 import * as time from "./time.js";
@@ -52,6 +53,7 @@ function update() {
   }
   refresh.value = String(state.refresh);
   carry(state);
+  discover.show(state);
   load();
 }
 
