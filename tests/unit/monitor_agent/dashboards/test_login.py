@@ -169,7 +169,7 @@ def test_a_user_of_elasticsearch_searches_with_own_rights() -> None:
         assert client.get(DATA).status_code == 200
         assert "Log out ada" in client.get("/").text
 
-    assert [path for _, path, _ in server.requests] == ["/_security/_authenticate", "/_msearch"]
+    assert {path for _, path, _ in server.requests} == {"/_security/_authenticate", "/_msearch"}
     assert "secret" not in entered.headers["Set-Cookie"]
 
 
