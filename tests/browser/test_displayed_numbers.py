@@ -22,7 +22,7 @@ from tests.viewers import viewer_on
 RANGE = {"range": {"@timestamp": {"gte": iso(START), "lte": iso(NOW)}}}
 Document = Mapping[str, Any]
 Numbers = dict[tuple[str, ...], float]
-"""(panel, `model/version`) for a tile, (panel, cells that name the row, head of the column) for a table -> its number."""
+"""(panel, `model/version`) for a tile, (panel, cells that name a row, head of a column) for a table -> its number."""
 
 
 @pytest.fixture(scope="module")
