@@ -167,7 +167,9 @@ def _name(layer: Layer, row: Mapping[str, Value]) -> str:
     """Return the model and version of a row: one group of both fields, or a group of each."""
     by_field = {column.field: str(row[column.id]) for column in layer.buckets}
     groups = [column.id for column in layer.buckets if column.secondary_fields[:1] == ("model_version",)]
-    return str(row[groups[0]]) if groups else JOIN.join(by_field.get(name, "") for name in ("model_name", "model_version"))
+    return (
+        str(row[groups[0]]) if groups else JOIN.join(by_field.get(name, "") for name in ("model_name", "model_version"))
+    )
 
 
 def _field(layer: Layer, column: Column) -> str:
