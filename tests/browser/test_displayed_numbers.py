@@ -94,8 +94,8 @@ def auc(client: Elasticsearch) -> float:
     """Return the AUC of the labelled predictions of click/1."""
     labelled = stored(client, "model-predictions", *of("click", "1"), {"exists": {"field": "outcome"}})
     labels, scores = (
-        [document[part][name] for document in labelled]
-        for part, name in (("feedback", "label"), ("prediction", "score"))
+        [document[place][name] for document in labelled]
+        for place, name in (("feedback", "label"), ("prediction", "score"))
     )
     return float(sk.roc_auc_score(labels, scores))
 
@@ -162,16 +162,16 @@ def drift(client: Elasticsearch) -> Numbers:
     clicks = sum(document.get("feedback", {}).get("label") == 1 for document in scored)
     distances = stored(client, "model-drift")
     measured = [document for document in distances if document["drifted"] is not None]
-    drifted = sum(document["drifted"] for document in measured)
+    alarms = sum(document["drifted"] for document in measured)
     feature = "click|1|1h|categorical.category"
     return {
         ("drift-score-mean", "click/1"): sum(scores) / len(scores),
         ("drift-positive-rate", "click/1"): sum(document["prediction"]["label"] for document in scored) / len(scored),
         ("drift-calibration", "click/1"): sum(scores) / clicks,
-        ("drift-share", "click/1/1h"): float(drifted > 0),
+        ("drift-share", "click/1/1h"): float(alarms > 0),
         ("drift-features", feature, "Windows"): len(distances),
         ("drift-features", feature, "Measured windows"): len(measured),
-        ("drift-features", feature, "Drifted windows"): drifted,
+        ("drift-features", feature, "Drifted windows"): alarms,
         ("drift-features", feature, "PSI (highest)"): max(document["psi"] for document in distances),
         ("drift-features", feature, "Jensen-Shannon (highest)"): max(
             document["jensenshannon"] for document in distances
@@ -268,7 +268,7 @@ def multiclass(client: Elasticsearch) -> Numbers:
 
 def regression(client: Elasticsearch) -> Numbers:
     """Errors of numbers."""
-    found: Numbers = {}
+    numbers: Numbers = {}
     versions = aggregated(
         client, "model-predictions", {"terms": {"field": "model_version"}}, {"term": {"model_name": PRICE}}
     )
@@ -279,12 +279,12 @@ def regression(client: Elasticsearch) -> Numbers:
             [document["prediction"]["value"] for document in judged],
         )
         name = f"{PRICE}/{version}"
-        found[("regression-mae", name)] = sk.mean_absolute_error(truth, value)
-        found[("regression-rmse", name)] = math.sqrt(sk.mean_squared_error(truth, value))
-        found[("regression-bias", name)] = sum(value) / len(value) - sum(truth) / len(truth)
-        found[("regression-r2", name)] = sk.r2_score(truth, value)
-        found[("regression-mape", name)] = sk.mean_absolute_percentage_error(truth, value)
-    return found
+        numbers[("regression-mae", name)] = sk.mean_absolute_error(truth, value)
+        numbers[("regression-rmse", name)] = math.sqrt(sk.mean_squared_error(truth, value))
+        numbers[("regression-bias", name)] = sum(value) / len(value) - sum(truth) / len(truth)
+        numbers[("regression-r2", name)] = sk.r2_score(truth, value)
+        numbers[("regression-mape", name)] = sk.mean_absolute_percentage_error(truth, value)
+    return numbers
 
 
 TOLERANCE: dict[str, float] = {}
