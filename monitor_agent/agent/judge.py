@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 from monitor_agent.agent.groups import ModelGroups
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.verdict import EARLY, FINAL
+from monitor_agent.es.broken_feature_store import BrokenFeatureStore
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.verdict_store import Hours, VerdictStore
 from monitor_agent.metrics.early_positives import EARLY_SECONDS
 from monitor_agent.metrics.positive_rate import CLICK
+from monitor_agent.pipeline.broken_features import quality_fields
 from monitor_agent.pipeline.drift_verdicts import drift_by_version
 from monitor_agent.pipeline.instants import DAY, EPOCH, HOUR, WEEK, Interval
 from monitor_agent.pipeline.slo import slo_fields, slo_lengths
@@ -42,6 +44,7 @@ class Judge:
 
     def __init__(self, gateway: Gateway, groups: ModelGroups) -> None:
         self._store = VerdictStore(gateway)
+        self._features = BrokenFeatureStore(gateway)
         self._groups = groups
         self._judged: dict[tuple[str, bool], datetime] = {}
 
@@ -83,19 +86,21 @@ class Judge:
         return written
 
     def _further(self, model: str, settings: AgentSettings, until: datetime) -> dict[str, dict[str, Any]]:
-        """Return the fields of each version that are about all segments together: drift, and objectives."""
-        further = self._drift(model, settings, until)
+        """Return the fields of each version that are about all segments together: drift, broken features, objectives."""
+        further = self._of_features(model, settings, until)
         counts = self._store.requests(model, until, slo_lengths(settings))
         if counts:
             further[ALL_VERSIONS] = {**further.get(ALL_VERSIONS, {}), **slo_fields(settings, counts)}
         return further
 
-    def _drift(self, model: str, settings: AgentSettings, until: datetime) -> dict[str, dict[str, Any]]:
+    def _of_features(self, model: str, settings: AgentSettings, until: datetime) -> dict[str, dict[str, Any]]:
         calendar = Calendar(settings)
         sizes = [name for name, size in zip(calendar.names, calendar.sizes, strict=True) if size >= HOUR]
         longest = max(settings.larger_windows, default=settings.base_window)
         rows = self._store.drift(model, sizes, Interval(until - 2 * longest - 4 * HOUR, until))
-        return drift_by_version(rows, sizes, until)
+        drift = drift_by_version(rows, sizes, until)
+        quality = quality_fields(self._features.broken(model, sizes, until))
+        return {version: drift.get(version, {}) | quality.get(version, {}) for version in {*drift, *quality}}
 
     def _read(
         self, model: str, settings: AgentSettings, size: timedelta, until: datetime, segments: bool

@@ -25,6 +25,7 @@ from monitor_agent.pipeline.drift_references import (
     calibration_of_table,
     named_reference,
     of_table,
+    usual_of_table,
 )
 from monitor_agent.pipeline.instants import Interval
 from monitor_agent.pipeline.reference_table import ReferenceTable, read_table
@@ -192,7 +193,8 @@ def _of_file(path: Path, since: datetime, version: str, threshold: float | None)
         notes.append("no reference of the predicted label: it needs a column prediction, or score with --threshold")
     if table.true_labels is not None and not version:
         notes.append("the column label holds the true labels; only a calibration (--version) uses them")
-    return named_reference(path.name, since, features, {version: calibration} if calibration else None), notes
+    calibrations = {version: calibration} if calibration else None
+    return named_reference(path.name, since, features, calibrations, usual_of_table(table, features)), notes
 
 
 def _read(path: Path) -> ReferenceTable:

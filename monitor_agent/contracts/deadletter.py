@@ -77,6 +77,7 @@ REASONS: dict[str, str] = {
     "bad ranking.size": f"`ranking.size` is no {RANK}",
     "bad item.position": f"`item.position` is no {RANK}",
     "bad features.numeric": f"a value below `features.numeric` is no {NUMBER}",
+    "bad features.age_s": f"a value below `features.age_s` is no {NUMBER}",
     "bad model.name": "`model.name` is missing or no text of 1..256 characters",
     "bad model.version": "`model.version` is missing, no text of 1..256 characters, or `all`",
     "bad prediction.id": "feedback: `prediction.id` is missing or no text of 1..512 characters",

@@ -105,6 +105,9 @@ FIELDS: dict[str, Field] = {
     "query.text": text("the search query, if the settings allow it"),
     "features.numeric": bounded(dynamic("double", "numeric features, behind an allow-list"), NUMBER),
     "features.categorical": dynamic("keyword", "categorical features, behind an allow-list", ignore_above=256),
+    "features.age_s": bounded(
+        dynamic("double", "age of a numeric or categorical feature at scoring, by its name; optional"), NUMBER
+    ),
     "features.other": Field(
         "flattened",
         "features outside the allow-lists; only if `MODEL_SERVER_LOG_OTHER_FEATURES` is on",

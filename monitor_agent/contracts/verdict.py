@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor_agent.contracts.index_contract import Field, IndexContract, date, double, keyword, long
+from monitor_agent.contracts.index_contract import Field, IndexContract, date, double, keyword, long, stored
 
 OLDER_VERSION, LAST_WEEKS = "version", "last_weeks"
 EARLY, FINAL = "early", "final"
@@ -102,6 +102,14 @@ VERDICTS = IndexContract(
         ),
         "drift_window": keyword("the size of these windows"),
         **{field: entry for name, meaning in SLOS.items() for field, entry in _slo_fields(name, meaning).items()},
+        "broken_features": long(
+            "features whose values are missing, out of range, new, constant, stale or of a wrong type, unlike in the "
+            "reference: in two of the newest three hours that have enough predictions (in one, if a fifth of the "
+            "predictions are concerned), or else in the newest such day; null = neither has"
+        ),
+        "broken_names": keyword("the worst of them, at most 5"),
+        "broken_since": date("since when the first of them is broken"),
+        "broken": stored("the worst of them, with check, share, share of the reference and beginning"),
     },
     sample={
         "@timestamp": "2026-11-23T10:12:00Z",
@@ -123,5 +131,18 @@ VERDICTS = IndexContract(
         "rate_samples": 3250.0,
         "auc_fall": None,
         "auc_undefined": NO_SAMPLES,
+        "broken_features": 1,
+        "broken_names": ["numeric.price"],
+        "broken_since": "2026-11-23T09:00:00Z",
+        "broken": [
+            {
+                "feature": "numeric.price",
+                "check": "missing",
+                "share": 0.34,
+                "reference": 0.0,
+                "since": "2026-11-23T09:00:00Z",
+                "version": "",
+            }
+        ],
     },
 )

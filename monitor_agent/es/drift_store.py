@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monitor_agent.contracts.drift import DRIFT
@@ -12,7 +12,10 @@ from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.es.damaged_documents import reading
 from monitor_agent.es.gateway import Gateway
+from monitor_agent.es.logged_features import aged_features
 from monitor_agent.es.operations import Operation
+from monitor_agent.es.wrong_types import WrongTypes, wrong_types
+from monitor_agent.metrics.data_quality import FeatureCounts
 from monitor_agent.metrics.document import MetricFields
 from monitor_agent.pipeline import instants, window_drift
 from monitor_agent.pipeline.curves import CurvePoint
@@ -20,12 +23,12 @@ from monitor_agent.pipeline.documents import MetricsKey, hashed_id
 from monitor_agent.pipeline.drift_references import DriftReference
 from monitor_agent.pipeline.instants import DAY, within
 from monitor_agent.pipeline.stale_windows import day_of
-from monitor_agent.pipeline.window_drift import Sample
+from monitor_agent.pipeline.window_quality import FeatureValues
 from monitor_agent.pipeline.windows import Calendar, Window
 
 PAGE = 2_000
-SamplesByVersion = dict[str, dict[str, Sample]]
-"""Version -> feature -> sample."""
+ValuesByVersion = dict[str, dict[str, FeatureValues]]
+"""Version -> feature -> its values."""
 StoredDrift = dict[str, dict[str, dict[str, Any]]]
 """Version -> feature -> drift document."""
 
@@ -72,19 +75,20 @@ class DriftStore:
         results: dict[MetricsKey, DriftResult] = {}
         stored = self._stored(model, list(windows))
         operations: list[Operation] = []
+        counter = _Counter(self._gateway, model, list(windows))
         for window, predictions in windows.items():
             reference, stored_drift = references[window], stored.get(window, {})
-            samples = self._samples(model, window, predictions, reference, stored_drift)
-            samples[ALL_VERSIONS] = _over_all(samples.values())
+            values = self._values(window, predictions, reference, stored_drift, counter)
+            values[ALL_VERSIONS] = _over_all(values.values())
             totals = {**predictions, ALL_VERSIONS: sum(predictions.values())}
-            for version, by_feature in samples.items():
+            for version, by_feature in values.items():
                 key = MetricsKey(model, version, ALL_SEGMENT, window)
                 documents = dict(
                     window_drift.documents(key, reference, by_feature, totals.get(version, 0), self._min_samples)
                 )
                 results[key] = DriftResult(window_drift.drift_fields(documents.values(), reference))
-                for name, sample in by_feature.items():
-                    results[key].points += window_drift.points(name, reference.features[name], sample)
+                for name, of_feature in by_feature.items():
+                    results[key].points += window_drift.points(name, reference.features[name], of_feature.sample)
                 operations += [
                     Operation("index", DRIFT.index_for(window.start), hashed_id(key.id, name), document)
                     for name, document in documents.items()
@@ -94,16 +98,16 @@ class DriftStore:
         self._gateway.refresh(operation.index for operation in operations)
         return results
 
-    def _samples(
+    def _values(
         self,
-        model: str,
         window: Window,
         predictions: Mapping[str, int],
         reference: DriftReference,
         stored_drift: StoredDrift,
-    ) -> SamplesByVersion:
+        counter: _Counter,
+    ) -> ValuesByVersion:
         if window.size != self._calendar.larger[0]:
-            return self._merged(model, window, reference)
+            return self._merged(counter.model, window, reference)
         # Samples in the bins of another reference say nothing about this one.
         by_version = {
             version: {
@@ -114,27 +118,18 @@ class DriftStore:
             for version, features in stored_drift.items()
             if version != ALL_VERSIONS
         }
-        stored_samples = {
+        stored_values = {
             version: {name: window_drift.restored(document["sample"]) for name, document in features.items()}
             for version, features in by_version.items()
             if features
         }
-        counted = {version: next(iter(by_version[version].values()))["predictions"] for version in stored_samples}
-        if counted == predictions:
-            return stored_samples
-        # If the predictions have been deleted, the stored samples stay.
-        return self._counted(model, window, reference) or stored_samples
+        counted = {version: next(iter(by_version[version].values()))["predictions"] for version in stored_values}
+        if {version: count for version, count in counted.items() if count} == predictions:
+            return stored_values
+        # If the predictions have been deleted, the stored values stay.
+        return counter.count(window, reference) or stored_values
 
-    def _counted(self, model: str, window: Window, reference: DriftReference) -> SamplesByVersion:
-        days = [day_of(window.start)]
-        while days[-1] + DAY < window.end:
-            days.append(days[-1] + DAY)
-        index = ",".join(PREDICTIONS.index_for(day) for day in days)
-        response = self._gateway.search(index, window_drift.body(model, window, reference))
-        buckets = response["aggregations"]["versions"]["buckets"] if "aggregations" in response else []
-        return {bucket["key"]: window_drift.samples(bucket, reference.features) for bucket in buckets}
-
-    def _merged(self, model: str, window: Window, reference: DriftReference) -> SamplesByVersion:
+    def _merged(self, model: str, window: Window, reference: DriftReference) -> ValuesByVersion:
         size = self._calendar.component_size(window)
         filters: list[dict[str, Any]] = [
             {"term": {"model_name": model}},
@@ -142,16 +137,16 @@ class DriftStore:
             {"term": {"reference": reference.name}},
             within(window),
         ]
-        components: dict[str, dict[str, list[Sample]]] = {}
+        components: dict[str, dict[str, list[FeatureValues]]] = {}
         for hit in self._scan(filters):
             with reading(hit):
                 document = hit["_source"]
                 version, feature = document["model_version"], document["feature"]
                 if version != ALL_VERSIONS and feature in reference.features:
-                    sample = window_drift.restored(document["sample"])
-                    components.setdefault(version, {}).setdefault(feature, []).append(sample)
+                    values = window_drift.restored(document["sample"])
+                    components.setdefault(version, {}).setdefault(feature, []).append(values)
         return {
-            version: {name: window_drift.merged(samples) for name, samples in features.items()}
+            version: {name: window_drift.merged_values(values) for name, values in features.items()}
             for version, features in components.items()
         }
 
@@ -179,9 +174,40 @@ class DriftStore:
         yield from self._gateway.scan(DRIFT.alias, {"query": {"bool": {"filter": filters}}}, PAGE)
 
 
-def _over_all(versions: Iterable[Mapping[str, Sample]]) -> dict[str, Sample]:
-    components: dict[str, list[Sample]] = {}
+class _Counter:
+    """Counts windows in predictions; what they need to know of all windows, it reads once, if it is needed."""
+
+    def __init__(self, gateway: Gateway, model: str, windows: Sequence[Window]) -> None:
+        self._gateway = gateway
+        self.model = model
+        self._windows = windows
+        self._aged: frozenset[str] | None = None
+        self._wrong_types: WrongTypes = {}
+
+    def count(self, window: Window, reference: DriftReference) -> ValuesByVersion:
+        """Return the values of a window by version, and of versions of which all lines were refused."""
+        if self._aged is None:
+            self._aged = aged_features(self._gateway)
+            self._wrong_types = wrong_types(self._gateway, self.model, self._windows)
+        days = [day_of(window.start)]
+        while days[-1] + DAY < window.end:
+            days.append(days[-1] + DAY)
+        index = ",".join(PREDICTIONS.index_for(day) for day in days)
+        response = self._gateway.search(index, window_drift.body(self.model, window, reference, self._aged))
+        buckets = response["aggregations"]["versions"]["buckets"] if "aggregations" in response else []
+        values = {bucket["key"]: window_drift.values_of(bucket, reference.features) for bucket in buckets}
+        for (version, name), lines in self._wrong_types.get(window, {}).items():
+            if name in reference.features and buckets:
+                of_version = values.setdefault(version, {})
+                before = of_version.get(name, window_drift.empty(reference.features[name]))
+                counts = replace(before.counts or FeatureCounts(), wrong_type=lines)
+                of_version[name] = FeatureValues(before.sample, counts)
+        return values
+
+
+def _over_all(versions: Iterable[Mapping[str, FeatureValues]]) -> dict[str, FeatureValues]:
+    components: dict[str, list[FeatureValues]] = {}
     for features in versions:
-        for name, sample in features.items():
-            components.setdefault(name, []).append(sample)
-    return {name: window_drift.merged(samples) for name, samples in components.items()}
+        for name, values in features.items():
+            components.setdefault(name, []).append(values)
+    return {name: window_drift.merged_values(values) for name, values in components.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,24 +17,28 @@ from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import DataError
 from monitor_agent.es.damaged_documents import reading
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.es.logged_features import logged_features
+from monitor_agent.es.logged_features import aged_features, logged_features
 from monitor_agent.es.performance_store import PerformanceStore
 from monitor_agent.es.state_store import StateStore, StoredState
 from monitor_agent.metrics import Calibration, WindowState, merge
+from monitor_agent.metrics.data_quality import UsualValues
 from monitor_agent.metrics.drift import CategoricalReference, NumericReference, NumericSample
 from monitor_agent.metrics.drift.reference import FEW_VALUES, FINE_BINS, QUANTILES, edges_around, edges_from
-from monitor_agent.pipeline import instants, window_drift
+from monitor_agent.pipeline import instants, window_drift, window_quality
 from monitor_agent.pipeline.countable import COUNTABLE_BINARY
 from monitor_agent.pipeline.drift_references import (
     MOST_CATEGORIES,
+    MOST_KNOWN_CATEGORIES,
     OTHER_CATEGORIES,
     DriftReference,
     FeatureReference,
+    Sample,
     calibration_of,
     categories,
     field_of,
     kind_of,
     named_reference,
+    usual_categories,
 )
 from monitor_agent.pipeline.instants import Interval, within
 from monitor_agent.pipeline.windows import Calendar
@@ -41,6 +46,8 @@ from monitor_agent.pipeline.windows import Calendar
 KIND = "reference"
 LEARN_AGAIN = "delete it, then learn the references again with `monitor-agent reference`"
 MOST_FEATURES = 64
+
+_ALL = "predictions"
 
 
 class ReferenceStore:
@@ -90,20 +97,31 @@ class ReferenceStore:
             If the interval has no predictions.
         """
         start, end = instants.text(interval.start), instants.text(interval.end)
-        shapes = self._shapes(model, interval)
+        shapes, usual = self._shapes(model, interval)
         if not shapes:
             raise DataError(
                 f"{model} has no predictions from {start} to {end}",
                 "choose a range with predictions that have not been deleted",
             )
-        aggregations = self._aggregations(model, interval, window_drift.aggregations(shapes))
+        quality = window_quality.aggregations(shapes, usual, aged_features(self._gateway))
+        aggregations = self._aggregations(model, interval, {**window_drift.aggregations(shapes), **quality})
         samples = window_drift.samples(aggregations, shapes)
         filled = {name: _filled(shapes[name], sample) for name, sample in samples.items()}
         features = {name: reference for name, reference in filled.items() if reference is not None}
-        return named_reference(f"{start} to {end}", since, features, self._calibrations(model, interval))
+        predictions = aggregations[_ALL]["value"]
+        counts = {name: window_quality.counted(aggregations, name, predictions) for name in features}
+        of_range = {
+            name: replace(usual[name], predictions=predictions, missing=row.missing, ages=row.ages)
+            for name, row in counts.items()
+        }
+        calibrations = self._calibrations(model, interval)
+        return named_reference(f"{start} to {end}", since, features, calibrations, of_range)
 
-    def _shapes(self, model: str, interval: Interval) -> dict[str, FeatureReference]:
-        """Return the references without their counts: edges and categories of all features that have values."""
+    def _shapes(self, model: str, interval: Interval) -> tuple[dict[str, FeatureReference], dict[str, UsualValues]]:
+        """Return the references without their counts: edges and categories of all features that have values.
+
+        Of categorical features, also their dictionaries.
+        """
         features = (field.removeprefix("features.") for field in logged_features(self._gateway))
         names = [SCORE, LABEL, *features][:MOST_FEATURES]
         aggs = {key: body for name in names for key, body in _shape_aggregations(name).items()}
@@ -112,11 +130,13 @@ class ReferenceStore:
             name: _numeric(aggregations, name) if kind_of(name) == NUMERIC else _categorical(aggregations, name)
             for name in names
         }
-        return {name: shape for name, shape in shapes.items() if shape is not None}
+        usual = {name: _usual(aggregations, name) for name in names}
+        return {name: shape for name, shape in shapes.items() if shape is not None}, usual
 
     def _aggregations(self, model: str, interval: Interval, aggs: Mapping[str, Any]) -> Mapping[str, Any]:
         query = {"bool": {"filter": [{"term": {"model.name": model}}, within(interval), COUNTABLE_BINARY]}}
-        body = {"size": 0, "track_total_hits": False, "query": query, "aggs": aggs}
+        every = {"value_count": {"field": field_of(SCORE)}}
+        body = {"size": 0, "track_total_hits": False, "query": query, "aggs": {**aggs, _ALL: every}}
         aggregations: Mapping[str, Any] = self._gateway.search(PREDICTIONS.alias, body).get("aggregations", {})
         return aggregations
 
@@ -148,7 +168,7 @@ def _shape_aggregations(name: str) -> dict[str, Any]:
     """Return the aggregations that the edges or categories of a feature are made from."""
     field = field_of(name)
     if kind_of(name) == CATEGORICAL:
-        terms = {"terms": {"field": field, "size": MOST_CATEGORIES}}
+        terms = {"terms": {"field": field, "size": MOST_KNOWN_CATEGORIES + 1}}
         return {name: terms, f"{name} stats": {"value_count": {"field": field}}}
     percents = [100 * share for share in QUANTILES]
     return {
@@ -179,14 +199,25 @@ def _numeric(aggregations: Mapping[str, Any], name: str) -> NumericReference | N
 
 
 def _categorical(aggregations: Mapping[str, Any], name: str) -> CategoricalReference | None:
-    counts = {str(bucket["key"]): bucket["doc_count"] for bucket in aggregations.get(name, {}).get("buckets", ())}
+    counts = dict(list(_terms(aggregations, name).items())[:MOST_CATEGORIES])
     if not counts:
         return None
     remainder = aggregations[f"{name} stats"]["value"] - sum(counts.values())
     return CategoricalReference(counts | ({OTHER_CATEGORIES: remainder} if remainder > 0 else {}))
 
 
-def _filled(shape: FeatureReference, sample: window_drift.Sample) -> FeatureReference | None:
+def _usual(aggregations: Mapping[str, Any], name: str) -> UsualValues:
+    if kind_of(name) == NUMERIC:
+        return UsualValues()
+    return usual_categories(_terms(aggregations, name), UsualValues())
+
+
+def _terms(aggregations: Mapping[str, Any], name: str) -> dict[str, int]:
+    """Return the categories with their counts, the most frequent first."""
+    return {str(bucket["key"]): bucket["doc_count"] for bucket in aggregations.get(name, {}).get("buckets", ())}
+
+
+def _filled(shape: FeatureReference, sample: Sample) -> FeatureReference | None:
     if isinstance(shape, NumericReference) and isinstance(sample, NumericSample):
         return NumericReference(shape.edges, sample.counts, shape.minimum, shape.maximum, shape.std, shape.distinct)
     return categories(sample) if isinstance(sample, Mapping) else shape

@@ -14,6 +14,7 @@ from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.errors import SettingsError, in_one_line
 from monitor_agent.extras import NOTIFICATIONS, loading
 from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.broken_features import BrokenFeature, broken_of, in_percent
 from monitor_agent.settings import NotifySettings
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -53,6 +54,7 @@ class FiringFacts:
     reference, against : what the value is compared with, and of what; None if it is compared with the limit only. Then
         the interval is that of the difference.
     fell_since : since when the value is lower than the reference.
+    broken : the features that are broken at this time.
     """
 
     metric: str = ""
@@ -67,6 +69,7 @@ class FiringFacts:
     reference: float | None = None
     against: str = ""
     fell_since: datetime | None = None
+    broken: Sequence[BrokenFeature] = ()
 
 
 def metric_of(measure: str) -> str:
@@ -170,7 +173,7 @@ def make_renderer(settings: NotifySettings) -> Renderer:
     environment = jinja2.Environment(
         trim_blocks=True, lstrip_blocks=True, autoescape=False, undefined=jinja2.StrictUndefined
     )
-    environment.filters.update(time=_time, number=_text_of_number)
+    environment.filters.update(time=_time, number=_text_of_number, percent=in_percent)
     try:
         template = environment.from_string(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -198,6 +201,11 @@ def dashboard_query(firing: Firing) -> str:
     controls = {"model_name": "c.model", "model_version": "c.version"}
     query |= {controls[name]: value for name, value in firing.group if name in controls}
     return urlencode(query)
+
+
+def with_broken_features(facts: FiringFacts, verdict: Mapping[str, Any]) -> FiringFacts:
+    """Return facts with the features that a verdict calls broken."""
+    return replace(facts, broken=broken_of(verdict))
 
 
 def with_segment(facts: FiringFacts, segment: str) -> FiringFacts:
@@ -238,6 +246,7 @@ def _row(firing: Firing, facts: FiringFacts, base: str, now: datetime) -> dict[s
         "reference": facts.reference,
         "against": facts.against,
         "fell_since": facts.fell_since,
+        "broken": [{**vars(feature), "name": feature.name, "text": feature.sentence()} for feature in facts.broken],
         "inhibited_by": list(firing.inhibited_by),
         "dashboard": dashboard_link(firing, base),
     }

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -20,16 +20,22 @@ import numpy as np
 
 from monitor_agent.contracts.drift import CATEGORICAL, LABEL, NUMERIC, SCORE
 from monitor_agent.metrics import SCORE_BINS, Calibration, Undefined, WindowState, isotonic_calibration
-from monitor_agent.metrics.drift import CategoricalReference, NumericReference
+from monitor_agent.metrics.data_quality import UsualValues
+from monitor_agent.metrics.drift import CategoricalReference, NumericReference, NumericSample
 from monitor_agent.metrics.score_histogram import from_scores
 from monitor_agent.pipeline.reference_table import ReferenceTable
 
 FeatureReference = NumericReference | CategoricalReference
+Sample = NumericSample | Mapping[str, int]
 
 OTHER_CATEGORIES = "(other)"
 """Stands for all categories except the most frequent ones."""
+NEW_CATEGORIES = "(new)"
+"""Stands for all categories that the reference does not contain."""
 
 MOST_CATEGORIES = 50
+MOST_KNOWN_CATEGORIES = 500
+"""A feature with more categories has no dictionary: a new one is nothing special there."""
 MIN_VALUES, MIN_SHARE = 100, 0.02
 """A category is counted by itself if it has this number of values, or this share of all values. Among many rare
 categories, chance decides which are the most frequent; later they would seem to become rarer."""
@@ -50,12 +56,27 @@ class DriftReference:
     since : start of the first window that it is valid for.
     features : by name: `score`, `label` (as predicted), `numeric.<name>`, `categorical.<name>`.
     calibrations : by version.
+    usual : by name: the data quality of the features. References of earlier releases do not have it.
     """
 
     name: str
     since: datetime
     features: Mapping[str, FeatureReference] = field(default_factory=dict)
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    usual: Mapping[str, UsualValues] = field(default_factory=dict)
+
+    def usual_of(self, name: str) -> UsualValues:
+        """Return the data quality of a feature; of a reference of an earlier release, as far as one can tell.
+
+        Each prediction has a score, so the predictions without the feature are those that it has fewer values for.
+        """
+        if name in self.usual:
+            return self.usual[name]
+        feature = self.features[name]
+        predictions = max((self.features[SCORE].n if SCORE in self.features else 0), feature.n)
+        complete = isinstance(feature, CategoricalReference) and OTHER_CATEGORIES not in feature.counts
+        categories = tuple(feature.counts) if complete and isinstance(feature, CategoricalReference) else None
+        return UsualValues(predictions, predictions - feature.n, categories)
 
     def content(self) -> dict[str, Any]:
         """Return the content of the state document."""
@@ -65,6 +86,7 @@ class DriftReference:
             "labels": _PREDICTED,
             "features": {name: asdict(reference) for name, reference in self.features.items()},
             "calibrations": {version: _steps(calibration) for version, calibration in self.calibrations.items()},
+            **({"usual": {name: _plain(usual) for name, usual in self.usual.items()}} if self.usual else {}),
         }
 
     @classmethod
@@ -83,6 +105,7 @@ class DriftReference:
             since=datetime.fromisoformat(content["since"]),
             features={name: _feature(fields) for name, fields in features.items()},
             calibrations={version: _calibration(steps) for version, steps in content["calibrations"].items()},
+            usual={name: _usual(fields) for name, fields in content.get("usual", {}).items()},
         )
 
 
@@ -91,9 +114,10 @@ def named_reference(
     since: datetime,
     features: Mapping[str, FeatureReference],
     calibrations: Mapping[str, Calibration] | None = None,
+    usual: Mapping[str, UsualValues] | None = None,
 ) -> DriftReference:
     """Return a reference that is named by its origin and a checksum of its content."""
-    reference = DriftReference("", since, features, calibrations or {})
+    reference = DriftReference("", since, features, calibrations or {}, usual or {})
     text = json.dumps({**reference.content(), "since": ""}, sort_keys=True)
     return dataclasses.replace(reference, name=f"{origin} #{hashlib.sha256(text.encode()).hexdigest()[:6]}")
 
@@ -120,6 +144,32 @@ def of_table(table: ReferenceTable, threshold: float | None = None) -> dict[str,
         if reference is not None:
             references[name] = reference
     return references
+
+
+def usual_of_table(table: ReferenceTable, features: Iterable[str]) -> dict[str, UsualValues]:
+    """Return the data quality of a table's features."""
+    usual = {}
+    for name in features:
+        if name in table.categories:
+            counts = table.categories[name]
+            usual[name] = usual_categories(counts, UsualValues(table.rows, table.rows - sum(counts.values())))
+        else:
+            values = len(table.numbers[name]) if name in table.numbers else table.rows
+            usual[name] = UsualValues(table.rows, table.rows - values)
+    return usual
+
+
+def usual_categories(counts: Mapping[str, int], usual: UsualValues) -> UsualValues:
+    """Return the data quality with the dictionary of a categorical feature.
+
+    Parameters
+    ----------
+    counts : those of all categories, of which `MOST_KNOWN_CATEGORIES` + 1 suffice.
+    """
+    if len(counts) > MOST_KNOWN_CATEGORIES:
+        return usual
+    single = sum(count == 1 for count in counts.values())
+    return dataclasses.replace(usual, categories=tuple(sorted(counts)), single=single)
 
 
 def calibration_of_table(table: ReferenceTable) -> Calibration | None:
@@ -177,6 +227,18 @@ def categories(counts: Mapping[str, int]) -> CategoricalReference | None:
     counted = dict(sorted(frequent, key=lambda item: (-item[1], item[0]))[:MOST_CATEGORIES])
     remainder = total - sum(counted.values())
     return CategoricalReference(counted | ({OTHER_CATEGORIES: remainder} if remainder else {})) if counted else None
+
+
+def _plain(usual: UsualValues) -> dict[str, Any]:
+    fields = {name: value for name, value in vars(usual).items() if value or value == ()}
+    return {**fields, **({"ages": {str(number): count for number, count in usual.ages.items()}} if usual.ages else {})}
+
+
+def _usual(fields: Mapping[str, Any]) -> UsualValues:
+    values = dict(fields)
+    ages = {int(number): count for number, count in values.pop("ages", {}).items()}
+    categories = values.pop("categories", None)
+    return UsualValues(**values, ages=ages, categories=None if categories is None else tuple(categories))
 
 
 def _feature(fields: Mapping[str, Any]) -> FeatureReference:

@@ -31,6 +31,7 @@ from monitor_agent.contracts.verdict import (
 from monitor_agent.metrics.sequential.fall import FallEvidence, fall, limit_for
 from monitor_agent.metrics.sequential.series import ComparedSeries
 from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.broken_features import NOTHING_BROKEN
 from monitor_agent.pipeline.documents import PlannedWrite, hashed_id
 from monitor_agent.pipeline.instants import DAY
 from monitor_agent.pipeline.stretches import (
@@ -102,7 +103,7 @@ def verdicts(
     Parameters
     ----------
     past_of : segment -> the model's past weeks.
-    further : version -> its fields about all segments together: drift, and service level objectives.
+    further : version -> its fields about all segments together: drift, broken features, service level objectives.
     """
     segments = max(1, len({segment for _, segment in groups} - {ALL_SEGMENT}))
     writes = []
@@ -114,6 +115,8 @@ def verdicts(
         document = _head(judgement, version, segment, reference)
         document |= further.get(version, {}) if segment == ALL_SEGMENT else {}
         is_served = max(stretches) >= judgement.until - SERVED_WITHIN
+        if not is_served and document.get("broken_features"):
+            document |= NOTHING_BROKEN
         for measure in (*RATES, *VALUES):
             if not is_served:
                 document |= _without_level(measure, 0.0, NOT_SERVED)

@@ -12,6 +12,7 @@ import numpy as np
 from monitor_agent.contracts import curve
 from monitor_agent.contracts.drift import KS_LOW, LABEL
 from monitor_agent.metrics import Undefined
+from monitor_agent.metrics.data_quality import FeatureCounts, merge_counts
 from monitor_agent.metrics.document import MetricFields
 from monitor_agent.metrics.drift import (
     CategoricalReference,
@@ -22,26 +23,26 @@ from monitor_agent.metrics.drift import (
     lowest_ks_p_value,
     measure_drift,
 )
+from monitor_agent.pipeline import window_quality
 from monitor_agent.pipeline.countable import COUNTABLE_BINARY
 from monitor_agent.pipeline.counting import MAX_VERSIONS
 from monitor_agent.pipeline.curves import CurvePoint, between
 from monitor_agent.pipeline.documents import Document, MetricsKey
 from monitor_agent.pipeline.drift_references import (
+    NEW_CATEGORIES,
     OTHER_CATEGORIES,
     DriftReference,
     FeatureReference,
+    Sample,
     field_of,
     kind_of,
 )
 from monitor_agent.pipeline.instants import text, within
+from monitor_agent.pipeline.window_quality import FeatureValues
 from monitor_agent.pipeline.windows import Window
 
-Sample = NumericSample | Mapping[str, int]
-Samples = Mapping[str, Sample]
+Values = Mapping[str, FeatureValues]
 """By feature."""
-
-NEW_CATEGORIES = "(new)"
-"""Stands for all categories that the reference does not contain."""
 
 _MEASURES: dict[str, tuple[Method, ...]] = {
     "numeric": ("psi", "jensenshannon", "wasserstein", "ks"),
@@ -49,9 +50,18 @@ _MEASURES: dict[str, tuple[Method, ...]] = {
 }
 
 
-def body(model: str, window: Window, reference: DriftReference) -> dict[str, Any]:
-    """Return the search that counts the scores, labels and features of a window by version, in the reference's bins."""
-    versions = {"terms": {"field": "model.version", "size": MAX_VERSIONS}, "aggs": aggregations(reference.features)}
+def body(model: str, window: Window, reference: DriftReference, aged: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Return the search that counts the scores, labels and features of a window by version.
+
+    They are counted in the reference's bins, and by their data quality.
+
+    Parameters
+    ----------
+    aged : features whose age is logged.
+    """
+    usual = {name: reference.usual_of(name) for name in reference.features}
+    aggs = {**aggregations(reference.features), **window_quality.aggregations(reference.features, usual, aged)}
+    versions = {"terms": {"field": "model.version", "size": MAX_VERSIONS}, "aggs": aggs}
     return {
         "size": 0,
         "track_total_hits": False,
@@ -94,6 +104,29 @@ def samples(aggregations: Mapping[str, Any], features: Mapping[str, FeatureRefer
     return by_feature
 
 
+def values_of(bucket: Mapping[str, Any], features: Mapping[str, FeatureReference]) -> dict[str, FeatureValues]:
+    """Return the values in a bucket of the answer to `body`, by feature."""
+    return {
+        name: FeatureValues(sample, window_quality.counted(bucket, name, bucket["doc_count"]))
+        for name, sample in samples(bucket, features).items()
+    }
+
+
+def empty(reference: FeatureReference) -> FeatureValues:
+    """Return the values of a feature that no prediction has."""
+    if isinstance(reference, NumericReference):
+        return FeatureValues(NumericSample((0,) * len(reference.counts), 0.0, 0.0), FeatureCounts())
+    return FeatureValues({}, FeatureCounts())
+
+
+def merged_values(values_of_feature: Iterable[FeatureValues]) -> FeatureValues:
+    """Return all values of one feature as one; without counts if an earlier release has counted some of them."""
+    components = list(values_of_feature)
+    counts = [values.counts for values in components if values.counts is not None]
+    whole = merge_counts(counts) if len(counts) == len(components) else None
+    return FeatureValues(merged([values.sample for values in components]), whole)
+
+
 def merged(samples_of_feature: Iterable[Sample]) -> Sample:
     """Return all samples of one feature as one.
 
@@ -113,32 +146,34 @@ def merged(samples_of_feature: Iterable[Sample]) -> Sample:
     return NumericSample(tuple(counts.tolist()), minimum, maximum)
 
 
-def stored(sample: Sample) -> dict[str, Any]:
-    """Return the field of a drift document that holds a sample."""
+def stored(values: FeatureValues) -> dict[str, Any]:
+    """Return the field of a drift document that holds the counts of a feature."""
+    sample, quality = values.sample, window_quality.stored(values.counts)
     if isinstance(sample, NumericSample):
-        return {"counts": list(sample.counts), "minimum": sample.minimum, "maximum": sample.maximum}
-    return {"counts": dict(sorted(sample.items()))}
+        return {"counts": list(sample.counts), "minimum": sample.minimum, "maximum": sample.maximum, **quality}
+    return {"counts": dict(sorted(sample.items())), **quality}
 
 
-def restored(content: Mapping[str, Any]) -> Sample:
-    """Return the sample that `stored` wrote."""
+def restored(content: Mapping[str, Any]) -> FeatureValues:
+    """Return the values that `stored` wrote."""
+    counts = window_quality.restored(content)
     if isinstance(content["counts"], Mapping):
-        return dict(content["counts"])
-    return NumericSample(tuple(content["counts"]), content["minimum"], content["maximum"])
+        return FeatureValues(dict(content["counts"]), counts)
+    return FeatureValues(NumericSample(tuple(content["counts"]), content["minimum"], content["maximum"]), counts)
 
 
 def documents(
-    key: MetricsKey, reference: DriftReference, samples_by_feature: Samples, predictions: int, min_samples: int
+    key: MetricsKey, reference: DriftReference, values_by_feature: Values, predictions: int, min_samples: int
 ) -> Iterator[tuple[str, Document]]:
     """Yield features of a window with their drift documents.
 
     Parameters
     ----------
-    predictions : number of predictions that the samples are from.
+    predictions : number of predictions that the values are from.
     min_samples : drift is undefined for a feature with fewer values.
     """
-    for name, sample in samples_by_feature.items():
-        feature = reference.features[name]
+    for name, values in values_by_feature.items():
+        feature, sample = reference.features[name], values.sample
         yield (
             name,
             {
@@ -156,7 +191,8 @@ def documents(
                 "n": _size(sample),
                 "n_reference": feature.n,
                 **_drift(name, feature, sample, min_samples),
-                "sample": stored(sample),
+                **window_quality.fields(name, reference, values),
+                "sample": stored(values),
             },
         )
 

@@ -10,6 +10,7 @@ from itertools import repeat
 from typing import Any
 
 from monitor_agent.contracts import uuid7
+from monitor_agent.contracts.drift import AGE, CATEGORICAL, NUMERIC
 from monitor_agent.contracts.ecs import DATASET_PREDICTION, ECS_VERSION
 from monitor_agent.prediction_log.event_log import EventLine
 from monitor_agent.prediction_log.events import service_members, trace_members
@@ -160,7 +161,12 @@ def _details(instance: InstanceDetails) -> str:
         objects.setdefault("item", {})["position"] = instance.position
     features = instance.features
     if features is not NO_FEATURES:
-        by_type = (("numeric", features.numeric), ("categorical", features.categorical), ("other", features.other))
+        by_type = (
+            (NUMERIC, features.numeric),
+            (CATEGORICAL, features.categorical),
+            (AGE, features.ages),
+            ("other", features.other),
+        )
         if logged := {name: values for name, values in by_type if values}:
             objects["features"] = logged
     return _members_after(objects)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
 from monitor_agent.contracts.bounds import DURATION, NUMBER, POSITIVE_PROBABILITY, RANK
+from monitor_agent.contracts.drift import AGE, CATEGORICAL, NUMERIC
 from monitor_agent.contracts.ecs import MAX_LABELS
 from monitor_agent.contracts.kinds import BINARY, MOST_CLASS_CHARACTERS, MULTICLASS, REGRESSION
 from monitor_agent.contracts.model_names import MOST_CHARACTERS
@@ -51,7 +52,7 @@ class PredictionRecord:
     item_id, position : the scored item, and its position on the page, 1 = first.
     propensity : probability of choosing the item that was shown; greater than 0, at most 1.
     ranking : place in a ranked list, for programs that score each item of the list by its own call.
-    features : features that are logged: a mapping with `numeric` and `categorical`.
+    features : features that are logged: a mapping with `numeric`, `categorical`, and `age_s`, their ages in seconds.
     timestamp : the time of the event, with its offset; None = that of the request.
     shadow : whether the item was scored, but never shown.
     primary_id : for a shadow version, the id of the primary version's prediction.
@@ -306,14 +307,16 @@ def _features(node: RecordFields) -> Features:
     if value is None or value is NO_FEATURES:
         return NO_FEATURES
     if isinstance(value, Features):
-        value = {"numeric": value.numeric, "categorical": value.categorical}
-    inner = RecordFields(value, node.place("features"), ("numeric", "categorical"))
-    numeric, categorical = {}, {}
-    for name, number in _feature_entries(inner, "numeric"):
+        value = {NUMERIC: value.numeric, CATEGORICAL: value.categorical, AGE: value.ages}
+    inner = RecordFields(value, node.place("features"), (NUMERIC, CATEGORICAL, AGE))
+    numeric, categorical, ages = {}, {}, {}
+    for name, number in _feature_entries(inner, NUMERIC):
         numeric[name] = inner.number_of(f"numeric.{name}", number, NUMBER)
-    for name, text in _feature_entries(inner, "categorical"):
+    for name, text in _feature_entries(inner, CATEGORICAL):
         categorical[name] = inner.text_of(f"categorical.{name}", text, MAX_FEATURE_LENGTH, shortest=0)
-    return Features(numeric, categorical) if numeric or categorical else NO_FEATURES
+    for name, number in _feature_entries(inner, AGE):
+        ages[name] = inner.number_of(f"{AGE}.{name}", number, NUMBER)
+    return Features(numeric, categorical, ages=ages) if numeric or categorical or ages else NO_FEATURES
 
 
 def _feature_entries(node: RecordFields, kind: str) -> list[tuple[str, Any]]:

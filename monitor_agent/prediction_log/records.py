@@ -87,12 +87,14 @@ class Features:
     Attributes
     ----------
     left_out : names of the features that are not logged, because they are on no allow-list.
+    ages : ages of features at scoring, in seconds.
     """
 
     numeric: dict[str, float] = field(default_factory=dict)
     categorical: dict[str, str] = field(default_factory=dict)
     other: dict[str, Any] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
+    ages: dict[str, float] = field(default_factory=dict)
 
 
 NO_FEATURES = Features()

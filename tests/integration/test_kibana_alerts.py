@@ -72,6 +72,7 @@ HEALTHY_HOUR = {
 HEALTHY_VERDICT = {
     **VERDICTS.sample,
     "drift_share": 0.25,
+    "broken_features": 0,
     **{f"{measure}_{name}": value for measure in MEASURES for name, value in (("fall", 0.0), ("evidence", 0.4))},
 }
 
@@ -90,6 +91,7 @@ TROUBLE: dict[str, Document] = {
     "quality-drop": {"all:auc_fall": 0.1},
     "ctr-drop": {"all:rate_fall": 0.3},
     "drift": {"version:drift_share": 0.75},
+    "data-quality": {"version:broken_features": 3},
     "orphan-rate": {"orphan_rate_low": 0.08},
     "response-time": {"response_time_p95": 400.0},
     "error-rate": {"error_rate_low": 0.03},

@@ -12,7 +12,7 @@ from monitor_agent.settings import AgentSettings
 from tests.unit.monitor_agent.alerting.sample_alerts import ALERTS
 
 SLOS = tuple(f"slo-{name}-{kind}burn" for name in ("availability", "latency") for kind in ("", "slow-"))
-VERDICTS = ("worse-version", "quality-drop", "ctr-drop", "drift", *SLOS)
+VERDICTS = ("worse-version", "quality-drop", "ctr-drop", "drift", "data-quality", *SLOS)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 

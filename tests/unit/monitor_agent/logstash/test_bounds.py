@@ -96,7 +96,7 @@ def test_a_number_beyond_is_a_dead_letter(contract: IndexContract, name: str, bo
         *NO_NUMBERS,
         *([0.5] if bounds.is_whole else []),
     ]
-    reason = out_of_bounds("features.numeric" if name.startswith("features.numeric.") else name)
+    reason = out_of_bounds(name.removesuffix(".price"))
 
     results = {repr(value): result_of(contract, name, value) for value in beyond}
 

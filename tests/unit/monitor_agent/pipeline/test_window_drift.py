@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from monitor_agent.metrics.data_quality import FeatureCounts, UsualValues
 from monitor_agent.metrics.drift import CategoricalReference, NumericReference, NumericSample
 from monitor_agent.pipeline import window_drift
 from monitor_agent.pipeline.countable import COUNTABLE_BINARY
 from monitor_agent.pipeline.documents import MetricsKey
 from monitor_agent.pipeline.drift_references import OTHER_CATEGORIES, DriftReference
+from monitor_agent.pipeline.window_quality import FeatureValues
 from monitor_agent.pipeline.windows import Window
 
 START = datetime(2026, 3, 2, 10, tzinfo=timezone.utc)
@@ -22,10 +24,15 @@ REFERENCE = DriftReference(
         "label": CategoricalReference({"0": 30, "1": 2}),
         "categorical.shop": CategoricalReference({"a": 20, "b": 10, OTHER_CATEGORIES: 2}),
     },
+    usual={"label": UsualValues(32), "categorical.shop": UsualValues(32, 0, ("a", "b", "c"))},
 )
 PRICE = {"field": "features.numeric.price"}
 SHOP = {"field": "features.categorical.shop"}
 LABEL = {"field": "prediction.label"}
+
+
+def _without(field: str) -> dict[str, Any]:
+    return {"bool": {"must_not": [{"exists": {"field": field}}]}}
 
 
 def test_a_window_is_counted_in_the_bins_of_its_reference() -> None:
@@ -58,6 +65,30 @@ def test_a_window_is_counted_in_the_bins_of_its_reference() -> None:
                     "label stats": {"value_count": LABEL},
                     "categorical.shop": {"terms": {**SHOP, "include": ["a", "b"], "size": 2}},
                     "categorical.shop stats": {"value_count": SHOP},
+                    "requests": {"filter": {"bool": {"must_not": [{"range": {"prediction.rank": {"gt": 1}}}]}}},
+                    "numeric.price quality": {
+                        "filters": {
+                            "filters": {
+                                "missing": _without("features.numeric.price"),
+                                "below": {"range": {"features.numeric.price": {"lt": 0.0}}},
+                                "above": {"range": {"features.numeric.price": {"gt": 9.0}}},
+                            }
+                        }
+                    },
+                    "label quality": {"filters": {"filters": {"missing": _without("prediction.label")}}},
+                    "categorical.shop quality": {
+                        "filters": {
+                            "filters": {
+                                "missing": _without("features.categorical.shop"),
+                                "new": {
+                                    "bool": {
+                                        "filter": [{"exists": SHOP}],
+                                        "must_not": [{"terms": {"features.categorical.shop": ["a", "b", "c"]}}],
+                                    }
+                                },
+                            }
+                        }
+                    },
                 },
             }
         },
@@ -96,14 +127,15 @@ def test_a_feature_that_is_missing_everywhere_is_an_empty_sample() -> None:
 
     assert window_drift.merged([empty, full]) == full
     key = MetricsKey("click", "1", "all", HOUR)
-    ((_, document),) = window_drift.documents(key, REFERENCE, {"numeric.price": empty}, 9, 1)
+    ((_, document),) = window_drift.documents(key, REFERENCE, {"numeric.price": FeatureValues(empty, None)}, 9, 1)
     assert (document["n"], document["drifted"], document["undefined"]) == (0, None, "insufficient_data")
 
 
 def test_a_document_has_all_measures_that_fit() -> None:
     """The deciding measure has value and threshold; numbers have no chi-square, categories no Wasserstein distance."""
     samples = window_drift.samples(_answer(), REFERENCE.features)
-    documents = dict(window_drift.documents(MetricsKey("click", "1", "all", HOUR), REFERENCE, samples, 5, 1))
+    values = {name: FeatureValues(sample, FeatureCounts(5, 5, missing=1)) for name, sample in samples.items()}
+    documents = dict(window_drift.documents(MetricsKey("click", "1", "all", HOUR), REFERENCE, values, 5, 1))
 
     assert {name: document["method"] for name, document in documents.items()} == {
         "numeric.price": "ks",
@@ -113,7 +145,7 @@ def test_a_document_has_all_measures_that_fit() -> None:
     assert {"psi", "jensenshannon", "wasserstein", "ks"} <= documents["numeric.price"].keys()
     assert {"psi", "jensenshannon", "chisquare"} <= documents["categorical.shop"].keys()
     assert "wasserstein" not in documents["categorical.shop"]
-    assert window_drift.restored(documents["numeric.price"]["sample"]) == samples["numeric.price"]
+    assert window_drift.restored(documents["numeric.price"]["sample"]) == values["numeric.price"]
 
 
 def test_points_of_few_values_name_the_values() -> None:

@@ -1,0 +1,123 @@
+"""The features that are broken, read from the drift documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from monitor_agent.contracts.drift import DRIFT, LABEL
+from monitor_agent.contracts.model_names import ALL_VERSIONS
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.metrics.data_quality import CONSTANT
+from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.broken_features import BrokenFeature, BrokenWindow, broken_by_version
+from monitor_agent.pipeline.instants import DAY, Interval, within
+
+MOST_ROWS = 2_000
+MOST_VERSIONS = 100
+MOST_WINDOWS = 400
+LOOK_BACK = 14 * DAY
+"""A feature may be broken for so long."""
+
+VARIES_IN = 0.1
+"""A feature that varies in a smaller share of the windows is a step, such as the day of the week."""
+
+_ANSWER = {"term": {"feature": LABEL}}
+"""The predicted label is no feature; what is wrong with it follows from the scores."""
+
+Measured = dict[tuple[str, str], list[datetime]]
+"""(version, size) -> starts of windows, the newest first."""
+
+
+class BrokenFeatureStore:
+    """Reads which features are broken."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def broken(self, model: str, sizes: Sequence[str], until: datetime) -> dict[str, list[BrokenFeature]]:
+        """Return the broken features of each version of a model whose features are measured.
+
+        Parameters
+        ----------
+        sizes : the sizes of the windows, the smallest first.
+        until : the end of the time that is judged.
+        """
+        interval = Interval(until - LOOK_BACK, until)
+        filters: list[dict[str, Any]] = [
+            {"term": {"model_name": model}},
+            {"terms": {"window_size": list(sizes)}},
+            within(interval),
+        ]
+        answers = self._gateway.msearch([(DRIFT.alias, _measured(filters)), (DRIFT.alias, _rows(filters))])
+        measured, rows = _starts(answers[0]), _broken_windows(answers[1])
+        if any(row.check == CONSTANT for row in rows):
+            rows = self._without_steps(rows, filters)
+        return broken_by_version(rows, measured, sizes, until)
+
+    def _without_steps(self, rows: list[BrokenWindow], filters: Sequence[Mapping[str, Any]]) -> list[BrokenWindow]:
+        """Return the rows without features that are constant in most windows, such as the day of the week."""
+        names = sorted({row.feature for row in rows if row.check == CONSTANT})
+        of_names = [*filters, {"terms": {"feature": names}}, {"term": {"model_version": ALL_VERSIONS}}]
+        varied = {"filters": {"filters": {"yes": {"term": {CONSTANT: False}}, "no": {"term": {CONSTANT: True}}}}}
+        sizes = {"terms": {"field": "window_size", "size": 10}, "aggs": {"varied": varied}}
+        aggs = {"features": {"terms": {"field": "feature", "size": len(names)}, "aggs": {"sizes": sizes}}}
+        body = {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": of_names}}, "aggs": aggs}
+        steps = set()
+        for feature in _buckets(self._gateway.search(DRIFT.alias, body).get("aggregations", {}), "features"):
+            for size in _buckets(feature, "sizes"):
+                counts = {key: bucket["doc_count"] for key, bucket in size["varied"]["buckets"].items()}
+                if counts["yes"] < VARIES_IN * (counts["yes"] + counts["no"]):
+                    steps.add((feature["key"], size["key"]))
+        return [row for row in rows if row.check != CONSTANT or (row.feature, row.size) not in steps]
+
+
+def _measured(filters: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the search for the newest windows of each version that have measured features."""
+    query = {"filter": [*filters, {"range": {"quality_measured": {"gt": 0}}}], "must_not": [_ANSWER]}
+    starts = {"terms": {"field": "@timestamp", "size": MOST_WINDOWS, "order": {"_key": "desc"}}}
+    sizes = {"terms": {"field": "window_size", "size": 10}, "aggs": {"starts": starts}}
+    versions = {"terms": {"field": "model_version", "size": MOST_VERSIONS}, "aggs": {"sizes": sizes}}
+    return {"size": 0, "track_total_hits": False, "query": {"bool": query}, "aggs": {"versions": versions}}
+
+
+def _rows(filters: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the search for the windows in which a check broke, the newest first."""
+    broken = {"exists": {"field": "broken"}}
+    query = {"filter": [*filters, broken], "must_not": [_ANSWER, {"term": {"model_version": ALL_VERSIONS}}]}
+    source = ["model_version", "window_size", "window_start", "feature", "broken", "*_share", "*_share_reference"]
+    sort = [{"@timestamp": "desc"}]
+    return {"size": MOST_ROWS, "query": {"bool": query}, "sort": sort, "_source": source}
+
+
+def _starts(answer: Mapping[str, Any]) -> Measured:
+    return {
+        (version["key"], size["key"]): [instants.parse(start["key"]) for start in _buckets(size, "starts")]
+        for version in _buckets(answer.get("aggregations", {}), "versions")
+        for size in _buckets(version, "sizes")
+    }
+
+
+def _broken_windows(answer: Mapping[str, Any]) -> list[BrokenWindow]:
+    rows = []
+    for hit in answer["hits"]["hits"]:
+        document = hit["_source"]
+        for check in document["broken"]:
+            rows.append(
+                BrokenWindow(
+                    version=document["model_version"],
+                    size=document["window_size"],
+                    start=instants.parse(document["window_start"]),
+                    feature=document["feature"],
+                    check=check,
+                    share=1.0 if check == CONSTANT else document.get(f"{check}_share") or 0.0,
+                    reference=document.get(f"{check}_share_reference") or 0.0,
+                )
+            )
+    return rows
+
+
+def _buckets(aggregations: Mapping[str, Any], name: str) -> Iterable[Mapping[str, Any]]:
+    buckets: Iterable[Mapping[str, Any]] = aggregations.get(name, {}).get("buckets", ())
+    return buckets
