@@ -135,8 +135,8 @@ class ReferenceStore:
 
     def _aggregations(self, model: str, interval: Interval, aggs: Mapping[str, Any]) -> Mapping[str, Any]:
         query = {"bool": {"filter": [{"term": {"model.name": model}}, within(interval), COUNTABLE_BINARY]}}
-        every = {"value_count": {"field": field_of(SCORE)}}
-        body = {"size": 0, "track_total_hits": False, "query": query, "aggs": {**aggs, _ALL: every}}
+        whole = {"value_count": {"field": field_of(SCORE)}}
+        body = {"size": 0, "track_total_hits": False, "query": query, "aggs": {**aggs, _ALL: whole}}
         aggregations: Mapping[str, Any] = self._gateway.search(PREDICTIONS.alias, body).get("aggregations", {})
         return aggregations
 

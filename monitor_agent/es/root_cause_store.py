@@ -11,11 +11,22 @@ from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
 from monitor_agent.contracts.prediction import PREDICTIONS
-from monitor_agent.contracts.release import RELEASES
+from monitor_agent.contracts.release import RELEASES, SOURCE_SERVER
+from monitor_agent.contracts.verdict import VERDICTS
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.logged_features import logged_features
+from monitor_agent.pipeline.broken_features import broken_of
 from monitor_agent.pipeline.instants import DAY, Interval, within
-from monitor_agent.root_causes.causes import MOST_CAUSES, Changes, ComparedValue, findings, mix_shift
+from monitor_agent.root_causes.causes import (
+    MOST_CAUSES,
+    ChangedFeature,
+    Changes,
+    ComparedValue,
+    changed_features,
+    findings,
+    mix_shift,
+    of_disjoint_causes,
+)
 from monitor_agent.root_causes.drop import ExplainedDrop, OtherChange
 from monitor_agent.root_causes.searches import (
     BINS,
@@ -59,15 +70,19 @@ class RootCauseStore:
         split_by = self._dimensions(comparison)
         whole, changes = self._counted(comparison, split_by, measure)
         rows = findings(changes, whole, measure)
-        causes = self._causes(comparison, split_by, measure, rows)
+        moved = changed_features(changes)
+        if moved:
+            causes = _worst_values(moved, rows)
+        else:
+            causes = of_disjoint_causes(self._causes(comparison, split_by, measure, rows), whole, measure)
         before, after = measure.value(whole.before), measure.value(whole.after)
         difference = 0.0 if before is None or after is None else after - before
         simple = {dimension.name: changes[dimension.name] for dimension in split_by if len(dimension.fields) == 1}
         shift = mix_shift(simple, rows, measure, difference)
         facts = [*self._releases(comparison), *self._windows(comparison), *self._cycles(comparison)]
-        return ExplainedDrop(
-            comparison, measure, metric, whole, rows, causes, shift, [*facts, *_missing_values(changes)]
-        )
+        broken = self._broken_features(comparison.after)
+        others = [*broken, *facts, *([] if broken else _missing_values(changes))]
+        return ExplainedDrop(comparison, measure, metric, whole, rows, causes, shift, others, moved)
 
     def _causes(
         self, comparison: SideComparison, split_by: Sequence[Dimension], measure: Measure, rows: Sequence[ComparedValue]
@@ -130,10 +145,28 @@ class RootCauseStore:
         near = Interval(after.interval.start - DAY, after.interval.end)
         query = {"bool": {"filter": [{"term": {"model_name": after.model}}, within(near)]}}
         body = {"query": query, "size": 20, "sort": [{"@timestamp": "asc"}]}
-        hits = self._gateway.search(RELEASES.name, body)["hits"]["hits"]
+        releases = [hit["_source"] for hit in self._gateway.search(RELEASES.name, body)["hits"]["hits"]]
+        started = {release["model_version"] for release in releases if release.get("source") != SOURCE_SERVER}
         return [
-            OtherChange("release", "", f"version {hit['_source']['model_version']} at {hit['_source']['@timestamp']}")
-            for hit in hits
+            OtherChange("release", "", f"version {release['model_version']} at {release['@timestamp']}")
+            for release in releases
+            # A server reports that it loads a version; its start is the first prediction.
+            if release.get("source") != SOURCE_SERVER or release["model_version"] not in started
+        ]
+
+    def _broken_features(self, after: Side) -> list[OtherChange]:
+        """Return the broken features that the newest verdict of this time names."""
+        filters = [
+            {"term": {"model_name": after.model}},
+            {"term": {"model_version": after.version or ALL_VERSIONS}},
+            {"term": {"segment": ALL_SEGMENT}},
+            {"exists": {"field": "broken_features"}},
+            within(Interval(after.interval.start, after.interval.end + DAY)),
+        ]
+        body = {"size": 1, "sort": [{"@timestamp": "desc"}], "query": {"bool": {"filter": filters}}}
+        hits = self._gateway.search(VERDICTS.alias, body).get("hits", {}).get("hits", ())
+        return [
+            OtherChange("data quality", "", feature.sentence()) for hit in hits for feature in broken_of(hit["_source"])
         ]
 
     def _windows(self, comparison: SideComparison) -> list[OtherChange]:
@@ -167,6 +200,12 @@ class RootCauseStore:
         ]
         answers = [response.get("aggregations", {}) for response in self._gateway.msearch(searches)]
         return _differing([{name: answer.get(name, {}).get("value") for name in aggs} for answer in answers])
+
+
+def _worst_values(moved: Sequence[ChangedFeature], rows: Sequence[ComparedValue]) -> list[ComparedValue]:
+    """Return the value of each changed feature that fell most, if it fell more than the rest by more than chance."""
+    worst = [next((row for row in rows if row.dimension == feature.dimension), None) for feature in moved]
+    return [row for row in worst if row is not None and row.is_a_cause][:MOST_CAUSES]
 
 
 def _window_facts(aggregations: Mapping[str, Any]) -> dict[str, float | None]:

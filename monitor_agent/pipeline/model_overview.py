@@ -18,6 +18,7 @@ from monitor_agent.metrics import ConfidenceInterval
 from monitor_agent.metrics.positive_rate import CLICK, rate_name
 from monitor_agent.metrics.wilson import wilson_interval
 from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.broken_features import BrokenFeature, broken_of
 from monitor_agent.pipeline.instants import DAY, HOUR, WEEK, Interval, within
 from monitor_agent.vocabulary.prediction_kinds import MULTICLASS, REGRESSION
 
@@ -87,6 +88,7 @@ class VersionRow:
     against : `version` or `last_weeks`; empty = it was not judged.
     against_version : the older version beside it; empty = none.
     fallen : the measures that have fallen.
+    broken : the features that are broken.
     """
 
     version: str
@@ -95,6 +97,7 @@ class VersionRow:
     against: str = ""
     against_version: str = ""
     fallen: Sequence[FallenMeasure] = ()
+    broken: Sequence[BrokenFeature] = ()
 
 
 @dataclass(frozen=True)
@@ -323,6 +326,7 @@ def _version_row(version: str, bucket: Document, verdict: Document) -> VersionRo
             for name in MEASURES
             if (verdict.get(f"{name}_fall") or 0) > 0 and verdict.get(f"{name}_since") is not None
         ],
+        broken=broken_of(verdict),
     )
 
 

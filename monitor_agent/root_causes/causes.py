@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from monitor_agent.metrics.drift import chi_square_p_value, jensen_shannon_distance
 from monitor_agent.metrics.lift import Lift, lift
 from monitor_agent.root_causes.contrast import Floats, beyond_daily_noise, contrasts
 from monitor_agent.root_causes.decomposition import Effect, effects
-from monitor_agent.root_causes.shares import Change, Measure
+from monitor_agent.root_causes.shares import HOUR, Change, Measure
 
 FALSE_DISCOVERY_RATE = 0.01
 MOST_CAUSES = 3
 LEAST_MIX = 0.5
 """The part of the change that a shift of the mix must explain to be called its cause."""
 
-DropVerdict = Literal["no_drop", "segment", "mix_shift", "everywhere", "no_predictions"]
+FEATURES = "features."
+FEATURE_DISTANCE, FEATURE_CHANCE = 0.1, 1e-6
+"""The values of a feature have changed at this Jensen-Shannon distance, as for drift, if chance makes it less often."""
+
+DropVerdict = Literal["no_drop", "feature", "segment", "mix_shift", "everywhere", "no_predictions"]
 Changes = Mapping[str, Mapping[str, Change]]
 """Dimension -> value -> its change. Each prediction has one value of a dimension."""
 
@@ -52,12 +57,52 @@ class ComparedValue:
 
 
 @dataclass(frozen=True)
+class ChangedFeature:
+    """A feature whose values changed: the Jensen-Shannon distance of both sides."""
+
+    dimension: str
+    distance: float
+
+
+@dataclass(frozen=True)
 class MixShift:
     """A dimension whose values changed their parts: `share` is the part of the whole change that this explains."""
 
     dimension: str
     effect: Effect
     share: float
+
+
+def changed_features(changes: Changes) -> list[ChangedFeature]:
+    """Return the features whose values changed more than those of any other dimension, those that changed most first.
+
+    A version that reads a feature wrongly has other values of it, whichever segment is served: then positions and
+    segments only show what that does. Values of features that change because other segments are served are no cause.
+    """
+    distances = {
+        dimension: _distance(by_value) for dimension, by_value in changes.items() if not _is_of_time(dimension)
+    }
+    others = (distance for name, distance in distances.items() if not name.startswith(FEATURES))
+    limit = max([FEATURE_DISTANCE, *others])
+    moved = [
+        ChangedFeature(name, distance)
+        for name, distance in distances.items()
+        if name.startswith(FEATURES) and distance >= limit
+    ]
+    return sorted(moved, key=lambda feature: (-feature.distance, feature.dimension))
+
+
+def _is_of_time(dimension: str) -> bool:
+    """Return whether both sides of a dimension differ by nature."""
+    return dimension == HOUR or "model.version" in dimension or dimension == "host.name"
+
+
+def _distance(by_value: Mapping[str, Change]) -> float:
+    """Return the Jensen-Shannon distance of the values before and after; 0 if it may be chance."""
+    before, after = ([getattr(change, side).trials for change in by_value.values()] for side in ("before", "after"))
+    if not sum(before) or not sum(after) or chi_square_p_value(before, after) > FEATURE_CHANCE:
+        return 0.0
+    return jensen_shannon_distance(before, after)
 
 
 def findings(changes: Changes, whole: Change, measure: Measure) -> list[ComparedValue]:
@@ -113,13 +158,33 @@ def whole_difference(whole: Change) -> Lift | None:
     return difference if isinstance(difference, Lift) else None
 
 
-def verdict(whole: Change, rows: Sequence[ComparedValue], shift: MixShift | None) -> DropVerdict:
+def of_disjoint_causes(causes: Sequence[ComparedValue], whole: Change, measure: Measure) -> list[ComparedValue]:
+    """Return causes without common predictions with what each adds to the change of the whole.
+
+    Together with the rest of the predictions, they add up to this change.
+    """
+    rest = whole
+    for cause in causes:
+        rest -= cause.change
+    changes = {**{str(number): cause.change for number, cause in enumerate(causes)}, "rest": rest}
+    split = effects(changes, measure)
+    return [replace(cause, effect=split.get(str(number), cause.effect)) for number, cause in enumerate(causes)]
+
+
+def verdict(
+    whole: Change,
+    rows: Sequence[ComparedValue],
+    shift: MixShift | None,
+    changed: Sequence[ChangedFeature] = (),
+) -> DropVerdict:
     """Return what the fall comes from."""
     difference = whole_difference(whole)
     if difference is None:
         return "no_predictions"
     if difference.difference_interval.high >= 0:
         return "no_drop"
+    if changed:
+        return "feature"
     if shift is not None:
         return "mix_shift"
     return "segment" if any(row.is_a_cause for row in rows) else "everywhere"

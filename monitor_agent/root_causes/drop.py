@@ -9,6 +9,8 @@ from typing import Any
 from monitor_agent.metrics.lift import Lift
 from monitor_agent.pipeline import instants
 from monitor_agent.root_causes.causes import (
+    MOST_CAUSES,
+    ChangedFeature,
     ComparedValue,
     DropVerdict,
     MixShift,
@@ -48,6 +50,7 @@ class ExplainedDrop:
     causes : the values that fell more than the rest, each without the predictions of those before it.
     shift : the dimension whose mix explains the fall; None if none does.
     other_changes : what else changed.
+    changed : the features whose values changed, those that changed most first.
     """
 
     comparison: SideComparison
@@ -58,11 +61,12 @@ class ExplainedDrop:
     causes: Sequence[ComparedValue]
     shift: MixShift | None
     other_changes: Sequence[OtherChange]
+    changed: Sequence[ChangedFeature] = ()
 
     @property
     def verdict(self) -> DropVerdict:
         """What the fall comes from."""
-        return verdict(self.whole, self.rows, self.shift)
+        return verdict(self.whole, self.rows, self.shift, self.changed)
 
     @property
     def difference(self) -> float | None:
@@ -76,9 +80,11 @@ class ExplainedDrop:
         return whole_difference(self.whole) if self.measure.weight == 1 else None
 
     def worst(self, count: int) -> list[ComparedValue]:
-        """Return the causes, then the values that fell most against the rest."""
+        """Return the causes, then the values that fell most against the rest, those of changed features first."""
         causes = {(row.dimension, row.value) for row in self.causes}
         further = [row for row in self.rows if row.score < 0 and (row.dimension, row.value) not in causes]
+        first = {feature.dimension for feature in self.changed}
+        further.sort(key=lambda row: row.dimension not in first)
         return [*self.causes, *further][:count]
 
     def share_of(self, finding: ComparedValue) -> float | None:
@@ -92,6 +98,10 @@ class ExplainedDrop:
             return "One side has no predictions with known labels."
         if kind == "no_drop":
             return "The fall is not larger than chance."
+        if kind == "feature":
+            names = _joined([feature.dimension for feature in self.changed[:MOST_CAUSES]])
+            worst = f" Worst: {'; '.join(map(self._cause_in_words, self.causes))}." if self.causes else ""
+            return f"The values of {names} are not as before: look there first.{worst}"
         if kind == "mix_shift" and self.shift is not None:
             return (
                 f"Mix shift, no segment is worse: {self.shift.share:.0%} of the fall come from other shares of "
@@ -103,7 +113,7 @@ class ExplainedDrop:
 
     def _cause_in_words(self, finding: ComparedValue) -> str:
         before, after = self.measure.value(finding.change.before), self.measure.value(finding.change.after)
-        share = self.share_of(finding)
+        share = None if self.changed else self.share_of(finding)  # values of two features have common predictions
         explained = "" if share is None else f"; it explains {share:.0%} of the fall"
         return f"{finding.dimension} = {finding.value} fell from {before or 0:.4g} to {after or 0:.4g}{explained}"
 
@@ -121,6 +131,7 @@ class ExplainedDrop:
             "difference_high": interval.high if interval else None,
             "verdict": self.verdict,
             "sentence": self.sentence(),
+            "changed_features": [vars(feature) for feature in self.changed],
             "causes": [self._finding(row) for row in self.causes],
             "mix_shift": self.shift and {"dimension": self.shift.dimension, "share": self.shift.share},
             "findings": [self._finding(row) for row in self.rows[:MOST_FINDINGS]],
@@ -143,6 +154,15 @@ class ExplainedDrop:
             "adjusted_p": row.adjusted_p,
             "is_a_cause": row.is_a_cause,
         }
+
+
+def _joined(names: Sequence[str]) -> str:
+    """Return names as a text.
+
+    >>> _joined(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
 
 
 def _side(drop: ExplainedDrop, name: str) -> dict[str, Any]:

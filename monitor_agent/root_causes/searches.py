@@ -11,7 +11,7 @@ from typing import Any
 from monitor_agent.pipeline import instants, labels
 from monitor_agent.pipeline.countable import COUNTABLE_BINARY
 from monitor_agent.pipeline.instants import Interval, within
-from monitor_agent.root_causes.shares import Change, Measure, Share
+from monitor_agent.root_causes.shares import HOUR, Change, Measure, Share
 from monitor_agent.settings import AgentSettings
 
 Body = dict[str, Any]
@@ -25,7 +25,6 @@ MOST_POSITIONS = 50
 BINS = 10
 MISSING, OTHER = "(missing)", "(other)"
 PAIR = " x "
-HOUR = "hour"
 
 _SIDES = ("before", "after")
 _POSITIVE, _PREDICTED = "positive", "predicted"

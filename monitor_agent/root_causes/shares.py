@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 
+HOUR = "hour"
+"""The dimension of the hours."""
+
 
 @dataclass(frozen=True)
 class Share:

@@ -82,7 +82,7 @@ def learn(world: World) -> None:
     """Make the first day the reference of the second."""
     settings = dataclasses.replace(AgentSettings(), **SETTINGS)
     references = Stores(Gateway(world.agent), settings, FixedClock(START + DAY)).references
-    reference = references.learn("click", Interval(START, START + 12 * HOUR), START + DAY)
+    reference = references.learn("click", Interval(START, START + 12 * HOUR), START + 14 * HOUR)
     references.add("click", reference, START + DAY)
     assert references.of("click") == [reference]
 
@@ -186,7 +186,8 @@ def test_a_broken_feature_is_named_with_its_worst_fault(
 
     now = START + DAY + 3 * HOUR + timedelta(minutes=10)
     world.make_agent(now, **SETTINGS).judge()
-    verdicts = {row["model_version"]: row for row in world.documents("model-verdicts").values()}
+    judged = [row for row in world.documents("model-verdicts").values() if row["segment"] == "all"]
+    verdicts = {row["model_version"]: row for row in judged}
     assert {version: row["broken_features"] for version, row in verdicts.items()} == {"1": 0, "2": 4, "all": 4}
     assert verdicts["2"]["broken_since"] == iso_seconds(START + DAY)
     worst = broken_of(verdicts["2"])

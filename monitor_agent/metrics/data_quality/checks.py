@@ -129,8 +129,8 @@ def constant_check(
         single = len(names) == 1
         if single and names[0] in pooled:
             return QualityCheck(CONSTANT, undefined=RARE_CATEGORIES)
-        known = reference.counts if isinstance(reference, CategoricalReference) else {}
-        usual = sum(known.get(name, 0) for name in names)
+        categories = reference.counts if isinstance(reference, CategoricalReference) else {}
+        usual = sum(categories.get(name, 0) for name in names)
     if not single:
         return QualityCheck(CONSTANT, 0.0, is_broken=False)
     likely = wilson_interval(usual, reference.n, LIMIT)

@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+from monitor_agent.metrics.drift.chi_square import chi_square_p_value
+from monitor_agent.metrics.drift.jensen_shannon import jensen_shannon_distance
 from monitor_agent.metrics.drift.reference import (
     CategoricalReference,
     NumericReference,
@@ -35,8 +37,10 @@ __all__ = [
     "Method",
     "NumericReference",
     "NumericSample",
+    "chi_square_p_value",
     "default_method",
     "drift",
+    "jensen_shannon_distance",
     "lowest_ks_p_value",
     "measure_drift",
 ]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from monitor_agent.root_causes.causes import findings
+from monitor_agent.root_causes.causes import changed_features, findings, of_disjoint_causes
 from monitor_agent.root_causes.contrast import contrasts
 from monitor_agent.root_causes.decomposition import effects
 from monitor_agent.root_causes.shares import MEASURES, Change, Share, total
@@ -81,3 +81,39 @@ def test_rates_that_move_every_day_are_no_cause() -> None:
     changes["broken"] = Change(Share(2000, 18_000), Share(400, 19_600))
     first, second, *_ = findings({"d": changes}, total(changes.values()), measure)
     assert (first.value, first.is_a_cause, second.is_a_cause) == ("broken", True, False)
+
+
+def evenly(*shares: float, number: int = 20_000) -> list[Share]:
+    """Return counts at a rate of a tenth, spread over values by these shares."""
+    return [Share(round(number * share * 0.1), round(number * share * 0.9)) for share in shares]
+
+
+def test_a_feature_with_other_values_stands_before_what_it_does() -> None:
+    """Price has other values on both sides, the scenes do not. If the scenes shifted more, the price followed them."""
+    prices = dict(zip("abc", map(Change, evenly(0.3, 0.3, 0.4), evenly(0.7, 0.2, 0.1)), strict=True))
+    brands = dict(zip("ab", map(Change, evenly(0.5, 0.5), evenly(0.51, 0.49)), strict=True))
+    calm = dict(zip("xy", map(Change, evenly(0.5, 0.5), evenly(0.5, 0.5)), strict=True))
+    moved = dict(zip("xy", map(Change, evenly(0.9, 0.1), evenly(0.1, 0.9)), strict=True))
+    features = {"features.numeric.price": prices, "features.categorical.brand": brands}
+
+    assert [feature.dimension for feature in changed_features({**features, "labels.scene": calm})] == [
+        "features.numeric.price"
+    ]
+    assert changed_features({**features, "labels.scene": moved}) == []
+    few = dict(zip("abc", map(Change, evenly(0.3, 0.3, 0.4, number=20), evenly(0.7, 0.2, 0.1, number=20)), strict=True))
+    assert changed_features({"features.numeric.price": few}) == []
+
+
+def test_causes_and_the_rest_add_up_to_the_change() -> None:
+    """Two causes, the second without the predictions of the first: none of them explains more than its own."""
+    first, second = Change(Share(300, 700), Share(100, 900)), Change(Share(300, 700), Share(150, 850))
+    rest = Change(Share(100, 1900), Share(100, 1900))
+    whole = first + second + rest
+    measure = MEASURES["positive_rate"]
+    rows = findings({"labels.scene": {"a": first, "b": second, "c": rest}}, whole, measure)
+    of_rest = findings({"labels.scene": {"b": second, "c": rest}}, second + rest, measure)
+
+    causes = of_disjoint_causes([rows[0], of_rest[0]], whole, measure)
+
+    shares = [(cause.effect.rate + cause.effect.mix) / (350 / 4000 - 700 / 4000) for cause in causes]
+    assert shares == pytest.approx([200 / 350, 150 / 350])
