@@ -28,6 +28,7 @@ from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.es.drift_store import DriftStore
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.metrics.drift import NumericReference
+from monitor_agent.pipeline import window_drift
 from monitor_agent.pipeline.drift_references import DriftReference, FeatureReference, categories, named_reference
 from monitor_agent.pipeline.instants import Interval
 from monitor_agent.pipeline.windows import Calendar
@@ -38,6 +39,7 @@ DAY = Traffic(round(1_000_000 * SCALE), seed=5)
 ONE_SEARCH = AgentSettings(base_window=timedelta(hours=1), larger_windows=(timedelta(days=1),), retention=False)
 BY_THE_HOUR = AgentSettings(retention=False)
 REPEATS = 3
+MOST_WITH_QUALITY = 2.0
 SHARE_OF_EVIDENTLY = 1 / 3
 NEAR = 0.01
 """The largest allowed difference between a distance from bins and one from values."""
@@ -56,12 +58,16 @@ def run() -> Iterator[Measurement]:
             whole = [measured(node, gateway, reference, ONE_SEARCH) for _ in range(REPEATS)]
             hours = [measured(node, gateway, reference, BY_THE_HOUR) for _ in range(REPEATS)]
             learnt = seconds_to_learn(gateway)
+            with_quality, without = searched(node, gateway, reference)
         finally:
             gateway.close()
     seconds = median(took for took, _ in whole)
     yield Measurement(f"drift of 10 features over {DAY.predictions:,} predictions, day counted at once", seconds, "s")
     by_hour = median(took for took, _ in hours)
     yield Measurement("the same, 24 hours counted and merged to the day", by_hour, "s")
+    yield Measurement("one search over the day: drift and data quality", with_quality, "s")
+    yield Measurement("the same search: drift only", without, "s")
+    yield at_most("data quality by drift only", with_quality / without, "x", MOST_WITH_QUALITY)
     yield Measurement("a reference learnt from the day: score, label and 10 features", learnt, "s")
     table = {
         f"{which}.{name}": column
@@ -141,6 +147,23 @@ def measured(
     terms = [{"term": {"window_size": "1d"}}, {"term": {"model_version": ALL_VERSIONS}}]
     hits = gateway.scan(DRIFTS.alias, {"query": {"bool": {"filter": terms}}}, 1000)
     return seconds, {hit["_source"]["feature"]: hit["_source"] for hit in hits}
+
+
+def searched(node: Node, gateway: Gateway, reference: DriftReference) -> tuple[float, float]:
+    """Return the seconds of the day's search with data quality, and without it: medians, one after the other."""
+    calendar = Calendar(ONE_SEARCH)
+    (window,) = calendar.between(calendar.larger[0], Interval(FIRST_DAY, DAY.end))
+    body = window_drift.body(MODEL, window, reference)
+    versions = body["aggs"]["versions"]
+    plain = {**body, "aggs": {"versions": {**versions, "aggs": window_drift.aggregations(reference.features)}}}
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(REPEATS):
+        for quality in (True, False):
+            node.admin.indices.clear_cache(index="model-predictions-*")
+            started = time.monotonic()
+            gateway.search("model-predictions-*", body if quality else plain)
+            seconds[quality].append(time.monotonic() - started)
+    return median(seconds[True]), median(seconds[False])
 
 
 def predictions_of(day: Traffic, windows: int) -> dict[str, int]:
