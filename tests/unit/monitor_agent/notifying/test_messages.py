@@ -11,7 +11,7 @@ import pytest
 from monitor_agent.contracts.alert import STATE_ACTIVE
 from monitor_agent.errors import SettingsError
 from monitor_agent.notifying.assembly import SAMPLE, SAMPLE_FACTS, tried_renderer
-from monitor_agent.notifying.messages import Message, facts_of
+from monitor_agent.notifying.messages import FiringFacts, Message, facts_of, with_broken_features
 from monitor_agent.settings import NotifySettings
 
 NOW = SAMPLE.start + timedelta(minutes=5)
@@ -116,3 +116,18 @@ def test_facts_of_a_document_without_an_interval() -> None:
     facts = facts_of("lag_seconds", {"lag_seconds": 400.0})
 
     assert (facts.value, facts.low, facts.n, facts.window_start) == (400.0, None, None, None)
+
+
+def test_a_broken_feature_is_named_in_both_languages() -> None:
+    """The sentence stands in the message of whatever fell, with its share, its beginning and the reference."""
+    row = replace(ACTIVE, rule="worse-version", measure="rate_fall", value=0.3, limit=0.05)
+    entry = {"feature": "numeric.price", "check": "missing", "share": 0.34, "reference": 0.0, "version": ""}
+    facts = with_broken_features(FiringFacts(), {"broken": [{**entry, "since": "2026-11-23T10:00:00Z"}]})
+
+    english, chinese = (
+        tried_renderer(NotifySettings(language=language)).message("active", "k", [row], {row.id: facts}, NOW).body
+        for language in ("en", "zh")
+    )
+
+    assert "Feature price: 34 % missing since 2026-11-23 10:00 UTC (reference 0 %)\n" in english
+    assert "特征 price：缺失 34 %（参考 0 %），自 2026-11-23 10:00 UTC 起\n" in chinese

@@ -189,7 +189,7 @@ def test_the_rest_of_a_record(tmp_path: Path) -> None:
         "primary_id": "p1",
         "ranking": {"id": "page-7", "rank": 3, "size": 5},
         "timestamp": "2020-02-29T12:00:00+02:00",
-        "features": Features({"price": 1.0}, {"brand": ""}),
+        "features": Features({"price": 1.0}, {"brand": ""}, ages={"price": 86_400.0}),
         "batch_size": np.int64(4),
     }
 
@@ -206,6 +206,11 @@ def test_the_rest_of_a_record(tmp_path: Path) -> None:
     assert first["prediction"].items() >= {"shadow": True, "primary_id": "p1", "engine": "onnxruntime"}.items()
     assert second["prediction"]["shadow"] is False
     assert second["ranking"] == {"id": "page-7", "rank": 4, "size": 5}
+    assert first["features"] == {
+        "numeric": {"price": 1.0},
+        "categorical": {"brand": ""},
+        "age_s": {"price": 86_400.0},
+    }
     assert first["prediction"]["assignment"] == {"name": "canary", "unit": "user", "propensity": 0.1}
     assert all("error" not in document_of(event) for event in (first, second))
 
@@ -230,6 +235,10 @@ def test_the_rest_of_a_record(tmp_path: Path) -> None:
         ({"score": 0.5, "timestamp": datetime(2026, 1, 1)}, "predictions[1].timestamp: a datetime with an offset"),
         ({"score": 0.5, "timestamp": "2027-01-01T00:00:00Z"}, "predictions[1].timestamp: a time at most a day ahead"),
         ({"score": 0.5, "timestamp": "1969-01-01T00:00:00Z"}, "predictions[1].timestamp: a time since 1970"),
+        (
+            {"score": 0.5, "features": {"age_s": {"price": "old"}}},
+            "predictions[1].features.age_s.price: a number is expected, text given",
+        ),
         ({"score": 0.5, "features": {"price": 1}}, "predictions[1].features.price: unknown field"),
         (
             {"score": 0.5, "features": {"numeric": {"price": 10**400}}},
