@@ -86,7 +86,7 @@ class Judge:
         return written
 
     def _further(self, model: str, settings: AgentSettings, until: datetime) -> dict[str, dict[str, Any]]:
-        """Return the fields of each version that are about all segments together: drift, broken features, objectives."""
+        """Return the fields of each version about all segments together: drift, broken features, objectives."""
         further = self._of_features(model, settings, until)
         counts = self._store.requests(model, until, slo_lengths(settings))
         if counts:

@@ -131,18 +131,8 @@ VERDICTS = IndexContract(
         "rate_samples": 3250.0,
         "auc_fall": None,
         "auc_undefined": NO_SAMPLES,
-        "broken_features": 1,
-        "broken_names": ["numeric.price"],
-        "broken_since": "2026-11-23T09:00:00Z",
-        "broken": [
-            {
-                "feature": "numeric.price",
-                "check": "missing",
-                "share": 0.34,
-                "reference": 0.0,
-                "since": "2026-11-23T09:00:00Z",
-                "version": "",
-            }
-        ],
+        "broken_features": 0,
+        "broken_names": [],
+        "broken": [],
     },
 )

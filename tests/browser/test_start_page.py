@@ -12,6 +12,7 @@ from monitor_agent.contracts.alert import ALERTS
 from monitor_agent.contracts.verdict import VERDICTS
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
+from monitor_agent.pipeline.broken_features import BrokenFeature
 from monitor_agent.settings import AgentSettings
 from tests.browser.conftest import PATIENCE_MILLISECONDS
 from tests.cluster import Cluster
@@ -37,7 +38,9 @@ def hour_of(at: datetime, model: str, version: str, clicks: int) -> list[Documen
 @pytest.fixture(scope="module")
 def start_page(elasticsearch: Cluster) -> Iterator[str]:
     """The address of a viewer whose cluster has a model with a worse version, one without trouble, and a silent one."""
+    price = BrokenFeature("numeric.price", "missing", 0.34, 0.0, NOW - 5 * HOUR)
     fallen = {**VERDICTS.sample, "@timestamp": iso(NOW), "model_name": "search", "rate_since": iso(NOW - 5 * HOUR)}
+    fallen["broken"] = [price.content()]
     fine = {**VERDICTS.sample, "@timestamp": iso(NOW), "model_name": "ads", "model_version": "1", "rate_fall": 0}
     firing = {
         **ALERTS.sample,
@@ -86,6 +89,7 @@ def test_the_worse_version_stands_first(page: Page) -> None:
     search = page.locator(".model").first
     expect(search.locator(".state")).to_have_text("Critical")
     expect(search.locator(".fallen")).to_contain_text("CTR 31% lower: 6.9 % against 10 % (than version 1), since")
+    expect(search.locator(".broken")).to_contain_text("Feature price: 34 % missing since")
     expect(search.locator(".firing")).to_contain_text("A version is worse · version 2")
     expect(search.locator(".firing")).to_contain_text("active since 4 h")
     expect(search.locator(".firing")).to_contain_text("inhibited by pipeline-lag")
