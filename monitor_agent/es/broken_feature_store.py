@@ -11,8 +11,9 @@ from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.metrics.data_quality import CONSTANT
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.broken_features import BrokenFeature, BrokenWindow, broken_by_version
-from monitor_agent.pipeline.instants import DAY, Interval, within
+from monitor_agent.pipeline.broken_features import OF, BrokenFeature, BrokenWindow, broken_by_version
+from monitor_agent.pipeline.instants import DAY, HOUR, Interval, within
+from monitor_agent.pipeline.window_quality import CHECKS
 
 MOST_ROWS = 2_000
 MOST_VERSIONS = 100
@@ -54,7 +55,38 @@ class BrokenFeatureStore:
         measured, rows = _starts(answers[0]), _broken_windows(answers[1])
         if any(row.check == CONSTANT for row in rows):
             rows = self._without_steps(rows, filters)
-        return broken_by_version(rows, measured, sizes, until)
+        recent = self._recent(rows, model, sizes[0], until) if any(row.size != sizes[0] for row in rows) else {}
+        return broken_by_version(rows, measured, sizes, until, recent)
+
+    def _recent(
+        self, rows: Sequence[BrokenWindow], model: str, size: str, until: datetime
+    ) -> dict[tuple[str, str, str], float]:
+        """Return the mean share in the newest windows of a size: (version, feature, check) -> share.
+
+        Only of those that broke in a larger window.
+        """
+        names = sorted({row.feature for row in rows if row.size != size})
+        filters: list[dict[str, Any]] = [
+            {"term": {"model_name": model}},
+            {"term": {"window_size": size}},
+            {"terms": {"feature": names}},
+            within(Interval(until - (OF + 1) * HOUR, until)),
+        ]
+        shares = {check: {"avg": {"field": f"{check}_share"}} for check in CHECKS if check != CONSTANT}
+        # The mean of a boolean is the share of windows in which it is true.
+        aggs = {**shares, CONSTANT: {"avg": {"field": CONSTANT}}}
+        features = {"terms": {"field": "feature", "size": len(names)}, "aggs": aggs}
+        versions = {"terms": {"field": "model_version", "size": MOST_VERSIONS}, "aggs": {"features": features}}
+        query = {"bool": {"filter": filters}}
+        body = {"size": 0, "track_total_hits": False, "query": query, "aggs": {"versions": versions}}
+        answer = self._gateway.search(DRIFT.alias, body)
+        return {
+            (version["key"], feature["key"], check): feature[check]["value"]
+            for version in _buckets(answer.get("aggregations", {}), "versions")
+            for feature in _buckets(version, "features")
+            for check in aggs
+            if feature[check]["value"] is not None
+        }
 
     def _without_steps(self, rows: list[BrokenWindow], filters: Sequence[Mapping[str, Any]]) -> list[BrokenWindow]:
         """Return the rows without features that are constant in most windows, such as the day of the week."""

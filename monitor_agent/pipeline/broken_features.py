@@ -1,7 +1,7 @@
 """The features that are broken, from whichever windows have enough predictions (pure).
 
-Two of the newest three hours decide, or one if a fifth of the predictions or more are concerned. Small models, whose
-hours have too few predictions, are judged by the newest day.
+Two of the newest three hours decide, or one if a fifth of the predictions or more are concerned. What is too small for
+an hour of few predictions is seen in the newest day; it counts unless the newest hours are sound again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from monitor_agent.pipeline import instants
 HOURS, OF = 2, 3
 GROSS = 0.2
 """One hour is enough if the share is this far above that of the reference."""
+
+STILL = 0.5
+"""What broke in the newest day is broken still if this part of it remains in the newest hours."""
 
 MOST_FEATURES = 5
 """So many features are named."""
@@ -98,29 +101,41 @@ def broken_by_version(
     measured: Mapping[tuple[str, str], Sequence[datetime]],
     sizes: Sequence[str],
     newest: datetime,
+    recent: Mapping[tuple[str, str, str], float],
 ) -> dict[str, list[BrokenFeature]]:
     """Return the broken features of each version whose features are measured, the worst first.
 
     Parameters
     ----------
     measured : (version, size) -> starts of the windows with measured features, the newest first.
-    sizes : the sizes of windows, the smallest first: the first one that is measured decides.
+    sizes : the sizes of windows, the smallest first.
     newest : the end of the time that is judged; the smallest windows count if they began in the hours before.
+    recent : (version, feature, check) -> mean share in the newest of the smallest windows.
     """
     by_group: dict[tuple[str, str], list[BrokenWindow]] = {}
     for row in rows:
         by_group.setdefault((row.version, row.size), []).append(row)
     features: dict[str, list[BrokenFeature]] = {}
     for version in {version for version, _ in measured} - {ALL_VERSIONS}:
+        worst: dict[str, BrokenFeature] = {}
         for size in sizes:
+            hourly = size == sizes[0]
             starts = list(measured.get((version, size), ()))
-            if size == sizes[0]:
+            if hourly:
                 starts = [start for start in starts if start >= newest - timedelta(hours=OF + 1)]
-            if starts:
-                of_group = by_group.get((version, size), [])
-                features[version] = _broken(of_group, starts, hourly=size == sizes[0])
-                break
+            if not starts:
+                continue
+            broken = _broken(by_group.get((version, size), []), starts, hourly=hourly)
+            if not hourly:
+                broken = [row for row in broken if _is_still(row, recent.get((version, row.feature, row.check)))]
+            for feature in broken:
+                worst.setdefault(feature.feature, feature)
+            features[version] = sorted(worst.values(), key=_badness)
     return features
+
+
+def _is_still(day: BrokenFeature, recent: float | None) -> bool:
+    return recent is None or recent - day.reference >= STILL * (day.share - day.reference)
 
 
 def quality_fields(by_version: Mapping[str, Sequence[BrokenFeature]]) -> dict[str, dict[str, Any]]:

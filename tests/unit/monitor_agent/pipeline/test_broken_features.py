@@ -26,7 +26,7 @@ def window(number: int, check: str = "missing", share: float = 0.1, feature: str
 def broken(*windows: BrokenWindow) -> list[BrokenFeature]:
     """Return what is broken if the last five hours and two days are measured."""
     measured = {("2", "1h"): HOURS, ("2", "1d"): DAYS}
-    return broken_by_version(windows, measured, SIZES, NOW)["2"]
+    return broken_by_version(windows, measured, SIZES, NOW, {})["2"]
 
 
 def test_two_of_three_hours_decide() -> None:
@@ -53,13 +53,17 @@ def test_the_worst_check_of_the_worst_feature_comes_first() -> None:
     assert [(feature.name, feature.check) for feature in broken(*rows)] == [("size", "missing"), ("price", "stale")]
 
 
-def test_small_models_are_judged_by_days() -> None:
-    """A version whose hours are not measured has the verdict of its newest day; without days it has none."""
-    day = BrokenWindow("1", "1d", DAYS[0], "numeric.price", "missing", 0.05, 0.0)
+def test_small_shares_are_seen_in_days() -> None:
+    """What broke in the newest day is broken while half of it remains in the newest hours, or no hour is measured."""
+    day = BrokenWindow("1", "1d", DAYS[0], "numeric.price", "missing", 0.08, 0.02)
+    key = ("1", "numeric.price", "missing")
+    hours_and_days = {("1", "1d"): DAYS, ("1", "1h"): HOURS}
 
-    assert [row.since for row in broken_by_version([day], {("1", "1d"): DAYS}, SIZES, NOW)["1"]] == [DAYS[0]]
-    assert broken_by_version([day], {}, SIZES, NOW) == {}
-    assert broken_by_version([day], {("1", "1d"): DAYS, ("1", "1h"): HOURS}, SIZES, NOW) == {"1": []}
+    (row,) = broken_by_version([day], {("1", "1d"): DAYS}, SIZES, NOW, {})["1"]
+    assert (row.since, row.share) == (DAYS[0], 0.08)
+    assert len(broken_by_version([day], hours_and_days, SIZES, NOW, {key: 0.06})["1"]) == 1
+    assert broken_by_version([day], hours_and_days, SIZES, NOW, {key: 0.03}) == {"1": []}
+    assert broken_by_version([day], {}, SIZES, NOW, {}) == {}
 
 
 def test_the_model_as_a_whole_names_the_version() -> None:
