@@ -1,6 +1,6 @@
 """The features that are broken, from whichever windows have enough predictions (pure).
 
-Two of the newest three hours decide, or one if a fifth of the predictions or more are concerned. What is too small for
+Two of the newest three hours decide, or one if half of the predictions or more are concerned. What is too small for
 an hour of few predictions is seen in the newest day; it counts unless the newest hours are sound again.
 """
 
@@ -16,7 +16,7 @@ from monitor_agent.metrics.data_quality import CONSTANT, MISSING, NEW_CATEGORY, 
 from monitor_agent.pipeline import instants
 
 HOURS, OF = 2, 3
-GROSS = 0.2
+GROSS = 0.5
 """One hour is enough if the share is this far above that of the reference."""
 
 STILL = 0.5

@@ -30,12 +30,12 @@ def broken(*windows: BrokenWindow) -> list[BrokenFeature]:
 
 
 def test_two_of_three_hours_decide() -> None:
-    """One hour with a tenth is not enough, the second one is; a fifth is at once."""
+    """One hour with a tenth is not enough, the second one is; half of the predictions are at once."""
     assert broken(window(0)) == []
     assert broken(window(3), window(4)) == []
     (feature,) = broken(window(0), window(1))
     assert (feature.check, feature.share, feature.since) == ("missing", 0.1, HOURS[1])
-    assert [feature.share for feature in broken(window(0, share=0.3))] == [0.3]
+    assert [feature.share for feature in broken(window(0, share=0.6))] == [0.6]
     assert broken(window(0, "constant", 1.0)) == []
 
 
@@ -48,7 +48,7 @@ def test_it_is_broken_since_the_last_window_that_was_not() -> None:
 
 def test_the_worst_check_of_the_worst_feature_comes_first() -> None:
     """Each feature is named once."""
-    rows = [window(0, "stale", 0.9), window(0, share=0.4), window(0, share=0.95, feature="numeric.size")]
+    rows = [window(0, "stale", 0.9), window(0, share=0.6), window(0, share=0.95, feature="numeric.size")]
 
     assert [(feature.name, feature.check) for feature in broken(*rows)] == [("size", "missing"), ("price", "stale")]
 
@@ -68,9 +68,9 @@ def test_small_shares_are_seen_in_days() -> None:
 
 def test_the_model_as_a_whole_names_the_version() -> None:
     """The fields of a verdict can be read again."""
-    fields = quality_fields({"1": [], "2": broken(window(0, share=0.34))})
+    fields = quality_fields({"1": [], "2": broken(window(0, share=0.64))})
 
     assert (fields["1"]["broken_features"], fields["2"]["broken_features"]) == (0, 1)
     (feature,) = broken_of(fields["all"])
-    assert feature.sentence() == ("Feature price (version 2): 34 % missing since 2026-03-03 11:00 UTC (reference 0 %)")
+    assert feature.sentence() == ("Feature price (version 2): 64 % missing since 2026-03-03 11:00 UTC (reference 0 %)")
     assert quality_fields({}) == {}
