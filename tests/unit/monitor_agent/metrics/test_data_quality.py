@@ -129,7 +129,7 @@ def test_a_quantile_of_ages_is_within_13_percent() -> None:
 @pytest.mark.parametrize("per_hour", [100, 300, 3_000])
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.05, 0.3])
 def test_a_stationary_model_has_no_false_alarm(per_hour: int, share: float) -> None:
-    """Twenty features in five years of hours that nothing happens to: an alert needs two of three hours, or a gross one.
+    """Twenty features in five years of hours that nothing happens to: it needs two of three hours, or a gross one.
 
     The missing values are those of requests of five items that share all values, the worst case.
     """
