@@ -81,8 +81,8 @@ class RootCauseStore:
         shift = mix_shift(simple, rows, measure, difference)
         facts = [*self._releases(comparison), *self._windows(comparison), *self._cycles(comparison)]
         broken = self._broken_features(comparison.after)
-        others = [*broken, *facts, *([] if broken else _missing_values(changes))]
-        return ExplainedDrop(comparison, measure, metric, whole, rows, causes, shift, others, moved)
+        other_changes = [*broken, *facts, *([] if broken else _missing_values(changes))]
+        return ExplainedDrop(comparison, measure, metric, whole, rows, causes, shift, other_changes, moved)
 
     def _causes(
         self, comparison: SideComparison, split_by: Sequence[Dimension], measure: Measure, rows: Sequence[ComparedValue]

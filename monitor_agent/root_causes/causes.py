@@ -82,8 +82,8 @@ def changed_features(changes: Changes) -> list[ChangedFeature]:
     distances = {
         dimension: _distance(by_value) for dimension, by_value in changes.items() if not _is_of_time(dimension)
     }
-    others = (distance for name, distance in distances.items() if not name.startswith(FEATURES))
-    limit = max([FEATURE_DISTANCE, *others])
+    further = (distance for name, distance in distances.items() if not name.startswith(FEATURES))
+    limit = max([FEATURE_DISTANCE, *further])
     moved = [
         ChangedFeature(name, distance)
         for name, distance in distances.items()
