@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from monitor_agent.dashboards.library import END, START, Library
 from monitor_agent.dashboards.login import LoginPages
 from monitor_agent.dashboards.palette import vega_config
 from monitor_agent.dashboards.sessions import Session
+from monitor_agent.dashboards.shared_answers import SHARED_SECONDS, SharedAnswers
 from monitor_agent.dashboards.visitor_work import LONGEST_SECONDS, VisitorWork
 from monitor_agent.errors import DataError, ElasticsearchError, MonitorError, SettingsError
 from monitor_agent.es.gateway import Gateway
@@ -31,6 +33,7 @@ from monitor_agent.kibana.panel_query import PanelSource
 from monitor_agent.kibana.saved_search import SavedSearch
 from monitor_agent.kibana.times import TimeRange, time_range
 from monitor_agent.pipeline.instants import milliseconds
+from monitor_agent.pipeline.model_overview import Overview
 from monitor_agent.settings import AgentSettings
 
 CONTROL = "c."
@@ -81,12 +84,17 @@ def create_app(viewer: Viewer) -> Flask:
     _add_guards(app, viewer)
     _add_pages(app, viewer)
     searches = VisitorWork()
+    overviews = SharedAnswers[Overview]()
     AlertPages(viewer.library, viewer.clock, viewer.agent, lambda: _gateway(viewer), searches).register(app)
 
     @app.get("/models")
     def models() -> str:
         gateway = _gateway(viewer)
-        page = searches.result(lambda: start_page.read_overview(gateway, viewer.clock.now()), g.until)
+        page = overviews.result(
+            gateway,
+            lambda: searches.result(lambda: start_page.read_overview(gateway, viewer.clock.now()), g.until),
+            g.until,
+        )
         return render_template("models.html", page=page, words=start_page, board=_board_of_models(viewer.library))
 
     @app.get("/explain-drop")
@@ -104,27 +112,7 @@ def create_app(viewer: Viewer) -> Flask:
         status = HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK
         return make_response(render_template("drop.html", page=page, words=start_page), status)
 
-    @app.get("/dashboards/<name>/data")
-    def data(name: str) -> Response:
-        dashboard = _dashboard(viewer.library, name)
-        chosen, control_values = _time(viewer, dashboard), _control_values(dashboard)
-        gateway = _gateway(viewer)
-        try:
-            kql, zone = request.args.get("q", "")[:MOST_CHARACTERS], _zone()
-
-            def read() -> DashboardData:
-                formats.ZONE.set(zone)
-                return dashboard_data(gateway, viewer.library, dashboard, chosen, control_values, kql)
-
-            answer = searches.result(read, g.until)
-        except ElasticsearchError as error:
-            if viewer.login is None or status_of(error) != UNAUTHORIZED:
-                raise
-            viewer.login.forget()
-            response = _json({"error": "your login has ended", "login": url_for("login")})
-            response.status_code = UNAUTHORIZED
-            return response
-        return _json(_document(answer))
+    _add_data(app, viewer, searches)
 
     @app.get("/vega/<name>")
     def charts(name: str) -> Response:
@@ -135,6 +123,38 @@ def create_app(viewer: Viewer) -> Flask:
         return response
 
     return app
+
+
+def _add_data(app: Flask, viewer: Viewer, searches: VisitorWork) -> None:
+    answers = SharedAnswers[bytes]()
+
+    @app.get("/dashboards/<name>/data")
+    def data(name: str) -> Response:
+        dashboard = _dashboard(viewer.library, name)
+        chosen, control_values = _time(viewer, dashboard), _control_values(dashboard)
+        gateway = _gateway(viewer)
+        try:
+            kql, zone = request.args.get("q", "")[:MOST_CHARACTERS], _zone()
+
+            def read() -> bytes:
+                formats.ZONE.set(zone)
+                return _encoded(dashboard_data(gateway, viewer.library, dashboard, chosen, control_values, kql))
+
+            values = tuple((control, tuple(chosen_values)) for control, chosen_values in control_values.items())
+            answer = answers.result(
+                (gateway, name, chosen, values, kql, zone),
+                lambda: searches.result(read, g.until),
+                g.until,
+                anew="no-cache" in request.cache_control,
+            )
+        except ElasticsearchError as error:
+            if viewer.login is None or status_of(error) != UNAUTHORIZED:
+                raise
+            viewer.login.forget()
+            response = _json({"error": "your login has ended", "login": url_for("login")})
+            response.status_code = UNAUTHORIZED
+            return response
+        return Response(answer, mimetype="application/json")
 
 
 def _add_guards(app: Flask, viewer: Viewer) -> None:
@@ -196,7 +216,13 @@ def _dashboard(library: Library, name: str) -> Dashboard:
 def _time(viewer: Viewer, dashboard: Dashboard) -> TimeRange:
     """Return the time range of the request, or that of the dashboard."""
     start, end = (request.args.get(name, "") for name in ("from", "to"))
-    return time_range(start or dashboard.start or START, end or dashboard.end or END, viewer.clock.now())
+    return time_range(start or dashboard.start or START, end or dashboard.end or END, _now(viewer))
+
+
+def _now(viewer: Viewer) -> datetime:
+    """Return the time in steps of seconds, so that visitors who ask one after the other ask the same."""
+    now = viewer.clock.now()
+    return now - timedelta(seconds=now.timestamp() % SHARED_SECONDS)
 
 
 def _zone() -> str:
@@ -223,14 +249,15 @@ def _control_values(dashboard: Dashboard) -> dict[str, list[str]]:
     }
 
 
-def _document(data: DashboardData) -> dict[str, Any]:
-    return {
+def _encoded(data: DashboardData) -> bytes:
+    document = {
         "range": [milliseconds(data.time.start), milliseconds(data.time.end)],
         "panels": data.panels,
         "options": data.options,
         "empty": data.empty,
         "extent": data.extent,
     }
+    return orjson.dumps(document)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from monitor_agent.dashboards.app import Viewer, create_app
 from monitor_agent.dashboards.assets import bundle
 from monitor_agent.dashboards.library import read_library
 from monitor_agent.dashboards.login import BY_ELASTICSEARCH, NO_LOGIN, LoginPages, login_method, require_security
+from monitor_agent.dashboards.shared_answers import MOST_SHARING
 from monitor_agent.dashboards.visitor_work import MOST_AT_ONCE, MOST_WAITING
 from monitor_agent.es.connection import open_gateway
 from monitor_agent.es.retry import Backoff
@@ -20,8 +21,8 @@ from monitor_agent.http_serving.listener import bind
 from monitor_agent.http_serving.server import HttpServer, ServedApplication
 from monitor_agent.settings import ElasticsearchSettings, Settings
 
-THREADS = 2 * (MOST_AT_ONCE + MOST_WAITING) + 4
-"""Enough for the logins and the searches that run or wait, and for the other pages."""
+THREADS = 2 * (MOST_AT_ONCE + MOST_WAITING) + MOST_SHARING + 4
+"""Enough for the logins and the searches that run or wait, for those who share them, and for the other pages."""
 MAX_BODY_BYTES = 16 * 1024
 REMEDY = "stop what listens there, or set DASHBOARDS_PORT or DASHBOARDS_HOST (0 = any free port)"
 # A person waits for the page, so an error message must come soon.

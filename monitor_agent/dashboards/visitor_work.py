@@ -15,8 +15,8 @@ from typing import TypeVar
 from monitor_agent.errors import BusyError, ElasticsearchError
 
 MOST_AT_ONCE = 5
-MOST_WAITING = 5
-LONGEST_QUEUE_SECONDS = 1.5
+MOST_WAITING = 20
+LONGEST_QUEUE_SECONDS = 6.0
 LONGEST_SECONDS = 9.0
 """The time from the start of a request to its answer."""
 RETRY_AFTER_SECONDS = 3
@@ -50,16 +50,16 @@ class VisitorWork:
             If the work raises it.
         """
         if not self._places.acquire(blocking=False):
-            raise _busy()
+            raise busy()
         if not self._running.acquire(timeout=max(0.0, min(LONGEST_QUEUE_SECONDS, until - time.monotonic()))):
             self._places.release()
-            raise _busy()
+            raise busy()
         future: Future[T] = Future()
         threading.Thread(target=self._run, args=(work, future), name="visitor-work", daemon=True).start()
         if wait([future], max(0.0, until - time.monotonic())).done:
             return future.result()
-        future.add_done_callback(lambda late: None if late.exception() else discard(late.result()))
-        raise ElasticsearchError("Elasticsearch does not answer in time", SLOW)
+        future.add_done_callback(lambda done: None if done.exception() else discard(done.result()))
+        raise late()
 
     def _run(self, work: Callable[[], T], future: Future[T]) -> None:
         try:
@@ -71,5 +71,11 @@ class VisitorWork:
             self._places.release()
 
 
-def _busy() -> BusyError:
+def late() -> ElasticsearchError:
+    """Return the error that tells a visitor that the answer has not come in time."""
+    return ElasticsearchError("Elasticsearch does not answer in time", SLOW)
+
+
+def busy() -> BusyError:
+    """Return the error that tells a visitor that too many others wait."""
     return BusyError("Elasticsearch is slow: many requests wait for it", "try again in a moment")

@@ -23,6 +23,7 @@ from tests.viewers import address_of, viewer_on
 
 NOW = datetime.now(timezone.utc)
 MODEL = "click-model"
+FIRING = "accessible"
 WIDE, PHONE = 1440, 375
 LEAST_TARGET = 24
 TARGETS = "a[href], button, summary, select, input:not([type=hidden])"
@@ -45,7 +46,7 @@ def viewer(elasticsearch: Cluster) -> Iterator[str]:
     with filled_world(elasticsearch) as world:
         for contract, changes in documents:
             document = {**contract.sample, **changes}
-            world.admin.index(index=contract.index_for(NOW), id="accessible", document=document, refresh=True)
+            world.admin.index(index=contract.index_for(NOW), id=FIRING, document=document, refresh=True)
         with viewer_on(elasticsearch) as url:
             yield url
 
@@ -81,6 +82,7 @@ def test_axe_finds_nothing(browser: Browser, viewer: str) -> None:
     """axe-core finds nothing on any page, light and dark, wide and on a telephone; no target is smaller than 24 px."""
     axe, problems = Axe(), []
     addresses = [viewer, f"{viewer}/explain-drop?model={MODEL}&from=now-1h", f"{viewer}/none", f"{viewer}/login"]
+    addresses += [f"{viewer}/alerts", f"{viewer}/alerts/{FIRING}", f"{viewer}/windows/{FIRING}"]
     addresses += [address_of(viewer, name, refresh="0") for name in DASHBOARDS]
     page = browser.new_context().new_page()
     page.set_default_timeout(PATIENCE_MILLISECONDS)

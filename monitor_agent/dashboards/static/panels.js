@@ -136,6 +136,9 @@ export class Panel {
     this.drawing = embedded;
     // Instead of Vega's descriptions of each mark, a screen reader gets one sentence.
     drawing.querySelector("svg").setAttribute("aria-hidden", "true");
+    // A legend without buttons can be scrolled by the keyboard, if it does not fit.
+    const list = figure.querySelector(".legend");
+    if (list && list.scrollHeight > list.clientHeight && !list.querySelector("button")) list.tabIndex = 0;
     drawing.setAttribute("role", "img");
     drawing.removeAttribute("aria-roledescription");
     drawing.setAttribute("aria-label", `${this.title}: ${content.summary}`);

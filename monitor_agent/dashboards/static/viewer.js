@@ -57,7 +57,7 @@ function update() {
   load();
 }
 
-async function load() {
+async function load({ anew = false } = {}) {
   request?.abort();
   const current = (request = new AbortController());
   clearTimeout(timer);
@@ -69,7 +69,7 @@ async function load() {
     parameters.set("from", state.from);
     parameters.set("to", state.to);
     if (zone.name() !== "UTC") parameters.set("tz", zone.name());
-    const response = await fetch(`${page.data}?${parameters}`, { signal: current.signal });
+    const response = await fetch(`${page.data}?${parameters}`, { signal: current.signal, cache: anew ? "reload" : "default" });
     const data = await response.json().catch(() => ({ error: `the viewer, or a proxy before it, has failed (status ${response.status})` }));
     if (response.status === 401 && data.login) {
       location.assign(`${data.login}?next=${encodeURIComponent(page.here + location.search)}`);
@@ -92,7 +92,7 @@ async function load() {
 
 function tick() {
   // A hidden page loads nothing; it loads as soon as it is visible again.
-  if (document.hidden) document.addEventListener("visibilitychange", load, { once: true });
+  if (document.hidden) document.addEventListener("visibilitychange", () => load(), { once: true });
   else load();
 }
 
@@ -135,7 +135,7 @@ function fail(error) {
   if (error.status === 400 && error.message.startsWith("the filter")) {
     showBanner("error", reason + old, "Correct the filter", () => filter.elements.q.focus());
   } else if (error.status === 400) showBanner("error", reason + old, "Correct the time", time.open);
-  else showBanner("error", reason + (error.pause ? " The page tries again by itself." : "") + old, "Try again", load);
+  else showBanner("error", reason + (error.pause ? " The page tries again by itself." : "") + old, "Try again", () => load({ anew: true }));
   for (const panel of panels) panel.unread();
 }
 
@@ -162,7 +162,7 @@ filter.addEventListener("submit", (event) => {
 });
 zone.setUp(document.getElementById("zone"), update);
 refresh.addEventListener("change", () => change({ refresh: Number(refresh.value) }));
-document.getElementById("reload").addEventListener("click", load);
+document.getElementById("reload").addEventListener("click", () => load({ anew: true }));
 window.addEventListener("popstate", () => { state = read(); update(); });
 document.addEventListener("themechange", () => panels.forEach((panel) => panel.redraw()));
 
