@@ -51,10 +51,12 @@ def age(moment: datetime | None, now: datetime) -> str:
 def percent(value: float | None) -> str:
     """Return a share in per cent; a share that was not measured is no 0 %.
 
-    >>> percent(0.0812), percent(None), percent(0)
-    ('8.12 %', 'not measured', '0 %')
+    >>> percent(0.11), percent(0.0812), percent(None), percent(0), percent(1)
+    ('11.0 %', '8.12 %', 'not measured', '0 %', '100 %')
     """
-    return "not measured" if value is None else f"{100 * value:.3g} %"
+    if value is None:
+        return "not measured"
+    return f"{100 * value:#.3g}".rstrip(".") + " %" if value else "0 %"
 
 
 def figure(value: FigureOfADay) -> str:
@@ -89,7 +91,7 @@ def fall(measure: FallenMeasure, headline_figure: FigureOfADay) -> str:
         if measure.name in (RATE, ANSWERED)
         else f"{measure.value:.3f} against {measure.reference:.3f}"
     )
-    return f"{name} {lower:.0%} lower: {numbers}"
+    return f"{name} {100 * lower:.0f} % lower: {numbers}"
 
 
 def reference_of(row: VersionRow) -> str:

@@ -88,7 +88,7 @@ def test_the_worse_version_stands_first(page: Page) -> None:
     assert names == ["search", "feed", "ads"]
     search = page.locator(".model").first
     expect(search.locator(".state")).to_have_text("Critical")
-    expect(search.locator(".fallen")).to_contain_text("CTR 31% lower: 6.9 % against 10 % (than version 1), since")
+    expect(search.locator(".fallen")).to_contain_text("CTR 31 % lower: 6.90 % against 10.0 % (than version 1), since")
     expect(search.locator(".broken")).to_contain_text("Feature price: 34 % missing since")
     expect(search.locator(".firing")).to_contain_text("A version is worse · version 2")
     expect(search.locator(".firing")).to_contain_text("active since 4 h")

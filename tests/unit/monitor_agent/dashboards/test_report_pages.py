@@ -47,9 +47,9 @@ def test_the_verdict_says_what_fell_since_when_and_how_sure() -> None:
     answer = verdict(Overview(NOW, [row], newest_cycle=NOW), WEEK, {"hits": {"hits": hits}})
 
     assert answer.models[0].sentences == (
-        "Version 2 against version 1: CTR 31% lower: 6.9 % against 10 % since 2026-11-30 09:00 UTC "
+        "Version 2 against version 1: CTR 31 % lower: 6.90 % against 10.0 % since 2026-11-30 09:00 UTC "
         "(lower by 2.40 to 3.80 pp, 95 % interval; not by chance).",
-        "Last 24 hours: 800 predictions; CTR 7 % (6 % to 8 %), +0.00 pp against the same day of last week.",
+        "Last 24 hours: 800 predictions; CTR 7.00 % (6.00 % to 8.00 %), +0.00 pp against the same day of last week.",
     )
     assert answer.alerts[0].cells[2:] == ("all", "all", "2026-11-28 10:00", "2026-11-28 11:00")
 
