@@ -12,6 +12,7 @@ from werkzeug.exceptions import NotFound
 from monitor_agent.alerting.definitions import Alert, load_alerts
 from monitor_agent.clock import Clock
 from monitor_agent.dashboards import alert_words
+from monitor_agent.dashboards.alert_forms import LENGTHS, AlertForms, FormState
 from monitor_agent.dashboards.alert_list import STATES, AlertFilter, read_alert_list
 from monitor_agent.dashboards.firing_page import read_firing_page
 from monitor_agent.dashboards.library import Library
@@ -31,6 +32,7 @@ class AlertPages:
     Attributes
     ----------
     gateway : returns the searches of the person who asks.
+    forms : silence and acknowledge; None = they are off.
     agent : the settings that name the list of alerts, and those of models where the cluster holds none.
     """
 
@@ -39,11 +41,14 @@ class AlertPages:
     agent: AgentSettings
     gateway: Callable[[], Gateway]
     searches: VisitorWork
+    forms: AlertForms | None = None
 
     def register(self, app: Flask) -> None:
         """Add the pages to an application."""
         app.add_url_rule("/alerts", "alerts", self._list, methods=["GET"])
         app.add_url_rule("/alerts/<identifier>", "firing", self._firing, methods=["GET"])
+        if self.forms is not None:
+            self.forms.register(app)
         app.add_url_rule("/windows/<identifier>", "window", self._window, methods=["GET"])
 
     def _alerts(self) -> dict[str, Alert]:
@@ -63,7 +68,8 @@ class AlertPages:
         except DataError as error:
             raise NotFound(str(error)) from error
         boards = self.library.dashboards
-        text = render_template("firing.html", page=page, boards=boards, words=alert_words)
+        form = self.forms.state() if self.forms and page.firing.open else FormState()
+        text = render_template("firing.html", page=page, boards=boards, words=alert_words, form=form, lengths=LENGTHS)
         return make_response(text, HTTPStatus.OK)
 
     def _window(self, identifier: str) -> str:

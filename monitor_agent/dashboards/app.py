@@ -1,4 +1,7 @@
-"""The viewer's pages and their data. It only reads, and its pages never hold the address of Elasticsearch."""
+"""The viewer's pages and their data. It reads, and its pages never hold the address of Elasticsearch.
+
+Only people write, with their own rights, and only if a setting lets them: see `alert_forms`.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from werkzeug.exceptions import NotFound
 
 from monitor_agent.clock import Clock
 from monitor_agent.dashboards import compression, drop_page, error_pages, formats, markdown, start_page
+from monitor_agent.dashboards.alert_forms import AlertForms
 from monitor_agent.dashboards.alert_routes import AlertPages
 from monitor_agent.dashboards.dashboard_data import DashboardData, dashboard_data
 from monitor_agent.dashboards.library import END, START, Library
@@ -65,6 +69,7 @@ class Viewer:
     login : the login; None = everybody sees everything.
     agent : the settings of models where the cluster holds none.
     kibana : address of a Kibana for links to its Discover; empty = no links.
+    alert_actions : whether people may silence and acknowledge alerts; else the viewer only reads.
     """
 
     library: Library
@@ -74,6 +79,7 @@ class Viewer:
     login: LoginPages | None = None
     agent: AgentSettings = field(default_factory=AgentSettings)
     kibana: str = ""
+    alert_actions: bool = False
 
 
 def create_app(viewer: Viewer) -> Flask:
@@ -85,7 +91,8 @@ def create_app(viewer: Viewer) -> Flask:
     _add_pages(app, viewer)
     searches = VisitorWork()
     overviews = SharedAnswers[Overview]()
-    AlertPages(viewer.library, viewer.clock, viewer.agent, lambda: _gateway(viewer), searches).register(app)
+    forms = AlertForms(viewer.clock, searches) if viewer.alert_actions and viewer.login else None
+    AlertPages(viewer.library, viewer.clock, viewer.agent, lambda: _gateway(viewer), searches, forms).register(app)
 
     @app.get("/models")
     def models() -> str:

@@ -66,7 +66,18 @@ def serve(
     if viewer.auth == BY_ELASTICSEARCH:
         require_security(gateway)
     login = LoginPages(method) if method else None
-    app = create_app(Viewer(library, gateway, SystemClock(), charts, login, settings.agent, viewer.kibana))
+    app = create_app(
+        Viewer(
+            library,
+            gateway,
+            SystemClock(),
+            charts,
+            login,
+            agent=settings.agent,
+            kibana=viewer.kibana,
+            alert_actions=viewer.alert_actions,
+        )
+    )
     try:
         with bind(viewer.host, viewer.port, "the viewer", REMEDY) as listener:
             required, protected = settings.security.require_auth, viewer.auth != NO_LOGIN

@@ -31,6 +31,7 @@ class Session:
     ----------
     user : the name of the user, for the page.
     gateway : searches with the user's own rights; None = with those of the viewer.
+    form_token : what forms that change something must carry; empty = the session may send none.
     began, used : when it began and was used last, seconds of a clock that never goes back.
     """
 
@@ -38,6 +39,7 @@ class Session:
     gateway: Gateway | None
     began: float
     used: float
+    form_token: str = ""
 
 
 class Sessions:
@@ -55,7 +57,7 @@ class Sessions:
         with self._lock:
             while len(self._sessions) >= MOST_SESSIONS:
                 ended.append(self._sessions.popitem(last=False)[1])
-            self._sessions[identifier] = Session(user, gateway, now, now)
+            self._sessions[identifier] = Session(user, gateway, now, now, secrets.token_urlsafe(ID_BYTES))
         _close(ended)
         return identifier
 

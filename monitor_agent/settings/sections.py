@@ -215,6 +215,12 @@ class DashboardsSettings(HttpSettings, prefix="DASHBOARDS"):
         "DASHBOARDS_KIBANA",
         "address of a Kibana for browsers: panels get links to their documents in its Discover; empty = no links",
     )
+    alert_actions: bool = setting(
+        False,
+        "DASHBOARDS_ALERT_ACTIONS",
+        "whether users with the role `alert_operator` may silence and acknowledge alerts on the pages; needs "
+        "DASHBOARDS_AUTH=elasticsearch",
+    )
 
     def __post_init__(self) -> None:
         """Refuse a token that is missing, short or not used, and an address of Kibana that is none."""
@@ -228,6 +234,11 @@ class DashboardsSettings(HttpSettings, prefix="DASHBOARDS"):
             raise SettingsError(
                 f"DASHBOARDS_AUTH=token needs DASHBOARDS_TOKEN, of {SHORTEST_TOKEN} characters or more",
                 MAKE_TOKEN,
+            )
+        if self.alert_actions and self.auth != "elasticsearch":
+            raise SettingsError(
+                f"DASHBOARDS_ALERT_ACTIONS is on, and DASHBOARDS_AUTH={self.auth} does not say who a visitor is",
+                "set DASHBOARDS_AUTH=elasticsearch",
             )
         if self.token and self.auth != "token":
             raise SettingsError(

@@ -6,15 +6,19 @@ import re
 from collections.abc import Iterator
 
 import pytest
+import requests
 from playwright.sync_api import Browser, Page, expect
 
-from tests.alert_story import ACTIVE, BEGAN, CHANNEL, LAG, OLD_FIRINGS, WORSE, alert_story
+from monitor_agent.contracts.silence import SILENCES
+from tests.alert_story import ACTIVE, BEGAN, CHANNEL, DAY, LAG, NOW, OLD_FIRINGS, WORSE, alert_story
 from tests.browser.conftest import PATIENCE_MILLISECONDS
 from tests.cluster import Cluster
 from tests.viewers import fetch, viewer_on
 
 ROW = ".alerts .model"
 WIDE, TELEPHONE = 1440, 375
+OPERATOR, ANALYST = "alert_operator", "analyst"
+TOKEN = re.compile('name="token" value="([^"]+)"')
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +26,15 @@ def alert_viewer(elasticsearch: Cluster) -> Iterator[str]:
     """The address of a viewer whose cluster has alerts."""
     alert_story(elasticsearch)
     with viewer_on(elasticsearch) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def acting_viewer(elasticsearch: Cluster, alert_viewer: str) -> Iterator[str]:
+    """The address of a viewer on the same cluster that lets people silence alerts."""
+    assert alert_viewer  # its cluster is filled
+    settings = {"DASHBOARDS_AUTH": "elasticsearch", "DASHBOARDS_ALERT_ACTIONS": "true"}
+    with viewer_on(elasticsearch, settings) as url:
         yield url
 
 
@@ -129,3 +142,77 @@ def test_what_is_not_there_is_one_line(alert_viewer: str) -> None:
         status, _, text = fetch(alert_viewer + path)
         assert (status, text.count("\n")) == (404, 0)
         assert "there is no" in text
+
+
+def log_in(viewer: str, cluster: Cluster, user: str) -> requests.Session:
+    """Return a client that has logged in."""
+    client = requests.Session()
+    answer = client.post(f"{viewer}/login", data={"user": user, "password": cluster.users[user]})
+    assert answer.status_code == 200
+    return client
+
+
+def test_an_operator_silences_and_acknowledges(
+    page: Page, acting_viewer: str, elasticsearch: Cluster, alert_viewer: str
+) -> None:
+    """The author is the user who has logged in; the end of the silence is a form, too; others see both."""
+    page.goto(f"{acting_viewer}/alerts/{WORSE.id}")
+    page.get_by_label("User of Elasticsearch").fill(OPERATOR)
+    page.get_by_label("Password").fill(elasticsearch.users[OPERATOR])
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_label("Tell nobody for").select_option("1d")
+    page.get_by_label("Reason").fill("a new version is on its way")
+    page.get_by_role("button", name="Silence").click()
+    expect(page.locator(".banner", has_text="Silenced by")).to_contain_text(f"{OPERATOR} until {NOW + DAY:%Y-%m-%d}")
+    page.get_by_label("What is done about it").fill("rolled back")
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.locator(".facts").first).to_contain_text(f"Acknowledged by{OPERATOR}")
+
+    page.goto(f"{alert_viewer}/alerts")
+    row = page.locator(ROW).first
+    expect(row).to_contain_text(f"silenced by {OPERATOR}")
+    expect(row).to_contain_text(f"acknowledged by {OPERATOR}")
+    page.goto(f"{acting_viewer}/alerts/{WORSE.id}")
+    page.get_by_role("button", name="End the silence").click()
+    expect(page.get_by_role("button", name="Silence", exact=True)).to_be_visible()
+
+
+def test_nobody_else_writes(acting_viewer: str, elasticsearch: Cluster) -> None:
+    """Without a login 401, without the token or the role 403, from another site 403; nothing is written."""
+    path = f"/alerts/{WORSE.id}/silence"
+    fields = {"length": "1h", "reason": "none"}
+    with elasticsearch.client() as client:
+        before = client.count(index=SILENCES.alias)["count"]
+        stranger = requests.post(acting_viewer + path, data=fields, timeout=30)
+        operator = log_in(acting_viewer, elasticsearch, OPERATOR)
+        token = TOKEN.findall(operator.get(f"{acting_viewer}/alerts/{WORSE.id}").text)[0]
+        without_token = [operator.post(acting_viewer + path, data={**fields, **more}) for more in ({}, {"token": "no"})]
+        other_site = operator.post(
+            acting_viewer + path, data={**fields, "token": token}, headers={"Origin": "http://evil.example"}
+        )
+        bad = operator.post(acting_viewer + path, data={"length": "1y", "reason": "long", "token": token})
+        program = requests.post(
+            acting_viewer + path, data=fields, auth=(OPERATOR, elasticsearch.users[OPERATOR]), timeout=30
+        )
+        analyst = log_in(acting_viewer, elasticsearch, ANALYST)
+        page = analyst.get(f"{acting_viewer}/alerts/{WORSE.id}").text
+        borrowed = analyst.post(acting_viewer + path, data={**fields, "token": token})
+        client.indices.refresh(index=SILENCES.alias)
+        after = client.count(index=SILENCES.alias)["count"]
+
+    assert stranger.status_code == 401
+    assert [answer.status_code for answer in (*without_token, other_site, program, borrowed)] == [403] * 5
+    assert (bad.status_code, "the silence has no length" in bad.text) == (400, True)
+    assert 'name="token"' not in page
+    assert "it needs the role alert_operator" in page
+    assert after == before
+
+
+def test_the_forms_are_off_by_default(alert_viewer: str) -> None:
+    """Without the setting there is no route that writes, and the page names the commands."""
+    for action in ("silence", "unsilence", "acknowledge"):
+        assert fetch(f"{alert_viewer}/alerts/{WORSE.id}/{action}", method="POST")[0] == 404
+    assert fetch(f"{alert_viewer}/alerts/{WORSE.id}", method="POST")[0] == 405
+    text = fetch(f"{alert_viewer}/alerts/{WORSE.id}")[2]
+    assert "<form" not in text
+    assert "monitor-agent alerts ack" in text
