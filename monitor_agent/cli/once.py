@@ -12,13 +12,13 @@ from monitor_agent.agent.service import Service
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.alerting.evaluator import AlertEvaluator
 from monitor_agent.cli._agent import in_words, prepared_gateway_of, report_failures, require_stored_settings
+from monitor_agent.cli._notifier import notifier_of
 from monitor_agent.cli._output import print_line
 from monitor_agent.cli._times import add_time
 from monitor_agent.clock import FixedClock, SystemClock
 from monitor_agent.contracts.event_catalogue import EVENT_CONTRACTS
 from monitor_agent.es.state_store import OWNER
-from monitor_agent.notifying.assembly import make_notifier
-from monitor_agent.settings import Settings, read_notify_tables
+from monitor_agent.settings import Settings
 
 AFTER_INTERRUPTION = "run it again; nothing counts twice"
 
@@ -43,10 +43,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             health = Health(settings.agent.period, lambda: gateway.trouble)
             agent = Agent(gateway, settings.agent, clock)
             alerts = load_alerts(settings.agent.alerts)
-            tables = read_notify_tables(args.environ, args.config)
-            steps = AlertSteps(
-                AlertEvaluator(gateway, alerts), make_notifier(gateway, settings.notify, tables, alerts, OWNER)
-            )
+            steps = AlertSteps(AlertEvaluator(gateway, alerts), notifier_of(args, settings, gateway, alerts, OWNER))
             report = Service(gateway, settings.agent, clock, health, agent, alerts=steps).cycle()
     print_line(in_words(report))
     return report_failures(report)

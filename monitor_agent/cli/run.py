@@ -21,12 +21,12 @@ from monitor_agent.agent.startup import wait_for_setup
 from monitor_agent.alerting.definitions import load_alerts
 from monitor_agent.alerting.evaluator import AlertEvaluator
 from monitor_agent.cli._agent import gateway_of, require_stored_settings
+from monitor_agent.cli._notifier import notifier_of
 from monitor_agent.clock import SystemClock
 from monitor_agent.es.leases import Leases
 from monitor_agent.es.retry import Backoff
 from monitor_agent.es.state_store import StateStore
-from monitor_agent.notifying.assembly import make_notifier
-from monitor_agent.settings import Settings, read_notify_tables
+from monitor_agent.settings import Settings
 
 
 def add_parser(subparsers: Any) -> None:
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, finish)
     agent_settings, clock = settings.agent, SystemClock()
-    alerts, tables = load_alerts(agent_settings.alerts), read_notify_tables(args.environ, args.config)
+    alerts = load_alerts(agent_settings.alerts)
     name = f"{platform.node()}:{os.getpid()}:{int(time.time())}"
     with (
         gateway_of(settings, sleep=stop_signal.sleep, stopping=lambda: stop_signal.stopped) as gateway,
@@ -63,9 +63,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         health = Health(agent_settings.period, lambda: gateway.trouble or heartbeat_gateway.trouble)
         leases = Leases(StateStore(heartbeat_gateway, name), name, agent_settings.lease, clock)
         agent = Agent(gateway, agent_settings, clock, stop_signal.sleep)
-        steps = AlertSteps(
-            AlertEvaluator(gateway, alerts, name), make_notifier(gateway, settings.notify, tables, alerts, name)
-        )
+        steps = AlertSteps(AlertEvaluator(gateway, alerts, name), notifier_of(args, settings, gateway, alerts, name))
         service = Service(gateway, agent_settings, clock, health, agent, leases, steps)
         with health_server(
             settings,

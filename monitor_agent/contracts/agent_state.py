@@ -7,8 +7,8 @@ from monitor_agent.contracts.index_contract import Field, IndexContract, date, k
 FIELDS: dict[str, Field] = {
     "@timestamp": date("when the document was written"),
     "kind": keyword(
-        "`progress`, `segments`, `scores`, `reference`, `leases`, `writers`, `backfill`, `imports`, `alerts` or "
-        "`outbox`: the part of the id before the colon"
+        "`progress`, `segments`, `scores`, `reference`, `leases`, `writers`, `backfill`, `imports`, `alerts`, "
+        "`outbox` or `causes`: the part of the id before the colon"
     ),
     "owner": keyword("the agent that wrote the document"),
     "content": stored("the stored state"),

@@ -10,7 +10,7 @@ from monitor_agent.alerting.firings import Firing
 from monitor_agent.alerting.look_back import is_about
 from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.verdict import MEASURES
-from monitor_agent.notifying.messages import FiringFacts
+from monitor_agent.notifying.messages import MIX_SHIFT, MOST, FiringFacts, LikelyCause
 from monitor_agent.pipeline import instants
 
 SHARE = "share"
@@ -121,6 +121,22 @@ def numbers_in_words(facts: FiringFacts) -> str:
     pieces += [] if facts.n is None else [f"n = {facts.n:,}"]
     pieces += [] if facts.predictions is None else [f"{facts.predictions:,} predictions"]
     return ", ".join(pieces)
+
+
+def cause_in_words(cause: LikelyCause) -> str:
+    """Return what a fall comes from.
+
+    >>> cause_in_words(LikelyCause("segment", "labels.scene", "home", 0.12, 0.08, 0.84))
+    'Most of the fall comes from scene=home: 12 % before, 8 % now; it explains 84 % of the fall.'
+    """
+    share = "" if cause.share is None else f"{100 * cause.share:.3g} %"
+    if cause.kind == MIX_SHIFT:
+        return f"No segment is worse: {share} of the fall comes from other shares of {cause.name}."
+    amount = "Most" if cause.share is not None and cause.share >= MOST else "A part"
+    numbers = f"{number(cause.before, SHARE)} before, {number(cause.after, SHARE)} now"
+    explained = f"; it explains {share} of the fall" if share else ""
+    further = f" {cause.further} more fell more than the rest." if cause.further else ""
+    return f"{amount} of the fall comes from {cause.name}: {numbers}{explained}.{further}"
 
 
 def state_sentence(firing: Firing, now: datetime) -> str:

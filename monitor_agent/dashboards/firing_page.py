@@ -31,7 +31,8 @@ from monitor_agent.dashboards.formats import NOTHING
 from monitor_agent.errors import DataError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.rights import unreadable
-from monitor_agent.notifying.messages import FiringFacts, dashboard_query
+from monitor_agent.notifying.likely_causes import CAUSES, causes_in, drop_question
+from monitor_agent.notifying.messages import FiringFacts, LikelyCause, dashboard_query
 from monitor_agent.notifying.notifier import OUTBOX
 from monitor_agent.notifying.outbox import Outbox
 from monitor_agent.notifying.silence_store import SilenceStore
@@ -41,8 +42,6 @@ from monitor_agent.pipeline import instants
 MOST_INHIBITING, MOST_CHANNELS = 20, 100
 WINDOW_SIZE = "1h"
 NARROW_WIDTH, NARROW_HEIGHT = 350.0, 240.0
-_QUALITY = ("rate_fall", "auc_fall", "f1_fall", "f1_high")
-"""Measures whose fall `explain-drop` explains."""
 _MESSAGES = {
     "active": "told that it is active",
     "reminded": "reminded of it",
@@ -71,6 +70,7 @@ class FiringPage:
     inhibiting : the firings that inhibit it.
     quiet : silences and acknowledgements.
     outboxes : what each channel has got, by its name; None = the user may not read it.
+    cause : what most of the fall comes from; None = unknown.
     """
 
     now: datetime
@@ -83,6 +83,7 @@ class FiringPage:
     inhibiting: Sequence[Firing] = ()
     quiet: Quiet = field(default_factory=Quiet)
     outboxes: Mapping[str, Outbox] | None = None
+    cause: LikelyCause | None = None
 
     @property
     def charts(self) -> list[str]:
@@ -146,20 +147,18 @@ class FiringPage:
     @property
     def why(self) -> str:
         """The query of the page that explains the fall; empty if it is about none."""
-        model = words.model_of(self.firing)
-        if not model or self.firing.measure not in _QUALITY:
+        question = drop_question(self.firing, self.facts, self.now)
+        if question is None:
             return ""
-        since = self.facts.fell_since or self.facts.window_start or self.firing.start
-        against = self.facts.against.removeprefix("version ") or ("last-week" if self.facts.reference else "")
-        question = {
-            "model": model,
-            "version": words.version_of(self.firing),
-            "from": words.machine_time(since),
+        values = {
+            "model": question.model,
+            "version": question.version,
+            "from": words.machine_time(question.interval.start),
             "to": words.machine_time(self.firing.end) if self.firing.end else "now",
-            "against": against,
-            "metric": "f1" if self.facts.metric == "f1" else "positive_rate",
+            "against": question.against,
+            "metric": question.metric,
         }
-        return urlencode({name: value for name, value in question.items() if value})
+        return urlencode({name: value for name, value in values.items() if value})
 
     @property
     def condition(self) -> str:
@@ -237,6 +236,7 @@ def read_firing_page(gateway: Gateway, identifier: str, alerts: Mapping[str, Ale
     if words.model_of(firing):
         searches["window"] = _window_search(firing)
     answers = dict(zip(searches, gateway.msearch(list(searches.values())), strict=True))
+    states = _agents_state(gateway)
     windows = answers.get("window", {}).get("hits", {}).get("hits", [])
     return FiringPage(
         now,
@@ -248,7 +248,8 @@ def read_firing_page(gateway: Gateway, identifier: str, alerts: Mapping[str, Ale
         windows[0]["_id"] if windows else "",
         _inhibiting(firing, answers["inhibiting"]),
         SilenceStore(gateway).read(firing.start),
-        _outboxes(gateway, now),
+        None if states is None else _outboxes(states, now),
+        _cause(states or (), firing),
     )
 
 
@@ -285,9 +286,23 @@ def _window_search(firing: Firing) -> tuple[str, dict[str, Any]]:
     return PERFORMANCE.alias, body
 
 
-def _outboxes(gateway: Gateway, now: datetime) -> dict[str, Outbox] | None:
-    body = {"size": MOST_CHANNELS, "query": {"term": {"kind": OUTBOX}}}
-    hits = gateway.search(AGENT_STATE.name, body)["hits"]["hits"]
+def _agents_state(gateway: Gateway) -> list[Mapping[str, Any]] | None:
+    """Return the outboxes, and the causes of falls, as the agents store them; None if the user may not read them."""
+    body = {"size": MOST_CHANNELS, "query": {"terms": {"kind": [OUTBOX, CAUSES]}}}
+    hits: list[Mapping[str, Any]] = gateway.search(AGENT_STATE.name, body)["hits"]["hits"]
     if not hits and unreadable(gateway, [AGENT_STATE]):  # the search leaves out what the user may not read
         return None
-    return {hit["_id"].partition(":")[2]: Outbox.from_content(hit["_source"].get("content") or {}, now) for hit in hits}
+    return hits
+
+
+def _outboxes(hits: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, Outbox]:
+    return {
+        hit["_id"].partition(":")[2]: Outbox.from_content(hit["_source"].get("content") or {}, now)
+        for hit in hits
+        if hit["_source"].get("kind") == OUTBOX
+    }
+
+
+def _cause(hits: Sequence[Mapping[str, Any]], firing: Firing) -> LikelyCause | None:
+    contents = [hit["_source"].get("content") or {} for hit in hits if hit["_id"] == CAUSES]
+    return causes_in(contents[0]).get(firing.id) if contents else None

@@ -12,7 +12,7 @@ from monitor_agent.durations import parse_duration
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.notifying.channels import NotificationChannel, aliases_of, open_channels
 from monitor_agent.notifying.messages import FiringFacts, Renderer, make_renderer
-from monitor_agent.notifying.notifier import Notifier
+from monitor_agent.notifying.notifier import MessageContents, Notifier
 from monitor_agent.notifying.outbox import KINDS
 from monitor_agent.notifying.routes import ChannelRules, routes_of
 from monitor_agent.pipeline import instants
@@ -45,13 +45,19 @@ SAMPLE_FACTS = FiringFacts(
 
 
 def make_notifier(
-    gateway: Gateway, settings: NotifySettings, tables: NotifyTables, alerts: Iterable[Alert], name: str
+    gateway: Gateway,
+    settings: NotifySettings,
+    tables: NotifyTables,
+    alerts: Iterable[Alert],
+    name: str,
+    contents: MessageContents | None = None,
 ) -> Notifier | None:
     """Return the notifier; None if the settings have no channel.
 
     Parameters
     ----------
     name : the agent's name.
+    contents : what messages may hold beyond the firings.
 
     Raises
     ------
@@ -64,9 +70,8 @@ def make_notifier(
     if not channels:
         return None
     alerts = list(alerts)
-    return Notifier(
-        gateway, channels, rules_of(channels, settings, tables, alerts), tried_renderer(settings), alerts, name
-    )
+    rules = rules_of(channels, settings, tables, alerts)
+    return Notifier(gateway, channels, rules, tried_renderer(settings), alerts, name, contents)
 
 
 def tried_renderer(settings: NotifySettings) -> Renderer:

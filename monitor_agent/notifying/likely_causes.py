@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ from monitor_agent.es.drop_explanation import explain_drop
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.model_settings_store import read_rules
 from monitor_agent.es.state_store import StateStore
-from monitor_agent.notifying.messages import FiringFacts
+from monitor_agent.notifying.messages import MIX_SHIFT, SEGMENT, FiringFacts, LikelyCause
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.instants import HOUR, Interval
 from monitor_agent.root_causes.drop import ExplainedDrop
@@ -36,35 +36,7 @@ QUALITY = ("rate_fall", "auc_fall", "f1_fall", "f1_high")
 LONGEST_SECONDS = 6.0
 """How long a message waits for the analysis."""
 STORED_FOR = timedelta(days=8)
-SEGMENT, MIX_SHIFT = "segment", "mix_shift"
 _F1 = "f1"
-
-
-@dataclass(frozen=True)
-class LikelyCause:
-    """What most of a fall comes from.
-
-    Attributes
-    ----------
-    kind : `segment` (a value fell more than the rest) or `mix_shift` (other shares of the values, none is worse).
-    dimension, value : such as `labels.scene` and `home`; a mix shift has no value.
-    before, after : the metric of the value; None for a mix shift.
-    share : the part of the fall that it explains; None = unknown.
-    further : how many further values fell more than the rest.
-    """
-
-    kind: str
-    dimension: str
-    value: str = ""
-    before: float | None = None
-    after: float | None = None
-    share: float | None = None
-    further: int = 0
-
-    @property
-    def name(self) -> str:
-        """The value with its dimension, as people write it."""
-        return f"{self.dimension.removeprefix('labels.')}={self.value}" if self.value else self.dimension
 
 
 def likely_cause(drop: ExplainedDrop) -> LikelyCause | None:
@@ -74,8 +46,9 @@ def likely_cause(drop: ExplainedDrop) -> LikelyCause | None:
     if drop.verdict != SEGMENT or not drop.causes:
         return None
     first = drop.causes[0]
-    ends = (drop.measure.value(side) for side in (first.change.before, first.change.after))
-    return LikelyCause(SEGMENT, first.dimension, first.value, *ends, drop.share_of(first), len(drop.causes) - 1)
+    before, after = (drop.measure.value(side) for side in (first.change.before, first.change.after))
+    further = len(drop.causes) - 1
+    return LikelyCause(SEGMENT, first.dimension, first.value, before, after, drop.share_of(first), further)
 
 
 def drop_question(firing: Firing, facts: FiringFacts, now: datetime) -> DropQuestion | None:
@@ -108,12 +81,16 @@ class LikelyCauses:
     Parameters
     ----------
     settings : those of the process, for models whose settings the cluster does not hold.
+    seconds : how long a message waits for the analysis.
     """
 
-    def __init__(self, gateway: Gateway, states: StateStore, settings: AgentSettings) -> None:
+    def __init__(
+        self, gateway: Gateway, states: StateStore, settings: AgentSettings, seconds: float = LONGEST_SECONDS
+    ) -> None:
         self._gateway = gateway
         self._states = states
         self._settings = settings
+        self._seconds = seconds
         self._log = structlog.get_logger()
 
     def of(
@@ -154,7 +131,7 @@ class LikelyCauses:
         thread = threading.Thread(target=analyse, name="likely-causes", daemon=True)
         began = time.monotonic()
         thread.start()
-        thread.join(LONGEST_SECONDS)
+        thread.join(self._seconds)
         if thread.is_alive():
             self._log.warning("the analysis of a fall takes too long: the message goes without its cause")
         self._log.info("falls analysed", falls=len(causes), seconds=round(time.monotonic() - began, 2))

@@ -20,6 +20,9 @@ from monitor_agent.settings import NotifySettings
 TEMPLATES = Path(__file__).parent / "templates"
 BEFORE, AFTER = timedelta(days=1), timedelta(hours=1)
 """How much time a link shows around a firing."""
+SEGMENT, MIX_SHIFT = "segment", "mix_shift"
+MOST = 0.5
+"""A cause that explains at least this share of a fall explains most of it."""
 _ENDS = ("_high", "_low", "_fall")
 
 
@@ -42,6 +45,34 @@ class Message:
 
 
 @dataclass(frozen=True)
+class LikelyCause:
+    """What most of a fall comes from.
+
+    Attributes
+    ----------
+    kind : `segment` (a value fell more than the rest) or `mix_shift` (other shares of the values, none is worse).
+    dimension, value : such as `labels.scene` and `home`; a mix shift has no value.
+    before, after : the metric of the value; None for a mix shift.
+    share : the part of the fall that it explains; None = unknown.
+    further : how many further values fell more than the rest.
+    """
+
+    kind: str
+    dimension: str
+    value: str = ""
+    before: float | None = None
+    after: float | None = None
+    share: float | None = None
+    further: int = 0
+
+    @property
+    def name(self) -> str:
+        """The value with its dimension, as people write it."""
+        dimension = self.dimension.removeprefix("labels.")
+        return f"{dimension}={self.value}" if self.value else dimension
+
+
+@dataclass(frozen=True)
 class FiringFacts:
     """What a message knows beyond the firing: the numbers of the document with the worst value.
 
@@ -55,6 +86,7 @@ class FiringFacts:
         the interval is that of the difference.
     fell_since : since when the value is lower than the reference.
     broken : the features that are broken at this time.
+    cause : what most of the fall comes from; None = unknown.
     """
 
     metric: str = ""
@@ -70,6 +102,7 @@ class FiringFacts:
     against: str = ""
     fell_since: datetime | None = None
     broken: Sequence[BrokenFeature] = ()
+    cause: LikelyCause | None = None
 
 
 def metric_of(measure: str) -> str:
@@ -208,9 +241,9 @@ def with_broken_features(facts: FiringFacts, verdict: Mapping[str, Any]) -> Firi
     return replace(facts, broken=broken_of(verdict))
 
 
-def with_segment(facts: FiringFacts, segment: str) -> FiringFacts:
-    """Return facts with the segment that is likely to be the cause."""
-    return replace(facts, segment=segment)
+def firing_link(firing: Firing, base: str) -> str:
+    """Return the link to the page of a firing; empty without an address."""
+    return f"{base}/alerts/{firing.id}" if base else ""
 
 
 def _row(firing: Firing, facts: FiringFacts, base: str, now: datetime) -> dict[str, Any]:
@@ -247,8 +280,23 @@ def _row(firing: Firing, facts: FiringFacts, base: str, now: datetime) -> dict[s
         "against": facts.against,
         "fell_since": facts.fell_since,
         "broken": [{**vars(feature), "name": feature.name, "text": feature.sentence()} for feature in facts.broken],
+        "cause": facts.cause and _cause(facts.cause),
         "inhibited_by": list(firing.inhibited_by),
         "dashboard": dashboard_link(firing, base),
+        "page": firing_link(firing, base),
+    }
+
+
+def _cause(cause: LikelyCause) -> dict[str, Any]:
+    """Return what a template may say about the cause of a fall."""
+    return {
+        "kind": cause.kind,
+        "name": cause.name,
+        "before": _text_of_share(cause.before),
+        "after": _text_of_share(cause.after),
+        "share": _text_of_share(cause.share),
+        "most": cause.share is not None and cause.share >= MOST,
+        "further": cause.further,
     }
 
 
@@ -258,6 +306,10 @@ def _time(moment: datetime | None) -> str:
 
 def _text_of_number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
+
+
+def _text_of_share(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.3g} %"
 
 
 def _length(duration: timedelta) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import structlog
@@ -21,15 +23,17 @@ from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT
 from monitor_agent.contracts.verdict import VERDICTS
 from monitor_agent.durations import parse_duration
-from monitor_agent.errors import ElasticsearchError
+from monitor_agent.errors import ElasticsearchError, in_one_line
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.state_store import StateStore, StoredState
 from monitor_agent.notifying.channels import NotificationChannel
+from monitor_agent.notifying.likely_causes import LONGEST_SECONDS, LikelyCauses
 from monitor_agent.notifying.messages import FiringFacts, Message, Renderer, facts_of, with_broken_features
-from monitor_agent.notifying.outbox import LOOK_BACK, Batch, Outbox, firings_since, next_batch
+from monitor_agent.notifying.outbox import ACTIVE, LOOK_BACK, RECOVERED, Batch, Outbox, firings_since, next_batch
 from monitor_agent.notifying.routes import ChannelRules
 from monitor_agent.notifying.silence_store import SilenceStore
 from monitor_agent.pipeline import instants
+from monitor_agent.settings import AgentSettings
 
 OUTBOX = "outbox"
 """The kind of the channels' documents in `monitor-agent-state`."""
@@ -39,6 +43,8 @@ SENDING_SECONDS = 15.0
 VERDICT_AGE = timedelta(hours=1)
 _OF_FEATURES = {"model-quality", "drift"}
 """The dashboards of the alerts that a broken feature may explain."""
+MOST_PICTURES = 3
+"""In one message."""
 ATTEMPTS = 20
 """How often the receipt of a message is written, if other agents write the same outbox."""
 
@@ -56,6 +62,26 @@ class NotificationStatus:
     failing: Mapping[str, str] = field(default_factory=dict)
     sent: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
+
+
+Draw = Callable[[Alert, Firing, datetime], bytes]
+"""Returns the picture of a firing as PNG; empty = there is none."""
+
+
+@dataclass(frozen=True)
+class MessageContents:
+    """What messages may hold beyond the firing and its numbers.
+
+    Attributes
+    ----------
+    agent : the settings by which a fall is explained.
+    analysis_seconds : how long a message waits for the explanation.
+    draw : draws a firing; None = no pictures.
+    """
+
+    agent: AgentSettings = field(default_factory=AgentSettings)
+    draw: Draw | None = None
+    analysis_seconds: float = LONGEST_SECONDS
 
 
 class Notifier:
@@ -76,9 +102,13 @@ class Notifier:
         renderer: Renderer,
         alerts: Iterable[Alert],
         name: str,
+        contents: MessageContents | None = None,
     ) -> None:
+        contents = contents or MessageContents()
         self._gateway = gateway
         self._states = StateStore(gateway, name)
+        self._causes = LikelyCauses(gateway, self._states, contents.agent, contents.analysis_seconds)
+        self._draw = contents.draw
         self._silences = SilenceStore(gateway)
         self._channels = {channel.name: channel for channel in channels}
         self._rules = rules
@@ -174,12 +204,14 @@ class Notifier:
         self, due: Mapping[str, Batch], firings: Mapping[str, Firing], status: NotificationStatus, now: datetime
     ) -> None:
         """Send one message to each channel at the same time; write each receipt as soon as the receiver answers."""
-        facts = self._facts({id_: firings[id_] for batch in due.values() for id_ in batch.firings if id_ in firings})
+        facts = self._facts(due, firings, now)
         messages = {name: self._message(batch, firings, facts, now) for name, batch in due.items()}
         failure: ElasticsearchError | None = None
-        with ThreadPoolExecutor(len(due)) as pool:
+        with TemporaryDirectory(prefix="pictures-") as folder, ThreadPoolExecutor(len(due)) as pool:
+            pictures = self._pictures(due, firings, Path(folder), now)
             running: dict[Future[str], str] = {
-                pool.submit(self._channels[name].send, message): name for name, message in messages.items()
+                pool.submit(self._channels[name].send, message, pictures.get(name, ())): name
+                for name, message in messages.items()
             }
             for future in as_completed(running):
                 name = running[future]
@@ -216,7 +248,48 @@ class Notifier:
             if self._states.write(state, after.content(), now):
                 return
 
-    def _facts(self, firings: Mapping[str, Firing]) -> dict[str, FiringFacts]:
+    def _pictures(
+        self, due: Mapping[str, Batch], firings: Mapping[str, Firing], folder: Path, now: datetime
+    ) -> dict[str, list[Path]]:
+        """Draw the firings of messages to channels that take pictures; whatever happens, the messages go out."""
+        paths: dict[str, Path | None] = {}
+        for name, batch in due.items():
+            if self._draw is None or batch.kind == RECOVERED or not self._channels[name].takes_pictures:
+                continue
+            for id_ in batch.firings[:MOST_PICTURES]:
+                if id_ in firings and id_ not in paths:
+                    paths[id_] = self._picture(firings[id_], folder, now)
+        return {
+            name: [path for id_ in batch.firings[:MOST_PICTURES] if (path := paths.get(id_)) is not None]
+            for name, batch in due.items()
+            if batch.kind != RECOVERED and self._channels[name].takes_pictures
+        }
+
+    def _picture(self, firing: Firing, folder: Path, now: datetime) -> Path | None:
+        alert = self._alerts.get(firing.rule)
+        if alert is None or self._draw is None:
+            return None
+        try:
+            content = self._draw(alert, firing, now)
+        except Exception as error:  # noqa: BLE001 - a fault of a picture must not keep a message back
+            self._log.info("a message goes without its picture", firing=firing.id, reason=in_one_line(error))
+            return None
+        if not content:
+            return None
+        path = folder / f"{firing.rule}-{firing.id[:12]}.png"
+        path.write_bytes(content)
+        return path
+
+    def _facts(self, due: Mapping[str, Batch], firings: Mapping[str, Firing], now: datetime) -> dict[str, FiringFacts]:
+        """Return what is known of the firings of some messages: numbers, and what a fall comes from."""
+        rows = {id_: firings[id_] for batch in due.values() for id_ in batch.firings if id_ in firings}
+        facts = self._numbers(rows)
+        analyse = any(batch.kind == ACTIVE for batch in due.values())
+        for id_, cause in self._causes.of(rows, facts, now, analyse=analyse).items():
+            facts[id_] = dataclasses.replace(facts.get(id_, FiringFacts()), cause=cause)
+        return facts
+
+    def _numbers(self, firings: Mapping[str, Firing]) -> dict[str, FiringFacts]:
         """Return the numbers behind the firings, from the documents with their worst values."""
         searched = {id_: firing for id_, firing in firings.items() if firing.measure and firing.rule in self._alerts}
         searches = [worst_document(self._alerts[firing.rule], firing) for firing in searched.values()]

@@ -153,7 +153,7 @@ ROOMS = (
     Room(
         "monitor_agent/notifying/",
         "messages about alerts: what is due to whom, outboxes, silences, texts, channels by Apprise",
-        "alerting contracts durations errors es extras log pipeline settings",
+        "alerting contracts durations errors es extras log pipeline root_causes settings",
         "apprise jinja2 structlog",
     ),
     Room(

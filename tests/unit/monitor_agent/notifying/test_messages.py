@@ -11,7 +11,7 @@ import pytest
 from monitor_agent.contracts.alert import STATE_ACTIVE
 from monitor_agent.errors import SettingsError
 from monitor_agent.notifying.assembly import SAMPLE, SAMPLE_FACTS, tried_renderer
-from monitor_agent.notifying.messages import FiringFacts, Message, facts_of, with_broken_features
+from monitor_agent.notifying.messages import FiringFacts, LikelyCause, Message, facts_of, with_broken_features
 from monitor_agent.settings import NotifySettings
 
 NOW = SAMPLE.start + timedelta(minutes=5)
@@ -23,7 +23,8 @@ since 2026-11-23 10:05 UTC, for 5 min
 f1 0.14 (95 % interval 0.11 to 0.17), f1_high 0.17, limit 0.2, n = 812, 2950 predictions
 worst window 2026-11-23 09:00 UTC to 2026-11-23 10:00 UTC
 inhibited by lost-lines: it does not change its state meanwhile
-https://d.test/dashboards/model-quality?from=2026-11-22T10%3A05%3A00Z&to=now&c.model=click&c.version=2
+alert: https://d.test/alerts/{SAMPLE.id}
+dashboard: https://d.test/dashboards/model-quality?from=2026-11-22T10%3A05%3A00Z&to=now&c.model=click&c.version=2
 alert quality-below-threshold, firing {SAMPLE.id}
 more: monitor-agent alerts show {SAMPLE.id[:12]}
 
@@ -131,3 +132,24 @@ def test_a_broken_feature_is_named_in_both_languages() -> None:
 
     assert "Feature price: 34 % missing since 2026-11-23 10:00 UTC (reference 0 %)\n" in english
     assert "特征 price：缺失 34 %（参考 0 %），自 2026-11-23 10:00 UTC 起\n" in chinese
+
+
+def test_a_message_names_what_a_fall_comes_from() -> None:
+    """One sentence with the numbers, in both languages; a shifted mix blames no segment."""
+    segment = LikelyCause("segment", "labels.scene", "home", 0.12, 0.08, 0.84, further=1)
+    shift = LikelyCause("mix_shift", "labels.scene", share=0.9)
+    texts = {
+        (language, cause.kind): tried_renderer(NotifySettings(language=language))
+        .message("active", "k", [ACTIVE], {ACTIVE.id: replace(SAMPLE_FACTS, segment="other", cause=cause)}, NOW)
+        .body
+        for language in ("en", "zh")
+        for cause in (segment, shift)
+    }
+
+    assert (
+        "\nmost of the fall comes from scene=home (12 % before, 8 % now; it explains 84 % of the fall), and from 1 more"
+        in texts["en", "segment"]
+    )
+    assert "\n下降主要来自 scene=home（之前 12 %，现在 8 %，占下降的 84 %），另有 1 项\n" in texts["zh", "segment"]
+    assert "\nno segment is worse: 90 % of the fall comes from other shares of scene\n" in texts["en", "mix_shift"]
+    assert "likely segment" not in texts["en", "segment"]

@@ -1,0 +1,124 @@
+"""What the message about a fallen version holds: its links, the cause of the fall and a picture, on stored events."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from http import HTTPStatus
+
+import pytest
+
+from monitor_agent.alerting.definitions import load_alerts
+from monitor_agent.contracts.agent_state import AGENT_STATE
+from monitor_agent.contracts.alert import ALERTS
+from monitor_agent.contracts.verdict import VERDICTS
+from monitor_agent.dashboards.firing_picture import firing_picture
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.notifying.assembly import make_notifier
+from monitor_agent.notifying.likely_causes import CAUSES
+from monitor_agent.notifying.notifier import MessageContents, Notifier
+from monitor_agent.settings import AgentSettings, NotifySettings, NotifyTables
+from tests.alert_story import WORSE
+from tests.cluster import Cluster
+from tests.factories import START, Document, deliver, iso
+from tests.integration.test_explain_drop import HOUR, N, clicked
+from tests.notification_receiver import Receiver, receiving
+
+NOW = START + 4 * HOUR
+FELL = replace(
+    WORSE,
+    start=START + 2 * HOUR,
+    active_since=START + 2 * HOUR,
+    evaluated=NOW,
+    inhibited_by=(),
+    group=(("model_name", "broken"), ("model_version", "2")),
+)
+PATIENCE_SECONDS = 120.0
+"""Machines that run the tests may be busy with other work."""
+PNG = b"\x89PNG"
+
+
+@pytest.fixture(scope="module")
+def fallen(installed: Cluster) -> Cluster:
+    """Store a version that is worse in one scene, and the firing about it."""
+    documents: list[Document] = []
+    for version, ad_clicks in (("1", 180), ("2", 30)):
+        for hour in range(2):
+            at = START + hour * HOUR
+            documents += clicked(N, 180, at, model="broken", version=version, scene="search")
+            documents += clicked(N, ad_clicks, at, model="broken", version=version, scene="ad")
+    with installed.client() as admin:
+        deliver(admin, documents)
+        for number in range(12):
+            at = START + 2 * HOUR + number * timedelta(minutes=5)
+            verdict = {**VERDICTS.sample, "@timestamp": iso(at), "model_name": "broken", "rate_since": iso(START)}
+            admin.index(index=VERDICTS.index_for(at), document=verdict)
+        admin.index(index=ALERTS.index_for(FELL.start), id=FELL.id, document=FELL.document())
+        admin.indices.refresh(index="model-*")
+    return installed
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Yield a receiver that answers."""
+    with receiving() as receiver:
+        yield receiver
+
+
+def notifier_on(gateway: Gateway, receiver: Receiver, path: str = "alerts") -> Notifier:
+    """Return a notifier with one channel."""
+    settings = NotifySettings(urls=(receiver.url(path),), dashboards_url="https://d.test")
+    contents = MessageContents(
+        AgentSettings(segments=("scene",)),
+        lambda alert, firing, now: firing_picture(gateway, alert, firing, now),
+        PATIENCE_SECONDS,
+    )
+    notifier = make_notifier(gateway, settings, NotifyTables(), load_alerts(), "agent", contents)
+    assert notifier is not None
+    return notifier
+
+
+def test_a_message_names_the_cause_and_holds_a_picture(fallen: Cluster, receiver: Receiver) -> None:
+    """The segment with its numbers, both links, and a picture; a retry analyses nothing again."""
+    with fallen.client("monitor_agent") as client:
+        gateway = Gateway(client)
+        notifier = notifier_on(gateway, receiver)
+        receiver.status = HTTPStatus.SERVICE_UNAVAILABLE
+        notifier.notify(NOW)
+        analysed = client.get(index=AGENT_STATE.name, id=CAUSES)["_source"]["content"][CAUSES][FELL.id]
+        receiver.status = HTTPStatus.OK
+        notifier.notify(NOW + timedelta(minutes=1))
+        again = client.get(index=AGENT_STATE.name, id=CAUSES)["_source"]["content"][CAUSES][FELL.id]
+
+    (message,) = receiver.messages
+    assert (
+        "most of the fall comes from scene=ad (30 % before, 5 % now; it explains 100 % of the fall)"
+        in (message["message"])
+    )
+    assert f"https://d.test/alerts/{FELL.id}" in message["message"]
+    assert "https://d.test/dashboards/model-quality?from=" in message["message"]
+    (picture,) = message["attachments"]
+    assert base64.b64decode(picture["base64"]).startswith(PNG)
+    assert again == analysed
+
+
+def test_a_message_goes_out_without_what_fails(fallen: Cluster, receiver: Receiver) -> None:
+    """No picture and no cause keep it back."""
+
+    def fail(*_: object) -> bytes:
+        raise RuntimeError("no fonts")
+
+    with fallen.client("monitor_agent") as client:
+        gateway = Gateway(client)
+        settings = NotifySettings(urls=(receiver.url("second"),))
+        contents = MessageContents(AgentSettings(segments=("scene",)), fail)
+        notifier = make_notifier(gateway, settings, NotifyTables(), load_alerts(), "agent", contents)
+        assert notifier is not None
+        notifier.notify(NOW + timedelta(minutes=2))
+
+    (message,) = receiver.messages
+    assert message["title"] == "[ACTIVE] broken/2: A version is worse"
+    assert not message["attachments"]
+    assert "https://" not in message["message"]
