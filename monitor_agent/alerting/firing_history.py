@@ -141,9 +141,8 @@ def value_history(alert: Alert, firing: Firing, answer: Mapping[str, Any], now: 
 
 def documents_search(alert: Alert, firing: Firing) -> Search:
     """Return the search for the newest documents that met the condition: index and body."""
-    last = firing.end or firing.evaluated
     # A window has the time of its start, and is evaluated after its end.
-    times = instants.range_filter("@timestamp", gte=firing.start - parse_duration(alert.look_back), lte=last)
+    times = instants.range_filter("@timestamp", gte=firing.start - parse_duration(alert.look_back), lte=firing.end)
     body = {
         "size": MOST_DOCUMENTS,
         "query": {"bool": {"filter": [times, kql.query(alert.where), *_group_filters(firing)]}},

@@ -9,12 +9,19 @@ from monitor_agent.alerting.definitions import Alert
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.alerting.look_back import is_about
 from monitor_agent.contracts.catalogue import CONTRACTS
-from monitor_agent.contracts.verdict import MEASURES
+from monitor_agent.contracts.verdict import ANSWERED, AUC, F1, RATE
 from monitor_agent.notifying.messages import MIX_SHIFT, MOST, FiringFacts, LikelyCause
 from monitor_agent.pipeline import instants
 
 SHARE = "share"
 STATE_TITLES = {"active": "Active", "pending": "Pending", "recovered": "Recovered"}
+_MEASURE_TITLES = {
+    f"{RATE}_fall": "fall of the share of positives",
+    f"{AUC}_fall": "fall of the AUC",
+    f"{F1}_fall": "fall of F1",
+    f"{ANSWERED}_fall": "fall of answered requests",
+    "drift_share": "share of what has drifted",
+}
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -84,10 +91,7 @@ def measure_title(measure: str) -> str:
     >>> measure_title("rate_fall"), measure_title("f1_high")
     ('fall of the share of positives', 'f1_high')
     """
-    for name, meaning in MEASURES.items():
-        if measure == f"{name}_fall":
-            return f"fall of the {meaning}"
-    return {"drift_share": "share of what has drifted"}.get(measure, measure)
+    return _MEASURE_TITLES.get(measure, measure)
 
 
 def value_sentence(firing: Firing, alert: Alert | None) -> str:

@@ -65,7 +65,8 @@ class FiringChart:
         values = [self.value_text(point.value) for point in points[-1:] if point.value is not None]
         limit = "" if self.history.limit is None else f", limit {self.value_text(self.history.limit)}"
         newest = values[0] if values else "not measured"
-        return f"{self.history.measure}: newest value {newest}{limit}, beyond it at {met} of {len(points)} moments"
+        often = f"the condition was met at {met} of {len(points)} moments"
+        return f"{self.history.measure}: newest value {newest}{limit}, {often}"
 
     def picture(self, title: str) -> str:
         """Return the chart as the text of an SVG file, with its title above it."""
@@ -170,7 +171,8 @@ class FiringChart:
             if point.low is not None and point.high is not None
             else ""
         )
-        words = f"{point.at:%d %b %H:%M} UTC: {self.value_text(value)}{ends}{', beyond the limit' if point.met else ''}"
+        met = ", the condition was met" if point.met else ""
+        words = f"{point.at:%d %b %H:%M} UTC: {self.value_text(value)}{ends}{met}"
         crowd = self.width / max(1, len(self.history.points))
         color, radius = (self.colors.bad, min(3.4, max(1.2, crowd / 3))) if point.met else (self.colors.line, 1.8)
         place = f'cx="{self._x(point.at):.1f}" cy="{scale.y(value):.1f}" r="{radius:g}"'

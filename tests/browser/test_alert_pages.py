@@ -102,12 +102,12 @@ def test_the_chart_marks_breaches_and_bridges_no_gap(page: Page, alert_viewer: s
     """Red dots beyond the limit, in words too; no line goes through the hour without verdicts."""
     page.goto(f"{alert_viewer}/alerts/{WORSE.id}")
     chart = page.get_by_role("img").first
-    words = re.compile("rate_fall: newest value 31 %, limit 5 %, beyond it at 36 of")
+    words = re.compile("rate_fall: newest value 31 %, limit 5 %, the condition was met at 36 of")
     expect(chart).to_have_attribute("aria-label", words)
     assert chart.locator("polyline").count() == 2
-    expect(chart.locator("circle title").last).to_contain_text("beyond the limit")
+    expect(chart.locator("circle title").last).to_contain_text("the condition was met")
     rows = page.locator("table.plain tbody tr")
-    expect(rows.first).to_contain_text("30.8 %")
+    expect(rows.first).to_contain_text("31 %")
     assert all("%" in text for text in rows.all_text_contents())
 
 
@@ -125,6 +125,20 @@ def test_its_links_keep_model_version_and_time(page: Page, alert_viewer: str) ->
     page.get_by_role("link", name="Model quality at this time").click()
     page.wait_for_selector("main[data-drawn]")
     assert "c.model=search&c.version=2" in page.url
+
+
+def test_the_dashboards_of_alerts_have_data(page: Page, alert_viewer: str) -> None:
+    """Overview and Alerts count the firings, and list who is silenced and what has fallen."""
+    page.set_viewport_size({"width": WIDE, "height": 2600})
+    page.goto(f"{alert_viewer}/dashboards/alerts?from=now-7d&to=now")
+    expect(page.locator("[data-panel='alerts-active'] .value")).to_have_text("2")
+    expect(page.locator("[data-panel='alerts-recovered'] .value")).to_have_text("6")
+    expect(page.locator("[data-panel='alerts-open'] tbody tr")).to_have_count(2)
+    expect(page.locator("[data-panel='alerts-by-name']")).to_contain_text("Requests are refused or fail")
+    expect(page.locator("[data-panel='silences']")).to_contain_text("the shop is closed")
+    page.goto(f"{alert_viewer}/dashboards/overview?from=now-24h&to=now")
+    expect(page.locator("[data-panel='overview-models']")).to_contain_text("400")
+    expect(page.locator("[data-panel='overview-verdicts']")).to_contain_text("31.0 %")
 
 
 def test_it_fits_a_telephone(page: Page, alert_viewer: str) -> None:

@@ -28,6 +28,7 @@ from tests.waiting import processes_in, wait_until
 IMPRESSIONS = 1560
 """A day and some hours of the next one: the agent runs a cycle between them."""
 WITHOUT_DATA = {f"drift/drift-{name}" for name in ("map", "psi-over-time", "share")} | {
+    "alerts/silences",
     "serving/server-releases",
     "serving/serving-error-budgets",
     "model-quality/quality-positive-rate",
@@ -36,7 +37,7 @@ WITHOUT_DATA = {f"drift/drift-{name}" for name in ("map", "psi-over-time", "shar
     "versions-compared/versions-positive-rate-interval",
 }
 """Panels without data: so short a demo has no second whole day, its server starts long after the log's week, clicks
-judge its model, and it has no service level objective."""
+judge its model, nobody silences alerts, and it has no service level objective."""
 OF_OTHER_KINDS = ("multiclass/", "regression/")
 """Dashboards for models of other kinds than the demo's."""
 ROOT = Path(__file__).parents[2]

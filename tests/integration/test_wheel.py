@@ -183,8 +183,8 @@ def test_a_cluster_of_your_own(
         return installation.run("monitor-agent", *words, cwd=folder, environ={**access[user], **more}).stdout
 
     with kibana_stand_in() as kibana:
-        assert "saved objects: 170 imported" in monitor("monitor_setup", "setup", "--kibana", KIBANA_URL=kibana.url)
-        assert len(kibana.objects["default"]) == 170
+        assert "saved objects: 183 imported" in monitor("monitor_setup", "setup", "--kibana", KIBANA_URL=kibana.url)
+        assert len(kibana.objects["default"]) == 183
         assert len(kibana.rules) == 20
     writer = {"PIPELINE_USERNAME": "pipeline_writer", "PIPELINE_PASSWORD": elasticsearch.users["pipeline_writer"]}
     deliver(installation, folder, {**access["monitor_agent"], **writer}, elasticsearch)
