@@ -7,12 +7,14 @@ from dataclasses import replace
 from monitor_agent.dashboards import formats
 from monitor_agent.dashboards.panel_views import Chart, LegendEntry, Spec
 from monitor_agent.dashboards.time_layers import HOVER
-from monitor_agent.dashboards.time_strip import COLORS, OUTAGE, TimeStrip
+from monitor_agent.dashboards.time_strip import ALERT, COLORS, OUTAGE, TimeStrip
 from monitor_agent.kibana.times import TimeRange
 from monitor_agent.pipeline.instants import milliseconds
 
 HEIGHT = 6
 """Pixels of the strip."""
+ALERT_HEIGHT = 4
+"""Pixels of the strip of alerts, which lies below the axis of time."""
 SHADE = 0.08
 """The opacity of the shade over a time without events."""
 
@@ -31,14 +33,19 @@ def with_strip(chart: Chart, strip: TimeStrip, time: TimeRange) -> Chart:
     hover = next(number for number, layer in enumerate(layers) if layer.get("name") == HOVER)
     shaded = [span for span in spans if span["k"] == OUTAGE]
     below = [_rectangles(shaded, {"opacity": SHADE}, {})] if shaded else []
-    top = _rectangles(spans, {"opacity": 0.85}, {"y": {"value": 0}, "y2": {"value": HEIGHT}})
+    alerts, disturbed = ([span for span in spans if (span["k"] == ALERT) is alert] for alert in (True, False))
+    top = [_rectangles(disturbed, {"opacity": 0.85}, {"y": {"value": 0}, "y2": {"value": HEIGHT}})] if disturbed else []
+    if alerts:
+        # Below the axis: releases have their names at the top.
+        place = {"y": {"value": {"expr": "height"}}, "y2": {"value": {"expr": f"height + {ALERT_HEIGHT}"}}}
+        top.append(_rectangles(alerts, {"opacity": 0.85, "clip": False}, place))
     kinds = [kind for kind in COLORS if any(span["k"] == kind for span in spans)]
     words = "; ".join(
         f"{span['t']} from {formats.date_text(span['x'])} to {formats.moment_text(span['x2'])}" for span in spans
     )
     return replace(
         chart,
-        spec={**chart.spec, "layer": [*below, *layers[:hover], top, *layers[hover:]]},
+        spec={**chart.spec, "layer": [*below, *layers[:hover], *top, *layers[hover:]]},
         legend=(*chart.legend, *(LegendEntry(kind, COLORS[kind], dashed=False, strip=True) for kind in kinds)),
         summary=f"{chart.summary}; {words}",
     )

@@ -1,4 +1,4 @@
-"""What disturbs the numbers of a time, for all charts over time: outages, lost lines, windows without labels, releases.
+"""What to know of a time, for all charts over it: outages, lost lines, windows without labels, alerts, releases.
 
 The searches go with those of the panels; `read_strip` turns the responses into spans and marks (pure).
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from monitor_agent.contracts.alert import ALERTS
 from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.contracts.release import RELEASES, SOURCE_SERVER
@@ -21,12 +22,12 @@ from monitor_agent.kibana.filters import Query, conjunction, within
 from monitor_agent.kibana.searches import SearchRequest
 from monitor_agent.kibana.tables import JOIN, Annotation, source_value
 from monitor_agent.kibana.times import TimeRange, interval
-from monitor_agent.pipeline.instants import milliseconds
+from monitor_agent.pipeline.instants import milliseconds, parse, range_filter
 
-OUTAGE, LOST, IMMATURE = "no events", "lines lost", "labels to come"
-COLORS = {OUTAGE: "#C61E25", LOST: "#D18B00", IMMATURE: "#8A93A3"}
+OUTAGE, LOST, IMMATURE, ALERT = "no events", "lines lost", "labels to come", "alert active"
+COLORS = {OUTAGE: "#C61E25", LOST: "#D18B00", IMMATURE: "#8A93A3", ALERT: "#9B4DCA"}
 """Kind of a span -> its colour: red is bad, yellow is doubtful, grey only needs time."""
-MOST_RELEASES = 100
+MOST_RELEASES, MOST_ALERTS = 100, 100
 LEAST_BAR = timedelta(hours=1)
 HOURLY = timedelta(days=62)
 """In ranges up to this length, an outage of an hour is shown."""
@@ -111,19 +112,23 @@ def strip_searches(dashboard: Dashboard, time: TimeRange, chosen: Mapping[str, S
         SearchRequest(PREDICTIONS.pattern, _sums([*within(time, "@timestamp"), *versions], {"events": events})),
         SearchRequest(PERFORMANCE.pattern, _sums([*base, single], windows)),
         SearchRequest(RELEASES.pattern, release),
+        SearchRequest(ALERTS.pattern, _active_alerts(dashboard, time, models)),
     )
     return StripSearches(time, bar, requests)
 
 
 def read_strip(searches: StripSearches, outcomes: Sequence[SearchOutcome]) -> TimeStrip:
     """Return the strip; a search without a response adds nothing, because the panels say what could not be read."""
-    events, windows, releases = ({} if isinstance(outcome, ElasticsearchError) else outcome for outcome in outcomes)
+    events, windows, releases, alerts = (
+        {} if isinstance(outcome, ElasticsearchError) else outcome for outcome in outcomes
+    )
     length = round(searches.bar.total_seconds() * 1000)
     disturbed = windows.get("aggregations", {})
     spans = [
         *_outages(events.get("aggregations", {}).get("events", {}).get("buckets", ()), length, searches.time),
         *_joined(_lost(disturbed.get("lost", {}).get("bars", {}).get("buckets", ()), length)),
         *_joined(_immature(disturbed.get("immature", {}).get("bars", {}).get("buckets", ()))),
+        *_alerts(alerts, searches.time),
     ]
     return TimeStrip(tuple(spans), tuple(_releases(releases)))
 
@@ -135,6 +140,35 @@ def _filters(dashboard: Dashboard, chosen: Mapping[str, Sequence[str]], fields: 
 
 def _sums(filters: Sequence[Query], aggregations: Mapping[str, Any]) -> dict[str, Any]:
     return {"size": 0, "track_total_hits": False, "query": conjunction(filters), "aggs": dict(aggregations)}
+
+
+def _active_alerts(dashboard: Dashboard, time: TimeRange, models: Sequence[Query]) -> dict[str, Any]:
+    """Return the search for the alerts of a dashboard that were active in a range, those on all models too."""
+    on_all = {"bool": {"must_not": [{"exists": {"field": "model_name"}}]}}
+    of_models = [{"bool": {"should": [*models, on_all], "minimum_should_match": 1}}] if models else []
+    began = range_filter("active_since", lte=time.end)
+    over = range_filter("event.end", lt=time.start)
+    filters: list[Query] = [began, {"term": {"dashboard": dashboard.id}}, *of_models]
+    return {
+        "size": MOST_ALERTS,
+        "track_total_hits": False,
+        "query": {"bool": {"filter": filters, "must_not": [over]}},
+        "sort": [{"active_since": "desc"}],
+        "_source": ["rule.description", "model_name", "model_version", "active_since", "event.end"],
+    }
+
+
+def _alerts(response: Mapping[str, Any], time: TimeRange) -> Iterator[Span]:
+    """Yield the times in which alerts were active, the latest first."""
+    for hit in response.get("hits", {}).get("hits", ()):
+        source = hit["_source"]
+        group = (source_value(source, name) for name in ("model_name", "model_version"))
+        names = JOIN.join(str(name) for name in group if name)
+        title = source_value(source, "rule.description") or ALERT
+        start = milliseconds(parse(str(source_value(source, "active_since"))))
+        end = source_value(source, "event.end")
+        stop = milliseconds(parse(str(end)) if end else time.end)
+        yield Span(ALERT, start, stop, f"alert: {title}{f' ({names})' if names else ''}")
 
 
 def _outages(buckets: Sequence[Mapping[str, Any]], length: int, time: TimeRange) -> Iterator[Span]:

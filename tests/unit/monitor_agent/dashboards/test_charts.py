@@ -11,7 +11,7 @@ from monitor_agent.dashboards.palette import WEAK
 from monitor_agent.dashboards.panel_views import Chart, Notice, PanelBody
 from monitor_agent.dashboards.rendering import render_lens
 from monitor_agent.dashboards.strip_layers import with_strip
-from monitor_agent.dashboards.time_strip import OUTAGE, Span, TimeStrip
+from monitor_agent.dashboards.time_strip import ALERT, OUTAGE, Span, TimeStrip
 from monitor_agent.errors import UnsupportedPanelError
 from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.panel_query import PanelData
@@ -215,3 +215,17 @@ def test_the_strip_is_on_the_chart_in_its_tooltips_its_legend_and_its_text() -> 
     assert [entry.name for entry in chart.legend if entry.strip] == ["no events"]
     assert "no events from 2026-03-02 00:00 to 2026-03-02 01:00 UTC" in chart.summary
     assert with_strip(body, TimeStrip(), time) == body
+
+
+def test_alerts_have_a_strip_of_their_own() -> None:
+    """An alert hides neither an outage nor a value: it lies below the axis."""
+    body = xy_chart([{"time": AT + at * HOUR, "a": 0.25} for at in (0, 3)], {})
+    assert isinstance(body, Chart)
+    spans = (Span(OUTAGE, AT, AT + HOUR, OUTAGE), Span(ALERT, AT, AT + HOUR, "alert: CTR fell (search)"))
+
+    chart = with_strip(body, TimeStrip(spans), TimeRange(START, START + timedelta(hours=4)))
+
+    rows = [layer["encoding"] for layer in chart.spec["layer"] if layer["mark"].get("opacity") == 0.85]
+    assert (rows[0]["y"]["value"], rows[1]["y"]["value"]) == (0, {"expr": "height"})
+    assert [entry.name for entry in chart.legend if entry.strip] == ["no events", "alert active"]
+    assert "alert: CTR fell (search) from 2026-03-02 00:00" in chart.summary

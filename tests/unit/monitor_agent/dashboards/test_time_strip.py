@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from monitor_agent.dashboards.time_strip import IMMATURE, LOST, OUTAGE, Span, StripSearches, TimeStrip, read_strip
+from monitor_agent.dashboards.time_strip import (
+    ALERT,
+    IMMATURE,
+    LOST,
+    OUTAGE,
+    Span,
+    StripSearches,
+    TimeStrip,
+    read_strip,
+)
 from monitor_agent.errors import ElasticsearchError
 from monitor_agent.kibana.times import TimeRange
 
@@ -25,7 +34,7 @@ def strip(
     windows = {"lost": {"bars": {"buckets": lines}}, "immature": {"bars": {"buckets": ends}}}
     hits = [{"_source": release, "sort": [AT + number]} for number, release in enumerate(releases)]
     responses = [{"aggregations": {"events": {"buckets": events}}}, {"aggregations": windows}, {"hits": {"hits": hits}}]
-    return read_strip(RANGE, responses)
+    return read_strip(RANGE, [*responses, {}])
 
 
 def test_hours_without_events_are_an_outage_if_events_were_to_be_expected() -> None:
@@ -53,6 +62,18 @@ def test_a_release_has_its_model_and_version() -> None:
     assert [release.text for release in releases] == ["churn/2"]
 
 
+def test_an_alert_is_a_span_while_it_is_active() -> None:
+    """It says which alert on which version; one that goes on ends with the range."""
+    rule = {"rule": {"description": "A version is worse"}, "active_since": (START + timedelta(hours=1)).isoformat()}
+    ended = {**rule, "event": {"end": (START + timedelta(hours=2)).isoformat()}}
+    hits = [{"_source": {**rule, "model_name": "search", "model_version": "2"}}, {"_source": ended}]
+
+    assert read_strip(RANGE, [{}, {}, {}, {"hits": {"hits": hits}}]).spans == (
+        Span(ALERT, AT + HOUR, AT + 6 * HOUR, "alert: A version is worse (search/2)"),
+        Span(ALERT, AT + HOUR, AT + 2 * HOUR, "alert: A version is worse"),
+    )
+
+
 def test_what_could_not_be_read_is_left_out() -> None:
     """The panels say what could not be read."""
-    assert read_strip(RANGE, [ElasticsearchError("gone")] * 3) == TimeStrip()
+    assert read_strip(RANGE, [ElasticsearchError("gone")] * 4) == TimeStrip()
