@@ -23,7 +23,7 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.retry import Backoff
 from monitor_agent.notifying.assembly import SAMPLE, SAMPLE_FACTS, rules_of, tried_renderer
 from monitor_agent.notifying.channels import open_channels
-from monitor_agent.notifying.messages import dashboard_link, facts_of
+from monitor_agent.notifying.messages import dashboard_link, facts_of, firing_link
 from monitor_agent.notifying.notifier import worst_document
 from monitor_agent.notifying.routes import ChannelRules
 from monitor_agent.notifying.silence_store import SilenceStore
@@ -131,6 +131,7 @@ def _show(args: argparse.Namespace, settings: Settings) -> int:
     rows += [("silenced", line) for line in silences_in_words([silence] if silence else [])]
     rows += [("acknowledged by", quiet.acknowledged[firing.id])] if firing.id in quiet.acknowledged else []
     rows.append(("dashboard", link or firing.dashboard))
+    rows += [("page", page)] if (page := firing_link(firing, settings.notify.dashboards_url)) else []
     for name, text in rows:
         print_line(f"{name:16}{text}")
     return 0

@@ -46,7 +46,7 @@ def data(viewer: str, dashboard: str, **query: str) -> Any:
 
 def test_credentials_and_addresses_never_reach_a_page(world: Cluster, viewer: str) -> None:
     """No page, no data and no script names a password, a user, or where Elasticsearch is."""
-    paths = ["/", "/static/viewer.js", "/static/state.js"]
+    paths = ["/", "/alerts", "/static/viewer.js", "/static/state.js"]
     for name in DASHBOARDS:
         paths += [f"/dashboards/{name}", f"/dashboards/{name}/data?{urlencode(RANGE)}"]
     for path in paths:

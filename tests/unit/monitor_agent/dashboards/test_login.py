@@ -211,6 +211,8 @@ def gateway_to(server: Server) -> Gateway:
 )
 def test_a_token_that_protects_nothing_is_refused(settings_: dict[str, str]) -> None:
     """The operator sees it at the start."""
+    with pytest.raises(SettingsError, match="DASHBOARDS_AUTH=token does not say who a visitor is"):
+        DashboardsSettings(auth="token", token=TOKEN, alert_actions=True)
     with pytest.raises(SettingsError, match="DASHBOARDS_TOKEN"):
         DashboardsSettings(**settings_)
 
