@@ -91,8 +91,7 @@ def create_app(viewer: Viewer) -> Flask:
     _add_pages(app, viewer)
     searches = VisitorWork()
     overviews = SharedAnswers[Overview]()
-    forms = AlertForms(viewer.clock, searches) if viewer.alert_actions and viewer.login else None
-    AlertPages(viewer.library, viewer.clock, viewer.agent, lambda: _gateway(viewer), searches, forms).register(app)
+    _alert_pages(viewer, searches).register(app)
 
     @app.get("/models")
     def models() -> str:
@@ -162,6 +161,11 @@ def _add_data(app: Flask, viewer: Viewer, searches: VisitorWork) -> None:
             response.status_code = UNAUTHORIZED
             return response
         return Response(answer, mimetype="application/json")
+
+
+def _alert_pages(viewer: Viewer, searches: VisitorWork) -> AlertPages:
+    forms = AlertForms(viewer.clock, searches) if viewer.alert_actions and viewer.login else None
+    return AlertPages(viewer.library, viewer.clock, viewer.agent, lambda: _gateway(viewer), searches, forms)
 
 
 def _add_guards(app: Flask, viewer: Viewer) -> None:
