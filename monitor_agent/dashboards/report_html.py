@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from monitor_agent.dashboards import markdown, svg
-from monitor_agent.dashboards.panel_views import Chart, LegendEntry, Notice, PanelView, TableView, Tiles
+from monitor_agent.dashboards.panel_views import Chart, LegendEntry, Notice, PanelView, TableView, Tile, Tiles
 from monitor_agent.dashboards.report_image import (
     GAP,
     ROW,
@@ -105,7 +105,8 @@ def _chart(title: str, chart: Chart, panel: DashboardPanel, prefix: str, render:
     entries = "".join(map(_legend_entry, chart.legend))
     legend = f'<figcaption><ul class="legend">{entries}</ul></figcaption>' if entries else ""
     drawing = f'{words}<g aria-hidden="true">{inner}</g>'
-    return f'<figure><svg xmlns="http://www.w3.org/2000/svg" {size} {labels}>{drawing}</svg>{legend}</figure>'
+    image = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {labels}>{drawing}</svg>'
+    return f"<figure>{image}{legend}</figure>{_remark(chart.note)}"
 
 
 def _legend_entry(entry: LegendEntry) -> str:
@@ -114,13 +115,19 @@ def _legend_entry(entry: LegendEntry) -> str:
 
 
 def _tiles(tiles: Tiles) -> str:
-    single = len(tiles.tiles) == 1
-    entries = "".join(
-        f'<div style="--color:{tile.color}">{"" if single else f"<dt>{_text(tile.label)}</dt>"}'
-        f'<dd class="value">{_text(tile.text)}</dd><dd><small>{_text(tile.detail)}</small></dd></div>'
-        for tile in tiles.tiles
-    )
-    return f'<dl class="tiles">{entries}</dl>'
+    entries = "".join(_tile(tile, named=len(tiles.tiles) > 1) for tile in tiles.tiles)
+    return f'<dl class="tiles">{entries}</dl>{_remark(tiles.note)}'
+
+
+def _tile(tile: Tile, *, named: bool) -> str:
+    label = f"<dt>{_text(tile.label)}</dt>" if named else ""
+    facts = _text(" ".join(filter(None, (tile.detail, tile.sample))))
+    value = f'<dd class="value">{_text(tile.text)}</dd>'
+    return f'<div style="--color:{tile.color}">{label}{value}<dd><small>{facts}</small></dd></div>'
+
+
+def _remark(note: str) -> str:
+    return f"<p><small>{_text(note)}</small></p>" if note else ""
 
 
 def _table(view: TableView) -> str:

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 from monitor_agent.dashboards import markdown, svg
 from monitor_agent.dashboards.dashboard_data import ControlValues, DashboardData
 from monitor_agent.dashboards.palette import vega_config
-from monitor_agent.dashboards.panel_views import Chart, Notice, PanelView, Spec, TableView, Tiles
+from monitor_agent.dashboards.panel_views import Chart, Notice, PanelView, Spec, TableView, Tile, Tiles
 from monitor_agent.dashboards.report_front import verdict_blocks
 from monitor_agent.dashboards.report_verdict import TIME, Verdict, range_words
 from monitor_agent.dashboards.svg import BACK, BAD, GOOD, INK, LINE, PANEL, SOFT, box, text
@@ -24,6 +24,7 @@ RenderChart = Callable[[Spec], str]
 
 WIDTH, MARGIN, GAP, ROW = 1440.0, 24.0, 8.0, 20.0
 HEAD, TITLE, PAD, LEGEND = 76.0, 30.0, 12.0, 20.0
+TILE_ROW = 38.0
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,9 @@ def _panel(panel: DashboardPanel, view: PanelView | None, frame: Frame, render: 
     elements = [box(frame.x, frame.y, frame.width, frame.height, PANEL, line=LINE, corner=6)]
     title = view.title if view else panel.title
     if title:
-        content = svg.fitted(title, frame.width - 2 * PAD, 13)
-        elements.append(text(frame.x + PAD, frame.y + 21, content, 13, INK, 600))
+        size = svg.fitting_size(title, frame.width - 2 * PAD, 13, 10.5)
+        content = svg.fitted(title, frame.width - 2 * PAD, size)
+        elements.append(text(frame.x + PAD, frame.y + 21, content, size, INK, 600))
     inner = Frame(
         frame.x + PAD,
         frame.y + (TITLE if title else 0),
@@ -193,25 +195,61 @@ def _notice(notice: Notice, frame: Frame) -> str:
 
 
 def _tiles(tiles: Tiles, frame: Frame) -> str:
-    elements, width = [], frame.width / len(tiles.tiles)
-    for number, tile in enumerate(tiles.tiles):
-        x, middle = frame.x + number * width, frame.y + frame.height / 2
-        size = 28.0
-        while size > 12 and svg.text_width(tile.text, size) > width - 20:
-            size -= 1
-        elements.append(box(x, frame.y + 6, 3, frame.height - 12, tile.color))
-        if len(tiles.tiles) > 1:
-            elements.append(text(x + 14, middle - 26, svg.fitted(tile.label, width - 20, 12), 12, SOFT))
-        elements.append(text(x + 14, middle + (2 if tile.detail else 10), tile.text, size, INK, 600))
-        elements.append(text(x + 14, middle + 24, svg.fitted(tile.detail, width - 20, 12), 12, SOFT))
+    note, frame = _note(tiles.note, frame)
+    if len(tiles.tiles) == 1:
+        return _tile(tiles.tiles[0], frame) + note
+    capacity = max(int(frame.height // TILE_ROW), 1)
+    fitting = tiles.tiles if len(tiles.tiles) <= capacity else tiles.tiles[: capacity - 1]
+    elements = [_tile_row(tile, frame, frame.y + number * TILE_ROW) for number, tile in enumerate(fitting)]
+    if len(fitting) < len(tiles.tiles):
+        y = frame.y + len(fitting) * TILE_ROW + 16
+        elements.append(text(frame.x, y, f"and {len(tiles.tiles) - len(fitting):,} more", 11, SOFT))
+    return "".join([*elements, note])
+
+
+def _tile(tile: Tile, frame: Frame) -> str:
+    middle, width = frame.y + frame.height / 2, frame.width - 20
+    size = svg.fitting_size(tile.text, width, 28, 12)
+    lines = [line for line in (tile.detail, tile.sample) if line]
+    elements = [box(frame.x, frame.y + 6, 3, frame.height - 12, tile.color)]
+    elements.append(text(frame.x + 14, middle + 10 - 8 * len(lines), tile.text, size, INK, 600))
+    for number, line in enumerate(lines):
+        y = middle + 30 - 8 * len(lines) + 16 * number
+        elements.append(text(frame.x + 14, y, svg.fitted(line, width, 12), 12, SOFT))
     return "".join(elements)
 
 
+def _tile_row(tile: Tile, frame: Frame, y: float) -> str:
+    """Return one of several numbers: its name and the number, below them the change and the sample."""
+    right = frame.x + frame.width
+    room = frame.width - 10 - svg.text_width(tile.text, 14) - 4
+    size = svg.fitting_size(tile.label, room, 12, 10)
+    sample = frame.width - 10 - svg.text_width(tile.sample, 10) - 4
+    return "".join(
+        [
+            box(frame.x, y + 2, 3, TILE_ROW - 6, tile.color),
+            text(frame.x + 10, y + 15, svg.fitted(tile.label, room, size), size, INK, 600),
+            text(right, y + 15, tile.text, 14, SOFT if tile.weak else INK, 400 if tile.weak else 600, "end"),
+            text(frame.x + 10, y + 31, svg.fitted(tile.detail, sample, 10), 10, SOFT),
+            text(right, y + 31, tile.sample, 10, SOFT, 400, "end"),
+        ]
+    )
+
+
+def _note(note: str, frame: Frame) -> tuple[str, Frame]:
+    """Return the line below a picture, and the place that is left for the picture."""
+    if not note:
+        return "", frame
+    line = text(frame.x, frame.y + frame.height - 3, svg.fitted(note, frame.width, 11), 11, SOFT)
+    return line, replace(frame, height=frame.height - 18)
+
+
 def _chart(title: str, chart: Chart, frame: Frame, render: RenderChart, prefix: str) -> str:
+    note, frame = _note(chart.note, frame)
     height = frame.height - (LEGEND if chart.legend else 0)
     drawing = svg.nested(drawn_chart(chart, frame.width, height, render), frame.x, frame.y, prefix)
     summary = escape(f"{title}: {chart.summary}")
-    return f'<g role="img"><title>{summary}</title><g aria-hidden="true">{drawing}</g></g>{_legend(chart, frame)}'
+    return f'<g role="img"><title>{summary}</title><g aria-hidden="true">{drawing}</g></g>{_legend(chart, frame)}{note}'
 
 
 def drawn_chart(chart: Chart, width: float, height: float, render: RenderChart) -> str:

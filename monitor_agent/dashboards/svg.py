@@ -54,6 +54,13 @@ def with_cjk_fonts(image: str) -> str:
     return _TEXT.sub(named, image)
 
 
+def fitting_size(text: str, width: float, size: float, least: float) -> float:
+    """Return the size in which a text is at most `width` pixels wide, from `size` down to `least`."""
+    while size > least and text_width(text, size) > width:
+        size = max(size - 0.5, least)
+    return size
+
+
 def fitted(text: str, width: float, size: float) -> str:
     """Return the text, cut with an ellipsis if it is wider than `width` pixels."""
     if text_width(text, size) <= width:
