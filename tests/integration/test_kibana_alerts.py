@@ -101,6 +101,14 @@ TROUBLE: dict[str, Document] = {
     "notifications-fail": {"channels_failing": 1},
     "version-refused": {"event.outcome": "failure"},
     "agent-silent": {"outcome": "failed"},
+    **{
+        f"slo-{name}-{kind}": {f"all:{name}_{end}": value for end, value in {"slo": 0.99, **fields}.items()}
+        for name in ("availability", "latency")
+        for kind, fields in {
+            "burn": {"burn_1h": 20.0, "burn_5m": 20.0, "bad_1h": 9},
+            "slow-burn": {"burn_3d": 2.0, "burn_6h": 2.0, "bad_3d": 9},
+        }.items()
+    },
 }
 """The condition of each alert: the fields that differ from a healthy day; of verdicts, with whom they are about."""
 
