@@ -27,7 +27,7 @@ from tests.waiting import processes_in, wait_until
 
 IMPRESSIONS = 1560
 """A day and some hours of the next one: the agent runs a cycle between them."""
-WITHOUT_DATA = {f"drift/drift-{name}" for name in ("map", "psi-over-time", "share")} | {
+WITHOUT_DATA = {f"drift/drift-{name}" for name in ("map", "psi-over-time", "quality-over-time", "share")} | {
     "alerts/silences",
     "serving/server-releases",
     "serving/serving-error-budgets",
