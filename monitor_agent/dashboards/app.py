@@ -6,7 +6,7 @@ Only people write, with their own rights, and only if a setting lets them: see `
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -18,10 +18,11 @@ from flask import Flask, Response, g, make_response, render_template, request, s
 from werkzeug.exceptions import NotFound
 
 from monitor_agent.clock import Clock
-from monitor_agent.dashboards import compression, drop_page, error_pages, formats, markdown, start_page
+from monitor_agent.dashboards import compression, drop_page, error_pages, formats, markdown, start_page, table_routes
 from monitor_agent.dashboards.alert_forms import AlertForms
 from monitor_agent.dashboards.alert_routes import AlertPages
 from monitor_agent.dashboards.dashboard_data import DashboardData, dashboard_data
+from monitor_agent.dashboards.free_filter import free_filter
 from monitor_agent.dashboards.library import END, START, Library
 from monitor_agent.dashboards.login import LoginPages
 from monitor_agent.dashboards.palette import vega_config
@@ -92,6 +93,9 @@ def create_app(viewer: Viewer) -> Flask:
     searches = VisitorWork()
     overviews = SharedAnswers[Overview]()
     _alert_pages(viewer, searches).register(app)
+    table_routes.register(
+        app, viewer.library.views, lambda name, panel: _table(viewer, name, panel), lambda: _gateway(viewer), searches
+    )
 
     @app.get("/models")
     def models() -> str:
@@ -234,6 +238,19 @@ def _now(viewer: Viewer) -> datetime:
     """Return the time in steps of seconds, so that visitors who ask one after the other ask the same."""
     now = viewer.clock.now()
     return now - timedelta(seconds=now.timestamp() % SHARED_SECONDS)
+
+
+def _table(viewer: Viewer, name: str, panel: str) -> table_routes.AskedTable:
+    """Return what a panel of a dashboard shows, and the filters and the time zone of the request."""
+    dashboard = _dashboard(viewer.library, name)
+    shows = next((entry for entry in dashboard.panels if entry.id == panel and entry.kind in ("lens", "search")), None)
+    source = viewer.library.definition(shows).source if shows else None
+    if source is None or isinstance(source, MonitorError):
+        raise NotFound(f"{name} has no panel {panel}")
+    context = dashboard.context(_time(viewer, dashboard), _control_values(dashboard))
+    text = request.args.get("q", "")[:MOST_CHARACTERS]
+    filters = (*context.filters, *free_filter(text, viewer.library, dashboard))
+    return table_routes.AskedTable(source, replace(context, filters=filters), _zone())
 
 
 def _zone() -> str:

@@ -12,6 +12,10 @@ LEVEL = 5
 TYPES = ("text/", "application/json", "application/javascript", "image/svg+xml")
 
 
+STREAMED = "text/csv"
+"""Files of all rows of a table are sent while they are read: they may be large."""
+
+
 def register(app: Flask) -> None:
     """Compress the answers of an application."""
     app.after_request(compress)
@@ -20,6 +24,8 @@ def register(app: Flask) -> None:
 def compress(response: Response) -> Response:
     """Return an answer, compressed if the client takes gzip and it is a text that is not short."""
     if not (response.mimetype or "").startswith(TYPES) or "Content-Encoding" in response.headers:
+        return response
+    if response.mimetype == STREAMED:
         return response
     response.vary.add("Accept-Encoding")
     length = response.content_length

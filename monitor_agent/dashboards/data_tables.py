@@ -30,6 +30,7 @@ def table_view(
     columns = [column for column in table.columns if not stored.get(column.id, {}).get("hidden")]
     order = list(stored)
     columns.sort(key=lambda column: order.index(column.id) if column.id in stored else len(order))
+    grouped = any(column.bucketed for column in table.columns)
     ids = [column.id for column in columns]
     sorting, paging = state.get("sorting") or {}, state.get("paging") or {}
     return TableView(
@@ -52,6 +53,8 @@ def table_view(
         if sorting.get("columnId") in ids
         else None,
         weak=_weak_rows(table),
+        total=0 if grouped else table.total,
+        note=f"Groups with {table.total:,} documents are left out; the file has all" if grouped and table.total else "",
         page=paging.get("size", DEFAULT_PAGE_ROWS) if paging.get("enabled", True) else max(len(table.rows), 1),
     )
 

@@ -11,6 +11,7 @@ from monitor_agent.dashboards.palette import WEAK
 from monitor_agent.dashboards.panel_views import NOT_MEASURED, PanelBody, Tile, Tiles, left_out_note, sample_text
 from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.panel_query import PanelData
+from monitor_agent.kibana.sample_sizes import Sample
 from monitor_agent.kibana.tables import TableColumn, Value
 
 NO_EARLIER = "no data"
@@ -29,7 +30,7 @@ def metric(panel: LensPanel, data: PanelData, colors: Mapping[str, str]) -> Pane
         detail, trend = (state.get("subtitle", ""), 0) if secondary is None else _detail(panel, secondary, row)
         label = formats.text(row[group.id], group.format, group.kind) if group else main.label
         sample = None if main.counted or main.kind == "date" or group is None else table.sample(number)
-        measured = row[main.id] is not None
+        measured = row[main.id] is not None and not _counts_nothing(main, table.sample(number))
         tiles.append(
             Tile(
                 label=label,
@@ -43,6 +44,11 @@ def metric(panel: LensPanel, data: PanelData, colors: Mapping[str, str]) -> Pane
             )
         )
     return Tiles(tuple(tiles), table_view(table), left_out_note([table.left_out]))
+
+
+def _counts_nothing(main: TableColumn, sample: Sample | None) -> bool:
+    """Return whether a count of 0 is no result, because the windows hold nothing that could be counted."""
+    return main.counted and sample is not None and sample.windows is not None and sample.n == 0
 
 
 def _moment(value: Value) -> float | None:

@@ -56,6 +56,8 @@ class TableView:
     sort : the column that it is sorted by, and whether the greatest value comes first; None = the order of the rows.
     page : rows on a page.
     weak : numbers of the rows that few events are behind.
+    total : number of all documents, if there are more than rows; the viewer has the others.
+    note : what it leaves out.
     """
 
     columns: tuple[TableViewColumn, ...]
@@ -64,6 +66,8 @@ class TableView:
     sort: tuple[int, bool] | None = None
     page: int = DEFAULT_PAGE_ROWS
     weak: tuple[int, ...] = ()
+    total: int = 0
+    note: str = ""
     kind: str = "table"
 
 

@@ -14,6 +14,7 @@ from monitor_agent.dashboards.panel_views import NO_DATA, Notice, PanelBody, Ren
 from monitor_agent.dashboards.pies import pie
 from monitor_agent.kibana.lens import LensPanel
 from monitor_agent.kibana.panel_query import DOCUMENTS, LensPanelQuery, PanelData, PanelQuery
+from monitor_agent.kibana.tables import Table
 
 RENDERERS: Mapping[str, Renderer] = {
     "lnsXY": chart,
@@ -43,7 +44,12 @@ def render(query: PanelQuery, data: PanelData, colors: Mapping[str, str]) -> Pan
     if data.empty:
         return Notice(NO_DATA, "empty")
     table = data.tables[DOCUMENTS]
-    return table_view(table, fields={column.id: column.id for column in table.columns if column.kind == "string"})
+    return table_view(table, fields=document_fields(table))
+
+
+def document_fields(table: Table) -> dict[str, str]:
+    """Return column -> field of a table of documents, for the columns that a control may filter."""
+    return {column.id: column.id for column in table.columns if column.kind == "string"}
 
 
 def render_lens(panel: LensPanel, data: PanelData, colors: Mapping[str, str]) -> PanelBody:

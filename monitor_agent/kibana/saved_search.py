@@ -59,7 +59,7 @@ class SavedSearch:
         rows = tuple(
             {name: _cell(hit.get("fields", {}).get(name)) for name in names} for hit in response["hits"]["hits"]
         )
-        return Table(columns, rows)
+        return Table(columns, rows, total=response["hits"]["total"]["value"])
 
     def _names(self, view: DataView) -> list[str]:
         return list(dict.fromkeys([view.time_field, *self.columns] if view.time_field else self.columns))

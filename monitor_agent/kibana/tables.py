@@ -51,12 +51,14 @@ class Table:
     ----------
     samples : the events behind each row; empty if they are unknown.
     left_out : number of groups that had no place.
+    total : number of all rows, if there are more than these; documents of left out groups if it has groups.
     """
 
     columns: tuple[TableColumn, ...]
     rows: tuple[Mapping[str, Value], ...]
     samples: tuple[Sample, ...] = ()
     left_out: int = 0
+    total: int = 0
 
     def sample(self, row: int) -> Sample | None:
         """Return the events behind a row; None if they are unknown."""
@@ -125,6 +127,7 @@ def layer_table(searches: LayerSearches, responses: Sequence[SearchResponse]) ->
         tuple({column.id: rows[key][column.id] for column in visible} for key in keys),
         tuple(samples.get(key, Sample(0)) for key in keys) if searches.searches else (),
         left_out,
+        sum(_omitted(response.get("aggregations", {})) for response in responses[:1]),
     )
 
 
@@ -187,6 +190,14 @@ def _grouped(
         else:
             for further, leaf in _grouped(column, names[1:], inner, shift):
                 yield f"{key}{JOIN}{further}", leaf
+
+
+def _omitted(node: Any) -> int:
+    """Return how many documents are in groups that Elasticsearch left out, because a panel has room for so many."""
+    if not isinstance(node, Mapping):
+        return 0
+    inner = sum(_omitted(bucket) for bucket in node["buckets"]) if isinstance(node.get("buckets"), list) else 0
+    return int(node.get("sum_other_doc_count", 0)) + inner + sum(_omitted(child) for child in node.values())
 
 
 def _largest_groups(

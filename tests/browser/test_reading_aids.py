@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.parse import unquote
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import DRAWN_PAGE, Reader
@@ -122,3 +124,29 @@ def test_panels_lead_to_their_documents_in_discover(browser: Browser, viewer: st
         page.goto(address_of(viewer, "versions-compared", refresh="0"))
         page.wait_for_selector(DRAWN_PAGE)
         expect(page.locator("a.discover")).to_have_count(0)
+
+
+def test_documents_beyond_the_first_hundred_are_sorted_by_elasticsearch(reader: Reader) -> None:
+    """The pages of a long list go to its end, the order is that of all documents, and the file has all of them."""
+    page = reader.open("serving")
+    panel = page.locator("#panel-slow-requests")
+    panel.scroll_into_view_if_needed()
+    expect(panel.locator(".pager")).to_contain_text(re.compile(r"^‹1–10 of \d{3}›$"))
+    total = int((panel.locator(".pager span").text_content() or "").split()[-1])
+    panel.locator("th button", has_text="Response time").click()
+    expect(panel.locator("th", has_text="Response time")).to_have_attribute("aria-sort", "descending")
+    panel.locator("th button", has_text="Response time").click()
+    expect(panel.locator("th", has_text="Response time")).to_have_attribute("aria-sort", "ascending")
+    panel.get_by_role("button", name="Next page").click()
+    expect(panel.locator(".pager")).to_contain_text("11–20 of")
+    fastest = [float(text.split()[0]) for text in panel.locator("tbody td:nth-child(2)").all_inner_texts()]
+    assert fastest == sorted(fastest)
+
+    panel.hover()
+    with page.expect_download() as download:
+        panel.locator(".csv").click()
+    head, *rows = Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()
+    assert "Response time (nanoseconds)" in head
+    assert len(rows) == total > 100
+    tenth = sorted(int(row.split(",")[1]) for row in rows)[10]
+    assert fastest[0] == pytest.approx(tenth / 1e6, abs=0.06)

@@ -30,7 +30,12 @@ export class Panel {
     this.memory = {};
     this.numbers = section.querySelector(".numbers");
     this.numbers.addEventListener("click", () => this.toggle());
-    section.querySelector(".csv").addEventListener("click", () => download(this.table(), this.title));
+    section.querySelector(".csv").addEventListener("click", () => {
+      const table = this.table();
+      // The viewer has the rows that are not on this page.
+      if (table.note || table.total > table.rows.length) location.assign(this.actions.file(this.id));
+      else download(table, this.title);
+    });
   }
 
   // Sets the view; draws it if it is new and on the screen, or else as soon as it is on the screen.
@@ -79,7 +84,8 @@ export class Panel {
     }
     if (content.kind === "notice") this.notice(content);
     else if (content.kind === "tiles") this.tiles(content);
-    else drawTable(this.body, this.table(), this.title, this.memory, this.actions.pick);
+    else drawTable(this.body, this.table(), this.title, this.memory, this.actions.pick,
+      (sort, page) => this.actions.rows(this.id, sort, page));
     done();
   }
 

@@ -17,9 +17,14 @@ function element(name, attributes = {}, ...children) {
 }
 
 // Draws `table` into `place`. `memory` keeps its sorting and its page from one drawing to the next.
-export function drawTable(place, table, title, memory, pick) {
+// `more` reads a page of a table whose rows are not all here.
+export function drawTable(place, table, title, memory, pick, more) {
   memory.sort ??= table.sort;
   memory.page ??= 0;
+  if (table.total > table.rows.length) {
+    drawRemote(place, table, title, memory, pick, more);
+    return;
+  }
   const order = table.rows.map((_, index) => index);
   if (memory.sort) {
     const [column, falling] = memory.sort;
@@ -33,6 +38,30 @@ export function drawTable(place, table, title, memory, pick) {
   const pages = Math.max(1, Math.ceil(order.length / table.page));
   memory.page = Math.min(memory.page, pages - 1);
   const again = (change) => { Object.assign(memory, change); drawTable(place, table, title, memory, pick); };
+  const shown = order.slice(memory.page * table.page, (memory.page + 1) * table.page);
+  lay(place, table, title, memory, pick, again, shown, pages, order.length);
+}
+
+// Elasticsearch sorts the documents, and sends a page of them.
+function drawRemote(place, table, title, memory, pick, more) {
+  const draw = (rows, pages) => {
+    const shown = rows.rows.map((_, index) => index).slice(0, table.page);
+    lay(place, rows, title, memory, pick, again, shown, pages, rows.total);
+  };
+  const pages = Math.ceil(Math.min(table.total, 10000) / table.page);
+  const again = async (change) => {
+    Object.assign(memory, change);
+    try {
+      draw(await more(memory.sort, memory.page), pages);
+    } catch (error) {
+      place.append(element("p", { className: "remark", textContent: error.message }));
+    }
+  };
+  if (memory.page || memory.sort) again({});
+  else draw(table, pages);
+}
+
+function lay(place, table, title, memory, pick, again, shown, pages, total) {
   const head = element("tr", {}, ...table.columns.map((column, index) => {
     const falling = memory.sort?.[0] === index ? memory.sort[1] : null;
     const button = element("button", { type: "button", textContent: column.label });
@@ -42,7 +71,7 @@ export function drawTable(place, table, title, memory, pick) {
     cell.setAttribute("aria-sort", falling === null ? "none" : falling ? "descending" : "ascending");
     return cell;
   }));
-  const body = order.slice(memory.page * table.page, (memory.page + 1) * table.page).map((row) =>
+  const body = shown.map((row) =>
     element("tr", { className: table.weak.includes(row) ? "weak" : "" }, ...table.columns.map((column, index) => {
       const text = table.texts[row][index];
       const cell = element("td", { className: column.align });
@@ -65,7 +94,8 @@ export function drawTable(place, table, title, memory, pick) {
   frame.setAttribute("aria-label", title);
   keepFocus(place, () => {
     place.replaceChildren(frame);
-    if (pages > 1) place.append(pager(memory.page, pages, order.length, table.page, again));
+    if (table.note) place.append(element("p", { className: "remark", textContent: table.note }));
+  if (pages > 1) place.append(pager(memory.page, pages, total, table.page, again));
   });
 }
 

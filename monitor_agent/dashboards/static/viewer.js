@@ -25,6 +25,17 @@ const PATIENCE = 10000;
 const panels = [...document.querySelectorAll("[data-panel]")].map((section) => new Panel(section, {
   range: (from, to) => change({ from, to }),
   cursor: (moment) => panels.forEach((panel) => panel.cursor(moment)),
+  rows: async (panel, sort, number) => {
+    const parameters = asked();
+    if (sort) parameters.set("sort", sort[0]);
+    if (sort?.[1]) parameters.set("falling", "1");
+    parameters.set("page", number);
+    const response = await fetch(`${page.here}/tables/${panel}?${parameters}`);
+    const rows = await response.json();
+    if (!response.ok) throw new Error(rows.error);
+    return rows;
+  },
+  file: (panel) => `${page.here}/tables/${panel}.csv?${asked()}`,
   pick: (control, value) => change({ chosen: { ...state.chosen, [control]: [value] } }),
 }));
 
@@ -57,6 +68,15 @@ function update() {
   load();
 }
 
+// Returns the query of a request: the state of the page with its time, and the reader's time zone.
+function asked() {
+  const parameters = query(state);
+  parameters.set("from", state.from);
+  parameters.set("to", state.to);
+  if (zone.name() !== "UTC") parameters.set("tz", zone.name());
+  return parameters;
+}
+
 async function load({ anew = false } = {}) {
   request?.abort();
   const current = (request = new AbortController());
@@ -65,10 +85,7 @@ async function load({ anew = false } = {}) {
   let pause = state.refresh;
   const late = setTimeout(() => { current.late = true; current.abort(); }, PATIENCE);
   try {
-    const parameters = query(state);
-    parameters.set("from", state.from);
-    parameters.set("to", state.to);
-    if (zone.name() !== "UTC") parameters.set("tz", zone.name());
+    const parameters = asked();
     const response = await fetch(`${page.data}?${parameters}`, { signal: current.signal, cache: anew ? "reload" : "default" });
     const data = await response.json().catch(() => ({ error: `the viewer, or a proxy before it, has failed (status ${response.status})` }));
     if (response.status === 401 && data.login) {
