@@ -30,7 +30,7 @@ _FORMULA = re.compile(r"[\t\r\n]|[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2060\
 
 
 @dataclass(frozen=True)
-class Order:
+class SortOrder:
     """The column that documents are sorted by, and whether the greatest value comes first."""
 
     column: int
@@ -38,7 +38,7 @@ class Order:
 
 
 def document_page(
-    gateway: Gateway, search: SavedSearch, views: Views, context: DashboardContext, order: Order | None, page: int
+    gateway: Gateway, search: SavedSearch, views: Views, context: DashboardContext, order: SortOrder | None, page: int
 ) -> TableView:
     """Return one page of the documents of a saved search, sorted by Elasticsearch.
 

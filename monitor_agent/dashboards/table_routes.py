@@ -12,7 +12,7 @@ from werkzeug.exceptions import NotFound
 
 from monitor_agent.dashboards import formats
 from monitor_agent.dashboards.panel_views import TableView
-from monitor_agent.dashboards.table_pages import Order, document_page, whole_table
+from monitor_agent.dashboards.table_pages import SortOrder, document_page, whole_table
 from monitor_agent.dashboards.visitor_work import VisitorWork
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.kibana.data_views import DataView
@@ -50,7 +50,7 @@ def register(
             raise NotFound(f"{panel} lists no documents")
         gateway, page = gateway_of_reader(), request.args.get("page", 0, int)
         column = request.args.get("sort", None, int)
-        order = None if column is None else Order(column, falling="falling" in request.args)
+        order = None if column is None else SortOrder(column, falling="falling" in request.args)
 
         def read() -> TableView:
             formats.ZONE.set(zone)
