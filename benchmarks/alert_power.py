@@ -41,6 +41,8 @@ EARLY_SHARE = 0.95
 """Clicks that come within five minutes."""
 AT_ONCE, FEW = 400, 24
 QUIET = 3
+HELD_FROM = 0.5
+"""A firing does not recover while the evidence is at this share of its limit: `holds` in `kibana/alerts.toml`."""
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int64]
@@ -154,9 +156,13 @@ def looks_until_sure(series: ComparedSeries, lags: Positions, first: int, limit:
 
 
 def firings(ratios: Floats, limit: float) -> int:
-    """Return how many firings begin: one ends after three looks in a row below the limit."""
-    above = np.flatnonzero(ratios >= limit)
-    return int(np.count_nonzero(np.diff(above) > QUIET) + 1) if len(above) else 0
+    """Return how many firings begin: one ends after three looks in a row below a part of the limit."""
+    low = ratios < limit * HELD_FROM
+    ends = low[QUIET - 1 :].copy()
+    for number in range(QUIET - 1):
+        ends &= low[number : number - QUIET + 1]
+    number_of_ends = np.concatenate((np.zeros(QUIET - 1, dtype=np.int64), np.cumsum(ends)))
+    return len(np.unique(number_of_ends[ratios >= limit]))
 
 
 @dataclass(frozen=True)
@@ -282,8 +288,8 @@ def page(delays: Sequence[Delay], rows: Sequence[Chance]) -> str:
     ]
     lines += [
         "",
-        "A firing ends after three looks below the limit. The evidence of a small model moves slowly, so a rare",
-        "excursion above the limit may flicker, and counts as several firings here.",
+        "A firing ends after three looks with less than half of the evidence that the limit asks for. So an excursion",
+        "of a small model, whose evidence moves slowly around the limit, is one firing.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -101,7 +101,10 @@ class BaselineLoader:
         computed : windows that were computed after these changes.
         """
         later = {
-            ModelWindow(model, self._calendar.week_later(window)) for model, window in changed if is_comparable(window)
+            ModelWindow(model, later)
+            for model, window in changed
+            if is_comparable(window)
+            for later in self._calendar.weeks_after(window)
         }
         stored: set[ModelWindow] = set()
         candidates = {model_window for model_window in later - computed if model_window.window.start <= now}
@@ -121,19 +124,22 @@ class BaselineLoader:
 
         A window is no measure if settings decide it that give its numbers another meaning.
         """
-        before = {self._calendar.week_later(window, -1): window for window in windows if is_comparable(window)}
-        before = {
-            earlier: window
-            for earlier, window in before.items()
+        earlier_of = {window: self._calendar.week_before(window) for window in windows if is_comparable(window)}
+        earlier_of = {
+            window: earlier
+            for window, earlier in earlier_of.items()
             if self._model_scope.is_comparable(ModelWindow(model, earlier))
         }
-        if not before:
+        if not earlier_of:
             return {}
-        documents = self._performance.last_week(model, sorted(before))
+        documents: dict[Window, list[tuple[MetricsKey, Document]]] = {}
+        for key, document in self._performance.last_week(model, sorted(set(earlier_of.values()))).items():
+            documents.setdefault(key.window, []).append((key, document))
+        # Where the clocks are put back, two windows have the same one before.
         return {
-            MetricsKey(model, key.version, key.segment, before[key.window]): document
-            for key, document in documents.items()
-            if key.window in before
+            MetricsKey(model, key.version, key.segment, window): document
+            for window, earlier in earlier_of.items()
+            for key, document in documents.get(earlier, ())
         }
 
     def _measured_drift(

@@ -126,15 +126,19 @@ class Agent:
                 report.deleted = self._index_expiry.apply(self._clock.now())
         return stores.finish_report(report, started, requests_before, "cycle")
 
-    def judge(self) -> int:
-        """Write the verdicts on all models that are due and return how many there were.
+    def judge(self, assignment: Assignment | None = None) -> int:
+        """Write the verdicts that are due on the models of an assignment and return how many there were.
+
+        Parameters
+        ----------
+        assignment : this agent's share of the work; None = all models.
 
         Raises
         ------
         ElasticsearchError
             If Elasticsearch is in trouble.
         """
-        return self._judge.judge(self._clock.now())
+        return self._judge.judge(self._clock.now(), assignment)
 
     def backfill(
         self,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from datetime import time as clock_time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,12 +17,14 @@ from monitor_agent.metrics.early_positives import EARLY_SECONDS
 from monitor_agent.metrics.positive_rate import CLICK
 from monitor_agent.pipeline.broken_features import quality_fields
 from monitor_agent.pipeline.drift_verdicts import drift_by_version
-from monitor_agent.pipeline.instants import DAY, EPOCH, HOUR, WEEK, Interval
+from monitor_agent.pipeline.instants import DAY, EPOCH, HOUR, WEEK, Interval, merged
+from monitor_agent.pipeline.lease_table import Assignment
 from monitor_agent.pipeline.slo import slo_fields, slo_lengths
-from monitor_agent.pipeline.stretches import Counts, PastWeeks
+from monitor_agent.pipeline.stretches import Counts, PastWeeks, earlier_holidays
 from monitor_agent.pipeline.verdicts import Judgement, verdicts
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
+from monitor_agent.settings.holidays import holiday_dates
 
 EARLY_AGE = timedelta(seconds=EARLY_SECONDS)
 SHORTEST = timedelta(minutes=5)
@@ -48,15 +51,20 @@ class Judge:
         self._groups = groups
         self._judged: dict[tuple[str, bool], datetime] = {}
 
-    def judge(self, now: datetime) -> int:
+    def judge(self, now: datetime, assignment: Assignment | None = None) -> int:
         """Write the verdicts that are due and return how many there were.
+
+        Parameters
+        ----------
+        assignment : the models that are judged; None = all.
 
         Raises
         ------
         ElasticsearchError
             If Elasticsearch cannot be searched or written.
         """
-        return sum(self._judge(model, now) for model in self._store.models(now - LOOK_BACK))
+        models = self._store.models(now - LOOK_BACK)
+        return sum(self._judge(model, now) for model in models if assignment is None or assignment.includes(model))
 
     def _judge(self, model: str, now: datetime) -> int:
         settings = self._groups.settings_at(model, now)
@@ -108,11 +116,8 @@ class Judge:
         counted, calendar = _counted(settings), Calendar(settings)
         look_back = OF_SEGMENTS if segments else LOOK_BACK
         interval = Interval(EPOCH + (until - look_back - EPOCH) // size * size, until)
-        # Two hours more on both sides: the clocks may have changed in between.
-        past = [
-            Interval(interval.start - week * WEEK - 2 * HOUR, interval.end - week * WEEK + 2 * HOUR)
-            for week in range(1, WEEKS + 1)
-        ]
+        zone, holidays = ZoneInfo(settings.time_zone), holiday_dates(settings.holidays)
+        past = _past(interval, zone, holidays)
         size_name = calendar.names[calendar.sizes.index(size)]
         rows = self._store.hours(model, Hours(size_name, interval, past, segments), counted)
         groups: _Groups = {}
@@ -133,8 +138,22 @@ class Judge:
                 stretches = groups.setdefault((version, segment), {})
                 before = stretches.get(start, Counts())
                 stretches[start] = Counts(counts.pairs, before.values)
-        zone = ZoneInfo(settings.time_zone)
-        return groups, {segment: PastWeeks(of_segment, zone, WEEKS) for segment, of_segment in hours.items()}
+        return groups, {segment: PastWeeks(of_segment, zone, WEEKS, holidays) for segment, of_segment in hours.items()}
+
+
+def _past(interval: Interval, zone: ZoneInfo, holidays: frozenset[date]) -> list[Interval]:
+    """Return the times that an interval is compared with: the past weeks, and for its holidays the earlier ones."""
+    # Two hours more on both sides: the clocks may have changed in between.
+    weeks = [
+        Interval(interval.start - week * WEEK - 2 * HOUR, interval.end - week * WEEK + 2 * HOUR)
+        for week in range(1, WEEKS + 1)
+    ]
+    first, last = (moment.astimezone(zone).date() for moment in (interval.start, interval.end))
+    earlier = {
+        day for holiday in holidays if first <= holiday <= last for day in earlier_holidays(holidays, holiday, WEEKS)
+    }
+    midnights = [datetime.combine(day, clock_time(), zone).astimezone(EPOCH.tzinfo) for day in earlier]
+    return merged([*weeks, *(Interval(start - 2 * HOUR, start + DAY + 2 * HOUR) for start in midnights)])
 
 
 def _counted(settings: AgentSettings) -> str:

@@ -156,12 +156,13 @@ class Service:
         """Check for lost lines, evaluate the alerts and tell people, if that is this agent's work; measure the flow."""
         findings, now = _Findings(), self._clock.now()
         scopes = FailureScopes()
+        if self._alerts is not None:
+            with scopes.step("the verdicts"):
+                self._agent.judge(assignment)
         if assignment is None or assignment.remainder:
             with scopes.step("the check for lost lines"):
                 findings.lines = self._line_check.check(now, self._agent.patient)
             if self._alerts is not None:
-                with scopes.step("the verdicts"):
-                    self._agent.judge()
                 with scopes.step("the evaluation of the alerts"):
                     findings.alerts = self._alerts.evaluator.evaluate(now, self._agent.settings)
             if self._alerts is not None and self._alerts.notifier is not None:

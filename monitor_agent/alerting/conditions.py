@@ -22,6 +22,7 @@ MAX_GROUPS = 50
 _BUCKETS = "groups"
 _NEWEST = "newest"
 _MEASURED = "measured"
+_HOLDING = "holding"
 LABEL_FIELDS = ("alertable", "maturity", "coverage")
 """Fields that say whether the labels are there: an alert that names one waits for them."""
 
@@ -73,24 +74,34 @@ def measurement_query(alert: Alert, due: str) -> tuple[str, Document] | None:
     if not alert.values or not alert.group_by:
         return None
     times = {"gte": f"{due}||-{alert.look_back}", "lte": due, "format": "strict_date_optional_time"}
-    present, measured = measurement_filters(alert)
+    present, measured, holding = measurement_filters(alert)
     filters = [{"range": {"@timestamp": times}}, present]
-    groups: Document = {_MEASURED: {"filter": measured}}
+    groups: Document = {_MEASURED: {"filter": measured}, _HOLDING: {"filter": holding}}
     for field in reversed(alert.group_by):
         groups = {_BUCKETS: {"terms": {"field": field, "size": MAX_GROUPS}, "aggs": groups}}
     return alert.index, {"size": 0, "track_total_hits": False, "query": {"bool": {"filter": filters}}, "aggs": groups}
 
 
-def measurement_filters(alert: Alert) -> tuple[Document, Document]:
-    """Return the filters for the documents that an alert is about, and for those of them with measured values."""
+def measurement_filters(alert: Alert) -> tuple[Document, Document, Document]:
+    """Return the filters for the documents that an alert is about, for those of them with measured values, and for
+    those that keep an open firing from recovering.
+    """
     condition = kql.query(alert.where)
-    return without_values(condition), _with_values(condition)
+    holding = kql.query(alert.holds) if alert.holds else {"match_none": {}}
+    return without_values(condition), _with_values(condition), holding
 
 
-def unmeasured(alert: Alert, answer: Mapping[str, Any]) -> set[tuple[str, Group]]:
-    """Return the groups, with the alert's id, that have documents, but none with a measured value."""
+def staying_open(alert: Alert, answer: Mapping[str, Any]) -> set[tuple[str, Group]]:
+    """Return the groups, with the alert's id, whose open firings do not recover.
+
+    These have documents, but none with a measured value, or one that meets the condition `holds`.
+    """
     groups = _innermost(alert.group_by, answer.get("aggregations", {}))
-    return {(alert.id, group) for group, count, values in groups if count and not values[_MEASURED]["doc_count"]}
+    return {
+        (alert.id, group)
+        for group, count, values in groups
+        if count and (not values[_MEASURED]["doc_count"] or values[_HOLDING]["doc_count"])
+    }
 
 
 def without_values(node: Document) -> Document:
@@ -208,4 +219,5 @@ def alert_on_firings(alert: Alert) -> Alert:
         at_least=1,
         fewer_than=0,
         values=(),
+        holds="",
     )

@@ -48,6 +48,7 @@ class Alert(FiringRule):
     values: tuple[str, ...] = ()
     group_by: tuple[str, ...] = ()
     agent: bool = True
+    holds: str = ""
 
     def __post_init__(self) -> None:
         """Refuse values that contradict each other."""
@@ -73,6 +74,9 @@ class Alert(FiringRule):
                 raise DataError(f"the alert {self.id}: where does not compare the value {value}")
         if self.group_by != GROUP_FIELDS[: len(self.group_by)]:
             raise DataError(f"the alert {self.id}: groups are {', '.join(GROUP_FIELDS)}, in this order")
+        if self.holds and not (self.values and self.group_by):
+            raise DataError(f"the alert {self.id}: holds needs values and group_by")
+        kql.query(self.holds)
 
     @property
     def comparison(self) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from datetime import datetime
 import structlog
 
 from monitor_agent.alerting.alert_store import AlertStore
-from monitor_agent.alerting.conditions import alert_query, breaches, measurement_query, unmeasured
+from monitor_agent.alerting.conditions import alert_query, breaches, measurement_query, staying_open
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.alerting.firings import Firing, evaluate
 from monitor_agent.alerting.look_back import fitted
@@ -66,8 +66,8 @@ class AlertEvaluator:
         answered = zip(alerts, readings.answers, strict=False)
         all_breaches = [breach for alert, answer in answered for breach in breaches(alert, answer)]
         measurements = zip(measured, readings.answers[len(alerts) :], strict=True)
-        without = {key for (alert, _), answer in measurements for key in unmeasured(alert, answer)}
-        firings = evaluate(alerts, all_breaches, readings.firings, now, without)
+        holding = {key for (alert, _), answer in measurements for key in staying_open(alert, answer)}
+        firings = evaluate(alerts, all_breaches, readings.firings, now, holding)
         if not self._store.write(readings, firings, now):
             # Another agent has evaluated the alerts at the same moment, and has logged the changes.
             return self._status(readings.firings)

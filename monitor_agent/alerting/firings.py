@@ -7,7 +7,8 @@ enough evaluations in a row have not. The documents of windows count by their wi
 have met the condition. One bad window stays one, however often it is evaluated. A condition that flickers in between
 stays one firing. Evaluations do not count while the firing is inhibited, which means while an alert that it depends on
 is firing: an inhibited firing neither becomes active nor recovers.
-A firing whose value is not measured any more, although its group still has documents, does not recover by that.
+A firing does not recover while its value is not measured, although its group still has documents, nor while it is
+hardly better than the limit (`holds`): so a value that moves around its limit is one firing.
 """
 
 from __future__ import annotations
@@ -180,7 +181,7 @@ def evaluate(
     breaches: Iterable[Breach],
     earlier: Iterable[Firing],
     now: datetime,
-    unmeasured: Collection[tuple[str, Group]] = (),
+    staying_open: Collection[tuple[str, Group]] = (),
 ) -> list[Firing]:
     """Return the firings that are open now and those that have just recovered; an unchanged one keeps its revision.
 
@@ -189,7 +190,7 @@ def evaluate(
     rules : the rules of all alerts; an open firing of an alert that is not among them recovers.
     breaches : the breaches of this evaluation.
     earlier : the firings so far; recovered ones are ignored.
-    unmeasured : alerts and groups whose values were not measured: their firings do not recover by that.
+    staying_open : alerts and groups whose open firings do not recover: their values were not measured, or not good.
     """
     breach_of = {(breach.rule, breach.group): breach for breach in breaches}
     before = {firing.key: firing for firing in earlier if firing.open}
@@ -198,7 +199,7 @@ def evaluate(
     for rule in sorted(rules, key=lambda rule: bool(rule.inhibited_by)):
         for key in sorted(key for key in breach_of.keys() | before.keys() if key[0] == rule.id):
             inhibiting = _inhibiting(rule, key[1], firings)
-            if key in unmeasured and key in before and key not in breach_of:
+            if key in staying_open and key in before and key not in breach_of:
                 firings.append(dataclasses.replace(before[key], inhibited_by=inhibiting))
                 continue
             firings.append(_advanced(rule, before.get(key), breach_of.get(key), key[1], inhibiting, now))

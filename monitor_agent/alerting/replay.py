@@ -46,8 +46,8 @@ class ReplayHistory(Protocol):
     def documents(self, alert: Alert, interval: Interval) -> Iterable[CountedDocument]:
         """Return the documents with a time in an interval that meet an alert's condition."""
 
-    def is_unmeasured(self, alert: Alert, group: Group, now: datetime) -> bool:
-        """Return whether a group had documents at a moment, but none with a measured value."""
+    def stays_open(self, alert: Alert, group: Group, now: datetime) -> bool:
+        """Return whether an open firing of a group did not recover at a moment, as `conditions.staying_open` says."""
 
 
 @dataclass
@@ -137,7 +137,7 @@ def replay(alerts: Sequence[Alert], history: ReplayHistory, interval: Interval, 
         breaches = [breach for row in rows for breach in row.breaches]
         breaching = {(breach.rule, breach.group) for breach in breaches}
         waiting = [firing for firing in firings if firing.open and firing.key not in breaching]
-        frozen = {row.key for row in waiting if history.is_unmeasured(by_id[row.rule], row.group, now)}
+        frozen = {row.key for row in waiting if history.stays_open(by_id[row.rule], row.group, now)}
         after = evaluate(evaluated, breaches, firings, now, frozen)
         active |= {firing.id: firing for firing in after if firing.active_since is not None}
         changed_at = now if moved or after != firings else changed_at

@@ -35,7 +35,7 @@ class AlertHistory:
     def __init__(self, gateway: Gateway, settings_of: Callable[[str, datetime], AgentSettings]) -> None:
         self._gateway = gateway
         self._settings_of = settings_of
-        self._measurements: dict[tuple[str, Group, datetime], tuple[list[datetime], list[datetime]]] = {}
+        self._measurements: dict[tuple[str, Group, datetime], list[list[datetime]]] = {}
 
     def documents(self, alert: Alert, interval: Interval) -> Iterator[CountedDocument]:
         """Yield the documents with a time in an interval that meet an alert's condition.
@@ -56,8 +56,8 @@ class AlertHistory:
             values = tuple(None if fields.get(name) is None else float(fields[name]) for name in alert.values)
             yield CountedDocument(group, time, available, end, values)
 
-    def is_unmeasured(self, alert: Alert, group: Group, now: datetime) -> bool:
-        """Return whether a group had documents at a moment, but none with a measured value.
+    def stays_open(self, alert: Alert, group: Group, now: datetime) -> bool:
+        """Return whether an open firing of a group did not recover at a moment, as `conditions.staying_open` says.
 
         Raises
         ------
@@ -69,18 +69,23 @@ class AlertHistory:
         earliest = now - parse_duration(alert.look_back)
         weeks = {EPOCH + (moment - EPOCH) // WEEK * WEEK for moment in (earliest, now)}
         rows = [self._measured_in(alert, group, week) for week in weeks]
-        present, measured = (any(_holds(row[number], earliest, now) for row in rows) for number in (0, 1))
-        return present and not measured
+        present, measured, holding = (
+            any(_has_one(row[number], earliest, now) for row in rows) for number in range(len(rows[0]))
+        )
+        return present and (not measured or holding)
 
-    def _measured_in(self, alert: Alert, group: Group, week: datetime) -> tuple[list[datetime], list[datetime]]:
-        """Return the times of a group's documents in a week, and of those with measured values."""
+    def _measured_in(self, alert: Alert, group: Group, week: datetime) -> list[list[datetime]]:
+        """Return the times of a group's documents in a week, of those with measured values, and of those that hold."""
         key = (alert.id, group, week)
         if key not in self._measurements:
             times = instants.range_filter("@timestamp", gte=week, lt=week + WEEK)
             groups: list[dict[str, Any]] = [{"term": {name: value}} for name, value in group]
-            present, measured = measurement_filters(alert)
+            present, *further = measurement_filters(alert)
             filters = [times, *groups, present]
-            self._measurements[key] = (self._times(alert, filters), self._times(alert, [*filters, measured]))
+            self._measurements[key] = [
+                self._times(alert, filters),
+                *(self._times(alert, [*filters, condition]) for condition in further),
+            ]
         return self._measurements[key]
 
     def _times(self, alert: Alert, filters: list[dict[str, Any]]) -> list[datetime]:
@@ -98,5 +103,5 @@ class AlertHistory:
             yield fields | {name: instants.parse(float(fields[name])) for name in _DATES if name in fields}
 
 
-def _holds(times: list[datetime], earliest: datetime, now: datetime) -> bool:
+def _has_one(times: list[datetime], earliest: datetime, now: datetime) -> bool:
     return bisect_right(times, now) > bisect_left(times, earliest)

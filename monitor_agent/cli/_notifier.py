@@ -8,6 +8,7 @@ from datetime import datetime
 
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.alerting.firings import Firing
+from monitor_agent.cli._summary_report import report_maker
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.notifying.assembly import make_notifier
 from monitor_agent.notifying.notifier import MessageContents, Notifier
@@ -38,5 +39,5 @@ def notifier_of(
         return firing_picture(gateway, alert, firing, now)
 
     tables = read_notify_tables(args.environ, args.config)
-    contents = MessageContents(settings.agent, draw)
+    contents = MessageContents(settings.agent, draw, make_report=report_maker(gateway, settings))
     return make_notifier(gateway, settings.notify, tables, alerts, name, contents)

@@ -154,7 +154,7 @@ def _weekly_fields() -> dict[str, Field]:
     """Return the fields that compare a window of an hour or longer with the same window a week before."""
     traffic = weekly.TRAFFIC
     weekly_fields = {
-        traffic: double("predictions / predictions of the same window a week before"),
+        traffic: double("predictions / predictions of the same window a week before, by the model's clock"),
         f"{traffic}_undefined": keyword(f"why `{traffic}` is null"),
     }
     for metric in weekly.RELATIVE_METRICS:
@@ -166,7 +166,8 @@ def _weekly_fields() -> dict[str, Field]:
         name = metric + weekly.SUFFIX
         weekly_fields[name] = Field(
             "double",
-            f"`{metric}` of the same window a week before, minus `{metric}` of this window: above 0 = worse",
+            f"`{metric}` of the same window a week before, by the model's clock, minus `{metric}` of this window: "
+            "above 0 = worse",
             "",
             _COLUMN,
         )

@@ -7,7 +7,7 @@ from monitor_agent.contracts.index_contract import Field, IndexContract, date, d
 OLDER_VERSION, LAST_WEEKS = "version", "last_weeks"
 EARLY, FINAL = "early", "final"
 NO_REFERENCE, NO_SAMPLES, NOTHING_LOWER = "no_reference", "no_samples", "nothing_lower"
-NOT_SERVED = "not_served"
+NOT_SERVED, HOLIDAY = "not_served", "holiday"
 
 AVAILABILITY, LATENCY = "availability", "latency"
 SLOS = {
@@ -48,8 +48,9 @@ def _measure_fields(name: str, meaning: str) -> dict[str, Field]:
         f"{name}_drop_high": double(f"upper end of the 95 % interval of `{name}_drop`"),
         f"{name}_samples": double("what was counted since then"),
         f"{name}_undefined": keyword(
-            f"why there is no level: `{NO_REFERENCE}`, `{NO_SAMPLES}`, `{NOTHING_LOWER}` (measured, and not fallen) or "
-            f"`{NOT_SERVED}` (nothing for two hours: what is not served has not fallen)"
+            f"why there is no level: `{NO_REFERENCE}`, `{NO_SAMPLES}`, `{NOTHING_LOWER}` (measured, and not fallen), "
+            f"`{HOLIDAY}` (a holiday, and no earlier one to compare it with) or `{NOT_SERVED}` (nothing for two hours: "
+            "what is not served has not fallen)"
         ),
     }
 

@@ -15,6 +15,7 @@ from monitor_agent.notifying.messages import FiringFacts, Renderer, make_rendere
 from monitor_agent.notifying.notifier import MessageContents, Notifier
 from monitor_agent.notifying.outbox import KINDS
 from monitor_agent.notifying.routes import ChannelRules, routes_of
+from monitor_agent.notifying.summary_writer import SummaryWriter
 from monitor_agent.pipeline import instants
 from monitor_agent.settings import NotifySettings, NotifyTables, RouteTable
 
@@ -71,7 +72,8 @@ def make_notifier(
         return None
     alerts = list(alerts)
     rules = rules_of(channels, settings, tables, alerts)
-    return Notifier(gateway, channels, rules, tried_renderer(settings), alerts, name, contents)
+    summaries = SummaryWriter(gateway, settings, contents.make_report if contents else None)
+    return Notifier(gateway, channels, rules, (tried_renderer(settings), summaries), alerts, name, contents)
 
 
 def tried_renderer(settings: NotifySettings) -> Renderer:

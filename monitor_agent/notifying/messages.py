@@ -203,18 +203,30 @@ def make_renderer(settings: NotifySettings) -> Renderer:
     path = Path(settings.template) if settings.template else TEMPLATES / f"{settings.language}.txt"
     with loading(NOTIFICATIONS):
         import jinja2
-    environment = jinja2.Environment(
-        trim_blocks=True, lstrip_blocks=True, autoescape=False, undefined=jinja2.StrictUndefined
-    )
-    environment.filters.update(time=_time, number=_text_of_number, percent=in_percent)
     try:
-        template = environment.from_string(path.read_text(encoding="utf-8"))
+        template = _environment().from_string(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise SettingsError(f"{path} cannot be read ({reason})", "correct MONITOR_NOTIFY_TEMPLATE") from error
     except jinja2.TemplateError as error:
         raise SettingsError(f"{path} is no template: {in_one_line(error)}", "correct the file") from error
     return Renderer(template, settings.dashboards_url)
+
+
+def summary_template(settings: NotifySettings) -> Any:
+    """Return the template of the summaries, a compiled template of Jinja."""
+    path = TEMPLATES / f"summary_{settings.language}.txt"
+    return _environment().from_string(path.read_text(encoding="utf-8"))
+
+
+def _environment() -> Any:
+    with loading(NOTIFICATIONS):
+        import jinja2
+    environment = jinja2.Environment(
+        trim_blocks=True, lstrip_blocks=True, autoescape=False, undefined=jinja2.StrictUndefined
+    )
+    environment.filters.update(time=_time, number=_text_of_number, percent=in_percent, change=_text_of_change)
+    return environment
 
 
 def dashboard_link(firing: Firing, base: str) -> str:
@@ -310,6 +322,15 @@ def _text_of_number(value: float | None) -> str:
 
 def _text_of_share(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.3g} %"
+
+
+def _text_of_change(share: float | None) -> str:
+    """Return a change as people write it.
+
+    >>> _text_of_change(-0.0321), _text_of_change(0.0)
+    ('-3.2 %', '+0.0 %')
+    """
+    return "" if share is None else f"{100 * share:+.1f} %"
 
 
 def _length(duration: timedelta) -> str:

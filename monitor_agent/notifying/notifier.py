@@ -32,6 +32,8 @@ from monitor_agent.notifying.messages import FiringFacts, Message, Renderer, fac
 from monitor_agent.notifying.outbox import ACTIVE, LOOK_BACK, RECOVERED, Batch, Outbox, firings_since, next_batch
 from monitor_agent.notifying.routes import ChannelRules
 from monitor_agent.notifying.silence_store import SilenceStore
+from monitor_agent.notifying.summaries import next_summary
+from monitor_agent.notifying.summary_writer import ReportMaker, SummaryWriter
 from monitor_agent.pipeline import instants
 from monitor_agent.settings import AgentSettings
 
@@ -77,11 +79,13 @@ class MessageContents:
     agent : the settings by which a fall is explained.
     analysis_seconds : how long a message waits for the explanation.
     draw : draws a firing; None = no pictures.
+    make_report : writes the report that is attached to summaries; None = none is.
     """
 
     agent: AgentSettings = field(default_factory=AgentSettings)
     draw: Draw | None = None
     analysis_seconds: float = LONGEST_SECONDS
+    make_report: ReportMaker | None = None
 
 
 class Notifier:
@@ -92,6 +96,7 @@ class Notifier:
     rules : what each channel is told, by its name.
     alerts : the list of alerts.
     name : the agent's name.
+    texts : what makes the texts of messages about firings, and summaries.
     """
 
     def __init__(
@@ -99,7 +104,7 @@ class Notifier:
         gateway: Gateway,
         channels: Sequence[NotificationChannel],
         rules: Mapping[str, ChannelRules],
-        renderer: Renderer,
+        texts: tuple[Renderer, SummaryWriter],
         alerts: Iterable[Alert],
         name: str,
         contents: MessageContents | None = None,
@@ -112,7 +117,7 @@ class Notifier:
         self._silences = SilenceStore(gateway)
         self._channels = {channel.name: channel for channel in channels}
         self._rules = rules
-        self._renderer = renderer
+        self._renderer, self._summaries = texts
         self._alerts = {alert.id: alert for alert in alerts}
         self._name = name
         self._log = structlog.get_logger()
@@ -195,6 +200,8 @@ class Notifier:
             if not outbox.may_send(self._name, now):
                 continue
             batch = next_batch(outbox, firings.values(), rules[name], now)
+            if batch is None and not rules[name].one_by_one:
+                batch = next_summary(outbox, self._summaries.due(now))
             if batch is None:
                 continue
             if self._states.write(state, outbox.claimed(batch, self._name, now).content(), now):
@@ -205,12 +212,12 @@ class Notifier:
     ) -> None:
         """Send one message to each channel at the same time; write each receipt as soon as the receiver answers."""
         facts = self._facts(due, firings, now)
-        messages = {name: self._message(batch, firings, facts, now) for name, batch in due.items()}
+        messages = {name: self._message(name, batch, firings, facts, now) for name, batch in due.items()}
         failure: ElasticsearchError | None = None
         with TemporaryDirectory(prefix="pictures-") as folder, ThreadPoolExecutor(len(due)) as pool:
-            pictures = self._pictures(due, firings, Path(folder), now)
+            files = {**self._pictures(due, firings, Path(folder), now), **self._reports(due, Path(folder))}
             running: dict[Future[str], str] = {
-                pool.submit(self._channels[name].send, message, pictures.get(name, ())): name
+                pool.submit(self._channels[name].send, message, files.get(name, ())): name
                 for name, message in messages.items()
             }
             for future in as_completed(running):
@@ -222,9 +229,19 @@ class Notifier:
         if failure is not None:
             raise failure
 
+    def _reports(self, due: Mapping[str, Batch], folder: Path) -> dict[str, list[Path]]:
+        """Return the reports of summaries, by the channels that take files; each is made once."""
+        written: dict[str, list[Path]] = {}
+        for name, batch in due.items():
+            if batch.about and batch.about not in written and self._channels[name].takes_pictures:
+                written[batch.about] = self._summaries.report(batch, folder)
+        return {name: written[batch.about] for name, batch in due.items() if batch.about in written}
+
     def _message(
-        self, batch: Batch, firings: Mapping[str, Firing], facts: Mapping[str, FiringFacts], now: datetime
+        self, name: str, batch: Batch, firings: Mapping[str, Firing], facts: Mapping[str, FiringFacts], now: datetime
     ) -> Message:
+        if batch.about:
+            return self._summaries.message(batch, self._rules[name])
         rows = [firings[id_] for id_ in batch.firings if id_ in firings]
         return self._renderer.message(batch.kind, batch.key, rows, facts, now)
 

@@ -21,7 +21,8 @@ from monitor_agent.pipeline.documents import hashed_id
 
 ACTIVE, RECOVERED, REMINDER = "active", "recovered", "reminder"
 KINDS = (ACTIVE, RECOVERED, REMINDER)
-"""The kinds of messages, the most urgent first."""
+"""The kinds of messages about firings, the most urgent first."""
+SUMMARY = "summary"
 
 CLAIM = timedelta(seconds=60)
 """After this time, a message on its way counts as lost with its agent; sending takes less."""
@@ -56,6 +57,7 @@ class Batch:
     key : the same each time that the message is sent.
     sender : the agent that sends it; empty = nobody at the moment.
     until : when the sender counts as dead.
+    about : which summary it is; empty = it is none.
     """
 
     key: str
@@ -63,6 +65,7 @@ class Batch:
     firings: tuple[str, ...]
     sender: str = ""
     until: datetime | None = None
+    about: str = ""
 
     def is_claimed(self, name: str, now: datetime) -> bool:
         """Return whether another agent is sending it."""
@@ -81,6 +84,7 @@ class Outbox:
     failures : attempts in a row that failed; 0 = the channel works.
     retry_at : when the next attempt is due.
     reason : why the last attempt failed.
+    summaries : by the names of summaries: when the newest one was due that the channel has got.
     """
 
     began: datetime
@@ -90,6 +94,7 @@ class Outbox:
     failed_since: datetime | None = None
     retry_at: datetime | None = None
     reason: str = ""
+    summaries: Mapping[str, str] = field(default_factory=dict)
 
     def content(self) -> dict[str, Any]:
         """Return it as the content of a state document."""
@@ -101,6 +106,7 @@ class Outbox:
             "failed_since": _text(self.failed_since),
             "retry_at": _text(self.retry_at),
             "reason": self.reason,
+            "summaries": dict(self.summaries),
         }
 
     @classmethod
@@ -116,6 +122,7 @@ class Outbox:
                 _moment(content["failed_since"]),
                 _moment(content["retry_at"]),
                 str(content["reason"]),
+                dict(content.get("summaries", {})),
             )
         except (AttributeError, KeyError, TypeError, ValueError):
             return cls(now)
@@ -141,7 +148,9 @@ class Outbox:
         for id_ in batch.firings:
             name = "reminded" if batch.kind == REMINDER else batch.kind
             receipts[id_] = dataclasses.replace(receipts.get(id_, Receipt()), **{name: now})
-        return Outbox(self.began, receipts)
+        name, _, due = batch.about.partition(" ")
+        summaries = {**self.summaries, name: due} if batch.about else self.summaries
+        return Outbox(self.began, receipts, summaries=summaries)
 
     def refused(self, batch: Batch, reason: str, now: datetime) -> Outbox:
         """Return the outbox after an attempt that failed."""
@@ -237,7 +246,12 @@ def _receipt(entry: Mapping[str, Any]) -> Receipt:
 
 def _batch(entry: Mapping[str, Any]) -> Batch:
     return Batch(
-        entry["key"], entry["kind"], tuple(entry["firings"]), entry.get("sender", ""), _moment(entry.get("until"))
+        entry["key"],
+        entry["kind"],
+        tuple(entry.get("firings", ())),
+        entry.get("sender", ""),
+        _moment(entry.get("until")),
+        entry.get("about", ""),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -56,6 +56,14 @@ def lets_through(route: RouteTable, firing: Firing) -> bool:
     if route.severities and firing.severity not in route.severities:
         return False
     return not route.models or model is None or any(fnmatchcase(model, pattern) for pattern in route.models)
+
+
+def summarised_models(rules: ChannelRules, models: Iterable[str]) -> list[str] | None:
+    """Return the models of a channel's summaries: those that a route lets through; None = all."""
+    if not rules.routes or any(not route.models for route in rules.routes):
+        return None
+    patterns = [pattern for route in rules.routes for pattern in route.models]
+    return [model for model in models if any(fnmatchcase(model, pattern) for pattern in patterns)]
 
 
 def is_open(route: RouteTable, moment: datetime) -> bool:

@@ -131,6 +131,7 @@ class ModelRow:
     Attributes
     ----------
     newest : time of its newest event; None = not within the last 30 days.
+    predictions_last_week : its predictions of the same day of the last week.
     figure, last_week : its headline metric of the last day, and of the same day of the last week.
     coverage : mean share of its predictions with known labels, among those that are old enough; None = none is.
     lost_lines : lines that never came and may belong to its windows of the last day.
@@ -148,6 +149,7 @@ class ModelRow:
     release: tuple[str, datetime] | None
     firings: Sequence[OpenFiring] = ()
     state: ModelState = "ok"
+    predictions_last_week: int = 0
 
 
 @dataclass(frozen=True)
@@ -178,9 +180,14 @@ class Overview:
         return [row for row in self.models if row.state != "ok"]
 
 
-def searches(now: datetime) -> list[Search]:
-    """Return the searches (index, body); `overview` reads their answers in this order."""
-    day, month = Interval(now - SPAN, now), Interval(now - LONGEST_LOOK_BACK, now)
+def searches(now: datetime, span: timedelta = SPAN) -> list[Search]:
+    """Return the searches (index, body); `overview` reads their answers in this order.
+
+    Parameters
+    ----------
+    span : the time that is counted, a day or a week; it is compared with the same time a week before.
+    """
+    day, month = Interval(now - span, now), Interval(now - LONGEST_LOOK_BACK, now)
     a_week_ago = Interval(day.start - WEEK, day.end - WEEK)
     newest = {"newest": {"max": {"field": "@timestamp"}}}
     ends = {"newest": {"max": {"field": "window_end"}}}
@@ -296,6 +303,7 @@ def _row(name: str, buckets: Mapping[str, Document], opened: Sequence[OpenFiring
         release=(release["model_version"], instants.parse(release["@timestamp"])) if release else None,
         firings=sorted(of_model, key=lambda firing: (firing.state != STATE_ACTIVE, firing.severity, firing.since)),
         state=_state(of_model, moment, now),
+        predictions_last_week=_whole_number(buckets["week"], "predictions"),
     )
 
 

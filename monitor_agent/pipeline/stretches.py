@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from monitor_agent.metrics.sequential.series import Floats, RateSeries, ValueSeries
 from monitor_agent.metrics.sequential.typical import typical_rates, typical_values
-from monitor_agent.pipeline.instants import EPOCH, HOUR, WEEK
+from monitor_agent.pipeline.instants import EPOCH, HOUR
+from monitor_agent.pipeline.windows import hour_of_clock, weeks_before
 
 SMALLEST_CLASS = 10
 """Positives and negatives that an hour needs: the variance of an AUC or F1 of fewer means little."""
@@ -36,19 +36,6 @@ Stretches = Mapping[datetime, Counts]
 """Start of a stretch -> its counts."""
 
 
-@lru_cache(maxsize=100_000)
-def weeks_before(start: datetime, weeks: int, zone: ZoneInfo) -> datetime:
-    """Return the start of the hour that the clock of the time zone showed some weeks before.
-
-    >>> noon = datetime(2026, 3, 30, 10, tzinfo=EPOCH.tzinfo)  # 12:00 in Berlin, the day after the clocks changed
-    >>> weeks_before(noon, 1, ZoneInfo("Europe/Berlin")).isoformat()
-    '2026-03-23T11:00:00+00:00'
-    """
-    local = start.astimezone(zone).replace(tzinfo=None) - weeks * WEEK
-    moment = local.replace(tzinfo=zone).astimezone(EPOCH.tzinfo)
-    return moment - (moment - EPOCH) % HOUR
-
-
 @dataclass(frozen=True)
 class PastWeeks:
     """The model's hours, and where to find those of the past weeks.
@@ -58,29 +45,51 @@ class PastWeeks:
     hours : the hours of the model over all versions.
     zone : the model's clock.
     weeks : how many weeks are looked at.
-    holidays : local dates that are no measure for other days.
+    holidays : days of the model's clock that are no measure for other days.
     """
 
     hours: Stretches
     zone: ZoneInfo
     weeks: int
-    holidays: frozenset[str] = frozenset()
+    holidays: frozenset[date] = frozenset()
 
     def is_holiday(self, moment: datetime) -> bool:
         """Return whether the model's clock shows a holiday."""
-        return bool(self.holidays) and moment.astimezone(self.zone).date().isoformat() in self.holidays
+        return bool(self.holidays) and moment.astimezone(self.zone).date() in self.holidays
+
+    def lacks_holiday(self, moment: datetime) -> bool:
+        """Return whether a moment lies on a holiday, and no earlier one has counted anything at its hour."""
+        if not self.is_holiday(moment):
+            return False
+        return not any(counts.pairs or counts.values for (counts,) in self.of([hour_of(moment)]))
 
     def of(self, hours: Sequence[datetime]) -> list[list[Counts]]:
-        """Return the counts of the same hours, by week and hour; empty counts where there are none."""
+        """Return the counts of the same hours, by week and hour; empty counts where there are none.
+
+        The measure of an hour of a holiday are the same hours of earlier holidays.
+        """
+        rows = [self._measures(hour) for hour in hours]
         nothing = Counts()
         return [
-            [
-                nothing if self.is_holiday(before) or self.is_holiday(hour) else self.hours.get(before, nothing)
-                for hour in hours
-                for before in [weeks_before(hour, week, self.zone)]
-            ]
-            for week in range(1, self.weeks + 1)
+            [nothing if moment is None else self.hours.get(moment, nothing) for moment in moments]
+            for moments in zip(*rows, strict=True)
         ]
+
+    def _measures(self, hour: datetime) -> list[datetime | None]:
+        """Return the hours that one hour is compared with, as many as there are weeks; None = there is none."""
+        measures: list[datetime | None]
+        if self.is_holiday(hour):
+            local = hour.astimezone(self.zone).replace(tzinfo=None)
+            days = earlier_holidays(self.holidays, local.date(), self.weeks)
+            measures = [hour_of_clock(datetime.combine(day, local.time()), self.zone) for day in days]
+            return measures + [None] * (self.weeks - len(measures))
+        weeks = [weeks_before(hour, week, self.zone) for week in range(1, self.weeks + 1)]
+        return [None if self.is_holiday(before) else before for before in weeks]
+
+
+def earlier_holidays(holidays: Iterable[date], day: date, most: int) -> list[date]:
+    """Return the newest holidays before a day."""
+    return sorted((holiday for holiday in holidays if holiday < day), reverse=True)[:most]
 
 
 def hour_of(start: datetime) -> datetime:

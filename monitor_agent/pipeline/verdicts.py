@@ -19,6 +19,7 @@ from monitor_agent.contracts.verdict import (
     ANSWERED,
     AUC,
     F1,
+    HOLIDAY,
     LAST_WEEKS,
     NO_REFERENCE,
     NO_SAMPLES,
@@ -123,7 +124,7 @@ def verdicts(
                 continue
             limit = _limit(measure, segment, segments, judgement.length)
             document |= _fields(measure, stretches, reference, limit, judgement.length)
-            if measure == RATE and document["rate_undefined"] not in (NO_REFERENCE, NO_SAMPLES):
+            if measure == RATE and document["rate_undefined"] not in (NO_REFERENCE, NO_SAMPLES, HOLIDAY):
                 document["against"] = OLDER_VERSION if reference.other is not None else LAST_WEEKS
         identifier = hashed_id(judgement.model, version, segment, instants.text(judgement.due))
         writes.append(PlannedWrite(VERDICTS.index_for(judgement.due), identifier, document, None))
@@ -194,6 +195,8 @@ def _fields(
         )
         starts, series = compare()
         counted = any(measure in counts.values for counts in stretches.values())
+    if reference.other is None and counted and reference.past.lacks_holiday(max(stretches)):
+        return _without_level(measure, None, HOLIDAY)
     if not starts:
         reason = NO_REFERENCE if counted else NO_SAMPLES
         return _without_level(measure, None, reason)

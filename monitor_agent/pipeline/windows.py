@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from monitor_agent.contracts.performance import STATE_FINAL, STATE_OPEN, STATE_PROVISIONAL
 from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
-from monitor_agent.pipeline.instants import DAY, EPOCH, WEEK, Interval
+from monitor_agent.pipeline.instants import DAY, EPOCH, HOUR, WEEK, Interval
 from monitor_agent.settings import ModelSettings
 
 FIRST_MOMENT, LAST_MOMENT = EPOCH.replace(year=3), EPOCH.replace(year=9998)
@@ -22,6 +23,23 @@ class Window(Interval):
     """An interval that metrics are computed for; `size` is the name of its nominal length, such as `1h`."""
 
     size: str
+
+
+@lru_cache(maxsize=100_000)
+def weeks_before(moment: datetime, weeks: int, zone: ZoneInfo) -> datetime:
+    """Return the start of the hour that the clock of the time zone showed some weeks before.
+
+    >>> noon = datetime(2026, 3, 30, 10, tzinfo=EPOCH.tzinfo)  # 12:00 in Berlin, the day after the clocks changed
+    >>> weeks_before(noon, 1, ZoneInfo("Europe/Berlin")).isoformat()
+    '2026-03-23T11:00:00+00:00'
+    """
+    return hour_of_clock(moment.astimezone(zone).replace(tzinfo=None) - weeks * WEEK, zone)
+
+
+def hour_of_clock(local: datetime, zone: ZoneInfo) -> datetime:
+    """Return the start of the hour at which the clock of a time zone shows a time."""
+    moment = local.replace(tzinfo=zone).astimezone(timezone.utc)
+    return moment - (moment - EPOCH) % HOUR
 
 
 class Calendar:
@@ -72,9 +90,17 @@ class Calendar:
         """Return the smallest window that holds `moment`."""
         return self.window(self.base, moment)
 
-    def week_later(self, window: Window, weeks: int = 1) -> Window:
-        """Return the same window some weeks later by the clock of the time zone; earlier if `weeks` is negative."""
-        return self.window(window.size, window.start + weeks * WEEK + (window.end - window.start) / 2)
+    def week_before(self, window: Window) -> Window:
+        """Return the same window of the week before, by the clock of the time zone."""
+        middle = window.start + (window.end - window.start) / 2
+        return self.window(window.size, weeks_before(middle, 1, self._zone))
+
+    def weeks_after(self, window: Window) -> list[Window]:
+        """Return the windows whose week before is `window`: one, or none or two where the clocks change."""
+        middle = window.start + (window.end - window.start) / 2
+        shifts = (-HOUR, timedelta(), HOUR)
+        near = {self.window(window.size, middle + WEEK + shift) for shift in shifts}
+        return [later for later in sorted(near) if self.week_before(later) == window]
 
     def between(self, size: str, interval: Interval) -> Iterator[Window]:
         """Yield the windows of that size that overlap an interval, in order."""

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from monitor_agent.durations import format_duration
 from monitor_agent.errors import SettingsError
+from monitor_agent.settings.holidays import holiday_dates
 from monitor_agent.settings.setting_info import setting
 from monitor_agent.vocabulary.prediction_kinds import PREDICTION_KINDS
 
@@ -17,7 +18,7 @@ WITHOUT_COMPARED_NUMBERS = frozenset(
         *("base_window", "larger_windows", "curve_windows", "drift_samples", "segments"),
         *("ingest_grace", "restatement_limit", "orphan_horizon"),
         *("gate_positives", "gate_coverage", "gate_maturity"),
-        *("slo_availability", "slo_latency", "slo_latency_share", "slo_window"),
+        *("slo_availability", "slo_latency", "slo_latency_share", "slo_window", "holidays"),
     }
 )
 """Settings that leave the metrics of a window as they are: they decide which windows and segments there are, when a
@@ -56,6 +57,11 @@ class ModelSettings:
         1000, "MONITOR_DRIFT_SAMPLES", "smallest number of values for a verdict on drift: with fewer it may be chance"
     )
     time_zone: str = setting("UTC", "MONITOR_TIME_ZONE", "time zone in which windows of a day begin")
+    holidays: tuple[str, ...] = setting(
+        (),
+        "MONITOR_HOLIDAYS",
+        "days that are no measure for other days, by the model's clock, such as `2026-12-24/2026-12-26`",
+    )
     feedback_type: str = setting(
         "click",
         "MONITOR_FEEDBACK_TYPE",
@@ -133,6 +139,7 @@ class ModelSettings:
             if not 0 <= share <= 1:
                 raise SettingsError(f"{variable}={share} is no share", "give a number from 0 to 1")
         self._check_objectives()
+        holiday_dates(self.holidays)
         try:
             ZoneInfo(self.time_zone)
         except (KeyError, ValueError, OSError) as error:

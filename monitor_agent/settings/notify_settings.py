@@ -20,6 +20,8 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _HOURS = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)")
+_HOUR = re.compile(r"\d\d:\d\d")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SEVERITIES = ("critical", "warning")
 
 
@@ -49,14 +51,45 @@ class NotifySettings:
         "file with a template of one's own for the messages; empty = that of the language",
     )
 
+    summary_daily: str = setting(
+        "", "MONITOR_NOTIFY_SUMMARY_DAILY", "when a summary of the last day is sent, such as `07:00`; empty = never"
+    )
+    summary_weekly: str = setting(
+        "",
+        "MONITOR_NOTIFY_SUMMARY_WEEKLY",
+        "when a summary of the last week is sent, such as `monday 07:00`; empty = never",
+    )
+    summary_time_zone: str = setting("UTC", "MONITOR_NOTIFY_SUMMARY_TIME_ZONE", "time zone of these times")
+
     def __post_init__(self) -> None:
-        """Join addresses that hold a comma again."""
+        """Join addresses that hold a comma again; refuse times of summaries that are none."""
+        self._check_summaries()
         object.__setattr__(self, "urls", tuple(dict.fromkeys(_joined(self.urls))))
         object.__setattr__(self, "dashboards_url", self.dashboards_url.strip().rstrip("/"))
         if self.dashboards_url and not self.dashboards_url.startswith(("http://", "https://")):
             raise SettingsError("MONITOR_DASHBOARDS_URL is no address", "write it as https://dashboards.example.org")
         if self.group_wait < timedelta():
             raise SettingsError("MONITOR_NOTIFY_GROUP_WAIT is less than 0s", "give 0s or more")
+
+    def _check_summaries(self) -> None:
+        for variable, text, weekly in (
+            ("MONITOR_NOTIFY_SUMMARY_DAILY", self.summary_daily, False),
+            ("MONITOR_NOTIFY_SUMMARY_WEEKLY", self.summary_weekly, True),
+        ):
+            example = "monday 07:00" if weekly else "07:00"
+            try:
+                weekday, hour = summary_time(text)
+            except ValueError:
+                raise SettingsError(f"{variable}={text} is no time", f"write it as {example}") from None
+            if hour is not None and (weekday is not None) != weekly:
+                raise SettingsError(f"{variable}={text} is no time", f"write it as {example}")
+        try:
+            ZoneInfo(self.summary_time_zone)
+        except (KeyError, ValueError, OSError) as error:
+            raise SettingsError(
+                f"MONITOR_NOTIFY_SUMMARY_TIME_ZONE={self.summary_time_zone} is unknown",
+                "use a name such as Europe/Berlin",
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -105,6 +138,25 @@ def hours_of(text: str) -> tuple[time, time] | None:
         raise ValueError("write hours such as 08:00-20:00")
     numbers = [int(number) for number in match.groups()]
     return time(numbers[0], numbers[1]), time(numbers[2] % 24, numbers[3])
+
+
+def summary_time(text: str) -> tuple[int | None, time | None]:
+    """Return the day of the week (0 = Monday) and the hour of a summary; None where the text has none.
+
+    Raises
+    ------
+    ValueError
+        If the text is no such time.
+
+    >>> summary_time("monday 07:00"), summary_time("")
+    ((0, datetime.time(7, 0)), (None, None))
+    """
+    if not text.strip():
+        return None, None
+    *days, hour = text.lower().split()
+    if len(days) > 1 or not _HOUR.fullmatch(hour):
+        raise ValueError("write 07:00, or monday 07:00")
+    return WEEKDAYS.index(days[0]) if days else None, time.fromisoformat(hour)
 
 
 def without_notify_tables(document: dict[str, Any]) -> dict[str, Any]:

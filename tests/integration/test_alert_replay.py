@@ -52,7 +52,9 @@ def documents() -> list[tuple[timedelta, Document]]:
             fall = 0.1 + random.random() / 5 if fallen else 0.0
             verdict = {"@timestamp": iso(at), "model_name": "click", "model_version": version, "segment": "all"}
             measured = not 50 <= number < 62
-            source = {**verdict, "rate_fall": fall if measured else None, "auc_fall": None}
+            # Hardly better than the limit: the firing does not recover yet.
+            evidence = 0.7 if version == "2" and 85 <= number < 95 else 0.1
+            source = {**verdict, "rate_evidence": evidence, "rate_fall": fall if measured else None, "auc_fall": None}
             rows.append((moment, {"_index": VERDICTS.index_for(at), "_source": source}))
         if number % 12 == 0:
             window = {"@timestamp": iso(at), "window_start": iso(at), "window_end": iso(at + HOUR)}
@@ -98,6 +100,7 @@ def test_a_replay_gives_the_firings_of_the_agent(
     assert [row.rule for row in live].count("worse-version") == 2
     facts = [[(row.key, row.start, row.active_since, row.end, row.value) for row in rows] for rows in (live, again)]
     assert facts[0] == facts[1]
+    assert max(row.end for row in live if row.end and row.rule == "worse-version") > START + 95 * STEP
 
     tolerant = tmp_path / "alerts.toml"
     tolerant.write_text(LIST.read_text().replace("rate_fall > 0.05", "rate_fall > 0.5").replace("f1_high <", "f1 <"))

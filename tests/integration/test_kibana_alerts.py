@@ -100,6 +100,15 @@ TROUBLE: dict[str, Document] = {
     "lost-lines": {"lost_lines": 3},
     "notifications-fail": {"channels_failing": 1},
     "version-refused": {"event.outcome": "failure"},
+    **{
+        f"slo-{name}-{kind}burn": {
+            f"all:{name}_slo": 0.999,
+            **{f"all:{name}_burn_{window}": rate for window in windows},
+            f"all:{name}_bad_{windows[0]}": 9,
+        }
+        for name in ("availability", "latency")
+        for kind, rate, windows in (("", 20.0, ("1h", "5m")), ("slow-", 2.0, ("3d", "6h")))
+    },
     "agent-silent": {"outcome": "failed"},
     **{
         f"slo-{name}-{kind}": {f"all:{name}_{end}": value for end, value in {"slo": 0.99, **fields}.items()}
@@ -204,11 +213,50 @@ def test_nothing_fires_on_a_healthy_day(world: World) -> None:
 
 @pytest.mark.parametrize("name", TROUBLE)
 def test_only_the_watch_of_the_trouble_fires(name: str, world: World) -> None:
-    """The query of the rule, within its window, counts as many documents as the watch."""
+    """The agent, the search of the watch and the query of the rule come to the same groups, and count as much."""
     fill(world, **TROUBLE[name])
 
     assert firing(world) == {name}
     assert counted_by_the_rule(world, LISTED[name]) == counted_by_the_watch(world, LISTED[name])
+    if LISTED[name].agent:
+        groups = groups_of_the_agent(world, LISTED[name])
+        assert groups
+        assert groups_of_the_rule(world, LISTED[name]) == groups_of_the_watch(world, LISTED[name]) == groups
+
+
+Groups = set[tuple[str, ...]]
+
+
+def groups_of_the_agent(world: World, alert: Alert) -> Groups:
+    """Return the groups of the active firings."""
+    documents = world.documents(ALERTS.alias).values()
+    active = (row for row in documents if (row["rule"]["name"], row["state"]) == (alert.id, "active"))
+    return {tuple(str(row[field]) for field in alert.group_by) for row in active}
+
+
+def groups_of_the_watch(world: World, alert: Alert) -> Groups:
+    """Return the groups of the search of a watch that meet its condition."""
+    index, body = search_of(watch(alert), iso(LATER))
+    answer = world.admin.search(index=index, body=body).body
+
+    def innermost(values: Document, depth: int) -> Groups:
+        if depth == 0:
+            return {()}
+        return {
+            (bucket["key"], *keys)
+            for bucket in values["groups"]["buckets"]
+            if bucket["doc_count"] >= 1
+            for keys in innermost(bucket, depth - 1)
+        }
+
+    return innermost(answer.get("aggregations", {}), len(alert.group_by))
+
+
+def groups_of_the_rule(world: World, alert: Alert) -> Groups:
+    """Return the groups of the documents that the query of a rule counts."""
+    params, query = query_of_the_rule(alert)
+    hits = world.admin.search(index=params["index"], query=query, size=1000)["hits"]["hits"]
+    return {tuple(str(hit["_source"][field]) for field in alert.group_by) for hit in hits}
 
 
 def counted_by_the_watch(world: World, alert: Alert) -> int:
@@ -219,12 +267,17 @@ def counted_by_the_watch(world: World, alert: Alert) -> int:
 
 def counted_by_the_rule(world: World, alert: Alert) -> int:
     """Return the number of documents that the query of a rule counts."""
+    params, query = query_of_the_rule(alert)
+    return int(world.admin.count(index=params["index"], query=query)["count"])
+
+
+def query_of_the_rule(alert: Alert) -> tuple[Document, Document]:
+    """Return the parameters of a rule, and its query within its window."""
     params = rule(alert)["params"]
     unit = {"m": "minutes", "h": "hours", "d": "days"}[params["timeWindowUnit"]]
     window = timedelta(**{unit: params["timeWindowSize"]})
     within = {"range": {"@timestamp": {"gte": iso(LATER - window), "lte": iso(LATER)}}}
-    query = {"bool": {"filter": [within, json.loads(params["esQuery"])["query"]]}}
-    return int(world.admin.count(index=params["index"], query=query)["count"])
+    return params, {"bool": {"filter": [within, json.loads(params["esQuery"])["query"]]}}
 
 
 @pytest.mark.parametrize("inhibitor", ["no-data", "pipeline-lag", "orphan-rate"])

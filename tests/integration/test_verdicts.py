@@ -20,6 +20,7 @@ from monitor_agent.contracts.verdict import VERDICTS
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.metrics import DELAY_EDGES, LogHistogram, WindowState
 from monitor_agent.pipeline.documents import CountedState, MetricsKey, metrics_document
+from monitor_agent.pipeline.lease_table import Assignment
 from monitor_agent.pipeline.windows import Calendar
 from monitor_agent.settings import AgentSettings
 from tests.factories import Document, iso
@@ -307,6 +308,15 @@ def test_an_alert_does_not_recover_because_the_reference_is_gone(world: World) -
         world.admin.indices.refresh(index=VERDICTS.pattern)
         later = alerted(world, moment)
     assert later == set()
+
+
+def test_an_agent_judges_the_models_whose_lease_it_holds(world: World) -> None:
+    """Another agent holds the rest: together they judge each model once."""
+    fill(world, Traffic())
+    leased = frozenset({"click"})
+
+    assert world.make_agent(NOW).judge(Assignment(frozenset(), True, leased)) == 0
+    assert world.make_agent(NOW).judge(Assignment(leased, False, leased)) == 2
 
 
 def test_drift_is_alerted_on_the_windows_that_have_enough_values(world: World) -> None:

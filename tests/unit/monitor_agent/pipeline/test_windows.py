@@ -11,6 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 from monitor_agent.errors import SettingsError
+from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.windows import Calendar, Window
 from monitor_agent.settings import AgentSettings
 
@@ -122,3 +123,25 @@ def test_sizes_that_do_not_fit_are_refused(sizes: dict[str, Any]) -> None:
     """The error names the variable that is wrong."""
     with pytest.raises(SettingsError, match="MONITOR_"):
         AgentSettings(**sizes)
+
+
+BERLIN = Calendar(AgentSettings(time_zone="Europe/Berlin"))
+
+
+def test_the_week_before_goes_by_the_clock() -> None:
+    """After the clocks have been put forward, 12:00 in Berlin is 10:00 UTC, and was 11:00 UTC a week before."""
+    noon = BERLIN.window("1h", instants.parse("2026-03-30T10:00:00Z"))
+    day = BERLIN.window("1d", noon.start)
+
+    assert BERLIN.week_before(noon).start == instants.parse("2026-03-23T11:00:00Z")
+    assert BERLIN.week_before(day).start == instants.parse("2026-03-22T23:00:00Z")
+
+
+@hypothesis.given(st.integers(0, 366 * 24), st.sampled_from(["1h", "1d"]))
+def test_each_window_lies_in_the_weeks_after_its_week_before(hour: int, size: str) -> None:
+    """Where the clocks are put back, two hours have the same one before; where they are put forward, one has none."""
+    window = BERLIN.window(size, instants.parse("2026-01-01T00:00:00Z") + hour * instants.HOUR)
+
+    assert window in BERLIN.weeks_after(BERLIN.week_before(window))
+    assert all(BERLIN.week_before(later) == window for later in BERLIN.weeks_after(window))
+    assert len(BERLIN.weeks_after(window)) <= 2

@@ -1,0 +1,32 @@
+"""The report that is attached to summaries: the dashboard on the quality of models, as a document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from monitor_agent.clock import SystemClock
+from monitor_agent.es.gateway import Gateway
+from monitor_agent.extras import REPORTS, missing_modules
+from monitor_agent.notifying.summary_writer import ReportMaker
+from monitor_agent.pipeline import instants
+from monitor_agent.pipeline.instants import Interval
+from monitor_agent.settings import Settings
+
+DASHBOARD = "model-quality"
+
+
+def report_maker(gateway: Gateway, settings: Settings) -> ReportMaker | None:
+    """Return what writes the report on a time; None if the packages for reports are not installed."""
+    if missing_modules(REPORTS):
+        return None
+
+    def make_report(interval: Interval, folder: Path) -> Path:
+        from monitor_agent.dashboards.reports import ReportContent, report
+
+        file = folder / f"summary-{interval.end:%Y-%m-%d}.pdf"
+        start, end = instants.text(interval.start), instants.text(interval.end)
+        content = ReportContent(dashboards=[DASHBOARD], start=start, end=end)
+        report(gateway, Path(settings.kibana.folder), file, SystemClock().now(), content)
+        return file
+
+    return make_report
