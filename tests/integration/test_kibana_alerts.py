@@ -100,15 +100,6 @@ TROUBLE: dict[str, Document] = {
     "lost-lines": {"lost_lines": 3},
     "notifications-fail": {"channels_failing": 1},
     "version-refused": {"event.outcome": "failure"},
-    **{
-        f"slo-{name}-{kind}burn": {
-            f"all:{name}_slo": 0.999,
-            **{f"all:{name}_burn_{window}": rate for window in windows},
-            f"all:{name}_bad_{windows[0]}": 9,
-        }
-        for name in ("availability", "latency")
-        for kind, rate, windows in (("", 20.0, ("1h", "5m")), ("slow-", 2.0, ("3d", "6h")))
-    },
     "agent-silent": {"outcome": "failed"},
     **{
         f"slo-{name}-{kind}": {f"all:{name}_{end}": value for end, value in {"slo": 0.99, **fields}.items()}
