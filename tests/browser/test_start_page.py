@@ -101,7 +101,7 @@ def test_the_numbers_are_those_of_the_events(page: Page) -> None:
     search = page.locator(".model").first
     rate, last_week = (CLICKS + CLICKS_OF_NEW) / (2 * IMPRESSIONS), CLICKS_LAST_WEEK / IMPRESSIONS
     expect(search.locator(".number")).to_have_text(f"{2 * IMPRESSIONS}")
-    expect(search.locator("[data-name='Quality, 24 h']")).to_contain_text(f"CTR {100 * rate:.3g} %")
+    expect(search.locator("[data-name='Quality, 24 h']")).to_contain_text(f"CTR {100 * rate:#.3g} %")
     change = f"{100 * (rate - last_week):+.2f} pp against last week"
     expect(search.locator("[data-name='Quality, 24 h']")).to_contain_text(change)
     expect(page.locator(".model.silent [data-name='Newest event']")).to_contain_text("h")
@@ -125,8 +125,8 @@ def test_why_a_version_fell(page: Page, start_page: str) -> None:
     )
     sides = page.locator("table.plain").first
     expect(sides).to_contain_text(f"version 2, {NOW - 5 * HOUR:%Y-%m-%dT%H:%M}")
-    expect(sides.locator(".number").nth(2)).to_have_text(f"{100 * CLICKS_OF_NEW / IMPRESSIONS:.3g} %")
-    expect(sides.locator(".number").nth(4)).to_have_text(f"{100 * CLICKS / IMPRESSIONS:.3g} %")
+    expect(sides.locator(".number").nth(2)).to_have_text(f"{100 * CLICKS_OF_NEW / IMPRESSIONS:#.3g} %")
+    expect(sides.locator(".number").nth(4)).to_have_text(f"{100 * CLICKS / IMPRESSIONS:#.3g} %")
     page.get_by_label("Model").fill("nobody")
     page.get_by_role("button", name="Explain").click()
     expect(page.get_by_role("status")).to_contain_text("Nobody has no predictions with known labels", ignore_case=True)
