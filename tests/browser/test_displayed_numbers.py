@@ -12,6 +12,7 @@ from elasticsearch import Elasticsearch, helpers
 from playwright.sync_api import Page
 from sklearn import metrics as sk
 
+from monitor_agent.contracts.alert import ALERTS
 from tests.browser.conftest import PATIENCE_MILLISECONDS, Reader
 from tests.browser.test_dashboards import DASHBOARDS, show_all
 from tests.cluster import Cluster
@@ -21,6 +22,11 @@ from tests.integration.kinds_world import PRICE, SHOES, events_of_kinds
 from tests.viewers import viewer_on
 
 RANGE = {"range": {"@timestamp": {"gte": iso(START), "lte": iso(NOW)}}}
+FIRINGS = [
+    *([("active", "critical", "quality")] * 2 + [("active", "warning", "drift")] * 3),
+    *([("pending", "warning", "drift")] + [("recovered", "critical", "quality")] * 4),
+]
+"""State, severity and name of each firing."""
 Document = Mapping[str, Any]
 Numbers = dict[tuple[str, ...], float]
 """(panel, `model/version`) for a tile, (panel, cells that name a row, head of a column) for a table -> its number."""
@@ -28,8 +34,19 @@ Numbers = dict[tuple[str, ...], float]
 
 @pytest.fixture(scope="module")
 def world(elasticsearch: Cluster) -> Iterator[Cluster]:
-    """A cluster with a click model, a multiclass model and a regression."""
-    with filled_world(elasticsearch, events_of_kinds(START)):
+    """A cluster with a click model, a multiclass model and a regression, and with firings of two alerts."""
+    with filled_world(elasticsearch, events_of_kinds(START)) as filled:
+        for number, (state, severity, name) in enumerate(FIRINGS):
+            at = iso(START + timedelta(minutes=40 * number))
+            firing = {
+                **ALERTS.sample,
+                "@timestamp": at,
+                "state": state,
+                "severity": severity,
+                "value": 0.1 + number / 100,
+            }
+            firing |= {"active_since": None if state == "pending" else at, "rule": {"name": name, "description": name}}
+            filled.admin.index(index=ALERTS.index_for(START), id=f"firing-{number}", document=firing, refresh=True)
         yield elasticsearch
 
 
@@ -297,7 +314,43 @@ def regression(client: Elasticsearch) -> Numbers:
     }
 
 
+def counts_of_firings(client: Elasticsearch) -> Numbers:
+    """Tiles of the firings by state."""
+    states = aggregated(client, "model-alerts", {"terms": {"field": "state"}})
+    numbers = {f"alerts-{bucket['key']}": bucket["doc_count"] for bucket in states["buckets"]}
+    critical = len(stored(client, "model-alerts", {"term": {"state": "active"}}, {"term": {"severity": "critical"}}))
+    return {**{(panel, ""): count for panel, count in numbers.items()}, ("alerts-critical", ""): critical}
+
+
+def overview(client: Elasticsearch) -> Numbers:
+    """Firings, and the table of models and versions."""
+    rate, price = rates(client), hours(client, *of(PRICE, "1"))
+    first = {"Predictions": rate["predictions"], "Labelled": rate["n"], "CTR": rate["ctr"], "F1": rate["f1"]}
+    return {
+        **counts_of_firings(client),
+        **{("overview-models", "click|1", head): value for head, value in first.items()},
+        ("overview-models", f"{PRICE}|1", "Predictions"): total(price, "predictions"),
+        ("overview-models", f"{PRICE}|1", "Labelled"): total(price, "n"),
+    }
+
+
+def alerts(client: Elasticsearch) -> Numbers:
+    """Firings by state and by alert."""
+    numbers = counts_of_firings(client)
+    for name in ("quality", "drift"):
+        firings = stored(client, "model-alerts", {"term": {"rule.name": name}}, {"exists": {"field": "active_since"}})
+        at_start = f"{START:%Y-%m-%d %H:%M}"
+        numbers[("alerts-by-name", name, "Firings")] = len(firings)
+        numbers[("alerts-by-name", name, "Active now")] = sum(firing["state"] == "active" for firing in firings)
+    first = stored(client, "model-alerts", {"ids": {"values": ["firing-0"]}})[0]
+    row = f"{at_start}|active|critical|quality"
+    numbers[("alerts", row, "Worst value")], numbers[("alerts", row, "Limit")] = first["value"], first["limit"]
+    return numbers
+
+
 QUERIES: dict[str, Callable[[Elasticsearch], Numbers]] = {
+    "alerts": alerts,
+    "overview": overview,
     "model-quality": model_quality,
     "versions-compared": versions_compared,
     "serving": serving,
