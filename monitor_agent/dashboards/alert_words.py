@@ -22,6 +22,7 @@ _MEASURE_TITLES = {
     f"{ANSWERED}_fall": "fall of answered requests",
     "drift_share": "share of what has drifted",
 }
+_METRIC_TITLES = {RATE: "share of positives", AUC: "AUC", F1: "F1", ANSWERED: "share of answered requests"}
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -86,12 +87,12 @@ def number(value: float | None, unit: str) -> str:
 
 
 def measure_title(measure: str) -> str:
-    """Return the name of a compared field for people; other fields have the names that docs/fields.md explains.
+    """Return the name of a compared field for people.
 
-    >>> measure_title("rate_fall"), measure_title("f1_high")
-    ('fall of the share of positives', 'f1_high')
+    >>> measure_title("rate_fall"), measure_title("lost_lines")
+    ('fall of the share of positives', 'lost lines')
     """
-    return _MEASURE_TITLES.get(measure, measure)
+    return _MEASURE_TITLES.get(measure, measure.replace("_", " "))
 
 
 def value_sentence(firing: Firing, alert: Alert | None) -> str:
@@ -110,11 +111,11 @@ def numbers_in_words(facts: FiringFacts) -> str:
     """Return the metric behind a firing: its value, its interval or what it is compared with, and how much was counted.
 
     >>> numbers_in_words(FiringFacts("f1", 0.14, 0.11, 0.17, 812))
-    'f1 0.14 (95 % interval 0.11 to 0.17), n = 812'
+    'F1 0.14 (95 % interval 0.11 to 0.17), n = 812'
     """
     if facts.value is None:
         return ""
-    pieces = [f"{facts.metric} {facts.value:.4g}"]
+    pieces = [f"{_METRIC_TITLES.get(facts.metric, measure_title(facts.metric))} {facts.value:.4g}"]
     interval = facts.low is not None and facts.high is not None
     ends = f"{facts.low:.4g} to {facts.high:.4g}" if interval else ""
     if facts.reference is not None:
@@ -123,6 +124,7 @@ def numbers_in_words(facts: FiringFacts) -> str:
     elif ends:
         pieces[0] += f" (95 % interval {ends})"
     pieces += [] if facts.n is None else [f"n = {facts.n:,}"]
+    pieces += [] if facts.windows is None else [f"{facts.windows:,} windows"]
     pieces += [] if facts.predictions is None else [f"{facts.predictions:,} predictions"]
     return ", ".join(pieces)
 

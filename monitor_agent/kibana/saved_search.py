@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from monitor_agent.kibana.tables import Table, TableColumn, Value
 
 PAGE = 100
 INDEX_REFERENCE = "kibanaSavedObjectMeta.searchSourceJSON.index"
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,15 @@ class SavedSearch:
     def table(self, view: DataView, response: SearchResponse) -> Table:
         """Return the documents as rows; the first column is their time."""
         names = self._names(view)
+        rows = tuple(
+            {name: _cell(hit.get("fields", {}).get(name)) for name in names} for hit in response["hits"]["hits"]
+        )
+        dates = {name for name in names if name == view.time_field or _are_moments([row[name] for row in rows])}
         columns = tuple(
-            TableColumn(name, view.label(name), "date" if name == view.time_field else "string", False, None)
+            TableColumn(name, view.label(name), "date" if name in dates else "string", False, None)
             if name not in view.formats
             else TableColumn(name, view.label(name), "number", False, view.formats[name])
             for name in names
-        )
-        rows = tuple(
-            {name: _cell(hit.get("fields", {}).get(name)) for name in names} for hit in response["hits"]["hits"]
         )
         return Table(columns, rows, total=response["hits"]["total"]["value"])
 
@@ -93,6 +96,12 @@ def saved_search(saved: SavedObject) -> SavedSearch:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{saved.key}: no saved search, {error!r} is missing or wrong") from error
+
+
+def _are_moments(values: Sequence[Value]) -> bool:
+    """Tell whether all values are moments, as Elasticsearch writes those of a field of the type `date`."""
+    texts = [value for value in values if value is not None]
+    return bool(texts) and all(isinstance(value, str) and _MOMENT.fullmatch(value) for value in texts)
 
 
 def _cell(values: list[Value] | None) -> Value:

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.contracts.performance import ALL_SEGMENT
+from monitor_agent.contracts.verdict import AUC, F1
 from monitor_agent.errors import SettingsError, in_one_line
 from monitor_agent.extras import NOTIFICATIONS, loading
 from monitor_agent.pipeline import instants
@@ -95,6 +96,7 @@ class FiringFacts:
     high: float | None = None
     n: int | None = None
     predictions: int | None = None
+    windows: int | None = None
     window_start: datetime | None = None
     window_end: datetime | None = None
     segment: str = ""
@@ -127,20 +129,22 @@ def facts_of(measure: str, document: Mapping[str, Any]) -> FiringFacts:
         _number(document.get(f"{metric}_high")),
         _whole(document.get("n")),
         _whole(document.get("predictions")),
-        instants.parse(start) if start else None,
-        instants.parse(end) if end else None,
+        window_start=instants.parse(start) if start else None,
+        window_end=instants.parse(end) if end else None,
     )
 
 
 def _facts_of_verdict(metric: str, document: Mapping[str, Any]) -> FiringFacts:
     since, segment = document.get(f"{metric}_since"), str(document.get("segment") or "")
     version = document.get("against_version")
+    counted = _whole(document.get(f"{metric}_samples"))
     return FiringFacts(
         metric,
         _number(document.get(metric)),
         _number(document.get(f"{metric}_drop_low")),
         _number(document.get(f"{metric}_drop_high")),
-        _whole(document.get(f"{metric}_samples")),
+        None if metric in (AUC, F1) else counted,
+        windows=counted if metric in (AUC, F1) else None,
         segment="" if segment == ALL_SEGMENT else segment,
         reference=_number(document.get(f"{metric}_reference")),
         against=f"version {version}" if version else "",
@@ -285,6 +289,7 @@ def _row(firing: Firing, facts: FiringFacts, base: str, now: datetime) -> dict[s
         "high": facts.high,
         "n": facts.n,
         "predictions": facts.predictions,
+        "windows": facts.windows,
         "window_start": facts.window_start,
         "window_end": facts.window_end,
         "segment": facts.segment,
