@@ -39,5 +39,5 @@ def notifier_of(
         return firing_picture(gateway, alert, firing, now)
 
     tables = read_notify_tables(args.environ, args.config)
-    contents = MessageContents(settings.agent, draw, make_report=report_maker(gateway, settings))
+    contents = MessageContents(settings.agent, draw, make_report=report_maker(gateway))
     return make_notifier(gateway, settings.notify, tables, alerts, name, contents)

@@ -98,14 +98,15 @@ def summary_content(
     named = None if models is None else set(models)
     rows = [row for row in overview.models if named is None or row.name in named]
     changes = {row.name: _alert_words(firings, row.name, summary.interval) for row in rows}
+    common = _alert_words(firings, "", summary.interval)
     return {
         "name": summary.name,
         "start": summary.interval.start,
         "end": summary.interval.end,
         "models": [_model(row, changes[row.name]) for row in rows],
-        "common": _alert_words(firings, "", summary.interval),
+        "common": common,
         "fallen": sum(bool(version.fallen) for row in rows for version in row.versions),
-        "active": sum(firing.state == STATE_ACTIVE for row in rows for firing in row.firings),
+        "active": sum(len(words["active"]) for words in (common, *changes.values())),
     }
 
 
