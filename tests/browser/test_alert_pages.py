@@ -137,7 +137,7 @@ def test_the_dashboards_of_alerts_have_data(page: Page, alert_viewer: str) -> No
     expect(page.locator("[data-panel='alerts-by-name']")).to_contain_text("Requests are refused or fail")
     expect(page.locator("[data-panel='silences']")).to_contain_text("the shop is closed")
     page.goto(f"{alert_viewer}/dashboards/overview?from=now-24h&to=now")
-    expect(page.locator("[data-panel='overview-models']")).to_contain_text("400")
+    expect(page.locator("[data-panel='overview-models']")).to_contain_text("200")
     expect(page.locator("[data-panel='overview-verdicts']")).to_contain_text("31.0 %")
 
 
