@@ -8,6 +8,7 @@ from monitor_agent.contracts.curve import CURVES
 from monitor_agent.contracts.cycle import CYCLES
 from monitor_agent.contracts.drift import DRIFT
 from monitor_agent.contracts.performance import PERFORMANCE
+from monitor_agent.contracts.verdict import VERDICTS
 from monitor_agent.dashboards import formats
 from monitor_agent.dashboards.library import Library, PanelDefinition
 from monitor_agent.dashboards.panel_views import NO_DATA
@@ -27,6 +28,7 @@ _OF_AGENT = {
     CURVES.pattern: "curves of windows",
     DRIFT.pattern: "windows with drift",
     CYCLES.pattern: "cycles",
+    VERDICTS.pattern: "verdicts",
 }
 """Index pattern -> what the agent writes there."""
 
