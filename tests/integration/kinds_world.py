@@ -6,6 +6,7 @@ import dataclasses
 import random
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
 from elasticsearch import Elasticsearch
@@ -100,8 +101,8 @@ def store_cases(admin: Elasticsearch, start: datetime, settings: AgentSettings) 
     """Store the documents of an hour of the binary model that is judged by labels, as its agent writes them."""
     judged = dataclasses.replace(settings, feedback_type="label", absent_feedback="unknown")
     calendar = Calendar(judged)
-    window = calendar.window("1h", start)
-    for version in ("all", "1"):
+    windows = [calendar.window(size, start) for size in (calendar.base, "1h")]
+    for window, version in product(windows, ("all", "1")):
         for segment in ("all", "labels.scene=search"):
             counted = CountedState(MetricsKey(CASES, version, segment, window), CASES_STATE)
             for write in planned_writes(counted, None, calendar, window.end + timedelta(days=1), judged):
