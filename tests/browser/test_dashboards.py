@@ -40,7 +40,7 @@ def show_all(page: Page) -> None:
 
 def may_be_empty(panel: str) -> bool:
     """Return whether the object of a panel has the tag of panels that may be empty; both have the same name."""
-    (path,) = (ROOT / "kibana/objects").glob(f"*/{panel}.json")
+    (path,) = (path for path in (ROOT / "kibana/objects").glob(f"*/{panel}.json") if path.parent.name != "dashboard")
     return any(
         reference["id"] == "may-be-empty" for reference in json.loads(path.read_text(encoding="utf-8"))["references"]
     )

@@ -143,7 +143,7 @@ def test_a_refused_search_is_found(as_analyst: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("time", "expected"),
     [
-        (None, {"drift-bins", "orphan-feedback", *OF_OTHER_MODELS, *OF_ALERTS}),
+        (None, {"drift-bins", "orphan-feedback", "serving-error-budgets", *OF_OTHER_MODELS, *OF_ALERTS}),
         (
             TimeRange(datetime(2020, 1, 1, tzinfo=timezone.utc), datetime(2020, 1, 2, tzinfo=timezone.utc)),
             ALL_PANELS - SINGLE_COUNTS,
