@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-SERIES = ("#510CF2", "#30BFBF", "#A60857", "#BFAB7C", "#77A608", "#8C238C", "#F23DF2", "#595904")
+SERIES = ("#326EC8", "#B46428", "#A0146E", "#5ABE64", "#DC82D2", "#C8AA32", "#64461E", "#E65A96")
 """People with any colour vision can distinguish these colours, on light and dark pages; no status has one of them."""
 
 WEAK = "#8A93A3"
