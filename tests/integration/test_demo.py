@@ -27,8 +27,9 @@ from tests.waiting import processes_in, wait_until
 
 IMPRESSIONS = 1560
 """A day and some hours of the next one: the agent runs a cycle between them."""
-WITHOUT_DATA = {f"drift/drift-{name}" for name in ("map", "psi-over-time", "quality-over-time", "share")} | {
+WITHOUT_DATA = {f"drift/drift-{name}" for name in ("map", "psi-over-time", "quality", "quality-over-time", "share")} | {
     "alerts/silences",
+    "overview/overview-verdicts",
     "serving/server-releases",
     "serving/serving-error-budgets",
     "model-quality/quality-positive-rate",
@@ -37,7 +38,7 @@ WITHOUT_DATA = {f"drift/drift-{name}" for name in ("map", "psi-over-time", "qual
     "versions-compared/versions-positive-rate-interval",
 }
 """Panels without data: so short a demo has no second whole day, its server starts long after the log's week, clicks
-judge its model, nobody silences alerts, and it has no service level objective."""
+judge its model, nobody silences alerts, no version has a reference, and it has no service level objective."""
 OF_OTHER_KINDS = ("multiclass/", "regression/")
 """Dashboards for models of other kinds than the demo's."""
 ROOT = Path(__file__).parents[2]
