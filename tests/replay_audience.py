@@ -113,7 +113,8 @@ def audience_of(settings: Settings, reader: ElasticsearchSettings, receiver: Rec
     clock = ReplayClock(EPOCH)
     with closing(open_gateway(reader)) as gateway:
         viewer = Viewer(read_library(Path(settings.kibana.folder)), gateway, clock, Path("no-charts"))
-        server = make_server("127.0.0.1", 0, create_app(viewer), threaded=True)
+        # A new viewer for each page: one remembers its answer for some seconds, in which a replay runs for hours.
+        server = make_server("127.0.0.1", 0, lambda *request: create_app(viewer)(*request), threaded=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
