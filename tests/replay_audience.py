@@ -20,8 +20,7 @@ from monitor_agent.demo.bad_release.findings import Findings
 from monitor_agent.demo.event_lines import ReplayClock
 from monitor_agent.es.connection import open_gateway
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.notifying.assembly import rules_of, tried_renderer
-from monitor_agent.notifying.channels import open_channels
+from monitor_agent.notifying.assembly import make_notifier
 from monitor_agent.notifying.notifier import NotificationStatus, Notifier
 from monitor_agent.pipeline.instants import EPOCH
 from monitor_agent.settings import ElasticsearchSettings, NotifySettings, NotifyTables, Settings
@@ -70,10 +69,10 @@ class Audience:
 
     def notifier(self, gateway: Gateway) -> Notifier:
         """Return the product's notifier; after each cycle this audience reads what has come, and the start page."""
-        settings, tables, alerts = NotifySettings(urls=(self.receiver.url(),)), NotifyTables(), load_alerts()
-        channels = open_channels(settings, tables)
-        rules = rules_of(channels, settings, tables, alerts)
-        return _ReadingNotifier(self, gateway, channels, rules, tried_renderer(settings), alerts, "replay")
+        settings = NotifySettings(urls=(self.receiver.url(),))
+        notifier = make_notifier(gateway, settings, NotifyTables(), load_alerts(), "replay")
+        assert notifier is not None
+        return _ReadingNotifier(self, notifier)
 
     def read(self, moment: datetime, before: int) -> None:
         """Read the messages since the first `before` ones, and the start page."""
@@ -90,8 +89,8 @@ class Audience:
 
 
 class _ReadingNotifier(Notifier):
-    def __init__(self, audience: Audience, *arguments: object) -> None:
-        super().__init__(*arguments)  # type: ignore[arg-type]
+    def __init__(self, audience: Audience, notifier: Notifier) -> None:
+        vars(self).update(vars(notifier))
         self._audience = audience
 
     def notify(self, now: datetime) -> NotificationStatus:
