@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-SERIES = ("#326EC8", "#B46428", "#A0146E", "#5ABE64", "#DC82D2", "#C8AA32", "#64461E", "#E65A96")
+SERIES = ("#326EC8", "#AA5A14", "#AA8CD2", "#64C864", "#B41E6E", "#C8BE3C", "#648C50", "#F0AAD2")
 """People with any colour vision can distinguish these colours, on light and dark pages; no status has one of them."""
 
 WEAK = "#8A93A3"
