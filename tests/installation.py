@@ -14,8 +14,11 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
+SAFE: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+"""How archives are unpacked; Python 3.11.2, which Debian 12 has, knows no filters yet."""
 PRODUCT_VARIABLES = (
     *("ELASTIC", "KIBANA_", "MONITOR_", "MODEL_", "PIPELINE_", "STACK_", "DASHBOARDS_", "PYTHONPATH", "REQUIRE_AUTH"),
 )
@@ -89,7 +92,7 @@ def install_wheel(work: Path) -> None:
     build(source, "import setuptools.build_meta as b; b.build_sdist('../archive')")
     (archive,) = (work / "archive").glob("*.tar.gz")
     with tarfile.open(archive) as packed:
-        packed.extractall(work / "unpacked", filter="data")
+        packed.extractall(work / "unpacked", **SAFE)
     (unpacked,) = (work / "unpacked").iterdir()
     for folder, wheels in ((unpacked, work / "wheel"), (source, work / "wheel-of-folder")):
         build(folder, f"import setuptools.build_meta as b; b.build_wheel({str(wheels)!r})")

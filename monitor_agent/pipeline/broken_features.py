@@ -16,7 +16,7 @@ from monitor_agent.metrics.data_quality import CONSTANT, MISSING, NEW_CATEGORY, 
 from monitor_agent.pipeline import instants
 
 HOURS, OF = 2, 3
-GROSS = 0.5
+GROSS = 0.6
 """One hour is enough if the share is this far above that of the reference."""
 
 STILL = 0.5

@@ -56,7 +56,7 @@ def test_the_list_names_what_fires_first(page: Page, alert_viewer: str) -> None:
     worse, lag = page.locator(ROW).nth(0), page.locator(ROW).nth(1)
     for text in ("Active", "critical", "search", "version 2", "4 h", "31 %", "limit 5 %", "inhibited by pipeline-lag"):
         expect(worse).to_contain_text(text)
-    expect(worse).to_contain_text("rate 0.069, version 1: 0.1")
+    expect(worse).to_contain_text("share of positives 0.069, version 1: 0.1")
     expect(lag).to_contain_text("silenced by kim until")
     expect(lag).to_contain_text("the shop is closed")
 
@@ -88,7 +88,7 @@ def test_a_firing_answers_what_and_since_when(page: Page, alert_viewer: str) -> 
     expect(status).to_contain_text("fall of the share of positives was 31 % at its worst, above its limit of 5 %")
     facts = page.locator(".facts").first
     expect(facts).to_contain_text(f"{BEGAN:%Y-%m-%d %H:%M} UTC, 4 h")
-    expect(facts).to_contain_text("rate 0.069, version 1: 0.1 (95 % interval of the difference 0.024 to 0.038)")
+    expect(facts).to_contain_text("share of positives 0.069, version 1: 0.1 (95 % interval of the difference 0.024 to 0.038)")
     history = page.locator(".history li")
     expect(history.nth(1)).to_contain_text(f"{ACTIVE:%Y-%m-%d %H:%M} UTC Active")
     expect(history.nth(2)).to_contain_text(f"Channel {CHANNEL} was told that it is active")

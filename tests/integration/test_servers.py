@@ -404,7 +404,8 @@ def test_the_viewer_works_below_a_path_of_a_proxy(servers: dict[str, HttpProcess
         links = {*re.findall(r'(?:href|src)="([^"#]+)"', index + page)}
         for link in links:
             status, _text = _fetch(base, urljoin(dashboard, link))
-            assert status == 200, link
+            # The list of alerts is read before the page is made, and this viewer has no Elasticsearch.
+            assert status == (502 if link == f"{PREFIX}/alerts" else 200), link
         data = json.loads(re.findall(r'<script type="application/json" id="page">(.*?)</script>', page)[0])["data"]
         assert _fetch(base, data)[0] == 502  # Elasticsearch is away; the viewer has answered
         proxy.shutdown()

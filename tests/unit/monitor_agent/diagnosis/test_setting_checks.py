@@ -102,7 +102,7 @@ def test_wrong_settings_are_a_row_in_the_table(
     monkeypatch.setenv(name, value)
     monkeypatch.setattr(
         "monitor_agent.cli.check.diagnose",
-        lambda loaded, environ, _places, _tables: setting_checks.check_settings(loaded, environ),
+        lambda loaded, environ, *_rest: setting_checks.check_settings(loaded, environ),
     )
 
     assert main(["check", "--json"]) == 1
