@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -139,13 +140,27 @@ def _details(column: TableColumn, low: Value, high: Value, sample: Sample | None
 
 def _with_gaps(entry: Series, interval: int) -> Series:
     """Return a line over time with a point without a value in each place where a bar is missing."""
+    ordered = sorted(entry.points, key=lambda point: float(point.x or 0))
+    step = _usual_step([float(point.x or 0) for point in ordered], interval)
     points: list[Point] = []
-    for point in sorted(entry.points, key=lambda point: float(point.x or 0)):
-        if points and float(point.x or 0) - float(points[-1].x or 0) > interval * GAP:
-            at = float(points[-1].x or 0) + interval
+    for point in ordered:
+        if points and float(point.x or 0) - float(points[-1].x or 0) > step * GAP:
+            at = float(points[-1].x or 0) + step
             points.append(Point(int(at), None, formats.NOTHING))
         points.append(point)
     return replace(entry, points=tuple(points))
+
+
+def _usual_step(moments: Sequence[float], interval: int) -> float:
+    """Return the distance of the points of a line: that of its windows if they are longer than the chart's bars.
+
+    >>> _usual_step([0, 24, 48, 120], 3), _usual_step([0, 3, 30, 60], 3), _usual_step([0, 24], 3)
+    (24, 3, 3)
+    """
+    steps = [after - before for before, after in itertools.pairwise(moments)]
+    least = min(steps, default=interval)
+    regular = sum(step < least * GAP for step in steps)
+    return max(interval, least) if regular > 1 and 2 * regular >= len(steps) else interval
 
 
 def _x_value(row: Mapping[str, Value], column: TableColumn) -> Value:

@@ -1,6 +1,7 @@
 """How many events a value of a panel comes from: the searches for it, and how it is read (pure).
 
 A panel over windows counts what its own metric counts: labelled predictions, or all predictions if it needs no labels.
+A panel over curves or drift counts the values that were counted there.
 Any other panel counts documents.
 """
 
@@ -9,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from monitor_agent.contracts.curve import CURVES
+from monitor_agent.contracts.drift import DRIFT
+from monitor_agent.contracts.index_contract import IndexContract
 from monitor_agent.contracts.performance import PERFORMANCE
 from monitor_agent.kibana.data_views import DataView
 from monitor_agent.kibana.lens import Column, Layer
@@ -45,8 +49,10 @@ class Sample(NamedTuple):
 
 def sample_aggregations(layer: Layer, view: DataView) -> dict[str, Any]:
     """Return the aggregations for the events behind each row of a layer."""
-    if not _of_windows(view) or not layer.metrics:
+    if not layer.metrics or not (_of(view, PERFORMANCE) or _of(view, CURVES) or _of(view, DRIFT)):
         return {}
+    if not _of(view, PERFORMANCE):
+        return {_COUNT: {"sum": {"field": "n"}}}
     counted = {"sum": {"field": _counted_field(layer.metrics)}}
     return {_COUNT: counted, _ALERTABLE: {"filter": {"term": {"alertable": True}}}}
 
@@ -55,11 +61,12 @@ def read_sample(bucket: Mapping[str, Any], count: int) -> Sample:
     """Return the events behind the row of a bucket that holds `count` documents."""
     if _COUNT not in bucket:
         return Sample(count)
-    return Sample(round(bucket[_COUNT]["value"] or 0), count, bool(bucket[_ALERTABLE]["doc_count"]))
+    alertable = bool(bucket[_ALERTABLE]["doc_count"]) if _ALERTABLE in bucket else None
+    return Sample(round(bucket[_COUNT]["value"] or 0), count, alertable)
 
 
-def _of_windows(view: DataView) -> bool:
-    return PERFORMANCE.pattern in view.index.split(",")
+def _of(view: DataView, contract: IndexContract) -> bool:
+    return contract.pattern in view.index.split(",")
 
 
 def _counted_field(metrics: tuple[Column, ...]) -> str:

@@ -170,6 +170,14 @@ def test_no_line_is_drawn_through_a_gap() -> None:
     assert [(value["x"] - AT) // HOUR for value in values(body, 1)] == [0, 1, 4]
 
 
+def test_a_line_of_days_is_joined_between_bars_of_an_hour() -> None:
+    """The points of windows that are longer than the bars are neighbours; a day without a window is a gap."""
+    rows = [{"time": AT + at * HOUR, "a": 0.2} for at in (0, 24, 48, 96, 120)]
+    body = xy_chart(rows, {})
+
+    assert [(value["x"] - AT) // HOUR for value in values(body) if value["y"] is None] == [72]
+
+
 def test_a_point_tells_its_interval_and_its_events_and_is_grey_if_they_are_few() -> None:
     """The interval is a whisker instead of two lines; the tooltip says all, and few events are grey."""
     rows = [{"time": AT, "a": 0.2, "low": 0.1, "high": 0.4}, {"time": AT + HOUR, "a": 0.3, "low": 0.2, "high": 0.5}]
