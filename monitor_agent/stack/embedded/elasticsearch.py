@@ -296,9 +296,12 @@ class EmbeddedElasticsearch:
         path = self._ports_file(kind)
         try:
             addresses = path.read_text(encoding="utf-8").split()
-        except OSError as error:
-            raise StackError("Elasticsearch has not bound its port yet", f"see {self.log_path}") from error
-        return next(address for address in addresses if address.startswith(HOST))
+        except OSError:
+            addresses = []
+        bound = next((address for address in addresses if address.startswith(HOST)), "")
+        if not bound:
+            raise StackError("Elasticsearch has not bound its port yet", f"see {self.log_path}")
+        return bound
 
     def _ports_file(self, kind: str) -> Path:
         return self._home / "logs" / f"{kind}.ports"
