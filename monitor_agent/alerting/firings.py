@@ -119,6 +119,16 @@ class Firing:
         return hashed_id(self.rule, *(text for pair in self.group for text in pair), instants.text(self.start))
 
     @property
+    def model(self) -> str:
+        """The model; empty = all models."""
+        return dict(self.group).get("model_name", "")
+
+    @property
+    def version(self) -> str:
+        """The version of the model; empty = all versions."""
+        return dict(self.group).get("model_version", "")
+
+    @property
     def open(self) -> bool:
         """Whether it has not recovered."""
         return self.state != STATE_RECOVERED

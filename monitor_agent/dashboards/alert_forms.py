@@ -19,7 +19,6 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.clock import Clock
-from monitor_agent.dashboards.alert_words import model_of, version_of
 from monitor_agent.dashboards.firing_page import read_firing
 from monitor_agent.dashboards.sessions import Session
 from monitor_agent.dashboards.visitor_work import VisitorWork
@@ -88,7 +87,7 @@ class AlertForms:
         def write(gateway: Gateway, firing: Firing, author: str) -> object:
             if not firing.open:
                 raise DataError("the firing has recovered", "there is nothing to silence")
-            version = version_of(firing)
+            version = firing.version
             return SilenceStore(gateway).add(
                 Silence(
                     "",
@@ -96,7 +95,7 @@ class AlertForms:
                     now + length,
                     author,
                     reason,
-                    glob.escape(model_of(firing)) or "*",
+                    glob.escape(firing.model) or "*",
                     glob.escape(firing.rule),
                     {"model_version": glob.escape(version)} if version else {},
                 )

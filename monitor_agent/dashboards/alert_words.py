@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.alerting.look_back import is_about
 from monitor_agent.contracts.catalogue import CONTRACTS
 from monitor_agent.contracts.verdict import ANSWERED, AUC, F1, RATE
+from monitor_agent.dashboards.start_page import MEASURE_NAMES, length
 from monitor_agent.notifying.messages import MIX_SHIFT, MOST, FiringFacts, LikelyCause
 from monitor_agent.pipeline import instants
 
@@ -22,40 +23,14 @@ _MEASURE_TITLES = {
     f"{ANSWERED}_fall": "fall of answered requests",
     "drift_share": "share of what has drifted",
 }
-_METRIC_TITLES = {RATE: "share of positives", AUC: "AUC", F1: "F1", ANSWERED: "share of answered requests"}
-_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
-
-
-def model_of(firing: Firing) -> str:
-    """Return the model of a firing; empty = all models."""
-    return dict(firing.group).get("model_name", "")
-
-
-def version_of(firing: Firing) -> str:
-    """Return the version of a firing; empty = all versions."""
-    return dict(firing.group).get("model_version", "")
+_METRIC_TITLES = {RATE: "share of positives", **MEASURE_NAMES}
 
 
 def subject(firing: Firing) -> str:
     """Return the model and the version of a firing."""
-    model, version = model_of(firing), version_of(firing)
-    if not model:
+    if not firing.model:
         return "all models"
-    return f"{model}, version {version}" if version else model
-
-
-def length(duration: timedelta) -> str:
-    """Return a length of time in its two largest units.
-
-    >>> length(timedelta(hours=26)), length(timedelta(minutes=4)), length(timedelta(seconds=3))
-    ('1 d 2 h', '4 min', 'less than a minute')
-    """
-    seconds = int(duration.total_seconds())
-    for (size, name), (smaller, smaller_name) in zip(_UNITS, (*_UNITS[1:], (1, "s")), strict=True):
-        if seconds >= size:
-            rest = seconds % size // smaller if smaller > 1 else 0
-            return f"{seconds // size} {name}" + (f" {rest} {smaller_name}" if rest else "")
-    return "less than a minute"
+    return f"{firing.model}, version {firing.version}" if firing.version else firing.model
 
 
 def moment(at: datetime | None) -> str:

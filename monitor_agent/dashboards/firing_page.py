@@ -168,7 +168,7 @@ class FiringPage:
     @property
     def commands(self) -> list[tuple[str, str]]:
         """The commands that silence and acknowledge it: what for, and the command."""
-        model, version = words.model_of(self.firing), words.version_of(self.firing)
+        model, version = self.firing.model, self.firing.version
         named = (f" --model {model}" if model else "") + (f" --label model_version={version}" if version else "")
         silence = f"monitor-agent alerts silence --alert {self.firing.rule}{named} --until now+4h --reason '...'"
         return [("Silence it", silence), ("Acknowledge it", f"monitor-agent alerts ack {self.firing.id[:12]}")]
@@ -233,7 +233,7 @@ def read_firing_page(gateway: Gateway, identifier: str, alerts: Mapping[str, Ale
         searches["documents"] = documents_search(alert, firing)
         if firing.measure:
             searches["values"] = values_search(alert, firing, now)
-    if words.model_of(firing):
+    if firing.model:
         searches["window"] = _window_search(firing)
     answers = dict(zip(searches, gateway.msearch(list(searches.values())), strict=True))
     states = _agents_state(gateway)
@@ -272,9 +272,9 @@ def _inhibiting(firing: Firing, answer: Mapping[str, Any]) -> list[Firing]:
 
 def _window_search(firing: Firing) -> tuple[str, dict[str, Any]]:
     """Return the search for the newest hour of a firing's model and version that begins before its end."""
-    version = words.version_of(firing) or ALL_VERSIONS
+    version = firing.version or ALL_VERSIONS
     terms = {
-        "model_name": words.model_of(firing),
+        "model_name": firing.model,
         "model_version": version,
         "segment": ALL_SEGMENT,
         "window_size": WINDOW_SIZE,

@@ -19,7 +19,7 @@ from monitor_agent.pipeline.model_overview import (
 )
 
 _TITLES = {"ctr": "CTR", "positive_rate": "Positive rate", "accuracy": "Accuracy", "mae": "MAE"}
-_NAMES = {AUC: "AUC", F1: "F1", ANSWERED: "share of answered requests"}
+MEASURE_NAMES = {AUC: "AUC", F1: "F1", ANSWERED: "share of answered requests"}
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 STATE_WORDS = {"critical": "Critical", "warning": "Warning", "silent": "Silent", "ok": "All right"}
 
@@ -29,8 +29,22 @@ def read_overview(gateway: Gateway, now: datetime) -> Overview:
     return overview(gateway.msearch(searches(now)), now)
 
 
+def length(duration: timedelta) -> str:
+    """Return a length of time in its two largest units.
+
+    >>> length(timedelta(hours=26)), length(timedelta(minutes=4)), length(timedelta(seconds=3))
+    ('1 d 2 h', '4 min', 'less than a minute')
+    """
+    seconds = int(duration.total_seconds())
+    for (size, name), (smaller, smaller_name) in zip(_UNITS, (*_UNITS[1:], (1, "s")), strict=True):
+        if seconds >= size:
+            rest = seconds % size // smaller if smaller > 1 else 0
+            return f"{seconds // size} {name}" + (f" {rest} {smaller_name}" if rest else "")
+    return "less than a minute"
+
+
 def age(moment: datetime | None, now: datetime) -> str:
-    """Return how long ago a moment was, in its largest unit.
+    """Return how long ago a moment was, in its two largest units.
 
     >>> from datetime import timezone
     >>> noon = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -39,13 +53,7 @@ def age(moment: datetime | None, now: datetime) -> str:
     """
     if moment is None:
         return "not within 30 days"
-    seconds = int((now - moment).total_seconds())
-    for (size, name), (smaller, smaller_name) in zip(_UNITS, (*_UNITS[1:], (1, "s")), strict=True):
-        if seconds >= size:
-            rest = seconds % size // smaller
-            minor = f" {rest} {smaller_name}" if rest and size > _UNITS[-1][0] else ""
-            return f"{seconds // size} {name}{minor} ago"
-    return "just now"
+    return "just now" if now - moment < timedelta(minutes=1) else f"{length(now - moment)} ago"
 
 
 def percent(value: float | None) -> str:
@@ -84,7 +92,7 @@ def figure_title(value: FigureOfADay) -> str:
 
 def fall(measure: FallenMeasure, headline_figure: FigureOfADay) -> str:
     """Return one measure's fall in words."""
-    name = figure_title(headline_figure) if measure.name == RATE else _NAMES[measure.name]
+    name = figure_title(headline_figure) if measure.name == RATE else MEASURE_NAMES[measure.name]
     lower = 1 - measure.value / measure.reference if measure.reference else 0
     numbers = (
         f"{percent(measure.value)} against {percent(measure.reference)}"

@@ -140,12 +140,7 @@ def compiled(settings: Settings, data_dir: Path, host: str) -> tuple[Program, Pi
 
 @contextmanager
 def delivery_of(settings: Settings, data_dir: Path, host: str) -> Iterator[ReplayDelivery]:
-    """Yield the delivery by the pipeline of the settings.
-
-    Parameters
-    ----------
-    data_dir : folder of dead letters that cannot be sent, and of documents that wait.
-    host : the name of the machine in the events.
+    """Yield the delivery by the pipeline of the settings; see `compiled` for the parameters.
 
     Raises
     ------

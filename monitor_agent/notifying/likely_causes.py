@@ -53,14 +53,12 @@ def likely_cause(drop: ExplainedDrop) -> LikelyCause | None:
 
 def drop_question(firing: Firing, facts: FiringFacts, now: datetime) -> DropQuestion | None:
     """Return the question what a firing's fall comes from; None if it is about no fall of a model."""
-    group = dict(firing.group)
-    model = group.get("model_name", "")
-    if not model or firing.measure not in QUALITY:
+    if not firing.model or firing.measure not in QUALITY:
         return None
     since = facts.fell_since or facts.window_start or firing.start - HOUR
     against = facts.against.removeprefix("version ") or (LAST_WEEK if facts.reference is not None else "")
     metric = _F1 if facts.metric == _F1 else POSITIVE_RATE
-    return DropQuestion(model, group.get("model_version", ""), Interval(since, firing.end or now), against, metric)
+    return DropQuestion(firing.model, firing.version, Interval(since, firing.end or now), against, metric)
 
 
 def causes_in(content: Mapping[str, Any]) -> dict[str, LikelyCause | None]:

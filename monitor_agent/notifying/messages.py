@@ -264,8 +264,7 @@ def firing_link(firing: Firing, base: str) -> str:
 
 def _row(firing: Firing, facts: FiringFacts, base: str, now: datetime) -> dict[str, Any]:
     """Return what a template may say about a firing."""
-    group = dict(firing.group)
-    model, version = group.get("model_name", ""), group.get("model_version", "")
+    model, version = firing.model, firing.version
     return {
         "id": firing.id,
         "alert": firing.rule,

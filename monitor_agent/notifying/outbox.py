@@ -191,7 +191,7 @@ def next_batch(outbox: Outbox, firings: Collection[Firing], rules: ChannelRules,
     for firing in sorted(firings, key=lambda firing: (firing.active_since or now, firing.key)):
         kind = due_kind(outbox, firing, rules, now)
         if kind:
-            group = firing.id if rules.one_by_one else dict(firing.group).get("model_name", "")
+            group = firing.id if rules.one_by_one else firing.model
             groups.setdefault((KINDS.index(kind), group), []).append(firing)
     ready = {key: group for key, group in groups.items() if key[0] or _is_ready(group, rules, now)}
     if not ready:

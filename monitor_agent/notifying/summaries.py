@@ -138,7 +138,7 @@ def _fallen(version: VersionRow) -> list[dict[str, Any]]:
 
 def _alert_words(firings: Iterable[Firing], model: str, interval: Interval) -> dict[str, list[str]]:
     """Return the alerts of a model that opened and recovered in a time, and those that are active."""
-    of_model = [row for row in firings if dict(row.group).get("model_name", "") == model]
+    of_model = [row for row in firings if row.model == model]
     words = {row.id: "/".join([row.rule, *(value for _, value in row.group[1:])]) for row in of_model}
     return {
         "opened": [words[row.id] for row in of_model if row.active_since and interval.holds(row.active_since)],
