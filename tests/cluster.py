@@ -70,7 +70,7 @@ def embedded_cluster() -> Iterator[Cluster]:
     folder.chmod(0o711)  # if root runs the tests, the node has an account of its own, which must reach this folder
     stack = settings.load(os.environ).stack
     cache_dir = Path(stack.cache_dir) if stack.cache_dir else None
-    options = ElasticsearchOptions(folder / "stack", cache_dir, version=stack.version, http_port=0)
+    options = ElasticsearchOptions(folder / "stack", cache_dir, version=stack.version, http_port=0, short_lived=True)
     try:
         with EmbeddedElasticsearch(options) as node:
             yield Cluster(node.url, node.users, node.version)
