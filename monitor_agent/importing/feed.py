@@ -17,7 +17,7 @@ from monitor_agent.contracts.deadletter import UNKNOWN_PREDICTION
 from monitor_agent.errors import DataError
 from monitor_agent.importing.plans import ImportPlan
 from monitor_agent.importing.portions import RowLine, RowPortion
-from monitor_agent.importing.progress import ImportProgress
+from monitor_agent.importing.progress import ImportProgress, require_few_days
 from monitor_agent.importing.rows import ImportedRow, RowError, RowReader
 from monitor_agent.importing.sources import SourceFile
 from monitor_agent.importing.stored_predictions import StoredPredictions
@@ -25,8 +25,6 @@ from monitor_agent.importing.times import NoOffsetError
 from monitor_agent.prediction_log.recorded_events import RecordedEvents
 from monitor_agent.tables.table_file import TableRow
 
-MOST_DAYS = 800
-"""Each day has an index of its own: more of them are a mistake in the times, and too much for a small cluster."""
 LONGEST_ROW_TEXT = 8000
 """Characters of a refused row that its dead letter holds."""
 
@@ -236,11 +234,7 @@ class ImportFeed:
         if not new:
             return
         self._days |= set(new)
-        if len(self._days) > MOST_DAYS:
-            raise DataError(
-                f"the times of {portion.path} lie on more than {MOST_DAYS} days",
-                "check --time-format; import a longer table in pieces",
-            )
+        require_few_days(self._days, portion.path)
         self._tools.retain(new)
 
 
@@ -258,7 +252,7 @@ def read_row(reader: RowReader, plan: ImportPlan, source: SourceFile, row: Table
         raise RowError("malformed", row.problem)
     if source.table.is_text and None in row.values.values():
         present = sum(value is not None for value in row.values.values())
-        raise RowError("malformed", f"has {present} values for {len(row.values)} columns")
+        raise RowError("malformed", f"has {present} values for {len(row.values)} columns{row.extent}")
     is_label = source.holds_labels(plan, row.values if source.columns is None else None)
     return reader.read(row.values, source.sha256, row.number, is_label=is_label)
 

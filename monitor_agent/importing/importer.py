@@ -14,6 +14,7 @@ from monitor_agent.agent.cycle import Agent
 from monitor_agent.agent.report import CycleReport
 from monitor_agent.clock import Clock, FixedClock
 from monitor_agent.contracts.feedback import FEEDBACK
+from monitor_agent.contracts.kinds import BINARY
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.imported_days import ImportedDays
 from monitor_agent.es.model_settings_store import read_rules
@@ -109,6 +110,8 @@ def run_import(request: ImportRequest, access: ImportAccess, display: ImportDisp
     plan.check()
     pipeline = ImportPipeline(access.settings, access.environ)
     progress = ImportProgress(pipeline.folder, [[source.sha256 for source in sources], plan.document()])
+    if not _is_of_this_cluster(progress, access.gateway):
+        progress.begin_anew()
     resumed = progress.resumes
     tools = _tools(plan, access, rules, pipeline)
     total = sum(source.about_rows for source in sources)
@@ -133,7 +136,7 @@ def row_events(
 def with_model_settings(plan: ImportPlan, settings_at: SettingsAt, present: datetime) -> ImportPlan:
     """Return the plan with what the settings of its model decide, where the plan leaves it open."""
     settings = settings_at(plan.model, present)
-    judging = settings.feedback_type if settings.feedback_type in FEEDBACK_TYPES else ""
+    judging = settings.feedback_type if settings.feedback_type in FEEDBACK_TYPES and plan.kind == BINARY.name else ""
     return replace(
         plan,
         feedback_type=plan.feedback_type or judging,
@@ -156,6 +159,14 @@ def _tools(plan: ImportPlan, access: ImportAccess, rules: MetModelSettings, pipe
         joins_labels=pipeline.takes_joined_labels(_sample(events)),
         retain=retain,
     )
+
+
+def _is_of_this_cluster(progress: ImportProgress, gateway: Gateway) -> bool:
+    """Return whether the rows that are delivered went to this cluster, and not to one that is deleted.
+
+    The days of rows are noted in the cluster before the rows are sent.
+    """
+    return not progress.resumes or ImportedDays(gateway).read().keys() >= set(progress.counts.first_moments)
 
 
 def _sample(events: RecordedEvents) -> RowLine:

@@ -12,7 +12,7 @@ from monitor_agent.contracts.feedback import TYPES
 from monitor_agent.contracts.kinds import BINARY, MULTICLASS, REGRESSION
 from monitor_agent.contracts.model_names import problem_of_name, problem_of_version
 from monitor_agent.errors import DataError, suggestion
-from monitor_agent.importing.times import EPOCH_FORMATS, zone_of
+from monitor_agent.importing.times import EPOCH_FORMATS, is_time_format, zone_of
 
 FIELDS: dict[str, str] = {
     "id": "id of the prediction; without it, the id is a hash of model, version, file and row",
@@ -75,7 +75,9 @@ class ImportPlan:
         """The kind of the predictions."""
         if "class" in self.columns:
             return MULTICLASS.name
-        return REGRESSION.name if "value" in self.columns and "score" not in self.columns else BINARY.name
+        # A click and a purchase have a value, too; a regression has neither of them.
+        is_number = "value" in self.columns and "score" not in self.columns and self.feedback_type in ("", "label")
+        return REGRESSION.name if is_number else BINARY.name
 
     @property
     def outcome_field(self) -> str:
@@ -104,7 +106,7 @@ class ImportPlan:
                 raise DataError(f"--{name} {problem}", "choose another one")
         if self.time_zone:
             zone_of(self.time_zone)
-        if self.time_format and self.time_format not in EPOCH_FORMATS and "%" not in self.time_format:
+        if self.time_format and self.time_format not in EPOCH_FORMATS and not is_time_format(self.time_format):
             raise DataError(
                 f"--time-format {self.time_format} is unknown",
                 f"write it as strptime does, such as '%d.%m.%Y %H:%M', or one of {', '.join(EPOCH_FORMATS)}",
@@ -138,6 +140,15 @@ def columns_of(texts: Iterable[str]) -> dict[str, str]:
     return columns
 
 
+def is_named_field(field: str) -> bool:
+    """Return whether a field has a name of the user's.
+
+    >>> is_named_field("labels.scene"), is_named_field("labels."), is_named_field("score")
+    (True, False, False)
+    """
+    return any(field.startswith(prefix) and field != prefix for prefix in PREFIXES)
+
+
 def add_column(columns: dict[str, str], field: str, column: str) -> None:
     """Add the column of a field.
 
@@ -146,8 +157,7 @@ def add_column(columns: dict[str, str], field: str, column: str) -> None:
     DataError
         If the field is unknown, or has a column already.
     """
-    has_prefix = any(field.startswith(prefix) and field != prefix for prefix in PREFIXES)
-    if field not in FIELDS and not has_prefix:
+    if field not in FIELDS and not is_named_field(field):
         names = [*FIELDS, *(f"{prefix}NAME" for prefix in PREFIXES)]
         raise DataError(f"there is no field {field}", suggestion(field, names))
     if field in columns:

@@ -13,7 +13,7 @@ from monitor_agent.importing.delivery import ImportPipeline
 from monitor_agent.importing.feed import no_offset, read_row, refused_line
 from monitor_agent.importing.importer import ImportRequest, row_events, with_model_settings
 from monitor_agent.importing.portions import RowLine
-from monitor_agent.importing.progress import ImportCounts, RefusedRow
+from monitor_agent.importing.progress import ImportCounts, RefusedRow, require_few_days
 from monitor_agent.importing.rows import ImportedRow, RowError, SettingsAt
 from monitor_agent.importing.sources import complete_plan, source_files
 from monitor_agent.importing.times import NoOffsetError
@@ -81,7 +81,7 @@ def preview(
     Raises
     ------
     DataError
-        If a file cannot be read, or the plan does not fit the files.
+        If a file cannot be read, or the plan does not fit the files, or their times lie on too many days.
     ConfigurationError
         If the configuration of the pipeline is wrong.
     """
@@ -148,6 +148,7 @@ def _add(result: Preview, row: ImportedRow, path: str, number: int, settings_at:
     counts.models.add(row.model)
     if row.predicted_at is not None:
         counts.add_day(row.predicted_at)
+        require_few_days(counts.days, path)
         counts.add_newest(row.newest or row.predicted_at)
     if len(result.rows) == MOST_ROWS:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 import orjson
 
 from monitor_agent.agent.backfill import BackfillProgress
-from monitor_agent.errors import PipelineError
+from monitor_agent.errors import DataError, PipelineError
 from monitor_agent.files import replace_file
 from monitor_agent.pipeline import instants
 from monitor_agent.pipeline.instants import DAY
 
+MOST_DAYS = 800
+"""Each day has an index of its own: more of them are a mistake in the times, and too much for a small cluster."""
 MOST_REFUSALS = 20
 """So many refused rows are named in the report; all of them are dead letters."""
 _FIRST_DAY = instants.EPOCH.toordinal()
@@ -103,6 +106,25 @@ class ImportCounts:
         return datetime.fromisoformat(self.newest) if self.newest else None
 
 
+def require_few_days(days: Collection[int], path: str) -> None:
+    """Refuse a table of too many days.
+
+    Parameters
+    ----------
+    path : the file of the last row.
+
+    Raises
+    ------
+    DataError
+        If there are too many days.
+    """
+    if len(days) > MOST_DAYS:
+        raise DataError(
+            f"the times of {path} lie on more than {MOST_DAYS} days",
+            "check --time-format; import a longer table in pieces",
+        )
+
+
 class ImportProgress:
     """The progress of one import: of these files, with these options.
 
@@ -115,9 +137,13 @@ class ImportProgress:
     def __init__(self, folder: Path, identity: Any) -> None:
         key = hashlib.sha256(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)).hexdigest()
         self._path = folder / f"import-{key[:32]}.json"
+        self.begin_anew()
+        self._read()
+
+    def begin_anew(self) -> None:
+        """Forget what is delivered: all rows are sent again, and nothing counts twice."""
         self.positions: dict[str, int] = {}
         self.counts = ImportCounts()
-        self._read()
 
     @property
     def resumes(self) -> bool:
@@ -135,7 +161,7 @@ class ImportProgress:
         except FileNotFoundError:
             return
         except (OSError, KeyError, TypeError, ValueError, AttributeError):
-            self.positions, self.counts = {}, ImportCounts()  # the rows are sent again: nothing counts twice
+            self.begin_anew()
 
     def write(self) -> None:
         """Write the file.

@@ -18,6 +18,7 @@ from monitor_agent.importing.plans import ImportPlan
 from monitor_agent.importing.times import UnreadableTimeError, time_reader
 from monitor_agent.importing.values import (
     CellError,
+    class_of,
     is_absent,
     is_unknown,
     label_reader,
@@ -202,7 +203,7 @@ class RowReader:
         """Return the result of the model: for the event, and for the join."""
         plan = self._plan
         if self._kind == MULTICLASS.name:
-            name = cells.text("class", MOST_CLASS_CHARACTERS)
+            name = cells.class_name("class")
             if not name:
                 raise RowError(REASONS_OF_FIELDS["class"], cells.empty("class"))
             score = cells.read("score", _probability_of)
@@ -242,7 +243,7 @@ class RowReader:
                 value=value,
             )
         elif kind == MULTICLASS.name:
-            name = "" if is_unknown(cells.cell("label")) else cells.text("label", MOST_CLASS_CHARACTERS)
+            name = "" if is_unknown(cells.cell("label")) else cells.class_name("label")
             record = FeedbackRecord(identifier, predicted_at, "label", timestamp=moment, class_name=name or None)
         else:
             number = cells.read("label", _number_of, "bad feedback.truth")
@@ -303,13 +304,17 @@ class _Cells:
             value = value.get(step) if isinstance(value, Mapping) else None
         return value
 
-    def text(self, field: str, most: int) -> str:
+    def class_name(self, field: str) -> str:
+        """Return the name of a class; empty if there is none."""
+        return self.text(field, MOST_CLASS_CHARACTERS, class_of)
+
+    def text(self, field: str, most: int, read: Callable[[Any, int], str] = text_of) -> str:
         """Return the text of a cell; empty if there is none."""
         column = self._columns.get(field)
         if column is None or is_absent(cell := self._value(column)):
             return ""
         try:
-            return text_of(cell, most)
+            return read(cell, most)
         except CellError as error:
             raise self._error(field, cell, error, REASONS_OF_FIELDS.get(field, BAD_ROW)) from error
 

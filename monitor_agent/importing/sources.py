@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from monitor_agent.errors import DataError
 from monitor_agent.files import readable_name
-from monitor_agent.importing.plans import FIELDS, ImportPlan
-from monitor_agent.tables.table_file import COMPRESSED, HINT, TableFile, TableRow
+from monitor_agent.importing.plans import FIELDS, ImportPlan, is_named_field
+from monitor_agent.tables.table_file import HINT, TableFile, TableRow
 
 CHUNK = 1 << 20
+DEEPEST_NAME = 3
+"""Steps of the longest name of a field, such as `features.numeric.price`."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,6 @@ class SourceFile:
     size : bytes.
     columns : the names of its columns; None = each row has its own, as in NDJSON.
     about_rows : the number of rows; of a text, that of lines.
-    first_names : the names in the first row, if each row has its own.
     """
 
     table: TableFile
@@ -37,11 +38,28 @@ class SourceFile:
     size: int
     columns: tuple[str, ...] | None
     about_rows: int
-    first_names: frozenset[str] = frozenset()
+
+    @cached_property
+    def first_names(self) -> Collection[str]:
+        """The names of the columns; if each row has its own, those in the first row."""
+        if self.columns is not None:
+            return self.columns
+        return frozenset(next((row.values for row in self.table.all_rows() if row.values), {}))
+
+    @cached_property
+    def names(self) -> Collection[str]:
+        """The names of the columns, or those in all rows; the field `b` of an object `a` is `a.b`."""
+        if self.columns is not None:
+            return self.columns
+        return frozenset(name for row in self.table.all_rows() for name in _names_in(row.values))
+
+    def has_column(self, column: str) -> bool:
+        """Return whether the file, or a row of it, has a column."""
+        return _has(self.first_names, column) or _has(self.names, column)
 
     def holds_labels(self, plan: ImportPlan, values: Mapping[str, Any] | None = None) -> bool:
         """Return whether the rows, or the row with these values, are labels of predictions that are elsewhere."""
-        names: Collection[str] = (self.columns or self.first_names) if values is None else values.keys()
+        names: Collection[str] = self.first_names if values is None else values.keys()
         outcome = plan.columns.get(plan.outcome_field)
         return outcome is None or not _has(names, outcome)
 
@@ -76,15 +94,18 @@ def complete_plan(plan: ImportPlan, sources: Sequence[SourceFile]) -> ImportPlan
     DataError
         If a column is missing, or a file holds neither predictions nor labels.
     """
-    named = [source for source in sources if source.columns is not None]
     if not plan.columns:
-        present = {column for source in named for column in source.columns or ()}
-        plan = replace(plan, columns={field: field for field in FIELDS if not named or field in present})
+        present = {name for source in sources for name in source.names}
+        named = sorted(name for name in present if is_named_field(name))
+        plan = replace(plan, columns={name: name for name in (*(name for name in FIELDS if name in present), *named)})
+    # A file of JSON without any row that can be read has no names: its rows are refused one by one.
+    filled = [source for source in sources if source.first_names]
     for field, column in plan.columns.items():
-        if len(named) == len(sources) and not any(_has(source.columns or (), column) for source in named):
-            raise DataError(f"{_listed(sources)} has no column {column}", f"{field} needs it; {_columns(named)}")
-    for source in named:
-        if source.holds_labels(plan):
+        if filled and not any(source.has_column(column) for source in filled):
+            raise DataError(f"{_listed(sources)} has no column {column}", f"{field} needs it; {_columns(filled)}")
+    for source in filled:
+        outcome = plan.columns.get(plan.outcome_field)
+        if outcome is None or not source.has_column(outcome):
             _require(source, plan, ("id", "label"), f"without {plan.outcome_field}, its rows are labels by id")
         else:
             _require(source, plan, ("time",), "a prediction needs a time")
@@ -101,7 +122,7 @@ def _require(source: SourceFile, plan: ImportPlan, fields: Sequence[str], why: s
     """
     for field in fields:
         column = plan.columns.get(field)
-        if column is None or not _has(source.columns or (), column):
+        if column is None or not source.has_column(column):
             need = f"map it: --map {field}=COLUMN" if column is None else f"it has no column {column}"
             raise DataError(
                 f"{source.table.path} has no {field} ({why}; {_columns([source])})", f"{need} (docs/import.md)"
@@ -113,7 +134,7 @@ def _has(names: Any, column: str) -> bool:
 
 
 def _columns(sources: Sequence[SourceFile]) -> str:
-    names = dict.fromkeys(name for source in sources for name in source.columns or ())
+    names = dict.fromkeys(name for source in sources for name in source.columns or sorted(source.names))
     return f"the columns are {', '.join(names) or 'none'}"
 
 
@@ -121,33 +142,54 @@ def _listed(sources: Sequence[SourceFile]) -> str:
     return ", ".join(str(source.table.path) for source in sources)
 
 
+def _names_in(values: Mapping[str, Any], steps: int = DEEPEST_NAME) -> Iterator[str]:
+    for name, value in values.items():
+        yield name
+        if isinstance(value, Mapping) and steps > 1:
+            yield from (f"{name}.{inner}" for inner in _names_in(value, steps - 1))
+
+
 def _source(path: Path) -> SourceFile:
     table = TableFile(path, delimiter="")
-    is_text = not table.is_parquet
-    decoder = codecs.getincrementaldecoder("utf-8")() if is_text and path.suffix != COMPRESSED else None
-    digest, size, lines = hashlib.sha256(), 0, 0
+    digest, size = hashlib.sha256(), 0
     try:
         with path.open("rb") as stream:
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)
-                if decoder is not None:
-                    decoder.decode(chunk)
                 size += len(chunk)
-                lines += chunk.count(b"\n") if is_text else 0
-        if decoder is not None:
-            decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not UTF-8 (near byte {size + error.start + 1:,})",
-            f"convert it, such as by: iconv -f latin1 -t utf-8 {path.name} > utf8-{path.name}",
-        ) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})", HINT) from error
+    count = table.row_count() if table.is_parquet else _line_count(table)
     columns = table.column_names()
     if columns is not None and not columns:
         raise DataError(f"{path} is empty", HINT)
     absolute = readable_name(str(path.absolute()))
-    count = table.row_count() if table.is_parquet else lines
     names = None if columns is None else tuple(columns)
-    first = next((row.values for row in table.all_rows() if row.values), {}) if columns is None else {}
-    return SourceFile(table, absolute, digest.hexdigest(), size, names, count, frozenset(first))
+    return SourceFile(table, absolute, digest.hexdigest(), size, names, count)
+
+
+def _line_count(table: TableFile) -> int:
+    """Return the number of lines of a text that can be imported.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, is no UTF-8 text, is one JSON array, or has a quote that is not closed.
+    """
+    path, lines, quotes, beginning = table.path, 0, 0, ""
+    with table.lines() as stream:
+        while chunk := stream.read(CHUNK):
+            beginning = beginning or chunk.lstrip()[:1]
+            lines += chunk.count("\n")
+            quotes += chunk.count('"')
+    if table.is_json and beginning == "[":
+        raise DataError(
+            f"{path} is a JSON array, not one object a line",
+            f"convert it, such as by: jq -c '.[]' {path.name} > {path.stem}.ndjson",
+        )
+    if table.is_text and quotes % 2:
+        # Ids of rows may follow from the file's SHA-256: it must not be corrected after some rows are sent.
+        for row in table.all_rows():
+            if row.is_open:
+                raise DataError(f"{path}:{row.number} {row.problem}", "close it; within quotes, write a quote twice")
+    return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone, tzinfo
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?\s*(Z|[+-]\d\d(?::?\d\d)?)?",
     re.IGNORECASE,
 )
+_NO_TIME = "is a number: --time-format says its unit, such as epoch or epoch_ms"
 _ZONE_EXAMPLE = "give a name such as Europe/Berlin or UTC"
 
 
@@ -42,6 +44,21 @@ def zone_of(name: str) -> tzinfo:
         raise DataError(f"--time-zone {name} is unknown", _ZONE_EXAMPLE) from error
     except KeyError as error:
         raise DataError(f"--time-zone {name} is unknown", _ZONE_EXAMPLE) from error
+
+
+def is_time_format(text: str) -> bool:
+    """Return whether `strptime` reads what `strftime` writes in a format.
+
+    >>> [is_time_format(text) for text in ("%d.%m.%Y %H:%M", "%s", "%Y-%m-%d %Y", "iso")]
+    [True, False, False, False]
+    """
+    if "%" not in text:
+        return False
+    try:
+        datetime.strptime(_EPOCH.strftime(text), text)
+    except (ValueError, re.error):  # a directive of strftime alone; one that stands there twice
+        return False
+    return True
 
 
 def time_reader(time_format: str, time_zone: str) -> Callable[[Any], datetime]:
@@ -72,7 +89,7 @@ def time_reader(time_format: str, time_zone: str) -> Callable[[Any], datetime]:
         if units:
             return _since_epoch(value, units)
         if isinstance(value, bool) or not isinstance(value, str):
-            raise UnreadableTimeError("is a number: --time-format says its unit, such as epoch or epoch_ms")
+            raise UnreadableTimeError(_NO_TIME if isinstance(value, (int, float, Decimal)) else "is no time")
         text = value.strip()
         if not time_format:
             return _moment(_iso(text), zone)

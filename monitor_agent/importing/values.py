@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from monitor_agent.contracts.bounds import Bounds
 
 ABSENT = frozenset({"", "nan", "na", "n/a", "null", "none", "<na>", "nat"})
 """Texts, in lower case, that programs write for a number, a time or a label that is not there."""
+_WHOLE_NUMBER = re.compile(r"-?\d+\.0+")
 WORDS: dict[str, int] = {"1": 1, "true": 1, "yes": 1, "0": 0, "false": 0, "no": 0}
 """The usual words for a label, in lower case."""
 
@@ -59,7 +62,7 @@ def text_of(value: Any, most: int) -> str:
         text = str(int(value)) if value.is_integer() and abs(value) < 2**63 else repr(value)
     elif isinstance(value, Decimal):
         text = f"{value:f}"
-    elif isinstance(value, int):
+    elif isinstance(value, (int, UUID)):
         text = str(value)
     elif isinstance(value, (datetime, date)):
         text = value.isoformat()
@@ -124,23 +127,45 @@ def label_reader(positives: tuple[str, ...]) -> Callable[[Any], int]:
     ----------
     positives : the labels that mean 1, in lower case, if every other label means 0; empty = `WORDS` decide.
 
-    >>> label_reader(())(" Yes"), label_reader(())(0.0), label_reader(("fraud",))("ok")
-    (1, 0, 0)
+    >>> label_reader(())(" Yes"), label_reader(())(0.0), label_reader(("fraud",))("ok"), label_reader(("1",))("1.0")
+    (1, 0, 0, 1)
     """
     chosen = frozenset(positives)
+    chosen_numbers = frozenset(number for text in positives if (number := _number(text)) is not None)
 
     def read(value: Any) -> int:
         text = text_of(value, 256).lower()
         if chosen:
-            return int(text in chosen)
+            return int(text in chosen or (bool(chosen_numbers) and _number(text) in chosen_numbers))
         label = WORDS.get(text)
         if label is None:
-            try:
-                label = {0.0: 0, 1.0: 1}.get(float(text))
-            except ValueError:
-                label = None
+            number = _number(text)
+            label = None if number is None else {0.0: 0, 1.0: 1}.get(number)
         if label is None:
             raise CellError("is no label such as 1, true, yes, 0, false or no: --positive names another positive")
         return label
 
     return read
+
+
+def _number(text: str) -> float | None:
+    """Return the number that a text is; None if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def class_of(value: Any, most: int) -> str:
+    """Return the name of a class: a whole number without `.0`, for a table writes `3.0` if another label is missing.
+
+    Raises
+    ------
+    CellError
+        As `text_of`.
+
+    >>> class_of("3.0", 9), class_of(3, 9), class_of(" v1.0", 9), class_of(2.5, 9)
+    ('3', '3', 'v1.0', '2.5')
+    """
+    text = text_of(value, most)
+    return text.split(".")[0] if _WHOLE_NUMBER.fullmatch(text) else text

@@ -48,7 +48,8 @@ def convert(value: Any, hint: Any, name: str, choices: tuple[str, ...] = ()) -> 
     except (TypeError, ValueError, OverflowError) as error:
         raise SettingsError(f"{name}={value!r} is malformed", str(error)) from error
     if choices and converted not in choices:
-        raise SettingsError(f"{name}={value!r} is unknown", f"use one of {', '.join(choices)}")
+        listed = ", ".join(choice or '""' for choice in choices)
+        raise SettingsError(f"{name}={value!r} is unknown", f"use one of {listed}")
     return converted
 
 

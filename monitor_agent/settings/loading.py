@@ -174,10 +174,10 @@ def _without_mappings(
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         return document
     except OSError as error:
-        raise SettingsError(f"{path} cannot be read ({error.strerror})", "check --config") from error
+        raise SettingsError(f"{path} cannot be read ({error.strerror})", "check the path") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path} is not UTF-8 (byte {error.start + 1})", "save the file as UTF-8") from error
     except tomllib.TOMLDecodeError as error:

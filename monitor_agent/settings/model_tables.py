@@ -90,6 +90,10 @@ def parse_tables(document: Any, origin: str) -> dict[str, dict[str, str]]:
             raise SettingsError(f"{place} is not a table", "write it as [models.default] with its keys below")
         tables[name] = {}
         for key, value in table.items():
+            if key not in _ENTRIES and isinstance(value, Mapping):
+                raise SettingsError(
+                    f"{place}.{key} is a table within a table", f'quote a name with dots: [models."{name}.{key}"]'
+                )
             if key not in _ENTRIES:
                 raise SettingsError(f"{place}.{key} is unknown", suggestion(key, _ENTRIES))
             typed = convert(value, hints[key], f"{place}.{key}", info_of(_ENTRIES[key]).choices)

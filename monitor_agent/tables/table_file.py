@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import hashlib
 import json
 import math
+import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
 from monitor_agent.errors import DataError
 from monitor_agent.extras import PARQUET_FILES, loading
 from monitor_agent.files import readable_name
+from monitor_agent.tables.csv_text import CsvText
 
 HINT = "give a CSV with a header, one JSON object a line (.ndjson), or a Parquet file (.parquet)"
 JSON_SUFFIXES = (".ndjson", ".jsonl", ".json")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 COMPRESSED = ".gz"
-DELIMITERS = (",", ";", "\t", "|")
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 PARQUET_BATCH = 4096
 CHUNK = 1 << 16
+OTHER_FORMATS: dict[bytes, tuple[str, str]] = {
+    b"\xff\xfe": ("UTF-16", "save it as UTF-8, such as by: iconv -f utf-16 -t utf-8 OLD > NEW"),
+    b"\xfe\xff": ("UTF-16", "save it as UTF-8, such as by: iconv -f utf-16 -t utf-8 OLD > NEW"),
+    b"PK\x03\x04": ("an archive, such as a file of Excel", "save the table as CSV"),
+    b"\x28\xb5\x2f\xfd": ("compressed by zstd", "unpack it, such as by: unzstd FILE"),
+    b"\x1f\x8b": ("compressed by gzip", "let its name end with .gz"),
+    b"BZh": ("compressed by bzip2", "unpack it, such as by: bunzip2 FILE"),
+    b"\xfd7zXZ": ("compressed by xz", "unpack it, such as by: unxz FILE"),
+    b"PAR1": ("a Parquet file", "let its name end with .parquet"),
+}
+"""First bytes of files that are no text, what they are, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +50,8 @@ class TableRow:
     number : of its (last) line in the file, or of the row in a Parquet file; from 1.
     values : by the names of the columns. Those of a CSV file are texts, and None where the row is too short.
     problem, remedy : why the row cannot be read, and what to do; empty if it can. Then `text` is what is there.
+    is_open : whether the problem is a quote that is not closed.
+    extent : the lines of a row of a CSV file that lacks values, if it has several; else empty.
     """
 
     number: int
@@ -44,6 +59,8 @@ class TableRow:
     problem: str = ""
     remedy: str = ""
     text: str = ""
+    is_open: bool = False
+    extent: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,17 +126,11 @@ class TableFile:
         MissingPackageError
             If the file is a Parquet file, and PyArrow is missing.
         """
-        try:
-            if self.is_parquet:
-                yield from _parquet_rows(self.path, columns)
-                return
-            with self._open() as lines:
-                yield from self._json_rows(lines) if self.is_json else self._csv_rows(lines)
-        except (OSError, EOFError) as error:
-            reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
-            raise DataError(f"{self.path} cannot be read ({reason})", HINT) from error
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"{self.path} is not UTF-8 text in the expected form ({error})", HINT) from error
+        if self.is_parquet:
+            yield from _parquet_rows(self.path, columns)
+            return
+        with self.lines() as lines:
+            yield from self._json_rows(lines) if self.is_json else self._csv_rows(lines)
 
     def column_names(self) -> list[str] | None:
         """Return the names of the columns, in their order; None for JSON, whose objects may have different names.
@@ -127,7 +138,7 @@ class TableFile:
         Raises
         ------
         DataError
-            If the file cannot be read.
+            If the file cannot be read, or has two columns of one name.
         MissingPackageError
             If the file is a Parquet file, and PyArrow is missing.
         """
@@ -135,9 +146,9 @@ class TableFile:
             return None
         if self.is_parquet:
             with _parquet_file(self.path) as file:
-                return list(file.schema_arrow.names)
-        with self._open() as lines:
-            return list(self._csv_reader(lines).fieldnames or ())
+                return _unique(self.path, file.schema_arrow.names)
+        with self.lines() as lines:
+            return _unique(self.path, CsvText(lines, self.delimiter).names)
 
     def row_count(self) -> int:
         """Return the number of rows of a Parquet file, as it says.
@@ -177,33 +188,60 @@ class TableFile:
         noun = "column" if len(missing) == 1 else "columns"
         return DataError(f"{self.path}:{row.number} has no {noun} {', '.join(missing)}; it has {columns}", hint)
 
+    @contextmanager
+    def lines(self) -> Iterator[IO[str]]:
+        """Open a text for reading, without its byte order mark.
+
+        Raises
+        ------
+        DataError
+            If the file cannot be read, or is no UTF-8 text, now or within the block.
+        """
+        try:
+            with self._open() as lines:
+                yield lines
+        except (OSError, EOFError, zlib.error) as error:
+            reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
+            raise DataError(f"{self.path} cannot be read ({reason})", HINT) from error
+        except UnicodeDecodeError as error:
+            raise self._no_utf8() from error
+
+    def _no_utf8(self) -> DataError:
+        """Return the error of a file that is not UTF-8 text."""
+        with gzip.open(self.path) if self.path.suffix == COMPRESSED else self.path.open("rb") as lines:
+            first = lines.readline()
+            number = next((n for n, line in enumerate(chain([first], lines), 1) if not _is_utf8(line)), 1)
+        for beginning, (form, remedy) in OTHER_FORMATS.items():
+            if first.startswith(beginning):
+                return DataError(f"{self.path} is {form}", remedy)
+        name = self.path.name.removesuffix(COMPRESSED)
+        return DataError(
+            f"{self.path} is not UTF-8 (line {number:,})",
+            f"convert it, such as by: iconv -f latin1 -t utf-8 {name} > utf8-{name}",
+        )
+
     def _open(self) -> IO[str]:
-        # A byte order mark is no part of the first name.
         if self.path.suffix == COMPRESSED:
             return gzip.open(self.path, "rt", encoding="utf-8-sig", newline="")
         return self.path.open(encoding="utf-8-sig", newline="")
 
-    def _csv_reader(self, lines: IO[str]) -> csv.DictReader[str]:
-        delimiter = self.delimiter
-        if not delimiter:
-            header = lines.readline()
-            delimiter = max(DELIMITERS, key=header.count)
-            lines.seek(0)
-        return csv.DictReader(lines, delimiter=delimiter)
-
     def _csv_rows(self, lines: IO[str]) -> Iterator[TableRow]:
-        reader = self._csv_reader(lines)
-        names = list(reader.fieldnames or ())
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise DataError(f"{self.path}:1 has the column {twice} twice", "rename one of them")
-        for row in reader:
-            further: Any = row.get(None)
-            if further is not None:
-                problem = f"has {len(names) + len(further)} values for {len(names)} columns"
-                text = ",".join([*(str(row[name]) for name in names), *further])
-                yield TableRow(reader.line_num, {}, problem, "quote values that hold commas", text)
+        table = CsvText(lines, self.delimiter)
+        names = _unique(self.path, table.names)
+        empty = [None] * len(names)
+        for row in table:
+            count, problem = len(row.values), row.problem
+            if not problem and count > len(names):
+                problem = f"has {count} values for {len(names)} columns{row.extent}"
+            if problem:
+                yield TableRow(
+                    row.last_line, {}, problem, "quote values that hold commas", table.text, is_open=row.is_open
+                )
+            elif count < len(names):
+                values = dict(zip(names, [*row.values, *empty[count:]], strict=True))
+                yield TableRow(row.last_line, values, extent=row.extent)
             else:
-                yield TableRow(reader.line_num, row)
+                yield TableRow(row.last_line, dict(zip(names, row.values, strict=True)))
 
     def _json_rows(self, lines: Iterable[str]) -> Iterator[TableRow]:
         for number, line in enumerate(lines, 1):
@@ -218,6 +256,27 @@ class TableFile:
                 yield TableRow(number, {}, "is no JSON object", HINT, line.rstrip("\r\n"))
                 continue
             yield TableRow(number, row)
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _unique(path: Path, names: Sequence[str]) -> list[str]:
+    """Return the names of columns.
+
+    Raises
+    ------
+    DataError
+        If two of them are the same.
+    """
+    if twice := next((name for name, count in Counter(names).items() if count > 1), None):
+        raise DataError(f"{path} has the column {twice} twice", "rename one of them")
+    return list(names)
 
 
 @contextmanager
@@ -246,6 +305,7 @@ def _parquet_file(path: Path) -> Iterator[Any]:
 
 def _parquet_rows(path: Path, columns: Sequence[str] | None) -> Iterator[TableRow]:
     with _parquet_file(path) as file:
+        _unique(path, file.schema_arrow.names)
         number = 0
         for batch in file.iter_batches(batch_size=PARQUET_BATCH, columns=None if columns is None else list(columns)):
             names = batch.schema.names
@@ -255,13 +315,26 @@ def _parquet_rows(path: Path, columns: Sequence[str] | None) -> Iterator[TableRo
 
 
 def _values(column: Any) -> list[Any]:
-    """Return the values of a column; of times with nanoseconds, those that a datetime holds."""
+    """Return the values of a column; of times with nanoseconds, those that a datetime holds.
+
+    A time that Python cannot hold is a text that no reader of times accepts.
+    """
     import pyarrow
 
     kind = column.type
     if pyarrow.types.is_timestamp(kind) and kind.unit == "ns":
         column = column.cast(pyarrow.timestamp("us", kind.tz), safe=False)
-    return list(column.to_pylist())
+    try:
+        return list(column.to_pylist())
+    except (OverflowError, ValueError, LookupError):  # a year beyond 9999; an unknown time zone is a KeyError
+        return [_value(scalar) for scalar in column]
+
+
+def _value(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError, LookupError):
+        return f"{getattr(scalar, 'value', 'a value')} as {scalar.type}"
 
 
 def _first_line(error: BaseException) -> str:

@@ -32,6 +32,7 @@ MAP = (
 COMMON = ("--model", "loans", "--version", "3", "--map", MAP, "--time-zone", "Europe/Berlin")
 FIRST = datetime(2026, 7, 6, 8, 0, tzinfo=timezone.utc)
 ROWS = 120
+DAILY = "a row of each day\n"
 
 
 @pytest.fixture
@@ -248,6 +249,26 @@ def test_an_interrupted_import_says_how_to_go_on(
     assert len(world.documents("model-predictions")) == 1500
 
 
+def test_an_import_that_was_interrupted_begins_anew_in_another_cluster(
+    world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str], clean_indices: Cluster
+) -> None:
+    """Who deletes the cluster of an interrupted import and begins again misses no row."""
+    path = write_csv(tmp_path / "loans.csv", table(1500))
+    arguments = [sys.executable, "-m", "monitor_agent", "import", str(path), *COMMON, "--no-compute"]
+    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, env={**os.environ, "PIPELINE_BATCH_SIZE": "10"})
+    folder = tmp_path / "pipeline" / "import"
+    wait_until(lambda: list(folder.glob("import-*.json")) or process.poll() is not None, 120)
+    process.kill()
+    process.wait()
+    clean_indices.clean()
+    assert set_up() == 0
+
+    _, report = imported(capfd, path, *COMMON, "--no-compute")
+
+    assert (report["resumed"], report["predictions"]) == (False, 1500)
+    assert len(world.documents("model-predictions")) == 1500
+
+
 def test_a_dry_run_shows_rows_and_refusals_and_sends_nothing(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,11 +352,18 @@ def test_a_table_of_the_settings_file_stands_for_options(tmp_path: Path, capfd: 
         ("a.csv", "id,score,when\n1,0.5,2026-07-06\n", (), "has no time (a prediction needs a time"),
         ("a.csv", "id,time\n1,2026-07-06\n", ("--map", "score=p"), "has no column p: score needs it; the columns are"),
         ("a.csv", "", (), "a.csv is empty"),
+        ("a.csv", 'id,time,score\n1,2026-07-06T10:00:00Z,0.5\n"2,\n3,\n', (), "opens in line 3 and is never closed"),
+        ("a.csv", "time,score\n" + DAILY * 801, (), "lie on more than 800 days: check --time-format"),
+        ("a.csv", "time,score\n", ("--time-format", "%Y-%m-%d %Y"), "--time-format %Y-%m-%d %Y is unknown"),
+        ("a.ndjson", '[\n{"id": "1"}\n]\n', (), "a.ndjson is a JSON array, not one object a line: convert it"),
+        ("a.ndjson", '{"id": "1", "time": "2026-07-06T10:00:00Z"}\n', ("--map", "score=p"), "has no column p: score"),
+        ("a.csv.gz", "id,score\n", (), "a.csv.gz cannot be read (Not a gzipped file"),
+        ("a.csv", "PK\x03\x04\udcff", (), "a.csv is an archive, such as a file of Excel: save the table as CSV"),
         (
             "latin1.csv",
             "id,time,score\nB\udce4r,2026-07-06T10:00:00Z,0.5\n",
             (),
-            "latin1.csv is not UTF-8 (near byte 16)",
+            "latin1.csv is not UTF-8 (line 2)",
         ),
         ("a.parquet", "id,score\n", (), "is no Parquet file that can be read"),
         ("none.csv", None, (), "none.csv cannot be read (No such file or directory)"),
@@ -351,6 +379,8 @@ def test_a_file_that_does_not_fit_is_one_line(
 ) -> None:
     """Before anything is sent."""
     if content is not None:
+        for day in range(content.count(DAILY)):
+            content = content.replace(DAILY, f"{FIRST - timedelta(days=day):%Y-%m-%d}T10:00:00Z,0.5\n", 1)
         (tmp_path / name).write_bytes(content.encode(errors="surrogateescape"))
 
     status = monitor_agent("import", str(tmp_path / name), "--model", "m", "--version", "1", *options, "--dry-run")

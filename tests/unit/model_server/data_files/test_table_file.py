@@ -55,8 +55,13 @@ def test_all_formats_give_the_same_rows(tmp_path: Path) -> None:
     ("name", "content", "reason"),
     [
         ("a.csv", b"a,b\n1,2,3\n", "a.csv:2 has 3 values for 2 columns: quote values that hold commas"),
-        ("a.csv", b"a,b,a\n1,2,3\n", "a.csv:1 has the column a twice"),
-        ("a.csv", b"a\n\xff\n", "is not UTF-8 text"),
+        ("a.csv", b"a,b,a\n1,2,3\n", "a.csv has the column a twice"),
+        ("a.csv", b'a,b\n1,2\n"3,4\n5,6\n', "a.csv:4 has a quote that opens in line 3 and is never closed"),
+        ("a.csv", b'a,b\n"1\n2",3,4\n', "a.csv:3 has 3 values for 2 columns (lines 2 to 3: a quote in line 2 may"),
+        ("a.csv", b"a\nb\n\xff\n", "a.csv is not UTF-8 (line 3): convert it"),
+        ("a.csv.gz", gzip.compress(b"a\n\xff\n", mtime=0), "a.csv.gz is not UTF-8 (line 2): convert it"),
+        ("a.csv.gz", gzip.compress(b"a,b\n1,2\n" * 100, mtime=0)[:20] + b"garbage", "cannot be read"),
+        ("a.csv", "a,b\n".encode("utf-16"), "a.csv is UTF-16: save it as UTF-8"),
         ("a.csv.gz", b"a,b\n", "cannot be read"),
         ("a.csv.gz", gzip.compress(b"a,b\n1,2\n" * 100, mtime=0)[:-9], "cannot be read"),
         ("a.ndjson", b'{"a": 1}\n{"a"\n', "a.ndjson:2 is no JSON"),
@@ -72,6 +77,56 @@ def test_a_malformed_file_is_one_line(name: str, content: bytes, reason: str, tm
         values(tmp_path / name)
     assert reason in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a;"b, or c, or d"\n1;2\n',
+        '\n\na;"b, or c, or d"\n1;2\n',
+        'sep=;\na;"b, or c, or d"\n1;2\n',
+        ' a ; "b, or c, or d"\r\n1;2\r\n\r\n',
+        'a|"b, or c, or d"\r1|2',
+    ],
+)
+def test_the_header_says_the_delimiter(text: str, tmp_path: Path) -> None:
+    """Commas within quotes are none; empty lines, Excel's first line and blanks around names do not matter."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(text.encode())
+
+    (row,) = TableFile(path, delimiter="").rows()
+
+    assert list(row.values.values()) == ["1", "2"]
+    assert next(iter(row.values)) == "a"
+    assert row.number == len(text.splitlines()) - text.endswith("\r\n\r\n")
+
+
+def test_a_value_that_is_too_long_is_one_bad_row(tmp_path: Path) -> None:
+    """The rows after it are read."""
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n" + "x" * 200_000 + ",1\n2,3\n")
+
+    bad, good = TableFile(path).all_rows()
+
+    assert "field larger than field limit" in bad.problem
+    assert bad.text.startswith("xxx")
+    assert good.values == {"a": "2", "b": "3"}
+
+
+def test_times_of_parquet_that_python_cannot_hold_are_texts(tmp_path: Path) -> None:
+    """The other rows of the file are read, and a column that is there twice is refused."""
+    pyarrow = pytest.importorskip("pyarrow")
+    far = pyarrow.array([2**60, 0]).cast(pyarrow.timestamp("us", "UTC"))
+    path = write_parquet(tmp_path / "a.parquet", {"at": far, "day": pyarrow.array([2**30, 0], pyarrow.date32())})
+
+    first, second = values(path)
+
+    assert first == {"at": f"{2**60} as timestamp[us, tz=UTC]", "day": f"{2**30} as date32[day]"}
+    assert (second["at"].isoformat(), second["day"].isoformat()) == ("1970-01-01T00:00:00+00:00", "1970-01-01")
+    twice = pyarrow.Table.from_arrays([far, far], names=["at", "at"])
+    pyarrow.parquet.write_table(twice, path)
+    with pytest.raises(DataError, match="has the column at twice"):
+        values(path)
 
 
 def test_a_missing_file_and_a_missing_package_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,18 @@ def test_a_no_is_an_event_only_for_labels(feedback_type: str, label: Any, event:
     assert (row.feedback is None) == (event is None)
 
 
+def test_classes_and_positives_are_equal_as_numbers() -> None:
+    """A program that writes tables makes `3.0` of a label 3 if the label of another row is missing."""
+    columns = {"time": "at", "class": "c", "label": "y"}
+    row = read({"at": AT, "c": "3", "y": "3.0"}, columns=columns)
+    assert row.prediction is not None
+    assert row.prediction.outcome == "correct"
+
+    for label, positive in (("1.0", "1"), (1, "1.0"), (Decimal("1.00"), "1")):
+        row = read({"id": "a", "at": AT, "p": 0.75, "y": label}, positives=(positive,))
+        assert row.feedback is not None
+
+
 def test_ids_follow_from_the_row_and_tell_its_day() -> None:
     """The same row has the same id; another model, version, file or row has another one."""
     columns = {"time": "at", "score": "p", "label": "y"}

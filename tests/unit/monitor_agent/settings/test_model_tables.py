@@ -60,14 +60,15 @@ def test_a_model_has_the_settings_of_one_table_and_the_rest_from_default(file: P
     [
         ("colour = 1", 'models."fraud".colour is unknown'),
         ('base_window = "7m30"', "models.\"fraud\".base_window='7m30' is malformed"),
-        ('kind = "ternary"', "models.\"fraud\".kind='ternary' is unknown"),
+        ('kind = "ternary"', 'models."fraud".kind=\'ternary\' is unknown: use one of "", binary, multiclass'),
+        ('[models.fraud.eu]\nkind = "binary"', 'quote a name with dots: [models."fraud.eu"]'),
         ("period = '1m'", 'models."fraud".period is unknown'),
     ],
 )
 def test_a_wrong_key_is_named_with_its_table(tmp_path: Path, line: str, message: str) -> None:
     """A user reads which line of the file is wrong."""
     path = tmp_path / "models.toml"
-    path.write_text(f"[models.fraud]\n{line}\n", encoding="utf-8")
+    path.write_text(f"[models.fraud]\n{line}\n", encoding="utf-8-sig")  # as some editors write it
 
     with pytest.raises(SettingsError) as caught:
         read_tables(path)
