@@ -25,6 +25,7 @@ def client_names(agent: AgentSettings, server: ServerSettings, mapped: Iterable[
         "labels": [*agent.segments, *server.labels],
         "features.numeric": [*server.numeric_features],
         "features.categorical": [*server.categorical_features],
+        "features.age_s": [],
     }
     for field in mapped:
         for owner, of_owner in names.items():

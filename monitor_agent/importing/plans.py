@@ -38,6 +38,7 @@ PREFIXES: dict[str, str] = {
     "labels.": "a label such as `labels.scene`, by which metrics may be split",
     "features.numeric.": "a numeric feature",
     "features.categorical.": "a feature that is a text",
+    "features.age_s.": "the age of a feature at scoring, in seconds",
 }
 """The beginnings of further fields; a name of the user's follows."""
 FEEDBACK_TYPES = tuple(kind for kind in TYPES if kind != "impression")

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from monitor_agent.contracts import uuid7
 from monitor_agent.contracts.bounds import NUMBER, POSITIVE_PROBABILITY, PROBABILITY, RANK, VALUE
-from monitor_agent.contracts.deadletter import BAD_ROW
+from monitor_agent.contracts.deadletter import BAD_ROW, out_of_bounds
 from monitor_agent.contracts.identifiers import canonical
 from monitor_agent.contracts.kinds import BINARY, MOST_CLASS_CHARACTERS, MULTICLASS, REGRESSION
 from monitor_agent.contracts.model_names import MOST_CHARACTERS
-from monitor_agent.importing.plans import ImportPlan
+from monitor_agent.importing.plans import PREFIXES, ImportPlan
 from monitor_agent.importing.times import UnreadableTimeError, time_reader
 from monitor_agent.importing.values import (
     CellError,
@@ -120,7 +120,7 @@ class RowReader:
         self._label = label_reader(plan.positives)
         self._named = {
             prefix: [(field.removeprefix(prefix), field) for field in plan.columns if field.startswith(prefix)]
-            for prefix in ("labels.", "features.numeric.", "features.categorical.")
+            for prefix in PREFIXES
         }
 
     def read(self, values: Mapping[str, Any], source: str, number: int, *, is_label: bool) -> ImportedRow:
@@ -167,8 +167,9 @@ class RowReader:
             ranking=cells.text("ranking", MAX_ID_LENGTH),
             rank=cells.read("rank", _rank_of),
             labels=self._texts(cells, "labels.", MAX_LABEL_LENGTH),
-            numeric=self._numbers(cells),
+            numeric=self._numbers(cells, "features.numeric"),
             categorical=self._texts(cells, "features.categorical.", MAX_FEATURE_LENGTH),
+            ages=self._numbers(cells, "features.age_s"),
         )
         feedback = self._feedback(cells, identifier, moment)
         if feedback is not None:
@@ -272,10 +273,9 @@ class RowReader:
         texts = {name: cells.text(field, most) for name, field in self._named[prefix]}
         return {name: text for name, text in texts.items() if text}
 
-    def _numbers(self, cells: _Cells) -> dict[str, float]:
+    def _numbers(self, cells: _Cells, owner: str) -> dict[str, float]:
         numbers = {
-            name: cells.read(field, _number_of, "bad features.numeric")
-            for name, field in self._named["features.numeric."]
+            name: cells.read(field, _number_of, out_of_bounds(owner)) for name, field in self._named[f"{owner}."]
         }
         return {name: number for name, number in numbers.items() if number is not None}
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from monitor_agent.contracts.drift import AGE, CATEGORICAL, NUMERIC
 from monitor_agent.contracts.ecs import DATASET_PREDICTION, ECS_VERSION
 from monitor_agent.contracts.kinds import MULTICLASS, REGRESSION
 from monitor_agent.prediction_log import events
@@ -28,6 +29,8 @@ class RecordedPrediction:
     id, moment : its id, and its time (UTC).
     result : the result of the model: `binary_result`, `class_result` or `number_result`.
     user, session : they become pseudonyms.
+    numeric, categorical : its features.
+    ages : how old features were, in seconds.
     joined : the fields below `feedback` that the join of its feedback gives; None = no feedback came with it.
     outcome : `tp`, `fn`, `fp` or `tn`, if the feedback says so.
     """
@@ -47,6 +50,7 @@ class RecordedPrediction:
     labels: Mapping[str, str] = field(default_factory=dict)
     numeric: Mapping[str, float] = field(default_factory=dict)
     categorical: Mapping[str, str] = field(default_factory=dict)
+    ages: Mapping[str, float] = field(default_factory=dict)
     joined: Mapping[str, Any] | None = None
     outcome: str | None = None
 
@@ -112,7 +116,8 @@ class RecordedEvents:
             event["item"] = item
         if ranking := _present(id=record.ranking or None, rank=record.rank):
             event["ranking"] = ranking
-        if features := _present(numeric=record.numeric or None, categorical=record.categorical or None):
+        logged = {NUMERIC: record.numeric, CATEGORICAL: record.categorical, AGE: record.ages}
+        if features := {name: values for name, values in logged.items() if values}:
             event["features"] = features
         if record.joined is not None:
             event["feedback"] = _present(**record.joined)

@@ -18,7 +18,7 @@ InputReader = Callable[[str], "Cell | None"]
 _CONTEXT = {"user": "user_id", "session": "session_id", "query": "query"}
 _DETAILS = {"item": "item_id", "position": "position", "propensity": "propensity"}
 _LABELS, _FEATURES, _RANKING = "labels.", "features.", "ranking."
-_NUMERIC = "features.numeric."
+_CATEGORICAL = "features.categorical."
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def instance_of(
             context.setdefault("labels", {})[name.removeprefix(_LABELS)] = as_text(cell.value)
         elif name.startswith(_FEATURES):
             kind, _, feature = name.removeprefix(_FEATURES).partition(".")
-            value = as_number(cell.value) if name.startswith(_NUMERIC) else as_text(cell.value)
+            value = as_text(cell.value) if name.startswith(_CATEGORICAL) else as_number(cell.value)
             record.setdefault("features", {}).setdefault(kind, {})[feature] = value
         elif name.startswith(_RANKING):
             step = name.removeprefix(_RANKING)

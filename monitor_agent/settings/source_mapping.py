@@ -26,7 +26,7 @@ USUAL_ACTIONS = {
 }
 """Actions of UBI and the feedback that they are."""
 INPUTS = ("item", "position", "propensity", "user", "session", "query", "value", "score")
-INPUT_OBJECTS = ("ranking.", "labels.", "features.numeric.", "features.categorical.")
+INPUT_OBJECTS = ("ranking.", "labels.", "features.numeric.", "features.categorical.", "features.age_s.")
 RANKING_INPUTS = ("ranking.id", "ranking.rank", "ranking.size")
 
 
@@ -142,5 +142,6 @@ def _check(mapping: SourceMapping, place: str) -> None:
     for name in mapping.inputs:
         is_object = name.startswith(INPUT_OBJECTS) and (not name.startswith("ranking.") or name in RANKING_INPUTS)
         if name not in INPUTS and not is_object:
-            names = (*INPUTS, *RANKING_INPUTS, "labels.NAME", "features.numeric.NAME", "features.categorical.NAME")
+            of_names = [f"{name}NAME" for name in INPUT_OBJECTS if name != "ranking."]
+            names = (*INPUTS, *RANKING_INPUTS, *of_names)
             raise SettingsError(f"{place}inputs.{name} is no field", f"use one of {', '.join(names)}")

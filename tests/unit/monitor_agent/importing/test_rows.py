@@ -12,6 +12,7 @@ from monitor_agent.contracts import uuid7
 from monitor_agent.importing.plans import ImportPlan
 from monitor_agent.importing.rows import ImportedRow, RowError, RowReader
 from monitor_agent.pipeline import instants
+from monitor_agent.prediction_log.recorded_events import RecordedEvents
 from monitor_agent.settings import AgentSettings
 
 AT = "2026-11-23T10:00:00Z"
@@ -40,6 +41,23 @@ def test_a_row_with_its_label_holds_what_the_join_would_write() -> None:
     assert {name: prediction.joined[name] for name in ("label", "types", "value", "count", "too_late", "delay")} == {
         "label": 1, "types": ["click"], "value": 2.5, "count": 1, "too_late": 0, "delay": 300_000_000_000,
     }  # fmt: skip
+
+
+def test_a_row_may_have_the_ages_of_its_features() -> None:
+    """In seconds; an empty cell is no age, a text is refused."""
+    columns = {**COLUMNS, "features.numeric.price": "price", "features.age_s.price": "price age"}
+    values = {"id": "a", "at": AT, "p": 0.75, "price": "9.5", "price age": "86400"}
+    prediction = read(values, columns=columns).prediction
+    assert prediction is not None
+
+    event = RecordedEvents(str).prediction(prediction)
+    assert event["features"] == {"numeric": {"price": 9.5}, "age_s": {"price": 86_400}}
+    without = read({**values, "price age": ""}, columns=columns).prediction
+    assert without is not None
+    assert not without.ages
+    with pytest.raises(RowError, match="price age") as refused:
+        read({**values, "price age": "a day"}, columns=columns)
+    assert refused.value.reason == "bad features.age_s"
 
 
 def test_a_label_after_the_attribution_window_is_too_late() -> None:

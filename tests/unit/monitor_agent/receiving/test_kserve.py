@@ -94,6 +94,17 @@ def test_a_second_delivery_changes_nothing(tmp_path: Path) -> None:
     assert len(events) == 4
 
 
+def test_an_input_may_say_how_old_a_feature_is(tmp_path: Path) -> None:
+    """As an input of the instance, or as a header of the request."""
+    mapping = SourceMapping(inputs={**INPUTS, "features.age_s.price": "metadata.X-Price-Age"})
+    metadata = json.dumps({"X-Price-Age": ["86400"]})
+    with local_receiver(tmp_path, {"click": mapping}) as receiver:
+        exchange(receiver, INSTANCES, PREDICTIONS, metadata=metadata)
+        events = predictions(receiver)
+
+    assert [event["features"]["age_s"] for event in events] == [{"price": 86_400}] * 2
+
+
 def test_a_response_without_its_request_is_kept_without_features(tmp_path: Path) -> None:
     """It counts, and the figures say that the request did not come; a request of another size does not fit."""
     with local_receiver(tmp_path, {"click": MAPPING}) as receiver:

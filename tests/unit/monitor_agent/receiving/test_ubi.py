@@ -97,12 +97,13 @@ def test_impressions_make_predictions_if_the_mapping_says_so(tmp_path: Path) -> 
             "score": "event_attributes.score",
             "labels.scene": "event_attributes.scene",
             "features.numeric.price": "event_attributes.object.price",
+            "features.age_s.price": "event_attributes.object.price_age",
             "propensity": "event_attributes.propensity",
         },
     )
     event = user_event("impression", ordinal=3, application="shop")
     event["event_attributes"] |= {"score": 0.6, "scene": "home", "propensity": 0.1}
-    event["event_attributes"]["object"]["price"] = 2
+    event["event_attributes"]["object"] |= {"price": 2, "price_age": 86_400}
     with local_receiver(tmp_path, {"shop": mapping}) as receiver:
         assert receiver.send(hits_query(application="shop"), path=QUERIES).json == {"skipped: query": 1}
         assert receiver.send(event, path=EVENTS).json == {"predictions": 1, "feedback": 1}
@@ -110,7 +111,8 @@ def test_impressions_make_predictions_if_the_mapping_says_so(tmp_path: Path) -> 
 
     assert prediction["item"] == {"id": "a", "position": 3}
     assert (prediction["prediction"]["score"], prediction["prediction"]["propensity"]) == (0.6, 0.1)
-    assert (prediction["labels"], prediction["features"]["numeric"]) == ({"scene": "home"}, {"price": 2.0})
+    assert prediction["labels"] == {"scene": "home"}
+    assert prediction["features"] == {"numeric": {"price": 2.0}, "age_s": {"price": 86_400}}
     assert prediction["model"]["name"] == "shop"
     assert feedback["prediction"]["id"] == prediction["prediction"]["id"]
 
