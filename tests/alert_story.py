@@ -13,9 +13,11 @@ from monitor_agent.contracts.verdict import VERDICTS
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.install import install
 from monitor_agent.es.state_store import StateStore, StoredState
+from monitor_agent.metrics.data_quality import OUT_OF_RANGE
 from monitor_agent.notifying.outbox import Outbox, Receipt
 from monitor_agent.notifying.silence_store import SilenceStore
 from monitor_agent.notifying.silences import Silence
+from monitor_agent.pipeline.broken_features import BrokenFeature, quality_fields
 from monitor_agent.settings import AgentSettings
 from tests.cluster import Cluster
 from tests.factories import Document, iso, make_feedback, make_prediction
@@ -63,6 +65,8 @@ LAG = Firing(
     evaluations="xx",
     evaluated=NOW - MINUTE,
 )
+BROKEN = BrokenFeature("numeric.price", OUT_OF_RANGE, 0.09, 0.0, BEGAN - HOUR)
+"""What is wrong with the worse version."""
 
 
 def alert_story(cluster: Cluster) -> None:
@@ -106,7 +110,8 @@ def _verdicts() -> Iterator[Document]:
         if GAP[0] <= at < GAP[1]:
             continue
         fall = {"rate_fall": 0.31 - 0.002 * number, "rate_since": iso(BEGAN - HOUR)} if at > BEGAN else fine
-        yield {**VERDICTS.sample, "@timestamp": iso(at), "model_name": "search", **fall}
+        broken = quality_fields({"2": [BROKEN] if at > BEGAN else []})["2"]
+        yield {**VERDICTS.sample, "@timestamp": iso(at), "model_name": "search", **fall, **broken}
 
 
 def _old_firings() -> Iterator[Firing]:

@@ -23,8 +23,8 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.retry import Backoff
 from monitor_agent.notifying.assembly import SAMPLE, SAMPLE_FACTS, rules_of, tried_renderer
 from monitor_agent.notifying.channels import open_channels
+from monitor_agent.notifying.firing_facts import worst_document
 from monitor_agent.notifying.messages import dashboard_link, facts_of, firing_link
-from monitor_agent.notifying.notifier import worst_document
 from monitor_agent.notifying.routes import ChannelRules
 from monitor_agent.notifying.silence_store import SilenceStore
 from monitor_agent.notifying.silences import Silence

@@ -13,8 +13,8 @@ from monitor_agent.alerting.definitions import Alert
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.contracts.alert import ALERTS, CRITICAL, STATE_ACTIVE, STATE_PENDING, STATE_RECOVERED
 from monitor_agent.es.gateway import Gateway
-from monitor_agent.notifying.messages import FiringFacts, facts_of
-from monitor_agent.notifying.notifier import worst_document
+from monitor_agent.notifying.firing_facts import read_facts
+from monitor_agent.notifying.messages import FiringFacts
 from monitor_agent.notifying.silence_store import SilenceStore
 from monitor_agent.notifying.silences import Silence
 
@@ -130,19 +130,6 @@ def read_alert_list(gateway: Gateway, chosen: AlertFilter, alerts: Mapping[str, 
         for firing in firings
     ]
     return AlertList(chosen, now, rows, total, _keys(aggregated, "model_name"), _keys(aggregated, "rule.name"))
-
-
-def read_facts(gateway: Gateway, firings: Sequence[Firing], alerts: Mapping[str, Alert]) -> dict[str, FiringFacts]:
-    """Return the numbers behind firings, by their ids; those of alerts that are in no list any more are left out."""
-    searched = [(firing, firing.measure) for firing in firings if firing.measure and firing.rule in alerts]
-    answers = (
-        gateway.msearch([worst_document(alerts[firing.rule], firing) for firing, _ in searched]) if searched else []
-    )
-    return {
-        firing.id: facts_of(measure, answer["hits"]["hits"][0]["_source"])
-        for (firing, measure), answer in zip(searched, answers, strict=True)
-        if answer["hits"]["hits"]
-    }
 
 
 def _page_of(chosen: AlertFilter) -> dict[str, Any]:

@@ -25,12 +25,12 @@ from monitor_agent.contracts.alert import ALERTS
 from monitor_agent.contracts.model_names import ALL_VERSIONS
 from monitor_agent.contracts.performance import ALL_SEGMENT, PERFORMANCE
 from monitor_agent.dashboards import alert_words as words
-from monitor_agent.dashboards.alert_list import read_facts
 from monitor_agent.dashboards.firing_chart import FiringChart
 from monitor_agent.dashboards.formats import NOTHING
 from monitor_agent.errors import DataError
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.rights import unreadable
+from monitor_agent.notifying.firing_facts import read_facts
 from monitor_agent.notifying.likely_causes import CAUSES, causes_in, drop_question
 from monitor_agent.notifying.messages import FiringFacts, LikelyCause, dashboard_query
 from monitor_agent.notifying.notifier import OUTBOX

@@ -15,20 +15,16 @@ from typing import Any
 
 import structlog
 
-from monitor_agent.alerting import kql
 from monitor_agent.alerting.definitions import Alert
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.contracts.alert import ALERTS, STATE_ACTIVE, STATE_RECOVERED
-from monitor_agent.contracts.model_names import ALL_VERSIONS
-from monitor_agent.contracts.performance import ALL_SEGMENT
-from monitor_agent.contracts.verdict import VERDICTS
-from monitor_agent.durations import parse_duration
 from monitor_agent.errors import ElasticsearchError, in_one_line
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.state_store import StateStore, StoredState
 from monitor_agent.notifying.channels import NotificationChannel
+from monitor_agent.notifying.firing_facts import read_facts
 from monitor_agent.notifying.likely_causes import LONGEST_SECONDS, LikelyCauses
-from monitor_agent.notifying.messages import FiringFacts, Message, Renderer, facts_of, with_broken_features
+from monitor_agent.notifying.messages import FiringFacts, Message, Renderer
 from monitor_agent.notifying.outbox import ACTIVE, LOOK_BACK, RECOVERED, Batch, Outbox, firings_since, next_batch
 from monitor_agent.notifying.routes import ChannelRules
 from monitor_agent.notifying.silence_store import SilenceStore
@@ -42,9 +38,6 @@ OUTBOX = "outbox"
 MOST_FIRINGS = 10_000
 SENDING_SECONDS = 15.0
 """After this time no new message begins in a cycle; the next cycle goes on."""
-VERDICT_AGE = timedelta(hours=1)
-_OF_FEATURES = {"model-quality", "drift"}
-"""The dashboards of the alerts that a broken feature may explain."""
 MOST_PICTURES = 3
 """In one message."""
 ATTEMPTS = 20
@@ -300,54 +293,8 @@ class Notifier:
     def _facts(self, due: Mapping[str, Batch], firings: Mapping[str, Firing], now: datetime) -> dict[str, FiringFacts]:
         """Return what is known of the firings of some messages: numbers, and what a fall comes from."""
         rows = {id_: firings[id_] for batch in due.values() for id_ in batch.firings if id_ in firings}
-        facts = self._numbers(rows)
+        facts = read_facts(self._gateway, rows.values(), self._alerts)
         analyse = any(batch.kind == ACTIVE for batch in due.values())
         for id_, cause in self._causes.of(rows, facts, now, analyse=analyse).items():
             facts[id_] = dataclasses.replace(facts.get(id_, FiringFacts()), cause=cause)
         return facts
-
-    def _numbers(self, firings: Mapping[str, Firing]) -> dict[str, FiringFacts]:
-        """Return the numbers behind the firings, from the documents with their worst values."""
-        searched = {id_: firing for id_, firing in firings.items() if firing.measure and firing.rule in self._alerts}
-        searches = [worst_document(self._alerts[firing.rule], firing) for firing in searched.values()]
-        of_features = {id_: firing for id_, firing in searched.items() if firing.dashboard in _OF_FEATURES}
-        searches += [broken_features(firing) for firing in of_features.values()]
-        answers = self._gateway.msearch(searches) if searches else []
-        documents: list[Mapping[str, Any]] = [
-            next((hit["_source"] for hit in answer["hits"]["hits"]), {}) for answer in answers
-        ]
-        facts = {}
-        for (id_, firing), document in zip(searched.items(), documents, strict=False):
-            if document and firing.measure:
-                facts[id_] = facts_of(firing.measure, document)
-        for id_, verdict in zip(of_features, documents[len(searched) :], strict=True):
-            if verdict:
-                facts[id_] = with_broken_features(facts.get(id_, FiringFacts()), verdict)
-        return facts
-
-
-def broken_features(firing: Firing) -> tuple[str, dict[str, Any]]:
-    """Return the search for the newest verdict that names broken features during a firing: index and body."""
-    times = instants.range_filter("@timestamp", gte=firing.start - VERDICT_AGE, lte=firing.end or firing.evaluated)
-    group = {"model_version": ALL_VERSIONS, **dict(firing.group)}
-    groups = [{"term": {name: value}} for name, value in group.items()]
-    filters = [times, {"term": {"segment": ALL_SEGMENT}}, {"range": {"broken_features": {"gte": 1}}}, *groups]
-    body = {"size": 1, "query": {"bool": {"filter": filters}}, "sort": [{"@timestamp": "desc"}], "_source": ["broken"]}
-    return VERDICTS.pattern, body
-
-
-def worst_document(alert: Alert, firing: Firing) -> tuple[str, dict[str, Any]]:
-    """Return the search for the document with the worst value of a firing: index and body."""
-    measure = firing.measure or ""
-    worse, _ = alert.limits().get(measure, ("max", 0.0))
-    last = firing.end or firing.evaluated
-    times = instants.range_filter("@timestamp", gte=firing.start - parse_duration(alert.look_back), lte=last)
-    groups = [{"term": {name: value}} for name, value in firing.group]
-    order = {"order": "desc" if worse == "max" else "asc", "unmapped_type": "double"}
-    body: dict[str, Any] = {
-        "size": 1,
-        "query": {"bool": {"filter": [times, kql.query(alert.where), *groups]}},
-        "sort": [{measure: order}],
-        "_source": {"excludes": ["state_blob"]},
-    }
-    return alert.index, body

@@ -10,7 +10,7 @@ import requests
 from playwright.sync_api import Browser, Page, expect
 
 from monitor_agent.contracts.silence import SILENCES
-from tests.alert_story import ACTIVE, BEGAN, CHANNEL, DAY, LAG, NOW, OLD_FIRINGS, WORSE, alert_story
+from tests.alert_story import ACTIVE, BEGAN, BROKEN, CHANNEL, DAY, LAG, NOW, OLD_FIRINGS, WORSE, alert_story
 from tests.browser.conftest import PATIENCE_MILLISECONDS
 from tests.cluster import Cluster
 from tests.viewers import fetch, viewer_on
@@ -78,7 +78,7 @@ def test_the_list_is_filtered_and_paged(page: Page, alert_viewer: str) -> None:
 
 
 def test_a_firing_answers_what_and_since_when(page: Page, alert_viewer: str) -> None:
-    """The start page leads to it: what fell, how much, since when, what inhibits it, and who has been told."""
+    """The start page leads to it: what fell, how much, since when, what is broken, what inhibits it, and who knows."""
     page.goto(alert_viewer)
     page.locator(".models").get_by_role("link", name=WORSE.title).click()
 
@@ -90,6 +90,7 @@ def test_a_firing_answers_what_and_since_when(page: Page, alert_viewer: str) -> 
     expect(facts).to_contain_text(f"{BEGAN:%Y-%m-%d %H:%M} UTC, 4 h")
     numbers = "share of positives 0.069, version 1: 0.1 (95 % interval of the difference 0.024 to 0.038)"
     expect(facts).to_contain_text(numbers)
+    expect(facts).to_contain_text(f"Broken features{BROKEN.sentence()}")
     history = page.locator(".history li")
     expect(history.nth(1)).to_contain_text(f"{ACTIVE:%Y-%m-%d %H:%M} UTC Active")
     expect(history.nth(2)).to_contain_text(f"Channel {CHANNEL} was told that it is active")
