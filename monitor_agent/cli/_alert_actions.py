@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import getpass
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from monitor_agent.alerting.alert_store import stored_firings
-from monitor_agent.alerting.definitions import load_alerts
+from monitor_agent.alerting.definitions import Alert, load_alerts
 from monitor_agent.alerting.firings import Firing
 from monitor_agent.cli._agent import prepared_gateway_of
 from monitor_agent.cli._alert_replay import add_replay, run_replay
@@ -23,8 +23,8 @@ from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.retry import Backoff
 from monitor_agent.notifying.assembly import SAMPLE, SAMPLE_FACTS, rules_of, tried_renderer
 from monitor_agent.notifying.channels import open_channels
-from monitor_agent.notifying.firing_facts import worst_document
-from monitor_agent.notifying.messages import dashboard_link, facts_of, firing_link
+from monitor_agent.notifying.firing_facts import read_facts, worst_document
+from monitor_agent.notifying.messages import FiringFacts, dashboard_link, facts_of, firing_link
 from monitor_agent.notifying.routes import ChannelRules
 from monitor_agent.notifying.silence_store import SilenceStore
 from monitor_agent.notifying.silences import Silence
@@ -102,13 +102,16 @@ def _show(args: argparse.Namespace, settings: Settings) -> int:
     with prepared_gateway_of(settings, "alerts", Backoff(tries=2)) as gateway:
         firing = _firing_of(gateway, settings, args.id)
         quiet = SilenceStore(gateway).read(now)
-        documents = _documents_behind(gateway, settings, firing)
+        alerts = {alert.id: alert for alert in load_alerts(settings.agent.alerts)}
+        documents = _documents_behind(gateway, alerts, firing)
+        broken = read_facts(gateway, [firing], alerts).get(firing.id, FiringFacts()).broken
     silence = quiet.silence_of(firing, now)
     link = dashboard_link(firing, settings.notify.dashboards_url)
     if args.json:
         further = {
             "id": firing.id,
             "documents": documents,
+            "broken": [feature.content() for feature in broken],
             "silence": None if silence is None else {"id": silence.id, **silence.document()},
             "acknowledged_by": quiet.acknowledged.get(firing.id),
             "link": link or None,
@@ -127,6 +130,7 @@ def _show(args: argparse.Namespace, settings: Settings) -> int:
     if firing.measure:
         rows.append(("value", f"{firing.measure} {firing.value:.4g}, limit {firing.limit:.4g}"))
         rows += [("behind it", _document_in_words(firing.measure, document)) for document in documents]
+    rows += [("broken", feature.sentence()) for feature in broken]
     rows += [("inhibited by", ", ".join(firing.inhibited_by))] if firing.inhibited_by else []
     rows += [("silenced", line) for line in silences_in_words([silence] if silence else [])]
     rows += [("acknowledged by", quiet.acknowledged[firing.id])] if firing.id in quiet.acknowledged else []
@@ -223,9 +227,8 @@ def _firing_of(gateway: Gateway, settings: Settings, beginning: str) -> Firing:
     return matching[0]
 
 
-def _documents_behind(gateway: Gateway, settings: Settings, firing: Firing) -> list[dict[str, Any]]:
+def _documents_behind(gateway: Gateway, alerts: Mapping[str, Alert], firing: Firing) -> list[dict[str, Any]]:
     """Return the document with the worst value of a firing, if its alert is still in the list."""
-    alerts = {alert.id: alert for alert in load_alerts(settings.agent.alerts)}
     if firing.measure is None or firing.rule not in alerts:
         return []
     index, body = worst_document(alerts[firing.rule], firing)
