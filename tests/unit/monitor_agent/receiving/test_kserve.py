@@ -95,11 +95,11 @@ def test_a_second_delivery_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_an_input_may_say_how_old_a_feature_is(tmp_path: Path) -> None:
-    """As an input of the instance, or as a header of the request."""
-    mapping = SourceMapping(inputs={**INPUTS, "features.age_s.price": "metadata.X-Price-Age"})
-    metadata = json.dumps({"X-Price-Age": ["86400"]})
+    """In seconds, as a member of the instance."""
+    mapping = SourceMapping(inputs={**INPUTS, "features.age_s.price": "price_age"})
+    instances = [{**instance, "price_age": 86_400} for instance in INSTANCES["instances"]]
     with local_receiver(tmp_path, {"click": mapping}) as receiver:
-        exchange(receiver, INSTANCES, PREDICTIONS, metadata=metadata)
+        exchange(receiver, {"instances": instances}, PREDICTIONS)
         events = predictions(receiver)
 
     assert [event["features"]["age_s"] for event in events] == [{"price": 86_400}] * 2
