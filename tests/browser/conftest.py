@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.cluster import Cluster
 from tests.integration.kibana_world import filled_world
@@ -70,10 +70,23 @@ class Reader:
         self.page.wait_for_selector(f'main[data-drawn="{number}"]')
 
 
-@pytest.fixture
-def reader(browser: Browser, viewer: str) -> Iterator[Reader]:
-    """A reader with a browser of its own."""
+@pytest.fixture(scope="module")
+def profile(browser: Browser, viewer: str) -> Iterator[BrowserContext]:
+    """A profile of the browser in which a page of the viewer stays open: the next ones share its process and fonts."""
     context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, accept_downloads=True)
     context.set_default_timeout(PATIENCE_MILLISECONDS)
-    yield Reader(context.new_page(), viewer)
+    context.new_page().goto(f"{viewer}/none")
+    yield context
     context.close()
+
+
+@pytest.fixture
+def reader(profile: BrowserContext, viewer: str) -> Iterator[Reader]:
+    """A reader with an empty page; what it stored and chose is gone afterwards."""
+    yield Reader(profile.new_page(), viewer)
+    first, *opened = profile.pages
+    for page in opened:
+        page.close()
+    profile.set_offline(False)
+    profile.clear_cookies()
+    first.evaluate("localStorage.clear()")
