@@ -15,12 +15,15 @@
 `pytest --stack=external` uses ELASTICSEARCH_URL, ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD (a superuser), and
 refuses a cluster that holds indices of the product, and more than one process (`make test WORKERS=0`).
 
+Every node of the tests lives for minutes only (STACK_SHORT_LIVED), which saves half of the work of its start.
+
 Tests marked `soak` run for long and are left out; `make soak` runs them alone. Hypothesis draws the same examples in
 each run, except in soak tests, which draw new ones.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import hypothesis
@@ -46,13 +49,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse several processes on one cluster: each deletes what the next one writes.
+    """Make nodes short-lived, and refuse several processes on one cluster: each deletes what the next one writes.
 
     Raises
     ------
     UsageError
         If the run has several processes and an existing Elasticsearch.
     """
+    os.environ.setdefault("STACK_SHORT_LIVED", "true")
     if config.getoption("--stack") == "external" and config.getoption("numprocesses", 0):
         raise pytest.UsageError("--stack=external takes one process: run `make test WORKERS=0`")
 

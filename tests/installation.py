@@ -79,9 +79,13 @@ class Installation:
         return [str(self.folder / "bin" / words[0]), *words[1:]]
 
     def environ(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the environment of the tests, of its settings only those of Elasticsearch's archive, and `more`."""
+        """Return the environment of the tests, of its settings only those of a node, and `more`."""
         inherited = {name: text for name, text in os.environ.items() if not name.startswith(PRODUCT_VARIABLES)}
-        archive = {name: os.environ[name] for name in ("ELASTIC_VERSION", "STACK_CACHE_DIR") if name in os.environ}
+        archive = {
+            name: os.environ[name]
+            for name in ("ELASTIC_VERSION", "STACK_CACHE_DIR", "STACK_SHORT_LIVED")
+            if name in os.environ
+        }
         return {**inherited, **archive, **(more or {})}
 
 
