@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import subprocess
+from collections.abc import Mapping
+from unittest import mock
 
 import pytest
 import structlog
@@ -17,6 +22,19 @@ def monitor_agent(*arguments: str) -> int:
         return cli.main(arguments)
     finally:
         structlog.configure(**before)
+
+
+def run_with(environ: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with this environment alone; return its exit status and what it prints."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    with (
+        mock.patch.dict(os.environ, environ, clear=True),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        status = monitor_agent(*arguments)
+    printed, complaints = (stream.buffer.getvalue().decode() for stream in (out, err))
+    return subprocess.CompletedProcess(arguments, status, printed, complaints)
 
 
 def set_up(*options: str) -> int:

@@ -18,7 +18,8 @@ Manifest = dict[str, Any]
 
 def documents(path: Path) -> list[Any]:
     """Return the YAML documents of a file."""
-    return [document for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document]
+    text = path.read_text(encoding="utf-8")
+    return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
 
 
 def kustomization(folder: Path) -> Manifest:

@@ -6,8 +6,6 @@ import json
 import random
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ import pytest
 
 from monitor_agent.contracts.cycle import CYCLES
 from tests.cluster import Cluster
+from tests.command_line import run_with
 from tests.factories import Document, iso
 from tests.integration.agent_world import World
 from tests.integration.test_service import PATIENCE, address_in, environ_of, fetch, running, store_settings, until
@@ -170,9 +169,9 @@ def test_one_cycle_sends_before_it_ends_and_a_replay_sends_nothing(
     """`once` tells at once what it finds; `once --now` tells nobody."""
     settings = environ(clean_indices, tmp_path, receiver.url())
     begin_trouble(world, 0)
-    replayed = run_in(settings, "once", "--now", iso(datetime.now(timezone.utc)))
+    replayed = run_with(settings, "once", "--now", iso(datetime.now(timezone.utc)))
     sent = list(receiver.messages)
-    done = run_in(settings, "once")
+    done = run_with(settings, "once")
 
     assert (replayed.returncode, done.returncode) == (0, 0), done.stderr
     assert sent == []
@@ -190,19 +189,19 @@ def test_people_silence_and_acknowledge(
     silence = output_of(
         operator, "alerts", "silence", "--alert", "lag-*", "--until", "now+1h", "--reason", "a test", "--author", "kim"
     )
-    run_in(settings, "once")
+    run_with(settings, "once")
     silenced = list(receiver.messages)
-    listed = run_in(operator, "alerts")
-    firing = json.loads(run_in(operator, "alerts", "--json").stdout)[0]
+    listed = run_with(operator, "alerts")
+    firing = json.loads(run_with(operator, "alerts", "--json").stdout)[0]
     world.admin.indices.refresh(index="model-alerts")
     identifier = world.admin.search(index="model-alerts")["hits"]["hits"][0]["_id"]
     table = output_of(operator, "alerts", "test", "--alert", "lag-0")
     silence_id = silence.split()[1]
     output_of(operator, "alerts", "unsilence", silence_id)
-    run_in(settings, "once")
+    run_with(settings, "once")
     acknowledged = output_of(operator, "alerts", "ack", identifier[:12], "--author", "kim")
     page = output_of(operator, "alerts", "show", identifier)
-    run = run_in(operator, "alerts", "test", "--alert", "lag-0", "--send")
+    run = run_with(operator, "alerts", "test", "--alert", "lag-0", "--send")
 
     assert silence.endswith(", by kim: a test\n")
     assert silenced == []
@@ -217,15 +216,9 @@ def test_people_silence_and_acknowledge(
     assert (run.returncode, "sent" in run.stdout) == (0, True)
 
 
-def run_in(environ: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
-    command = [sys.executable, "-m", "monitor_agent", *words]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-
-
 def output_of(environ: dict[str, str], *words: str) -> str:
     """Return the output of a command that succeeds."""
-    done = run_in(environ, *words)
+    done = run_with(environ, *words)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
