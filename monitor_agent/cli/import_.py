@@ -142,7 +142,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 def _dry_run(args: argparse.Namespace, settings: Settings, request: ImportRequest) -> int:
     """Show what an import would do, by the settings of models in the cluster if it can be reached."""
-    from monitor_agent.importing.importer import MetModelSettings
+    from monitor_agent.importing.model_rules import MetModelSettings
     from monitor_agent.importing.preview import preview
     from monitor_agent.stack.embedded import users
     from monitor_agent.stack.read_access import full_access

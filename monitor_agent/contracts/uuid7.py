@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import uuid
 from datetime import datetime, timedelta, timezone
 
 from monitor_agent.contracts.identifiers import canonical
@@ -14,6 +13,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 _VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 """The digit of the variant has two random bits: those of a random digit."""
 
+_TIMED = re.compile("([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _RANDOM = re.compile("(...)(.)(...)(............).")
 
 
@@ -78,14 +78,10 @@ def time_of(identifier: str) -> datetime | None:
     >>> time_of("{019AB0A5-9D7B-7C3E-8A51-6F2B9D1C4E70}") == time_of("019ab0a5-9d7b-7c3e-8a51-6f2b9d1c4e70")
     True
     """
-    identifier = canonical(identifier)
-    try:
-        value = uuid.UUID(identifier)
-    except ValueError:
-        return None
-    if value.version != 7 or str(value) != identifier:
+    match = _TIMED.fullmatch(canonical(identifier))
+    if match is None:
         return None
     try:
-        return _EPOCH + timedelta(milliseconds=value.int >> 80)
+        return _EPOCH + timedelta(milliseconds=int(match[1] + match[2], 16))
     except OverflowError:
         return None

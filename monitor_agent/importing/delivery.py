@@ -15,7 +15,7 @@ from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.prediction import PREDICTIONS
 from monitor_agent.errors import ConfigurationError, StoppedError
 from monitor_agent.files import readable_name
-from monitor_agent.importing.portions import RowFeed, RowLine, RowPortion
+from monitor_agent.importing.portions import STOPPED, RowFeed, RowLine, RowPortion
 from monitor_agent.importing.progress import RefusedRow
 from monitor_agent.logstash import compiler, runner
 from monitor_agent.logstash.delivery.bulk import BulkItem
@@ -115,7 +115,7 @@ class ImportPipeline:
         ]
         runner.run(self.program, self._context)
         if not feed.finished:
-            raise StoppedError("the import was stopped; the same command goes on from there")
+            raise StoppedError(STOPPED)
 
 
 class _Rows:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import orjson
 
@@ -17,22 +16,20 @@ from monitor_agent.contracts.feedback import FEEDBACK
 from monitor_agent.contracts.kinds import BINARY
 from monitor_agent.es.gateway import Gateway
 from monitor_agent.es.imported_days import ImportedDays
-from monitor_agent.es.model_settings_store import read_rules
 from monitor_agent.importing.delivery import ImportPipeline
 from monitor_agent.importing.feed import FeedTools, ImportFeed
+from monitor_agent.importing.model_rules import MetModelSettings
 from monitor_agent.importing.plans import FEEDBACK_TYPES, ImportPlan
 from monitor_agent.importing.portions import RowLine
 from monitor_agent.importing.progress import ImportCounts, ImportDisplay, ImportProgress, spans
-from monitor_agent.importing.rows import RowReader, SettingsAt
+from monitor_agent.importing.reading_process import ReadingTask, local_portions, reading_process
+from monitor_agent.importing.rows import SettingsAt
 from monitor_agent.importing.sources import complete_plan, source_files
 from monitor_agent.importing.stored_predictions import StoredPredictions
 from monitor_agent.pipeline import instants
-from monitor_agent.pipeline.model_scopes import SettingsByModel
 from monitor_agent.pipeline.windows import Calendar
-from monitor_agent.prediction_log.limits import MOST_AHEAD
-from monitor_agent.prediction_log.pseudonyms import Pseudonyms, load_key
 from monitor_agent.prediction_log.recorded_events import RecordedEvents, RecordedPrediction, binary_result
-from monitor_agent.settings import AgentSettings, Settings
+from monitor_agent.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -105,32 +102,33 @@ def run_import(request: ImportRequest, access: ImportAccess, display: ImportDisp
     started, display = time.monotonic(), display or ImportDisplay()
     request.plan.check()
     sources = source_files(request.files)
-    rules = MetModelSettings(access.gateway, access.settings.agent)
-    plan = with_model_settings(complete_plan(request.plan, sources), rules.settings_at, access.clock.now())
-    plan.check()
-    pipeline = ImportPipeline(access.settings, access.environ)
-    progress = ImportProgress(pipeline.folder, [[source.sha256 for source in sources], plan.document()])
-    if not _is_of_this_cluster(progress, access.gateway):
-        progress.begin_anew()
-    resumed = progress.resumes
-    tools = _tools(plan, access, rules, pipeline)
     total = sum(source.about_rows for source in sources)
-    tools = replace(tools, report=lambda: display.rows(progress.counts.rows, total))
-    pipeline.deliver(ImportFeed(tools, sources, progress))
+    rules = MetModelSettings(access.gateway, access.settings.agent)
+    with reading_process(total) as process:
+        plan = with_model_settings(complete_plan(request.plan, sources), rules.settings_at, access.clock.now())
+        plan.check()
+        pipeline = ImportPipeline(access.settings, access.environ)
+        progress = ImportProgress(pipeline.folder, [[source.sha256 for source in sources], plan.document()])
+        if not _is_of_this_cluster(progress, access.gateway):
+            progress.begin_anew()
+        resumed = progress.resumes
+        task = ReadingTask(plan, access.settings, access.clock.now(), pipeline.takes_joined_labels(_sample()))
+        stored = StoredPredictions(access.gateway)
+        if process is not None:
+            process.begin(task, pipeline.stopping.is_set)
+        tools = FeedTools(
+            plan=plan,
+            portions=process or local_portions(task, rules, stored),
+            stored=stored,
+            retain=lambda days: _retain(access, days),
+            report=lambda: display.rows(progress.counts.rows, total),
+        )
+        pipeline.deliver(ImportFeed(tools, sources, progress))
     computed = _compute(request, access, rules, progress.counts, display) if request.compute else []
     if not any(report.failures for report in computed):
         progress.delete()
     window = _first_window(progress.counts, rules) if computed else ""
     return ImportReport(progress.counts, resumed, computed, time.monotonic() - started, window)
-
-
-def row_events(
-    plan: ImportPlan, settings: Settings, settings_at: SettingsAt, present: datetime
-) -> tuple[RowReader, RecordedEvents]:
-    """Return what makes events of rows; a time may be as far ahead of the present as in any other event."""
-    personal = not {"user", "session"}.isdisjoint(plan.columns)
-    key = load_key(settings.server.hmac_key, Path(settings.server.log_dir)) if personal else ""
-    return RowReader(plan, settings_at, present + MOST_AHEAD), RecordedEvents(Pseudonyms(key))
 
 
 def with_model_settings(plan: ImportPlan, settings_at: SettingsAt, present: datetime) -> ImportPlan:
@@ -144,21 +142,10 @@ def with_model_settings(plan: ImportPlan, settings_at: SettingsAt, present: date
     )
 
 
-def _tools(plan: ImportPlan, access: ImportAccess, rules: MetModelSettings, pipeline: ImportPipeline) -> FeedTools:
-    reader, events = row_events(plan, access.settings, rules.settings_at, access.clock.now())
-    days = ImportedDays(access.gateway)
-
-    def retain(numbers: Sequence[int]) -> None:
-        days.note((instants.EPOCH + number * instants.DAY for number in numbers), access.clock.now())
-
-    return FeedTools(
-        plan=plan,
-        reader=reader,
-        events=events,
-        stored=StoredPredictions(access.gateway),
-        joins_labels=pipeline.takes_joined_labels(_sample(events)),
-        retain=retain,
-    )
+def _retain(access: ImportAccess, days: Sequence[int]) -> None:
+    """Note that days are imported, by their numbers since 1970: they are kept from now on."""
+    moments = (instants.EPOCH + number * instants.DAY for number in days)
+    ImportedDays(access.gateway).note(moments, access.clock.now())
 
 
 def _is_of_this_cluster(progress: ImportProgress, gateway: Gateway) -> bool:
@@ -169,12 +156,12 @@ def _is_of_this_cluster(progress: ImportProgress, gateway: Gateway) -> bool:
     return not progress.resumes or ImportedDays(gateway).read().keys() >= set(progress.counts.first_moments)
 
 
-def _sample(events: RecordedEvents) -> RowLine:
+def _sample() -> RowLine:
     """Return a prediction with its label, to see what the pipeline makes of it."""
     prediction = RecordedPrediction(
         "sample", instants.EPOCH, "model", "1", binary_result(0.5, 1, 0.5), joined={"label": 1, "count": 1}
     )
-    return RowLine(1, orjson.dumps(events.prediction(prediction)))
+    return RowLine(1, orjson.dumps(RecordedEvents(str).prediction(prediction)))
 
 
 def _compute(
@@ -210,19 +197,3 @@ def _first_window(counts: ImportCounts, rules: MetModelSettings) -> str:
     length = moments[-1] + instants.DAY - moments[0]
     fitting = [name for size, name in zip(calendar.sizes, calendar.names, strict=True) if size <= length]
     return (fitting or [calendar.base])[-1]
-
-
-class MetModelSettings:
-    """The settings of models, also of those that nobody has met yet."""
-
-    def __init__(self, gateway: Gateway, process: AgentSettings) -> None:
-        self._gateway = gateway
-        self._process = process
-        self._rules: dict[str, SettingsByModel] = {}
-
-    def settings_at(self, model: str, moment: datetime) -> AgentSettings:
-        """Return the settings that decide the events of a model at a moment."""
-        rules = self._rules.get(model)
-        if rules is None:
-            rules = self._rules[model] = read_rules(self._gateway, self._process, model)
-        return rules.settings_at(model, moment)

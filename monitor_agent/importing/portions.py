@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from monitor_agent.importing.progress import ImportCounts
-from monitor_agent.importing.rows import ImportedRow
+from monitor_agent.importing.sources import SourceFile
+
+STOPPED = "the import was stopped; the same command goes on from there"
 
 
-@dataclass(frozen=True)
-class RowLine:
+class RowLine(NamedTuple):
     """One event line of a row, or a row that is refused.
 
     Attributes
@@ -27,6 +28,19 @@ class RowLine:
     explanation: str = ""
 
 
+class LabelLine(NamedTuple):
+    """The label of a prediction as an event line of its own.
+
+    Attributes
+    ----------
+    event_id : of the label.
+    text : the event as JSON.
+    """
+
+    event_id: str
+    text: bytes
+
+
 @dataclass(eq=False)
 class RowPortion:
     """Rows that are delivered together.
@@ -35,7 +49,7 @@ class RowPortion:
     ----------
     path, sha256 : of their file.
     last : the number of the last row.
-    labelled : by the id of the prediction, the rows that have a prediction and its label in one line.
+    labelled : by the id of the prediction, the labels that are in the line of their prediction.
     present : index and id of the predictions that were there already.
     counts : what becomes of the rows.
     """
@@ -44,7 +58,7 @@ class RowPortion:
     sha256: str
     last: int
     lines: list[RowLine] = field(default_factory=list)
-    labelled: dict[str, list[ImportedRow]] = field(default_factory=dict)
+    labelled: dict[str, list[LabelLine]] = field(default_factory=dict)
     present: list[tuple[str, str]] = field(default_factory=list)
     counts: ImportCounts = field(default_factory=ImportCounts)
 
@@ -61,3 +75,25 @@ class RowFeed(Protocol):
 
     def settle(self, portions: Sequence[RowPortion]) -> None:
         """Note that portions are delivered, in the order of `take`."""
+
+
+class PortionReader(Protocol):
+    """Reads one file after another."""
+
+    def open(self, source: SourceFile, done: int, limit: int) -> None:
+        """Begin a file.
+
+        Parameters
+        ----------
+        done : the number of the last row that is delivered already.
+        limit : the number of rows of a portion.
+        """
+
+    def take(self) -> RowPortion | None:
+        """Return the next portion; None at the end of the file.
+
+        Raises
+        ------
+        DataError
+            If the file cannot be read, or its times lack an offset.
+        """

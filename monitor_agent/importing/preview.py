@@ -10,10 +10,10 @@ import orjson
 from monitor_agent.clock import SystemClock
 from monitor_agent.contracts.deadletter import REASONS
 from monitor_agent.importing.delivery import ImportPipeline
-from monitor_agent.importing.feed import no_offset, read_row, refused_line
-from monitor_agent.importing.importer import ImportRequest, row_events, with_model_settings
+from monitor_agent.importing.importer import ImportRequest, with_model_settings
 from monitor_agent.importing.portions import RowLine
 from monitor_agent.importing.progress import ImportCounts, RefusedRow, require_few_days
+from monitor_agent.importing.row_portions import no_offset, read_row, refused_line, row_events
 from monitor_agent.importing.rows import ImportedRow, RowError, SettingsAt
 from monitor_agent.importing.sources import complete_plan, source_files
 from monitor_agent.importing.times import NoOffsetError
