@@ -261,7 +261,7 @@ ROOMS = (
     Room(
         "monitor_agent/importing/",
         "imports tables of predictions and labels: rows become event lines, which the configured pipeline delivers",
-        "agent clock contracts errors es files logstash pipeline prediction_log settings tables",
+        "agent clock contracts errors es files log logstash pipeline prediction_log settings tables",
         "orjson",
     ),
     Room(
